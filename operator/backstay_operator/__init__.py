@@ -1,0 +1,1 @@
+"""The operator: `planner` is thought (pure), `control` is hands (kopf, API writes, status, metrics)."""
