@@ -1,0 +1,20 @@
+"""Durations as people write them ("500ms", "1m30s") and as we count them (seconds). Standard library only."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_UNITS_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
+
+
+def seconds(text: str) -> float:
+    """Read a duration.
+
+    Raises ValueError with a sentence where the text is none.
+    """
+    parts = _PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(f"{text!r} is not a duration: write for example 500ms, 3s or 1m30s")
+    return sum(float(number) * _UNITS_S[unit] for number, unit in parts)

@@ -1,0 +1,16 @@
+"""The objects people and the two sides write, as pydantic models: the single source of the CRDs.
+
+Field docstrings become the descriptions that `kubectl explain` shows. Every field says who writes it where that is not
+the whole object's one writer. Rules stand beside the fields they bind, once, in both languages (see `base.Rule`).
+"""
+
+from .assignment import HostAssignment
+from .claim import ResourceClaim
+from .fencing import FenceRequest
+from .host import Host
+from .instance import HAInstance
+from .service import HAService
+
+__all__ = ["ALL_OBJECTS", "FenceRequest", "HAInstance", "HAService", "Host", "HostAssignment", "ResourceClaim"]
+
+ALL_OBJECTS = (HAService, HAInstance, Host, HostAssignment, FenceRequest, ResourceClaim)

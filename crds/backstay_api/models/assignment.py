@@ -1,0 +1,225 @@
+"""HostAssignment: what one host shall run, and what it says. The agent reads the same shapes as plain dataclasses (`plain.py`)."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from .base import Column, Label, ListMap, Model, Object, Rule, Text, Timestamp, exactly_one_of
+from .host import Heartbeat
+from .instance import BootID, Nonce, SessionRef
+from .resources import Command, Probe, Systemd, Timeouts, VirtualIP
+
+Uid = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class RenderedResource(Model):
+    """One resource, as the agent shall carry it out."""
+
+    rules = (exactly_one_of("systemd", "command", "virtual_ip"),)
+    name: Label
+    """Unique within the instance."""
+    systemd: Systemd | None = None
+    """A systemd unit."""
+    command: Command | None = None
+    """Commands."""
+    virtual_ip: Annotated[VirtualIP | None, Field(alias="virtualIP")] = None
+    """An address."""
+    timeouts: Timeouts = Timeouts()
+    """How long start, stop and check may take."""
+    probes: Annotated[list[Probe], ListMap("name"), Field(max_length=8)] = []
+    """Does it really work?"""
+
+
+class InstanceOrder(Model):
+    """What the host shall do about one instance. Entries only move forward: by epoch, then Up before Down, then revision."""
+
+    namespace: Text
+    """Namespace of the service."""
+    name: Text
+    """Name of the HAInstance."""
+    epoch: Annotated[int, Field(ge=1)]
+    """The grant's epoch."""
+    session: SessionRef
+    """The grant's session: an agent ignores an entry whose session is not its own."""
+    want: Literal["Up", "Down"]
+    """Run it, or stop it verifiably and say so."""
+    exclusive: bool
+    """Two copies must never run."""
+    revision: Annotated[int, Field(ge=0)] = 0
+    """Generation of the service that the resources were rendered from."""
+    resources: Annotated[list[RenderedResource], ListMap("name"), Field(max_length=64)] = []
+    """Started top to bottom, stopped bottom to top."""
+    why: Text = ""
+    """Why, in a sentence."""
+
+
+class StandbyOrder(Model):
+    """What the host shall keep itself ready for."""
+
+    namespace: Text
+    """Namespace of the service."""
+    name: Text
+    """Name of the HAInstance."""
+    revision: Annotated[int, Field(ge=0)] = 0
+    """Generation of the service that the resources were rendered from."""
+    resources: Annotated[list[RenderedResource], ListMap("name"), Field(max_length=64)] = []
+    """What it would run."""
+
+
+class HostAssignmentSpec(Model):
+    """Written by the operator: a projection of all HAInstances for this host, never an authority. Absence is no information."""
+
+    heartbeat: Heartbeat = Heartbeat()
+    """What the host's admin asked for; the agent publishes in its Lease what it obeys."""
+    instances: Annotated[dict[Uid, InstanceOrder], Field(max_length=256)] = {}
+    """By UID of the HAInstance."""
+    standbys: Annotated[dict[Uid, StandbyOrder], Field(max_length=256)] = {}
+    """By UID of the HAInstance."""
+
+
+class AgentSession(Model):
+    """The session of the agent that writes this status."""
+
+    boot_id: Annotated[BootID, Field(alias="bootID")]
+    """From /proc/sys/kernel/random/boot_id."""
+    nonce: Nonce
+    """Made by the agent once per session."""
+    seq: Annotated[int, Field(ge=1)]
+    """Counts the sessions of this host; only grows."""
+    machine_uuid: Annotated[Text, Field(alias="machineUUID")]
+    """DMI product UUID, or the content of the agent's machine_uuid_file; never changes."""
+    supersedes: Annotated[list[Nonce], Field(max_length=1024)] = []
+    """Nonces of earlier sessions of this same boot, nothing of which runs any more: Released evidence for all their epochs."""
+
+    @property
+    def ref(self) -> SessionRef:
+        return SessionRef(boot_id=self.boot_id, nonce=self.nonce, seq=self.seq)
+
+
+class ResourceReport(Model):
+    """State of one resource."""
+
+    name: Label
+    """Which."""
+    state: Literal["Stopped", "Starting", "Running", "Stopping", "Failed", "Unknown"]
+    """As the driver sees it."""
+    why: Text = ""
+    """If it is not well, why."""
+
+
+class InstanceReport(Model):
+    """What runs of one instance, at which epoch."""
+
+    namespace: Text
+    """Namespace of the service."""
+    name: Text
+    """Name of the HAInstance."""
+    epoch: Annotated[int, Field(ge=1)]
+    """The epoch this is about."""
+    phase: Literal["Stopped", "Starting", "Running", "Stopping", "Failed", "Stuck"]
+    """Failed: verifiably stopped after failures. Stuck: it could not be proven to be down."""
+    released: bool = False
+    """This epoch is over for ever on this host: verified stop, own record, or never started."""
+    revision: Annotated[int, Field(ge=0)] = 0
+    """The revision that runs."""
+    healthy: bool = True
+    """Running, and the probes agree."""
+    restarts: Annotated[int, Field(ge=0)] = 0
+    """Restarts in place in this epoch."""
+    since: Timestamp | None = None
+    """Since when it is in this phase."""
+    why: Text = ""
+    """In a sentence."""
+    resources: Annotated[list[ResourceReport], ListMap("name"), Field(max_length=64)] = []
+    """Resource by resource; only those that are not plainly running."""
+
+
+class StandbyReport(Model):
+    """Whether the host could run an instance now."""
+
+    ready: bool
+    """It could."""
+    active: bool = False
+    """Something of it runs here already, and not by us."""
+    revision: Annotated[int, Field(ge=0)] = 0
+    """The revision that was examined."""
+    why: Text = ""
+    """If not ready, why not."""
+
+
+class Facts(Model):
+    """What kind of machine this is."""
+
+    hostname: Text = ""
+    """Host name."""
+    os: Text = ""
+    """PRETTY_NAME of os-release."""
+    kernel: Text = ""
+    """Kernel release."""
+    agent_version: Text = ""
+    """Version of the agent."""
+    addresses: Annotated[list[Text], Field(max_length=64)] = []
+    """Addresses with their prefixes."""
+
+
+_SEQ = Rule(
+    "!has(oldSelf.session) || (has(self.session) && self.session.seq >= oldSelf.session.seq)",
+    "session.seq only grows",
+    lambda old, new: old.session is None or (new.session is not None and new.session.seq >= old.session.seq),
+)
+_SEQ_SESSION = Rule(
+    "!has(oldSelf.session) || (has(self.session) && (self.session.seq > oldSelf.session.seq ||"
+    " (self.session.nonce == oldSelf.session.nonce && self.session.bootID == oldSelf.session.bootID)))",
+    "another session needs a higher seq",
+    lambda old, new: (
+        old.session is None
+        or (
+            new.session is not None
+            and (
+                new.session.seq > old.session.seq
+                or (new.session.nonce == old.session.nonce and new.session.boot_id == old.session.boot_id)
+            )
+        )
+    ),
+)
+_MACHINE = Rule(
+    "!has(oldSelf.session) || (has(self.session) && self.session.machineUUID == oldSelf.session.machineUUID)",
+    "machineUUID never changes: remove the Host and add it again for another machine",
+    lambda old, new: (
+        old.session is None or (new.session is not None and new.session.machine_uuid == old.session.machine_uuid)
+    ),
+)
+
+
+class HostAssignmentStatus(Model):
+    """Written by that host's agent."""
+
+    rules = (_SEQ, _SEQ_SESSION, _MACHINE)
+    session: AgentSession | None = None
+    """The session that speaks here."""
+    instances: Annotated[dict[Uid, InstanceReport], Field(max_length=256)] = {}
+    """Everything that runs here or did in this session and is still asked about, by UID of the HAInstance."""
+    standbys: Annotated[dict[Uid, StandbyReport], Field(max_length=256)] = {}
+    """Readiness, by UID of the HAInstance."""
+    facts: Facts = Facts()
+    """What kind of machine this is."""
+
+
+class HostAssignment(Object):
+    """What one host shall run and keep ready (spec, by the operator), and what it says (status, by its agent)."""
+
+    plural: ClassVar[str] = "hostassignments"
+    namespaced: ClassVar[bool] = False
+    short_names: ClassVar[tuple[str, ...]] = ("hasn",)
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column("Seq", ".status.session.seq", "integer"),
+        Column("Agent", ".status.facts.agentVersion"),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+    )
+    kind: Literal["HostAssignment"] = "HostAssignment"
+    spec: HostAssignmentSpec = HostAssignmentSpec()
+    """Written by the operator."""
+    status: HostAssignmentStatus = HostAssignmentStatus()
+    """Written by that host's agent."""

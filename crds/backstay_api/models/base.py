@@ -1,0 +1,168 @@
+"""What all our models share: camelCase on the wire, frozen values, rules that the API server and we check alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic.alias_generators import to_camel
+
+GROUP = "backstay.dev"
+VERSION = "v1alpha1"
+
+# Every list, map and string has a bound: the API server refuses a CEL rule whose worst case it cannot bound (FACTS 3.1).
+Text = Annotated[str, StringConstraints(max_length=4096)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+# One duration as Go and systemd users write it: "500ms", "1.5s", "10m", "1h30m". `durations.seconds` reads it.
+Duration = Annotated[str, StringConstraints(max_length=32, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$")]
+Timestamp = Annotated[str, StringConstraints(max_length=40), Field(json_schema_extra={"format": "date-time"})]
+"""RFC 3339, for people's eyes only: no decision ever compares it with a clock."""
+Argv = Annotated[list[Text], Field(min_length=1, max_length=64)]
+"""A command as a list of arguments, the first an absolute path. No shell."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule on an object, in both languages: CEL for the API server, Python for us and the in-memory API.
+
+    `check` gets the model; for a transition rule (`cel` names oldSelf) `check` gets (old, new).
+    The property tests hold the two against each other.
+    """
+
+    cel: str
+    message: str
+    check: Callable[..., bool]
+
+    @property
+    def is_transition(self) -> bool:
+        return "oldSelf" in self.cel
+
+
+@dataclass(frozen=True)
+class ListMap:
+    """Metadata for `Annotated[list[X], ListMap("name")]`: a list that the API server merges and keeps unique by key."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """One printer column of `kubectl get`."""
+
+    name: str
+    json_path: str
+    type: str = "string"
+    wide: bool = False
+    description: str = ""
+
+
+class Model(BaseModel):
+    """A part of an object. Unknown fields are dropped, as the API server prunes them."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+    @model_validator(mode="after")
+    def _keeps_its_rules(self) -> Self:
+        for rule in self.rules:
+            if not rule.is_transition and not rule.check(self):
+                raise ValueError(rule.message)
+        return self
+
+    def wire(self) -> dict[str, Any]:
+        """The JSON form: camelCase, without what is not set."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class Meta(Model):
+    """The part of metadata that we read or write; the API server keeps the rest."""
+
+    name: str = ""
+    generate_name: str | None = None
+    namespace: str | None = None
+    uid: str | None = None
+    resource_version: str | None = None
+    generation: int | None = None
+    creation_timestamp: str | None = None
+    deletion_timestamp: str | None = None
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+    finalizers: list[str] | None = None
+    owner_references: list[dict[str, Any]] | None = None
+
+
+class Condition(Model):
+    """One aspect of an object's state, in the form of `metav1.Condition`."""
+
+    type: Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[A-Z][A-Za-z0-9]*$")]
+    """What is stated, in CamelCase."""
+    status: Annotated[str, Field(pattern=r"^(True|False|Unknown)$", max_length=7)]
+    """True, False or Unknown."""
+    reason: Annotated[
+        str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")
+    ]
+    """One CamelCase word for programs."""
+    message: Text = ""
+    """A sentence for people: what is true, why, and what they can do."""
+    last_transition_time: Timestamp
+    """When `status` last changed."""
+    observed_generation: Annotated[int, Field(ge=0)] | None = None
+    """The generation of the spec that this was judged by."""
+
+
+Conditions = Annotated[list[Condition], ListMap("type"), Field(max_length=16)]
+
+
+class Object(Model):
+    """A whole object as the API server keeps it."""
+
+    plural: ClassVar[str]
+    namespaced: ClassVar[bool]
+    short_names: ClassVar[tuple[str, ...]] = ()
+    categories: ClassVar[tuple[str, ...]] = ("backstay",)
+    columns: ClassVar[tuple[Column, ...]] = ()
+    has_status: ClassVar[bool] = True
+
+    api_version: str = f"{GROUP}/{VERSION}"
+    kind: str = ""
+    metadata: Meta
+
+    @property
+    def key(self) -> str:
+        """`namespace/name`, or the name alone for cluster-wide kinds."""
+        return f"{self.metadata.namespace}/{self.metadata.name}" if self.namespaced else self.metadata.name
+
+    @property
+    def uid(self) -> str:
+        return self.metadata.uid or ""
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls.model_validate(raw)
+
+
+def exactly_one_of(*names: str) -> Rule:
+    """Exactly one of these fields is set. Names are snake_case; CEL sees their wire form."""
+    wire = [_wire_name(name) for name in names]
+    cel = "[" + ", ".join(f"has(self.{name})" for name in wire) + "].exists_one(x, x)"
+    return Rule(
+        cel,
+        f"exactly one of {', '.join(wire)} must be set",
+        lambda self: sum(getattr(self, name) is not None for name in names) == 1,
+    )
+
+
+_SPECIAL = {"virtual_ip": "virtualIP", "boot_id": "bootID", "machine_uuid": "machineUUID", "as_": "as"}
+
+
+def _wire_name(name: str) -> str:
+    return _SPECIAL.get(name, to_camel(name))

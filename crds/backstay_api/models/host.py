@@ -1,0 +1,177 @@
+"""Host: a server with an agent. What admins say of it, and what is known."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, StringConstraints
+
+from .base import Column, Conditions, Duration, Label, ListMap, Model, Object, Rule, Text, Timestamp
+from .instance import SessionRef
+
+Parameter = Annotated[str, StringConstraints(max_length=1024, pattern=r"^[^\r\n\x00]*$")]
+
+
+class Heartbeat(Model):
+    """How often the host renews its lease, and so how quickly its silence is noticed."""
+
+    profile: Literal["lab", "fast", "default", "tolerant"] = "default"
+    """Named numbers: lab renews every 0.5 s, fast 1 s, default 2 s, tolerant 5 s. Suspected after 1.5, silent after 3 renewals."""
+    renew: Duration | None = None
+    """The period itself, instead of the profile's."""
+
+
+class SecretRef(Model):
+    """A Secret in the namespace `backstay-fencing`, which only the fencer reads."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=253)]
+    """Its keys are handed to the fence agent on stdin: `username`, `password`, …"""
+
+
+_FORBIDDEN = ("action", "password", "passwd", "password_script", "passwd_script")
+
+
+class FenceDevice(Model):
+    """One device that can cut the host's power, driven by a Debian fence agent."""
+
+    rules = (
+        Rule(
+            "!has(self.parameters) || !self.parameters.exists(k, k in ['action', 'password', 'passwd', 'password_script', 'passwd_script'])",
+            "parameters may not carry action or a password: those come from the Secret",
+            lambda d: not any(key in _FORBIDDEN for key in d.parameters or {}),
+        ),
+    )
+    name: Label
+    """Unique within the level."""
+    agent: Annotated[str, StringConstraints(max_length=64, pattern=r"^fence_[a-z0-9_]+$")]
+    """Name of the fence agent: fence_redfish, fence_ipmilan, …"""
+    parameters: (
+        Annotated[
+            dict[Annotated[str, StringConstraints(max_length=64, pattern=r"^[a-z][a-z0-9_-]*$")], Parameter],
+            Field(max_length=32),
+        ]
+        | None
+    ) = None
+    """Its parameters, as in its metadata; without action and password."""
+    secret_ref: SecretRef | None = None
+    """Where user name and password are."""
+    timeout: Duration = "20s"
+    """Our own deadline for one run of the agent."""
+    read_gap: Duration = "1s"
+    """Time between the two reads that must say off. Less than 1s only where a drill has shown that the device tells the truth."""
+
+
+class FenceLevel(Model):
+    """Devices that must all succeed: two power supplies, two devices."""
+
+    name: Label
+    """Unique among the levels."""
+    devices: Annotated[list[FenceDevice], ListMap("name"), Field(min_length=1, max_length=8)]
+    """All of them must be off."""
+
+
+class Watchdog(Model):
+    """A hardware watchdog (later)."""
+
+
+class Fencing(Model):
+    """How the host can be fenced."""
+
+    levels: Annotated[list[FenceLevel], ListMap("name"), Field(max_length=8)] = []
+    """Tried in order; the next when one fails."""
+    watchdog: Watchdog | None = None
+    """Counts once it has been drilled (later)."""
+    after: Literal["On", "StayOff"] = "On"
+    """Whether the host is powered on again after it was fenced."""
+
+
+class Maintenance(Model):
+    """What an admin wants to do with the host. Leave it out of what Git holds."""
+
+    mode: Literal["Cordon", "Drain", "HandsOff"]
+    """Cordon: nothing new here. Drain: what is here moves away. HandsOff: nothing here is touched, and nobody is fenced."""
+    reason: Text = ""
+    """For others to read."""
+
+
+class HostSpec(Model):
+    """Written by admins."""
+
+    heartbeat: Heartbeat = Heartbeat()
+    """How quickly its silence is noticed."""
+    fencing: Fencing = Fencing()
+    """How it can be fenced. Without a device only a person or its own return proves that it is off."""
+    capacity: Annotated[dict[str, Text], Field(max_length=16)] | None = None
+    """What it has to offer (later)."""
+    maintenance: Maintenance | None = None
+    """Cordon, drain, or hands off."""
+
+
+class DeviceStatus(Model):
+    """What the last regular test of one device said."""
+
+    level: Text
+    """Name of the level."""
+    device: Text
+    """Name of the device."""
+    power: Literal["On", "Off", "Unknown"] = "Unknown"
+    """What it said."""
+    uuid: Literal["Match", "Mismatch", "Unverified"] = "Unverified"
+    """Whether the device names the same machine as the agent does."""
+    ok: bool = False
+    """Whether this device could fence the host now, as far as a test without an `off` can tell."""
+    message: Text = ""
+    """If not, why not."""
+
+
+class FencingStatus(Model):
+    """State of the host's fence path. Written by the fencer."""
+
+    checked_at: Timestamp | None = None
+    """When it was last tested."""
+    observed_generation: Annotated[int, Field(ge=0)] | None = None
+    """The spec it was tested with."""
+    ready: bool = False
+    """Some level works, all of its devices."""
+    message: Text = ""
+    """In a sentence."""
+    devices: Annotated[list[DeviceStatus], Field(max_length=64)] = []
+    """Device by device."""
+
+
+class HostStatus(Model):
+    """Written by the operator, `fencing` by the fencer."""
+
+    conditions: Conditions = []
+    """Ready, FencingReady, Schedulable: each with reason and sentence."""
+    liveness: Text = ""
+    """Live, Suspect, Silent, Sealed or Unknown: for people."""
+    session: SessionRef | None = None
+    """The session that holds the host's lease."""
+    instances: Annotated[int, Field(ge=0)] = 0
+    """How many instances are granted to it."""
+    agent_version: Text = ""
+    """Version of its agent."""
+    fencing: FencingStatus | None = None
+    """State of the fence path. Written by the fencer."""
+
+
+class Host(Object):
+    """A server with an agent, on which services run."""
+
+    plural: ClassVar[str] = "hosts"
+    namespaced: ClassVar[bool] = False
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+        Column("Fencing", '.status.conditions[?(@.type=="FencingReady")].status'),
+        Column("Services", ".status.instances", "integer"),
+        Column("Maintenance", ".spec.maintenance.mode"),
+        Column("Liveness", ".status.liveness", wide=True),
+        Column("Reason", '.status.conditions[?(@.type=="Ready")].message', wide=True),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+    )
+    kind: Literal["Host"] = "Host"
+    spec: HostSpec = HostSpec()
+    """What admins say. Written by admins."""
+    status: HostStatus = HostStatus()
+    """What is known. Written by the operator, `fencing` by the fencer."""

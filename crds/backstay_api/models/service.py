@@ -1,0 +1,267 @@
+"""HAService: what people write."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, StringConstraints
+
+from .base import Column, Conditions, Duration, Label, ListMap, Model, Name, Object, Rule, Text, Timestamp
+from .resources import Resource
+
+Weight = Annotated[int, Field(ge=-1000, le=1000)]
+LabelMap = Annotated[dict[str, Annotated[str, StringConstraints(max_length=63)]], Field(max_length=32)]
+
+
+class HostSelector(Model):
+    """Hosts that carry all of these labels."""
+
+    match_labels: LabelMap = {}
+    """Labels and their values; empty selects all hosts."""
+
+
+class Preference(Model):
+    """Hosts that are better, or with a negative weight worse."""
+
+    hosts: HostSelector
+    """Which hosts."""
+    weight: Weight
+    """Added to the score of such a host."""
+
+
+class Spread(Model):
+    """Keep instances apart by a label (later)."""
+
+    topology_key: Text
+    """The label."""
+    max_skew: Annotated[int, Field(ge=1, le=100)]
+    """Largest difference between two values of it."""
+
+
+class Affinity(Model):
+    """Another service to be near to, or far from (later)."""
+
+    service: Text
+    """Its name, in the same namespace."""
+    weight: Weight | None = None
+    """How much it counts."""
+    required: bool | None = None
+    """Must, rather than should."""
+
+
+class Window(Model):
+    """When a service may move back (later)."""
+
+    schedule: Text
+    """Cron expression."""
+    duration: Duration
+    """How long the window stays open."""
+
+
+class Placement(Model):
+    """Where the service may run, and where it would rather."""
+
+    hosts: HostSelector | None = None
+    """Hosts that may run it. Default: all."""
+    prefer: Annotated[list[Preference], Field(max_length=16)] | None = None
+    """Better and worse hosts among them."""
+    spread: Annotated[list[Spread], Field(max_length=8)] | None = None
+    """Keep instances apart (later)."""
+    together: Annotated[list[Affinity], Field(max_length=16)] | None = None
+    """Services to be with (later)."""
+    apart: Annotated[list[Affinity], Field(max_length=16)] | None = None
+    """Services to be away from (later)."""
+    capacity: Annotated[dict[str, Text], Field(max_length=16)] | None = None
+    """What it needs of the host's capacity (later)."""
+    stickiness: Annotated[int, Field(ge=0, le=100000)] = 100
+    """How much better another host must be before a running service moves there (only with `failback: Always`)."""
+    priority: Annotated[int, Field(ge=-1000, le=1000)] | None = None
+    """Who goes first (later)."""
+    failback: Literal["Never", "Always", "Window"] = "Never"
+    """Whether a service moves back to a better host that has returned. `Window` comes later."""
+    window: Window | None = None
+    """For `failback: Window` (later)."""
+
+
+class Dependency(Model):
+    """A service that must run first (later)."""
+
+    service: Text
+    """Its name, in the same namespace."""
+    type: Literal["Requires", "After"] | None = None
+    """Default: Requires."""
+
+
+class Backoff(Model):
+    """Pauses between restarts (later)."""
+
+    initial: Duration | None = None
+    """The first."""
+    max: Duration | None = None
+    """The longest."""
+
+
+class MoveBudget(Model):
+    """How often a service may fail over (later)."""
+
+    limit: Annotated[int, Field(ge=0, le=1000)]
+    """This many moves."""
+    per: Duration
+    """In this time."""
+
+
+class Recovery(Model):
+    """What is done about failures. All of it later; today: three restarts in place in ten minutes, then a move."""
+
+    restarts: Annotated[int, Field(ge=0, le=1000)] | None = None
+    """Restarts in place within `window`, then a move."""
+    window: Duration | None = None
+    """See `restarts`."""
+    backoff: Backoff | None = None
+    """Pauses between restarts."""
+    moves: MoveBudget | None = None
+    """Failover budget."""
+    reboot_grace: Duration | None = None
+    """How long a host that said it reboots may take."""
+    on_stop_failure: Literal["Block", "Fence"] | None = None
+    """What a failed stop does."""
+
+
+class HAServiceSpec(Model):
+    """An ordered list of resources that live and move together, and the policy for them. Written by people."""
+
+    rules = (
+        Rule(
+            "!has(self.replicas) || self.replicas == 1 || self.mode in ['Replicated', 'Promotable']",
+            "replicas belongs to mode Replicated or Promotable",
+            lambda s: s.replicas is None or s.replicas == 1 or s.mode in ("Replicated", "Promotable"),
+        ),
+    )
+    state: Literal["Running", "Stopped", "Unmanaged"] = "Running"
+    """Running, Stopped, or Unmanaged (watched, never touched; later)."""
+    mode: Literal["Single", "Replicated", "EveryHost", "Promotable"] = "Single"
+    """How many instances there are. Only Single today."""
+    replicas: Annotated[int, Field(ge=1, le=100)] | None = None
+    """For Replicated and Promotable (later)."""
+    promoted: Annotated[int, Field(ge=1, le=1)] | None = None
+    """For Promotable (later)."""
+    exclusive: bool | None = None
+    """Two copies must never run: a lost host is fenced before the service starts elsewhere. Default for Single: true."""
+    resources: Annotated[list[Resource], ListMap("name"), Field(min_length=1, max_length=64)]
+    """Started top to bottom, stopped bottom to top."""
+    placement: Placement = Placement()
+    """Where it may run."""
+    depends_on: Annotated[list[Dependency], Field(max_length=16)] | None = None
+    """Services that must run first (later)."""
+    recovery: Recovery | None = None
+    """What is done about failures (later)."""
+
+
+class InstanceSummary(Model):
+    """Where one instance is."""
+
+    name: Text
+    """Its HAInstance."""
+    host: Text = ""
+    """The holder; empty if none."""
+    role: Text = ""
+    """Started, or empty."""
+    state: Text = ""
+    """Running, Starting, Stopping, Recovering, Waiting, Stopped, Failed: for people, never an input."""
+    epoch: Annotated[int, Field(ge=0)] = 0
+    """The present epoch."""
+    since: Timestamp | None = None
+    """Since when it is in this state."""
+    why: Text = ""
+    """In a sentence."""
+
+
+class StandbySummary(Model):
+    """One host that could take over."""
+
+    host: Text
+    """Which."""
+    ready: bool
+    """Whether it could now."""
+    why: Text = ""
+    """If not, why not."""
+
+
+class StartFailure(Model):
+    """A failed start on a host; remembered for a while, so that a service does not bounce between two bad hosts."""
+
+    host: Text
+    """Where."""
+    epoch: Annotated[int, Field(ge=0)]
+    """Which epoch failed."""
+    at: Timestamp
+    """When."""
+    why: Text = ""
+    """What the host said."""
+
+
+class FailoverSummary(Model):
+    """The last change of host."""
+
+    from_: Annotated[Text, Field(alias="from")]
+    """The host before."""
+    to: Text
+    """The host after."""
+    cause: Text
+    """Why it moved."""
+    duration: Text = ""
+    """From the grant's cause to running again."""
+    at: Timestamp
+    """When."""
+
+
+class HAServiceStatus(Model):
+    """What is true and why. Written by the operator."""
+
+    observed_generation: Annotated[int, Field(ge=0)] | None = None
+    """The generation that all of this is about."""
+    conditions: Conditions = []
+    """Accepted, Ready, Progressing, Degraded, StandbyReady, SurvivesHostLoss."""
+    host: Text = ""
+    """Where it runs (Single), for `kubectl get`."""
+    state: Text = ""
+    """The state of the instance (Single), for `kubectl get`."""
+    since: Timestamp | None = None
+    """Since when it is in this state."""
+    instances: Annotated[list[InstanceSummary], ListMap("name"), Field(max_length=128)] = []
+    """All instances."""
+    standbys: Annotated[list[StandbySummary], ListMap("host"), Field(max_length=32)] = []
+    """Hosts that could take over."""
+    start_failures: Annotated[list[StartFailure], Field(max_length=16)] = []
+    """Recent failed starts."""
+    last_failover: FailoverSummary | None = None
+    """The last change of host."""
+
+
+class HAService(Object):
+    """A service that must stay available: an ordered list of resources that live and move together on one host at a time."""
+
+    plural: ClassVar[str] = "haservices"
+    namespaced: ClassVar[bool] = True
+    short_names: ClassVar[tuple[str, ...]] = ("hasvc",)
+    categories: ClassVar[tuple[str, ...]] = ("all", "backstay")
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+        Column("Host", ".status.host"),
+        Column("State", ".status.state"),
+        Column("Since", ".status.since", "date"),
+        Column("Reason", '.status.conditions[?(@.type=="Ready")].message', wide=True),
+    )
+    kind: Literal["HAService"] = "HAService"
+    spec: HAServiceSpec
+    """What people want. Written by people."""
+    status: HAServiceStatus = HAServiceStatus()
+    """What is true. Written by the operator."""
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether two copies must never run."""
+        return self.spec.exclusive if self.spec.exclusive is not None else True
+
+
+__all__ = ["HAService", "HAServiceSpec", "HAServiceStatus", "Label", "Name"]

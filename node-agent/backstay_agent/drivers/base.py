@@ -1,0 +1,69 @@
+"""What a driver is: the hands for one kind of resource. Drivers do not know each other, nor instances, epochs or the API.
+
+`resource` is the plain dataclass `backstay_api.plain.RenderedResource` (one kind set).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from backstay_api.plain import RenderedResource
+
+
+class State(Enum):
+    """What a resource is, as far as can be seen. UNKNOWN counts as running wherever safety asks."""
+
+    STOPPED = "Stopped"
+    STARTING = "Starting"
+    RUNNING = "Running"
+    STOPPING = "Stopping"
+    FAILED = "Failed"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """State of a resource, and why where it is not plainly running or stopped."""
+
+    state: State
+    why: str = ""
+
+
+class StartFailed(Exception):
+    """The resource is not up; parts of it may be: stop it before anything else. The text is a sentence for people."""
+
+
+class StopFailed(Exception):
+    """The resource may still be running: the caller must treat it as running. The text is a sentence for people."""
+
+
+class Driver(Protocol):
+    """Starts, stops and watches one kind of resource. All calls are idempotent."""
+
+    async def secure(self, resource: RenderedResource) -> None:
+        """Make sure it cannot start without us, now and after a boot (drop-in, mask…). Done before a host says ready."""
+
+    async def unsecure(self, resource: RenderedResource) -> None:
+        """Take back what `secure` did: the host is no longer a candidate."""
+
+    async def not_ready(self, resource: RenderedResource) -> str | None:
+        """Why this host could not start it now, in a sentence; None if it could. Looks only, touches nothing."""
+
+    async def prepare(self, resource: RenderedResource) -> None:
+        """Work that may overlap with starting what stands before it (the duplicate-address probe). Raises StartFailed."""
+
+    async def start(self, resource: RenderedResource, *, timeout_s: float) -> None:
+        """Bring it up; returns when it is up. Raises StartFailed."""
+
+    async def stop(self, resource: RenderedResource, *, timeout_s: float) -> None:
+        """Bring it down; returns only when that is verified. Raises StopFailed."""
+
+    async def check(self, resource: RenderedResource) -> Seen:
+        """Look at it now."""
+
+    def changes(self, resource: RenderedResource) -> AsyncIterator[Seen]:
+        """Tell by event, not by polling, whenever its state changes, until the iterator is closed."""

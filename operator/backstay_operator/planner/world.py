@@ -1,0 +1,125 @@
+"""Everything the planner may know at one instant.
+
+The mirror (hands) keeps one World up to date piece by piece: `put` and `drop` touch only what changed and keep the indexes.
+The planner only reads it. Times are seconds on the replica's own monotonic clock; `wall` is for people's eyes only.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from backstay_api.lease import HostLease
+from backstay_api.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """An object that we cannot read: shown to people, stops nobody else."""
+
+    kind: str
+    key: str
+    why: str
+    uid: str = ""
+    generation: int = 0
+
+
+@dataclass(frozen=True)
+class LeaseSeen:
+    """A host's Lease, and since when we have known its present renewal count."""
+
+    lease: HostLease
+    first_seen_s: float
+    """`o` of PROTOCOL 4: our own clock when this renewal count was first seen, or when our own path recovered, if later."""
+    sealed_seen_s: float | None = None
+    """Our own clock when we first saw this holder sealed."""
+
+
+@dataclass(frozen=True)
+class OwnPath:
+    """What we know of our own way to the API server (PROTOCOL 4, own trouble first)."""
+
+    healthy: bool = True
+    recovered_s: float = float("-inf")
+    """When it last came back (or when this replica started)."""
+    lived_before: frozenset[str] = frozenset()
+    """Hosts that lived when it was lost."""
+    renewed_since: frozenset[str] = frozenset()
+    """Those of them whose renewal count has moved since it came back."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an administrator of the operator may set."""
+
+    standbys: int = 3
+    """Hosts kept ready for each instance."""
+    storm_window_s: float = 60.0
+    """Within this time at most one host, or fewer than half of all, is sealed or fenced."""
+    fence_budget: int = 3
+    """Hosts an hour that may be fenced without a person."""
+    trust_again_s: float = 10.0
+    """After our own trouble nobody is suspected for this long, unless more than half of the hosts have renewed."""
+    start_failure_memory_s: float = 600.0
+    """How long a failed start counts against a host."""
+
+
+@dataclass
+class World:
+    """All objects, parsed once, with the indexes that the planner needs. Keys: `namespace/name`, or the name alone."""
+
+    settings: Settings = field(default_factory=Settings)
+    now_s: float = 0.0
+    wall: str = "1970-01-01T00:00:00Z"
+    """RFC 3339 time of this round, for status fields."""
+    own_path: OwnPath = field(default_factory=OwnPath)
+
+    services: dict[str, HAService] = field(default_factory=dict)
+    unreadable: dict[tuple[str, str], Unreadable] = field(default_factory=dict)
+    """By kind and key. Where an object was readable before, the last readable version stays in its own map."""
+    instances: dict[str, HAInstance] = field(default_factory=dict)
+    hosts: dict[str, Host] = field(default_factory=dict)
+    assignments: dict[str, HostAssignment] = field(default_factory=dict)
+    leases: dict[str, LeaseSeen] = field(default_factory=dict)
+    requests: dict[str, FenceRequest] = field(default_factory=dict)
+    claims: dict[str, ResourceClaim] = field(default_factory=dict)
+
+    fenced_s: dict[str, float] = field(default_factory=dict)
+    """By FenceRequest: our own clock when we first saw it want Off (for the budget)."""
+
+    instances_of: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Keys of HAInstances by UID of their service."""
+    held_by: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Keys of HAInstances with an open grant, by host."""
+    requests_of: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Names of FenceRequests by host."""
+
+    def put_instance(self, instance: HAInstance) -> None:
+        """Take a newer version of an instance."""
+        self.drop_instance(instance.key)
+        self.instances[instance.key] = instance
+        self.instances_of[instance.spec.service.uid].add(instance.key)
+        if instance.spec.grant is not None:
+            self.held_by[instance.spec.grant.host].add(instance.key)
+
+    def drop_instance(self, key: str) -> None:
+        """Forget an instance that is gone."""
+        old = self.instances.pop(key, None)
+        if old is None:
+            return
+        self.instances_of[old.spec.service.uid].discard(key)
+        if old.spec.grant is not None:
+            self.held_by[old.spec.grant.host].discard(key)
+
+    def put_request(self, request: FenceRequest) -> None:
+        """Take a newer version of a fence request."""
+        self.requests[request.key] = request
+        self.requests_of[request.spec.host].add(request.key)
+        if request.spec.want == "Off":
+            self.fenced_s.setdefault(request.key, self.now_s)
+
+    def drop_request(self, key: str) -> None:
+        """Forget a fence request that is gone. Its place in the budget stays until it is an hour old."""
+        old = self.requests.pop(key, None)
+        if old is not None:
+            self.requests_of[old.spec.host].discard(key)
