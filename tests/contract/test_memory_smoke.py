@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+
 from backstay_api.errors import Conflict
 from backstay_api.kinds import LEASES
 from backstay_api.memory import MemoryApi, MemoryCluster
