@@ -11,17 +11,7 @@ from dataclasses import dataclass, field
 
 from backstay_api.lease import HostLease
 from backstay_api.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """An object that we cannot read: shown to people, stops nobody else."""
-
-    kind: str
-    key: str
-    why: str
-    uid: str = ""
-    generation: int = 0
+from backstay_api.object_kinds import Unreadable
 
 
 @dataclass(frozen=True)
