@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-
-from backstay_api.informer import LEASE_BACKOFF, Informer
+from typing import Any
 
 from backstay_api import lease as leases
 from backstay_api.client import Api, Event
+from backstay_api.informer import LEASE_BACKOFF, Informer
 from backstay_api.kinds import Kind, T
 from backstay_api.lease import HostLease
 from backstay_api.models import FenceRequest, Host, HostAssignment
@@ -89,7 +89,7 @@ class Executor:
             self._workers[uid] = worker, tasks.create_task(worker.run(), name=f"request {wanted[uid].key}")
         self._poke_all()
 
-    def _something_changed(self, event: Event[object]) -> None:
+    def _something_changed(self, event: Event[Any]) -> None:
         self._patrol.poke()
         self._poke_all()
 
