@@ -11,11 +11,19 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 from urllib.parse import urlencode
 
-from backstay_api.client import DEFAULT_INACTIVITY_S, Bookmark, Entry, Event, EventType, Listing
+from backstay_api.client import (
+    DEFAULT_INACTIVITY_S,
+    Bookmark,
+    Entry,
+    Event,
+    EventType,
+    Listing,
+    refuse_version_of_new,
+    replaced_meta,
+)
 from backstay_api.errors import (
     ApiError,
     Gone,
-    Invalid,
     Malformed,
     OutcomeUnknown,
     Unreachable,
@@ -138,14 +146,13 @@ class HttpApi:
 
     async def create(self, kind: Kind[T], obj: T, namespace: str = "", *, timeout_s: float | None = None) -> T:
         body = kind.to_wire(obj)
+        refuse_version_of_new(body)
         path = kind.path(namespace or body.get("metadata", {}).get("namespace", ""))
         return _read(kind, await self._call(_Request("POST", path, body=body), timeout_s))
 
     async def replace(self, kind: Kind[T], obj: T, *, subresource: str = "", timeout_s: float | None = None) -> T:
         body = kind.to_wire(obj)
-        meta = Meta.of(body)
-        if not meta.resource_version:
-            raise Invalid("a replace needs metadata.resourceVersion: it is a compare-and-swap")
+        meta = replaced_meta(body)
         path = kind.path(meta.namespace, meta.name, subresource)
         return _read(kind, await self._call(_Request("PUT", path, body=body), timeout_s))
 
