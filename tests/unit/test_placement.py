@@ -66,9 +66,7 @@ def forget_session(world):
         pytest.param(
             lambda w: w.leases.clear(), {}, "Session: has never reported: is its agent running?", id="no lease"
         ),
-        pytest.param(
-            forget_session, {}, "Session: is about to open a new session", id="another session holds the lease"
-        ),
+        pytest.param(forget_session, {}, "Session: is about to open a session", id="another session holds the lease"),
         pytest.param(
             lambda w: say_ready(w, a_service(), "n1", ready=False, why="unit web.service is masked"),
             {},

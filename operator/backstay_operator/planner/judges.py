@@ -13,10 +13,11 @@ from typing import Final
 
 from backstay_api.models import HAInstance, HAService, Host, HostAssignment
 from backstay_api.models.assignment import HostAssignmentStatus, InstanceReport
-from backstay_api.promise import Silence, judge_silence
 
+from .liveness import Liveness, age_s, of_host
+from .sessions import live, published
 from .words import first_words, roughly
-from .world import LeaseSeen, World
+from .world import World
 
 _NOTHING_SAID: Final = HostAssignmentStatus()
 
@@ -87,10 +88,11 @@ def facts_of(world: World, name: str) -> HostFacts:
     host, said, seen = world.hosts[name], world.assignments.get(name), world.leases.get(name)
     held = len(world.held_by.get(name, ()))
     # The number and the time are compared by identity too: at worst that works the facts out once more than needed.
-    return world.keep("facts", name, (host, said, seen, held, world.now_s), lambda: _facts(world, host, said, seen))
+    made_from = (host, said, seen, held, world.now_s, world.own_path)
+    return world.keep("facts", name, made_from, lambda: _facts(world, host, said))
 
 
-def _facts(world: World, host: Host, said: HostAssignment | None, seen: LeaseSeen | None) -> HostFacts:
+def _facts(world: World, host: Host, said: HostAssignment | None) -> HostFacts:
     name = host.metadata.name
     says = said.status if said else _NOTHING_SAID
     leaving = _leaving(host)
@@ -101,7 +103,7 @@ def _facts(world: World, host: Host, said: HostAssignment | None, seen: LeaseSee
         asked=frozenset(said.spec.standbys) if said else frozenset(),
         leaving=leaving,
         closed=leaving or _closed(host),
-        speechless=no_session(says, seen, now_s=world.now_s),
+        speechless=no_session(world, name),
         services=len(world.held_by.get(name, ())),
     )
 
@@ -130,22 +132,22 @@ def _because(reason: str) -> str:
     return f" ({reason})" if reason else ""
 
 
-def no_session(says: HostAssignmentStatus, seen: LeaseSeen | None, *, now_s: float) -> Rejected | None:
+def no_session(world: World, name: str) -> Rejected | None:
     """Why nothing could be granted to the session that speaks for this host; nothing, if something could."""
-    if says.session is None or seen is None:
+    session, seen = published(world, name), world.leases.get(name)
+    if session is None or seen is None:
         return Rejected("Session", "has never reported: is its agent running?", "have never reported")
-    if seen.lease.holder != says.session.ref.text or seen.lease.seq != says.session.seq:
-        return Rejected("Session", "is about to open a new session", "are about to open a new session")
-    if seen.lease.sealed:
-        return Rejected("Session", "is sealed: it was silent and has not come back yet", "are sealed")
-    age_s = now_s - seen.first_seen_s
-    match judge_silence(age_s=age_s, contract=seen.lease.contract):
-        case Silence.QUIET:
-            return None
-        case Silence.SUSPECT:
+    match of_host(world, name):
+        case Liveness.SEALED:
+            return Rejected("Session", "is sealed: it was silent and has not come back yet", "are sealed")
+        case Liveness.SILENT:
+            return Rejected("Session", f"is silent since {roughly(age_s(world, seen))}", "are silent")
+        case Liveness.SUSPECT | Liveness.UNSURE:
             return Rejected("Session", "is late with its heartbeat", "are late with their heartbeat")
-        case Silence.SILENT:
-            return Rejected("Session", f"is silent since {roughly(age_s)}", "are silent")
+        case Liveness.QUIET if live(world, name):
+            return None
+        case Liveness.QUIET | Liveness.UNKNOWN:
+            return Rejected("Session", "is about to open a session", "are about to open a session")
 
 
 # --- filters: cheapest first -----------------------------------------------------------------------------------------

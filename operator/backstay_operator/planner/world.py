@@ -13,21 +13,11 @@ from typing import TypeVar
 
 from backstay_api.lease import HostLease
 from backstay_api.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
+from backstay_api.object_kinds import Unreadable
 
 from .claims import things
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """An object that we cannot read: shown to people, stops nobody else."""
-
-    kind: str
-    key: str
-    why: str
-    uid: str = ""
-    generation: int = 0
 
 
 @dataclass(frozen=True)
