@@ -69,6 +69,18 @@ def held_back(world: World, guard: Guard, host: str) -> str | None:
         return None
     if known is None or not known.spec.fencing.levels:
         return f"{host} has no fencing device, so sealing it would prove nothing"
+    return _too_many(world, guard, host)
+
+
+def guards_refusal(world: World, guard: Guard, host: str) -> str:
+    """What the guard alone holds against fencing this lost host now; empty if it is not the guard."""
+    request = _present_request(world, host)
+    is_exempt = request is not None and (request.spec.confirm is not None or request.status.power == "Off")
+    is_asked = of_host(world, host) in (Liveness.SILENT, Liveness.SEALED) and _has_device(world.hosts.get(host))
+    return (_too_many(world, guard, host) or "") if is_asked and not is_exempt else ""
+
+
+def _too_many(world: World, guard: Guard, host: str) -> str | None:
     if guard.storm.is_frozen:
         return guard.storm.why
     if host not in guard.within_budget:
@@ -126,7 +138,8 @@ def _reason_to_seal(world: World, host: str) -> str | None:
         return None
     if request is not None and request.spec.confirm is not None:
         return f"{host} is silent, and {request.spec.confirm.by} has confirmed that it is powered off"
-    return f"{host} is silent: no renewal for {age_s(world, world.leases[host]):.1f} s"
+    # No age in the text: an action that another replica watches must stay the same while nothing changes.
+    return f"{host} is silent: three renewals in a row are missing"
 
 
 def _cut_off(world: World, guard: Guard, host: str, lease: HostLease) -> list[Action]:
