@@ -342,12 +342,14 @@ async def _lines(connection: Connection, head: Head, inactivity_s: float) -> Asy
             except Broken as broken:
                 raise OutcomeUnknown(f"the watch broke: {broken}") from broken
             if piece is None:
-                return
+                break
             *whole, rest = (rest + piece).split(b"\n")
             if len(rest) > MAX_LINE_BYTES:
                 raise Malformed(f"a line of the watch is longer than {MAX_LINE_BYTES} bytes")
             for line in whole:
                 yield line
+    if rest:
+        raise Malformed(f"the watch ended inside a line: {rest[:200]!r}")
 
 
 def _event(kind: Kind[T], line: bytes) -> Event[T] | Bookmark:
