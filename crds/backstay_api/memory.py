@@ -13,8 +13,17 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
-from backstay_api.client import DEFAULT_INACTIVITY_S, DEFAULT_TIMEOUT_S, Bookmark, Entry, Event, Listing
-from backstay_api.errors import ApiError, Invalid, OutcomeUnknown, Unreachable
+from backstay_api.client import (
+    DEFAULT_INACTIVITY_S,
+    DEFAULT_TIMEOUT_S,
+    Bookmark,
+    Entry,
+    Event,
+    Listing,
+    refuse_version_of_new,
+    replaced_meta,
+)
+from backstay_api.errors import ApiError, OutcomeUnknown, Unreachable
 from backstay_api.kinds import Kind, Meta, T, is_raw
 from backstay_api.memory_store import Admit, Change, MemoryCluster, copied, merge_patch
 from backstay_api.selectors import matches_fields, matches_labels
@@ -182,6 +191,7 @@ class MemoryApi:
 
     async def create(self, kind: Kind[T], obj: T, namespace: str = "", *, timeout_s: float | None = None) -> T:
         body = copied(kind.to_wire(obj))
+        refuse_version_of_new(body)
         meta = body.get("metadata") or {}
         request = self._request("create", kind, namespace or meta.get("namespace", ""), meta.get("name", ""))
         return _read(
@@ -193,9 +203,7 @@ class MemoryApi:
 
     async def replace(self, kind: Kind[T], obj: T, *, subresource: str = "", timeout_s: float | None = None) -> T:
         body = copied(kind.to_wire(obj))
-        meta = Meta.of(body)
-        if not meta.resource_version:
-            raise Invalid("a replace needs metadata.resourceVersion: it is a compare-and-swap")
+        meta = replaced_meta(body)
         request = self._request("update", kind, meta.namespace, meta.name, subresource)
 
         def act(fate: Fate) -> Mapping[str, Any]:

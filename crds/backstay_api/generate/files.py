@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from backstay_api.generate.definitions import definition_yaml
 from backstay_api.generate.plain_code import plain_module
+from backstay_api.models import ALL_OBJECTS
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 def generated() -> Mapping[str, str]:
     """Every generated file: its path in the repository, and its content."""
-    return {"crds/backstay_api/plain.py": plain_module()}
+    definitions = {f"crds/{kind.plural}.yaml": definition_yaml(kind) for kind in ALL_OBJECTS}
+    return {"crds/backstay_api/plain.py": plain_module(), **definitions}
 
 
 def write(root: Path = REPOSITORY) -> list[str]:
