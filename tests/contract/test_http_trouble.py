@@ -304,6 +304,30 @@ def test_no_answer_in_time_is_an_unknown_outcome_and_the_connection_is_not_used_
     asyncio.run(story())
 
 
+def test_after_silence_no_other_connection_to_that_server_is_trusted() -> None:
+    async def story() -> None:
+        async with a_server(answer(), answer(), SILENCE, answer()) as server, an_api(server) as api:
+            await asyncio.gather(write(api), write(api))
+            with pytest.raises(OutcomeUnknown):
+                await write(api, timeout_s=0.1)
+            await write(api)
+            assert server.connections == 3
+
+    asyncio.run(story())
+
+
+def test_a_refused_request_that_found_no_second_connection_was_certainly_not_carried_out() -> None:
+    async def story() -> None:
+        async with a_server(refusal(401), SILENCE) as server, an_api(server, connections_per_lane=1) as api:
+            first = asyncio.create_task(write(api, timeout_s=0.2))
+            second = asyncio.create_task(write(api, timeout_s=30))  # takes the only place when the first gets its 401
+            with pytest.raises(Unreachable):
+                await first
+            second.cancel()
+
+    asyncio.run(story())
+
+
 def test_where_nobody_listens_nothing_was_sent() -> None:
     async def story() -> None:
         async with a_server() as server:
