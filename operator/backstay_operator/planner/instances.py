@@ -67,7 +67,9 @@ def create(service: HAService) -> CreateInstance:
     assert service.metadata.namespace is not None, f"{service.key}: services live in namespaces"
     ref = ServiceRef(name=service.metadata.name, uid=service.uid)
     spec = HAInstanceSpec(service=ref, exclusive=service.exclusive)
-    return CreateInstance(service.metadata.namespace, instance_name(service), spec, f"{service.key} has no instance yet")
+    return CreateInstance(
+        service.metadata.namespace, instance_name(service), spec, f"{service.key} has no instance yet"
+    )
 
 
 def course(round_: Round, service: HAService, instance: HAInstance, acceptance: Acceptance) -> Course:
@@ -219,7 +221,9 @@ def _granted(instance: HAInstance, grant: Grant, found: Evidence | None) -> HAIn
         ended: Closed | None = Closed(epoch=before.epoch, evidence=found.kind, why=found.why)
     else:
         ended = before.closed
-        assert before.grant is None, f"{instance.key}: epoch {before.epoch} is open, and there is no evidence that it is over"
+        assert before.grant is None, (
+            f"{instance.key}: epoch {before.epoch} is open, and there is no evidence that it is over"
+        )
     is_closed = ended is not None and ended.epoch == before.epoch
     assert is_closed or before.epoch == 0, f"{instance.key}: no evidence closed epoch {before.epoch}"
     spec = HAInstanceSpec(
@@ -243,4 +247,3 @@ def _closed(instance: HAInstance, found: Evidence) -> HAInstanceSpec:
         closed=Closed(epoch=before.epoch, evidence=found.kind, why=found.why),
         conditional=before.conditional,
     )
-

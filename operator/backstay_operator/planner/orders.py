@@ -239,4 +239,3 @@ def _why(stored: HostAssignmentSpec, merged: HostAssignmentSpec, *, created: boo
     if stored.instances.keys() != merged.instances.keys():
         return "entries of epochs that are over go"
     return "other standbys, or another heartbeat"
-

@@ -74,7 +74,9 @@ def _runs_only_this(world: World, service: HAService, instance: HAInstance | Non
 def let_go(world: World, service: HAService, owned: list[str]) -> list[Action]:
     """A service that is being deleted and of which nothing is left: its claims, then our finalizer."""
     if owned:
-        return [DeleteClaim(world.claims[name], f"{service.key} is deleted, and all of it has stopped") for name in owned]
+        return [
+            DeleteClaim(world.claims[name], f"{service.key} is deleted, and all of it has stopped") for name in owned
+        ]
     if is_ours(service, SERVICE_FINALIZER):
         return [SetFinalizer(service, False, "all of it has stopped, and nothing of it is left")]
     return []

@@ -66,7 +66,7 @@ def plan(world: World) -> Plan:
     round_ = begin(world)
     owned = ownership.claims_by_owner(world)
     services = [plan_service(round_, key, owned) for key in sorted(world.services)]
-    services += [plan_orphan(round_, key) for key in sorted(_orphans(world))]
+    services += [plan_ownerless(round_, key) for key in sorted(_ownerless(world))]
     wanted = _by_host(services)
     actions = [action for service in services for action in service.actions]
     actions += [action for name in _hosts(world) for action in plan_host(round_, name, wanted.get(name, _NOTHING))]
@@ -99,10 +99,12 @@ def plan_service(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) ->
     return ServicePlan(tuple(actions), _ordered(instance, course), ready, course.look_again_s)
 
 
-def plan_orphan(round_: Round, key: str) -> ServicePlan:
-    """An instance whose service is gone, or has come again under the same name: it is stopped, proven over and deleted."""
-    instance = round_.world.instances[key]
-    course = instances.leave(round_.world, instance, f"its HAService {instance.spec.service.name} is gone")
+def plan_ownerless(round_: Round, key: str) -> ServicePlan:
+    """An instance without its service: stopped, proven over and deleted; or left as it is, if the service is only unreadable."""
+    world, instance = round_.world, round_.world.instances[key]
+    if ("HAService", _owner_key(instance)) in world.unreadable:
+        return ServicePlan(standbys=_stored_standbys(world, instance))
+    course = instances.leave(world, instance, f"its HAService {instance.spec.service.name} is gone")
     return ServicePlan(course.actions, _ordered(instance, course))
 
 
@@ -171,13 +173,15 @@ def _told(world: World, service: HAService, missing: str) -> list[Action]:
     return [] if status == service.status else [WriteServiceStatus(service, status)]
 
 
-def _orphans(world: World) -> Iterable[str]:
+def _ownerless(world: World) -> Iterable[str]:
     for key, instance in world.instances.items():
-        owner = f"{instance.metadata.namespace}/{instance.spec.service.name}"
-        service = world.services.get(owner)
-        is_known = service is not None and service.uid == instance.spec.service.uid
-        if not is_known and ("HAService", owner) not in world.unreadable:
+        service = world.services.get(_owner_key(instance))
+        if service is None or service.uid != instance.spec.service.uid:
             yield key
+
+
+def _owner_key(instance: HAInstance) -> str:
+    return f"{instance.metadata.namespace}/{instance.spec.service.name}"
 
 
 # --- hosts -----------------------------------------------------------------------------------------------------------
