@@ -7,6 +7,7 @@ make a spec that is written, and their assertions stay on: no grant without evid
 from __future__ import annotations
 
 from dataclasses import dataclass
+
 from backstay_api.models import HAInstance, HAService
 from backstay_api.models.assignment import InstanceOrder
 from backstay_api.models.instance import Closed, Grant, HAInstanceSpec, ServiceRef
@@ -122,7 +123,7 @@ def _choose(round_: Round, service: HAService, instance: HAInstance, acceptance:
         return Nowhere(obstacle or f"{placed.host} has no live session")
     round_.planned[placed.host] += 1
     grant = Grant(host=placed.host, session=session.ref, machine_uuid=session.machine_uuid)
-    return Next(grant, f"{placed.host}: {placed.why}")
+    return Next(grant, f"{placed.host}, {placed.why}")
 
 
 def _why_not_run(world: World, service: HAService, instance: HAInstance, acceptance: Acceptance) -> str | None:

@@ -10,8 +10,8 @@ from backstay_api.models import HAInstance, HAService
 
 from . import sessions
 from .actions import Action, RemoveMoveWish
-from .ownership import HOST_FINALIZER
 from .orders import stored_order, too_large
+from .ownership import HOST_FINALIZER
 from .placement import NoHost, Placed, better_host, must_leave, place
 from .world import World
 
