@@ -4,7 +4,7 @@ import pytest
 
 from backstay_api.errors import AlreadyExists, Conflict, Invalid, NotFound
 from backstay_api.kinds import LEASES, Meta
-from contract.conftest import SIZE_GROWS, WIDGETS, Play, Scene, a_widget
+from contract.scene import SIZE_GROWS, WIDGETS, Play, Scene, a_widget
 
 
 def test_a_new_object_has_an_identity_and_a_version(play: Play) -> None:
@@ -252,10 +252,13 @@ def test_what_the_server_owns_cannot_be_written(play: Play) -> None:
     async def story(scene: Scene) -> None:
         made = await scene.widget("a")
         forged = {**made["metadata"], "creationTimestamp": "1999-01-01T00:00:00Z", "generation": 77}
-        forged |= {"deletionTimestamp": "1999-01-01T00:00:00Z", "labels": {"x": "y"}}
+        forged["labels"] = {"x": "y"}
         written = (await scene.api.replace(WIDGETS, {**made, "metadata": forged}))["metadata"]
         assert written["creationTimestamp"] == made["metadata"]["creationTimestamp"]
-        assert (written["generation"], written["labels"], written.get("deletionTimestamp")) == (1, {"x": "y"}, None)
+        assert (written["generation"], written["labels"]) == (1, {"x": "y"})
+        with pytest.raises(Invalid, match="deletionTimestamp"):
+            dead = {**written, "deletionTimestamp": "1999-01-01T00:00:00Z"}
+            await scene.api.replace(WIDGETS, {**made, "metadata": dead})
 
     play(story)
 
