@@ -256,10 +256,10 @@ class Mirror:
                 return Soon.NOW
             case HostAssignment():
                 soon = assignment_soon(world.assignments.get(obj.key), obj, world)
-                world.assignments[obj.key] = obj
+                world.put_assignment(obj)
                 return soon
             case HAService():
-                world.services[obj.key] = obj
+                world.put_service(obj)
             case Host():
                 world.hosts[obj.key] = obj
             case ResourceClaim():
@@ -283,9 +283,10 @@ class Mirror:
             world.drop_instance(key)
         elif kind is FENCE_REQUESTS:
             world.drop_request(key)
+        elif kind is HA_SERVICES:
+            world.drop_service(key)
         else:
             shelves: Mapping[str, dict[str, Any]] = {
-                "HAService": world.services,
                 "Host": world.hosts,
                 "HostAssignment": world.assignments,
                 "ResourceClaim": world.claims,

@@ -100,7 +100,7 @@ class Operator:
             )
         )
         self.path.on_recovery(self.reconciler.recovered)
-        self.path.on_recovery(self.resync.hurry)
+        self.path.on_recovery(self._list_again)
 
     async def run(self, *, hear: Callable[[], Awaitable[None]] | None = None) -> None:
         """Until cancelled, or until one of its tasks ends: then all do. `hear` keeps the mirror; else our own informers."""
@@ -113,6 +113,11 @@ class Operator:
             tasks.create_task(_for_ever("reconciler", self.reconciler.run), name="reconciler")
             if isinstance(self.leader, Leader):
                 tasks.create_task(_for_ever("leader", self.leader.run), name="leader")
+
+    def _list_again(self) -> None:
+        """After an outage; at the start everything is being listed anyway."""
+        if not self.mirror.missing:
+            self.resync.hurry()
 
 
 async def _for_ever(name: str, work: Callable[[], Awaitable[None]]) -> None:

@@ -29,7 +29,7 @@ def lease_soon(before: LeaseSeen | None, after: LeaseSeen, world: World) -> Soon
     old, new = before.lease, after.lease
     if (old.holder, old.seq, old.sealed, old.contract) != (new.holder, new.seq, new.sealed, new.contract):
         return Soon.NOW
-    if world.requests_of.get(new.host):
+    if any(world.requests[name].spec.want != "Withdrawn" for name in world.requests_of.get(new.host, ())):
         return Soon.NOW
     if judge_silence(age_s=world.now_s - before.first_seen_s, contract=old.contract) is not Silence.QUIET:
         return Soon.NOW
