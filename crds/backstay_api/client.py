@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Generic, Protocol
 
+from backstay_api.errors import Invalid
 from backstay_api.kinds import Key, Kind, Meta, T
 
 DEFAULT_TIMEOUT_S: Final = 10.0
@@ -147,3 +148,17 @@ class Api(Protocol):
     async def close(self) -> None:
         """Close every connection, of every lane."""
         ...
+
+
+def replaced_meta(body: Mapping[str, Any]) -> Meta:
+    """The metadata of an object that is about to replace another; `Invalid` if it does not say which version."""
+    meta = Meta.of(body)
+    if not meta.resource_version:
+        raise Invalid("a replace needs metadata.resourceVersion: it is a compare-and-swap")
+    return meta
+
+
+def refuse_version_of_new(body: Mapping[str, Any]) -> None:
+    """An object to be created has no version yet. (The server says so too, but with a 500.)"""
+    if (body.get("metadata") or {}).get("resourceVersion"):
+        raise Invalid("metadata.resourceVersion: must not be set on an object to be created")

@@ -99,6 +99,14 @@ def write(lease: HostLease) -> dict[str, Any]:
     }
 
 
+def is_over(lease: HostLease, *, holder: str, seq: int) -> bool:
+    """Whether no renewal of this session can ever succeed again: it is sealed, or a newer session holds the Lease.
+
+    True stays true, so any version of the Lease may be asked, however old; an older session in it proves nothing.
+    """
+    return (lease.holder == holder and lease.sealed) or lease.seq > seq
+
+
 def new(host: str) -> HostLease:
     """The Lease the operator creates for a host that has none: nobody holds it."""
     return HostLease(host=host, resource_version="", holder="", seq=0, renewal=0, sealed=False, contract=Contract())

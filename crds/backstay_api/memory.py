@@ -13,8 +13,17 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
-from backstay_api.client import DEFAULT_INACTIVITY_S, DEFAULT_TIMEOUT_S, Bookmark, Entry, Event, Listing
-from backstay_api.errors import ApiError, Invalid, OutcomeUnknown, Unreachable
+from backstay_api.client import (
+    DEFAULT_INACTIVITY_S,
+    DEFAULT_TIMEOUT_S,
+    Bookmark,
+    Entry,
+    Event,
+    Listing,
+    refuse_version_of_new,
+    replaced_meta,
+)
+from backstay_api.errors import ApiError, OutcomeUnknown, Unreachable
 from backstay_api.kinds import Kind, Meta, T, is_raw
 from backstay_api.memory_store import Admit, Change, MemoryCluster, copied, merge_patch
 from backstay_api.selectors import matches_fields, matches_labels
@@ -127,7 +136,7 @@ class MemoryApi:
     async def get(self, kind: Kind[T], name: str, namespace: str = "", *, timeout_s: float | None = None) -> T:
         request = self._request("get", kind, namespace, name)
         body = await self._call(
-            request, lambda fate: self.cluster.get(kind, namespace, name, as_of=fate.as_of), timeout_s
+            request, lambda fate: self.cluster.get(kind, namespace, name, as_of=self._seen(fate)), timeout_s
         )
         return _read(kind, body)
 
@@ -142,14 +151,15 @@ class MemoryApi:
         timeout_s: float | None = None,
     ) -> Listing[T]:
         def act(fate: Fate) -> Listing[T]:
-            bodies = self.cluster.bodies(kind, namespace, as_of=fate.as_of)
+            as_of = self._seen(fate)
+            bodies = self.cluster.bodies(kind, namespace, as_of=as_of)
             entries = tuple(
                 Entry(_read(kind, body), Meta.of(body))
                 for body in bodies
                 if matches_labels(label_selector, body["metadata"].get("labels", {}))
                 and matches_fields(field_selector, body)
             )
-            return Listing(entries, str(self.cluster.revision if fate.as_of is None else fate.as_of))
+            return Listing(entries, str(self.cluster.revision if as_of is None else as_of))
 
         return await self._call(self._request("list", kind, namespace), act, timeout_s)
 
@@ -182,6 +192,7 @@ class MemoryApi:
 
     async def create(self, kind: Kind[T], obj: T, namespace: str = "", *, timeout_s: float | None = None) -> T:
         body = copied(kind.to_wire(obj))
+        refuse_version_of_new(body)
         meta = body.get("metadata") or {}
         request = self._request("create", kind, namespace or meta.get("namespace", ""), meta.get("name", ""))
         return _read(
@@ -193,9 +204,7 @@ class MemoryApi:
 
     async def replace(self, kind: Kind[T], obj: T, *, subresource: str = "", timeout_s: float | None = None) -> T:
         body = copied(kind.to_wire(obj))
-        meta = Meta.of(body)
-        if not meta.resource_version:
-            raise Invalid("a replace needs metadata.resourceVersion: it is a compare-and-swap")
+        meta = replaced_meta(body)
         request = self._request("update", kind, meta.namespace, meta.name, subresource)
 
         def act(fate: Fate) -> Mapping[str, Any]:
@@ -235,6 +244,12 @@ class MemoryApi:
             self.cluster.delete(kind, (namespace, name), uid=uid, version=resource_version, actor=self.actor)
 
         await self._call(self._request("delete", kind, namespace, name), act, timeout_s)
+
+    def _seen(self, fate: Fate) -> int | None:
+        """The past that a stale read shows; what is compacted cannot be shown any more."""
+        if fate.as_of is None:
+            return None
+        return min(max(fate.as_of, self.cluster.compacted), self.cluster.revision)
 
     def _request(
         self, verb: str, kind: Kind[Any], namespace: str = "", name: str = "", subresource: str = ""
@@ -302,7 +317,6 @@ class _Stream:
         self._request = request
         self._loop = asyncio.get_running_loop()
         self._queue: deque[tuple[float, Change | Bookmark]] = deque()
-        self._last_due_s = 0.0
         self._cut: str = ""
         self._news = asyncio.Event()
         self._bookmark_timer: asyncio.TimerHandle | None = None
@@ -355,8 +369,7 @@ class _Stream:
         if delay_s is None:
             self.cut("the stream broke")
             return
-        self._last_due_s = max(self._last_due_s, self._loop.time() + delay_s)
-        self._queue.append((self._last_due_s, item))
+        self._queue.append((self._loop.time() + delay_s, item))
         self._news.set()
 
     def _bookmark_again(self) -> None:

@@ -130,8 +130,6 @@ class MemoryCluster:
         """Store a new object. `body` is taken over: it must not be altered by the caller afterwards."""
         meta = dict(body.get("metadata") or {})
         _check_type(kind, body)
-        if meta.get("resourceVersion"):
-            raise Invalid("resourceVersion should not be set on objects to be created", code=400, reason="BadRequest")
         self._created += 1
         if not meta.get("name") and meta.get("generateName"):
             meta["name"] = f"{meta['generateName']}{self._created:05d}"
@@ -277,7 +275,7 @@ def _revision(change: Change) -> int:
 
 
 def _at(changes: list[Change], revision: int) -> Raw | None:
-    """The body that stood at a revision; of what was compacted, the oldest that is left."""
+    """The body that stood at a revision (not one before the last compaction)."""
     index = bisect.bisect_right(changes, revision, key=_revision)
     change = changes[index - 1] if index else None
     return change.body if change and change.type is not EventType.DELETED else None
@@ -322,6 +320,9 @@ def _merged(kind: Kind[Any], old: Raw, wanted: Mapping[str, Any], subresource: s
         new = dict(old)
         new["metadata"] = dict(old["metadata"])
         return _with_status_of(new, wanted)
+    deleted_at = wanted["metadata"].get("deletionTimestamp")
+    if deleted_at and deleted_at != old["metadata"].get("deletionTimestamp"):
+        raise Invalid(f'metadata.deletionTimestamp: Invalid value: "{deleted_at}": field is immutable')
     meta = {name: value for name, value in wanted["metadata"].items() if name not in _SERVER_OWNED}
     meta |= {name: old["metadata"][name] for name in _SERVER_OWNED if name in old["metadata"]}
     new = {**wanted, "metadata": _without_empties(meta)}

@@ -6,8 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 GROUP = "backstay.dev"
 VERSION = "v1alpha1"
@@ -18,7 +28,12 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"
 Label = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
 # One duration as Go and systemd users write it: "500ms", "1.5s", "10m", "1h30m". `durations.seconds` reads it.
 Duration = Annotated[str, StringConstraints(max_length=32, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$")]
-Timestamp = Annotated[str, StringConstraints(max_length=40), Field(json_schema_extra={"format": "date-time"})]
+# A pattern rather than `format: date-time`, whose exact meaning no two implementations share.
+_RFC3339 = (
+    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
+    r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
+Timestamp = Annotated[str, StringConstraints(max_length=40, pattern=_RFC3339)]
 """RFC 3339, for people's eyes only: no decision ever compares it with a clock."""
 Argv = Annotated[list[Text], Field(min_length=1, max_length=64)]
 """A command as a list of arguments, the first an absolute path. No shell."""
@@ -46,6 +61,22 @@ class ListMap:
     """Metadata for `Annotated[list[X], ListMap("name")]`: a list that the API server merges and keeps unique by key."""
 
     key: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._unique, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {
+            **handler(schema),
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": [self.key],
+        }
+
+    def _unique(self, items: list[Any]) -> list[Any]:
+        keys = [getattr(item, self.key) for item in items]
+        if len(set(keys)) < len(keys):
+            raise ValueError(f"two entries with the same {self.key}")
+        return items
 
 
 @dataclass(frozen=True)
@@ -77,6 +108,13 @@ class Model(BaseModel):
             if not rule.is_transition and not rule.check(self):
                 raise ValueError(rule.message)
         return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        result = handler.resolve_ref_schema(handler(schema))
+        if cls.rules:
+            result["x-kubernetes-validations"] = [{"rule": r.cel, "message": r.message} for r in cls.rules]
+        return result
 
     def wire(self) -> dict[str, Any]:
         """The JSON form: camelCase, without what is not set."""

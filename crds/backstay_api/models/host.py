@@ -59,6 +59,8 @@ class FenceDevice(Model):
     """Our own deadline for one run of the agent."""
     read_gap: Duration = "1s"
     """Time between the two reads that must say off. Less than 1s only where a drill has shown that the device tells the truth."""
+    drilled: bool = False
+    """An admin has seen an `off` through this device stop this machine: needed where the device cannot name the machine it powers."""
 
 
 class FenceLevel(Model):

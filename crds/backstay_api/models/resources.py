@@ -68,7 +68,9 @@ class VirtualIP(Model):
     )
     address: Annotated[str, StringConstraints(min_length=4, max_length=49, pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")]
     """Address and prefix length: `192.0.2.10/24`, `2001:db8::10/64`."""
-    interface: Annotated[str, StringConstraints(min_length=1, max_length=15, pattern=r"^[^/\s:]+$")] | None = None
+    interface: (
+        Annotated[str, StringConstraints(min_length=1, max_length=15, pattern=r"^[^/:\x00-\x20\x7f]+$")] | None
+    ) = None
     """Only where the subnet does not tell: by default the interface that already has an address in it."""
 
 
@@ -180,7 +182,7 @@ class HttpGet(Model):
 
     port: Port
     """Port to ask."""
-    path: Annotated[str, StringConstraints(max_length=1024, pattern=r"^/[^\s]*$")] | None = None
+    path: Annotated[str, StringConstraints(max_length=1024, pattern=r"^/[^\x00-\x20\x7f]*$")] | None = None
     """Path to ask for. Default: /."""
     host: Text | None = None
     """Address to ask. Default: 127.0.0.1."""

@@ -1,0 +1,37 @@
+"""Which generated files there are, and whether those in the repository are as they would be written now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from backstay_api.generate.definitions import definition_yaml
+from backstay_api.generate.plain_code import plain_module
+from backstay_api.models import ALL_OBJECTS
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+def generated() -> Mapping[str, str]:
+    """Every generated file: its path in the repository, and its content."""
+    definitions = {f"crds/{kind.plural}.yaml": definition_yaml(kind) for kind in ALL_OBJECTS}
+    return {"crds/backstay_api/plain.py": plain_module(), **definitions}
+
+
+def write(root: Path = REPOSITORY) -> list[str]:
+    """Write what is not so yet; return those paths."""
+    changed = stale(root)
+    for path, content in generated().items():
+        if path in changed:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(content, encoding="utf-8")
+    return changed
+
+
+def stale(root: Path = REPOSITORY) -> list[str]:
+    """Paths whose committed content is not what would be written."""
+    return [path for path, content in generated().items() if _present(root / path) != content]
+
+
+def _present(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None

@@ -1,0 +1,781 @@
+"""The objects that an agent reads and writes, as plain dataclasses. Standard library only.
+
+Generated from `models/` by `python -m backstay_api.generate`: change the models, not this file.
+Lists are tuples here; what the API server has accepted is not checked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Self
+
+__all__ = [
+    "AgentSession",
+    "Command",
+    "Exec",
+    "Facts",
+    "Heartbeat",
+    "HostAssignment",
+    "HostAssignmentSpec",
+    "HostAssignmentStatus",
+    "HttpGet",
+    "HttpHeader",
+    "InstanceOrder",
+    "InstanceReport",
+    "Meta",
+    "OcfDepth",
+    "Probe",
+    "RenderedResource",
+    "ResourceReport",
+    "SessionRef",
+    "StandbyOrder",
+    "StandbyReport",
+    "Systemd",
+    "TcpSocket",
+    "Timeouts",
+    "VirtualIP",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meta:
+    """The part of metadata that we read or write; the API server keeps the rest."""
+
+    name: str = ""
+    generate_name: str | None = None
+    namespace: str | None = None
+    uid: str | None = None
+    resource_version: str | None = None
+    generation: int | None = None
+    creation_timestamp: str | None = None
+    deletion_timestamp: str | None = None
+    labels: Mapping[str, str] | None = None
+    annotations: Mapping[str, str] | None = None
+    finalizers: tuple[str, ...] | None = None
+    owner_references: tuple[Mapping[str, Any], ...] | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            name=raw.get("name", ""),
+            generate_name=raw.get("generateName"),
+            namespace=raw.get("namespace"),
+            uid=raw.get("uid"),
+            resource_version=raw.get("resourceVersion"),
+            generation=raw.get("generation"),
+            creation_timestamp=raw.get("creationTimestamp"),
+            deletion_timestamp=raw.get("deletionTimestamp"),
+            labels=None if (part := raw.get("labels")) is None else dict(part),
+            annotations=None if (part := raw.get("annotations")) is None else dict(part),
+            finalizers=None if (part := raw.get("finalizers")) is None else tuple(part),
+            owner_references=None
+            if (part := raw.get("ownerReferences")) is None
+            else tuple(dict(item) for item in part),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "name": self.name,
+        }
+        if self.generate_name is not None:
+            wire["generateName"] = self.generate_name
+        if self.namespace is not None:
+            wire["namespace"] = self.namespace
+        if self.uid is not None:
+            wire["uid"] = self.uid
+        if self.resource_version is not None:
+            wire["resourceVersion"] = self.resource_version
+        if self.generation is not None:
+            wire["generation"] = self.generation
+        if self.creation_timestamp is not None:
+            wire["creationTimestamp"] = self.creation_timestamp
+        if self.deletion_timestamp is not None:
+            wire["deletionTimestamp"] = self.deletion_timestamp
+        if self.labels is not None:
+            wire["labels"] = dict(self.labels)
+        if self.annotations is not None:
+            wire["annotations"] = dict(self.annotations)
+        if self.finalizers is not None:
+            wire["finalizers"] = list(self.finalizers)
+        if self.owner_references is not None:
+            wire["ownerReferences"] = [dict(item) for item in self.owner_references]
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """How often the host renews its lease, and so how quickly its silence is noticed."""
+
+    profile: Literal["lab", "fast", "default", "tolerant"] = "default"
+    renew: str | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            profile=raw.get("profile", "default"),
+            renew=raw.get("renew"),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "profile": self.profile,
+        }
+        if self.renew is not None:
+            wire["renew"] = self.renew
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRef:
+    """One boot of one host: what a grant is bound to."""
+
+    boot_id: str
+    nonce: str
+    seq: int
+
+    @property
+    def text(self) -> str:
+        """σ as the Lease's holderIdentity carries it."""
+        return f"{self.boot_id}/{self.nonce}"
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            boot_id=raw["bootID"],
+            nonce=raw["nonce"],
+            seq=raw["seq"],
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "bootID": self.boot_id,
+            "nonce": self.nonce,
+            "seq": self.seq,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Systemd:
+    """A unit of the host's systemd. It must not start by itself: the agent sees to that with a drop-in."""
+
+    unit: str
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            unit=raw["unit"],
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "unit": self.unit,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """Programs that start, stop and check something; each runs in a transient unit of its own."""
+
+    start: tuple[str, ...]
+    stop: tuple[str, ...]
+    check: tuple[str, ...] | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            start=tuple(raw["start"]),
+            stop=tuple(raw["stop"]),
+            check=None if (part := raw.get("check")) is None else tuple(part),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "start": list(self.start),
+            "stop": list(self.stop),
+        }
+        if self.check is not None:
+            wire["check"] = list(self.check)
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VirtualIP:
+    """An address that clients use and that moves with the service."""
+
+    address: str
+    interface: str | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            address=raw["address"],
+            interface=raw.get("interface"),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "address": self.address,
+        }
+        if self.interface is not None:
+            wire["interface"] = self.interface
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """How long each may take."""
+
+    start: str | None = None
+    stop: str | None = None
+    check: str | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            start=raw.get("start"),
+            stop=raw.get("stop"),
+            check=raw.get("check"),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {}
+        if self.start is not None:
+            wire["start"] = self.start
+        if self.stop is not None:
+            wire["stop"] = self.stop
+        if self.check is not None:
+            wire["check"] = self.check
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TcpSocket:
+    """Good if a connection can be opened."""
+
+    port: int
+    host: str | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            port=raw["port"],
+            host=raw.get("host"),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "port": self.port,
+        }
+        if self.host is not None:
+            wire["host"] = self.host
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpHeader:
+    """One header of a probe's request."""
+
+    name: str
+    value: str
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            name=raw["name"],
+            value=raw["value"],
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "value": self.value,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpGet:
+    """Good if a GET is answered with 200 to 399."""
+
+    port: int
+    path: str | None = None
+    host: str | None = None
+    scheme: Literal["HTTP", "HTTPS"] | None = None
+    http_headers: tuple[HttpHeader, ...] | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            port=raw["port"],
+            path=raw.get("path"),
+            host=raw.get("host"),
+            scheme=raw.get("scheme"),
+            http_headers=None
+            if (part := raw.get("httpHeaders")) is None
+            else tuple(HttpHeader.from_wire(item) for item in part),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "port": self.port,
+        }
+        if self.path is not None:
+            wire["path"] = self.path
+        if self.host is not None:
+            wire["host"] = self.host
+        if self.scheme is not None:
+            wire["scheme"] = self.scheme
+        if self.http_headers is not None:
+            wire["httpHeaders"] = [item.to_wire() for item in self.http_headers]
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exec:
+    """Good if a command exits with 0."""
+
+    command: tuple[str, ...]
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            command=tuple(raw["command"]),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "command": list(self.command),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OcfDepth:
+    """The agent's own monitor at a depth. Later."""
+
+    depth: int
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            depth=raw["depth"],
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "depth": self.depth,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """Asks regularly whether a resource really works."""
+
+    name: str
+    tcp_socket: TcpSocket | None = None
+    http_get: HttpGet | None = None
+    exec: Exec | None = None
+    ocf: OcfDepth | None = None
+    period: str = "10s"
+    timeout: str = "1s"
+    initial_delay: str = "0s"
+    failure_threshold: int = 3
+    success_threshold: int = 1
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            name=raw["name"],
+            tcp_socket=None if (part := raw.get("tcpSocket")) is None else TcpSocket.from_wire(part),
+            http_get=None if (part := raw.get("httpGet")) is None else HttpGet.from_wire(part),
+            exec=None if (part := raw.get("exec")) is None else Exec.from_wire(part),
+            ocf=None if (part := raw.get("ocf")) is None else OcfDepth.from_wire(part),
+            period=raw.get("period", "10s"),
+            timeout=raw.get("timeout", "1s"),
+            initial_delay=raw.get("initialDelay", "0s"),
+            failure_threshold=raw.get("failureThreshold", 3),
+            success_threshold=raw.get("successThreshold", 1),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "name": self.name,
+            "period": self.period,
+            "timeout": self.timeout,
+            "initialDelay": self.initial_delay,
+            "failureThreshold": self.failure_threshold,
+            "successThreshold": self.success_threshold,
+        }
+        if self.tcp_socket is not None:
+            wire["tcpSocket"] = self.tcp_socket.to_wire()
+        if self.http_get is not None:
+            wire["httpGet"] = self.http_get.to_wire()
+        if self.exec is not None:
+            wire["exec"] = self.exec.to_wire()
+        if self.ocf is not None:
+            wire["ocf"] = self.ocf.to_wire()
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedResource:
+    """One resource, as the agent shall carry it out."""
+
+    name: str
+    systemd: Systemd | None = None
+    command: Command | None = None
+    virtual_ip: VirtualIP | None = None
+    timeouts: Timeouts = Timeouts()
+    probes: tuple[Probe, ...] = ()
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            name=raw["name"],
+            systemd=None if (part := raw.get("systemd")) is None else Systemd.from_wire(part),
+            command=None if (part := raw.get("command")) is None else Command.from_wire(part),
+            virtual_ip=None if (part := raw.get("virtualIP")) is None else VirtualIP.from_wire(part),
+            timeouts=Timeouts.from_wire(raw.get("timeouts", {})),
+            probes=tuple(Probe.from_wire(item) for item in raw.get("probes", ())),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "name": self.name,
+            "timeouts": self.timeouts.to_wire(),
+            "probes": [item.to_wire() for item in self.probes],
+        }
+        if self.systemd is not None:
+            wire["systemd"] = self.systemd.to_wire()
+        if self.command is not None:
+            wire["command"] = self.command.to_wire()
+        if self.virtual_ip is not None:
+            wire["virtualIP"] = self.virtual_ip.to_wire()
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceOrder:
+    """What the host shall do about one instance. Entries only move forward: by epoch, then Up before Down, then revision."""
+
+    namespace: str
+    name: str
+    epoch: int
+    session: SessionRef
+    want: Literal["Up", "Down"]
+    exclusive: bool
+    revision: int = 0
+    resources: tuple[RenderedResource, ...] = ()
+    why: str = ""
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            namespace=raw["namespace"],
+            name=raw["name"],
+            epoch=raw["epoch"],
+            session=SessionRef.from_wire(raw["session"]),
+            want=raw["want"],
+            exclusive=raw["exclusive"],
+            revision=raw.get("revision", 0),
+            resources=tuple(RenderedResource.from_wire(item) for item in raw.get("resources", ())),
+            why=raw.get("why", ""),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "namespace": self.namespace,
+            "name": self.name,
+            "epoch": self.epoch,
+            "session": self.session.to_wire(),
+            "want": self.want,
+            "exclusive": self.exclusive,
+            "revision": self.revision,
+            "resources": [item.to_wire() for item in self.resources],
+            "why": self.why,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandbyOrder:
+    """What the host shall keep itself ready for."""
+
+    namespace: str
+    name: str
+    revision: int = 0
+    resources: tuple[RenderedResource, ...] = ()
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            namespace=raw["namespace"],
+            name=raw["name"],
+            revision=raw.get("revision", 0),
+            resources=tuple(RenderedResource.from_wire(item) for item in raw.get("resources", ())),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "namespace": self.namespace,
+            "name": self.name,
+            "revision": self.revision,
+            "resources": [item.to_wire() for item in self.resources],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostAssignmentSpec:
+    """Written by the operator: a projection of all HAInstances for this host, never an authority. Absence is no information."""
+
+    heartbeat: Heartbeat = Heartbeat()
+    instances: Mapping[str, InstanceOrder] = field(default_factory=dict)
+    standbys: Mapping[str, StandbyOrder] = field(default_factory=dict)
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            heartbeat=Heartbeat.from_wire(raw.get("heartbeat", {})),
+            instances={k: InstanceOrder.from_wire(v) for k, v in raw.get("instances", {}).items()},
+            standbys={k: StandbyOrder.from_wire(v) for k, v in raw.get("standbys", {}).items()},
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "heartbeat": self.heartbeat.to_wire(),
+            "instances": {k: v.to_wire() for k, v in self.instances.items()},
+            "standbys": {k: v.to_wire() for k, v in self.standbys.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSession:
+    """The session of the agent that writes this status."""
+
+    boot_id: str
+    nonce: str
+    seq: int
+    machine_uuid: str
+    supersedes: tuple[str, ...] = ()
+
+    @property
+    def ref(self) -> SessionRef:
+        return SessionRef(boot_id=self.boot_id, nonce=self.nonce, seq=self.seq)
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            boot_id=raw["bootID"],
+            nonce=raw["nonce"],
+            seq=raw["seq"],
+            machine_uuid=raw["machineUUID"],
+            supersedes=tuple(raw.get("supersedes", ())),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "bootID": self.boot_id,
+            "nonce": self.nonce,
+            "seq": self.seq,
+            "machineUUID": self.machine_uuid,
+            "supersedes": list(self.supersedes),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceReport:
+    """State of one resource."""
+
+    name: str
+    state: Literal["Stopped", "Starting", "Running", "Stopping", "Failed", "Unknown"]
+    why: str = ""
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            name=raw["name"],
+            state=raw["state"],
+            why=raw.get("why", ""),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "state": self.state,
+            "why": self.why,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceReport:
+    """What runs of one instance, at which epoch."""
+
+    namespace: str
+    name: str
+    epoch: int
+    phase: Literal["Stopped", "Starting", "Running", "Stopping", "Failed", "Stuck"]
+    released: bool = False
+    revision: int = 0
+    healthy: bool = True
+    restarts: int = 0
+    since: str | None = None
+    why: str = ""
+    resources: tuple[ResourceReport, ...] = ()
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            namespace=raw["namespace"],
+            name=raw["name"],
+            epoch=raw["epoch"],
+            phase=raw["phase"],
+            released=raw.get("released", False),
+            revision=raw.get("revision", 0),
+            healthy=raw.get("healthy", True),
+            restarts=raw.get("restarts", 0),
+            since=raw.get("since"),
+            why=raw.get("why", ""),
+            resources=tuple(ResourceReport.from_wire(item) for item in raw.get("resources", ())),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "namespace": self.namespace,
+            "name": self.name,
+            "epoch": self.epoch,
+            "phase": self.phase,
+            "released": self.released,
+            "revision": self.revision,
+            "healthy": self.healthy,
+            "restarts": self.restarts,
+            "why": self.why,
+            "resources": [item.to_wire() for item in self.resources],
+        }
+        if self.since is not None:
+            wire["since"] = self.since
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandbyReport:
+    """Whether the host could run an instance now."""
+
+    ready: bool
+    active: bool = False
+    revision: int = 0
+    why: str = ""
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            ready=raw["ready"],
+            active=raw.get("active", False),
+            revision=raw.get("revision", 0),
+            why=raw.get("why", ""),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "ready": self.ready,
+            "active": self.active,
+            "revision": self.revision,
+            "why": self.why,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What kind of machine this is."""
+
+    hostname: str = ""
+    os: str = ""
+    kernel: str = ""
+    agent_version: str = ""
+    addresses: tuple[str, ...] = ()
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            hostname=raw.get("hostname", ""),
+            os=raw.get("os", ""),
+            kernel=raw.get("kernel", ""),
+            agent_version=raw.get("agentVersion", ""),
+            addresses=tuple(raw.get("addresses", ())),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "hostname": self.hostname,
+            "os": self.os,
+            "kernel": self.kernel,
+            "agentVersion": self.agent_version,
+            "addresses": list(self.addresses),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostAssignmentStatus:
+    """Written by that host's agent."""
+
+    session: AgentSession | None = None
+    instances: Mapping[str, InstanceReport] = field(default_factory=dict)
+    standbys: Mapping[str, StandbyReport] = field(default_factory=dict)
+    facts: Facts = Facts()
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            session=None if (part := raw.get("session")) is None else AgentSession.from_wire(part),
+            instances={k: InstanceReport.from_wire(v) for k, v in raw.get("instances", {}).items()},
+            standbys={k: StandbyReport.from_wire(v) for k, v in raw.get("standbys", {}).items()},
+            facts=Facts.from_wire(raw.get("facts", {})),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "instances": {k: v.to_wire() for k, v in self.instances.items()},
+            "standbys": {k: v.to_wire() for k, v in self.standbys.items()},
+            "facts": self.facts.to_wire(),
+        }
+        if self.session is not None:
+            wire["session"] = self.session.to_wire()
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostAssignment:
+    """What one host shall run and keep ready (spec, by the operator), and what it says (status, by its agent)."""
+
+    plural: ClassVar[str] = "hostassignments"
+    namespaced: ClassVar[bool] = False
+    api_version: str = "backstay.dev/v1alpha1"
+    kind: Literal["HostAssignment"] = "HostAssignment"
+    metadata: Meta
+    spec: HostAssignmentSpec = HostAssignmentSpec()
+    status: HostAssignmentStatus = HostAssignmentStatus()
+
+    @property
+    def key(self) -> str:
+        """`namespace/name`, or the name alone for cluster-wide kinds."""
+        return f"{self.metadata.namespace}/{self.metadata.name}" if self.namespaced else self.metadata.name
+
+    @property
+    def uid(self) -> str:
+        return self.metadata.uid or ""
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            api_version=raw.get("apiVersion", "backstay.dev/v1alpha1"),
+            kind=raw.get("kind", "HostAssignment"),
+            metadata=Meta.from_wire(raw["metadata"]),
+            spec=HostAssignmentSpec.from_wire(raw.get("spec", {})),
+            status=HostAssignmentStatus.from_wire(raw.get("status", {})),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "apiVersion": self.api_version,
+            "kind": self.kind,
+            "metadata": self.metadata.to_wire(),
+            "spec": self.spec.to_wire(),
+            "status": self.status.to_wire(),
+        }

@@ -1,0 +1,272 @@
+"""Thought of the fencer: from what is wanted, sealed, read and tried so far to what is run next, and to the proof. Pure.
+
+PROTOCOL 5. A device's power counts by status reads alone: the exit of an `off` proves nothing. A read counts for one request, so for one
+session. Times are seconds on the fencer's own monotonic clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from backstay_api.durations import seconds
+from backstay_api.models.fencing import FenceEvidence
+from backstay_api.models.host import FenceDevice, FenceLevel
+
+Power = Literal["On", "Off", "Unknown"]
+Identity = Literal["Match", "Mismatch", "Unverified"]
+Slot = tuple[str, str]
+"""Level and device, by name."""
+
+OBSERVE_PAUSE_S: Final = 0.5
+"""Between reads that say on while a host is only suspected: it may lose its power in the next moment."""
+WAIT_PAUSE_S: Final = 1.0
+"""Between reads while nothing is being switched, for hours perhaps: a BMC is a small computer."""
+SWITCHING_PAUSE_S: Final = 0.05
+"""Between reads while an `off` is under way: its effect is what everybody waits for."""
+SWITCHING_S: Final = 10.0
+"""How long after the end of an `off` its effect is still waited for closely (a slow BMC takes up to 11 s)."""
+RETRY_S: Final = 30.0
+"""A device whose `off` had no effect is asked again after this long."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """One status read of one device, made for one request."""
+
+    power: Power
+    begun_s: float
+    ended_s: float
+    after_seal: bool
+    """Begun when the session's Lease was already sealed, or a newer session's."""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One `off` or `on` sent to one device for this request."""
+
+    slot: Slot
+    action: Literal["off", "on"]
+    begun_s: float
+    ended_s: float | None
+    """None while it runs."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything known about one request at one instant."""
+
+    want: Literal["Observe", "Off", "Withdrawn"]
+    after: Literal["On", "StayOff"]
+    over: bool
+    """The session's Lease is sealed, or a newer session's."""
+    proven: bool
+    """The evidence is stored in the request."""
+    powered_on: bool
+    levels: tuple[FenceLevel, ...]
+    identity: Mapping[Slot, Identity]
+    reads: Mapping[Slot, tuple[Read, ...]]
+    """By device, oldest first; the last two are enough."""
+    tried: tuple[Tried, ...]
+    reading: frozenset[Slot]
+    """Devices with a read under way."""
+    now_s: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """Run one fence agent once."""
+
+    slot: Slot
+    action: Literal["status", "off", "on"]
+
+
+@dataclass(frozen=True)
+class Next:
+    """What to run now, and when to look again if nothing happens."""
+
+    steps: tuple[Step, ...]
+    wake_at_s: float | None
+
+
+def next_steps(facts: Facts) -> Next:
+    """What to run now for one request."""
+    if facts.want == "Withdrawn":
+        return Next((), None)
+    if facts.proven:
+        return Next(tuple(_switch_on(facts)), None)
+    due = [(slot, _read_due_s(slot, device, facts)) for slot, device in slots(facts.levels)]
+    reads = tuple(Step(slot, "status") for slot, at_s in due if at_s is not None and at_s <= facts.now_s)
+    offs = tuple(_switch_off(facts))
+    later = [at_s for _, at_s in due if at_s is not None and at_s > facts.now_s]
+    if facts.want == "Off":
+        later += [at_s for at_s in _off_due_s(facts) if at_s > facts.now_s]
+    return Next(offs + reads, min(later, default=None))
+
+
+def proof(facts: Facts) -> FenceEvidence | str:
+    """Device evidence, or what is missing for it, in a sentence."""
+    if not facts.levels:
+        return "the host has no fence device"
+    missing = []
+    for level in facts.levels:
+        gaps = [f"{device.name}: {why}" for device in level.devices if (why := _not_proven(level, device, facts))]
+        if not gaps:
+            names = ", ".join(device.name for device in level.devices)
+            return FenceEvidence(level=level.name, why=f"{names} read off twice, the second time after the seal")
+        missing.append(f"level {level.name}: {'; '.join(gaps)}")
+    return ". ".join(missing)
+
+
+def power(facts: Facts) -> Power:
+    """Off: on one level every device's latest read says off. On: some device says on. Else unknown."""
+    latest = {slot: reads[-1].power for slot, reads in facts.reads.items() if reads}
+    for level in facts.levels:
+        if all(latest.get((level.name, device.name)) == "Off" for device in level.devices):
+            return "Off"
+    return "On" if "On" in latest.values() else "Unknown"
+
+
+def slots(levels: tuple[FenceLevel, ...]) -> Iterator[tuple[Slot, FenceDevice]]:
+    """All devices with their places."""
+    for level in levels:
+        for device in level.devices:
+            yield (level.name, device.name), device
+
+
+def judge_read(*, exit_code: int | None, output: str) -> tuple[Power, str]:
+    """What a status read says. Off needs exit 2 *and* the words: exit 2 alone is also what a broken script returns.
+
+    `exit_code` is None where our own deadline ended the agent.
+    """
+    if exit_code is None:
+        return "Unknown", "no answer before our deadline"
+    if exit_code == 2 and "Status: OFF" in output:
+        return "Off", ""
+    if exit_code == 0 and "Status: ON" in output:
+        return "On", ""
+    tail = output.strip().splitlines()[-1:] or ["no output"]
+    return "Unknown", f"exit {exit_code}: {tail[0][:300]}"
+
+
+def trusted(device: FenceDevice, identity: Identity) -> str | None:
+    """Why this device's word is not taken for this machine; None if it is."""
+    if identity == "Mismatch":
+        return "it powers another machine (its UUID is not the host's): correct the device's parameters"
+    if identity == "Unverified" and not device.drilled:
+        return "it has not named the machine it powers, and no drill has: see that it answers, or drill it and set `drilled: true`"
+    return None
+
+
+def _not_proven(level: FenceLevel, device: FenceDevice, facts: Facts) -> str | None:
+    slot = (level.name, device.name)
+    if distrust := trusted(device, facts.identity.get(slot, "Unverified")):
+        return distrust
+    reads = facts.reads.get(slot, ())
+    if not reads:
+        return "not read yet"
+    if reads[-1].power != "Off":
+        return f"says {reads[-1].power.lower()}" + (f" ({reads[-1].message})" if reads[-1].message else "")
+    if len(reads) < 2 or reads[-2].power != "Off":
+        return "read off once, not twice"
+    if not reads[-1].after_seal:
+        return "not read since the lease was sealed"
+    if reads[-1].begun_s - reads[-2].ended_s < seconds(device.read_gap):
+        return f"the two reads lie less than {device.read_gap} apart"
+    return None
+
+
+def _read_due_s(slot: Slot, device: FenceDevice, facts: Facts) -> float | None:
+    """When the next read of this device may begin; None while one is under way or none is needed."""
+    if slot in facts.reading:
+        return None
+    reads = facts.reads.get(slot, ())
+    if not reads:
+        return facts.now_s
+    last = reads[-1]
+    if last.power == "Off":
+        # The read that counts begins after the seal: until then one look a second is enough.
+        return last.ended_s + (seconds(device.read_gap) if facts.over else 1.0)
+    if _is_switching(slot, facts):
+        return last.ended_s + SWITCHING_PAUSE_S
+    return last.ended_s + (OBSERVE_PAUSE_S if facts.want == "Observe" else WAIT_PAUSE_S)
+
+
+def _is_switching(slot: Slot, facts: Facts) -> bool:
+    return any(
+        tried.slot == slot
+        and tried.action == "off"
+        and (tried.ended_s is None or facts.now_s - tried.ended_s < SWITCHING_S)
+        for tried in facts.tried
+    )
+
+
+def _switch_off(facts: Facts) -> Iterator[Step]:
+    """`off` for the devices of the level whose turn it is. Never for a session that is not over: it may be alive and well."""
+    if facts.want != "Off" or not facts.over:
+        return
+    level = _level_in_turn(facts)
+    if level is None:
+        return
+    for device in level.devices:
+        slot = (level.name, device.name)
+        last_read = facts.reads.get(slot, ())[-1:]
+        is_off = bool(last_read) and last_read[0].power == "Off"
+        if not is_off and not _tried_lately(slot, facts):
+            yield Step(slot, "off")
+
+
+def _level_in_turn(facts: Facts) -> FenceLevel | None:
+    """The first level that can be trusted and has not failed lately; all failed: the one that was tried longest ago."""
+    usable = [
+        level
+        for level in facts.levels
+        if not any(
+            trusted(device, facts.identity.get((level.name, device.name), "Unverified")) for device in level.devices
+        )
+    ]
+    fresh = [level for level in usable if not _has_failed(level, facts)]
+    return fresh[0] if fresh else min(usable, key=lambda level: _last_try_s(level, facts), default=None)
+
+
+def _has_failed(level: FenceLevel, facts: Facts) -> bool:
+    """Its time is up, and it has not brought the proof."""
+    patience_s = max(seconds(device.timeout) for device in level.devices) + SWITCHING_S
+    tries = [tried for tried in facts.tried if tried.slot[0] == level.name and tried.action == "off"]
+    return bool(tries) and facts.now_s - min(tried.begun_s for tried in tries) > patience_s
+
+
+def _last_try_s(level: FenceLevel, facts: Facts) -> float:
+    return max((tried.begun_s for tried in facts.tried if tried.slot[0] == level.name), default=float("-inf"))
+
+
+def _tried_lately(slot: Slot, facts: Facts) -> bool:
+    return any(
+        tried.slot == slot
+        and tried.action == "off"
+        and (tried.ended_s is None or facts.now_s - tried.ended_s < RETRY_S)
+        for tried in facts.tried
+    )
+
+
+def _off_due_s(facts: Facts) -> Iterator[float]:
+    """Instants at which another `off`, or another level's turn, may become due."""
+    for tried in facts.tried:
+        if tried.ended_s is not None:
+            yield tried.ended_s + RETRY_S
+    for level in facts.levels:
+        begun = [tried.begun_s for tried in facts.tried if tried.slot[0] == level.name and tried.action == "off"]
+        if begun:
+            yield min(begun) + max(seconds(device.timeout) for device in level.devices) + SWITCHING_S + 0.001
+
+
+def _switch_on(facts: Facts) -> Iterator[Step]:
+    """Switch on again what we ourselves switched off. A host that lost its power by itself is left to its people."""
+    if facts.after != "On" or facts.powered_on:
+        return
+    switched_off = {tried.slot for tried in facts.tried if tried.action == "off"}
+    switched_on = {tried.slot for tried in facts.tried if tried.action == "on"}
+    for slot in sorted(switched_off - switched_on):
+        yield Step(slot, "on")

@@ -1,0 +1,171 @@
+"""What a host's silence says, and how many hosts may be taken for dead at a time (PROTOCOL 4).
+
+A replica first doubts itself: while its own path to the API is not healthy, or has only just come back, nobody is
+suspected. Then it doubts what it sees: many hosts that fall silent together are more likely one broken switch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from backstay_api.promise import Silence, judge_silence, silent_after_s, suspect_after_s
+
+from .world import LeaseSeen, World
+
+BUDGET_PERIOD_S: Final = 3600.0
+_A_MOMENT_S: Final = 0.001
+
+
+class Liveness(Enum):
+    """What a replica knows of the session that holds a host's Lease."""
+
+    UNKNOWN = "Unknown"
+    """Nobody has ever held the Lease, or there is none."""
+    QUIET = "Live"
+    """It renewed not long ago."""
+    UNSURE = "Unsure"
+    """It is late, but that may be our own trouble."""
+    SUSPECT = "Suspect"
+    """Late: time to look at its power."""
+    SILENT = "Silent"
+    """Gone, as far as silence can tell."""
+    SEALED = "Sealed"
+    """It can never renew again."""
+
+    @property
+    def is_late(self) -> bool:
+        return self in (Liveness.SUSPECT, Liveness.SILENT)
+
+
+def of_host(world: World, host: str) -> Liveness:
+    """What this replica may say of the session that holds the host's Lease."""
+    seen = world.leases.get(host)
+    if seen is None or not seen.lease.holder:
+        return Liveness.UNKNOWN
+    if seen.lease.sealed:
+        return Liveness.SEALED
+    silence = judge_silence(age_s=age_s(world, seen), contract=seen.lease.contract)
+    if silence is Silence.QUIET:
+        return Liveness.QUIET
+    if not trusts_itself(world):
+        return Liveness.UNSURE
+    return Liveness.SUSPECT if silence is Silence.SUSPECT else Liveness.SILENT
+
+
+def age_s(world: World, seen: LeaseSeen) -> float:
+    """How long ago we first saw the present renewal; nothing that passed while we could not see counts."""
+    return world.now_s - max(seen.first_seen_s, world.own_path.recovered_s)
+
+
+def trusts_itself(world: World) -> bool:
+    """Own trouble first: whether the silence that this replica sees is anybody else's."""
+    own = world.own_path
+    if not own.healthy:
+        return False
+    if not own.lived_before or world.now_s - own.recovered_s >= world.settings.trust_again_s:
+        return True
+    return 2 * len(own.renewed_since & own.lived_before) > len(own.lived_before)
+
+
+# --- how many at a time ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Storm:
+    """Which hosts were lost within the window, and whether that is too many for a coincidence."""
+
+    lost: frozenset[str]
+    hosts: int
+
+    @property
+    def is_frozen(self) -> bool:
+        """More than one, and not fewer than half of all."""
+        return len(self.lost) > 1 and 2 * len(self.lost) >= self.hosts
+
+    @property
+    def why(self) -> str:
+        return (
+            f"{len(self.lost)} of {self.hosts} hosts fell silent together ({', '.join(sorted(self.lost))}):"
+            " that looks like a broken network, so none is sealed or fenced until hosts return or are read off;"
+            " a person who has seen one powered off can say so: `backstay fence HOST --confirm`"
+        )
+
+
+def storm(world: World) -> Storm:
+    """The storm guard's view of all hosts, worked out once a round."""
+    return Storm(frozenset(host for host in world.leases if _counts_as_lost(world, host)), len(world.hosts))
+
+
+def _counts_as_lost(world: World, host: str) -> bool:
+    seen = world.leases[host]
+    state = of_host(world, host)
+    if state is Liveness.SEALED:
+        since_s = seen.sealed_seen_s if seen.sealed_seen_s is not None else seen.first_seen_s
+        return world.now_s - since_s < world.settings.storm_window_s
+    if not state.is_late:
+        return False
+    # What the guard held back stays in the count however long it lasts: a network that stays broken is no less broken
+    # after a minute. A host that held nothing leaves it, or one machine in repair would block everybody for ever.
+    late_s = age_s(world, seen) - suspect_after_s(seen.lease.contract)
+    return late_s < world.settings.storm_window_s or holds_exclusively(world, host, seen.lease.holder)
+
+
+def holds_exclusively(world: World, host: str, session_text: str) -> bool:
+    """Whether this session of the host holds an open grant for something of which two copies must never run."""
+    return any(
+        grant is not None and grant.session.text == session_text and instance.spec.exclusive
+        for instance, grant in ((world.instances[key], world.instances[key].spec.grant) for key in held(world, host))
+    )
+
+
+def held(world: World, host: str) -> list[str]:
+    """Keys of the instances with an open grant for this host, in a fixed order."""
+    return sorted(world.held_by.get(host, ()))
+
+
+def spent_budget(world: World) -> frozenset[str]:
+    """Hosts that were cut off by a device within the last hour without a person's word."""
+    return frozenset(_host_of(world, name) for name, at_s in world.fenced_s.items() if _counts(world, name, at_s))
+
+
+def _counts(world: World, name: str, at_s: float) -> bool:
+    if world.now_s - at_s >= BUDGET_PERIOD_S:
+        return False
+    request = world.requests.get(name)
+    if request is None:
+        return True
+    was_off_anyway = request.status.evidence is not None and not any(a.action == "off" for a in request.status.attempts)
+    return request.spec.confirm is None and not was_off_anyway
+
+
+def _host_of(world: World, request_name: str) -> str:
+    # A request that is gone has left only its name: `<host>-<hash of σ>`.
+    request = world.requests.get(request_name)
+    return request.spec.host if request is not None else request_name.rpartition("-")[0]
+
+
+# --- when to look again ----------------------------------------------------------------------------------------------
+
+
+def next_look_s(world: World) -> float | None:
+    """When silence alone, without any event, will next change what there is to say."""
+    times = [at_s + _A_MOMENT_S for at_s in _thresholds_s(world) if at_s + _A_MOMENT_S > world.now_s]
+    return min(times, default=None)
+
+
+def _thresholds_s(world: World) -> Iterator[float]:
+    own, window_s = world.own_path, world.settings.storm_window_s
+    yield own.recovered_s + world.settings.trust_again_s
+    for seen in world.leases.values():
+        if seen.lease.sealed:
+            yield (seen.sealed_seen_s if seen.sealed_seen_s is not None else seen.first_seen_s) + window_s
+        elif seen.lease.holder:
+            start_s, contract = max(seen.first_seen_s, own.recovered_s), seen.lease.contract
+            yield start_s + suspect_after_s(contract)
+            yield start_s + silent_after_s(contract)
+            yield start_s + suspect_after_s(contract) + window_s
+    for at_s in world.fenced_s.values():
+        yield at_s + BUDGET_PERIOD_S

@@ -1,0 +1,47 @@
+"""Sessions: who may be given a grant, what every host needs in order to open one, and when a sealed Lease opens again.
+
+PROTOCOL 3. A sealed Lease is reopened for any newer session that its host has published, whether or not that session
+still lives: waiting for a living taker would leave the host's services stuck.
+"""
+
+from __future__ import annotations
+
+from backstay_api.models import HostAssignment
+from backstay_api.models.assignment import AgentSession
+
+from .actions import Action, CreateLease, ReopenLease
+from .liveness import Liveness, of_host
+from .world import World
+
+
+def published(world: World, host: str) -> AgentSession | None:
+    """The session that speaks in the host's report, alive or not."""
+    assignment: HostAssignment | None = world.assignments.get(host)
+    return assignment.status.session if assignment else None
+
+
+def live(world: World, host: str) -> AgentSession | None:
+    """The host's session, if it may be given a grant: it holds its Lease, unsealed and quiet, and it is the one that reports."""
+    session, seen = published(world, host), world.leases.get(host)
+    if session is None or seen is None or of_host(world, host) is not Liveness.QUIET:
+        return None
+    # A Lease that was reopened for a session which has not renewed it yet says nothing about its life.
+    holds = seen.lease.holder == session.ref.text and seen.lease.seq == session.seq and seen.lease.renewal > 0
+    return session if holds else None
+
+
+def lease_actions(world: World, host: str) -> list[Action]:
+    """What the operator has to do so that the host's present session can renew a Lease."""
+    seen, session = world.leases.get(host), published(world, host)
+    if seen is None:
+        return [CreateLease(host, f"{host} has no Lease to renew")] if _is_wanted(world, host) else []
+    lease = seen.lease
+    if lease.sealed and session is not None and session.seq > lease.seq:
+        why = f"{host} has opened session {session.seq}, newer than the sealed session {lease.seq}"
+        return [ReopenLease(lease, session.ref, why)]
+    return []
+
+
+def _is_wanted(world: World, host: str) -> bool:
+    known = world.hosts.get(host)
+    return known is not None and known.metadata.deletion_timestamp is None

@@ -1,0 +1,38 @@
+"""A real API server takes the generated CRDs, whole, and shows them to people."""
+
+import json
+
+import pytest
+
+from backstay_api.generate.definitions import definition
+from backstay_api.generate.files import REPOSITORY
+from backstay_api.models import ALL_OBJECTS
+from backstay_api.models.base import Object
+from backstay_dev.controlplane import ControlPlane
+
+pytestmark = pytest.mark.api
+
+
+@pytest.fixture(scope="module")
+def plane(control_plane: ControlPlane) -> ControlPlane:
+    files = [argument for kind in ALL_OBJECTS for argument in ("-f", str(REPOSITORY / f"crds/{kind.plural}.yaml"))]
+    control_plane.kubectl("apply", "--server-side", "--force-conflicts", "--validate=strict", *files)
+    names = [f"crd/{kind.plural}.backstay.dev" for kind in ALL_OBJECTS]
+    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
+    return control_plane
+
+
+@pytest.mark.parametrize("kind", ALL_OBJECTS)
+def test_the_server_keeps_every_word_of_a_schema(plane: ControlPlane, kind: type[Object]) -> None:
+    wanted = definition(kind)
+    stored = json.loads(plane.kubectl("get", "crd", wanted["metadata"]["name"], "-o", "json"))
+    assert stored["spec"]["versions"] == wanted["spec"]["versions"], "something was dropped silently"
+    bad = [c for c in stored["status"]["conditions"] if c["type"] == "NonStructuralSchema" and c["status"] == "True"]
+    assert bad == []
+
+
+def test_explain_reads_well(plane: ControlPlane) -> None:
+    text = plane.kubectl("explain", "haservice.spec.resources")
+    assert "Started top to bottom, stopped bottom to top." in text
+    assert "One thing a service needs." in text
+    assert "-required-" in text
