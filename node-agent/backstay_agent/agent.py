@@ -38,7 +38,7 @@ class Settings:
 
     contract: Contract = field(default_factory=lambda: PROFILES["default"])
     """What is obeyed until the assignment's wish was heard."""
-    facts: Facts = Facts()
+    facts: Facts = field(default_factory=Facts)
     wall: Callable[[], str] = _no_wall
     """RFC 3339 time, for people's eyes only."""
 
@@ -67,9 +67,7 @@ class Agent:
         self.heartbeat = Heartbeat(
             api, machine.host, wall=settings.wall, on_lost=self._end_session, contract=settings.contract
         )
-        self.supervisor = Supervisor(
-            Tools(journal=self.journal, hands=hands, tell=self._changed, wall=settings.wall)
-        )
+        self.supervisor = Supervisor(Tools(journal=self.journal, hands=hands, tell=self._changed, wall=settings.wall))
         self.link = Link(
             api,
             self.journal,

@@ -172,11 +172,13 @@ class Link:
             assert isinstance(written, HostAssignment), "the server gave back what it did not take"
             self._stored = None
             self._learn(written)
-        if self._journal.books.seq != session.seq:
-            await self._journal.change(
+        if self._is_ours(session) and self._journal.books.seq != session.seq:
+            # Ours may have ended meanwhile: then this was the last word of the one before.
+            books = await self._journal.change(
                 lambda books: books.published(session.seq) if books.nonce == session.nonce else books
             )
-            self._tell.on_published()
+            if books.nonce == session.nonce:
+                self._tell.on_published()
 
     async def _fetch(self) -> HostAssignment | None:
         found = await self._api.get(ASSIGNMENTS, self._host)

@@ -60,6 +60,8 @@ class Runner:
         self._ears: list[asyncio.Task[None]] = []
         self._unheard: set[str] = set()
         """Resources that were not looked at yet since they are watched."""
+        self._trying: tuple[RenderedResource, ...] = ()
+        """What the start under way starts."""
         self._down: dict[str, str] = {}
         self._unwell: dict[str, str] = {}
         self._why = ""
@@ -107,7 +109,8 @@ class Runner:
         record, books, now_s = self.record, self._tools.journal.books, _now_s()
         if record.epoch != self._epoch:
             self._epoch, self._gave_up, self._why = record.epoch, record.gave_up, ""
-        edited = bool(record.resources) and not rules.same_work(record.resources, record.wanted)
+        tried = self._trying if self.phase is Phase.STARTING else record.resources
+        edited = bool(tried) and not rules.same_work(tried, record.wanted)
         refused = self._refused(record, books)
         if refused and self.phase is Phase.STOPPED and not record.closed and self._why != refused.why:
             self._why = refused.why
@@ -155,8 +158,8 @@ class Runner:
             "instance failed",
             extra={"instance": self.record.title, "phase": self.phase.value, "why": self._why},
         )
-        first_or_worn = not rules.try_again(self.record.restarted_at_s, now_s=_now_s())
-        if self.phase is Phase.STARTING and not isinstance(failure, MayNot) and first_or_worn:
+        again = isinstance(failure, StartFailed) and rules.try_again(self.record.restarted_at_s, now_s=_now_s())
+        if self.phase is Phase.STARTING and not isinstance(failure, MayNot) and not again:
             self._gave_up = self._why
         if self.phase is Phase.STOPPING:
             self._retry_at_s = _now_s() + RETRY_S
@@ -173,7 +176,8 @@ class Runner:
     async def _begin(self, effect: Effect | None) -> None:
         match effect:
             case Effect.START:
-                self._spawn(self._start())
+                self._trying = self.record.wanted
+                self._spawn(self._start(self.record))
             case Effect.RESTART:
                 self._spawn(self._restart())
             case Effect.STOP:
@@ -202,8 +206,7 @@ class Runner:
 
     # --- effects ----------------------------------------------------------------------------------------------
 
-    async def _start(self) -> None:
-        record = self.record
+    async def _start(self, record: Record) -> None:
         resources, revision = record.wanted, record.revision
         await self._tools.journal.cover(self.uid, resources)
         # After a restart in place that failed, this start stands for one.

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+
+from backstay_api.plain import RenderedResource, StandbyOrder, StandbyReport
 
 from .base import Seen, StartFailed, State, StopFailed
-
-if TYPE_CHECKING:
-    from backstay_api.plain import RenderedResource
 
 
 @dataclass
@@ -62,10 +60,10 @@ class FakeMachine:
             self.on_change(name, True)
         self._tell(name, Seen(State.RUNNING))
 
-    def down(self, name: str, seen: Seen = Seen(State.STOPPED)) -> None:
+    def down(self, name: str, seen: Seen | None = None) -> None:
         if self.running.pop(name, None) is not None:
             self.on_change(name, False)
-        self._tell(name, seen)
+        self._tell(name, seen or Seen(State.STOPPED))
 
     def kill(self, name: str, why: str = "its main process was killed") -> None:
         """The resource dies by itself."""
@@ -139,3 +137,68 @@ class FakeDriver:
                 yield await queue.get()
         finally:
             listeners.remove(queue)
+
+
+class FakeStandbys:
+    """Readiness as the FakeMachine's scripts tell it, looked at again with every update."""
+
+    def __init__(self, driver: FakeDriver, on_change: Callable[[], None]) -> None:
+        self._driver = driver
+        self._on_change = on_change
+        self._wake = asyncio.Event()
+        self._orders: Mapping[str, StandbyOrder] = {}
+        self._ours: Mapping[str, Sequence[RenderedResource]] = {}
+        self.reports: dict[str, StandbyReport] = {}
+
+    def update(self, orders: Mapping[str, StandbyOrder], *, ours: Mapping[str, Sequence[RenderedResource]]) -> None:
+        self._orders, self._ours = orders, ours
+        self._wake.set()
+
+    async def run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            found = {uid: await self._examine(uid, order) for uid, order in self._orders.items()}
+            if found != self.reports:
+                self.reports = found
+                self._on_change()
+
+    async def _examine(self, uid: str, order: StandbyOrder) -> StandbyReport:
+        ours = {identity(resource) for resource in self._ours.get(uid, ())}
+        names = {identity(resource) for resource in order.resources}
+        for resource in order.resources:
+            await self._driver.secure(resource)
+        whys = [why for resource in order.resources if (why := await self._driver.not_ready(resource))]
+        active = bool((names - ours) & self._driver.machine.running.keys())
+        return StandbyReport(ready=not whys, active=active, revision=order.revision, why="; ".join(whys))
+
+
+class FakeHands:
+    """One agent's hands on a FakeMachine: the port `hands.Hands`, as a fake."""
+
+    def __init__(self, machine: FakeMachine) -> None:
+        self.machine = machine
+        self._driver = FakeDriver(machine)
+        self.why_nothing_exclusive = ""
+        self.judges: dict[str, Callable[[bool, str], None]] = {}
+        """By name of the resource: calls what a probe would call."""
+
+    async def open(self) -> None:
+        await asyncio.sleep(0)
+
+    def driver(self, resource: RenderedResource) -> FakeDriver:
+        return self._driver
+
+    async def probe(self, resource: RenderedResource, on_verdict: Callable[[bool, str], None]) -> None:
+        self.judges[resource.name] = on_verdict
+        await asyncio.Event().wait()
+
+    async def leftovers(self) -> Sequence[RenderedResource]:
+        await asyncio.sleep(0)
+        return list(self.machine.running.values())
+
+    def standbys(self, on_change: Callable[[], None]) -> FakeStandbys:
+        return FakeStandbys(self._driver, on_change)
+
+    def obstacle(self) -> str:
+        return self.why_nothing_exclusive
