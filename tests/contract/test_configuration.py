@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,8 @@ import yaml
 from backstay_api.client import EventType
 from backstay_api.errors import Forbidden, Unreachable
 from backstay_api.http import HttpApi
-from backstay_api.informer import Backoff, Informer
-from backstay_api.kinds import CONFIG_MAPS, NAMESPACES, SECRETS, SERVICE_ACCOUNTS, token_requests
+from backstay_api.informer import LEASE_BACKOFF, Backoff, Informer
+from backstay_api.kinds import CONFIG_MAPS, NAMESPACES, ROLE_BINDINGS, ROLES, SECRETS, SERVICE_ACCOUNTS, token_requests
 from backstay_api.kubeconfig import NoConfig, from_json, from_json_file, from_kubeconfig, namespace_of
 from backstay_dev.controlplane import ControlPlane
 from contract.scene import server_config
@@ -33,6 +34,7 @@ def test_an_agent_is_configured_by_a_few_lines() -> None:
         ("{", "not JSON"),
         ("[]", 'needs "servers"'),
         ('{"servers": []}', 'needs "servers"'),
+        ('{"servers": ["10.0.0.1:6443"]}', "write https://host:port"),
         ('{"servers": ["https://a"], "insecure": true}', "unknown in the configuration: insecure"),
     ],
 )
@@ -109,6 +111,44 @@ def test_a_kubeconfig_leads_to_the_server_and_carries_its_identity(control_plane
         assert asked["status"]["token"]
         await admin.close()
         await nobody.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.api
+def test_an_identity_that_may_see_one_object_by_name_can_follow_it(control_plane: ControlPlane) -> None:
+    """An agent's RBAC is no more than this: `resourceNames` with its own name."""
+
+    async def story() -> None:
+        admin, space = HttpApi(server_config(control_plane), rng=random.Random(1)), "contract-agent"
+        await admin.create(NAMESPACES, {"metadata": {"name": space}})
+        await admin.create(SERVICE_ACCOUNTS, {"metadata": {"name": "n1"}}, space)
+        rule = {
+            "apiGroups": [""],
+            "resources": ["configmaps"],
+            "resourceNames": ["n1"],
+            "verbs": ["get", "list", "watch"],
+        }
+        await admin.create(ROLES, {"metadata": {"name": "n1"}, "rules": [rule]}, space)
+        role = {"apiGroup": ROLES.group, "kind": "Role", "name": "n1"}
+        subject = {"kind": "ServiceAccount", "name": "n1", "namespace": space}
+        await admin.create(ROLE_BINDINGS, {"metadata": {"name": "n1"}, "roleRef": role, "subjects": [subject]}, space)
+        token = control_plane.token_for(space, "n1")
+        agent = HttpApi(replace(server_config(control_plane), token=lambda: token), rng=random.Random(1))
+        with pytest.raises(Forbidden):
+            await agent.list(CONFIG_MAPS, space)
+        informer = Informer(agent, CONFIG_MAPS, namespace=space, name="n1", rng=random.Random(1), backoff=LEASE_BACKOFF)
+        told: asyncio.Queue[str] = asyncio.Queue()
+        running = asyncio.create_task(informer.run(lambda event: told.put_nowait(f"{event.type} {event.meta.name}")))
+        async with asyncio.timeout(30):
+            await informer.synced.wait()
+            for name in ("n2", "n1"):
+                await admin.create(CONFIG_MAPS, {"metadata": {"name": name}}, space)
+            assert await told.get() == "ADDED n1"
+        running.cancel()
+        await asyncio.wait([running])
+        await admin.close()
+        await agent.close()
 
     asyncio.run(story())
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backstay_api.client import Entry, Event, EventType
-from backstay_api.errors import ApiError, Forbidden, Gone, TooManyRequests
+from backstay_api.errors import ApiError, Forbidden, Gone, Malformed, OutcomeUnknown, TooManyRequests
 from backstay_api.informer import LEASE_BACKOFF, Backoff, Informer, news
 from backstay_api.kinds import Meta, Raw
 from backstay_api.memory import Change, Fate, MemoryApi, MemoryCluster, Request
@@ -155,6 +155,46 @@ async def test_a_quiet_stream_is_heard_by_its_bookmarks() -> None:
     await asyncio.sleep(1000)
     assert [verb for _, verb in stage.network.requests] == ["list", "watch"]
     assert stage.heard_ago_s <= 60
+
+
+@pytest.mark.parametrize(
+    ("error", "next_verb"),
+    [
+        (Gone("compacted"), "list"),
+        (Malformed("half"), "list"),
+        (OutcomeUnknown("cut"), "watch"),
+        (Forbidden(""), "watch"),
+    ],
+    ids=lambda value: getattr(value, "reason", value),
+)
+def test_only_where_the_stream_cannot_be_resumed_all_is_listed_again(error: ApiError, next_verb: str) -> None:
+    async def story() -> None:
+        stage = Stage()
+        await asyncio.sleep(1)
+        stage.network.fate = Fate(error=error)
+        stage.far.cut_streams()
+        await asyncio.sleep(0.06)  # the first wait is at most 0.05 s, the second one at most 0.1 s
+        stage.network.fate = Fate()
+        stage.network.requests.clear()
+        await asyncio.sleep(1)
+        assert stage.network.requests[0][1] == next_verb
+
+    run(story(), limit_s=1000)
+
+
+@in_virtual_time
+async def test_after_a_long_outage_and_a_good_stream_the_first_wait_is_short_again() -> None:
+    stage = Stage(backoff=Backoff(0.01, 100))
+    await asyncio.sleep(1)
+    stage.network.fate = Fate(unreachable="away")
+    stage.far.cut_streams()
+    await asyncio.sleep(1000)
+    stage.network.fate = Fate()
+    await asyncio.sleep(300)
+    stage.network.requests.clear()
+    stage.far.cut_streams()
+    await asyncio.sleep(0.011)
+    assert [verb for _, verb in stage.network.requests] == ["watch"]
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,16 @@ async def test_a_stale_read_may_bring_back_the_deleted() -> None:
     assert (await pair.far.list(LEASES)).items == (lease,)
 
 
+@in_virtual_time
+async def test_a_stale_read_goes_back_to_the_last_compaction_at_most() -> None:
+    pair = a_pair(Fate(as_of=1), Fate(as_of=1))
+    lease = await a_lease(pair.near)
+    pair.near.cluster.compact()
+    await pair.near.replace(LEASES, {**lease, "spec": {"holder": "near"}})
+    assert await holder(pair.far) == "first"
+    assert (await pair.far.list(LEASES)).resource_version == str(pair.near.cluster.compacted)
+
+
 async def arrivals(api: MemoryApi, count: int) -> list[tuple[float, str]]:
     """When and what a watch from the very beginning tells."""
     heard: list[tuple[float, str]] = []

@@ -60,7 +60,7 @@ def forget_session(world):
             "Maintenance: is in HandsOff maintenance (new disks)",
             id="hands",
         ),
-        pytest.param(lambda w: add_host(w, "n1", silent_s=1.0), {}, "Session: is late with its heartbeat", id="late"),
+        pytest.param(lambda w: add_host(w, "n1", silent_s=1.0), {}, "Late: is late with its heartbeat", id="late"),
         pytest.param(lambda w: add_host(w, "n1", silent_s=4.2), {}, "Session: is silent since 4 s", id="silent"),
         pytest.param(seal, {}, "Session: is sealed: it was silent and has not come back yet", id="sealed"),
         pytest.param(

@@ -59,6 +59,8 @@ class HostFacts:
     """Nothing new may come here."""
     speechless: Rejected | None
     """No session that a grant could be bound to."""
+    lost: Rejected | None
+    """The same, but for being late: that alone is no reason to change who stands by."""
     services: int
     """Instances that are granted to it."""
 
@@ -95,7 +97,7 @@ def facts_of(world: World, name: str) -> HostFacts:
 def _facts(world: World, host: Host, said: HostAssignment | None) -> HostFacts:
     name = host.metadata.name
     says = said.status if said else _NOTHING_SAID
-    leaving = _leaving(host)
+    leaving, speechless = _leaving(host), no_session(world, name)
     return HostFacts(
         name=name,
         host=host,
@@ -103,7 +105,8 @@ def _facts(world: World, host: Host, said: HostAssignment | None) -> HostFacts:
         asked=frozenset(said.spec.standbys) if said else frozenset(),
         leaving=leaving,
         closed=leaving or _closed(host),
-        speechless=no_session(world, name),
+        speechless=speechless,
+        lost=None if speechless and speechless.rule == "Late" else speechless,
         services=len(world.held_by.get(name, ())),
     )
 
@@ -143,7 +146,7 @@ def no_session(world: World, name: str) -> Rejected | None:
         case Liveness.SILENT:
             return Rejected("Session", f"is silent since {roughly(age_s(world, seen))}", "are silent")
         case Liveness.SUSPECT | Liveness.UNSURE:
-            return Rejected("Session", "is late with its heartbeat", "are late with their heartbeat")
+            return Rejected("Late", "is late with its heartbeat", "are late with their heartbeat")
         case Liveness.QUIET if live(world, name):
             return None
         case Liveness.QUIET | Liveness.UNKNOWN:
@@ -181,6 +184,11 @@ def is_open(ask: Question, facts: HostFacts) -> Rejected | None:
 def has_session(ask: Question, facts: HostFacts) -> Rejected | None:
     """The host's own session holds its lease, unsealed and quiet."""
     return facts.speechless
+
+
+def has_spoken(ask: Question, facts: HostFacts) -> Rejected | None:
+    """The host can be asked something: it lives, though it may be late."""
+    return facts.lost
 
 
 def starts_here(ask: Question, facts: HostFacts) -> Rejected | None:
@@ -243,7 +251,13 @@ Filter = Callable[[Question, HostFacts], Rejected | None]
 FILTERS: Final[Sequence[Filter]] = (is_selected, is_wished, is_open, has_session, starts_here, is_ready)
 
 # Who may be asked to become ready: as above, but for readiness itself; and what failed may be repaired meanwhile.
-ASKABLE: Final[Sequence[Filter]] = (is_selected, is_open, has_session)
+ASKABLE: Final[Sequence[Filter]] = (is_selected, is_open, has_spoken)
+
+# Who could take over: as FILTERS, but that being late, which lasts for a moment, is nothing to write a status about.
+COULD_TAKE_OVER: Final[Sequence[Filter]] = (is_selected, is_open, has_spoken, starts_here, is_ready)
+
+# Before the first epoch: whoever is selected and lives has to say that nothing of it runs there.
+WITNESSES: Final[Sequence[Filter]] = (is_selected, has_spoken)
 
 
 # --- scores: weightiest first ----------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from .judges import (
     FILTERS,
     SCORES,
     STANDBY_SCORES,
+    WITNESSES,
     Filter,
     HostFacts,
     Judge,
@@ -116,9 +117,7 @@ def standbys(world: World, service: HAService, instance: HAInstance | None) -> t
     """
     ask = Question(world, service, instance)
     if instance is None or instance.spec.epoch == 0:
-        return tuple(
-            verdict.host for verdict in _judged(ask, (is_selected, _speaks), STANDBY_SCORES) if not verdict.rejected
-        )
+        return tuple(verdict.host for verdict in _judged(ask, WITNESSES, STANDBY_SCORES) if not verdict.rejected)
     verdicts = [verdict for verdict in _judged(ask, ASKABLE, STANDBY_SCORES) if not verdict.rejected]
     others = [verdict.host for verdict in verdicts if verdict.host != ask.holder]
     answers = {name: _answer(ask, name) for name in others}
@@ -213,10 +212,6 @@ def _look_again_s(ask: Question, verdicts: Sequence[Verdict]) -> float | None:
         if (failure := recent_failure(ask, facts_of(ask.world, verdict.host)))
     ]
     return min(times_s, default=None)
-
-
-def _speaks(ask: Question, facts: HostFacts) -> Rejected | None:
-    return facts.speechless
 
 
 def _answer(ask: Question, name: str) -> bool | None:

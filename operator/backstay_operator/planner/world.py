@@ -91,6 +91,8 @@ class World:
     """Names of FenceRequests by host."""
     wanted_by: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Keys of HAServices by what they want for themselves alone (`claims.things`)."""
+    reported_by: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Hosts that say something of an instance, by its UID."""
     failed_s: dict[tuple[str, str, int], float] = field(default_factory=dict)
     """By UID (of an HAService or HAInstance), host and epoch: our own clock when we first saw that start failed."""
     kept: dict[tuple[str, str], tuple[tuple[object, ...], object]] = field(default_factory=dict)
@@ -127,10 +129,20 @@ class World:
 
     def put_assignment(self, assignment: HostAssignment) -> None:
         """Take a newer version of what a host shall do and says."""
+        self.drop_assignment(assignment.key)
         self.assignments[assignment.key] = assignment
         for uid, report in assignment.status.instances.items():
+            self.reported_by[uid].add(assignment.key)
             if report.phase == "Failed":
                 self.failed_s.setdefault((uid, assignment.key, report.epoch), self.now_s)
+
+    def drop_assignment(self, key: str) -> None:
+        """Forget an assignment that is gone."""
+        old = self.assignments.pop(key, None)
+        for uid in old.status.instances if old else ():
+            self.reported_by[uid].discard(key)
+            if not self.reported_by[uid]:
+                del self.reported_by[uid]
 
     def _forget_things(self, service: HAService) -> None:
         for thing in things(service):
