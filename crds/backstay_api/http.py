@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import random
 from collections.abc import AsyncGenerator, Mapping
@@ -79,10 +80,9 @@ class HttpApi:
         self._lane = self._lanes.setdefault("", Lane(self._dialer))
 
     def lane(self, name: str) -> HttpApi:
-        view = HttpApi.__new__(HttpApi)
-        view._config, view._rng, view._dialer, view._lanes = self._config, self._rng, self._dialer, self._lanes
         if name not in self._lanes:
             self._lanes[name] = Lane(self._dialer)
+        view = copy.copy(self)  # everything shared but the connections in use
         view._lane = self._lanes[name]
         return view
 
@@ -198,7 +198,7 @@ class HttpApi:
             async with asyncio.timeout(limit_s):
                 answer = await self._exchange(request, until_s=asyncio.get_running_loop().time() + limit_s)
         except TimeoutError:
-            self._give_up(request, f"{request.method} {request.path}: no answer in {limit_s:g} s")
+            self._give_up(request, limit_s)
         return _judge(request, answer)
 
     async def _exchange(self, request: _Request, *, until_s: float) -> _Answer:
@@ -247,10 +247,13 @@ class HttpApi:
         request.sent = True
         await connection.send(request.method, request.url, headers=headers, body=body)
 
-    def _give_up(self, request: _Request, why: str) -> NoReturn:
+    def _give_up(self, request: _Request, limit_s: float) -> NoReturn:
         """After a timeout. The other idle connections lead to the same silent server: away with them."""
         self._lane.close()
-        raise (OutcomeUnknown if request.sent else Unreachable)(why) from None
+        what = f"{request.method} {request.path}"
+        if request.sent:
+            raise OutcomeUnknown(f"{what}: no answer in {limit_s:g} s") from None
+        raise Unreachable(f"{what}: no connection to send it on in {limit_s:g} s") from None
 
     # --- lists and streams ------------------------------------------------------------------------------------
 
@@ -275,7 +278,7 @@ class HttpApi:
             async with asyncio.timeout(limit_s):
                 return await self._open_within(request, asyncio.get_running_loop().time() + limit_s)
         except TimeoutError:
-            self._give_up(request, f"the watch of {request.path} was not opened in {limit_s:g} s")
+            self._give_up(request, limit_s)
 
     async def _open_within(self, request: _Request, until_s: float, *, again: bool = False) -> tuple[Connection, Head]:
         connection = await self._dialer.dial(until_s=until_s)
@@ -342,12 +345,14 @@ async def _lines(connection: Connection, head: Head, inactivity_s: float) -> Asy
             except Broken as broken:
                 raise OutcomeUnknown(f"the watch broke: {broken}") from broken
             if piece is None:
-                return
+                break
             *whole, rest = (rest + piece).split(b"\n")
             if len(rest) > MAX_LINE_BYTES:
                 raise Malformed(f"a line of the watch is longer than {MAX_LINE_BYTES} bytes")
             for line in whole:
                 yield line
+    if rest:
+        raise Malformed(f"the watch ended inside a line: {rest[:200]!r}")
 
 
 def _event(kind: Kind[T], line: bytes) -> Event[T] | Bookmark:

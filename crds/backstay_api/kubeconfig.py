@@ -73,6 +73,8 @@ def from_json(text: str) -> ApiConfig:
         raise NoConfig('the configuration needs "servers", a list of https addresses')
     if unknown := sorted(set(given) - allowed):
         raise NoConfig(f"unknown in the configuration: {', '.join(unknown)}; known: {', '.join(sorted(allowed))}")
+    if strange := [url for url in given["servers"] if not str(url).startswith(("https://", "http://"))]:
+        raise NoConfig(f"not the address of an API server: {strange[0]!r}; write https://host:port")
     return ApiConfig(**{**given, "servers": tuple(given["servers"])}, user_agent="backstay-agent")
 
 

@@ -136,7 +136,7 @@ class MemoryApi:
     async def get(self, kind: Kind[T], name: str, namespace: str = "", *, timeout_s: float | None = None) -> T:
         request = self._request("get", kind, namespace, name)
         body = await self._call(
-            request, lambda fate: self.cluster.get(kind, namespace, name, as_of=fate.as_of), timeout_s
+            request, lambda fate: self.cluster.get(kind, namespace, name, as_of=self._seen(fate)), timeout_s
         )
         return _read(kind, body)
 
@@ -151,14 +151,15 @@ class MemoryApi:
         timeout_s: float | None = None,
     ) -> Listing[T]:
         def act(fate: Fate) -> Listing[T]:
-            bodies = self.cluster.bodies(kind, namespace, as_of=fate.as_of)
+            as_of = self._seen(fate)
+            bodies = self.cluster.bodies(kind, namespace, as_of=as_of)
             entries = tuple(
                 Entry(_read(kind, body), Meta.of(body))
                 for body in bodies
                 if matches_labels(label_selector, body["metadata"].get("labels", {}))
                 and matches_fields(field_selector, body)
             )
-            return Listing(entries, str(self.cluster.revision if fate.as_of is None else fate.as_of))
+            return Listing(entries, str(self.cluster.revision if as_of is None else as_of))
 
         return await self._call(self._request("list", kind, namespace), act, timeout_s)
 
@@ -244,6 +245,12 @@ class MemoryApi:
 
         await self._call(self._request("delete", kind, namespace, name), act, timeout_s)
 
+    def _seen(self, fate: Fate) -> int | None:
+        """The past that a stale read shows; what is compacted cannot be shown any more."""
+        if fate.as_of is None:
+            return None
+        return min(max(fate.as_of, self.cluster.compacted), self.cluster.revision)
+
     def _request(
         self, verb: str, kind: Kind[Any], namespace: str = "", name: str = "", subresource: str = ""
     ) -> Request:
@@ -310,7 +317,6 @@ class _Stream:
         self._request = request
         self._loop = asyncio.get_running_loop()
         self._queue: deque[tuple[float, Change | Bookmark]] = deque()
-        self._last_due_s = 0.0
         self._cut: str = ""
         self._news = asyncio.Event()
         self._bookmark_timer: asyncio.TimerHandle | None = None
@@ -363,8 +369,7 @@ class _Stream:
         if delay_s is None:
             self.cut("the stream broke")
             return
-        self._last_due_s = max(self._last_due_s, self._loop.time() + delay_s)
-        self._queue.append((self._last_due_s, item))
+        self._queue.append((self._loop.time() + delay_s, item))
         self._news.set()
 
     def _bookmark_again(self) -> None:

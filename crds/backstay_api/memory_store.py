@@ -275,7 +275,7 @@ def _revision(change: Change) -> int:
 
 
 def _at(changes: list[Change], revision: int) -> Raw | None:
-    """The body that stood at a revision; of what was compacted, the oldest that is left."""
+    """The body that stood at a revision (not one before the last compaction)."""
     index = bisect.bisect_right(changes, revision, key=_revision)
     change = changes[index - 1] if index else None
     return change.body if change and change.type is not EventType.DELETED else None

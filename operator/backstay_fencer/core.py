@@ -19,9 +19,10 @@ Identity = Literal["Match", "Mismatch", "Unverified"]
 Slot = tuple[str, str]
 """Level and device, by name."""
 
-READ_PAUSE_S: Final = 0.5
-"""Between reads that say on, while nothing is being switched. Doubles with time up to READ_PAUSE_MAX_S: a BMC is a small computer."""
-READ_PAUSE_MAX_S: Final = 5.0
+OBSERVE_PAUSE_S: Final = 0.5
+"""Between reads that say on while a host is only suspected: it may lose its power in the next moment."""
+WAIT_PAUSE_S: Final = 1.0
+"""Between reads while nothing is being switched, for hours perhaps: a BMC is a small computer."""
 SWITCHING_PAUSE_S: Final = 0.05
 """Between reads while an `off` is under way: its effect is what everybody waits for."""
 SWITCHING_S: Final = 10.0
@@ -190,7 +191,7 @@ def _read_due_s(slot: Slot, device: FenceDevice, facts: Facts) -> float | None:
         return last.ended_s + (seconds(device.read_gap) if facts.over else 1.0)
     if _is_switching(slot, facts):
         return last.ended_s + SWITCHING_PAUSE_S
-    return last.ended_s + min(READ_PAUSE_MAX_S, max(READ_PAUSE_S, (last.ended_s - reads[0].begun_s) / 10))
+    return last.ended_s + (OBSERVE_PAUSE_S if facts.want == "Observe" else WAIT_PAUSE_S)
 
 
 def _is_switching(slot: Slot, facts: Facts) -> bool:

@@ -4,7 +4,7 @@ import pytest
 
 from backstay_api.errors import AlreadyExists, Conflict, Invalid, NotFound
 from backstay_api.kinds import LEASES, Meta
-from contract.conftest import SIZE_GROWS, WIDGETS, Play, Scene, a_widget
+from contract.scene import SIZE_GROWS, WIDGETS, Play, Scene, a_widget
 
 
 def test_a_new_object_has_an_identity_and_a_version(play: Play) -> None:

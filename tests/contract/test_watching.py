@@ -12,7 +12,7 @@ from backstay_api.client import Bookmark, Event
 from backstay_api.errors import ApiError, Gone, Malformed
 from backstay_api.informer import Backoff, Informer
 from backstay_api.kinds import Meta, Raw
-from contract.conftest import WIDGETS, Play, Scene
+from contract.scene import WIDGETS, Play, Scene
 
 QUICK = Backoff(0.01, 0.05)
 

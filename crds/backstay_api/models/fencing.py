@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from .base import Column, Conditions, Model, Object, Rule, Text, Timestamp
+from .base import Column, Model, Object, Rule, Text, Timestamp
 from .instance import SessionRef
 
 
@@ -117,8 +117,6 @@ class FenceRequestStatus(Model):
     """The fencer has switched it on again."""
     message: Text = ""
     """What is missing and what a person can do, in a sentence."""
-    conditions: Conditions = []
-    """Fenced, with reason and sentence."""
 
 
 class FenceRequest(Object):

@@ -7,11 +7,17 @@ The planner only reads it. Times are seconds on the replica's own monotonic cloc
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from backstay_api.lease import HostLease
 from backstay_api.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.object_kinds import Unreadable
+
+from .claims import things
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,70 @@ class World:
     """Keys of HAInstances with an open grant, by host."""
     requests_of: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Names of FenceRequests by host."""
+    wanted_by: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Keys of HAServices by what they want for themselves alone (`claims.things`)."""
+    reported_by: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Hosts that say something of an instance, by its UID."""
+    failed_s: dict[tuple[str, str, int], float] = field(default_factory=dict)
+    """By UID (of an HAService or HAInstance), host and epoch: our own clock when we first saw that start failed."""
+    kept: dict[tuple[str, str], tuple[tuple[object, ...], object]] = field(default_factory=dict)
+    """What `keep` has worked out, with what it was worked out from."""
+
+    def keep(self, topic: str, key: str, made_from: tuple[object, ...], make: Callable[[], T]) -> T:
+        """What `make` says, worked out again only when one of the very objects it is made from has been replaced."""
+        old = self.kept.get((topic, key))
+        if old is not None and len(old[0]) == len(made_from) and all(map(_same, old[0], made_from)):
+            return old[1]  # type: ignore[return-value]
+        value = make()
+        self.kept[topic, key] = (made_from, value)
+        return value
+
+    def put_service(self, service: HAService) -> None:
+        """Take a newer version of a service."""
+        old = self.services.get(service.key)
+        if old is not None:
+            self._forget_things(old)
+            if old.uid != service.uid:
+                self._forget_failures(old.uid)
+        self.services[service.key] = service
+        for thing in things(service):
+            self.wanted_by[thing].add(service.key)
+        for failure in service.status.start_failures:
+            self.failed_s.setdefault((service.uid, failure.host, failure.epoch), self.now_s)
+
+    def drop_service(self, key: str) -> None:
+        """Forget a service that is gone."""
+        old = self.services.pop(key, None)
+        if old is not None:
+            self._forget_things(old)
+            self._forget_failures(old.uid)
+
+    def put_assignment(self, assignment: HostAssignment) -> None:
+        """Take a newer version of what a host shall do and says."""
+        self.drop_assignment(assignment.key)
+        self.assignments[assignment.key] = assignment
+        for uid, report in assignment.status.instances.items():
+            self.reported_by[uid].add(assignment.key)
+            if report.phase == "Failed":
+                self.failed_s.setdefault((uid, assignment.key, report.epoch), self.now_s)
+
+    def drop_assignment(self, key: str) -> None:
+        """Forget an assignment that is gone."""
+        old = self.assignments.pop(key, None)
+        for uid in old.status.instances if old else ():
+            self.reported_by[uid].discard(key)
+            if not self.reported_by[uid]:
+                del self.reported_by[uid]
+
+    def _forget_things(self, service: HAService) -> None:
+        for thing in things(service):
+            self.wanted_by[thing].discard(service.key)
+            if not self.wanted_by[thing]:
+                del self.wanted_by[thing]
+
+    def _forget_failures(self, uid: str) -> None:
+        for key in [key for key in self.failed_s if key[0] == uid]:
+            del self.failed_s[key]
 
     def put_instance(self, instance: HAInstance) -> None:
         """Take a newer version of an instance."""
@@ -113,3 +183,7 @@ class World:
         old = self.requests.pop(key, None)
         if old is not None:
             self.requests_of[old.spec.host].discard(key)
+
+
+def _same(one: object, other: object) -> bool:
+    return one is other

@@ -1,0 +1,61 @@
+# The commands everyone knows. Each works from a bare checkout: what it needs is installed or built first, once.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+PY := $(VENV)/bin/python
+SEEDS ?= 300
+export PYTHONPATH := crds:operator:node-agent:cli:dev:tests
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/ready: constraints.txt pyproject.toml
+	@test -x $(PY) || python3 -m venv $(VENV)
+	@echo "installing Python packages into $(VENV)"
+	@$(VENV)/bin/pip install --quiet --require-hashes -r constraints.txt
+	@$(VENV)/bin/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+install: $(VENV)/ready ## Python environment in .venv
+
+system: $(VENV)/ready ## Debian packages, control plane and machine image (root)
+	@$(PY) -m backstay_dev.prerequisites
+
+check: $(VENV)/ready ## formatting, lint, types, import contracts, generated is committed
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(PY) -m backstay_api.generate --check
+
+test: check system ## everything a change must pass, on real hosts too (root)
+	$(VENV)/bin/pytest -q tests
+
+unit: $(VENV)/ready ## the tests that need nothing but Python
+	$(VENV)/bin/pytest -q tests -m "not api and not hosts"
+
+demo: system ## every promise shown on real machines, with measured times (root)
+	@$(PY) -m backstay_dev.demo
+
+lab: system ## control plane and hosts to play with (root)
+	@$(PY) -m backstay_dev.lab
+
+bench: system ## every performance figure (root)
+	@$(PY) -m backstay_dev.bench
+
+simulate: $(VENV)/ready ## the safety core under faults: make simulate SEEDS=300
+	@$(PY) -m backstay_dev.simulate --seeds $(SEEDS)
+
+mutants: $(VENV)/ready ## broken variants of our own code, each of which the simulator must find
+	@$(PY) -m backstay_dev.simulate --mutants
+
+generate: $(VENV)/ready ## CRDs, plain classes and reference from the models
+	$(PY) -m backstay_api.generate
+
+constraints: ## pin every dependency again, with hashes
+	$(VENV)/bin/pip install --quiet pip-tools
+	$(VENV)/bin/pip-compile -q --generate-hashes --all-extras --allow-unsafe --strip-extras --no-emit-index-url \
+	  --no-emit-trusted-host --no-emit-find-links --no-header --no-annotate -o constraints.txt pyproject.toml
+	@sed -i -E '/^#/d; /^backstay @/d' constraints.txt
+
+.PHONY: help install system check test unit demo lab bench simulate mutants generate constraints

@@ -1,0 +1,56 @@
+"""What is known of the devices themselves, whatever request they are asked for: which machine each says it powers.
+
+Shared by the requests' workers and the patrol, so that a fence at night need not ask first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from backstay_api.client import Api
+from backstay_api.models.host import FenceDevice
+
+from . import identity, secrets
+from .agents import Action, AgentRun, FenceAgents
+from .core import Identity
+
+
+class Devices:
+    """Runs agents with their secrets, and remembers which machine a device named."""
+
+    def __init__(self, api: Api, agents: FenceAgents) -> None:
+        self._api = api
+        self._agents = agents
+        self._named: dict[str, str] = {}
+        """UUID by the device's whole definition: another address or user is another device."""
+
+    async def run(self, device: FenceDevice, action: Action) -> AgentRun:
+        """Run the device's agent once; what goes wrong before it is told as if it had said so."""
+        try:
+            secret = await secrets.read(self._api, device)
+        except secrets.NoSecret as error:
+            return AgentRun(125, str(error))
+        return await self._agents.run(device, action, secret)
+
+    async def ask_identity(self, device: FenceDevice) -> None:
+        """Let the device name its machine. An answer is kept; no answer leaves what was known."""
+        try:
+            secret: Mapping[str, str] = await secrets.read(self._api, device)
+        except secrets.NoSecret:
+            return
+        said = await self._agents.machine_uuid(device, secret)
+        if said is not None:
+            self._named[_definition(device)] = said
+
+    def identity(self, device: FenceDevice, machine_uuid: str) -> Identity:
+        """Whether this device powers this machine, as far as it has said."""
+        return identity.compare(self._named.get(_definition(device)), machine_uuid)
+
+    async def know(self, device: FenceDevice) -> None:
+        """Ask once, unless it has named its machine before."""
+        if _definition(device) not in self._named:
+            await self.ask_identity(device)
+
+
+def _definition(device: FenceDevice) -> str:
+    return device.model_dump_json(exclude={"timeout", "read_gap", "drilled"})

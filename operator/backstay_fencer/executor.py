@@ -1,0 +1,98 @@
+"""All fence requests at once: watches what concerns them, and keeps one worker for each."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+from backstay_api import lease as leases
+from backstay_api.client import Api, Event
+from backstay_api.informer import LEASE_BACKOFF, Informer
+from backstay_api.kinds import Kind, T
+from backstay_api.lease import HostLease
+from backstay_api.models import FenceRequest, Host, HostAssignment
+from backstay_api.object_kinds import FENCE_REQUESTS, HOST_ASSIGNMENTS, HOST_LEASES, HOSTS
+
+from .agents import FenceAgents
+from .devices import Devices
+from .patrol import Patrol
+from .worker import Ports, Worker
+
+
+class Watches:
+    """What the fencer hears; the workers' `Known`."""
+
+    def __init__(self, api: Api, rng: random.Random) -> None:
+        def informer(kind: Kind[T], namespace: str = "") -> Informer[T]:
+            return Informer(api, kind, rng=rng, namespace=namespace, backoff=LEASE_BACKOFF)
+
+        self.requests = informer(FENCE_REQUESTS)
+        self.hosts = informer(HOSTS)
+        self.assignments = informer(HOST_ASSIGNMENTS)
+        self.leases = informer(HOST_LEASES, leases.NAMESPACE)
+
+    def request(self, name: str) -> FenceRequest | None:
+        entry = self.requests.entries.get(("", name))
+        return entry.object if entry is not None and isinstance(entry.object, FenceRequest) else None
+
+    def host(self, name: str) -> Host | None:
+        entry = self.hosts.entries.get(("", name))
+        return entry.object if entry is not None and isinstance(entry.object, Host) else None
+
+    def lease(self, host: str) -> HostLease | None:
+        entry = self.leases.entries.get((leases.NAMESPACE, host))
+        return entry.object if entry is not None and isinstance(entry.object, HostLease) else None
+
+    def machine_uuid(self, host: str) -> str:
+        entry = self.assignments.entries.get(("", host))
+        if entry is None or not isinstance(entry.object, HostAssignment) or entry.object.status.session is None:
+            return ""
+        return entry.object.status.session.machine_uuid
+
+    def host_names(self) -> tuple[str, ...]:
+        return tuple(sorted(name for _, name in self.hosts.entries))
+
+
+class Executor:
+    """The fencer: watches, workers and the patrol live and die together."""
+
+    def __init__(self, api: Api, agents: FenceAgents, *, rng: random.Random, wall: Callable[[], str]) -> None:
+        self.watches = Watches(api, rng)
+        devices = Devices(api, agents)
+        self._ports = Ports(api, devices, self.watches, wall)
+        self._patrol = Patrol(api, devices, self.watches, wall)
+        self._workers: dict[str, tuple[Worker, asyncio.Task[None]]] = {}
+        """By UID: a request recreated under an old name starts with no reads."""
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            watches = self.watches
+            tasks.create_task(watches.hosts.run(self._something_changed), name="hosts")
+            tasks.create_task(watches.leases.run(self._something_changed), name="leases")
+            tasks.create_task(watches.assignments.run(self._something_changed), name="assignments")
+            tasks.create_task(watches.requests.run(lambda event: self._requests_changed(tasks)), name="requests")
+            tasks.create_task(self._patrol.run(), name="patrol")
+
+    def _requests_changed(self, tasks: asyncio.TaskGroup) -> None:
+        wanted = {
+            entry.object.uid: entry.object
+            for entry in self.watches.requests.entries.values()
+            if isinstance(entry.object, FenceRequest)
+        }
+        for uid in self._workers.keys() - wanted.keys():
+            self._workers.pop(uid)[1].cancel()
+        for uid in wanted.keys() - self._workers.keys():
+            worker = Worker(wanted[uid], self._ports)
+            self._workers[uid] = worker, tasks.create_task(worker.run(), name=f"request {wanted[uid].key}")
+        self._poke_all()
+
+    def _something_changed(self, event: Event[Any]) -> None:
+        self._patrol.poke()
+        self._poke_all()
+
+    def _poke_all(self) -> None:
+        for worker, _ in self._workers.values():
+            worker.poke()

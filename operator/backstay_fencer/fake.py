@@ -1,0 +1,66 @@
+"""Fake fence devices, for the simulator and the tests: machines with a power state, and BMCs that may lie, hang or be gone.
+
+Named as a fake; the real ones are `agents.RealAgents` against real agents and emulated BMCs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from backstay_api.durations import seconds
+from backstay_api.models.host import FenceDevice
+
+from .agents import Action, AgentRun
+
+
+@dataclass
+class FakeBmc:
+    """One machine's power as a device shows it. Found by the device's parameter `ip`."""
+
+    is_on: Callable[[], bool]
+    switch: Callable[[bool], None]
+    """Switch the machine's power."""
+    uuid: str | None = None
+    takes_s: float = 0.2
+    """How long one run of the agent takes."""
+    reachable: bool = True
+    says: list[str] = field(default_factory=list)
+    """Scripted answers for the next reads, `ON` or `OFF`, before the truth is told again."""
+    ignores_off: bool = False
+    """`off` exits 0 and does nothing."""
+
+
+class FakeAgents:
+    """Runs no process: asks the FakeBmc that the device's `ip` names."""
+
+    def __init__(self, bmcs: Mapping[str, FakeBmc]) -> None:
+        self.bmcs = bmcs
+        self.calls: list[tuple[str, Action]] = []
+
+    async def run(self, device: FenceDevice, action: Action, secret: Mapping[str, str]) -> AgentRun:
+        address = (device.parameters or {}).get("ip", "")
+        self.calls.append((address, action))
+        bmc = self.bmcs.get(address)
+        if bmc is None or not bmc.reachable:
+            await asyncio.sleep(seconds(device.timeout))
+            return AgentRun(None, "ended by our deadline")
+        await asyncio.sleep(bmc.takes_s)
+        return _answer(bmc, action)
+
+    async def machine_uuid(self, device: FenceDevice, secret: Mapping[str, str]) -> str | None:
+        bmc = self.bmcs.get((device.parameters or {}).get("ip", ""))
+        if bmc is None or not bmc.reachable:
+            return None
+        await asyncio.sleep(bmc.takes_s)
+        return bmc.uuid
+
+
+def _answer(bmc: FakeBmc, action: Action) -> AgentRun:
+    if action == "status":
+        said = bmc.says.pop(0) if bmc.says else ("ON" if bmc.is_on() else "OFF")
+        return AgentRun(0 if said == "ON" else 2, f"Status: {said}")
+    if not (action == "off" and bmc.ignores_off):
+        bmc.switch(action == "on")
+    return AgentRun(0, f"Success: Powered {action.upper()}")

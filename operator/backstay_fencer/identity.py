@@ -1,0 +1,91 @@
+"""Which machine does this device power? Asked of the device itself, so that a wrong address never powers off a neighbour.
+
+Redfish tells `UUID` in its system resource, IPMI a GUID. Other agents cannot tell: their devices need a drill.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+import ssl
+import urllib.request
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, Literal
+
+Runner = Callable[..., Awaitable[Any]]
+Ask = Callable[[Mapping[str, str], Mapping[str, str], Runner], Awaitable[str | None]]
+
+ANSWER_LIMIT: Final = 1 << 20
+
+
+async def ask_redfish(parameters: Mapping[str, str], secret: Mapping[str, str], run: Runner) -> str | None:
+    """The UUID in the system's own resource. Blocking HTTP in a thread: it is asked for once in minutes."""
+    return await asyncio.to_thread(_get_redfish, parameters, secret)
+
+
+async def ask_ipmi(parameters: Mapping[str, str], secret: Mapping[str, str], run: Runner) -> str | None:
+    """The BMC's GUID, by ipmitool; the password goes through the environment, never through the arguments."""
+    argv = ["/usr/bin/ipmitool", "-I", "lanplus" if _is_on(parameters.get("lanplus", "1")) else "lan", "-E"]
+    argv += ["-H", parameters["ip"], "-p", parameters.get("ipport", "623"), "-U", _user(parameters, secret)]
+    if "cipher" in parameters:
+        argv += ["-C", parameters["cipher"]]
+    done = await run(
+        [*argv, "mc", "guid"], "", timeout_s=20.0, environment={"IPMI_PASSWORD": secret.get("password", "")}
+    )
+    found = re.search(r"System GUID\s*:\s*([0-9a-fA-F-]{36})", done.output)
+    return found.group(1) if done.exit_code == 0 and found else None
+
+
+ASK: Final[Mapping[str, Ask]] = {
+    "fence_redfish": ask_redfish,
+    "fence_ipmilan": ask_ipmi,
+    "fence_ipmilanplus": ask_ipmi,
+    "fence_idrac": ask_ipmi,
+    "fence_ilo4": ask_ipmi,
+    "fence_ilo5": ask_ipmi,
+}
+
+
+def compare(said: str | None, machine_uuid: str) -> Literal["Match", "Mismatch", "Unverified"]:
+    """Whether a device's answer names this machine.
+
+    Firmware stores the first three fields of a UUID in either byte order; both are the same machine.
+    """
+    if said is None or not machine_uuid:
+        return "Unverified"
+    plain, wanted = _plain(said), _plain(machine_uuid)
+    return "Match" if wanted in (plain, _swapped(plain)) else "Mismatch"
+
+
+def _get_redfish(parameters: Mapping[str, str], secret: Mapping[str, str]) -> str | None:
+    url = f"https://{parameters['ip']}:{parameters.get('ipport', '443')}{parameters['systems_uri']}"
+    context = ssl.create_default_context()
+    if _is_on(parameters.get("ssl_insecure", "0")) or not _is_on(parameters.get("ssl_secure", "1")):
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    login = base64.b64encode(f"{_user(parameters, secret)}:{secret.get('password', '')}".encode()).decode()
+    request = urllib.request.Request(url, headers={"Authorization": f"Basic {login}", "Accept": "application/json"})
+    # Straight to the BMC: a proxy from the environment has no business between it and us.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+    with opener.open(request, timeout=10.0) as answer:
+        said = json.loads(answer.read(ANSWER_LIMIT))
+    return str(said["UUID"]) if isinstance(said, dict) and said.get("UUID") else None
+
+
+def _user(parameters: Mapping[str, str], secret: Mapping[str, str]) -> str:
+    return secret.get("username") or parameters.get("username") or parameters.get("login") or ""
+
+
+def _is_on(text: str) -> bool:
+    return text.lower() in ("1", "yes", "on", "true")
+
+
+def _plain(uuid: str) -> str:
+    return uuid.lower().replace("-", "").strip()
+
+
+def _swapped(plain: str) -> str:
+    head = [plain[0:8], plain[8:12], plain[12:16]]
+    turned = ["".join(reversed([part[i : i + 2] for i in range(0, len(part), 2)])) for part in head]
+    return "".join(turned) + plain[16:]

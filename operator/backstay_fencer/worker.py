@@ -1,0 +1,258 @@
+"""One fence request, carried out: run what `core.next_steps` says, tell what was read, store the proof.
+
+Everything here is bound to one request object, and so to one session: reads made for another session never count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
+
+from backstay_api import lease as leases
+from backstay_api.client import Api
+from backstay_api.errors import ApiError
+from backstay_api.lease import HostLease
+from backstay_api.models import FenceRequest, Host
+from backstay_api.models.fencing import FenceEvidence
+from backstay_api.models.host import FenceLevel
+from backstay_api.object_kinds import FENCE_REQUESTS, HOST_LEASES
+
+from . import core
+from .agents import AgentRun
+from .core import Facts, Read, Slot, Step, Tried
+from .devices import Devices
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS_KEPT: Final = 32
+
+
+class Known(Protocol):
+    """What the executor's watches know."""
+
+    def request(self, name: str) -> FenceRequest | None: ...
+    def host(self, name: str) -> Host | None: ...
+    def lease(self, host: str) -> HostLease | None: ...
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What a worker acts through."""
+
+    api: Api
+    devices: Devices
+    known: Known
+    wall: Callable[[], str]
+    """RFC 3339 now, for people's eyes."""
+
+
+class Worker:
+    """Carries out one FenceRequest until it is deleted."""
+
+    def __init__(self, request: FenceRequest, ports: Ports) -> None:
+        self._name = request.metadata.name
+        self._uid = request.uid
+        self._request = request
+        self._ports = ports
+        self._poke = asyncio.Event()
+        self._reads: dict[Slot, tuple[Read, ...]] = {}
+        self._reading: set[Slot] = set()
+        self._tried: list[Tried] = []
+        self._attempts: list[dict[str, Any]] = [attempt.wire() for attempt in request.status.attempts]
+        self._told: dict[str, Any] = {}
+
+    def poke(self) -> None:
+        """Something may have changed."""
+        self._poke.set()
+
+    async def run(self) -> None:
+        """Work until cancelled; its agents are its children and end with it."""
+        self._remember_tries()
+        async with asyncio.TaskGroup() as tasks:
+            for _, device in core.slots(self._levels()):
+                tasks.create_task(self._know(device), name="identity")
+            while True:
+                self._poke.clear()
+                # Begun before it is told: the next read runs while the API server is written to.
+                upcoming = core.next_steps(self.facts())
+                for step in upcoming.steps:
+                    self._begin(step, tasks)
+                await self._tell(self.facts())
+                await self._wait(upcoming.wake_at_s)
+
+    def facts(self) -> Facts:
+        """Everything known about this request now."""
+        request, levels = self._latest(), self._levels()
+        return Facts(
+            want=request.spec.want,
+            after=request.spec.after,
+            over=self._is_over(self._ports.known.lease(request.spec.host)),
+            proven=request.status.evidence is not None,
+            powered_on=request.status.powered_on,
+            levels=levels,
+            identity={
+                slot: self._ports.devices.identity(device, request.spec.machine_uuid)
+                for slot, device in core.slots(levels)
+            },
+            reads=self._reads,
+            tried=tuple(self._tried),
+            reading=frozenset(self._reading),
+            now_s=asyncio.get_running_loop().time(),
+        )
+
+    def _latest(self) -> FenceRequest:
+        """The newest version of *this* request; one recreated under the same name is another."""
+        seen = self._ports.known.request(self._name)
+        if seen is not None and seen.uid == self._uid and _version(seen) > _version(self._request):
+            self._request = seen
+        return self._request
+
+    def _levels(self) -> tuple[FenceLevel, ...]:
+        host = self._ports.known.host(self._request.spec.host)
+        return tuple(host.spec.fencing.levels) if host is not None else ()
+
+    def _is_over(self, lease: HostLease | None) -> bool:
+        session = self._request.spec.session
+        return lease is not None and leases.is_over(lease, holder=session.text, seq=session.seq)
+
+    def _remember_tries(self) -> None:
+        """What an earlier life of the fencer sent counts as sent: it decides who may switch on again."""
+        now_s = asyncio.get_running_loop().time()
+        for attempt in self._request.status.attempts:
+            at_s = now_s - core.RETRY_S
+            self._tried.append(Tried((attempt.level, attempt.device), attempt.action, at_s, at_s))
+
+    async def _wait(self, until_s: float | None) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout_at(until_s if until_s is None else max(until_s, loop.time())):
+                await self._poke.wait()
+        except TimeoutError:
+            return
+
+    async def _know(self, device: Any) -> None:
+        await self._ports.devices.know(device)
+        self.poke()
+
+    def _begin(self, step: Step, tasks: asyncio.TaskGroup) -> None:
+        if step.action == "status":
+            self._reading.add(step.slot)
+            tasks.create_task(self._read(step.slot), name=f"read {step.slot}")
+        else:
+            tried = Tried(step.slot, step.action, asyncio.get_running_loop().time(), None)
+            self._tried.append(tried)
+            tasks.create_task(self._switch(tried), name=f"{step.action} {step.slot}")
+
+    async def _read(self, slot: Slot) -> None:
+        """One status read. Whether it counts as made after the seal is settled before it begins."""
+        loop = asyncio.get_running_loop()
+        after_seal, begun_s = self._is_over(self._ports.known.lease(self._request.spec.host)), loop.time()
+        try:
+            run = await self._run(slot, "status")
+            power, message = core.judge_read(exit_code=run.exit_code, output=run.output)
+            read = Read(power, begun_s, loop.time(), after_seal, message)
+            self._reads[slot] = (*self._reads.get(slot, ())[-1:], read)
+        finally:
+            self._reading.discard(slot)
+            self.poke()
+
+    async def _switch(self, tried: Tried) -> None:
+        """One `off` or `on`: recorded first, and only if the request and the Lease, read again, still ask for it."""
+        level, device = tried.slot
+        attempt = {
+            "level": level,
+            "device": device,
+            "action": tried.action,
+            "at": self._ports.wall(),
+            "result": "under way",
+        }
+        self._attempts = [*self._attempts, attempt][-ATTEMPTS_KEPT:]
+        try:
+            if await self._still_wanted(tried):
+                run = await self._run(tried.slot, tried.action)
+                attempt["result"] = f"exit {run.exit_code}: {run.output.strip()[-200:]}"
+                log.warning(
+                    "fence agent ran", extra={"request": self._name, "slot": tried.slot, "action": tried.action}
+                )
+                if tried.action == "on" and run.exit_code == 0:
+                    await self._patch({"poweredOn": True})
+            else:
+                attempt["result"] = "not sent: request or lease no longer ask for it, or could not be read"
+        finally:
+            self._tried[self._tried.index(tried)] = replace(tried, ended_s=asyncio.get_running_loop().time())
+            self.poke()
+
+    async def _still_wanted(self, tried: Tried) -> bool:
+        """Asked of the API server itself, just before: what the watches know may be old (PROTOCOL 5)."""
+        if not await self._patch({"attempts": [dict(attempt) for attempt in self._attempts]}):
+            return False
+        try:
+            request = await self._ports.api.get(FENCE_REQUESTS, self._name)
+            lease = await self._ports.api.get(HOST_LEASES, self._request.spec.host, leases.NAMESPACE)
+        except ApiError as error:
+            log.warning("nothing is switched unseen", extra={"request": self._name, "why": str(error)})
+            return False
+        if not isinstance(request, FenceRequest) or request.uid != self._uid or not isinstance(lease, HostLease):
+            return False
+        if tried.action == "on":
+            return request.status.evidence is not None and request.spec.after == "On"
+        return request.spec.want == "Off" and request.status.evidence is None and self._is_over(lease)
+
+    async def _run(self, slot: Slot, action: Any) -> AgentRun:
+        device = next((device for at, device in core.slots(self._levels()) if at == slot), None)
+        if device is None:
+            return AgentRun(124, "the device is no longer in the Host's spec")
+        return await self._ports.devices.run(device, action)
+
+    async def _tell(self, facts: Facts) -> None:
+        """Bring the request's status up to what is known, if it says anything new."""
+        if facts.want == "Withdrawn" or facts.proven:
+            return
+        found = core.proof(facts)
+        status: dict[str, Any] = {
+            "power": core.power(facts),
+            "reads": list(self._latest_reads()),
+            "attempts": self._attempts,
+        }
+        if isinstance(found, FenceEvidence):
+            status |= {"evidence": found.wire(), "message": found.why}
+        else:
+            status["message"] = self._missing(found)
+        if status != self._told and await self._patch(status):
+            self._told = status
+
+    def _missing(self, gaps: str) -> str:
+        host = self._request.spec.host
+        return f"{host} is not proven off: {gaps}. If you have seen that it is powered off: backstay fence {host} --confirm"
+
+    def _latest_reads(self) -> Any:
+        for (level, device), reads in sorted(self._reads.items()):
+            last = reads[-1]
+            yield {
+                "level": level,
+                "device": device,
+                "power": last.power,
+                "sealed": last.after_seal,
+                "message": last.message,
+            }
+
+    async def _patch(self, status: dict[str, Any]) -> bool:
+        try:
+            stored = await self._ports.api.patch(
+                FENCE_REQUESTS, self._name, {"metadata": {"uid": self._uid}, "status": status}, subresource="status"
+            )
+        except ApiError as error:
+            log.warning("status not written", extra={"request": self._name, "why": str(error)})
+            # Tried again at the next turn; a turn is due soon, since somebody waits for this proof.
+            asyncio.get_running_loop().call_later(0.5, self.poke)
+            return False
+        if isinstance(stored, FenceRequest) and stored.uid == self._uid:
+            self._request = stored
+        return True
+
+
+def _version(request: FenceRequest) -> int:
+    return int(request.metadata.resource_version or 0)

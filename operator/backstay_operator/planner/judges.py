@@ -1,0 +1,305 @@
+"""Which hosts may run a service (filters), and which of those is best (scores): small judges, each with its reason.
+
+To add one, write the function and put it into `FILTERS` or `SCORES`; nothing else knows how many there are. Filters stand
+in the order of what they cost, and a host that one has rejected is shown to no other. What is the same for every service is
+worked out once for each host (`HostFacts`), and again only when one of that host's objects has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from backstay_api.models import HAInstance, HAService, Host, HostAssignment
+from backstay_api.models.assignment import HostAssignmentStatus, InstanceReport
+
+from .liveness import Liveness, age_s, of_host
+from .sessions import live, published
+from .words import first_words, roughly
+from .world import World
+
+_NOTHING_SAID: Final = HostAssignmentStatus()
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A host may not run it, and by which rule."""
+
+    rule: str
+    """One word for programs: Selector, Maintenance, Session, …"""
+    why: str
+    """What follows "n1 …" or "1 …", with the particulars: `is cordoned: new disks`."""
+    many: str
+    """What follows "2 …", without them: `are cordoned`."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """How good a host is by one judge. A judge that stands earlier outweighs all that follow."""
+
+    judge: str
+    points: int
+    why: str = ""
+    """Said only where it makes a difference."""
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """What is true of one host now, whichever service asks."""
+
+    name: str
+    host: Host
+    says: HostAssignmentStatus
+    asked: frozenset[str]
+    """UIDs of the instances that it has been asked to keep itself ready for."""
+    leaving: Rejected | None
+    """Nothing may stay here: it is being removed, or drained."""
+    closed: Rejected | None
+    """Nothing new may come here."""
+    speechless: Rejected | None
+    """No session that a grant could be bound to."""
+    lost: Rejected | None
+    """The same, but for being late: that alone is no reason to change who stands by."""
+    services: int
+    """Instances that are granted to it."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One service, looking for a host."""
+
+    world: World
+    service: HAService
+    instance: HAInstance | None
+    to: str | None = None
+    """The only host that a person wants."""
+    away_from: frozenset[str] = frozenset()
+    """Hosts that it shall leave."""
+    planned: Mapping[str, int] = field(default_factory=dict)
+    """Services that this same plan has already given to each host."""
+
+    @property
+    def holder(self) -> str | None:
+        grant = self.instance.spec.grant if self.instance else None
+        return grant.host if grant else None
+
+
+def facts_of(world: World, name: str) -> HostFacts:
+    """The facts of one host, kept until one of its objects or the time has changed."""
+    host, said, seen = world.hosts[name], world.assignments.get(name), world.leases.get(name)
+    held = len(world.held_by.get(name, ()))
+    # The number and the time are compared by identity too: at worst that works the facts out once more than needed.
+    made_from = (host, said, seen, held, world.now_s, world.own_path)
+    return world.keep("facts", name, made_from, lambda: _facts(world, host, said))
+
+
+def _facts(world: World, host: Host, said: HostAssignment | None) -> HostFacts:
+    name = host.metadata.name
+    says = said.status if said else _NOTHING_SAID
+    leaving, speechless = _leaving(host), no_session(world, name)
+    return HostFacts(
+        name=name,
+        host=host,
+        says=says,
+        asked=frozenset(said.spec.standbys) if said else frozenset(),
+        leaving=leaving,
+        closed=leaving or _closed(host),
+        speechless=speechless,
+        lost=None if speechless and speechless.rule == "Late" else speechless,
+        services=len(world.held_by.get(name, ())),
+    )
+
+
+def _leaving(host: Host) -> Rejected | None:
+    if host.metadata.deletion_timestamp:
+        return Rejected("Removed", "is being removed", "are being removed")
+    maintenance = host.spec.maintenance
+    if maintenance and maintenance.mode == "Drain":
+        return Rejected("Maintenance", f"is being drained{_because(maintenance.reason)}", "are being drained")
+    return None
+
+
+def _closed(host: Host) -> Rejected | None:
+    maintenance = host.spec.maintenance
+    if maintenance and maintenance.mode == "Cordon":
+        return Rejected("Maintenance", f"is cordoned{_because(maintenance.reason)}", "are cordoned")
+    if maintenance and maintenance.mode == "HandsOff":
+        return Rejected(
+            "Maintenance", f"is in HandsOff maintenance{_because(maintenance.reason)}", "are in HandsOff maintenance"
+        )
+    return None
+
+
+def _because(reason: str) -> str:
+    return f" ({reason})" if reason else ""
+
+
+def no_session(world: World, name: str) -> Rejected | None:
+    """Why nothing could be granted to the session that speaks for this host; nothing, if something could."""
+    session, seen = published(world, name), world.leases.get(name)
+    if session is None or seen is None:
+        return Rejected("Session", "has never reported: is its agent running?", "have never reported")
+    match of_host(world, name):
+        case Liveness.SEALED:
+            return Rejected("Session", "is sealed: it was silent and has not come back yet", "are sealed")
+        case Liveness.SILENT:
+            return Rejected("Session", f"is silent since {roughly(age_s(world, seen))}", "are silent")
+        case Liveness.SUSPECT | Liveness.UNSURE:
+            return Rejected("Late", "is late with its heartbeat", "are late with their heartbeat")
+        case Liveness.QUIET if live(world, name):
+            return None
+        case Liveness.QUIET | Liveness.UNKNOWN:
+            return Rejected("Session", "is about to open a session", "are about to open a session")
+
+
+# --- filters: cheapest first -----------------------------------------------------------------------------------------
+
+
+def is_selected(ask: Question, facts: HostFacts) -> Rejected | None:
+    """The host carries the labels that placement.hosts asks for."""
+    labels = facts.host.metadata.labels or {}
+    wanted = ask.service.spec.placement.hosts
+    for key, value in wanted.match_labels.items() if wanted else ():
+        if labels.get(key) != value:
+            has = f"has {key}={labels[key]}" if key in labels else f"has no label {key}"
+            return Rejected("Selector", f"is not selected: {has}, not {value}", "are not selected by placement.hosts")
+    return None
+
+
+def is_wished(ask: Question, facts: HostFacts) -> Rejected | None:
+    """Where a person has named the host, no other will do; and what shall leave a host does not go there."""
+    if ask.to is not None and facts.name != ask.to:
+        return Rejected("Wish", f"is not {ask.to}, which was asked for", f"are not {ask.to}, which was asked for")
+    if facts.name in ask.away_from:
+        return Rejected("Wish", "is the one to move away from", "are to be moved away from")
+    return None
+
+
+def is_open(ask: Question, facts: HostFacts) -> Rejected | None:
+    """Neither removed nor drained; and, for what is not there already, neither cordoned nor in other hands."""
+    return facts.leaving if facts.name == ask.holder else facts.closed
+
+
+def has_session(ask: Question, facts: HostFacts) -> Rejected | None:
+    """The host's own session holds its lease, unsealed and quiet."""
+    return facts.speechless
+
+
+def has_spoken(ask: Question, facts: HostFacts) -> Rejected | None:
+    """The host can be asked something: it lives, though it may be late."""
+    return facts.lost
+
+
+def starts_here(ask: Question, facts: HostFacts) -> Rejected | None:
+    """No start has failed here lately, so that a service does not bounce between two bad hosts. A person may insist."""
+    if ask.to is not None:
+        return None
+    failure = recent_failure(ask, facts)
+    if failure is None:
+        return None
+    why, ago_s = failure
+    return Rejected(
+        "StartFailed",
+        f"failed to start it {roughly(ago_s)} ago{f': {first_words(why)}' if why else ''}",
+        "failed to start it lately",
+    )
+
+
+def recent_failure(ask: Question, facts: HostFacts) -> tuple[str, float] | None:
+    """What a start of the present manifest on this host said, and how long ago, while that still counts against it."""
+    world, service = ask.world, ask.service
+    found = [
+        (failure.why, world.failed_s.get((service.uid, failure.host, failure.epoch), world.now_s))
+        for failure in service.status.start_failures
+        if failure.host == facts.name and service.status.observed_generation == service.metadata.generation
+    ]
+    report = failed_report(service, ask.instance, facts.says)
+    if report and ask.instance:
+        found.append((report.why, world.failed_s.get((ask.instance.uid, facts.name, report.epoch), world.now_s)))
+    why, at_s = max(found, key=lambda one: one[1], default=("", float("-inf")))
+    ago_s = world.now_s - at_s
+    return (why, ago_s) if ago_s < world.settings.start_failure_memory_s else None
+
+
+def failed_report(service: HAService, instance: HAInstance | None, says: HostAssignmentStatus) -> InstanceReport | None:
+    """What a host says of the latest epoch, if that is: I could not start the present manifest."""
+    report = says.instances.get(instance.uid) if instance else None
+    if report is None or instance is None or report.phase != "Failed":
+        return None
+    return report if (report.epoch, report.revision) == (instance.spec.epoch, service.metadata.generation) else None
+
+
+def is_ready(ask: Question, facts: HostFacts) -> Rejected | None:
+    """The host has examined this very manifest and could run it now. The holder counts: it runs it."""
+    if facts.name == ask.holder:
+        return None
+    said = facts.says.standbys.get(ask.instance.uid) if ask.instance else None
+    if said is None or said.revision != ask.service.metadata.generation:
+        return Rejected("Ready", "has not said yet whether it is ready", "have not said yet whether they are ready")
+    if said.active:
+        why = f"runs some of it already, and not by us{_because(said.why)}: stop it there"
+        return Rejected("Ready", why, "run some of it already, and not by us: stop it there")
+    if not said.ready:
+        return Rejected("Ready", f"is not ready{f': {said.why}' if said.why else ''}", "are not ready")
+    return None
+
+
+Filter = Callable[[Question, HostFacts], Rejected | None]
+
+# Later: capacity and required together/apart stand before is_ready; they look at HostFacts too, never at other services.
+FILTERS: Final[Sequence[Filter]] = (is_selected, is_wished, is_open, has_session, starts_here, is_ready)
+
+# Who may be asked to become ready: as above, but for readiness itself; and what failed may be repaired meanwhile.
+ASKABLE: Final[Sequence[Filter]] = (is_selected, is_open, has_spoken)
+
+# Who could take over: as FILTERS, but that being late, which lasts for a moment, is nothing to write a status about.
+COULD_TAKE_OVER: Final[Sequence[Filter]] = (is_selected, is_open, has_spoken, starts_here, is_ready)
+
+# Before the first epoch: whoever is selected and lives has to say that nothing of it runs there.
+WITNESSES: Final[Sequence[Filter]] = (is_selected, has_spoken)
+
+
+# --- scores: weightiest first ----------------------------------------------------------------------------------------
+
+
+def preference(ask: Question, facts: HostFacts) -> Score:
+    """The sum of the weights in placement.prefer that this host earns."""
+    labels = facts.host.metadata.labels or {}
+    points = sum(
+        wish.weight
+        for wish in ask.service.spec.placement.prefer or ()
+        if all(labels.get(key) == value for key, value in wish.hosts.match_labels.items())
+    )
+    return Score("Preference", points, f"preferred by {points:+d}" if points else "")
+
+
+def readiness(ask: Question, facts: HostFacts) -> Score:
+    """Ready beats not asked yet, and that beats having said no."""
+    rejected = is_ready(ask, facts)
+    said = facts.says.standbys.get(ask.instance.uid) if ask.instance else None
+    is_no = said is not None and said.revision == ask.service.metadata.generation
+    return Score("Ready", 1, "is ready") if rejected is None else Score("Ready", -1 if is_no else 0)
+
+
+def fewer_services(ask: Question, facts: HostFacts) -> Score:
+    """The host with less to do, counting what this plan has given it already."""
+    services = facts.services + ask.planned.get(facts.name, 0)
+    return Score("Services", -services, f"runs {services} other{'' if services == 1 else 's'}")
+
+
+def already_asked(ask: Question, facts: HostFacts) -> Score:
+    """A standby stays a standby: others come and go, and that is no reason to change."""
+    return Score("Asked", int(ask.instance is not None and ask.instance.uid in facts.asked), "is a standby already")
+
+
+def unblemished(ask: Question, facts: HostFacts) -> Score:
+    """Where a start has failed lately, another host is the better standby, however preferred this one is."""
+    return Score("StartFailed", -1 if recent_failure(ask, facts) else 0, "no start has failed there")
+
+
+Judge = Callable[[Question, HostFacts], Score]
+
+# Later: spread, and together/apart as wishes, are added to what `preference` says. The name breaks what ties remain.
+SCORES: Final[Sequence[Judge]] = (preference, readiness, fewer_services)
+STANDBY_SCORES: Final[Sequence[Judge]] = (unblemished, preference, already_asked, fewer_services)

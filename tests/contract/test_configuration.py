@@ -1,0 +1,187 @@
+"""Where the client learns whom to talk to: refusals are sentences, and the real thing connects."""
+
+import ast
+import asyncio
+import json
+import os
+import random
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from backstay_api.client import EventType
+from backstay_api.errors import Forbidden, Unreachable
+from backstay_api.http import HttpApi
+from backstay_api.informer import LEASE_BACKOFF, Backoff, Informer
+from backstay_api.kinds import CONFIG_MAPS, NAMESPACES, ROLE_BINDINGS, ROLES, SECRETS, SERVICE_ACCOUNTS, token_requests
+from backstay_api.kubeconfig import NoConfig, from_json, from_json_file, from_kubeconfig, namespace_of
+from backstay_dev.controlplane import ControlPlane
+from contract.scene import server_config
+
+
+def test_an_agent_is_configured_by_a_few_lines() -> None:
+    config = from_json('{"servers": ["https://a:6443", "https://b:6443"], "ca_file": "/ca", "token_file": "/token"}')
+    assert (config.servers, config.ca_file) == (("https://a:6443", "https://b:6443"), "/ca")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("{", "not JSON"),
+        ("[]", 'needs "servers"'),
+        ('{"servers": []}', 'needs "servers"'),
+        ('{"servers": ["10.0.0.1:6443"]}', "write https://host:port"),
+        ('{"servers": ["https://a"], "insecure": true}', "unknown in the configuration: insecure"),
+    ],
+)
+def test_a_bad_configuration_is_refused_with_a_sentence(text: str, why: str) -> None:
+    with pytest.raises(NoConfig, match=why):
+        from_json(text)
+
+
+def test_missing_files_are_refused_with_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(NoConfig, match="no-such"):
+        from_json_file(str(tmp_path / "no-such"))
+    with pytest.raises(NoConfig, match="kubeconfig"):
+        from_kubeconfig(path=str(tmp_path / "no-such"))
+
+
+def test_an_unverified_server_is_not_obeyed(tmp_path: Path) -> None:
+    cluster = {"server": "https://127.0.0.1:1", "insecure-skip-tls-verify": True}
+    path = tmp_path / "config"
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "current-context": "c",
+                "clusters": [{"name": "c", "cluster": cluster}],
+                "users": [{"name": "c", "user": {"token": "t"}}],
+                "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c", "namespace": "shop"}}],
+            }
+        )
+    )
+    with pytest.raises(NoConfig, match="insecure-skip-tls-verify"):
+        from_kubeconfig(path=str(path))
+    assert namespace_of(path=str(path)) == "shop"
+
+
+def test_the_agents_part_of_the_client_is_small() -> None:
+    """It runs on every host: no pydantic, no yaml, no official client, no HTTP library, no memory fake."""
+    script = (
+        "import json, sys; import backstay_api.http, backstay_api.informer, backstay_api.kubeconfig;"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules} |"
+        "{name for name in sys.modules if name.startswith('backstay_api')})))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    loaded = set(json.loads(said.stdout))
+    unwanted = {"pydantic", "yaml", "kubernetes", "kopf", "aiohttp", "urllib3", "http", "email", "backstay_api.memory"}
+    assert not loaded & unwanted
+
+
+def test_imports_of_the_client_are_the_standard_librarys() -> None:
+    folder = Path(__file__).parents[2] / "crds" / "backstay_api"
+    for module in ("kinds", "errors", "client", "wire", "transport", "http", "informer", "kubeconfig", "memory"):
+        tree = ast.parse((folder / f"{module}.py").read_text())
+        imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
+        imported |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+        roots = {name.partition(".")[0] for name in imported} - {"backstay_api"}
+        assert roots <= sys.stdlib_module_names, module
+
+
+@pytest.mark.api
+def test_a_kubeconfig_leads_to_the_server_and_carries_its_identity(control_plane: ControlPlane) -> None:
+    async def story() -> None:
+        admin = HttpApi(from_kubeconfig(path=str(control_plane.admin_kubeconfig)), rng=random.Random(1))
+        assert await admin.get(NAMESPACES, "kube-system")
+        await admin.create(NAMESPACES, {"metadata": {"name": "contract-identity"}})
+        await admin.create(SERVICE_ACCOUNTS, {"metadata": {"name": "nobody"}}, "contract-identity")
+        path = control_plane.kubeconfig_for("contract-identity", "nobody")
+        nobody = HttpApi(from_kubeconfig(path=str(path)), rng=random.Random(1))
+        with pytest.raises(Forbidden, match="nobody"):
+            await nobody.list(SECRETS, "contract-identity")
+        asked = await admin.create(token_requests("nobody"), {"metadata": {}, "spec": {}}, "contract-identity")
+        assert asked["status"]["token"]
+        await admin.close()
+        await nobody.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.api
+def test_an_identity_that_may_see_one_object_by_name_can_follow_it(control_plane: ControlPlane) -> None:
+    """An agent's RBAC is no more than this: `resourceNames` with its own name."""
+
+    async def story() -> None:
+        admin, space = HttpApi(server_config(control_plane), rng=random.Random(1)), "contract-agent"
+        await admin.create(NAMESPACES, {"metadata": {"name": space}})
+        await admin.create(SERVICE_ACCOUNTS, {"metadata": {"name": "n1"}}, space)
+        rule = {
+            "apiGroups": [""],
+            "resources": ["configmaps"],
+            "resourceNames": ["n1"],
+            "verbs": ["get", "list", "watch"],
+        }
+        await admin.create(ROLES, {"metadata": {"name": "n1"}, "rules": [rule]}, space)
+        role = {"apiGroup": ROLES.group, "kind": "Role", "name": "n1"}
+        subject = {"kind": "ServiceAccount", "name": "n1", "namespace": space}
+        await admin.create(ROLE_BINDINGS, {"metadata": {"name": "n1"}, "roleRef": role, "subjects": [subject]}, space)
+        token = control_plane.token_for(space, "n1")
+        agent = HttpApi(replace(server_config(control_plane), token=lambda: token), rng=random.Random(1))
+        with pytest.raises(Forbidden):
+            await agent.list(CONFIG_MAPS, space)
+        informer = Informer(agent, CONFIG_MAPS, namespace=space, name="n1", rng=random.Random(1), backoff=LEASE_BACKOFF)
+        told: asyncio.Queue[str] = asyncio.Queue()
+        running = asyncio.create_task(informer.run(lambda event: told.put_nowait(f"{event.type} {event.meta.name}")))
+        async with asyncio.timeout(30):
+            await informer.synced.wait()
+            for name in ("n2", "n1"):
+                await admin.create(CONFIG_MAPS, {"metadata": {"name": name}}, space)
+            assert await told.get() == "ADDED n1"
+        running.cancel()
+        await asyncio.wait([running])
+        await admin.close()
+        await agent.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.api
+def test_a_server_with_another_authority_is_not_believed(control_plane: ControlPlane, tmp_path: Path) -> None:
+    async def story() -> None:
+        wrong = HttpApi(server_config(control_plane, server_name="somebody.else"), rng=random.Random(1))
+        with pytest.raises(Unreachable, match=r"(?i)certificate"):
+            await wrong.get(NAMESPACES, "default")
+
+    asyncio.run(story())
+
+
+@pytest.mark.api
+def test_a_cache_outlives_a_restart_of_the_api_server(control_plane: ControlPlane) -> None:
+    async def story() -> None:
+        api = HttpApi(server_config(control_plane), rng=random.Random(1))
+        informer = Informer(api, CONFIG_MAPS, namespace="default", rng=random.Random(1), backoff=Backoff(0.05, 0.2))
+        told: asyncio.Queue[tuple[EventType, str]] = asyncio.Queue()
+        running = asyncio.create_task(informer.run(lambda event: told.put_nowait((event.type, event.meta.name))))
+        async with asyncio.timeout(60):
+            await informer.synced.wait()
+            await api.create(CONFIG_MAPS, {"metadata": {"name": "before"}}, "default")
+            while await told.get() != (EventType.ADDED, "before"):
+                pass
+            await asyncio.to_thread(control_plane.kill_apiserver)
+            await asyncio.to_thread(control_plane.start_apiserver)
+            await api.delete(CONFIG_MAPS, "before", "default")
+            while await told.get() != (EventType.DELETED, "before"):
+                pass
+        running.cancel()
+        await asyncio.wait([running])
+        await api.close()
+
+    asyncio.run(story())

@@ -1,0 +1,134 @@
+"""The fencer's thought: when a read is due, who may be switched off, and what proves it."""
+
+import dataclasses
+
+import pytest
+
+from backstay_api.models.fencing import FenceEvidence
+from backstay_api.models.host import FenceDevice, FenceLevel
+from backstay_fencer.core import Facts, Read, Step, Tried, judge_read, next_steps, power, proof
+
+BMC = ("bmc", "bmc")
+LEVEL = FenceLevel(name="bmc", devices=[FenceDevice(name="bmc", agent="fence_redfish", read_gap="1s")])
+SECOND = FenceLevel(
+    name="pdu", devices=[FenceDevice(name="left", agent="fence_apc"), FenceDevice(name="right", agent="fence_apc")]
+)
+
+
+def some_facts(**changes: object) -> Facts:
+    facts = Facts(
+        want="Off",
+        after="On",
+        over=True,
+        proven=False,
+        powered_on=False,
+        levels=(LEVEL,),
+        identity={BMC: "Match", ("pdu", "left"): "Match", ("pdu", "right"): "Match"},
+        reads={},
+        tried=(),
+        reading=frozenset(),
+        now_s=100.0,
+    )
+    return dataclasses.replace(facts, **changes)  # type: ignore[arg-type]
+
+
+def read(power: str, begun_s: float, *, after_seal: bool = True) -> Read:
+    return Read(power, begun_s, begun_s + 0.2, after_seal)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "output", "expected"),
+    [
+        pytest.param(2, "Status: OFF", "Off", id="exit 2 and the words: off"),
+        pytest.param(0, "Status: ON", "On", id="exit 0 and the words: on"),
+        pytest.param(2, "Traceback: syntax error", "Unknown", id="exit 2 alone is what a broken script returns too"),
+        pytest.param(0, "Status: OFF", "Unknown", id="the words without exit 2 are not believed"),
+        pytest.param(1, "Failed: Unable to connect", "Unknown", id="a failure is unknown"),
+        pytest.param(None, "Status: OFF", "Unknown", id="past our deadline nothing counts"),
+    ],
+)
+def test_a_read_says_off_only_by_exit_code_and_words(exit_code: int | None, output: str, expected: str) -> None:
+    assert judge_read(exit_code=exit_code, output=output)[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("reads", "expected"),
+    [
+        pytest.param((), "not read yet", id="no read proves nothing"),
+        pytest.param((read("Off", 90),), "read off once", id="one read proves nothing"),
+        pytest.param((read("Off", 80, after_seal=False), read("Off", 90)), None, id="two, the second after the seal"),
+        pytest.param(
+            (read("Off", 80), read("Off", 90, after_seal=False)),
+            "not read since the lease",
+            id="second before the seal",
+        ),
+        pytest.param((read("Off", 90), read("Off", 90.5)), "less than 1s apart", id="too close together"),
+        pytest.param((read("Off", 80), read("On", 90)), "says on", id="a second read that says on undoes the first"),
+        pytest.param((read("On", 80), read("Off", 90)), "read off once", id="on, then off: once"),
+        pytest.param((read("Off", 80), read("Unknown", 90)), "says unknown", id="unknown is not off"),
+    ],
+)
+def test_device_evidence_needs_two_reads_the_second_after_the_seal(
+    reads: tuple[Read, ...], expected: str | None
+) -> None:
+    found = proof(some_facts(reads={BMC: reads}))
+    if expected is None:
+        assert isinstance(found, FenceEvidence)
+    else:
+        assert expected in found
+
+
+@pytest.mark.parametrize(("identity", "word"), [("Mismatch", "another machine"), ("Unverified", "drill")])
+def test_a_device_that_names_no_or_another_machine_proves_nothing_and_is_not_switched(identity: str, word: str) -> None:
+    facts = some_facts(identity={BMC: identity}, reads={BMC: (read("Off", 80), read("Off", 90))})
+    assert word in str(proof(facts))
+    assert Step(BMC, "off") not in next_steps(dataclasses.replace(facts, reads={})).steps
+
+
+def test_a_drilled_device_counts_though_it_cannot_name_its_machine() -> None:
+    drilled = FenceLevel(name="bmc", devices=[FenceDevice(name="bmc", agent="fence_x", drilled=True)])
+    facts = some_facts(levels=(drilled,), identity={}, reads={BMC: (read("Off", 80), read("Off", 90))})
+    assert isinstance(proof(facts), FenceEvidence)
+
+
+def test_on_one_level_every_device_must_be_off() -> None:
+    both = {("pdu", "left"): (read("Off", 80), read("Off", 90)), ("pdu", "right"): (read("Off", 80), read("On", 90))}
+    facts = some_facts(levels=(SECOND,), reads=both)
+    assert "right: says on" in str(proof(facts))
+    assert power(facts) == "On"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param({}, [Step(BMC, "off"), Step(BMC, "status")], id="sealed and wanted: off, and watch it happen"),
+        pytest.param({"over": False}, [Step(BMC, "status")], id="an unsealed session is never switched off"),
+        pytest.param({"want": "Observe"}, [Step(BMC, "status")], id="observing only reads"),
+        pytest.param({"want": "Withdrawn"}, [], id="a false alarm: nothing"),
+        pytest.param({"reads": {BMC: (read("Off", 99.7),)}}, [], id="it reads off: no off, and the gap is waited for"),
+        pytest.param({"reads": {BMC: (read("Off", 98),)}}, [Step(BMC, "status")], id="then read again"),
+        pytest.param({"tried": (Tried(BMC, "off", 99, None),), "reading": frozenset({BMC})}, [], id="both under way"),
+        pytest.param(
+            {"tried": (Tried(BMC, "off", 60, 61),)}, [Step(BMC, "off"), Step(BMC, "status")], id="without effect: again"
+        ),
+        pytest.param({"proven": True}, [], id="proven, and nothing was switched off by us: nothing is switched on"),
+        pytest.param({"proven": True, "tried": (Tried(BMC, "off", 9, 9),)}, [Step(BMC, "on")], id="proven: on again"),
+        pytest.param(
+            {"proven": True, "after": "StayOff", "tried": (Tried(BMC, "off", 9, 9),)}, [], id="asked to stay off"
+        ),
+    ],
+)
+def test_what_is_run_next(changes: dict[str, object], expected: list[Step]) -> None:
+    assert list(next_steps(some_facts(**changes)).steps) == expected
+
+
+def test_the_next_level_has_its_turn_when_the_first_has_failed() -> None:
+    facts = some_facts(levels=(LEVEL, SECOND), tried=(Tried(BMC, "off", 50, 51),), reading=frozenset({BMC}))
+    offs = [step.slot for step in next_steps(facts).steps if step.action == "off"]
+    assert offs == [("pdu", "left"), ("pdu", "right")]
+
+
+def test_after_an_off_the_fencer_looks_again_in_time_for_the_next_level() -> None:
+    facts = some_facts(levels=(LEVEL, SECOND), tried=(Tried(BMC, "off", 99, 99.5),), reading=frozenset({BMC}))
+    wake_at_s = next_steps(facts).wake_at_s
+    assert wake_at_s is not None and 100 < wake_at_s <= 99 + 30.01

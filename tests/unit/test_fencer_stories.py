@@ -1,0 +1,212 @@
+"""The whole fencer on an in-memory API server, fake BMCs and virtual time."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from backstay_api import lease as leases
+from backstay_api.kinds import SECRETS
+from backstay_api.memory import MemoryApi
+from backstay_api.memory_store import MemoryCluster
+from backstay_api.models import FenceRequest, Host
+from backstay_api.object_kinds import FENCE_REQUESTS, HOST_LEASES, HOSTS
+from backstay_dev.virtualtime import in_virtual_time
+from backstay_fencer.executor import Executor
+from backstay_fencer.fake import FakeAgents, FakeBmc
+
+UUID = "4c4c4544-0042-3010-8054-b7c04f4d3133"
+SESSION = {"bootID": "boot-1", "nonce": "nonce-1", "seq": 1}
+
+
+class Scene:
+    """One host with one BMC, its Lease, and a fencer."""
+
+    def __init__(self, **bmc: Any) -> None:
+        self.is_on = True
+        self.api = MemoryApi(MemoryCluster())
+        self.bmc = FakeBmc(lambda: self.is_on, self.switch, uuid=UUID, **bmc)
+        self.agents = FakeAgents({"192.0.2.101": self.bmc})
+
+    def switch(self, on: bool) -> None:
+        self.is_on = on
+
+    async def prepare(self) -> None:
+        parameters = {"ip": "192.0.2.101"}
+        device = {
+            "name": "bmc",
+            "agent": "fence_redfish",
+            "parameters": parameters,
+            "secretRef": {"name": "n1"},
+            "timeout": "2s",
+        }
+        spec = {"fencing": {"levels": [{"name": "bmc", "devices": [device]}]}}
+        await self.api.create(HOSTS, Host.from_wire({"metadata": {"name": "n1"}, "spec": spec}))
+        secret = {"metadata": {"name": "n1", "namespace": "backstay-fencing"}, "data": {"password": "c2VjcmV0"}}
+        await self.api.create(SECRETS, secret, "backstay-fencing")
+        held = leases.new("n1").taken("boot-1/nonce-1", 1, leases.Contract(), renew_time="")
+        await self.api.create(HOST_LEASES, held, leases.NAMESPACE)
+
+    async def seal(self) -> None:
+        lease = await self.api.get(HOST_LEASES, "n1", leases.NAMESPACE)
+        assert isinstance(lease, leases.HostLease)
+        await self.api.replace(HOST_LEASES, lease.sealed_())
+
+    async def ask(self, want: str, **spec: Any) -> None:
+        body = {"host": "n1", "session": SESSION, "machineUUID": UUID, "want": want, **spec}
+        await self.api.create(FENCE_REQUESTS, FenceRequest.from_wire({"metadata": {"name": "n1-x"}, "spec": body}))
+
+    async def want(self, want: str) -> None:
+        await self.api.patch(FENCE_REQUESTS, "n1-x", {"spec": {"want": want}})
+
+    async def request(self) -> FenceRequest:
+        request = await self.api.get(FENCE_REQUESTS, "n1-x")
+        assert isinstance(request, FenceRequest)
+        return request
+
+    async def until(self, true: Callable[[], Awaitable[bool]], limit_s: float = 60.0) -> None:
+        async with asyncio.timeout(limit_s):
+            while not await true():
+                await asyncio.sleep(0.05)
+
+    async def proven(self) -> bool:
+        return (await self.request()).status.evidence is not None
+
+    def sent(self, action: str) -> int:
+        return sum(call[1] == action for call in self.agents.calls)
+
+    @asynccontextmanager
+    async def fencer(self) -> Any:
+        executor = Executor(self.api, self.agents, rng=random.Random(1), wall=lambda: "2026-01-01T00:00:00Z")
+        task = asyncio.create_task(executor.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@in_virtual_time
+async def test_a_host_without_power_is_proven_off_by_reads_alone_once_it_is_sealed() -> None:
+    scene = Scene()
+    await scene.prepare()
+    scene.is_on = False
+    async with scene.fencer():
+        await scene.ask("Observe")
+        await asyncio.sleep(5)
+        assert (await scene.request()).status.power == "Off"
+        assert not await scene.proven(), "before the seal a read proves nothing"
+        await scene.seal()
+        await scene.until(scene.proven)
+    assert scene.sent("off") == 0
+
+
+@in_virtual_time
+async def test_a_running_host_is_switched_off_proven_and_switched_on_again() -> None:
+    scene = Scene()
+    await scene.prepare()
+    async with scene.fencer():
+        await scene.ask("Observe")
+        await asyncio.sleep(1)
+        await scene.seal()
+        await scene.want("Off")
+        await scene.until(scene.proven)
+        await scene.until(lambda: is_true(scene.is_on))
+        await asyncio.sleep(5)
+        assert (await scene.request()).status.powered_on
+    assert (scene.sent("off"), scene.sent("on")) == (1, 1)
+
+
+@in_virtual_time
+async def test_an_unsealed_session_is_never_switched_off() -> None:
+    scene = Scene()
+    await scene.prepare()
+    async with scene.fencer():
+        await scene.ask("Off")
+        await asyncio.sleep(120)
+    assert scene.sent("off") == 0 and scene.is_on
+
+
+@in_virtual_time
+async def test_the_exit_of_off_is_not_believed() -> None:
+    scene = Scene(ignores_off=True)
+    await scene.prepare()
+    async with scene.fencer():
+        await scene.ask("Off")
+        await scene.seal()
+        await asyncio.sleep(120)
+        request = await scene.request()
+    assert request.status.evidence is None
+    assert "says on" in request.status.message and "backstay fence n1 --confirm" in request.status.message
+    assert scene.sent("off") >= 2, "it is tried again"
+
+
+@in_virtual_time
+async def test_a_bmc_that_says_off_once_and_then_on_proves_nothing() -> None:
+    scene = Scene(says=["ON", "OFF", "ON", "OFF", "ON", "OFF", "ON"], ignores_off=True)
+    await scene.prepare()
+    async with scene.fencer():
+        await scene.ask("Off")
+        await scene.seal()
+        await asyncio.sleep(60)
+        assert not await scene.proven()
+
+
+@in_virtual_time
+async def test_reads_made_for_one_session_never_count_for_another() -> None:
+    scene = Scene()
+    await scene.prepare()
+    scene.is_on = False
+    async with scene.fencer():
+        await scene.ask("Observe")
+        await asyncio.sleep(3)
+        await scene.api.delete(FENCE_REQUESTS, "n1-x")
+        scene.is_on = True
+        await scene.ask("Observe")
+        await scene.seal()
+        await asyncio.sleep(30)
+        assert not await scene.proven()
+
+
+@in_virtual_time
+async def test_an_unreachable_bmc_proves_nothing_and_the_message_says_what_a_person_can_do() -> None:
+    scene = Scene(reachable=False)
+    await scene.prepare()
+    async with scene.fencer():
+        await scene.ask("Off")
+        await scene.seal()
+        await asyncio.sleep(60)
+        message = (await scene.request()).status.message
+    assert "drill" in message and "backstay fence n1 --confirm" in message
+
+
+@in_virtual_time
+async def test_a_fencer_that_died_between_off_and_on_switches_on_in_its_next_life() -> None:
+    scene = Scene()
+    await scene.prepare()
+    async with scene.fencer():
+        await scene.ask("Off")
+        await scene.seal()
+        await scene.until(lambda: is_true(not scene.is_on))
+    async with scene.fencer():
+        await scene.until(scene.proven)
+        await scene.until(lambda: is_true(scene.is_on))
+
+
+@in_virtual_time
+async def test_the_patrol_tells_whether_the_fence_path_works() -> None:
+    scene = Scene()
+    await scene.prepare()
+    async with scene.fencer():
+        await asyncio.sleep(5)
+        scene.bmc.uuid = "11111111-2222-3333-4444-555555555555"
+        await asyncio.sleep(5)
+        host = await scene.api.get(HOSTS, "n1")
+        assert isinstance(host, Host) and host.status.fencing is not None
+        assert not host.status.fencing.ready
+        assert "agent has not yet said which machine" in host.status.fencing.message
+
+
+async def is_true(value: bool) -> bool:
+    return value
