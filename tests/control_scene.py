@@ -19,7 +19,7 @@ from backstay_api.models.assignment import HostAssignmentSpec, InstanceOrder
 from backstay_api.models.instance import Grant, HAInstanceSpec, ServiceRef, SessionRef
 from backstay_api.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_LEASES, HOSTS, Unreadable
 from backstay_api.promise import PROFILES
-from backstay_operator.control.replica import Operator, Replica, Thought
+from backstay_operator.control.replica import Operator, Replica
 from backstay_operator.planner.actions import Action, Assign, CreateInstance, Plan, WriteInstance
 from backstay_operator.planner.world import World
 
@@ -136,7 +136,7 @@ class Scene:
         replica = Replica(
             actor, wall=lambda: WALL, rng=random.Random(f"{actor} {self.rng.random()}"), standalone=standalone
         )
-        operator = Operator(self.api(actor), Thought(plan or tiny_plan, latest), replica)
+        operator = Operator(self.api(actor), replica, plan=plan or tiny_plan)
         task = asyncio.create_task(operator.run(), name=actor)
         try:
             yield operator
@@ -144,15 +144,6 @@ class Scene:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-
-
-def latest(stored: HostAssignmentSpec, wanted: HostAssignmentSpec) -> HostAssignmentSpec:
-    """A merge for tests: by key, the wanted entry if it is not older."""
-    orders = dict(stored.instances)
-    for uid, order in wanted.instances.items():
-        if uid not in orders or order.epoch >= orders[uid].epoch:
-            orders[uid] = order
-    return wanted.model_copy(update={"instances": orders})
 
 
 def tiny_plan(world: World) -> Plan:

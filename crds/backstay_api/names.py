@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-FINALIZER: Final = "backstay.dev/operator"
-"""Ours, on HAService, HAInstance and Host: nothing goes before the operator has seen its last epoch closed."""
-
 SYSTEM_NAMESPACE: Final = "backstay-system"
 """Where the operator lives."""
 LEADER_LEASE: Final = "backstay-operator"

@@ -9,7 +9,7 @@ whatever the planner says.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, assert_never
@@ -31,7 +31,6 @@ from backstay_api.models.assignment import HostAssignmentSpec
 from backstay_api.models.base import Meta as ObjectMeta
 from backstay_api.models.base import Object
 from backstay_api.models.instance import HAInstanceSpec
-from backstay_api.names import FINALIZER
 from backstay_api.object_kinds import (
     FENCE_REQUESTS,
     HA_INSTANCES,
@@ -64,14 +63,18 @@ from backstay_operator.planner.actions import (
     WriteInstance,
     WriteServiceStatus,
 )
+from backstay_operator.planner.moves import MOVE_ANNOTATION
+from backstay_operator.planner.orders import MOST_BYTES, merge_forward
+from backstay_operator.planner.ownership import HOST_FINALIZER, INSTANCE_FINALIZER, SERVICE_FINALIZER
 
 WRITE_TIMEOUT_S: Final = 5.0
-# The API server takes 1.5 MiB; agents get their assignment in one event, and there must be room for the status (PROTOCOL 2).
-ASSIGNMENT_LIMIT_BYTES: Final = 900 * 1024
 _TEXT_LIMIT: Final = 4096
 
-Merge = Callable[[HostAssignmentSpec, HostAssignmentSpec], HostAssignmentSpec]
-"""`merge_forward(stored, wanted)` of the planner: entries only move forward."""
+FINALIZERS: Final[Mapping[type[Object], str]] = {
+    HAService: SERVICE_FINALIZER,
+    HAInstance: INSTANCE_FINALIZER,
+    Host: HOST_FINALIZER,
+}
 
 
 class Outcome(Enum):
@@ -97,12 +100,10 @@ class Refused(Exception):
 class Hands:
     """Writes through lanes of their own, so that what is only told never delays what acts."""
 
-    def __init__(self, api: Api, mirror: Mirror, *, merge_forward: Merge, move_annotation: str) -> None:
+    def __init__(self, api: Api, mirror: Mirror) -> None:
         self._acting = api.lane("acting")
         self._telling = api.lane("telling")
         self._mirror = mirror
-        self._merge_forward = merge_forward
-        self._move_annotation = move_annotation
 
     async def apply(self, action: Action) -> Result:
         """Do it once, and say what is now true."""
@@ -170,7 +171,7 @@ class Hands:
             case SetFinalizer():
                 await self._set_finalizer(api, action.before, present=action.present)
             case RemoveMoveWish():
-                body = {"metadata": {"annotations": {self._move_annotation: None}}}
+                body = {"metadata": {"annotations": {MOVE_ANNOTATION: None}}}
                 await self._patch(api, HA_SERVICES, action.before, body)
             case WriteServiceStatus():
                 status = {**dict.fromkeys(_status_fields(), None), **action.status.wire()}
@@ -187,7 +188,7 @@ class Hands:
 
     async def _create_instance(self, api: Api, action: CreateInstance) -> None:
         assert action.spec.epoch == 0 and action.spec.grant is None, f"{action.name}: the first epoch is granted by CAS"
-        metadata = ObjectMeta(name=action.name, namespace=action.namespace, finalizers=[FINALIZER])
+        metadata = ObjectMeta(name=action.name, namespace=action.namespace, finalizers=[INSTANCE_FINALIZER])
         await self._create(api, HA_INSTANCES, HAInstance(metadata=metadata, spec=action.spec), action.namespace)
 
     async def _write_instance(self, api: Api, action: WriteInstance) -> None:
@@ -229,7 +230,7 @@ class Hands:
             wanted = HostAssignment(metadata=ObjectMeta(name=action.host), spec=action.spec)
             await self._create(api, HOST_ASSIGNMENTS, wanted)
             return
-        spec = self._merge_forward(stored.spec, action.spec)
+        spec = merge_forward(stored.spec, action.spec, action.over)
         if spec == stored.spec:
             return
         _check_forward(stored.spec, spec)
@@ -304,8 +305,9 @@ class Hands:
 
     async def _set_finalizer(self, api: Api, before: HAService | Host | HAInstance, *, present: bool) -> None:
         kind = KINDS[type(before).__name__]
-        others = [each for each in before.metadata.finalizers or [] if each != FINALIZER]
-        wanted = [*others, FINALIZER] if present else others
+        ours = FINALIZERS[type(before)]
+        others = [each for each in before.metadata.finalizers or [] if each != ours]
+        wanted = [*others, ours] if present else others
         await self._patch(api, kind, before, {"metadata": {"finalizers": wanted or None}})
         if before.metadata.deletion_timestamp is not None and not wanted:
             # The answer was its last state: it is gone now.
@@ -344,9 +346,9 @@ def _check_forward(stored: HostAssignmentSpec, wanted: HostAssignmentSpec) -> No
 
 def _check_size(host: str, spec: HostAssignmentSpec) -> None:
     size = len(json.dumps(spec.wire()))
-    if size > ASSIGNMENT_LIMIT_BYTES:
+    if size > MOST_BYTES:
         raise Refused(
-            f"the orders for {host} would be {size // 1024} KiB, more than {ASSIGNMENT_LIMIT_BYTES // 1024} KiB: "
+            f"the orders for {host} would be {size // 1024} KiB, more than {MOST_BYTES // 1024} KiB: "
             "spread its services over more hosts, or keep fewer standbys"
         )
 

@@ -10,12 +10,11 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final
 
 from backstay_api.client import Api
 from backstay_api.names import SYSTEM_NAMESPACE
 from backstay_api.object_kinds import HOST_LEASES
-from backstay_operator.control.apply import Hands, Merge
+from backstay_operator.control.apply import Hands
 from backstay_operator.control.facts import Facts
 from backstay_operator.control.leader import AlwaysLeads, Leader, Leadership
 from backstay_operator.control.listen import Ears, Resync
@@ -24,18 +23,10 @@ from backstay_operator.control.own_path import OwnPathWatch
 from backstay_operator.control.reconciler import Parts, Reconciler
 from backstay_operator.control.recorder import Recorder
 from backstay_operator.planner.actions import Plan
+from backstay_operator.planner.plan import plan
 from backstay_operator.planner.world import Settings, World
 
-MOVE_ANNOTATION: Final = "backstay.dev/move"
-
-
-@dataclass(frozen=True)
-class Thought:
-    """The planner, as the hands need it."""
-
-    plan: Callable[[World], Plan]
-    merge_forward: Merge
-    move_annotation: str = MOVE_ANNOTATION
+Planner = Callable[[World], Plan]
 
 
 @dataclass(frozen=True)
@@ -55,7 +46,7 @@ class Replica:
 class Operator:
     """All parts of one replica. To be made inside the loop that runs it."""
 
-    def __init__(self, api: Api, thought: Thought, replica: Replica) -> None:
+    def __init__(self, api: Api, replica: Replica, *, plan: Planner = plan) -> None:
         clock = asyncio.get_running_loop().time
         rng = replica.rng
         self.replica = replica
@@ -87,10 +78,8 @@ class Operator:
         self.reconciler = Reconciler(
             Parts(
                 mirror=self.mirror,
-                plan=thought.plan,
-                hands=Hands(
-                    api, self.mirror, merge_forward=thought.merge_forward, move_annotation=thought.move_annotation
-                ),
+                plan=plan,
+                hands=Hands(api, self.mirror),
                 leader=self.leader,
                 judge_path=self.path.judge,
                 say=self.recorder.say,
