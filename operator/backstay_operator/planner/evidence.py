@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from backstay_api import lease as leases
 from backstay_api.models import FenceRequest, HAInstance
 from backstay_api.models.instance import EvidenceKind, Grant, SessionRef
 
@@ -65,7 +66,7 @@ def request_for(world: World, host: str, session: SessionRef) -> FenceRequest | 
 def is_sealed_or_gone(world: World, host: str, session: SessionRef) -> bool:
     """Whether this session can never renew again: its Lease is sealed, or somebody else's."""
     seen = world.leases.get(host)
-    return seen is not None and (seen.lease.sealed or seen.lease.holder != session.text)
+    return seen is not None and leases.is_over(seen.lease, holder=session.text, seq=session.seq)
 
 
 def is_proven_over(world: World, host: str, session: SessionRef) -> bool:
