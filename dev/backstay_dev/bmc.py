@@ -78,6 +78,11 @@ class Bmc:
         """What belongs into the Secret and onto the agent's stdin, nowhere else."""
         return {"username": USER, "password": self.password}
 
+    def repair(self) -> None:
+        """A BMC as it should be; what was asked of it so far is forgotten."""
+        self.knobs = Knobs()
+        self.presses, self.reads, self._seen = [], [], []
+
     def note_power(self) -> None:
         now_s, on = time.monotonic(), self.host.is_on
         if not self._seen or self._seen[-1][1] != on:

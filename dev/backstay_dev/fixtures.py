@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from backstay_dev.controlplane import ControlPlane
+from backstay_dev.lab import Lab
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +15,17 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
     state: Path = tmp_path_factory.mktemp("control-plane")
     with ControlPlane(state, progress=print) as plane:
         yield plane
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """Three hosts, BMCs, a relay and a control plane for the whole test run. Leave it as you found it: `tidy_lab`."""
+    with Lab(3, progress=print) as lab:
+        yield lab
+
+
+@pytest.fixture
+def tidy_lab(lab: Lab) -> Iterator[Lab]:
+    """The same lab, put in order after the test: faults gone, every host on and healed, BMCs honest."""
+    yield lab
+    lab.tidy()

@@ -7,6 +7,7 @@ cycles; `/run` and `/tmp` do not. `/shared` is one folder of the outer machine, 
 
 import os
 import shutil
+import subprocess
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
@@ -21,20 +22,21 @@ from backstay_dev.shell import Child, LabError, call, spawn, wait_until
 
 MACHINE_UUID_FILE: Final = "/etc/backstay/machine-uuid"
 # Gone with every power cycle, so they are not on the disk that is seen from outside.
-_VOLATILE: Final = ("/run/", "/tmp/", "/dev/")
+_VOLATILE: Final = ("/run/", "/tmp/", "/dev/", "/proc/", "/sys/")
 
-# It enters the control group before anything else is started, so nothing can escape the power button.
-_ENTER: Final = 'echo $$ > "$0" && exec "$@"'
 # Mounts of its own: it must not keep other hosts' networks alive, and nspawn comes back from a machine's own reboot only
 # where its folder is a tmpfs. 133 is how nspawn says that the machine wants to be booted again; a reboot loses addresses.
-_ALONE: Final = """
-addresses=$1; shift
-for other in /run/netns/*; do [ "$other" = "$0" ] || umount -l "$other"; done
+# The machine enters the control group before anything of it runs, so nothing escapes the power button; this shell stays
+# outside and buries what the button killed.
+_SUPERVISOR: Final = """
+namespace=$1 addresses=$2 procs=$3; shift 3
+for other in /run/netns/*; do [ "$other" = "$namespace" ] || umount -l "$other"; done
 mkdir -p /run/systemd/nspawn && mount -t tmpfs tmpfs /run/systemd/nspawn || exit 1
 again=133
 while [ "$again" = 133 ]; do
-  nsenter --net="$0" ip -batch "$addresses" || exit 1
-  "$@"; again=$?
+  nsenter --net="$namespace" ip -batch "$addresses" || exit 1
+  sh -c 'echo $$ > "$0" && exec "$@"' "$procs" "$@"
+  again=$?
 done
 exit "$again"
 """
@@ -64,6 +66,8 @@ class LabHost:
         self._folder = place.state / "hosts" / name
         self._root = self._folder / "root"
         self._cgroup = lab_cgroup(place.lab_id) / name
+        # Where nspawn puts the machine itself.
+        self._payload = self._cgroup / "payload"
         self._supervisor: Child | None = None
         # The power button is pressed by tests and by the BMC, from different threads.
         self._power = threading.RLock()
@@ -163,18 +167,17 @@ class LabHost:
 
     @property
     def boot_id(self) -> str:
-        return self.read_file_live("/proc/sys/kernel/random/boot_id").strip()
+        return self.read_file("/proc/sys/kernel/random/boot_id").strip()
 
     def freeze(self) -> None:
         """Hang: no process of the machine gets the processor, while its kernel still answers ARP and TCP."""
-        (self._cgroup / "cgroup.freeze").write_text("1")
-        wait_until(
-            lambda: "frozen 1" in _read(self._cgroup / "cgroup.events"), timeout_s=5, what=f"the freeze of {self.name}"
-        )
+        (self._payload / "cgroup.freeze").write_text("1")
+        frozen = self._payload / "cgroup.events"
+        wait_until(lambda: "frozen 1" in _read(frozen), timeout_s=5, what=f"the freeze of {self.name}")
 
     def thaw(self) -> None:
-        with suppress(FileNotFoundError):
-            (self._cgroup / "cgroup.freeze").write_text("0")
+        with suppress(OSError):
+            (self._payload / "cgroup.freeze").write_text("0")
 
     # Network
 
@@ -193,7 +196,7 @@ class LabHost:
         """Run a program inside, as root. `check=False`: a failure is no error, what it printed comes back all the same.
 
         It is started from outside (a few milliseconds) and so stands in no unit of the machine; what shall stay
-        running belongs into a unit.
+        running belongs into a unit. A machine that reboots itself just then waits 90 s for such a stranger.
         """
         pid = self.pid
         if pid is None:
@@ -206,10 +209,6 @@ class LabHost:
         self.write_file(f"/etc/systemd/system/{name}", text)
         if self.is_on:
             self.run("systemctl", "daemon-reload")
-
-    def read_file_live(self, inside: str) -> str:
-        """As a process inside reads it: for files that differ by who asks."""
-        return self.run("cat", inside)
 
     # Below: how.
 
@@ -224,22 +223,24 @@ class LabHost:
             *("--console=read-only", "--link-journal=no", "--resolv-conf=off", "--timezone=off"),
             *(f"--bind={self._place.shared}:/shared", *binds),
         ]
-        enter = ["sh", "-c", _ENTER, str(self._cgroup / "cgroup.procs"), "unshare", "--mount"]
         addresses = self._folder / "addresses"
         addresses.write_text(self._place.network.addresses(self.index))
-        alone = ["sh", "-c", _ALONE, str(namespace), str(addresses)]
+        files = [str(namespace), str(addresses), str(self._cgroup / "cgroup.procs")]
+        supervisor = ["unshare", "--mount", "sh", "-c", _SUPERVISOR, "supervisor", *files]
         environment = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1", "SYSTEMD_NSPAWN_LOCK": "0"}
-        self._supervisor = spawn(f"host-{self.name}", enter + alone + command, self._place.state, env=environment)
+        self._supervisor = spawn(f"host-{self.name}", supervisor + command, self._place.state, env=environment)
         wait_until(lambda: self.is_on, timeout_s=5, what=f"power at {self.name}", every_s=0.002)
 
     def _off_for_good(self) -> None:
-        kill_cgroup(self._cgroup)
+        kill_cgroup(self._payload)
         if self._supervisor is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self._supervisor.process.wait(timeout=0.5)
+            kill_cgroup(self._cgroup)
             self._supervisor.kill()
             self._supervisor = None
             self._place.network.unplug(self.name)
-        with suppress(OSError):
-            (self._cgroup / "cgroup.freeze").write_text("0")
+        self.thaw()
 
 
 def lab_cgroup(lab_id: str) -> Path:

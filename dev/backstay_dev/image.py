@@ -68,7 +68,7 @@ def ensure_image(progress: Progress = silent) -> Path:
 
 def _key() -> str:
     recipe = (SUITE, *PACKAGES, *PYTHON_PACKAGES, *_MASKED, *(f"{path} {text}" for path, text in _FILES.items()))
-    return digest("2", platform.machine(), *recipe)
+    return digest("3", platform.machine(), *recipe)
 
 
 def _make(root: Path, progress: Progress) -> None:
@@ -90,6 +90,7 @@ def _make(root: Path, progress: Progress) -> None:
     for waste in ("var/cache/apt/archives", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man"):
         shutil.rmtree(root / waste, ignore_errors=True)
     (root / "etc/machine-id").write_text("")
+    (root / "opt/backstay").mkdir(parents=True)
 
 
 def _add_python_packages(root: Path) -> None:

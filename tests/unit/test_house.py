@@ -56,7 +56,9 @@ def test_every_function_fits_a_screen(path: Path) -> None:
     assert too_long == []
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if "/planner/" in str(p) or "/core" in str(p)], ids=name_of)
+@pytest.mark.parametrize(
+    "path", [p for p in SOURCES if "/planner/" in name_of(p) or "/core" in name_of(p)], ids=name_of
+)
 def test_thought_is_never_awaited(path: Path) -> None:
     assert [
         node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.AsyncFunctionDef | ast.Await)

@@ -66,4 +66,7 @@ class Driver(Protocol):
         """Look at it now."""
 
     def changes(self, resource: RenderedResource) -> AsyncIterator[Seen]:
-        """Tell by event, not by polling, whenever its state changes, until the iterator is closed."""
+        """Tell by event, not by polling, whenever its state changes, until the iterator is closed.
+
+        The first is the present state, looked at after the listening began: so nothing falls between a look and an ear.
+        """

@@ -72,12 +72,15 @@ class ReopenLease:
 class Assign:
     """Bring a host's orders forward (create the HostAssignment if there is none).
 
-    `spec` is what the planner wants; apply merges it into the stored version with `orders.merge_forward` and replaces by CAS.
+    `spec` is what the planner wants; apply merges it into the stored version with
+    `orders.merge_forward(stored, action.spec, action.over)` and replaces by CAS.
     """
 
     host: str
     spec: HostAssignmentSpec
     why: str
+    over: tuple[tuple[str, int], ...] = ()
+    """Entries that may go: UID, and the epoch up to which nothing of it is left on this host. Absence says nothing."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,185 @@
+"""The whole agent, composed: heartbeat, link, supervisor, and the life of a session that ties them together.
+
+`build_agent` takes every effect as a port (API, disk, hands, wall clock, dice), so the simulator runs this very code on virtual
+time and kills it at any await. The parts live and die together; systemd starts the agent again within 50 ms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from backstay_api.client import Api
+from backstay_api.plain import AgentSession, Facts, HostAssignmentSpec, HostAssignmentStatus, StandbyReport
+from backstay_api.promise import PROFILES, Contract
+
+from .core.sessions import Kept, Start, at_start
+from .disk import Disk
+from .hands import Hands
+from .heartbeat import Heartbeat
+from .journal import Found, Journal
+from .link import Link, Listeners
+from .runner import Tools
+from .supervisor import Supervisor
+
+log = logging.getLogger(__name__)
+
+
+def _no_wall() -> str:
+    return "1970-01-01T00:00:00Z"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the host's own configuration says."""
+
+    contract: Contract = field(default_factory=lambda: PROFILES["default"])
+    """What is obeyed until the assignment's wish was heard."""
+    facts: Facts = field(default_factory=Facts)
+    wall: Callable[[], str] = _no_wall
+    """RFC 3339 time, for people's eyes only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """Which machine, and which boot of it, this agent runs on."""
+
+    host: str
+    boot_id: str
+    uuid: str
+
+
+class Agent:
+    """One host's agent."""
+
+    def __init__(
+        self, api: Api, disk: Disk, hands: Hands, machine: Machine, rng: random.Random, settings: Settings
+    ) -> None:
+        self.machine = machine
+        self.journal = Journal(disk, machine.boot_id)
+        self._hands = hands
+        self._rng = rng
+        self._settings = settings
+        self._over: asyncio.Future[str] | None = None
+        self.heartbeat = Heartbeat(
+            api, machine.host, wall=settings.wall, on_lost=self._end_session, contract=settings.contract
+        )
+        self.supervisor = Supervisor(Tools(journal=self.journal, hands=hands, tell=self._changed, wall=settings.wall))
+        self.link = Link(
+            api,
+            self.journal,
+            host=machine.host,
+            machine_uuid=machine.uuid,
+            rng=rng,
+            listeners=Listeners(self._on_spec, self._on_published, self._end_session),
+            body=self._status,
+        )
+        self._standbys = hands.standbys(self._standby_changed)
+        self._spec = HostAssignmentSpec()
+
+    async def run(self) -> None:
+        """Live until cancelled. What runs on the host goes on running then."""
+        found = await self.journal.load()
+        async with asyncio.TaskGroup() as tasks:
+            # The heartbeat first: what follows may import and connect heavy things.
+            if found.kept is Kept.INTACT and self.journal.books.seq and not self.journal.books.seal_seen:
+                self.heartbeat.hold(self.journal.books.session)
+            tasks.create_task(self.heartbeat.run(), name="heartbeat")
+            tasks.create_task(self.link.watch(), name="link")
+            tasks.create_task(self.link.report(), name="report")
+            tasks.create_task(self._live(found, tasks), name="session")
+
+    async def _live(self, found: Found, tasks: asyncio.TaskGroup) -> None:
+        """Session after session; most agents see one."""
+        await asyncio.sleep(0)  # the first renewal and the first list are on their way
+        await self._hands.open()
+        await self._settle(found)
+        tasks.create_task(self.supervisor.run(), name="supervisor")
+        tasks.create_task(self._standbys.run(), name="standbys")
+        self._update_standbys()
+        while True:
+            why = self.journal.books.seal_seen or await self._session_ended()
+            await self.supervisor.wind_down(why)
+            self.heartbeat.release()
+            await self.supervisor.next_session(self._nonce())
+            self._over = None
+            self.link.say()
+
+    async def _settle(self, found: Found) -> None:
+        """Come to a session that may be published: the one that is there, or a new one when nothing of ours runs."""
+        if found.kept is Kept.INTACT:
+            log.info("session adopted", extra={"session": self.journal.books.session.text})
+            return
+        leftovers = bool(await self._hands.leftovers())
+        decision = at_start(found.kept, found.inventory, leftovers=leftovers)
+        log.info("session begins", extra={"decision": decision.value, "journal": found.kept.value})
+        if decision is Start.STOP_ALL:
+            await self.supervisor.stop_what_was_found(found)
+        await self.journal.open(self._nonce())
+
+    async def _session_ended(self) -> str:
+        """Wait until this session is over; why it is."""
+        self._over = self._over or asyncio.get_running_loop().create_future()
+        self.link.say()
+        return await self._over
+
+    def _end_session(self, why: str) -> None:
+        if self._over is None:
+            self._over = asyncio.get_running_loop().create_future()
+        if not self._over.done():
+            self._over.set_result(why)
+
+    def _on_published(self) -> None:
+        if not self.journal.books.seal_seen:
+            self.heartbeat.hold(self.journal.books.session)
+        self.supervisor.look_again()
+
+    def _on_spec(self, spec: HostAssignmentSpec) -> None:
+        if spec == self._spec:
+            return
+        self._spec = spec
+        self.heartbeat.wish(spec.heartbeat)
+        self.supervisor.assign(spec)
+        self._update_standbys()
+        self.link.say()
+
+    def _changed(self) -> None:
+        self.supervisor.changed()
+        self.link.say()
+
+    def _standby_changed(self) -> None:
+        self.link.say()
+
+    def _update_standbys(self) -> None:
+        self._standbys.update(self._spec.standbys, ours=self.supervisor.ours())
+
+    def _status(self, session: AgentSession) -> HostAssignmentStatus:
+        return HostAssignmentStatus(
+            session=session,
+            instances=self.supervisor.reports(),
+            standbys=self._standby_reports(),
+            facts=self._settings.facts,
+        )
+
+    def _standby_reports(self) -> dict[str, StandbyReport]:
+        reports = self._standbys.reports
+        return {uid: reports[uid] for uid in self._spec.standbys if uid in reports}
+
+    def _nonce(self) -> str:
+        return f"{self._rng.getrandbits(64):016x}"
+
+
+def build_agent(
+    api: Api,
+    disk: Disk,
+    hands: Hands,
+    machine: Machine,
+    *,
+    rng: random.Random,
+    settings: Settings = Settings(),
+) -> Agent:
+    """An agent of all its ports; `await agent.run()` is its whole life."""
+    return Agent(api, disk, hands, machine, rng, settings)

@@ -1,0 +1,159 @@
+"""What an agent must remember across its own restarts: its session, and what it was granted and may be running.
+
+The hands keep this in `/run/backstay/journal` and write it *before* every effect, so whatever an agent that dies at any point
+has begun, its successor knows. Times are the event loop's (CLOCK_MONOTONIC: one clock for one boot).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+from backstay_api.plain import RenderedResource, SessionRef
+
+FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What is known here about one instance: the newest grant, and what of it may be running."""
+
+    uid: str
+    """Of the HAInstance."""
+    namespace: str
+    name: str
+    epoch: int
+    nonce: str
+    """Of the session that the epoch was granted to. Not the present one: a non-exclusive copy carried over."""
+    want: Literal["Up", "Down"]
+    exclusive: bool
+    revision: int = 0
+    """Of `wanted`."""
+    wanted: tuple[RenderedResource, ...] = ()
+    """What the last order says."""
+    resources: tuple[RenderedResource, ...] = ()
+    """What was last started (or tried): this is what must be stopped."""
+    running_revision: int = 0
+    """Of `resources`."""
+    may_run: bool = False
+    """Something of `resources` may be running: set before the first start, taken back after the verified stop."""
+    closed: bool = False
+    """The epoch is over here for ever."""
+    gave_up: str = ""
+    """Why it is not tried again in this epoch."""
+    restarts: int = 0
+    """Restarts in place in this epoch."""
+    restarted_at_s: tuple[float, ...] = ()
+    """The latest of them."""
+
+    @property
+    def title(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    def over(self) -> Record:
+        """The epoch is over here for ever; only that is still worth remembering."""
+        assert not self.may_run, f"{self.title}: epoch {self.epoch} cannot be over while it may run"
+        return replace(self, closed=True, want="Down", wanted=(), resources=(), restarted_at_s=())
+
+    def to_wire(self) -> dict[str, Any]:
+        wire = {name: getattr(self, name) for name in _PLAIN}
+        wire["wanted"] = [resource.to_wire() for resource in self.wanted]
+        wire["resources"] = [resource.to_wire() for resource in self.resources]
+        wire["restarted_at_s"] = list(self.restarted_at_s)
+        return wire
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Record:
+        """Read a record. Raises KeyError, TypeError or ValueError where it is none."""
+        return cls(
+            **{name: _typed(raw, name, kind) for name, kind in _PLAIN.items()},
+            wanted=tuple(RenderedResource.from_wire(item) for item in raw["wanted"]),
+            resources=tuple(RenderedResource.from_wire(item) for item in raw["resources"]),
+            restarted_at_s=tuple(float(at_s) for at_s in raw["restarted_at_s"]),
+        )
+
+
+_PLAIN: Final[Mapping[str, type]] = {
+    "uid": str,
+    "namespace": str,
+    "name": str,
+    "epoch": int,
+    "nonce": str,
+    "want": str,
+    "exclusive": bool,
+    "revision": int,
+    "running_revision": int,
+    "may_run": bool,
+    "closed": bool,
+    "gave_up": str,
+    "restarts": int,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """One session of this host and everything it was granted."""
+
+    boot_id: str
+    nonce: str
+    seq: int = 0
+    """As published; 0: not published as far as we know, so nothing can have been granted to it."""
+    seal_seen: str = ""
+    """Why this session may never start anything again."""
+    records: Mapping[str, Record]
+    """By UID of the HAInstance, in the order in which they were granted first."""
+
+    @property
+    def session(self) -> SessionRef:
+        return SessionRef(boot_id=self.boot_id, nonce=self.nonce, seq=self.seq)
+
+    def put(self, *records: Record) -> Books:
+        return replace(self, records={**self.records, **{record.uid: record for record in records}})
+
+    def sealed(self, why: str) -> Books:
+        return replace(self, seal_seen=self.seal_seen or why)
+
+    def published(self, seq: int) -> Books:
+        return replace(self, seq=seq)
+
+    def next_session(self, nonce: str) -> Books:
+        """A new session in this boot. Nothing exclusive runs any more; what is not exclusive is carried over.
+
+        All epochs of the session before are closed by this one write: orders for it are no longer ours.
+        """
+        exclusive = [record.title for record in self.records.values() if record.exclusive and record.may_run]
+        assert not exclusive, f"a new session while {', '.join(exclusive)} may still run"
+        carried = {uid: record for uid, record in self.records.items() if record.may_run}
+        return Books(boot_id=self.boot_id, nonce=nonce, records=carried)
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "bootID": self.boot_id,
+            "nonce": self.nonce,
+            "seq": self.seq,
+            "sealSeen": self.seal_seen,
+            "records": [record.to_wire() for record in self.records.values()],
+        }
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Books:
+        """Read the books. Raises KeyError, TypeError or ValueError where they are not to be trusted."""
+        if raw["format"] != FORMAT:
+            raise ValueError(f"format {raw['format']!r} is not the one this agent writes ({FORMAT})")
+        records = [Record.from_wire(item) for item in raw["records"]]
+        return cls(
+            boot_id=_typed(raw, "bootID", str),
+            nonce=_typed(raw, "nonce", str),
+            seq=_typed(raw, "seq", int),
+            seal_seen=_typed(raw, "sealSeen", str),
+            records={record.uid: record for record in records},
+        )
+
+
+def _typed(raw: Mapping[str, Any], name: str, kind: type) -> Any:
+    value = raw[name]
+    if type(value) is not kind:
+        raise TypeError(f"{name} is {value!r}, not {kind.__name__}")
+    return value

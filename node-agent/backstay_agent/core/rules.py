@@ -1,0 +1,222 @@
+"""Which orders are taken, and what may be started: PROTOCOL 6, as functions of what is journalled. A refusal carries its sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from backstay_api.plain import InstanceOrder, RenderedResource, Timeouts
+
+from .books import Books, Record
+from .machine import Event, Phase
+
+RESTARTS: Final = 3
+WINDOW_S: Final = 600.0
+"""Three restarts in place in ten minutes; then another host shall try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """An order that changes nothing here, and why."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It may not be started now. The text is a sentence for people."""
+
+    why: str
+
+
+def take(uid: str, order: InstanceOrder, books: Books) -> Record | Ignored:
+    """What an order makes of what is journalled. Entries only move forward: by epoch, then Up before Down, then revision."""
+    record = books.records.get(uid)
+    if books.seq == 0 or order.session != books.session:
+        return _foreign(order, record, books)
+    if record is None:
+        return _granted(uid, order, books)
+    if order.epoch > record.epoch:
+        return _granted_again(record, order, books)
+    if order.epoch < record.epoch or record.nonce != books.nonce:
+        return Ignored(f"epoch {order.epoch} is older than {record.epoch}, which is known here")
+    if record.closed:
+        return Ignored(f"epoch {order.epoch} is over here for ever")
+    return _moved_on(record, order)
+
+
+def _foreign(order: InstanceOrder, record: Record | None, books: Books) -> Record | Ignored:
+    """An order to another session. Only one is heard: a copy carried over from that session shall stop."""
+    carried = record is not None and record.may_run and record.nonce == order.session.nonce != books.nonce
+    if record and carried and order.epoch == record.epoch and order.want == "Down" and record.want == "Up":
+        return replace(record, want="Down")
+    return Ignored("it is an order to another session")
+
+
+def _granted(uid: str, order: InstanceOrder, books: Books) -> Record:
+    record = Record(
+        uid=uid,
+        namespace=order.namespace,
+        name=order.name,
+        epoch=order.epoch,
+        nonce=books.nonce,
+        want=order.want,
+        exclusive=order.exclusive,
+        revision=order.revision,
+        wanted=order.resources,
+    )
+    return record.over() if order.want == "Down" else record  # never started: over as soon as it is recorded
+
+
+def _granted_again(record: Record, order: InstanceOrder, books: Books) -> Record:
+    """A newer epoch. What still runs of an older one is this host's copy, and goes on under the new one."""
+    fresh = _granted(record.uid, order, books)
+    if not record.may_run:
+        return fresh
+    return replace(
+        fresh,
+        closed=False,
+        wanted=order.resources,
+        resources=record.resources,
+        running_revision=record.running_revision,
+        may_run=True,
+    )
+
+
+def _moved_on(record: Record, order: InstanceOrder) -> Record | Ignored:
+    if record.want == "Down":
+        return Ignored("it was told to stop, and that is not taken back within an epoch")
+    if order.want == "Down":
+        down = replace(record, want="Down")
+        return down if down.may_run else down.over()
+    if order.revision <= record.revision:
+        return Ignored(f"revision {order.revision} is known")
+    return replace(record, revision=order.revision, wanted=order.resources)
+
+
+def may_start(record: Record, books: Books, *, obstacle: str = "") -> Refused | None:
+    """Whether this instance may be started, or restarted in place, now (PROTOCOL 6).
+
+    `obstacle`: why this host may run nothing exclusive. The lease need not be valid: its contract carries no watchdog numbers.
+    """
+    if books.seq == 0:
+        return Refused("this host's session is not published yet")
+    if record.nonce != books.nonce:
+        return Refused("it was granted to an earlier session of this host, and waits for its next grant")
+    if record.closed:
+        return Refused(f"epoch {record.epoch} is over here for ever")
+    if books.seal_seen:
+        return Refused(f"this session may start nothing any more: {books.seal_seen}")
+    if record.want != "Up":
+        return Refused("it was told to stop")
+    if record.exclusive and obstacle:
+        return Refused(f"nothing exclusive may run on this host: {obstacle}")
+    return _taken_by_another(record, books)
+
+
+def _taken_by_another(record: Record, books: Books) -> Refused | None:
+    """Two open instances that name the same unit or address: the one that runs, or was granted first, has it."""
+    mine = claims(record)
+    before = True
+    for other in books.records.values():
+        if other.uid == record.uid:
+            before = False
+        elif other.may_run or (before and not other.closed):
+            for claim in sorted(mine & claims(other)):
+                return Refused(f"{claim} belongs to {other.title}, which is not over on this host")
+    return None
+
+
+def claims(record: Record) -> frozenset[str]:
+    """What only one open instance on a host may have."""
+    found: set[str] = set()
+    for resource in (*record.resources, *record.wanted):
+        if resource.systemd:
+            found.add(f"unit {resource.systemd.unit}")
+        if resource.virtual_ip:
+            found.add(f"address {resource.virtual_ip.address.partition('/')[0].lower()}")
+    return frozenset(found)
+
+
+def may_restart(restarted_at_s: Sequence[float], *, now_s: float) -> bool:
+    """Whether one more restart in place is within the limit."""
+    return sum(now_s - at_s < WINDOW_S for at_s in restarted_at_s) < RESTARTS
+
+
+def try_again(restarted_at_s: Sequence[float], *, now_s: float) -> bool:
+    """Whether to start again after a start failed and all was stopped.
+
+    Not after the first start: another host may do better, and choosing is the operator's. A start that stands for a
+    restart in place counts as one.
+    """
+    return bool(restarted_at_s) and may_restart(restarted_at_s, now_s=now_s)
+
+
+def same_work(one: Sequence[RenderedResource], other: Sequence[RenderedResource]) -> bool:
+    """Whether resources are the same but for what needs no restart: probes and time limits."""
+    return _work(one) == _work(other)
+
+
+def _work(resources: Sequence[RenderedResource]) -> list[RenderedResource]:
+    return [replace(resource, probes=(), timeouts=Timeouts()) for resource in resources]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """All that decides what happens to one instance next."""
+
+    phase: Phase
+    outcome: Event | None = None
+    """SUCCEEDED or FAILED: how the effect that was under way ended; None while it goes on, or where there is none."""
+    must_stop: bool = False
+    """Told so, or sealed and exclusive."""
+    may_start: bool = False
+    gave_up: bool = False
+    edited: bool = False
+    """What is wanted is other work than what was started."""
+    down: bool = False
+    """A resource is down or does not work."""
+    may_restart: bool = True
+    retry_due: bool = False
+
+
+def next_event(now: Situation) -> Event | None:
+    """What happens to the instance next; None: nothing until something changes."""
+    if now.phase is Phase.STOPPED:
+        return _when_stopped(now)
+    if now.phase is Phase.FAILED:
+        return _when_failed(now)
+    if now.phase is Phase.STOPPING:
+        return now.outcome
+    if now.phase is Phase.STUCK:
+        return Event.RETRY if now.retry_due else None
+    return _when_up(now)
+
+
+def _when_failed(now: Situation) -> Event | None:
+    if now.must_stop:
+        return Event.WANT_DOWN
+    # Other resources, or another epoch: worth another try.
+    return Event.EDITED if now.edited or not now.gave_up else None
+
+
+def _when_stopped(now: Situation) -> Event | None:
+    if now.must_stop:
+        return Event.WANT_DOWN
+    if now.gave_up:
+        return Event.GIVE_UP
+    return Event.WANT_UP if now.may_start else None
+
+
+def _when_up(now: Situation) -> Event | None:
+    if now.must_stop:
+        return Event.WANT_DOWN
+    if now.edited:
+        return Event.EDITED
+    if now.phase is not Phase.RUNNING:
+        return now.outcome
+    if not now.down:
+        return None
+    # What may not be restarted (a limit, an earlier session's copy) is at least stopped as a whole.
+    return Event.DIED if now.may_start and now.may_restart else Event.GIVE_UP

@@ -1,0 +1,151 @@
+"""What a session does at its turning points (PROTOCOL 3): the agent starts, publishes itself, looks at its Lease.
+
+Three questions, each a pure function of facts. What they stand on: a new nonce only after everything of the old one is verifiably
+stopped; a sealed Lease is never taken; a session that somebody has overtaken stops like a sealed one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from backstay_api.lease import HostLease
+from backstay_api.plain import AgentSession, SessionRef
+
+from .books import Books
+
+SUPERSEDES_MOST: Final = 1024
+"""What the schema takes; the newest are kept."""
+
+
+class Kept(Enum):
+    """What is left in /run of an earlier agent."""
+
+    INTACT = "intact"
+    ABSENT = "absent"
+    BROKEN = "broken"
+    OTHER_BOOT = "of another boot"
+
+
+class Inventory(Enum):
+    """What the boot-stamped inventory in /var/lib says."""
+
+    EMPTY = "empty"
+    THIS_BOOT = "of this boot"
+    OTHER_BOOT = "of another boot"
+    BROKEN = "broken"
+
+
+class Start(Enum):
+    """What an agent does first."""
+
+    ADOPT = "adopt what runs"
+    OPEN = "open a session: nothing of ours can be running"
+    STOP_ALL = "stop all that is ours, verifiably, then open a session"
+
+
+# First the journal, then the inventory. Without a journal all that is recognisable as ours is looked for in any case
+# (STOP_ALL): after a boot that finds nothing and costs nothing. An intact journal needs no inventory: it is newer.
+AT_START: Final[Mapping[tuple[Kept, Inventory], Start]] = {
+    **{(Kept.INTACT, inventory): Start.ADOPT for inventory in Inventory},
+    **{(kept, Inventory.EMPTY): Start.OPEN for kept in (Kept.ABSENT, Kept.OTHER_BOOT)},
+    **{(kept, Inventory.OTHER_BOOT): Start.OPEN for kept in (Kept.ABSENT, Kept.OTHER_BOOT)},
+    **{(kept, Inventory.THIS_BOOT): Start.STOP_ALL for kept in (Kept.ABSENT, Kept.OTHER_BOOT)},
+    **{(kept, Inventory.BROKEN): Start.STOP_ALL for kept in (Kept.ABSENT, Kept.OTHER_BOOT)},
+    **{(Kept.BROKEN, inventory): Start.STOP_ALL for inventory in Inventory},
+}
+
+
+def at_start(kept: Kept, inventory: Inventory, *, leftovers: bool) -> Start:
+    """What an agent does first; `leftovers`: something is recognisable as ours although no journal is there."""
+    start = AT_START[kept, inventory]
+    return Start.STOP_ALL if leftovers and start is Start.OPEN else start
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Write this session into the status."""
+
+    session: AgentSession
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The stored session is ours already, with this seq."""
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overtaken:
+    """Somebody opened a newer session of this host: ours is over. Stop, then open another."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class WrongMachine:
+    """The stored session is of another machine: nothing may be written. The text says what a person can do."""
+
+    why: str
+
+
+def to_publish(
+    books: Books, stored: AgentSession | None, *, machine_uuid: str
+) -> Publish | Published | Overtaken | WrongMachine:
+    """How our session gets into the status whose present session is `stored`."""
+    if stored is None:
+        return Publish(_session(books, max(books.seq, 1), machine_uuid, ()))
+    if stored.machine_uuid != machine_uuid:
+        return WrongMachine(
+            f"this host's name belongs to machine {stored.machine_uuid}, and this is {machine_uuid}:"
+            " remove the Host and add it again for another machine"
+        )
+    if is_same(stored, books.session):
+        return Published(stored.seq)
+    if books.seq and stored.seq >= books.seq:
+        return Overtaken(f"session {stored.nonce} of seq {stored.seq} was opened beside ours, of seq {books.seq}")
+    return Publish(_session(books, books.seq or stored.seq + 1, machine_uuid, superseded(stored, books.boot_id)))
+
+
+def superseded(stored: AgentSession, boot_id: str) -> tuple[str, ...]:
+    """Every earlier session of this boot: the stored list and the stored session, if they are of this boot."""
+    return (*stored.supersedes, stored.nonce)[-SUPERSEDES_MOST:] if stored.boot_id == boot_id else ()
+
+
+def is_same(stored: AgentSession | None, mine: SessionRef) -> bool:
+    """Whether the stored session is ours, whatever its seq."""
+    return stored is not None and (stored.boot_id, stored.nonce) == (mine.boot_id, mine.nonce)
+
+
+def _session(books: Books, seq: int, machine_uuid: str, supersedes: tuple[str, ...]) -> AgentSession:
+    return AgentSession(
+        boot_id=books.boot_id, nonce=books.nonce, seq=seq, machine_uuid=machine_uuid, supersedes=supersedes
+    )
+
+
+class Hold(Enum):
+    """What to do about a Lease as it was read."""
+
+    RENEW = "renew"
+    TAKE = "take"
+    WAIT = "wait until the operator reopens it"
+    LOST = "stop: this session is over"
+
+
+def on_lease(lease: HostLease, mine: SessionRef) -> Hold:
+    """What a published session does about its Lease."""
+    if lease.holder == mine.text:
+        return Hold.LOST if lease.sealed else Hold.RENEW
+    if lease.sealed:
+        return Hold.WAIT if lease.seq < mine.seq else Hold.LOST
+    return Hold.TAKE if lease.seq < mine.seq else Hold.LOST
+
+
+def why_lost(lease: HostLease, mine: SessionRef) -> str:
+    """In a sentence, why a session is over."""
+    if lease.holder == mine.text:
+        return "the operator has sealed this host's lease"
+    return f"this host's lease is held by {lease.holder} of seq {lease.seq}, which is not older than ours"

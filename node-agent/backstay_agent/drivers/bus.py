@@ -1,0 +1,160 @@
+"""D-Bus, as little of it as the agent needs: call a method, hear a signal, learn that the connection is gone.
+
+The real one is sdbus, imported only when a connection is made: an agent without systemd resources starts without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+SYSTEMD: Final = "org.freedesktop.systemd1"
+
+# PID 1 answers within milliseconds; a daemon-reload on a large host takes seconds.
+CALL_LIMIT_S: Final = 10.0
+RELOAD_LIMIT_S: Final = 60.0
+
+
+class BusError(Exception):
+    """A call was refused or the connection is gone. `name` is D-Bus' name of the error, for programs."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+@dataclass(frozen=True)
+class Member:
+    """Where a method or signal stands."""
+
+    path: str
+    interface: str
+    name: str
+
+
+OnSignal = Callable[[tuple[Any, ...]], None]
+
+
+class Bus(Protocol):
+    """One connection to the system bus, to talk to systemd."""
+
+    async def call(
+        self, member: Member, signature: str = "", *args: object, limit_s: float = CALL_LIMIT_S
+    ) -> tuple[Any, ...]:
+        """Call a method of systemd and wait for its answer. Raises BusError."""
+
+    async def listen(self, member: Member, callback: OnSignal, *, sender: str = SYSTEMD) -> Callable[[], None]:
+        """Call back at each such signal; returns what ends it."""
+
+    def post(self, member: Member) -> None:
+        """Call a method without arguments and wait for nothing; whether it worked is never known."""
+
+    def close(self) -> None:
+        """Hang up."""
+
+
+async def connect(on_lost: Callable[[], None]) -> Bus:
+    """Open a connection to the system bus. `on_lost` is called once, when it breaks. Raises BusError."""
+    try:
+        from sdbus.sd_bus_internals import sd_bus_open_system
+    except ImportError as error:
+        raise BusError("sdbus", f"the Python package sdbus is missing: {error}") from error
+    try:
+        return _Sdbus(sd_bus_open_system(), on_lost)
+    except Exception as error:
+        raise _translated(error) from error
+
+
+class _Sdbus:
+    def __init__(self, bus: Any, on_lost: Callable[[], None]) -> None:
+        self._bus = bus
+        self._on_lost = on_lost
+        self._calls: set[asyncio.Future[Any]] = set()
+        # A match ends when its slot is forgotten.
+        self._slots: dict[int, Any] = {}
+        # sdbus tells nobody that the other side has hung up; the kernel does.
+        self._socket = os.dup(bus.get_fd())
+        self._hangup = select.epoll()
+        self._hangup.register(self._socket, select.EPOLLRDHUP)
+        asyncio.get_running_loop().add_reader(self._hangup.fileno(), self._hung_up)
+
+    async def call(
+        self, member: Member, signature: str = "", *args: object, limit_s: float = CALL_LIMIT_S
+    ) -> tuple[Any, ...]:
+        message = self._bus.new_method_call_message(SYSTEMD, member.path, member.interface, member.name)
+        try:
+            if signature:
+                message.append_data(signature, *args)
+            reply = await self._answer(self._bus.call_async(message), limit_s)
+        except TimeoutError as error:
+            raise BusError("timeout", f"systemd did not answer {member.name} within {limit_s:g} s") from error
+        except Exception as error:
+            raise _translated(error) from error
+        contents: tuple[Any, ...] = reply.parse_to_tuple()
+        return contents
+
+    async def listen(self, member: Member, callback: OnSignal, *, sender: str = SYSTEMD) -> Callable[[], None]:
+        def on_message(message: Any) -> None:
+            contents = message.parse_to_tuple()
+            callback(contents)
+
+        try:
+            match = self._bus.match_signal_async(sender, member.path, member.interface, member.name, on_message)
+            slot = await self._answer(match, CALL_LIMIT_S)
+        except Exception as error:
+            raise _translated(error) from error
+
+        self._slots[id(slot)] = slot
+
+        def close() -> None:
+            self._slots.pop(id(slot), None)
+            with suppress(Exception):  # the connection may be gone already
+                slot.close()
+
+        return close
+
+    def post(self, member: Member) -> None:
+        with suppress(Exception):
+            call = self._bus.call_async(
+                self._bus.new_method_call_message(SYSTEMD, member.path, member.interface, member.name)
+            )
+            call.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def close(self) -> None:
+        if self._socket < 0:
+            return
+        asyncio.get_running_loop().remove_reader(self._hangup.fileno())
+        self._hangup.close()
+        os.close(self._socket)
+        self._socket = -1
+        with suppress(Exception):
+            self._bus.close()
+
+    async def _answer(self, call: asyncio.Future[Any], limit_s: float) -> Any:
+        self._calls.add(call)
+        try:
+            async with asyncio.timeout(limit_s):
+                return await call
+        finally:
+            self._calls.discard(call)
+
+    def _hung_up(self) -> None:
+        self.close()
+        for call in self._calls:
+            if not call.done():
+                call.set_exception(BusError("disconnected", "the connection to D-Bus is gone"))
+        self._on_lost()
+
+
+def _translated(error: Exception) -> BusError:
+    if isinstance(error, BusError):
+        return error
+    name = getattr(error, "dbus_error_name", None)
+    if name is None and len(error.args) == 2:
+        return BusError(str(error.args[0]), str(error.args[1]))
+    return BusError(str(name or type(error).__name__), str(error) or type(error).__name__)

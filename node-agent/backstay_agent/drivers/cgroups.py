@@ -1,0 +1,123 @@
+"""Control groups: is anything of a unit still alive, tell when the last of it is gone, kill all of it.
+
+A unit that systemd calls inactive may have left processes behind (KillMode=process, a daemon that escaped its main
+process); only an empty control group proves a stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from functools import cache
+from pathlib import Path
+
+
+@cache
+def root() -> Path | None:
+    """Where the unified hierarchy is mounted; None where the host has none."""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        fields, _, rest = line.partition(" - ")
+        if rest.startswith("cgroup2 "):
+            return Path(fields.split()[4])
+    return None
+
+
+def folder(control_group: str) -> Path:
+    """Where the control group, as systemd names it, stands in the file system."""
+    base = root()
+    assert base is not None, "no unified control group hierarchy is mounted"
+    return base / control_group.lstrip("/")
+
+
+def expected_group(slice_name: str, unit: str) -> str:
+    """Where systemd puts a unit of that slice: `system-db.slice` lies in `system.slice`."""
+    parts = slice_name.removesuffix(".slice").split("-") if slice_name not in ("", "-.slice") else []
+    slices = ["-".join(parts[: depth + 1]) + ".slice" for depth in range(len(parts))]
+    return "/" + "/".join([*slices, unit])
+
+
+def populated(group: Path) -> bool:
+    """Does anything live in the group or below it? A group that is gone is empty."""
+    try:
+        return "populated 1" in (group / "cgroup.events").read_text()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        if error.errno == 19:  # ENODEV: removed while we read
+            return False
+        raise
+
+
+def processes(group: Path, limit: int = 5) -> list[str]:
+    """Some of what lives in the group, as `pid (name)`, for people."""
+    found: list[str] = []
+    for file in group.glob("**/cgroup.procs"):
+        with suppress(OSError):
+            found += [f"{pid} ({_name(pid)})" for pid in file.read_text().split()]
+    return found[:limit]
+
+
+def kill(group: Path) -> None:
+    """SIGKILL everything in the group at once."""
+    with suppress(OSError):
+        (group / "cgroup.kill").write_text("1")
+
+
+async def until_empty(group: Path) -> None:
+    """Return when nothing lives in the group any more; the kernel tells, we do not poll."""
+    async with aclosing(life(group)) as told:
+        async for alive in told:
+            if not alive:
+                return
+
+
+async def life(group: Path) -> AsyncGenerator[bool, None]:
+    """Whether anything lives in the group: now, and whenever that may have changed; ends when the group is gone."""
+    try:
+        events = os.open(group / "cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        with select.epoll() as poll:
+            # The file is always readable; only EPOLLPRI says that it changed. So asyncio watches the epoll, not the file.
+            poll.register(events, select.EPOLLPRI)
+            while _rearm(events):
+                yield populated(group)
+                await _readable(poll.fileno())
+                poll.poll(0)
+    finally:
+        os.close(events)
+
+
+def _rearm(events: int) -> bool:
+    """Read the file, so that the next change is told; False if the group is gone."""
+    try:
+        os.pread(events, 256, 0)
+    except OSError:
+        return False
+    return True
+
+
+async def _readable(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    told: asyncio.Future[None] = loop.create_future()
+
+    def tell() -> None:
+        if not told.done():
+            told.set_result(None)
+
+    loop.add_reader(descriptor, tell)
+    try:
+        await told
+    finally:
+        loop.remove_reader(descriptor)
+
+
+def _name(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return "?"

@@ -1,0 +1,204 @@
+"""A driver in memory, as a fake for tests and the simulator: one machine's resources, which outlive the agents that drive them.
+
+It can be told to be slow, to fail, to lie about nothing: what runs is in `running`, and `on_change` hears each start and stop, so
+a monitor of overlaps sees exactly what a client would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from backstay_api.plain import RenderedResource, StandbyOrder, StandbyReport
+
+from .base import Seen, StartFailed, State, StopFailed
+
+
+@dataclass
+class Script:
+    """How one resource behaves; tests change it while it runs."""
+
+    start_takes_s: float = 0.0
+    stop_takes_s: float = 0.0
+    prepare_takes_s: float = 0.0
+    start_fails: str = ""
+    """Why a start fails. Parts of it are up then: it must be stopped."""
+    prepare_fails: str = ""
+    stop_fails: str = ""
+    """Why a stop fails: it runs on."""
+    not_ready: str = ""
+
+
+def identity(resource: RenderedResource) -> str:
+    """What a resource is on the machine, whoever names it: `unit web.service`, `address 192.0.2.10`, `command /bin/true`."""
+    if resource.systemd:
+        return f"unit {resource.systemd.unit}"
+    if resource.virtual_ip:
+        return f"address {resource.virtual_ip.address.partition('/')[0]}"
+    assert resource.command
+    return f"command {' '.join(resource.command.start)}"
+
+
+@dataclass
+class FakeMachine:
+    """What runs on one host. Agents come and go; a boot is a new machine."""
+
+    running: dict[str, RenderedResource] = field(default_factory=dict)
+    scripts: defaultdict[str, Script] = field(default_factory=lambda: defaultdict(Script))
+    secured: set[str] = field(default_factory=set)
+    log: list[str] = field(default_factory=list)
+    """What was done, in order: `start unit web.service`."""
+    on_change: Callable[[str, bool], None] = lambda identity, runs: None
+    listeners: defaultdict[str, list[asyncio.Queue[Seen]]] = field(default_factory=lambda: defaultdict(list))
+
+    def up(self, resource: RenderedResource) -> None:
+        name = identity(resource)
+        if name not in self.running:
+            self.running[name] = resource
+            self.on_change(name, True)
+        self._tell(name, Seen(State.RUNNING))
+
+    def down(self, name: str, seen: Seen | None = None) -> None:
+        if self.running.pop(name, None) is not None:
+            self.on_change(name, False)
+        self._tell(name, seen or Seen(State.STOPPED))
+
+    def kill(self, name: str, why: str = "its main process was killed") -> None:
+        """The resource dies by itself."""
+        assert name in self.running, f"{name} does not run"
+        self.log.append(f"died {name}")
+        self.down(name, Seen(State.FAILED, why))
+
+    def _tell(self, name: str, seen: Seen) -> None:
+        for queue in self.listeners[name]:
+            queue.put_nowait(seen)
+
+
+class FakeDriver:
+    """One agent's hands on a FakeMachine, for every kind of resource."""
+
+    def __init__(self, machine: FakeMachine) -> None:
+        self.machine = machine
+
+    async def secure(self, resource: RenderedResource) -> None:
+        await asyncio.sleep(0)
+        self.machine.secured.add(identity(resource))
+
+    async def unsecure(self, resource: RenderedResource) -> None:
+        await asyncio.sleep(0)
+        self.machine.secured.discard(identity(resource))
+
+    async def not_ready(self, resource: RenderedResource) -> str | None:
+        await asyncio.sleep(0)
+        return self.machine.scripts[identity(resource)].not_ready or None
+
+    async def prepare(self, resource: RenderedResource) -> None:
+        script = self.machine.scripts[identity(resource)]
+        await asyncio.sleep(script.prepare_takes_s)
+        if script.prepare_fails:
+            raise StartFailed(script.prepare_fails)
+
+    async def start(self, resource: RenderedResource, *, timeout_s: float) -> None:
+        name = identity(resource)
+        script = self.machine.scripts[name]
+        self.machine.log.append(f"start {name}")
+        # From the first moment on it may do harm: that is when it counts as running.
+        self.machine.up(resource)
+        await asyncio.sleep(min(script.start_takes_s, timeout_s))
+        if script.start_takes_s > timeout_s:
+            raise StartFailed(f"{name} was not up within {timeout_s:g} s")
+        if script.start_fails:
+            raise StartFailed(script.start_fails)
+        if name not in self.machine.running:
+            raise StartFailed(f"{name} died while it was started")
+
+    async def stop(self, resource: RenderedResource, *, timeout_s: float) -> None:
+        name = identity(resource)
+        script = self.machine.scripts[name]
+        self.machine.log.append(f"stop {name}")
+        await asyncio.sleep(min(script.stop_takes_s, timeout_s))
+        if script.stop_fails or script.stop_takes_s > timeout_s:
+            raise StopFailed(script.stop_fails or f"{name} was not down within {timeout_s:g} s")
+        self.machine.down(name)
+
+    async def check(self, resource: RenderedResource) -> Seen:
+        await asyncio.sleep(0)
+        return Seen(State.RUNNING if identity(resource) in self.machine.running else State.STOPPED)
+
+    async def changes(self, resource: RenderedResource) -> AsyncIterator[Seen]:
+        queue: asyncio.Queue[Seen] = asyncio.Queue()
+        listeners = self.machine.listeners[identity(resource)]
+        listeners.append(queue)
+        try:
+            yield await self.check(resource)
+            while True:
+                yield await queue.get()
+        finally:
+            listeners.remove(queue)
+
+
+class FakeStandbys:
+    """Readiness as the FakeMachine's scripts tell it, looked at again with every update."""
+
+    def __init__(self, driver: FakeDriver, on_change: Callable[[], None]) -> None:
+        self._driver = driver
+        self._on_change = on_change
+        self._wake = asyncio.Event()
+        self._orders: Mapping[str, StandbyOrder] = {}
+        self._ours: Mapping[str, Sequence[RenderedResource]] = {}
+        self.reports: dict[str, StandbyReport] = {}
+
+    def update(self, orders: Mapping[str, StandbyOrder], *, ours: Mapping[str, Sequence[RenderedResource]]) -> None:
+        self._orders, self._ours = orders, ours
+        self._wake.set()
+
+    async def run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            found = {uid: await self._examine(uid, order) for uid, order in self._orders.items()}
+            if found != self.reports:
+                self.reports = found
+                self._on_change()
+
+    async def _examine(self, uid: str, order: StandbyOrder) -> StandbyReport:
+        ours = {identity(resource) for resource in self._ours.get(uid, ())}
+        names = {identity(resource) for resource in order.resources}
+        for resource in order.resources:
+            await self._driver.secure(resource)
+        whys = [why for resource in order.resources if (why := await self._driver.not_ready(resource))]
+        active = bool((names - ours) & self._driver.machine.running.keys())
+        return StandbyReport(ready=not whys, active=active, revision=order.revision, why="; ".join(whys))
+
+
+class FakeHands:
+    """One agent's hands on a FakeMachine: the port `hands.Hands`, as a fake."""
+
+    def __init__(self, machine: FakeMachine) -> None:
+        self.machine = machine
+        self._driver = FakeDriver(machine)
+        self.why_nothing_exclusive = ""
+        self.judges: dict[str, Callable[[bool, str], None]] = {}
+        """By name of the resource: calls what a probe would call."""
+
+    async def open(self) -> None:
+        await asyncio.sleep(0)
+
+    def driver(self, resource: RenderedResource) -> FakeDriver:
+        return self._driver
+
+    async def probe(self, resource: RenderedResource, on_verdict: Callable[[bool, str], None]) -> None:
+        self.judges[resource.name] = on_verdict
+        await asyncio.Event().wait()
+
+    async def leftovers(self) -> Sequence[RenderedResource]:
+        await asyncio.sleep(0)
+        return list(self.machine.running.values())
+
+    def standbys(self, on_change: Callable[[], None]) -> FakeStandbys:
+        return FakeStandbys(self._driver, on_change)
+
+    def obstacle(self) -> str:
+        return self.why_nothing_exclusive

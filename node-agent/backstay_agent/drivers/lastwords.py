@@ -1,0 +1,47 @@
+"""What a program said before it failed: the last lines of its journal, for the sentence that tells people why."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio.subprocess import DEVNULL, PIPE
+from contextlib import suppress
+from typing import Final
+
+_LINES: Final = 3
+_MAX_CHARS: Final = 500
+_LIMIT_S: Final = 2.0
+
+
+async def last_words(invocation_id: bytes) -> str:
+    """The last lines that this run of a unit wrote, on one line; empty if there are none or they cannot be had."""
+    if len(invocation_id) != 16:
+        return ""
+    match = f"_SYSTEMD_INVOCATION_ID={invocation_id.hex()}"
+    try:
+        process = await asyncio.create_subprocess_exec(
+            "journalctl", "--quiet", "--no-pager", "--output=cat", f"--lines={_LINES}", match,
+            stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL,
+        )  # fmt: skip
+    except OSError:
+        return ""
+    try:
+        async with asyncio.timeout(_LIMIT_S):
+            output, _ = await process.communicate()
+    except TimeoutError:
+        return ""
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+    return one_line(output)
+
+
+def one_line(output: bytes) -> str:
+    """The end of a program's output as part of a sentence: printable, one line, short."""
+    lines = [line.strip() for line in output.decode(errors="replace").splitlines() if line.strip()]
+    text = " / ".join(lines[-_LINES:])
+    return "".join(char if char.isprintable() else "?" for char in text)[-_MAX_CHARS:]
+
+
+def with_words(sentence: str, words: str) -> str:
+    """Add a program's last words to a sentence."""
+    return f"{sentence}; it said: {words}" if words else sentence

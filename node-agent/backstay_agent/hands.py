@@ -1,0 +1,52 @@
+"""What an agent does things with on its host, as one port: drivers by kind, probes, and an eye for what is ours.
+
+The real ones (`real.py`) import D-Bus and the like only when `open` is called: the heartbeat must beat before that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from backstay_api.plain import RenderedResource, StandbyOrder, StandbyReport
+
+from .drivers.base import Driver
+
+OnVerdict = Callable[[bool, str], None]
+"""Told when the probes of a resource change their mind: does it work, and if not, why not."""
+
+
+class Standbys(Protocol):
+    """Keeps this host ready for what it may have to run, and says whether it is."""
+
+    @property
+    def reports(self) -> Mapping[str, StandbyReport]:
+        """By UID of the HAInstance; what was not examined yet is missing."""
+
+    def update(self, orders: Mapping[str, StandbyOrder], *, ours: Mapping[str, Sequence[RenderedResource]]) -> None:
+        """What to be ready for from now on, and what runs here by us (or may)."""
+
+    async def run(self) -> None:
+        """Examine, secure, and look again whenever something may have changed; until cancelled."""
+
+
+class Hands(Protocol):
+    """Everything on the host that an agent drives."""
+
+    async def open(self) -> None:
+        """Import and connect what is heavy; before anything else here is called."""
+
+    def driver(self, resource: RenderedResource) -> Driver:
+        """Who drives this kind of resource."""
+
+    async def probe(self, resource: RenderedResource, on_verdict: OnVerdict) -> None:
+        """Run the resource's probes until cancelled."""
+
+    async def leftovers(self) -> Sequence[RenderedResource]:
+        """Whatever on this host is recognisable as started by an agent of ours, and may still run."""
+
+    def standbys(self, on_change: Callable[[], None]) -> Standbys:
+        """The keeper of readiness, who tells when a report has changed."""
+
+    def obstacle(self) -> str:
+        """Why nothing exclusive may run on this host (it may fall asleep…), in a sentence; empty if it may."""

@@ -1,0 +1,193 @@
+"""The agent's line to its HostAssignment: hears what the host shall do, and says what the host does.
+
+One writer for the whole status, by compare-and-swap: a delayed write of an earlier life loses. Before every write it is made
+sure that the session stored there is still our own, or that ours may now be opened (`core.sessions.to_publish`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from backstay_api.client import Api, Event, EventType
+from backstay_api.errors import ApiError, Conflict
+from backstay_api.informer import Backoff, Informer
+from backstay_api.kinds import Kind
+from backstay_api.plain import AgentSession, HostAssignment, HostAssignmentSpec, HostAssignmentStatus
+
+from .core.sessions import Overtaken, Publish, Published, WrongMachine, to_publish
+from .disk import DiskTrouble
+from .journal import Journal
+
+log = logging.getLogger(__name__)
+
+# The status is how a released epoch becomes known: it must not wait long after an outage.
+BACKOFF: Final = Backoff(0.1, 2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A HostAssignment that this agent cannot read: an order it does not understand is no order."""
+
+    why: str
+
+
+Stored = HostAssignment | Unreadable
+
+
+def _read(raw: Mapping[str, Any]) -> Stored:
+    try:
+        return HostAssignment.from_wire(raw)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return Unreadable(f"the assignment cannot be read: {error!r}")
+
+
+def _write(stored: Stored) -> dict[str, Any]:
+    assert isinstance(stored, HostAssignment)
+    return stored.to_wire()
+
+
+ASSIGNMENTS: Final[Kind[Stored]] = Kind(
+    "backstay.dev", "v1alpha1", "hostassignments", "HostAssignment", False, _read, _write, has_status=True
+)
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Whom the link tells what."""
+
+    on_spec: Callable[[HostAssignmentSpec], None]
+    on_published: Callable[[], None]
+    """Our session is in the status, and its seq in the journal."""
+    on_overtaken: Callable[[str], None]
+    """Somebody opened a newer session of this host."""
+
+
+class Link:
+    """Watches one HostAssignment and keeps its status true."""
+
+    def __init__(
+        self,
+        api: Api,
+        journal: Journal,
+        *,
+        host: str,
+        machine_uuid: str,
+        rng: random.Random,
+        listeners: Listeners,
+        body: Callable[[AgentSession], HostAssignmentStatus],
+    ) -> None:
+        self._api = api.lane("status")
+        self._journal = journal
+        self._host = host
+        self._machine_uuid = machine_uuid
+        self._rng = rng
+        self._tell = listeners
+        self._body = body
+        self._informer: Informer[Stored] = Informer(
+            api.lane("watch"), ASSIGNMENTS, rng=rng, name=host, backoff=Backoff(0.1, 2.0)
+        )
+        self._stored: HostAssignment | None = None
+        self._dirty = asyncio.Event()
+        self._failures = 0
+        self.trouble = ""
+
+    def say(self) -> None:
+        """Something has changed that the status shows."""
+        self._dirty.set()
+
+    async def watch(self) -> None:
+        """Hear the assignment until cancelled."""
+        await self._informer.run(self._heard)
+
+    async def report(self) -> None:
+        """Keep the status true until cancelled. What changes while a write is under way goes with the next one."""
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            try:
+                await self._bring_up_to_date()
+                self._failures, self.trouble = 0, ""
+            except Conflict:
+                self._stored = None
+                self._dirty.set()
+            except (ApiError, DiskTrouble) as error:
+                await self._later(error)
+
+    async def _later(self, error: Exception) -> None:
+        self._stored = None  # the write may yet have been carried out
+        self._failures += 1
+        self.trouble = str(error)
+        if self._failures == 1:
+            log.warning("status not written", extra={"host": self._host, "why": str(error)})
+        await asyncio.sleep(BACKOFF.wait_s(self._failures, self._rng))
+        self._dirty.set()
+
+    def _heard(self, event: Event[Stored]) -> None:
+        if event.type is EventType.DELETED:
+            return  # absence is no information
+        if isinstance(event.object, Unreadable):
+            self.trouble = event.object.why
+            log.error("assignment unreadable", extra={"host": self._host, "why": event.object.why})
+            return
+        self._learn(event.object)
+        self._tell.on_spec(event.object.spec)
+        if event.object.status.session is None or not self._is_ours(event.object.status.session):
+            self._dirty.set()
+
+    def _is_ours(self, session: AgentSession) -> bool:
+        return self._journal.has_session and session.nonce == self._journal.books.nonce
+
+    def _learn(self, stored: HostAssignment) -> None:
+        """Take what is newer: our own writes come back through the watch, later."""
+        if self._stored is None or _version(stored) > _version(self._stored):
+            self._stored = stored
+
+    async def _bring_up_to_date(self) -> None:
+        if not self._journal.has_session:
+            return
+        stored = self._stored or await self._fetch()
+        if stored is None:
+            return
+        match to_publish(self._journal.books, stored.status.session, machine_uuid=self._machine_uuid):
+            case Published(seq):
+                assert stored.status.session
+                await self._put(stored, replace(stored.status.session, seq=seq))
+            case Publish(session):
+                await self._put(stored, session)
+            case Overtaken(why):
+                self._tell.on_overtaken(why)
+            case WrongMachine(why):
+                self.trouble = why
+                log.error("wrong machine", extra={"host": self._host, "why": why})
+
+    async def _put(self, stored: HostAssignment, session: AgentSession) -> None:
+        status = self._body(session)
+        if status != stored.status:
+            written = await self._api.replace(ASSIGNMENTS, replace(stored, status=status), subresource="status")
+            assert isinstance(written, HostAssignment), "the server gave back what it did not take"
+            self._stored = None
+            self._learn(written)
+        if self._is_ours(session) and self._journal.books.seq != session.seq:
+            # Ours may have ended meanwhile: then this was the last word of the one before.
+            books = await self._journal.change(
+                lambda books: books.published(session.seq) if books.nonce == session.nonce else books
+            )
+            if books.nonce == session.nonce:
+                self._tell.on_published()
+
+    async def _fetch(self) -> HostAssignment | None:
+        found = await self._api.get(ASSIGNMENTS, self._host)
+        if isinstance(found, Unreadable):
+            self.trouble = found.why
+            return None
+        self._learn(found)
+        return found
+
+
+def _version(stored: HostAssignment) -> int:
+    return int(stored.metadata.resource_version or 0)

@@ -1,0 +1,207 @@
+"""All instances of this host: turns orders into records and records into runners, and brings everything exclusive down when told.
+
+Absence of an order is no information: only `want: Down`, or the end of the session, stops anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from backstay_api.plain import HostAssignmentSpec, InstanceOrder, InstanceReport, RenderedResource
+
+from .core import rules
+from .core.books import Books, Record
+from .core.machine import Phase
+from .disk import DiskTrouble
+from .drivers.base import StopFailed
+from .journal import Found, Journal
+from .runner import DEFAULT_TIMEOUT_S, RETRY_S, Runner, Tools
+
+log = logging.getLogger(__name__)
+
+ROUNDS_S: Final = RETRY_S
+"""Until a full disk, or something that could not be stopped, is tried again."""
+
+
+class Supervisor:
+    """Runners by UID of the HAInstance."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._journal: Journal = tools.journal
+        self._runners: dict[str, tuple[Runner, asyncio.Task[None]]] = {}
+        self._orders: Mapping[str, InstanceOrder] = {}
+        self._news = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._not_taken: dict[str, str] = {}
+        """Orders that could not be journalled, and why."""
+        self.trouble = ""
+
+    def assign(self, spec: HostAssignmentSpec) -> None:
+        """The newest orders."""
+        if spec.instances != self._orders:
+            self._orders = spec.instances
+            self._news.set()
+
+    def look_again(self) -> None:
+        """The session is another, or was published: orders mean something else now."""
+        self._news.set()
+
+    def changed(self) -> None:
+        """An instance has changed: others may have waited for that."""
+        self._settled.set()
+        for runner, _ in self._runners.values():
+            if runner.phase is Phase.STOPPED:
+                runner.poke()
+
+    async def run(self) -> None:
+        """Carry out orders until cancelled. What runs goes on running then."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await self._sync_runners(tasks)
+                await self._news.wait()
+                self._news.clear()
+                await self._take_orders()
+
+    # --- orders -----------------------------------------------------------------------------------------------
+
+    async def _take_orders(self) -> None:
+        """Journal what the orders say, all of them in one write."""
+        orders, self._not_taken = self._orders, {}
+        try:
+            before = self._journal.books
+            after = await self._journal.change(lambda books: _after_orders(books, orders))
+        except DiskTrouble as error:
+            self._not_taken = dict.fromkeys(orders, f"the order cannot be recorded: {error}")
+            asyncio.get_running_loop().call_later(ROUNDS_S, self._news.set)
+            self._tools.tell()
+            return
+        if after != before:
+            self._tools.tell()
+
+    async def _sync_runners(self, tasks: asyncio.TaskGroup) -> None:
+        """A runner for each open record; none for what an ended session has taken along."""
+        records = self._journal.books.records if self._journal.has_session else {}
+        gone = [uid for uid, (_, task) in self._runners.items() if uid not in records]
+        for uid in gone:
+            _, task = self._runners.pop(uid)
+            task.cancel()
+        for uid, record in records.items():
+            if uid in self._runners:
+                self._runners[uid][0].poke()
+            elif not record.closed:
+                self._add(uid, tasks)
+
+    def _add(self, uid: str, tasks: asyncio.TaskGroup) -> None:
+        runner = Runner(uid, self._tools)
+        self._runners[uid] = (runner, tasks.create_task(runner.run(), name=f"runner {uid}"))
+
+    # --- the end of a session ---------------------------------------------------------------------------------
+
+    async def wind_down(self, why: str) -> None:
+        """Nothing starts any more; returns when nothing exclusive of this session can still run."""
+        await self._journal.restrict(lambda books: books.sealed(why))
+        log.warning("session over", extra={"session": self._journal.books.session.text, "why": why})
+        self._news.set()
+        while left := _may_still_run(self._journal.books):
+            self.trouble = f"still to be stopped: {', '.join(left)}"
+            await self._settled.wait()
+            self._settled.clear()
+        self.trouble = ""
+
+    async def next_session(self, nonce: str) -> None:
+        """Record the end of the session and the begin of another, in one write."""
+        while True:
+            try:
+                await self._journal.change(lambda books: books.next_session(nonce))
+                break
+            except DiskTrouble as error:
+                self.trouble = f"everything is stopped, but that cannot be recorded: {error}"
+                await asyncio.sleep(ROUNDS_S)
+        self.trouble = ""
+        for uid in [uid for uid in self._runners if uid not in self._journal.books.records]:
+            self._runners.pop(uid)[1].cancel()
+        self._news.set()
+
+    async def stop_what_was_found(self, found: Found) -> None:
+        """No journal tells what runs: stop, verifiably, all that the inventory lists and all that is recognisably ours."""
+        if found.why:
+            log.error("state not trusted", extra={"why": found.why})
+        left: list[Sequence[RenderedResource]] = [*found.may_run, await self._tools.hands.leftovers()]
+        while left:
+            left = [group for group in left if not await self._stopped(group)]
+            if left:
+                await asyncio.sleep(ROUNDS_S)
+        self.trouble = ""
+
+    async def _stopped(self, group: Sequence[RenderedResource]) -> bool:
+        failures: list[str] = []
+        for resource in reversed(group):
+            try:
+                await self._tools.hands.driver(resource).stop(resource, timeout_s=DEFAULT_TIMEOUT_S)
+            except StopFailed as error:
+                failures.append(f"{resource.name}: {error}")
+        if failures:
+            self.trouble = f"left by an earlier agent, and not to be stopped: {'; '.join(failures)}"
+            log.error("leftovers not stopped", extra={"why": self.trouble})
+        return not failures
+
+    # --- what others are told ---------------------------------------------------------------------------------
+
+    def reports(self) -> dict[str, InstanceReport]:
+        """Everything that runs here, or did in this session and is still asked about."""
+        books = self._journal.books
+        told = {
+            uid: self._report(record)
+            for uid, record in books.records.items()
+            if record.may_run or not record.closed or uid in self._orders
+        }
+        for uid, why in self._not_taken.items():
+            order = self._orders.get(uid)
+            if uid not in told and order is not None and order.session == books.session:
+                told[uid] = _refusal(order, why)
+        return told
+
+    def ours(self) -> dict[str, tuple[RenderedResource, ...]]:
+        """What runs here by us, or may, by UID."""
+        records = self._journal.books.records.values() if self._journal.has_session else ()
+        return {record.uid: (*record.resources, *record.wanted) for record in records if not record.closed}
+
+    def _report(self, record: Record) -> InstanceReport:
+        known = self._runners.get(record.uid)
+        return known[0].report() if known else _bare_report(record)
+
+
+def _after_orders(books: Books, orders: Mapping[str, InstanceOrder]) -> Books:
+    for uid, order in orders.items():
+        taken = rules.take(uid, order, books)
+        if isinstance(taken, Record):
+            books = books.put(taken)
+    return books
+
+
+def _may_still_run(books: Books) -> list[str]:
+    return [record.title for record in books.records.values() if record.exclusive and record.may_run]
+
+
+def _refusal(order: InstanceOrder, why: str) -> InstanceReport:
+    return InstanceReport(
+        namespace=order.namespace, name=order.name, epoch=order.epoch, phase="Stopped", healthy=False, why=why
+    )
+
+
+def _bare_report(record: Record) -> InstanceReport:
+    """Of what has no runner: it is over, or its runner is only about to begin."""
+    return InstanceReport(
+        namespace=record.namespace,
+        name=record.name,
+        epoch=record.epoch,
+        phase="Running" if record.may_run else "Stopped",
+        released=record.closed,
+        revision=record.revision,
+        healthy=False,
+        restarts=record.restarts,
+    )

@@ -1,0 +1,364 @@
+"""Carries out one action: one preconditioned write, and what came of it goes into the mirror at once.
+
+Nothing here decides or retries. A conflict means "look again": the object is read and put into the mirror, and the next
+plan decides afresh. An outcome that nobody knows is looked up too; whatever it was, the next write names the version it is
+decided from, so at most one of the two can take effect. The assertions stay on: they are what a grant must never pass,
+whatever the planner says.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, assert_never
+
+from backstay_api import lease as leases
+from backstay_api.client import Api
+from backstay_api.errors import (
+    AlreadyExists,
+    ApiError,
+    ApiTrouble,
+    Conflict,
+    NotFound,
+    OutcomeUnknown,
+)
+from backstay_api.kinds import Kind, Meta
+from backstay_api.lease import HostLease
+from backstay_api.models import FenceRequest, HAInstance, HAService, Host, HostAssignment
+from backstay_api.models.assignment import HostAssignmentSpec
+from backstay_api.models.base import Meta as ObjectMeta
+from backstay_api.models.base import Object
+from backstay_api.models.instance import HAInstanceSpec
+from backstay_api.object_kinds import (
+    FENCE_REQUESTS,
+    HA_INSTANCES,
+    HA_SERVICES,
+    HOST_ASSIGNMENTS,
+    HOST_LEASES,
+    HOSTS,
+    RESOURCE_CLAIMS,
+    Unreadable,
+)
+from backstay_operator.control.mirror import Mirror
+from backstay_operator.control.subjects import KINDS, Subject, is_for_people, subject_of
+from backstay_operator.planner.actions import (
+    Action,
+    Assign,
+    CreateClaim,
+    CreateInstance,
+    CreateLease,
+    DeleteClaim,
+    DeleteFence,
+    DeleteInstance,
+    RemoveMoveWish,
+    ReopenLease,
+    ReportUnreadable,
+    RequestFence,
+    SealLease,
+    SetFinalizer,
+    UpdateFence,
+    WriteHostStatus,
+    WriteInstance,
+    WriteServiceStatus,
+)
+from backstay_operator.planner.moves import MOVE_ANNOTATION
+from backstay_operator.planner.orders import MOST_BYTES, merge_forward
+from backstay_operator.planner.ownership import HOST_FINALIZER, INSTANCE_FINALIZER, SERVICE_FINALIZER
+
+WRITE_TIMEOUT_S: Final = 5.0
+_TEXT_LIMIT: Final = 4096
+
+FINALIZERS: Final[Mapping[type[Object], str]] = {
+    HAService: SERVICE_FINALIZER,
+    HAInstance: INSTANCE_FINALIZER,
+    Host: HOST_FINALIZER,
+}
+
+
+class Outcome(Enum):
+    DONE = "done"
+    LOOK_AGAIN = "look_again"
+    """It was decided from an older version, or the object is gone: nothing was written."""
+    REFUSED = "refused"
+    """The API server will not have it, however often it is sent."""
+    TROUBLE = "trouble"
+    """The way to the API server is in trouble; nobody may know what came of it."""
+
+
+@dataclass(frozen=True)
+class Result:
+    outcome: Outcome
+    why: str = ""
+
+
+class Refused(Exception):
+    """We do not even send it; the message says why to a person."""
+
+
+class Hands:
+    """Writes through lanes of their own, so that what is only told never delays what acts."""
+
+    def __init__(self, api: Api, mirror: Mirror) -> None:
+        self._acting = api.lane("acting")
+        self._telling = api.lane("telling")
+        self._mirror = mirror
+
+    async def apply(self, action: Action) -> Result:
+        """Do it once, and say what is now true."""
+        subject = subject_of(action)
+        api = self._telling if is_for_people(action) else self._acting
+        try:
+            await self._do(api, action)
+        except (Conflict, AlreadyExists, NotFound) as error:
+            seen = await self.look_again(subject)
+            return Result(Outcome.LOOK_AGAIN if seen else Outcome.TROUBLE, str(error))
+        except OutcomeUnknown as error:
+            seen = await self.look_again(subject)
+            return Result(Outcome.LOOK_AGAIN if seen else Outcome.TROUBLE, str(error))
+        except ApiTrouble as error:
+            return Result(Outcome.TROUBLE, str(error))
+        except (ApiError, Refused) as error:
+            return Result(Outcome.REFUSED, str(error))
+        return Result(Outcome.DONE)
+
+    async def look_again(self, subject: Subject) -> bool:
+        """Read one object into the mirror; False if that could not be done."""
+        before = self._mirror.meta(subject.kind, subject.key)
+        try:
+            body = await self._acting.get(
+                _raw(subject.kind), subject.name, subject.namespace, timeout_s=WRITE_TIMEOUT_S
+            )
+        except NotFound:
+            if before is not None:
+                self._mirror.forget(subject.kind, before)
+            return True
+        except ApiError:
+            return False
+        self._mirror.put(subject.kind, subject.kind.read(body), Meta.of(body))
+        return True
+
+    async def _do(self, api: Api, action: Action) -> None:  # noqa: C901 (one flat table of all actions)
+        match action:
+            case CreateInstance():
+                await self._create_instance(api, action)
+            case WriteInstance():
+                await self._write_instance(api, action)
+            case DeleteInstance():
+                await self._delete_instance(api, action.before)
+            case CreateLease():
+                await self._create(api, HOST_LEASES, leases.new(action.host), leases.NAMESPACE)
+            case SealLease():
+                assert not action.lease.sealed, f"{action.lease.host}: its lease is sealed already"
+                await self._replace(api, HOST_LEASES, action.lease.sealed_())
+            case ReopenLease():
+                opened = action.lease.reopened(action.session.text, action.session.seq)
+                await self._replace(api, HOST_LEASES, opened)
+            case Assign():
+                await self._assign(api, action)
+            case RequestFence():
+                wanted = FenceRequest(metadata=ObjectMeta(name=action.name), spec=action.spec)
+                await self._create(api, FENCE_REQUESTS, wanted)
+            case UpdateFence():
+                spec = {"want": action.want, "why": action.why[:_TEXT_LIMIT]}
+                await self._patch(api, FENCE_REQUESTS, action.before, {"spec": spec})
+            case DeleteFence() | DeleteClaim():
+                kind: Kind[Any] = FENCE_REQUESTS if isinstance(action, DeleteFence) else RESOURCE_CLAIMS
+                await self._delete(api, kind, action.before)
+            case CreateClaim():
+                await self._create(api, RESOURCE_CLAIMS, action.claim)
+            case SetFinalizer():
+                await self._set_finalizer(api, action.before, present=action.present)
+            case RemoveMoveWish():
+                body = {"metadata": {"annotations": {MOVE_ANNOTATION: None}}}
+                await self._patch(api, HA_SERVICES, action.before, body)
+            case WriteServiceStatus():
+                status = {**dict.fromkeys(_status_fields(), None), **action.status.wire()}
+                await self._patch(api, HA_SERVICES, action.before, {"status": status}, subresource="status")
+            case WriteHostStatus():
+                assert "fencing" not in action.status, "Host.status.fencing belongs to the fencer"
+                await self._patch(api, HOSTS, action.before, {"status": action.status}, subresource="status")
+            case ReportUnreadable():
+                await self._report_unreadable(api, action)
+            case _:
+                assert_never(action)
+
+    # --- instances ----------------------------------------------------------------------------------------------
+
+    async def _create_instance(self, api: Api, action: CreateInstance) -> None:
+        assert action.spec.epoch == 0 and action.spec.grant is None, f"{action.name}: the first epoch is granted by CAS"
+        metadata = ObjectMeta(name=action.name, namespace=action.namespace, finalizers=[INSTANCE_FINALIZER])
+        await self._create(api, HA_INSTANCES, HAInstance(metadata=metadata, spec=action.spec), action.namespace)
+
+    async def _write_instance(self, api: Api, action: WriteInstance) -> None:
+        before = action.before
+        check_step(before.spec, action.spec)
+        await self._replace(api, HA_INSTANCES, before.model_copy(update={"spec": action.spec}))
+
+    async def _delete_instance(self, api: Api, before: HAInstance) -> None:
+        """Marked first, by UID and version; then our finalizer goes, by the version of the mark. A grant between the two
+        would move the version."""
+        assert before.spec.grant is None, f"{before.key}: epoch {before.spec.epoch} is not closed"
+        if before.metadata.deletion_timestamp is None:
+            await api.delete(
+                HA_INSTANCES,
+                before.metadata.name,
+                before.metadata.namespace or "",
+                uid=before.uid,
+                resource_version=before.metadata.resource_version,
+                timeout_s=WRITE_TIMEOUT_S,
+            )
+            if not before.metadata.finalizers:
+                self._gone(HA_INSTANCES, before)
+                return
+            marked = await api.get(HA_INSTANCES, before.metadata.name, before.metadata.namespace or "")
+            if isinstance(marked, Unreadable) or marked.uid != before.uid or marked.spec.grant is not None:
+                raise Conflict(f"{before.key} has changed since it was marked for deletion")
+            self._keep(HA_INSTANCES, marked)
+            before = marked
+        await self._set_finalizer(api, before, present=False)
+
+    # --- assignments --------------------------------------------------------------------------------------------
+
+    async def _assign(self, api: Api, action: Assign) -> None:
+        if ("HostAssignment", action.host) in self._mirror.world.unreadable:
+            raise Refused(f"HostAssignment {action.host} cannot be read, so its orders cannot be brought forward")
+        stored = self._mirror.world.assignments.get(action.host)
+        if stored is None:
+            _check_size(action.host, action.spec)
+            wanted = HostAssignment(metadata=ObjectMeta(name=action.host), spec=action.spec)
+            await self._create(api, HOST_ASSIGNMENTS, wanted)
+            return
+        spec = merge_forward(stored.spec, action.spec, action.over)
+        if spec == stored.spec:
+            return
+        _check_forward(stored.spec, spec)
+        _check_size(action.host, spec)
+        await self._replace(api, HOST_ASSIGNMENTS, stored.model_copy(update={"spec": spec}))
+
+    # --- what people read ---------------------------------------------------------------------------------------
+
+    async def _report_unreadable(self, api: Api, action: ReportUnreadable) -> None:
+        subject = subject_of(action)
+        known = self._mirror.meta(subject.kind, subject.key)
+        if known is None:
+            return
+        message = action.message[:_TEXT_LIMIT]
+        types = {"Accepted": "False", "Ready": "Unknown"} if action.kind == "HAService" else {"Ready": "Unknown"}
+        conditions = [
+            {
+                "type": type_,
+                "status": status,
+                "reason": "Unreadable",
+                "message": message,
+                "lastTransitionTime": self._mirror.world.wall,
+                "observedGeneration": action.generation,
+            }
+            for type_, status in types.items()
+        ]
+        status: dict[str, Any] = {"conditions": conditions}
+        if action.kind == "HAService":
+            status["observedGeneration"] = action.generation
+        body = {"metadata": {"resourceVersion": known.resource_version}, "status": status}
+        written = await api.patch(
+            _raw(subject.kind), subject.name, body, subject.namespace, subresource="status", timeout_s=WRITE_TIMEOUT_S
+        )
+        self._mirror.put(subject.kind, subject.kind.read(written), Meta.of(written))
+
+    # --- the four writes ----------------------------------------------------------------------------------------
+
+    async def _create(self, api: Api, kind: Kind[Any], obj: Any, namespace: str = "") -> None:
+        self._keep(kind, await api.create(kind, obj, namespace, timeout_s=WRITE_TIMEOUT_S))
+
+    async def _replace(self, api: Api, kind: Kind[Any], obj: Any) -> None:
+        self._keep(kind, await api.replace(kind, obj, timeout_s=WRITE_TIMEOUT_S))
+
+    async def _patch(
+        self, api: Api, kind: Kind[Any], before: Object, body: Mapping[str, Any], *, subresource: str = ""
+    ) -> None:
+        """A merge patch of exactly this version."""
+        version = before.metadata.resource_version
+        assert version, f"{before.key}: a patch without a version is no compare-and-swap"
+        metadata = {**body.get("metadata", {}), "resourceVersion": version}
+        written = await api.patch(
+            kind,
+            before.metadata.name,
+            {**body, "metadata": metadata},
+            before.metadata.namespace or "",
+            subresource=subresource,
+            timeout_s=WRITE_TIMEOUT_S,
+        )
+        self._keep(kind, written)
+
+    async def _delete(self, api: Api, kind: Kind[Any], before: Object) -> None:
+        await api.delete(
+            kind,
+            before.metadata.name,
+            before.metadata.namespace or "",
+            uid=before.uid,
+            resource_version=before.metadata.resource_version,
+            timeout_s=WRITE_TIMEOUT_S,
+        )
+        if not before.metadata.finalizers:
+            self._gone(kind, before)
+
+    async def _set_finalizer(self, api: Api, before: HAService | Host | HAInstance, *, present: bool) -> None:
+        kind = KINDS[type(before).__name__]
+        ours = FINALIZERS[type(before)]
+        others = [each for each in before.metadata.finalizers or [] if each != ours]
+        wanted = [*others, ours] if present else others
+        await self._patch(api, kind, before, {"metadata": {"finalizers": wanted or None}})
+        if before.metadata.deletion_timestamp is not None and not wanted:
+            # The answer was its last state: it is gone now.
+            self._gone(kind, before)
+
+    def _keep(self, kind: Kind[Any], written: Any) -> None:
+        self._mirror.put(kind, written, meta_of(written))
+
+    def _gone(self, kind: Kind[Any], before: Object) -> None:
+        self._mirror.drop(kind, meta_of(before))
+
+
+def meta_of(obj: Object | HostLease | Unreadable) -> Meta:
+    """Identity of something that was read."""
+    if isinstance(obj, HostLease):
+        return Meta(leases.NAMESPACE, obj.host, obj.uid, obj.resource_version)
+    if isinstance(obj, Unreadable):
+        # Our own write came back as something we cannot read: another version of this program is at work.
+        raise Conflict(f"{obj.kind} {obj.key} cannot be read after it was written: {obj.why}")
+    meta = obj.metadata
+    return Meta(meta.namespace or "", meta.name, obj.uid, meta.resource_version or "")
+
+
+def check_step(before: HAInstanceSpec, after: HAInstanceSpec) -> None:
+    """The rules of a grant, once more where it is sent: the API server holds them too, and so does the planner."""
+    for rule in HAInstanceSpec.rules:
+        kept = rule.check(before, after) if rule.is_transition else rule.check(after)
+        assert kept, f"{rule.message}: {before} -> {after}"
+
+
+def _check_forward(stored: HostAssignmentSpec, wanted: HostAssignmentSpec) -> None:
+    for uid, order in wanted.instances.items():
+        old = stored.instances.get(uid)
+        assert old is None or order.epoch >= old.epoch, f"{order.name}: epoch {old.epoch} after {order.epoch}"
+
+
+def _check_size(host: str, spec: HostAssignmentSpec) -> None:
+    size = len(json.dumps(spec.wire()))
+    if size > MOST_BYTES:
+        raise Refused(
+            f"the orders for {host} would be {size // 1024} KiB, more than {MOST_BYTES // 1024} KiB: "
+            "spread its services over more hosts, or keep fewer standbys"
+        )
+
+
+def _status_fields() -> list[str]:
+    fields = HAService.model_fields["status"].annotation
+    assert fields is not None
+    return [each.alias or name for name, each in fields.model_fields.items()]
+
+
+def _raw(kind: Kind[Any]) -> Kind[Any]:
+    """The same objects, not read."""
+    return Kind(kind.group, kind.version, kind.plural, kind.kind, kind.namespaced, dict, dict, kind.has_status)

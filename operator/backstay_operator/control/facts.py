@@ -1,0 +1,45 @@
+"""What the operator knows of itself, as plain numbers: kept where things happen, rendered by `endpoints`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final
+
+PLAN_BUCKETS_S: Final = (0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
+
+
+@dataclass
+class Histogram:
+    """Durations counted into buckets."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * (len(PLAN_BUCKETS_S) + 1))
+    sum_s: float = 0.0
+
+    def add(self, value_s: float) -> None:
+        """Count one."""
+        at = next((index for index, bound_s in enumerate(PLAN_BUCKETS_S) if value_s <= bound_s), len(PLAN_BUCKETS_S))
+        self.counts[at] += 1
+        self.sum_s += value_s
+
+
+@dataclass
+class Facts:
+    """Times are on the loop's clock."""
+
+    started_at_s: float = 0.0
+    planned_at_s: float | None = None
+    """When the last plan was made."""
+    waiting_for: str = "the first lists"
+    """Why no plan is made; empty while plans are made."""
+    plan: Histogram = field(default_factory=Histogram)
+    plan_actions: int = 0
+    """Actions in the last plan."""
+    writes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By type of action and outcome."""
+    failovers: Counter[str] = field(default_factory=Counter)
+    """Grants that followed an epoch which was closed by this evidence."""
+    events_lost: int = 0
+    """Events for people that could not be posted or were too many."""
+    ear_restarts: int = 0
+    """How often kopf died and was started again."""

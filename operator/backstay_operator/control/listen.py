@@ -1,0 +1,123 @@
+"""Hearing through our own client: every kind by an informer, and a whole list now and then that repairs what was lost.
+
+The Leases are always heard so: they are the hot path. The other kinds are heard so until kopf is up (importing it takes
+longer than a first plan), whenever kopf is down, and always in the simulator and in tests: same mirror, same calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Iterable
+from typing import Any, Final
+
+from backstay_api import lease as leases
+from backstay_api.client import Api, Event, EventType
+from backstay_api.errors import ApiError
+from backstay_api.informer import LEASE_BACKOFF, Backoff, Informer
+from backstay_api.kinds import Kind
+from backstay_api.object_kinds import HOST_LEASES
+from backstay_operator.control.mirror import ALL_KINDS, OWN_KINDS, Mirror
+
+log = logging.getLogger(__name__)
+
+RESYNC_S: Final = (30.0, 60.0)
+"""Between these two, at random, so that replicas and kinds do not all list at once."""
+
+_BACKOFF: Final = Backoff(0.1, 1.0)
+_LIST_TIMEOUT_S: Final = 20.0
+
+
+class Ears:
+    """Informers for some kinds, from `run` until it is cancelled."""
+
+    def __init__(self, api: Api, mirror: Mirror, kinds: Iterable[Kind[Any]] = ALL_KINDS, *, rng: random.Random) -> None:
+        self._mirror = mirror
+        self._informers = {kind: _informer(api, kind, rng) for kind in kinds}
+
+    async def run(self) -> None:
+        """Hear for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            for kind, informer in self._informers.items():
+                tasks.create_task(self._hear(kind, informer), name=f"hear {kind.plural}")
+                tasks.create_task(self._note_listed(kind, informer), name=f"first list of {kind.plural}")
+
+    @property
+    def trouble(self) -> str:
+        """Why something is not heard now; empty while all is."""
+        return "; ".join(f"{kind.plural}: {each.trouble}" for kind, each in self._informers.items() if each.trouble)
+
+    def heard_at_s(self) -> dict[str, float]:
+        """By kind: when the server was last heard, on the loop's clock."""
+        return {
+            kind.kind: informer.last_heard_at_s
+            for kind, informer in self._informers.items()
+            if informer.last_heard_at_s is not None
+        }
+
+    async def _hear(self, kind: Kind[Any], informer: Informer[Any]) -> None:
+        def on_event(event: Event[Any]) -> None:
+            if event.type is EventType.DELETED:
+                self._mirror.drop(kind, event.meta)
+            else:
+                self._mirror.put(kind, event.object, event.meta)
+
+        await informer.run(on_event)
+
+    async def _note_listed(self, kind: Kind[Any], informer: Informer[Any]) -> None:
+        await informer.synced.wait()
+        self._mirror.note_listed(kind)
+
+
+class Resync:
+    """Lists every kind now and then and holds the mirror against it."""
+
+    def __init__(self, api: Api, mirror: Mirror, *, rng: random.Random) -> None:
+        self._api = api
+        self._mirror = mirror
+        self._rng = rng
+        self._wanted = asyncio.Event()
+        self.done_at_s: dict[str, float] = {}
+        """By kind: when it was last held against a list."""
+
+    def hurry(self) -> None:
+        """List all kinds now: something may have been missed."""
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(self._rng.uniform(*RESYNC_S)):
+                    await self._wanted.wait()
+            except TimeoutError:
+                pass
+            self._wanted.clear()
+            for kind in OWN_KINDS:
+                await self.once(kind)
+
+    async def once(self, kind: Kind[Any], *, namespace: str = "") -> bool:
+        """Hold one kind against a list; False if the list could not be had."""
+        try:
+            listing = await self._api.list(kind, namespace, timeout_s=_LIST_TIMEOUT_S)
+        except ApiError as error:
+            log.warning("list failed", extra={"kind": kind.kind, "why": str(error)})
+            return False
+        repair = self._mirror.repair(kind, listing.entries, int(listing.resource_version))
+        self.done_at_s[kind.kind] = asyncio.get_running_loop().time()
+        if repair.ghosts:
+            log.warning("ghosts dropped", extra={"kind": kind.kind, "ghosts": repair.ghosts})
+        return True
+
+
+def _informer(api: Api, kind: Kind[Any], rng: random.Random) -> Informer[Any]:
+    if kind is HOST_LEASES:
+        return Informer(
+            api,
+            kind,
+            rng=rng,
+            namespace=leases.NAMESPACE,
+            backoff=LEASE_BACKOFF,
+        )
+    return Informer(api, kind, rng=rng, backoff=_BACKOFF)

@@ -1,0 +1,157 @@
+"""The one loop: wait until something has changed or is due, take the picture, plan, carry out.
+
+Actions of one round run side by side, at most one write to each object at a time; the next round does not wait for the
+slowest of them, it leaves alone what is still under way. So a write that hangs delays its own object and nothing else,
+and still no object is ever planned on before our own last write to it is in the picture.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from backstay_operator.control.apply import Hands, Outcome, Result
+from backstay_operator.control.facts import Facts
+from backstay_operator.control.leader import Leadership
+from backstay_operator.control.mirror import Mirror
+from backstay_operator.control.recorder import Said
+from backstay_operator.control.subjects import Subject, is_for_people, subject_of
+from backstay_operator.control.tell import tell
+from backstay_operator.control.turns import Turns
+from backstay_operator.control.urgency import Soon
+from backstay_operator.planner.actions import Action, Plan, WriteInstance
+from backstay_operator.planner.world import World
+
+log = logging.getLogger(__name__)
+
+GATHER_S: Final = 0.02
+"""Changes that are not urgent wait so long for others of their kind."""
+HEARTBEAT_S: Final = 5.0
+"""A plan is made at least so often: some wishes end by wall time, and liveness is judged by the age of the last plan."""
+AT_LEAST_S: Final = 0.002
+"""A deadline that is already over must not make the loop spin."""
+WRITERS: Final = 16
+TELLERS: Final = 4
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the loop is made of."""
+
+    mirror: Mirror
+    plan: Callable[[World], Plan]
+    hands: Hands
+    leader: Leadership
+    judge_path: Callable[[], str]
+    """Judge our own path as of now; a sentence if it is in trouble."""
+    say: Callable[[Said], None]
+    facts: Facts
+    clock: Callable[[], float]
+    rng: random.Random
+
+
+class Reconciler:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._turns = Turns(version=self._version, rng=parts.rng)
+        self._poked = asyncio.Event()
+        self._urgent = asyncio.Event()
+        self._wake_at_s = 0.0
+        self._writers = asyncio.Semaphore(WRITERS)
+        self._tellers = asyncio.Semaphore(TELLERS)
+        parts.mirror.on_change(self.poke)
+
+    def poke(self, soon: Soon = Soon.NOW) -> None:
+        """Something has changed."""
+        self._poked.set()
+        if soon is Soon.NOW:
+            self._urgent.set()
+
+    def recovered(self) -> None:
+        """The API server is back: what failed without it is tried again at once."""
+        self._turns.forgive()
+        self.poke()
+
+    async def run(self) -> None:
+        """Until cancelled. A broken invariant, here or in the planner, ends it: the process is started again."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                for action in self.round():
+                    tasks.create_task(self._carry_out(action), name=f"{type(action).__name__} {subject_of(action).key}")
+                await self._wait()
+
+    def round(self) -> tuple[Action, ...]:
+        """One look, one plan: what is begun now."""
+        parts, facts = self._parts, self._parts.facts
+        trouble = parts.judge_path()
+        now_s = parts.clock()
+        if parts.mirror.missing:
+            facts.waiting_for = f"the first list of {', '.join(parts.mirror.missing)}" + (
+                f" ({trouble})" if trouble else ""
+            )
+            self._wake_at_s = now_s + HEARTBEAT_S
+            return ()
+        plan = parts.plan(parts.mirror.snapshot())
+        facts.waiting_for, facts.planned_at_s, facts.plan_actions = "", now_s, len(plan.actions)
+        facts.plan.add(parts.clock() - now_s)
+        turn = self._turns.take(plan.actions, now_s=now_s, leads=parts.leader.leads())
+        wakes = (plan.wake_at_s, turn.wake_at_s, now_s + HEARTBEAT_S)
+        self._wake_at_s = max(now_s + AT_LEAST_S, min(at_s for at_s in wakes if at_s is not None))
+        return turn.actions
+
+    async def _wait(self) -> None:
+        """Until the deadline, or until something has changed; then for others like it, unless it is urgent."""
+        try:
+            async with asyncio.timeout_at(self._wake_at_s):
+                await self._poked.wait()
+            async with asyncio.timeout(GATHER_S):
+                await self._urgent.wait()
+        except TimeoutError:
+            pass
+        self._poked.clear()
+        self._urgent.clear()
+
+    async def _carry_out(self, action: Action) -> None:
+        subject = subject_of(action)
+        decided_at = self._version(subject)
+        led = self._parts.leader.leads()
+        async with self._tellers if is_for_people(action) else self._writers:
+            if led and not self._parts.leader.leads():
+                # Lost while it waited: as a follower it may be our turn again later.
+                result = Result(Outcome.LOOK_AGAIN, "this replica no longer leads")
+            else:
+                result = await self._parts.hands.apply(action)
+        self._note(action, subject, result)
+        self._turns.done(
+            action,
+            decided_at=decided_at,
+            in_trouble=result.outcome is Outcome.TROUBLE,
+            now_s=self._parts.clock(),
+        )
+        self.poke(Soon.GATHER if is_for_people(action) else Soon.NOW)
+
+    def _note(self, action: Action, subject: Subject, result: Result) -> None:
+        facts, name = self._parts.facts, type(action).__name__
+        facts.writes[name, result.outcome.value] += 1
+        fields = {"action": name, "object": subject.key, "why": action.why}
+        if result.outcome is Outcome.DONE:
+            log.log(logging.DEBUG if is_for_people(action) else logging.INFO, "done", extra=fields)
+            if isinstance(action, WriteInstance) and action.spec.grant is not None and action.spec.closed is not None:
+                facts.failovers[action.spec.closed.evidence] += 1
+        elif result.outcome is Outcome.LOOK_AGAIN:
+            log.debug("decided from an older version", extra={**fields, "answer": result.why})
+        else:
+            log.warning("not done", extra={**fields, "outcome": result.outcome.value, "answer": result.why})
+        if said := tell(action, result, self._uid):
+            self._parts.say(said)
+
+    def _version(self, subject: Subject) -> str:
+        return self._parts.mirror.version(subject.kind, subject.key)
+
+    def _uid(self, subject: Subject) -> str:
+        meta = self._parts.mirror.meta(subject.kind, subject.key)
+        return meta.uid if meta else ""

@@ -1,0 +1,114 @@
+"""One replica of the operator, put together on any `Api`: what production, the simulator and the tests run alike.
+
+Only three things differ: the API behind `api`, whether kopf or our own informers are the ear, and who serves the
+endpoints. All tasks live and die together; whoever started the replica starts it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from backstay_api.client import Api
+from backstay_api.names import SYSTEM_NAMESPACE
+from backstay_api.object_kinds import HOST_LEASES
+from backstay_operator.control.apply import Hands
+from backstay_operator.control.facts import Facts
+from backstay_operator.control.leader import AlwaysLeads, Leader, Leadership
+from backstay_operator.control.listen import Ears, Resync
+from backstay_operator.control.mirror import OWN_KINDS, Mirror
+from backstay_operator.control.own_path import OwnPathWatch
+from backstay_operator.control.reconciler import Parts, Reconciler
+from backstay_operator.control.recorder import Recorder
+from backstay_operator.planner.actions import Plan
+from backstay_operator.planner.plan import plan
+from backstay_operator.planner.world import Settings, World
+
+Planner = Callable[[World], Plan]
+
+
+@dataclass(frozen=True)
+class Replica:
+    """Who and where this replica is."""
+
+    identity: str
+    wall: Callable[[], str]
+    """RFC 3339 for people."""
+    rng: random.Random
+    settings: Settings = field(default_factory=Settings)
+    namespace: str = SYSTEM_NAMESPACE
+    standalone: bool = False
+    """Known to be the only one: no leader Lease."""
+
+
+class Operator:
+    """All parts of one replica. To be made inside the loop that runs it."""
+
+    def __init__(self, api: Api, replica: Replica, *, plan: Planner = plan) -> None:
+        clock = asyncio.get_running_loop().time
+        rng = replica.rng
+        self.replica = replica
+        self.facts = Facts(started_at_s=clock())
+        self.mirror = Mirror(clock=clock, wall=replica.wall, settings=replica.settings)
+        self.heartbeats = Ears(api.lane("leases"), self.mirror, [HOST_LEASES], rng=rng)
+        self.ears = Ears(api.lane("watches"), self.mirror, OWN_KINDS, rng=rng)
+        self.resync = Resync(api.lane("lists"), self.mirror, rng=rng)
+        self.path = OwnPathWatch(
+            api.lane("path"),
+            self.mirror,
+            namespace=replica.namespace,
+            watch_trouble=lambda: self.heartbeats.trouble,
+            clock=clock,
+        )
+        self.leader: Leadership = (
+            AlwaysLeads()
+            if replica.standalone
+            else Leader(
+                api,
+                identity=replica.identity,
+                clock=clock,
+                wall=replica.wall,
+                rng=rng,
+                namespace=replica.namespace,
+            )
+        )
+        self.recorder = Recorder(api, self.facts, identity=replica.identity, clock=clock, wall=replica.wall)
+        self.reconciler = Reconciler(
+            Parts(
+                mirror=self.mirror,
+                plan=plan,
+                hands=Hands(api, self.mirror),
+                leader=self.leader,
+                judge_path=self.path.judge,
+                say=self.recorder.say,
+                facts=self.facts,
+                clock=clock,
+                rng=rng,
+            )
+        )
+        self.path.on_recovery(self.reconciler.recovered)
+        self.path.on_recovery(self._list_again)
+
+    async def run(self, *, hear: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Until cancelled, or until one of its tasks ends: then all do. `hear` keeps the mirror; else our own informers."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_for_ever("heartbeats", self.heartbeats.run), name="heartbeats")
+            tasks.create_task(_for_ever("ear", hear or self.ears.run), name="ear")
+            tasks.create_task(_for_ever("resync", self.resync.run), name="resync")
+            tasks.create_task(_for_ever("own path", self.path.run), name="own path")
+            tasks.create_task(_for_ever("recorder", self.recorder.run), name="recorder")
+            tasks.create_task(_for_ever("reconciler", self.reconciler.run), name="reconciler")
+            if isinstance(self.leader, Leader):
+                tasks.create_task(_for_ever("leader", self.leader.run), name="leader")
+
+    def _list_again(self) -> None:
+        """After an outage; at the start everything is being listed anyway."""
+        if not self.mirror.missing:
+            self.resync.hurry()
+
+
+async def _for_ever(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    await work()
+    raise AssertionError(f"{name} ended, and nothing else may go on without it")

@@ -1,0 +1,74 @@
+"""What people are told of an action and of what came of it. Pure: an action in, an Event to be said (or none) out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from backstay_api.object_kinds import HA_SERVICES, HOSTS
+from backstay_operator.control.apply import Outcome, Result
+from backstay_operator.control.recorder import Said, Type
+from backstay_operator.control.subjects import Subject, is_for_people, subject_of
+from backstay_operator.planner.actions import (
+    Action,
+    CreateClaim,
+    RemoveMoveWish,
+    ReopenLease,
+    RequestFence,
+    SealLease,
+    UpdateFence,
+    WriteInstance,
+)
+
+UidOf = Callable[[Subject], str]
+
+
+def tell(action: Action, result: Result, uid_of: UidOf) -> Said | None:
+    """The Event for what was done or refused; None where it is no news for people."""
+    if result.outcome is Outcome.REFUSED:
+        about = subject_of(action)
+        note = f"{type(action).__name__} was refused: {result.why} (it was wanted because {_why(action)})"
+        return Said(about, uid_of(about), "Warning", "Refused", type(action).__name__, note)
+    if result.outcome is not Outcome.DONE or is_for_people(action):
+        return None
+    told = _decision(action)
+    if told is None:
+        return None
+    about, type_, reason = told
+    return Said(about, uid_of(about), type_, reason, type(action).__name__, _why(action))
+
+
+def _decision(action: Action) -> tuple[Subject, Type, str] | None:
+    match action:
+        case WriteInstance():
+            service = Subject(HA_SERVICES, action.before.metadata.namespace or "", action.spec.service.name)
+            if action.spec.grant is None:
+                return service, "Normal", "Closed"
+            return service, "Normal", "Granted"
+        case SealLease():
+            return _host(action.lease.host), "Warning", "Sealed"
+        case ReopenLease():
+            return _host(action.lease.host), "Normal", "Reopened"
+        case RequestFence():
+            return _host(action.spec.host), "Warning", "Fencing" if action.spec.want == "Off" else "Suspected"
+        case UpdateFence():
+            reasons = {"Observe": "Suspected", "Off": "Fencing", "Withdrawn": "FalseAlarm"}
+            return (
+                _host(action.before.spec.host),
+                "Normal" if action.want == "Withdrawn" else "Warning",
+                reasons[action.want],
+            )
+        case RemoveMoveWish():
+            return subject_of(action), "Normal", "MoveEnded"
+        case CreateClaim():
+            owner = action.claim.spec.owner
+            return Subject(HA_SERVICES, owner.namespace, owner.name), "Normal", "Claimed"
+        case _:
+            return None
+
+
+def _host(name: str) -> Subject:
+    return Subject(HOSTS, "", name)
+
+
+def _why(action: Action) -> str:
+    return action.why or "the plan says so"

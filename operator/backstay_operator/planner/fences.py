@@ -1,0 +1,270 @@
+"""What to do about a host that is late: look at its power, seal its session, want it off, or take all of that back.
+
+PROTOCOL 4. Only a session that holds an open grant for something exclusive is touched. Before any seal or `Off` the
+guard is asked, which knows all hosts; its refusals are sentences that users see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from backstay_api.lease import HostLease
+from backstay_api.models import FenceRequest, HAInstance, Host
+from backstay_api.models.fencing import FenceRequestSpec
+from backstay_api.models.instance import Grant, SessionRef
+
+from . import sessions
+from .actions import Action, DeleteFence, RequestFence, SealLease, UpdateFence
+from .evidence import Missing, closed, request_for, request_name
+from .liveness import (
+    BUDGET_PERIOD_S,
+    Liveness,
+    Storm,
+    age_s,
+    held,
+    holds_exclusively,
+    of_host,
+    spent_budget,
+    storm,
+    trusts_itself,
+)
+from .world import World
+
+Want = Literal["Observe", "Off", "Withdrawn"]
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What must be known of all hosts before one is sealed or fenced; worked out once a round."""
+
+    storm: Storm
+    spent: frozenset[str]
+    """Hosts that have used up a place in the hourly budget."""
+    within_budget: frozenset[str]
+    """Hosts that are lost now and for which the budget still has a place."""
+
+
+def guard(world: World) -> Guard:
+    """Look at all hosts."""
+    lost, spent = storm(world), spent_budget(world)
+    waiting = sorted(
+        (host for host in world.leases if _wants_fencing(world, host)), key=lambda h: _longest_first(world, h)
+    )
+    room = max(0, world.settings.fence_budget - len(spent))
+    new = [host for host in waiting if host not in spent]
+    return Guard(lost, spent, frozenset(new[:room]) | (spent & frozenset(waiting)))
+
+
+def held_back(world: World, guard: Guard, host: str) -> str | None:
+    """Why the session that holds this host's Lease may be neither sealed nor fenced now, as a sentence; None: it may."""
+    request = _present_request(world, host)
+    if request is not None and request.spec.confirm is not None:
+        return None
+    known = world.hosts.get(host)
+    if _is_hands_off(known):
+        return f"{host} is in maintenance (HandsOff): nobody is fenced"
+    if request is not None and request.status.power == "Off":
+        return None
+    if known is None or not known.spec.fencing.levels:
+        return f"{host} has no fencing device, so sealing it would prove nothing"
+    return _too_many(world, guard, host)
+
+
+def guards_refusal(world: World, guard: Guard, host: str) -> str:
+    """What the guard alone holds against fencing this lost host now; empty if it is not the guard."""
+    request = _present_request(world, host)
+    is_exempt = request is not None and (request.spec.confirm is not None or request.status.power == "Off")
+    is_asked = of_host(world, host) in (Liveness.SILENT, Liveness.SEALED) and _has_device(world.hosts.get(host))
+    return (_too_many(world, guard, host) or "") if is_asked and not is_exempt else ""
+
+
+def _too_many(world: World, guard: Guard, host: str) -> str | None:
+    if guard.storm.is_frozen:
+        return guard.storm.why
+    if host not in guard.within_budget:
+        return (
+            f"the budget of {world.settings.fence_budget} fenced hosts an hour is used up"
+            f" ({', '.join(sorted(guard.spent)) or 'it is 0'}); wait, or make sure that {host} is powered off"
+            f" and say so: `backstay fence {host} --confirm`"
+        )
+    return None
+
+
+def fence_actions(world: World, guard: Guard, host: str) -> list[Action]:
+    """Everything to be done about one host's sessions, present and past."""
+    return [*_present_actions(world, guard, host), *_past_actions(world, host)]
+
+
+# --- the session that holds the Lease --------------------------------------------------------------------------------
+
+
+def _present_actions(world: World, guard: Guard, host: str) -> list[Action]:
+    seen = world.leases.get(host)
+    if seen is None or not seen.lease.holder:
+        return []
+    state = of_host(world, host)
+    if state is Liveness.QUIET:
+        return _take_back(world, host, f"{host} has renewed its Lease: it was a false alarm")
+    if not holds_exclusively(world, host, seen.lease.holder):
+        return []
+    if state.is_late:
+        return [*_observe(world, host, f"{host} is {state.value.lower()}"), *_seal(world, guard, host, seen.lease)]
+    if state is Liveness.SEALED:
+        return _cut_off(world, guard, host, seen.lease)
+    return []
+
+
+def _observe(world: World, host: str, why: str) -> list[Action]:
+    if _is_hands_off(world.hosts.get(host)):
+        return []
+    return _want(world, host, "Observe", why)
+
+
+def _seal(world: World, guard: Guard, host: str, lease: HostLease) -> list[Action]:
+    why = _reason_to_seal(world, host)
+    if why is None or held_back(world, guard, host) is not None:
+        return []
+    assert trusts_itself(world), f"{host}: nobody is sealed while our own path is not healthy"
+    return [SealLease(lease, why)]
+
+
+def _reason_to_seal(world: World, host: str) -> str | None:
+    request, state = _present_request(world, host), of_host(world, host)
+    if request is not None and request.status.power == "Off":
+        return f"{host} is late, and its power was read off"
+    if state is not Liveness.SILENT:
+        return None
+    if request is not None and request.spec.confirm is not None:
+        return f"{host} is silent, and {request.spec.confirm.by} has confirmed that it is powered off"
+    # No age in the text: an action that another replica watches must stay the same while nothing changes.
+    return f"{host} is silent: three renewals in a row are missing"
+
+
+def _cut_off(world: World, guard: Guard, host: str, lease: HostLease) -> list[Action]:
+    assert lease.sealed, f"{host}: no Off for an unsealed session"
+    if not _proof_is_missing(world, host, lease.holder):
+        return []
+    if held_back(world, guard, host) is None and _has_device(world.hosts.get(host)):
+        return _want(world, host, "Off", f"{host} was silent; its session is sealed and must be proven to be over")
+    if _is_hands_off(world.hosts.get(host)):
+        return _take_back(world, host, f"{host} is in maintenance (HandsOff)")
+    request = _present_request(world, host)
+    # What has been ordered stays ordered when the guard closes behind it; a new order waits, and reads go on.
+    return (
+        [] if request is not None and request.spec.want == "Off" else _want(world, host, "Observe", f"{host} is sealed")
+    )
+
+
+def _proof_is_missing(world: World, host: str, holder: str) -> bool:
+    return any(
+        instance.spec.exclusive and isinstance(closed(world, instance), Missing)
+        for instance, grant in _held_instances(world, host)
+        if grant.session.text == holder
+    )
+
+
+def _want(world: World, host: str, want: Want, why: str) -> list[Action]:
+    request = _present_request(world, host)
+    if request is not None:
+        return [UpdateFence(request, want, why)] if _is_ahead(request, want) else []
+    session, machine = _present_grant(world, host)
+    known = world.hosts.get(host)
+    spec = FenceRequestSpec(
+        host=host,
+        session=session,
+        machine_uuid=machine,
+        want=want,
+        after=known.spec.fencing.after if known else "On",
+        why=why,
+    )
+    return [RequestFence(request_name(host, session), spec, why)]
+
+
+def _is_ahead(request: FenceRequest, want: Want) -> bool:
+    # An Off is taken back only as a false alarm, never weakened to a mere look.
+    return want != request.spec.want and not (want == "Observe" and request.spec.want == "Off")
+
+
+def _take_back(world: World, host: str, why: str) -> list[Action]:
+    request = _present_request(world, host)
+    if request is None or request.spec.want == "Withdrawn" or request.status.evidence is not None:
+        return []
+    return [UpdateFence(request, "Withdrawn", why)]
+
+
+# --- sessions of the past --------------------------------------------------------------------------------------------
+
+
+def _past_actions(world: World, host: str) -> list[Action]:
+    needed = {grant.session.text for _, grant in _held_instances(world, host)}
+    present = _present_request(world, host)
+    actions: list[Action] = []
+    for name in sorted(world.requests_of.get(host, ())):
+        request = world.requests[name]
+        if request.spec.session.text in needed:
+            continue
+        why = _why_nobody_needs(world, request)
+        if why is not None:
+            actions.append(DeleteFence(request, why))
+        elif request.status.evidence is None and request.spec.want == "Off":
+            actions.append(UpdateFence(request, "Withdrawn", f"nothing that session of {host} held is open any more"))
+        elif request.spec.want == "Observe" and request is not present:
+            actions.append(UpdateFence(request, "Withdrawn", f"another session holds the Lease of {host}"))
+    return actions
+
+
+def _why_nobody_needs(world: World, request: FenceRequest) -> str | None:
+    """Evidence is stored in the instances by now; the fencer still needs the request to power the host on again."""
+    host, session = request.spec.host, sessions.published(world, request.spec.host)
+    if host not in world.hosts:
+        return f"{host} has been removed"
+    if session is not None and session.seq > request.spec.session.seq:
+        return f"{host} has returned with session {session.seq}"
+    if request.status.powered_on and world.now_s - world.fenced_s.get(request.key, world.now_s) >= BUDGET_PERIOD_S:
+        return f"{host} was powered on again more than an hour ago"
+    return None
+
+
+# --- small questions -------------------------------------------------------------------------------------------------
+
+
+def _held_instances(world: World, host: str) -> Iterator[tuple[HAInstance, Grant]]:
+    for key in held(world, host):
+        grant = world.instances[key].spec.grant
+        if grant is not None:
+            yield world.instances[key], grant
+
+
+def _present_grant(world: World, host: str) -> tuple[SessionRef, str]:
+    holder = world.leases[host].lease.holder
+    return next((g.session, g.machine_uuid) for _, g in _held_instances(world, host) if g.session.text == holder)
+
+
+def _present_request(world: World, host: str) -> FenceRequest | None:
+    """The request for the session that holds the Lease now."""
+    seen = world.leases.get(host)
+    if seen is None or not seen.lease.holder:
+        return None
+    boot_id, _, nonce = seen.lease.holder.partition("/")
+    return request_for(world, host, SessionRef(boot_id=boot_id, nonce=nonce, seq=max(1, seen.lease.seq)))
+
+
+def _wants_fencing(world: World, host: str) -> bool:
+    state = of_host(world, host)
+    return state in (Liveness.SILENT, Liveness.SEALED) and holds_exclusively(
+        world, host, world.leases[host].lease.holder
+    )
+
+
+def _longest_first(world: World, host: str) -> tuple[float, str]:
+    return -age_s(world, world.leases[host]), host
+
+
+def _is_hands_off(host: Host | None) -> bool:
+    return host is not None and host.spec.maintenance is not None and host.spec.maintenance.mode == "HandsOff"
+
+
+def _has_device(host: Host | None) -> bool:
+    return host is not None and bool(host.spec.fencing.levels)

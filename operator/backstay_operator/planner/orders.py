@@ -1,0 +1,241 @@
+"""What each host is told: a projection of all HAInstances, never an authority, in which everything only moves forward.
+
+Absence is no information, so an entry goes only when its epoch is over *and* its host has nothing of it left to stop. That
+something was ever ordered Down is the whole memory of a move: an epoch that was ordered Down is never Up again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from backstay_api.models import HAInstance, HAService, HostAssignment
+from backstay_api.models.assignment import HostAssignmentSpec, InstanceOrder, StandbyOrder
+
+from . import render
+from .actions import Assign
+from .world import World
+
+# An object must stay well below what etcd takes (1.5 MiB); the host's own report shares it.
+MOST_BYTES: Final = 900 * 1024
+MOST_ENTRIES: Final = 256
+
+_Rank = tuple[int, bool, int]
+_NO_ORDERS: Final = HostAssignmentSpec()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the plans of all services say about one host."""
+
+    instances: Mapping[str, InstanceOrder]
+    standbys: Mapping[str, StandbyOrder]
+
+
+def merge_forward(
+    stored: HostAssignmentSpec, wanted: HostAssignmentSpec, over: Iterable[tuple[str, int]] = ()
+) -> HostAssignmentSpec:
+    """Bring stored orders forward: of two entries the later epoch wins, then Down, then the later revision.
+
+    `over` names entries that may go: UID and the epoch up to which nothing of it is left on this host.
+    """
+    limits = dict(over)
+    instances: dict[str, InstanceOrder] = {}
+    for uid in sorted({*stored.instances, *wanted.instances}):
+        entry = _later(stored.instances.get(uid), wanted.instances.get(uid))
+        if uid in wanted.instances or entry.epoch > limits.get(uid, -1):
+            instances[uid] = entry
+    standbys = {uid: _fresher(stored.standbys.get(uid), wanted.standbys[uid]) for uid in sorted(wanted.standbys)}
+    return HostAssignmentSpec.model_construct(heartbeat=wanted.heartbeat, instances=instances, standbys=standbys)
+
+
+def stored_order(world: World, host: str, instance: HAInstance) -> InstanceOrder | None:
+    """What the host has been told about the present epoch of an instance."""
+    assignment = world.assignments.get(host)
+    entry = assignment.spec.instances.get(instance.uid) if assignment else None
+    return entry if entry is not None and entry.epoch == instance.spec.epoch else None
+
+
+def order(
+    world: World, service: HAService | None, instance: HAInstance, want: Literal["Up", "Down"], why: str
+) -> InstanceOrder:
+    """What the holder shall be told. Without a service (none any more, or refused) its resources stay as they were."""
+    grant = instance.spec.grant
+    assert grant is not None, f"{instance.key}: an order needs a grant"
+    assert service is not None or want == "Down", f"{instance.key}: without a service there is nothing to run"
+    stored = stored_order(world, grant.host, instance)
+    revision = service.metadata.generation or 0 if service else 0
+    if stored is not None and (service is None or want == "Down" or stored.revision >= revision):
+        return stored if stored.want in (want, "Down") else stored.model_copy(update={"want": want, "why": why})
+    return InstanceOrder(
+        namespace=instance.metadata.namespace or "",
+        name=instance.metadata.name,
+        epoch=instance.spec.epoch,
+        session=grant.session,
+        want=want,
+        exclusive=instance.spec.exclusive,
+        revision=revision,
+        resources=render.resources(service) if service else [],
+        why=why,
+    )
+
+
+def standby_order(world: World, host: str, service: HAService, instance: HAInstance) -> StandbyOrder:
+    """What a host shall keep itself ready for."""
+    assignment = world.assignments.get(host)
+    stored = assignment.spec.standbys.get(instance.uid) if assignment else None
+    revision = service.metadata.generation or 0
+    if stored is not None and stored.revision >= revision:
+        return stored
+    return StandbyOrder(
+        namespace=instance.metadata.namespace or "",
+        name=instance.metadata.name,
+        revision=revision,
+        resources=render.resources(service),
+    )
+
+
+def too_large(world: World, host: str, service: HAService, instance: HAInstance) -> str | None:
+    """Why one more order does not fit on this host, as a sentence."""
+    assignment = world.assignments.get(host)
+    stored = assignment.spec if assignment else _NO_ORDERS
+    if instance.uid not in stored.instances and len(stored.instances) >= MOST_ENTRIES:
+        return f"{host} has orders for {MOST_ENTRIES} instances already, and no more fit into its HostAssignment"
+    size = _bytes(stored.model_copy(update={"standbys": {}}))
+    size += sum(len(resource.model_dump_json()) for resource in render.resources(service))
+    if size <= MOST_BYTES:
+        return None
+    return f"the orders for {host} would be {size // 1024} KiB, more than the {MOST_BYTES // 1024} that fit: make it smaller"
+
+
+def assign(world: World, host: str, wanted: Wanted) -> Assign | None:
+    """The write that brings this host's orders forward, if there is anything to bring."""
+    assignment, known = world.assignments.get(host), world.hosts.get(host)
+    if assignment is None and (known is None or known.metadata.deletion_timestamp is not None):
+        return None
+    if assignment is None and ("HostAssignment", host) in world.unreadable:
+        return None
+    stored = assignment.spec if assignment else _NO_ORDERS
+    downs, over = _leftovers(world, assignment, wanted.instances) if assignment else ({}, ())
+    spec = HostAssignmentSpec.model_construct(
+        heartbeat=known.spec.heartbeat if known else stored.heartbeat,
+        instances={**wanted.instances, **downs},
+        standbys=dict(wanted.standbys),
+    )
+    merged = merge_forward(stored, spec, over)
+    if assignment is not None and _is_same(stored, merged):
+        return None
+    fitting = _fitted(stored, spec, merged)
+    if assignment is not None and _is_same(stored, merge_forward(stored, fitting, over)):
+        return None
+    return Assign(host, fitting, _why(stored, merged, created=assignment is None), over)
+
+
+# --- what is left of epochs that are over ----------------------------------------------------------------------------
+
+
+def _leftovers(
+    world: World, assignment: HostAssignment, current: Mapping[str, InstanceOrder]
+) -> tuple[dict[str, InstanceOrder], tuple[tuple[str, int], ...]]:
+    """Entries nobody wants any more: those that must still be stopped, and those that may go."""
+    downs: dict[str, InstanceOrder] = {}
+    over: list[tuple[str, int]] = []
+    for uid in sorted(assignment.spec.instances):
+        entry = assignment.spec.instances[uid]
+        if uid in current or not _is_over(world, uid, entry):
+            continue
+        if _is_gone_from(assignment, uid, entry):
+            over.append((uid, entry.epoch))
+        elif entry.want == "Up" and _instance(world, uid, entry) is not None:
+            downs[uid] = entry.model_copy(update={"want": "Down", "why": f"epoch {entry.epoch} is over"})
+    return downs, tuple(over)
+
+
+def _is_over(world: World, uid: str, entry: InstanceOrder) -> bool:
+    instance = _instance(world, uid, entry)
+    if instance is None:
+        # Deleted (only closed instances are), or not seen yet: then the host's own word keeps the entry alive.
+        return ("HAInstance", f"{entry.namespace}/{entry.name}") not in world.unreadable
+    spec = instance.spec
+    return spec.epoch > entry.epoch or (spec.epoch == entry.epoch and spec.grant is None)
+
+
+def _is_gone_from(assignment: HostAssignment, uid: str, entry: InstanceOrder) -> bool:
+    """Whether the host has nothing of this epoch left: it has said so, or another session speaks and does not list it."""
+    report, session = assignment.status.instances.get(uid), assignment.status.session
+    if report is not None and (report.epoch > entry.epoch or (report.epoch == entry.epoch and report.released)):
+        return True
+    return report is None and session is not None and session.ref != entry.session
+
+
+def _instance(world: World, uid: str, entry: InstanceOrder) -> HAInstance | None:
+    instance = world.instances.get(f"{entry.namespace}/{entry.name}")
+    return instance if instance is not None and instance.uid == uid else None
+
+
+# --- comparing -------------------------------------------------------------------------------------------------------
+
+
+def _later(one: InstanceOrder | None, other: InstanceOrder | None) -> InstanceOrder:
+    if one is None or other is None:
+        entry = one or other
+        assert entry is not None, "one of two entries exists"
+        return entry
+    return one if _rank(one) >= _rank(other) else other
+
+
+def _rank(entry: InstanceOrder) -> _Rank:
+    return entry.epoch, entry.want == "Down", entry.revision
+
+
+def _fresher(stored: StandbyOrder | None, wanted: StandbyOrder) -> StandbyOrder:
+    return stored if stored is not None and stored.revision >= wanted.revision else wanted
+
+
+def _is_same(stored: HostAssignmentSpec, merged: HostAssignmentSpec) -> bool:
+    """Whether nothing was brought forward. Merging keeps what it does not change, so that identity will do."""
+    return (
+        stored.heartbeat == merged.heartbeat
+        and stored.instances.keys() == merged.instances.keys()
+        and stored.standbys.keys() == merged.standbys.keys()
+        and all(merged.instances[uid] is entry for uid, entry in stored.instances.items())
+        and all(merged.standbys[uid] is entry for uid, entry in stored.standbys.items())
+    )
+
+
+def _fitted(stored: HostAssignmentSpec, wanted: HostAssignmentSpec, merged: HostAssignmentSpec) -> HostAssignmentSpec:
+    """Without the standbys that do not fit, and at last without edits: what runs keeps its orders whatever the size."""
+    if len(merged.standbys) <= MOST_ENTRIES and _bytes(merged) <= MOST_BYTES:
+        return wanted
+    room = MOST_BYTES - _bytes(merged.model_copy(update={"standbys": {}}))
+    if room < 0:
+        kept = {uid: _unedited(stored.instances.get(uid), entry) for uid, entry in wanted.instances.items()}
+        return wanted.model_copy(update={"instances": kept, "standbys": dict(stored.standbys)})
+    standbys: dict[str, StandbyOrder] = {}
+    for uid in sorted(wanted.standbys):
+        room -= len(wanted.standbys[uid].model_dump_json()) + len(uid)
+        if room >= 0 and len(standbys) < MOST_ENTRIES:
+            standbys[uid] = wanted.standbys[uid]
+    return wanted.model_copy(update={"standbys": standbys})
+
+
+def _unedited(stored: InstanceOrder | None, wanted: InstanceOrder) -> InstanceOrder:
+    if stored is None or stored.epoch != wanted.epoch:
+        return wanted
+    return wanted.model_copy(update={"resources": stored.resources, "revision": stored.revision})
+
+
+def _bytes(spec: HostAssignmentSpec) -> int:
+    return len(spec.model_dump_json(by_alias=True, exclude_none=True))
+
+
+def _why(stored: HostAssignmentSpec, merged: HostAssignmentSpec, *, created: bool) -> str:
+    if created:
+        return "the host has no HostAssignment yet"
+    new = [entry for uid, entry in sorted(merged.instances.items()) if stored.instances.get(uid) is not entry]
+    if new:
+        return "; ".join(f"{e.namespace}/{e.name} epoch {e.epoch} {e.want}: {e.why}" for e in new[:3])
+    if stored.instances.keys() != merged.instances.keys():
+        return "entries of epochs that are over go"
+    return "other standbys, or another heartbeat"

@@ -1,0 +1,279 @@
+"""`plan(world) -> Plan`: facts in, actions with their reasons out. One way through; the topics decide.
+
+Planned service by service and host by host, so that a later change can plan only what was touched: what a service says
+about hosts (`ServicePlan`) depends on nothing but the world, and a host's plan only on what services say about it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from backstay_api.models import HAInstance, HAService
+from backstay_api.models.assignment import InstanceOrder, StandbyOrder
+
+from . import instances, moves, ownership
+from .acceptance import Acceptance, Accepted, accept
+from .actions import (
+    Action,
+    Assign,
+    CreateClaim,
+    CreateInstance,
+    CreateLease,
+    DeleteClaim,
+    DeleteFence,
+    DeleteInstance,
+    Plan,
+    RemoveMoveWish,
+    ReopenLease,
+    ReportUnreadable,
+    RequestFence,
+    SealLease,
+    SetFinalizer,
+    UpdateFence,
+    WriteHostStatus,
+    WriteInstance,
+    WriteServiceStatus,
+)
+from .evidence import Missing, closed
+from .fences import fence_actions, guards_refusal
+from .host_status import host_status
+from .instances import Course
+from .liveness import Liveness, held, next_look_s, of_host
+from .orders import Wanted, assign, standby_order
+from .placement import standbys
+from .rounds import Round, begin
+from .sessions import lease_actions
+from .status import service_status
+from .world import World
+
+
+@dataclass(frozen=True)
+class ServicePlan:
+    """What one service (or an instance without one) asks for."""
+
+    actions: tuple[Action, ...] = ()
+    orders: tuple[tuple[str, str, InstanceOrder], ...] = ()
+    """Host, UID of the HAInstance, order."""
+    standbys: tuple[tuple[str, str, StandbyOrder], ...] = ()
+    look_again_s: float | None = None
+
+
+def plan(world: World) -> Plan:
+    """Everything that is to be done now, the most urgent first, and when to look again if nothing changes."""
+    round_ = begin(world)
+    owned = ownership.claims_by_owner(world)
+    services = [plan_service(round_, key, owned) for key in sorted(world.services)]
+    services += [plan_ownerless(round_, key) for key in sorted(_ownerless(world))]
+    wanted = _by_host(services)
+    actions = [action for service in services for action in service.actions]
+    actions += [action for name in _hosts(world) for action in plan_host(round_, name, wanted.get(name, _NOTHING))]
+    actions += ownership.abandoned(world)
+    actions += _unreadable(world)
+    return Plan(tuple(sorted(actions, key=_urgency)), _wake_at_s(world, services))
+
+
+# --- services --------------------------------------------------------------------------------------------------------
+
+
+def plan_service(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) -> ServicePlan:
+    """What one service asks for."""
+    world, service = round_.world, round_.world.services[key]
+    claims = list(owned.get(service.uid, ()))
+    if service.metadata.deletion_timestamp is not None:
+        return _plan_deletion(round_, service, claims)
+    acceptance = accept(world, service)
+    instance = _instance_of(world, service)
+    actions: list[Action] = []
+    if isinstance(acceptance, Accepted):
+        actions += ownership.take(world, service)
+        actions += ownership.give_back_unused(world, service, instance, claims)
+    if instance is None:
+        actions += _creation(world, service, acceptance)
+        return ServicePlan((*actions, *moves.spent_wish(world, service, None), *_told(world, service, "")))
+    course = instances.course(round_, service, instance, acceptance)
+    actions += [*course.actions, *moves.spent_wish(world, service, instance), *_told(world, service, course.missing)]
+    ready = _standbys(world, service, instance, acceptance)
+    return ServicePlan(tuple(actions), _ordered(instance, course), ready, course.look_again_s)
+
+
+def plan_ownerless(round_: Round, key: str) -> ServicePlan:
+    """An instance without its service: stopped, proven over and deleted; or left as it is, if the service is only unreadable."""
+    world, instance = round_.world, round_.world.instances[key]
+    if ("HAService", _owner_key(instance)) in world.unreadable:
+        return ServicePlan(standbys=_stored_standbys(world, instance))
+    course = instances.leave(world, instance, f"its HAService {instance.spec.service.name} is gone")
+    return ServicePlan(course.actions, _ordered(instance, course))
+
+
+def _plan_deletion(round_: Round, service: HAService, claims: list[str]) -> ServicePlan:
+    world = round_.world
+    keys = sorted(world.instances_of.get(service.uid, ()))
+    if not keys:
+        return ServicePlan(tuple(ownership.let_go(world, service, claims)))
+    courses = [(world.instances[key], instances.leave(world, world.instances[key], "it is deleted")) for key in keys]
+    missing = "; ".join(filter(None, (course.missing for _, course in courses)))
+    actions = [action for _, course in courses for action in course.actions]
+    orders = tuple(order for instance, course in courses for order in _ordered(instance, course))
+    return ServicePlan((*actions, *_told(world, service, missing)), orders)
+
+
+def _instance_of(world: World, service: HAService) -> HAInstance | None:
+    instance = world.instances.get(_instance_key(service))
+    return instance if instance is not None and instance.spec.service.uid == service.uid else None
+
+
+def _instance_key(service: HAService) -> str:
+    return f"{service.metadata.namespace}/{instances.instance_name(service)}"
+
+
+def _creation(world: World, service: HAService, acceptance: Acceptance) -> list[Action]:
+    key = _instance_key(service)
+    is_taken = key in world.instances or ("HAInstance", key) in world.unreadable
+    if is_taken or not isinstance(acceptance, Accepted) or service.spec.state != "Running":
+        return []
+    return [instances.create(service)]
+
+
+def _ordered(instance: HAInstance, course: Course) -> tuple[tuple[str, str, InstanceOrder], ...]:
+    grant = instance.spec.grant
+    return ((grant.host, instance.uid, course.order),) if grant is not None and course.order is not None else ()
+
+
+def _standbys(
+    world: World, service: HAService, instance: HAInstance, acceptance: Acceptance
+) -> tuple[tuple[str, str, StandbyOrder], ...]:
+    if instance.metadata.deletion_timestamp is not None:
+        return ()
+    if not isinstance(acceptance, Accepted):
+        return _stored_standbys(world, instance)
+    holder = instance.spec.grant.host if instance.spec.grant else None
+    wished = moves.wished_host(service)
+    hosts = [*standbys(world, service, instance), *([wished] if wished is not None and wished in world.hosts else [])]
+    return tuple(
+        (host, instance.uid, standby_order(world, host, service, instance))
+        for host in dict.fromkeys(hosts)
+        if host != holder
+    )
+
+
+def _stored_standbys(world: World, instance: HAInstance) -> tuple[tuple[str, str, StandbyOrder], ...]:
+    """What cannot be rendered now stays as it was. Rare, so that looking at every host does no harm."""
+    return tuple(
+        (host, instance.uid, world.assignments[host].spec.standbys[instance.uid])
+        for host in sorted(world.assignments)
+        if instance.uid in world.assignments[host].spec.standbys
+    )
+
+
+def _told(world: World, service: HAService, missing: str) -> list[Action]:
+    status = service_status(world, service, missing=missing)
+    return [] if status == service.status else [WriteServiceStatus(service, status)]
+
+
+def _ownerless(world: World) -> Iterable[str]:
+    for key, instance in world.instances.items():
+        service = world.services.get(_owner_key(instance))
+        if service is None or service.uid != instance.spec.service.uid:
+            yield key
+
+
+def _owner_key(instance: HAInstance) -> str:
+    return f"{instance.metadata.namespace}/{instance.spec.service.name}"
+
+
+# --- hosts -----------------------------------------------------------------------------------------------------------
+
+_NOTHING: Final = Wanted({}, {})
+
+
+def plan_host(round_: Round, name: str, wanted: Wanted) -> list[Action]:
+    """What one host needs: its Lease, its orders, whatever its silence asks for, and what people are told of it."""
+    world = round_.world
+    actions = [*lease_actions(world, name), *fence_actions(world, round_.guard, name)]
+    orders = assign(world, name, wanted)
+    if orders is not None:
+        actions.append(orders)
+    is_needed = bool(wanted.standbys) or bool(wanted.instances) or bool(held(world, name))
+    actions += ownership.host_finalizer(world, name, is_needed=is_needed)
+    host = world.hosts.get(name)
+    patch = host_status(world, host, missing=_host_misses(round_, name)) if host is not None else None
+    if host is not None and patch is not None:
+        actions.append(WriteHostStatus(host, patch))
+    return actions
+
+
+def _host_misses(round_: Round, name: str) -> str:
+    """What stands between a lost or leaving host and the services that it still holds."""
+    world = round_.world
+    keys = held(world, name)
+    host = world.hosts.get(name)
+    is_leaving = host is not None and host.metadata.deletion_timestamp is not None
+    state = of_host(world, name)
+    if not keys or not (is_leaving or state in (Liveness.SILENT, Liveness.SEALED)):
+        return ""
+    held_here = f"it still holds {', '.join(keys[:5])}{' and others' if len(keys) > 5 else ''}"
+    proof = next((p.why for p in (closed(world, world.instances[key]) for key in keys) if isinstance(p, Missing)), "")
+    return "; ".join(filter(None, (held_here, proof, guards_refusal(world, round_.guard, name))))
+
+
+def _hosts(world: World) -> list[str]:
+    known = {*world.hosts, *world.assignments, *world.leases}
+    return sorted(known | {name for name, requests in world.requests_of.items() if requests})
+
+
+def _by_host(services: Iterable[ServicePlan]) -> Mapping[str, Wanted]:
+    orders: dict[str, dict[str, InstanceOrder]] = defaultdict(dict)
+    ready: dict[str, dict[str, StandbyOrder]] = defaultdict(dict)
+    for service in services:
+        for host, uid, order in service.orders:
+            orders[host][uid] = order
+        for host, uid, standby in service.standbys:
+            ready[host][uid] = standby
+    return {host: Wanted(orders.get(host, {}), ready.get(host, {})) for host in {*orders, *ready}}
+
+
+# --- the whole -------------------------------------------------------------------------------------------------------
+
+
+def _unreadable(world: World) -> list[Action]:
+    return [
+        ReportUnreadable(kind, key, unreadable.generation, unreadable.why, f"{kind} {key} cannot be read")
+        for (kind, key), unreadable in sorted(world.unreadable.items())
+        if kind in ("HAService", "Host")
+    ]
+
+
+# What a client waits for goes first: the seal that stops silence from renewing, then proof, grant and order.
+_ORDER: Final[Sequence[type[Action]]] = (
+    SealLease,
+    UpdateFence,
+    RequestFence,
+    WriteInstance,
+    Assign,
+    ReopenLease,
+    CreateLease,
+    SetFinalizer,
+    CreateClaim,
+    CreateInstance,
+    DeleteInstance,
+    DeleteClaim,
+    DeleteFence,
+    RemoveMoveWish,
+    WriteServiceStatus,
+    WriteHostStatus,
+    ReportUnreadable,
+)
+_RANK: Final[Mapping[type, int]] = {kind: rank for rank, kind in enumerate(_ORDER)}
+
+
+def _urgency(action: Action) -> int:
+    return _RANK[type(action)]
+
+
+def _wake_at_s(world: World, services: Iterable[ServicePlan]) -> float | None:
+    times = [service.look_again_s for service in services if service.look_again_s is not None]
+    silence_s = next_look_s(world)
+    return min([*times, *([silence_s] if silence_s is not None else [])], default=None)

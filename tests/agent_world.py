@@ -1,0 +1,210 @@
+"""One host's agent in a small world, for its stories: API, disk and machine in memory, and a hand that plays the operator."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from backstay_agent.agent import Agent, Machine, Settings, build_agent
+from backstay_agent.disk import MemoryDisk
+from backstay_agent.drivers.fake import FakeHands, FakeMachine
+from backstay_agent.link import ASSIGNMENTS
+from backstay_api import lease as leases
+from backstay_api.kinds import LEASES
+from backstay_api.memory import Faults, MemoryApi, MemoryCluster
+from backstay_api.plain import (
+    AgentSession,
+    HostAssignment,
+    InstanceReport,
+    RenderedResource,
+    SessionRef,
+    Systemd,
+    VirtualIP,
+)
+from backstay_api.promise import PROFILES
+
+HOST = "n1"
+UNIT = "unit web.service"
+ADDRESS = "address 192.0.2.10"
+
+
+def unit(name: str = "server", unit: str = "web.service", **more: Any) -> RenderedResource:
+    return RenderedResource(name=name, systemd=Systemd(unit=unit), **more)
+
+
+def address(name: str = "address", address: str = "192.0.2.10/24", **more: Any) -> RenderedResource:
+    return RenderedResource(name=name, virtual_ip=VirtualIP(address=address), **more)
+
+
+class World:
+    """API, one host, and what the operator would write."""
+
+    def __init__(self, *, seed: int = 0, faults: Faults | None = None) -> None:
+        self.cluster = MemoryCluster()
+        self.faults = faults
+        self.operator = MemoryApi(self.cluster, actor="operator")
+        self.api = MemoryApi(self.cluster, faults, actor="agent")
+        self.disk = MemoryDisk()
+        self.machine = FakeMachine()
+        self.hands = FakeHands(self.machine)
+        self.boot = 1
+        self.rng = random.Random(seed)
+        self.agent: Agent | None = None
+        self._life: asyncio.Task[None] | None = None
+
+    async def prepare(self) -> None:
+        """Host enrolled: assignment and Lease are there."""
+        body = {"metadata": {"name": HOST}, "spec": {"heartbeat": {"profile": "lab"}, "instances": {}, "standbys": {}}}
+        await self.operator.create(ASSIGNMENTS, HostAssignment.from_wire(body))
+        await self.operator.create(LEASES, leases.write(leases.new(HOST)), leases.NAMESPACE)
+
+    # --- the agent's lives ------------------------------------------------------------------------------------
+
+    def start_agent(self) -> Agent:
+        assert self._life is None or self._life.done(), "one agent at a time"
+        self.hands = FakeHands(self.machine)
+        self.agent = build_agent(
+            self.api,
+            self.disk,
+            self.hands,
+            Machine(host=HOST, boot_id=f"boot-{self.boot}", uuid="uuid-1"),
+            rng=self.rng,
+            settings=Settings(contract=PROFILES["lab"]),
+        )
+        self._life = asyncio.create_task(self.agent.run())
+        return self.agent
+
+    async def kill_agent(self) -> None:
+        """As SIGKILL: it does nothing more."""
+        assert self._life
+        if self._life.done():
+            self._life.result()
+        self._life.cancel()
+        await asyncio.wait([self._life])
+
+    async def reboot(self) -> None:
+        await self.kill_agent()
+        for name in list(self.machine.running):
+            self.machine.down(name)
+        self.disk.lose_run()
+        self.boot += 1
+
+    # --- what can be seen -------------------------------------------------------------------------------------
+
+    async def assignment(self) -> HostAssignment:
+        found = await self.operator.get(ASSIGNMENTS, HOST)
+        assert isinstance(found, HostAssignment)
+        return found
+
+    async def session(self) -> AgentSession:
+        found = (await self.assignment()).status.session
+        assert found, "no session is published"
+        return found
+
+    async def lease(self) -> leases.HostLease:
+        return leases.read(await self.operator.get(LEASES, HOST, leases.NAMESPACE))
+
+    async def report(self, uid: str = "u1") -> InstanceReport | None:
+        return (await self.assignment()).status.instances.get(uid)
+
+    async def until(self, what: Callable[[], Any], *, limit_s: float = 60.0) -> None:
+        """Wait until something is true; look every 10 ms. The agent must live meanwhile."""
+        async with asyncio.timeout(limit_s):
+            while True:
+                found = what()
+                if asyncio.iscoroutine(found):
+                    found = await found
+                if found:
+                    return
+                if self._life and self._life.done():
+                    self._life.result()
+                await asyncio.sleep(0.01)
+
+    async def held(self) -> SessionRef:
+        """The session that holds the Lease, as soon as that is the agent's own."""
+
+        async def holds() -> bool:
+            stored, lease = (await self.assignment()).status.session, await self.lease()
+            return stored is not None and not lease.sealed and lease.holder == f"{stored.boot_id}/{stored.nonce}"
+
+        await self.until(holds)
+        stored = await self.session()
+        return SessionRef(boot_id=stored.boot_id, nonce=stored.nonce, seq=stored.seq)
+
+    # --- the operator's hand ----------------------------------------------------------------------------------
+
+    async def order(self, want: str = "Up", *, uid: str = "u1", epoch: int = 1, **more: Any) -> None:
+        """Write one entry; by default for the stored session, a unit and an address."""
+        stored = await self.assignment()
+        session = more.pop("session", None)
+        if session is None:
+            now = await self.session()
+            session = SessionRef(boot_id=now.boot_id, nonce=now.nonce, seq=now.seq)
+        resources = more.pop("resources", (unit(), address()))
+        entry = {
+            "namespace": "shop",
+            "name": f"web-{uid}",
+            "epoch": epoch,
+            "session": session.to_wire(),
+            "want": want,
+            "exclusive": more.pop("exclusive", True),
+            "revision": more.pop("revision", 1),
+            "resources": [resource.to_wire() for resource in resources],
+        }
+        assert not more
+        await self.operator.patch(ASSIGNMENTS, HOST, {"spec": {"instances": {uid: None}}})
+        await self.operator.patch(ASSIGNMENTS, HOST, {"spec": {"instances": {uid: entry}}})
+        assert stored
+
+    async def forget_order(self, uid: str = "u1") -> None:
+        await self.operator.patch(ASSIGNMENTS, HOST, {"spec": {"instances": {uid: None}}})
+
+    async def seal(self) -> None:
+        lease = await self.lease()
+        await self.operator.replace(LEASES, leases.write(lease.sealed_()))
+
+    async def reopen(self) -> None:
+        """For the session that is published now."""
+        session, lease = await self.session(), await self.lease()
+        reopened = lease.reopened(f"{session.boot_id}/{session.nonce}", session.seq)
+        await self.operator.replace(LEASES, leases.write(reopened))
+
+    async def phase_is(self, phase: str, uid: str = "u1") -> None:
+        async def seen() -> bool:
+            report = await self.report(uid)
+            return report is not None and report.phase == phase and (phase != "Running" or report.healthy)
+
+        await self.until(seen)
+
+    async def released(self, uid: str = "u1", epoch: int = 1) -> None:
+        async def seen() -> bool:
+            report = await self.report(uid)
+            return report is not None and report.released and report.epoch == epoch
+
+        await self.until(seen)
+
+    def runs(self, *names: str) -> bool:
+        return set(names) <= self.machine.running.keys()
+
+
+async def enrolled(*, faults: Faults | None = None, seed: int = 0) -> World:
+    """A world whose agent runs and holds its Lease."""
+    world = World(faults=faults, seed=seed)
+    await world.prepare()
+    world.start_agent()
+    await world.held()
+    return world
+
+
+async def running(**order: Any) -> World:
+    """A world whose agent runs one instance."""
+    world = await enrolled()
+    await world.order(**order)
+    await world.phase_is("Running")
+    return world
+
+
+__all__ = ["ADDRESS", "HOST", "UNIT", "World", "address", "enrolled", "replace", "running", "unit"]
