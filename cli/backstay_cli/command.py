@@ -97,7 +97,8 @@ def _sign(function: Callable[..., None], own: list[inspect.Parameter], *, doc: s
 
 def _options(given: dict[str, Any]) -> Options:
     """Take the shared options out of what was given."""
-    return Options(**{name: given.pop(name) or default or "" for name, (_, default) in _SHARED.items()})
+    said: dict[str, Any] = {name: given.pop(name) or default or "" for name, (_, default) in _SHARED.items()}
+    return Options(**said)
 
 
 def _said_before(context: typer.Context) -> Options:

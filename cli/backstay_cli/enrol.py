@@ -193,8 +193,8 @@ async def _ensure(api: Api, wanted: Wanted) -> str:
 def _difference(wanted: Wanted, stored: Raw) -> Raw:
     """What a merge patch has to say; of a Host only what was asked for on the command line, and that is added."""
     patch: Raw = {}
-    labels = {key: value for key, value in (wanted.body["metadata"].get("labels") or {}).items()}
-    if {**(stored["metadata"].get("labels") or {}), **labels} != (stored["metadata"].get("labels") or {}):
+    labels = wanted.body["metadata"].get("labels") or {}
+    if not _holds(stored["metadata"].get("labels") or {}, labels):
         patch["metadata"] = {"labels": labels}
     parts = ("rules", "roleRef", "subjects") if wanted.may_replace else ("spec",)
     for part in parts:

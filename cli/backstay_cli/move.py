@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from typing import Annotated, Final
 
 import typer
-from backstay_operator.planner.moves import MOVE_ANNOTATION
 
 from backstay_api.models import HAService
 from backstay_api.object_kinds import HA_SERVICES
 from backstay_operator.planner import placement
+from backstay_operator.planner.moves import MOVE_ANNOTATION
 from backstay_operator.planner.placement import NoHost
 from backstay_operator.planner.world import World
 

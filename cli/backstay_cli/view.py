@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Any
 
 from backstay_api.client import Api
+from backstay_api.kinds import Kind
 from backstay_api.lease import NAMESPACE, HostLease
 from backstay_api.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.object_kinds import (
@@ -42,15 +44,17 @@ class View:
 async def look(session: Session) -> View:
     """Read everything."""
     api = session.api
-    listings = await asyncio.gather(
-        api.list(HOSTS),
-        api.list(HOST_LEASES, NAMESPACE),
-        api.list(HOST_ASSIGNMENTS),
-        api.list(HA_INSTANCES),
-        api.list(FENCE_REQUESTS),
-        api.list(RESOURCE_CLAIMS),
-        api.list(HA_SERVICES),
+    # Hosts first: what their status says of liveness is needed to read their leases.
+    kinds: tuple[tuple[Kind[Any], str], ...] = (
+        (HOSTS, ""),
+        (HOST_LEASES, NAMESPACE),
+        (HOST_ASSIGNMENTS, ""),
+        (HA_INSTANCES, ""),
+        (FENCE_REQUESTS, ""),
+        (RESOURCE_CLAIMS, ""),
+        (HA_SERVICES, ""),
     )
+    listings = await asyncio.gather(*(api.list(kind, namespace) for kind, namespace in kinds))
     view = View(World(wall=session.tools.wall()))
     for listing in listings:
         for item in listing.items:
@@ -85,7 +89,7 @@ def _put(view: View, item: Known) -> None:
 
 
 def _age_s(world: World, lease: HostLease) -> float:
-    """Age of the lease's renewal, as far as the operator has said. Hosts are read before leases."""
+    """Age of the lease's renewal, as far as the operator has said."""
     host = world.hosts.get(lease.host)
     if host is None or host.status.liveness not in ("Suspect", "Silent"):
         return 0.0
