@@ -92,6 +92,7 @@ def _network_obstacles() -> Iterator[str]:
 
 def main() -> int:
     """Everything that a lab needs and that takes long is here afterwards. Exit code 2: one sentence says what is not."""
+
     def tell(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
