@@ -57,7 +57,7 @@ Lab {lab.id}: {hosts}. In another terminal:
   kubectl apply -f {REPOSITORY}/examples/web.yaml
   kubectl get hasvc -w
 
-A client in the lab's network:  ip netns exec {lab.network.namespace} busybox wget -qO- http://192.0.2.100/
+A client in the lab's network:  ip netns exec {lab.network.namespace} curl -s http://192.0.2.100/
 A host's insides:               ls {lab.state}/hosts/n1/root
 Logs of all processes:          {lab.state}/logs
 
