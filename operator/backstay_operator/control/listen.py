@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from backstay_api import lease as leases
 from backstay_api.client import Api, Event, EventType
@@ -29,19 +29,47 @@ _BACKOFF: Final = Backoff(0.1, 1.0)
 _LIST_TIMEOUT_S: Final = 20.0
 
 
+class Hearing(Protocol):
+    """Whatever keeps the mirror by what it hears."""
+
+    async def run(self) -> None:
+        """Hear for ever."""
+        ...
+
+    def recovered(self) -> None:
+        """The way to the API server is back: streams of before may be dead without a word."""
+        ...
+
+    def heard_at_s(self) -> dict[str, float]:
+        """By kind: when the server was last heard, on the loop's clock."""
+        ...
+
+
 class Ears:
     """Informers for some kinds, from `run` until it is cancelled."""
 
     def __init__(self, api: Api, mirror: Mirror, kinds: Iterable[Kind[Any]] = ALL_KINDS, *, rng: random.Random) -> None:
         self._mirror = mirror
         self._informers = {kind: _informer(api, kind, rng) for kind in kinds}
+        self._afresh = asyncio.Event()
 
     async def run(self) -> None:
         """Hear for ever."""
-        async with asyncio.TaskGroup() as tasks:
-            for kind, informer in self._informers.items():
-                tasks.create_task(self._hear(kind, informer), name=f"hear {kind.plural}")
-                tasks.create_task(self._note_listed(kind, informer), name=f"first list of {kind.plural}")
+        while True:
+            self._afresh.clear()
+            async with asyncio.TaskGroup() as tasks:
+                hearing = [
+                    tasks.create_task(work, name=f"hear {kind.plural}")
+                    for kind, informer in self._informers.items()
+                    for work in (self._hear(kind, informer), self._note_listed(kind, informer))
+                ]
+                await self._afresh.wait()
+                for task in hearing:
+                    task.cancel()
+
+    def recovered(self) -> None:
+        """Open new streams, from where the old ones had come to."""
+        self._afresh.set()
 
     @property
     def trouble(self) -> str:
