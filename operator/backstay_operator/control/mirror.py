@@ -287,10 +287,11 @@ class Mirror:
             world.drop_request(key)
         elif kind is HA_SERVICES:
             world.drop_service(key)
+        elif kind is HOST_ASSIGNMENTS:
+            world.drop_assignment(key)
         else:
             shelves: Mapping[str, dict[str, Any]] = {
                 "Host": world.hosts,
-                "HostAssignment": world.assignments,
                 "ResourceClaim": world.claims,
                 "Lease": world.leases,
             }
