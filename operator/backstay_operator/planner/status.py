@@ -242,6 +242,8 @@ def _degraded(view: _View) -> Finding:
         return Finding("Degraded", True, view.state, view.why)
     if report is not None and view.state == "Running" and not view.is_well:
         return Finding("Degraded", True, "NotWorking", view.why)
+    if view.missing and view.state == "Running":
+        return Finding("Degraded", True, "HeldBack", view.missing)
     failures = _start_failures(view)
     if failures:
         hosts = listed(sorted({failure.host for failure in failures}))
