@@ -113,10 +113,12 @@ class Bmc:
             return "on"
         if self.knobs.off_then_on:
             return "on" if self.reads and self.reads[-1][1] == "off" else "off"
-        return "on" if self._was_on(time.monotonic() - self.knobs.read_gap_s) else "off"
+        return "on" if self._was_on() else "off"
 
-    def _was_on(self, at_s: float) -> bool:
+    def _was_on(self) -> bool:
+        """As long ago as the knob says."""
         self.note_power()
+        at_s = time.monotonic() - self.knobs.read_gap_s
         earlier = [on for seen_s, on in self._seen if seen_s <= at_s]
         return earlier[-1] if earlier else self._seen[0][1]
 

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from backstay_dev.assets import ensure_assets
+from backstay_dev.image import ensure_image
 from backstay_dev.shell import EXIT_CANNOT, LabError, Progress, call, silent
 
 # A program that shows that the package is there, and the package.
@@ -90,9 +92,6 @@ def _network_obstacles() -> Iterator[str]:
 
 def main() -> int:
     """Everything that a lab needs and that takes long is here afterwards. Exit code 2: one sentence says what is not."""
-    # Imported here, because the image and the control plane use this module's functions themselves.
-    from backstay_dev.assets import ensure_assets
-    from backstay_dev.image import ensure_image
 
     def tell(line: str) -> None:
         print(line, file=sys.stderr, flush=True)

@@ -18,7 +18,7 @@ from backstay_api.errors import ApiError
 from backstay_api.informer import LEASE_BACKOFF, Backoff, Informer
 from backstay_api.kinds import Kind
 from backstay_api.object_kinds import HOST_LEASES
-from backstay_operator.control.mirror import ALL_KINDS, OWN_KINDS, Mirror
+from backstay_operator.control.mirror import ALL_KINDS, OWN_KINDS, Mirror, unread
 
 log = logging.getLogger(__name__)
 
@@ -86,10 +86,7 @@ class Ears:
 
     async def _hear(self, kind: Kind[Any], informer: Informer[Any]) -> None:
         def on_event(event: Event[Any]) -> None:
-            if event.type is EventType.DELETED:
-                self._mirror.drop(kind, event.meta)
-            else:
-                self._mirror.put(kind, event.object, event.meta)
+            self._mirror.hear(kind, event.object, deleted=event.type is EventType.DELETED)
 
         await informer.run(on_event)
 
@@ -125,14 +122,14 @@ class Resync:
             for kind in OWN_KINDS:
                 await self.once(kind)
 
-    async def once(self, kind: Kind[Any], *, namespace: str = "") -> bool:
+    async def once(self, kind: Kind[Any]) -> bool:
         """Hold one kind against a list; False if the list could not be had."""
         try:
-            listing = await self._api.list(kind, namespace, timeout_s=_LIST_TIMEOUT_S)
+            listing = await self._api.list(unread(kind), timeout_s=_LIST_TIMEOUT_S)
         except ApiError as error:
             log.warning("list failed", extra={"kind": kind.kind, "why": str(error)})
             return False
-        repair = self._mirror.repair(kind, listing.entries, int(listing.resource_version))
+        repair = self._mirror.repair(kind, listing.items, int(listing.resource_version))
         self.done_at_s[kind.kind] = asyncio.get_running_loop().time()
         if repair.ghosts:
             log.warning("ghosts dropped", extra={"kind": kind.kind, "ghosts": repair.ghosts})
@@ -143,9 +140,9 @@ def _informer(api: Api, kind: Kind[Any], rng: random.Random) -> Informer[Any]:
     if kind is HOST_LEASES:
         return Informer(
             api,
-            kind,
+            unread(kind),
             rng=rng,
             namespace=leases.NAMESPACE,
             backoff=LEASE_BACKOFF,
         )
-    return Informer(api, kind, rng=rng, backoff=_BACKOFF)
+    return Informer(api, unread(kind), rng=rng, backoff=_BACKOFF)
