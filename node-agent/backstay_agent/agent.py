@@ -113,7 +113,7 @@ class Agent:
         if found.kept is Kept.INTACT:
             log.info("session adopted", extra={"session": self.journal.books.session.text})
             return
-        leftovers = bool(await self._hands.leftovers())
+        leftovers = bool(await self.supervisor.leftovers())
         decision = at_start(found.kept, found.inventory, leftovers=leftovers)
         log.info("session begins", extra={"decision": decision.value, "journal": found.kept.value})
         if decision is Start.STOP_ALL:

@@ -43,7 +43,10 @@ class Hands(Protocol):
         """Run the resource's probes until cancelled."""
 
     async def leftovers(self) -> Sequence[RenderedResource]:
-        """Whatever on this host is recognisable as started by an agent of ours, and may still run."""
+        """Whatever on this host is recognisable as started by an agent of ours, and may still run.
+
+        Raises StopFailed where that cannot be seen.
+        """
 
     def standbys(self, on_change: Callable[[], None]) -> Standbys:
         """The keeper of readiness, who tells when a report has changed."""
