@@ -38,7 +38,7 @@ demo: system ## every promise shown on real machines, with measured times (root)
 	@$(PY) -m backstay_dev.demo
 
 lab: system ## control plane and hosts to play with (root)
-	@$(PY) -m backstay_dev.lab
+	@$(PY) -m backstay_dev.lab_command
 
 bench: system ## every performance figure (root)
 	@$(PY) -m backstay_dev.bench

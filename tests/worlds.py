@@ -85,22 +85,34 @@ def add_host(
 
 
 def say_ready(
-    world: World, service: HAService, *hosts: str, ready: bool = True, why: str = "", active: bool = False
+    world: World,
+    service: HAService,
+    *hosts: str,
+    ready: bool = True,
+    why: str = "",
+    active: bool = False,
+    uid: str = "",
 ) -> None:
     """These hosts have been asked about the service at its present generation, and have answered."""
     report = {"ready": ready, "active": active, "revision": service.metadata.generation, "why": why}
-    _tell(world, hosts, "standbys", f"{service.uid}-0", report)
+    _tell(world, hosts, "standbys", uid or f"{service.uid}-0", report)
     order = {"namespace": "shop", "name": f"{service.metadata.name}-0", "revision": service.metadata.generation}
     for name in hosts:
         raw = world.assignments[name].wire()
-        raw["spec"].setdefault("standbys", {})[f"{service.uid}-0"] = order
+        raw["spec"].setdefault("standbys", {})[uid or f"{service.uid}-0"] = order
         world.put_assignment(HostAssignment.from_wire(raw))
 
 
-def report(world: World, service: HAService, host: str, phase: str, *, epoch: int, **more: Any) -> None:
+def report(world: World, service: HAService, host: str, phase: str, *, epoch: int, uid: str = "", **more: Any) -> None:
     """The host says what it does about the service's instance."""
     said = {"namespace": "shop", "name": f"{service.metadata.name}-0", "epoch": epoch, "phase": phase}
-    _tell(world, (host,), "instances", f"{service.uid}-0", {"revision": service.metadata.generation, **said, **more})
+    _tell(
+        world,
+        (host,),
+        "instances",
+        uid or f"{service.uid}-0",
+        {"revision": service.metadata.generation, **said, **more},
+    )
 
 
 def _tell(world: World, hosts: tuple[str, ...], where: str, uid: str, said: dict[str, Any]) -> None:

@@ -9,7 +9,6 @@ import json
 import os
 import secrets
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +20,7 @@ from typing import Any, Final
 from backstay_dev.controlplane import free_port
 from backstay_dev.hosts import LabHost
 from backstay_dev.pki import Pair
-from backstay_dev.shell import Child, LabError, spawn, wait_until
+from backstay_dev.shell import Child, LabError, spawn_python, wait_until
 
 USER: Final = "operator"
 
@@ -114,10 +113,12 @@ class Bmc:
             return "on"
         if self.knobs.off_then_on:
             return "on" if self.reads and self.reads[-1][1] == "off" else "off"
-        return "on" if self._was_on(time.monotonic() - self.knobs.read_gap_s) else "off"
+        return "on" if self._was_on() else "off"
 
-    def _was_on(self, at_s: float) -> bool:
+    def _was_on(self) -> bool:
+        """As long ago as the knob says."""
         self.note_power()
+        at_s = time.monotonic() - self.knobs.read_gap_s
         earlier = [on for seen_s, on in self._seen if seen_s <= at_s]
         return earlier[-1] if earlier else self._seen[0][1]
 
@@ -186,10 +187,9 @@ class Panel:
 class BmcBay:
     """All BMCs of a lab and the process that emulates them."""
 
-    def __init__(self, hosts: Sequence[LabHost], state: Path, pair: Pair, pythonpath: str) -> None:
+    def __init__(self, hosts: Sequence[LabHost], state: Path, pair: Pair) -> None:
         self._state = state
         self._pair = pair
-        self._environment = {"PYTHONPATH": pythonpath}
         self._server: Child | None = None
         self._panel: Panel | None = None
         datagram = socket.SOCK_DGRAM
@@ -204,8 +204,7 @@ class BmcBay:
         self._panel = Panel(panel_socket, self.bmcs)
         config = folder / "config.json"
         config.write_text(json.dumps(self._config(panel_socket, folder)))
-        command = [sys.executable, "-m", "backstay_dev.bmc_server", str(config)]
-        self._server = spawn("bmc", command, self._state, env=self._environment)
+        self._server = spawn_python("bmc", "backstay_dev.bmc_server", [config], self._state)
         wait_until(self._answers, timeout_s=30, what="the answer of the BMC emulators", every_s=0.05)
 
     def down(self) -> None:

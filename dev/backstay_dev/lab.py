@@ -30,12 +30,9 @@ from backstay_dev.image import ensure_image
 from backstay_dev.network import BRIDGE_ADDRESS, BRIDGE_ADDRESS6, LabNetwork, host_address, host_address6
 from backstay_dev.poller import Poller
 from backstay_dev.relay import Relay
-from backstay_dev.shell import Child, LabError, Progress, call, end_recorded, silent, spawn
+from backstay_dev.shell import Child, LabError, Progress, call, end_recorded, silent, spawn_python
 
 LABS: Final = Path("/run/backstay-lab")
-REPOSITORY: Final = Path(__file__).resolve().parents[2]
-# What child processes of the outer machine import.
-PYTHONPATH: Final = os.pathsep.join(str(REPOSITORY / root) for root in ("crds", "operator", "cli", "dev"))
 # Where a host finds the agent's code.
 AGENT_CODE: Final = "/opt/backstay"
 
@@ -152,9 +149,11 @@ class Lab:
         write_kubeconfig(target, self.relay.hosts_url, Path("/etc/backstay/ca.crt"), token)
         return target.read_text()
 
-    def run_outside(self, name: str, command: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> Child:
+    def run_outside(
+        self, name: str, module: str, arguments: Sequence[str | Path], *, env: Mapping[str, str] | None = None
+    ) -> Child:
         """Start one of our programs on the outer machine; it ends with the lab at the latest."""
-        child = spawn(name, command, self.state, env={"PYTHONPATH": PYTHONPATH, **(env or {})})
+        child = spawn_python(name, module, arguments, self.state, env=env)
         self._children.append(child)
         return child
 
@@ -197,10 +196,8 @@ class Lab:
             address(index): name for index, name in enumerate(self._names) for address in (host_address, host_address6)
         }
         pair = self.plane.authority.issue("bmc", ["127.0.0.1"])
-        self._bay = BmcBay(list(self.hosts.values()), self.state, pair, PYTHONPATH)
-        self._relay = Relay(
-            self.plane, self.state, network=self.network, hosts=addresses, doors=self._doors, pythonpath=PYTHONPATH
-        )
+        self._bay = BmcBay(list(self.hosts.values()), self.state, pair)
+        self._relay = Relay(self.plane, self.state, network=self.network, hosts=addresses, doors=self._doors)
         self._relay.up()
         self._bay.up()
 

@@ -8,7 +8,7 @@ which is one and the same on all hosts of a lab.
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -83,15 +83,10 @@ class Poller:
             return list(self._answers)
 
     def longest_gap(self, since_s: float = 0.0) -> Gap:
-        """The longest time without an answer that began at `since_s` or later, up to now or the stop.
-
-        Before the first answer nothing was promised, so counting begins there.
-        """
-        times = [one.answered_s for one in self.answers if one.answered_s >= since_s]
+        """The longest time without an answer since `since_s` (a fault), or since the first answer; up to now or the stop."""
         end_s = self.stopped_s if self.stopped_s is not None else time.monotonic()
-        if not times:
-            return Gap(max(since_s, self.started_s), end_s)
-        return max((Gap(*pair) for pair in pairwise([*times, end_s])), key=lambda gap: gap.length_s)
+        times = [one.answered_s for one in self.answers]
+        return longest_gap(times, since_s=max(since_s, self.started_s), end_s=end_s)
 
     @property
     def longest_gap_s(self) -> float:
@@ -125,8 +120,7 @@ class Poller:
 
     def answered_by(self, since_s: float = 0.0) -> list[str]:
         """Who answered, in order, without repetitions in a row: the service's way from host to host."""
-        names = [one.text.strip() for one in self.answers if one.answered_s >= since_s]
-        return [name for before, name in pairwise([None, *names]) if name is not None and name != before]
+        return changes([one.text.strip() for one in self.answers if one.answered_s >= since_s])
 
     # Below: how.
 
@@ -174,6 +168,22 @@ class Poller:
         with self._changed:
             self._answers.append(answer)
             self._changed.notify_all()
+
+
+def longest_gap(answered_s: Sequence[float], *, since_s: float, end_s: float) -> Gap:
+    """The longest time between two answers in a row, the end of the observation counting as the last.
+
+    Counting begins with the last answer before `since_s`, or the first after it; without any, at `since_s`.
+    """
+    before = [at_s for at_s in answered_s if at_s < since_s][-1:]
+    times = before + [at_s for at_s in answered_s if at_s >= since_s]
+    begin = times or [since_s]
+    return max((Gap(*pair) for pair in pairwise([*begin, max(end_s, begin[-1])])), key=lambda gap: gap.length_s)
+
+
+def changes(names: Sequence[str]) -> list[str]:
+    """Without repetitions in a row."""
+    return [name for at, name in enumerate(names) if at == 0 or name != names[at - 1]]
 
 
 def _text(data: bytes) -> str:

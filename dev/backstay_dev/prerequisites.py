@@ -1,16 +1,20 @@
 """What a lab needs of the machine it runs on: Debian's packages, root, and some features of the kernel.
 
-`check()` says in one sentence what is missing and how to get it; `install()` gets what apt can get.
+`check()` says in one sentence what is missing and how to get it; `install()` gets what apt can get. As a program
+(`make system`): all of it, and the control plane and the hosts' image into the cache, once.
 """
 
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from backstay_dev.shell import LabError, Progress, call, silent
+from backstay_dev.assets import ensure_assets
+from backstay_dev.image import ensure_image
+from backstay_dev.shell import EXIT_CANNOT, LabError, Progress, call, silent
 
 # A program that shows that the package is there, and the package.
 PROGRAMS: Final = {
@@ -56,7 +60,7 @@ def obstacles() -> Iterator[str]:
         return
     missing = missing_packages()
     if missing:
-        yield f"The lab needs {', '.join(missing)}: run `backstay lab prerequisites`, or apt-get install them."
+        yield f"The lab needs {', '.join(missing)}: run `make system`, or apt-get install them."
     if "overlay" not in Path("/proc/filesystems").read_text() and not _works("modprobe", "overlay"):
         yield "This kernel has no overlayfs, which the hosts' disks are made of: load the module `overlay`."
     if cgroup2_root() is None:
@@ -86,9 +90,30 @@ def _network_obstacles() -> Iterator[str]:
             yield f"This kernel, or this container, does not allow {feature}: the lab's network is made of them."
 
 
+def main() -> int:
+    """Everything that a lab needs and that takes long is here afterwards. Exit code 2: one sentence says what is not."""
+
+    def tell(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    try:
+        install(tell)
+        check()
+        ensure_assets(tell)
+        ensure_image(tell)
+    except LabError as error:
+        tell(str(error))
+        return EXIT_CANNOT
+    return 0
+
+
 def _works(*command: str) -> bool:
     try:
         call(*command)
     except LabError:
         return False
     return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

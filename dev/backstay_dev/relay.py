@@ -14,7 +14,6 @@ import json
 import os
 import re
 import socket
-import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ from typing import Any
 
 from backstay_dev.controlplane import ControlPlane, free_port
 from backstay_dev.network import API_PORT, BRIDGE_ADDRESS, BRIDGE_ADDRESS6, LabNetwork
-from backstay_dev.shell import Child, LabError, spawn, wait_until
+from backstay_dev.shell import Child, LabError, spawn_python, wait_until
 
 
 class Kind(enum.Enum):
@@ -87,7 +86,6 @@ class Relay:
         network: LabNetwork | None = None,
         hosts: Mapping[str, str] | None = None,
         doors: Sequence[str] = ("operator", "fencer"),
-        pythonpath: str = "",
     ) -> None:
         """`hosts`: which address of the lab's network is which host; `doors`: names of clients on loopback."""
         self._plane = plane
@@ -95,7 +93,6 @@ class Relay:
         self._network = network
         self._hosts = dict(hosts or {})
         self._ports = {door: free_port() for door in doors}
-        self._environment = {"PYTHONPATH": pythonpath} if pythonpath else {}
         self._server: Child | None = None
         self._control: socket.socket | None = None
         self._one_at_a_time = threading.Lock()
@@ -107,8 +104,7 @@ class Relay:
         control.unlink(missing_ok=True)
         config = folder / "config.json"
         config.write_text(json.dumps(self._config(control)))
-        command = [sys.executable, "-m", "backstay_dev.relay_server", str(config)]
-        self._server = spawn("relay", command, self._state, env=self._environment)
+        self._server = spawn_python("relay", "backstay_dev.relay_server", [config], self._state)
         wait_until(lambda: self._reach(control), timeout_s=20, what="the relay's doors", every_s=0.02)
 
     def down(self) -> None:

@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +19,9 @@ from typing import Final
 
 Progress = Callable[[str], None]
 EXIT_CANNOT: Final = 2
+REPOSITORY: Final = Path(__file__).resolve().parents[2]
+# What child processes that are ours import, installed or not.
+PYTHONPATH: Final = os.pathsep.join(str(REPOSITORY / root) for root in ("crds", "operator", "cli", "dev"))
 
 
 class LabError(Exception):
@@ -36,7 +40,7 @@ def call(*command: str | Path, stdin: str | None = None, timeout_s: float = 60.0
             words, input=stdin, capture_output=True, text=True, timeout=timeout_s, cwd=cwd, check=False
         )
     except FileNotFoundError as error:
-        raise LabError(f"`{words[0]}` is not installed: run `backstay lab prerequisites` as root.") from error
+        raise LabError(f"`{words[0]}` is not installed: run `make system` as root.") from error
     except subprocess.TimeoutExpired as error:
         raise LabError(f"`{' '.join(words)}` did not end within {timeout_s:g} s.") from error
     if done.returncode != 0:
@@ -48,7 +52,7 @@ def call(*command: str | Path, stdin: str | None = None, timeout_s: float = 60.0
 def require(*programs: str) -> None:
     missing = [program for program in programs if shutil.which(program) is None]
     if missing:
-        raise LabError(f"{', '.join(missing)}: not installed; run `backstay lab prerequisites` as root.")
+        raise LabError(f"{', '.join(missing)}: not installed; run `make system` as root.")
 
 
 def wait_until(true: Callable[[], bool], *, timeout_s: float, what: str, every_s: float = 0.02) -> None:
@@ -126,6 +130,13 @@ def spawn(
         )
     record.write_text(json.dumps({"pid": process.pid, "start": start_time(process.pid)}))
     return Child(name, process, record, log)
+
+
+def spawn_python(
+    name: str, module: str, arguments: Sequence[str | Path], state: Path, *, env: Mapping[str, str] | None = None
+) -> Child:
+    """Start one of our own programs, with the Python that runs us."""
+    return spawn(name, [sys.executable, "-m", module, *arguments], state, env={"PYTHONPATH": PYTHONPATH, **(env or {})})
 
 
 def start_time(pid: int) -> int | None:

@@ -1,1 +1,3 @@
-"""The agent on a host: starts, watches and stops what its HostAssignment grants. Standard library and D-Bus only."""
+"""The agent on each host: hears what the host shall run, starts, watches and verifiably stops it, and says so."""
+
+VERSION = "0.1.0"

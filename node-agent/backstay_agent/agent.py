@@ -168,6 +168,22 @@ class Agent:
         reports = self._standbys.reports
         return {uid: reports[uid] for uid in self._spec.standbys if uid in reports}
 
+    def facts(self) -> dict[str, object]:
+        """What is true of this agent now, for its health endpoint."""
+        now_s = asyncio.get_running_loop().time()
+        renewed_at_s = self.heartbeat.renewed_at_s
+        records = self.journal.books.records.values() if self.journal.has_session else ()
+        return {
+            "host": self.machine.host,
+            "session": self.journal.books.session.text if self.journal.has_session else "",
+            "lease_held": self.heartbeat.held,
+            "lease_age_seconds": None if renewed_at_s is None else round(now_s - renewed_at_s, 3),
+            "lease_trouble": self.heartbeat.trouble,
+            "status_trouble": self.link.trouble,
+            "trouble": self.supervisor.trouble,
+            "instances_that_may_run": sum(record.may_run for record in records),
+        }
+
     def _nonce(self) -> str:
         return f"{self._rng.getrandbits(64):016x}"
 

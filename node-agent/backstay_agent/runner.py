@@ -8,29 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from backstay_api.durations import seconds
 from backstay_api.plain import InstanceReport, RenderedResource, ResourceReport
 
+from . import work
 from .core import rules
 from .core.books import Books, Record
 from .core.machine import Effect, Event, Phase, step
 from .disk import DiskTrouble
-from .drivers.base import Driver, Seen, StartFailed, State, StopFailed
+from .drivers.base import StartFailed, StopFailed
 from .hands import Hands
 from .journal import Journal
+from .senses import Senses
 
 log = logging.getLogger(__name__)
 
-DEFAULT_TIMEOUT_S: Final = 20.0
 RETRY_S: Final = 5.0
 """Until what could not be stopped, or recorded, is tried again."""
-DEAF_S: Final = 1.0
-"""Until a driver whose ear was cut (D-Bus restarted) is asked to listen again."""
 
 
 class MayNot(Exception):
@@ -57,13 +54,9 @@ class Runner:
         self._tools = tools
         self._wake = asyncio.Event()
         self._work: asyncio.Task[None] | None = None
-        self._ears: list[asyncio.Task[None]] = []
-        self._unheard: set[str] = set()
-        """Resources that were not looked at yet since they are watched."""
+        self._senses = Senses(tools.hands, self._notice)
         self._trying: tuple[RenderedResource, ...] = ()
         """What the start under way starts."""
-        self._down: dict[str, str] = {}
-        self._unwell: dict[str, str] = {}
         self._why = ""
         self._gave_up = self.record.gave_up
         self._epoch = self.record.epoch
@@ -92,6 +85,7 @@ class Runner:
 
     async def _turn(self) -> None:
         self._wake.clear()
+        self._senses.raise_if_broken()
         event = rules.next_event(self._situation())
         if event is None:
             await self._accept_what_needs_no_restart()
@@ -122,7 +116,7 @@ class Runner:
             may_start=refused is None,
             gave_up=bool(self._gave_up) and not edited,
             edited=edited and record.want == "Up",
-            down=bool(self._down or self._unwell),
+            down=bool(self._senses.troubles),
             may_restart=rules.may_restart(record.restarted_at_s, now_s=now_s),
             retry_due=now_s >= self._retry_at_s,
         )
@@ -143,10 +137,10 @@ class Runner:
         if event is Event.FAILED and self._work:
             self._failed(_failure(self._work))
         elif event is Event.DIED:
-            self._why = self._sentence()
+            self._why = self._senses.sentence
             log.warning("resource down, restarting in place", extra={"instance": self.record.title, "why": self._why})
         elif event is Event.GIVE_UP and self.phase is Phase.RUNNING:
-            self._why = self._sentence()
+            self._why = self._senses.sentence
             if not rules.may_restart(self.record.restarted_at_s, now_s=_now_s()):
                 self._gave_up = f"restarted in place {rules.RESTARTS} times in ten minutes; then {self._why}"
         elif event is Event.WANT_UP:
@@ -163,10 +157,6 @@ class Runner:
             self._gave_up = self._why
         if self.phase is Phase.STOPPING:
             self._retry_at_s = _now_s() + RETRY_S
-
-    def _sentence(self) -> str:
-        troubles = {**self._unwell, **self._down}
-        return "; ".join(f"{name}: {why}" for name, why in troubles.items()) or "it went down"
 
     def _enter(self, phase: Phase) -> None:
         if phase is not self.phase:
@@ -189,8 +179,8 @@ class Runner:
             case None:
                 pass
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        self._work = asyncio.create_task(work, name=f"{self.phase.value} {self.uid}")
+    def _spawn(self, effect: Coroutine[Any, Any, None]) -> None:
+        self._work = asyncio.create_task(effect, name=f"{self.phase.value} {self.uid}")
         self._work.add_done_callback(lambda _: self._wake.set())
 
     async def _wait(self) -> None:
@@ -200,9 +190,9 @@ class Runner:
 
     async def _let_go(self) -> None:
         """End what this runner itself does at the moment; what runs on the host is not touched."""
-        tasks = [task for task in (self._work, *self._ears) if task]
-        self._work, self._ears = None, []
-        await _end(tasks)
+        task, self._work = self._work, None
+        await work.end_tasks([task] if task else [])
+        await self._senses.end()
 
     # --- effects ----------------------------------------------------------------------------------------------
 
@@ -213,45 +203,22 @@ class Runner:
         again = bool(record.restarted_at_s) and rules.same_work(record.resources, resources)
         at_s = _now_s() if again else None
         await self._amend(lambda now: _with_restart(_intended(now, resources, revision), at_s), may_start=True)
-        for resource in resources:
-            await self._driver(resource).secure(resource)
-        await self._bring_up(resources)
+        await work.secure(self._tools.hands, resources)
+        await work.bring_up(self._tools.hands, resources)
 
     async def _restart(self) -> None:
-        record, bad = self.record, set(self._down) | set(self._unwell)
-        again = _to_restart(record.resources, bad)
+        record = self.record
+        again = work.to_restart(record.resources, set(self._senses.troubles))
         try:
             await self._amend(lambda now: _with_restart(now, _now_s()), may_start=True)
         except DiskTrouble as error:
             # What the journal says already (it may run) covers this restart; only the count is lost.
             log.warning("restart not recorded", extra={"instance": record.title, "why": str(error)})
-        await self._take_down(again)
-        await self._bring_up(again)
-
-    async def _bring_up(self, resources: Sequence[RenderedResource]) -> None:
-        """Top to bottom. What can be prepared meanwhile (the search for a duplicate address) is."""
-        drivers = [(resource, self._driver(resource)) for resource in resources]
-        prepared = [asyncio.create_task(driver.prepare(resource)) for resource, driver in drivers]
-        try:
-            for (resource, driver), ready in zip(drivers, prepared, strict=True):
-                await ready
-                await driver.start(resource, timeout_s=_limit_s(resource.timeouts.start))
-        finally:
-            await _end(prepared)
-
-    async def _take_down(self, resources: Sequence[RenderedResource]) -> None:
-        """Bottom to top; all of them, even if one cannot be stopped. Raises StopFailed."""
-        failures: list[str] = []
-        for resource in reversed(resources):
-            try:
-                await self._driver(resource).stop(resource, timeout_s=_limit_s(resource.timeouts.stop))
-            except StopFailed as error:
-                failures.append(f"{resource.name}: {error}")
-        if failures:
-            raise StopFailed("; ".join(failures))
+        await work.take_down(self._tools.hands, again)
+        await work.bring_up(self._tools.hands, again)
 
     async def _stop(self) -> None:
-        await self._take_down(self.record.resources)
+        await work.take_down(self._tools.hands, self.record.resources)
         gave_up = self._gave_up
         try:
             await self._amend(lambda now: replace(now, may_run=False, gave_up=gave_up))
@@ -301,56 +268,12 @@ class Runner:
             self._watch()
         self._tools.tell()
 
-    # --- eyes and ears ----------------------------------------------------------------------------------------
-
     def _watch(self) -> None:
-        """Look at every resource once, then listen; and probe those that have probes."""
-        self._down, self._unwell = {}, {}
-        resources = self.record.resources
-        self._unheard = {resource.name for resource in resources}
-        for resource in resources:
-            self._ears.append(asyncio.create_task(self._listen(resource), name=f"ear {self.uid} {resource.name}"))
-            if resource.probes:
-                self._ears.append(asyncio.create_task(self._probe(resource), name=f"probe {self.uid} {resource.name}"))
-
-    async def _listen(self, resource: RenderedResource) -> None:
-        while True:
-            try:
-                async with aclosing(cast(Any, self._driver(resource).changes(resource))) as changes:
-                    async for seen in changes:
-                        self._saw(resource.name, seen)
-                why = "its driver no longer tells"
-            except (OSError, StartFailed, StopFailed) as error:
-                why = str(error)
-            log.warning("deaf", extra={"instance": self.record.title, "resource": resource.name, "why": why})
-            await asyncio.sleep(DEAF_S)
-
-    def _saw(self, name: str, seen: Seen) -> None:
-        before = (dict(self._down), len(self._unheard))
-        if seen.state in (State.STOPPED, State.FAILED):
-            self._down[name] = seen.why or f"is {seen.state.value.lower()}"
-        elif seen.state is State.RUNNING:
-            self._down.pop(name, None)
-        self._unheard.discard(name)
-        if before != (self._down, len(self._unheard)):
-            self._notice()
-
-    async def _probe(self, resource: RenderedResource) -> None:
-        await self._tools.hands.probe(resource, lambda works, why: self._judge(resource.name, works, why))
-
-    def _judge(self, name: str, works: bool, why: str) -> None:
-        if works:
-            self._unwell.pop(name, None)
-        else:
-            self._unwell[name] = why
-        self._notice()
+        self._senses.attend(self.record.resources)
 
     def _notice(self) -> None:
         self._wake.set()
         self._tools.tell()
-
-    def _driver(self, resource: RenderedResource) -> Driver:
-        return self._tools.hands.driver(resource)
 
     # --- what others are told ---------------------------------------------------------------------------------
 
@@ -364,7 +287,7 @@ class Runner:
             phase="Stopped" if record.closed else _REPORTED[self.phase],
             released=record.closed,
             revision=record.running_revision if record.may_run else record.revision,
-            healthy=self.phase is Phase.RUNNING and not (self._down or self._unwell or self._unheard),
+            healthy=self.phase is Phase.RUNNING and not self._senses.troubles and self._senses.all_seen,
             restarts=record.restarts,
             since=self._since,
             why=self._reported_why(),
@@ -374,14 +297,14 @@ class Runner:
     def _reported_why(self) -> str:
         if self.phase is Phase.FAILED:
             return self._gave_up
-        if self.phase is Phase.RUNNING and (self._down or self._unwell):
-            return self._sentence()
+        if self.phase is Phase.RUNNING and self._senses.troubles:
+            return self._senses.sentence
         return "" if self.phase is Phase.RUNNING else self._why
 
     def _resource_reports(self) -> tuple[ResourceReport, ...]:
         if self.phase is not Phase.RUNNING:
             return ()
-        failed = {**self._unwell, **self._down}
+        failed = self._senses.troubles
         return tuple(ResourceReport(name=name, state="Failed", why=why) for name, why in sorted(failed.items()))
 
 
@@ -410,40 +333,14 @@ def _accepted(record: Record, seen: Record) -> Record:
     return replace(record, resources=record.wanted, running_revision=record.revision)
 
 
-def _to_restart(resources: Sequence[RenderedResource], bad: set[str]) -> list[RenderedResource]:
-    """What is down, and what stands on it. Addresses stay up, unless they are themselves what is down: to clients a
-    server that dies and comes back under its address is a very quick restart, and nothing more."""
-    first = next((at for at, resource in enumerate(resources) if resource.name in bad), len(resources))
-    return [
-        resource
-        for at, resource in enumerate(resources)
-        if resource.name in bad or (at > first and resource.virtual_ip is None)
-    ]
-
-
-def _failure(work: asyncio.Task[None]) -> Exception | None:
-    """Why the work failed, if it did. What no driver and no disk may raise is a broken program, and ends the process."""
-    error = work.exception()
+def _failure(effect: asyncio.Task[None]) -> Exception | None:
+    """Why an effect failed, if it did. What no driver and no disk may raise is a broken program, and ends the process."""
+    error = effect.exception()
     if error is None:
         return None
     if not isinstance(error, StartFailed | StopFailed | DiskTrouble | MayNot):
         raise error
     return error
-
-
-async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    """Cancel these and wait until they are over."""
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks)
-    for task in tasks:
-        if not task.cancelled():
-            task.exception()  # heard: it was asked for already, or no longer matters
-
-
-def _limit_s(text: str | None) -> float:
-    return DEFAULT_TIMEOUT_S if text is None else seconds(text)
 
 
 def _now_s() -> float:

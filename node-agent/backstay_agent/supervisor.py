@@ -18,7 +18,8 @@ from .core.machine import Phase
 from .disk import DiskTrouble
 from .drivers.base import StopFailed
 from .journal import Found, Journal
-from .runner import DEFAULT_TIMEOUT_S, RETRY_S, Runner, Tools
+from .runner import RETRY_S, Runner, Tools
+from .work import take_down
 
 log = logging.getLogger(__name__)
 
@@ -138,16 +139,13 @@ class Supervisor:
         self.trouble = ""
 
     async def _stopped(self, group: Sequence[RenderedResource]) -> bool:
-        failures: list[str] = []
-        for resource in reversed(group):
-            try:
-                await self._tools.hands.driver(resource).stop(resource, timeout_s=DEFAULT_TIMEOUT_S)
-            except StopFailed as error:
-                failures.append(f"{resource.name}: {error}")
-        if failures:
-            self.trouble = f"left by an earlier agent, and not to be stopped: {'; '.join(failures)}"
+        try:
+            await take_down(self._tools.hands, group)
+        except StopFailed as error:
+            self.trouble = f"left by an earlier agent, and not to be stopped: {error}"
             log.error("leftovers not stopped", extra={"why": self.trouble})
-        return not failures
+            return False
+        return True
 
     # --- what others are told ---------------------------------------------------------------------------------
 

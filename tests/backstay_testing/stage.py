@@ -17,7 +17,7 @@ from backstay_api.promise import PROFILES
 from backstay_operator.planner import actions as act
 from backstay_operator.planner.orders import merge_forward
 from backstay_operator.planner.plan import plan
-from backstay_operator.planner.world import LeaseSeen, OwnPath, World
+from backstay_operator.planner.world import LeaseSeen, OwnPath, Unreadable, World
 
 LAB = PROFILES["lab"]
 STEP_S = 0.25
@@ -82,7 +82,7 @@ class Stage:
         level = {"name": "bmc", "devices": [{"name": "bmc", "agent": "fence_redfish"}]}
         spec = {"fencing": {"levels": [level] if devices else []}}
         self.world.hosts[name] = Host.from_wire({"metadata": self._meta(name, uid=f"uid-{name}"), "spec": spec})
-        self.machines[name] = Machine(name)
+        self.machines[name] = Machine(name, bmc="works" if devices else "dead")
 
     def apply_service(self, name: str = "web", *, uid: str = "", **spec: Any) -> None:
         """kubectl apply."""
@@ -110,6 +110,21 @@ class Stage:
         raw = self.world.hosts[host].wire()
         raw["spec"]["maintenance"] = {"mode": mode} if mode else None
         self.world.hosts[host] = Host.from_wire(raw)
+
+    def label(self, host: str, **labels: str) -> None:
+        raw = self.world.hosts[host].wire()
+        raw["metadata"]["labels"] = labels
+        self.world.hosts[host] = Host.from_wire(raw)
+
+    def lose_sight_of(self, name: str) -> None:
+        """The service is there, and a replica that has just started cannot read it."""
+        key = f"shop/{name}"
+        self.world.drop_service(key)
+        self.world.unreadable["HAService", key] = Unreadable("HAService", key, "spec.mode: unknown")
+
+    def host_says(self, host: str, condition: str) -> str:
+        """Message of one of the host's conditions."""
+        return next(c.message for c in self.world.hosts[host].status.conditions if c.type == condition)
 
     def remove_host(self, host: str) -> None:
         raw = self.world.hosts[host].wire()
@@ -179,7 +194,9 @@ class Stage:
         for action in made.actions:
             self._carry_out(action)
         self._check()
-        return bool(made.actions) or self._version != before
+        # An object that cannot be read is reported for as long as it is there.
+        is_new = any(not isinstance(action, act.ReportUnreadable) for action in made.actions)
+        return is_new or self._version != before
 
     def _check(self) -> None:
         for instance in self.world.instances.values():
@@ -268,11 +285,14 @@ class Stage:
         if request.spec.want == "Withdrawn" or request.status.evidence is not None or machine.bmc == "dead":
             return
         is_its_own = seen.lease.holder == request.spec.session.text
+        attempts: list[dict[str, Any]] = []
         if request.spec.want == "Off" and is_its_own and machine.bmc == "works" and machine.powered:
             assert seen.lease.sealed, "Off for an unsealed session"
             self.power_off(machine.name)
+            attempts = [{"level": "bmc", "device": "bmc", "action": "off", "at": self.world.wall}]
         raw = request.wire()
         status = raw.setdefault("status", {})
+        status["attempts"] = attempts or status.get("attempts", [])
         status["power"] = "On" if machine.powered or machine.bmc == "stuck" else "Off"
         if status["power"] == "Off" and (seen.lease.sealed or not is_its_own):
             status["evidence"] = {"level": "bmc", "why": "read off twice"}
@@ -287,8 +307,8 @@ class Stage:
     # --- the API server -------------------------------------------------------------------------------------------
 
     def _carry_out(self, action: act.Action) -> None:  # noqa: C901 - one match, as in control/apply.py
-        self._version += 1
         world, meta = self.world, self._meta
+        self._version += not isinstance(action, act.ReportUnreadable)
         if not isinstance(action, (act.WriteServiceStatus, act.WriteHostStatus)):
             self.log.append(line(action))
         match action:
@@ -341,7 +361,7 @@ class Stage:
             case act.WriteServiceStatus():
                 now = world.services[action.before.key]
                 world.put_service(now.model_copy(update={"status": action.status}))
-            case act.WriteHostStatus():
+            case act.WriteHostStatus() if action.before.key in world.hosts:
                 raw = world.hosts[action.before.key].wire()
                 raw["status"] = {**raw.get("status", {}), **action.status}
                 world.hosts[action.before.key] = Host.from_wire(raw)
@@ -380,6 +400,17 @@ class Stage:
         for rule in type(new).rules:
             holds = rule.check(old, new) if rule.is_transition else rule.check(new)
             assert holds, f"{rule.message}:\n{old}\n{new}"
+
+
+def running(*hosts: str, devices: bool = True, **spec: Any) -> Stage:
+    """A stage (three hosts, if not said) on which service web runs on n1."""
+    stage = Stage(*(hosts or ("n1", "n2", "n3")), devices=devices)
+    stage.wait(1)
+    stage.apply_service(**spec)
+    stage.wait(1)
+    assert stage.copies() == ["n1"], stage.missing()
+    stage.log.clear()
+    return stage
 
 
 def line(action: act.Action) -> str:  # noqa: C901

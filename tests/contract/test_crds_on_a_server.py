@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from agreement import Server
 from backstay_api.generate.definitions import definition
-from backstay_api.generate.files import REPOSITORY
 from backstay_api.models import ALL_OBJECTS
 from backstay_api.models.base import Object
 from backstay_dev.controlplane import ControlPlane
@@ -13,12 +13,9 @@ from backstay_dev.controlplane import ControlPlane
 pytestmark = pytest.mark.api
 
 
-@pytest.fixture(scope="module")
-def plane(control_plane: ControlPlane) -> ControlPlane:
-    files = [argument for kind in ALL_OBJECTS for argument in ("-f", str(REPOSITORY / f"crds/{kind.plural}.yaml"))]
-    control_plane.kubectl("apply", "--server-side", "--force-conflicts", "--validate=strict", *files)
-    names = [f"crd/{kind.plural}.backstay.dev" for kind in ALL_OBJECTS]
-    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
+@pytest.fixture
+def plane(control_plane: ControlPlane, server: Server) -> ControlPlane:
+    """With our CRDs in it."""
     return control_plane
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from backstay_dev.bmc import Bmc, Knobs
 from backstay_dev.hosts import LabHost
-from backstay_dev.lab import LABS, PYTHONPATH, Lab, sweep
+from backstay_dev.lab import LABS, Lab, sweep
 from backstay_dev.network import BRIDGE_ADDRESS, Way
-from backstay_dev.shell import LabError, wait_until
+from backstay_dev.shell import PYTHONPATH, LabError, wait_until
 
 pytestmark = pytest.mark.hosts
 

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from backstay_testing.stage import Stage, steps
+from backstay_testing.stage import Stage, running, steps
 
 SAFETY = ("SealLease", "RequestFence", "UpdateFence", "WriteInstance", "ReopenLease", "DeleteFence")
-
-
-def running(*hosts: str, on: str = "n1", **spec) -> Stage:
-    stage = Stage(*(hosts or ("n1", "n2", "n3")))
-    stage.apply_service(**spec)
-    stage.wait(2)
-    assert stage.copies() == [on], stage.missing()
-    stage.log.clear()
-    return stage
 
 
 def test_a_new_service_is_asked_about_everywhere_and_then_granted_once() -> None:
@@ -32,12 +23,36 @@ def test_a_new_service_is_asked_about_everywhere_and_then_granted_once() -> None
     assert stage.copies() == ["n1"]
 
 
+def test_every_action_says_why() -> None:
+    stage = running()
+    stage.power_off("n1")
+    stage.wait(4)
+    stage.boot("n1")
+    stage.wait(4)
+    stage.delete_service()
+    assert all(line.partition(": ")[2] for line in stage.settle())
+
+
 def test_a_host_loses_power_and_its_device_says_so() -> None:
     stage = running()
     stage.power_off("n1")
+    assert stage.wait(4) == [
+        "RequestFence n1 Observe: n1 is suspect",
+        "SealLease n1: n1 is late, and its power was read off",
+        "WriteInstance epoch 2 to n2 on Device: n1 is off: read off twice; next n2, as good as n3, and first by name",
+        "Assign n1: shop/web-0 epoch 1 Down: epoch 1 is over",
+        "Assign n2: shop/web-0 epoch 2 Up: it is granted here",
+    ]
+    assert stage.copies() == ["n2"]
+
+
+def test_a_host_that_hangs_is_cut_off_and_only_then_replaced() -> None:
+    stage = running()
+    stage.machines["n1"].frozen = True
     assert steps(stage.wait(4), *SAFETY) == [
         "RequestFence n1 Observe",
         "SealLease n1",
+        "UpdateFence n1 Off",
         "WriteInstance epoch 2 to n2 on Device",
     ]
     assert stage.copies() == ["n2"]
@@ -50,3 +65,219 @@ def test_the_host_comes_back_and_nothing_moves_back() -> None:
     stage.boot("n1")
     assert steps(stage.wait(4), *SAFETY) == ["ReopenLease n1", "DeleteFence n1"]
     assert stage.copies() == ["n2"]
+
+
+def test_with_failback_always_it_moves_back_to_a_host_that_is_much_preferred() -> None:
+    prefer = [{"hosts": {"matchLabels": {}}, "weight": 0}]
+    stage = running(placement={"failback": "Always", "prefer": prefer})
+    stage.power_off("n1")
+    stage.wait(4)
+    stage.boot("n1")
+    stage.wait(4)
+    assert stage.copies() == ["n2"], "n1 is no better"
+    stage.label("n1", best="yes")
+    prefer = [{"hosts": {"matchLabels": {"best": "yes"}}, "weight": 500}]
+    stage.apply_service(placement={"failback": "Always", "prefer": prefer})
+    stage.wait(1)
+    assert stage.copies() == ["n1"]
+
+
+def test_a_reboot_quicker_than_detection_is_proof_by_itself() -> None:
+    stage = running()
+    stage.boot("n1")
+    assert steps(stage.wait(4), *SAFETY) == ["WriteInstance epoch 2 to n2 on Boot"]
+    assert stage.copies() == ["n2"]
+
+
+def test_a_reboot_of_the_only_host_starts_it_there_again_once_it_is_ready() -> None:
+    stage = running("n1")
+    stage.boot("n1")
+    assert steps(stage.wait(4), *SAFETY) == [
+        "WriteInstance epoch 1 closed on Boot",
+        "WriteInstance epoch 2 to n1 on Boot",
+    ]
+    assert stage.copies() == ["n1"]
+
+
+def test_a_late_host_that_renews_again_is_left_alone() -> None:
+    stage = running()
+    stage.machines["n1"].connected = False
+    stage.wait(1)
+    stage.machines["n1"].connected = True
+    assert steps(stage.wait(2), *SAFETY) == ["UpdateFence n1 Withdrawn"]
+    assert stage.copies() == ["n1"]
+
+
+def test_a_false_alarm_with_a_device_that_does_nothing_ends_in_a_new_session() -> None:
+    stage = running()
+    stage.machines["n1"].connected = False
+    stage.machines["n1"].bmc = "stuck"
+    assert steps(stage.wait(4), *SAFETY) == ["RequestFence n1 Observe", "SealLease n1", "UpdateFence n1 Off"]
+    assert stage.copies() == ["n1"], "cut off from us, it serves its clients"
+    stage.machines["n1"].connected = True
+    assert steps(stage.wait(4), *SAFETY) == [
+        "WriteInstance epoch 2 to n2 on Released",
+        "ReopenLease n1",
+        "DeleteFence n1",
+    ]
+    assert stage.copies() == ["n2"]
+
+
+# --- moves -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_move_stops_it_here_only_for_a_host_that_is_ready() -> None:
+    stage = running()
+    stage.ask_to_move("n3")
+    assert stage.settle() == [
+        "Assign n1: shop/web-0 epoch 1 Down: it goes to n3: a move to n3 was asked for",
+        "WriteInstance epoch 2 to n3 on Released: n1 has stopped it verifiably and says that epoch 1 is over;"
+        " next n3, the only host of 3 that can run it",
+        "Assign n1: entries of epochs that are over go",
+        "Assign n3: shop/web-0 epoch 2 Up: it is granted here",
+        "RemoveMoveWish web: it is on n3",
+    ]
+    assert stage.copies() == ["n3"]
+
+
+def test_a_move_to_a_host_that_is_not_ready_waits_until_it_expires() -> None:
+    stage = running()
+    stage.machines["n3"].unready["web-0"] = "no such unit"
+    stage.settle()
+    stage.ask_to_move("n3", expires="2026-03-01T12:00:30Z")
+    assert stage.settle() == []
+    assert stage.copies() == ["n1"]
+    assert "a move to n3 was asked for, but it stays" in stage.missing()
+    assert "no such unit" in stage.missing()
+    stage.world.wall = "2026-03-01T12:00:31Z"
+    assert stage.settle() == ["RemoveMoveWish web: it has expired (2026-03-01T12:00:30Z)"]
+    assert stage.copies() == ["n1"]
+
+
+def test_a_drain_moves_everything_away_that_has_somewhere_to_go() -> None:
+    stage = running()
+    stage.maintain("n1", "Drain")
+    assert steps(stage.settle(), *SAFETY) == ["WriteInstance epoch 2 to n2 on Released"]
+    assert stage.copies() == ["n2"]
+
+
+def test_a_drain_with_nowhere_to_go_stops_nothing_and_says_so() -> None:
+    stage = running("n1")
+    stage.maintain("n1", "Drain")
+    assert stage.settle() == []
+    assert stage.copies() == ["n1"]
+    assert "n1 is being drained, but it stays: 0/1 hosts can run it" in stage.missing()
+
+
+def test_what_cannot_be_stopped_blocks_the_move_and_says_what_a_person_can_do() -> None:
+    stage = running()
+    stage.machines["n1"].unstoppable.add("web-0")
+    stage.maintain("n1", "Drain")
+    stage.wait(2)
+    assert stage.copies() == ["n1"]
+    assert "a process does not end" in stage.missing()
+    assert "`backstay fence n1 --confirm`" in stage.missing()
+    stage.machines["n1"].unstoppable.clear()
+    stage.settle()
+    assert stage.copies() == ["n2"]
+
+
+def test_down_is_remembered_when_the_reason_for_it_goes() -> None:
+    stage = running()
+    stage.machines["n1"].unstoppable.add("web-0")
+    stage.maintain("n1", "Drain")
+    stage.wait(1)
+    stage.maintain("n1", None)
+    assert steps(stage.wait(1), "Assign") == []
+    stage.machines["n1"].unstoppable.clear()
+    assert [line.partition(" to ")[0] for line in steps(stage.wait(1), *SAFETY)] == ["WriteInstance epoch 2"]
+
+
+# --- starts that fail ------------------------------------------------------------------------------------------------
+
+
+def test_a_failed_start_moves_on_to_a_host_where_it_has_not_failed() -> None:
+    stage = Stage("n1", "n2", "n3")
+    stage.machines["n1"].broken["web-0"] = "exit 1"
+    stage.wait(1)
+    stage.apply_service()
+    assert steps(stage.wait(1), "WriteInstance") == [
+        "WriteInstance epoch 1 to n1",
+        "WriteInstance epoch 2 to n2 on Released",
+    ]
+    assert stage.copies() == ["n2"]
+
+
+def test_a_start_that_fails_everywhere_is_tried_again_later_and_does_not_bounce() -> None:
+    stage = Stage("n1", "n2")
+    stage.machines["n1"].broken["web-0"] = "exit 1"
+    stage.machines["n2"].broken["web-0"] = "exit 2"
+    stage.wait(1)
+    stage.apply_service()
+    assert len(steps(stage.wait(300), "WriteInstance")) == 2
+    assert "n2: exit 2" in stage.missing()
+    stage.machines["n1"].broken.clear()
+    stage.wait(310)
+    assert stage.copies() == ["n1"]
+
+
+def test_a_start_that_fails_on_the_only_host_is_tried_again_there() -> None:
+    stage = Stage("n1")
+    stage.machines["n1"].broken["web-0"] = "exit 1"
+    stage.wait(1)
+    stage.apply_service()
+    assert steps(stage.wait(300), "WriteInstance") == ["WriteInstance epoch 1 to n1"]
+    stage.machines["n1"].broken.clear()
+    stage.wait(310)
+    assert stage.copies() == ["n1"]
+
+
+# --- what people change ----------------------------------------------------------------------------------------------
+
+
+def test_stopped_and_running_again() -> None:
+    stage = running()
+    stage.apply_service(state="Stopped")
+    assert steps(stage.settle(), *SAFETY) == ["WriteInstance epoch 1 closed on Released"]
+    assert stage.copies() == []
+    stage.apply_service(state="Running")
+    assert steps(stage.settle(), *SAFETY) == ["WriteInstance epoch 2 to n1 on Released"]
+    assert stage.copies() == ["n1"]
+
+
+def test_an_edit_reaches_the_host_within_its_epoch() -> None:
+    stage = running()
+    stage.apply_service(resources=[{"name": "main", "systemd": {"unit": "other.service"}}])
+    stage.settle()
+    order = next(iter(stage.world.assignments["n1"].spec.instances.values()))
+    assert (order.epoch, order.want, order.revision) == (1, "Up", 2)
+    assert order.resources[0].systemd.unit == "other.service"
+
+
+def test_an_edit_that_is_refused_stops_nothing() -> None:
+    stage = running()
+    stage.apply_service(mode="Replicated")
+    assert stage.settle() == []
+    assert stage.copies() == ["n1"]
+
+
+def test_an_edit_while_it_fails_over_is_what_the_next_host_runs() -> None:
+    stage = running()
+    stage.machines["n1"].bmc = "dead"
+    stage.power_off("n1")
+    stage.wait(4)
+    stage.apply_service(resources=[{"name": "main", "systemd": {"unit": "other.service"}}])
+    stage.wait(1)
+    stage.machines["n1"].bmc = "works"
+    stage.wait(1)
+    assert stage.copies() == ["n2"]
+    order = next(iter(stage.world.assignments["n2"].spec.instances.values()))
+    assert order.resources[0].systemd.unit == "other.service"
+
+
+def test_a_service_that_cannot_be_read_any_more_keeps_what_it_had() -> None:
+    stage = running()
+    before = {name: one.spec for name, one in stage.world.assignments.items()}
+    stage.lose_sight_of("web")
+    assert [one for one in stage.settle() if not one.startswith("ReportUnreadable")] == []
+    assert {name: one.spec for name, one in stage.world.assignments.items()} == before

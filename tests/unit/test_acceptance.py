@@ -7,6 +7,7 @@ import pytest
 from backstay_api.models import HAService, ResourceClaim
 from backstay_operator.planner import acceptance, unsupported
 from backstay_operator.planner.acceptance import Accepted, Refused
+from backstay_operator.planner.claims import canonical_address
 from worlds import a_service, a_world, add_host, address, unit
 
 MOUNT = {"name": "disk", "mount": {"device": "/dev/sdb", "path": "/srv"}}
@@ -86,7 +87,6 @@ def test_every_path_of_the_table_is_a_field():
         pytest.param([address("192.0.2.0/24")], "InvalidAddress", "address of the subnet itself", id="network"),
         pytest.param([address("192.0.2.255/24")], "InvalidAddress", "broadcast", id="broadcast"),
         pytest.param([address("224.0.0.1/24")], "InvalidAddress", "unicast", id="multicast"),
-        pytest.param([address("::ffff:c000:20a/120")], "InvalidAddress", "write 192.0.2.10", id="v4-mapped"),
         pytest.param([unit("a", "x.service"), unit("b", "x.service")], "NamedTwice", "a and b", id="a unit twice"),
         pytest.param(
             [address("2001:db8::1/64"), address("2001:0db8:0::1/48", "b")],
@@ -181,3 +181,8 @@ def test_the_index_follows_edits_and_deletions():
     world.drop_service(first.key)
     assert isinstance(acceptance.accept(world, second), Accepted)
     assert set(world.wanted_by) == {"unit/x.service"}
+
+
+@pytest.mark.parametrize("written", ["192.0.2.10/24", "192.0.2.10/32", "::ffff:c000:20a/120", "::ffff:192.0.2.10/128"])
+def test_an_address_has_one_form_for_its_claim(written):
+    assert canonical_address(written) == "192.0.2.10"

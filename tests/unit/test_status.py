@@ -175,6 +175,13 @@ def test_what_runs_goes_on_when_an_edit_is_refused_and_that_is_said():
     assert condition(told, "Degraded")[:2] == ("True", "ManifestRefused")
 
 
+def test_what_keeps_a_running_service_from_moving_is_said():
+    world, service = a_running_world()
+    told = status.service_status(world, service, missing="n1 is being drained, but it stays: 0/3 hosts can run it: …")
+    assert condition(told, "Ready")[0] == "True"
+    assert condition(told, "Degraded")[:2] == ("True", "HeldBack")
+
+
 def test_without_a_device_the_loss_of_the_host_is_not_survived_and_why():
     world, service = a_running_world()
     add_host(world, "n1")

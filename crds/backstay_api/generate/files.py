@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from backstay_api.generate import reference
 from backstay_api.generate.definitions import definition_yaml
 from backstay_api.generate.plain_code import plain_module
 from backstay_api.models import ALL_OBJECTS
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+CHART = "charts/backstay"
 
 
 def generated() -> Mapping[str, str]:
     """Every generated file: its path in the repository, and its content."""
     definitions = {f"crds/{kind.plural}.yaml": definition_yaml(kind) for kind in ALL_OBJECTS}
-    return {"crds/backstay_api/plain.py": plain_module(), **definitions}
+    pages = {f"docs/reference/{kind.plural}.md": reference.page(kind) for kind in ALL_OBJECTS}
+    pages["docs/reference/README.md"] = reference.index(ALL_OBJECTS)
+    # The chart cannot read outside its own folder, so it has copies.
+    copies = {f"{CHART}/files/crds/{Path(path).name}": content for path, content in definitions.items()}
+    return {"crds/backstay_api/plain.py": plain_module(), **definitions, **copies, **pages}
 
 
 def write(root: Path = REPOSITORY) -> list[str]:

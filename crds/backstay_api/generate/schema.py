@@ -25,6 +25,7 @@ _KEPT: Final = (
 )
 # RE2 has no look-around and no back references; \s, \w, \d and \b are ASCII in RE2 and Unicode in pydantic's engine.
 _NOT_RE2: Final = re.compile(r"\(\?(?:=|!|<=|<!)|\\[1-9]|\\[sSwWdDbB]")
+_SENTENCE_END: Final = re.compile(r"(?<=[.:!?])\s+")
 
 
 class Untranslatable(ValueError):
@@ -71,8 +72,8 @@ class _Translator:
         if name in trail:
             raise Untranslatable(f"{name} contains itself: a structural schema cannot say that")
         target = self._definitions[name]
-        words = [text for text in (raw.get("description"), target.get("description")) if text]
-        return target | raw | {"$ref": None, "description": "\n".join(dict.fromkeys(words))}, (*trail, name)
+        words = _without_echo(raw.get("description", ""), target.get("description", ""))
+        return target | raw | {"$ref": None, "description": words}, (*trail, name)
 
     def _union(self, raw: Json, trail: tuple[str, ...]) -> Json:
         """`X | None` is X that may be left out; int or str has a word of its own; nothing else can be said."""
@@ -116,6 +117,13 @@ class _Translator:
         elif default not in (None, "", [], {}):
             result["default"] = default
         return result
+
+
+def _without_echo(field: str, type_: str) -> str:
+    """The words of the field, then those sentences of its type that the field has not said already."""
+    said = set(_SENTENCE_END.split(field))
+    rest = [sentence for sentence in _SENTENCE_END.split(type_) if sentence not in said]
+    return "\n".join(text for text in (field, " ".join(rest)) if text)
 
 
 def _described(raw: Json) -> Json:

@@ -135,6 +135,6 @@ class FenceRequest(Object):
     )
     kind: Literal["FenceRequest"] = "FenceRequest"
     spec: FenceRequestSpec
-    """Written by the operator, `confirm` by a person."""
+    """Which session, and what is wanted."""
     status: FenceRequestStatus = FenceRequestStatus()
     """Written by the fencer."""

@@ -49,11 +49,11 @@ def _is_cidr(address: str) -> bool:
     if not slash or not prefix.isdecimal() or (len(prefix) > 1 and prefix[0] == "0") or "%" in host:
         return False
     try:
-        ipaddress.ip_interface(address)
+        ip = ipaddress.ip_interface(address).ip
     except ValueError:
         return False
     # A v4-mapped v6 address is one address with two names: two services could claim it without seeing each other.
-    return not host.lower().startswith("::ffff:") or "." not in host
+    return ip.version == 4 or ip.ipv4_mapped is None
 
 
 class VirtualIP(Model):

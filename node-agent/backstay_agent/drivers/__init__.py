@@ -30,5 +30,6 @@ def real_drivers() -> Mapping[str, Driver]:
     """The drivers for this very host, by kind. One connection to systemd, opened when first needed, serves them all."""
     from .manager import Manager
     from .systemd import SystemdDriver
+    from .vip import VirtualIPDriver
 
-    return {"systemd": SystemdDriver(Manager())}
+    return {"systemd": SystemdDriver(Manager()), "virtual_ip": VirtualIPDriver()}

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
-from backstay_api.plain import RenderedResource, StandbyOrder, StandbyReport
+from backstay_agent.standbys import Keeper
+from backstay_api.plain import RenderedResource
 
 from .base import Seen, StartFailed, State, StopFailed
 
@@ -139,40 +140,6 @@ class FakeDriver:
             listeners.remove(queue)
 
 
-class FakeStandbys:
-    """Readiness as the FakeMachine's scripts tell it, looked at again with every update."""
-
-    def __init__(self, driver: FakeDriver, on_change: Callable[[], None]) -> None:
-        self._driver = driver
-        self._on_change = on_change
-        self._wake = asyncio.Event()
-        self._orders: Mapping[str, StandbyOrder] = {}
-        self._ours: Mapping[str, Sequence[RenderedResource]] = {}
-        self.reports: dict[str, StandbyReport] = {}
-
-    def update(self, orders: Mapping[str, StandbyOrder], *, ours: Mapping[str, Sequence[RenderedResource]]) -> None:
-        self._orders, self._ours = orders, ours
-        self._wake.set()
-
-    async def run(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            found = {uid: await self._examine(uid, order) for uid, order in self._orders.items()}
-            if found != self.reports:
-                self.reports = found
-                self._on_change()
-
-    async def _examine(self, uid: str, order: StandbyOrder) -> StandbyReport:
-        ours = {identity(resource) for resource in self._ours.get(uid, ())}
-        names = {identity(resource) for resource in order.resources}
-        for resource in order.resources:
-            await self._driver.secure(resource)
-        whys = [why for resource in order.resources if (why := await self._driver.not_ready(resource))]
-        active = bool((names - ours) & self._driver.machine.running.keys())
-        return StandbyReport(ready=not whys, active=active, revision=order.revision, why="; ".join(whys))
-
-
 class FakeHands:
     """One agent's hands on a FakeMachine: the port `hands.Hands`, as a fake."""
 
@@ -197,8 +164,8 @@ class FakeHands:
         await asyncio.sleep(0)
         return list(self.machine.running.values())
 
-    def standbys(self, on_change: Callable[[], None]) -> FakeStandbys:
-        return FakeStandbys(self._driver, on_change)
+    def standbys(self, on_change: Callable[[], None]) -> Keeper:
+        return Keeper(self.driver, self.obstacle, on_change)
 
     def obstacle(self) -> str:
         return self.why_nothing_exclusive

@@ -8,7 +8,7 @@ when it is inactive *and* nothing lives in its control group.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -125,7 +125,7 @@ class SystemdDriver:
         except (BusError, OSError) as error:
             return Seen(State.UNKNOWN, f"systemd cannot be asked about {unit}: {error}")
 
-    async def changes(self, resource: RenderedResource) -> AsyncIterator[Seen]:
+    async def changes(self, resource: RenderedResource) -> AsyncGenerator[Seen, None]:
         """First what it is now, then every change."""
         unit = _checked(resource)
         last: Seen | None = None

@@ -41,7 +41,7 @@ from backstay_api.object_kinds import (
     RESOURCE_CLAIMS,
     Unreadable,
 )
-from backstay_operator.control.mirror import Mirror
+from backstay_operator.control.mirror import Mirror, unread
 from backstay_operator.control.subjects import KINDS, Subject, is_for_people, subject_of
 from backstay_operator.planner.actions import (
     Action,
@@ -128,7 +128,7 @@ class Hands:
         before = self._mirror.meta(subject.kind, subject.key)
         try:
             body = await self._acting.get(
-                _raw(subject.kind), subject.name, subject.namespace, timeout_s=WRITE_TIMEOUT_S
+                unread(subject.kind), subject.name, subject.namespace, timeout_s=WRITE_TIMEOUT_S
             )
         except NotFound:
             if before is not None:
@@ -262,7 +262,7 @@ class Hands:
             status["observedGeneration"] = action.generation
         body = {"metadata": {"resourceVersion": known.resource_version}, "status": status}
         written = await api.patch(
-            _raw(subject.kind), subject.name, body, subject.namespace, subresource="status", timeout_s=WRITE_TIMEOUT_S
+            unread(subject.kind), subject.name, body, subject.namespace, subresource="status", timeout_s=WRITE_TIMEOUT_S
         )
         self._mirror.put(subject.kind, subject.kind.read(written), Meta.of(written))
 
@@ -357,8 +357,3 @@ def _status_fields() -> list[str]:
     fields = HAService.model_fields["status"].annotation
     assert fields is not None
     return [each.alias or name for name, each in fields.model_fields.items()]
-
-
-def _raw(kind: Kind[Any]) -> Kind[Any]:
-    """The same objects, not read."""
-    return Kind(kind.group, kind.version, kind.plural, kind.kind, kind.namespaced, dict, dict, kind.has_status)

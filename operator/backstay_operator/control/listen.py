@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from backstay_api import lease as leases
 from backstay_api.client import Api, Event, EventType
@@ -18,7 +18,7 @@ from backstay_api.errors import ApiError
 from backstay_api.informer import LEASE_BACKOFF, Backoff, Informer
 from backstay_api.kinds import Kind
 from backstay_api.object_kinds import HOST_LEASES
-from backstay_operator.control.mirror import ALL_KINDS, OWN_KINDS, Mirror
+from backstay_operator.control.mirror import ALL_KINDS, OWN_KINDS, Mirror, unread
 
 log = logging.getLogger(__name__)
 
@@ -29,19 +29,47 @@ _BACKOFF: Final = Backoff(0.1, 1.0)
 _LIST_TIMEOUT_S: Final = 20.0
 
 
+class Hearing(Protocol):
+    """Whatever keeps the mirror by what it hears."""
+
+    async def run(self) -> None:
+        """Hear for ever."""
+        ...
+
+    def recovered(self) -> None:
+        """The way to the API server is back: streams of before may be dead without a word."""
+        ...
+
+    def heard_at_s(self) -> dict[str, float]:
+        """By kind: when the server was last heard, on the loop's clock."""
+        ...
+
+
 class Ears:
     """Informers for some kinds, from `run` until it is cancelled."""
 
     def __init__(self, api: Api, mirror: Mirror, kinds: Iterable[Kind[Any]] = ALL_KINDS, *, rng: random.Random) -> None:
         self._mirror = mirror
         self._informers = {kind: _informer(api, kind, rng) for kind in kinds}
+        self._afresh = asyncio.Event()
 
     async def run(self) -> None:
         """Hear for ever."""
-        async with asyncio.TaskGroup() as tasks:
-            for kind, informer in self._informers.items():
-                tasks.create_task(self._hear(kind, informer), name=f"hear {kind.plural}")
-                tasks.create_task(self._note_listed(kind, informer), name=f"first list of {kind.plural}")
+        while True:
+            self._afresh.clear()
+            async with asyncio.TaskGroup() as tasks:
+                hearing = [
+                    tasks.create_task(work, name=f"hear {kind.plural}")
+                    for kind, informer in self._informers.items()
+                    for work in (self._hear(kind, informer), self._note_listed(kind, informer))
+                ]
+                await self._afresh.wait()
+                for task in hearing:
+                    task.cancel()
+
+    def recovered(self) -> None:
+        """Open new streams, from where the old ones had come to."""
+        self._afresh.set()
 
     @property
     def trouble(self) -> str:
@@ -58,10 +86,7 @@ class Ears:
 
     async def _hear(self, kind: Kind[Any], informer: Informer[Any]) -> None:
         def on_event(event: Event[Any]) -> None:
-            if event.type is EventType.DELETED:
-                self._mirror.drop(kind, event.meta)
-            else:
-                self._mirror.put(kind, event.object, event.meta)
+            self._mirror.hear(kind, event.object, deleted=event.type is EventType.DELETED)
 
         await informer.run(on_event)
 
@@ -97,14 +122,14 @@ class Resync:
             for kind in OWN_KINDS:
                 await self.once(kind)
 
-    async def once(self, kind: Kind[Any], *, namespace: str = "") -> bool:
+    async def once(self, kind: Kind[Any]) -> bool:
         """Hold one kind against a list; False if the list could not be had."""
         try:
-            listing = await self._api.list(kind, namespace, timeout_s=_LIST_TIMEOUT_S)
+            listing = await self._api.list(unread(kind), timeout_s=_LIST_TIMEOUT_S)
         except ApiError as error:
             log.warning("list failed", extra={"kind": kind.kind, "why": str(error)})
             return False
-        repair = self._mirror.repair(kind, listing.entries, int(listing.resource_version))
+        repair = self._mirror.repair(kind, listing.items, int(listing.resource_version))
         self.done_at_s[kind.kind] = asyncio.get_running_loop().time()
         if repair.ghosts:
             log.warning("ghosts dropped", extra={"kind": kind.kind, "ghosts": repair.ghosts})
@@ -115,9 +140,9 @@ def _informer(api: Api, kind: Kind[Any], rng: random.Random) -> Informer[Any]:
     if kind is HOST_LEASES:
         return Informer(
             api,
-            kind,
+            unread(kind),
             rng=rng,
             namespace=leases.NAMESPACE,
             backoff=LEASE_BACKOFF,
         )
-    return Informer(api, kind, rng=rng, backoff=_BACKOFF)
+    return Informer(api, unread(kind), rng=rng, backoff=_BACKOFF)

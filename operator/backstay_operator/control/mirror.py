@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from backstay_api.client import Entry
-from backstay_api.kinds import Kind, Meta
+from backstay_api.kinds import Kind, Meta, Raw
 from backstay_api.lease import HostLease
 from backstay_api.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.object_kinds import (
@@ -158,22 +157,25 @@ class Mirror:
             self._take_out(kind, key)
             self._tell(kind, key, Soon.NOW)
 
-    def repair(self, kind: Kind[Any], entries: Iterable[Entry[Any]], version: int) -> Repair:
+    def repair(self, kind: Kind[Any], bodies: Iterable[Mapping[str, Any]], version: int) -> Repair:
         """Hold the picture of one kind against a whole list of it as of `version`: take what is newer, drop ghosts."""
-        entries = tuple(entries)
-        news = sum(self.put(kind, entry.object, entry.meta) is not Soon.NOT for entry in entries)
-        alive = {entry.meta.uid for entry in entries}
+        alive: set[str] = set()
+        news = 0
+        for body in bodies:
+            meta = Meta.of(body)
+            alive.add(meta.uid)
+            if self._is_news(kind, meta):
+                news += 1
+                self.put(kind, kind.read(body), meta)
         # What is newer than the list may have been created after it.
-        ghosts = [
-            known for known in self._known[kind.kind].values() if known.uid not in alive and known.version <= version
-        ]
+        known = self._known[kind.kind].values()
+        ghosts = [each for each in known if each.uid not in alive and each.version <= version]
         for ghost in ghosts:
             self.drop(kind, ghost)
-        is_first = kind.kind not in self.listed
-        self.note_listed(kind)
-        if not is_first:
+        if kind.kind in self.listed:
             self.counts["ghost_dropped"] += len(ghosts)
             self.counts["repaired"] += news
+        self.note_listed(kind)
         return Repair(len(ghosts), news)
 
     # --- our own path to the API server (PROTOCOL 4) --------------------------------------------------------------
@@ -271,7 +273,7 @@ class Mirror:
         seen = seen_now(before, lease, now_s=world.now_s)
         world.leases[lease.host] = seen
         path = world.own_path
-        if before is not None and seen.first_seen_s != before.first_seen_s and lease.host in path.lived_before:
+        if before is not None and _count(lease) != _count(before.lease) and lease.host in path.lived_before:
             world.own_path = replace(path, renewed_since=path.renewed_since | {lease.host})
         return lease_soon(before, seen, world)
 
@@ -285,14 +287,20 @@ class Mirror:
             world.drop_request(key)
         elif kind is HA_SERVICES:
             world.drop_service(key)
+        elif kind is HOST_ASSIGNMENTS:
+            world.drop_assignment(key)
         else:
             shelves: Mapping[str, dict[str, Any]] = {
                 "Host": world.hosts,
-                "HostAssignment": world.assignments,
                 "ResourceClaim": world.claims,
                 "Lease": world.leases,
             }
             shelves[kind.kind].pop(key, None)
+
+
+def unread(kind: Kind[Any]) -> Kind[Raw]:
+    """The same objects as they come: for the mirror, which reads only what is news to it."""
+    return Kind(kind.group, kind.version, kind.plural, kind.kind, kind.namespaced, dict, dict, kind.has_status)
 
 
 def key_of(kind: Kind[Any], meta: Meta) -> str:
@@ -306,10 +314,15 @@ def seen_now(before: LeaseSeen | None, lease: HostLease, *, now_s: float) -> Lea
         return LeaseSeen(lease, first_seen_s=now_s, sealed_seen_s=now_s if lease.sealed else None)
     old = before.lease
     is_same_holder = (old.uid, old.holder, old.seq) == (lease.uid, lease.holder, lease.seq)
-    first_seen_s = before.first_seen_s if is_same_holder and old.renewal == lease.renewal else now_s
+    first_seen_s = before.first_seen_s if _count(old) == _count(lease) else now_s
     was_sealed_s = before.sealed_seen_s if is_same_holder and old.sealed else None
     sealed_seen_s = (now_s if was_sealed_s is None else was_sealed_s) if lease.sealed else None
     return LeaseSeen(lease, first_seen_s=first_seen_s, sealed_seen_s=sealed_seen_s)
+
+
+def _count(lease: HostLease) -> tuple[str, str, int, int]:
+    """Whose renewal it is, and the how manieth."""
+    return (lease.uid, lease.holder, lease.seq, lease.renewal)
 
 
 def _lived(seen: LeaseSeen, *, at_s: float) -> bool:

@@ -78,7 +78,7 @@ class OwnPathWatch:
         self._namespace = namespace
         self._watch_trouble = watch_trouble
         self._clock = clock
-        self._last_ok_sent_s: float | None = None
+        self.last_ok_sent_s: float | None = None
         self._recovered: list[Callable[[], None]] = []
         self.trouble = "the API server has not answered yet"
 
@@ -88,12 +88,12 @@ class OwnPathWatch:
 
     def judge(self) -> str:
         """Judge the path as of now, and tell the mirror if that changes anything. Called before each plan."""
-        asked = Asked(self._last_ok_sent_s, self._limit_s, self._watch_trouble())
+        asked = Asked(self.last_ok_sent_s, self._limit_s, self._watch_trouble())
         now_s = self._clock()
         before, self.trouble = self.trouble, trouble(asked, now_s=now_s)
         if self.trouble and not before:
             log.warning("own path to the API server lost", extra={"why": self.trouble})
-            self._mirror.path_lost(last_ok_s=self._last_ok_sent_s or now_s)
+            self._mirror.path_lost(last_ok_s=self.last_ok_sent_s or now_s)
         elif before and not self.trouble:
             log.info("own path to the API server is healthy", extra={"was": before})
             self._mirror.path_recovered()
@@ -106,7 +106,7 @@ class OwnPathWatch:
         while True:
             sent_s = self._clock()
             if await self._ask():
-                self._last_ok_sent_s = sent_s
+                self.last_ok_sent_s = sent_s
             self.judge()
             period_s = min(PERIOD_S, self._limit_s / 2)
             await asyncio.sleep(max(0.0, sent_s + period_s - self._clock()))

@@ -108,7 +108,8 @@ class Reconciler:
         try:
             async with asyncio.timeout_at(self._wake_at_s):
                 await self._poked.wait()
-            async with asyncio.timeout(GATHER_S):
+            now_s = self._parts.clock()
+            async with asyncio.timeout_at(max(now_s, min(now_s + GATHER_S, self._wake_at_s))):
                 await self._urgent.wait()
         except TimeoutError:
             pass

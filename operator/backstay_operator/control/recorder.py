@@ -29,7 +29,7 @@ REFILL_S: Final = 20.0
 SERIES_S: Final = 300.0
 """The same sentence within this time is one Event with a count."""
 _REMEMBERED: Final = 2048
-_NOTE_LIMIT: Final = 1024
+_NOTE_LIMIT_BYTES: Final = 1024
 _POST_TIMEOUT_S: Final = 5.0
 
 Type = Literal["Normal", "Warning"]
@@ -134,7 +134,7 @@ class Recorder:
             "type": said.type,
             "reason": said.reason,
             "action": said.action,
-            "note": said.note[:_NOTE_LIMIT],
+            "note": said.note.encode()[:_NOTE_LIMIT_BYTES].decode(errors="ignore"),
         }
 
 

@@ -17,7 +17,7 @@ from backstay_api.object_kinds import HOST_LEASES
 from backstay_operator.control.apply import Hands
 from backstay_operator.control.facts import Facts
 from backstay_operator.control.leader import AlwaysLeads, Leader, Leadership
-from backstay_operator.control.listen import Ears, Resync
+from backstay_operator.control.listen import Ears, Hearing, Resync
 from backstay_operator.control.mirror import OWN_KINDS, Mirror
 from backstay_operator.control.own_path import OwnPathWatch
 from backstay_operator.control.reconciler import Parts, Reconciler
@@ -47,7 +47,7 @@ class Operator:
     """All parts of one replica. To be made inside the loop that runs it."""
 
     def __init__(self, api: Api, replica: Replica, *, plan: Planner = plan) -> None:
-        clock = asyncio.get_running_loop().time
+        clock = self.clock = asyncio.get_running_loop().time
         rng = replica.rng
         self.replica = replica
         self.facts = Facts(started_at_s=clock())
@@ -89,13 +89,14 @@ class Operator:
             )
         )
         self.path.on_recovery(self.reconciler.recovered)
-        self.path.on_recovery(self._list_again)
+        self.path.on_recovery(self._hear_afresh)
+        self.hearing: Hearing = self.ears
 
-    async def run(self, *, hear: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Until cancelled, or until one of its tasks ends: then all do. `hear` keeps the mirror; else our own informers."""
+    async def run(self) -> None:
+        """Until cancelled, or until one of its tasks ends: then all do."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_for_ever("heartbeats", self.heartbeats.run), name="heartbeats")
-            tasks.create_task(_for_ever("ear", hear or self.ears.run), name="ear")
+            tasks.create_task(_for_ever("ear", self.hearing.run), name="ear")
             tasks.create_task(_for_ever("resync", self.resync.run), name="resync")
             tasks.create_task(_for_ever("own path", self.path.run), name="own path")
             tasks.create_task(_for_ever("recorder", self.recorder.run), name="recorder")
@@ -103,9 +104,11 @@ class Operator:
             if isinstance(self.leader, Leader):
                 tasks.create_task(_for_ever("leader", self.leader.run), name="leader")
 
-    def _list_again(self) -> None:
+    def _hear_afresh(self) -> None:
         """After an outage; at the start everything is being listed anyway."""
         if not self.mirror.missing:
+            self.heartbeats.recovered()
+            self.hearing.recovered()
             self.resync.hurry()
 
 

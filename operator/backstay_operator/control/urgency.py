@@ -33,7 +33,7 @@ def lease_soon(before: LeaseSeen | None, after: LeaseSeen, world: World) -> Soon
         return Soon.NOW
     if judge_silence(age_s=world.now_s - before.first_seen_s, contract=old.contract) is not Silence.QUIET:
         return Soon.NOW
-    is_waiting_for_trust = world.own_path.lived_before - world.own_path.renewed_since
+    is_waiting_for_trust = world.now_s - world.own_path.recovered_s <= world.settings.trust_again_s
     return Soon.GATHER if is_waiting_for_trust else Soon.NOT
 
 

@@ -80,8 +80,6 @@ def _bad_address(service: HAService) -> Refused | None:
 def _what_is_wrong_with(cidr: str) -> str:
     interface = ipaddress.ip_interface(cidr)
     address, network = interface.ip, interface.network
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        return f"{cidr} is an IPv4 address in the clothes of IPv6: write {address.ipv4_mapped} with its IPv4 prefix"
     if address.is_unspecified or address.is_multicast or address.is_loopback:
         return f"{cidr} is no address that one host of several can have: choose a unicast address of the hosts' subnet"
     room = network.max_prefixlen - network.prefixlen

@@ -108,9 +108,17 @@ def _counts_as_lost(world: World, host: str) -> bool:
     if not state.is_late:
         return False
     # What the guard held back stays in the count however long it lasts: a network that stays broken is no less broken
-    # after a minute. A host that held nothing leaves it, or one machine in repair would block everybody for ever.
+    # after a minute. What would not be fenced anyway leaves it, or one machine in repair would block everybody for ever.
     late_s = age_s(world, seen) - suspect_after_s(seen.lease.contract)
-    return late_s < world.settings.storm_window_s or holds_exclusively(world, host, seen.lease.holder)
+    return late_s < world.settings.storm_window_s or _would_be_fenced(world, host, seen.lease.holder)
+
+
+def _would_be_fenced(world: World, host: str, holder: str) -> bool:
+    known = world.hosts.get(host)
+    if known is None or not known.spec.fencing.levels:
+        return False
+    is_hands_off = known.spec.maintenance is not None and known.spec.maintenance.mode == "HandsOff"
+    return not is_hands_off and holds_exclusively(world, host, holder)
 
 
 def holds_exclusively(world: World, host: str, session_text: str) -> bool:

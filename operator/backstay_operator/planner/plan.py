@@ -47,6 +47,7 @@ from .placement import standbys
 from .rounds import Round, begin
 from .sessions import lease_actions
 from .status import service_status
+from .words import listed
 from .world import World
 
 
@@ -214,7 +215,9 @@ def _host_misses(round_: Round, name: str) -> str:
     state = of_host(world, name)
     if not keys or not (is_leaving or state in (Liveness.SILENT, Liveness.SEALED)):
         return ""
-    held_here = f"it still holds {', '.join(keys[:5])}{' and others' if len(keys) > 5 else ''}"
+    held_here = f"it still holds {listed(keys)}"
+    if state is Liveness.QUIET:
+        return f"{held_here}; a service leaves when another host is ready for it"
     proof = next((p.why for p in (closed(world, world.instances[key]) for key in keys) if isinstance(p, Missing)), "")
     return "; ".join(filter(None, (held_here, proof, guards_refusal(world, round_.guard, name))))
 

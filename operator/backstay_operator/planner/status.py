@@ -151,7 +151,7 @@ def _with_holder(view: _View) -> tuple[str, str]:
     if report.phase == "Failed":
         return _after_failure(view, report)
     if report.phase == "Running":
-        return "Running", f"Runs on {host}{_not_well(report)}{_because(view)}"
+        return "Running", _joined(f"Runs on {host}{_not_well(report)}{_because(view)}", view.missing)
     doing = {"Starting": "Starting", "Stopping": "Stopping", "Stopped": "Not started yet"}[report.phase]
     state = "Stopping" if report.phase == "Stopping" else "Starting"
     return state, f"{doing} on {host}{f': {first_words(report.why)}' if report.why else ''}"
@@ -242,6 +242,8 @@ def _degraded(view: _View) -> Finding:
         return Finding("Degraded", True, view.state, view.why)
     if report is not None and view.state == "Running" and not view.is_well:
         return Finding("Degraded", True, "NotWorking", view.why)
+    if view.missing and view.state == "Running":
+        return Finding("Degraded", True, "HeldBack", view.missing)
     failures = _start_failures(view)
     if failures:
         hosts = listed(sorted({failure.host for failure in failures}))

@@ -1,0 +1,248 @@
+"""`backstay host add` and `host remove`: a Host, and an identity for its agent that may do what that agent needs and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+import yaml
+from pydantic import ValidationError
+
+from backstay_api.client import Api
+from backstay_api.errors import AlreadyExists, NotFound
+from backstay_api.kinds import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES, SERVICE_ACCOUNTS, Kind, Raw
+from backstay_api.lease import NAMESPACE
+from backstay_api.models import HAInstance, Host
+from backstay_api.models.base import GROUP
+from backstay_api.object_kinds import HA_INSTANCES, HOSTS
+
+from .maintenance import HostName
+from .session import NOT_NOW, WELL, Session, Stop
+
+_RBAC = "rbac.authorization.k8s.io"
+_HOSTS_RAW: Kind[Raw] = Kind(
+    HOSTS.group, HOSTS.version, HOSTS.plural, HOSTS.kind, False, lambda body: dict(body), lambda body: body, True
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One object that shall exist."""
+
+    kind: Kind[Raw]
+    body: Raw
+    may_replace: bool
+    """Ours alone, so brought back to what it should be; a Host belongs to its admins."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind.kind} {self.body['metadata']['name']}"
+
+
+async def add(
+    session: Session,
+    name: HostName,
+    labels: Annotated[str, typer.Option(help="Labels of the host: key=value,key=value.")] = "",
+    bmc: Annotated[
+        str, typer.Option(help="Fence agent of its BMC: fence_redfish, fence_ipmilan, …", metavar="AGENT")
+    ] = "",
+    bmc_parameter: Annotated[
+        list[str] | None,
+        typer.Option(help="Parameter of that agent, again for each: ip=192.0.2.101.", metavar="KEY=VALUE"),
+    ] = None,
+    bmc_secret: Annotated[
+        str, typer.Option(help="Secret in backstay-fencing with its username and password.", metavar="NAME")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be created.")] = False,
+) -> int:
+    """Add a host: its object, and an identity for its agent. Doing it again repairs what is missing."""
+    fencing = _fencing(bmc, _pairs(bmc_parameter or []), bmc_secret)
+    objects = wanted_for(name, labels=_pairs(labels.split(",") if labels else []), fencing=fencing)
+    _check(objects[0].body)
+    if dry_run:
+        _print_manifests(session, objects)
+        return WELL
+    done = [(one.name, await _ensure(session.api, one)) for one in objects]
+    for what, result in done:
+        session.say(f"{what} {result}")
+    session.show([{"object": what, "result": result} for what, result in done], lambda: session.say(_next_steps(name)))
+    return WELL
+
+
+async def remove(
+    session: Session,
+    name: HostName,
+    force: Annotated[
+        bool, typer.Option("--force", help="Though it still holds services: for a machine that is gone.")
+    ] = False,
+) -> int:
+    """Remove a host and its agent's identity, once it holds nothing."""
+    held = await _held(session.api, name)
+    if held and not force:
+        raise Stop(
+            f"{name} still holds {', '.join(held)}: `backstay drain {name} --wait` first"
+            " (or --force, if that machine will never come back)",
+            NOT_NOW,
+        )
+    done = [(one.name, await _delete(session.api, one)) for one in wanted_for(name)]
+    for what, result in done:
+        session.say(f"{what} {result}")
+    advice = f"Then stop backstay-agent on {name}, and remove its drop-ins: `backstay-agent --remove`."
+    session.show([{"object": what, "result": result} for what, result in done], lambda: session.say(advice))
+    return WELL
+
+
+# --- what there shall be ---------------------------------------------------------------------------------------------
+
+
+def wanted_for(name: str, *, labels: dict[str, str] | None = None, fencing: Raw | None = None) -> list[Wanted]:
+    """Everything that `host add` creates, in order."""
+    account = f"backstay-host-{name}"
+    marks = {"app.kubernetes.io/managed-by": "backstay", f"{GROUP}/host": name}
+    local = {"name": account, "namespace": NAMESPACE, "labels": marks}
+    cluster_wide = {"name": f"backstay:host:{name}", "labels": marks}
+    subjects = [{"kind": "ServiceAccount", "name": account, "namespace": NAMESPACE}]
+    host: Raw = {"metadata": {"name": name, "labels": labels or {}}, "spec": {"fencing": fencing} if fencing else {}}
+    role_ref = {"apiGroup": _RBAC, "kind": "Role", "name": account}
+    cluster_role_ref = {"apiGroup": _RBAC, "kind": "ClusterRole", "name": cluster_wide["name"]}
+    return [
+        Wanted(_HOSTS_RAW, host, False),
+        Wanted(SERVICE_ACCOUNTS, {"metadata": dict(local)}, False),
+        Wanted(CLUSTER_ROLES, {"metadata": dict(cluster_wide), "rules": cluster_rules(name)}, True),
+        Wanted(
+            CLUSTER_ROLE_BINDINGS,
+            {"metadata": dict(cluster_wide), "roleRef": cluster_role_ref, "subjects": subjects},
+            True,
+        ),
+        Wanted(ROLES, {"metadata": dict(local), "rules": namespace_rules(name, account)}, True),
+        Wanted(ROLE_BINDINGS, {"metadata": dict(local), "roleRef": role_ref, "subjects": subjects}, True),
+    ]
+
+
+def cluster_rules(name: str) -> list[Raw]:
+    """What the agent may do with cluster-wide objects: its own assignment, by name; and tell people in Events."""
+    return [
+        _rule(GROUP, "hostassignments", ["get", "list", "watch"], name),
+        _rule(GROUP, "hostassignments/status", ["update", "patch"], name),
+        _rule("events.k8s.io", "events", ["create"]),
+    ]
+
+
+def namespace_rules(name: str, account: str) -> list[Raw]:
+    """What it may do in backstay-hosts: renew its own Lease, and its own token."""
+    return [
+        _rule("coordination.k8s.io", "leases", ["get", "update"], name),
+        _rule("", "serviceaccounts/token", ["create"], account),
+    ]
+
+
+def _rule(group: str, resource: str, verbs: Sequence[str], name: str = "") -> Raw:
+    named = {"resourceNames": [name]} if name else {}
+    return {"apiGroups": [group], "resources": [resource], **named, "verbs": list(verbs)}
+
+
+def _fencing(agent: str, parameters: dict[str, str], secret: str) -> Raw | None:
+    if not agent:
+        if parameters or secret:
+            raise typer.BadParameter("--bmc-parameter and --bmc-secret belong to --bmc AGENT")
+        return None
+    device: Raw = {"name": "bmc", "agent": agent}
+    if parameters:
+        device["parameters"] = parameters
+    if secret:
+        device["secretRef"] = {"name": secret}
+    return {"levels": [{"name": "bmc", "devices": [device]}]}
+
+
+def _pairs(texts: Sequence[str]) -> dict[str, str]:
+    pairs = [text.strip().partition("=") for text in texts if text.strip()]
+    if wrong := next((key for key, equals, _ in pairs if not equals or not key), None):
+        raise typer.BadParameter(f"{wrong!r} is not key=value")
+    return {key: value for key, _, value in pairs}
+
+
+def _check(host: Raw) -> None:
+    try:
+        Host.from_wire({**host, "spec": host["spec"] or {}})
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        raise typer.BadParameter(f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}") from error
+
+
+# --- bringing it about -----------------------------------------------------------------------------------------------
+
+
+async def _ensure(api: Api, wanted: Wanted) -> str:
+    namespace = wanted.body["metadata"].get("namespace", "")
+    try:
+        await api.create(wanted.kind, wanted.body, namespace)
+        return "created"
+    except AlreadyExists:
+        stored = await api.get(wanted.kind, wanted.body["metadata"]["name"], namespace)
+    patch = _difference(wanted, stored)
+    if not patch:
+        return "unchanged"
+    # With the version, so that nothing that somebody else has just written is lost.
+    meta = {**patch.get("metadata", {}), "resourceVersion": stored["metadata"]["resourceVersion"]}
+    await api.patch(wanted.kind, stored["metadata"]["name"], {**patch, "metadata": meta}, namespace)
+    return "updated"
+
+
+def _difference(wanted: Wanted, stored: Raw) -> Raw:
+    """What a merge patch has to say; of a Host only what was asked for on the command line, and that is added."""
+    patch: Raw = {}
+    labels = wanted.body["metadata"].get("labels") or {}
+    if not _holds(stored["metadata"].get("labels") or {}, labels):
+        patch["metadata"] = {"labels": labels}
+    parts = ("rules", "roleRef", "subjects") if wanted.may_replace else ("spec",)
+    for part in parts:
+        value: Any = wanted.body.get(part)
+        if value and not _holds(stored.get(part), value):
+            patch[part] = value
+    return patch
+
+
+def _holds(stored: Any, wanted: Any) -> bool:
+    """Whether the stored value says all that is wanted; the API server may have added defaults."""
+    if isinstance(wanted, dict) and isinstance(stored, dict):
+        return all(_holds(stored.get(key), value) for key, value in wanted.items())
+    if isinstance(wanted, list) and isinstance(stored, list):
+        return len(stored) == len(wanted) and all(map(_holds, stored, wanted))
+    return bool(stored == wanted)
+
+
+async def _delete(api: Api, wanted: Wanted) -> str:
+    try:
+        await api.delete(wanted.kind, wanted.body["metadata"]["name"], wanted.body["metadata"].get("namespace", ""))
+    except NotFound:
+        return "was not there"
+    return "deleted"
+
+
+async def _held(api: Api, host: str) -> list[str]:
+    listing = await api.list(HA_INSTANCES)
+    instances = [one for one in listing.items if isinstance(one, HAInstance)]
+    return sorted(one.key for one in instances if one.spec.grant and one.spec.grant.host == host)
+
+
+def _print_manifests(session: Session, objects: Sequence[Wanted]) -> None:
+    bodies = [one.kind.to_wire(one.body) for one in objects]
+    if session.options.output == "json":
+        session.show({"apiVersion": "v1", "kind": "List", "items": bodies}, lambda: None)
+    else:
+        session.out.file.write(yaml.safe_dump_all(bodies, sort_keys=False))
+
+
+def _next_steps(name: str) -> str:
+    account = f"backstay-host-{name}"
+    return (
+        f"\nNext, on a machine that may (the token is the host's password; an agent renews it by itself):\n"
+        f"  kubectl -n {NAMESPACE} create token {account} --duration=24h\n"
+        f"Put it on {name} as /etc/backstay/token (mode 0600), with the API server's address and CA in\n"
+        f'  /etc/backstay/api.json: {{"servers": ["https://…:6443"], "ca_file": "/etc/backstay/ca.crt",'
+        f' "token_file": "/etc/backstay/token"}}\n'
+        f"and start it there: systemctl enable --now backstay-agent\n"
+        f"`backstay status` says when {name} has reported."
+    )

@@ -1,0 +1,105 @@
+"""`backstay fence HOST --confirm`: a person's word, in place of a device's, that a machine is powered off."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from backstay_api.models import FenceRequest
+from backstay_api.object_kinds import FENCE_REQUESTS
+from backstay_operator.planner.world import World
+
+from .maintenance import HostName
+from .session import NOT_NOW, WELL, Session, Stop
+from .tables import table
+from .view import host_named, look
+
+
+async def fence(
+    session: Session,
+    host: HostName,
+    confirm: Annotated[bool, typer.Option("--confirm", help="I have seen that this machine is powered off.")] = False,
+    reason: Annotated[str, typer.Option(help="What you saw, for the record.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
+) -> int:
+    """Show what is known of a lost host's power, or confirm with --confirm that it is off."""
+    await host_named(session.api, host)
+    world = (await look(session)).world
+    waiting = [request for request in _requests(world, host) if _waits(request)]
+    if not confirm:
+        return _show(session, world, host)
+    if not waiting:
+        raise Stop(_nothing_to_confirm(world, host), NOT_NOW)
+    if not yes and not session.tools.ask(_question(world, host, waiting)):
+        raise Stop("nothing was confirmed", NOT_NOW)
+    by = await session.tools.who_am_i(session.api)
+    for request in waiting:
+        await _confirm(session, request, by, reason)
+    session.say(f"Confirmed by {by}: {host} is powered off. Its services may start elsewhere now.")
+    session.show({"host": host, "by": by, "confirmed": [request.key for request in waiting]}, lambda: None)
+    return WELL
+
+
+def _requests(world: World, host: str) -> list[FenceRequest]:
+    return sorted((one for one in world.requests.values() if one.spec.host == host), key=lambda one: one.key)
+
+
+def _waits(request: FenceRequest) -> bool:
+    return request.spec.want != "Withdrawn" and request.status.evidence is None and request.spec.confirm is None
+
+
+async def _confirm(session: Session, request: FenceRequest, by: str, reason: str) -> None:
+    """Only for exactly the request that was shown: its version makes this a compare-and-swap."""
+    said = {"by": by, "at": session.tools.wall(), "reason": reason}
+    body = {"metadata": {"resourceVersion": request.metadata.resource_version}, "spec": {"confirm": said}}
+    await session.api.patch(FENCE_REQUESTS, request.metadata.name, body)
+
+
+def _question(world: World, host: str, waiting: list[FenceRequest]) -> str:
+    machines = sorted({request.spec.machine_uuid for request in waiting if request.spec.machine_uuid})
+    machine = f" (machine {', '.join(machines)})" if machines else ""
+    held = sorted(world.held_by.get(host, ()))
+    return (
+        f"{host}{machine} holds {', '.join(held) or 'nothing'}.\n"
+        f"If it is still powered on, these may run twice and destroy their data.\n"
+        f"Have you seen for yourself that {host} is powered off?"
+    )
+
+
+def _nothing_to_confirm(world: World, host: str) -> str:
+    requests = _requests(world, host)
+    seen = world.leases.get(host)
+    if any(request.status.evidence or request.spec.confirm for request in requests):
+        return f"nothing to confirm: it is proven already that the lost session of {host} is over"
+    if seen is None or not seen.lease.holder:
+        return f"nothing to confirm: {host} has never been seen, so nothing runs there"
+    liveness = world.hosts[host].status.liveness or "Unknown"
+    return (
+        f"nothing to confirm: nobody waits for proof that {host} is off (it is {liveness});"
+        " a host is asked about when it is silent and holds a service"
+    )
+
+
+def _show(session: Session, world: World, host: str) -> int:
+    requests = _requests(world, host)
+    rows = [
+        (one.key, one.spec.want, one.status.power, _proof(one), one.status.message or one.spec.why) for one in requests
+    ]
+
+    def human() -> None:
+        if rows:
+            table(session.out, ("REQUEST", "WANT", "POWER", "PROOF", "WHY"), rows)
+        else:
+            session.say(f"Nobody has asked about the power of {host}.")
+        if any(_waits(one) for one in requests):
+            session.say(f"If you have seen that {host} is powered off: `backstay fence {host} --confirm`")
+
+    session.show({"host": host, "requests": [one.wire() for one in requests]}, human)
+    return WELL
+
+
+def _proof(request: FenceRequest) -> str:
+    if request.spec.confirm:
+        return f"confirmed by {request.spec.confirm.by}"
+    return "device" if request.status.evidence else "-"

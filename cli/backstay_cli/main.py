@@ -1,0 +1,58 @@
+"""`backstay`, and `kubectl backstay`: the program and its commands."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import enrol, playground
+from .command import add, add_shared
+from .explain import explain
+from .fence import fence
+from .maintenance import drain, undrain
+from .move import move
+from .session import EXIT_CODES
+from .status import status
+
+HELP = """Keeps services on bare hosts highly available.
+
+Services are HAService objects: `kubectl apply` makes them, `kubectl get hasvc -w` watches them. This program answers what
+kubectl cannot: what is not well and why, and what would happen; and it does what people do to hosts.
+"""
+
+
+def build() -> typer.Typer:
+    """The program, with all its commands."""
+    app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None, epilog=EXIT_CODES)
+    add_shared(app)
+    add(app, "status", status)
+    add(app, "explain", explain)
+    add(app, "move", move)
+    add(app, "drain", drain)
+    add(app, "undrain", undrain)
+    add(app, "fence", fence)
+    host = typer.Typer(help="Add and remove hosts.", no_args_is_help=True, rich_markup_mode=None)
+    add(host, "add", enrol.add)
+    add(host, "remove", enrol.remove)
+    app.add_typer(host, name="host")
+    for name, run in (("lab", playground.lab), ("demo", playground.demo)):
+        app.command(name, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(_passing_on(run))
+    return app
+
+
+def _passing_on(run: Callable[[list[str]], int]) -> Callable[..., None]:
+    def command(arguments: Annotated[list[str] | None, typer.Argument(help="Handed on.", hidden=True)] = None) -> None:
+        raise typer.Exit(run(arguments or []))
+
+    command.__doc__ = run.__doc__
+    return command
+
+
+def main() -> None:
+    """Entry point of both names."""
+    called = Path(sys.argv[0]).name
+    build()(prog_name="kubectl backstay" if called == "kubectl-backstay" else "backstay")

@@ -1,0 +1,96 @@
+"""`backstay drain` and `undrain`: a host is emptied by its Host object, and the operator does the rest."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from backstay_api import durations
+from backstay_api.models import HAInstance
+from backstay_api.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS, Unreadable
+
+from .session import NOT_NOW, WELL, Session, Stop
+from .view import host_named
+
+HostName = Annotated[str, typer.Argument(help="Name of the Host.", metavar="HOST")]
+
+# A person watches; a move takes tenths of a second.
+_LOOK_EVERY_S = 0.5
+
+
+async def drain(
+    session: Session,
+    host: HostName,
+    reason: Annotated[str, typer.Option(help="Why, for others to read.")] = "",
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until nothing of Backstay runs there, and tell how it goes.")
+    ] = False,
+    timeout: Annotated[str, typer.Option(help="How long --wait waits.")] = "10m",
+) -> int:
+    """Move all services away from a host, and let none come: for repairs, upgrades, reboots."""
+    limit_s = _seconds(timeout)
+    known = await host_named(session.api, host)
+    present = known.spec.maintenance
+    if present and present.mode == "HandsOff":
+        raise Stop(f"{host} is in HandsOff maintenance: nothing there is touched. `backstay undrain {host}` ends that")
+    maintenance = {"mode": "Drain", "reason": reason or (present.reason if present else "")}
+    await session.api.patch(HOSTS, host, {"spec": {"maintenance": maintenance}})
+    session.say(f"{host} is being drained.")
+    if wait:
+        await _wait_until_empty(session, host, limit_s)
+    left = await _left_on(session, host)
+    session.show({"host": host, "maintenance": maintenance, "left": [one.key for one in left]}, lambda: None)
+    return WELL
+
+
+async def undrain(session: Session, host: HostName) -> int:
+    """Let services come to a host again: ends Drain, Cordon and HandsOff."""
+    known = await host_named(session.api, host)
+    if known.spec.maintenance is None:
+        session.say(f"{host} was not in maintenance.")
+    else:
+        await session.api.patch(HOSTS, host, {"spec": {"maintenance": None}})
+        session.say(f"{host} takes services again.")
+    session.show({"host": host, "maintenance": None}, lambda: None)
+    return WELL
+
+
+async def _wait_until_empty(session: Session, host: str, limit_s: float) -> None:
+    said = ""
+    try:
+        async with asyncio.timeout(limit_s):
+            while left := await _left_on(session, host):
+                text = "\n".join([await _how_it_goes(session, one) for one in left])
+                if text != said:
+                    session.say(text)
+                said = text
+                await asyncio.sleep(_LOOK_EVERY_S)
+    except TimeoutError:
+        raise Stop(f"after {limit_s:g} s {host} is not empty; it stays drained:\n{said}", NOT_NOW) from None
+    session.say(f"Nothing of Backstay runs on {host} any more.")
+
+
+async def _left_on(session: Session, host: str) -> list[HAInstance]:
+    listing = await session.api.list(HA_INSTANCES)
+    readable = [one for one in listing.items if isinstance(one, HAInstance)]
+    return sorted((one for one in readable if one.spec.grant and one.spec.grant.host == host), key=lambda one: one.key)
+
+
+async def _how_it_goes(session: Session, instance: HAInstance) -> str:
+    service = await session.api.get(HA_SERVICES, instance.spec.service.name, instance.metadata.namespace or "")
+    if isinstance(service, Unreadable):
+        return f"  {service.key} cannot be read: {service.why}"
+    held_back = next(
+        (one for one in service.status.conditions if one.type == "Degraded" and one.status == "True"), None
+    )
+    why = held_back.message if held_back else (service.status.instances[0].why if service.status.instances else "")
+    return f"  {service.key}: {service.status.state or 'Unknown'}{f': {why}' if why else ''}"
+
+
+def _seconds(text: str) -> float:
+    try:
+        return durations.seconds(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error

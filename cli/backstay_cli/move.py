@@ -1,0 +1,72 @@
+"""`backstay move SERVICE`: writes a wish; the operator stops the service only when the target is ready, and takes the wish away."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Annotated, Final
+
+import typer
+
+from backstay_api.models import HAService
+from backstay_api.object_kinds import HA_SERVICES
+from backstay_operator.planner import placement
+from backstay_operator.planner.moves import MOVE_ANNOTATION
+from backstay_operator.planner.placement import NoHost
+from backstay_operator.planner.world import World
+
+from .session import NO_SUCH_THING, WELL, Session, Stop
+from .view import instance_of, look, service_named
+
+# A wish that could not be granted for so long is no longer meant: nobody wants to be surprised by it tomorrow.
+LASTS: Final = timedelta(minutes=10)
+
+# What the operator mends within that time by itself: it asks the host to become ready.
+_PASSING: Final = ("Ready", "Late")
+
+
+async def move(
+    session: Session,
+    service: Annotated[str, typer.Argument(help="Name of the HAService, or NAMESPACE/NAME.")],
+    to: Annotated[str, typer.Option(help="Host to move to. Default: the best of the others.", metavar="HOST")] = "",
+) -> int:
+    """Move a service to another host, now."""
+    named = await service_named(session, service)
+    world = (await look(session)).world
+    known = world.services.get(named.key, named)
+    target = to or _best_other(world, known)
+    instance = instance_of(world, known)
+    if instance and instance.spec.grant and instance.spec.grant.host == target:
+        session.say(f"{known.key} is on {target} already.")
+        return WELL
+    _check(world, known, target)
+    wish = {"host": target, "generation": known.metadata.generation, "expires": _expiry(session.tools.wall())}
+    meta = {"annotations": {MOVE_ANNOTATION: json.dumps(wish)}}
+    await session.api.patch(HA_SERVICES, known.metadata.name, {"metadata": meta}, known.metadata.namespace or "")
+    session.say(f"{known.key} is to move to {target}, as soon as that is ready.")
+    session.show({"service": known.key, "move": wish}, lambda: None)
+    return WELL
+
+
+def _best_other(world: World, service: HAService) -> str:
+    instance = instance_of(world, service)
+    holder = instance.spec.grant.host if instance and instance.spec.grant else None
+    answer = placement.place(world, service, instance, away_from=[holder] if holder else ())
+    if isinstance(answer, NoHost):
+        raise Stop(f"{service.key} stays where it is: {answer.why}")
+    return answer.host
+
+
+def _check(world: World, service: HAService, target: str) -> None:
+    """Refuse at once what could not be granted anyway."""
+    if target not in world.hosts:
+        raise Stop(f"there is no host {target}; there are: {', '.join(sorted(world.hosts)) or 'none'}", NO_SUCH_THING)
+    answer = placement.place(world, service, instance_of(world, service), to=target)
+    rejected = next(verdict.rejected for verdict in answer.verdicts if verdict.host == target)
+    if rejected and rejected.rule not in _PASSING:
+        raise Stop(f"{service.key} cannot move to {target}: {target} {rejected.why}")
+
+
+def _expiry(wall: str) -> str:
+    until = datetime.fromisoformat(wall.replace("Z", "+00:00")) + LASTS
+    return until.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,177 @@
+"""What every command works with: how it was called, the API server, the user, and where the answer goes.
+
+`Tools` is the seam: everything that reaches outside this process stands in it, so that tests run the very same commands
+against the in-memory API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+import typer
+import yaml
+from rich.console import Console
+
+from backstay_api import kubeconfig
+from backstay_api.client import Api
+from backstay_api.errors import ApiError, Forbidden, NotFound
+from backstay_api.http import HttpApi
+from backstay_api.kinds import raw
+
+T = TypeVar("T")
+
+# Exit codes. 2 is what the option parser uses for a command that was typed wrongly.
+WELL: Final = 0
+FAILED: Final = 1
+NO_SUCH_THING: Final = 3
+NOT_NOW: Final = 4
+NOT_WELL: Final = 5
+
+EXIT_CODES: Final = """Exit codes: 0 done; 1 the API server refused or cannot be reached; 2 typed wrongly;
+3 there is no such service or host; 4 not possible now, and nothing was changed; 5 something is not well (status --check)."""
+
+SELF_SUBJECT_REVIEWS: Final = raw(
+    "authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", namespaced=False
+)
+
+
+class Stop(Exception):
+    """The command ends here, with a sentence for the user and an exit code for scripts."""
+
+    def __init__(self, message: str, code: int = NOT_NOW) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every command may be told, before its name or after it. Empty: not said."""
+
+    kubeconfig: str = ""
+    context: str = ""
+    namespace: str = ""
+    all_namespaces: bool = False
+    output: str = ""
+
+    def over(self, others: Options) -> Options:
+        """These, and where they say nothing, the others."""
+        said = {name: value for name, value in vars(self).items() if value}
+        return replace(others, **said)
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The way out of this process."""
+
+    open_api: Callable[[Options], Api]
+    namespace_of: Callable[[Options], str]
+    who_am_i: Callable[[Api], Awaitable[str]]
+    wall: Callable[[], str]
+    ask: Callable[[str], bool]
+    run: Callable[[Coroutine[Any, Any, int]], int] = asyncio.run
+
+
+def real_tools() -> Tools:
+    """The tools of a person at a terminal."""
+    return Tools(_open_api, _namespace_of, _who_am_i, _wall, _ask)
+
+
+def _open_api(options: Options) -> Api:
+    config = kubeconfig.load(
+        path=options.kubeconfig or None, context=options.context or None, user_agent="backstay-cli"
+    )
+    return HttpApi(config, rng=random.Random())
+
+
+def _namespace_of(options: Options) -> str:
+    return kubeconfig.namespace_of(path=options.kubeconfig or None, context=options.context or None)
+
+
+async def _who_am_i(api: Api) -> str:
+    try:
+        review = await api.create(SELF_SUBJECT_REVIEWS, {"metadata": {}})
+        return str(review["status"]["userInfo"]["username"])
+    except (Forbidden, NotFound, KeyError):
+        return os.environ.get("SUDO_USER") or os.environ.get("USER") or "unknown"
+
+
+def _wall() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _ask(question: str) -> bool:
+    if not sys.stdin.isatty():
+        raise Stop("this needs a yes, and there is no terminal to ask at: add --yes if you mean it")
+    return typer.confirm(question, default=False)
+
+
+@dataclass
+class Session:
+    """One run of one command."""
+
+    options: Options
+    tools: Tools
+    api: Api
+    out: Console = field(default_factory=lambda: Console(soft_wrap=True, highlight=False))
+    err: Console = field(default_factory=lambda: Console(soft_wrap=True, highlight=False, stderr=True))
+
+    @property
+    def namespace(self) -> str:
+        """The namespace to look in; empty means all."""
+        if self.options.all_namespaces:
+            return ""
+        return self.options.namespace or self.tools.namespace_of(self.options)
+
+    @property
+    def is_for_programs(self) -> bool:
+        return bool(self.options.output)
+
+    def show(self, data: object, human: Callable[[], None]) -> None:
+        """The answer, as asked for by -o."""
+        if self.options.output == "json":
+            self.out.file.write(json.dumps(data, indent=2) + "\n")
+        elif self.options.output == "yaml":
+            self.out.file.write(yaml.safe_dump(data, sort_keys=False))
+        else:
+            human()
+
+    def say(self, text: str) -> None:
+        """What is going on, for people: on the terminal, never in what a program reads."""
+        (self.err if self.is_for_programs else self.out).print(text, markup=False)
+
+
+def run(options: Options, tools: Tools, command: Callable[[Session], Awaitable[int]]) -> int:
+    """Carry out one command and say how it ended."""
+
+    async def with_api() -> int:
+        session = Session(options, tools, tools.open_api(options))
+        try:
+            return await command(session)
+        finally:
+            await session.api.close()
+
+    try:
+        return tools.run(with_api())
+    except Stop as stop:
+        return _end(stop.message, stop.code)
+    except NotFound as error:
+        hint = ": is Backstay's chart installed in this cluster?" if "could not find" in error.message else ""
+        return _end(f"{error.message}{hint}", NO_SUCH_THING)
+    except (ApiError, kubeconfig.NoConfig) as error:
+        return _end(str(error), FAILED)
+    except KeyboardInterrupt:
+        return _end("interrupted", 130)
+
+
+def _end(message: str, code: int) -> int:
+    Console(soft_wrap=True, highlight=False, stderr=True).print(f"backstay: {message}", markup=False)
+    return code

@@ -1,0 +1,126 @@
+"""`backstay status`: services, hosts, and what is not well, with the sentence that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from backstay_api.models import HAService, Host
+from backstay_api.models.base import Condition
+
+from .session import NOT_WELL, WELL, Session
+from .tables import age, table
+from .view import View, look
+
+# Type, and the status that is well. What is false about a stopped service is what its owner wants.
+_SERVICE_CHECKS = (("Accepted", "True"), ("Ready", "True"), ("Degraded", "False"), ("SurvivesHostLoss", "True"))
+_HOST_CHECKS = (("Ready", "True"), ("FencingReady", "True"))
+
+
+async def status(
+    session: Session,
+    check: Annotated[bool, typer.Option(help="Exit with 5 where something is not well.")] = False,
+) -> int:
+    """Show services, hosts, and what is not well and why."""
+    view = await look(session)
+    services = [one for one in view.world.services.values() if session.namespace in ("", one.metadata.namespace)]
+    services.sort(key=lambda one: one.key)
+    hosts = [view.world.hosts[name] for name in sorted(view.world.hosts)]
+    troubles = list(_troubles(view, services, hosts))
+    data = {
+        "services": [one.wire() for one in services],
+        "hosts": [one.wire() for one in hosts],
+        "troubles": [{"what": what, "condition": kind, "message": message} for what, kind, message in troubles],
+    }
+    session.show(data, lambda: _print(session, view, services, hosts, troubles))
+    return NOT_WELL if check and troubles else WELL
+
+
+def _print(
+    session: Session,
+    view: View,
+    services: Sequence[HAService],
+    hosts: Sequence[Host],
+    troubles: Sequence[tuple[str, str, str]],
+) -> None:
+    out, now = session.out, view.world.wall
+    if services:
+        table(
+            out,
+            ("SERVICE", "READY", "HOST", "STATE", "SINCE", "STANDBYS"),
+            [_service_row(one, now) for one in services],
+        )
+    else:
+        where = f" in namespace {session.namespace}" if session.namespace else ""
+        session.say(f"There are no services{where}.")
+    out.print()
+    if hosts:
+        table(
+            out, ("HOST", "READY", "FENCING", "SERVICES", "MAINTENANCE", "LIVENESS"), [_host_row(one) for one in hosts]
+        )
+    else:
+        session.say("There are no hosts: add one with `backstay host add NAME`.")
+    if troubles:
+        out.print()
+        table(out, ("NOT WELL", "CONDITION", "WHY"), troubles)
+
+
+def _service_row(service: HAService, now: str) -> tuple[str, ...]:
+    told = service.status
+    ready = sum(standby.ready for standby in told.standbys)
+    return (
+        service.key,
+        _status_of(told.conditions, "Ready"),
+        told.host or "-",
+        told.state or "-",
+        age(told.since, now),
+        f"{ready}/{len(told.standbys)} ready",
+    )
+
+
+def _host_row(host: Host) -> tuple[str, ...]:
+    return (
+        host.metadata.name,
+        _status_of(host.status.conditions, "Ready"),
+        _status_of(host.status.conditions, "FencingReady"),
+        str(host.status.instances),
+        host.spec.maintenance.mode if host.spec.maintenance else "-",
+        host.status.liveness or "Unknown",
+    )
+
+
+def _status_of(conditions: Sequence[Condition], kind: str) -> str:
+    return next((one.status for one in conditions if one.type == kind), "Unknown")
+
+
+def _troubles(view: View, services: Sequence[HAService], hosts: Sequence[Host]) -> Iterator[tuple[str, str, str]]:
+    for service in services:
+        if service.spec.state != "Stopped":
+            yield from _failing(f"service {service.key}", service.status.conditions, _SERVICE_CHECKS)
+    for host in hosts:
+        yield from _failing(f"host {host.metadata.name}", host.status.conditions, _HOST_CHECKS)
+        if host.spec.maintenance:
+            reason = f" ({host.spec.maintenance.reason})" if host.spec.maintenance.reason else ""
+            yield f"host {host.metadata.name}", "Maintenance", f"{host.spec.maintenance.mode}{reason}"
+    for one in view.unreadable:
+        yield f"{one.kind} {one.key}", "Unreadable", one.why
+    for request in sorted(view.world.requests.values(), key=lambda one: one.key):
+        if request.spec.want == "Off" and request.status.evidence is None and request.spec.confirm is None:
+            yield f"host {request.spec.host}", "Fencing", request.status.message or request.spec.why
+
+
+def _failing(
+    what: str, conditions: Sequence[Condition], checks: Sequence[tuple[str, str]]
+) -> Iterator[tuple[str, str, str]]:
+    """What is not as it should be; what says the same as what stands above it is not said again."""
+    said: set[str] = set()
+    known: dict[str, Any] = {one.type: one for one in conditions}
+    if not known:
+        yield what, "Unknown", "nobody has said anything about it yet: does the operator run?"
+    for kind, well in checks:
+        one = known.get(kind)
+        if one is not None and one.status != well and one.message not in said and one.reason != "NotRunning":
+            said.add(one.message)
+            yield what, kind, one.message

@@ -1,0 +1,131 @@
+"""Everything in the cluster that Backstay knows of, read once, as the very World that the operator's planner decides on.
+
+One thing a single look cannot see: how long a lease has been silent. Nobody compares clocks of machines, so here we take the
+operator's word for it, from the Host's status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from backstay_api.client import Api
+from backstay_api.kinds import Kind
+from backstay_api.lease import NAMESPACE, HostLease
+from backstay_api.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
+from backstay_api.object_kinds import (
+    FENCE_REQUESTS,
+    HA_INSTANCES,
+    HA_SERVICES,
+    HOST_ASSIGNMENTS,
+    HOST_LEASES,
+    HOSTS,
+    RESOURCE_CLAIMS,
+    Unreadable,
+)
+from backstay_api.promise import silent_after_s, suspect_after_s
+from backstay_operator.planner.words import elapsed_s
+from backstay_operator.planner.world import LeaseSeen, World
+
+from .session import NO_SUCH_THING, Session, Stop
+
+_A_MOMENT_S = 0.001
+
+
+@dataclass
+class View:
+    """A World, and what could not be read."""
+
+    world: World
+    unreadable: list[Unreadable] = field(default_factory=list)
+
+
+async def look(session: Session) -> View:
+    """Read everything."""
+    api = session.api
+    # Hosts first: what their status says of liveness is needed to read their leases.
+    kinds: tuple[tuple[Kind[Any], str], ...] = (
+        (HOSTS, ""),
+        (HOST_LEASES, NAMESPACE),
+        (HOST_ASSIGNMENTS, ""),
+        (HA_INSTANCES, ""),
+        (FENCE_REQUESTS, ""),
+        (RESOURCE_CLAIMS, ""),
+        (HA_SERVICES, ""),
+    )
+    listings = await asyncio.gather(*(api.list(kind, namespace) for kind, namespace in kinds))
+    view = View(World(wall=session.tools.wall()))
+    for listing in listings:
+        for item in listing.items:
+            _put(view, item)
+    return view
+
+
+Known = Host | HostLease | HostAssignment | HAInstance | FenceRequest | ResourceClaim | HAService | Unreadable
+
+
+def _put(view: View, item: Known) -> None:
+    world = view.world
+    match item:
+        case Unreadable():
+            view.unreadable.append(item)
+            world.unreadable[item.kind, item.key] = item
+        case Host():
+            world.hosts[item.key] = item
+        case HostLease():
+            world.leases[item.host] = LeaseSeen(item, first_seen_s=world.now_s - _age_s(world, item))
+        case HostAssignment():
+            world.put_assignment(item)
+        case HAInstance():
+            world.put_instance(item)
+        case FenceRequest():
+            world.put_request(item)
+        case ResourceClaim():
+            world.claims[item.key] = item
+        case HAService():
+            _note_failures(world, item)
+            world.put_service(item)
+
+
+def _age_s(world: World, lease: HostLease) -> float:
+    """Age of the lease's renewal, as far as the operator has said."""
+    host = world.hosts.get(lease.host)
+    if host is None or host.status.liveness not in ("Suspect", "Silent"):
+        return 0.0
+    if host.status.liveness == "Suspect":
+        return suspect_after_s(lease.contract) + _A_MOMENT_S
+    ready = next((one for one in host.status.conditions if one.type == "Ready"), None)
+    since_s = elapsed_s(ready.last_transition_time, world.wall) if ready else None
+    return silent_after_s(lease.contract) + max(_A_MOMENT_S, since_s or 0.0)
+
+
+def _note_failures(world: World, service: HAService) -> None:
+    for failure in service.status.start_failures:
+        age_s = elapsed_s(failure.at, world.wall) or 0.0
+        world.failed_s[service.uid, failure.host, failure.epoch] = world.now_s - age_s
+
+
+async def service_named(session: Session, text: str) -> HAService:
+    """A service as people name it: `web`, or `shop/web`."""
+    namespace, _, name = text.rpartition("/")
+    if not namespace and session.options.all_namespaces:
+        raise Stop(f"which namespace? Write it with the name: NAMESPACE/{name}", NO_SUCH_THING)
+    found = await session.api.get(HA_SERVICES, name, namespace or session.namespace)
+    if isinstance(found, Unreadable):
+        raise Stop(f"HAService {found.key} cannot be read: {found.why}")
+    return found
+
+
+async def host_named(api: Api, name: str) -> Host:
+    """A Host by its name."""
+    found = await api.get(HOSTS, name)
+    if isinstance(found, Unreadable):
+        raise Stop(f"Host {found.key} cannot be read: {found.why}")
+    return found
+
+
+def instance_of(world: World, service: HAService) -> HAInstance | None:
+    """The one instance of a Single service."""
+    instance = world.instances.get(f"{service.key}-0")
+    return instance if instance is not None and instance.spec.service.uid == service.uid else None

@@ -1,0 +1,84 @@
+"""What the API server would say to a write, said by the models: so that simulator and server refuse alike.
+
+`MemoryCluster` asks `admit` before each write. It checks what the generated CRDs check: types and bounds, the rules on
+one object, and the rules on a change of it. The contract tests hold it against a real API server.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from backstay_api.kinds import Kind, Raw
+from backstay_api.memory_store import MemoryCluster
+from backstay_api.models import ALL_OBJECTS
+from backstay_api.models.base import Model, Object
+from backstay_api.object_kinds import (
+    FENCE_REQUESTS,
+    HA_INSTANCES,
+    HA_SERVICES,
+    HOST_ASSIGNMENTS,
+    HOSTS,
+    RESOURCE_CLAIMS,
+)
+
+_KINDS: Final = (HA_SERVICES, HA_INSTANCES, HOSTS, HOST_ASSIGNMENTS, FENCE_REQUESTS, RESOURCE_CLAIMS)
+_MODELS: Final[Mapping[str, type[Object]]] = {model.__name__: model for model in ALL_OBJECTS}
+
+
+def guard(cluster: MemoryCluster) -> None:
+    """From now on this cluster refuses what a real one with our CRDs would."""
+    for kind in _KINDS:
+        cluster.admit(kind, admit)
+
+
+def admit(kind: Kind[Any], old: Raw | None, new: Raw) -> str | None:
+    """Why this object may not be written (old is None at creation), or None. Kinds that are not ours pass."""
+    model = _MODELS.get(kind.kind)
+    if model is None:
+        return None
+    try:
+        wanted = _strictly(model, new)
+    except ValidationError as error:
+        return "; ".join(_sentence(detail) for detail in error.errors(include_url=False))
+    if old is None:
+        return None
+    try:
+        present = model.from_wire(old)
+    except ValidationError:
+        return None  # stored under an older schema: a change cannot be judged by what is no object to us
+    return next(_broken_transitions(present, wanted, ()), None)
+
+
+def _strictly(model: type[Object], raw: Raw) -> Object:
+    """As the server reads it: JSON types as they are ("5" is no number), and null is the same as nothing."""
+    # Metadata is judged by the server's own rules, not by ours.
+    body = {**_without_nulls(raw), "metadata": {"name": raw["metadata"].get("name", "")}}
+    return model.model_validate_json(json.dumps(body), strict=True)
+
+
+def _without_nulls(value: Any) -> Any:
+    """The server prunes nulls of fields; a null in a list stays, and is wrong."""
+    if isinstance(value, Mapping):
+        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _sentence(detail: Any) -> str:
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    path = ".".join(str(step) for step in detail["loc"])
+    return f"{path}: {message}" if path else message
+
+
+def _broken_transitions(old: Model, new: Model, path: tuple[str, ...]) -> Iterator[str]:
+    """Rules about a change, of every part that is there before and after."""
+    for rule in new.rules:
+        if rule.is_transition and not rule.check(old, new):
+            yield f"{'.'.join(path)}: {rule.message}"
+    for name in type(new).model_fields:
+        before, after = getattr(old, name), getattr(new, name)
+        if isinstance(before, Model) and isinstance(after, Model):
+            yield from _broken_transitions(before, after, (*path, name))

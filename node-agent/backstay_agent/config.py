@@ -1,0 +1,120 @@
+"""What the host's own configuration says (`/etc/backstay/agent.json`), and what the machine says of itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from backstay_api.kubeconfig import NoConfig, from_json
+from backstay_api.plain import Facts
+from backstay_api.transport import ApiConfig
+
+from . import VERSION
+
+_SLEEP_TARGETS: Final = (
+    "sleep.target",
+    "suspend.target",
+    "hibernate.target",
+    "hybrid-sleep.target",
+    "suspend-then-hibernate.target",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything an agent is told on its host."""
+
+    api: ApiConfig
+    host: str
+    """Name of the Host object; by default the machine's host name."""
+    run_dir: Path = Path("/run/backstay")
+    state_dir: Path = Path("/var/lib/backstay")
+    machine_uuid_file: str = ""
+    """Instead of the firmware's UUID, for machines that have none."""
+    health: str = ""
+    """`address:port` where facts and metrics are told; by default nowhere."""
+
+
+_OWN: Final = ("host", "run_dir", "state_dir", "machine_uuid_file", "health")
+
+
+def read_config(path: Path) -> Config:
+    """Read the configuration. Raises NoConfig with a sentence."""
+    try:
+        given = json.loads(path.read_text())
+    except OSError as error:
+        raise NoConfig(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise NoConfig(f"{path} is not JSON: {error}") from error
+    if not isinstance(given, dict):
+        raise NoConfig(f"{path} must hold one JSON object")
+    own: dict[str, Any] = {name: str(given.pop(name)) for name in _OWN if name in given}
+    try:
+        api = from_json(json.dumps(given))
+    except NoConfig as error:
+        raise NoConfig(f"{path}: {error}; besides these: {', '.join(_OWN)}") from error
+    own |= {name: Path(own[name]) for name in ("run_dir", "state_dir") if name in own}
+    return Config(api=api, **{"host": socket.gethostname(), **own})
+
+
+def boot_id() -> str:
+    """Which boot of this machine this is."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def machine_uuid(file: str) -> str:
+    """Which machine this is, as its BMC would say. Raises NoConfig with a sentence."""
+    path = Path(file or "/sys/class/dmi/id/product_uuid")
+    try:
+        uuid = path.read_text().strip().lower()
+    except OSError as error:
+        raise NoConfig(
+            f"which machine this is cannot be read from {path} ({error.strerror}): where the firmware tells no UUID,"
+            ' write one into a file and name that file as "machine_uuid_file"'
+        ) from error
+    if not uuid:
+        raise NoConfig(f"{path} is empty: it must hold the UUID of this machine")
+    return uuid
+
+
+def facts() -> Facts:
+    """What kind of machine this is."""
+    return Facts(
+        hostname=socket.gethostname(), os=_os_name(), kernel=os.uname().release, agent_version=VERSION, addresses=()
+    )
+
+
+def _os_name() -> str:
+    try:
+        lines = Path("/etc/os-release").read_text().splitlines()
+    except OSError:
+        return ""
+    return next((line.partition("=")[2].strip('"') for line in lines if line.startswith("PRETTY_NAME=")), "")
+
+
+def sleep_obstacle(
+    *, power: Path = Path("/sys/power/state"), container: Path = Path("/run/systemd/container"), root: Path = Path("/")
+) -> str:
+    """Why this machine could fall asleep and come back as an old session that walks; empty if it cannot (PROTOCOL 7)."""
+    if container.exists():
+        return ""  # a container cannot put its host to sleep
+    try:
+        if not power.read_text().strip():
+            return ""
+    except OSError:
+        return ""
+    awake = [target for target in _SLEEP_TARGETS if not _is_masked(target, root)]
+    if not awake:
+        return ""
+    return f"this machine could be suspended and come back: run `systemctl mask {' '.join(awake)}`"
+
+
+def _is_masked(target: str, root: Path) -> bool:
+    return any(
+        os.path.realpath(root / folder / target) == "/dev/null"
+        for folder in ("etc/systemd/system", "run/systemd/system")
+    )

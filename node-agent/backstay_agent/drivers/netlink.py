@@ -1,0 +1,286 @@
+"""rtnetlink, as little of it as an address needs: messages to bytes and back (pure), and a socket that asks and hears.
+
+From the standard library alone; the layouts are those of linux/rtnetlink.h, if_addr.h and if_link.h.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import struct
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
+from typing import Final
+
+Interface = IPv4Interface | IPv6Interface
+
+# Message types and flags (linux/netlink.h, linux/rtnetlink.h).
+NLMSG_ERROR: Final = 2
+NLMSG_DONE: Final = 3
+RTM_NEWLINK: Final = 16
+RTM_DELLINK: Final = 17
+RTM_GETLINK: Final = 18
+RTM_NEWADDR: Final = 20
+RTM_DELADDR: Final = 21
+RTM_GETADDR: Final = 22
+RTM_NEWROUTE: Final = 24
+RTM_GETROUTE: Final = 26
+_REQUEST: Final = 0x1
+_ACK: Final = 0x4
+_DUMP: Final = 0x300
+_CREATE_ONLY: Final = 0x600  # NLM_F_CREATE | NLM_F_EXCL
+
+# Flags of addresses (linux/if_addr.h).
+IFA_F_NODAD: Final = 0x02
+IFA_F_DEPRECATED: Final = 0x20
+IFA_F_NOPREFIXROUTE: Final = 0x200
+# Flags of links (linux/if.h).
+IFF_UP: Final = 0x1
+IFF_LOOPBACK: Final = 0x8
+IFF_NOARP: Final = 0x80
+IFF_RUNNING: Final = 0x40
+IFF_LOWER_UP: Final = 0x10000
+ARPHRD_ETHER: Final = 1
+
+_HEADER: Final = struct.Struct("=IHHII")
+_ADDRESS: Final = struct.Struct("=BBBBI")
+_LINK: Final = struct.Struct("=BxHiII")
+_ROUTE: Final = struct.Struct("=BBBBBBBBI")
+_FOREVER: Final = 0xFFFFFFFF
+_GROUPS: Final = 0x1 | 0x10 | 0x100  # links, v4 addresses, v6 addresses
+_LIMIT_S: Final = 5.0
+
+# Who put an address there (IFA_PROTO, since Linux 5.18). The kernel itself uses 1 to 3; ours reads "BS" with a squint.
+OURS: Final = 0xB5
+
+
+@dataclass(frozen=True)
+class Message:
+    """One netlink message."""
+
+    type: int
+    body: bytes
+    flags: int = 0
+    sequence: int = 0
+
+
+@dataclass(frozen=True)
+class Address:
+    """An address on an interface, as the kernel tells."""
+
+    index: int
+    interface: Interface
+    protocol: int = 0
+    flags: int = 0
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A network interface, as the kernel tells."""
+
+    index: int
+    name: str
+    mac: bytes = b""
+    flags: int = 0
+    type: int = ARPHRD_ETHER
+
+    @property
+    def is_up(self) -> bool:
+        """Set up, and a carrier is there."""
+        return bool(self.flags & IFF_UP and self.flags & IFF_LOWER_UP)
+
+    @property
+    def has_neighbours(self) -> bool:
+        """Whoever is at the other end looks addresses up by ARP or neighbour discovery."""
+        return self.type == ARPHRD_ETHER and len(self.mac) == 6 and not self.flags & (IFF_NOARP | IFF_LOOPBACK)
+
+
+# To bytes
+
+
+def add_address(address: Address, *, broadcast: bool) -> tuple[int, bytes]:
+    """Type and body of the request to add this address."""
+    ip = address.interface.ip.packed
+    attributes = _attribute(2, ip)  # IFA_LOCAL
+    if address.label:
+        attributes += _attribute(3, address.label.encode() + b"\0")  # IFA_LABEL
+    attributes += _attribute(8, struct.pack("=I", address.flags & ~IFA_F_DEPRECATED))  # IFA_FLAGS
+    attributes += _attribute(1, ip)  # IFA_ADDRESS
+    if broadcast and isinstance(address.interface, IPv4Interface):
+        attributes += _attribute(4, address.interface.network.broadcast_address.packed)  # IFA_BROADCAST
+    if address.flags & IFA_F_DEPRECATED:
+        # Preferred for 0 s, valid for ever (IFA_CACHEINFO): answers, but is never chosen for connections to elsewhere.
+        attributes += _attribute(6, struct.pack("=IIII", 0, _FOREVER, 0, 0))
+    attributes += _attribute(11, bytes([address.protocol]))  # IFA_PROTO; an older kernel skips it
+    return RTM_NEWADDR, _address_header(address) + attributes
+
+
+def delete_address(address: Address) -> tuple[int, bytes]:
+    """Type and body of the request to take exactly this address away."""
+    ip = address.interface.ip.packed
+    return RTM_DELADDR, _address_header(address) + _attribute(2, ip) + _attribute(1, ip)
+
+
+def encode(message: Message) -> bytes:
+    """The message with its header."""
+    size = _HEADER.size + len(message.body)
+    return _HEADER.pack(size, message.type, message.flags, message.sequence, 0) + message.body
+
+
+def _address_header(address: Address) -> bytes:
+    family = socket.AF_INET if address.interface.version == 4 else socket.AF_INET6
+    return _ADDRESS.pack(family, address.interface.network.prefixlen, 0, 0, address.index)
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    size = 4 + len(value)
+    return struct.pack("=HH", size, kind) + value + bytes(-size % 4)
+
+
+# From bytes
+
+
+def decode(datagram: bytes) -> Iterator[Message]:
+    """The messages of one datagram. A cut one ends it."""
+    while len(datagram) >= _HEADER.size:
+        size, kind, flags, sequence, _port = _HEADER.unpack_from(datagram)
+        if size < _HEADER.size or size > len(datagram):
+            return
+        yield Message(kind, datagram[_HEADER.size : size], flags, sequence)
+        datagram = datagram[(size + 3) & ~3 :]
+
+
+def read_address(body: bytes) -> Address | None:
+    """The address of an RTM_NEWADDR or RTM_DELADDR; None for families that are none of ours."""
+    family, prefix, flags, _scope, index = _ADDRESS.unpack_from(body)
+    found = dict(_attributes(body[_ADDRESS.size :]))
+    # On a point-to-point link IFA_ADDRESS is the other end; v6 has no IFA_LOCAL elsewhere.
+    packed = found.get(2) or found.get(1)
+    if family not in (socket.AF_INET, socket.AF_INET6) or packed is None:
+        return None
+    interface = ip_interface(f"{ip_address(packed)}/{prefix}")
+    wide = found.get(8)
+    return Address(
+        index,
+        interface,
+        protocol=found.get(11, b"\0")[0],
+        flags=int(struct.unpack("=I", wide)[0]) if wide else flags,
+        label=found.get(3, b"").rstrip(b"\0").decode(errors="replace"),
+    )
+
+
+def read_link(body: bytes) -> Link:
+    """The link of an RTM_NEWLINK or RTM_DELLINK."""
+    _family, kind, index, flags, _change = _LINK.unpack_from(body)
+    found = dict(_attributes(body[_LINK.size :]))
+    name = found.get(3, b"").rstrip(b"\0").decode(errors="replace")  # IFLA_IFNAME
+    return Link(index, name, found.get(1, b""), flags, kind)  # IFLA_ADDRESS
+
+
+def read_gateway(body: bytes) -> str | None:
+    """The gateway of an RTM_NEWROUTE, if it has one."""
+    found = dict(_attributes(body[_ROUTE.size :]))
+    gateway = found.get(5)  # RTA_GATEWAY
+    return str(ip_address(gateway)) if gateway and len(gateway) in (4, 16) else None
+
+
+def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    while len(data) >= 4:
+        size, kind = struct.unpack_from("=HH", data)
+        if size < 4 or size > len(data):
+            return
+        yield kind & 0x3FFF, data[4:size]
+        data = data[(size + 3) & ~3 :]
+
+
+# Asking and hearing
+
+
+class Netlink:
+    """What this host's kernel knows of links and addresses. Each question has a socket of its own: no state to lose."""
+
+    async def add(self, address: Address, *, broadcast: bool) -> None:
+        """Raises OSError; FileExistsError if it is there already."""
+        kind, body = add_address(address, broadcast=broadcast)
+        await self._ask(Message(kind, body, _REQUEST | _ACK | _CREATE_ONLY, 1))
+
+    async def delete(self, address: Address) -> None:
+        """Raises OSError; EADDRNOTAVAIL if it is not there."""
+        kind, body = delete_address(address)
+        await self._ask(Message(kind, body, _REQUEST | _ACK, 1))
+
+    async def addresses(self) -> list[Address]:
+        """All addresses of all interfaces."""
+        answers = await self._ask(Message(RTM_GETADDR, _ADDRESS.pack(0, 0, 0, 0, 0), _REQUEST | _DUMP, 1))
+        found = (read_address(answer.body) for answer in answers if answer.type == RTM_NEWADDR)
+        return [address for address in found if address is not None]
+
+    async def links(self) -> dict[int, Link]:
+        """All interfaces, by index."""
+        answers = await self._ask(Message(RTM_GETLINK, _LINK.pack(0, 0, 0, 0, 0), _REQUEST | _DUMP, 1))
+        found = [read_link(answer.body) for answer in answers if answer.type == RTM_NEWLINK]
+        return {link.index: link for link in found}
+
+    async def gateways(self) -> set[str]:
+        """The gateways of all routes."""
+        answers = await self._ask(Message(RTM_GETROUTE, _ROUTE.pack(*[0] * 9), _REQUEST | _DUMP, 1))
+        found = (read_gateway(answer.body) for answer in answers if answer.type == RTM_NEWROUTE)
+        return {gateway for gateway in found if gateway is not None}
+
+    async def events(self) -> AsyncGenerator[Address | Link | None, None]:
+        """Each address or link that changed; None first, and when events were lost: then everything may have changed."""
+        loop = asyncio.get_running_loop()
+        with closing(_socket(_GROUPS)) as ear:
+            yield None
+            while True:
+                try:
+                    datagram = await loop.sock_recv(ear, 65536)
+                except OSError as error:
+                    if error.errno != 105:  # ENOBUFS: more happened than the socket could hold
+                        raise
+                    yield None
+                    continue
+                for event in _events(datagram):
+                    yield event
+
+    async def _ask(self, request: Message) -> list[Message]:
+        """Send one request and gather its answers. Raises OSError as the kernel refuses."""
+        loop = asyncio.get_running_loop()
+        answers: list[Message] = []
+        with closing(_socket(0)) as mouth:
+            async with asyncio.timeout(_LIMIT_S):
+                await loop.sock_sendall(mouth, encode(request))
+                while True:
+                    for message in decode(await loop.sock_recv(mouth, 1 << 18)):
+                        if message.type == NLMSG_ERROR:
+                            _raise_if_refused(message)
+                        if message.type in (NLMSG_ERROR, NLMSG_DONE):
+                            return answers
+                        answers.append(message)
+
+
+def _socket(groups: int) -> socket.socket:
+    fresh = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+    fresh.setblocking(False)
+    fresh.bind((0, groups))
+    return fresh
+
+
+def _raise_if_refused(message: Message) -> None:
+    (code,) = struct.unpack_from("=i", message.body)
+    if code < 0:
+        raise OSError(-code, os.strerror(-code))
+
+
+def _events(datagram: bytes) -> Iterator[Address | Link]:
+    for message in decode(datagram):
+        if message.type in (RTM_NEWADDR, RTM_DELADDR):
+            address = read_address(message.body)
+            if address is not None:
+                yield address
+        elif message.type in (RTM_NEWLINK, RTM_DELLINK):
+            yield read_link(message.body)

@@ -1,0 +1,134 @@
+"""The agent as a process: reads its configuration, takes the lock, tells systemd, and runs until it is told to end.
+
+Whatever ends it (SIGTERM, SIGKILL, a broken invariant), nothing that it manages is stopped: systemd starts it again, and it
+adopts what runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import random
+import signal
+import socket
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Final
+
+from backstay_api import logs
+from backstay_api.http import HttpApi
+from backstay_api.kubeconfig import NoConfig
+
+from .agent import Agent, Machine, Settings, build_agent
+from .config import Config, boot_id, facts, machine_uuid, read_config
+from .disk import RealDisk
+from .health import Health
+from .real import RealHands
+from .tokens import keep_young
+
+log = logging.getLogger(__name__)
+
+EX_CONFIG: Final = 78
+"""systemd does not start us again after this: `RestartPreventExitStatus=78`."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point of `backstay-agent`."""
+    options = _options().parse_args(arguments)
+    logs.set_up(json_lines=options.json_logs, verbose=options.verbose)
+    try:
+        config = read_config(options.config)
+        machine = Machine(host=config.host, boot_id=boot_id(), uuid=machine_uuid(config.machine_uuid_file))
+    except NoConfig as error:
+        log.error("cannot begin", extra={"why": str(error)})
+        return EX_CONFIG
+    # Not asyncio.run: its signal handling and its thread pool are not wanted, but its cleaning up is.
+    with _only_agent(config.run_dir), asyncio.Runner() as loop, contextlib.suppress(asyncio.CancelledError):
+        loop.run(_run(config, machine))
+    return 0
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="backstay-agent", description="The Backstay agent of one host.")
+    parser.add_argument("--config", type=Path, default=Path("/etc/backstay/agent.json"))
+    parser.add_argument("--json-logs", action="store_true", help="one JSON object a line")
+    parser.add_argument("--verbose", action="store_true")
+    return parser
+
+
+def _only_agent(run_dir: Path) -> IO[str]:
+    """Hold the lock that only one agent of this host can hold; wait, if another one holds it."""
+    run_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+    lock = (run_dir / "agent.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        log.warning("another agent runs on this host: waiting for its end", extra={"lock": lock.name})
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+async def _run(config: Config, machine: Machine) -> None:
+    rng = random.Random()
+    api = HttpApi(config.api, rng=rng)
+    agent = build_agent(
+        api,
+        RealDisk(run_dir=config.run_dir, state_dir=config.state_dir),
+        RealHands(rng=rng),
+        machine,
+        rng=random.SystemRandom(),  # nonces must differ between machines that boot at the same moment
+        settings=Settings(facts=facts(), wall=_wall),
+    )
+    task = asyncio.current_task()
+    assert task
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    log.info("agent begins", extra={"host": machine.host, "boot": machine.boot_id})
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(agent.run(), name="agent")
+        await asyncio.sleep(0)
+        tasks.create_task(_tell_systemd(), name="systemd")
+        await _add_what_is_optional(tasks, config, agent, api)
+
+
+async def _add_what_is_optional(tasks: asyncio.TaskGroup, config: Config, agent: Agent, api: HttpApi) -> None:
+    if config.api.token_file:
+        young = keep_young(api.lane("token"), Path(config.api.token_file), now_s=_wall_s, rng=random.Random())
+        tasks.create_task(young, name="token")
+    if config.health:
+        tasks.create_task(Health(agent).serve(config.health), name="health")
+
+
+async def _tell_systemd() -> None:
+    """READY, then a sign of life in half the time that systemd allows."""
+    _notify("READY=1")
+    limit_us = os.environ.get("WATCHDOG_USEC")
+    while limit_us:
+        await asyncio.sleep(int(limit_us) / 2e6)
+        _notify("WATCHDOG=1")
+
+
+def _notify(state: str) -> None:
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to:
+        to.connect("\0" + address[1:] if address.startswith("@") else address)
+        to.send(state.encode())
+
+
+def _wall() -> str:
+    # Six digits: that is how a Lease's renewTime must look.
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _wall_s() -> float:
+    return datetime.now(UTC).timestamp()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""What the models refuse, a real API server refuses, and the other way round: for random objects, good and bad.
+
+So the in-memory cluster, which asks the models, is an honest stand-in, and nobody gets past the server with what our
+own readers cannot read.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agreement import KINDS, MINIMAL, SCHEMAS, Json, Server, assert_both_were_tried, bounded
+from backstay_api.models import ALL_OBJECTS, HAInstance, HAService, Host
+from backstay_api.object_kinds import HA_SERVICES
+from instances import SANE_INSTANCES
+from wire_objects import GOOD_ADDRESSES, ODD_ADDRESSES, ODD_TEXT, good, perhaps_bent
+
+pytestmark = pytest.mark.api
+
+
+def specs_of(model: type[Any]) -> st.SearchStrategy[Any]:
+    """Random specs; an instance's fields hang together so closely that chance hardly ever makes a sane one."""
+    strategy = good(SCHEMAS[model]["spec"])
+    return st.one_of(strategy, st.sampled_from(SANE_INSTANCES)) if model is HAInstance else strategy
+
+
+@pytest.mark.parametrize("model", ALL_OBJECTS)
+def test_a_new_object(server: Server, model: type[Any]) -> None:
+    accepted = []
+
+    @bounded
+    @given(perhaps_bent(specs_of(model)))
+    def holds(spec: Any) -> None:
+        accepted.append(server.agrees_on_new(KINDS[model], spec))
+
+    holds()
+    assert_both_were_tried(accepted)
+
+
+@pytest.mark.parametrize("model", [model for model in ALL_OBJECTS if model.has_status])
+def test_a_status(server: Server, model: type[Any]) -> None:
+    accepted = []
+    stored = server.created(KINDS[model], MINIMAL[model])
+
+    @bounded
+    @given(perhaps_bent(good(SCHEMAS[model]["status"])))
+    def holds(status: Any) -> None:
+        accepted.append(server.agrees_on_change(KINDS[model], stored, {**stored, "status": status}, "status"))
+
+    holds()
+    assert_both_were_tried(accepted)
+
+
+@pytest.mark.parametrize("address", [*GOOD_ADDRESSES, *ODD_ADDRESSES])
+def test_an_address(server: Server, address: str) -> None:
+    """Python, Go and CEL each have their own idea of an address."""
+    server.agrees_on_new(HA_SERVICES, {"resources": [{"name": "address", "virtualIP": {"address": address}}]})
+
+
+@pytest.mark.parametrize("text", ODD_TEXT)
+@pytest.mark.parametrize(
+    ("model", "spec"),
+    [
+        pytest.param(HAService, {"virtualIP": {"address": "192.0.2.10/24", "interface": "%"}}, id="interface"),
+        pytest.param(HAService, {"systemd": {"unit": "%.service"}}, id="unit"),
+        pytest.param(HAService, {"path": {"path": "/%"}}, id="path"),
+        pytest.param(
+            HAService,
+            {"systemd": {"unit": "a.service"}, "probes": [{"name": "p", "httpGet": {"port": 80, "path": "/%"}}]},
+            id="path of a probe",
+        ),
+        pytest.param(Host, {"name": "bmc", "agent": "fence_redfish", "parameters": {"ip": "%"}}, id="parameter"),
+        pytest.param(Host, {"name": "bmc", "agent": "fence_redfish", "parameters": {"%": "x"}}, id="parameter's name"),
+    ],
+)
+def test_odd_text(server: Server, model: type[Any], spec: Json, text: str) -> None:
+    inner = json.loads(json.dumps(spec).replace("%", json.dumps(text)[1:-1]))
+    levels = {"levels": [{"name": "first", "devices": [inner]}]}
+    whole = {"resources": [{"name": "x", **inner}]} if model is HAService else {"fencing": levels}
+    server.agrees_on_new(KINDS[model], whole)
