@@ -23,7 +23,7 @@ from backstay_api.kinds import Raw
 from backstay_api.lease import NAMESPACE as HOSTS_NAMESPACE
 from backstay_cli.enrol import wanted_for
 from backstay_dev.controlplane import free_port
-from backstay_dev.hosts import LabHost
+from backstay_dev.hosts import MACHINE_UUID_FILE, LabHost
 from backstay_dev.lab import AGENT_CODE, Lab
 from backstay_dev.shell import REPOSITORY, Child, LabError, wait_until
 
@@ -34,25 +34,7 @@ FENCING_NAMESPACE: Final = "backstay-fencing"
 AGENT_UNIT: Final = "backstay-agent.service"
 _UNIT_FILE: Final = REPOSITORY / "node-agent" / "install" / AGENT_UNIT
 # A package would put the code where Python finds it; the lab binds it read-only somewhere else.
-_DROP_IN: Final = f"""\
-[Service]
-ExecStart=
-ExecStart=/usr/bin/python3 -m backstay_agent.main
-Environment=PYTHONPATH={AGENT_CODE}
-"""
-# For as long as the agent brings no unit of its own.
-_PLAIN_UNIT: Final = """\
-[Unit]
-Description=Backstay agent
-[Service]
-Type=notify
-Restart=always
-RestartSec=50ms
-KillMode=process
-OOMScoreAdjust=-900
-[Install]
-WantedBy=multi-user.target
-"""
+_DROP_IN: Final = f"[Service]\nEnvironment=PYTHONPATH={AGENT_CODE}\n"
 
 
 @dataclass(frozen=True)
@@ -89,6 +71,21 @@ class Product:
         for namespace in (HOSTS_NAMESPACE, FENCING_NAMESPACE):
             self._create("/api/v1/namespaces", {"kind": "Namespace", "metadata": {"name": namespace}})
         self._read_accounts()
+
+    def install_without_chart(self) -> None:
+        """Only the CRDs, with all rights for everybody: until the chart can be installed, and never in a test of rights."""
+        for crd in sorted((CHART / "files" / "crds").glob("*.yaml")):
+            self.lab.plane.kubectl("apply", "-f", crd)
+        for namespace in (SYSTEM_NAMESPACE, HOSTS_NAMESPACE, FENCING_NAMESPACE):
+            self._create("/api/v1/namespaces", {"kind": "Namespace", "metadata": {"name": namespace}})
+        for role in ("operator", "fencer"):
+            account = f"{SYSTEM_NAMESPACE}:{role}"
+            self.lab.plane.kubectl("create", "serviceaccount", role, "-n", SYSTEM_NAMESPACE)
+            self.lab.plane.kubectl(
+                *("create", "clusterrolebinding", f"lab-{role}", "--clusterrole=cluster-admin"),
+                f"--serviceaccount={account}",
+            )
+            self._accounts[role] = (SYSTEM_NAMESPACE, role)
 
     def enrol(self, names: Sequence[str] = (), how: Enrolment | None = None) -> None:
         """Make these hosts (all) known, with a BMC's Secret and an agent that is ready to be started on each."""
@@ -204,11 +201,16 @@ class Product:
     def _install_agent(self, host: LabHost) -> None:
         """What `host add` tells a person to put on the host, and the unit."""
         token = self.lab.plane.token_for(HOSTS_NAMESPACE, f"backstay-host-{host.name}")
-        api = {"servers": [self.lab.relay.hosts_url], "ca_file": "/etc/backstay/ca.crt"}
+        config = {
+            "servers": [self.lab.relay.hosts_url],
+            "ca_file": "/etc/backstay/ca.crt",
+            "token_file": "/etc/backstay/token",
+            "machine_uuid_file": MACHINE_UUID_FILE,
+        }
         host.write_file("/etc/backstay/token", token, mode=0o600)
-        host.write_file("/etc/backstay/api.json", json.dumps({**api, "token_file": "/etc/backstay/token"}))
+        host.write_file("/etc/backstay/agent.json", json.dumps(config))
         host.write_file(f"/etc/systemd/system/{AGENT_UNIT}.d/lab.conf", _DROP_IN)
-        host.install_unit(AGENT_UNIT, _UNIT_FILE.read_text() if _UNIT_FILE.exists() else _PLAIN_UNIT)
+        host.install_unit(AGENT_UNIT, _UNIT_FILE.read_text())
         # After a power cycle the agent comes back with the host.
         host.run("systemctl", "enable", AGENT_UNIT)
 
