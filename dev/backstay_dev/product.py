@@ -31,6 +31,8 @@ CHART: Final = REPOSITORY / "charts" / "backstay"
 RELEASE: Final = "backstay"
 SYSTEM_NAMESPACE: Final = "backstay-system"
 FENCING_NAMESPACE: Final = "backstay-fencing"
+# HAService, HAInstance, Host, HostAssignment, FenceRequest, ResourceClaim.
+KINDS: Final = 6
 AGENT_UNIT: Final = "backstay-agent.service"
 _UNIT_FILE: Final = REPOSITORY / "node-agent" / "install" / AGENT_UNIT
 # A package would put the code where Python finds it; the lab binds it read-only somewhere else.
@@ -71,6 +73,7 @@ class Product:
         for namespace in (HOSTS_NAMESPACE, FENCING_NAMESPACE):
             self._create("/api/v1/namespaces", {"kind": "Namespace", "metadata": {"name": namespace}})
         self._read_accounts()
+        self._wait_for_kinds()
 
     def install_without_chart(self) -> None:
         """Only the CRDs, with all rights for everybody: until the chart can be installed, and never in a test of rights."""
@@ -86,6 +89,7 @@ class Product:
                 f"--serviceaccount={account}",
             )
             self._accounts[role] = (SYSTEM_NAMESPACE, role)
+        self._wait_for_kinds()
 
     def enrol(self, names: Sequence[str] = (), how: Enrolment | None = None) -> None:
         """Make these hosts (all) known, with a BMC's Secret and an agent that is ready to be started on each."""
@@ -164,6 +168,18 @@ class Product:
         kubeconfig = self.lab.kubeconfig(namespace, account, door=name)
         environment = {"KUBECONFIG": str(kubeconfig), "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
         return self.lab.run_outside(name, module, ["--kubeconfig", kubeconfig, *arguments], env=environment)
+
+    def _wait_for_kinds(self) -> None:
+        """A CRD is accepted some time before its objects are."""
+
+        def served() -> bool:
+            try:
+                found = self.lab.plane.request("GET", "/apis/backstay.dev/v1alpha1")["resources"]
+            except LabError:
+                return False
+            return len([one for one in found if "/" not in one["name"]]) >= KINDS
+
+        wait_until(served, timeout_s=30, what="our kinds at the API server", every_s=0.05)
 
     def _read_accounts(self) -> None:
         deployments = self.lab.plane.request("GET", "/apis/apps/v1/deployments")["items"]

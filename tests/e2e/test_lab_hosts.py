@@ -179,6 +179,19 @@ def test_two_labs_do_not_meet_and_a_dead_one_is_swept_away(tidy_lab: Lab) -> Non
     assert _reaches(tidy_lab["n2"], tidy_lab["n1"].address)
 
 
+@pytest.mark.parametrize("module", ["backstay_dev.prerequisites", "backstay_dev.lab_command"])
+def test_who_is_not_root_is_told_so_in_one_sentence(module: str) -> None:
+    done = subprocess.run(
+        ["unshare", "--user", sys.executable, "-m", module],
+        env={**os.environ, "PYTHONPATH": PYTHONPATH},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(r"[A-Z][^\n]* root [^\n]*\.\n", done.stderr)
+
+
 def _traces(lab_id: str) -> list[str]:
     mounts = [line for line in Path("/proc/mounts").read_text().splitlines() if lab_id in line]
     folders = [str(path) for path in (*LABS.glob(f"*{lab_id}*"), *Path("/run/netns").glob(f"*{lab_id}*"))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ from backstay_operator.planner import status
 from backstay_operator.planner.moves import MOVE_ANNOTATION
 from worlds import a_service, a_world, add_host, an_instance, report, say_ready, session
 
+SILENT = {"type": "Ready", "status": "False", "reason": "Silent", "message": "n2 is silent"}
 NOW = "2026-03-01T12:00:00Z"
 
 
@@ -39,6 +40,8 @@ class Cluster:
     store: MemoryCluster = field(default_factory=MemoryCluster)
     answer: bool = False
     asked: list[str] = field(default_factory=list)
+    while_asked: Callable[[], None] = lambda: None
+    """What happens while the person thinks."""
 
     def put(self, obj: Object) -> None:
         kind, body = kind_of(type(obj)), obj.wire()
@@ -67,6 +70,7 @@ class Cluster:
 
     def _ask(self, question: str) -> bool:
         self.asked.append(question)
+        self.while_asked()
         return self.answer
 
 
@@ -221,6 +225,18 @@ def test_moves_that_cannot_be_are_refused_before_anything_is_written(words, code
     assert "annotations" not in cluster.get(HAService, "web", "shop")["metadata"]
 
 
+def test_a_host_that_has_yet_to_become_ready_may_be_wished_for():
+    cluster = a_cluster(ready=())
+    assert cluster.run("move", "web", "--to", "n2").exit_code == WELL
+
+
+def test_explain_takes_the_operators_word_for_silence():
+    cluster = a_cluster()
+    told = {"liveness": "Silent", "conditions": [{**SILENT, "lastTransitionTime": "2026-03-01T11:59:00Z"}]}
+    cluster.store.patch(kind_of(Host), ("", "n2"), {"status": told}, subresource="status")
+    assert "n2     no        Session       is silent since 1 min" in cluster.run("explain", "web").stdout
+
+
 def test_a_move_with_nowhere_to_go_says_why():
     answer = a_cluster(ready=()).run("move", "web")
     assert answer.exit_code == NOT_NOW and "stays where it is: 0/3 hosts can run it" in answer.stderr
@@ -264,6 +280,17 @@ def test_the_question_names_what_is_at_stake():
     ask_about(cluster)
     cluster.run("fence", "n1", "--confirm")
     assert "n1 (machine machine-n1) holds shop/web-0" in cluster.asked[0]
+
+
+def test_what_has_changed_while_the_person_looked_is_not_confirmed():
+    cluster = a_cluster()
+    cluster.answer = True
+    ask_about(cluster, want="Off")
+    withdrawn = {"spec": {"want": "Withdrawn"}}
+    cluster.while_asked = lambda: cluster.store.patch(kind_of(FenceRequest), ("", "n1-abc"), withdrawn) and None
+    answer = cluster.run("fence", "n1", "--confirm")
+    assert answer.exit_code == NOT_NOW and "has changed meanwhile: look again" in answer.stderr
+    assert confirmed(cluster) is None
 
 
 @pytest.mark.parametrize("want", [None, "Withdrawn"])

@@ -2,18 +2,21 @@
 
 import asyncio
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backstay_dev.assets import ensure_assets
 from backstay_dev.bmc import Bmc, Knobs
 from backstay_dev.hosts import LabHost
 from backstay_dev.poller import changes, longest_gap
 from backstay_dev.relay import Fault, Kind
 from backstay_dev.relay_faults import Faults
 from backstay_dev.relay_http import Broken, Head, copy_body, read_head
+from backstay_dev.shell import LabError
 from backstay_dev.virtualtime import in_virtual_time
 
 
@@ -121,6 +124,15 @@ def test_a_fault_meets_only_whom_it_is_meant_for(fault: Fault, source: str, head
         return faults.standing(source, head, {Kind.HANG}) != []
 
     assert story() == met
+
+
+def test_control_plane_programs_given_by_others_must_be_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "etcd").touch()
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path))
+    with pytest.raises(LabError, match="has no kube-apiserver, kubectl: unset it"):
+        ensure_assets()
 
 
 @given(st.lists(st.binary(min_size=1, max_size=20), max_size=5), st.integers(0, 400))

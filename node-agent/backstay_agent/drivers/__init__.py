@@ -28,8 +28,10 @@ def driver_of(drivers: Mapping[str, Driver], resource: RenderedResource) -> Driv
 
 def real_drivers() -> Mapping[str, Driver]:
     """The drivers for this very host, by kind. One connection to systemd, opened when first needed, serves them all."""
+    from .command import CommandDriver
     from .manager import Manager
     from .systemd import SystemdDriver
     from .vip import VirtualIPDriver
 
-    return {"systemd": SystemdDriver(Manager()), "virtual_ip": VirtualIPDriver()}
+    manager = Manager()
+    return {"systemd": SystemdDriver(manager), "command": CommandDriver(manager), "virtual_ip": VirtualIPDriver()}

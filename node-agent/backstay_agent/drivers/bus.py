@@ -51,8 +51,8 @@ class Bus(Protocol):
     async def listen(self, member: Member, callback: OnSignal, *, sender: str = SYSTEMD) -> Callable[[], None]:
         """Call back at each such signal; returns what ends it."""
 
-    def post(self, member: Member) -> None:
-        """Call a method without arguments and wait for nothing; whether it worked is never known."""
+    def post(self, member: Member, signature: str = "", *args: object) -> None:
+        """Call a method and wait for nothing; whether it worked is never known."""
 
     def close(self) -> None:
         """Hang up."""
@@ -86,11 +86,8 @@ class _Sdbus:
     async def call(
         self, member: Member, signature: str = "", *args: object, limit_s: float = CALL_LIMIT_S
     ) -> tuple[Any, ...]:
-        message = self._bus.new_method_call_message(SYSTEMD, member.path, member.interface, member.name)
         try:
-            if signature:
-                message.append_data(signature, *args)
-            reply = await self._answer(self._bus.call_async(message), limit_s)
+            reply = await self._answer(self._bus.call_async(self._message(member, signature, args)), limit_s)
         except TimeoutError as error:
             raise BusError("timeout", f"systemd did not answer {member.name} within {limit_s:g} s") from error
         except Exception as error:
@@ -118,12 +115,16 @@ class _Sdbus:
 
         return close
 
-    def post(self, member: Member) -> None:
+    def post(self, member: Member, signature: str = "", *args: object) -> None:
         with suppress(Exception):
-            call = self._bus.call_async(
-                self._bus.new_method_call_message(SYSTEMD, member.path, member.interface, member.name)
-            )
+            call = self._bus.call_async(self._message(member, signature, args))
             call.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def _message(self, member: Member, signature: str, args: tuple[object, ...]) -> Any:
+        message = self._bus.new_method_call_message(SYSTEMD, member.path, member.interface, member.name)
+        if signature:
+            message.append_data(signature, *args)
+        return message
 
     def close(self) -> None:
         if self._socket < 0:

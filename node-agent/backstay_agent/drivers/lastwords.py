@@ -10,12 +10,22 @@ from typing import Final
 _LINES: Final = 3
 _MAX_CHARS: Final = 500
 _LIMIT_S: Final = 2.0
+_SETTLE_S: Final = 0.1
 
 
 async def last_words(invocation_id: bytes) -> str:
     """The last lines that this run of a unit wrote, on one line; empty if there are none or they cannot be had."""
     if len(invocation_id) != 16:
         return ""
+    words = await _journal(invocation_id)
+    if not words:
+        # The journal may still be busy writing what was said a moment ago.
+        await asyncio.sleep(_SETTLE_S)
+        words = await _journal(invocation_id)
+    return words
+
+
+async def _journal(invocation_id: bytes) -> str:
     match = f"_SYSTEMD_INVOCATION_ID={invocation_id.hex()}"
     try:
         process = await asyncio.create_subprocess_exec(

@@ -116,14 +116,32 @@ class Manager:
         with suppress(BusError):
             await self.call("KillUnit", "ssi", unit, "all", 9)
 
+    def kill_soon(self, unit: str) -> None:
+        """As `kill`, for those who are being cancelled and cannot wait."""
+        if self._bus is not None:
+            self._bus.post(Member(_ROOT, _MANAGER, "KillUnit"), "ssi", unit, "all", 9)
+
+    async def loaded(self, pattern: str) -> list[str]:
+        """Names of the units in memory that fit the pattern. Raises BusError."""
+        (found,) = await self.call("ListUnitsByPatterns", "asas", [], [pattern])
+        return [str(unit[0]) for unit in found]
+
     async def reset_failed(self, unit: str) -> None:
         """Forget that the unit failed; not failed is fine."""
         with suppress(BusError):
             await self.call("ResetFailedUnit", "s", unit)
 
     async def start_transient(self, unit: str, properties: list[tuple[str, tuple[str, Any]]]) -> None:
-        """Make a unit that lives only in memory, and queue its start. Raises BusError."""
-        await self.call("StartTransientUnit", "ssa(sv)a(sa(sv))", unit, "replace", properties, [])
+        """Make a unit that lives only in memory, and queue its start; one that is there still is started as it is.
+
+        Raises BusError.
+        """
+        try:
+            await self.call("StartTransientUnit", "ssa(sv)a(sa(sv))", unit, "replace", properties, [])
+        except BusError as error:
+            if error.name != f"{SYSTEMD}.UnitExists":
+                raise
+            await self.start(unit)
 
     def needs_reload(self) -> None:
         """Unit files have changed on disk."""

@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from . import cgroups
 from .base import Seen, StartFailed, State, StopFailed
 from .bus import BusError
+from .down import DOWN, bring_down, left_in, state_words
 from .lastwords import last_words, with_words
 from .manager import Manager, Properties, Watch
 from .sentences import not_loadable, why_down, why_skipped
@@ -24,14 +24,9 @@ from .units import UnitFiles, refusal
 if TYPE_CHECKING:
     from backstay_api.plain import RenderedResource
 
-# SIGKILL takes effect at once, except in a process that hangs in the kernel (dead disk, dead NFS): that one is not waited for.
-KILL_WAIT_S: Final = 5.0
 # A restart of systemd or D-Bus is over within a second or two; only then "unknown" is news.
 LOST_GRACE_S: Final = 5.0
-# Someone else's job took the place of ours: ask again, but not in a busy loop.
-_ASK_AGAIN_S: Final = 0.1
 
-_DOWN: Final = ("inactive", "failed")
 _STATES: Final = {
     "active": State.RUNNING,
     "reloading": State.RUNNING,
@@ -100,7 +95,7 @@ class SystemdDriver:
                     async with asyncio.timeout(timeout_s):
                         await self._up(watch)
                 except TimeoutError as error:
-                    why = f"{unit} was not up within {timeout_s:g} s: it is {_state_words(watch)}"
+                    why = f"{unit} was not up within {timeout_s:g} s: it is {state_words(watch)}"
                     raise StartFailed(await self._with_words(why, watch)) from error
 
     async def stop(self, resource: RenderedResource, *, timeout_s: float) -> None:
@@ -112,7 +107,7 @@ class SystemdDriver:
             for member in members:
                 self._files.shut_gate(member)
             for member in members:
-                await self._stop_one(member, timeout_s)
+                await bring_down(self._manager, member, timeout_s)
         except (BusError, OSError) as error:
             raise StopFailed(f"{unit} may still be running: {error}") from error
 
@@ -140,6 +135,15 @@ class SystemdDriver:
                 if lost != last:
                     yield (last := lost)
                 await asyncio.sleep(LOST_GRACE_S)
+
+    async def leftovers(self) -> list[str]:
+        """Every unit here that is kept from starting by itself and is not verifiably down: only we can have started it."""
+        found: list[str] = []
+        for unit in self._files.with_drop_in():
+            seen = self._seen(unit, await self._manager.properties(unit))
+            if seen.state not in (State.STOPPED, State.FAILED):
+                found.append(unit)
+        return found
 
     # Keeping it from starting by itself
 
@@ -195,7 +199,7 @@ class SystemdDriver:
                 await self._manager.refresh(watch)
                 if watch.active == "active":
                     return
-                if watch.active in _DOWN and not watch.has_job:
+                if watch.active in DOWN and not watch.has_job:
                     why = why_skipped(watch.unit, watch.properties) or why_down(watch.unit, watch.properties)
                     raise StartFailed(await self._with_words(why, watch))
             await watch.changed()
@@ -203,57 +207,11 @@ class SystemdDriver:
     async def _with_words(self, why: str, watch: Watch) -> str:
         return with_words(why, await last_words(bytes(watch.properties.get("InvocationID", b""))))
 
-    # Stopping
-
-    async def _stop_one(self, unit: str, timeout_s: float) -> None:
-        async with self._manager.watch(unit) as watch:
-            groups = _groups(unit, watch.properties)
-            try:
-                async with asyncio.timeout(timeout_s):
-                    await self._down(watch)
-                    await self._empty(groups)
-            except TimeoutError:
-                await self._kill_one(watch, groups)
-            if watch.active == "failed":
-                await self._manager.reset_failed(unit)  # it ended because we wanted it to
-
-    async def _kill_one(self, watch: Watch, groups: list[Path]) -> None:
-        try:
-            async with asyncio.timeout(KILL_WAIT_S):
-                await self._manager.kill(watch.unit)
-                for group in groups:
-                    cgroups.kill(group)
-                await self._down(watch)
-                await self._empty(groups)
-        except TimeoutError as error:
-            left = [process for group in groups for process in cgroups.processes(group)]
-            what = f"still there: {', '.join(left)}" if left else f"it is {_state_words(watch)}"
-            raise StopFailed(f"{watch.unit} could not be stopped, not even by SIGKILL; {what}") from error
-
-    async def _down(self, watch: Watch) -> None:
-        await self._manager.stop(watch.unit)
-        while True:
-            if not watch.lost:
-                await self._manager.refresh(watch)
-                if watch.active in _DOWN and not watch.has_job:
-                    return
-                if not watch.has_job and watch.active != "deactivating":
-                    await asyncio.sleep(_ASK_AGAIN_S)
-                    await self._manager.stop(watch.unit)
-                    continue
-            await watch.changed()
-
-    async def _empty(self, groups: list[Path]) -> None:
-        for group in groups:
-            # systemd is through with it: what is left was left on purpose (KillMode=process) and will not go by itself.
-            cgroups.kill(group)
-            await cgroups.until_empty(group)
-
     # Looking
 
     def _seen(self, unit: str, properties: Properties) -> Seen:
         state = _STATES.get(str(properties.get("ActiveState")), State.UNKNOWN)
-        left = [process for group in _groups(unit, properties) for process in cgroups.processes(group)]
+        left = left_in(unit, properties)
         if state in (State.STOPPED, State.FAILED) and left:
             return Seen(
                 State.UNKNOWN, f"{unit} is {properties['ActiveState']}, but of it there still run: {', '.join(left)}"
@@ -306,14 +264,3 @@ def _as_start_failed(unit: str) -> Iterator[None]:
         raise StartFailed(f"{unit}: {error}") from error
     except OSError as error:
         raise StartFailed(f"{unit} cannot be kept from starting by itself: {error}") from error
-
-
-def _groups(unit: str, properties: Properties) -> list[Path]:
-    """Where the unit's processes are, and where systemd would have put them if it does not say."""
-    names = {str(properties.get("ControlGroup", "")), cgroups.expected_group(str(properties.get("Slice", "")), unit)}
-    # Only ever a group of this very unit: what stands here may be killed as a whole.
-    return [cgroups.folder(name) for name in sorted(names) if name.endswith(unit) and "Slice" in properties]
-
-
-def _state_words(watch: Watch) -> str:
-    return watch.lost or f"{watch.active} ({watch.properties.get('SubState', '?')})"

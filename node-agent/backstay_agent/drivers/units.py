@@ -98,6 +98,11 @@ class UnitFiles:
         _sync(self._etc)  # the new folder's own entry
         return True
 
+    def with_drop_in(self) -> list[str]:
+        """The units that have our drop-in."""
+        names = (file.parent.name.removesuffix(".d") for file in self._etc.glob(f"*.d/{DROP_IN}"))
+        return sorted(name for name in names if refusal(name) is None)
+
     def remove_drop_in(self, unit: str) -> bool:
         """Take our drop-in away, and nothing else; says whether there was one. Raises OSError."""
         name = f"{_safe(unit)}.d"

@@ -64,12 +64,22 @@ class Deaf(Exception):
 class Ear:
     """Keeps the mirror by kopf, and by our own informers while kopf does not."""
 
-    def __init__(self, config: ApiConfig, mirror: Mirror, own: Ears, facts: Facts, *, rng: random.Random) -> None:
+    def __init__(
+        self,
+        config: ApiConfig,
+        mirror: Mirror,
+        own: Ears,
+        facts: Facts,
+        *,
+        rng: random.Random,
+        warm_up_s: float = WARM_UP_S,
+    ) -> None:
         self._config = config
         self._mirror = mirror
         self._own = own
         self._facts = facts
         self._rng = rng
+        self._warm_up_s = warm_up_s
         self._own_until_s = float("inf")
         self._changed = asyncio.Event()
         self._heard_s: dict[str, float] = {}
@@ -96,7 +106,7 @@ class Ear:
 
     async def _keep_kopf(self) -> None:
         failures = 0
-        await asyncio.sleep(WARM_UP_S)
+        await asyncio.sleep(self._warm_up_s)
         while True:
             # Kinds that are missing when kopf starts are never heard: our own first lists show that all are served.
             while self._mirror.missing:

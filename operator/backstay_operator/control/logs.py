@@ -12,12 +12,22 @@ _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asc
 def set_up(*, style: str, level: str) -> None:
     """`style` is `text` or `json`. kopf tells every attempt of every request as an error: ours say it once."""
     handler = logging.StreamHandler()
-    handler.setFormatter(_Json() if style == "json" else _Text("%(asctime)s %(levelname)-7s %(message)s"))
+    handler.setFormatter(json_formatter() if style == "json" else text_formatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for chatty in ("kopf", "aiohttp", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     for retrying in ("kopf._cogs.clients.watching", "kopf._core.reactor.observation"):
         logging.getLogger(retrying).addFilter(_is_no_retry)
+
+
+def text_formatter() -> logging.Formatter:
+    """For people."""
+    return _Text("%(asctime)s %(levelname)-7s %(message)s")
+
+
+def json_formatter() -> logging.Formatter:
+    """For machines: one object a line."""
+    return _Json()
 
 
 def fields(record: logging.LogRecord) -> dict[str, Any]:

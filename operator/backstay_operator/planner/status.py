@@ -88,9 +88,9 @@ class _View:
         said = self.world.assignments.get(self.holder)
         if said is None or self.instance is None or self.grant is None:
             return None
-        speaker, report = said.status.session, said.status.instances.get(self.instance.uid)
-        is_its_own = speaker is not None and speaker.ref == self.grant.session
-        return report if report and is_its_own and report.epoch == self.instance.spec.epoch else None
+        # A report of another session is never looked at: a newer one makes the holder lost (`_why_lost`).
+        report = said.status.instances.get(self.instance.uid)
+        return report if report and report.epoch == self.instance.spec.epoch else None
 
     @property
     def order(self) -> InstanceOrder | None:
@@ -348,12 +348,16 @@ def _age_s(world: World, uid: str, host: str, epoch: int) -> float:
 def _last_failover(view: _View, summary: InstanceSummary) -> FailoverSummary | None:
     """Noted when the holder changes, completed when it runs again."""
     last, before, closed = view.service.status.last_failover, view.before, view.instance and view.instance.spec.closed
-    if before.host and before.host != summary.host and view.shall_run:
-        began = (
-            before.since if before.since and before.state in ("Recovering", "Stopping", "Failed") else view.world.wall
+    if before.host and before.host != summary.host and view.instance and view.shall_run:
+        is_since_then = before.since and before.state in ("Recovering", "Stopping", "Failed")
+        # A planned move has its reason in the order to stop; of anything else the evidence knows more.
+        cause = closed.why if closed and closed.why and before.state != "Stopping" else before.why
+        last = FailoverSummary(
+            from_=before.host,
+            to=summary.host,
+            cause=first_words(cause),
+            at=before.since if before.since and is_since_then else view.world.wall,
         )
-        cause = first_words(closed.why) if closed and closed.why else before.why
-        last = FailoverSummary(from_=before.host, to=summary.host, cause=first_words(cause), at=began)
     if last is None or last.duration:
         return last
     if not last.to and summary.host:

@@ -1,0 +1,288 @@
+"""Programs that start, stop and check something. What they started lives in a unit of its own, which outlives the agent.
+
+The unit of the start command remembers that it succeeded (RemainAfterExit) and holds whatever it left running, so that a
+stop can be proven. Where a `check` is given, it decides: 0 is up, 7 is cleanly down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from backstay_api.durations import seconds
+
+from . import cgroups
+from .base import Seen, StartFailed, State, StopFailed
+from .bus import BusError
+from .down import DOWN, bring_down, groups_of, left_in, state_words
+from .lastwords import last_words, with_words
+from .manager import Manager, Watch
+from .sentences import why_down
+from .transient import CLEANLY_DOWN, Ended, argv_refusal, lasting, missing, run_once
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from backstay_api.plain import Command, RenderedResource
+
+DEFAULT_CHECK_S: Final = 20.0
+# How soon a check that said "not yet" is asked again: at first often, then once a second.
+_FIRST_WAIT_S: Final = 0.05
+_LONGEST_WAIT_S: Final = 1.0
+PREFIX: Final = "backstay-cmd-"
+# In the start unit's environment: the resource as it was started, for an agent that lost its memory.
+MEMORY: Final = "BACKSTAY_RESOURCE"
+
+
+def unit_name(command: Command) -> str:
+    """Unit of the start command. What is started by the same command is the same thing on the machine."""
+    digest = hashlib.sha256("\0".join(command.start).encode()).hexdigest()[:12]
+    program = re.sub(r"[^A-Za-z0-9]+", "-", command.start[0].rpartition("/")[2])[:40].strip("-") or "program"
+    return f"{PREFIX}{program}-{digest}.service"
+
+
+class CommandDriver:
+    """The driver for resources of kind `command`."""
+
+    def __init__(self, manager: Manager) -> None:
+        self._manager = manager
+
+    async def secure(self, resource: RenderedResource) -> None:
+        """A transient unit does not outlive a boot; what the command starts by other ways is beyond us."""
+
+    async def unsecure(self, resource: RenderedResource) -> None:
+        """Nothing was done."""
+
+    async def not_ready(self, resource: RenderedResource) -> str | None:
+        if cgroups.root() is None:
+            return "this host has no unified control groups (cgroup v2), so a stop could not be verified"
+        for argv in _commands(resource):
+            if (why := argv_refusal(argv) or missing(argv)) is not None:
+                return why
+        return None
+
+    async def prepare(self, resource: RenderedResource) -> None:
+        """Nothing can be done ahead for a command."""
+
+    async def start(self, resource: RenderedResource, *, timeout_s: float) -> None:
+        if (why := await self.not_ready(resource)) is not None:
+            raise StartFailed(why)
+        command = _command(resource)
+        unit = unit_name(command)
+        with _as_start_failed(unit):
+            async with self._manager.watch(unit) as watch:
+                try:
+                    async with asyncio.timeout(timeout_s):
+                        await self._up(resource, watch)
+                except TimeoutError as error:
+                    why = f"{command.start[0]} did not bring it up within {timeout_s:g} s: it is {state_words(watch)}"
+                    why = await _with_words(why, watch)
+                    await bring_down(self._manager, unit, 0)
+                    raise StartFailed(why) from error
+
+    async def stop(self, resource: RenderedResource, *, timeout_s: float) -> None:
+        command = _command(resource)
+        if any(argv_refusal(argv) for argv in _commands(resource)):
+            return  # such a command is never run
+        unit = unit_name(command)
+        try:
+            if await self._never_ran(command, unit):
+                return
+            ended = await run_once(self._manager, _stem(unit, "stop"), command.stop, timeout_s)
+            if ended.exit_code != 0:
+                raise StopFailed(f"{resource.name} may still be running: {ended.why}")
+            await bring_down(self._manager, unit, timeout_s)
+            if command.check is not None:
+                await self._until_cleanly_down(resource, timeout_s)
+        except (BusError, OSError) as error:
+            raise StopFailed(f"{resource.name} may still be running: {error}") from error
+
+    async def check(self, resource: RenderedResource) -> Seen:
+        command = _command(resource)
+        if any(argv_refusal(argv) for argv in _commands(resource)):
+            return Seen(State.STOPPED)
+        unit = unit_name(command)
+        try:
+            properties = await self._manager.properties(unit)
+            seen = _seen_unit(unit, properties)
+            if command.check is None or missing(command.check) is not None:
+                return seen
+            return _judged(await self._ask(resource), seen)
+        except (BusError, OSError) as error:
+            return Seen(State.UNKNOWN, f"systemd cannot be asked about {unit}: {error}")
+
+    async def changes(self, resource: RenderedResource) -> AsyncGenerator[Seen, None]:
+        """First what it is now, then every change that its unit or its control group tells of."""
+        last: Seen | None = None
+        unit = unit_name(_command(resource))
+        with _as_start_failed(unit):
+            async with self._manager.watch(unit) as watch, aclosing(_bells(unit, watch)) as bells:
+                async for _ in bells:
+                    seen = await self.check(resource)
+                    if seen != last:
+                        yield (last := seen)
+
+    async def leftovers(self) -> list[dict[str, object]]:
+        """The resources (in wire form) of every start command here that is not verifiably stopped."""
+        found: list[dict[str, object]] = []
+        for unit in await self._manager.loaded(f"{PREFIX}*.service"):
+            properties = await self._manager.properties(unit)
+            if properties["ActiveState"] in DOWN and not left_in(unit, properties):
+                continue
+            found += [
+                json.loads(word.partition("=")[2])
+                for word in properties.get("Environment", [])
+                if word.startswith(f"{MEMORY}=")
+            ]
+        return found
+
+    async def _up(self, resource: RenderedResource, watch: Watch) -> None:
+        command = _command(resource)
+        if watch.active == "active" and command.check and (await self._ask(resource)).exit_code != 0:
+            # It was up once, and is not any more: what is left of it goes, then it is started anew.
+            await bring_down(self._manager, watch.unit, _LONGEST_WAIT_S)
+            await self._manager.refresh(watch)
+        if watch.active in DOWN:
+            await self._manager.reset_failed(watch.unit)
+            memory = f"{MEMORY}={json.dumps(resource.to_wire(), separators=(',', ':'))}"
+            stop_s = seconds(resource.timeouts.stop or "20s")
+            await self._manager.start_transient(
+                watch.unit, lasting(command.start, f"Backstay: {resource.name}", [memory], stop_s)
+            )
+        wait_s = _FIRST_WAIT_S
+        while True:
+            if not watch.lost:
+                await self._manager.refresh(watch)
+                if watch.active in DOWN and not watch.has_job:
+                    raise StartFailed(await _with_words(why_down(command.start[0], watch.properties), watch))
+                if command.check is None and watch.active == "active":
+                    return
+                # A start that stays in the foreground never exits: then the check alone can say that it is up.
+                if command.check is not None and (await self._ask(resource)).exit_code == 0:
+                    return
+            wait_s = await _bell_or(watch, wait_s if command.check else None)
+
+    async def _until_cleanly_down(self, resource: RenderedResource, timeout_s: float) -> None:
+        wait_s = _FIRST_WAIT_S
+        ended: Ended | None = None
+        try:
+            async with asyncio.timeout(timeout_s):
+                while (ended := await self._ask(resource)).exit_code != CLEANLY_DOWN:
+                    await asyncio.sleep(wait_s)
+                    wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+        except TimeoutError as error:
+            said = ended.why if ended else "its check did not answer"
+            raise StopFailed(f"{resource.name} may still be running: {said}, where 7 means cleanly down") from error
+
+    async def _never_ran(self, command: Command, unit: str) -> bool:
+        properties = await self._manager.properties(unit)
+        down = properties["ActiveState"] in DOWN and not left_in(unit, properties)
+        return down and missing(command.start) is not None and missing(command.stop) is not None
+
+    async def _ask(self, resource: RenderedResource) -> Ended:
+        command = _command(resource)
+        assert command.check is not None
+        limit_s = seconds(resource.timeouts.check) if resource.timeouts.check else DEFAULT_CHECK_S
+        return await run_once(self._manager, _stem(unit_name(command), "check"), command.check, limit_s)
+
+
+def _command(resource: RenderedResource) -> Command:
+    assert resource.command is not None, f"{resource.name} is no command resource"
+    return resource.command
+
+
+def _commands(resource: RenderedResource) -> list[Sequence[str]]:
+    command = _command(resource)
+    return [argv for argv in (command.start, command.stop, command.check) if argv is not None]
+
+
+def _stem(unit: str, what: str) -> str:
+    # Not below PREFIX: what only asks or stops is never a leftover.
+    return f"backstay-{what}-{unit.removeprefix(PREFIX).removesuffix('.service')}"
+
+
+def _seen_unit(unit: str, properties: dict[str, object]) -> Seen:
+    """As the start command's unit tells."""
+    match properties.get("ActiveState"):
+        case "active":
+            return Seen(State.RUNNING)
+        case "activating":
+            return Seen(State.STARTING, "its start command is under way")
+        case "deactivating":
+            return Seen(State.STOPPING)
+    left = left_in(unit, properties)
+    if left:
+        return Seen(State.UNKNOWN, f"its start command is over, but of it there still run: {', '.join(left)}")
+    if properties.get("ActiveState") == "failed":
+        return Seen(State.FAILED, why_down("its start command", properties))
+    return Seen(State.STOPPED)
+
+
+def _judged(ended: Ended, unit: Seen) -> Seen:
+    """What a check's answer means, given what the start command's unit tells."""
+    if ended.exit_code == 0:
+        return Seen(State.RUNNING)
+    if unit.state in (State.STARTING, State.STOPPING, State.UNKNOWN):
+        return unit
+    if ended.exit_code == CLEANLY_DOWN:
+        return Seen(State.STOPPED)
+    # Neither up nor cleanly down. Where we have not started it, nobody knows what runs.
+    return Seen(State.FAILED if unit.state is State.RUNNING else State.UNKNOWN, ended.why)
+
+
+async def _with_words(why: str, watch: Watch) -> str:
+    return with_words(why, await last_words(bytes(watch.properties.get("InvocationID", b""))))
+
+
+async def _bell_or(watch: Watch, wait_s: float | None) -> float:
+    """Wait for news of the unit, but not longer; returns how long to wait the next time."""
+    try:
+        async with asyncio.timeout(wait_s):
+            await watch.changed()
+    except TimeoutError:
+        pass
+    return min(2 * (wait_s or 0), _LONGEST_WAIT_S)
+
+
+async def _bells(unit: str, watch: Watch) -> AsyncGenerator[None, None]:
+    """Once now, then whenever the unit or what lives in it may have changed."""
+    news = asyncio.Event()
+    groups: dict[Path, asyncio.Task[None]] = {}
+    unit_task = asyncio.create_task(_ring(_changes_of(watch), news))
+    try:
+        while True:
+            for group in groups_of(unit, watch.properties):
+                if group.exists() and (group not in groups or groups[group].done()):
+                    groups[group] = asyncio.create_task(_ring(cgroups.life(group), news))
+            yield
+            await news.wait()
+            news.clear()
+    finally:
+        for task in (unit_task, *groups.values()):
+            task.cancel()
+        await asyncio.gather(unit_task, *groups.values(), return_exceptions=True)
+
+
+async def _ring(told: AsyncIterator[object], news: asyncio.Event) -> None:
+    async for _ in told:
+        news.set()
+
+
+async def _changes_of(watch: Watch) -> AsyncGenerator[None, None]:
+    while True:
+        await watch.changed()
+        yield
+
+
+@contextmanager
+def _as_start_failed(unit: str) -> Iterator[None]:
+    try:
+        yield
+    except (BusError, OSError, StopFailed) as error:
+        raise StartFailed(f"{unit}: {error}") from error

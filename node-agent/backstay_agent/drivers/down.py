@@ -1,0 +1,83 @@
+"""A stop that is proven: the unit is inactive, and nothing lives in its control group. Shared by all that runs in units."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from . import cgroups
+from .base import StopFailed
+from .manager import Manager, Properties, Watch
+
+# SIGKILL takes effect at once, except in a process that hangs in the kernel (dead disk, dead NFS): that one is not waited for.
+KILL_WAIT_S: Final = 5.0
+# Someone else's job took the place of ours: ask again, but not in a busy loop.
+_ASK_AGAIN_S: Final = 0.1
+
+DOWN: Final = ("inactive", "failed")
+
+
+async def bring_down(manager: Manager, unit: str, timeout_s: float) -> None:
+    """Stop the unit as it wants to be stopped; when the time is over, kill all of it. Raises StopFailed, BusError."""
+    async with manager.watch(unit) as watch:
+        groups = groups_of(unit, watch.properties)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await _until_down(manager, watch)
+                await _until_empty(groups)
+        except TimeoutError:
+            await _kill(manager, watch, groups)
+        if watch.active == "failed":
+            await manager.reset_failed(unit)  # it ended because we wanted it to
+
+
+def groups_of(unit: str, properties: Properties) -> list[Path]:
+    """Where the unit's processes are, and where systemd would have put them if it does not say."""
+    names = {str(properties.get("ControlGroup", "")), cgroups.expected_group(str(properties.get("Slice", "")), unit)}
+    # Only ever a group of this very unit: what stands here may be killed as a whole.
+    return [cgroups.folder(name) for name in sorted(names) if name.endswith(unit) and "Slice" in properties]
+
+
+def left_in(unit: str, properties: Properties) -> list[str]:
+    """Some of the processes that live in the unit, for people."""
+    return [process for group in groups_of(unit, properties) for process in cgroups.processes(group)]
+
+
+def state_words(watch: Watch) -> str:
+    return watch.lost or f"{watch.active} ({watch.properties.get('SubState', '?')})"
+
+
+async def _until_down(manager: Manager, watch: Watch) -> None:
+    await manager.stop(watch.unit)
+    while True:
+        if not watch.lost:
+            await manager.refresh(watch)
+            if watch.active in DOWN and not watch.has_job:
+                return
+            if not watch.has_job and watch.active != "deactivating":
+                await asyncio.sleep(_ASK_AGAIN_S)
+                await manager.stop(watch.unit)
+                continue
+        await watch.changed()
+
+
+async def _until_empty(groups: list[Path]) -> None:
+    for group in groups:
+        # systemd is through with it: what is left was left on purpose (KillMode=process) and will not go by itself.
+        cgroups.kill(group)
+        await cgroups.until_empty(group)
+
+
+async def _kill(manager: Manager, watch: Watch, groups: list[Path]) -> None:
+    try:
+        async with asyncio.timeout(KILL_WAIT_S):
+            await manager.kill(watch.unit)
+            for group in groups:
+                cgroups.kill(group)
+            await _until_down(manager, watch)
+            await _until_empty(groups)
+    except TimeoutError as error:
+        left = [process for group in groups for process in cgroups.processes(group)]
+        what = f"still there: {', '.join(left)}" if left else f"it is {state_words(watch)}"
+        raise StopFailed(f"{watch.unit} could not be stopped, not even by SIGKILL; {what}") from error
