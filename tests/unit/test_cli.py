@@ -373,6 +373,7 @@ def test_a_bmc_is_added_without_losing_anything_else():
         pytest.param(
             ["n4", "--bmc", "fence_x", "--bmc-parameter", "password=x"], "password", id="a password on the line"
         ),
+        pytest.param(["n4", "--heartbeat", "quick"], "heartbeat", id="no such profile"),
         pytest.param(["n4", "--bmc", "ipmi"], "agent", id="no fence agent"),
     ],
 )
