@@ -53,7 +53,7 @@ class RealHands:
         return (await self.driver(unit).check(unit)).state in (State.STOPPED, State.FAILED)
 
     def standbys(self, on_change: Callable[[], None]) -> Keeper:
-        return Keeper(self.driver, self.obstacle, on_change)
+        return Keeper(self.driver, self.obstacle, on_change, self._units_of_ours)
 
     def obstacle(self) -> str:
         now_s = asyncio.get_running_loop().time()
