@@ -60,7 +60,10 @@ def stored_order(world: World, host: str, instance: HAInstance) -> InstanceOrder
     """What the host has been told about the present epoch of an instance."""
     assignment = world.assignments.get(host)
     entry = assignment.spec.instances.get(instance.uid) if assignment else None
-    return entry if entry is not None and entry.epoch == instance.spec.epoch else None
+    grant = instance.spec.grant
+    if entry is None or grant is None or (entry.epoch, entry.session) != (instance.spec.epoch, grant.session):
+        return None
+    return entry
 
 
 def order(
@@ -189,6 +192,9 @@ def _later(one: InstanceOrder | None, other: InstanceOrder | None) -> InstanceOr
         entry = one or other
         assert entry is not None, "one of two entries exists"
         return entry
+    if one.epoch == other.epoch and one.session != other.session:
+        # An epoch has one session for ever, so a hand has been in there: ours is right, and a Down stays a Down.
+        return other.model_copy(update={"want": "Down"}) if one.want == "Down" else other
     return one if _rank(one) >= _rank(other) else other
 
 
