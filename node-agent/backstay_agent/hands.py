@@ -23,8 +23,17 @@ class Standbys(Protocol):
     def reports(self) -> Mapping[str, StandbyReport]:
         """By UID of the HAInstance; what was not examined yet is missing."""
 
-    def update(self, orders: Mapping[str, StandbyOrder], *, ours: Mapping[str, Sequence[RenderedResource]]) -> None:
-        """What to be ready for from now on, and what runs here by us (or may)."""
+    def update(
+        self,
+        orders: Mapping[str, StandbyOrder],
+        *,
+        ours: Mapping[str, Sequence[RenderedResource]],
+        secured: frozenset[str] | None,
+    ) -> None:
+        """What to be ready for from now on, what runs here by us (or may), and which units may not start by themselves.
+
+        `secured` is None for as long as we have not been told: then nothing is given back.
+        """
 
     async def run(self) -> None:
         """Examine, secure, and look again whenever something may have changed; until cancelled."""
