@@ -44,7 +44,7 @@ class RealHands:
         return await leftovers(self._drivers)
 
     def standbys(self, on_change: Callable[[], None]) -> Keeper:
-        return Keeper(self.driver, self.obstacle, on_change)
+        return Keeper(self.driver, self.obstacle, on_change, self._units_of_ours)
 
     def obstacle(self) -> str:
         now_s = asyncio.get_running_loop().time()
