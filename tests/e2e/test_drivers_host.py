@@ -1,4 +1,4 @@
-"""Drivers on a real host: each story of `drivers_stories.py` is told inside a lab's machine."""
+"""Drivers on a real host: each story of `drivers_stories_*.py` is told inside a lab's machine."""
 
 import ast
 from collections.abc import Iterator
@@ -11,18 +11,26 @@ from backstay_dev.lab import AGENT_CODE, Lab
 
 pytestmark = pytest.mark.hosts
 
-SOURCE = Path(__file__).with_name("drivers_stories.py").read_text()
+HERE = Path(__file__).parent
+FILES = {
+    name: (HERE / f"{name}.py").read_text()
+    for name in ("drivers_scene", "drivers_stories_units", "drivers_stories_commands")
+}
+ON_THE_HOST = "/opt/drivers-stories"
 AT_THE_NEXT_BOOT = "a_unit_is_secured_and_enabled_for_the_next_boot"
-STORIES = [
-    part.name
-    for part in ast.parse(SOURCE).body
+STORIES = {
+    part.name: module
+    for module, text in FILES.items()
+    for part in ast.parse(text).body
     if isinstance(part, ast.AsyncFunctionDef) and any(ast.unparse(mark) == "story" for mark in part.decorator_list)
-]
+}
 
 
 @pytest.fixture
 def host(lab: Lab) -> Iterator[LabHost]:
     host = lab["n3"]
+    for name, text in FILES.items():
+        host.write_file(f"{ON_THE_HOST}/{name}.py", text)
     try:
         yield host
     finally:
@@ -32,12 +40,12 @@ def host(lab: Lab) -> Iterator[LabHost]:
 # Every unit of these stories begins with `d-`.
 _TIDY = """
 systemctl stop 'd-*' 'backstay-cmd-*'; systemctl disable d-boot.service; systemctl reset-failed
-rm -rf /etc/systemd/system/d-* /opt/drivers /run/d-* /run/backstay/gates; systemctl daemon-reload
+rm -rf /etc/systemd/system/d-* /opt/drivers /opt/drivers-stories /run/d-* /run/backstay/gates; systemctl daemon-reload
 """.replace("\n", " 2>/dev/null;\n", 1)
 
 
 def tell(host: LabHost, story: str) -> str:
-    return host.run("env", f"PYTHONPATH={AGENT_CODE}", "python3", "-", story, stdin=SOURCE)
+    return host.run("env", f"PYTHONPATH={AGENT_CODE}:{ON_THE_HOST}", "python3", "-m", STORIES[story], story)
 
 
 @pytest.mark.parametrize("story", [story for story in STORIES if story != AT_THE_NEXT_BOOT])

@@ -1,114 +1,33 @@
-"""Stories about drivers on a real systemd, told inside a lab's host by `test_drivers_host.py`: `python3 - NAME`.
-
-Standard library, agent and contract only: that is all a host has.
-"""
+"""Stories about units, told by `test_drivers_host.py` inside a host."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from pathlib import Path
-from typing import Any
 
-from backstay_agent.drivers.base import Seen, StartFailed, State, StopFailed
-from backstay_agent.drivers.command import CommandDriver, unit_name
-from backstay_agent.drivers.manager import Manager
-from backstay_agent.drivers.systemd import SystemdDriver
+from drivers_scene import (
+    ETC,
+    SLEEPER,
+    STORIES,
+    active,
+    install,
+    lives,
+    main,
+    main_pid,
+    refused,
+    runs,
+    sh,
+    story,
+    systemd,
+    unit,
+    until,
+)
+
+from backstay_agent.drivers.base import Seen, StartFailed, State
 from backstay_agent.drivers.units import DROP_IN
-from backstay_api.plain import Command, RenderedResource, Systemd, Timeouts
-
-ETC = Path("/etc/systemd/system")
-SLEEPER = "[Service]\nExecStart=/bin/sleep 100000\nRestart=always\n[Install]\nWantedBy=multi-user.target\n"
-
-Story = Callable[[], Coroutine[Any, Any, None]]
-STORIES: dict[str, Story] = {}
-
-
-def story(tell: Story) -> Story:
-    STORIES[tell.__name__] = tell
-    return tell
-
-
-def sh(*argv: str) -> str:
-    return subprocess.run(argv, capture_output=True, text=True, check=False).stdout.strip()
-
-
-def install(name: str, text: str = SLEEPER) -> RenderedResource:
-    (ETC / name).write_text(text)
-    sh("systemctl", "daemon-reload")
-    return unit(name)
-
-
-def unit(name: str) -> RenderedResource:
-    return RenderedResource(name="server", systemd=Systemd(unit=name))
-
-
-def program(name: str, text: str) -> str:
-    path = Path("/opt/drivers") / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
-    return str(path)
-
-
-def command(path: str, *, check: bool = True, **timeouts: str) -> RenderedResource:
-    argv = Command(start=(path, "start"), stop=(path, "stop"), check=(path, "check") if check else None)
-    return RenderedResource(name="app", command=argv, timeouts=Timeouts(**timeouts))
-
-
-@asynccontextmanager
-async def systemd() -> AsyncIterator[tuple[SystemdDriver, Manager]]:
-    manager = Manager()
-    try:
-        yield SystemdDriver(manager), manager
-    finally:
-        await manager.close()
-
-
-@asynccontextmanager
-async def commands() -> AsyncIterator[CommandDriver]:
-    manager = Manager()
-    try:
-        yield CommandDriver(manager)
-    finally:
-        await manager.close()
-
-
-async def refused(doing: Awaitable[object], error: type[Exception], why: str) -> None:
-    try:
-        await doing
-    except error as refusal:
-        assert why in str(refusal), f"it said: {refusal}"
-    else:
-        raise AssertionError(f"nothing was refused; expected: {why}")
-
-
-def main_pid(name: str) -> int:
-    return int(sh("systemctl", "show", "--value", "--property=MainPID", name))
-
-
-def lives(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
-
-
-def runs(program: str) -> bool:
-    return program in sh("ps", "axo", "args")
-
-
-def read(path: str) -> str:
-    return Path(path).read_text()
-
-
-def active(name: str) -> str:
-    return sh("systemctl", "is-active", name)
-
-
-# Units
 
 
 @story
@@ -141,7 +60,7 @@ async def a_secured_unit_starts_by_nobody_but_us() -> None:
         assert active("d-gated.service") == "inactive"
         await driver.start(web, timeout_s=5)
         os.kill(main_pid("d-gated.service"), signal.SIGKILL)
-        await _until(lambda: active("d-gated.service") == "failed")
+        await until(lambda: active("d-gated.service") == "failed")
         await driver.stop(web, timeout_s=5)
         sh("systemctl", "start", "d-gated.service")
         assert active("d-gated.service") == "inactive", "the gate must be shut after a stop"
@@ -282,7 +201,7 @@ async def a_unit_that_will_not_go_is_killed() -> None:
     async with systemd() as (driver, _):
         await driver.start(stubborn, timeout_s=5)
         pid = main_pid("d-stubborn.service")
-        await _until(Path("/run/d-deaf").exists)
+        await until(Path("/run/d-deaf").exists)
         await driver.stop(stubborn, timeout_s=0.3)
         assert not lives(pid)
 
@@ -293,7 +212,7 @@ async def what_a_unit_leaves_behind_goes_too() -> None:
     messy = install("d-messy.service", text)
     async with systemd() as (driver, _):
         await driver.start(messy, timeout_s=5)
-        await _until(lambda: runs("sleep 100001"))
+        await until(lambda: runs("sleep 100001"))
         sh("systemctl", "stop", "d-messy.service")
         seen = await driver.check(messy)
         assert seen.state is State.UNKNOWN and "there still run" in seen.why, seen
@@ -312,7 +231,7 @@ async def what_a_socket_starts_belongs_to_it() -> None:
         assert active("d-act.service") == "inactive"
         await driver.start(door, timeout_s=5)
         sh("busybox", "timeout", "1", "python3", "-c", "import socket; socket.socket(1, 1).connect('/run/d-act.sock')")
-        await _until(lambda: active("d-act.service") == "active")
+        await until(lambda: active("d-act.service") == "active")
         await driver.stop(door, timeout_s=5)
         assert (active("d-act.service"), active("d-act.socket")) == ("inactive", "inactive")
 
@@ -329,111 +248,5 @@ async def what_runs_is_recognised_without_memory() -> None:
         assert "d-left.service" not in [left.systemd.unit for left in await driver.leftovers() if left.systemd]
 
 
-# Commands
-
-DAEMON = """case $1 in
-start) [ -e /run/d-app ] && kill -0 $(cat /run/d-app) 2>/dev/null && exit 0; setsid sleep 100004 & echo $! > /run/d-app;;
-stop) [ -e /run/d-app ] && kill $(cat /run/d-app); rm -f /run/d-app; exit 0;;
-check) [ -e /run/d-app ] || exit 7; kill -0 $(cat /run/d-app) || { echo it is dead; exit 1; };;
-esac"""
-
-
-@story
-async def a_command_is_started_checked_and_verifiably_stopped() -> None:
-    app = command(program("app", DAEMON))
-    async with commands() as driver:
-        assert await driver.check(app) == Seen(State.STOPPED)
-        await driver.start(app, timeout_s=5)
-        await driver.start(app, timeout_s=5)
-    async with commands() as driver:  # another life of the agent
-        assert await driver.check(app) == Seen(State.RUNNING)
-        assert await driver.leftovers() == [app]
-        async with aclosing(driver.changes(app)) as changes:
-            assert await anext(changes) == Seen(State.RUNNING)
-            os.kill(int(read("/run/d-app")), signal.SIGKILL)
-            seen = await anext(changes)
-            assert seen.state is State.FAILED and "it is dead" in seen.why, seen
-        await driver.start(app, timeout_s=5)
-        assert await driver.check(app) == Seen(State.RUNNING)
-        await driver.stop(app, timeout_s=5)
-        await driver.stop(app, timeout_s=5)
-        assert await driver.check(app) == Seen(State.STOPPED)
-        assert await driver.leftovers() == []
-    assert not runs("sleep 100004")
-
-
-@story
-async def without_a_check_a_start_is_remembered_until_the_stop() -> None:
-    app = command(program("plain", "exit 0"), check=False)
-    async with commands() as driver:
-        await driver.start(app, timeout_s=5)
-    sh("systemctl", "daemon-reload")
-    async with commands() as driver:
-        assert await driver.check(app) == Seen(State.RUNNING)
-        await driver.stop(app, timeout_s=5)
-        assert await driver.check(app) == Seen(State.STOPPED)
-
-
-@story
-async def a_start_that_stays_in_the_foreground_is_up_when_its_check_says_so() -> None:
-    text = "case $1 in start) touch /run/d-fg; exec sleep 100005;; check) [ -e /run/d-fg ] || exit 7;; stop) rm -f /run/d-fg;; esac"
-    app = command(program("foreground", text))
-    async with commands() as driver:
-        await driver.start(app, timeout_s=5)
-        await driver.stop(app, timeout_s=5)
-    assert not runs("sleep 100005")
-    deaf = command(program("deaf", "exec sleep 100006"), check=False)
-    async with commands() as driver:
-        await refused(driver.start(deaf, timeout_s=0.3), StartFailed, "did not bring it up within 0.3 s")
-    assert not runs("sleep 100006")
-
-
-@story
-async def a_stop_is_believed_only_with_proof() -> None:
-    sad = command(program("sadstop", "case $1 in stop) echo no way; exit 3;; esac"), check=False)
-    liar = command(program("liar", "case $1 in check) echo still here; exit 0;; esac"))
-    hang = command(program("hangstop", "case $1 in stop) sleep 100007 & sleep 100007;; esac"), check=False)
-    async with commands() as driver:
-        for app, why in ((sad, "no way"), (liar, "where 7 means cleanly down"), (hang, "was killed after 0.5 s")):
-            await driver.start(app, timeout_s=5)
-            await refused(driver.stop(app, timeout_s=0.5), StopFailed, why)
-    assert not runs("sleep 100007")
-    sh("systemctl", "stop", "backstay-cmd-*.service")
-
-
-@story
-async def words_of_a_command_are_data() -> None:
-    words = ("$HOME", "${PATH}", "$$", "%n", "$(id)", "`id`", "a b", "\n", "'", '"', "\\x41", "é", "; reboot", "-x", "")
-    echo = program("echo", 'for word in "$@"; do printf "[%s]" "$word"; done > /run/d-words')
-    app = RenderedResource(name="app", command=Command(start=(echo, *words), stop=("/bin/true",)))
-    async with commands() as driver:
-        await driver.start(app, timeout_s=5)
-        assert read("/run/d-words") == "".join(f"[{word}]" for word in words)
-        assert unit_name(app.command or Command(start=(), stop=())).startswith("backstay-cmd-echo-")
-        await driver.stop(app, timeout_s=5)
-        for argv, why in (
-            (("relative",), "absolute path"),
-            (("/opt/../bin/true",), "must not climb"),
-            (("/bin/true", "a\0b"), "must not contain NUL"),
-            (("/nowhere",), "/nowhere is not installed"),
-            (("/etc/passwd",), "/etc/passwd is not executable"),
-        ):
-            bad = RenderedResource(name="app", command=Command(start=argv, stop=argv))
-            assert why in (await driver.not_ready(bad) or "ready")
-            await refused(driver.start(bad, timeout_s=5), StartFailed, why)
-
-
-async def _until(fact: Callable[[], bool]) -> None:
-    """Another process makes it true, and tells us nothing."""
-    while not fact():
-        await asyncio.sleep(0.01)
-
-
-async def _limited(tell: Story) -> None:
-    async with asyncio.timeout(25):
-        await tell()
-
-
 if __name__ == "__main__":
-    asyncio.run(_limited(STORIES[sys.argv[1]]))
-    print("told")
+    main(STORIES)
