@@ -9,6 +9,7 @@ from backstay_api.kinds import EVENTS
 from backstay_api.memory import Fate
 from backstay_api.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS
 from backstay_dev.virtualtime import in_virtual_time, run
+from backstay_operator.planner.plan import plan
 from control_scene import Scene, until
 
 
@@ -171,6 +172,20 @@ async def test_a_lost_event_is_repaired_by_the_next_list_and_a_ghost_dropped() -
         assert await until(lambda: "shop/new" in operator.mirror.world.services, limit_s=61) > 1
         assert "shop/old" not in operator.mirror.world.services
         assert operator.mirror.counts["ghost_dropped"] == 1
+
+
+@in_virtual_time
+async def test_what_cannot_be_read_is_told_once_and_again_when_it_is_edited() -> None:
+    scene = Scene()
+    scene.add_service("broken", resources="not a list")
+    async with scene.operator(plan=plan) as operator:
+        await asyncio.sleep(60)
+        assert operator.facts.writes["ReportUnreadable", "done"] == 1
+        scene.cluster.patch(HA_SERVICES, ("shop", "broken"), {"spec": {"resources": 7}})
+        await asyncio.sleep(60)
+        assert operator.facts.writes["ReportUnreadable", "done"] == 2
+    status = scene.cluster.get(HA_SERVICES, "shop", "broken")["status"]
+    assert status["observedGeneration"] == 2 and status["conditions"][0]["reason"] == "Unreadable"
 
 
 @in_virtual_time

@@ -167,7 +167,10 @@ class FakeHands:
         return [] if self.blind else list(self.machine.running.values())
 
     def standbys(self, on_change: Callable[[], None]) -> Keeper:
-        return Keeper(self.driver, self.obstacle, on_change)
+        return Keeper(self.driver, self.obstacle, on_change, self._marked)
+
+    def _marked(self) -> list[str]:
+        return sorted(name.removeprefix("unit ") for name in self.machine.secured if name.startswith("unit "))
 
     def obstacle(self) -> str:
         return self.why_nothing_exclusive
