@@ -150,6 +150,7 @@ class Agent:
 
     def _changed(self) -> None:
         self.supervisor.changed()
+        self._update_standbys()
         self.link.say()
 
     def _standby_changed(self) -> None:

@@ -13,6 +13,7 @@ from .asking import RealAsker
 from .config import sleep_obstacle
 from .drivers import RealDriver, driver_of, leftovers, real_drivers
 from .drivers.base import Driver
+from .drivers.units import UnitFiles
 from .hands import OnVerdict
 from .probes import run_probes
 from .standbys import Keeper
@@ -28,6 +29,7 @@ class RealHands:
         self._rng = rng
         self._drivers: Mapping[str, RealDriver] = {}
         self._asker = RealAsker()
+        self._units = UnitFiles()
         self._obstacle = sleep_obstacle()
         self._obstacle_read_at_s = 0.0
 
@@ -44,7 +46,7 @@ class RealHands:
         return await leftovers(self._drivers)
 
     def standbys(self, on_change: Callable[[], None]) -> Keeper:
-        return Keeper(self.driver, self.obstacle, on_change, self._units_of_ours)
+        return Keeper(self.driver, self.obstacle, on_change, self._units.with_drop_in)
 
     def obstacle(self) -> str:
         now_s = asyncio.get_running_loop().time()

@@ -188,9 +188,11 @@ class Supervisor:
         return told
 
     def ours(self) -> dict[str, tuple[RenderedResource, ...]]:
-        """What runs here by us, or may, by UID."""
-        records = self._journal.books.records.values() if self._journal.has_session else ()
-        return {record.uid: (*record.resources, *record.wanted) for record in records if not record.closed}
+        """What runs here by us, or may, or is about to, by UID."""
+        ordered = {uid: order.resources for uid, order in self._orders.items() if order.want == "Up"}
+        records = self._journal.books.records if self._journal.has_session else {}
+        open_ones = {uid: record for uid, record in records.items() if not record.closed}
+        return {**ordered, **{uid: (*record.resources, *record.wanted) for uid, record in open_ones.items()}}
 
     def _report(self, record: Record) -> InstanceReport:
         known = self._runners.get(record.uid)
