@@ -238,7 +238,7 @@ def _judged(ended: Ended, unit: Seen) -> Seen:
 
 
 async def _with_words(why: str, watch: Watch) -> str:
-    return with_words(why, await last_words(bytes(watch.properties.get("InvocationID", b""))))
+    return with_words(why, await last_words(watch.properties))
 
 
 async def _bell_or(watch: Watch, wait_s: float | None) -> float:

@@ -204,7 +204,7 @@ class SystemdDriver:
             await watch.changed()
 
     async def _with_words(self, why: str, watch: Watch) -> str:
-        return with_words(why, await last_words(bytes(watch.properties.get("InvocationID", b""))))
+        return with_words(why, await last_words(watch.properties))
 
     # Looking
 
