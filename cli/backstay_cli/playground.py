@@ -5,10 +5,14 @@ from __future__ import annotations
 import importlib.util
 import runpy
 import sys
+from typing import Final
 
 import typer
 
 from .session import FAILED, WELL
+
+# What `make lab` and `make demo` start.
+_MODULES: Final = {"lab": "backstay_dev.lab_command", "demo": "backstay_dev.demo"}
 
 
 def lab(arguments: list[str]) -> int:
@@ -23,11 +27,12 @@ def demo(arguments: list[str]) -> int:
 
 def _run(what: str, arguments: list[str]) -> int:
     """As `make lab` and `make demo` do: `python -m backstay_dev.…`."""
-    if not _is_there("backstay_dev") or not _is_there(f"backstay_dev.{what}"):
+    module = _MODULES[what]
+    if not _is_there("backstay_dev") or not _is_there(module):
         typer.echo(f"backstay: `{what}` comes with the source: in a checkout, `make {what}`", err=True)
         return FAILED
     sys.argv = [f"backstay {what}", *arguments]
-    runpy.run_module(f"backstay_dev.{what}", run_name="__main__", alter_sys=True)
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
     return WELL
 
 
