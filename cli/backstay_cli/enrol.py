@@ -10,6 +10,7 @@ import typer
 import yaml
 from pydantic import ValidationError
 
+from backstay_api import rbac
 from backstay_api.client import Api
 from backstay_api.errors import AlreadyExists, NotFound
 from backstay_api.kinds import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES, SERVICE_ACCOUNTS, Kind, Raw
@@ -109,10 +110,10 @@ def wanted_for(
     name: str, *, labels: dict[str, str] | None = None, fencing: Raw | None = None, heartbeat: str = ""
 ) -> list[Wanted]:
     """Everything that `host add` creates, in order."""
-    account = f"backstay-host-{name}"
+    account = rbac.agent_account(name)
     marks = {"app.kubernetes.io/managed-by": "backstay", f"{GROUP}/host": name}
     local = {"name": account, "namespace": NAMESPACE, "labels": marks}
-    cluster_wide = {"name": f"backstay:host:{name}", "labels": marks}
+    cluster_wide = {"name": rbac.agent_cluster_role(name), "labels": marks}
     subjects = [{"kind": "ServiceAccount", "name": account, "namespace": NAMESPACE}]
     spec: Raw = {"fencing": fencing} if fencing else {}
     if heartbeat:
@@ -123,37 +124,15 @@ def wanted_for(
     return [
         Wanted(_HOSTS_RAW, host, False),
         Wanted(SERVICE_ACCOUNTS, {"metadata": dict(local)}, False),
-        Wanted(CLUSTER_ROLES, {"metadata": dict(cluster_wide), "rules": cluster_rules(name)}, True),
+        Wanted(CLUSTER_ROLES, {"metadata": dict(cluster_wide), "rules": rbac.agent(name)}, True),
         Wanted(
             CLUSTER_ROLE_BINDINGS,
             {"metadata": dict(cluster_wide), "roleRef": cluster_role_ref, "subjects": subjects},
             True,
         ),
-        Wanted(ROLES, {"metadata": dict(local), "rules": namespace_rules(name, account)}, True),
+        Wanted(ROLES, {"metadata": dict(local), "rules": rbac.agent_in_hosts(name)}, True),
         Wanted(ROLE_BINDINGS, {"metadata": dict(local), "roleRef": role_ref, "subjects": subjects}, True),
     ]
-
-
-def cluster_rules(name: str) -> list[Raw]:
-    """What the agent may do with cluster-wide objects: its own assignment, by name; and tell people in Events."""
-    return [
-        _rule(GROUP, "hostassignments", ["get", "list", "watch"], name),
-        _rule(GROUP, "hostassignments/status", ["update", "patch"], name),
-        _rule("events.k8s.io", "events", ["create"]),
-    ]
-
-
-def namespace_rules(name: str, account: str) -> list[Raw]:
-    """What it may do in backstay-hosts: renew its own Lease, and its own token."""
-    return [
-        _rule("coordination.k8s.io", "leases", ["get", "update"], name),
-        _rule("", "serviceaccounts/token", ["create"], account),
-    ]
-
-
-def _rule(group: str, resource: str, verbs: Sequence[str], name: str = "") -> Raw:
-    named = {"resourceNames": [name]} if name else {}
-    return {"apiGroups": [group], "resources": [resource], **named, "verbs": list(verbs)}
 
 
 def _fencing(agent: str, parameters: dict[str, str], secret: str) -> Raw | None:
@@ -249,7 +228,7 @@ def _print_manifests(session: Session, objects: Sequence[Wanted]) -> None:
 
 
 def _next_steps(name: str) -> str:
-    account = f"backstay-host-{name}"
+    account = rbac.agent_account(name)
     return (
         f"\nNext, on a machine that may (the token is the host's password; an agent renews it by itself):\n"
         f"  kubectl -n {NAMESPACE} create token {account} --duration=24h\n"

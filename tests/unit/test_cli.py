@@ -11,12 +11,11 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
-from backstay_api import lease
+from backstay_api import lease, rbac
 from backstay_api.kinds import LEASES, Kind, raw
 from backstay_api.memory import MemoryApi, MemoryCluster
 from backstay_api.models import FenceRequest, HAService, Host
 from backstay_api.models.base import GROUP, VERSION, Object
-from backstay_cli import enrol
 from backstay_cli.main import build
 from backstay_cli.session import FAILED, NO_SUCH_THING, NOT_NOW, NOT_WELL, WELL, Tools
 from backstay_dev import virtualtime
@@ -307,7 +306,7 @@ def test_where_nobody_waits_for_proof_there_is_nothing_to_confirm(want):
 
 
 def test_an_agent_may_do_what_it_needs_and_nothing_else():
-    assert enrol.cluster_rules("n1") == [
+    assert rbac.agent("n1") == [
         {
             "apiGroups": ["backstay.dev"],
             "resources": ["hostassignments"],
@@ -318,11 +317,10 @@ def test_an_agent_may_do_what_it_needs_and_nothing_else():
             "apiGroups": ["backstay.dev"],
             "resources": ["hostassignments/status"],
             "resourceNames": ["n1"],
-            "verbs": ["update", "patch"],
+            "verbs": ["update"],
         },
-        {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]},
     ]
-    assert enrol.namespace_rules("n1", "backstay-host-n1") == [
+    assert rbac.agent_in_hosts("n1") == [
         {
             "apiGroups": ["coordination.k8s.io"],
             "resources": ["leases"],

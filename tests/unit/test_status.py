@@ -90,6 +90,19 @@ def test_a_service_that_is_well_says_where_it_runs_and_who_stands_by():
     ]
 
 
+def test_hosts_that_nobody_asked_are_not_told_of_unless_they_cannot_be_asked():
+    world, service = a_running_world()
+    for name in ("n4", "n5"):
+        say_ready(world, service, "n2")
+        add_host(world, name)
+        say_ready(world, service, name)
+    add_host(world, "n6")
+    add_host(world, "n7", mode="Cordon")
+    add_host(world, "n8", silent_s=9.0)
+    told = status.service_status(world, service).standbys
+    assert [one.host for one in told] == ["n2", "n4", "n5", "n3", "n7", "n8"]
+
+
 def fail_start(world: World, service: HAService) -> None:
     hold(world, service, "n1", epoch=2, phase="Failed", why="exit code 1")
 

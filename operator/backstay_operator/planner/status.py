@@ -6,6 +6,7 @@ a condition keeps its time while its status stays, so a status in which nothing 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,7 +25,7 @@ from . import placement
 from .acceptance import Acceptance, Accepted, Refused, accept
 from .conditions import Finding, settled
 from .host_status import host_status
-from .judges import COULD_TAKE_OVER, Question, facts_of, failed_report
+from .judges import COULD_TAKE_OVER, NOT_ASKED, Filter, Question, Rejected, facts_of, failed_report
 from .placement import NoHost, Placed
 from .words import clipped, elapsed_s, first_words, listed
 from .world import World
@@ -283,22 +284,23 @@ def _survives(view: _View, standby: Finding) -> Finding:
 
 def _standbys(view: _View) -> list[StandbySummary]:
     """Those that are asked to be ready, and the selected hosts that cannot even be asked, with the reason."""
-    world, service = view.world, view.service
-    asked = placement.standbys(world, service, view.instance)
-    others = [name for name in placement.candidates(world, service) if name not in asked and name != view.holder]
-    ask = Question(world, service, view.instance)
-    said = [(name, _why_not(ask, name)) for name in [*asked, *others]]
-    shown = [(name, why) for name, why in said if name in asked or why is not None]
-    summaries = [
-        StandbySummary(host=name, ready=why is None, why=why or "") for name, why in shown if name != view.holder
-    ]
+    ask = Question(view.world, view.service, view.instance)
+    asked = [name for name in placement.standbys(view.world, view.service, view.instance) if name != view.holder]
+    others = set(placement.candidates(view.world, view.service)) - {*asked, view.holder}
+    summaries = [_standby(name, _first_rejection(ask, name, COULD_TAKE_OVER)) for name in asked]
+    for name in sorted(others):
+        if rejected := _first_rejection(ask, name, NOT_ASKED):
+            summaries.append(_standby(name, rejected))
     return summaries[: placement.MOST_ASKED]
 
 
-def _why_not(ask: Question, name: str) -> str | None:
+def _standby(name: str, rejected: Rejected | None) -> StandbySummary:
+    return StandbySummary(host=name, ready=rejected is None, why=first_words(rejected.why) if rejected else "")
+
+
+def _first_rejection(ask: Question, name: str, filters: Sequence[Filter]) -> Rejected | None:
     facts = facts_of(ask.world, name)
-    rejected = next(filter(None, (judge(ask, facts) for judge in COULD_TAKE_OVER)), None)
-    return first_words(rejected.why) if rejected else None
+    return next((rejected for judge in filters if (rejected := judge(ask, facts))), None)
 
 
 def _summary(view: _View) -> InstanceSummary:
