@@ -218,7 +218,7 @@ def _past_actions(world: World, host: str) -> list[Action]:
 def _why_nobody_needs(world: World, request: FenceRequest) -> str | None:
     """Evidence is stored in the instances by now; the fencer still needs the request to power the host on again."""
     host, session = request.spec.host, sessions.published(world, request.spec.host)
-    if host not in world.hosts:
+    if host not in world.hosts and ("Host", host) not in world.unreadable:
         return f"{host} has been removed"
     if session is not None and session.seq > request.spec.session.seq:
         return f"{host} has returned with session {session.seq}"
