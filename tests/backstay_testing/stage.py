@@ -166,6 +166,13 @@ class Stage:
             self._step()
         return self.log[begin:]
 
+    def leap(self, seconds: float) -> list[str]:
+        """Let much time pass in which those who live renew and nothing else happens."""
+        self.world.now_s += seconds
+        for machine in self.machines.values():
+            self._renew(machine)
+        return self.wait(1)
+
     def settle(self) -> list[str]:
         """Let everything that can happen without time happen; it must come to rest."""
         begin = len(self.log)
