@@ -45,6 +45,8 @@ class Monitor:
     """By session: when it last held an open grant for something exclusive."""
     holding: dict[str, str] = field(default_factory=dict)
     """By UID of an exclusive HAInstance: the session that holds it."""
+    open_epoch: dict[str, int] = field(default_factory=dict)
+    """By UID of an HAInstance: its present epoch, while that is open."""
     counts: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     # --- what happens on machines ---------------------------------------------------------------------------------
@@ -149,6 +151,9 @@ class Monitor:
     def _note_holder(self, uid: str, spec: Mapping[str, Any]) -> None:
         if uid in self.holding:
             self.held_s[self.holding.pop(uid)] = _now_s()
+        self.open_epoch.pop(uid, None)
+        if spec.get("grant"):
+            self.open_epoch[uid] = spec["epoch"]
         if spec.get("grant") and spec["exclusive"]:
             session = spec["grant"]["session"]
             self.holding[uid] = f"{session['bootID']}/{session['nonce']}"
@@ -178,6 +183,7 @@ class Monitor:
         for uid, report in (new.get("instances") or {}).items():
             was = before.get(uid) or {}
             is_new = report.get("released") and (was.get("epoch"), was.get("released")) != (report["epoch"], True)
+            is_new = is_new and self.open_epoch.get(uid) == report["epoch"]  # what is closed may be said again
             runs = self.active[_service(report["name"])].get(host)
             if is_new and runs and self._is_exclusive(report["name"]):
                 self.accuse(f"{host} says that {report['name']} epoch {report['epoch']} is released, but {_list(runs)} runs")
