@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 from backstay_api.kinds import Raw
 from backstay_api.object_kinds import FENCE_REQUESTS, HA_SERVICES, HOSTS
 
 from .machines import Machine
 from .network import Rates
-from .world import NAMESPACE, ServiceShape, Shape, World
+from .world import NAMESPACE, ServiceShape, World
 
 Fault = Callable[["Chaos"], None]
 
@@ -35,8 +35,6 @@ class Chaos:
     def __init__(self, world: World, weather: Weather, rng: random.Random) -> None:
         self.world, self.weather, self.rng = world, weather, rng
         self.is_over = False
-        self.dropped: dict[str, ServiceShape] = {}
-        """Services that were deleted and may be created again."""
 
     async def run(self) -> None:
         """Faults until the time is over."""
@@ -99,7 +97,14 @@ class Chaos:
 
 def crash(chaos: Chaos) -> None:
     """A process dies within its next steps, at whatever await that is; an agent's /run may be lost with it."""
-    name = chaos.a_process()
+    _crash(chaos, chaos.a_process())
+
+
+def agent_crash(chaos: Chaos) -> None:
+    _crash(chaos, f"agent-{chaos.a_machine().name}")
+
+
+def _crash(chaos: Chaos, name: str) -> None:
     process = chaos.world.processes[name]
     process.dies_at_step = process.steps + int(2 ** chaos.rng.uniform(0, 9))
     if name.startswith("agent-") and chaos.rng.random() < 0.3:
@@ -154,6 +159,13 @@ def partition(chaos: Chaos) -> None:
     if site not in chaos.world.network.cut:
         chaos.world.cut(site, chaos.rng.choice(["refused", "silent"]))
         chaos.for_a_while(45.0, lambda: chaos.world.heal(site))
+
+
+def operator_cut(chaos: Chaos) -> None:
+    site = chaos.rng.choice([name for name in sorted(chaos.world.processes) if name.startswith("operator")])
+    if site not in chaos.world.network.cut:
+        chaos.world.cut(site, chaos.rng.choice(["refused", "silent"]))
+        chaos.for_a_while(30.0, lambda: chaos.world.heal(site))
 
 
 def api_outage(chaos: Chaos) -> None:
@@ -317,60 +329,7 @@ def bad_resource(chaos: Chaos) -> None:
 FAULTS: Final[Mapping[str, Fault]] = {
     each.__name__: each
     for each in (
-        crash, freeze, power_loss, reboot, hang, partition, api_outage, watch_lag, streams_break, broken_bmc, glitch,
+        crash, agent_crash, freeze, power_loss, reboot, hang, partition, operator_cut, api_outage, watch_lag, streams_break, broken_bmc, glitch,
         confirm, edit, switch_state, delete_service, move, maintain, remove_host, resource_dies, bad_resource,
     )
 }  # fmt: skip
-
-
-# --- what a seed draws -----------------------------------------------------------------------------------------------
-
-
-def draw_shape(rng: random.Random) -> Shape:
-    hosts = rng.choice([2, 3, 3, 4])
-    services = [ServiceShape("web", address="192.0.2.10", start_takes_s=rng.choice([0.05, 0.5, 2.0]), stop_takes_s=rng.choice([0.05, 1.0]))]
-    if rng.random() < 0.5:
-        services.append(ServiceShape("db", failback=rng.choice(["Never", "Always"])))
-    if rng.random() < 0.4:
-        services.append(ServiceShape("log", is_exclusive=False))
-    return Shape(
-        hosts=hosts,
-        operators=rng.choice([1, 2]),
-        profile=rng.choice(["lab", "fast", "fast"]),
-        services=tuple(services),
-        devices=tuple(rng.random() < 0.85 for _ in range(hosts)),
-        budget=rng.choice([3, 20]),
-    )
-
-
-def draw_weather(rng: random.Random) -> Weather:
-    names = list(FAULTS)
-    chosen = rng.sample(names, rng.randint(3, 10))
-    return Weather(
-        weights={name: 2 ** rng.uniform(-2, 2) for name in chosen},
-        every_s=rng.choice([1.0, 3.0, 8.0]),
-        lasts_s=rng.uniform(30, 90),
-        rates=_draw_rates(rng),
-    )
-
-
-def _draw_rates(rng: random.Random) -> Rates:
-    def maybe(most: float) -> float:
-        return most * rng.random() ** 2 if rng.random() < 0.4 else 0.0
-
-    return Rates(
-        lost=maybe(0.1),
-        answer_lost=maybe(0.1),
-        slow=maybe(0.2),
-        late_write=maybe(0.05),
-        late_s=rng.choice([5.0, 60.0]),
-        refused=maybe(0.1),
-        stale_read=maybe(0.3),
-        stale_s=rng.choice([2.0, 30.0]),
-        slow_event=maybe(0.2),
-        broken_watch=maybe(0.02),
-        slow_s=rng.choice([0.3, 3.0]),
-    )
-
-
-__all__ = ["FAULTS", "Any", "Chaos", "Weather", "draw_shape", "draw_weather", "replace"]

@@ -5,19 +5,24 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from backstay_dev.virtualtime import wind_up
+from backstay_dev.virtualtime import Deadlock, Livelock, OutOfTime, wind_up
 
-from .faults import Chaos, draw_shape, draw_weather
+from .faults import Chaos
 from .processes import SimulationLoop
+from .profiles import PROFILES
 from .settle import stuck
+from .story import START_S
 from .world import World
 
 SETTLE_S: Final = 300.0
 """When every fault is healed, everything that should run does so within this (virtual) time."""
 LIMIT_S: Final = 3600.0
+RESTS: Final = 5
+"""Seconds that all must stay well."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +30,12 @@ class Result:
     """How one run ended."""
 
     seed: int
+    profile: str
     accusations: tuple[str, ...]
     story: tuple[str, ...]
     virtual_s: float
     settled_s: float
-    """How long after the healing everything ran."""
+    """How long after the healing everything ran, and stayed so."""
     counts: Counter[str]
 
     @property
@@ -37,46 +43,61 @@ class Result:
         return not self.accusations
 
 
-def run_seed(seed: int) -> Result:
+class Run:
+    """One seed's run; its parts stay readable when it breaks off."""
+
+    def __init__(self, seed: int, profile: str) -> None:
+        self.rng = random.Random(f"chaos {seed}")
+        self.loop = SimulationLoop(seed=seed, limit_s=LIMIT_S)
+        self.drawn = PROFILES[profile](self.rng)
+        self.world = World(self.drawn.shape, seed=seed, loop=self.loop)
+        self.settled_s = 0.0
+
+    async def live(self) -> None:
+        world = self.world
+        world.build()
+        chaos = Chaos(world, self.drawn.weather, self.rng)
+        if not await _accused_while(world, chaos.run()):
+            chaos.heal()
+            healed_s = self.loop.time()
+            await _accused_while(world, _settle(world))
+            self.settled_s = self.loop.time() - healed_s
+        world.end()
+
+
+def run_seed(seed: int, profile: str = "swarm") -> Result:
     """Run one seed to its end."""
-    loop = SimulationLoop(seed=seed, limit_s=LIMIT_S)
-    rng = random.Random(f"chaos {seed}")
+    run = Run(seed, profile)
+    world, loop = run.world, run.loop
     asyncio.set_event_loop(loop)
     try:
-        world, settled_s = loop.run_until_complete(_live(seed, rng, loop))
-        virtual_s = loop.time() - 1000.0
-        unheard = list(loop.unheard)
+        loop.run_until_complete(run.live())
+        wind_up(loop)
+    except (Livelock, Deadlock, OutOfTime) as error:
+        world.accusations.append(f"{type(error).__name__}: {error}")
     finally:
-        _end(loop)
-    accusations = [*world.accusations, *(f"an error that nobody heard: {error!r}" for error in unheard)]
-    return Result(seed, tuple(accusations), tuple(world.story.lines), virtual_s, settled_s, Counter(world.monitor.counts))
+        asyncio.set_event_loop(None)
+    unheard = [f"an error that nobody heard: {error!r}" for error in loop.unheard]
+    return Result(
+        seed=seed,
+        profile=profile,
+        accusations=(*world.accusations, *unheard),
+        story=tuple(world.story.lines),
+        virtual_s=loop.time() - START_S,
+        settled_s=run.settled_s,
+        counts=Counter(world.monitor.counts),
+    )
 
 
-async def _live(seed: int, rng: random.Random, loop: SimulationLoop) -> tuple[World, float]:
-    world = World(draw_shape(rng), seed=seed, loop=loop)
-    world.build()
-    chaos = Chaos(world, draw_weather(rng), rng)
-    settled_s = 0.0
-    if not await _accused_while(world, chaos.run()):
-        chaos.heal()
-        healed_s = loop.time()
-        await _accused_while(world, _settle(world))
-        settled_s = loop.time() - healed_s
-    for process in world.processes.values():
-        process.kill()
-        world.wanted.clear()
-    return world, settled_s
-
-
-async def _accused_while(world: World, work: object) -> bool:
-    """Run it until it ends or the monitor speaks."""
-    task = asyncio.ensure_future(work)  # type: ignore[call-overload]
-    accused = asyncio.ensure_future(world.accused.wait())
+async def _accused_while(world: World, work: Coroutine[Any, Any, None]) -> bool:
+    """Do it until it ends or the monitor speaks."""
+    task = asyncio.create_task(work)
+    accused = asyncio.create_task(world.accused.wait())
     await asyncio.wait({task, accused}, return_when=asyncio.FIRST_COMPLETED)
-    for each in (task, accused):
-        each.cancel()
-    if task.done() and not task.cancelled():
+    accused.cancel()
+    if task.done():
         task.result()
+    task.cancel()
     return world.accused.is_set()
 
 
@@ -86,15 +107,8 @@ async def _settle(world: World) -> None:
     rests = 0
     while world.loop.time() < until_s:
         await asyncio.sleep(1.0)
-        rests = rests + 1 if not stuck(world) else 0
-        if rests >= 5:
+        rests = 0 if stuck(world) else rests + 1
+        if rests >= RESTS:
             return
     for line in stuck(world):
-        world.accuse(f"STUCK: {SETTLE_S:g} s after everything was healed: {line}")
-
-
-def _end(loop: SimulationLoop) -> None:
-    try:
-        wind_up(loop)
-    finally:
-        asyncio.set_event_loop(None)
+        world.accuse(f"STUCK {SETTLE_S:g} s after everything was healed: {line}")

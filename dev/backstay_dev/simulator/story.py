@@ -19,8 +19,11 @@ class Story:
     """All lines of one run."""
 
     lines: list[str] = field(default_factory=list)
+    is_over: bool = False
 
     def tell(self, actor: str, text: str) -> None:
+        if self.is_over:
+            return
         at_s = asyncio.get_running_loop().time() - START_S
         self.lines.append(f"{at_s:8.3f} {actor} {text}")
 

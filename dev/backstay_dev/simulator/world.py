@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -189,6 +189,14 @@ class World:
         delay_s = self.rng.choice([0.05, 0.05, 0.5, 3.0, 10.0])
         self.later(delay_s, lambda: self._begin(process.name))
 
+    def end(self) -> None:
+        """Everybody dies, and nobody is restarted."""
+        self.wanted.clear()
+        self.story.tell("the world", "ends")
+        self.story.is_over = True
+        for process in self.processes.values():
+            process.kill()
+
     def kill(self, name: str) -> None:
         process = self.processes.get(name)
         if process is not None:
@@ -306,6 +314,3 @@ class World:
     def _resource_changed(self, machine: Machine, identity: str, runs: bool) -> None:
         self.story.tell(machine.name, f"{'runs' if runs else 'no longer runs'} {identity}")
         self.monitor.on_change(machine, identity, runs)
-
-
-__all__ = ["API", "NAMESPACE", "ServiceShape", "Shape", "World", "field"]
