@@ -63,9 +63,10 @@ class World:
 
     # --- the agent's lives ------------------------------------------------------------------------------------
 
-    def start_agent(self) -> Agent:
+    def start_agent(self, *, blind: bool = False) -> Agent:
         assert self._life is None or self._life.done(), "one agent at a time"
         self.hands = FakeHands(self.machine)
+        self.hands.blind = blind
         self.agent = build_agent(
             self.api,
             self.disk,

@@ -69,11 +69,13 @@ class Server:
     def __init__(self, plane: ControlPlane) -> None:
         context = ssl.create_default_context(cafile=str(plane.ca_file))
         self._connection = http.client.HTTPSConnection("127.0.0.1", plane.port, timeout=20, context=context)
-        self._headers = {"Authorization": f"Bearer {plane.admin_token}", "Content-Type": "application/json"}
+        self.headers = {"Authorization": f"Bearer {plane.admin_token}"}
         self._numbers = count()
 
     def send(self, method: str, path: str, body: Json | None = None) -> tuple[int, Json]:
-        self._connection.request(method, path, json.dumps(body) if body else None, self._headers)
+        content = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        headers = {**self.headers, "Content-Type": content}
+        self._connection.request(method, path, json.dumps(body) if body else None, headers)
         answer = self._connection.getresponse()
         return answer.status, json.loads(answer.read())
 

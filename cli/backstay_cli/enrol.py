@@ -10,6 +10,7 @@ import typer
 import yaml
 from pydantic import ValidationError
 
+from backstay_api import rbac
 from backstay_api.client import Api
 from backstay_api.errors import AlreadyExists, NotFound
 from backstay_api.kinds import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES, SERVICE_ACCOUNTS, Kind, Raw
@@ -55,11 +56,15 @@ async def add(
     bmc_secret: Annotated[
         str, typer.Option(help="Secret in backstay-fencing with its username and password.", metavar="NAME")
     ] = "",
+    heartbeat: Annotated[
+        str, typer.Option(help="How quickly its silence is noticed: lab, fast, default, tolerant.", metavar="PROFILE")
+    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be created.")] = False,
 ) -> int:
     """Add a host: its object, and an identity for its agent. Doing it again repairs what is missing."""
     fencing = _fencing(bmc, _pairs(bmc_parameter or []), bmc_secret)
-    objects = wanted_for(name, labels=_pairs(labels.split(",") if labels else []), fencing=fencing)
+    named = _pairs(labels.split(",") if labels else [])
+    objects = wanted_for(name, labels=named, fencing=fencing, heartbeat=heartbeat)
     _check(objects[0].body)
     if dry_run:
         _print_manifests(session, objects)
@@ -89,7 +94,11 @@ async def remove(
     done = [(one.name, await _delete(session.api, one)) for one in wanted_for(name)]
     for what, result in done:
         session.say(f"{what} {result}")
-    advice = f"Then stop backstay-agent on {name}, and remove its drop-ins: `backstay-agent --remove`."
+    advice = (
+        f"\nThen on {name}: systemctl disable --now backstay-agent\n"
+        f"and, so that its units start by themselves again:\n"
+        f"  rm -f /etc/systemd/system/*.d/zz-backstay.conf && systemctl daemon-reload"
+    )
     session.show([{"object": what, "result": result} for what, result in done], lambda: session.say(advice))
     return WELL
 
@@ -97,50 +106,33 @@ async def remove(
 # --- what there shall be ---------------------------------------------------------------------------------------------
 
 
-def wanted_for(name: str, *, labels: dict[str, str] | None = None, fencing: Raw | None = None) -> list[Wanted]:
+def wanted_for(
+    name: str, *, labels: dict[str, str] | None = None, fencing: Raw | None = None, heartbeat: str = ""
+) -> list[Wanted]:
     """Everything that `host add` creates, in order."""
-    account = f"backstay-host-{name}"
+    account = rbac.agent_account(name)
     marks = {"app.kubernetes.io/managed-by": "backstay", f"{GROUP}/host": name}
     local = {"name": account, "namespace": NAMESPACE, "labels": marks}
-    cluster_wide = {"name": f"backstay:host:{name}", "labels": marks}
+    cluster_wide = {"name": rbac.agent_cluster_role(name), "labels": marks}
     subjects = [{"kind": "ServiceAccount", "name": account, "namespace": NAMESPACE}]
-    host: Raw = {"metadata": {"name": name, "labels": labels or {}}, "spec": {"fencing": fencing} if fencing else {}}
+    spec: Raw = {"fencing": fencing} if fencing else {}
+    if heartbeat:
+        spec["heartbeat"] = {"profile": heartbeat}
+    host: Raw = {"metadata": {"name": name, "labels": labels or {}}, "spec": spec}
     role_ref = {"apiGroup": _RBAC, "kind": "Role", "name": account}
     cluster_role_ref = {"apiGroup": _RBAC, "kind": "ClusterRole", "name": cluster_wide["name"]}
     return [
         Wanted(_HOSTS_RAW, host, False),
         Wanted(SERVICE_ACCOUNTS, {"metadata": dict(local)}, False),
-        Wanted(CLUSTER_ROLES, {"metadata": dict(cluster_wide), "rules": cluster_rules(name)}, True),
+        Wanted(CLUSTER_ROLES, {"metadata": dict(cluster_wide), "rules": rbac.agent(name)}, True),
         Wanted(
             CLUSTER_ROLE_BINDINGS,
             {"metadata": dict(cluster_wide), "roleRef": cluster_role_ref, "subjects": subjects},
             True,
         ),
-        Wanted(ROLES, {"metadata": dict(local), "rules": namespace_rules(name, account)}, True),
+        Wanted(ROLES, {"metadata": dict(local), "rules": rbac.agent_in_hosts(name)}, True),
         Wanted(ROLE_BINDINGS, {"metadata": dict(local), "roleRef": role_ref, "subjects": subjects}, True),
     ]
-
-
-def cluster_rules(name: str) -> list[Raw]:
-    """What the agent may do with cluster-wide objects: its own assignment, by name; and tell people in Events."""
-    return [
-        _rule(GROUP, "hostassignments", ["get", "list", "watch"], name),
-        _rule(GROUP, "hostassignments/status", ["update", "patch"], name),
-        _rule("events.k8s.io", "events", ["create"]),
-    ]
-
-
-def namespace_rules(name: str, account: str) -> list[Raw]:
-    """What it may do in backstay-hosts: renew its own Lease, and its own token."""
-    return [
-        _rule("coordination.k8s.io", "leases", ["get", "update"], name),
-        _rule("", "serviceaccounts/token", ["create"], account),
-    ]
-
-
-def _rule(group: str, resource: str, verbs: Sequence[str], name: str = "") -> Raw:
-    named = {"resourceNames": [name]} if name else {}
-    return {"apiGroups": [group], "resources": [resource], **named, "verbs": list(verbs)}
 
 
 def _fencing(agent: str, parameters: dict[str, str], secret: str) -> Raw | None:
@@ -236,13 +228,14 @@ def _print_manifests(session: Session, objects: Sequence[Wanted]) -> None:
 
 
 def _next_steps(name: str) -> str:
-    account = f"backstay-host-{name}"
+    account = rbac.agent_account(name)
     return (
         f"\nNext, on a machine that may (the token is the host's password; an agent renews it by itself):\n"
         f"  kubectl -n {NAMESPACE} create token {account} --duration=24h\n"
         f"Put it on {name} as /etc/backstay/token (mode 0600), with the API server's address and CA in\n"
-        f'  /etc/backstay/api.json: {{"servers": ["https://…:6443"], "ca_file": "/etc/backstay/ca.crt",'
+        f'  /etc/backstay/agent.json: {{"servers": ["https://…:6443"], "ca_file": "/etc/backstay/ca.crt",'
         f' "token_file": "/etc/backstay/token"}}\n'
+        f'(with "host": "{name}" in it too, where that is not the machine\'s host name)\n'
         f"and start it there: systemctl enable --now backstay-agent\n"
         f"`backstay status` says when {name} has reported."
     )

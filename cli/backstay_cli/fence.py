@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from backstay_api.errors import Conflict
 from backstay_api.models import FenceRequest
 from backstay_api.object_kinds import FENCE_REQUESTS
 from backstay_operator.planner.world import World
@@ -53,7 +54,10 @@ async def _confirm(session: Session, request: FenceRequest, by: str, reason: str
     """Only for exactly the request that was shown: its version makes this a compare-and-swap."""
     said = {"by": by, "at": session.tools.wall(), "reason": reason}
     body = {"metadata": {"resourceVersion": request.metadata.resource_version}, "spec": {"confirm": said}}
-    await session.api.patch(FENCE_REQUESTS, request.metadata.name, body)
+    try:
+        await session.api.patch(FENCE_REQUESTS, request.metadata.name, body)
+    except Conflict:
+        raise Stop(f"{request.key} has changed meanwhile: look again, and then confirm", NOT_NOW) from None
 
 
 def _question(world: World, host: str, waiting: list[FenceRequest]) -> str:

@@ -56,3 +56,7 @@ def main() -> None:
     """Entry point of both names."""
     called = Path(sys.argv[0]).name
     build()(prog_name="kubectl backstay" if called == "kubectl-backstay" else "backstay")
+
+
+if __name__ == "__main__":
+    main()

@@ -24,9 +24,8 @@ async def status(
     check: Annotated[bool, typer.Option(help="Exit with 5 where something is not well.")] = False,
 ) -> int:
     """Show services, hosts, and what is not well and why."""
-    view = await look(session)
-    services = [one for one in view.world.services.values() if session.namespace in ("", one.metadata.namespace)]
-    services.sort(key=lambda one: one.key)
+    view = await look(session, session.namespace)
+    services = sorted(view.world.services.values(), key=lambda one: one.key)
     hosts = [view.world.hosts[name] for name in sorted(view.world.hosts)]
     troubles = list(_troubles(view, services, hosts))
     data = {

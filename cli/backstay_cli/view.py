@@ -41,20 +41,20 @@ class View:
     unreadable: list[Unreadable] = field(default_factory=list)
 
 
-async def look(session: Session) -> View:
-    """Read everything."""
+async def look(session: Session, namespace: str = "") -> View:
+    """Read everything; services of one namespace only, for who may read no others."""
     api = session.api
     # Hosts first: what their status says of liveness is needed to read their leases.
     kinds: tuple[tuple[Kind[Any], str], ...] = (
         (HOSTS, ""),
         (HOST_LEASES, NAMESPACE),
         (HOST_ASSIGNMENTS, ""),
-        (HA_INSTANCES, ""),
+        (HA_INSTANCES, namespace),
         (FENCE_REQUESTS, ""),
         (RESOURCE_CLAIMS, ""),
-        (HA_SERVICES, ""),
+        (HA_SERVICES, namespace),
     )
-    listings = await asyncio.gather(*(api.list(kind, namespace) for kind, namespace in kinds))
+    listings = await asyncio.gather(*(api.list(kind, where) for kind, where in kinds))
     view = View(World(wall=session.tools.wall()))
     for listing in listings:
         for item in listing.items:

@@ -529,6 +529,7 @@ class HostAssignmentSpec:
     heartbeat: Heartbeat = Heartbeat()
     instances: Mapping[str, InstanceOrder] = field(default_factory=dict)
     standbys: Mapping[str, StandbyOrder] = field(default_factory=dict)
+    secured: tuple[str, ...] = ()
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
@@ -536,6 +537,7 @@ class HostAssignmentSpec:
             heartbeat=Heartbeat.from_wire(raw.get("heartbeat", {})),
             instances={k: InstanceOrder.from_wire(v) for k, v in raw.get("instances", {}).items()},
             standbys={k: StandbyOrder.from_wire(v) for k, v in raw.get("standbys", {}).items()},
+            secured=tuple(raw.get("secured", ())),
         )
 
     def to_wire(self) -> dict[str, Any]:
@@ -543,6 +545,7 @@ class HostAssignmentSpec:
             "heartbeat": self.heartbeat.to_wire(),
             "instances": {k: v.to_wire() for k, v in self.instances.items()},
             "standbys": {k: v.to_wire() for k, v in self.standbys.items()},
+            "secured": list(self.secured),
         }
 
 

@@ -79,6 +79,8 @@ class Agent:
         )
         self._standbys = hands.standbys(self._standby_changed)
         self._spec = HostAssignmentSpec()
+        self._is_told = False
+        """The operator's orders have been heard in this life."""
 
     async def run(self) -> None:
         """Live until cancelled. What runs on the host goes on running then."""
@@ -113,7 +115,7 @@ class Agent:
         if found.kept is Kept.INTACT:
             log.info("session adopted", extra={"session": self.journal.books.session.text})
             return
-        leftovers = bool(await self._hands.leftovers())
+        leftovers = bool(await self.supervisor.leftovers())
         decision = at_start(found.kept, found.inventory, leftovers=leftovers)
         log.info("session begins", extra={"decision": decision.value, "journal": found.kept.value})
         if decision is Start.STOP_ALL:
@@ -138,9 +140,9 @@ class Agent:
         self.supervisor.look_again()
 
     def _on_spec(self, spec: HostAssignmentSpec) -> None:
-        if spec == self._spec:
+        if spec == self._spec and self._is_told:
             return
-        self._spec = spec
+        self._spec, self._is_told = spec, True
         self.heartbeat.wish(spec.heartbeat)
         self.supervisor.assign(spec)
         self._update_standbys()
@@ -148,13 +150,15 @@ class Agent:
 
     def _changed(self) -> None:
         self.supervisor.changed()
+        self._update_standbys()
         self.link.say()
 
     def _standby_changed(self) -> None:
         self.link.say()
 
     def _update_standbys(self) -> None:
-        self._standbys.update(self._spec.standbys, ours=self.supervisor.ours())
+        secured = frozenset(self._spec.secured) if self._is_told else None
+        self._standbys.update(self._spec.standbys, ours=self.supervisor.ours(), secured=secured)
 
     def _status(self, session: AgentSession) -> HostAssignmentStatus:
         return HostAssignmentStatus(

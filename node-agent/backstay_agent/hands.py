@@ -23,8 +23,17 @@ class Standbys(Protocol):
     def reports(self) -> Mapping[str, StandbyReport]:
         """By UID of the HAInstance; what was not examined yet is missing."""
 
-    def update(self, orders: Mapping[str, StandbyOrder], *, ours: Mapping[str, Sequence[RenderedResource]]) -> None:
-        """What to be ready for from now on, and what runs here by us (or may)."""
+    def update(
+        self,
+        orders: Mapping[str, StandbyOrder],
+        *,
+        ours: Mapping[str, Sequence[RenderedResource]],
+        secured: frozenset[str] | None,
+    ) -> None:
+        """What to be ready for from now on, what runs here by us (or may), and which units may not start by themselves.
+
+        `secured` is None for as long as we have not been told: then nothing is given back.
+        """
 
     async def run(self) -> None:
         """Examine, secure, and look again whenever something may have changed; until cancelled."""
@@ -43,7 +52,10 @@ class Hands(Protocol):
         """Run the resource's probes until cancelled."""
 
     async def leftovers(self) -> Sequence[RenderedResource]:
-        """Whatever on this host is recognisable as started by an agent of ours, and may still run."""
+        """Whatever on this host is recognisable as started by an agent of ours, and may still run.
+
+        Raises StopFailed where that cannot be seen.
+        """
 
     def standbys(self, on_change: Callable[[], None]) -> Standbys:
         """The keeper of readiness, who tells when a report has changed."""

@@ -49,6 +49,7 @@ class Journal:
         self._boot_id = boot_id
         self._books: Books | None = None
         self._covered: dict[str, Resources] = {}
+        self._ahead: Mapping[str, Resources] = {}
         self._lock = asyncio.Lock()
         self._inventory_lock = asyncio.Lock()
 
@@ -101,12 +102,22 @@ class Journal:
             if not same_work(self._covered.get(uid, ()), resources):
                 await self._write_inventory({**self._open_records(), uid: resources})
 
+    async def cover_ahead(self, ahead: Mapping[str, Resources]) -> None:
+        """Let the inventory list what may have to be started soon, so that a failover need not wait for the platter.
+
+        Raises DiskTrouble; then the start itself will try again.
+        """
+        async with self._inventory_lock:
+            self._ahead = ahead
+            if any(not same_work(self._covered.get(uid, ()), resources) for uid, resources in ahead.items()):
+                await self._write_inventory(self._open_records())
+
     def _open_records(self) -> dict[str, Resources]:
-        """What may run, or is covered already and still known: what is over is left out."""
+        """What may run, may have to be started soon, or is covered and still known: what is over is left out."""
         records = self._books.records if self._books else {}
         running = {uid: record.resources for uid, record in records.items() if record.may_run}
         known = {uid: covered for uid, covered in self._covered.items() if _is_open(records.get(uid))}
-        return {**known, **running}
+        return {**self._ahead, **known, **running}
 
     async def _write(self, books: Books) -> None:
         await self._disk.write(JOURNAL, _signed(books.to_wire()))

@@ -110,8 +110,8 @@ class Link:
             await self._dirty.wait()
             self._dirty.clear()
             try:
-                await self._bring_up_to_date()
-                self._failures, self.trouble = 0, ""
+                self.trouble = await self._bring_up_to_date()
+                self._failures = 0
             except Conflict:
                 self._stored = None
                 self._dirty.set()
@@ -147,12 +147,13 @@ class Link:
         if self._stored is None or _version(stored) > _version(self._stored):
             self._stored = stored
 
-    async def _bring_up_to_date(self) -> None:
+    async def _bring_up_to_date(self) -> str:
+        """What still stands in the way, in a sentence; empty if the status is true now."""
         if not self._journal.has_session:
-            return
+            return ""
         stored = self._stored or await self._fetch()
-        if stored is None:
-            return
+        if isinstance(stored, Unreadable):
+            return stored.why
         match to_publish(self._journal.books, stored.status.session, machine_uuid=self._machine_uuid):
             case Published(seq):
                 assert stored.status.session
@@ -162,8 +163,9 @@ class Link:
             case Overtaken(why):
                 self._tell.on_overtaken(why)
             case WrongMachine(why):
-                self.trouble = why
                 log.error("wrong machine", extra={"host": self._host, "why": why})
+                return why
+        return ""
 
     async def _put(self, stored: HostAssignment, session: AgentSession) -> None:
         status = self._body(session)
@@ -180,12 +182,10 @@ class Link:
             if books.nonce == session.nonce:
                 self._tell.on_published()
 
-    async def _fetch(self) -> HostAssignment | None:
+    async def _fetch(self) -> Stored:
         found = await self._api.get(ASSIGNMENTS, self._host)
-        if isinstance(found, Unreadable):
-            self.trouble = found.why
-            return None
-        self._learn(found)
+        if isinstance(found, HostAssignment):
+            self._learn(found)
         return found
 
 

@@ -203,8 +203,7 @@ class Runner:
         again = bool(record.restarted_at_s) and rules.same_work(record.resources, resources)
         at_s = _now_s() if again else None
         await self._amend(lambda now: _with_restart(_intended(now, resources, revision), at_s), may_start=True)
-        await work.secure(self._tools.hands, resources)
-        await work.bring_up(self._tools.hands, resources)
+        await work.bring_up(self._tools.hands, resources, again=False)
 
     async def _restart(self) -> None:
         record = self.record
@@ -215,7 +214,7 @@ class Runner:
             # What the journal says already (it may run) covers this restart; only the count is lost.
             log.warning("restart not recorded", extra={"instance": record.title, "why": str(error)})
         await work.take_down(self._tools.hands, again)
-        await work.bring_up(self._tools.hands, again)
+        await work.bring_up(self._tools.hands, again, again=True)
 
     async def _stop(self) -> None:
         await work.take_down(self._tools.hands, self.record.resources)

@@ -7,33 +7,50 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 
-from backstay_api.plain import RenderedResource, StandbyOrder, StandbyReport
+from backstay_api.plain import RenderedResource, StandbyOrder, StandbyReport, Systemd
 
 from .drivers.base import Driver, StartFailed, State
 
 LOOK_AGAIN_S: Final = 30.0
+
+log = logging.getLogger(__name__)
 
 
 class Keeper:
     """`hands.Standbys` on any drivers."""
 
     def __init__(
-        self, driver: Callable[[RenderedResource], Driver], obstacle: Callable[[], str], on_change: Callable[[], None]
+        self,
+        driver: Callable[[RenderedResource], Driver],
+        obstacle: Callable[[], str],
+        on_change: Callable[[], None],
+        marked: Callable[[], Sequence[str]],
     ) -> None:
+        """`marked`: the units on this host that carry our mark and cannot start by themselves."""
         self._driver = driver
+        self._marked = marked
         self._obstacle = obstacle
         self._on_change = on_change
         self._wake = asyncio.Event()
         self._orders: Mapping[str, StandbyOrder] = {}
         self._ours: Mapping[str, Sequence[RenderedResource]] = {}
+        self._secured: frozenset[str] | None = None
+        """Units to secure, ready or not; None: we have not been told yet, so nothing is given back."""
         self.reports: dict[str, StandbyReport] = {}
 
-    def update(self, orders: Mapping[str, StandbyOrder], *, ours: Mapping[str, Sequence[RenderedResource]]) -> None:
-        if (orders, ours) != (self._orders, self._ours):
-            self._orders, self._ours = orders, ours
+    def update(
+        self,
+        orders: Mapping[str, StandbyOrder],
+        *,
+        ours: Mapping[str, Sequence[RenderedResource]],
+        secured: frozenset[str] | None,
+    ) -> None:
+        if (orders, ours, secured) != (self._orders, self._ours, self._secured):
+            self._orders, self._ours, self._secured = orders, ours, secured
             self._wake.set()
 
     async def run(self) -> None:
@@ -44,9 +61,31 @@ class Keeper:
             if found != self.reports:
                 self.reports = found
                 self._on_change()
+            await self._secure_the_rest()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_AGAIN_S):
                     await self._wake.wait()
+
+    async def _secure_the_rest(self) -> None:
+        """Candidates' units wait for our word though nobody asks whether they are ready; what is nobody's is given back."""
+        if self._secured is None:
+            return
+        ordered = [r for order in self._orders.values() for r in order.resources]
+        running = [r for resources in self._ours.values() for r in resources]
+        needed = {r.systemd.unit for r in (*ordered, *running) if r.systemd is not None} | self._secured
+        marked = frozenset(self._marked())
+        for unit in sorted(self._secured - marked):
+            await self._mark(_unit(unit), "secure")
+        for unit in sorted(marked - needed):
+            await self._mark(_unit(unit), "unsecure")
+
+    async def _mark(self, unit: RenderedResource, what: Literal["secure", "unsecure"]) -> None:
+        driver = self._driver(unit)
+        try:
+            await (driver.secure(unit) if what == "secure" else driver.unsecure(unit))
+        except StartFailed as error:
+            # A candidate that lacks the unit is not ready, and says so when it is asked.
+            log.debug("unit not marked", extra={"unit": unit.name, "what": what, "why": str(error)})
 
     async def _examine(self, uid: str, order: StandbyOrder) -> StandbyReport:
         whys = [self._obstacle()] if self._obstacle() else []
@@ -69,3 +108,7 @@ class Keeper:
     async def _is_active(self, resource: RenderedResource) -> bool:
         """UNKNOWN counts as running: the first epoch of a service waits for it."""
         return (await self._driver(resource).check(resource)).state not in (State.STOPPED, State.FAILED)
+
+
+def _unit(unit: str) -> RenderedResource:
+    return RenderedResource(name=unit, systemd=Systemd(unit=unit))

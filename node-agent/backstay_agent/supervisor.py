@@ -6,11 +6,12 @@ Absence of an order is no information: only `want: Down`, or the end of the sess
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from backstay_api.plain import HostAssignmentSpec, InstanceOrder, InstanceReport, RenderedResource
+from backstay_api.plain import HostAssignmentSpec, InstanceOrder, InstanceReport, RenderedResource, StandbyOrder
 
 from .core import rules
 from .core.books import Books, Record
@@ -23,6 +24,9 @@ from .work import take_down
 
 log = logging.getLogger(__name__)
 
+LOOK_AGAIN_S: Final = 30.0
+"""Until what was refused is asked again: an admin may have removed the reason."""
+UNSEEN_S: Final = 0.5
 ROUNDS_S: Final = RETRY_S
 """Until a full disk, or something that could not be stopped, is tried again."""
 
@@ -35,6 +39,7 @@ class Supervisor:
         self._journal: Journal = tools.journal
         self._runners: dict[str, tuple[Runner, asyncio.Task[None]]] = {}
         self._orders: Mapping[str, InstanceOrder] = {}
+        self._standbys: Mapping[str, StandbyOrder] = {}
         self._news = asyncio.Event()
         self._settled = asyncio.Event()
         self._not_taken: dict[str, str] = {}
@@ -43,8 +48,8 @@ class Supervisor:
 
     def assign(self, spec: HostAssignmentSpec) -> None:
         """The newest orders."""
-        if spec.instances != self._orders:
-            self._orders = spec.instances
+        if (spec.instances, spec.standbys) != (self._orders, self._standbys):
+            self._orders, self._standbys = spec.instances, spec.standbys
             self._news.set()
 
     def look_again(self) -> None:
@@ -63,7 +68,10 @@ class Supervisor:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 await self._sync_runners(tasks)
-                await self._news.wait()
+                await self._cover_standbys()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_AGAIN_S):
+                        await self._news.wait()
                 self._news.clear()
                 await self._take_orders()
 
@@ -82,6 +90,12 @@ class Supervisor:
             return
         if after != before:
             self._tools.tell()
+
+    async def _cover_standbys(self) -> None:
+        try:
+            await self._journal.cover_ahead({uid: order.resources for uid, order in self._standbys.items()})
+        except DiskTrouble as error:
+            log.warning("inventory not written", extra={"why": str(error)})
 
     async def _sync_runners(self, tasks: asyncio.TaskGroup) -> None:
         """A runner for each open record; none for what an ended session has taken along."""
@@ -127,11 +141,21 @@ class Supervisor:
             self._runners.pop(uid)[1].cancel()
         self._news.set()
 
+    async def leftovers(self) -> Sequence[RenderedResource]:
+        """What is recognisable as ours on this host; waits until that can be seen (systemd may only be coming up)."""
+        while True:
+            try:
+                return await self._tools.hands.leftovers()
+            except StopFailed as error:
+                self.trouble = str(error)
+                log.warning("leftovers not seen", extra={"why": self.trouble})
+                await asyncio.sleep(UNSEEN_S)
+
     async def stop_what_was_found(self, found: Found) -> None:
         """No journal tells what runs: stop, verifiably, all that the inventory lists and all that is recognisably ours."""
         if found.why:
             log.error("state not trusted", extra={"why": found.why})
-        left: list[Sequence[RenderedResource]] = [*found.may_run, await self._tools.hands.leftovers()]
+        left: list[Sequence[RenderedResource]] = [*found.may_run, await self.leftovers()]
         while left:
             left = [group for group in left if not await self._stopped(group)]
             if left:
@@ -164,9 +188,11 @@ class Supervisor:
         return told
 
     def ours(self) -> dict[str, tuple[RenderedResource, ...]]:
-        """What runs here by us, or may, by UID."""
-        records = self._journal.books.records.values() if self._journal.has_session else ()
-        return {record.uid: (*record.resources, *record.wanted) for record in records if not record.closed}
+        """What runs here by us, or may, or is about to, by UID."""
+        ordered = {uid: order.resources for uid, order in self._orders.items() if order.want == "Up"}
+        records = self._journal.books.records if self._journal.has_session else {}
+        open_ones = {uid: record for uid, record in records.items() if not record.closed}
+        return {**ordered, **{uid: (*record.resources, *record.wanted) for uid, record in open_ones.items()}}
 
     def _report(self, record: Record) -> InstanceReport:
         known = self._runners.get(record.uid)

@@ -16,17 +16,16 @@ DEFAULT_TIMEOUT_S: Final = 20.0
 """Where neither the manifest nor the kind's own means say how long something may take."""
 
 
-async def secure(hands: Hands, resources: Sequence[RenderedResource]) -> None:
-    """Nothing of this can start without us, before we start it."""
-    for resource in resources:
-        await hands.driver(resource).secure(resource)
+async def bring_up(hands: Hands, resources: Sequence[RenderedResource], *, again: bool) -> None:
+    """Top to bottom. What can be prepared meanwhile (the search for a duplicate address) is. Raises StartFailed.
 
-
-async def bring_up(hands: Hands, resources: Sequence[RenderedResource]) -> None:
-    """Top to bottom. What can be prepared meanwhile (the search for a duplicate address) is. Raises StartFailed."""
+    Before the first start everything is made unable to start without us; `again` says that this was done.
+    """
     drivers = [(resource, hands.driver(resource)) for resource in resources]
     prepared = [asyncio.create_task(driver.prepare(resource)) for resource, driver in drivers]
     try:
+        for resource, driver in drivers if not again else ():
+            await driver.secure(resource)
         for (resource, driver), ready in zip(drivers, prepared, strict=True):
             await ready
             await driver.start(resource, timeout_s=limit_s(resource.timeouts.start))

@@ -218,7 +218,8 @@ def test_what_is_ours_is_recognised_without_any_memory(cable: Cable, driver: Vir
         await driver.start(vip("192.0.2.10/24"), timeout_s=1)
         await driver.start(vip("2001:db8::10/64"), timeout_s=1)
         forgetful = VirtualIPDriver(notes=tmp_path / "emptied")
-        assert sorted(map(str, await forgetful.leftovers())) == ["192.0.2.10/24", "2001:db8::10/64"]
+        left = [resource.virtual_ip for resource in await forgetful.leftovers()]
+        assert left == [VirtualIP(address="192.0.2.10/24"), VirtualIP(address="2001:db8::10/64")]
         await forgetful.stop(vip("192.0.2.10/24"), timeout_s=1)
         await forgetful.stop(vip("2001:db8::10/64"), timeout_s=1)
         assert await driver.leftovers() == []

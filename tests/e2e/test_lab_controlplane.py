@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from backstay_dev.controlplane import ControlPlane
+from backstay_dev.rights import refusals, unused
 from backstay_dev.shell import LabError, call
 
 pytestmark = pytest.mark.api
@@ -30,6 +31,27 @@ def test_a_service_account_has_its_own_rights_and_no_others(control_plane: Contr
         and record.get("objectRef", {}).get("resource") == "configmaps"
     ]
     assert asked == [("get", 200), ("delete", 403)]
+
+
+def test_rights_that_were_refused_or_never_used_are_found(control_plane: ControlPlane) -> None:
+    control_plane.kubectl("create", "namespace", "excess")
+    control_plane.kubectl("create", "serviceaccount", "worker", "-n", "excess")
+    control_plane.kubectl(
+        *("create", "role", "worker", "-n", "excess", "--verb=get,delete", "--resource=configmaps,secrets")
+    )
+    control_plane.kubectl(
+        "create", "rolebinding", "worker", "-n", "excess", "--role=worker", "--serviceaccount=excess:worker"
+    )
+    kubeconfig = control_plane.kubeconfig_for("excess", "worker")
+    for kind in ("configmap", "secret", "pod"):
+        with pytest.raises(LabError):
+            _as(control_plane, kubeconfig, "get", kind, "some")
+    me = "system:serviceaccount:excess:worker"
+    assert f"{me} may not get /api/v1/namespaces/excess/pods/some" in refusals(control_plane.audit())
+    assert [str(right) for right in unused(control_plane, ["excess"])] == [
+        f"{me}: delete configmaps.core in excess",
+        f"{me}: delete secrets.core in excess",
+    ]
 
 
 def test_what_was_written_outlives_the_sudden_death_of_server_and_store(control_plane: ControlPlane) -> None:

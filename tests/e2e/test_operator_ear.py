@@ -47,8 +47,11 @@ def plane(control_plane: ControlPlane) -> ControlPlane:
     return control_plane
 
 
-def apply(plane: ControlPlane, name: str, unit: str = "web.service") -> None:
-    spec = {"resources": [{"name": "unit", "systemd": {"unit": unit}}]}
+def apply(plane: ControlPlane, name: str, unit: str = "web.service", address: str = "") -> None:
+    resources: list[dict[str, Any]] = [{"name": "unit", "systemd": {"unit": unit}}]
+    if address:
+        resources.append({"name": "address", "virtualIP": {"address": address}})
+    spec = {"resources": resources}
     meta = {"name": name, "namespace": NAMESPACE}
     body = {"apiVersion": "backstay.dev/v1alpha1", "kind": "HAService", "metadata": meta, "spec": spec}
     plane.kubectl("apply", "-f", "-", stdin=json.dumps(body))
@@ -143,6 +146,12 @@ def ask(port: int, path: str) -> dict[str, Any]:
     return found
 
 
+def said(plane: ControlPlane) -> list[tuple[str, str]]:
+    """What Events of the test's namespace are about, and their reasons."""
+    events = json.loads(plane.kubectl("get", "events.v1.events.k8s.io", "-n", NAMESPACE, "-o", "json"))["items"]
+    return [(each["regarding"]["name"], each["reason"]) for each in events]
+
+
 def command(*options: str) -> list[str]:
     return [sys.executable, "-m", "backstay_operator.main", *options]
 
@@ -158,7 +167,7 @@ def test_the_process_gets_ready_takes_care_of_a_new_service_and_ends_when_asked(
     process = subprocess.Popen(command(*options), env=environment())
     try:
         wait_until(lambda: ask(port, "/readyz").get("ok") is True, what="the operator is ready", timeout_s=20)
-        apply(plane, "mine")
+        apply(plane, "mine", address="192.0.2.77/24")
         wait_until(
             lambda: "mine-0" in plane.kubectl("get", "hainstances", "-n", NAMESPACE, "-o", "name"),
             what="it has an instance",
@@ -168,6 +177,7 @@ def test_the_process_gets_ready_takes_care_of_a_new_service_and_ends_when_asked(
             "get", "lease", "backstay-operator", "-n", "backstay-system", "-o", "jsonpath={.spec.holderIdentity}"
         )
         assert holder
+        wait_until(lambda: said(plane) == [("mine", "Claimed")], what="an Event says what was claimed", timeout_s=10)
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
     finally:

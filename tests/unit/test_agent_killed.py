@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
 from agent_world import ADDRESS, UNIT, World
+from backstay_api.memory import Change
 from backstay_dev.virtualtime import run
 
 
@@ -17,11 +19,22 @@ class Watcher:
         self.world = world
         self.starts = 0
         world.machine.on_change = self.changed
+        world.cluster.observe(self.committed)
 
     def changed(self, name: str, runs: bool) -> None:
         self.starts += runs and name == UNIT
         journal = self.world.disk.files.get("run/journal", "")
         assert not runs or '"may_run":true' in journal, f"{name} runs, and no journal says that it may"
+
+    def committed(self, change: Change) -> None:
+        """A released epoch is in the API only after it was recorded here."""
+        told = (change.body.get("status") or {}).get("instances") or {}
+        for uid, report in told.items():
+            journal = self.world.disk.files["run/journal"]
+            nonce = change.body["status"]["session"]["nonce"]
+            if report.get("released") and f'"nonce":"{nonce}"' in journal:
+                record = next(one for one in json.loads(journal.split("\n")[0])["records"] if one["uid"] == uid)
+                assert record["closed"] or record["epoch"] > report["epoch"], "released before its own record"
 
     def check(self) -> None:
         for status in self._statuses():

@@ -306,3 +306,30 @@ async def test_a_stop_that_cannot_be_recorded_is_not_released() -> None:
     assert report and not report.released
     world.disk.full = ""
     await world.released()
+
+
+@in_virtual_time
+async def test_with_run_lost_and_nothing_recognisable_the_inventory_knows_what_to_stop() -> None:
+    world = await running()
+    old = await world.session()
+    await world.kill_agent()
+    world.disk.lose_run()
+    world.start_agent(blind=True)
+
+    async def superseded() -> bool:
+        return (await world.session()).supersedes == (old.nonce,)
+
+    await world.until(superseded)
+    assert not world.machine.running
+
+
+@in_virtual_time
+async def test_whether_it_may_start_is_asked_again_when_it_is_its_turn() -> None:
+    world = await enrolled()
+    world.disk.write_takes_s = 1
+    await world.order()
+    await asyncio.sleep(1.5)  # the order is journalled, the inventory is being written
+    world.hands.why_nothing_exclusive = "this machine could be suspended"
+    await asyncio.sleep(10)
+    assert world.machine.log == [f"stop {ADDRESS}", f"stop {UNIT}"] or world.machine.log == []
+    assert not world.machine.running

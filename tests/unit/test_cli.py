@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,12 +11,11 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
-from backstay_api import lease
+from backstay_api import lease, rbac
 from backstay_api.kinds import LEASES, Kind, raw
 from backstay_api.memory import MemoryApi, MemoryCluster
 from backstay_api.models import FenceRequest, HAService, Host
 from backstay_api.models.base import GROUP, VERSION, Object
-from backstay_cli import enrol
 from backstay_cli.main import build
 from backstay_cli.session import FAILED, NO_SUCH_THING, NOT_NOW, NOT_WELL, WELL, Tools
 from backstay_dev import virtualtime
@@ -24,6 +23,7 @@ from backstay_operator.planner import status
 from backstay_operator.planner.moves import MOVE_ANNOTATION
 from worlds import a_service, a_world, add_host, an_instance, report, say_ready, session
 
+SILENT = {"type": "Ready", "status": "False", "reason": "Silent", "message": "n2 is silent"}
 NOW = "2026-03-01T12:00:00Z"
 
 
@@ -39,6 +39,8 @@ class Cluster:
     store: MemoryCluster = field(default_factory=MemoryCluster)
     answer: bool = False
     asked: list[str] = field(default_factory=list)
+    while_asked: Callable[[], None] = lambda: None
+    """What happens while the person thinks."""
 
     def put(self, obj: Object) -> None:
         kind, body = kind_of(type(obj)), obj.wire()
@@ -67,6 +69,7 @@ class Cluster:
 
     def _ask(self, question: str) -> bool:
         self.asked.append(question)
+        self.while_asked()
         return self.answer
 
 
@@ -221,6 +224,18 @@ def test_moves_that_cannot_be_are_refused_before_anything_is_written(words, code
     assert "annotations" not in cluster.get(HAService, "web", "shop")["metadata"]
 
 
+def test_a_host_that_has_yet_to_become_ready_may_be_wished_for():
+    cluster = a_cluster(ready=())
+    assert cluster.run("move", "web", "--to", "n2").exit_code == WELL
+
+
+def test_explain_takes_the_operators_word_for_silence():
+    cluster = a_cluster()
+    told = {"liveness": "Silent", "conditions": [{**SILENT, "lastTransitionTime": "2026-03-01T11:59:00Z"}]}
+    cluster.store.patch(kind_of(Host), ("", "n2"), {"status": told}, subresource="status")
+    assert "n2     no        Session       is silent since 1 min" in cluster.run("explain", "web").stdout
+
+
 def test_a_move_with_nowhere_to_go_says_why():
     answer = a_cluster(ready=()).run("move", "web")
     assert answer.exit_code == NOT_NOW and "stays where it is: 0/3 hosts can run it" in answer.stderr
@@ -266,6 +281,17 @@ def test_the_question_names_what_is_at_stake():
     assert "n1 (machine machine-n1) holds shop/web-0" in cluster.asked[0]
 
 
+def test_what_has_changed_while_the_person_looked_is_not_confirmed():
+    cluster = a_cluster()
+    cluster.answer = True
+    ask_about(cluster, want="Off")
+    withdrawn = {"spec": {"want": "Withdrawn"}}
+    cluster.while_asked = lambda: cluster.store.patch(kind_of(FenceRequest), ("", "n1-abc"), withdrawn) and None
+    answer = cluster.run("fence", "n1", "--confirm")
+    assert answer.exit_code == NOT_NOW and "has changed meanwhile: look again" in answer.stderr
+    assert confirmed(cluster) is None
+
+
 @pytest.mark.parametrize("want", [None, "Withdrawn"])
 def test_where_nobody_waits_for_proof_there_is_nothing_to_confirm(want):
     cluster = a_cluster()
@@ -280,7 +306,7 @@ def test_where_nobody_waits_for_proof_there_is_nothing_to_confirm(want):
 
 
 def test_an_agent_may_do_what_it_needs_and_nothing_else():
-    assert enrol.cluster_rules("n1") == [
+    assert rbac.agent("n1") == [
         {
             "apiGroups": ["backstay.dev"],
             "resources": ["hostassignments"],
@@ -291,11 +317,10 @@ def test_an_agent_may_do_what_it_needs_and_nothing_else():
             "apiGroups": ["backstay.dev"],
             "resources": ["hostassignments/status"],
             "resourceNames": ["n1"],
-            "verbs": ["update", "patch"],
+            "verbs": ["update"],
         },
-        {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]},
     ]
-    assert enrol.namespace_rules("n1", "backstay-host-n1") == [
+    assert rbac.agent_in_hosts("n1") == [
         {
             "apiGroups": ["coordination.k8s.io"],
             "resources": ["leases"],
@@ -346,6 +371,7 @@ def test_a_bmc_is_added_without_losing_anything_else():
         pytest.param(
             ["n4", "--bmc", "fence_x", "--bmc-parameter", "password=x"], "password", id="a password on the line"
         ),
+        pytest.param(["n4", "--heartbeat", "quick"], "heartbeat", id="no such profile"),
         pytest.param(["n4", "--bmc", "ipmi"], "agent", id="no fence agent"),
     ],
 )

@@ -159,6 +159,15 @@ def test_a_step_that_breaks_a_rule_of_grants_is_never_sent(after: HAInstanceSpec
         check_step(unchecked(epoch=1, grant=GRANT), after)
 
 
+@in_virtual_time
+async def test_hands_end_the_process_rather_than_send_a_grant_without_evidence() -> None:
+    bench = Bench()
+    instance = bench.add_instance(epoch=1, granted=True)
+    with pytest.raises(AssertionError, match="evidence"):
+        await bench.do(WriteInstance(instance, unchecked(epoch=2, grant=ELSEWHERE), "somebody forgot to ask"))
+    assert not bench.weather.requests
+
+
 def test_a_proven_move_passes() -> None:
     check_step(unchecked(epoch=1, grant=GRANT), unchecked(epoch=2, grant=ELSEWHERE, closed=RELEASED))
     check_step(unchecked(epoch=1, grant=GRANT), unchecked(epoch=1, grant=None, closed=RELEASED))

@@ -2,11 +2,14 @@
 
 import asyncio
 
+import pytest
+
 from backstay_api.errors import Conflict
 from backstay_api.kinds import EVENTS
 from backstay_api.memory import Fate
 from backstay_api.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS
-from backstay_dev.virtualtime import in_virtual_time
+from backstay_dev.virtualtime import in_virtual_time, run
+from backstay_operator.planner.plan import plan
 from control_scene import Scene, until
 
 
@@ -172,6 +175,20 @@ async def test_a_lost_event_is_repaired_by_the_next_list_and_a_ghost_dropped() -
 
 
 @in_virtual_time
+async def test_what_cannot_be_read_is_told_once_and_again_when_it_is_edited() -> None:
+    scene = Scene()
+    scene.add_service("broken", resources="not a list")
+    async with scene.operator(plan=plan) as operator:
+        await asyncio.sleep(60)
+        assert operator.facts.writes["ReportUnreadable", "done"] == 1
+        scene.cluster.patch(HA_SERVICES, ("shop", "broken"), {"spec": {"resources": 7}})
+        await asyncio.sleep(60)
+        assert operator.facts.writes["ReportUnreadable", "done"] == 2
+    status = scene.cluster.get(HA_SERVICES, "shop", "broken")["status"]
+    assert status["observedGeneration"] == 2 and status["conditions"][0]["reason"] == "Unreadable"
+
+
+@in_virtual_time
 async def test_one_unreadable_service_stops_no_other() -> None:
     scene = Scene()
     scene.add_host("n1")
@@ -180,3 +197,57 @@ async def test_one_unreadable_service_stops_no_other() -> None:
         scene.add_service("web")
         await until(lambda: has_orders(scene))
         assert "resources" in operator.mirror.world.unreadable["HAService", "shop/broken"].why
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_failed_during_an_outage_is_tried_again_at_once_after_it(seed: int) -> None:
+    run(_outage_in_the_middle_of_work(Scene(seed)), seed=seed)
+
+
+async def _outage_in_the_middle_of_work(scene: Scene) -> None:
+    scene.add_host("n1")
+    async with scene.operator() as operator:
+        await asyncio.sleep(1)
+        scene.add_service()
+        await asyncio.sleep(0.01)  # heard, but not yet decided
+        scene.weather_of("op").outage = True
+        await asyncio.sleep(60)
+        assert operator.facts.writes["CreateInstance", "trouble"] > 10
+        scene.weather_of("op").outage = False
+        assert await until(lambda: has_orders(scene)) < 1
+
+
+@in_virtual_time
+async def test_after_an_outage_streams_that_died_without_a_word_are_opened_anew() -> None:
+    scene = Scene()
+    for name in ("n1", "n2", "n3"):
+        scene.add_host(name)
+    async with scene.operator() as operator, asyncio.TaskGroup() as hosts:
+        living = [hosts.create_task(scene.keep_renewing(name)) for name in ("n1", "n2", "n3")]
+        await asyncio.sleep(2)
+        weather = scene.weather_of("op")
+        weather.hang = weather.deaf = True
+        await asyncio.sleep(10)
+        weather.hang = weather.deaf = False
+        await until(lambda: operator.mirror.world.own_path.healthy)
+        scene.add_service()
+        assert await until(lambda: has_orders(scene)) < 1
+        await asyncio.sleep(5)
+        now_s = operator.clock()
+        assert all(now_s - seen.first_seen_s < 0.6 for seen in operator.mirror.world.leases.values())
+        for task in living:
+            task.cancel()
+
+
+@in_virtual_time
+async def test_after_an_outage_everything_is_listed_even_where_watches_stay_deaf() -> None:
+    scene = Scene()
+    scene.add_host("n1")
+    async with scene.operator() as operator:
+        await asyncio.sleep(2)
+        weather = scene.weather_of("op")
+        weather.outage = weather.deaf = True
+        scene.add_service()
+        await asyncio.sleep(3)
+        weather.outage = False
+        assert await until(lambda: "shop/web" in operator.mirror.world.services) < 1.5

@@ -74,6 +74,12 @@ def forget_session(world):
             id="a host that is not ready says why",
         ),
         pytest.param(
+            lambda w: say_ready(w, a_service(), "n1", active=True, why="web.service is active"),
+            {},
+            "Ready: runs some of it already, and not by us (web.service is active): stop it there",
+            id="what somebody else has started there comes first",
+        ),
+        pytest.param(
             lambda w: say_ready(w, a_service(generation=0), "n1"),
             {},
             "Ready: has not said yet whether it is ready",
@@ -181,6 +187,36 @@ def test_hosts_that_say_no_are_asked_on_and_others_get_their_chance():
     instance = put(world, service, epoch=1, host="n1")
     say_ready(world, service, "n2", "n3", ready=False, why="no such unit")
     assert placement.standbys(world, service, instance) == ("n4", "n5", "n2", "n3")
+
+
+def test_where_a_start_has_failed_another_host_stands_by():
+    world = a_world("n1", "n2", "n3", "n4", "n5")
+    world.settings = replace(world.settings, standbys=1)
+    service = a_service()
+    instance = put(world, service, epoch=2, host="n1")
+    assert placement.standbys(world, service, instance) == ("n2",)
+    report(world, service, "n2", "Failed", epoch=2)
+    assert placement.standbys(world, service, instance) == ("n3",)
+
+
+def test_a_standby_stays_one_though_another_host_has_less_to_do():
+    world = a_world("n1", "n2", "n3")
+    world.settings = replace(world.settings, standbys=1)
+    service = a_service()
+    instance = put(world, service, epoch=1, host="n1")
+    say_ready(world, service, "n2")
+    put(world, a_service("other"), epoch=1, host="n2")
+    assert placement.standbys(world, service, instance) == ("n2",)
+
+
+def test_what_is_known_of_a_host_ages_with_the_world():
+    world = a_world("n1")
+    service = a_service()
+    instance = put(world, service, epoch=1)
+    say_ready(world, service, "n1")
+    assert isinstance(placement.place(world, service, instance), Placed)
+    world.now_s += 4.0
+    assert placement.place(world, service, instance).why == "0/1 hosts can run it: 1 is silent since 4 s"
 
 
 def test_a_better_standby_that_has_not_answered_does_not_replace_the_only_ready_one():

@@ -90,6 +90,19 @@ def test_a_service_that_is_well_says_where_it_runs_and_who_stands_by():
     ]
 
 
+def test_hosts_that_nobody_asked_are_not_told_of_unless_they_cannot_be_asked():
+    world, service = a_running_world()
+    for name in ("n4", "n5"):
+        say_ready(world, service, "n2")
+        add_host(world, name)
+        say_ready(world, service, name)
+    add_host(world, "n6")
+    add_host(world, "n7", mode="Cordon")
+    add_host(world, "n8", silent_s=9.0)
+    told = status.service_status(world, service).standbys
+    assert [one.host for one in told] == ["n2", "n4", "n5", "n3", "n7", "n8"]
+
+
 def fail_start(world: World, service: HAService) -> None:
     hold(world, service, "n1", epoch=2, phase="Failed", why="exit code 1")
 
@@ -236,6 +249,35 @@ def test_a_failover_is_told_with_its_cause_and_its_length():
     assert last.cause == "it was stopped"
 
 
+def test_a_planned_move_is_told_with_the_reason_of_the_move():
+    world, service = a_running_world()
+    service = keep(world, service, status.service_status(world, service), "2026-03-01T13:00:00Z")
+    order_down(world, service, "n1", epoch=2, why="n1 is being drained")
+    service = keep(world, service, status.service_status(world, service), "2026-03-01T13:00:01Z")
+    hold(world, service, "n2", epoch=3)
+    last = status.service_status(world, service).last_failover
+    assert last and last.cause == "Being stopped on n1: n1 is being drained"
+
+
+def test_another_session_speaks_for_itself_only():
+    world, service = a_running_world()
+    raw = world.assignments["n1"].wire()
+    raw["status"]["session"] |= {"nonce": "another", "seq": 2}
+    world.put_assignment(HostAssignment.from_wire(raw))
+    told = status.service_status(world, service)
+    assert (told.state, told.instances[0].why) == (
+        "Recovering",
+        "n1 has begun a new session since it was started there; moves to n2",
+    )
+
+
+def test_what_is_said_of_an_older_epoch_says_nothing_of_this_one():
+    world, service = a_running_world()
+    world.put_instance(an_instance(service, epoch=3, host="n1"))
+    told = status.service_status(world, service)
+    assert (told.state, told.instances[0].why) == ("Starting", "Granted to n1, which has not answered yet")
+
+
 def test_a_restart_in_place_is_no_failover():
     world, service = a_running_world()
     for phase in ("Running", "Starting", "Running"):
@@ -315,6 +357,16 @@ def test_a_host_status_is_written_once_and_never_the_fencers_part():
     world.hosts["n1"] = Host.from_wire(raw)
     world.wall = "2026-03-01T13:00:00Z"
     assert status.host_status(world, world.hosts["n1"]) is None
+
+
+def test_a_session_that_nobody_speaks_for_any_more_is_taken_away():
+    world = a_world("n1")
+    raw = world.hosts["n1"].wire()
+    raw["status"] = status.host_status(world, world.hosts["n1"])
+    world.hosts["n1"] = Host.from_wire(raw)
+    world.drop_assignment("n1")
+    patch = status.host_status(world, world.hosts["n1"])
+    assert patch is not None and patch["session"] is None
 
 
 def test_while_our_own_path_is_in_trouble_a_host_is_said_to_be_as_it_was():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from backstay_api.generate import reference
+from backstay_api.generate import chart, reference
 from backstay_api.generate.definitions import definition_yaml
 from backstay_api.generate.plain_code import plain_module
 from backstay_api.models import ALL_OBJECTS
@@ -21,7 +21,9 @@ def generated() -> Mapping[str, str]:
     pages["docs/reference/README.md"] = reference.index(ALL_OBJECTS)
     # The chart cannot read outside its own folder, so it has copies.
     copies = {f"{CHART}/files/crds/{Path(path).name}": content for path, content in definitions.items()}
-    return {"crds/backstay_api/plain.py": plain_module(), **definitions, **copies, **pages}
+    values = (REPOSITORY / CHART / "values.yaml").read_text(encoding="utf-8")
+    of_chart = {f"{CHART}/files/rbac.yaml": chart.rules_file(), f"{CHART}/README.md": chart.readme(values)}
+    return {"crds/backstay_api/plain.py": plain_module(), **definitions, **copies, **of_chart, **pages}
 
 
 def write(root: Path = REPOSITORY) -> list[str]:

@@ -9,7 +9,7 @@ from pydantic import Field
 from .base import Column, Label, ListMap, Model, Object, Rule, Text, Timestamp, exactly_one_of
 from .host import Heartbeat
 from .instance import BootID, Nonce, SessionRef
-from .resources import Command, Probe, Systemd, Timeouts, VirtualIP
+from .resources import Command, Probe, Systemd, Timeouts, UnitName, VirtualIP
 
 Uid = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -77,6 +77,8 @@ class HostAssignmentSpec(Model):
     """By UID of the HAInstance."""
     standbys: Annotated[dict[Uid, StandbyOrder], Field(max_length=256)] = {}
     """By UID of the HAInstance."""
+    secured: Annotated[list[UnitName], Field(max_length=4096)] = []
+    """Units of services that this host may run: none of them may start by itself. Others are given back to the host's admin."""
 
 
 class AgentSession(Model):

@@ -136,6 +136,8 @@ def claims(record: Record) -> frozenset[str]:
             found.add(f"unit {resource.systemd.unit}")
         if resource.virtual_ip:
             found.add(f"address {resource.virtual_ip.address.partition('/')[0].lower()}")
+        if resource.command:
+            found.add(f"command {' '.join(resource.command.start)}")
     return frozenset(found)
 
 

@@ -6,12 +6,12 @@ Nothing heavy is imported before `real_drivers` is called: the agent's heartbeat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
+
+from .base import Driver, StopFailed
 
 if TYPE_CHECKING:
     from backstay_api.plain import RenderedResource
-
-    from .base import Driver
 
 KINDS: Final = ("systemd", "command", "virtual_ip")
 
@@ -21,17 +21,39 @@ def kind_of(resource: RenderedResource) -> str:
     return next(kind for kind in KINDS if getattr(resource, kind) is not None)
 
 
+class RealDriver(Driver, Protocol):
+    """A driver that also recognises what an agent of ours started, without any memory of it."""
+
+    async def leftovers(self) -> list[RenderedResource]:
+        """Whatever of this kind is ours and not verifiably stopped."""
+
+
 def driver_of(drivers: Mapping[str, Driver], resource: RenderedResource) -> Driver:
     """Who drives this resource."""
     return drivers[kind_of(resource)]
 
 
-def real_drivers() -> Mapping[str, Driver]:
-    """The drivers for this very host, by kind. One connection to systemd, opened when first needed, serves them all."""
+def real_drivers() -> Mapping[str, RealDriver]:
+    """The drivers for this very host, by kind. One connection to systemd, opened when first needed, serves them all.
+
+    Imports D-Bus, which takes a while: call it in a thread.
+    """
+    from .bus import preload
     from .command import CommandDriver
     from .manager import Manager
     from .systemd import SystemdDriver
     from .vip import VirtualIPDriver
 
+    preload()
     manager = Manager()
     return {"systemd": SystemdDriver(manager), "command": CommandDriver(manager), "virtual_ip": VirtualIPDriver()}
+
+
+async def leftovers(drivers: Mapping[str, RealDriver]) -> list[RenderedResource]:
+    """Whatever on this host is recognisable as ours and not verifiably stopped. Raises StopFailed if nobody can tell."""
+    from .bus import BusError
+
+    try:
+        return [resource for driver in drivers.values() for resource in await driver.leftovers()]
+    except (BusError, OSError, TimeoutError) as error:
+        raise StopFailed(f"it cannot be seen what still runs on this host: {error}") from error

@@ -11,6 +11,7 @@ import select
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Final, Protocol
 
 SYSTEMD: Final = "org.freedesktop.systemd1"
@@ -56,6 +57,12 @@ class Bus(Protocol):
 
     def close(self) -> None:
         """Hang up."""
+
+
+def preload() -> None:
+    """Import sdbus now, so that the first connection need not. Where it is missing, that connection says so."""
+    with suppress(ImportError):
+        import_module("sdbus.sd_bus_internals")
 
 
 async def connect(on_lost: Callable[[], None]) -> Bus:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from backstay_api.durations import seconds
+from backstay_api.plain import RenderedResource
 
 from . import cgroups
 from .base import Seen, StartFailed, State, StopFailed
@@ -29,7 +30,7 @@ from .transient import CLEANLY_DOWN, Ended, argv_refusal, lasting, missing, run_
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from backstay_api.plain import Command, RenderedResource
+    from backstay_api.plain import Command
 
 DEFAULT_CHECK_S: Final = 20.0
 # How soon a check that said "not yet" is asked again: at first often, then once a second.
@@ -128,15 +129,15 @@ class CommandDriver:
                     if seen != last:
                         yield (last := seen)
 
-    async def leftovers(self) -> list[dict[str, object]]:
-        """The resources (in wire form) of every start command here that is not verifiably stopped."""
-        found: list[dict[str, object]] = []
+    async def leftovers(self) -> list[RenderedResource]:
+        """The resources of every start command here that is not verifiably stopped, as they were when it was started."""
+        found: list[RenderedResource] = []
         for unit in await self._manager.loaded(f"{PREFIX}*.service"):
             properties = await self._manager.properties(unit)
             if properties["ActiveState"] in DOWN and not left_in(unit, properties):
                 continue
             found += [
-                json.loads(word.partition("=")[2])
+                RenderedResource.from_wire(json.loads(word.partition("=")[2]))
                 for word in properties.get("Environment", [])
                 if word.startswith(f"{MEMORY}=")
             ]
@@ -237,7 +238,7 @@ def _judged(ended: Ended, unit: Seen) -> Seen:
 
 
 async def _with_words(why: str, watch: Watch) -> str:
-    return with_words(why, await last_words(bytes(watch.properties.get("InvocationID", b""))))
+    return with_words(why, await last_words(watch.properties))
 
 
 async def _bell_or(watch: Watch, wait_s: float | None) -> float:

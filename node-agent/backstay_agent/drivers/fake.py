@@ -147,6 +147,8 @@ class FakeHands:
         self.machine = machine
         self._driver = FakeDriver(machine)
         self.why_nothing_exclusive = ""
+        self.blind = False
+        """Whatever would make our own things recognisable on the machine is gone too."""
         self.judges: dict[str, Callable[[bool, str], None]] = {}
         """By name of the resource: calls what a probe would call."""
 
@@ -162,10 +164,13 @@ class FakeHands:
 
     async def leftovers(self) -> Sequence[RenderedResource]:
         await asyncio.sleep(0)
-        return list(self.machine.running.values())
+        return [] if self.blind else list(self.machine.running.values())
 
     def standbys(self, on_change: Callable[[], None]) -> Keeper:
-        return Keeper(self.driver, self.obstacle, on_change)
+        return Keeper(self.driver, self.obstacle, on_change, self._marked)
+
+    def _marked(self) -> list[str]:
+        return sorted(name.removeprefix("unit ") for name in self.machine.secured if name.startswith("unit "))
 
     def obstacle(self) -> str:
         return self.why_nothing_exclusive

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 _LINES: Final = 3
 _MAX_CHARS: Final = 500
@@ -13,23 +14,23 @@ _LIMIT_S: Final = 2.0
 _SETTLE_S: Final = 0.1
 
 
-async def last_words(invocation_id: bytes) -> str:
+async def last_words(properties: Mapping[str, Any]) -> str:
     """The last lines that this run of a unit wrote, on one line; empty if there are none or they cannot be had."""
+    invocation_id = bytes(properties.get("InvocationID", b""))
     if len(invocation_id) != 16:
-        return ""
-    words = await _journal(invocation_id)
-    if not words:
-        # The journal may still be busy writing what was said a moment ago.
-        await asyncio.sleep(_SETTLE_S)
-        words = await _journal(invocation_id)
-    return words
+        return ""  # it never ran
+    if words := await _journal(f"_SYSTEMD_INVOCATION_ID={invocation_id.hex()}"):
+        return words
+    # The journal may still be busy writing; and of a program that ended at once it may know the unit, but not the run.
+    await asyncio.sleep(_SETTLE_S)
+    since_s = int(properties.get("InactiveExitTimestamp", 0)) // 1_000_000
+    return await _journal(f"--since=@{since_s}", f"_SYSTEMD_UNIT={properties['Id']}")
 
 
-async def _journal(invocation_id: bytes) -> str:
-    match = f"_SYSTEMD_INVOCATION_ID={invocation_id.hex()}"
+async def _journal(*matches: str) -> str:
     try:
         process = await asyncio.create_subprocess_exec(
-            "journalctl", "--quiet", "--no-pager", "--output=cat", f"--lines={_LINES}", match,
+            "journalctl", "--quiet", "--no-pager", "--output=cat", f"--lines={_LINES}", *matches,
             stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL,
         )  # fmt: skip
     except OSError:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+from backstay_api.plain import RenderedResource, Systemd
 
 from . import cgroups
 from .base import Seen, StartFailed, State, StopFailed
@@ -20,9 +22,6 @@ from .lastwords import last_words, with_words
 from .manager import Manager, Properties, Watch
 from .sentences import not_loadable, why_down, why_skipped
 from .units import UnitFiles, refusal
-
-if TYPE_CHECKING:
-    from backstay_api.plain import RenderedResource
 
 # A restart of systemd or D-Bus is over within a second or two; only then "unknown" is news.
 LOST_GRACE_S: Final = 5.0
@@ -136,13 +135,13 @@ class SystemdDriver:
                     yield (last := lost)
                 await asyncio.sleep(LOST_GRACE_S)
 
-    async def leftovers(self) -> list[str]:
+    async def leftovers(self) -> list[RenderedResource]:
         """Every unit here that is kept from starting by itself and is not verifiably down: only we can have started it."""
-        found: list[str] = []
+        found: list[RenderedResource] = []
         for unit in self._files.with_drop_in():
             seen = self._seen(unit, await self._manager.properties(unit))
             if seen.state not in (State.STOPPED, State.FAILED):
-                found.append(unit)
+                found.append(RenderedResource(name=f"leftover-{len(found)}", systemd=Systemd(unit=unit)))
         return found
 
     # Keeping it from starting by itself
@@ -205,7 +204,7 @@ class SystemdDriver:
             await watch.changed()
 
     async def _with_words(self, why: str, watch: Watch) -> str:
-        return with_words(why, await last_words(bytes(watch.properties.get("InvocationID", b""))))
+        return with_words(why, await last_words(watch.properties))
 
     # Looking
 

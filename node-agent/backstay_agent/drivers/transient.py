@@ -120,5 +120,5 @@ async def _ended(argv: Sequence[str], properties: Properties, timeout_s: float) 
         what, exit_code = f"exited with {status}", int(status)
     else:
         what, exit_code = f"ended with {properties.get('Result')} (signal {status})", None
-    said = "" if exit_code in (0, CLEANLY_DOWN) else await last_words(bytes(properties.get("InvocationID", b"")))
+    said = "" if exit_code in (0, CLEANLY_DOWN) else await last_words(properties)
     return Ended(exit_code, f"{argv[0]} {what}" + (f"; it said: {said}" if said else ""))

@@ -14,7 +14,9 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, ip_interface
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+from backstay_api.plain import RenderedResource, VirtualIP
 
 from .base import Seen, StartFailed, State, StopFailed
 from .frames import announcements, mac_text
@@ -30,9 +32,6 @@ from .netlink import (
     Netlink,
 )
 from .wire import Wire
-
-if TYPE_CHECKING:
-    from backstay_api.plain import RenderedResource, VirtualIP
 
 log = logging.getLogger(__name__)
 
@@ -141,9 +140,13 @@ class VirtualIPDriver:
                     self._announce(want, sight.link_of(sight.at(want)[0]))
                 yield (last := seen)
 
-    async def leftovers(self) -> list[Interface]:
+    async def leftovers(self) -> list[RenderedResource]:
         """Every address here that an agent of ours added."""
-        return [address.interface for address in (await self._look()).addresses if self._is_ours(address)]
+        ours = [str(address.interface) for address in (await self._look()).addresses if self._is_ours(address)]
+        return [
+            RenderedResource(name=f"leftover-{number}", virtual_ip=VirtualIP(address=address))
+            for number, address in enumerate(ours)
+        ]
 
     # Looking
 

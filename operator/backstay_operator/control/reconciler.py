@@ -130,8 +130,9 @@ class Reconciler:
         self._turns.done(
             action,
             decided_at=decided_at,
-            in_trouble=result.outcome is Outcome.TROUBLE,
             now_s=self._parts.clock(),
+            in_trouble=result.outcome is Outcome.TROUBLE,
+            in_effect=result.outcome is Outcome.DONE,
         )
         self.poke(Soon.GATHER if is_for_people(action) else Soon.NOW)
 

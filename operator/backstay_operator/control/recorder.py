@@ -126,7 +126,7 @@ class Recorder:
             "uid": said.uid,
         }
         return {
-            "metadata": {"generateName": f"{said.regarding.name[:200]}.", "namespace": namespace},
+            "metadata": {"generateName": f"{said.regarding.name[:200]}-", "namespace": namespace},
             "eventTime": now,
             "reportingController": "backstay.dev/operator",
             "reportingInstance": self._identity[:128],

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from backstay_operator.control.subjects import Subject, intent_of, subject_of
-from backstay_operator.planner.actions import Action
+from backstay_operator.planner.actions import Action, ReportUnreadable
 
 FOLLOWER_WAIT_S: Final = 1.5
 """An action that has stood unchanged for so long in the plan of a replica that does not lead is carried out by it."""
@@ -64,6 +64,8 @@ class Turns:
         self._tried: dict[_Id, _Attempts] = {}
         self._standing: dict[_Id, _Standing] = {}
         self._under_way: set[tuple[str, str]] = set()
+        self._told: dict[tuple[str, str], object] = {}
+        """What was last told of an object that cannot be read: its status cannot be read either, to see that it says so."""
 
     def take(self, actions: Iterable[Action], *, now_s: float, leads: bool) -> Turn:
         """Choose what is begun now; it counts as under way until `done`."""
@@ -72,6 +74,8 @@ class Turns:
         seen: set[_Id] = set()
         for action in actions:
             subject = subject_of(action)
+            if isinstance(action, ReportUnreadable) and self._told.get(subject.id) == intent_of(action):
+                continue
             id_ = _id(action, subject)
             seen.add(id_)
             due_s = self._due_s(id_, _Decision(self._version(subject), intent_of(action)), now_s=now_s, leads=leads)
@@ -83,10 +87,14 @@ class Turns:
         self._forget_all_but(seen)
         return Turn(tuple(chosen), min(waits, default=None))
 
-    def done(self, action: Action, *, decided_at: str, in_trouble: bool, now_s: float) -> None:
+    def done(
+        self, action: Action, *, decided_at: str, now_s: float, in_trouble: bool = False, in_effect: bool = False
+    ) -> None:
         """The write has ended, well or not. If it is decided again from the same version, it has to wait."""
         subject = subject_of(action)
         self._under_way.discard(subject.id)
+        if in_effect and isinstance(action, ReportUnreadable):
+            self._told[subject.id] = intent_of(action)
         id_ = _id(action, subject)
         decision = _Decision(decided_at, intent_of(action))
         before = self._tried.get(id_)

@@ -209,6 +209,8 @@ def starts_here(ask: Question, facts: HostFacts) -> Rejected | None:
 def recent_failure(ask: Question, facts: HostFacts) -> tuple[str, float] | None:
     """What a start of the present manifest on this host said, and how long ago, while that still counts against it."""
     world, service = ask.world, ask.service
+    if not service.status.start_failures and not (ask.instance and ask.instance.uid in facts.says.instances):
+        return None  # as nearly always
     found = [
         (failure.why, world.failed_s.get((service.uid, failure.host, failure.epoch), world.now_s))
         for failure in service.status.start_failures
@@ -255,6 +257,9 @@ ASKABLE: Final[Sequence[Filter]] = (is_selected, is_open, has_spoken)
 
 # Who could take over: as FILTERS, but that being late, which lasts for a moment, is nothing to write a status about.
 COULD_TAKE_OVER: Final[Sequence[Filter]] = (is_selected, is_open, has_spoken, starts_here, is_ready)
+
+# Why a selected host is not even asked.
+NOT_ASKED: Final[Sequence[Filter]] = (is_open, has_spoken)
 
 # Before the first epoch: whoever is selected and lives has to say that nothing of it runs there.
 WITNESSES: Final[Sequence[Filter]] = (is_selected, has_spoken)

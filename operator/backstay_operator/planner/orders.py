@@ -31,6 +31,10 @@ class Wanted:
 
     instances: Mapping[str, InstanceOrder]
     standbys: Mapping[str, StandbyOrder]
+    secured: frozenset[str] = frozenset()
+    """Units that may not start by themselves there."""
+    keep_secured: bool = False
+    """Something cannot be planned now, so no unit is given back."""
 
 
 def merge_forward(
@@ -47,14 +51,19 @@ def merge_forward(
         if uid in wanted.instances or entry.epoch > limits.get(uid, -1):
             instances[uid] = entry
     standbys = {uid: _fresher(stored.standbys.get(uid), wanted.standbys[uid]) for uid in sorted(wanted.standbys)}
-    return HostAssignmentSpec.model_construct(heartbeat=wanted.heartbeat, instances=instances, standbys=standbys)
+    return HostAssignmentSpec.model_construct(
+        heartbeat=wanted.heartbeat, instances=instances, standbys=standbys, secured=wanted.secured
+    )
 
 
 def stored_order(world: World, host: str, instance: HAInstance) -> InstanceOrder | None:
     """What the host has been told about the present epoch of an instance."""
     assignment = world.assignments.get(host)
     entry = assignment.spec.instances.get(instance.uid) if assignment else None
-    return entry if entry is not None and entry.epoch == instance.spec.epoch else None
+    grant = instance.spec.grant
+    if entry is None or grant is None or (entry.epoch, entry.session) != (instance.spec.epoch, grant.session):
+        return None
+    return entry
 
 
 def order(
@@ -122,6 +131,7 @@ def assign(world: World, host: str, wanted: Wanted) -> Assign | None:
         heartbeat=known.spec.heartbeat if known else stored.heartbeat,
         instances={**wanted.instances, **downs},
         standbys=dict(wanted.standbys),
+        secured=sorted(wanted.secured | frozenset(stored.secured if wanted.keep_secured else ())),
     )
     merged = merge_forward(stored, spec, over)
     if assignment is not None and _is_same(stored, merged):
@@ -182,6 +192,9 @@ def _later(one: InstanceOrder | None, other: InstanceOrder | None) -> InstanceOr
         entry = one or other
         assert entry is not None, "one of two entries exists"
         return entry
+    if one.epoch == other.epoch and one.session != other.session:
+        # An epoch has one session for ever, so a hand has been in there: ours is right, and a Down stays a Down.
+        return other.model_copy(update={"want": "Down"}) if one.want == "Down" else other
     return one if _rank(one) >= _rank(other) else other
 
 
@@ -197,6 +210,7 @@ def _is_same(stored: HostAssignmentSpec, merged: HostAssignmentSpec) -> bool:
     """Whether nothing was brought forward. Merging keeps what it does not change, so that identity will do."""
     return (
         stored.heartbeat == merged.heartbeat
+        and stored.secured == merged.secured
         and stored.instances.keys() == merged.instances.keys()
         and stored.standbys.keys() == merged.standbys.keys()
         and all(merged.instances[uid] is entry for uid, entry in stored.instances.items())
@@ -238,4 +252,4 @@ def _why(stored: HostAssignmentSpec, merged: HostAssignmentSpec, *, created: boo
         return "; ".join(f"{e.namespace}/{e.name} epoch {e.epoch} {e.want}: {e.why}" for e in new[:3])
     if stored.instances.keys() != merged.instances.keys():
         return "entries of epochs that are over go"
-    return "other standbys, or another heartbeat"
+    return "other standbys, other units to secure, or another heartbeat"

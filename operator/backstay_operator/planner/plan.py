@@ -43,7 +43,7 @@ from .host_status import host_status
 from .instances import Course
 from .liveness import Liveness, held, next_look_s, of_host
 from .orders import Wanted, assign, standby_order
-from .placement import standbys
+from .placement import candidates, standbys
 from .rounds import Round, begin
 from .sessions import lease_actions
 from .status import service_status
@@ -60,6 +60,8 @@ class ServicePlan:
     """Host, UID of the HAInstance, order."""
     standbys: tuple[tuple[str, str, StandbyOrder], ...] = ()
     look_again_s: float | None = None
+    secured: tuple[tuple[str, str], ...] = ()
+    """Host and unit: none of these may start by itself."""
 
 
 def plan(world: World) -> Plan:
@@ -68,9 +70,9 @@ def plan(world: World) -> Plan:
     owned = ownership.claims_by_owner(world)
     services = [plan_service(round_, key, owned) for key in sorted(world.services)]
     services += [plan_ownerless(round_, key) for key in sorted(_ownerless(world))]
-    wanted = _by_host(services)
+    wanted = _by_host(services, _hosts(world), keep_secured=_is_blurred(world))
     actions = [action for service in services for action in service.actions]
-    actions += [action for name in _hosts(world) for action in plan_host(round_, name, wanted.get(name, _NOTHING))]
+    actions += [action for name in _hosts(world) for action in plan_host(round_, name, wanted[name])]
     actions += ownership.abandoned(world)
     actions += _unreadable(world)
     return Plan(tuple(sorted(actions, key=_urgency)), _wake_at_s(world, services))
@@ -93,11 +95,12 @@ def plan_service(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) ->
         actions += ownership.give_back_unused(world, service, instance, claims)
     if instance is None:
         actions += _creation(world, service, acceptance)
-        return ServicePlan((*actions, *moves.spent_wish(world, service, None), *_told(world, service, "")))
+        told = (*actions, *moves.spent_wish(world, service, None), *_told(world, service, ""))
+        return ServicePlan(told, secured=_secured(world, service))
     course = instances.course(round_, service, instance, acceptance)
     actions += [*course.actions, *moves.spent_wish(world, service, instance), *_told(world, service, course.missing)]
     ready = _standbys(world, service, instance, acceptance)
-    return ServicePlan(tuple(actions), _ordered(instance, course), ready, course.look_again_s)
+    return ServicePlan(tuple(actions), _ordered(instance, course), ready, course.look_again_s, _secured(world, service))
 
 
 def plan_ownerless(round_: Round, key: str) -> ServicePlan:
@@ -118,7 +121,7 @@ def _plan_deletion(round_: Round, service: HAService, claims: list[str]) -> Serv
     missing = "; ".join(filter(None, (course.missing for _, course in courses)))
     actions = [action for _, course in courses for action in course.actions]
     orders = tuple(order for instance, course in courses for order in _ordered(instance, course))
-    return ServicePlan((*actions, *_told(world, service, missing)), orders)
+    return ServicePlan((*actions, *_told(world, service, missing)), orders, secured=_secured(world, service))
 
 
 def _instance_of(world: World, service: HAService) -> HAInstance | None:
@@ -160,6 +163,17 @@ def _standbys(
     )
 
 
+def _secured(world: World, service: HAService) -> tuple[tuple[str, str], ...]:
+    """Every candidate's unit waits for our word, ready or not: it must not start by itself at a boot."""
+    units = [resource.systemd.unit for resource in service.spec.resources if resource.systemd is not None]
+    return tuple((host, unit) for host in candidates(world, service) for unit in units)
+
+
+def _is_blurred(world: World) -> bool:
+    """Whether some service cannot be read now, so that nobody knows which units are its own."""
+    return any(kind == "HAService" for kind, _ in world.unreadable)
+
+
 def _stored_standbys(world: World, instance: HAInstance) -> tuple[tuple[str, str, StandbyOrder], ...]:
     """What cannot be rendered now stays as it was. Rare, so that looking at every host does no harm."""
     return tuple(
@@ -186,8 +200,6 @@ def _owner_key(instance: HAInstance) -> str:
 
 
 # --- hosts -----------------------------------------------------------------------------------------------------------
-
-_NOTHING: Final = Wanted({}, {})
 
 
 def plan_host(round_: Round, name: str, wanted: Wanted) -> list[Action]:
@@ -227,15 +239,18 @@ def _hosts(world: World) -> list[str]:
     return sorted(known | {name for name, requests in world.requests_of.items() if requests})
 
 
-def _by_host(services: Iterable[ServicePlan]) -> Mapping[str, Wanted]:
+def _by_host(services: Iterable[ServicePlan], hosts: Iterable[str], *, keep_secured: bool) -> Mapping[str, Wanted]:
     orders: dict[str, dict[str, InstanceOrder]] = defaultdict(dict)
     ready: dict[str, dict[str, StandbyOrder]] = defaultdict(dict)
+    secured: dict[str, set[str]] = defaultdict(set)
     for service in services:
         for host, uid, order in service.orders:
             orders[host][uid] = order
         for host, uid, standby in service.standbys:
             ready[host][uid] = standby
-    return {host: Wanted(orders.get(host, {}), ready.get(host, {})) for host in {*orders, *ready}}
+        for host, unit in service.secured:
+            secured[host].add(unit)
+    return {host: Wanted(orders[host], ready[host], frozenset(secured[host]), keep_secured) for host in hosts}
 
 
 # --- the whole -------------------------------------------------------------------------------------------------------

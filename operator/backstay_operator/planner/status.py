@@ -6,6 +6,7 @@ a condition keeps its time while its status stays, so a status in which nothing 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,7 +25,7 @@ from . import placement
 from .acceptance import Acceptance, Accepted, Refused, accept
 from .conditions import Finding, settled
 from .host_status import host_status
-from .judges import COULD_TAKE_OVER, Question, facts_of, failed_report
+from .judges import COULD_TAKE_OVER, NOT_ASKED, Filter, Question, Rejected, facts_of, failed_report
 from .placement import NoHost, Placed
 from .words import clipped, elapsed_s, first_words, listed
 from .world import World
@@ -88,9 +89,9 @@ class _View:
         said = self.world.assignments.get(self.holder)
         if said is None or self.instance is None or self.grant is None:
             return None
-        speaker, report = said.status.session, said.status.instances.get(self.instance.uid)
-        is_its_own = speaker is not None and speaker.ref == self.grant.session
-        return report if report and is_its_own and report.epoch == self.instance.spec.epoch else None
+        # A report of another session is never looked at: a newer one makes the holder lost (`_why_lost`).
+        report = said.status.instances.get(self.instance.uid)
+        return report if report and report.epoch == self.instance.spec.epoch else None
 
     @property
     def order(self) -> InstanceOrder | None:
@@ -283,22 +284,23 @@ def _survives(view: _View, standby: Finding) -> Finding:
 
 def _standbys(view: _View) -> list[StandbySummary]:
     """Those that are asked to be ready, and the selected hosts that cannot even be asked, with the reason."""
-    world, service = view.world, view.service
-    asked = placement.standbys(world, service, view.instance)
-    others = [name for name in placement.candidates(world, service) if name not in asked and name != view.holder]
-    ask = Question(world, service, view.instance)
-    said = [(name, _why_not(ask, name)) for name in [*asked, *others]]
-    shown = [(name, why) for name, why in said if name in asked or why is not None]
-    summaries = [
-        StandbySummary(host=name, ready=why is None, why=why or "") for name, why in shown if name != view.holder
-    ]
+    ask = Question(view.world, view.service, view.instance)
+    asked = [name for name in placement.standbys(view.world, view.service, view.instance) if name != view.holder]
+    others = set(placement.candidates(view.world, view.service)) - {*asked, view.holder}
+    summaries = [_standby(name, _first_rejection(ask, name, COULD_TAKE_OVER)) for name in asked]
+    for name in sorted(others):
+        if rejected := _first_rejection(ask, name, NOT_ASKED):
+            summaries.append(_standby(name, rejected))
     return summaries[: placement.MOST_ASKED]
 
 
-def _why_not(ask: Question, name: str) -> str | None:
+def _standby(name: str, rejected: Rejected | None) -> StandbySummary:
+    return StandbySummary(host=name, ready=rejected is None, why=first_words(rejected.why) if rejected else "")
+
+
+def _first_rejection(ask: Question, name: str, filters: Sequence[Filter]) -> Rejected | None:
     facts = facts_of(ask.world, name)
-    rejected = next(filter(None, (judge(ask, facts) for judge in COULD_TAKE_OVER)), None)
-    return first_words(rejected.why) if rejected else None
+    return next((rejected for judge in filters if (rejected := judge(ask, facts))), None)
 
 
 def _summary(view: _View) -> InstanceSummary:
@@ -348,12 +350,16 @@ def _age_s(world: World, uid: str, host: str, epoch: int) -> float:
 def _last_failover(view: _View, summary: InstanceSummary) -> FailoverSummary | None:
     """Noted when the holder changes, completed when it runs again."""
     last, before, closed = view.service.status.last_failover, view.before, view.instance and view.instance.spec.closed
-    if before.host and before.host != summary.host and view.shall_run:
-        began = (
-            before.since if before.since and before.state in ("Recovering", "Stopping", "Failed") else view.world.wall
+    if before.host and before.host != summary.host and view.instance and view.shall_run:
+        is_since_then = before.since and before.state in ("Recovering", "Stopping", "Failed")
+        # A planned move has its reason in the order to stop; of anything else the evidence knows more.
+        cause = closed.why if closed and closed.why and before.state != "Stopping" else before.why
+        last = FailoverSummary(
+            from_=before.host,
+            to=summary.host,
+            cause=first_words(cause),
+            at=before.since if before.since and is_since_then else view.world.wall,
         )
-        cause = first_words(closed.why) if closed and closed.why else before.why
-        last = FailoverSummary(from_=before.host, to=summary.host, cause=first_words(cause), at=began)
     if last is None or last.duration:
         return last
     if not last.to and summary.host:

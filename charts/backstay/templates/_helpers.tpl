@@ -1,0 +1,94 @@
+{{- define "backstay.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "backstay.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
+{{- else if contains (include "backstay.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "backstay.name" .) | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "backstay.operator" -}}{{ include "backstay.fullname" . }}-operator{{- end -}}
+{{- define "backstay.fencer" -}}{{ include "backstay.fullname" . }}-fencer{{- end -}}
+
+{{/* How the API server calls the operator. */}}
+{{- define "backstay.operatorUser" -}}system:serviceaccount:{{ .Release.Namespace }}:{{ include "backstay.operator" . }}{{- end -}}
+
+{{- define "backstay.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+app.kubernetes.io/name: {{ include "backstay.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: backstay
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Argument: (dict "root" $ "component" "operator") */}}
+{{- define "backstay.selector" -}}
+app.kubernetes.io/name: {{ include "backstay.name" .root }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{/* Argument: (dict "root" $ "image" .Values.operator.image) */}}
+{{- define "backstay.image" -}}
+{{- $name := .image.repository -}}
+{{- if .image.registry }}{{ $name = printf "%s/%s" .image.registry .image.repository }}{{ end -}}
+{{- if .image.digest -}}
+{{ $name }}@{{ .image.digest }}
+{{- else -}}
+{{ $name }}:{{ .image.tag | default .root.Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+
+{{/* One role's rules, from the file that is generated from backstay_api/rbac.py. Argument: (dict "root" $ "name" "operator") */}}
+{{- define "backstay.rules" -}}
+{{- $all := .root.Files.Get "files/rbac.yaml" | fromYaml -}}
+rules:
+  {{- get $all .name | required (printf "no rules named %s" .name) | toYaml | nindent 2 }}
+{{- end -}}
+
+{{- define "backstay.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{- define "backstay.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{/* What Deployments of ours have in common. Argument: (dict "root" $ "values" .Values.operator) */}}
+{{- define "backstay.scheduling" -}}
+{{- with .values.nodeSelector }}
+nodeSelector: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.priorityClassName }}
+priorityClassName: {{ . | quote }}
+{{- end }}
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets: {{ toYaml . | nindent 2 }}
+{{- end }}
+tolerations:
+  # When a node is lost, whoever decides about failover must not wait five minutes for its own.
+  - {key: node.kubernetes.io/not-ready, operator: Exists, effect: NoExecute, tolerationSeconds: 5}
+  - {key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: 5}
+  {{- with .values.tolerations }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+enableServiceLinks: false
+terminationGracePeriodSeconds: 10
+securityContext: {{ include "backstay.podSecurityContext" .root | nindent 2 }}
+{{- end -}}

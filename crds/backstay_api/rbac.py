@@ -1,0 +1,123 @@
+"""Who may do what, exactly: the one place from which the chart's roles and `backstay host add` take their rules.
+
+Plain dictionaries as the API server wants them, standard library only. A verb is here because code uses it: a missing
+one fails in the end-to-end tests, which run with exactly these identities, and `backstay_dev.audit` finds one too many.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from backstay_api.names import LEADER_LEASE
+
+Rule = dict[str, Any]
+
+GROUP: Final = "backstay.dev"
+FENCING_NAMESPACE: Final = "backstay-fencing"
+"""Holds the Secrets of fence devices; only the fencer reads them."""
+CONFIRM_VERB: Final = "confirm"
+"""A verb of ours on fencerequests, asked for by an admission policy: may say that a machine is powered off."""
+_LOOK: Final = ("get", "list", "watch")
+
+
+def _rule(group: str, resource: str, *verbs: str, name: str = "") -> Rule:
+    named = {"resourceNames": [name]} if name else {}
+    return {"apiGroups": [group], "resources": [resource], **named, "verbs": list(verbs)}
+
+
+OPERATOR: Final[list[Rule]] = [
+    _rule(GROUP, "haservices", *_LOOK, "patch"),
+    _rule(GROUP, "haservices/status", "patch"),
+    _rule(GROUP, "hainstances", *_LOOK, "create", "update", "patch", "delete"),
+    _rule(GROUP, "hosts", *_LOOK, "patch"),
+    _rule(GROUP, "hosts/status", "patch"),
+    _rule(GROUP, "hostassignments", *_LOOK, "create", "update"),
+    _rule(GROUP, "fencerequests", *_LOOK, "create", "patch", "delete"),
+    _rule(GROUP, "resourceclaims", *_LOOK, "create", "delete"),
+    _rule("events.k8s.io", "events", "create", "patch"),
+]
+"""In the whole cluster: services are in the namespaces of their people."""
+
+OPERATOR_IN_HOSTS: Final[list[Rule]] = [_rule("coordination.k8s.io", "leases", *_LOOK, "create", "update")]
+"""In `backstay-hosts`: make, seal and reopen the hosts' Leases."""
+
+OPERATOR_AT_HOME: Final[list[Rule]] = [
+    _rule("coordination.k8s.io", "leases", "get", "update", name=LEADER_LEASE),
+    # No name yet when it is created, so RBAC cannot ask for one.
+    _rule("coordination.k8s.io", "leases", "create"),
+]
+"""In its own namespace: the Lease by which replicas save each other work."""
+
+FENCER: Final[list[Rule]] = [
+    _rule(GROUP, "fencerequests", *_LOOK),
+    _rule(GROUP, "fencerequests/status", "patch"),
+    _rule(GROUP, "hosts", "list", "watch"),
+    _rule(GROUP, "hosts/status", "patch"),
+    _rule(GROUP, "hostassignments", "list", "watch"),
+]
+
+FENCER_IN_HOSTS: Final[list[Rule]] = [_rule("coordination.k8s.io", "leases", *_LOOK)]
+"""In `backstay-hosts`: is the Lease sealed?"""
+
+FENCER_IN_FENCING: Final[list[Rule]] = [_rule("", "secrets", "get")]
+"""In `backstay-fencing`, by the names that Hosts give; it cannot list them."""
+
+VIEWERS: Final[list[Rule]] = [
+    _rule(GROUP, resource, *_LOOK)
+    for resource in ("haservices", "hainstances", "hosts", "hostassignments", "fencerequests", "resourceclaims")
+]
+"""Added to the `view` role of Kubernetes. In one namespace that is its services; what belongs to the whole cluster needs a
+ClusterRoleBinding."""
+
+EDITORS: Final[list[Rule]] = [_rule(GROUP, "haservices", "create", "update", "patch", "delete", "deletecollection")]
+"""Added to `edit` and `admin`: people write services, and nothing else of ours."""
+
+HOST_ADMINS: Final[list[Rule]] = [_rule(GROUP, "hosts", *_LOOK, "create", "update", "patch", "delete")]
+"""Who may drain, describe and remove hosts. A fence device is power over the host, so nobody has this by default."""
+
+FENCE_CONFIRMERS: Final[list[Rule]] = [
+    _rule(GROUP, "fencerequests", *_LOOK, "patch", CONFIRM_VERB),
+    _rule(GROUP, "hosts", *_LOOK),
+]
+"""Who may say "I have seen it powered off". Said wrongly, it splits a service in two: so nobody has this by default."""
+
+
+def agent_account(host: str) -> str:
+    """The ServiceAccount of a host's agent, in `backstay-hosts`."""
+    return f"backstay-host-{host}"
+
+
+def agent_cluster_role(host: str) -> str:
+    return f"backstay:host:{host}"
+
+
+def agent(host: str) -> list[Rule]:
+    """Cluster-wide: its own assignment, by name."""
+    return [
+        _rule(GROUP, "hostassignments", *_LOOK, name=host),
+        _rule(GROUP, "hostassignments/status", "update", name=host),
+    ]
+
+
+def agent_in_hosts(host: str) -> list[Rule]:
+    """In `backstay-hosts`: renew its own Lease, and its own token."""
+    return [
+        _rule("coordination.k8s.io", "leases", "get", "update", name=host),
+        _rule("", "serviceaccounts/token", "create", name=agent_account(host)),
+    ]
+
+
+def chart_rules() -> dict[str, list[Rule]]:
+    """All but the agents' rules, by the names that the chart's templates use."""
+    return {
+        "operator": OPERATOR,
+        "operatorInHosts": OPERATOR_IN_HOSTS,
+        "operatorAtHome": OPERATOR_AT_HOME,
+        "fencer": FENCER,
+        "fencerInHosts": FENCER_IN_HOSTS,
+        "fencerInFencing": FENCER_IN_FENCING,
+        "viewers": VIEWERS,
+        "editors": EDITORS,
+        "hostAdmins": HOST_ADMINS,
+        "fenceConfirmers": FENCE_CONFIRMERS,
+    }

@@ -1,0 +1,290 @@
+"""`make demo`: the main job, shown on real machines, step by step with measured times. Exit code 0 only if every promise held.
+
+A real kube-apiserver, three real systemd machines with a power button and a BMC each, our chart, and the processes with exactly the chart's
+identities. A client polls the service through its address every 10 ms from the first step to the last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from backstay_dev.lab import Lab
+from backstay_dev.poller import Poller
+from backstay_dev.product import Product
+from backstay_dev.promises import Ledger
+from backstay_dev.services import install_web
+from backstay_dev.shell import PYTHONPATH, REPOSITORY, LabError, call
+
+ADDRESS: Final = "192.0.2.100"
+MANIFEST: Final = REPOSITORY / "examples" / "web.yaml"
+OUTAGE_S: Final = 20.0
+
+
+class Demo:
+    """The show: one lab, one product, one client, one ledger."""
+
+    def __init__(self, lab: Lab, ledger: Ledger) -> None:
+        self.lab, self.ledger = lab, ledger
+        self.product = Product(lab)
+        self.client: Poller = lab.poller(f"http://{ADDRESS}/")
+
+    def run(self) -> None:
+        """All steps, in order."""
+        self.install()
+        with self.client.polling():
+            self.apply()
+            self.kill_process()
+            self.lose_power()
+            self.return_of_the_first()
+            self.drain()
+            self.outage()
+            self.delete()
+
+    # The steps
+
+    def install(self) -> None:
+        with self.ledger.step("helm install, three hosts enrolled"):
+            self.ledger.say("helm install backstay charts/backstay; backstay host add n1 n2 n3")
+            self.product.install()
+            self.product.enrol()
+            for host in self.lab.hosts.values():
+                install_web(host)
+            self.ledger.say("operator, fencer and agents start, each with exactly the identity the chart gives it")
+            begun_s = time.monotonic()
+            self.product.start()
+            self.product.wait_ready()
+            self.ledger.check(
+                "every host is Ready and can be fenced", f"{time.monotonic() - begun_s:.1f} s", self._all_fenceable()
+            )
+            self._show("get", "hosts")
+
+    def apply(self) -> None:
+        with self.ledger.step("kubectl apply of a web server and its address"):
+            applied_s = time.monotonic()
+            self._kubectl("apply", "-f", str(MANIFEST))
+            answer = self.client.first_answer_after(applied_s, timeout_s=15)
+            took = (
+                "nobody answered"
+                if answer is None
+                else f"{answer.text.strip()} answers after {answer.answered_s - applied_s:.2f} s"
+            )
+            self.ledger.check(f"a client that asks {ADDRESS} every 10 ms is answered", took, answer is not None)
+            self.ledger.expect("kubectl says Running, and where", self._running_on, within_s=5)
+            self._show("get", "hasvc")
+
+    def kill_process(self) -> None:
+        with self.ledger.step("the service's main process is killed"):
+            host, killed_s = self._holder(), time.monotonic()
+            self.lab[host].run("systemctl", "kill", "--kill-who=main", "--signal=KILL", "web.service")
+            gap = self._gap_after(killed_s, by=host)
+            self.ledger.check(
+                "restarted in place, within 0.5 s",
+                f"{gap:.3f} s without an answer",
+                gap <= 0.5 and self._holder() == host,
+            )
+
+    def lose_power(self) -> None:
+        with self.ledger.step("its host loses power"):
+            self.first = self._holder()
+            lost_s = time.monotonic()
+            self.lab[self.first].power_off()
+            answer = self.client.first_answer_after(lost_s + 0.05, timeout_s=30)
+            took_s = (answer.answered_s - lost_s) if answer else 30.0
+            where = answer.text.strip() if answer else "nobody"
+            self.ledger.check(
+                "the same address answers from another host, within 5 s", f"{where} after {took_s:.2f} s", took_s <= 5
+            )
+            self.ledger.expect(
+                "and only after the BMC had read the first one off, twice", self._device_evidence, within_s=5
+            )
+            self._show("get", "hasvc,fence,hosts")
+
+    def return_of_the_first(self) -> None:
+        with self.ledger.step("the first host returns"):
+            now, begun_s = self._holder(), time.monotonic()
+            self.lab[self.first].power_on()
+            self.ledger.expect(f"{self.first} is Ready again", lambda: self._host_is_ready(self.first), within_s=30)
+            time.sleep(2.0)  # time in which a wrong failback would be seen: there is no event to wait for
+            self.ledger.check(
+                "nothing moves back (failback: Never)", f"still on {self._holder()}", self._holder() == now
+            )
+            gap_s = self.client.longest_gap(begun_s).length_s
+            self.ledger.check("the client notices nothing", f"longest gap {gap_s:.3f} s", gap_s <= 0.3)
+            self._check_runs_once()
+
+    def drain(self) -> None:
+        with self.ledger.step("backstay drain of the host it runs on"):
+            host, begun_s = self._holder(), time.monotonic()
+            self.ledger.say(f"backstay drain {host} --wait")
+            self._backstay("drain", host, "--wait", "--reason", "new disks")
+            self.ledger.expect("it runs elsewhere", lambda: self._running_on(other_than=host), within_s=15)
+            gap_s = self.client.longest_gap(begun_s).length_s
+            self.ledger.check(
+                "a planned move costs the client less than 1 s", f"longest gap {gap_s:.3f} s", gap_s <= 1.0
+            )
+            self._backstay("undrain", host)
+
+    def outage(self) -> None:
+        with self.ledger.step(f"API server and operator are killed for {OUTAGE_S:.0f} s"):
+            begun_s = time.monotonic()
+            self.lab.plane.kill_apiserver()
+            self.product.operators["operator"].kill()
+            self._wait(OUTAGE_S)
+            self.lab.plane.start_apiserver()
+            self.product.start_operator()
+            self.product.wait_ready(timeout_s=60)
+            gap_s = self.client.longest_gap(begun_s).length_s
+            self.ledger.check("the client sees nothing", f"longest gap {gap_s:.3f} s", gap_s <= 0.3)
+            self.ledger.expect("afterwards everything is as it was", self._running_on, within_s=15)
+
+    def delete(self) -> None:
+        with self.ledger.step("kubectl delete"):
+            self._kubectl("delete", "-f", str(MANIFEST), "--wait=true", "--timeout=30s")
+            self.client.stop()
+            left = [name for name in self.lab.hosts if self._left_on(name)]
+            self.ledger.check(
+                "everything is stopped, the address is gone, nothing is left", f"left on: {left or 'no host'}", not left
+            )
+            objects = self._kubectl("get", "hasvc,hai,resourceclaims", "-A", "-o", "name").split()
+            self.ledger.check("no object of it is left either", f"{objects or 'none'}", not objects)
+
+    # Looking
+
+    def _all_fenceable(self) -> bool:
+        return self.ledger.expect(
+            "and its BMC names the same machine as its agent does",
+            lambda: (
+                "all"
+                if all(self.product.condition("hosts", n, "FencingReady") == "True" for n in self.lab.hosts)
+                else None
+            ),
+            within_s=20,
+        )
+
+    def _holder(self) -> str:
+        return str(self.product.get("haservices", "web", "default").get("status", {}).get("host", ""))
+
+    def _running_on(self, other_than: str = "") -> str | None:
+        host = self._holder()
+        ready = self.product.condition("haservices", "web", "Ready", "default") == "True"
+        return f"Running on {host}" if ready and host and host != other_than else None
+
+    def _host_is_ready(self, host: str) -> str | None:
+        return "Ready" if self.product.condition("hosts", host, "Ready") == "True" else None
+
+    def _device_evidence(self) -> str | None:
+        closed = self.product.get("hainstances", "web-0", "default")["spec"].get("closed", {})
+        return f"{closed['evidence']}: {closed['why']}" if closed.get("evidence") == "Device" else None
+
+    def _gap_after(self, since_s: float, *, by: str) -> float:
+        self.client.first_answer_after(since_s + 0.3, timeout_s=10, by=by)
+        return self.client.longest_gap(since_s - 0.05).length_s
+
+    def _check_runs_once(self) -> None:
+        active = [
+            name
+            for name, host in self.lab.hosts.items()
+            if host.run("systemctl", "is-active", "web.service", check=False).strip() == "active"
+        ]
+        self.ledger.check("nothing runs twice", f"active on {', '.join(active)}", len(active) == 1)
+
+    def _is_active(self, name: str) -> bool:
+        return self.lab[name].run("systemctl", "is-active", "web.service", check=False).strip() == "active"
+
+    def _left_on(self, name: str) -> bool:
+        host = self.lab[name]
+        drop_in = host.run("sh", "-c", "ls /etc/systemd/system/web.service.d 2>/dev/null || true").strip()
+        return self._is_active(name) or bool(drop_in) or ADDRESS in host.run("ip", "-o", "address")
+
+    # Doing
+
+    def _wait(self, for_s: float) -> None:
+        self.ledger.say(f"waiting {for_s:.0f} s; the client goes on asking")
+        time.sleep(for_s)
+
+    def _kubectl(self, *arguments: str) -> str:
+        self.ledger.say("kubectl " + " ".join(a.replace(str(REPOSITORY) + "/", "") for a in arguments))
+        return self.lab.plane.kubectl(*arguments)
+
+    def _show(self, *arguments: str) -> None:
+        for line in self._kubectl(*arguments, "-A").splitlines():
+            self.ledger.say("    " + line)
+
+    def _backstay(self, *arguments: str) -> None:
+        """The CLI as a user runs it, but from this checkout."""
+        command = [
+            sys.executable,
+            "-m",
+            "backstay_cli.main",
+            "--kubeconfig",
+            str(self.lab.plane.admin_kubeconfig),
+            *arguments,
+        ]
+        for line in call("env", f"PYTHONPATH={PYTHONPATH}", *command, timeout_s=60).splitlines():
+            self.ledger.say("    " + line)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Show everything; 0 only if every promise held, 130 after Ctrl-C."""
+    options = _parser().parse_args(argv)
+    ledger = Ledger()
+    begun_s = time.monotonic()
+    with _interruptible():
+        try:
+            with Lab(hosts=3, progress=ledger.say) as lab:
+                try:
+                    Demo(lab, ledger).run()
+                except LabError as error:
+                    ledger.check("the show goes on", str(error), False)
+                    if options.keep_logs:
+                        _keep_logs(lab, options.keep_logs)
+        except LabError as error:
+            print(f"demo: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print("\ndemo: interrupted; everything was cleaned up", file=sys.stderr)
+            return 130
+    ledger.summary()
+    ledger.say(f"in {time.monotonic() - begun_s:.0f} s; nothing is left behind")
+    if options.output:
+        options.output.write_text(json.dumps([vars(kept) for kept in ledger.kept], indent=2) + "\n")
+    return 0 if ledger.all_held else 1
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """A SIGTERM cleans up like a Ctrl-C."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _keep_logs(lab: Lab, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for log in lab.state.glob("*.log"):
+        (folder / log.name).write_bytes(log.read_bytes())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make demo", description="Shows every promise being kept, on real machines.")
+    parser.add_argument("--output", type=Path, help="also write the table as JSON to this file")
+    parser.add_argument("--keep-logs", type=Path, help="if it fails, copy the processes' logs to this folder")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

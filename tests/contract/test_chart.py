@@ -1,0 +1,311 @@
+"""The chart: what it renders, what a real API server says to it, and what its roles and policies let people and programs do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from agreement import Server
+from backstay_api import lease
+from backstay_api.generate.files import CHART, REPOSITORY
+from backstay_api.models import ALL_OBJECTS
+from backstay_api.names import LEADER_LEASE, SYSTEM_NAMESPACE
+from backstay_api.rbac import FENCING_NAMESPACE, agent_account
+from backstay_dev.assets import ensure_assets
+from backstay_dev.controlplane import ControlPlane
+from backstay_dev.shell import LabError, call
+from instances import instance
+
+pytestmark = pytest.mark.api
+
+Json = dict[str, Any]
+SCENARIOS = [None, *sorted((REPOSITORY / CHART / "ci").glob("*.yaml"))]
+OPERATOR = f"system:serviceaccount:{SYSTEM_NAMESPACE}:backstay-operator"
+FENCER = f"system:serviceaccount:{SYSTEM_NAMESPACE}:backstay-fencer"
+
+
+def helm(*arguments: str | Path) -> str:
+    return call(ensure_assets().helm, *arguments, timeout_s=120)
+
+
+def rendered(*arguments: str | Path) -> list[Json]:
+    text = helm("template", "backstay", REPOSITORY / CHART, "--namespace", SYSTEM_NAMESPACE, *arguments)
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def with_values(scenario: Path | None) -> list[str | Path]:
+    return ["--values", scenario] if scenario else []
+
+
+def of_kind(documents: list[Json], kind: str) -> dict[str, Json]:
+    return {one["metadata"]["name"]: one for one in documents if one["kind"] == kind}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.stem if path else "defaults")
+def test_lint_has_nothing_to_say(scenario: Path | None) -> None:
+    helm("lint", "--strict", REPOSITORY / CHART, *with_values(scenario))
+
+
+@pytest.mark.parametrize(
+    "typo",
+    ["operator.replcas=3", "fencer.image.digest=latest", "operator.replicas=many", "crds.keap=false", "oprator.x=1"],
+)
+def test_a_typo_in_values_fails(typo: str) -> None:
+    with pytest.raises(LabError, match=r"(?i)schema"):
+        rendered("--set", typo)
+
+
+@pytest.mark.parametrize("kind", ALL_OBJECTS)
+def test_definitions_are_the_generators_byte_by_byte(kind: Any) -> None:
+    text = helm("template", "backstay", REPOSITORY / CHART, "--set", "crds.keep=false")
+    assert (REPOSITORY / f"crds/{kind.plural}.yaml").read_text() in text
+
+
+def test_kept_definitions_differ_only_in_that() -> None:
+    kept, plain = (
+        of_kind(rendered(), "CustomResourceDefinition"),
+        of_kind(rendered("--set", "crds.keep=false"), "CustomResourceDefinition"),
+    )
+    for definition in kept.values():
+        assert definition["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
+    assert kept == plain
+    assert len(kept) == len(ALL_OBJECTS)
+
+
+def test_without_definitions() -> None:
+    assert of_kind(rendered("--set", "crds.enabled=false"), "CustomResourceDefinition") == {}
+
+
+def test_the_names_in_the_templates_are_those_in_the_code() -> None:
+    documents = rendered()
+    assert set(of_kind(documents, "Namespace")) == {lease.NAMESPACE, FENCING_NAMESPACE}
+    policy = of_kind(documents, "ValidatingAdmissionPolicy")["backstay-agents"]
+    assert (
+        f"system:serviceaccount:{lease.NAMESPACE}:{agent_account('')}'"
+        in policy["spec"]["validations"][0]["expression"]
+    )
+
+
+def pods(documents: list[Json]) -> dict[str, Json]:
+    return {name: one["spec"]["template"]["spec"] for name, one in of_kind(documents, "Deployment").items()}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.stem if path else "defaults")
+def test_pods_are_as_tight_as_they_can_be(scenario: Path | None) -> None:
+    for name, pod in pods(rendered(*with_values(scenario))).items():
+        assert pod["enableServiceLinks"] is False
+        assert pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["runAsUser"] > 1000
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        (container,) = pod["containers"]
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "runAsNonRoot": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert {"cpu", "memory"} <= container["resources"]["requests"].keys()
+        assert container["resources"]["limits"].keys() == {"memory"}, "a CPU limit makes failover slow"
+        if "operator" in name:
+            assert {"startupProbe", "livenessProbe", "readinessProbe"} <= container.keys()
+
+
+@pytest.mark.parametrize(
+    ("values", "image"),
+    [
+        pytest.param([], "backstay/operator:0.1.0", id="the version of the chart"),
+        pytest.param(["tag=1.2"], "backstay/operator:1.2", id="a tag"),
+        pytest.param(["registry=here:5000"], "here:5000/backstay/operator:0.1.0", id="a registry"),
+        pytest.param(
+            ["tag=1.2", f"digest=sha256:{'a' * 64}"], f"backstay/operator@sha256:{'a' * 64}", id="a digest wins"
+        ),
+    ],
+)
+def test_images(values: list[str], image: str) -> None:
+    arguments = [word for value in values for word in ("--set", f"operator.image.{value}")]
+    assert pods(rendered(*arguments))["backstay-operator"]["containers"][0]["image"] == image
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.stem if path else "defaults")
+def test_no_role_of_a_program_has_a_wildcard_or_lists_secrets(scenario: Path | None) -> None:
+    documents = rendered(*with_values(scenario))
+    for role in (*of_kind(documents, "ClusterRole").values(), *(one for one in documents if one["kind"] == "Role")):
+        for rule in role["rules"]:
+            assert "*" not in (*rule["apiGroups"], *rule["resources"], *rule["verbs"])
+            if "secrets" in rule["resources"]:
+                assert (role["metadata"]["namespace"], rule["verbs"]) == (FENCING_NAMESPACE, ["get"])
+
+
+# --- on a real API server: one of its own, since admission policies would judge other tests too ------------------------
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    with ControlPlane(tmp_path_factory.mktemp("chart")) as plane:
+        chart = REPOSITORY / CHART
+        plane.helm("install", "backstay", chart, "--namespace", SYSTEM_NAMESPACE, "--create-namespace")
+        names = [f"crd/{kind.plural}.backstay.dev" for kind in ALL_OBJECTS]
+        plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
+        host = {"apiVersion": "backstay.dev/v1alpha1", "kind": "HostAssignment", "metadata": {"name": "n1"}}
+        plane.kubectl("create", "-f", "-", stdin=json.dumps(host))
+        yield plane
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.stem if path else "defaults")
+def test_the_server_takes_all_of_it(installed: ControlPlane, scenario: Path | None) -> None:
+    for document in rendered(*with_values(scenario)):
+        # Other scenarios have other selectors, which a Deployment may not change: so under a name of its own.
+        document["metadata"]["name"] = document["metadata"]["name"].replace("ha-", "other-")
+        if document["kind"] == "Pod":
+            document["spec"]["serviceAccountName"] = "backstay-operator"
+        options = ["--dry-run=server", "--server-side", "--force-conflicts", "--validate=strict"]
+        if document["kind"] != "PodMonitor":
+            installed.kubectl("apply", *options, "-f", "-", stdin=json.dumps(document))
+
+
+def test_policies_are_read_without_a_warning(installed: ControlPlane) -> None:
+    for name in of_kind(rendered(), "ValidatingAdmissionPolicy"):
+        stored = json.loads(installed.kubectl("get", "validatingadmissionpolicy", name, "-o", "json"))
+        assert "expressionWarnings" not in json.dumps(stored.get("status", {}))
+
+
+def test_pods_pass_the_restricted_standard(installed: ControlPlane) -> None:
+    """PodSecurity refuses what is not restricted, in a namespace that enforces it: backstay-hosts does."""
+    for name, pod in pods(rendered()).items():
+        spec = {**pod, "serviceAccountName": name}
+        body = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "namespace": lease.NAMESPACE},
+            "spec": spec,
+        }
+        account = {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"name": name, "namespace": lease.NAMESPACE},
+        }
+        installed.kubectl("apply", "-f", "-", stdin=json.dumps(account))
+        installed.kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(body))
+
+
+@pytest.mark.parametrize(
+    ("who", "verb", "what", "namespace", "may"),
+    [
+        (FENCER, "get", "secret/n1-bmc", FENCING_NAMESPACE, True),
+        (FENCER, "list", "secrets", FENCING_NAMESPACE, False),
+        (FENCER, "get", "secret/any", SYSTEM_NAMESPACE, False),
+        (FENCER, "update", "lease/n1", lease.NAMESPACE, False),
+        (FENCER, "patch", "fencerequests.backstay.dev", "", False),
+        (OPERATOR, "get", "secret/n1-bmc", FENCING_NAMESPACE, False),
+        (OPERATOR, "update", "lease/n1", lease.NAMESPACE, True),
+        (OPERATOR, "update", f"lease/{LEADER_LEASE}", SYSTEM_NAMESPACE, True),
+        (OPERATOR, "update", "lease/other", SYSTEM_NAMESPACE, False),
+        (OPERATOR, "confirm", "fencerequests.backstay.dev", "", False),
+        (OPERATOR, "create", "hosts.backstay.dev", "", False),
+        (OPERATOR, "delete", "haservices.backstay.dev", "shop", False),
+    ],
+)
+def test_rights(installed: ControlPlane, who: str, verb: str, what: str, namespace: str, may: bool) -> None:
+    arguments = ["auth", "can-i", verb, what, "--as", who, *(["--namespace", namespace] if namespace else [])]
+    assert can(installed, *arguments) is may
+
+
+def can(plane: ControlPlane, *arguments: str) -> bool:
+    try:
+        return plane.kubectl(*arguments).strip() == "yes"
+    except LabError:
+        return False
+
+
+class As:
+    """One user's requests."""
+
+    def __init__(self, plane: ControlPlane, user: str, *groups: str) -> None:
+        self.server = Server(plane)
+        self.server.headers["Impersonate-User"] = user
+        self._groups = groups or ("system:masters",)
+
+    def send(self, method: str, path: str, body: Json) -> tuple[int, str]:
+        self.server.headers["Impersonate-Group"] = self._groups[0]
+        code, answer = self.server.send(method, path, body)
+        return code, answer.get("message", "")
+
+
+FENCES = "/apis/backstay.dev/v1alpha1/fencerequests"
+REQUEST: Json = {"host": "n1", "session": {"bootID": "b", "nonce": "n", "seq": 1}, "want": "Off"}
+
+
+def body(kind: str, name: str, spec: Json) -> Json:
+    return {"apiVersion": "backstay.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def word_of(name: str) -> Json:
+    return {"spec": {"confirm": {"by": name, "at": "2026-01-01T00:00:00Z"}}}
+
+
+def test_only_the_operator_writes_the_lock(installed: ControlPlane) -> None:
+    path = "/apis/backstay.dev/v1alpha1/namespaces/default/hainstances"
+    code, why = As(installed, "ann").send("POST", path, body("HAInstance", "web-0", instance(0, None, None)))
+    assert (code, "only Backstay's operator" in why) == (403, True), why
+    code, why = As(installed, OPERATOR).send("POST", path, body("HAInstance", "web-0", instance(0, None, None)))
+    assert code == 201, why
+
+
+def test_who_may_confirm_that_a_machine_is_off(installed: ControlPlane) -> None:
+    name = "n1-abc"
+    assert As(installed, "ann").send("POST", FENCES, body("FenceRequest", name, REQUEST))[0] == 403
+    assert As(installed, OPERATOR).send("POST", FENCES, body("FenceRequest", name, REQUEST))[0] == 201
+
+    def patch(user: As, change: Json) -> tuple[int, str]:
+        return user.send("PATCH", f"{FENCES}/{name}?dryRun=All", change)
+
+    somebody, confirmer = As(installed, "bob", "developers"), As(installed, "ann", "backstay:fence-confirmers")
+    assert patch(somebody, word_of("bob"))[0] == 403, "no role"
+    assert patch(confirmer, word_of("ann"))[0] == 200
+    assert patch(confirmer, word_of("bob"))[0] == 403, "only in one's own name"
+    assert patch(confirmer, {"spec": {"want": "Withdrawn"}})[0] == 403, "and nothing else"
+    operator = As(installed, OPERATOR, f"system:serviceaccounts:{SYSTEM_NAMESPACE}")
+    assert patch(operator, {"spec": {"want": "Withdrawn"}})[0] == 200
+    assert patch(operator, word_of(OPERATOR))[0] == 403, "no program is a person"
+
+
+def test_an_agent_writes_only_its_own_hosts_objects_whatever_its_role_says(installed: ControlPlane) -> None:
+    # As if somebody had bound far too much to the agents' group.
+    everything = ["--clusterrole=cluster-admin", "--group=system:serviceaccounts:backstay-hosts"]
+    installed.kubectl("create", "clusterrolebinding", "far-too-much", *everything)
+    path = "/apis/backstay.dev/v1alpha1/hostassignments/n1/status?dryRun=All"
+    status = {"status": {"facts": {"agentVersion": "9"}}}
+
+    def agent(host: str) -> As:
+        user = f"system:serviceaccount:{lease.NAMESPACE}:{agent_account(host)}"
+        return As(installed, user, f"system:serviceaccounts:{lease.NAMESPACE}")
+
+    assert agent("n1").send("PATCH", path, status)[0] == 200
+    code, why = agent("n2").send("PATCH", path, status)
+    assert (code, "only the objects of its own host" in why) == (403, True), why
+    installed.kubectl("delete", "clusterrolebinding", "far-too-much")
+
+
+def test_an_upgrade_changes_definitions_and_an_uninstall_keeps_them(installed: ControlPlane, tmp_path: Path) -> None:
+    def columns() -> list[str]:
+        definition = json.loads(installed.kubectl("get", "crd", "hosts.backstay.dev", "-o", "json"))
+        return [column["name"] for column in definition["spec"]["versions"][0]["additionalPrinterColumns"]]
+
+    older = tmp_path / "backstay"
+    shutil.copytree(REPOSITORY / CHART, older)
+    file = older / "files/crds/hosts.yaml"
+    file.write_text(file.read_text().replace("name: Fencing", "name: Power"))
+    for chart, column in ((older, "Power"), (REPOSITORY / CHART, "Fencing")):
+        installed.helm("upgrade", "backstay", chart, "--namespace", SYSTEM_NAMESPACE)
+        assert column in columns()
+    answer = installed.helm("uninstall", "backstay", "--namespace", SYSTEM_NAMESPACE, "--cascade", "background")
+    assert "hosts.backstay.dev" in answer, "it says what it keeps"
+    kept = installed.kubectl("get", "crd,namespaces", "-o", "name").split()
+    assert f"namespace/{FENCING_NAMESPACE}" in kept
+    for kind in ALL_OBJECTS:
+        assert f"customresourcedefinition.apiextensions.k8s.io/{kind.plural}.backstay.dev" in kept

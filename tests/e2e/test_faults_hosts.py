@@ -1,0 +1,40 @@
+"""Hosts that die, hang, reboot and are cut off: the service moves only with proof, and a bystander sees nothing."""
+
+import pytest
+
+from backstay_dev.theatre import Theatre
+
+pytestmark = [pytest.mark.api, pytest.mark.hosts]
+
+
+def test_power_loss_moves_the_service_with_device_evidence_and_leaves_the_bystander_alone(theatre: Theatre) -> None:
+    with theatre.playing("lost", on="n1") as lost, theatre.playing("bystander", on="n2") as bystander:
+        theatre.lab["n1"].power_off()
+        lost.until_running(other_than="n1")
+        assert lost.evidence == "Device"
+        assert len(bystander.lives) == 1
+
+
+def test_a_reboot_quicker_than_detection_is_boot_or_device_evidence_and_the_service_runs_once(theatre: Theatre) -> None:
+    with theatre.playing("rebooted", on="n1") as play:
+        theatre.lab["n1"].power_off()
+        theatre.lab["n1"].power_on(wait=False)
+        theatre.until(lambda: play.epoch > 1 and play.is_running(), "the next epoch running")
+        assert play.evidence in ("Boot", "Device")
+
+
+def test_a_frozen_host_is_powered_off_before_its_service_starts_elsewhere(theatre: Theatre) -> None:
+    with theatre.playing("frozen", on="n1") as play:
+        theatre.lab["n1"].freeze()
+        play.until_running(other_than="n1")
+        assert play.evidence == "Device"
+
+
+def test_a_host_cut_off_from_everything_is_powered_off_first(theatre: Theatre) -> None:
+    with theatre.playing("cut", on="n1") as play:
+        theatre.lab["n1"].cut_all()
+        play.until_running(other_than="n1")
+        assert play.evidence == "Device"
+        theatre.lab["n1"].heal()
+        theatre.until(lambda: theatre.host_says("n1", "Ready").startswith("True"), "n1 to come back", timeout_s=90)
+        assert play.host != "n1"

@@ -1,0 +1,226 @@
+"""Whatever the world looks like, these things never happen. The rules are written down here a second time, as dumbly as possible."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, assume, given, settings
+
+from backstay_api.models import HAInstance
+from backstay_api.models.base import Model
+from backstay_operator.planner import actions as act
+from backstay_operator.planner.orders import merge_forward
+from backstay_operator.planner.plan import plan
+from backstay_operator.planner.world import OwnPath, World
+from backstay_testing.soups import NOW_S, build, own_paths, wires
+
+MANY = settings(
+    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+FEW = settings(MANY, max_examples=30)
+
+Actions = tuple[act.Action, ...]
+
+
+def holds_rules(old: Model, new: Model) -> None:
+    for rule in type(new).rules:
+        assert rule.check(old, new) if rule.is_transition else rule.check(new), rule.message
+
+
+def is_over(world: World, instance: HAInstance) -> bool:
+    """Evidence, once more, in one breath (PROTOCOL 5)."""
+    spec, grant = instance.spec, instance.spec.grant
+    assert grant is not None
+    said = world.assignments[grant.host].status if grant.host in world.assignments else None
+    lease = world.leases[grant.host].lease if grant.host in world.leases else None
+    mine = [r for r in world.requests.values() if (r.spec.host, r.spec.session) == (grant.host, grant.session)]
+    if said is not None and said.session is not None and said.session.machine_uuid == grant.machine_uuid:
+        s, g, report = said.session, grant.session, said.instances.get(instance.uid)
+        if (s.boot_id, s.nonce, s.seq) == (g.boot_id, g.nonce, g.seq):
+            if report is not None and report.epoch == spec.epoch and report.released:
+                return True
+        elif s.boot_id == g.boot_id:
+            if g.nonce in s.supersedes and s.seq > g.seq:
+                return True
+        elif s.seq > g.seq:
+            return True
+    if any(request.status.evidence is not None for request in mine):
+        return True
+    cannot_renew = lease is not None and (lease.sealed or lease.holder != grant.session.text)
+    if any(request.spec.confirm is not None for request in mine) and cannot_renew:
+        return True
+    return not spec.exclusive and not renews(world, grant.host, grant.session.text)
+
+
+def renews(world: World, host: str, session_text: str) -> bool:
+    """Whether this session may well be alive: not silent, as far as this replica may say."""
+    seen = world.leases.get(host)
+    if seen is None:
+        return host in world.hosts
+    if seen.lease.holder != session_text or seen.lease.sealed:
+        return False
+    return not trusts_itself(world) or world.now_s - max(seen.first_seen_s, world.own_path.recovered_s) <= 1.5
+
+
+def trusts_itself(world: World) -> bool:
+    own = world.own_path
+    waited = NOW_S - own.recovered_s >= 10 or not own.lived_before
+    return own.healthy and (waited or len(own.renewed_since & own.lived_before) * 2 > len(own.lived_before))
+
+
+def no_epoch_is_granted_or_closed_without_evidence(world: World, made: Actions) -> None:
+    writes = [action for action in made if isinstance(action, act.WriteInstance)]
+    for write in writes:
+        before, after = write.before.spec, write.spec
+        holds_rules(before, after)
+        assert after.epoch in (before.epoch, before.epoch + 1)
+        if before.grant is not None:
+            assert is_over(world, write.before), write.why
+        elif before.epoch > 0:
+            assert before.closed is not None
+            assert before.closed.epoch == before.epoch
+    assert len({write.before.key for write in writes}) == len(writes), "one write for one instance"
+
+
+def a_grant_goes_only_to_a_session_that_holds_its_lease_unsealed_and_quiet(world: World, made: Actions) -> None:
+    for action in made:
+        if not isinstance(action, act.WriteInstance) or action.spec.grant is None:
+            continue
+        grant, service = action.spec.grant, world.services[f"shop/{action.spec.service.name}"]
+        seen, said = world.leases[grant.host], world.assignments[grant.host].status.session
+        assert (seen.lease.holder, seen.lease.sealed) == (grant.session.text, False)
+        assert NOW_S - max(seen.first_seen_s, world.own_path.recovered_s) <= 0.75
+        assert said is not None
+        assert (said.ref, said.machine_uuid) == (grant.session, grant.machine_uuid)
+        assert "backstay.dev/host" in (world.hosts[grant.host].metadata.finalizers or [])
+        assert world.hosts[grant.host].metadata.deletion_timestamp is None
+        assert "backstay.dev/service" in (service.metadata.finalizers or [])
+        assert service.uid == action.spec.service.uid
+        assert service.metadata.deletion_timestamp is None
+        assert service.spec.state == "Running"
+
+
+def nobody_is_sealed_or_cut_off_who_should_not_be(world: World, made: Actions) -> None:
+    for host, session_text, is_off in [*_sealed(made), *_cut_off(made)]:
+        lease, spec = world.leases[host].lease, world.hosts[host].spec if host in world.hosts else None
+        held = [world.instances[key] for key in world.held_by[host]]
+        its = [r for r in world.requests.values() if (r.spec.host, r.spec.session.text) == (host, session_text)]
+        confirmed, read_off = any(r.spec.confirm for r in its), any(r.status.power == "Off" for r in its)
+        assert lease.holder == session_text
+        assert lease.sealed == is_off, "no Off for an unsealed session"
+        assert any(i.spec.exclusive and i.spec.grant and i.spec.grant.session.text == session_text for i in held)
+        assert is_off or trusts_itself(world), "nobody is sealed while our own path is not healthy"
+        assert is_off or not renews_lately(world, host)
+        assert confirmed or read_off or (spec is not None and spec.fencing.levels)
+        hands_off = spec is not None and spec.maintenance is not None and spec.maintenance.mode == "HandsOff"
+        assert confirmed or not hands_off
+
+
+def renews_lately(world: World, host: str) -> bool:
+    return NOW_S - max(world.leases[host].first_seen_s, world.own_path.recovered_s) <= 0.75
+
+
+def _sealed(made) -> list[tuple[str, str, bool]]:
+    return [(a.lease.host, a.lease.holder, False) for a in made if isinstance(a, act.SealLease)]
+
+
+def _cut_off(made) -> list[tuple[str, str, bool]]:
+    new = [
+        (a.spec.host, a.spec.session.text, True)
+        for a in made
+        if isinstance(a, act.RequestFence) and a.spec.want == "Off"
+    ]
+    return new + [
+        (a.before.spec.host, a.before.spec.session.text, True)
+        for a in made
+        if isinstance(a, act.UpdateFence) and a.want == "Off"
+    ]
+
+
+def orders_only_move_forward_and_down_never_turns_up(world: World, made: Actions) -> None:
+    for action in made:
+        if not isinstance(action, act.Assign) or action.host not in world.assignments:
+            continue
+        stored = world.assignments[action.host].spec
+        merged = merge_forward(stored, action.spec, action.over)
+        for uid, entry in stored.instances.items():
+            later = merged.instances.get(uid)
+            instance = next((i for i in world.instances.values() if i.uid == uid), None)
+            if later is None:
+                assert instance is None or _is_closed(instance, entry.epoch), "an order of an open epoch never goes"
+            else:
+                assert (later.epoch, later.want == "Down") >= (entry.epoch, entry.want == "Down")
+        assert merge_forward(merged, action.spec, action.over) == merged, "merging twice is merging once"
+
+
+def _is_closed(instance: HAInstance, epoch: int) -> bool:
+    return instance.spec.epoch > epoch or (instance.spec.epoch == epoch and instance.spec.grant is None)
+
+
+def an_order_to_run_names_an_open_grant(world: World, made: Actions) -> None:
+    for action in made:
+        for uid, order in action.spec.instances.items() if isinstance(action, act.Assign) else ():
+            instance = world.instances[f"{order.namespace}/{order.name}"]
+            grant = instance.spec.grant
+            if order.want == "Up":
+                assert grant is not None
+                assert (instance.uid, grant.host) == (uid, action.host)
+                assert (order.epoch, order.session) == (instance.spec.epoch, grant.session)
+
+
+def a_lease_opens_again_only_for_a_newer_session(world: World, made: Actions) -> None:
+    for action in made:
+        if isinstance(action, act.ReopenLease):
+            said = world.assignments[action.lease.host].status.session
+            assert said is not None
+            assert action.session == said.ref
+            assert action.lease.sealed
+            assert action.session.seq > action.lease.seq
+
+
+@FEW
+@given(wires(), own_paths)
+def test_the_same_world_gives_the_same_plan_in_whatever_order_it_was_heard_of(soup, own_path: OwnPath) -> None:
+    once, again = plan(build(soup, own_path)), plan(build(soup, own_path, backwards=True))
+    assert once == again
+
+
+def nothing_is_deleted_before_it_is_over(world: World, made: Actions) -> None:
+    for action in made:
+        if isinstance(action, act.DeleteInstance):
+            assert action.before.spec.grant is None
+        if isinstance(action, act.SetFinalizer) and not action.present:
+            assert action.before.metadata.deletion_timestamp is not None
+            assert not world.instances_of[action.before.uid]
+            assert not world.held_by.get(action.before.key)
+        if isinstance(action, act.DeleteFence):
+            over = action.before.spec
+            held = [world.instances[key].spec.grant for key in world.held_by[over.host]]
+            assert all(grant is None or grant.session != over.session for grant in held)
+
+
+@FEW
+@given(wires(), own_paths)
+def test_planning_alters_nothing(soup, own_path: OwnPath) -> None:
+    world = build(soup, own_path)
+    assume(world.instances)
+    first = plan(world)
+    assert plan(world) == first
+
+
+RULES = (
+    no_epoch_is_granted_or_closed_without_evidence,
+    a_grant_goes_only_to_a_session_that_holds_its_lease_unsealed_and_quiet,
+    nobody_is_sealed_or_cut_off_who_should_not_be,
+    orders_only_move_forward_and_down_never_turns_up,
+    an_order_to_run_names_an_open_grant,
+    a_lease_opens_again_only_for_a_newer_session,
+    nothing_is_deleted_before_it_is_over,
+)
+
+
+@MANY
+@given(wires(), own_paths)
+def test_whatever_the_world_looks_like_every_plan_keeps_every_rule(soup, own_path: OwnPath) -> None:
+    world = build(soup, own_path)
+    made = plan(world).actions
+    for rule in RULES:
+        rule(world, made)
