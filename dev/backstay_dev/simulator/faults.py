@@ -137,6 +137,13 @@ def power_loss(chaos: Chaos) -> None:
     chaos.for_a_while(60.0, lambda: machine.gain_power("power is back"))
 
 
+def short_power_loss(chaos: Chaos) -> None:
+    """Long enough to be seen off, and back soon."""
+    machine = chaos.a_machine()
+    machine.lose_power("power is lost")
+    chaos.world.later(chaos.rng.uniform(2.5, 6.0), lambda: machine.gain_power("power is back"))
+
+
 def reboot(chaos: Chaos) -> None:
     machine = chaos.a_machine()
     machine.lose_power("it reboots")
@@ -172,6 +179,13 @@ def api_outage(chaos: Chaos) -> None:
     if "" not in chaos.world.network.cut:
         chaos.world.cut("", chaos.rng.choice(["refused", "silent"]))
         chaos.for_a_while(60.0, lambda: chaos.world.heal(""))
+
+
+def long_outage(chaos: Chaos) -> None:
+    """The API is away for longer than the storm guard remembers."""
+    if "" not in chaos.world.network.cut:
+        chaos.world.cut("", chaos.rng.choice(["refused", "silent"]))
+        chaos.world.later(chaos.rng.uniform(62, 80), lambda: chaos.world.heal(""))
 
 
 def watch_lag(chaos: Chaos) -> None:
@@ -329,7 +343,7 @@ def bad_resource(chaos: Chaos) -> None:
 FAULTS: Final[Mapping[str, Fault]] = {
     each.__name__: each
     for each in (
-        crash, agent_crash, freeze, power_loss, reboot, hang, partition, operator_cut, api_outage, watch_lag, streams_break, broken_bmc, glitch,
+        crash, agent_crash, freeze, power_loss, short_power_loss, reboot, hang, partition, operator_cut, api_outage, long_outage, watch_lag, streams_break, broken_bmc, glitch,
         confirm, edit, switch_state, delete_service, move, maintain, remove_host, resource_dies, bad_resource,
     )
 }  # fmt: skip

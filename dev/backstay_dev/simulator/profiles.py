@@ -101,6 +101,7 @@ PROFILES: Final[Mapping[str, Draw]] = {
         ["move", "freeze", "partition"], rates=Rates(late_write=0.2, late_s=8.0, slow=0.2, slow_s=1.0), every_s=1.0
     ),
     "fencing": _aimed(["partition", "hang", "broken_bmc", "reboot", "power_loss", "crash"], operators=1, every_s=2.0),
-    "outages": _aimed(["api_outage", "operator_cut"], every_s=6.0),
+    "refencing": _aimed(["short_power_loss", "partition"], operators=1, every_s=4.0, lasts_s=90.0),
+    "outages": _aimed(["long_outage", "operator_cut"], every_s=6.0, lasts_s=150.0),
     "reboots": _aimed(["reboot", "reboot", "partition", "watch_lag"], rates=Rates(stale_read=0.3, stale_s=20.0), every_s=1.5),
 }
