@@ -15,8 +15,11 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Final
@@ -87,15 +90,20 @@ class Lab:
     def down(self) -> None:
         """Take everything away; a second time does nothing. Ctrl-C meanwhile does not stop it half way."""
         atexit.unregister(self.down)
-        steps: list[Callable[[], None]] = [child.kill for child in reversed(self._children)]
-        steps += [part.down for part in (self._bay, self._relay) if part is not None]
-        steps += [host.remove for host in self.hosts.values()]
-        steps += [self._plane.stop] if self._plane is not None else []
-        steps += [self._release]
-        interrupted = _carry_out(steps)
-        self._children, self._bay, self._relay, self._plane, self.hosts = [], None, None, None, {}
-        if interrupted is not None:
-            raise interrupted
+        with _uninterrupted():
+            for step in self._ways_down():
+                # Whatever happens to one step, the others are tried; the last one removes what any of them left.
+                with suppress(LabError, OSError, subprocess.TimeoutExpired):
+                    step()
+            self._children, self._bay, self._relay, self._plane, self.hosts = [], None, None, None, {}
+
+    def _ways_down(self) -> Iterator[Callable[[], object]]:
+        yield from (child.kill for child in reversed(self._children))
+        yield from (part.down for part in (self._bay, self._relay) if part is not None)
+        yield from (host.remove for host in self.hosts.values())
+        if self._plane is not None:
+            yield self._plane.stop
+        yield self._release
 
     def tidy(self) -> None:
         """Undo every fault: relay, cuts, freezes, BMCs, power, the control plane's own parts."""
@@ -242,16 +250,20 @@ def _remove_remains(lab_id: str) -> None:
         cgroup.parent.rmdir()
 
 
-def _carry_out(steps: Sequence[Callable[[], None]]) -> BaseException | None:
-    """Every step, whatever happens to the others; the last interruption is returned, to be raised at the end."""
-    interrupted: BaseException | None = None
-    for step in steps:
-        for _attempt in range(3):
-            try:
-                step()
-                break
-            except KeyboardInterrupt as error:
-                interrupted = error
-            except (LabError, OSError, TimeoutError):
-                break
-    return interrupted
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C and SIGTERM are remembered and take effect afterwards."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for missed in came:
+            signal.raise_signal(missed)

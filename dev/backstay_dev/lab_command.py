@@ -17,7 +17,9 @@ from backstay_dev.shell import EXIT_CANNOT, REPOSITORY, LabError
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Exit code 2: one sentence says what is missing."""
     options = _options(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
+    # Also where the shell that started us in the background has switched Ctrl-C off.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _interrupt)
     try:
         if options.sweep:
             for lab_id in sweep():

@@ -75,22 +75,6 @@ class Product:
         self._read_accounts()
         self._wait_for_kinds()
 
-    def install_without_chart(self) -> None:
-        """Only the CRDs, with all rights for everybody: until the chart can be installed, and never in a test of rights."""
-        for crd in sorted((CHART / "files" / "crds").glob("*.yaml")):
-            self.lab.plane.kubectl("apply", "-f", crd)
-        for namespace in (SYSTEM_NAMESPACE, HOSTS_NAMESPACE, FENCING_NAMESPACE):
-            self._create("/api/v1/namespaces", {"kind": "Namespace", "metadata": {"name": namespace}})
-        for role in ("operator", "fencer"):
-            account = f"{SYSTEM_NAMESPACE}:{role}"
-            self.lab.plane.kubectl("create", "serviceaccount", role, "-n", SYSTEM_NAMESPACE)
-            self.lab.plane.kubectl(
-                *("create", "clusterrolebinding", f"lab-{role}", "--clusterrole=cluster-admin"),
-                f"--serviceaccount={account}",
-            )
-            self._accounts[role] = (SYSTEM_NAMESPACE, role)
-        self._wait_for_kinds()
-
     def enrol(self, names: Sequence[str] = (), how: Enrolment | None = None) -> None:
         """Make these hosts (all) known, with a BMC's Secret and an agent that is ready to be started on each."""
         for name in names or list(self.lab.hosts):

@@ -102,6 +102,8 @@ class Agent:
         tasks.create_task(self.supervisor.run(), name="supervisor")
         tasks.create_task(self._standbys.run(), name="standbys")
         self._update_standbys()
+        if found.kept is Kept.INTACT:
+            tasks.create_task(self.supervisor.stop_strays(), name="strays")
         while True:
             why = self.journal.books.seal_seen or await self._session_ended()
             await self.supervisor.wind_down(why)

@@ -27,8 +27,10 @@ from backstay_api.kubeconfig import NoConfig
 from .agent import Agent, Machine, Settings, build_agent
 from .config import Config, boot_id, facts, machine_uuid, read_config
 from .disk import RealDisk
+from .drivers.units import UnitFiles
 from .health import Health
 from .real import RealHands
+from .remove import remove
 from .tokens import keep_young
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Entry point of `backstay-agent`."""
     options = _options().parse_args(arguments)
     logs.set_up(json_lines=options.json_logs, verbose=options.verbose)
+    if options.remove:
+        return _remove()
     try:
         config = read_config(options.config)
         machine = Machine(host=config.host, boot_id=boot_id(), uuid=machine_uuid(config.machine_uuid_file))
@@ -53,9 +57,17 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _remove() -> int:
+    why = remove(Path("/run/backstay"), UnitFiles())
+    if why:
+        log.error("not removed", extra={"why": why})
+    return 1 if why else 0
+
+
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="backstay-agent", description="The Backstay agent of one host.")
     parser.add_argument("--config", type=Path, default=Path("/etc/backstay/agent.json"))
+    parser.add_argument("--remove", action="store_true", help="give this host's units back; the agent must be stopped")
     parser.add_argument("--json-logs", action="store_true", help="one JSON object a line")
     parser.add_argument("--verbose", action="store_true")
     return parser

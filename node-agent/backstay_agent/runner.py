@@ -286,7 +286,7 @@ class Runner:
             phase="Stopped" if record.closed else _REPORTED[self.phase],
             released=record.closed,
             revision=record.running_revision if record.may_run else record.revision,
-            healthy=self.phase is Phase.RUNNING and not self._senses.troubles and self._senses.all_seen,
+            healthy=self.phase is Phase.RUNNING and self._senses.is_well,
             restarts=record.restarts,
             since=self._since,
             why=self._reported_why(),
@@ -296,9 +296,7 @@ class Runner:
     def _reported_why(self) -> str:
         if self.phase is Phase.FAILED:
             return self._gave_up
-        if self.phase is Phase.RUNNING and self._senses.troubles:
-            return self._senses.sentence
-        return "" if self.phase is Phase.RUNNING else self._why
+        return self._senses.sentence if self.phase is Phase.RUNNING else self._why
 
     def _resource_reports(self) -> tuple[ResourceReport, ...]:
         if self.phase is not Phase.RUNNING:

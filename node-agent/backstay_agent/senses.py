@@ -32,7 +32,8 @@ class Senses:
         self._tasks: list[asyncio.Task[None]] = []
         self._down: dict[str, str] = {}
         self._unwell: dict[str, str] = {}
-        self._unseen: set[str] = set()
+        self._unclear: dict[str, str] = {}
+        """Resources that are neither plainly up nor plainly down, or were not looked at yet."""
 
     @property
     def troubles(self) -> dict[str, str]:
@@ -40,19 +41,19 @@ class Senses:
         return {**self._unwell, **self._down}
 
     @property
-    def all_seen(self) -> bool:
-        """Every resource was looked at since the watching began."""
-        return not self._unseen
+    def is_well(self) -> bool:
+        """Every resource was looked at, is up and works."""
+        return not self._unclear and not self.troubles
 
     @property
     def sentence(self) -> str:
-        return "; ".join(f"{name}: {why}" for name, why in self.troubles.items())
+        return "; ".join(f"{name}: {why}" for name, why in {**self._unclear, **self.troubles}.items())
 
     def attend(self, resources: Sequence[RenderedResource]) -> None:
         """Begin anew with these."""
         assert not self._tasks, "it is watched already"
         self._down, self._unwell = {}, {}
-        self._unseen = {resource.name for resource in resources}
+        self._unclear = {resource.name: "not looked at yet" for resource in resources}
         for resource in resources:
             self._tasks.append(asyncio.create_task(self._listen(resource), name=f"ear {resource.name}"))
             if resource.probes:
@@ -90,13 +91,14 @@ class Senses:
         return "its driver no longer tells"
 
     def _saw(self, name: str, seen: Seen) -> None:
-        before = (self._down.get(name), name in self._unseen)
+        before = (self._down.pop(name, ""), self._unclear.pop(name, ""))
+        why = seen.why or f"is {seen.state.value.lower()}"
         if seen.state in (State.STOPPED, State.FAILED):
-            self._down[name] = seen.why or f"is {seen.state.value.lower()}"
-        elif seen.state is State.RUNNING:
-            self._down.pop(name, None)
-        self._unseen.discard(name)
-        if before != (self._down.get(name), False):
+            self._down[name] = why
+        elif seen.state is not State.RUNNING:
+            # It may be running, so it is not restarted; it is not known to be, so it is not called healthy.
+            self._unclear[name] = why
+        if before != (self._down.get(name, ""), self._unclear.get(name, "")):
             self._notice()
 
     async def _probe(self, resource: RenderedResource) -> None:

@@ -151,6 +151,20 @@ class Supervisor:
                 log.warning("leftovers not seen", extra={"why": self.trouble})
                 await asyncio.sleep(UNSEEN_S)
 
+    async def stop_strays(self) -> None:
+        """Stop, verifiably, what is recognisably ours but not in the books: nothing of ours may run without a record."""
+        left = await self.leftovers()
+        while strays := [resource for resource in left if not self._is_recorded(resource)]:
+            log.error("stray found", extra={"resources": ", ".join(resource.name for resource in strays)})
+            if await self._stopped(strays):
+                break
+            await asyncio.sleep(ROUNDS_S)
+        self.trouble = ""
+
+    def _is_recorded(self, resource: RenderedResource) -> bool:
+        recorded = [rules.claims(record) for record in self._journal.books.records.values() if record.may_run]
+        return any(rules.claims_of([resource]) & claims for claims in recorded)
+
     async def stop_what_was_found(self, found: Found) -> None:
         """No journal tells what runs: stop, verifiably, all that the inventory lists and all that is recognisably ours."""
         if found.why:

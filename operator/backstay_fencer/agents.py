@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import os
 import signal
 from collections.abc import Mapping
@@ -63,7 +64,8 @@ class RealAgents:
         try:
             async with asyncio.timeout(seconds(device.timeout)):
                 return await ask(device.parameters or {}, secret, run_process)
-        except (TimeoutError, OSError, ValueError):
+        except (TimeoutError, OSError, ValueError, LookupError, http.client.HTTPException):
+            # A parameter that is missing or odd, or a device that talks nonsense: it did not name its machine.
             return None
 
 

@@ -195,6 +195,15 @@ async def a_start_that_takes_too_long_is_given_up_and_stopped() -> None:
 
 
 @story
+async def a_units_own_time_limit_holds_where_the_manifest_has_none() -> None:
+    text = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sleep 1000\nTimeoutStartSec=1\n"
+    slow = install("d-own.service", text)
+    async with systemd() as (driver, _):
+        await refused(driver.start(slow, timeout_s=100), StartFailed, "d-own.service failed: it took too long")
+        await driver.stop(slow, timeout_s=5)
+
+
+@story
 async def a_unit_that_will_not_go_is_killed() -> None:
     script = "trap '' TERM; touch /run/d-deaf; while :; do sleep 1; done"
     stubborn = install("d-stubborn.service", f'[Service]\nExecStart=/bin/sh -c "{script}"\n')

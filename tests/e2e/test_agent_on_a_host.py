@@ -13,7 +13,7 @@ import yaml
 from backstay_api import lease as leases
 from backstay_cli.enrol import wanted_for
 from backstay_dev.lab import Lab
-from backstay_dev.shell import wait_until
+from backstay_dev.shell import LabError, wait_until
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
 
@@ -180,3 +180,17 @@ def _change_lease(site: Site, how: Callable[[leases.HostLease], leases.HostLease
         return True
 
     wait_until(written, timeout_s=20, what="the lease is written")
+
+
+def test_a_removed_agent_leaves_no_drop_in_behind(site: Site) -> None:
+    command = ("env", "PYTHONPATH=/opt/backstay", "python3", "-m", "backstay_agent.main", "--remove")
+    drop_in = "/etc/systemd/system/web.service.d/zz-backstay.conf"
+    secured = json.dumps({"spec": {"secured": ["web.service"]}})
+    site.plane.kubectl("patch", "hostassignment", "n1", "--type=merge", "-p", secured)
+    wait_until(lambda: site.host.path(drop_in).exists(), timeout_s=20, what="the drop-in of a candidate")
+    with pytest.raises(LabError, match="the agent runs"):
+        site.host.run(*command)
+    site.host.run("systemctl", "stop", "backstay-agent.service")
+    site.host.run(*command)
+    assert not site.host.path(drop_in).exists()
+    assert "zz-backstay" not in site.host.run("systemctl", "cat", "web.service")

@@ -333,3 +333,14 @@ async def test_whether_it_may_start_is_asked_again_when_it_is_its_turn() -> None
     await asyncio.sleep(10)
     assert world.machine.log == [f"stop {ADDRESS}", f"stop {UNIT}"] or world.machine.log == []
     assert not world.machine.running
+
+
+@in_virtual_time
+async def test_what_is_ours_but_in_no_record_is_stopped_by_the_next_agent() -> None:
+    world = await running()
+    await world.kill_agent()
+    world.machine.up(unit(unit="stray.service"))
+    world.start_agent()
+    await world.until(lambda: not world.runs("unit stray.service"))
+    await world.phase_is("Running")
+    assert world.machine.log == [f"start {UNIT}", f"start {ADDRESS}", "stop unit stray.service"]

@@ -61,16 +61,16 @@ FITS = "every right was used, and none was missing"
             id="one too few",
         ),
         pytest.param(
-            [right(OPERATOR, "get", "haservices")],
-            [request(OPERATOR, "get", "haservices", namespace="shop")],
+            [right(OPERATOR, "list", "haservices")],
+            [request(OPERATOR, "list", "haservices", namespace="shop")],
             FITS,
             id="a right for the cluster is used in a namespace",
         ),
         pytest.param(
-            [right(OPERATOR, "get", "haservices", namespace="shop")],
-            [request(OPERATOR, "get", "haservices", namespace="other", refused=True)],
-            "granted and never used: operator: get haservices.backstay.dev in shop\n"
-            "asked for and not granted: operator: get haservices.backstay.dev in other",
+            [right(OPERATOR, "list", "haservices", namespace="shop")],
+            [request(OPERATOR, "list", "haservices", namespace="other", refused=True)],
+            "granted and never used: operator: list haservices.backstay.dev in shop\n"
+            "asked for and not granted: operator: list haservices.backstay.dev in other",
             id="a right in one namespace is none in another",
         ),
         pytest.param(
@@ -80,6 +80,7 @@ FITS = "every right was used, and none was missing"
             id="what one agent needs, all need",
         ),
         pytest.param([right("system:serviceaccount:shop:web", "get", "hosts")], [], FITS, id="others are not ours"),
+        pytest.param([right(OPERATOR, "get", "hosts")], [], FITS, id="used only after a conflict"),
         pytest.param([right(OPERATOR, "confirm", "fencerequests")], [], FITS, id="a verb only policies ask for"),
     ],
 )
@@ -89,10 +90,10 @@ def test_report(rights: list[Right], requests: list[dict[str, Any]], expected: s
 
 def test_runs_add_up() -> None:
     tally = Tally()
-    rights = [right(OPERATOR, verb, "hosts") for verb in ("get", "list")]
-    tally.add(rights, [request(OPERATOR, "get", "hosts")])
-    assert [need.verb for need in tally.report().excess] == ["list"]
+    rights = [right(OPERATOR, verb, "hosts") for verb in ("list", "patch")]
     tally.add(rights, [request(OPERATOR, "list", "hosts")])
+    assert [need.verb for need in tally.report().excess] == ["patch"]
+    tally.add(rights, [request(OPERATOR, "patch", "hosts")])
     assert tally.report().fits
 
 

@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
+from backstay_api import lease as leases
 from backstay_api.errors import Conflict
 from backstay_api.kinds import EVENTS
 from backstay_api.memory import Fate
-from backstay_api.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS
+from backstay_api.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS, HOST_LEASES
 from backstay_dev.virtualtime import in_virtual_time, run
 from backstay_operator.planner.plan import plan
 from control_scene import Scene, until
@@ -169,9 +170,11 @@ async def test_a_lost_event_is_repaired_by_the_next_list_and_a_ghost_dropped() -
         scene.weather["op"].deaf = True
         scene.add_service("new")
         scene.cluster.delete(HA_SERVICES, ("shop", "old"))
+        scene.cluster.delete(HOST_LEASES, (leases.NAMESPACE, "n1"))
         assert await until(lambda: "shop/new" in operator.mirror.world.services, limit_s=61) > 1
         assert "shop/old" not in operator.mirror.world.services
-        assert operator.mirror.counts["ghost_dropped"] == 1
+        await until(lambda: not operator.mirror.world.leases, limit_s=1)
+        assert operator.mirror.counts["ghost_dropped"] == 2
 
 
 @in_virtual_time

@@ -130,8 +130,13 @@ def _taken_by_another(record: Record, books: Books) -> Refused | None:
 
 def claims(record: Record) -> frozenset[str]:
     """What only one open instance on a host may have."""
+    return claims_of((*record.resources, *record.wanted))
+
+
+def claims_of(resources: Sequence[RenderedResource]) -> frozenset[str]:
+    """The units, addresses and commands among these, by names that no two share."""
     found: set[str] = set()
-    for resource in (*record.resources, *record.wanted):
+    for resource in resources:
         if resource.systemd:
             found.add(f"unit {resource.systemd.unit}")
         if resource.virtual_ip:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from backstay_api.plain import Command
 
 DEFAULT_CHECK_S: Final = 20.0
+# A check is the only one who sees a program that lives and does not work.
+CHECK_PERIOD_S: Final = 10.0
 # How soon a check that said "not yet" is asked again: at first often, then once a second.
 _FIRST_WAIT_S: Final = 0.05
 _LONGEST_WAIT_S: Final = 1.0
@@ -119,11 +121,12 @@ class CommandDriver:
             return Seen(State.UNKNOWN, f"systemd cannot be asked about {unit}: {error}")
 
     async def changes(self, resource: RenderedResource) -> AsyncGenerator[Seen, None]:
-        """First what it is now, then every change that its unit or its control group tells of."""
+        """First what it is now, then every change: its unit and its control group tell, and its check is asked regularly."""
         last: Seen | None = None
         unit = unit_name(_command(resource))
         with _as_start_failed(unit):
-            async with self._manager.watch(unit) as watch, aclosing(_bells(unit, watch)) as bells:
+            period_s = CHECK_PERIOD_S if _command(resource).check else None
+            async with self._manager.watch(unit) as watch, aclosing(_bells(unit, watch, period_s)) as bells:
                 async for _ in bells:
                     seen = await self.check(resource)
                     if seen != last:
@@ -251,8 +254,8 @@ async def _bell_or(watch: Watch, wait_s: float | None) -> float:
     return min(2 * (wait_s or 0), _LONGEST_WAIT_S)
 
 
-async def _bells(unit: str, watch: Watch) -> AsyncGenerator[None, None]:
-    """Once now, then whenever the unit or what lives in it may have changed."""
+async def _bells(unit: str, watch: Watch, period_s: float | None) -> AsyncGenerator[None, None]:
+    """Once now, then whenever the unit or what lives in it may have changed, and regularly if there is a period."""
     news = asyncio.Event()
     groups: dict[Path, asyncio.Task[None]] = {}
     unit_task = asyncio.create_task(_ring(_changes_of(watch), news))
@@ -262,7 +265,9 @@ async def _bells(unit: str, watch: Watch) -> AsyncGenerator[None, None]:
                 if group.exists() and (group not in groups or groups[group].done()):
                     groups[group] = asyncio.create_task(_ring(cgroups.life(group), news))
             yield
-            await news.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(period_s):
+                    await news.wait()
             news.clear()
     finally:
         for task in (unit_task, *groups.values()):

@@ -34,6 +34,8 @@ class Watch:
     properties: Properties = field(default_factory=dict)
     lost: str = ""
     """Why nothing is known at present; empty while it is."""
+    referenced_on: Bus | None = None
+    """The connection that keeps the unit in systemd's memory for us."""
     _bell: asyncio.Event = field(default_factory=asyncio.Event)
     _unlisten: Callable[[], None] | None = None
 
@@ -98,6 +100,12 @@ class Manager:
     async def properties(self, unit: str) -> Properties:
         """All properties of the unit, with those of its own type, as they are now. Raises BusError."""
         return await self._read(await self._connected(), await self.load(unit))
+
+    async def default_timeout_us(self, of: str) -> int:
+        """How long `Start` or `Stop` may take for units that do not say it themselves. Raises BusError."""
+        bus = await self._connected()
+        (found,) = await bus.call(Member(_ROOT, _PROPERTIES, "Get"), "ss", _MANAGER, f"DefaultTimeout{of}USec")
+        return int(found[1])
 
     async def start(self, unit: str) -> None:
         """Queue a start. From its answer on the unit's `Job` tells whether it is still under way. Raises BusError."""
@@ -170,7 +178,7 @@ class Manager:
         finally:
             self._watches.discard(watch)
             watch.detach()
-            if self._bus is not None:
+            if self._bus is not None and watch.referenced_on is self._bus:
                 self._bus.post(Member(watch.path, UNIT, "Unref"))
 
     async def refresh(self, watch: Watch) -> None:
@@ -261,8 +269,10 @@ class Manager:
     async def _attach(self, bus: Bus, watch: Watch) -> None:
         (watch.path,) = await bus.call(Member(_ROOT, _MANAGER, "LoadUnit"), "s", watch.unit)
         # While we look at it systemd must not forget why it failed, nor read it from disk again for each question.
-        with suppress(BusError):
-            await bus.call(Member(watch.path, UNIT, "Ref"))
+        if watch.referenced_on is not bus:
+            watch.referenced_on = bus
+            with suppress(BusError):
+                await bus.call(Member(watch.path, UNIT, "Ref"))
         changed = Member(watch.path, _PROPERTIES, "PropertiesChanged")
         unlisten = await bus.listen(changed, watch.on_signal)
         try:

@@ -25,6 +25,9 @@ from .units import UnitFiles, refusal
 
 # A restart of systemd or D-Bus is over within a second or two; only then "unknown" is news.
 LOST_GRACE_S: Final = 5.0
+# A unit with a time limit of its own is given up by systemd first, which says why.
+SLACK_S: Final = 1.0
+FOREVER_US: Final = (1 << 64) - 1
 
 _STATES: Final = {
     "active": State.RUNNING,
@@ -90,6 +93,8 @@ class SystemdDriver:
                 for member in _members(unit, watch.properties):
                     await self._make_startable(member, watch.properties if member == unit else None)
                     self._files.open_gate(member)
+                if resource.timeouts.start is None:
+                    timeout_s = await self._own_limit_s("Start", watch.properties) or timeout_s
                 try:
                     async with asyncio.timeout(timeout_s):
                         await self._up(watch)
@@ -105,6 +110,8 @@ class SystemdDriver:
             members = await self._members(unit)
             for member in members:
                 self._files.shut_gate(member)
+            if resource.timeouts.stop is None:
+                timeout_s = await self._own_limit_s("Stop", await self._manager.properties(unit)) or timeout_s
             for member in members:
                 await bring_down(self._manager, member, timeout_s)
         except (BusError, OSError) as error:
@@ -202,6 +209,13 @@ class SystemdDriver:
                     why = why_skipped(watch.unit, watch.properties) or why_down(watch.unit, watch.properties)
                     raise StartFailed(await self._with_words(why, watch))
             await watch.changed()
+
+    async def _own_limit_s(self, of: str, properties: Properties) -> float | None:
+        """How long the unit itself wants to be waited for; None if it says nothing, or for ever."""
+        own_us = int(properties.get(f"Timeout{of}USec", FOREVER_US))
+        if own_us == FOREVER_US or own_us == await self._manager.default_timeout_us(of):
+            return None
+        return own_us / 1_000_000 + SLACK_S
 
     async def _with_words(self, why: str, watch: Watch) -> str:
         return with_words(why, await last_words(watch.properties))

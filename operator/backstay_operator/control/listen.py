@@ -18,7 +18,7 @@ from backstay_api.errors import ApiError
 from backstay_api.informer import LEASE_BACKOFF, Backoff, Informer
 from backstay_api.kinds import Kind
 from backstay_api.object_kinds import HOST_LEASES
-from backstay_operator.control.mirror import ALL_KINDS, OWN_KINDS, Mirror, unread
+from backstay_operator.control.mirror import ALL_KINDS, Mirror, unread
 
 log = logging.getLogger(__name__)
 
@@ -119,13 +119,14 @@ class Resync:
             except TimeoutError:
                 pass
             self._wanted.clear()
-            for kind in OWN_KINDS:
+            for kind in ALL_KINDS:
                 await self.once(kind)
 
     async def once(self, kind: Kind[Any]) -> bool:
         """Hold one kind against a list; False if the list could not be had."""
         try:
-            listing = await self._api.list(unread(kind), timeout_s=_LIST_TIMEOUT_S)
+            namespace = leases.NAMESPACE if kind is HOST_LEASES else ""
+            listing = await self._api.list(unread(kind), namespace, timeout_s=_LIST_TIMEOUT_S)
         except ApiError as error:
             log.warning("list failed", extra={"kind": kind.kind, "why": str(error)})
             return False

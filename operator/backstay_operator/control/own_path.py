@@ -108,7 +108,8 @@ class OwnPathWatch:
             if await self._ask():
                 self.last_ok_sent_s = sent_s
             self.judge()
-            period_s = min(PERIOD_S, self._limit_s / 2)
+            # Often enough that an answer may take most of the limit before we doubt ourselves.
+            period_s = min(PERIOD_S, self._limit_s / 4)
             await asyncio.sleep(max(0.0, sent_s + period_s - self._clock()))
 
     @property

@@ -34,6 +34,8 @@ HEARTBEAT_S: Final = 5.0
 """A plan is made at least so often: some wishes end by wall time, and liveness is judged by the age of the last plan."""
 AT_LEAST_S: Final = 0.002
 """A deadline that is already over must not make the loop spin."""
+BREATH_S: Final = 0.05
+"""After a plan that took long, at most so long (and no longer than it took) is left to hearing and writing first."""
 WRITERS: Final = 16
 TELLERS: Final = 4
 
@@ -61,6 +63,7 @@ class Reconciler:
         self._poked = asyncio.Event()
         self._urgent = asyncio.Event()
         self._wake_at_s = 0.0
+        self._took_s = 0.0
         self._writers = asyncio.Semaphore(WRITERS)
         self._tellers = asyncio.Semaphore(TELLERS)
         parts.mirror.on_change(self.poke)
@@ -97,7 +100,8 @@ class Reconciler:
             return ()
         plan = parts.plan(parts.mirror.snapshot())
         facts.waiting_for, facts.planned_at_s, facts.plan_actions = "", now_s, len(plan.actions)
-        facts.plan.add(parts.clock() - now_s)
+        self._took_s = parts.clock() - now_s
+        facts.plan.add(self._took_s)
         turn = self._turns.take(plan.actions, now_s=now_s, leads=parts.leader.leads())
         wakes = (plan.wake_at_s, turn.wake_at_s, now_s + HEARTBEAT_S)
         self._wake_at_s = max(now_s + AT_LEAST_S, min(at_s for at_s in wakes if at_s is not None))
@@ -113,6 +117,7 @@ class Reconciler:
                 await self._urgent.wait()
         except TimeoutError:
             pass
+        await asyncio.sleep(min(self._took_s, BREATH_S))
         self._poked.clear()
         self._urgent.clear()
 

@@ -1,0 +1,159 @@
+"""Operator and fencer as processes with exactly the chart's identities, policies on, agents on paper: nothing is forbidden.
+
+A service starts, its host is lost, a person confirms, it runs elsewhere, it is deleted. What each program asked the API
+server for is held against its roles.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backstay_api.generate.files import CHART, REPOSITORY
+from backstay_api.http import ApiConfig, HttpApi
+from backstay_api.names import SYSTEM_NAMESPACE
+from backstay_api.rbac import FENCING_NAMESPACE, agent_account
+from backstay_cli.enrol import wanted_for
+from backstay_dev.audit import Tally
+from backstay_dev.controlplane import ControlPlane
+from backstay_dev.shell import Child, LabError, spawn_python
+from paper_agents import PaperAgent, until
+
+pytestmark = pytest.mark.api
+
+SERVICE = {
+    "apiVersion": "backstay.dev/v1alpha1",
+    "kind": "HAService",
+    "metadata": {"name": "web", "namespace": "default"},
+    "spec": {
+        "resources": [
+            {"name": "server", "systemd": {"unit": "web.service"}},
+            {"name": "address", "virtualIP": {"address": "192.0.2.10/24"}},
+        ]
+    },
+}
+
+
+@pytest.fixture
+def plane(tmp_path: Path) -> Iterator[ControlPlane]:
+    with ControlPlane(tmp_path) as plane:
+        plane.helm("install", "backstay", REPOSITORY / CHART, "--namespace", SYSTEM_NAMESPACE, "--create-namespace")
+        yield plane
+
+
+@pytest.fixture
+def programs(plane: ControlPlane, tmp_path: Path) -> Iterator[list[Child]]:
+    def start(name: str, *arguments: str) -> Child:
+        identity = plane.kubeconfig_for(SYSTEM_NAMESPACE, f"backstay-{name}")
+        options = ["--kubeconfig", str(identity), *arguments]
+        return spawn_python(name, f"backstay_{name}.main", options, tmp_path)
+
+    running = [start("operator", "--health-port", "0"), start("fencer")]
+    yield running
+    for child in running:
+        child.kill()
+
+
+def test_a_service_lives_and_moves_and_nothing_is_forbidden(plane: ControlPlane, programs: list[Child]) -> None:
+    asyncio.run(story(plane))
+    tally = Tally()
+    tally.take(plane)
+    report = tally.report()
+    assert report.missing == (), report.text()
+    # Not in this story: a token that grows old, a BMC that can be asked for `off`, a request that nobody needs any more.
+    expected = {
+        "agent: create serviceaccounts/token in backstay-hosts",
+        "fencer: get fencerequests.backstay.dev",
+        "fencer: get leases.coordination.k8s.io in backstay-hosts",
+        "operator: delete fencerequests.backstay.dev",
+    }
+    assert {str(need) for need in report.excess} <= expected, report.text()
+    assert all(child.running for child in programs)
+
+
+async def story(plane: ControlPlane) -> None:
+    plane.kubectl(
+        *("create", "secret", "generic", "bmc", "--namespace", FENCING_NAMESPACE),
+        *("--from-literal=username=u", "--from-literal=password=p"),
+    )
+    for name in ("n1", "n2"):
+        enrol(plane, name)
+    agents = {name: PaperAgent(api_of(plane, name), name) for name in ("n1", "n2")}
+    tasks = {name: asyncio.create_task(agent.run()) for name, agent in agents.items()}
+    await until("both hosts are ready", lambda: told(plane, "hosts", "Ready") == {"n1": "True", "n2": "True"})
+    plane.kubectl("apply", "-f", "-", stdin=json.dumps(SERVICE))
+    await until("it runs", lambda: told(plane, "haservices", "Ready").get("web") == "True")
+    first = next(name for name, agent in agents.items() if agent.runs)
+    other = "n2" if first == "n1" else "n1"
+
+    tasks[first].cancel()
+    await until("its host is to be fenced", lambda: fences(plane, "Off"))
+    confirm(plane)
+    await until("it runs elsewhere", lambda: agents[other].runs)
+
+    plane.kubectl("delete", "haservice", "web", "--wait=false")
+    await until("it is gone, with all that belonged to it", lambda: is_gone(plane))
+    for task in tasks.values():
+        task.cancel()
+    await asyncio.wait(tasks.values())
+    for agent in agents.values():
+        await agent.api.close()
+
+
+# Nobody listens at that port: this BMC never answers, so a person must say what they have seen.
+BMC = {
+    "name": "bmc",
+    "agent": "fence_redfish",
+    "parameters": {"ip": "127.0.0.1", "ipport": "1"},
+    "secretRef": {"name": "bmc"},
+}
+
+
+def enrol(plane: ControlPlane, name: str) -> None:
+    for one in wanted_for(name, heartbeat="lab", fencing={"levels": [{"name": "bmc", "devices": [BMC]}]}):
+        plane.kubectl("create", "-f", "-", stdin=json.dumps(one.kind.to_wire(one.body)))
+
+
+def api_of(plane: ControlPlane, host: str) -> HttpApi:
+    token = plane.token_for("backstay-hosts", agent_account(host))
+    return HttpApi(
+        ApiConfig(servers=(plane.url,), ca_file=str(plane.ca_file), token=lambda: token), rng=random.Random(1)
+    )
+
+
+def items(plane: ControlPlane, plural: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = plane.request("GET", f"/apis/backstay.dev/v1alpha1/{plural}")["items"]
+    return found
+
+
+def told(plane: ControlPlane, plural: str, type_: str) -> dict[str, str]:
+    """The status of one condition, by name of the object."""
+    return {
+        one["metadata"]["name"]: condition["status"]
+        for one in items(plane, plural)
+        for condition in one.get("status", {}).get("conditions", ())
+        if condition["type"] == type_
+    }
+
+
+def fences(plane: ControlPlane, want: str) -> list[str]:
+    return [one["metadata"]["name"] for one in items(plane, "fencerequests") if one["spec"]["want"] == want]
+
+
+def confirm(plane: ControlPlane) -> None:
+    (name,) = fences(plane, "Off")
+    word = {"spec": {"confirm": {"by": "ann", "at": "2026-01-01T00:00:00Z", "reason": "pulled the plug"}}}
+    patch = ("patch", "fencerequest", name, "--type=merge", f"--patch={json.dumps(word)}", "--as=ann")
+    with pytest.raises(LabError, match="forbidden"):
+        plane.kubectl(*patch, "--as-group=developers")
+    plane.kubectl(*patch, "--as-group=backstay:fence-confirmers")
+
+
+def is_gone(plane: ControlPlane) -> bool:
+    return not any(items(plane, plural) for plural in ("haservices", "hainstances", "resourceclaims"))
