@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +18,6 @@ LAST_LINES: Final = 60
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0: every run was good (with --mutants: every mutant was found)."""
     options = _parser().parse_args(argv)
-    _fix_hashes()
     logging.disable(logging.CRITICAL)
     if options.mutants:
         from backstay_dev.simulator import mutants
@@ -99,13 +97,6 @@ def _verdict(result: Any) -> str:
 def _words(summary: dict[str, Any]) -> str:
     what = ", ".join(f"{count} {name}" for name, count in summary["counts"].items())
     return f"{summary['seeds']} seeds, {len(summary['bad'])} bad; {summary['virtual_s']} virtual s: {what}"
-
-
-def _fix_hashes() -> None:
-    """Sets of strings iterate alike in every run only with a fixed hash seed: one seed shall be one story."""
-    if os.environ.get("PYTHONHASHSEED") != "0":
-        os.environ["PYTHONHASHSEED"] = "0"
-        os.execv(sys.executable, [sys.executable, "-m", "backstay_dev.simulate", *sys.argv[1:]])
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -215,7 +215,11 @@ def streams_break(chaos: Chaos) -> None:
 def broken_bmc(chaos: Chaos) -> None:
     bmc = chaos.world.bmcs[chaos.a_machine().name]
     field, words = chaos.rng.choice(
-        [("is_reachable", "does not answer"), ("ignores_off", "says yes to off and does nothing"), ("says_on", "says on for ever")]
+        [
+            ("is_reachable", "does not answer"),
+            ("ignores_off", "says yes to off and does nothing"),
+            ("says_on", "says on for ever"),
+        ]
     )
     chaos.world.story.tell(f"the BMC of {bmc.machine.name}", words)
     setattr(bmc, field, field != "is_reachable")
@@ -234,9 +238,7 @@ def confirm(chaos: Chaos) -> None:
     """A person who sees a machine without power says so, for the session that ran in it."""
     for request in chaos.world.cluster.bodies(FENCE_REQUESTS):
         machine = chaos.world.machines.get(request["spec"]["host"])
-        is_over = machine is not None and (
-            not machine.is_on or machine.boot_id != request["spec"]["session"]["bootID"]
-        )
+        is_over = machine is not None and (not machine.is_on or machine.boot_id != request["spec"]["session"]["bootID"])
         if is_over and "confirm" not in request["spec"]:
             word = {"by": "alice", "at": chaos.world.wall(), "reason": "I have seen it"}
             chaos.world.patch(FENCE_REQUESTS, ("", request["metadata"]["name"]), {"spec": {"confirm": word}})
@@ -343,7 +345,29 @@ def bad_resource(chaos: Chaos) -> None:
 FAULTS: Final[Mapping[str, Fault]] = {
     each.__name__: each
     for each in (
-        crash, agent_crash, freeze, power_loss, short_power_loss, reboot, hang, partition, operator_cut, api_outage, long_outage, watch_lag, streams_break, broken_bmc, glitch,
-        confirm, edit, switch_state, delete_service, move, maintain, remove_host, resource_dies, bad_resource,
+        crash,
+        agent_crash,
+        freeze,
+        power_loss,
+        short_power_loss,
+        reboot,
+        hang,
+        partition,
+        operator_cut,
+        api_outage,
+        long_outage,
+        watch_lag,
+        streams_break,
+        broken_bmc,
+        glitch,
+        confirm,
+        edit,
+        switch_state,
+        delete_service,
+        move,
+        maintain,
+        remove_host,
+        resource_dies,
+        bad_resource,
     )
-}  # fmt: skip
+}

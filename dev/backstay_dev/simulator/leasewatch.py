@@ -80,7 +80,9 @@ class LeaseWatch:
         renewed_s = self.renewed_s.get(old.host, float("-inf"))
         sent = self.sends[actor, old.host]
         if not any(at_s - renewed_s >= limit_s and at_s - since_s >= limit_s for at_s, since_s in sent):
-            since = ", ".join(f"sent {now_s - at_s:.1f} s ago, whole for {at_s - since_s:.1f} s then" for at_s, since_s in sent)
+            since = ", ".join(
+                f"sent {now_s - at_s:.1f} s ago, whole for {at_s - since_s:.1f} s then" for at_s, since_s in sent
+            )
             self.accuse(
                 f"{actor} seals {old.host} after {now_s - renewed_s:.1f} s of silence, of which it could hear less"
                 f" than {limit_s:.1f} s ({since})"

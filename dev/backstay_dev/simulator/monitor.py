@@ -71,7 +71,9 @@ class Monitor:
         if owned.is_exclusive and len(places) > 1:
             self.accuse(f"TWO ACTIVE COPIES of {owned.service}: {identity} starts on {machine.name}, {_where(places)}")
         if identity.startswith("address"):
-            others = [s for s, at in self.active.items() for n, ids in at.items() if identity in ids and n != machine.name]
+            others = [
+                s for s, at in self.active.items() for n, ids in at.items() if identity in ids and n != machine.name
+            ]
             if others:
                 self.accuse(f"{identity} is up twice: on {machine.name} and for {', '.join(others)}")
 
@@ -146,7 +148,9 @@ class Monitor:
         key = (uid, spec["epoch"])
         known = self.grants.setdefault(key, spec["grant"])
         if known != spec["grant"]:
-            self.accuse(f"{name}: epoch {spec['epoch']} is granted twice: to {known['host']} and {spec['grant']['host']}")
+            self.accuse(
+                f"{name}: epoch {spec['epoch']} is granted twice: to {known['host']} and {spec['grant']['host']}"
+            )
 
     def _note_holder(self, uid: str, spec: Mapping[str, Any]) -> None:
         if uid in self.holding:
@@ -186,7 +190,9 @@ class Monitor:
             is_new = is_new and self.open_epoch.get(uid) == report["epoch"]  # what is closed may be said again
             runs = self.active[_service(report["name"])].get(host)
             if is_new and runs and self._is_exclusive(report["name"]):
-                self.accuse(f"{host} says that {report['name']} epoch {report['epoch']} is released, but {_list(runs)} runs")
+                self.accuse(
+                    f"{host} says that {report['name']} epoch {report['epoch']} is released, but {_list(runs)} runs"
+                )
         if set(session.get("supersedes") or ()) - set((old.get("session") or {}).get("supersedes") or ()):
             self._superseding(host, session["nonce"])
 

@@ -150,7 +150,11 @@ MUTANTS: Final = (
         "supersede without stopping",
         "fencing",
         (
-            Edit(f"{AGENT}/supervisor.py", "        while left := _may_still_run(self._journal.books):", "        while left := list[str]():"),
+            Edit(
+                f"{AGENT}/supervisor.py",
+                "        while left := _may_still_run(self._journal.books):",
+                "        while left := list[str]():",
+            ),
             Edit(f"{AGENT}/core/books.py", "        assert not exclusive,", "        assert True,"),
         ),
         is_quick=True,
@@ -159,7 +163,11 @@ MUTANTS: Final = (
         "fence reads kept by host instead of by session",
         "refencing",
         (
-            Edit(f"{FENCER}/worker.py", "from dataclasses import dataclass, replace", "from dataclasses import dataclass, field, replace"),
+            Edit(
+                f"{FENCER}/worker.py",
+                "from dataclasses import dataclass, replace",
+                "from dataclasses import dataclass, field, replace",
+            ),
             Edit(
                 f"{FENCER}/worker.py",
                 "    wall: Callable[[], str]\n",
@@ -197,8 +205,16 @@ MUTANTS: Final = (
                 "    return world.now_s - max(seen.first_seen_s, world.own_path.recovered_s)",
                 "    return world.now_s - seen.first_seen_s",
             ),
-            Edit(f"{PLANNER}/liveness.py", "    own = world.own_path\n    if not own.healthy:\n        return False\n", "    own = world.own_path\n    return True\n"),
-            Edit(f"{CONTROL}/mirror.py", "            self.world.leases[host] = replace(seen, first_seen_s=now_s)", "            pass"),
+            Edit(
+                f"{PLANNER}/liveness.py",
+                "    own = world.own_path\n    if not own.healthy:\n        return False\n",
+                "    own = world.own_path\n    return True\n",
+            ),
+            Edit(
+                f"{CONTROL}/mirror.py",
+                "            self.world.leases[host] = replace(seen, first_seen_s=now_s)",
+                "            pass",
+            ),
         ),
     ),
 )
@@ -210,7 +226,14 @@ def main(only: str, output: str) -> int:
     with ThreadPoolExecutor(max_workers=2) as pool:
         verdicts = list(pool.map(judge, chosen))
     if output == "json":
-        print(json.dumps([{"mutant": v.mutant.name, "profile": v.mutant.profile, "seeds": v.seeds, "why": v.why} for v in verdicts]))
+        print(
+            json.dumps(
+                [
+                    {"mutant": v.mutant.name, "profile": v.mutant.profile, "seeds": v.seeds, "why": v.why}
+                    for v in verdicts
+                ]
+            )
+        )
     else:
         print(table(verdicts))
     return 0 if all(verdict.seeds is not None for verdict in verdicts) else 1
@@ -234,13 +257,20 @@ def break_copy(mutant: Mutant, folder: Path) -> list[Path]:
     for edit in mutant.edits:
         path = folder / edit.file
         text = path.read_text()
-        assert text.count(edit.old) == 1, f"{mutant.name}: {edit.file} has this {text.count(edit.old)} times:\n{edit.old}"
+        assert text.count(edit.old) == 1, (
+            f"{mutant.name}: {edit.file} has this {text.count(edit.old)} times:\n{edit.old}"
+        )
         path.write_text(text.replace(edit.old, edit.new))
     return [folder / root for root in ROOTS]
 
 
 def _simulate(roots: Sequence[Path], profile: str, folder: Path) -> dict[str, Any]:
-    environment = {**os.environ, "PYTHONPATH": ":".join(map(str, roots)), "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": ":".join(map(str, roots)),
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     argv = [sys.executable, "-m", "backstay_dev.simulate", "--profile", profile, "--seeds", str(MOST_SEEDS)]
     argv += ["--processes", "1", "--stop", "-o", "json"]
     done = subprocess.run(argv, cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -254,4 +284,6 @@ def table(verdicts: Sequence[Verdict]) -> str:
     rows = [("mutant", "faults", "seeds", "what the monitor said")]
     rows += [(v.mutant.name, v.mutant.profile, str(v.seeds or "-"), v.why[:110]) for v in verdicts]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return "\n".join("  ".join([*(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)), row[3]]) for row in rows)
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)), row[3]]) for row in rows
+    )

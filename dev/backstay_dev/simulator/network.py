@@ -104,7 +104,9 @@ class Network:
         if request.is_write and self._happens(rates.late_write):
             late_s = self.rng.uniform(0, rates.late_s)
             if request.resource != "leases.coordination.k8s.io":
-                self.tell(request.actor, f"sends a {request.verb} of {request.resource} that will be {late_s:.1f} s late")
+                self.tell(
+                    request.actor, f"sends a {request.verb} of {request.resource} that will be {late_s:.1f} s late"
+                )
             return Fate(request_delay_s=late_s)
         if self._happens(rates.answer_lost):
             return Fate(request_delay_s=self._brief_s(), answer_lost=True)

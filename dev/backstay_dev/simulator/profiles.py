@@ -21,6 +21,7 @@ class Drawn:
 
 
 Draw = Callable[[random.Random], Drawn]
+_CALM: Final = Rates()
 
 
 def swarm(rng: random.Random) -> Drawn:
@@ -75,7 +76,7 @@ def _rates(rng: random.Random) -> Rates:
 
 
 def _aimed(
-    faults: Sequence[str], *, operators: int = 2, rates: Rates = Rates(), every_s: float = 2.0, lasts_s: float = 60.0
+    faults: Sequence[str], *, operators: int = 2, rates: Rates = _CALM, every_s: float = 2.0, lasts_s: float = 60.0
 ) -> Draw:
     """The same small world each time, and only these faults."""
 
@@ -103,5 +104,7 @@ PROFILES: Final[Mapping[str, Draw]] = {
     "fencing": _aimed(["partition", "hang", "broken_bmc", "reboot", "power_loss", "crash"], operators=1, every_s=2.0),
     "refencing": _aimed(["short_power_loss", "partition"], operators=1, every_s=4.0, lasts_s=90.0),
     "outages": _aimed(["long_outage", "operator_cut"], every_s=6.0, lasts_s=150.0),
-    "reboots": _aimed(["reboot", "reboot", "partition", "watch_lag"], rates=Rates(stale_read=0.3, stale_s=20.0), every_s=1.5),
+    "reboots": _aimed(
+        ["reboot", "reboot", "partition", "watch_lag"], rates=Rates(stale_read=0.3, stale_s=20.0), every_s=1.5
+    ),
 }

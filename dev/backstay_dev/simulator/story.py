@@ -56,7 +56,9 @@ def _instance(before: Raw | None, after: Raw | None) -> list[str]:
         lines.append(f"{name}: epoch {new['epoch']} granted to {grant['host']} session {_short(session)}")
     if before is None:
         lines.append(f"{name} exists, for service {new['service']['name']}")
-    if after["metadata"].get("deletionTimestamp") and not (before or {"metadata": {}})["metadata"].get("deletionTimestamp"):
+    if after["metadata"].get("deletionTimestamp") and not (before or {"metadata": {}})["metadata"].get(
+        "deletionTimestamp"
+    ):
         lines.append(f"{name} is marked for deletion")
     return lines
 
@@ -86,8 +88,14 @@ def _orders(before: Raw | None, after: Raw) -> list[str]:
     lines = []
     for uid, entry in new.items():
         was = old.get(uid, {})
-        if (entry["epoch"], entry["want"], entry.get("revision")) != (was.get("epoch"), was.get("want"), was.get("revision")):
-            lines.append(f"orders {host}: {entry['name']} epoch {entry['epoch']} {entry['want']} ({entry.get('why', '')})")
+        if (entry["epoch"], entry["want"], entry.get("revision")) != (
+            was.get("epoch"),
+            was.get("want"),
+            was.get("revision"),
+        ):
+            lines.append(
+                f"orders {host}: {entry['name']} epoch {entry['epoch']} {entry['want']} ({entry.get('why', '')})"
+            )
     return lines
 
 
@@ -103,7 +111,9 @@ def _says(before: Raw | None, after: Raw) -> list[str]:
         before_it = was.get(uid, {})
         if any(report.get(f) != before_it.get(f) for f in ("epoch", "phase", "released", "healthy")):
             state = "released" if report.get("released") else report["phase"]
-            unwell = "" if report.get("healthy", True) or state == "released" else f", not healthy ({report.get('why', '')})"
+            unwell = (
+                "" if report.get("healthy", True) or state == "released" else f", not healthy ({report.get('why', '')})"
+            )
             lines.append(f"{host} says: {report['name']} epoch {report['epoch']} {state}{unwell}")
     return lines
 

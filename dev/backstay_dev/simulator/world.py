@@ -134,7 +134,9 @@ class World:
         spec: Raw = {"resources": resources, "placement": {"failback": service.failback}}
         if not service.is_exclusive:
             spec["exclusive"] = False
-        self.create(HA_SERVICES, {"kind": "HAService", "metadata": {"name": service.name, "namespace": NAMESPACE}, "spec": spec})
+        self.create(
+            HA_SERVICES, {"kind": "HAService", "metadata": {"name": service.name, "namespace": NAMESPACE}, "spec": spec}
+        )
 
     # --- processes --------------------------------------------------------------------------------------------------
 
@@ -260,7 +262,11 @@ class World:
     # --- what people do ---------------------------------------------------------------------------------------------
 
     def create(self, kind: Kind[Any], body: Raw) -> None:
-        self._write(lambda: self.cluster.create(kind, body["metadata"].get("namespace", ""), {"apiVersion": API, **body}, actor="a person"))
+        self._write(
+            lambda: self.cluster.create(
+                kind, body["metadata"].get("namespace", ""), {"apiVersion": API, **body}, actor="a person"
+            )
+        )
 
     def patch(self, kind: Kind[Any], key: tuple[str, str], body: Raw) -> None:
         self._write(lambda: self.cluster.patch(kind, key, body, actor="a person"))
@@ -287,7 +293,9 @@ class World:
         expires = self._wall_at(self.loop.time() + 60)
         wish = {"host": host, "generation": stored["metadata"]["generation"], "expires": expires}
         self.story.tell("a person", f"asks to move {service} to {host}")
-        self.patch(HA_SERVICES, (NAMESPACE, service), {"metadata": {"annotations": {"backstay.dev/move": json.dumps(wish)}}})
+        self.patch(
+            HA_SERVICES, (NAMESPACE, service), {"metadata": {"annotations": {"backstay.dev/move": json.dumps(wish)}}}
+        )
 
     # --- small things -----------------------------------------------------------------------------------------------
 
