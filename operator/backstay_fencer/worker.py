@@ -209,15 +209,21 @@ class Worker:
 
     async def _tell(self, facts: Facts) -> None:
         """Bring the request's status up to what is known, if it says anything new."""
-        if facts.want == "Withdrawn" or facts.proven:
+        if facts.proven:
             return
+        if facts.want == "Withdrawn":
+            # What was read in a false alarm says nothing about the next one.
+            self._reads.clear()
+            facts = replace(facts, reads={})
         found = core.proof(facts)
         status: dict[str, Any] = {
             "power": core.power(facts),
             "reads": list(self._latest_reads()),
-            "attempts": self._attempts,
+            "attempts": [dict(attempt) for attempt in self._attempts],
         }
-        if isinstance(found, FenceEvidence):
+        if facts.want == "Withdrawn":
+            status["message"] = "withdrawn: it was a false alarm"
+        elif isinstance(found, FenceEvidence):
             status |= {"evidence": found.wire(), "message": found.why}
         else:
             status["message"] = self._missing(found)

@@ -170,6 +170,20 @@ async def test_reads_made_for_one_session_never_count_for_another() -> None:
 
 
 @in_virtual_time
+async def test_what_was_read_in_a_false_alarm_is_forgotten_when_it_is_withdrawn() -> None:
+    scene = Scene()
+    await scene.prepare()
+    scene.is_on = False
+    async with scene.fencer():
+        await scene.ask("Observe")
+        await asyncio.sleep(2)
+        assert (await scene.request()).status.power == "Off"
+        await scene.want("Withdrawn")
+        await asyncio.sleep(2)
+        assert (await scene.request()).status.power == "Unknown"
+
+
+@in_virtual_time
 async def test_an_unreachable_bmc_proves_nothing_and_the_message_says_what_a_person_can_do() -> None:
     scene = Scene(reachable=False)
     await scene.prepare()
