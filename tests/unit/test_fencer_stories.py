@@ -222,5 +222,16 @@ async def test_the_patrol_tells_whether_the_fence_path_works() -> None:
         assert "agent has not yet said which machine" in host.status.fencing.message
 
 
+@in_virtual_time
+async def test_a_removed_host_is_not_due_for_a_test_for_ever() -> None:
+    """Its due time passes; a patrol that still waited for it would turn without end (virtual time calls that a livelock)."""
+    scene = Scene()
+    await scene.prepare()
+    async with scene.fencer():
+        await asyncio.sleep(5)
+        await scene.api.delete(HOSTS, "n1")
+        await asyncio.sleep(3600)
+
+
 async def is_true(value: bool) -> bool:
     return value
