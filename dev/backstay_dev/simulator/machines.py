@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from backstay_agent.disk import MemoryDisk
@@ -16,7 +17,8 @@ from backstay_agent.drivers.fake import FakeDriver, FakeHands, FakeMachine
 from backstay_api.durations import seconds
 from backstay_api.models.host import FenceDevice
 from backstay_api.plain import RenderedResource, Systemd
-from backstay_fencer.agents import Action, AgentRun
+from backstay_fencer.agents import Action
+from backstay_fencer.processes import AgentRun
 
 from .processes import WORLD, Process
 
@@ -210,6 +212,9 @@ class ProcessAgents:
     async def run(self, device: FenceDevice, action: Action, secret: Mapping[str, str]) -> AgentRun:
         self._process.must_live()
         return await self._agents.run(device, action, secret)
+
+    def expecting(self, devices: Iterable[FenceDevice]) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
 
     async def machine_uuid(self, device: FenceDevice, secret: Mapping[str, str]) -> str | None:
         self._process.must_live()
