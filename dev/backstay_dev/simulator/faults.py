@@ -72,10 +72,15 @@ class Chaos:
             script.start_fails = script.stop_fails = script.not_ready = ""
         machine.stop_by_hand()
         machine.disk.full = ""
-        if self.world.get(HOSTS, ("", machine.name)) is None:
-            self.world.add_host(machine.name, True)
+        self._add_again(machine.name)
         self.world.patch(HOSTS, ("", machine.name), {"spec": {"maintenance": None}})
         machine.gain_power("everything is healed")
+
+    def _add_again(self, name: str) -> None:
+        """A host whose removal is still under way is added as soon as it is gone."""
+        if self.world.get(HOSTS, ("", name)) is None:
+            self.world.add_host(name, True)
+        self.world.later(1.0, lambda: self._add_again(name))
 
     # --- helpers of the faults --------------------------------------------------------------------------------------
 
