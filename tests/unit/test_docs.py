@@ -16,8 +16,10 @@ from backstay_testing.console import console_steps
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(
-    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "charts" / "backstay" / "README.md"]
-    + list((ROOT / "docs").rglob("*.md"))
+    [
+        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "charts/backstay/README.md")),
+        *(ROOT / "docs").rglob("*.md"),
+    ]
 )
 MANIFESTS = sorted((ROOT / "examples").glob("*.yaml"))
 KUBECTL = {
