@@ -113,6 +113,16 @@ def test_reasons_fold_into_one_line():
     assert answer.why == "0/3 hosts can run it: 2 are cordoned, 1 is silent since 4 s"
 
 
+def test_what_all_hosts_lack_alike_stands_in_the_one_line_too():
+    world = a_world("n1", "n2")
+    service = a_service()
+    instance = put(world, service, epoch=1)
+    say_ready(world, service, "n1", "n2", ready=False, why="web: unit web.service is not installed")
+    answer = placement.place(world, service, instance)
+    assert isinstance(answer, NoHost)
+    assert answer.why == "0/2 hosts can run it: 2 are not ready: web: unit web.service is not installed"
+
+
 def test_a_failed_start_counts_until_it_is_forgotten_and_says_when():
     world = a_world("n1")
     failure = {"host": "n1", "epoch": 3, "at": "2026-01-01T00:00:00Z", "why": "exit code 1"}
