@@ -47,13 +47,13 @@ def test_what_only_hosts_and_others_can_refuse_is_told_in_the_status_and_nobody_
     with theatre.playing("model", on="n2") as model:
         taken = model.address
         hopeless: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
-            "missing-unit": (unit("no-such.service"), "Ready", ("False Waiting", "no-such.service", "n1")),
+            "missing-unit": (unit("no-such.service"), "Ready", ("False Waiting", "no-such.service is not installed")),
             "masked-unit": (unit("masked.service"), "Ready", ("False Waiting", "masked.service", "masked")),
             "never-active": ({"resources": [late]}, "Ready", ("False", "Could not be kept running", "never-active")),
             "no-host": (
                 {**unit("spare.service"), "placement": {"hosts": {"matchLabels": {"moon": "far-side"}}}},
                 "Ready",
-                ("False Waiting", "no host"),
+                ("False Waiting", "0/3 hosts can run it"),
             ),
             "everywhere": (
                 {**unit("spare.service"), "mode": "EveryHost"},

@@ -18,7 +18,6 @@ def test_killed_again_and_again_they_still_bring_one_service_over_and_leave_the_
     victims = ["operator", "fencer", "agent"] * KILLS_EACH
     dice.shuffle(victims)
     with theatre.playing("hunted", on="n1") as hunted, theatre.playing("spared", on="n2") as spared:
-        before = theatre.fences_asked()
         for number, victim in enumerate(victims):
             if number == len(victims) // 2:
                 assert len(hunted.lives) == 1, "adopted by every agent that came after one that was killed"
@@ -28,7 +27,8 @@ def test_killed_again_and_again_they_still_bring_one_service_over_and_leave_the_
         hunted.until_running(other_than="n1")
         assert (hunted.epoch, hunted.evidence, len(hunted.lives)) == (2, "Device", 2)
         assert spared.saw_nothing()
-        assert {name.partition("-")[0] for name in theatre.fences_asked()[len(before) :]} == {"n1"}
+        # An agent that is killed twice in a row may be looked at; nobody is sealed or powered off for that.
+        assert not theatre.lab.bmcs["n2"].presses and not theatre.lab.bmcs["n3"].presses
 
 
 def test_a_minute_without_etcd_and_api_server_stops_nothing_and_leads_to_nothing(theatre: Theatre) -> None:

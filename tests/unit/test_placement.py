@@ -113,6 +113,23 @@ def test_reasons_fold_into_one_line():
     assert answer.why == "0/3 hosts can run it: 2 are cordoned, 1 is silent since 4 s"
 
 
+@pytest.mark.parametrize(
+    ("on_n2", "said"),
+    [
+        pytest.param(
+            "unit web.service is masked", "2 are not ready (unit web.service is masked)", id="one detail for all"
+        ),
+        pytest.param("disk full", "2 are not ready", id="several details stand host by host under StandbyReady"),
+    ],
+)
+def test_hosts_that_miss_the_same_thing_are_told_with_what_they_miss(on_n2: str, said: str) -> None:
+    world, service = a_world("n1", "n2"), a_service()
+    instance = put(world, service)
+    say_ready(world, service, "n1", ready=False, why="unit web.service is masked")
+    say_ready(world, service, "n2", ready=False, why=on_n2)
+    assert placement.place(world, service, instance).why == f"0/2 hosts can run it: {said}"
+
+
 def test_a_failed_start_counts_until_it_is_forgotten_and_says_when():
     world = a_world("n1")
     failure = {"host": "n1", "epoch": 3, "at": "2026-01-01T00:00:00Z", "why": "exit code 1"}

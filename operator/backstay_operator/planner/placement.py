@@ -168,9 +168,16 @@ def fold(verdicts: Sequence[Verdict]) -> str:
         if verdict.rejected:
             groups[verdict.rejected.many].append(verdict.rejected)
     ranked = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
-    parts = [f"1 {group[0].why}" if len(group) == 1 else f"{len(group)} {many}" for many, group in ranked]
+    parts = [f"1 {group[0].why}" if len(group) == 1 else _of_many(many, group) for many, group in ranked]
     able = sum(verdict.rejected is None for verdict in verdicts)
     return f"{able}/{len(verdicts)} hosts can run it: {', '.join(parts)}"
+
+
+def _of_many(many: str, group: Sequence[Rejected]) -> str:
+    """What they have in common, up to the detail if that is one and the same: a unit that is installed nowhere."""
+    details = {rejected.why.partition(": ")[2] for rejected in group}
+    detail = f" ({details.pop()})" if len(details) == 1 and "" not in details else ""
+    return f"{len(group)} {many}{detail}"
 
 
 def _judged(ask: Question, filters: Sequence[Filter], scores: Sequence[Judge]) -> tuple[Verdict, ...]:
