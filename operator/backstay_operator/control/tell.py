@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Final, cast
 
 from backstay_api.models.base import Condition
 from backstay_api.object_kinds import HA_SERVICES, HOSTS
@@ -22,6 +22,9 @@ from backstay_operator.planner.actions import (
     WriteInstance,
     WriteServiceStatus,
 )
+from backstay_operator.planner.liveness import Liveness
+
+_LOST: Final = (Liveness.SILENT.value, Liveness.SEALED.value)
 
 UidOf = Callable[[Subject], str]
 
@@ -50,6 +53,8 @@ def _trouble(action: Action, uid_of: UidOf) -> Said | None:
             return None  # it has never run: what it still waits for is no loss
         case WriteServiceStatus():
             before, after, kind, wrong = action.before.status.conditions, action.status.conditions, "Degraded", "True"
+        case WriteHostStatus() if action.status.get("liveness") not in _LOST:
+            return None  # one that has only just been enrolled, or opens a session
         case WriteHostStatus():
             after = [Condition.model_validate(one) for one in cast(list[object], action.status.get("conditions", []))]
             before, kind, wrong = action.before.status.conditions, "Ready", "False"
