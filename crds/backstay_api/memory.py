@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
@@ -34,6 +35,9 @@ R = TypeVar("R")
 
 # As a real server's watch cache does.
 BOOKMARK_EVERY_S: Final = 60.0
+
+# What is on the wire is no longer its sender's: it arrives even if the sender is frozen or dead by then.
+_WIRE: Final = Context()
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,9 +308,9 @@ def _send(fate: Fate, act: Callable[[Fate], R]) -> asyncio.Future[R]:
 def _after(delay_s: float, call: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     if delay_s > 0:
-        loop.call_later(delay_s, call)
+        loop.call_later(delay_s, call, context=_WIRE)
     else:
-        loop.call_soon(call)
+        loop.call_soon(call, context=_WIRE)
 
 
 class _Stream:

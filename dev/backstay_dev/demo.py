@@ -153,7 +153,7 @@ class Demo:
             self.ledger.check(
                 "everything is stopped, the address is gone, nothing is left", f"left on: {left or 'no host'}", not left
             )
-            objects = self._kubectl("get", "hasvc,hai,resourceclaims", "-A", "-o", "name").split()
+            objects = self._kubectl("get", "hasvc,hai,resourceclaims.backstay.dev", "-A", "-o", "name").split()
             self.ledger.check("no object of it is left either", f"{objects or 'none'}", not objects)
 
     # Looking

@@ -54,7 +54,7 @@ def run(story: Coroutine[Any, Any, T], *, seed: int = 0, limit_s: float = float(
     try:
         result = loop.run_until_complete(story)
     finally:
-        _wind_up(loop)
+        wind_up(loop)
     if loop.unheard:
         raise ExceptionGroup("errors that nobody waited for", loop.unheard)
     return result
@@ -129,7 +129,11 @@ class VirtualTimeLoop(base_events.BaseEventLoop):
         for _ in range(len(ready)):
             handle = ready.popleft()
             if not handle._cancelled:
-                handle._run()
+                self._carry_out(handle)
+
+    def _carry_out(self, handle: events.Handle) -> None:
+        """The one place where anything happens; the simulator decides here whose turn it is not."""
+        handle._run()
 
     def _jump(self) -> None:
         """Set the clock to the next timer and make ready everything that is due then."""
@@ -209,7 +213,7 @@ def _remember(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     loop.unheard.append(error if isinstance(error, Exception) else RuntimeError(repr(error)))
 
 
-def _wind_up(loop: VirtualTimeLoop) -> None:
+def wind_up(loop: VirtualTimeLoop) -> None:
     """Cancel what still runs, in the order of birth, wait for it, close."""
     try:
         left = sorted(asyncio.all_tasks(loop), key=hash)

@@ -112,6 +112,13 @@ def next_steps(facts: Facts) -> Next:
     return Next(offs + reads, min(later, default=None))
 
 
+def is_busy(facts: Facts) -> bool:
+    """Whether there is anything to run for this request, now or soon."""
+    if facts.want == "Withdrawn":
+        return False
+    return not facts.proven or bool(next_steps(facts).steps) or any(tried.ended_s is None for tried in facts.tried)
+
+
 def proof(facts: Facts) -> FenceEvidence | str:
     """Device evidence, or what is missing for it, in a sentence."""
     if not facts.levels:

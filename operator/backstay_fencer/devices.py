@@ -5,14 +5,16 @@ Shared by the requests' workers and the patrol, so that a fence at night need no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 
 from backstay_api.client import Api
 from backstay_api.models.host import FenceDevice
 
 from . import identity, secrets
-from .agents import Action, AgentRun, FenceAgents
+from .agents import Action, FenceAgents
 from .core import Identity
+from .processes import AgentRun
 
 
 class Devices:
@@ -31,6 +33,10 @@ class Devices:
         except secrets.NoSecret as error:
             return AgentRun(125, str(error))
         return await self._agents.run(device, action, secret)
+
+    def expecting(self, devices: Iterable[FenceDevice]) -> AbstractAsyncContextManager[None]:
+        """Within this, these devices will be asked soon."""
+        return self._agents.expecting(devices)
 
     async def ask_identity(self, device: FenceDevice) -> None:
         """Let the device name its machine. An answer is kept; no answer leaves what was known."""

@@ -6,13 +6,15 @@ Named as a fake; the real ones are `agents.RealAgents` against real agents and e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from backstay_api.durations import seconds
 from backstay_api.models.host import FenceDevice
 
-from .agents import Action, AgentRun
+from .agents import Action
+from .processes import AgentRun
 
 
 @dataclass
@@ -48,6 +50,9 @@ class FakeAgents:
             return AgentRun(None, "ended by our deadline")
         await asyncio.sleep(bmc.takes_s)
         return _answer(bmc, action)
+
+    def expecting(self, devices: Iterable[FenceDevice]) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
 
     async def machine_uuid(self, device: FenceDevice, secret: Mapping[str, str]) -> str | None:
         bmc = self.bmcs.get((device.parameters or {}).get("ip", ""))

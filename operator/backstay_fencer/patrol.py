@@ -57,6 +57,7 @@ class Patrol:
             while True:
                 self._poke.clear()
                 now_s = asyncio.get_running_loop().time()
+                self._forget_removed()
                 for name in self._known.host_names():
                     subject = self._subject(name)
                     tested, due_s = self._due_s.get(name, (None, now_s))
@@ -65,11 +66,15 @@ class Patrol:
                         tasks.create_task(self._visit(name, subject, gate), name=f"test {name}")
                 await self._wait(min((due for _, due in self._due_s.values()), default=float("inf")))
 
+    def _forget_removed(self) -> None:
+        """A host that cannot be read, or is gone, is not due: a due time that is over would keep this loop spinning."""
+        for name in [name for name in self._due_s if self._known.host(name) is None]:
+            del self._due_s[name]
+
     def _subject(self, name: str) -> object | None:
         """What a test is about: when this changes, the last one says nothing any more."""
         host = self._known.host(name)
         if host is None:
-            self._due_s.pop(name, None)
             return None
         return host.uid, host.spec.fencing, self._known.machine_uuid(name)
 

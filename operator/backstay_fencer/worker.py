@@ -21,9 +21,9 @@ from backstay_api.models.host import FenceLevel
 from backstay_api.object_kinds import FENCE_REQUESTS, HOST_LEASES
 
 from . import core
-from .agents import AgentRun
 from .core import Facts, Read, Slot, Step, Tried
 from .devices import Devices
+from .processes import AgentRun
 
 log = logging.getLogger(__name__)
 
@@ -71,17 +71,30 @@ class Worker:
     async def run(self) -> None:
         """Work until cancelled; its agents are its children and end with it."""
         self._remember_tries()
-        async with asyncio.TaskGroup() as tasks:
-            for _, device in core.slots(self._levels()):
-                tasks.create_task(self._know(device), name="identity")
-            while True:
-                self._poke.clear()
-                # Begun before it is told: the next read runs while the API server is written to.
-                upcoming = core.next_steps(self.facts())
-                for step in upcoming.steps:
-                    self._begin(step, tasks)
-                await self._tell(self.facts())
-                await self._wait(upcoming.wake_at_s)
+        while True:
+            await self._until_wanted()
+            devices = [device for _, device in core.slots(self._levels())]
+            async with self._ports.devices.expecting(devices), asyncio.TaskGroup() as tasks:
+                for device in devices:
+                    tasks.create_task(self._know(device), name="identity")
+                await self._serve(tasks)
+
+    async def _until_wanted(self) -> None:
+        """Nothing is run, and nothing kept waiting, for a request that was withdrawn or is proven and done with."""
+        while not core.is_busy(self.facts()):
+            self._poke.clear()
+            await self._tell(self.facts())
+            await self._wait(None)
+
+    async def _serve(self, tasks: asyncio.TaskGroup) -> None:
+        while core.is_busy(self.facts()):
+            self._poke.clear()
+            # Begun before it is told: the next read runs while the API server is written to.
+            upcoming = core.next_steps(self.facts())
+            for step in upcoming.steps:
+                self._begin(step, tasks)
+            await self._tell(self.facts())
+            await self._wait(upcoming.wake_at_s)
 
     def facts(self) -> Facts:
         """Everything known about this request now."""
@@ -209,15 +222,21 @@ class Worker:
 
     async def _tell(self, facts: Facts) -> None:
         """Bring the request's status up to what is known, if it says anything new."""
-        if facts.want == "Withdrawn" or facts.proven:
+        if facts.proven:
             return
+        if facts.want == "Withdrawn":
+            # What was read in a false alarm says nothing about the next one.
+            self._reads.clear()
+            facts = replace(facts, reads={})
         found = core.proof(facts)
         status: dict[str, Any] = {
             "power": core.power(facts),
             "reads": list(self._latest_reads()),
-            "attempts": self._attempts,
+            "attempts": [dict(attempt) for attempt in self._attempts],
         }
-        if isinstance(found, FenceEvidence):
+        if facts.want == "Withdrawn":
+            status["message"] = "withdrawn: it was a false alarm"
+        elif isinstance(found, FenceEvidence):
             status |= {"evidence": found.wire(), "message": found.why}
         else:
             status["message"] = self._missing(found)

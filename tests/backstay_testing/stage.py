@@ -122,6 +122,16 @@ class Stage:
         self.world.drop_service(key)
         self.world.unreadable["HAService", key] = Unreadable("HAService", key, "spec.mode: unknown")
 
+    def lose_sight_of_host(self, name: str) -> None:
+        del self.world.hosts[name]
+        self.world.unreadable["Host", name] = Unreadable("Host", name, "spec.heartbeat: unknown")
+
+    def unmark(self, host: str) -> None:
+        """Somebody takes our finalizer away."""
+        raw = self.world.hosts[host].wire()
+        raw["metadata"]["finalizers"] = []
+        self.world.hosts[host] = Host.from_wire(raw)
+
     def host_says(self, host: str, condition: str) -> str:
         """Message of one of the host's conditions."""
         return next(c.message for c in self.world.hosts[host].status.conditions if c.type == condition)
@@ -155,6 +165,13 @@ class Stage:
         for _ in range(round(seconds / STEP_S)):
             self._step()
         return self.log[begin:]
+
+    def leap(self, seconds: float) -> list[str]:
+        """Let much time pass in which those who live renew and nothing else happens."""
+        self.world.now_s += seconds
+        for machine in self.machines.values():
+            self._renew(machine)
+        return self.wait(1)
 
     def settle(self) -> list[str]:
         """Let everything that can happen without time happen; it must come to rest."""

@@ -154,6 +154,22 @@ def test_a_move_to_a_host_that_is_not_ready_waits_until_it_expires() -> None:
     assert stage.copies() == ["n1"]
 
 
+def test_a_target_that_could_not_be_given_the_grant_at_once_stops_nothing() -> None:
+    stage = running()
+    stage.unmark("n3")
+    stage.ask_to_move("n3")
+    log = stage.settle()
+    assert steps(log, "SetFinalizer", "Assign")[:2] == ["SetFinalizer n3 on", "Assign n1"], "first marked, then stopped"
+    assert stage.copies() == ["n3"]
+
+
+def test_a_host_that_cannot_be_read_any_more_is_not_left_for_that() -> None:
+    stage = running()
+    stage.lose_sight_of_host("n1")
+    assert steps(stage.wait(5), *SAFETY, "Assign") == []
+    assert stage.copies() == ["n1"]
+
+
 def test_a_drain_moves_everything_away_that_has_somewhere_to_go() -> None:
     stage = running()
     stage.maintain("n1", "Drain")
@@ -214,10 +230,11 @@ def test_a_start_that_fails_everywhere_is_tried_again_later_and_does_not_bounce(
     stage.machines["n2"].broken["web-0"] = "exit 2"
     stage.wait(1)
     stage.apply_service()
-    assert len(steps(stage.wait(300), "WriteInstance")) == 2
+    assert len(steps(stage.wait(1), "WriteInstance")) == 2
+    assert steps(stage.leap(300), "WriteInstance") == []
     assert "n2: exit 2" in stage.missing()
     stage.machines["n1"].broken.clear()
-    stage.wait(310)
+    stage.leap(310)
     assert stage.copies() == ["n1"]
 
 
@@ -226,9 +243,10 @@ def test_a_start_that_fails_on_the_only_host_is_tried_again_there() -> None:
     stage.machines["n1"].broken["web-0"] = "exit 1"
     stage.wait(1)
     stage.apply_service()
-    assert steps(stage.wait(300), "WriteInstance") == ["WriteInstance epoch 1 to n1"]
+    assert steps(stage.wait(1), "WriteInstance") == ["WriteInstance epoch 1 to n1"]
+    assert steps(stage.leap(300), "WriteInstance") == []
     stage.machines["n1"].broken.clear()
-    stage.wait(310)
+    stage.leap(310)
     assert stage.copies() == ["n1"]
 
 

@@ -170,6 +170,20 @@ async def test_reads_made_for_one_session_never_count_for_another() -> None:
 
 
 @in_virtual_time
+async def test_what_was_read_in_a_false_alarm_is_forgotten_when_it_is_withdrawn() -> None:
+    scene = Scene()
+    await scene.prepare()
+    scene.is_on = False
+    async with scene.fencer():
+        await scene.ask("Observe")
+        await asyncio.sleep(2)
+        assert (await scene.request()).status.power == "Off"
+        await scene.want("Withdrawn")
+        await asyncio.sleep(2)
+        assert (await scene.request()).status.power == "Unknown"
+
+
+@in_virtual_time
 async def test_an_unreachable_bmc_proves_nothing_and_the_message_says_what_a_person_can_do() -> None:
     scene = Scene(reachable=False)
     await scene.prepare()
@@ -206,6 +220,17 @@ async def test_the_patrol_tells_whether_the_fence_path_works() -> None:
         assert isinstance(host, Host) and host.status.fencing is not None
         assert not host.status.fencing.ready
         assert "agent has not yet said which machine" in host.status.fencing.message
+
+
+@in_virtual_time
+async def test_a_removed_host_is_not_due_for_a_test_for_ever() -> None:
+    """Its due time passes; a patrol that still waited for it would turn without end (virtual time calls that a livelock)."""
+    scene = Scene()
+    await scene.prepare()
+    async with scene.fencer():
+        await asyncio.sleep(5)
+        await scene.api.delete(HOSTS, "n1")
+        await asyncio.sleep(3600)
 
 
 async def is_true(value: bool) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 from backstay_api import lease as leases
 from backstay_api.client import Api, Event, EventType
-from backstay_api.errors import ApiError
+from backstay_api.errors import ApiError, ApiTrouble
 from backstay_api.informer import LEASE_BACKOFF, Backoff, Informer
 from backstay_api.kinds import Kind
 from backstay_api.object_kinds import HOST_LEASES
@@ -128,7 +128,9 @@ class Resync:
             namespace = leases.NAMESPACE if kind is HOST_LEASES else ""
             listing = await self._api.list(unread(kind), namespace, timeout_s=_LIST_TIMEOUT_S)
         except ApiError as error:
-            log.warning("list failed", extra={"kind": kind.kind, "why": str(error)})
+            # That the API server is away is said once, by the watch of our own path.
+            level = logging.DEBUG if isinstance(error, ApiTrouble) else logging.WARNING
+            log.log(level, "list failed", extra={"kind": kind.kind, "why": str(error)})
             return False
         repair = self._mirror.repair(kind, listing.items, int(listing.resource_version))
         self.done_at_s[kind.kind] = asyncio.get_running_loop().time()

@@ -65,7 +65,7 @@ def held_back(world: World, guard: Guard, host: str) -> str | None:
     known = world.hosts.get(host)
     if _is_hands_off(known):
         return f"{host} is in maintenance (HandsOff): nobody is fenced"
-    if request is not None and request.status.power == "Off":
+    if _is_read_off(request):
         return None
     if known is None or not known.spec.fencing.levels:
         return f"{host} has no fencing device, so sealing it would prove nothing"
@@ -75,7 +75,7 @@ def held_back(world: World, guard: Guard, host: str) -> str | None:
 def guards_refusal(world: World, guard: Guard, host: str) -> str:
     """What the guard alone holds against fencing this lost host now; empty if it is not the guard."""
     request = _present_request(world, host)
-    is_exempt = request is not None and (request.spec.confirm is not None or request.status.power == "Off")
+    is_exempt = _is_read_off(request) or (request is not None and request.spec.confirm is not None)
     is_asked = of_host(world, host) in (Liveness.SILENT, Liveness.SEALED) and _has_device(world.hosts.get(host))
     return (_too_many(world, guard, host) or "") if is_asked and not is_exempt else ""
 
@@ -132,7 +132,7 @@ def _seal(world: World, guard: Guard, host: str, lease: HostLease) -> list[Actio
 
 def _reason_to_seal(world: World, host: str) -> str | None:
     request, state = _present_request(world, host), of_host(world, host)
-    if request is not None and request.status.power == "Off":
+    if _is_read_off(request):
         return f"{host} is late, and its power was read off"
     if state is not Liveness.SILENT:
         return None
@@ -218,7 +218,7 @@ def _past_actions(world: World, host: str) -> list[Action]:
 def _why_nobody_needs(world: World, request: FenceRequest) -> str | None:
     """Evidence is stored in the instances by now; the fencer still needs the request to power the host on again."""
     host, session = request.spec.host, sessions.published(world, request.spec.host)
-    if host not in world.hosts:
+    if host not in world.hosts and ("Host", host) not in world.unreadable:
         return f"{host} has been removed"
     if session is not None and session.seq > request.spec.session.seq:
         return f"{host} has returned with session {session.seq}"
@@ -260,6 +260,11 @@ def _wants_fencing(world: World, host: str) -> bool:
 
 def _longest_first(world: World, host: str) -> tuple[float, str]:
     return -age_s(world, world.leases[host]), host
+
+
+def _is_read_off(request: FenceRequest | None) -> bool:
+    # What was read before an alarm turned out to be false says nothing of the next.
+    return request is not None and request.status.power == "Off" and request.spec.want != "Withdrawn"
 
 
 def _is_hands_off(host: Host | None) -> bool:

@@ -118,7 +118,8 @@ def _asked_to(world: World, service: HAService, instance: HAInstance, holder: st
 
 def _must(world: World, service: HAService, instance: HAInstance, holder: str) -> Move | Stay | None:
     leave = must_leave(world, service, instance)
-    if leave is None:
+    # A Host that we merely cannot read has not been removed: nothing leaves it for that.
+    if leave is None or ("Host", holder) in world.unreadable:
         return None
     return _towards(place(world, service, instance, away_from=(holder,)), f"{holder} {leave.why}")
 

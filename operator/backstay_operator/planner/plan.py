@@ -170,8 +170,8 @@ def _secured(world: World, service: HAService) -> tuple[tuple[str, str], ...]:
 
 
 def _is_blurred(world: World) -> bool:
-    """Whether some service cannot be read now, so that nobody knows which units are its own."""
-    return any(kind == "HAService" for kind, _ in world.unreadable)
+    """Whether some service or host cannot be read now, so that nobody knows which units must wait where."""
+    return any(kind in ("HAService", "Host") for kind, _ in world.unreadable)
 
 
 def _stored_standbys(world: World, instance: HAInstance) -> tuple[tuple[str, str, StandbyOrder], ...]:

@@ -1,0 +1,373 @@
+"""What can go wrong, each as one small act on the world; a seed draws which of them happen, how often and for how long."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from backstay_api.kinds import Raw
+from backstay_api.object_kinds import FENCE_REQUESTS, HA_SERVICES, HOSTS
+
+from .machines import Machine
+from .network import Rates
+from .world import NAMESPACE, ServiceShape, World
+
+Fault = Callable[["Chaos"], None]
+
+
+@dataclass(frozen=True)
+class Weather:
+    """A seed's swarm: which faults, how often, how long, and how bad the network is all the time."""
+
+    weights: Mapping[str, float]
+    every_s: float
+    """Mean time between two faults."""
+    lasts_s: float
+    rates: Rates
+
+
+class Chaos:
+    """Brings faults over a world until its time is over, and heals everything in the end."""
+
+    def __init__(self, world: World, weather: Weather, rng: random.Random) -> None:
+        self.world, self.weather, self.rng = world, weather, rng
+        self.is_over = False
+
+    async def run(self) -> None:
+        """Faults until the time is over."""
+        world, rng = self.world, self.rng
+        until_s = world.loop.time() + self.weather.lasts_s
+        world.network.rates = self.weather.rates
+        names, weights = list(self.weather.weights), list(self.weather.weights.values())
+        while True:
+            wait_s = rng.expovariate(1 / self.weather.every_s)
+            await asyncio.sleep(min(wait_s, max(0.0, until_s - world.loop.time())))
+            if world.loop.time() >= until_s:
+                return
+            FAULTS[rng.choices(names, weights)[0]](self)
+
+    def heal(self) -> None:
+        """Everything works again, and nobody does anything more."""
+        self.is_over = True
+        world = self.world
+        world.story.tell("the world", "is healed: no more faults")
+        world.network.rates, world.network.lag_s = Rates(), {}
+        for site in list(world.network.cut):
+            world.heal(site)
+        for name, process in list(world.processes.items()):
+            process.dies_at_step = None
+            world.thaw(name)
+        for bmc in world.bmcs.values():
+            bmc.is_reachable, bmc.ignores_off, bmc.says_on, bmc.glitch_until_s = True, False, False, 0.0
+        for machine in world.machines.values():
+            self._heal_machine(machine)
+
+    def _heal_machine(self, machine: Machine) -> None:
+        for script in machine.state.scripts.values():
+            script.start_fails = script.stop_fails = script.not_ready = ""
+        machine.stop_by_hand()
+        if self.world.get(HOSTS, ("", machine.name)) is None:
+            self.world.add_host(machine.name, True)
+        self.world.patch(HOSTS, ("", machine.name), {"spec": {"maintenance": None}})
+        machine.gain_power("everything is healed")
+
+    # --- helpers of the faults --------------------------------------------------------------------------------------
+
+    def a_machine(self) -> Machine:
+        return self.rng.choice(list(self.world.machines.values()))
+
+    def a_process(self) -> str:
+        return self.rng.choice(sorted(self.world.processes))
+
+    def a_service(self) -> Raw | None:
+        found = self.world.cluster.bodies(HA_SERVICES)
+        return self.rng.choice(found) if found else None
+
+    def for_a_while(self, longest_s: float, undo: Callable[[], object]) -> None:
+        """Undo it later, unless all is healed by then. Short times are as likely as long ones."""
+        lasts_s = longest_s * self.rng.random() ** 2 + 0.1
+        self.world.later(lasts_s, lambda: None if self.is_over else undo())
+
+
+# --- processes -------------------------------------------------------------------------------------------------------
+
+
+def crash(chaos: Chaos) -> None:
+    """A process dies within its next steps, at whatever await that is; an agent's /run may be lost with it."""
+    _crash(chaos, chaos.a_process())
+
+
+def agent_crash(chaos: Chaos) -> None:
+    _crash(chaos, f"agent-{chaos.a_machine().name}")
+
+
+def _crash(chaos: Chaos, name: str) -> None:
+    process = chaos.world.processes[name]
+    process.dies_at_step = process.steps + int(2 ** chaos.rng.uniform(0, 9))
+    if name.startswith("agent-") and chaos.rng.random() < 0.3:
+        machine = chaos.world.machines[name.removeprefix("agent-")]
+
+        def lose() -> None:
+            if not process.is_alive:
+                chaos.world.story.tell(machine.name, "has lost /run")
+                machine.disk.lose_run()
+
+        chaos.world.later(0.04, lose)
+
+
+def freeze(chaos: Chaos) -> None:
+    name = chaos.a_process()
+    chaos.world.freeze(name)
+    chaos.for_a_while(60.0, lambda: chaos.world.thaw(name))
+
+
+# --- machines --------------------------------------------------------------------------------------------------------
+
+
+def power_loss(chaos: Chaos) -> None:
+    machine = chaos.a_machine()
+    if chaos.rng.random() < 0.3:
+        bmc = chaos.world.bmcs[machine.name]
+        bmc.is_reachable = False  # it hangs on the same power feed
+        chaos.for_a_while(60.0, lambda: setattr(bmc, "is_reachable", True))
+    machine.lose_power("power is lost")
+    chaos.for_a_while(60.0, lambda: machine.gain_power("power is back"))
+
+
+def short_power_loss(chaos: Chaos) -> None:
+    """Long enough to be seen off, and back soon."""
+    machine = chaos.a_machine()
+    machine.lose_power("power is lost")
+    chaos.world.later(chaos.rng.uniform(2.5, 6.0), lambda: machine.gain_power("power is back"))
+
+
+def reboot(chaos: Chaos) -> None:
+    machine = chaos.a_machine()
+    machine.lose_power("it reboots")
+    chaos.for_a_while(3.0, lambda: machine.gain_power("it has rebooted"))
+
+
+def hang(chaos: Chaos) -> None:
+    """All processes of a machine stand still; what it runs may go on when it wakes."""
+    machine = chaos.a_machine()
+    chaos.world.freeze(f"agent-{machine.name}")
+    chaos.for_a_while(60.0, lambda: chaos.world.thaw(f"agent-{machine.name}"))
+
+
+# --- network ---------------------------------------------------------------------------------------------------------
+
+
+def partition(chaos: Chaos) -> None:
+    """One site cannot reach the API: a host, an operator, or the fencer."""
+    site = chaos.a_process().removeprefix("agent-")
+    if site not in chaos.world.network.cut:
+        chaos.world.cut(site, chaos.rng.choice(["refused", "silent"]))
+        chaos.for_a_while(45.0, lambda: chaos.world.heal(site))
+
+
+def operator_cut(chaos: Chaos) -> None:
+    site = chaos.rng.choice([name for name in sorted(chaos.world.processes) if name.startswith("operator")])
+    if site not in chaos.world.network.cut:
+        chaos.world.cut(site, chaos.rng.choice(["refused", "silent"]))
+        chaos.for_a_while(30.0, lambda: chaos.world.heal(site))
+
+
+def api_outage(chaos: Chaos) -> None:
+    if "" not in chaos.world.network.cut:
+        chaos.world.cut("", chaos.rng.choice(["refused", "silent"]))
+        chaos.for_a_while(60.0, lambda: chaos.world.heal(""))
+
+
+def long_outage(chaos: Chaos) -> None:
+    """The API is away for longer than the storm guard remembers."""
+    if "" not in chaos.world.network.cut:
+        chaos.world.cut("", chaos.rng.choice(["refused", "silent"]))
+        chaos.world.later(chaos.rng.uniform(62, 80), lambda: chaos.world.heal(""))
+
+
+def watch_lag(chaos: Chaos) -> None:
+    """One actor's watch of one kind falls behind."""
+    actor = chaos.a_process()
+    kinds = ["leases.coordination.k8s.io", *(f"{kind}.backstay.dev" for kind in _OWN)]
+    resource = chaos.rng.choice(kinds)
+    lag = chaos.world.network.lag_s
+    lag[actor, resource] = chaos.rng.uniform(0.2, 20.0)
+    chaos.world.story.tell("the network", f"{actor} hears of {resource} {lag[actor, resource]:.1f} s late")
+    chaos.for_a_while(40.0, lambda: lag.pop((actor, resource), None))
+
+
+_OWN: Final = ("haservices", "hainstances", "hosts", "hostassignments", "fencerequests", "resourceclaims")
+
+
+def streams_break(chaos: Chaos) -> None:
+    site = chaos.rng.choice(["", chaos.a_process().removeprefix("agent-")])
+    if chaos.rng.random() < 0.5:
+        chaos.world.cluster.compact()
+    chaos.world.network.break_streams(site)
+
+
+# --- fence devices ---------------------------------------------------------------------------------------------------
+
+
+def broken_bmc(chaos: Chaos) -> None:
+    bmc = chaos.world.bmcs[chaos.a_machine().name]
+    field, words = chaos.rng.choice(
+        [
+            ("is_reachable", "does not answer"),
+            ("ignores_off", "says yes to off and does nothing"),
+            ("says_on", "says on for ever"),
+        ]
+    )
+    chaos.world.story.tell(f"the BMC of {bmc.machine.name}", words)
+    setattr(bmc, field, field != "is_reachable")
+    chaos.for_a_while(60.0, lambda: setattr(bmc, field, field == "is_reachable"))
+
+
+def glitch(chaos: Chaos) -> None:
+    """A BMC says off for a moment though the machine is on: shorter than the gap between two reads, once a run."""
+    bmc = chaos.world.bmcs[chaos.a_machine().name]
+    if bmc.glitch_until_s == 0.0:
+        bmc.glitch_until_s = chaos.world.loop.time() + 0.4
+        chaos.world.story.tell(f"the BMC of {bmc.machine.name}", "says off for a moment, whatever is true")
+
+
+def confirm(chaos: Chaos) -> None:
+    """A person who sees a machine without power says so, for the session that ran in it."""
+    for request in chaos.world.cluster.bodies(FENCE_REQUESTS):
+        machine = chaos.world.machines.get(request["spec"]["host"])
+        is_over = machine is not None and (not machine.is_on or machine.boot_id != request["spec"]["session"]["bootID"])
+        if is_over and "confirm" not in request["spec"]:
+            word = {"by": "alice", "at": chaos.world.wall(), "reason": "I have seen it"}
+            chaos.world.patch(FENCE_REQUESTS, ("", request["metadata"]["name"]), {"spec": {"confirm": word}})
+
+
+# --- people ----------------------------------------------------------------------------------------------------------
+
+
+def edit(chaos: Chaos) -> None:
+    body = chaos.a_service()
+    if body is None or body["metadata"].get("deletionTimestamp"):
+        return
+    name, resources = body["metadata"]["name"], list(body["spec"]["resources"])
+    extra = {"name": "extra", "systemd": {"unit": f"{name}-extra.service"}}
+    if any(resource["name"] == "extra" for resource in resources):
+        resources = [resource for resource in resources if resource["name"] != "extra"]
+    else:
+        resources.insert(1, extra)
+    chaos.world.patch(HA_SERVICES, (NAMESPACE, name), {"spec": {"resources": resources}})
+
+
+def switch_state(chaos: Chaos) -> None:
+    body = chaos.a_service()
+    if body is None:
+        return
+    key = (NAMESPACE, body["metadata"]["name"])
+    chaos.world.patch(HA_SERVICES, key, {"spec": {"state": "Stopped"}})
+    chaos.for_a_while(30.0, lambda: chaos.world.patch(HA_SERVICES, key, {"spec": {"state": "Running"}}))
+
+
+def delete_service(chaos: Chaos) -> None:
+    """Deleted, and mostly created again under the same name, sometimes in the very moment it is gone."""
+    body = chaos.a_service()
+    if body is None:
+        return
+    name = body["metadata"]["name"]
+    shape = next(each for each in chaos.world.shape.services if each.name == name)
+    chaos.world.delete(HA_SERVICES, (NAMESPACE, name))
+    if chaos.rng.random() < 0.8:
+        _recreate(chaos, shape)
+
+
+def _recreate(chaos: Chaos, shape: ServiceShape) -> None:
+    def again() -> None:
+        if chaos.is_over:
+            return
+        if chaos.world.get(HA_SERVICES, (NAMESPACE, shape.name)) is None:
+            chaos.world.create_service(shape)
+        else:
+            chaos.world.later(0.05, again)
+
+    chaos.world.later(chaos.rng.choice([0.0, 1.0, 15.0]), again)
+
+
+def move(chaos: Chaos) -> None:
+    body = chaos.a_service()
+    if body is not None:
+        chaos.world.ask_to_move(body["metadata"]["name"], chaos.a_machine().name)
+
+
+def maintain(chaos: Chaos) -> None:
+    machine = chaos.a_machine()
+    mode = chaos.rng.choice(["Drain", "Drain", "Cordon", "HandsOff"])
+    chaos.world.patch(HOSTS, ("", machine.name), {"spec": {"maintenance": {"mode": mode, "reason": "new disks"}}})
+    chaos.for_a_while(60.0, lambda: chaos.world.patch(HOSTS, ("", machine.name), {"spec": {"maintenance": None}}))
+
+
+def remove_host(chaos: Chaos) -> None:
+    """A Host object is deleted, perhaps while it holds something, and added again."""
+    name = chaos.a_machine().name
+    chaos.world.delete(HOSTS, ("", name))
+
+    def again() -> None:
+        if chaos.world.get(HOSTS, ("", name)) is None:
+            chaos.world.add_host(name, True)
+        elif not chaos.is_over:
+            chaos.world.later(0.5, again)
+
+    chaos.for_a_while(40.0, again)
+
+
+# --- resources -------------------------------------------------------------------------------------------------------
+
+
+def resource_dies(chaos: Chaos) -> None:
+    machine = chaos.a_machine()
+    running = [name for name in machine.state.running if name not in machine.by_hand]
+    if running:
+        machine.state.kill(chaos.rng.choice(running))
+
+
+def bad_resource(chaos: Chaos) -> None:
+    machine = chaos.a_machine()
+    names = sorted(name for name in machine.state.scripts if name in chaos.world.monitor.owners)
+    if not names:
+        return
+    name = chaos.rng.choice(names)
+    field = chaos.rng.choice(["start_fails", "stop_fails", "not_ready"])
+    chaos.world.story.tell(machine.name, f"{name}: from now on {field}")
+    setattr(machine.state.scripts[name], field, "it is broken")
+    chaos.for_a_while(30.0, lambda: setattr(machine.state.scripts[name], field, ""))
+
+
+FAULTS: Final[Mapping[str, Fault]] = {
+    each.__name__: each
+    for each in (
+        crash,
+        agent_crash,
+        freeze,
+        power_loss,
+        short_power_loss,
+        reboot,
+        hang,
+        partition,
+        operator_cut,
+        api_outage,
+        long_outage,
+        watch_lag,
+        streams_break,
+        broken_bmc,
+        glitch,
+        confirm,
+        edit,
+        switch_state,
+        delete_service,
+        move,
+        maintain,
+        remove_host,
+        resource_dies,
+        bad_resource,
+    )
+}

@@ -1,0 +1,97 @@
+"""The monitor's eye on seals and fences: was this host really silent, was it worth it, and does a seal stay a seal?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from backstay_api import lease as leases
+from backstay_api.client import EventType
+from backstay_api.lease import HostLease
+from backstay_api.memory import Change
+from backstay_api.promise import silent_after_s
+
+LATELY_S: Final = 130.0
+"""A fencer or operator that was frozen for a minute, with a view half a minute old, may still act on what was true then."""
+_EPSILON_S: Final = 0.05
+
+
+@dataclass
+class LeaseWatch:
+    """Judges every write of a host's Lease."""
+
+    accuse: Callable[[str], None]
+    sealed: dict[str, float] = field(default_factory=dict)
+    """By session: when it was sealed."""
+    renewed_s: dict[str, float] = field(default_factory=dict)
+    """By host: when the last renewal was committed."""
+    read_off: set[tuple[str, str]] = field(default_factory=set)
+    """Host and session for which a read said off, or a person confirmed."""
+    path_since_s: defaultdict[str, float] = field(default_factory=lambda: defaultdict(lambda: float("-inf")))
+    """By operator: since when its own way to the API has really been whole."""
+    sends: defaultdict[tuple[str, str], deque[tuple[float, float]]] = field(
+        default_factory=lambda: defaultdict(lambda: deque(maxlen=8))
+    )
+    """By operator and host: when it sent writes of that Lease, and since when its way had been whole then."""
+
+    def note_send(self, actor: str, host: str) -> None:
+        """An operator sends a write of a Lease."""
+        self.sends[actor, host].append((_now_s(), self.path_since_s[actor]))
+
+    def was_sealed_lately(self, host: str) -> bool:
+        """Whether some session of this host has been sealed within a time that a slow fencer explains."""
+        prefix = f"boot-{host}-"
+        return any(key.startswith(prefix) and _now_s() - at_s < LATELY_S for key, at_s in self.sealed.items())
+
+    def hear_request(self, change: Change) -> None:
+        spec, status = change.body["spec"], change.body.get("status") or {}
+        if change.type is not EventType.DELETED and (spec.get("confirm") or status.get("power") == "Off"):
+            self.read_off.add((spec["host"], _text(spec["session"])))
+
+    def hear(self, change: Change, held_exclusively_s: Callable[[str], float]) -> None:
+        """One write of a Lease. `held_exclusively_s`: when a session last held something exclusive."""
+        if change.key[0] != leases.NAMESPACE or change.type is EventType.DELETED:
+            return
+        old = leases.read(change.before) if change.before else leases.new(change.key[1])
+        new = leases.read(change.body)
+        self._seal_stays(old, new)
+        if new.sealed and not old.sealed:
+            self._seal(change.actor, old, held_exclusively_s(old.holder))
+            self.sealed[old.holder] = _now_s()
+        elif (old.holder, old.renewal) != (new.holder, new.renewal):
+            self.renewed_s[new.host] = _now_s()
+
+    def _seal_stays(self, old: HostLease, new: HostLease) -> None:
+        if new.holder in self.sealed and not new.sealed:
+            self.accuse(f"the seal of {new.host}'s session {new.holder} is undone")
+        if old.sealed and not new.sealed and new.seq <= old.seq:
+            self.accuse(f"{new.host}'s Lease, sealed at seq {old.seq}, is reopened for seq {new.seq}")
+
+    def _seal(self, actor: str, old: HostLease, held_s: float) -> None:
+        now_s = _now_s()
+        if now_s - held_s > LATELY_S:
+            self.accuse(f"{actor} seals {old.host}, which held nothing exclusive")
+        if (old.host, old.holder) in self.read_off:
+            return
+        limit_s = silent_after_s(old.contract) - _EPSILON_S
+        renewed_s = self.renewed_s.get(old.host, float("-inf"))
+        sent = self.sends[actor, old.host]
+        if not any(at_s - renewed_s >= limit_s and at_s - since_s >= limit_s for at_s, since_s in sent):
+            since = ", ".join(
+                f"sent {now_s - at_s:.1f} s ago, whole for {at_s - since_s:.1f} s then" for at_s, since_s in sent
+            )
+            self.accuse(
+                f"{actor} seals {old.host} after {now_s - renewed_s:.1f} s of silence, of which it could hear less"
+                f" than {limit_s:.1f} s ({since})"
+            )
+
+
+def _text(session: Mapping[str, Any]) -> str:
+    return f"{session['bootID']}/{session['nonce']}"
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

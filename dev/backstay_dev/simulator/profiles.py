@@ -1,0 +1,110 @@
+"""What a seed draws: the shape of its world, and a swarm of faults. Some profiles aim at one kind of trouble."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from .faults import FAULTS, Weather
+from .network import Rates
+from .world import ServiceShape, Shape
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One seed's draw."""
+
+    shape: Shape
+    weather: Weather
+
+
+Draw = Callable[[random.Random], Drawn]
+_CALM: Final = Rates()
+
+
+def swarm(rng: random.Random) -> Drawn:
+    """Any subset of all faults, at any rate."""
+    chosen = rng.sample(list(FAULTS), rng.randint(3, 10))
+    weather = Weather(
+        weights={name: 2 ** rng.uniform(-2, 2) for name in chosen},
+        every_s=rng.choice([1.0, 3.0, 8.0]),
+        lasts_s=rng.uniform(30, 90),
+        rates=_rates(rng),
+    )
+    return Drawn(_shape(rng), weather)
+
+
+def _shape(rng: random.Random) -> Shape:
+    hosts = rng.choice([2, 3, 3, 4])
+    web = ServiceShape(
+        "web", address="192.0.2.10", start_takes_s=rng.choice([0.05, 0.5, 2.0]), stop_takes_s=rng.choice([0.05, 1.0])
+    )
+    services = [web]
+    if rng.random() < 0.5:
+        services.append(ServiceShape("db", failback=rng.choice(["Never", "Always"])))
+    if rng.random() < 0.4:
+        services.append(ServiceShape("log", is_exclusive=False))
+    return Shape(
+        hosts=hosts,
+        operators=rng.choice([1, 2]),
+        profile=rng.choice(["lab", "fast", "fast"]),
+        services=tuple(services),
+        devices=tuple(rng.random() < 0.85 for _ in range(hosts)),
+        budget=rng.choice([3, 20]),
+    )
+
+
+def _rates(rng: random.Random) -> Rates:
+    def maybe(most: float) -> float:
+        return most * rng.random() ** 2 if rng.random() < 0.4 else 0.0
+
+    return Rates(
+        lost=maybe(0.1),
+        answer_lost=maybe(0.1),
+        slow=maybe(0.2),
+        late_write=maybe(0.05),
+        late_s=rng.choice([5.0, 60.0]),
+        refused=maybe(0.1),
+        stale_read=maybe(0.3),
+        stale_s=rng.choice([2.0, 30.0]),
+        slow_event=maybe(0.2),
+        broken_watch=maybe(0.02),
+        slow_s=rng.choice([0.3, 3.0]),
+    )
+
+
+def _aimed(
+    faults: Sequence[str], *, operators: int = 2, rates: Rates = _CALM, every_s: float = 2.0, lasts_s: float = 60.0
+) -> Draw:
+    """The same small world each time, and only these faults."""
+
+    def draw(rng: random.Random) -> Drawn:
+        shape = Shape(
+            hosts=rng.choice([2, 3]),
+            operators=operators,
+            profile="lab",
+            services=(ServiceShape("web", address="192.0.2.10"),),
+            devices=(True, True, True),
+            read_gap=rng.choice(["0s", "1s"]),
+        )
+        return Drawn(shape, Weather(dict.fromkeys(faults, 1.0), every_s, lasts_s, rates))
+
+    return draw
+
+
+PROFILES: Final[Mapping[str, Draw]] = {
+    "swarm": swarm,
+    "moves": _aimed(["move", "maintain", "crash", "watch_lag"], every_s=0.7),
+    "agents": _aimed(["agent_crash", "agent_crash", "move", "switch_state", "resource_dies"], operators=1, every_s=0.5),
+    "late-writes": _aimed(
+        ["move", "freeze", "partition"], rates=Rates(late_write=0.2, late_s=8.0, slow=0.2, slow_s=1.0), every_s=1.0
+    ),
+    "fencing": _aimed(["partition", "hang", "broken_bmc", "reboot", "power_loss", "crash"], operators=1, every_s=2.0),
+    "refencing": _aimed(["short_power_loss", "partition"], operators=1, every_s=4.0, lasts_s=90.0),
+    "outages": _aimed(["long_outage", "operator_cut"], every_s=6.0, lasts_s=150.0),
+    "reboots": _aimed(
+        ["reboot", "reboot", "partition", "watch_lag"], rates=Rates(stale_read=0.3, stale_s=20.0), every_s=1.5
+    ),
+}

@@ -1,0 +1,76 @@
+"""What must be true at the end, when every fault is healed: what should run runs, once; what should not does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from backstay_api.kinds import Raw
+from backstay_api.object_kinds import HA_INSTANCES, HA_SERVICES, RESOURCE_CLAIMS
+
+from .world import NAMESPACE, World
+
+
+def stuck(world: World) -> list[str]:
+    """Everything that is not yet as it should be, in words; empty when the world has come to rest."""
+    services = {body["metadata"]["name"]: body for body in world.cluster.bodies(HA_SERVICES)}
+    found = [line for name, body in sorted(services.items()) for line in _service(world, name, body)]
+    for name, places in sorted(world.monitor.active.items()):
+        if places and name not in services:
+            found.append(f"{name} was deleted and still runs on {', '.join(places)}")
+    for body in world.cluster.bodies(HA_INSTANCES):
+        if body["spec"]["service"]["name"] not in services:
+            found.append(f"HAInstance {body['metadata']['name']} is left of a deleted service")
+    for body in world.cluster.bodies(RESOURCE_CLAIMS):
+        if body["spec"]["owner"]["name"] not in services:
+            found.append(f"the claim of {body['spec']['key']} is left of a deleted service")
+    return found
+
+
+def _service(world: World, name: str, body: Raw) -> Iterator[str]:
+    places = world.monitor.active[name]
+    if body["metadata"].get("deletionTimestamp"):
+        yield f"{name} is still being deleted ({_words(body)})"
+        return
+    if body["spec"].get("state", "Running") != "Running":
+        if places:
+            yield f"{name} shall be stopped and runs on {', '.join(places)}"
+        return
+    if len(places) != 1:
+        yield f"{name} runs on {', '.join(sorted(places)) or 'no host'} ({_words(body)})"
+        return
+    (host,) = places
+    missing = _wanted(body) - places[host]
+    if missing:
+        yield f"{name} on {host} misses {', '.join(sorted(missing))} ({_words(body)})"
+    if extra := places[host] - _wanted(body):
+        yield f"{name} on {host} still runs {', '.join(sorted(extra))}"
+    instance = world.get(HA_INSTANCES, (NAMESPACE, f"{name}-0"))
+    grant = (instance or {"spec": {}})["spec"].get("grant") or {}
+    if grant.get("host") != host:
+        yield f"{name} runs on {host} and is granted to {grant.get('host')}"
+    if _ready(body) != "True":
+        yield f"{name} runs on {host}, and its status does not say Ready ({_words(body)})"
+
+
+def _wanted(body: Raw) -> set[str]:
+    found = set()
+    for resource in body["spec"]["resources"]:
+        if "systemd" in resource:
+            found.add(f"unit {resource['systemd']['unit']}")
+        elif "virtualIP" in resource:
+            found.add(f"address {resource['virtualIP']['address'].partition('/')[0]}")
+    return found
+
+
+def _conditions(body: Raw) -> dict[str, Raw]:
+    return {each["type"]: each for each in (body.get("status") or {}).get("conditions") or ()}
+
+
+def _ready(body: Raw) -> str:
+    return str(_conditions(body).get("Ready", {}).get("status"))
+
+
+def _words(body: Raw) -> str:
+    """What the service's own status says."""
+    said = [each.get("message") for each in _conditions(body).values() if each["type"] in ("Ready", "Accepted")]
+    return "; ".join(filter(None, said)) or "its status says nothing"

@@ -1,0 +1,324 @@
+"""One small world: a few machines, the API, and production's own operator, fencer and agents, each a process that may die."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from backstay_agent.agent import Machine as AgentMachine
+from backstay_agent.agent import Settings as AgentSettings
+from backstay_agent.agent import build_agent
+from backstay_api.admission import guard
+from backstay_api.errors import ApiError, NotFound
+from backstay_api.kinds import Kind, Raw
+from backstay_api.memory import MemoryCluster, Request
+from backstay_api.object_kinds import HA_SERVICES, HOSTS
+from backstay_api.promise import PROFILES
+from backstay_fencer.executor import Executor
+from backstay_operator.control.replica import Operator, Replica
+from backstay_operator.planner.world import Settings
+
+from .leasewatch import LeaseWatch
+from .machines import Agents, Bmc, Machine, ProcessAgents, ProcessDisk, ProcessHands
+from .monitor import Monitor, Owned
+from .network import Network, ProcessApi, site_of
+from .processes import WORLD, Process, SimulationLoop
+from .story import START_S, Story
+
+NAMESPACE: Final = "shop"
+API: Final = "backstay.dev/v1alpha1"
+_PATH_TROUBLE_S: Final = 1.5
+"""A way to the API that is cut for longer than this is one that the operator itself must have noticed."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What this seed's world is made of."""
+
+    hosts: int
+    operators: int
+    profile: str
+    services: tuple[ServiceShape, ...]
+    devices: tuple[bool, ...]
+    """Host by host: whether it has a fence device."""
+    budget: int = 20
+    read_gap: str = "1s"
+
+
+@dataclass(frozen=True)
+class ServiceShape:
+    name: str
+    is_exclusive: bool = True
+    address: str = ""
+    failback: str = "Never"
+    stop_takes_s: float = 0.1
+    start_takes_s: float = 0.2
+
+
+class World:
+    """Everything there is, and what can be done to it."""
+
+    def __init__(self, shape: Shape, *, seed: int, loop: SimulationLoop) -> None:
+        self.shape = shape
+        self.loop = loop
+        self.rng = random.Random(f"world {seed}")
+        self.story = Story()
+        self.accusations: list[str] = []
+        self.accused = asyncio.Event()
+        self.cluster = MemoryCluster()
+        guard(self.cluster)
+        self.network = Network(self.cluster, random.Random(f"network {seed}"), tell=self.story.tell)
+        self.machines: dict[str, Machine] = {}
+        self.bmcs: dict[str, Bmc] = {}
+        self.processes: dict[str, Process] = {}
+        self.wanted: set[str] = set()
+        """Processes that somebody restarts when they die."""
+        self.monitor = Monitor(self.machines, self.accuse, LeaseWatch(self.accuse))
+        self.fence_agents = Agents(self.bmcs, random.Random(f"fence {seed}"), self.monitor.on_off)
+        self._cut_at_s: dict[str, float] = {}
+        self._frozen_at_s: dict[str, float] = {}
+        self._note_sends()
+        self.cluster.observe(self.story.hear)
+        self.cluster.observe(self.monitor.hear)
+
+    # --- building -------------------------------------------------------------------------------------------------
+
+    def build(self) -> None:
+        """Machines, objects and processes as a healthy cluster starts with them."""
+        for index in range(self.shape.hosts):
+            self._add_machine(f"n{index + 1}", self.shape.devices[index])
+        for service in self.shape.services:
+            self.know(service)
+            self.create_service(service)
+        for index in range(self.shape.operators):
+            self.launch(f"operator-{'ab'[index]}")
+        self.launch("fencer")
+        for name in self.machines:
+            self.launch(f"agent-{name}")
+
+    def _add_machine(self, name: str, has_device: bool) -> None:
+        machine = Machine(name, self.story.tell, self._power_changed)
+        machine.state.on_change = lambda identity, runs: self._resource_changed(machine, identity, runs)
+        self.machines[name] = machine
+        self.bmcs[name] = Bmc(machine)
+        self.add_host(name, has_device)
+
+    def add_host(self, name: str, has_device: bool) -> None:
+        device = {"name": "bmc", "agent": "fence_redfish", "parameters": {"ip": name}, "timeout": "5s"}
+        device["readGap"] = self.shape.read_gap
+        fencing = {"levels": [{"name": "bmc", "devices": [device]}]} if has_device else {}
+        spec = {"heartbeat": {"profile": self.shape.profile}, "fencing": fencing}
+        self.create(HOSTS, {"kind": "Host", "metadata": {"name": name}, "spec": spec})
+
+    def know(self, service: ServiceShape) -> None:
+        """Tell the monitor what this service may ever run, and every machine how long that takes."""
+        for unit in (service.name, f"{service.name}-extra"):
+            self.monitor.owners[f"unit {unit}.service"] = Owned(service.name, service.is_exclusive)
+        if service.address:
+            self.monitor.owners[f"address {service.address}"] = Owned(service.name, service.is_exclusive)
+        for machine in self.machines.values():
+            for identity, owned in self.monitor.owners.items():
+                if owned.service == service.name:
+                    script = machine.state.scripts[identity]
+                    script.start_takes_s, script.stop_takes_s = service.start_takes_s, service.stop_takes_s
+
+    def create_service(self, service: ServiceShape) -> None:
+        resources: list[Raw] = [{"name": "server", "systemd": {"unit": f"{service.name}.service"}}]
+        if service.address:
+            resources.append({"name": "address", "virtualIP": {"address": f"{service.address}/24"}})
+        spec: Raw = {"resources": resources, "placement": {"failback": service.failback}}
+        if not service.is_exclusive:
+            spec["exclusive"] = False
+        self.create(
+            HA_SERVICES, {"kind": "HAService", "metadata": {"name": service.name, "namespace": NAMESPACE}, "spec": spec}
+        )
+
+    # --- processes --------------------------------------------------------------------------------------------------
+
+    def launch(self, name: str) -> None:
+        """Start a process, and have it restarted when it dies."""
+        self.wanted.add(name)
+        self._begin(name)
+
+    def _begin(self, name: str) -> None:
+        old = self.processes.get(name)
+        if name not in self.wanted or (old is not None and old.is_alive):
+            return
+        if name.startswith("agent-") and not self.machines[site_of(name)].is_on:
+            return
+        process = self.processes[name] = Process(name, self.loop, self._died)
+        self.monitor.leases.path_since_s[name] = self.loop.time()
+        self.story.tell(name, "starts")
+        process.start(self._work_of(process))
+
+    def _work_of(self, process: Process) -> Callable[[], Awaitable[None]]:
+        if process.name.startswith("operator"):
+            return lambda: self._operator(process)
+        if process.name == "fencer":
+            return lambda: self._fencer(process)
+        return lambda: self._agent(process)
+
+    async def _operator(self, process: Process) -> None:
+        settings = Settings(fence_budget=self.shape.budget, start_failure_memory_s=60.0)
+        replica = Replica(process.name, wall=self.wall, rng=self._dice(), settings=settings)
+        await Operator(ProcessApi(self.network, process), replica).run()
+
+    async def _fencer(self, process: Process) -> None:
+        agents = ProcessAgents(self.fence_agents, process)
+        await Executor(ProcessApi(self.network, process), agents, rng=self._dice(), wall=self.wall).run()
+
+    async def _agent(self, process: Process) -> None:
+        machine = self.machines[site_of(process.name)]
+        agent = build_agent(
+            ProcessApi(self.network, process),
+            ProcessDisk(machine, process),
+            ProcessHands(machine, process),
+            AgentMachine(host=machine.name, boot_id=machine.boot_id, uuid=machine.uuid),
+            rng=self._dice(),
+            settings=AgentSettings(contract=PROFILES[self.shape.profile], wall=self.wall),
+        )
+        await agent.run()
+
+    def _died(self, process: Process, why: str) -> None:
+        self.story.tell(process.name, f"died: {why}" if why else "is killed")
+        if why:
+            self.accuse(f"{process.name} died by itself: {why}")
+        delay_s = self.rng.choice([0.05, 0.05, 0.5, 3.0, 10.0])
+        self.later(delay_s, lambda: self._begin(process.name))
+
+    def end(self) -> None:
+        """Everybody dies, and nobody is restarted."""
+        self.wanted.clear()
+        self.story.tell("the world", "ends")
+        self.story.is_over = True
+        for process in self.processes.values():
+            process.kill()
+
+    def kill(self, name: str) -> None:
+        process = self.processes.get(name)
+        if process is not None:
+            process.kill()
+
+    def freeze(self, name: str) -> None:
+        process = self.processes.get(name)
+        if process is not None and process.is_alive and not process.is_frozen:
+            self.story.tell(name, "is frozen")
+            process.freeze()
+            self._frozen_at_s[name] = self.loop.time()
+
+    def thaw(self, name: str) -> None:
+        process = self.processes.get(name)
+        if process is not None and process.is_frozen:
+            self.story.tell(name, "thaws")
+            if self.loop.time() - self._frozen_at_s[name] > _PATH_TROUBLE_S:
+                self.monitor.leases.path_since_s[name] = self.loop.time()
+            process.thaw()
+
+    # --- power ------------------------------------------------------------------------------------------------------
+
+    def _power_changed(self, machine: Machine) -> None:
+        agent = f"agent-{machine.name}"
+        if machine.is_on:
+            boots_for_s = self.rng.choice([0.3, 2.0, 8.0])
+            self.later(boots_for_s, lambda: self._begin(agent))
+        else:
+            self.kill(agent)
+
+    # --- network ----------------------------------------------------------------------------------------------------
+
+    def cut(self, site: str, how: str) -> None:
+        """Cut the way of one site to the API, or of all (an empty name)."""
+        self.story.tell("the network", f"{how} for {site or 'everybody: the API is away'}")
+        self.network.cut[site] = how
+        self._cut_at_s[site] = self.loop.time()
+        if how == "refused":
+            self.network.break_streams(site)
+
+    def heal(self, site: str) -> None:
+        if site not in self.network.cut:
+            return
+        self.story.tell("the network", f"is whole again for {site or 'everybody'}")
+        if self.loop.time() - self._cut_at_s[site] > _PATH_TROUBLE_S:
+            for name in self.processes:
+                if site in ("", site_of(name)):
+                    self.monitor.leases.path_since_s[name] = self.loop.time()
+        self.network.heal(site)
+
+    def _note_sends(self) -> None:
+        ask = self.network.request
+
+        def request(request: Request) -> Any:
+            if request.is_write and request.resource.startswith("leases") and request.namespace == "backstay-hosts":
+                self.monitor.leases.note_send(request.actor, request.name)
+            return ask(request)
+
+        self.network.request = request  # type: ignore[method-assign]
+
+    # --- what people do ---------------------------------------------------------------------------------------------
+
+    def create(self, kind: Kind[Any], body: Raw) -> None:
+        self._write(
+            lambda: self.cluster.create(
+                kind, body["metadata"].get("namespace", ""), {"apiVersion": API, **body}, actor="a person"
+            )
+        )
+
+    def patch(self, kind: Kind[Any], key: tuple[str, str], body: Raw) -> None:
+        self._write(lambda: self.cluster.patch(kind, key, body, actor="a person"))
+
+    def delete(self, kind: Kind[Any], key: tuple[str, str]) -> None:
+        self._write(lambda: self.cluster.delete(kind, key, actor="a person"))
+
+    def _write(self, write: Callable[[], object]) -> None:
+        try:
+            write()
+        except ApiError as error:
+            self.story.tell("a person", f"is refused: {error}")
+
+    def get(self, kind: Kind[Any], key: tuple[str, str]) -> Raw | None:
+        try:
+            return self.cluster.get(kind, *key)
+        except NotFound:
+            return None
+
+    def ask_to_move(self, service: str, host: str) -> None:
+        stored = self.get(HA_SERVICES, (NAMESPACE, service))
+        if stored is None:
+            return
+        expires = self._wall_at(self.loop.time() + 60)
+        wish = {"host": host, "generation": stored["metadata"]["generation"], "expires": expires}
+        self.story.tell("a person", f"asks to move {service} to {host}")
+        self.patch(
+            HA_SERVICES, (NAMESPACE, service), {"metadata": {"annotations": {"backstay.dev/move": json.dumps(wish)}}}
+        )
+
+    # --- small things -----------------------------------------------------------------------------------------------
+
+    def accuse(self, what: str) -> None:
+        """The monitor has seen what must never be."""
+        self.story.tell("THE MONITOR", what)
+        self.accusations.append(what)
+        self.accused.set()
+
+    def later(self, delay_s: float, call: Callable[[], object]) -> None:
+        """The world does something later, whoever lives then."""
+        self.loop.call_later(delay_s, call, context=WORLD)
+
+    def wall(self) -> str:
+        return self._wall_at(self.loop.time())
+
+    def _wall_at(self, at_s: float) -> str:
+        at = datetime(2026, 3, 1, 12, tzinfo=UTC) + timedelta(seconds=at_s - START_S)
+        return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def _dice(self) -> random.Random:
+        return random.Random(self.rng.getrandbits(64))
+
+    def _resource_changed(self, machine: Machine, identity: str, runs: bool) -> None:
+        self.story.tell(machine.name, f"{'runs' if runs else 'no longer runs'} {identity}")
+        self.monitor.on_change(machine, identity, runs)
