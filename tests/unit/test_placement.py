@@ -113,21 +113,14 @@ def test_reasons_fold_into_one_line():
     assert answer.why == "0/3 hosts can run it: 2 are cordoned, 1 is silent since 4 s"
 
 
-@pytest.mark.parametrize(
-    ("on_n2", "said"),
-    [
-        pytest.param(
-            "unit web.service is masked", "2 are not ready (unit web.service is masked)", id="one detail for all"
-        ),
-        pytest.param("disk full", "2 are not ready", id="several details stand host by host under StandbyReady"),
-    ],
-)
-def test_hosts_that_miss_the_same_thing_are_told_with_what_they_miss(on_n2: str, said: str) -> None:
-    world, service = a_world("n1", "n2"), a_service()
-    instance = put(world, service)
-    say_ready(world, service, "n1", ready=False, why="unit web.service is masked")
-    say_ready(world, service, "n2", ready=False, why=on_n2)
-    assert placement.place(world, service, instance).why == f"0/2 hosts can run it: {said}"
+def test_what_all_hosts_lack_alike_stands_in_the_one_line_too():
+    world = a_world("n1", "n2")
+    service = a_service()
+    instance = put(world, service, epoch=1)
+    say_ready(world, service, "n1", "n2", ready=False, why="web: unit web.service is not installed")
+    answer = placement.place(world, service, instance)
+    assert isinstance(answer, NoHost)
+    assert answer.why == "0/2 hosts can run it: 2 are not ready: web: unit web.service is not installed"
 
 
 def test_a_failed_start_counts_until_it_is_forgotten_and_says_when():
