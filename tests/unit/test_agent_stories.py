@@ -292,6 +292,17 @@ async def test_on_a_full_disk_nothing_is_started_and_a_sentence_says_so() -> Non
 
 
 @in_virtual_time
+async def test_an_agent_that_finds_the_disk_full_waits_for_room_and_does_not_die() -> None:
+    world = World()
+    await world.prepare()
+    world.disk.full = "No space left on device"
+    world.start_agent()
+    await asyncio.sleep(60)
+    world.disk.full = ""
+    await world.held()
+
+
+@in_virtual_time
 async def test_a_stop_that_cannot_be_recorded_is_not_released() -> None:
     world = await running()
     await world.kill_agent()
