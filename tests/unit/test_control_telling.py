@@ -24,8 +24,8 @@ from backstay_operator.control.recorder import BURST, QUEUE, Recorder, Said
 from backstay_operator.control.subjects import Subject
 from backstay_operator.control.tell import tell
 from backstay_operator.planner.actions import Action, SealLease, WriteInstance, WriteServiceStatus
-from control_scene import WALL, Scene
-from worlds import a_service, a_world, an_instance
+from backstay_testing.control_scene import WALL, Scene
+from backstay_testing.worlds import a_service, a_world, an_instance
 
 WEB = Subject(HA_SERVICES, "shop", "web")
 GRANTED = Said(WEB, "u1", "Normal", "Granted", "WriteInstance", "n1 is the first")

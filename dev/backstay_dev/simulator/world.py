@@ -120,7 +120,7 @@ class World:
         for unit in (service.name, f"{service.name}-extra"):
             self.monitor.owners[f"unit {unit}.service"] = Owned(service.name, service.is_exclusive)
         if service.address:
-            self.monitor.owners[f"address {service.address}"] = Owned(service.name, service.is_exclusive)
+            self.monitor.owners.setdefault(f"address {service.address}", Owned(service.name, service.is_exclusive))
         for machine in self.machines.values():
             for identity, owned in self.monitor.owners.items():
                 if owned.service == service.name:
