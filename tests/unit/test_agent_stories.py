@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from agent_world import ADDRESS, UNIT, World, enrolled, running, unit
 from backstay_dev.virtualtime import in_virtual_time
+from backstay_testing.agent_world import ADDRESS, UNIT, World, enrolled, running, unit
 
 
 @in_virtual_time

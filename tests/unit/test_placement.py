@@ -13,7 +13,7 @@ from backstay_api.models import HAService
 from backstay_operator.planner import placement
 from backstay_operator.planner.placement import NoHost, Placed
 from backstay_operator.planner.world import World
-from worlds import NOW_S, a_service, a_world, add_host, an_instance, report, say_ready
+from backstay_testing.worlds import NOW_S, a_service, a_world, add_host, an_instance, report, say_ready
 
 
 def put(world: World, service: HAService, *, epoch: int = 0, host: str | None = None):
