@@ -11,7 +11,7 @@ from backstay_api.models import HAService, Host, HostAssignment
 from backstay_api.models.service import HAServiceStatus
 from backstay_operator.planner import status, words
 from backstay_operator.planner.world import World
-from worlds import a_service, a_world, add_host, an_instance, report, say_ready, unit
+from backstay_testing.worlds import a_service, a_world, add_host, an_instance, report, say_ready, unit
 
 
 def a_running_world(**spec: Any) -> tuple[World, HAService]:

@@ -174,9 +174,18 @@ def fold(verdicts: Sequence[Verdict]) -> str:
         if verdict.rejected:
             groups[verdict.rejected.many].append(verdict.rejected)
     ranked = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
-    parts = [f"1 {group[0].why}" if len(group) == 1 else f"{len(group)} {many}" for many, group in ranked]
+    parts = [
+        f"1 {group[0].why}" if len(group) == 1 else f"{len(group)} {many}{_shared(group)}" for many, group in ranked
+    ]
     able = sum(verdict.rejected is None for verdict in verdicts)
     return f"{able}/{len(verdicts)} hosts can run it: {', '.join(parts)}"
+
+
+def _shared(group: Sequence[Rejected]) -> str:
+    """The particulars, where all of them have the same: most often a mistake in the manifest, and what its author must read."""
+    particulars = {rejected.why.partition(": ")[2] for rejected in group}
+    one = particulars.pop() if len(particulars) == 1 else ""
+    return f": {one}" if one and not group[0].many.endswith(one) else ""
 
 
 def _judged(ask: Question, filters: Sequence[Filter], scores: Sequence[Judge]) -> tuple[Verdict, ...]:
