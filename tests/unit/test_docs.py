@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 import typer.main
 import yaml
+from pydantic.alias_generators import to_camel
 
 from backstay_api.models import HAService, Host
+from backstay_api.promise import PROFILES, silent_after_s, suspect_after_s
 from backstay_cli.main import build
-from backstay_operator.planner.unsupported import first_unsupported
+from backstay_operator.planner.unsupported import _TODAY, first_unsupported
 from backstay_testing.console import console_steps
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -152,6 +154,29 @@ def test_every_manifest_is_one_that_this_version_carries_out(path: Path) -> None
             assert first_unsupported(HAService.from_wire(body)) == ""
         elif body.get("kind") == "Host":
             Host.from_wire(body)
+
+
+# --- numbers and lists that the code knows better --------------------------------------------------------------------
+
+
+def test_the_profiles_are_those_of_the_promise() -> None:
+    told = (ROOT / "docs" / "explanation" / "timing.md").read_text()
+    rows = {
+        f"| `{name}` | {one.renew_s:g} s | {suspect_after_s(one):g} s | {silent_after_s(one):g} s |"
+        for name, one in PROFILES.items()
+    }
+    assert {row for row in rows if row not in told} == set()
+
+
+def test_every_field_that_is_refused_today_is_told() -> None:
+    told = (ROOT / "docs" / "explanation" / "limits.md").read_text()
+    names = {to_camel(path.replace("[]", "").split(".")[-1]) for path in _TODAY if not path.startswith("recovery")}
+    assert {name for name in names if f"`{name}`" not in told and f".{name}`" not in told} == {"promoted"}
+
+
+@pytest.mark.parametrize("kind", ["Accepted", "Ready", "Progressing", "Degraded", "StandbyReady", "SurvivesHostLoss"])
+def test_every_condition_is_explained(kind: str) -> None:
+    assert f"| {kind} | " in (ROOT / "docs" / "how-to" / "reading.md").read_text()
 
 
 # --- links, and what must be complete --------------------------------------------------------------------------------
