@@ -27,6 +27,7 @@ check: $(VENV)/ready ## formatting, lint, types, import contracts, generated is 
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(PY) -m backstay_api.generate --check
+	$(PY) -m backstay_dev.diagrams --check
 
 test: check system ## everything a change must pass, on real hosts too (root)
 	$(VENV)/bin/pytest -q tests
@@ -49,8 +50,9 @@ simulate: $(VENV)/ready ## the safety core under faults: make simulate SEEDS=300
 mutants: $(VENV)/ready ## broken variants of our own code, each of which the simulator must find
 	@$(PY) -m backstay_dev.simulate --mutants
 
-generate: $(VENV)/ready ## CRDs, plain classes and reference from the models
+generate: $(VENV)/ready ## CRDs, plain classes and reference from the models, diagrams from the tables
 	$(PY) -m backstay_api.generate
+	$(PY) -m backstay_dev.diagrams
 
 constraints: ## pin every dependency again, with hashes
 	$(VENV)/bin/pip install --quiet pip-tools

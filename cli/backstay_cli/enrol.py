@@ -96,8 +96,7 @@ async def remove(
         session.say(f"{what} {result}")
     advice = (
         f"\nThen on {name}: systemctl disable --now backstay-agent\n"
-        f"and, so that its units start by themselves again:\n"
-        f"  rm -f /etc/systemd/system/*.d/zz-backstay.conf && systemctl daemon-reload"
+        f"and, so that its units start by themselves again: backstay-agent --remove"
     )
     session.show([{"object": what, "result": result} for what, result in done], lambda: session.say(advice))
     return WELL
@@ -235,7 +234,8 @@ def _next_steps(name: str) -> str:
         f"Put it on {name} as /etc/backstay/token (mode 0600), with the API server's address and CA in\n"
         f'  /etc/backstay/agent.json: {{"servers": ["https://…:6443"], "ca_file": "/etc/backstay/ca.crt",'
         f' "token_file": "/etc/backstay/token"}}\n'
-        f'(with "host": "{name}" in it too, where that is not the machine\'s host name)\n'
+        f'(with "host": "{name}" where that is not the machine\'s host name, and "machine_uuid_file"\n'
+        f" where the firmware tells no UUID; docs/how-to/add-a-host.md has every key and the agent's installation),\n"
         f"and start it there: systemctl enable --now backstay-agent\n"
         f"`backstay status` says when {name} has reported."
     )

@@ -20,6 +20,7 @@ from backstay_dev.controlplane import ControlPlane
 from backstay_dev.rights import Right, granted
 
 Record = Mapping[str, Any]
+Question = tuple[str, ...]
 
 # Verbs that only admission policies ask about: no request ever carries them.
 _NEVER_LOGGED: Final = (CONFIRM_VERB,)
@@ -81,6 +82,8 @@ class Tally:
     granted: set[Need] = field(default_factory=set)
     used: set[Need] = field(default_factory=set)
     refused: set[Need] = field(default_factory=set)
+    _allowed: set[Question] = field(default_factory=set)
+    _refused: dict[Question, Need] = field(default_factory=dict)
 
     def take(self, plane: ControlPlane) -> None:
         """Add what this control plane's roles and audit log say now."""
@@ -93,8 +96,15 @@ class Tally:
                 self.granted.add(Need(program, right.namespace, right.group, right.resource, right.verb))
         for record in records:
             need = need_of(record)
-            if need is not None:
-                (self.refused if _refused_by_rbac(record) else self.used).add(need)
+            if need is None:
+                continue
+            if _refused_by_rbac(record):
+                self._refused[_question(record)] = need
+            else:
+                self.used.add(need)
+                self._allowed.add(_question(record))
+        # An API server that has just started knows no roles for a moment: what it allows at other times is not missing.
+        self.refused = {need for question, need in self._refused.items() if question not in self._allowed}
 
     def report(self) -> Report:
         """What does not fit; what is used only by chance is never excess."""
@@ -119,6 +129,14 @@ def need_of(record: Record) -> Need | None:
         return None
     resource = "/".join(filter(None, (asked.get("resource"), asked.get("subresource"))))
     return Need(program, asked.get("namespace", ""), asked.get("apiGroup", ""), resource, record["verb"])
+
+
+def _question(record: Record) -> Question:
+    """Who asked for what, as exactly as it may come again: each Event has a name of its own."""
+    asked = record["objectRef"]
+    name = "" if asked.get("resource") == "events" or record["verb"] == "create" else asked.get("name", "")
+    where = (asked.get("resource", ""), asked.get("subresource", ""), asked.get("namespace", ""), name)
+    return (record["user"]["username"], record["verb"], *where)
 
 
 def _refused_by_rbac(record: Record) -> bool:

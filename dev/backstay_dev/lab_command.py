@@ -5,13 +5,18 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
+from typing import Final
 
-from backstay_dev import prerequisites
+from backstay_dev import lab_console, prerequisites
 from backstay_dev.lab import Lab, sweep
 from backstay_dev.product import Product
 from backstay_dev.services import install_web
 from backstay_dev.shell import EXIT_CANNOT, REPOSITORY, LabError
+
+# Where `backstay` is, beside the Python that runs this.
+_PROGRAMS: Final = Path(sys.executable).parent
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,7 +52,8 @@ def _keep(options: argparse.Namespace) -> None:
             product.start()
             product.wait_ready()
         print(_lines_to_paste(lab), flush=True)
-        threading.Event().wait()
+        lab_console.serve(lab, sys.stdin, sys.stdout)
+        threading.Event().wait()  # nobody types here: it was started in the background
 
 
 def _lines_to_paste(lab: Lab) -> str:
@@ -55,13 +61,17 @@ def _lines_to_paste(lab: Lab) -> str:
     return f"""
 Lab {lab.id}: {hosts}. In another terminal:
 
-  export KUBECONFIG={lab.plane.admin_kubeconfig} PATH={lab.assets_path}:$PATH
+  export KUBECONFIG={lab.plane.admin_kubeconfig} PATH={lab.assets_path}:{_PROGRAMS}:$PATH
   kubectl apply -f {REPOSITORY}/examples/web.yaml
   kubectl get hasvc -w
+  backstay status
 
 A client in the lab's network:  ip netns exec {lab.network.namespace} curl -s http://192.0.2.100/
 A host's insides:               ls {lab.state}/hosts/n1/root
 Logs of all processes:          {lab.state}/logs
+
+Here you can do things to the machines (docs/tutorial.md shows a few):
+{lab_console.HELP}
 
 Ctrl-C takes everything away again."""
 

@@ -15,6 +15,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -58,6 +59,7 @@ class Product:
         self.fencers: dict[str, Child] = {}
         self.health_ports: dict[str, int] = {}
         self._accounts: dict[str, tuple[str, str]] = {}
+        self._kubeconfigs: dict[str, Path] = {}
 
     # Installing
 
@@ -148,10 +150,16 @@ class Product:
     # Below: how.
 
     def _run(self, role: str, name: str, module: str, arguments: Sequence[str]) -> Child:
-        namespace, account = self._accounts[role]
-        kubeconfig = self.lab.kubeconfig(namespace, account, door=name)
+        kubeconfig = self._kubeconfig(role, name)
         environment = {"KUBECONFIG": str(kubeconfig), "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
         return self.lab.run_outside(name, module, ["--kubeconfig", kubeconfig, *arguments], env=environment)
+
+    def _kubeconfig(self, role: str, name: str) -> Path:
+        """Made once for each door: a process that starts again finds what it had, also while the API server is away."""
+        if name not in self._kubeconfigs:
+            made = self.lab.kubeconfig(*self._accounts[role], door=name)
+            self._kubeconfigs[name] = made.rename(made.with_name(f"{name}.kubeconfig"))
+        return self._kubeconfigs[name]
 
     def _wait_for_kinds(self) -> None:
         """A CRD is accepted some time before its objects are."""

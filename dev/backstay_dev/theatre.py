@@ -11,23 +11,27 @@ Everything is as in production: real processes with the chart's identities. Only
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.request import urlopen
 
 from backstay_dev import overlap
 from backstay_dev.lab import Lab
-from backstay_dev.overlap import Life
+from backstay_dev.overlap import Life, Traces
 from backstay_dev.poller import Poller
 from backstay_dev.product import Enrolment, Product
-from backstay_dev.shell import LabError, wait_until
+from backstay_dev.shell import PYTHONPATH, LabError, call, wait_until
 
 TICKER: Final = "/usr/local/lib/backstay-ticker.py"
 TRACES: Final = "/shared/traces"
 NAMESPACE: Final = "default"
 FIRST_ADDRESS: Final = 101
+# A session of faults loses more hosts in an hour than anybody would without looking.
+OPERATOR: Final = ("--fence-budget", "1000")
 
 _UNIT: Final = """\
 [Unit]
@@ -75,6 +79,21 @@ class Play:
         """Every process of it that ever lived, by its traces."""
         return [life for life in self.theatre.lives() if life.instance == f"{self.name}-0"]
 
+    @property
+    def ticks(self) -> int:
+        """How many traces it has left: a clock that goes only while the service does."""
+        return sum(life.ticks for life in self.lives)
+
+    def let_live(self, ticks: int) -> None:
+        """Wait until it has left so many more traces (one every 5 ms at best)."""
+        enough = self.ticks + ticks
+        self.theatre.until(lambda: self.ticks >= enough, f"{ticks} more traces of {self.name}")
+
+    def saw_nothing(self) -> bool:
+        """One life from the first trace to now, in the first epoch."""
+        self.let_live(5)
+        return len(self.lives) == 1 and self.epoch == 1
+
     def condition(self, kind: str) -> str:
         """`True Reason: message`"""
         status = self.theatre.product.condition("haservices", self.name, kind, NAMESPACE)
@@ -121,12 +140,11 @@ class Theatre:
     lab: Lab
     product: Product
     _next_address: int = FIRST_ADDRESS
-    _plays: list[Play] = field(default_factory=list)
+    _traces: Traces | None = None
+    _told: set[tuple[str, str, str]] = field(default_factory=set)
 
     @classmethod
-    def open(
-        cls, lab: Lab, enrolment: Enrolment | None = None, *, operator: Sequence[str] = ("--fence-budget", "1000")
-    ) -> Theatre:
+    def open(cls, lab: Lab, enrolment: Enrolment | None = None, *, operator: Sequence[str] = OPERATOR) -> Theatre:
         """Install, enrol and start everything; returns when every host is Ready."""
         product = Product(lab)
         product.install()
@@ -151,6 +169,10 @@ class Theatre:
         play = self.put_on(name, on=on, resources=resources, **spec)
         try:
             yield play
+        except BaseException:
+            # What stands in the way of the failed test must not stand in the way of the next one.
+            self.lab.tidy()
+            raise
         finally:
             self.take_off(name)
 
@@ -193,6 +215,32 @@ class Theatre:
         }
         self.lab.plane.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
 
+    # Doing
+
+    def backstay(self, *arguments: str) -> str:
+        """The CLI as an administrator runs it."""
+        command = [sys.executable, "-m", "backstay_cli.main", "--kubeconfig", str(self.lab.plane.admin_kubeconfig)]
+        return call("env", f"PYTHONPATH={PYTHONPATH}", *command, *arguments, timeout_s=60)
+
+    def patch_host(self, name: str, spec: dict[str, Any]) -> None:
+        """A merge patch of a Host's spec, as an administrator."""
+        self.lab.plane.kubectl("patch", "host", name, "--type=merge", "-p", json.dumps({"spec": spec}))
+
+    def kill_operator(self, name: str = "operator") -> None:
+        """SIGKILL; what keeps Pods alive in a real cluster starts it again at once."""
+        self.product.operators[name].kill()
+        self.product.start_operator(name, *OPERATOR)
+
+    def kill_fencer(self) -> None:
+        """SIGKILL, and started again at once."""
+        self.product.fencers["fencer"].kill()
+        self.product.start_fencer()
+
+    def kill_agent(self, host: str) -> None:
+        """SIGKILL; systemd starts it again. One that is just being started has nothing to be killed."""
+        with suppress(LabError):
+            self.product.kill_agent(host)
+
     # Looking
 
     def until(
@@ -213,16 +261,51 @@ class Theatre:
 
     def lives(self) -> list[Life]:
         """Every life of every instance so far."""
-        return overlap.read(self.lab.shared / "traces")
+        if self._traces is None:
+            self._traces = Traces(self.lab.shared / "traces")
+        return self._traces.lives()
 
-    def overlaps(self) -> list[overlap.Overlap]:
-        """Whoever ran twice at once, ever."""
+    def judge(self) -> list[str]:
+        """Whoever ran twice at once, ever, and was not told of yet: one test's disgrace is not the next one's."""
+        found = {(str(one.earlier.pid), one.earlier.epoch, one.later.epoch): one for one in self._overlaps()}
+        fresh = [str(one) for key, one in found.items() if key not in self._told]
+        self._told |= set(found)
+        return fresh
+
+    def _overlaps(self) -> list[overlap.Overlap]:
         return overlap.overlaps(self.lives())
 
     def host_says(self, host: str, kind: str) -> str:
         """A condition of a host: `True Reason: message`."""
         product = self.product
         return f"{product.condition('hosts', host, kind)} {product.condition_words('hosts', host, kind)}"
+
+    def operator_is_ready(self, name: str = "operator") -> bool:
+        """Whether its /readyz says so: it sees everything that it should, and heard of it lately."""
+        try:
+            with urlopen(f"http://127.0.0.1:{self.product.health_ports[name]}/readyz", timeout=2) as answer:
+                return int(answer.status) == 200
+        except OSError:
+            return False
+
+    def fence_requests(self, host: str = "") -> dict[str, dict[str, Any]]:
+        """Every FenceRequest (about this host), by name."""
+        items = self.lab.plane.request("GET", "/apis/backstay.dev/v1alpha1/fencerequests")["items"]
+        return {one["metadata"]["name"]: one for one in items if host in ("", one["spec"]["host"])}
+
+    def fences_asked(self) -> list[str]:
+        """Every FenceRequest ever made, also those that nobody needs any more: `<host>-<hash>`, by the audit log."""
+        return [
+            one["objectRef"]["name"]
+            for one in self.lab.plane.audit()
+            if one["verb"] == "create" and one.get("objectRef", {}).get("resource") == "fencerequests"
+        ]
+
+    def events(self, kind: str, name: str) -> list[str]:
+        """What was said about one object: `Warning Reason: note`."""
+        items = self.lab.plane.request("GET", "/apis/events.k8s.io/v1/events")["items"]
+        mine = [one for one in items if (one["regarding"]["kind"], one["regarding"]["name"]) == (kind, name)]
+        return [f"{one['type']} {one['reason']}: {one['note']}" for one in mine]
 
     def report(self) -> str:
         """How things stand, for the reader of a failed test."""
@@ -245,7 +328,7 @@ class Theatre:
                 child.kill()
                 del self.product.operators[name]
             elif not child.running:
-                self.product.start_operator("operator", "--fence-budget", "1000")
+                self.product.start_operator("operator", *OPERATOR)
             else:
                 child.resume()
         for child in list(self.product.fencers.values()):

@@ -17,13 +17,13 @@ from backstay_api.plain import AgentSession, Facts, HostAssignmentSpec, HostAssi
 from backstay_api.promise import PROFILES, Contract
 
 from .core.sessions import Kept, Start, at_start
-from .disk import Disk
+from .disk import Disk, DiskTrouble
 from .hands import Hands
 from .heartbeat import Heartbeat
 from .journal import Found, Journal
 from .link import Link, Listeners
 from .runner import Tools
-from .supervisor import Supervisor
+from .supervisor import ROUNDS_S, Supervisor
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +123,17 @@ class Agent:
         log.info("session begins", extra={"decision": decision.value, "journal": found.kept.value})
         if decision is Start.STOP_ALL:
             await self.supervisor.stop_what_was_found(found)
-        await self.journal.open(self._nonce())
+        await self._open_journal()
+
+    async def _open_journal(self) -> None:
+        """A disk that is full has room later: dying over it would only be a loop of restarts."""
+        while True:
+            try:
+                await self.journal.open(self._nonce())
+                return
+            except DiskTrouble as error:
+                log.error("no session: its journal cannot be written", extra={"why": str(error)})
+                await asyncio.sleep(ROUNDS_S)
 
     async def _session_ended(self) -> str:
         """Wait until this session is over; why it is."""

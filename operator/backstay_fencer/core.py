@@ -6,6 +6,7 @@ session. Times are seconds on the fencer's own monotonic clock.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -18,6 +19,11 @@ Power = Literal["On", "Off", "Unknown"]
 Identity = Literal["Match", "Mismatch", "Unverified"]
 Slot = tuple[str, str]
 """Level and device, by name."""
+
+# A log line's time, and where in memory a Python object happened to lie.
+_PASSING: Final = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ |(?<= object) at 0x[0-9a-f]+")
+# What fence agents say last, whatever the trouble is.
+_USAGE: Final = "use '-h' for usage"
 
 OBSERVE_PAUSE_S: Final = 0.5
 """Between reads that say on while a host is only suspected: it may lose its power in the next moment."""
@@ -154,8 +160,14 @@ def judge_read(*, exit_code: int | None, output: str) -> tuple[Power, str]:
         return "Off", ""
     if exit_code == 0 and "Status: ON" in output:
         return "On", ""
-    tail = output.strip().splitlines()[-1:] or ["no output"]
-    return "Unknown", f"exit {exit_code}: {tail[0][:300]}"
+    return "Unknown", f"exit {exit_code}: {_telling_line(output)[:300]}"
+
+
+def _telling_line(output: str) -> str:
+    """The agent's last words without what differs from run to run: two reads that failed alike must read alike."""
+    lines = [_PASSING.sub("", line).strip() for line in output.splitlines()]
+    told = [line for line in lines if line and _USAGE not in line]
+    return told[-1] if told else "no output"
 
 
 def trusted(device: FenceDevice, identity: Identity) -> str | None:

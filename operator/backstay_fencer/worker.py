@@ -212,7 +212,9 @@ class Worker:
             return False
         if tried.action == "on":
             return request.status.evidence is not None and request.spec.after == "On"
-        return request.spec.want == "Off" and request.status.evidence is None and self._is_over(lease)
+        # Sealed for this very session: a newer one in the Lease may be alive and well (it proves nothing is left to cut off).
+        is_sealed = lease.sealed and lease.holder == self._request.spec.session.text
+        return request.spec.want == "Off" and request.status.evidence is None and is_sealed
 
     async def _run(self, slot: Slot, action: Any) -> AgentRun:
         device = next((device for at, device in core.slots(self._levels()) if at == slot), None)

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import yaml
 
-from agreement import Server
 from backstay_api import lease
 from backstay_api.generate.files import CHART, REPOSITORY
 from backstay_api.models import ALL_OBJECTS
@@ -20,7 +19,8 @@ from backstay_api.rbac import FENCING_NAMESPACE, agent_account
 from backstay_dev.assets import ensure_assets
 from backstay_dev.controlplane import ControlPlane
 from backstay_dev.shell import LabError, call
-from instances import instance
+from backstay_testing.agreement import Server
+from backstay_testing.instances import instance
 
 pytestmark = pytest.mark.api
 

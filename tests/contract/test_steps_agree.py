@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agreement import KINDS, MINIMAL, Json, Server, assert_both_were_tried, bounded
 from backstay_api.models import FenceRequest, HostAssignment, ResourceClaim
 from backstay_api.object_kinds import HA_INSTANCES
-from instances import SANE_INSTANCES, spoilt, steps_from
+from backstay_testing.agreement import KINDS, MINIMAL, Json, Server, assert_both_were_tried, bounded
+from backstay_testing.instances import SANE_INSTANCES, spoilt, steps_from
 
 pytestmark = pytest.mark.api
 

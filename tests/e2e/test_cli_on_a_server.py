@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from agreement import Server
 from backstay_dev.controlplane import ControlPlane
 from backstay_dev.shell import LabError
-from worlds import session
+from backstay_testing.agreement import Server
+from backstay_testing.worlds import session
 
 pytestmark = pytest.mark.api
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from backstay_dev.network import Way
 from backstay_dev.theatre import Theatre
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
@@ -38,3 +39,25 @@ def test_a_host_cut_off_from_everything_is_powered_off_first(theatre: Theatre) -
         theatre.lab["n1"].heal()
         theatre.until(lambda: theatre.host_says("n1", "Ready").startswith("True"), "n1 to come back", timeout_s=90)
         assert play.host != "n1"
+
+
+@pytest.mark.parametrize(
+    "way", [pytest.param(Way.BOTH, id="both ways"), pytest.param(Way.FROM_HOST, id="it hears and is not heard")]
+)
+def test_a_host_cut_off_from_the_api_alone_is_sealed_powered_off_and_only_then_replaced(
+    theatre: Theatre, way: Way
+) -> None:
+    """Its service runs well all the while, and everybody but us can reach it: that helps nothing without a proof."""
+    with theatre.playing(f"apart-{way.name.lower().replace('_', '-')}", on="n1") as play:
+        bmc = theatre.lab.bmcs["n1"]
+        bmc.presses.clear()
+        theatre.lab["n1"].cut_api(way)
+        play.until_running(other_than="n1")
+        assert play.evidence == "Device"
+        pressed_s, button = bmc.presses[0]
+        first, second = play.lives
+        assert button == "off"
+        assert pressed_s <= first.last_s + 0.1 <= second.first_s + 0.1, (
+            "it died of the power button, before the next began"
+        )
+        assert any("Sealed" in event for event in theatre.events("Host", "n1"))

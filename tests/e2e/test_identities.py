@@ -23,7 +23,7 @@ from backstay_cli.enrol import wanted_for
 from backstay_dev.audit import Tally
 from backstay_dev.controlplane import ControlPlane
 from backstay_dev.shell import Child, LabError, spawn_python
-from paper_agents import PaperAgent, until
+from backstay_testing.paper_agents import PaperAgent, until
 
 pytestmark = pytest.mark.api
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from backstay_api import models, plain
 from backstay_api.generate.definitions import object_schema
-from wire_objects import good
+from backstay_testing.wire_objects import good
 
 SCHEMA = object_schema(models.HostAssignment)["properties"]
 META = st.fixed_dictionaries(

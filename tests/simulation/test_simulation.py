@@ -29,6 +29,14 @@ def test_nothing_that_must_not_happen_happens_and_everything_runs_in_the_end() -
     assert all(counts[what] > 5 for what in ("Boot", "Device", "Manual", "NotExclusive", "Released", "off"))
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_an_api_outage_of_a_minute_stops_nothing_moves_nothing_and_fences_nobody(seed: int) -> None:
+    result = run_seed(seed, "outages")
+    assert result.is_good
+    assert any("the API is away" in line for line in result.story)
+    assert not [line for line in result.story if "no longer runs" in line or "seals" in line or "closed by" in line]
+
+
 @pytest.mark.parametrize("seed", [7, 23])
 def test_one_seed_is_one_story(seed: int) -> None:
     assert run_seed(seed).story == run_seed(seed).story

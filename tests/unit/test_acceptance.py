@@ -8,7 +8,7 @@ from backstay_api.models import HAService, ResourceClaim
 from backstay_operator.planner import acceptance, unsupported
 from backstay_operator.planner.acceptance import Accepted, Refused
 from backstay_operator.planner.claims import canonical_address
-from worlds import a_service, a_world, add_host, address, unit
+from backstay_testing.worlds import a_service, a_world, add_host, address, unit
 
 MOUNT = {"name": "disk", "mount": {"device": "/dev/sdb", "path": "/srv"}}
 

@@ -7,7 +7,7 @@ from backstay_api.errors import Invalid
 from backstay_api.kinds import LEASES, Raw
 from backstay_api.memory import MemoryCluster
 from backstay_api.object_kinds import HA_INSTANCES, HOST_ASSIGNMENTS
-from instances import GRANT_1, GRANT_2, instance
+from backstay_testing.instances import GRANT_1, GRANT_2, instance
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_world import address, unit
 from backstay_agent.core.books import Books, Record
 from backstay_agent.core.machine import IMPOSSIBLE, NO_CHANGE, TRANSITIONS, Effect, Event, Phase, may_run, step
 from backstay_agent.core.rules import (
@@ -41,6 +40,7 @@ from backstay_agent.core.sessions import (
 from backstay_api.lease import HostLease
 from backstay_api.plain import AgentSession, InstanceOrder, Probe, SessionRef, TcpSocket, Timeouts
 from backstay_api.promise import Contract
+from backstay_testing.agent_world import address, unit
 
 # --- the machine --------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from agent_world import UNIT, World, enrolled, running, unit
 from backstay_agent.config import machine_uuid, read_config, sleep_obstacle
 from backstay_agent.disk import MOST_BYTES, DiskTrouble, RealDisk
 from backstay_agent.health import Health, metrics
@@ -22,6 +21,7 @@ from backstay_agent.tokens import keep_young, read_token
 from backstay_api.kubeconfig import NoConfig
 from backstay_api.memory import MemoryApi, MemoryCluster
 from backstay_dev.virtualtime import in_virtual_time
+from backstay_testing.agent_world import UNIT, World, enrolled, running, unit
 
 # --- disk ---------------------------------------------------------------------------------------------------------
 

@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from agent_world import ADDRESS, UNIT, World
 from backstay_api.memory import Change
 from backstay_dev.virtualtime import run
+from backstay_testing.agent_world import ADDRESS, UNIT, World
 
 
 class Watcher:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from agent_world import ADDRESS, UNIT, World, enrolled, running, unit
 from backstay_dev.virtualtime import in_virtual_time
+from backstay_testing.agent_world import ADDRESS, UNIT, World, enrolled, running, unit
 
 
 @in_virtual_time
@@ -289,6 +289,17 @@ async def test_on_a_full_disk_nothing_is_started_and_a_sentence_says_so() -> Non
     assert world.machine.log == []
     world.disk.full = ""
     await world.phase_is("Running")
+
+
+@in_virtual_time
+async def test_an_agent_that_finds_the_disk_full_waits_for_room_and_does_not_die() -> None:
+    world = World()
+    await world.prepare()
+    world.disk.full = "No space left on device"
+    world.start_agent()
+    await asyncio.sleep(60)
+    world.disk.full = ""
+    await world.held()
 
 
 @in_virtual_time

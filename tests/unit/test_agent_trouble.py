@@ -8,13 +8,13 @@ from itertools import pairwise
 
 import pytest
 
-from agent_world import ADDRESS, HOST, UNIT, World, enrolled, unit
 from backstay_agent.link import ASSIGNMENTS
 from backstay_api import lease as leases
 from backstay_api.errors import OutcomeUnknown, TooManyRequests
 from backstay_api.kinds import LEASES
 from backstay_api.memory import Change, Fate, Request
 from backstay_dev.virtualtime import in_virtual_time
+from backstay_testing.agent_world import ADDRESS, HOST, UNIT, World, enrolled, unit
 
 
 @dataclass

@@ -81,6 +81,12 @@ FITS = "every right was used, and none was missing"
         ),
         pytest.param([right("system:serviceaccount:shop:web", "get", "hosts")], [], FITS, id="others are not ours"),
         pytest.param([right(OPERATOR, "get", "hosts")], [], FITS, id="used only after a conflict"),
+        pytest.param(
+            [right(OPERATOR, "list", "hosts")],
+            [request(OPERATOR, "list", "hosts", refused=True), request(OPERATOR, "list", "hosts")],
+            FITS,
+            id="a server that has just started knows no roles yet",
+        ),
         pytest.param([right(OPERATOR, "confirm", "fencerequests")], [], FITS, id="a verb only policies ask for"),
     ],
 )

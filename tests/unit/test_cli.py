@@ -21,7 +21,7 @@ from backstay_cli.session import FAILED, NO_SUCH_THING, NOT_NOW, NOT_WELL, WELL,
 from backstay_dev import virtualtime
 from backstay_operator.planner import status
 from backstay_operator.planner.moves import MOVE_ANNOTATION
-from worlds import a_service, a_world, add_host, an_instance, report, say_ready, session
+from backstay_testing.worlds import a_service, a_world, add_host, an_instance, report, say_ready, session
 
 SILENT = {"type": "Ready", "status": "False", "reason": "Silent", "message": "n2 is silent"}
 NOW = "2026-03-01T12:00:00Z"

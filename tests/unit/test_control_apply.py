@@ -49,7 +49,7 @@ from backstay_operator.planner.actions import (
     WriteServiceStatus,
 )
 from backstay_operator.planner.ownership import HOST_FINALIZER, INSTANCE_FINALIZER, SERVICE_FINALIZER
-from control_scene import WALL, Scene, Weather, order_of, raw_service
+from backstay_testing.control_scene import WALL, Scene, Weather, order_of, raw_service
 
 SESSION = SessionRef(boot_id="boot-n1", nonce="nonce-1", seq=1)
 NEXT = SessionRef(boot_id="boot-n1", nonce="nonce-2", seq=2)

@@ -20,7 +20,7 @@ from backstay_api.promise import PROFILES
 from backstay_operator.control.mirror import ALL_KINDS, Mirror, Repair, seen_now
 from backstay_operator.control.urgency import Soon
 from backstay_operator.planner.world import LeaseSeen
-from control_scene import WALL, raw_service
+from backstay_testing.control_scene import WALL, raw_service
 
 
 class Clock:

@@ -14,7 +14,7 @@ from backstay_dev.virtualtime import in_virtual_time
 from backstay_operator.control.own_path import Asked, limit_s, trouble
 from backstay_operator.planner.actions import Plan
 from backstay_operator.planner.world import World
-from control_scene import Scene, until
+from backstay_testing.control_scene import Scene, until
 
 
 def holder(profile: str) -> HostLease:

@@ -11,7 +11,7 @@ from backstay_api.memory import Fate
 from backstay_api.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS, HOST_LEASES
 from backstay_dev.virtualtime import in_virtual_time, run
 from backstay_operator.planner.plan import plan
-from control_scene import Scene, until
+from backstay_testing.control_scene import Scene, until
 
 
 def has_orders(scene: Scene, host: str = "n1") -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from backstay_api.kinds import EVENTS
 from backstay_api.memory import Fate
+from backstay_api.models.service import HAServiceStatus
 from backstay_api.object_kinds import HA_SERVICES, HOSTS
 from backstay_dev.virtualtime import in_virtual_time
 from backstay_operator.control import logs
@@ -23,11 +24,24 @@ from backstay_operator.control.recorder import BURST, QUEUE, Recorder, Said
 from backstay_operator.control.subjects import Subject
 from backstay_operator.control.tell import tell
 from backstay_operator.planner.actions import Action, SealLease, WriteInstance, WriteServiceStatus
-from control_scene import WALL, Scene
-from worlds import a_service, a_world, an_instance
+from backstay_testing.control_scene import WALL, Scene
+from backstay_testing.worlds import a_service, a_world, an_instance
 
 WEB = Subject(HA_SERVICES, "shop", "web")
 GRANTED = Said(WEB, "u1", "Normal", "Granted", "WriteInstance", "n1 is the first")
+
+
+def in_trouble(*, epoch: int) -> HAServiceStatus:
+    missing = "n1 is silent: its device says on"
+    said = {
+        "type": "Degraded",
+        "status": "True",
+        "reason": "Recovering",
+        "message": missing,
+        "lastTransitionTime": WALL,
+    }
+    instances = [{"name": "web-0", "epoch": epoch}]
+    return HAServiceStatus.model_validate({"conditions": [said], "instances": instances})
 
 
 def a_recorder(scene: Scene) -> tuple[Recorder, Facts]:
@@ -97,6 +111,21 @@ async def test_saying_never_waits_even_where_nothing_can_be_posted() -> None:
     [
         pytest.param(
             WriteServiceStatus(a_service(), a_service().status), Outcome.DONE, None, id="a status says it itself"
+        ),
+        pytest.param(
+            WriteServiceStatus(a_service(), in_trouble(epoch=1)),
+            Outcome.DONE,
+            ("HAService", "Recovering"),
+            id="trouble that begins is told aloud, too",
+        ),
+        pytest.param(
+            WriteServiceStatus(a_service().model_copy(update={"status": in_trouble(epoch=1)}), in_trouble(epoch=1)),
+            Outcome.DONE,
+            None,
+            id="trouble that goes on has been told",
+        ),
+        pytest.param(
+            WriteServiceStatus(a_service(), in_trouble(epoch=0)), Outcome.DONE, None, id="what never ran is not lost"
         ),
         pytest.param(
             SealLease(a_world("n1").leases["n1"].lease, "silent"), Outcome.DONE, ("Host", "Sealed"), id="a seal"

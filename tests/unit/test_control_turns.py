@@ -14,7 +14,7 @@ from backstay_operator.control.subjects import KINDS, Subject, intent_of, is_for
 from backstay_operator.control.turns import FOLLOWER_WAIT_S, Turns
 from backstay_operator.planner import actions
 from backstay_operator.planner.actions import Action, Assign, CreateLease, UpdateFence, WriteServiceStatus
-from worlds import a_service, an_instance
+from backstay_testing.worlds import a_service, an_instance
 
 SEAL_SOON = CreateLease("n1", "it has none")
 NOTHING = HostAssignmentSpec()

@@ -51,6 +51,13 @@ def test_a_read_says_off_only_by_exit_code_and_words(exit_code: int | None, outp
     assert judge_read(exit_code=exit_code, output=output)[0] == expected
 
 
+def test_what_a_failed_read_says_is_the_trouble_and_nothing_that_differs_from_read_to_read() -> None:
+    words = "ERROR: Failed: send_get_request: (Caused by <HTTPSConnection object at 0x{}>: Connection refused)"
+    output = "2026-11-22 18:09:27,{} " + words + "\n\n2026-11-22 18:09:27,{} ERROR: Please use '-h' for usage\n"
+    said = {judge_read(exit_code=1, output=output.format(n, f"7f{n}", n))[1] for n in (101, 202)}
+    assert said == {"exit 1: " + words.replace(" at 0x{}", "")}
+
+
 @pytest.mark.parametrize(
     ("reads", "expected"),
     [

@@ -129,6 +129,21 @@ async def test_an_unsealed_session_is_never_switched_off() -> None:
 
 
 @in_virtual_time
+async def test_a_host_that_has_opened_a_newer_session_is_not_switched_off_for_the_old_one() -> None:
+    """The operator may die between reopening the Lease and withdrawing the request: the host is well, and must stay so."""
+    scene = Scene()
+    await scene.prepare()
+    await scene.seal()
+    lease = await scene.api.get(HOST_LEASES, "n1", leases.NAMESPACE)
+    assert isinstance(lease, leases.HostLease)
+    await scene.api.replace(HOST_LEASES, lease.reopened("boot-2/nonce-2", 2))
+    await scene.ask("Off")
+    async with scene.fencer():
+        await asyncio.sleep(120)
+    assert scene.sent("off") == 0 and scene.is_on
+
+
+@in_virtual_time
 async def test_the_exit_of_off_is_not_believed() -> None:
     scene = Scene(ignores_off=True)
     await scene.prepare()

@@ -13,7 +13,7 @@ from backstay_api.models import HAService
 from backstay_operator.planner import placement
 from backstay_operator.planner.placement import NoHost, Placed
 from backstay_operator.planner.world import World
-from worlds import NOW_S, a_service, a_world, add_host, an_instance, report, say_ready
+from backstay_testing.worlds import NOW_S, a_service, a_world, add_host, an_instance, report, say_ready
 
 
 def put(world: World, service: HAService, *, epoch: int = 0, host: str | None = None):
@@ -111,6 +111,16 @@ def test_reasons_fold_into_one_line():
     answer = placement.place(world, service, put(world, service, epoch=1))
     assert isinstance(answer, NoHost)
     assert answer.why == "0/3 hosts can run it: 2 are cordoned, 1 is silent since 4 s"
+
+
+def test_what_all_hosts_lack_alike_stands_in_the_one_line_too():
+    world = a_world("n1", "n2")
+    service = a_service()
+    instance = put(world, service, epoch=1)
+    say_ready(world, service, "n1", "n2", ready=False, why="web: unit web.service is not installed")
+    answer = placement.place(world, service, instance)
+    assert isinstance(answer, NoHost)
+    assert answer.why == "0/2 hosts can run it: 2 are not ready: web: unit web.service is not installed"
 
 
 def test_a_failed_start_counts_until_it_is_forgotten_and_says_when():

@@ -10,7 +10,7 @@ import pytest
 from backstay_api.models import FenceRequest, HAInstance, HostAssignment
 from backstay_operator.planner.evidence import Evidence, Missing, closed, request_name
 from backstay_operator.planner.world import World
-from worlds import a_service, a_world, an_instance, report, session
+from backstay_testing.worlds import a_service, a_world, an_instance, report, session
 
 GRANTED = {"bootID": "boot-n1", "nonce": "nonce-n1-5", "seq": 5}
 WEB = a_service()

@@ -9,7 +9,7 @@ import pytest
 from backstay_api.models import FenceRequest, Host
 from backstay_operator.planner.liveness import Liveness, of_host, spent_budget, storm
 from backstay_operator.planner.world import LeaseSeen, OwnPath, World
-from worlds import NOW_S, a_service, a_world, add_host, an_instance
+from backstay_testing.worlds import NOW_S, a_service, a_world, add_host, an_instance
 
 ALL = frozenset({"n1", "n2", "n3", "n4"})
 LATE_S = 30.0

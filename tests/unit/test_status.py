@@ -11,7 +11,7 @@ from backstay_api.models import HAService, Host, HostAssignment
 from backstay_api.models.service import HAServiceStatus
 from backstay_operator.planner import status, words
 from backstay_operator.planner.world import World
-from worlds import a_service, a_world, add_host, an_instance, report, say_ready, unit
+from backstay_testing.worlds import a_service, a_world, add_host, an_instance, report, say_ready, unit
 
 
 def a_running_world(**spec: Any) -> tuple[World, HAService]:
@@ -134,7 +134,7 @@ def fail_start(world: World, service: HAService) -> None:
             (
                 "Failed",
                 "Could not be kept running on n1: exit code 1; 0/3 hosts can run it: 2 are not ready,"
-                " 1 is the one to move away from",
+                " 1 failed to start it less than 1 s ago: exit code 1 (tried again 15 s after that)",
             ),
             id="a failed start with nowhere to go",
         ),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from backstay_api.kinds import Raw
-from backstay_api.object_kinds import FENCE_REQUESTS, HA_SERVICES, HOSTS
+from backstay_api.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HA_SERVICES, HOSTS
 
 from .machines import Machine
 from .network import Rates
@@ -64,15 +64,23 @@ class Chaos:
             bmc.is_reachable, bmc.ignores_off, bmc.says_on, bmc.glitch_until_s = True, False, False, 0.0
         for machine in world.machines.values():
             self._heal_machine(machine)
+        if world.get(HA_SERVICES, (NAMESPACE, "thief")) is not None:
+            world.delete(HA_SERVICES, (NAMESPACE, "thief"))
 
     def _heal_machine(self, machine: Machine) -> None:
         for script in machine.state.scripts.values():
             script.start_fails = script.stop_fails = script.not_ready = ""
         machine.stop_by_hand()
-        if self.world.get(HOSTS, ("", machine.name)) is None:
-            self.world.add_host(machine.name, True)
+        machine.disk.full = ""
+        self._add_again(machine.name)
         self.world.patch(HOSTS, ("", machine.name), {"spec": {"maintenance": None}})
         machine.gain_power("everything is healed")
+
+    def _add_again(self, name: str) -> None:
+        """A host whose removal is still under way is added as soon as it is gone."""
+        if self.world.get(HOSTS, ("", name)) is None:
+            self.world.add_host(name, True)
+        self.world.later(1.0, lambda: self._add_again(name))
 
     # --- helpers of the faults --------------------------------------------------------------------------------------
 
@@ -275,7 +283,9 @@ def delete_service(chaos: Chaos) -> None:
     if body is None:
         return
     name = body["metadata"]["name"]
-    shape = next(each for each in chaos.world.shape.services if each.name == name)
+    shape = next((each for each in chaos.world.shape.services if each.name == name), None)
+    if shape is None:
+        return
     chaos.world.delete(HA_SERVICES, (NAMESPACE, name))
     if chaos.rng.random() < 0.8:
         _recreate(chaos, shape)
@@ -320,6 +330,34 @@ def remove_host(chaos: Chaos) -> None:
     chaos.for_a_while(40.0, again)
 
 
+def delete_instance(chaos: Chaos) -> None:
+    """Somebody deletes an HAInstance, which is not theirs to delete."""
+    found = chaos.world.cluster.bodies(HA_INSTANCES)
+    if found:
+        meta = chaos.rng.choice(found)["metadata"]
+        chaos.world.delete(HA_INSTANCES, (NAMESPACE, meta["name"]))
+
+
+def manual_start(chaos: Chaos) -> None:
+    """A person starts a service's unit by hand on a host and only then writes the HAService, or writes it again."""
+    shape = chaos.rng.choice(chaos.world.shape.services)
+    if chaos.world.get(HA_SERVICES, (NAMESPACE, shape.name)) is not None or chaos.world.monitor.active[shape.name]:
+        return
+    machine = chaos.a_machine()
+    machine.start_by_hand(f"{shape.name}.service")
+    _recreate(chaos, shape)
+    chaos.for_a_while(30.0, machine.stop_by_hand)
+
+
+def thief(chaos: Chaos) -> None:
+    """A second service wants an address that is taken: it must be refused, whoever comes first."""
+    victim = next(each for each in chaos.world.shape.services if each.address)
+    shape = ServiceShape("thief", address=victim.address)
+    chaos.world.know(shape)
+    chaos.world.create_service(shape)
+    chaos.for_a_while(30.0, lambda: chaos.world.delete(HA_SERVICES, (NAMESPACE, shape.name)))
+
+
 # --- resources -------------------------------------------------------------------------------------------------------
 
 
@@ -340,6 +378,24 @@ def bad_resource(chaos: Chaos) -> None:
     chaos.world.story.tell(machine.name, f"{name}: from now on {field}")
     setattr(machine.state.scripts[name], field, "it is broken")
     chaos.for_a_while(30.0, lambda: setattr(machine.state.scripts[name], field, ""))
+
+
+def full_disk(chaos: Chaos) -> None:
+    machine = chaos.a_machine()
+    machine.disk.full = "No space left on device"
+    chaos.world.story.tell(machine.name, "has a full disk")
+    chaos.for_a_while(30.0, lambda: setattr(machine.disk, "full", ""))
+
+
+def torn_journal(chaos: Chaos) -> None:
+    """An agent dies, and what it had written is damaged when its successor reads it."""
+    machine = chaos.a_machine()
+    chaos.world.kill(f"agent-{machine.name}")
+    name = chaos.rng.choice(["run/journal", "state/inventory"])
+    text = machine.disk.files.get(name)
+    if text:
+        chaos.world.story.tell(machine.name, f"{name} is damaged")
+        machine.disk.files[name] = text[: chaos.rng.randrange(len(text))]
 
 
 FAULTS: Final[Mapping[str, Fault]] = {
@@ -369,5 +425,10 @@ FAULTS: Final[Mapping[str, Fault]] = {
         remove_host,
         resource_dies,
         bad_resource,
+        full_disk,
+        torn_journal,
+        delete_instance,
+        manual_start,
+        thief,
     )
 }

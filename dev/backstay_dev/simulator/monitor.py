@@ -14,6 +14,7 @@ from typing import Any
 
 from backstay_api.client import EventType
 from backstay_api.kinds import Raw
+from backstay_api.lease import HostLease
 from backstay_api.memory import Change
 
 from .leasewatch import LeaseWatch
@@ -35,6 +36,8 @@ class Monitor:
     machines: Mapping[str, Machine]
     accuse: Callable[[str], None]
     leases: LeaseWatch
+    fencer_read: Callable[[str], HostLease | None]
+    """The Lease of a host as the fencer last read it."""
     owners: dict[str, Owned] = field(default_factory=dict)
     """By identity of the resource on a machine: `unit web-a.service`."""
     active: defaultdict[str, dict[str, set[str]]] = field(default_factory=lambda: defaultdict(dict))
@@ -78,8 +81,13 @@ class Monitor:
                 self.accuse(f"{identity} is up twice: on {machine.name} and for {', '.join(others)}")
 
     def on_off(self, machine: Machine) -> None:
-        """A fence agent is told to cut the power."""
+        """A fence agent is told to cut the power: the fencer must just have read that this host's Lease is sealed."""
         self.counts["off"] += 1
+        read = self.fencer_read(machine.name)
+        if read is None or not read.sealed:
+            self.accuse(
+                f"`off` is sent to {machine.name}, whose Lease was last read held by {read and read.holder}, unsealed"
+            )
         if not self.leases.was_sealed_lately(machine.name):
             self.accuse(f"`off` is sent to {machine.name}, whose session is not sealed")
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from backstay_api.errors import ApiError, Conflict, OutcomeUnknown, ServerError, TooManyRequests
+from backstay_api.kinds import Kind, T
+from backstay_api.lease import HostLease
 from backstay_api.memory import Change, Fate, MemoryApi, MemoryCluster, Request
 
 from .processes import Process
@@ -52,6 +54,8 @@ class Network:
     """Actor and resource → how far its watch is behind."""
     tell: Callable[[str, str], None] = lambda actor, text: None
     apis: list[MemoryApi] = field(default_factory=list)
+    lease_reads: dict[tuple[str, str], HostLease] = field(default_factory=dict)
+    """By actor and host: the Lease as that actor last read it, one by one."""
     _times: list[float] = field(default_factory=list)
     _revisions: list[int] = field(default_factory=list)
 
@@ -150,8 +154,15 @@ class ProcessApi(MemoryApi):
     def __init__(self, network: Network, process: Process) -> None:
         super().__init__(network.cluster, network, actor=process.name)
         self._process = process
+        self._network = network
         network.apis.append(self)
 
     async def _call(self, *args: Any, **kwargs: Any) -> Any:
         self._process.must_live()
         return await super()._call(*args, **kwargs)
+
+    async def get(self, kind: Kind[T], name: str, namespace: str = "", *, timeout_s: float | None = None) -> T:
+        found = await super().get(kind, name, namespace, timeout_s=timeout_s)
+        if isinstance(found, HostLease):
+            self._network.lease_reads[self.actor, name] = found
+        return found

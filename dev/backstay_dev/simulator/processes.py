@@ -7,6 +7,7 @@ steps, a frozen process does nothing at all while its events queue up, and what 
 from __future__ import annotations
 
 import asyncio
+import traceback
 from asyncio import events
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
@@ -107,11 +108,9 @@ def describe(error: BaseException) -> str:
     """The innermost reasons of a death, in a line."""
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(describe(inner) for inner in error.exceptions)
-    where = error.__traceback__
-    while where is not None and where.tb_next is not None:
-        where = where.tb_next
-    at = f" ({where.tb_frame.f_code.co_filename.rpartition('/')[2]}:{where.tb_lineno})" if where else ""
-    return f"{type(error).__name__}: {error}{at}"
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    at = " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames))
+    return f"{type(error).__name__}: {error} ({at})"
 
 
 def _make_owned_task(

@@ -153,6 +153,8 @@ def _host(before: Raw | None, after: Raw | None) -> list[str]:
     name = _name(before, after)
     if after is None or before is None:
         return [f"Host {name} is {'gone' if after is None else 'there'}"]
+    if after["metadata"].get("deletionTimestamp") and not before["metadata"].get("deletionTimestamp"):
+        return [f"Host {name} is marked for deletion"]
     old, new = _spec(before).get("maintenance"), after["spec"].get("maintenance")
     return [f"Host {name}: maintenance {new}"] if old != new else []
 

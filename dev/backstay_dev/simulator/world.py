@@ -78,7 +78,12 @@ class World:
         self.processes: dict[str, Process] = {}
         self.wanted: set[str] = set()
         """Processes that somebody restarts when they die."""
-        self.monitor = Monitor(self.machines, self.accuse, LeaseWatch(self.accuse))
+        self.monitor = Monitor(
+            self.machines,
+            self.accuse,
+            LeaseWatch(self.accuse),
+            lambda host: self.network.lease_reads.get(("fencer", host)),
+        )
         self.fence_agents = Agents(self.bmcs, random.Random(f"fence {seed}"), self.monitor.on_off)
         self._cut_at_s: dict[str, float] = {}
         self._frozen_at_s: dict[str, float] = {}
@@ -120,7 +125,7 @@ class World:
         for unit in (service.name, f"{service.name}-extra"):
             self.monitor.owners[f"unit {unit}.service"] = Owned(service.name, service.is_exclusive)
         if service.address:
-            self.monitor.owners[f"address {service.address}"] = Owned(service.name, service.is_exclusive)
+            self.monitor.owners.setdefault(f"address {service.address}", Owned(service.name, service.is_exclusive))
         for machine in self.machines.values():
             for identity, owned in self.monitor.owners.items():
                 if owned.service == service.name:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Final, cast
 
+from backstay_api.models.base import Condition
 from backstay_api.object_kinds import HA_SERVICES, HOSTS
 from backstay_operator.control.apply import Outcome, Result
 from backstay_operator.control.recorder import Said, Type
@@ -16,8 +18,13 @@ from backstay_operator.planner.actions import (
     RequestFence,
     SealLease,
     UpdateFence,
+    WriteHostStatus,
     WriteInstance,
+    WriteServiceStatus,
 )
+from backstay_operator.planner.liveness import Liveness
+
+_LOST: Final = (Liveness.SILENT.value, Liveness.SEALED.value)
 
 UidOf = Callable[[Subject], str]
 
@@ -28,13 +35,40 @@ def tell(action: Action, result: Result, uid_of: UidOf) -> Said | None:
         about = subject_of(action)
         note = f"{type(action).__name__} was refused: {result.why} (it was wanted because {_why(action)})"
         return Said(about, uid_of(about), "Warning", "Refused", type(action).__name__, note)
-    if result.outcome is not Outcome.DONE or is_for_people(action):
+    if result.outcome is not Outcome.DONE:
         return None
+    if is_for_people(action):
+        return _trouble(action, uid_of)
     told = _decision(action)
     if told is None:
         return None
     about, type_, reason = told
     return Said(about, uid_of(about), type_, reason, type(action).__name__, _why(action))
+
+
+def _trouble(action: Action, uid_of: UidOf) -> Said | None:
+    """What has begun to be amiss by this status: whoever is told by Events alone learns what is missing, too."""
+    match action:
+        case WriteServiceStatus() if not any(each.epoch for each in action.status.instances):
+            return None  # it has never run: what it still waits for is no loss
+        case WriteServiceStatus():
+            before, after, kind, wrong = action.before.status.conditions, action.status.conditions, "Degraded", "True"
+        case WriteHostStatus() if action.status.get("liveness") not in _LOST:
+            return None  # one that has only just been enrolled, or opens a session
+        case WriteHostStatus():
+            after = [Condition.model_validate(one) for one in cast(list[object], action.status.get("conditions", []))]
+            before, kind, wrong = action.before.status.conditions, "Ready", "False"
+        case _:
+            return None
+    was, now = _found(before, kind), _found(after, kind)
+    if now is None or now.status != wrong or (was is not None and (was.status, was.message) == (wrong, now.message)):
+        return None
+    about = subject_of(action)
+    return Said(about, uid_of(about), "Warning", now.reason, type(action).__name__, now.message)
+
+
+def _found(conditions: Sequence[Condition], kind: str) -> Condition | None:
+    return next((one for one in conditions if one.type == kind), None)
 
 
 def _decision(action: Action) -> tuple[Subject, Type, str] | None:

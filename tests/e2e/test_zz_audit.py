@@ -1,0 +1,34 @@
+"""The audit, at the end of the session: what operator, fencer and agents asked the theatre's API server for, against the chart's roles."""
+
+import pytest
+
+from backstay_dev.audit import Tally
+from backstay_dev.theatre import Theatre
+
+pytestmark = [pytest.mark.api, pytest.mark.hosts]
+
+# Rights that are needed and that no fault of this session makes anybody use. Each with its reason; what is used is no longer excused.
+NOT_REACHED = {
+    # A day's token is renewed when it grows old, and no run lasts that long (test_tokens does it on virtual time).
+    "agent: create serviceaccounts/token in backstay-hosts",
+}
+
+
+def test_nothing_was_forbidden(theatre: Theatre) -> None:
+    tally = Tally()
+    tally.take(theatre.lab.plane)
+    report = tally.report()
+    assert tally.used, "the audit log tells of our programs at all"
+    assert report.missing == (), report.text()
+
+
+def test_every_right_was_used(theatre: Theatre, request: pytest.FixtureRequest) -> None:
+    faults = {file.name for file in request.path.parent.glob("test_faults_*.py")}
+    if missing := faults - {item.path.name for item in request.session.items}:
+        pytest.skip(
+            f"only a session with all fault tests uses every right; not in this one: {', '.join(sorted(missing))}"
+        )
+    tally = Tally()
+    tally.take(theatre.lab.plane)
+    excess = {str(need) for need in tally.report().excess}
+    assert excess <= NOT_REACHED, tally.report().text()
