@@ -61,7 +61,14 @@ class HostLease:
 
 
 def read(raw: Mapping[str, Any]) -> HostLease:
-    """Read a Lease object. Raises ValueError with a sentence where an annotation makes no sense."""
+    """Read a Lease object. Raises ValueError with a sentence where it, or an annotation of it, makes no sense."""
+    try:
+        return _read(raw)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"what was read is no Lease of a host: {error!r}") from error
+
+
+def _read(raw: Mapping[str, Any]) -> HostLease:
     metadata, spec = raw["metadata"], raw.get("spec") or {}
     notes = metadata.get("annotations") or {}
     return HostLease(

@@ -132,7 +132,7 @@ class CommandDriver:
                     if seen != last:
                         yield (last := seen)
 
-    async def leftovers(self) -> list[RenderedResource]:
+    async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
         """The resources of every start command here that is not verifiably stopped, as they were when it was started."""
         found: list[RenderedResource] = []
         for unit in await self._manager.loaded(f"{PREFIX}*.service"):

@@ -142,10 +142,13 @@ class SystemdDriver:
                     yield (last := lost)
                 await asyncio.sleep(LOST_GRACE_S)
 
-    async def leftovers(self) -> list[RenderedResource]:
-        """Every unit here that is kept from starting by itself and is not verifiably down: only we can have started it."""
+    async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
+        """Every unit here that is kept from starting by itself and is not verifiably down: only we can have started it,
+        unless it ran already when it was made to wait for us. Then its gate is shut, as long as nobody empties `/run`."""
         found: list[RenderedResource] = []
         for unit in self._files.with_drop_in():
+            if run_is_intact and not self._files.is_open(unit):
+                continue
             seen = self._seen(unit, await self._manager.properties(unit))
             if seen.state not in (State.STOPPED, State.FAILED):
                 found.append(RenderedResource(name=f"leftover-{len(found)}", systemd=Systemd(unit=unit)))
