@@ -179,6 +179,8 @@ def _proof_is_missing(world: World, host: str, holder: str) -> bool:
 
 def _want(world: World, host: str, want: Want, why: str) -> list[Action]:
     request = _present_request(world, host)
+    if request is not None and request.status.evidence is not None:
+        return []  # it is proven: nothing more is to be read, and the proof must not go before it is used
     if request is not None and request.spec.want == "Withdrawn":
         # Reads count for one request. Whatever was read before the alarm proved false says nothing of this one.
         return [DeleteFence(request, f"{why} again: its power is read afresh")]
