@@ -25,7 +25,7 @@ from backstay_api.kubeconfig import NoConfig
 
 from .agent import Agent, Machine, Settings, build_agent
 from .alone import alone
-from .config import Config, boot_id, facts, machine_uuid, read_config
+from .config import Config, boot_id, facts, machine_uuid, own_addresses, read_config
 from .disk import RealDisk
 from .drivers.units import UnitFiles
 from .health import Health
@@ -83,7 +83,7 @@ async def _run(config: Config, machine: Machine) -> None:
         RealHands(rng=rng),
         machine,
         rng=random.SystemRandom(),  # nonces must differ between machines that boot at the same moment
-        settings=Settings(facts=facts(), wall=_wall),
+        settings=Settings(facts=facts(await own_addresses()), wall=_wall),
     )
     task = asyncio.current_task()
     assert task

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from agent_world import address, running
 from backstay_agent.alone import AnotherAgent, alone
 from backstay_agent.disk import RealDisk
 from backstay_agent.drivers.units import UnitFiles
 from backstay_agent.remove import remove
 from backstay_api import lease as leases
 from backstay_dev.virtualtime import in_virtual_time
+from backstay_testing.agent_world import address, running
 
 # --- two agents ---------------------------------------------------------------------------------------------------
 
