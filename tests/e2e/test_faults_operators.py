@@ -37,7 +37,8 @@ def test_two_operators_at_once_grant_each_epoch_once(theatre: Theatre) -> None:
         theatre.product.operators["operator"].kill()
         theatre.lab["n3"].power_off()
         shared.until_running(other_than="n3")
-        assert (shared.epoch, shared.evidence, len(shared.lives)) == (3, "Device", 3)
+        # The follower acts 1.5 s later: by then the host may have been switched on again and have spoken for itself.
+        assert (shared.epoch, len(shared.lives)) == (3, 3) and shared.evidence in ("Device", "Boot")
         assert beside.saw_nothing()
 
 
