@@ -110,6 +110,8 @@ class Informer(Generic[T]):
         self.synced = asyncio.Event()
         self.last_heard_at_s: float | None = None
         self.trouble = "not listed yet"
+        self._told: type[ApiError] | None = None
+        """The kind of trouble that stands and was told."""
 
     @property
     def entries(self) -> Mapping[Key, Entry[T]]:
@@ -130,11 +132,13 @@ class Informer(Generic[T]):
             # A server that ends a stream does no wrong; the short wait is for the one that does so all the time.
             wait_s = self._wait_s(error)
             if error:
-                self.trouble = str(error)
-                log.warning(
+                # Trouble of one kind is told once, when it begins; every further attempt only to who asks for it.
+                log.log(
+                    logging.DEBUG if type(error) is self._told else logging.WARNING,
                     "watch interrupted",
                     extra={"kind": self._kind.resource, "why": str(error), "next_try_in_s": round(wait_s, 3)},
                 )
+                self.trouble, self._told = str(error), type(error)
             await asyncio.sleep(wait_s)
 
     async def _round(self, on_event: Callable[[Event[T]], None]) -> ApiError | None:
@@ -190,7 +194,7 @@ class Informer(Generic[T]):
         self._version = max(version, self._version or 0)
         self._newest = max(self._newest, self._version)
         self.last_heard_at_s = asyncio.get_running_loop().time()
-        self.trouble = ""
+        self.trouble, self._told = "", None
 
     def _tell(self, event: Event[T], on_event: Callable[[Event[T]], None]) -> None:
         if event.type is EventType.DELETED:

@@ -61,7 +61,14 @@ class HostLease:
 
 
 def read(raw: Mapping[str, Any]) -> HostLease:
-    """Read a Lease object. Raises ValueError with a sentence where an annotation makes no sense."""
+    """Read a Lease object. Raises ValueError with a sentence where it, or an annotation of it, makes no sense."""
+    try:
+        return _read(raw)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"what was read is no Lease of a host: {error!r}") from error
+
+
+def _read(raw: Mapping[str, Any]) -> HostLease:
     metadata, spec = raw["metadata"], raw.get("spec") or {}
     notes = metadata.get("annotations") or {}
     return HostLease(
@@ -71,7 +78,7 @@ def read(raw: Mapping[str, Any]) -> HostLease:
         seq=_number(metadata, notes, "session-seq"),
         renewal=_number(metadata, notes, "renewal"),
         sealed=notes.get(_PREFIX + "sealed") == "true",
-        contract=Contract.from_wire(json.loads(notes.get(_PREFIX + "contract") or "{}")),
+        contract=_contract(metadata, notes.get(_PREFIX + "contract") or "{}"),
         uid=metadata.get("uid", ""),
         metadata=metadata,
         spec=spec,
@@ -107,9 +114,21 @@ def is_over(lease: HostLease, *, holder: str, seq: int) -> bool:
     return (lease.holder == holder and lease.sealed) or lease.seq > seq
 
 
-def new(host: str) -> HostLease:
-    """The Lease the operator creates for a host that has none: nobody holds it."""
-    return HostLease(host=host, resource_version="", holder="", seq=0, renewal=0, sealed=False, contract=Contract())
+def new(host: str, holder: str = "", seq: int = 0) -> HostLease:
+    """The Lease the operator creates for a host that has none: nobody holds it, or the session that has yet to renew it."""
+    return HostLease(
+        host=host, resource_version="", holder=holder, seq=seq, renewal=0, sealed=False, contract=Contract()
+    )
+
+
+def _contract(metadata: Mapping[str, Any], text: str) -> Contract:
+    try:
+        raw = json.loads(text)
+        if not isinstance(raw, dict):
+            raise ValueError("not an object")
+        return Contract.from_wire(raw)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"Lease {metadata['name']}: annotation {_PREFIX}contract makes no sense: {error}") from error
 
 
 def _number(metadata: Mapping[str, Any], notes: Mapping[str, str], name: str) -> int:

@@ -31,15 +31,15 @@ OPERATOR: Final[list[Rule]] = [
     _rule(GROUP, "hainstances", *_LOOK, "create", "update", "patch", "delete"),
     _rule(GROUP, "hosts", *_LOOK, "patch"),
     _rule(GROUP, "hosts/status", "patch"),
-    _rule(GROUP, "hostassignments", *_LOOK, "create", "update"),
+    _rule(GROUP, "hostassignments", *_LOOK, "create", "update", "delete"),
     _rule(GROUP, "fencerequests", *_LOOK, "create", "patch", "delete"),
     _rule(GROUP, "resourceclaims", *_LOOK, "create", "delete"),
     _rule("events.k8s.io", "events", "create", "patch"),
 ]
 """In the whole cluster: services are in the namespaces of their people."""
 
-OPERATOR_IN_HOSTS: Final[list[Rule]] = [_rule("coordination.k8s.io", "leases", *_LOOK, "create", "update")]
-"""In `backstay-hosts`: make, seal and reopen the hosts' Leases."""
+OPERATOR_IN_HOSTS: Final[list[Rule]] = [_rule("coordination.k8s.io", "leases", *_LOOK, "create", "update", "delete")]
+"""In `backstay-hosts`: make, seal and reopen the hosts' Leases, and take away those of hosts that were removed."""
 
 OPERATOR_AT_HOME: Final[list[Rule]] = [
     _rule("coordination.k8s.io", "leases", "get", "update", name=LEADER_LEASE),

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.request import urlopen
 
@@ -141,6 +141,7 @@ class Theatre:
     product: Product
     _next_address: int = FIRST_ADDRESS
     _traces: Traces | None = None
+    _told: set[tuple[str, str, str]] = field(default_factory=set)
 
     @classmethod
     def open(cls, lab: Lab, enrolment: Enrolment | None = None, *, operator: Sequence[str] = OPERATOR) -> Theatre:
@@ -264,8 +265,14 @@ class Theatre:
             self._traces = Traces(self.lab.shared / "traces")
         return self._traces.lives()
 
-    def overlaps(self) -> list[overlap.Overlap]:
-        """Whoever ran twice at once, ever."""
+    def judge(self) -> list[str]:
+        """Whoever ran twice at once, ever, and was not told of yet: one test's disgrace is not the next one's."""
+        found = {(str(one.earlier.pid), one.earlier.epoch, one.later.epoch): one for one in self._overlaps()}
+        fresh = [str(one) for key, one in found.items() if key not in self._told]
+        self._told |= set(found)
+        return fresh
+
+    def _overlaps(self) -> list[overlap.Overlap]:
         return overlap.overlaps(self.lives())
 
     def host_says(self, host: str, kind: str) -> str:

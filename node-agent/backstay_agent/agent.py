@@ -102,11 +102,12 @@ class Agent:
         tasks.create_task(self.supervisor.run(), name="supervisor")
         tasks.create_task(self._standbys.run(), name="standbys")
         self._update_standbys()
-        if found.kept is Kept.INTACT:
-            tasks.create_task(self.supervisor.stop_strays(), name="strays")
+        strays = tasks.create_task(self.supervisor.stop_strays(), name="strays") if found.kept is Kept.INTACT else None
         while True:
             why = self.journal.books.seal_seen or await self._session_ended()
             await self.supervisor.wind_down(why)
+            if strays:
+                await strays  # what no record knows belongs to this session too
             self.heartbeat.release()
             await self.supervisor.next_session(self._nonce())
             self._over = None
@@ -117,7 +118,7 @@ class Agent:
         if found.kept is Kept.INTACT:
             log.info("session adopted", extra={"session": self.journal.books.session.text})
             return
-        leftovers = bool(await self.supervisor.leftovers())
+        leftovers = bool(await self.supervisor.leftovers(run_is_intact=False))
         decision = at_start(found.kept, found.inventory, leftovers=leftovers)
         log.info("session begins", extra={"decision": decision.value, "journal": found.kept.value})
         if decision is Start.STOP_ALL:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from backstay_api.plain import HttpGet, Probe
 
+from .drivers import cgroups
 from .drivers.lastwords import one_line, with_words
 
 if TYPE_CHECKING:
@@ -24,6 +28,7 @@ _ENVIRONMENT: Final = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bi
 # What a program wrote is read to the end, unless something that it left behind keeps the pipe open.
 _LAST_OUTPUT_S: Final = 0.1
 _BURY_S: Final = 1.0
+_numbers = itertools.count(1)
 
 
 class RealAsker:
@@ -82,10 +87,15 @@ async def _ask_program(argv: tuple[str, ...]) -> str | None:
         return f"{argv[0]!r} is no absolute path"
     if any("\0" in word for word in argv):
         return "a command must not contain NUL"
+    with cgroups.cell(f"probe-{next(_numbers)}") as cell:
+        return await _ask_program_in(cell, argv)
+
+
+async def _ask_program_in(cell: Path | None, argv: tuple[str, ...]) -> str | None:
     # A pipe of our own: asyncio's would make `wait` wait for whatever the program left behind with the pipe open.
     ours, its = os.pipe2(os.O_CLOEXEC)
     try:
-        process = await _spawn(argv, its)
+        process = await _spawn(cell, argv, its)
     except BaseException:
         os.close(ours)
         raise
@@ -102,18 +112,29 @@ async def _ask_program(argv: tuple[str, ...]) -> str | None:
     return with_words(f"{argv[0]} exited with {process.returncode}", one_line(output))
 
 
-async def _spawn(argv: tuple[str, ...], output: int) -> Process:
+async def _spawn(cell: Path | None, argv: tuple[str, ...], output: int) -> Process:
+    door = os.open(cell / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC) if cell else -1
     spawning = asyncio.ensure_future(
         asyncio.create_subprocess_exec(
-            *argv, stdin=DEVNULL, stdout=output, stderr=output, start_new_session=True, env=_ENVIRONMENT, cwd="/"
+            *argv, stdin=DEVNULL, stdout=output, stderr=output, start_new_session=True, env=_ENVIRONMENT, cwd="/",
+            # It enters by itself, before it is the program: so nothing that it forks can stay outside.
+            preexec_fn=partial(_enter, door) if cell else None,
         )
-    )
+    )  # fmt: skip
+    if cell:
+        spawning.add_done_callback(lambda _: os.close(door))
     try:
         return await asyncio.shield(spawning)
     except asyncio.CancelledError:
         # asyncio itself would kill the program, and not what that has started in the meantime.
         await _bury(await spawning)
         raise
+
+
+def _enter(door: int) -> None:
+    """In the child: go into its group. If that is refused it is asked all the same, and buried by its session."""
+    with suppress(OSError):
+        os.write(door, b"0")
 
 
 async def _bury(process: Process) -> None:

@@ -7,7 +7,9 @@ must not hold up the heartbeat. `run/…` is a tmpfs, where writing takes micros
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
+import threading
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -42,6 +44,9 @@ class RealDisk:
         self._folders = {"run": run_dir, "state": state_dir}
         for folder in self._folders.values():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._orders = itertools.count(1)
+        self._newest: dict[Path, int] = {}
+        self._one_thread = threading.Lock()
 
     async def read(self, name: str) -> str | None:
         path = self._path(name)
@@ -58,11 +63,18 @@ class RealDisk:
         durable = name.startswith("state/")
         try:
             if durable:
-                await asyncio.to_thread(_replace, self._path(name), text, durable=True)
+                await asyncio.to_thread(self._replace_durably, self._path(name), text, next(self._orders))
             else:
                 _replace(self._path(name), text, durable=False)
         except OSError as error:
             raise DiskTrouble(f"{self._path(name)} cannot be written: {error.strerror or error}") from error
+
+    def _replace_durably(self, path: Path, text: str, order: int) -> None:
+        """A write whose caller was cancelled goes on in its thread: it must neither mix with a later one nor undo it."""
+        with self._one_thread:
+            if order > self._newest.get(path, 0):
+                _replace(path, text, durable=True)
+                self._newest[path] = order
 
     async def remove(self, name: str) -> None:
         try:
@@ -80,6 +92,7 @@ class RealDisk:
 
 def _replace(path: Path, text: str, *, durable: bool) -> None:
     new = path.with_name(path.name + ".new")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # someone may have removed it, with all that was in it
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
     file = os.open(new, flags, 0o600)
     try:

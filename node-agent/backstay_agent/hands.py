@@ -51,10 +51,11 @@ class Hands(Protocol):
     async def probe(self, resource: RenderedResource, on_verdict: OnVerdict) -> None:
         """Run the resource's probes until cancelled."""
 
-    async def leftovers(self) -> Sequence[RenderedResource]:
+    async def leftovers(self, *, run_is_intact: bool) -> Sequence[RenderedResource]:
         """Whatever on this host is recognisable as started by an agent of ours, and may still run.
 
-        Raises StopFailed where that cannot be seen.
+        `run_is_intact`: `/run` is as we left it, so what we have opened no gate for was started by somebody else, before
+        it was made to wait for us. Else everything that looks like ours is ours. Raises StopFailed where it cannot be seen.
         """
 
     def standbys(self, on_change: Callable[[], None]) -> Standbys:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from backstay_api.client import Api, Event, EventType
-from backstay_api.errors import ApiError, Conflict
+from backstay_api.errors import ApiError, Conflict, OutcomeUnknown
 from backstay_api.informer import Backoff, Informer
 from backstay_api.kinds import Kind
 from backstay_api.plain import AgentSession, HostAssignment, HostAssignmentSpec, HostAssignmentStatus
@@ -171,7 +171,8 @@ class Link:
         status = self._body(session)
         if status != stored.status:
             written = await self._api.replace(ASSIGNMENTS, replace(stored, status=status), subresource="status")
-            assert isinstance(written, HostAssignment), "the server gave back what it did not take"
+            if isinstance(written, Unreadable):
+                raise OutcomeUnknown(f"the status may or may not be written: {written.why}")
             self._stored = None
             self._learn(written)
         if self._is_ours(session) and self._journal.books.seq != session.seq:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
 import random
@@ -18,14 +17,15 @@ import socket
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from backstay_api import logs
 from backstay_api.http import HttpApi
 from backstay_api.kubeconfig import NoConfig
 
 from .agent import Agent, Machine, Settings, build_agent
-from .config import Config, boot_id, facts, machine_uuid, read_config
+from .alone import alone
+from .config import Config, boot_id, facts, machine_uuid, own_addresses, read_config
 from .disk import RealDisk
 from .drivers.units import UnitFiles
 from .health import Health
@@ -52,13 +52,14 @@ def main(arguments: list[str] | None = None) -> int:
         log.error("cannot begin", extra={"why": str(error)})
         return EX_CONFIG
     # Not asyncio.run: its signal handling and its thread pool are not wanted, but its cleaning up is.
-    with _only_agent(config.run_dir), asyncio.Runner() as loop, contextlib.suppress(asyncio.CancelledError):
+    only = alone(config.run_dir, config.state_dir, wait=True)
+    with only, asyncio.Runner() as loop, contextlib.suppress(asyncio.CancelledError):
         loop.run(_run(config, machine))
     return 0
 
 
 def _remove() -> int:
-    why = remove(Path("/run/backstay"), UnitFiles())
+    why = remove(Path("/run/backstay"), Path("/var/lib/backstay"), UnitFiles())
     if why:
         log.error("not removed", extra={"why": why})
     return 1 if why else 0
@@ -73,18 +74,6 @@ def _options() -> argparse.ArgumentParser:
     return parser
 
 
-def _only_agent(run_dir: Path) -> IO[str]:
-    """Hold the lock that only one agent of this host can hold; wait, if another one holds it."""
-    run_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
-    lock = (run_dir / "agent.lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        log.warning("another agent runs on this host: waiting for its end", extra={"lock": lock.name})
-        fcntl.flock(lock, fcntl.LOCK_EX)
-    return lock
-
-
 async def _run(config: Config, machine: Machine) -> None:
     rng = random.Random()
     api = HttpApi(config.api, rng=rng)
@@ -94,7 +83,7 @@ async def _run(config: Config, machine: Machine) -> None:
         RealHands(rng=rng),
         machine,
         rng=random.SystemRandom(),  # nonces must differ between machines that boot at the same moment
-        settings=Settings(facts=facts(), wall=_wall),
+        settings=Settings(facts=facts(await own_addresses()), wall=_wall),
     )
     task = asyncio.current_task()
     assert task

@@ -42,8 +42,8 @@ class RealHands:
     async def probe(self, resource: RenderedResource, on_verdict: OnVerdict) -> None:
         await run_probes(resource, on_verdict, self._asker)
 
-    async def leftovers(self) -> Sequence[RenderedResource]:
-        return await leftovers(self._drivers)
+    async def leftovers(self, *, run_is_intact: bool) -> Sequence[RenderedResource]:
+        return await leftovers(self._drivers, run_is_intact=run_is_intact)
 
     def standbys(self, on_change: Callable[[], None]) -> Keeper:
         return Keeper(self.driver, self.obstacle, on_change, self._units.with_drop_in)

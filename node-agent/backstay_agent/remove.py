@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import fcntl
 import subprocess
 from pathlib import Path
 
+from .alone import AnotherAgent, alone
 from .drivers.units import UnitFiles
 
 
-def remove(run_dir: Path, files: UnitFiles) -> str:
+def remove(run_dir: Path, state_dir: Path, files: UnitFiles) -> str:
     """Take every drop-in away; why that is not done, in a sentence, or empty."""
-    run_dir.mkdir(parents=True, exist_ok=True)
-    with (run_dir / "agent.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return "the agent runs: `systemctl disable --now backstay-agent` first"
-        units = files.with_drop_in()
-        if active := [unit for unit in units if _is_active(unit)]:
-            return f"still active: {', '.join(active)}; `backstay drain` this host, or stop them by hand, first"
-        for unit in units:
-            files.shut_gate(unit)
-            files.remove_drop_in(unit)
-        subprocess.run(["/usr/bin/systemctl", "daemon-reload"], check=True, timeout=60)
+    try:
+        with alone(run_dir, state_dir, wait=False):
+            return _give_back(files)
+    except AnotherAgent:
+        return "the agent runs: `systemctl disable --now backstay-agent` first"
+
+
+def _give_back(files: UnitFiles) -> str:
+    units = files.with_drop_in()
+    if up := [unit for unit in units if not _is_down(unit)]:
+        return f"still active: {', '.join(up)}; `backstay drain` this host, or stop them by hand, first"
+    for unit in units:
+        files.shut_gate(unit)
+        files.remove_drop_in(unit)
+    subprocess.run(["/usr/bin/systemctl", "daemon-reload"], check=True, timeout=60)
     return ""
 
 
-def _is_active(unit: str) -> bool:
-    done = subprocess.run(["/usr/bin/systemctl", "is-active", "--quiet", "--", unit], check=False, timeout=60)
-    return done.returncode == 0
+def _is_down(unit: str) -> bool:
+    # Not `is-active`: what is just starting or stopping is not active, and not down either.
+    asked = ["/usr/bin/systemctl", "show", "--property=ActiveState", "--value", "--", unit]
+    done = subprocess.run(asked, check=True, timeout=60, capture_output=True, text=True)
+    return done.stdout.strip() in ("inactive", "failed")

@@ -218,18 +218,24 @@ class Runner:
 
     async def _stop(self) -> None:
         await work.take_down(self._tools.hands, self.record.resources)
-        gave_up = self._gave_up
         try:
-            await self._amend(lambda now: replace(now, may_run=False, gave_up=gave_up))
+            await self._amend(self._stopped)
         except DiskTrouble as error:
             if self.record.may_run:
                 raise StopFailed(f"stopped, but that cannot be recorded: {error}") from error
 
+    def _stopped(self, now: Record) -> Record:
+        # A newer epoch that was granted meanwhile gets a try of its own.
+        gave_up = self._gave_up if now.epoch == self._epoch else now.gave_up
+        return replace(now, may_run=False, gave_up=gave_up)
+
     async def _close(self) -> None:
         """Record that the epoch is over; it is said only once that is on disk."""
+        epoch = self.record.epoch
         while True:
             try:
-                await self._amend(lambda now: now if now.may_run else now.over())
+                # A newer epoch that was granted meanwhile is not over.
+                await self._amend(lambda now: now if now.may_run or now.epoch != epoch else now.over())
                 return
             except DiskTrouble as error:
                 self._why = f"stopped, but that cannot be recorded: {error}"

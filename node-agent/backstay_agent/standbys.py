@@ -15,7 +15,7 @@ from backstay_api.plain import RenderedResource, StandbyOrder, StandbyReport, Sy
 
 from .drivers.base import Driver, StartFailed, State
 
-LOOK_AGAIN_S: Final = 30.0
+LOOK_AGAIN_S: Final = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,8 @@ class Keeper:
         self._ours: Mapping[str, Sequence[RenderedResource]] = {}
         self._secured: frozenset[str] | None = None
         """Units to secure, ready or not; None: we have not been told yet, so nothing is given back."""
+        self._secured_in_this_life: set[str] = set()
+        """Its file alone does not say so: an earlier life may have died before systemd had read it."""
         self.reports: dict[str, StandbyReport] = {}
 
     def update(
@@ -74,7 +76,7 @@ class Keeper:
         running = [r for resources in self._ours.values() for r in resources]
         needed = {r.systemd.unit for r in (*ordered, *running) if r.systemd is not None} | self._secured
         marked = frozenset(self._marked())
-        for unit in sorted(self._secured - marked):
+        for unit in sorted(self._secured - (marked & self._secured_in_this_life)):
             await self._mark(_unit(unit), "secure")
         for unit in sorted(marked - needed):
             await self._mark(_unit(unit), "unsecure")
@@ -83,6 +85,7 @@ class Keeper:
         driver = self._driver(unit)
         try:
             await (driver.secure(unit) if what == "secure" else driver.unsecure(unit))
+            (self._secured_in_this_life.add if what == "secure" else self._secured_in_this_life.discard)(unit.name)
         except StartFailed as error:
             # A candidate that lacks the unit is not ready, and says so when it is asked.
             log.debug("unit not marked", extra={"unit": unit.name, "what": what, "why": str(error)})

@@ -141,11 +141,11 @@ class Supervisor:
             self._runners.pop(uid)[1].cancel()
         self._news.set()
 
-    async def leftovers(self) -> Sequence[RenderedResource]:
+    async def leftovers(self, *, run_is_intact: bool) -> Sequence[RenderedResource]:
         """What is recognisable as ours on this host; waits until that can be seen (systemd may only be coming up)."""
         while True:
             try:
-                return await self._tools.hands.leftovers()
+                return await self._tools.hands.leftovers(run_is_intact=run_is_intact)
             except StopFailed as error:
                 self.trouble = str(error)
                 log.warning("leftovers not seen", extra={"why": self.trouble})
@@ -153,7 +153,7 @@ class Supervisor:
 
     async def stop_strays(self) -> None:
         """Stop, verifiably, what is recognisably ours but not in the books: nothing of ours may run without a record."""
-        left = await self.leftovers()
+        left = await self.leftovers(run_is_intact=True)
         while strays := [resource for resource in left if not self._is_recorded(resource)]:
             log.error("stray found", extra={"resources": ", ".join(resource.name for resource in strays)})
             if await self._stopped(strays):
@@ -169,7 +169,7 @@ class Supervisor:
         """No journal tells what runs: stop, verifiably, all that the inventory lists and all that is recognisably ours."""
         if found.why:
             log.error("state not trusted", extra={"why": found.why})
-        left: list[Sequence[RenderedResource]] = [*found.may_run, await self.leftovers()]
+        left: list[Sequence[RenderedResource]] = [*found.may_run, await self.leftovers(run_is_intact=False)]
         while left:
             left = [group for group in left if not await self._stopped(group)]
             if left:

@@ -46,17 +46,18 @@ class Devices:
             return
         said = await self._agents.machine_uuid(device, secret)
         if said is not None:
-            self._named[_definition(device)] = said
+            self._named[definition(device)] = said
 
     def identity(self, device: FenceDevice, machine_uuid: str) -> Identity:
         """Whether this device powers this machine, as far as it has said."""
-        return identity.compare(self._named.get(_definition(device)), machine_uuid)
+        return identity.compare(self._named.get(definition(device)), machine_uuid)
 
     async def know(self, device: FenceDevice) -> None:
         """Ask once, unless it has named its machine before."""
-        if _definition(device) not in self._named:
+        if definition(device) not in self._named:
             await self.ask_identity(device)
 
 
-def _definition(device: FenceDevice) -> str:
+def definition(device: FenceDevice) -> str:
+    """What makes it this device: with another address or user it is another one, under whatever name."""
     return device.model_dump_json(exclude={"timeout", "read_gap", "drilled"})

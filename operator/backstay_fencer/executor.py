@@ -51,6 +51,16 @@ class Watches:
             return ""
         return entry.object.status.session.machine_uuid
 
+    def all(self) -> dict[str, tuple[float | None, str]]:
+        """By what is watched: when it was last heard of (the loop's clock), and why it is not heard now."""
+        watches: dict[str, Informer[Any]] = {
+            "fencerequests": self.requests,
+            "hosts": self.hosts,
+            "hostassignments": self.assignments,
+            "leases": self.leases,
+        }
+        return {name: (watch.last_heard_at_s, watch.trouble) for name, watch in watches.items()}
+
     def host_names(self) -> tuple[str, ...]:
         return tuple(sorted(name for _, name in self.hosts.entries))
 
@@ -62,9 +72,14 @@ class Executor:
         self.watches = Watches(api, rng)
         devices = Devices(api, agents)
         self._ports = Ports(api, devices, self.watches, wall)
-        self._patrol = Patrol(api, devices, self.watches, wall)
+        self.patrol = Patrol(api, devices, self.watches, wall)
         self._workers: dict[str, tuple[Worker, asyncio.Task[None]]] = {}
         """By UID: a request recreated under an old name starts with no reads."""
+
+    @property
+    def requests(self) -> int:
+        """How many are looked after."""
+        return len(self._workers)
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -74,7 +89,7 @@ class Executor:
             tasks.create_task(watches.leases.run(self._something_changed), name="leases")
             tasks.create_task(watches.assignments.run(self._something_changed), name="assignments")
             tasks.create_task(watches.requests.run(lambda event: self._requests_changed(tasks)), name="requests")
-            tasks.create_task(self._patrol.run(), name="patrol")
+            tasks.create_task(self.patrol.run(), name="patrol")
 
     def _requests_changed(self, tasks: asyncio.TaskGroup) -> None:
         wanted = {
@@ -90,7 +105,7 @@ class Executor:
         self._poke_all()
 
     def _something_changed(self, event: Event[Any]) -> None:
-        self._patrol.poke()
+        self.patrol.poke()
         self._poke_all()
 
     def _poke_all(self) -> None:

@@ -11,11 +11,12 @@ import signal
 import sys
 from datetime import UTC, datetime
 
-from backstay_api import kubeconfig, logs
+from backstay_api import endpoints, kubeconfig, logs
 from backstay_api.http import HttpApi
 
 from .agents import RealAgents
 from .executor import Executor
+from .health import Health
 
 log = logging.getLogger(__name__)
 
@@ -29,19 +30,19 @@ def main(argv: list[str] | None = None) -> int:
     except kubeconfig.NoConfig as error:
         print(f"backstay-fencer: {error}", file=sys.stderr)
         return 2
-    return asyncio.run(serve(HttpApi(config, rng=random.Random())))
+    return asyncio.run(work(HttpApi(config, rng=random.Random()), options))
 
 
-async def serve(api: HttpApi) -> int:
-    """Serve until SIGTERM or SIGINT."""
+async def work(api: HttpApi, options: argparse.Namespace) -> int:
+    """Carry out requests, and tell of it, until SIGTERM or SIGINT."""
     loop = asyncio.get_running_loop()
     executor = Executor(api, RealAgents(), rng=random.Random(), wall=wall)
-    work = asyncio.create_task(executor.run(), name="executor")
+    working = asyncio.create_task(_run(executor, options.health_host, options.health_port), name="fencer")
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, work.cancel)
+        loop.add_signal_handler(number, working.cancel)
     log.info("fencer started")
     try:
-        await work
+        await working
     except asyncio.CancelledError:
         log.info("fencer stopped")
         return 0
@@ -51,6 +52,14 @@ async def serve(api: HttpApi) -> int:
     finally:
         await api.close()
     return 1
+
+
+async def _run(executor: Executor, health_host: str, health_port: int) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(executor.run(), name="executor")
+        if health_port:
+            serving = endpoints.serve(Health(executor).answer, host=health_host, port=health_port)
+            tasks.create_task(serving, name="endpoints")
 
 
 def wall() -> str:
@@ -66,6 +75,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--kubeconfig", default=None, help="file to use instead of the Pod's identity or $KUBECONFIG")
     parser.add_argument("--context", default=None, help="context of the kubeconfig")
     parser.add_argument("--log-format", choices=("text", "json"), default=os.environ.get("BACKSTAY_LOG_FORMAT", "text"))
+    parser.add_argument("--health-host", default="0.0.0.0", help="(default: %(default)s)")
+    parser.add_argument(
+        "--health-port",
+        type=int,
+        default=int(os.environ.get("BACKSTAY_HEALTH_PORT", "0")),
+        help="0: none (the default)",
+    )
     parser.add_argument("--verbose", action="store_true", help="log at debug level")
     return parser
 

@@ -45,6 +45,8 @@ class Patrol:
         self._due_s: dict[str, tuple[object, float]] = {}
         """By host: what was tested, and when it is due again."""
         self._poke = asyncio.Event()
+        self.tested_at_s: float | None = None
+        """When a host's fence path was last tested, on the loop's clock."""
 
     def poke(self) -> None:
         """Something may have changed."""
@@ -91,6 +93,7 @@ class Patrol:
             if host is None:
                 return
             status = await self.examine(host, self._known.machine_uuid(name))
+            self.tested_at_s = asyncio.get_running_loop().time()
             await self._tell(host, status)
         wait_s = EVERY_S if status.ready else AGAIN_S
         if self._due_s.get(name, (None, 0.0))[0] == subject:

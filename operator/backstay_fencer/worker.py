@@ -22,7 +22,7 @@ from backstay_api.object_kinds import FENCE_REQUESTS, HOST_LEASES
 
 from . import core
 from .core import Facts, Read, Slot, Step, Tried
-from .devices import Devices
+from .devices import Devices, definition
 from .processes import AgentRun
 
 log = logging.getLogger(__name__)
@@ -59,6 +59,8 @@ class Worker:
         self._ports = ports
         self._poke = asyncio.Event()
         self._reads: dict[Slot, tuple[Read, ...]] = {}
+        self._read_of: dict[Slot, str] = {}
+        """Definition of the device that the reads are of: edited meanwhile, it is another one that nobody has read."""
         self._reading: set[Slot] = set()
         self._tried: list[Tried] = []
         self._attempts: list[dict[str, Any]] = [attempt.wire() for attempt in request.status.attempts]
@@ -110,7 +112,7 @@ class Worker:
                 slot: self._ports.devices.identity(device, request.spec.machine_uuid)
                 for slot, device in core.slots(levels)
             },
-            reads=self._reads,
+            reads=self._reads_of(levels),
             tried=tuple(self._tried),
             reading=frozenset(self._reading),
             now_s=asyncio.get_running_loop().time(),
@@ -126,6 +128,10 @@ class Worker:
     def _levels(self) -> tuple[FenceLevel, ...]:
         host = self._ports.known.host(self._request.spec.host)
         return tuple(host.spec.fencing.levels) if host is not None else ()
+
+    def _reads_of(self, levels: tuple[FenceLevel, ...]) -> dict[Slot, tuple[Read, ...]]:
+        present = {slot: definition(device) for slot, device in core.slots(levels)}
+        return {slot: reads for slot, reads in self._reads.items() if self._read_of.get(slot) == present.get(slot)}
 
     def _is_over(self, lease: HostLease | None) -> bool:
         session = self._request.spec.session
@@ -163,11 +169,13 @@ class Worker:
         """One status read. Whether it counts as made after the seal is settled before it begins."""
         loop = asyncio.get_running_loop()
         after_seal, begun_s = self._is_over(self._ports.known.lease(self._request.spec.host)), loop.time()
+        asked = next((definition(device) for at, device in core.slots(self._levels()) if at == slot), "")
         try:
             run = await self._run(slot, "status")
             power, message = core.judge_read(exit_code=run.exit_code, output=run.output)
             read = Read(power, begun_s, loop.time(), after_seal, message)
-            self._reads[slot] = (*self._reads.get(slot, ())[-1:], read)
+            before = self._reads.get(slot, ()) if self._read_of.get(slot) == asked else ()
+            self._reads[slot], self._read_of[slot] = (*before[-1:], read), asked
         finally:
             self._reading.discard(slot)
             self.poke()

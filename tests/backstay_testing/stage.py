@@ -227,7 +227,8 @@ class Stage:
         if not machine.speaks or seen is None or seen.lease.sealed or seen.lease.holder != machine.holder:
             return
         renewed = seen.lease.renewed(LAB, renew_time="")
-        self.world.leases[machine.name] = LeaseSeen(self._fresh(renewed), first_seen_s=self.world.now_s)
+        now_s = self.world.now_s
+        self.world.leases[machine.name] = LeaseSeen(self._fresh(renewed), first_seen_s=now_s, moved_s=now_s)
 
     def _agent(self, machine: Machine) -> None:
         assignment, seen = self.world.assignments.get(machine.name), self.world.leases.get(machine.name)
@@ -340,7 +341,8 @@ class Stage:
             case act.DeleteInstance():
                 world.drop_instance(action.before.key)
             case act.CreateLease():
-                world.leases[action.host] = LeaseSeen(self._fresh(leases.new(action.host)), world.now_s)
+                who = (action.session.text, action.session.seq) if action.session else ("", 0)
+                world.leases[action.host] = LeaseSeen(self._fresh(leases.new(action.host, *who)), world.now_s)
             case act.SealLease():
                 old = world.leases[action.lease.host]
                 assert old.lease is action.lease
@@ -367,6 +369,10 @@ class Stage:
                 world.put_request(action.before.model_copy(update={"spec": spec_}))
             case act.DeleteFence():
                 world.drop_request(action.before.key)
+            case act.DeleteLease():
+                del world.leases[action.lease.host]
+            case act.DeleteAssignment():
+                world.drop_assignment(action.before.key)
             case act.CreateClaim():
                 world.claims[action.claim.metadata.name] = action.claim
             case act.DeleteClaim():
@@ -437,7 +443,7 @@ def line(action: act.Action) -> str:  # noqa: C901
             grant, ended = action.spec.grant, action.spec.closed
             what = f"epoch {action.spec.epoch} to {grant.host}" if grant else f"epoch {action.spec.epoch} closed"
             text = f"{what}{f' on {ended.evidence}' if ended and ended.epoch >= action.before.spec.epoch else ''}"
-        case act.SealLease() | act.ReopenLease():
+        case act.SealLease() | act.ReopenLease() | act.DeleteLease():
             text = action.lease.host
         case act.Assign():
             text = action.host

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +112,7 @@ def test_pods_are_as_tight_as_they_can_be(scenario: Path | None) -> None:
         }
         assert {"cpu", "memory"} <= container["resources"]["requests"].keys()
         assert container["resources"]["limits"].keys() == {"memory"}, "a CPU limit makes failover slow"
-        if "operator" in name:
-            assert {"startupProbe", "livenessProbe", "readinessProbe"} <= container.keys()
+        assert {"startupProbe", "livenessProbe", "readinessProbe"} <= container.keys(), name
 
 
 @pytest.mark.parametrize(
@@ -288,6 +288,17 @@ def test_an_agent_writes_only_its_own_hosts_objects_whatever_its_role_says(insta
     assert agent("n1").send("PATCH", path, status)[0] == 200
     code, why = agent("n2").send("PATCH", path, status)
     assert (code, "only the objects of its own host" in why) == (403, True), why
+    sealed = replace(lease.new("n1"), holder="boot-1/nonce-1", seq=1, sealed=True)
+    installed.kubectl("apply", "-f", "-", stdin=json.dumps(lease.write(sealed)))
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{lease.NAMESPACE}/leases/n1?dryRun=All"
+    code, why = agent("n1").send("PATCH", path, {"metadata": {"annotations": {"backstay.dev/sealed": "false"}}})
+    assert (code, "reopened by Backstay's operator only" in why) == (403, True), why
+    assert (
+        As(installed, OPERATOR, f"system:serviceaccounts:{SYSTEM_NAMESPACE}").send(
+            "DELETE", path, {"preconditions": {"uid": "another"}}
+        )[0]
+        == 409
+    ), "the operator may delete it, by UID"
     installed.kubectl("delete", "clusterrolebinding", "far-too-much")
 
 

@@ -1,6 +1,7 @@
 """The cache above the watch, where the network is bad: never backwards, never a tight loop, never given up."""
 
 import asyncio
+import logging
 import math
 import random
 
@@ -117,7 +118,9 @@ async def test_a_stale_list_never_brings_the_deleted_back_nor_takes_the_new_away
 
 
 @in_virtual_time
-async def test_an_outage_of_an_hour_is_outlived_and_what_happened_in_it_is_told() -> None:
+async def test_an_outage_of_an_hour_is_outlived_and_what_happened_in_it_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     stage = Stage(backoff=Backoff(0.5, 10))
     for name in ("a", "b"):
         await stage.near.create(WIDGETS, a_widget(name), "play")
@@ -128,6 +131,8 @@ async def test_an_outage_of_an_hour_is_outlived_and_what_happened_in_it_is_told(
     await asyncio.sleep(3600)
     tries = [at_s for at_s, _ in stage.network.requests]
     assert 3600 / 10 <= len(tries) <= 3600 / 3, "about every five seconds, on the average"
+    warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(warnings) <= 2, "an outage is told when it begins, not at each try"
     assert stage.heard_ago_s >= 3600 and "away" in stage.informer.trouble
     stage.network.fate = Fate()
     stage.cluster.compact()

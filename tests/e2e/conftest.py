@@ -19,4 +19,4 @@ def theatre(open_theatre: Theatre) -> Iterator[Theatre]:
     """Put in order after each test; and whatever the test was about, nobody may have run twice."""
     yield open_theatre
     open_theatre.tidy()
-    assert open_theatre.overlaps() == []
+    assert open_theatre.judge() == []

@@ -83,6 +83,20 @@ async def a_stop_is_believed_only_with_proof() -> None:
 
 
 @story
+async def after_a_stop_that_failed_what_the_start_left_is_killed_and_the_check_decides() -> None:
+    text = "case $1 in start) setsid sleep 100008 & ;; check) pgrep -f '[s]leep 100008' && exit 0; exit 7;; stop) exit 3;; esac"
+    app = command(program("badstop", text))
+    sad = command(program("badstop2", "case $1 in start) setsid sleep 100009 & ;; stop) exit 3;; esac"), check=False)
+    async with commands() as driver:
+        await driver.start(app, timeout_s=5)
+        await driver.stop(app, timeout_s=5)
+        assert await driver.check(app) == Seen(State.STOPPED)
+        await driver.start(sad, timeout_s=5)
+        await refused(driver.stop(sad, timeout_s=5), StopFailed, "without a `check` nobody can tell")
+    assert not runs("sleep 100008") and not runs("sleep 100009")
+
+
+@story
 async def words_of_a_command_are_data() -> None:
     words = ("$HOME", "${PATH}", "$$", "%n", "$(id)", "`id`", "a b", "\n", "'", '"', "\\x41", "é", "; reboot", "-x", "")
     echo = program("echo", 'for word in "$@"; do printf "[%s]" "$word"; done > /run/d-words')

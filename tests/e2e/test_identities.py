@@ -66,12 +66,11 @@ def test_a_service_lives_and_moves_and_nothing_is_forbidden(plane: ControlPlane,
     tally.take(plane)
     report = tally.report()
     assert report.missing == (), report.text()
-    # Not in this story: a token that grows old, a BMC that can be asked for `off`, a request that nobody needs any more.
+    # Not in this story: a token that grows old, a BMC that can be asked for `off`.
     expected = {
         "agent: create serviceaccounts/token in backstay-hosts",
         "fencer: get fencerequests.backstay.dev",
         "fencer: get leases.coordination.k8s.io in backstay-hosts",
-        "operator: delete fencerequests.backstay.dev",
     }
     assert {str(need) for need in report.excess} <= expected, report.text()
     assert all(child.running for child in programs)
@@ -99,11 +98,20 @@ async def story(plane: ControlPlane) -> None:
 
     plane.kubectl("delete", "haservice", "web", "--wait=false")
     await until("it is gone, with all that belonged to it", lambda: is_gone(plane))
+    plane.kubectl("delete", "host", first)
+    await until("nothing is left of a removed host", lambda: first not in told_of(plane))
     for task in tasks.values():
         task.cancel()
     await asyncio.wait(tasks.values())
     for agent in agents.values():
         await agent.api.close()
+
+
+def told_of(plane: ControlPlane) -> set[str]:
+    """Hosts of which anything is left."""
+    leases = json.loads(plane.kubectl("get", "leases", "--namespace", "backstay-hosts", "-o", "json"))["items"]
+    left = [*leases, *items(plane, "hostassignments")]
+    return {one["metadata"]["name"] for one in left}
 
 
 # Nobody listens at that port: this BMC never answers, so a person must say what they have seen.

@@ -224,17 +224,24 @@ def test_a_failed_start_moves_on_to_a_host_where_it_has_not_failed() -> None:
     assert stage.copies() == ["n2"]
 
 
-def test_a_start_that_fails_everywhere_is_tried_again_later_and_does_not_bounce() -> None:
+def test_a_start_that_fails_everywhere_is_tried_again_later_and_ever_later() -> None:
     stage = Stage("n1", "n2")
     stage.machines["n1"].broken["web-0"] = "exit 1"
     stage.machines["n2"].broken["web-0"] = "exit 2"
     stage.wait(1)
     stage.apply_service()
     assert len(steps(stage.wait(1), "WriteInstance")) == 2
-    assert steps(stage.leap(300), "WriteInstance") == []
-    assert "n2: exit 2" in stage.missing()
+    assert steps(stage.wait(10), "WriteInstance") == []
+    assert "exit 2" in stage.missing()
+    assert "tried again 15 s after that" in stage.missing()
+    assert steps(stage.wait(7), "WriteInstance") == [
+        "WriteInstance epoch 3 to n1 on Released",
+        "WriteInstance epoch 4 to n2 on Released",
+    ]
+    assert steps(stage.wait(25), "WriteInstance") == [], "not before twice the time"
+    assert len(steps(stage.wait(300), "WriteInstance")) in range(4, 9), "a few times, each later than the one before"
     stage.machines["n1"].broken.clear()
-    stage.leap(310)
+    stage.leap(600)
     assert stage.copies() == ["n1"]
 
 
@@ -243,11 +250,22 @@ def test_a_start_that_fails_on_the_only_host_is_tried_again_there() -> None:
     stage.machines["n1"].broken["web-0"] = "exit 1"
     stage.wait(1)
     stage.apply_service()
-    assert steps(stage.wait(1), "WriteInstance") == ["WriteInstance epoch 1 to n1"]
-    assert steps(stage.leap(300), "WriteInstance") == []
+    assert steps(stage.wait(10), "WriteInstance") == ["WriteInstance epoch 1 to n1"]
     stage.machines["n1"].broken.clear()
-    stage.leap(310)
+    stage.wait(7)
     assert stage.copies() == ["n1"]
+
+
+def test_what_runs_is_not_moved_to_a_host_that_lately_failed_to_start_it() -> None:
+    stage = Stage("n1", "n2")
+    stage.machines["n1"].broken["web-0"] = "exit 1"
+    stage.wait(1)
+    stage.apply_service()
+    stage.wait(20)
+    assert stage.copies() == ["n2"]
+    stage.maintain("n2", "Drain")
+    stage.wait(100)
+    assert stage.copies() == ["n2"]
 
 
 # --- what people change ----------------------------------------------------------------------------------------------

@@ -7,21 +7,25 @@ import base64
 import json
 import random
 import stat
+from ipaddress import ip_interface
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from backstay_agent.config import machine_uuid, read_config, sleep_obstacle
+from backstay_agent.config import machine_uuid, own_addresses, read_config, sleep_obstacle
 from backstay_agent.disk import MOST_BYTES, DiskTrouble, RealDisk
+from backstay_agent.drivers.fake import FakeDriver, FakeMachine
 from backstay_agent.health import Health, metrics
 from backstay_agent.journal import INVENTORY, JOURNAL, Journal
 from backstay_agent.link import ASSIGNMENTS
+from backstay_agent.standbys import Keeper
 from backstay_agent.tokens import keep_young, read_token
 from backstay_api.kubeconfig import NoConfig
 from backstay_api.memory import MemoryApi, MemoryCluster
+from backstay_api.plain import RenderedResource
 from backstay_dev.virtualtime import in_virtual_time
-from backstay_testing.agent_world import UNIT, World, enrolled, running, unit
+from backstay_testing.agent_world import HOST, UNIT, World, enrolled, running, unit
 
 # --- disk ---------------------------------------------------------------------------------------------------------
 
@@ -107,6 +111,52 @@ async def test_readiness_of_a_standby_is_told_and_an_active_one_of_unknown_origi
 
 
 # --- configuration ------------------------------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_a_unit_whose_drop_in_is_there_is_secured_once_more_by_each_life_of_the_agent() -> None:
+    # An earlier life may have died after it had written the file, and before systemd had read it.
+    machine = FakeMachine()
+    driver = CountingDriver(machine)
+    machine.secured.add("unit other.service")
+    keeper = Keeper(lambda _: driver, lambda: "", lambda: None, lambda: ["other.service"])
+    keeper.update({}, ours={}, secured=frozenset({"other.service"}))
+    life = asyncio.create_task(keeper.run())
+    await asyncio.sleep(100)
+    life.cancel()
+    assert driver.secured == ["other.service"]
+
+
+class CountingDriver(FakeDriver):
+    """Remembers what it was asked to secure."""
+
+    def __init__(self, machine: FakeMachine) -> None:
+        super().__init__(machine)
+        self.secured: list[str] = []
+
+    async def secure(self, resource: RenderedResource) -> None:
+        self.secured.append(resource.name)
+        await super().secure(resource)
+
+
+@in_virtual_time
+async def test_a_standby_that_is_broken_later_says_so_within_ten_seconds() -> None:
+    world = await enrolled()
+    order = {"namespace": "shop", "name": "web", "revision": 1, "resources": [unit().to_wire()]}
+    await world.operator.patch(ASSIGNMENTS, HOST, {"spec": {"standbys": {"u1": order}}})
+
+    async def ready(wanted: bool) -> bool:
+        report = (await world.assignment()).status.standbys.get("u1")
+        return report is not None and report.ready is wanted
+
+    await world.until(lambda: ready(True))
+    world.machine.scripts[UNIT].not_ready = "unit web.service is masked: systemctl unmask web.service"
+    await world.until(lambda: ready(False), limit_s=10.1)
+
+
+def test_addresses_are_what_people_find_this_machine_by() -> None:
+    addresses = asyncio.run(own_addresses())
+    assert all(not (ip_interface(one).is_loopback or ip_interface(one).is_link_local) for one in addresses)
 
 
 def test_a_configuration_names_its_servers_and_may_name_the_rest(tmp_path: Path) -> None:

@@ -355,3 +355,54 @@ async def test_what_is_ours_but_in_no_record_is_stopped_by_the_next_agent() -> N
     await world.until(lambda: not world.runs("unit stray.service"))
     await world.phase_is("Running")
     assert world.machine.log == [f"start {UNIT}", f"start {ADDRESS}", "stop unit stray.service"]
+
+
+@in_virtual_time
+async def test_what_an_admin_ran_before_it_was_made_to_wait_for_us_survives_a_restart_of_the_agent() -> None:
+    world = await running()
+    await world.kill_agent()
+    world.machine.up(unit(unit="theirs.service"))
+    world.machine.by_hand.add("unit theirs.service")
+    world.start_agent()
+    await world.phase_is("Running")
+    await asyncio.sleep(60)
+    assert world.runs("unit theirs.service")
+
+
+@in_virtual_time
+async def test_while_a_stray_cannot_be_stopped_a_sealed_session_stays() -> None:
+    world = await running()
+    before = await world.session()
+    await world.kill_agent()
+    world.machine.up(unit(unit="stray.service"))
+    world.machine.scripts["unit stray.service"].stop_fails = "it hangs in the kernel"
+    world.start_agent()
+    await world.held()
+    await world.seal()
+    await world.until(lambda: not world.runs(UNIT))
+    await asyncio.sleep(60)
+    assert await world.session() == before, "a new session would say that all of this one is over"
+    world.machine.scripts["unit stray.service"].stop_fails = ""
+    await world.until(lambda: not world.runs("unit stray.service"))
+
+    async def superseded() -> bool:
+        return (await world.session()).supersedes == (before.nonce,)
+
+    await world.until(superseded)
+
+
+@in_virtual_time
+async def test_a_grant_that_comes_while_the_epoch_before_is_being_closed_is_not_closed_with_it() -> None:
+    world = await running()
+    world.disk.write_takes_s = 1.0
+    await world.order("Down")
+    await world.until(lambda: f"stop {UNIT}" in world.machine.log)
+    await world.order(epoch=2)
+
+    async def runs_again() -> bool:
+        report = await world.report()
+        return report is not None and report.epoch == 2 and (report.released or report.phase == "Running")
+
+    await world.until(runs_again)
+    report = await world.report()
+    assert report and not report.released

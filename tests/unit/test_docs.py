@@ -1,17 +1,23 @@
 """Documents tell the truth: each command line is taken by the real program, each manifest by the models, each link leads somewhere."""
 
+import json
 import re
 import shlex
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer.main
 import yaml
+from pydantic.alias_generators import to_camel
 
+from backstay_agent.config import read_config
 from backstay_api.models import HAService, Host
+from backstay_api.promise import PROFILES, silent_after_s, suspect_after_s
 from backstay_cli.main import build
-from backstay_operator.planner.unsupported import first_unsupported
+from backstay_operator.planner.unsupported import _TODAY, first_unsupported
 from backstay_testing.console import console_steps
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,6 +58,11 @@ def yaml_blocks(path: Path) -> list[dict[str, object]]:
 # --- commands --------------------------------------------------------------------------------------------------------
 
 
+@cache
+def program() -> Any:
+    return typer.main.get_command(build())
+
+
 def parsed(command: Any, name: str, arguments: list[str], parent: Any = None) -> None:
     """As the program itself reads its command line, but nothing is run. Raises UsageError."""
     if not hasattr(command, "resolve_command"):
@@ -66,14 +77,13 @@ def parsed(command: Any, name: str, arguments: list[str], parent: Any = None) ->
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_backstay_takes_every_command_line_that_documents_show(path: Path) -> None:
-    program = typer.main.get_command(build())
     wrong = []
     for line in commands(path):
         words = shlex.split(line.removeprefix("kubectl ").removesuffix("&"))
         if words[0] != "backstay" or len(words) == 1:
             continue
         try:
-            parsed(program, "backstay", words[1:])
+            parsed(program(), "backstay", words[1:])
         except UsageError as error:  # type: ignore[misc]
             wrong.append(f"{line}: {error}")
     assert wrong == []
@@ -81,7 +91,7 @@ def test_backstay_takes_every_command_line_that_documents_show(path: Path) -> No
 
 def test_a_wrong_option_in_a_document_would_be_found() -> None:
     with pytest.raises(UsageError):
-        parsed(typer.main.get_command(build()), "backstay", ["drain", "n1", "--weit"])
+        parsed(program(), "backstay", ["drain", "n1", "--weit"])
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
@@ -122,6 +132,7 @@ def _kubectl_would_know(line: str) -> bool:
     return kinds <= our_kinds() | KUBERNETES_KINDS
 
 
+@cache
 def our_kinds() -> set[str]:
     """Every name under which the API server knows our kinds."""
     known: set[str] = set()
@@ -148,10 +159,70 @@ def test_every_value_of_the_chart_that_documents_set_exists(path: Path) -> None:
 def test_every_manifest_is_one_that_this_version_carries_out(path: Path) -> None:
     bodies = list(yaml.safe_load_all(path.read_text())) if path.suffix == ".yaml" else yaml_blocks(path)
     for body in bodies:
+        if body.get("kind") in ("HAService", "Host"):
+            assert list(unknown_fields(body, schemas()[str(body["kind"])], str(body["kind"]))) == []
         if body.get("kind") == "HAService":
             assert first_unsupported(HAService.from_wire(body)) == ""
         elif body.get("kind") == "Host":
             Host.from_wire(body)
+
+
+@cache
+def schemas() -> dict[str, Any]:
+    """The schema of each of our kinds, as the API server has it."""
+    files = (ROOT / "charts" / "backstay" / "files" / "crds").glob("*.yaml")
+    specs = [yaml.safe_load(file.read_text())["spec"] for file in files]
+    return {one["names"]["kind"]: one["versions"][0]["schema"]["openAPIV3Schema"] for one in specs}
+
+
+def unknown_fields(value: object, schema: Any, path: str) -> Iterator[str]:
+    """Fields that the API server would drop, or refuse; the models read past them, for the sake of newer writers."""
+    if isinstance(value, list):
+        for entry in value:
+            yield from unknown_fields(entry, schema.get("items", {}), f"{path}[]")
+    elif isinstance(value, dict) and "properties" in schema:
+        for key, inner in value.items():
+            known = schema["properties"].get(key)
+            is_meta = path.count(".") == 0 and key in ("apiVersion", "kind", "metadata")
+            if known is None and not is_meta:
+                yield f"{path}.{key}"
+            elif not is_meta:
+                yield from unknown_fields(inner, known, f"{path}.{key}")
+
+
+# --- numbers and lists that the code knows better --------------------------------------------------------------------
+
+
+def test_the_profiles_are_those_of_the_promise() -> None:
+    told = (ROOT / "docs" / "explanation" / "timing.md").read_text()
+    rows = {
+        f"| `{name}` | {one.renew_s:g} s | {suspect_after_s(one):g} s | {silent_after_s(one):g} s |"
+        for name, one in PROFILES.items()
+    }
+    assert {row for row in rows if row not in told} == set()
+
+
+def test_every_field_that_is_refused_today_is_told() -> None:
+    told = (ROOT / "docs" / "explanation" / "limits.md").read_text()
+    names = {to_camel(path.replace("[]", "").split(".")[-1]) for path in _TODAY if not path.startswith("recovery")}
+    assert {name for name in names if f"`{name}`" not in told and f".{name}`" not in told} == {"promoted"}
+
+
+def test_the_agents_configuration_is_one_that_it_reads(tmp_path: Path) -> None:
+    how_to = (ROOT / "docs" / "how-to" / "add-a-host.md").read_text()
+    shown = re.search(r"^```json\n(.*?)^```", how_to, re.MULTILINE | re.DOTALL)
+    assert shown
+    file = tmp_path / "agent.json"
+    file.write_text(shown[1])
+    assert read_config(file).host == "n1"
+    keys = set(re.findall(r"^\| `(\w+)` \|", how_to, re.MULTILINE))
+    file.write_text(json.dumps({**dict.fromkeys(keys, "x"), "servers": ["https://192.0.2.1:6443"]}))
+    read_config(file)  # raises for a key that it does not know
+
+
+@pytest.mark.parametrize("kind", ["Accepted", "Ready", "Progressing", "Degraded", "StandbyReady", "SurvivesHostLoss"])
+def test_every_condition_is_explained(kind: str) -> None:
+    assert f"| {kind} | " in (ROOT / "docs" / "how-to" / "reading.md").read_text()
 
 
 # --- links, and what must be complete --------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from backstay_agent.asking import RealAsker, http_request, http_verdict
+from backstay_agent.drivers import cgroups
 from backstay_agent.probes import run_probes
 from backstay_api.plain import Exec, HttpGet, HttpHeader, OcfDepth, Probe, RenderedResource, TcpSocket
 from backstay_dev.virtualtime import in_virtual_time
@@ -224,6 +225,15 @@ def test_a_probe_leaves_nothing_running(tmp_path: Path) -> None:
     """A child that holds the pipe open; the pid it wrote is gone when the answer is there."""
     note = tmp_path / "pid"
     script = f"sleep 1000 & echo $! > {note}; exit 0"
+    assert ask(a_program("/bin/sh", "-c", script)) is None
+    assert _is_gone(int(note.read_text()))
+
+
+def test_a_probe_leaves_nothing_running_that_went_into_a_session_of_its_own(tmp_path: Path) -> None:
+    if (group := cgroups.own()) is None or not os.access(group, os.W_OK):
+        pytest.skip("no control group (cgroup v2) that this process may divide: run as root on a host that has them")
+    note = tmp_path / "pid"
+    script = f"setsid sh -c 'echo $$ > {note}; exec sleep 1000' & while [ ! -s {note} ]; do sleep 0.01; done"
     assert ask(a_program("/bin/sh", "-c", script)) is None
     assert _is_gone(int(note.read_text()))
 

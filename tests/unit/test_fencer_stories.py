@@ -1,10 +1,13 @@
 """The whole fencer on an in-memory API server, fake BMCs and virtual time."""
 
 import asyncio
+import json
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+
+import pytest
 
 from backstay_api import lease as leases
 from backstay_api.kinds import SECRETS
@@ -15,6 +18,7 @@ from backstay_api.object_kinds import FENCE_REQUESTS, HOST_LEASES, HOSTS
 from backstay_dev.virtualtime import in_virtual_time
 from backstay_fencer.executor import Executor
 from backstay_fencer.fake import FakeAgents, FakeBmc
+from backstay_fencer.health import Facts, Health, ill, not_ready
 
 UUID = "4c4c4544-0042-3010-8054-b7c04f4d3133"
 SESSION = {"bootID": "boot-1", "nonce": "nonce-1", "seq": 1}
@@ -81,7 +85,7 @@ class Scene:
         executor = Executor(self.api, self.agents, rng=random.Random(1), wall=lambda: "2026-01-01T00:00:00Z")
         task = asyncio.create_task(executor.run())
         try:
-            yield
+            yield executor
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -250,3 +254,59 @@ async def test_a_removed_host_is_not_due_for_a_test_for_ever() -> None:
 
 async def is_true(value: bool) -> bool:
     return value
+
+
+@in_virtual_time
+async def test_a_device_that_was_edited_is_another_one_and_must_be_read_off_twice_itself() -> None:
+    scene = Scene()
+    await scene.prepare()
+    scene.is_on = False
+    loop, edited_s = asyncio.get_running_loop(), float("inf")
+    other = FakeBmc(lambda: loop.time() > edited_s + 1.1, scene.switch, uuid=UUID)  # off for one read, and then on
+    scene.agents = FakeAgents({"192.0.2.101": scene.bmc, "192.0.2.102": other})
+    async with scene.fencer():
+        await scene.ask("Observe")
+        await asyncio.sleep(3)
+        host = await scene.api.get(HOSTS, "n1")
+        assert isinstance(host, Host)
+        raw = host.wire()
+        raw["spec"]["fencing"]["levels"][0]["devices"][0]["parameters"]["ip"] = "192.0.2.102"
+        await scene.api.replace(HOSTS, Host.from_wire(raw))
+        edited_s = loop.time()
+        await scene.seal()
+        await asyncio.sleep(10)
+        assert not await scene.proven(), "the reads of another device say nothing of this one"
+        assert (await scene.request()).status.power == "On"
+
+
+@in_virtual_time
+async def test_the_fencer_says_what_it_hears_and_tests() -> None:
+    scene = Scene()
+    await scene.prepare()
+    async with scene.fencer() as executor:
+        health = Health(executor)
+        assert (await health.answer("GET", "/readyz"))[0] == 503, "nothing has been listed yet"
+        assert (await health.answer("GET", "/healthz"))[0] == 200, "starting it again would not help"
+        await scene.ask("Observe")
+        await asyncio.sleep(5)
+        code, _, body = await health.answer("GET", "/readyz")
+        told = json.loads(body)
+        assert (code, told["fenceRequests"], told["hosts"]) == (200, 1, 1)
+        assert told["lastFenceTestAgeSeconds"] is not None
+        assert (await health.answer("GET", "/metrics"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("watches", "trouble", "is_ill", "is_ready"),
+    [
+        pytest.param({"hosts": 5.0, "leases": 1.0}, "", False, True, id="all is heard"),
+        pytest.param(
+            {"hosts": 500.0, "leases": 500.0}, "refused", False, False, id="no server: a restart would not help"
+        ),
+        pytest.param({"hosts": 5.0, "leases": 500.0}, "", True, False, id="one stream is deaf"),
+        pytest.param({"hosts": None, "leases": None}, "not listed yet", False, False, id="just begun"),
+    ],
+)
+def test_when_the_fencer_is_ill(watches: dict[str, float | None], trouble: str, is_ill: bool, is_ready: bool) -> None:
+    facts = Facts(watches, {"leases": trouble}, requests=0, hosts=1, tested_s=None)
+    assert (bool(ill(facts)), not not_ready(facts)) == (is_ill, is_ready)

@@ -134,7 +134,7 @@ def fail_start(world: World, service: HAService) -> None:
             (
                 "Failed",
                 "Could not be kept running on n1: exit code 1; 0/3 hosts can run it: 2 are not ready,"
-                " 1 is the one to move away from",
+                " 1 failed to start it less than 1 s ago: exit code 1 (tried again 15 s after that)",
             ),
             id="a failed start with nowhere to go",
         ),

@@ -121,7 +121,7 @@ class ProcessHands(FakeHands):
         self._host = machine
         self._driver = ProcessDriver(machine.state, process)
 
-    async def leftovers(self) -> Sequence[RenderedResource]:
+    async def leftovers(self, *, run_is_intact: bool) -> Sequence[RenderedResource]:
         await asyncio.sleep(0)
         running = self.machine.running
         return [resource for name, resource in running.items() if name not in self._host.by_hand]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -140,10 +141,21 @@ def claims_of(resources: Sequence[RenderedResource]) -> frozenset[str]:
         if resource.systemd:
             found.add(f"unit {resource.systemd.unit}")
         if resource.virtual_ip:
-            found.add(f"address {resource.virtual_ip.address.partition('/')[0].lower()}")
+            found.add(f"address {_one_form(resource.virtual_ip.address)}")
         if resource.command:
             found.add(f"command {' '.join(resource.command.start)}")
     return frozenset(found)
+
+
+def _one_form(cidr: str) -> str:
+    """An address has many spellings, and two services must not share it by spelling it differently."""
+    text = cidr.partition("/")[0].lower()
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return text  # it is never added, so nobody can share it
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
 
 
 def may_restart(restarted_at_s: Sequence[float], *, now_s: float) -> bool:

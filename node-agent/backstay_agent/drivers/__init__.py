@@ -24,8 +24,8 @@ def kind_of(resource: RenderedResource) -> str:
 class RealDriver(Driver, Protocol):
     """A driver that also recognises what an agent of ours started, without any memory of it."""
 
-    async def leftovers(self) -> list[RenderedResource]:
-        """Whatever of this kind is ours and not verifiably stopped."""
+    async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
+        """Whatever of this kind is ours and not verifiably stopped; see `hands.Hands.leftovers`."""
 
 
 def driver_of(drivers: Mapping[str, Driver], resource: RenderedResource) -> Driver:
@@ -49,11 +49,12 @@ def real_drivers() -> Mapping[str, RealDriver]:
     return {"systemd": SystemdDriver(manager), "command": CommandDriver(manager), "virtual_ip": VirtualIPDriver()}
 
 
-async def leftovers(drivers: Mapping[str, RealDriver]) -> list[RenderedResource]:
+async def leftovers(drivers: Mapping[str, RealDriver], *, run_is_intact: bool) -> list[RenderedResource]:
     """Whatever on this host is recognisable as ours and not verifiably stopped. Raises StopFailed if nobody can tell."""
     from .bus import BusError
 
     try:
-        return [resource for driver in drivers.values() for resource in await driver.leftovers()]
+        found = [await driver.leftovers(run_is_intact=run_is_intact) for driver in drivers.values()]
+        return [resource for resources in found for resource in resources]
     except (BusError, OSError, TimeoutError) as error:
         raise StopFailed(f"it cannot be seen what still runs on this host: {error}") from error

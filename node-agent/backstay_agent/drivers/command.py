@@ -98,11 +98,15 @@ class CommandDriver:
             if await self._never_ran(command, unit):
                 return
             ended = await run_once(self._manager, _stem(unit, "stop"), command.stop, timeout_s)
-            if ended.exit_code != 0:
-                raise StopFailed(f"{resource.name} may still be running: {ended.why}")
+            # Also after a stop that failed: what the start left running is known, and must not stay for ever.
             await bring_down(self._manager, unit, timeout_s)
             if command.check is not None:
-                await self._until_cleanly_down(resource, timeout_s)
+                await self._until_cleanly_down(resource, timeout_s, ended)
+            elif ended.exit_code != 0:
+                raise StopFailed(
+                    f"{resource.name} may still be running: {ended.why}; what its start left was killed, and without"
+                    " a `check` nobody can tell whether that was all"
+                )
         except (BusError, OSError) as error:
             raise StopFailed(f"{resource.name} may still be running: {error}") from error
 
@@ -132,7 +136,7 @@ class CommandDriver:
                     if seen != last:
                         yield (last := seen)
 
-    async def leftovers(self) -> list[RenderedResource]:
+    async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
         """The resources of every start command here that is not verifiably stopped, as they were when it was started."""
         found: list[RenderedResource] = []
         for unit in await self._manager.loaded(f"{PREFIX}*.service"):
@@ -172,7 +176,7 @@ class CommandDriver:
                     return
             wait_s = await _bell_or(watch, wait_s if command.check else None)
 
-    async def _until_cleanly_down(self, resource: RenderedResource, timeout_s: float) -> None:
+    async def _until_cleanly_down(self, resource: RenderedResource, timeout_s: float, stop: Ended) -> None:
         wait_s = _FIRST_WAIT_S
         ended: Ended | None = None
         try:
@@ -182,7 +186,9 @@ class CommandDriver:
                     wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
         except TimeoutError as error:
             said = ended.why if ended else "its check did not answer"
-            raise StopFailed(f"{resource.name} may still be running: {said}, where 7 means cleanly down") from error
+            stopped = "" if stop.exit_code == 0 else f"{stop.why}; then "
+            why = f"{resource.name} may still be running: {stopped}{said}, where 7 means cleanly down"
+            raise StopFailed(why) from error
 
     async def _never_ran(self, command: Command, unit: str) -> bool:
         properties = await self._manager.properties(unit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -15,21 +16,35 @@ KILL_WAIT_S: Final = 5.0
 # Someone else's job took the place of ours: ask again, but not in a busy loop.
 _ASK_AGAIN_S: Final = 0.1
 
+OwnLimit = Callable[[Properties], Awaitable[float | None]]
 DOWN: Final = ("inactive", "failed")
 
 
-async def bring_down(manager: Manager, unit: str, timeout_s: float) -> None:
-    """Stop the unit as it wants to be stopped; when the time is over, kill all of it. Raises StopFailed, BusError."""
+async def bring_down(manager: Manager, unit: str, timeout_s: float, own_limit_s: OwnLimit | None = None) -> None:
+    """Stop the unit as it wants to be stopped; when the time is over, kill all of it. Raises StopFailed, BusError.
+
+    `own_limit_s`: how long the unit itself wants to be waited for, by its properties; None for `timeout_s`.
+    """
     async with manager.watch(unit) as watch:
         groups = groups_of(unit, watch.properties)
-        try:
-            async with asyncio.timeout(timeout_s):
-                await _until_down(manager, watch)
-                await _until_empty(groups)
-        except TimeoutError:
-            await _kill(manager, watch, groups)
+        # What has died is restarted in place within milliseconds: nothing to ask systemd for, then.
+        if not _is_down(watch, groups):
+            if own_limit_s is not None:
+                timeout_s = await own_limit_s(watch.properties) or timeout_s
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await _until_down(manager, watch)
+                    await _until_empty(groups)
+            except TimeoutError:
+                await _kill(manager, watch, groups)
         if watch.active == "failed":
             await manager.reset_failed(unit)  # it ended because we wanted it to
+
+
+def _is_down(watch: Watch, groups: list[Path]) -> bool:
+    """As systemd has just told: down, nothing under way, nothing left alive."""
+    down = not watch.lost and watch.active in DOWN and not watch.has_job
+    return down and not any(cgroups.populated(group) for group in groups)
 
 
 def groups_of(unit: str, properties: Properties) -> list[Path]:

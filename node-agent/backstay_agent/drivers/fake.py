@@ -10,6 +10,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_interface
 
 from backstay_agent.standbys import Keeper
 from backstay_api.plain import RenderedResource
@@ -37,7 +38,7 @@ def identity(resource: RenderedResource) -> str:
     if resource.systemd:
         return f"unit {resource.systemd.unit}"
     if resource.virtual_ip:
-        return f"address {resource.virtual_ip.address.partition('/')[0]}"
+        return f"address {ip_interface(resource.virtual_ip.address).ip}"
     assert resource.command
     return f"command {' '.join(resource.command.start)}"
 
@@ -51,6 +52,8 @@ class FakeMachine:
     secured: set[str] = field(default_factory=set)
     log: list[str] = field(default_factory=list)
     """What was done, in order: `start unit web.service`."""
+    by_hand: set[str] = field(default_factory=set)
+    """What an admin started before it was made to wait for us: it looks like ours, but we opened no gate for it."""
     on_change: Callable[[str, bool], None] = lambda identity, runs: None
     listeners: defaultdict[str, list[asyncio.Queue[Seen]]] = field(default_factory=lambda: defaultdict(list))
 
@@ -162,9 +165,10 @@ class FakeHands:
         self.judges[resource.name] = on_verdict
         await asyncio.Event().wait()
 
-    async def leftovers(self) -> Sequence[RenderedResource]:
+    async def leftovers(self, *, run_is_intact: bool) -> Sequence[RenderedResource]:
         await asyncio.sleep(0)
-        return [] if self.blind else list(self.machine.running.values())
+        theirs = self.machine.by_hand if run_is_intact else set()
+        return [] if self.blind else [found for name, found in self.machine.running.items() if name not in theirs]
 
     def standbys(self, on_change: Callable[[], None]) -> Keeper:
         return Keeper(self.driver, self.obstacle, on_change, self._marked)

@@ -86,6 +86,8 @@ class Manager:
         self._reviving: asyncio.Task[None] | None = None
         self._stale = False
         self._reloading = asyncio.Lock()
+        self._default_timeouts_us: dict[str, int] = {}
+        """Until systemd reads its configuration anew."""
 
     async def call(self, method: str, signature: str = "", *args: object, limit_s: float = 10.0) -> tuple[Any, ...]:
         """Call a method of systemd's manager. Raises BusError."""
@@ -103,9 +105,11 @@ class Manager:
 
     async def default_timeout_us(self, of: str) -> int:
         """How long `Start` or `Stop` may take for units that do not say it themselves. Raises BusError."""
-        bus = await self._connected()
-        (found,) = await bus.call(Member(_ROOT, _PROPERTIES, "Get"), "ss", _MANAGER, f"DefaultTimeout{of}USec")
-        return int(found[1])
+        if of not in self._default_timeouts_us:
+            bus = await self._connected()
+            (found,) = await bus.call(Member(_ROOT, _PROPERTIES, "Get"), "ss", _MANAGER, f"DefaultTimeout{of}USec")
+            self._default_timeouts_us[of] = int(found[1])
+        return self._default_timeouts_us[of]
 
     async def start(self, unit: str) -> None:
         """Queue a start. From its answer on the unit's `Job` tells whether it is still under way. Raises BusError."""
@@ -239,6 +243,7 @@ class Manager:
 
     def _revive(self, why: str) -> None:
         """Every watch must look anew. Runs once at a time; started again it begins again."""
+        self._default_timeouts_us.clear()
         if why:
             self._mark_lost(why)
         if self._reviving is not None:
@@ -271,8 +276,7 @@ class Manager:
         # While we look at it systemd must not forget why it failed, nor read it from disk again for each question.
         if watch.referenced_on is not bus:
             watch.referenced_on = bus
-            with suppress(BusError):
-                await bus.call(Member(watch.path, UNIT, "Ref"))
+            bus.post(Member(watch.path, UNIT, "Ref"))  # answered before whatever is asked next
         changed = Member(watch.path, _PROPERTIES, "PropertiesChanged")
         unlisten = await bus.listen(changed, watch.on_signal)
         try:

@@ -110,10 +110,9 @@ class SystemdDriver:
             members = await self._members(unit)
             for member in members:
                 self._files.shut_gate(member)
-            if resource.timeouts.stop is None:
-                timeout_s = await self._own_limit_s("Stop", await self._manager.properties(unit)) or timeout_s
+            own_limit_s = self._own_stop_limit_s if resource.timeouts.stop is None else None
             for member in members:
-                await bring_down(self._manager, member, timeout_s)
+                await bring_down(self._manager, member, timeout_s, own_limit_s)
         except (BusError, OSError) as error:
             raise StopFailed(f"{unit} may still be running: {error}") from error
 
@@ -142,10 +141,13 @@ class SystemdDriver:
                     yield (last := lost)
                 await asyncio.sleep(LOST_GRACE_S)
 
-    async def leftovers(self) -> list[RenderedResource]:
-        """Every unit here that is kept from starting by itself and is not verifiably down: only we can have started it."""
+    async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
+        """Every unit here that is kept from starting by itself and is not verifiably down: only we can have started it,
+        unless it ran already when it was made to wait for us. Then its gate is shut, as long as nobody empties `/run`."""
         found: list[RenderedResource] = []
         for unit in self._files.with_drop_in():
+            if run_is_intact and not self._files.is_open(unit):
+                continue
             seen = self._seen(unit, await self._manager.properties(unit))
             if seen.state not in (State.STOPPED, State.FAILED):
                 found.append(RenderedResource(name=f"leftover-{len(found)}", systemd=Systemd(unit=unit)))
@@ -209,6 +211,9 @@ class SystemdDriver:
                     why = why_skipped(watch.unit, watch.properties) or why_down(watch.unit, watch.properties)
                     raise StartFailed(await self._with_words(why, watch))
             await watch.changed()
+
+    async def _own_stop_limit_s(self, properties: Properties) -> float | None:
+        return await self._own_limit_s("Stop", properties)
 
     async def _own_limit_s(self, of: str, properties: Properties) -> float | None:
         """How long the unit itself wants to be waited for; None if it says nothing, or for ever."""

@@ -140,7 +140,7 @@ class VirtualIPDriver:
                     self._announce(want, sight.link_of(sight.at(want)[0]))
                 yield (last := seen)
 
-    async def leftovers(self) -> list[RenderedResource]:
+    async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
         """Every address here that an agent of ours added."""
         ours = [str(address.interface) for address in (await self._look()).addresses if self._is_ours(address)]
         return [

@@ -49,9 +49,11 @@ from backstay_operator.planner.actions import (
     CreateClaim,
     CreateInstance,
     CreateLease,
+    DeleteAssignment,
     DeleteClaim,
     DeleteFence,
     DeleteInstance,
+    DeleteLease,
     RemoveMoveWish,
     ReopenLease,
     ReportUnreadable,
@@ -148,7 +150,9 @@ class Hands:
             case DeleteInstance():
                 await self._delete_instance(api, action.before)
             case CreateLease():
-                await self._create(api, HOST_LEASES, leases.new(action.host), leases.NAMESPACE)
+                session = action.session
+                lease = leases.new(action.host, session.text, session.seq) if session else leases.new(action.host)
+                await self._create(api, HOST_LEASES, lease, leases.NAMESPACE)
             case SealLease():
                 assert not action.lease.sealed, f"{action.lease.host}: its lease is sealed already"
                 await self._replace(api, HOST_LEASES, action.lease.sealed_())
@@ -163,9 +167,10 @@ class Hands:
             case UpdateFence():
                 spec = {"want": action.want, "why": action.why[:_TEXT_LIMIT]}
                 await self._patch(api, FENCE_REQUESTS, action.before, {"spec": spec})
-            case DeleteFence() | DeleteClaim():
-                kind: Kind[Any] = FENCE_REQUESTS if isinstance(action, DeleteFence) else RESOURCE_CLAIMS
-                await self._delete(api, kind, action.before)
+            case DeleteFence() | DeleteClaim() | DeleteAssignment():
+                await self._delete(api, subject_of(action).kind, action.before)
+            case DeleteLease():
+                await self._delete_lease(api, action.lease)
             case CreateClaim():
                 await self._create(api, RESOURCE_CLAIMS, action.claim)
             case SetFinalizer():
@@ -302,6 +307,17 @@ class Hands:
         )
         if not before.metadata.finalizers:
             self._gone(kind, before)
+
+    async def _delete_lease(self, api: Api, lease: leases.HostLease) -> None:
+        await api.delete(
+            HOST_LEASES,
+            lease.host,
+            leases.NAMESPACE,
+            uid=lease.uid,
+            resource_version=lease.resource_version,
+            timeout_s=WRITE_TIMEOUT_S,
+        )
+        self._mirror.drop(HOST_LEASES, meta_of(lease))
 
     async def _set_finalizer(self, api: Api, before: HAService | Host | HAInstance, *, present: bool) -> None:
         kind = KINDS[type(before).__name__]

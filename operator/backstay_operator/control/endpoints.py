@@ -1,22 +1,15 @@
-"""/healthz, /readyz and /metrics: facts over a few lines of HTTP. One request a connection, small and with time limits."""
+"""/healthz, /readyz and /metrics of the operator: facts, and what follows from them."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib
-import json
-import logging
 from typing import Any, Final
 
+from backstay_api.endpoints import JSON, Answered, judged, serve
 from backstay_operator.control.health import Ages, State, ill, not_ready, told
 from backstay_operator.control.replica import Operator
 
-log = logging.getLogger(__name__)
-
-_TIMEOUT_S: Final = 5.0
-_MAX_HEAD_BYTES: Final = 16 * 1024
-_PHRASES: Final = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable"}
-_JSON: Final = "application/json"
 _METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -29,10 +22,7 @@ class Endpoints:
 
     async def run(self, *, host: str, port: int) -> None:
         """Serve until cancelled."""
-        server = await asyncio.start_server(self._serve, host, port, limit=_MAX_HEAD_BYTES)
-        log.info("endpoints are open", extra={"address": server.sockets[0].getsockname()[:2]})
-        async with server:
-            await server.serve_forever()
+        await serve(self.answer, host=host, port=port)
 
     def state(self) -> State:
         """The facts, as of now."""
@@ -54,20 +44,20 @@ class Endpoints:
             path_trouble=operator.path.trouble,
         )
 
-    async def answer(self, method: str, path: str) -> tuple[int, str, bytes]:
+    async def answer(self, method: str, path: str) -> Answered:
         """Code, content type and body for one request."""
         if method not in ("GET", "HEAD"):
-            return 405, _JSON, b"{}"
+            return 405, JSON, b"{}"
         state = self.state()
         match path.partition("?")[0]:
             case "/healthz" | "/livez":
-                return _judged(ill(state), state)
+                return judged(ill(state), told(state))
             case "/readyz":
-                return _judged(not_ready(state), state)
+                return judged(not_ready(state), told(state))
             case "/metrics":
                 return 200, _METRICS, await self._render()
             case _:
-                return 404, _JSON, b'{"see": ["/healthz", "/readyz", "/metrics"]}'
+                return 404, JSON, b'{"see": ["/healthz", "/readyz", "/metrics"]}'
 
     async def _render(self) -> bytes:
         if self._metrics is None:
@@ -76,31 +66,3 @@ class Endpoints:
             self._metrics = module.Metrics(self._operator, self.state)
         rendered: bytes = self._metrics.render()
         return rendered
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            async with asyncio.timeout(_TIMEOUT_S):
-                line = (await reader.readline()).decode("latin-1").split()
-                while (await reader.readline()).strip():
-                    pass
-                if len(line) >= 2:
-                    code, kind, body = await self.answer(line[0], line[1])
-                    writer.write(_response(code, kind, body, with_body=line[0] != "HEAD"))
-                    await writer.drain()
-        except (TimeoutError, OSError, ValueError):
-            pass  # whoever asked has gone, or speaks no HTTP
-        finally:
-            writer.close()
-
-
-def _judged(why: str, state: State) -> tuple[int, str, bytes]:
-    body = {"ok": not why, "why": why, **told(state)}
-    return (503 if why else 200), _JSON, json.dumps(body).encode() + b"\n"
-
-
-def _response(code: int, kind: str, body: bytes, *, with_body: bool) -> bytes:
-    head = (
-        f"HTTP/1.1 {code} {_PHRASES[code]}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
-        "Connection: close\r\n\r\n"
-    )
-    return head.encode() + (body if with_body else b"")

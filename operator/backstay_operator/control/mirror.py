@@ -317,7 +317,8 @@ def seen_now(before: LeaseSeen | None, lease: HostLease, *, now_s: float) -> Lea
     first_seen_s = before.first_seen_s if _count(old) == _count(lease) else now_s
     was_sealed_s = before.sealed_seen_s if is_same_holder and old.sealed else None
     sealed_seen_s = (now_s if was_sealed_s is None else was_sealed_s) if lease.sealed else None
-    return LeaseSeen(lease, first_seen_s=first_seen_s, sealed_seen_s=sealed_seen_s)
+    moved_s = (before.moved_s if old.renewal == lease.renewal else now_s) if is_same_holder else None
+    return LeaseSeen(lease, first_seen_s=first_seen_s, sealed_seen_s=sealed_seen_s, moved_s=moved_s)
 
 
 def _count(lease: HostLease) -> tuple[str, str, int, int]:

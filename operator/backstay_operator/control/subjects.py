@@ -29,9 +29,11 @@ from backstay_operator.planner.actions import (
     CreateClaim,
     CreateInstance,
     CreateLease,
+    DeleteAssignment,
     DeleteClaim,
     DeleteFence,
     DeleteInstance,
+    DeleteLease,
     RemoveMoveWish,
     ReopenLease,
     ReportUnreadable,
@@ -83,7 +85,7 @@ def subject_of(action: Action) -> Subject:
             return Subject(HA_INSTANCES, action.namespace, action.name)
         case CreateLease():
             return _lease(action.host)
-        case SealLease() | ReopenLease():
+        case SealLease() | ReopenLease() | DeleteLease():
             return _lease(action.lease.host)
         case Assign():
             return Subject(HOST_ASSIGNMENTS, "", action.host)
@@ -100,6 +102,7 @@ def subject_of(action: Action) -> Subject:
             | UpdateFence()
             | DeleteFence()
             | DeleteClaim()
+            | DeleteAssignment()
             | SetFinalizer()
             | RemoveMoveWish()
             | WriteServiceStatus()

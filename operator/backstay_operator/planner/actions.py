@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from backstay_api.lease import HostLease
-from backstay_api.models import FenceRequest, HAInstance, HAService, Host, ResourceClaim
+from backstay_api.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.models.assignment import HostAssignmentSpec
 from backstay_api.models.fencing import FenceRequestSpec
 from backstay_api.models.instance import HAInstanceSpec, SessionRef
@@ -45,10 +45,12 @@ class DeleteInstance:
 
 @dataclass(frozen=True)
 class CreateLease:
-    """A Lease nobody holds, for a host that has none."""
+    """A Lease for a host that has none. Nobody holds it, or the session that has to renew it."""
 
     host: str
     why: str
+    session: SessionRef | None = None
+    """It holds something: should it be dead, its silence is heard only if the Lease is its own."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,22 @@ class DeleteFence:
     """Delete a request that nobody needs any more (CAS by UID and resourceVersion)."""
 
     before: FenceRequest
+    why: str
+
+
+@dataclass(frozen=True)
+class DeleteLease:
+    """Delete the Lease of a host that was removed (CAS by UID and resourceVersion)."""
+
+    lease: HostLease
+    why: str
+
+
+@dataclass(frozen=True)
+class DeleteAssignment:
+    """Delete the HostAssignment of a host that was removed (CAS by UID and resourceVersion)."""
+
+    before: HostAssignment
     why: str
 
 
@@ -183,6 +201,8 @@ Action = (
     | RequestFence
     | UpdateFence
     | DeleteFence
+    | DeleteLease
+    | DeleteAssignment
     | CreateClaim
     | DeleteClaim
     | SetFinalizer

@@ -14,6 +14,7 @@ from typing import Final
 
 from backstay_api import lease as leases
 from backstay_api.models import FenceRequest, HAInstance
+from backstay_api.models.fencing import Confirm
 from backstay_api.models.instance import EvidenceKind, Grant, SessionRef
 
 from . import sessions
@@ -69,12 +70,30 @@ def is_sealed_or_gone(world: World, host: str, session: SessionRef) -> bool:
     return seen is not None and leases.is_over(seen.lease, holder=session.text, seq=session.seq)
 
 
+def confirmation(world: World, request: FenceRequest | None) -> Confirm | None:
+    """A person's word that this session's machine is off, unless the session has renewed since: then it was not true.
+
+    A machine that is off never renews again, so one renewal disproves it for ever, however silent the host falls later.
+    """
+    if request is None or request.spec.confirm is None or is_disproved(world, request):
+        return None
+    return request.spec.confirm
+
+
+def is_disproved(world: World, request: FenceRequest) -> bool:
+    """Whether this very session has renewed after a person confirmed that its machine is off."""
+    seen, confirmed_s = world.leases.get(request.spec.host), world.confirmed_s.get(request.key)
+    if seen is None or seen.moved_s is None or confirmed_s is None:
+        return False
+    return seen.lease.holder == request.spec.session.text and seen.moved_s > confirmed_s
+
+
 def is_proven_over(world: World, host: str, session: SessionRef) -> bool:
     """Whether a device or a person has proven that this whole session is over, whatever it held."""
     request = request_for(world, host, session)
     if request is None:
         return False
-    confirmed = request.spec.confirm is not None and is_sealed_or_gone(world, host, session)
+    confirmed = confirmation(world, request) is not None and is_sealed_or_gone(world, host, session)
     return request.status.evidence is not None or confirmed
 
 
@@ -116,8 +135,7 @@ def _read_off(world: World, instance: HAInstance, grant: Grant) -> Evidence | No
 
 
 def _confirmed(world: World, instance: HAInstance, grant: Grant) -> Evidence | None:
-    request = request_for(world, grant.host, grant.session)
-    confirm = request.spec.confirm if request else None
+    confirm = confirmation(world, request_for(world, grant.host, grant.session))
     if confirm is None or not is_sealed_or_gone(world, grant.host, grant.session):
         return None
     saw = f": {confirm.reason}" if confirm.reason else ""
@@ -176,7 +194,7 @@ def _missing_from_a_lost_host(world: World, grant: Grant) -> str:
     host = world.hosts.get(grant.host)
     by_hand = f"make sure that it is powered off and say so: `backstay fence {grant.host} --confirm`"
     request = request_for(world, grant.host, grant.session)
-    if request is not None and request.spec.confirm is not None:
+    if confirmation(world, request) is not None:
         return "a person has confirmed that it is powered off; its Lease is being sealed"
     if host is not None and host.spec.maintenance is not None and host.spec.maintenance.mode == "HandsOff":
         return f"it is in maintenance (HandsOff), so it is not fenced; end the maintenance, or {by_hand}"

@@ -17,7 +17,7 @@ from backstay_api.models.instance import Grant, SessionRef
 
 from . import sessions
 from .actions import Action, DeleteFence, RequestFence, SealLease, UpdateFence
-from .evidence import Missing, closed, request_for, request_name
+from .evidence import Missing, closed, confirmation, is_disproved, request_for, request_name
 from .liveness import (
     BUDGET_PERIOD_S,
     Liveness,
@@ -60,7 +60,7 @@ def guard(world: World) -> Guard:
 def held_back(world: World, guard: Guard, host: str) -> str | None:
     """Why the session that holds this host's Lease may be neither sealed nor fenced now, as a sentence; None: it may."""
     request = _present_request(world, host)
-    if request is not None and request.spec.confirm is not None:
+    if confirmation(world, request) is not None:
         return None
     known = world.hosts.get(host)
     if _is_hands_off(known):
@@ -75,7 +75,7 @@ def held_back(world: World, guard: Guard, host: str) -> str | None:
 def guards_refusal(world: World, guard: Guard, host: str) -> str:
     """What the guard alone holds against fencing this lost host now; empty if it is not the guard."""
     request = _present_request(world, host)
-    is_exempt = _is_read_off(request) or (request is not None and request.spec.confirm is not None)
+    is_exempt = _is_read_off(request) or confirmation(world, request) is not None
     is_asked = of_host(world, host) in (Liveness.SILENT, Liveness.SEALED) and _has_device(world.hosts.get(host))
     return (_too_many(world, guard, host) or "") if is_asked and not is_exempt else ""
 
@@ -105,6 +105,8 @@ def _present_actions(world: World, guard: Guard, host: str) -> list[Action]:
     if seen is None or not seen.lease.holder:
         return []
     state = of_host(world, host)
+    if disproved := _disproved(world, host):
+        return disproved
     if state is Liveness.QUIET:
         return _take_back(world, host, f"{host} has renewed its Lease: it was a false alarm")
     if not holds_exclusively(world, host, seen.lease.holder):
@@ -114,6 +116,16 @@ def _present_actions(world: World, guard: Guard, host: str) -> list[Action]:
     if state is Liveness.SEALED:
         return _cut_off(world, guard, host, seen.lease)
     return []
+
+
+def _disproved(world: World, host: str) -> list[Action]:
+    """A person's word that was not true goes, with its request, so that it can never count and a better one can be given."""
+    request = _present_request(world, host)
+    if request is None or request.status.evidence is not None or not is_disproved(world, request):
+        return []
+    by = request.spec.confirm.by if request.spec.confirm else "somebody"
+    why = f"{by} has confirmed that {host} is powered off, but it has renewed its Lease since: that does not count"
+    return [DeleteFence(request, why)]
 
 
 def _observe(world: World, host: str, why: str) -> list[Action]:
@@ -136,8 +148,8 @@ def _reason_to_seal(world: World, host: str) -> str | None:
         return f"{host} is late, and its power was read off"
     if state is not Liveness.SILENT:
         return None
-    if request is not None and request.spec.confirm is not None:
-        return f"{host} is silent, and {request.spec.confirm.by} has confirmed that it is powered off"
+    if confirm := confirmation(world, request):
+        return f"{host} is silent, and {confirm.by} has confirmed that it is powered off"
     # No age in the text: an action that another replica watches must stay the same while nothing changes.
     return f"{host} is silent: three renewals in a row are missing"
 
@@ -167,6 +179,9 @@ def _proof_is_missing(world: World, host: str, holder: str) -> bool:
 
 def _want(world: World, host: str, want: Want, why: str) -> list[Action]:
     request = _present_request(world, host)
+    if request is not None and request.spec.want == "Withdrawn":
+        # Reads count for one request. Whatever was read before the alarm proved false says nothing of this one.
+        return [DeleteFence(request, f"{why} again: its power is read afresh")]
     if request is not None:
         return [UpdateFence(request, want, why)] if _is_ahead(request, want) else []
     session, machine = _present_grant(world, host)

@@ -1,4 +1,4 @@
-"""Before the very first grant: does anything of this name run already, started by nobody we know of? (PROTOCOL 6)
+"""Before a grant: does anything of it run already that no HAInstance knows of? Above all before the first (PROTOCOL 6).
 
 Every live candidate must have answered. A silent one blocks only if its last report lists it, and not even then once its
 session has been proven over. A host that never had a session blocks nobody.
@@ -26,6 +26,24 @@ def blocked(world: World, service: HAService, instance: HAInstance) -> str | Non
             unanswered.append(host)
     if unanswered:
         return f"waiting for {listed(unanswered)} to say that nothing of it runs there already"
+    return None
+
+
+def ahead(world: World, service: HAService, instance: HAInstance) -> str | None:
+    """What stands against a later grant, as a sentence: a candidate that runs an epoch this HAInstance never came to.
+
+    Epochs only grow, so the object is older than what the hosts have been told: the store was restored from a backup.
+    """
+    for host in sorted(world.reported_by.get(instance.uid, ())):
+        status = world.assignments[host].status
+        report, session = status.instances[instance.uid], status.session
+        if report.released or report.epoch <= instance.spec.epoch or host not in candidates(world, service):
+            continue
+        if session is None or not is_proven_over(world, host, session.ref):
+            return (
+                f"{host} runs epoch {report.epoch} of it, but its HAInstance knows only {instance.spec.epoch}"
+                f" (restored from a backup?): reboot {host}, or power it off, and it goes on"
+            )
     return None
 
 

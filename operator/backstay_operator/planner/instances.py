@@ -133,7 +133,9 @@ def _why_not_run(world: World, service: HAService, instance: HAInstance, accepta
         return f"its state shall be {service.spec.state}"
     if not_ours := not_yet_ours(world, service):
         return not_ours
-    return first_epoch.blocked(world, service, instance) if instance.spec.epoch == 0 else None
+    if instance.spec.epoch == 0:
+        return first_epoch.blocked(world, service, instance)
+    return first_epoch.ahead(world, service, instance)
 
 
 def _placed(round_: Round, service: HAService, instance: HAInstance) -> Placed | NoHost:
@@ -142,7 +144,7 @@ def _placed(round_: Round, service: HAService, instance: HAInstance) -> Placed |
         placed = place(round_.world, service, instance, to=wish, planned=round_.planned)
         if isinstance(placed, Placed):
             return placed
-    return place(round_.world, service, instance, planned=round_.planned)
+    return place(round_.world, service, instance, planned=round_.planned, retry=True)
 
 
 def _without_holder(instance: HAInstance) -> HAInstance:
@@ -180,7 +182,7 @@ def _hold(round_: Round, service: HAService, instance: HAInstance, acceptance: A
     if isinstance(acceptance, Refused):
         # What was granted and never ordered waits for a manifest that can be carried out.
         return Course(order=stored, missing=missing)
-    return _run_or_stop(world, service, instance, missing)
+    return _run_or_stop(world, service, instance, stored, missing)
 
 
 def _proof_missing(round_: Round, instance: HAInstance, grant: Grant, proof: str) -> str:
@@ -194,7 +196,9 @@ def _proof_missing(round_: Round, instance: HAInstance, grant: Grant, proof: str
     return "; ".join(filter(None, (proof, guards_refusal(world, round_.guard, grant.host))))
 
 
-def _run_or_stop(world: World, service: HAService, instance: HAInstance, missing: str) -> Course:
+def _run_or_stop(
+    world: World, service: HAService, instance: HAInstance, stored: InstanceOrder | None, missing: str
+) -> Course:
     if service.spec.state != "Running":
         why = f"its state shall be {service.spec.state}"
         return Course(order=order(world, service, instance, "Down", why), missing=missing)
@@ -202,6 +206,9 @@ def _run_or_stop(world: World, service: HAService, instance: HAInstance, missing
     if isinstance(found, moves.Move):
         why = f"it goes to {found.host}: {found.why}"
         return Course(order=order(world, service, instance, "Down", why), missing=missing)
+    if (stored is None or stored.revision != service.metadata.generation) and (waits := not_yet_ours(world, service)):
+        # An edit is ordered when all that it names is ours, as a grant is: two services may want one address at once.
+        return Course(order=stored, missing=missing or waits)
     up = order(world, service, instance, "Up", "it is granted here")
     return Course(order=up, missing=missing or found.why, look_again_s=found.look_again_s)
 

@@ -78,11 +78,21 @@ class Question:
     """Hosts that it shall leave."""
     planned: Mapping[str, int] = field(default_factory=dict)
     """Services that this same plan has already given to each host."""
+    retry: bool = False
+    """No host is without a failed start: one where the last is long enough ago will do."""
 
     @property
     def holder(self) -> str | None:
         grant = self.instance.spec.grant if self.instance else None
         return grant.host if grant else None
+
+
+@dataclass(frozen=True, order=True)
+class Failure:
+    """One start of the present manifest that failed on a host."""
+
+    ago_s: float
+    why: str
 
 
 def facts_of(world: World, name: str) -> HostFacts:
@@ -195,33 +205,41 @@ def starts_here(ask: Question, facts: HostFacts) -> Rejected | None:
     """No start has failed here lately, so that a service does not bounce between two bad hosts. A person may insist."""
     if ask.to is not None:
         return None
-    failure = recent_failure(ask, facts)
-    if failure is None:
+    failed = recent_failures(ask, facts)
+    again_s = retry_after_s(ask, failed)
+    if not failed or (ask.retry and failed[0].ago_s >= again_s):
         return None
-    why, ago_s = failure
-    return Rejected(
-        "StartFailed",
-        f"failed to start it {roughly(ago_s)} ago{f': {first_words(why)}' if why else ''}",
-        "failed to start it lately",
+    why = (
+        f"failed to start it {roughly(failed[0].ago_s)} ago{f': {first_words(failed[0].why)}' if failed[0].why else ''}"
     )
+    if not ask.retry:
+        return Rejected("StartFailed", why, "failed to start it lately")
+    said = f"{why} (tried again {roughly(again_s)} after that)"
+    return Rejected("StartFailed", said, f"failed to start it lately (tried again {roughly(again_s)} after that)")
 
 
-def recent_failure(ask: Question, facts: HostFacts) -> tuple[str, float] | None:
-    """What a start of the present manifest on this host said, and how long ago, while that still counts against it."""
+def retry_after_s(ask: Question, failed: Sequence[Failure]) -> float:
+    """How long after its last failure a host is tried again where no other will do: twice as long each time."""
+    settings = ask.world.settings
+    return min(settings.start_failure_memory_s, settings.start_retry_s * 2.0 ** max(0, len(failed) - 1))
+
+
+def recent_failures(ask: Question, facts: HostFacts) -> list[Failure]:
+    """Starts of the present manifest that failed on this host and still count against it, the latest first."""
     world, service = ask.world, ask.service
     if not service.status.start_failures and not (ask.instance and ask.instance.uid in facts.says.instances):
-        return None  # as nearly always
-    found = [
-        (failure.why, world.failed_s.get((service.uid, failure.host, failure.epoch), world.now_s))
+        return []  # as nearly always
+    found = {
+        failure.epoch: (world.failed_s.get((service.uid, failure.host, failure.epoch), world.now_s), failure.why)
         for failure in service.status.start_failures
         if failure.host == facts.name and service.status.observed_generation == service.metadata.generation
-    ]
+    }
     report = failed_report(service, ask.instance, facts.says)
     if report and ask.instance:
-        found.append((report.why, world.failed_s.get((ask.instance.uid, facts.name, report.epoch), world.now_s)))
-    why, at_s = max(found, key=lambda one: one[1], default=("", float("-inf")))
-    ago_s = world.now_s - at_s
-    return (why, ago_s) if ago_s < world.settings.start_failure_memory_s else None
+        at_s = world.failed_s.get((ask.instance.uid, facts.name, report.epoch), world.now_s)
+        found.setdefault(report.epoch, (at_s, report.why))
+    failed = sorted(Failure(world.now_s - at_s, why) for at_s, why in found.values())
+    return [one for one in failed if one.ago_s < world.settings.start_failure_memory_s]
 
 
 def failed_report(service: HAService, instance: HAInstance | None, says: HostAssignmentStatus) -> InstanceReport | None:
@@ -298,13 +316,20 @@ def already_asked(ask: Question, facts: HostFacts) -> Score:
     return Score("Asked", int(ask.instance is not None and ask.instance.uid in facts.asked), "is a standby already")
 
 
+def fewest_failures(ask: Question, facts: HostFacts) -> Score:
+    """Where a start has failed everywhere: the host where it has failed least."""
+    failed = len(recent_failures(ask, facts))
+    return Score("StartFailed", -failed, f"failed to start it {failed} time{'' if failed == 1 else 's'}")
+
+
 def unblemished(ask: Question, facts: HostFacts) -> Score:
     """Where a start has failed lately, another host is the better standby, however preferred this one is."""
-    return Score("StartFailed", -1 if recent_failure(ask, facts) else 0, "no start has failed there")
+    return Score("StartFailed", -1 if recent_failures(ask, facts) else 0, "no start has failed there")
 
 
 Judge = Callable[[Question, HostFacts], Score]
 
 # Later: spread, and together/apart as wishes, are added to what `preference` says. The name breaks what ties remain.
 SCORES: Final[Sequence[Judge]] = (preference, readiness, fewer_services)
+RETRY_SCORES: Final[Sequence[Judge]] = (fewest_failures, *SCORES)
 STANDBY_SCORES: Final[Sequence[Judge]] = (unblemished, preference, already_asked, fewer_services)

@@ -134,12 +134,11 @@ def _failed(world: World, service: HAService, instance: HAInstance, holder: str)
     elsewhere = _towards(place(world, service, instance, away_from=(holder,)), because)
     if isinstance(elsewhere, Move):
         return elsewhere
-    again = place(world, service, instance)
-    if isinstance(again, Placed) and again.host == holder:
-        # Its failure is forgotten by now, and there is nowhere else: a new epoch on the same host is a new attempt.
-        return Move(holder, f"{because}; it is time to try again")
-    again_s = again.look_again_s if isinstance(again, NoHost) else None
-    return Stay(elsewhere.why, again_s if elsewhere.look_again_s is None else elsewhere.look_again_s)
+    again = place(world, service, instance, retry=True)
+    if isinstance(again, Placed):
+        # There is nowhere else, and the failure is long enough ago: a new epoch, be it on the same host, is a new attempt.
+        return Move(again.host, f"{because}; it is time to try again")
+    return Stay(f"{because}, but it stays: {again.why}", again.look_again_s)
 
 
 def _better(world: World, service: HAService, instance: HAInstance, holder: str) -> Move | Stay | None:

@@ -32,7 +32,7 @@ class Wanted:
     instances: Mapping[str, InstanceOrder]
     standbys: Mapping[str, StandbyOrder]
     secured: frozenset[str] = frozenset()
-    """Units that may not start by themselves there."""
+    """Units that may not start by themselves there, with those that the orders name."""
     keep_secured: bool = False
     """Something cannot be planned now, so no unit is given back."""
 
@@ -134,6 +134,11 @@ def assign(world: World, host: str, wanted: Wanted) -> Assign | None:
         secured=sorted(wanted.secured | frozenset(stored.secured if wanted.keep_secured else ())),
     )
     merged = merge_forward(stored, spec, over)
+    # What an earlier manifest named may still run: given back, it would start by itself at the next boot.
+    named = _units(merged) - set(spec.secured)
+    if named:
+        spec = spec.model_copy(update={"secured": sorted({*spec.secured, *named})})
+        merged = merged.model_copy(update={"secured": spec.secured})
     if assignment is not None and _is_same(stored, merged):
         return None
     fitting = _fitted(stored, spec, merged)
@@ -232,6 +237,13 @@ def _fitted(stored: HostAssignmentSpec, wanted: HostAssignmentSpec, merged: Host
         if room >= 0 and len(standbys) < MOST_ENTRIES:
             standbys[uid] = wanted.standbys[uid]
     return wanted.model_copy(update={"standbys": standbys})
+
+
+def _units(spec: HostAssignmentSpec) -> set[str]:
+    told = [order.resources for order in spec.instances.values()] + [
+        order.resources for order in spec.standbys.values()
+    ]
+    return {one.systemd.unit for resources in told for one in resources if one.systemd is not None}
 
 
 def _unedited(stored: InstanceOrder | None, wanted: InstanceOrder) -> InstanceOrder:

@@ -9,8 +9,8 @@ from typing import Final
 from backstay_api.models import HAInstance, HAService, Host, ResourceClaim
 
 from .acceptance import claim_keys
-from .actions import Action, CreateClaim, DeleteClaim, SetFinalizer
-from .liveness import held
+from .actions import Action, CreateClaim, DeleteAssignment, DeleteClaim, DeleteLease, SetFinalizer
+from .liveness import Liveness, held, of_host
 from .world import World
 
 SERVICE_FINALIZER: Final = "backstay.dev/service"
@@ -125,3 +125,20 @@ def host_finalizer(world: World, name: str, *, is_needed: bool) -> list[Action]:
     if is_set and is_leaving and not held(world, name):
         return [SetFinalizer(host, False, f"{name} holds nothing any more")]
     return []
+
+
+def of_removed_host(world: World, name: str, *, is_needed: bool) -> list[Action]:
+    """What was made for a host that has been removed goes when nothing of it is held, asked or left to be stopped there.
+
+    Another machine may then be added under its name.
+    """
+    kinds = {kind for kind, key in world.unreadable if kind == "HAInstance" or (kind, key) == ("Host", name)}
+    if name in world.hosts or kinds or is_needed or held(world, name) or world.requests_of.get(name):
+        return []
+    assignment, seen = world.assignments.get(name), world.leases.get(name)
+    is_heard = of_host(world, name) in (Liveness.QUIET, Liveness.SUSPECT, Liveness.UNSURE)
+    if assignment is not None and assignment.spec.instances and is_heard:
+        return []
+    why = f"the host {name} has been removed, and it holds nothing"
+    actions: list[Action] = [DeleteAssignment(assignment, why)] if assignment is not None else []
+    return [*actions, DeleteLease(seen.lease, why)] if seen is not None else actions

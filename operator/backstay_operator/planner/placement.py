@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from backstay_api.models import HAInstance, HAService
@@ -15,6 +15,7 @@ from backstay_api.models import HAInstance, HAService
 from .judges import (
     ASKABLE,
     FILTERS,
+    RETRY_SCORES,
     SCORES,
     STANDBY_SCORES,
     WITNESSES,
@@ -28,7 +29,8 @@ from .judges import (
     is_open,
     is_selected,
     preference,
-    recent_failure,
+    recent_failures,
+    retry_after_s,
 )
 from .words import listed
 from .world import World
@@ -92,18 +94,22 @@ def place(
     to: str | None = None,
     away_from: Iterable[str] = (),
     planned: Mapping[str, int] | None = None,
+    retry: bool = False,
 ) -> Placed | NoHost:
     """Choose the host that the instance should be granted to now.
 
     `to` is a person's wish: that host or none. `away_from` are hosts that it shall leave (a drain, a move). `planned` counts
     what the same plan has granted to each host already, so that many services that start at once do not all choose one.
+    `retry`: it runs nowhere, so where no host is without a failed start, the one where it failed least is tried again.
     """
-    return decide(Question(world, service, instance, to, frozenset(away_from), planned or {}))
+    ask = Question(world, service, instance, to, frozenset(away_from), planned or {})
+    placed = decide(ask)
+    return decide(replace(ask, retry=True)) if retry and isinstance(placed, NoHost) else placed
 
 
 def decide(ask: Question) -> Placed | NoHost:
     """Judge every host."""
-    verdicts = _judged(ask, FILTERS, SCORES)
+    verdicts = _judged(ask, FILTERS, RETRY_SCORES if ask.retry else SCORES)
     if verdicts and verdicts[0].rejected is None:
         return Placed(verdicts[0].host, _why_chosen(verdicts), verdicts)
     return NoHost(fold(verdicts), verdicts, _look_again_s(ask, verdicts))
@@ -212,14 +218,14 @@ def _why_chosen(verdicts: Sequence[Verdict]) -> str:
 
 
 def _look_again_s(ask: Question, verdicts: Sequence[Verdict]) -> float | None:
-    """When the first of the failed starts is forgotten."""
+    """When the first of the failed starts is forgotten, or long enough ago to be tried again."""
     memory_s = ask.world.settings.start_failure_memory_s
-    times_s = [
-        ask.world.now_s + memory_s - failure[1]
-        for verdict in verdicts
-        if verdict.rejected and verdict.rejected.rule == "StartFailed"
-        if (failure := recent_failure(ask, facts_of(ask.world, verdict.host)))
-    ]
+    times_s = []
+    for verdict in verdicts:
+        failed = recent_failures(ask, facts_of(ask.world, verdict.host))
+        if failed and verdict.rejected and verdict.rejected.rule == "StartFailed":
+            wait_s = retry_after_s(ask, failed) if ask.retry else memory_s
+            times_s.append(ask.world.now_s + wait_s - failed[0].ago_s)
     return min(times_s, default=None)
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from backstay_api.models import HAInstance, HAService
 from backstay_api.models.assignment import InstanceOrder, StandbyOrder
 
-from . import instances, moves, ownership
+from . import accepted_before, instances, moves, ownership
 from .acceptance import Acceptance, Accepted, accept
 from .actions import (
     Action,
@@ -22,9 +22,11 @@ from .actions import (
     CreateClaim,
     CreateInstance,
     CreateLease,
+    DeleteAssignment,
     DeleteClaim,
     DeleteFence,
     DeleteInstance,
+    DeleteLease,
     Plan,
     RemoveMoveWish,
     ReopenLease,
@@ -97,9 +99,10 @@ def plan_service(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) ->
         actions += _creation(world, service, acceptance)
         told = (*actions, *moves.spent_wish(world, service, None), *_told(world, service, ""))
         return ServicePlan(told, secured=_secured(world, service))
-    course = instances.course(round_, service, instance, acceptance)
+    in_force, accepted = accepted_before.in_force(world, service, instance, acceptance)
+    course = instances.course(round_, in_force, instance, accepted)
     actions += [*course.actions, *moves.spent_wish(world, service, instance), *_told(world, service, course.missing)]
-    ready = _standbys(world, service, instance, acceptance)
+    ready = _standbys(world, in_force, instance, accepted)
     return ServicePlan(tuple(actions), _ordered(instance, course), ready, course.look_again_s, _secured(world, service))
 
 
@@ -205,6 +208,8 @@ def _owner_key(instance: HAInstance) -> str:
 def plan_host(round_: Round, name: str, wanted: Wanted) -> list[Action]:
     """What one host needs: its Lease, its orders, whatever its silence asks for, and what people are told of it."""
     world = round_.world
+    if gone := ownership.of_removed_host(world, name, is_needed=bool(wanted.standbys) or bool(wanted.instances)):
+        return gone
     actions = [*lease_actions(world, name), *fence_actions(world, round_.guard, name)]
     orders = assign(world, name, wanted)
     if orders is not None:
@@ -279,6 +284,8 @@ _ORDER: Final[Sequence[type[Action]]] = (
     DeleteInstance,
     DeleteClaim,
     DeleteFence,
+    DeleteAssignment,
+    DeleteLease,
     RemoveMoveWish,
     WriteServiceStatus,
     WriteHostStatus,

@@ -10,7 +10,7 @@ from backstay_api.models import HostAssignment
 from backstay_api.models.assignment import AgentSession
 
 from .actions import Action, CreateLease, ReopenLease
-from .liveness import Liveness, of_host
+from .liveness import Liveness, held, of_host
 from .world import World
 
 
@@ -34,12 +34,20 @@ def lease_actions(world: World, host: str) -> list[Action]:
     """What the operator has to do so that the host's present session can renew a Lease."""
     seen, session = world.leases.get(host), published(world, host)
     if seen is None:
-        return [CreateLease(host, f"{host} has no Lease to renew")] if _is_wanted(world, host) else []
+        return [_new_lease(world, host)] if _is_wanted(world, host) or held(world, host) else []
     lease = seen.lease
     if lease.sealed and session is not None and session.seq > lease.seq:
         why = f"{host} has opened session {session.seq}, newer than the sealed session {lease.seq}"
         return [ReopenLease(lease, session.ref, why)]
     return []
+
+
+def _new_lease(world: World, host: str) -> CreateLease:
+    grants = [world.instances[key].spec.grant for key in held(world, host)]
+    last = max((grant.session for grant in grants if grant is not None), key=lambda one: one.seq, default=None)
+    if last is None:
+        return CreateLease(host, f"{host} has no Lease to renew")
+    return CreateLease(host, f"{host} holds a service and has no Lease by which its silence could be heard", last)
 
 
 def _is_wanted(world: World, host: str) -> bool:

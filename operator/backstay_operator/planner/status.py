@@ -128,7 +128,7 @@ def _without_holder(view: _View) -> tuple[str, str]:
         )
     if isinstance(view.acceptance, Refused):
         return "Waiting", view.acceptance.message
-    answer = placement.place(view.world, view.service, view.instance)
+    answer = placement.place(view.world, view.service, view.instance, retry=True)
     if isinstance(answer, Placed):
         return (
             ("Waiting", view.missing)
@@ -162,7 +162,7 @@ def _after_failure(view: _View, report: InstanceReport) -> tuple[str, str]:
     failed = f"Could not be kept running on {view.holder}: {first_words(report.why) or 'no reason was given'}"
     if not view.shall_run:
         return "Stopping", failed
-    answer = placement.place(view.world, view.service, view.instance, away_from=[view.holder])
+    answer = placement.place(view.world, view.service, view.instance, retry=True)
     if isinstance(answer, Placed):
         return "Recovering", f"{failed}; moves to {answer.host}"
     return "Failed", f"{failed}; {answer.why}"
@@ -224,6 +224,11 @@ def _ready_reason(view: _View) -> str:
 
 def _accepted(view: _View) -> Finding:
     if isinstance(view.acceptance, Accepted):
+        kept = view.instance is not None and view.instance.spec.exclusive is not view.service.exclusive
+        said = "whose copies must never run twice" if kept and not view.service.exclusive else "of which two may run"
+        if kept:
+            why = f"spec.exclusive does not change while it lives: it stays one {said}; delete it and create it again"
+            return Finding("Accepted", True, "ExclusiveKept", why)
         return Finding("Accepted", True, "Accepted", "Everything it asks for can be done")
     return Finding("Accepted", False, view.acceptance.reason, view.acceptance.message)
 
@@ -272,7 +277,8 @@ def _survives(view: _View, standby: Finding) -> Finding:
         return Finding("SurvivesHostLoss", False, "NoStandby", standby.message)
     host = view.world.hosts.get(view.holder)
     fencing = host.status.fencing if host else None
-    if view.service.exclusive and not (fencing and fencing.ready):
+    exclusive = view.instance.spec.exclusive if view.instance else view.service.exclusive
+    if exclusive and not (fencing and fencing.ready):
         why = first_words(fencing.message) if fencing and fencing.message else "no fencing device is known to work"
         said = f"{view.holder} could not be fenced ({why}): if it fell silent, a person would have to confirm that it is off"
         return Finding("SurvivesHostLoss", False, "FencingNotReady", said)

@@ -29,6 +29,8 @@ class LeaseSeen:
     """`o` of PROTOCOL 4: our own clock when this renewal count was first seen, or when our own path recovered, if later."""
     sealed_seen_s: float | None = None
     """Our own clock when we first saw this holder sealed."""
+    moved_s: float | None = None
+    """Our own clock when we saw the renewal count move: proof of life at that time, which `first_seen_s` need not be."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Settings:
     """After our own trouble nobody is suspected for this long, unless more than half of the hosts have renewed."""
     start_failure_memory_s: float = 600.0
     """How long a failed start counts against a host."""
+    start_retry_s: float = 15.0
+    """Where no other host can run it, it is tried again this long after its first failure there, then twice as long, and so on."""
 
 
 @dataclass
@@ -82,6 +86,9 @@ class World:
 
     fenced_s: dict[str, float] = field(default_factory=dict)
     """By FenceRequest: our own clock when we first saw it want Off (for the budget)."""
+
+    confirmed_s: dict[str, float] = field(default_factory=dict)
+    """By FenceRequest: our own clock when we first saw a person's confirmation in it."""
 
     instances_of: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Keys of HAInstances by UID of their service."""
@@ -177,10 +184,13 @@ class World:
         self.requests_of[request.spec.host].add(request.key)
         if request.spec.want == "Off":
             self.fenced_s.setdefault(request.key, self.now_s)
+        if request.spec.confirm is not None:
+            self.confirmed_s.setdefault(request.key, self.now_s)
 
     def drop_request(self, key: str) -> None:
         """Forget a fence request that is gone. Its place in the budget stays until it is an hour old."""
         old = self.requests.pop(key, None)
+        self.confirmed_s.pop(key, None)
         if old is not None:
             self.requests_of[old.spec.host].discard(key)
 

@@ -1,0 +1,88 @@
+"""/healthz and /readyz of the fencer: does it hear what it must know, and does it test the fence paths? Facts, not an open port."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from backstay_api.endpoints import JSON, Answered, judged
+
+from .executor import Executor
+
+DEAF_S: Final = 180.0
+"""Bookmarks come every minute: three missed while another watch hears means that this stream is beyond repair."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the fencer knows of itself."""
+
+    watches_s: Mapping[str, float | None]
+    """By what is watched: seconds since the server was last heard; None: never."""
+    troubles: Mapping[str, str]
+    """By what is watched: why it is not heard now; empty while it is."""
+    requests: int
+    hosts: int
+    tested_s: float | None
+    """Seconds since a fence path was last tested; None: none was."""
+
+    def told(self) -> dict[str, Any]:
+        """For whoever asks."""
+        ages = {name: None if age_s is None else round(age_s, 3) for name, age_s in self.watches_s.items()}
+        tested = None if self.tested_s is None else round(self.tested_s, 3)
+        return {
+            "watchAgeSeconds": ages,
+            "fenceRequests": self.requests,
+            "hosts": self.hosts,
+            "lastFenceTestAgeSeconds": tested,
+        }
+
+
+def ill(facts: Facts) -> str:
+    """Why the process should be started again; empty if that would not help, or nothing is wrong."""
+    heard = [age_s for age_s in facts.watches_s.values() if age_s is not None]
+    answers = min(heard, default=DEAF_S) < DEAF_S / 2
+    deaf = sorted(name for name, age_s in facts.watches_s.items() if age_s is not None and age_s > DEAF_S)
+    if answers and deaf:
+        return f"the API server is heard, but of {', '.join(deaf)} nothing for {DEAF_S:.0f} s"
+    return ""
+
+
+def not_ready(facts: Facts) -> str:
+    """Why it could not carry out a request now; empty if it could."""
+    unheard = "; ".join(f"{name}: {why}" for name, why in sorted(facts.troubles.items()) if why)
+    return ill(facts) or unheard
+
+
+class Health:
+    """Answers probes."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    def facts(self) -> Facts:
+        """As of now."""
+        executor, now_s = self._executor, asyncio.get_running_loop().time()
+        watches = executor.watches.all()
+        ages = {name: None if at_s is None else now_s - at_s for name, (at_s, _) in watches.items()}
+        tested_at_s = executor.patrol.tested_at_s
+        return Facts(
+            watches_s=ages,
+            troubles={name: trouble for name, (_, trouble) in watches.items()},
+            requests=executor.requests,
+            hosts=len(executor.watches.host_names()),
+            tested_s=None if tested_at_s is None else now_s - tested_at_s,
+        )
+
+    async def answer(self, method: str, path: str) -> Answered:
+        """One request."""
+        facts = self.facts()
+        match path.partition("?")[0]:
+            case "/healthz" | "/livez":
+                return judged(ill(facts), facts.told())
+            case "/readyz":
+                return judged(not_ready(facts), facts.told())
+            case _:
+                return 404, JSON, b'{"see": ["/healthz", "/readyz"]}'
