@@ -104,6 +104,23 @@ PROFILES: Final[Mapping[str, Draw]] = {
     "fencing": _aimed(["partition", "hang", "broken_bmc", "reboot", "power_loss", "crash"], operators=1, every_s=2.0),
     "refencing": _aimed(["short_power_loss", "partition"], operators=1, every_s=4.0, lasts_s=90.0),
     "outages": _aimed(["long_outage", "operator_cut"], every_s=6.0, lasts_s=150.0),
+    "people": _aimed(
+        [
+            "delete_service",
+            "delete_instance",
+            "thief",
+            "manual_start",
+            "edit",
+            "move",
+            "remove_host",
+            "maintain",
+            "crash",
+        ],
+        every_s=1.0,
+    ),
+    "disks": _aimed(
+        ["torn_journal", "full_disk", "agent_crash", "move", "bad_resource", "reboot", "hang"], every_s=1.0
+    ),
     "reboots": _aimed(
         ["reboot", "reboot", "partition", "watch_lag"], rates=Rates(stale_read=0.3, stale_s=20.0), every_s=1.5
     ),
