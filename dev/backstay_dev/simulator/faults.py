@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from backstay_api.kinds import Raw
-from backstay_api.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HA_SERVICES, HOSTS
+from backstay_api.object_kinds import FENCE_REQUESTS, HA_SERVICES, HOSTS
 
+from . import people
 from .machines import Machine
 from .network import Rates
-from .world import NAMESPACE, ServiceShape, World
+from .world import NAMESPACE, World
 
 Fault = Callable[["Chaos"], None]
 
@@ -252,112 +253,6 @@ def confirm(chaos: Chaos) -> None:
             chaos.world.patch(FENCE_REQUESTS, ("", request["metadata"]["name"]), {"spec": {"confirm": word}})
 
 
-# --- people ----------------------------------------------------------------------------------------------------------
-
-
-def edit(chaos: Chaos) -> None:
-    body = chaos.a_service()
-    if body is None or body["metadata"].get("deletionTimestamp"):
-        return
-    name, resources = body["metadata"]["name"], list(body["spec"]["resources"])
-    extra = {"name": "extra", "systemd": {"unit": f"{name}-extra.service"}}
-    if any(resource["name"] == "extra" for resource in resources):
-        resources = [resource for resource in resources if resource["name"] != "extra"]
-    else:
-        resources.insert(1, extra)
-    chaos.world.patch(HA_SERVICES, (NAMESPACE, name), {"spec": {"resources": resources}})
-
-
-def switch_state(chaos: Chaos) -> None:
-    body = chaos.a_service()
-    if body is None:
-        return
-    key = (NAMESPACE, body["metadata"]["name"])
-    chaos.world.patch(HA_SERVICES, key, {"spec": {"state": "Stopped"}})
-    chaos.for_a_while(30.0, lambda: chaos.world.patch(HA_SERVICES, key, {"spec": {"state": "Running"}}))
-
-
-def delete_service(chaos: Chaos) -> None:
-    """Deleted, and mostly created again under the same name, sometimes in the very moment it is gone."""
-    body = chaos.a_service()
-    if body is None:
-        return
-    name = body["metadata"]["name"]
-    shape = next((each for each in chaos.world.shape.services if each.name == name), None)
-    if shape is None:
-        return
-    chaos.world.delete(HA_SERVICES, (NAMESPACE, name))
-    if chaos.rng.random() < 0.8:
-        _recreate(chaos, shape)
-
-
-def _recreate(chaos: Chaos, shape: ServiceShape) -> None:
-    def again() -> None:
-        if chaos.is_over:
-            return
-        if chaos.world.get(HA_SERVICES, (NAMESPACE, shape.name)) is None:
-            chaos.world.create_service(shape)
-        else:
-            chaos.world.later(0.05, again)
-
-    chaos.world.later(chaos.rng.choice([0.0, 1.0, 15.0]), again)
-
-
-def move(chaos: Chaos) -> None:
-    body = chaos.a_service()
-    if body is not None:
-        chaos.world.ask_to_move(body["metadata"]["name"], chaos.a_machine().name)
-
-
-def maintain(chaos: Chaos) -> None:
-    machine = chaos.a_machine()
-    mode = chaos.rng.choice(["Drain", "Drain", "Cordon", "HandsOff"])
-    chaos.world.patch(HOSTS, ("", machine.name), {"spec": {"maintenance": {"mode": mode, "reason": "new disks"}}})
-    chaos.for_a_while(60.0, lambda: chaos.world.patch(HOSTS, ("", machine.name), {"spec": {"maintenance": None}}))
-
-
-def remove_host(chaos: Chaos) -> None:
-    """A Host object is deleted, perhaps while it holds something, and added again."""
-    name = chaos.a_machine().name
-    chaos.world.delete(HOSTS, ("", name))
-
-    def again() -> None:
-        if chaos.world.get(HOSTS, ("", name)) is None:
-            chaos.world.add_host(name, True)
-        elif not chaos.is_over:
-            chaos.world.later(0.5, again)
-
-    chaos.for_a_while(40.0, again)
-
-
-def delete_instance(chaos: Chaos) -> None:
-    """Somebody deletes an HAInstance, which is not theirs to delete."""
-    found = chaos.world.cluster.bodies(HA_INSTANCES)
-    if found:
-        meta = chaos.rng.choice(found)["metadata"]
-        chaos.world.delete(HA_INSTANCES, (NAMESPACE, meta["name"]))
-
-
-def manual_start(chaos: Chaos) -> None:
-    """A person starts a service's unit by hand on a host and only then writes the HAService, or writes it again."""
-    shape = chaos.rng.choice(chaos.world.shape.services)
-    if chaos.world.get(HA_SERVICES, (NAMESPACE, shape.name)) is not None or chaos.world.monitor.active[shape.name]:
-        return
-    machine = chaos.a_machine()
-    machine.start_by_hand(f"{shape.name}.service")
-    _recreate(chaos, shape)
-    chaos.for_a_while(30.0, machine.stop_by_hand)
-
-
-def thief(chaos: Chaos) -> None:
-    """A second service wants an address that is taken: it must be refused, whoever comes first."""
-    victim = next(each for each in chaos.world.shape.services if each.address)
-    shape = ServiceShape("thief", address=victim.address)
-    chaos.world.know(shape)
-    chaos.world.create_service(shape)
-    chaos.for_a_while(30.0, lambda: chaos.world.delete(HA_SERVICES, (NAMESPACE, shape.name)))
-
-
 # --- resources -------------------------------------------------------------------------------------------------------
 
 
@@ -417,18 +312,18 @@ FAULTS: Final[Mapping[str, Fault]] = {
         broken_bmc,
         glitch,
         confirm,
-        edit,
-        switch_state,
-        delete_service,
-        move,
-        maintain,
-        remove_host,
+        people.edit,
+        people.switch_state,
+        people.delete_service,
+        people.move,
+        people.maintain,
+        people.remove_host,
         resource_dies,
         bad_resource,
         full_disk,
         torn_journal,
-        delete_instance,
-        manual_start,
-        thief,
+        people.delete_instance,
+        people.manual_start,
+        people.thief,
     )
 }
