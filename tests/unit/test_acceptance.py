@@ -164,6 +164,21 @@ def test_a_unit_belongs_to_one_service_of_a_host(mine, theirs, is_refused):
         )
 
 
+def a_command(name, start):
+    return {"name": name, "command": {"start": start, "stop": ["/opt/press", "stop"]}}
+
+
+def test_a_command_belongs_to_one_service_of_a_host_and_to_one_resource():
+    """What the same command starts is one thing on the machine, and one unit of the agent's."""
+    start, other_start = ["/opt/press", "start", "x" * 100], ["/opt/press", "start", "x" * 100 + "y"]
+    younger = a_service("b", a_command("line", start), created="2026-02-02T00:00:00Z")
+    answer = judged(younger, a_service("a", a_command("line", start)))
+    assert isinstance(answer, Refused) and "belongs to the HAService shop/a" in answer.message
+    assert isinstance(judged(younger, a_service("a", a_command("line", other_start))), Accepted)
+    twice = judged(a_service("c", a_command("one", start), a_command("two", start)))
+    assert isinstance(twice, Refused) and "both name command /opt/press start" in twice.message
+
+
 def test_of_two_made_in_the_same_second_exactly_one_is_accepted():
     pair = a_service("a", address("192.0.2.10/24")), a_service("b", address("192.0.2.10/24"))
     assert [type(judged(*pair)), type(judged(*reversed(pair)))] == [Accepted, Refused]

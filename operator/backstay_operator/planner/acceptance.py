@@ -15,7 +15,7 @@ from backstay_api.durations import seconds
 from backstay_api.models import HAService
 from backstay_api.models.resources import Resource
 
-from .claims import ClaimKey, claim_keys, unit_thing
+from .claims import ClaimKey, claim_keys, host_things
 from .unsupported import first_unsupported
 from .world import World
 
@@ -93,22 +93,23 @@ def _what_is_wrong_with(cidr: str) -> str:
 def _named_twice(service: HAService) -> Refused | None:
     seen: dict[str, str] = {}
     for resource in service.spec.resources:
-        for thing in _things_of(resource):
+        for thing, words in _things_of(resource):
             first = seen.setdefault(thing, resource.name)
             if first != resource.name:
                 return Refused(
                     "NamedTwice",
-                    f"resources {first} and {resource.name} both name {thing}: one of them has to go,"
+                    f"resources {first} and {resource.name} both name {words}: one of them has to go,"
                     " since stopping the one would stop the other",
                 )
     return None
 
 
-def _things_of(resource: Resource) -> Iterator[str]:
-    if resource.systemd:
-        yield f"unit {resource.systemd.unit}"
+def _things_of(resource: Resource) -> Iterator[tuple[str, str]]:
+    """What a service can name only once: its key, and how people say it."""
+    yield from host_things(resource)
     if resource.virtual_ip:
-        yield f"address {ipaddress.ip_interface(resource.virtual_ip.address).ip}"
+        ip = ipaddress.ip_interface(resource.virtual_ip.address).ip
+        yield f"address/{ip}", f"address {ip}"
 
 
 def _bad_duration(service: HAService) -> Refused | None:
@@ -159,10 +160,10 @@ def _claimed_by_another(world: World, service: HAService) -> Refused | None:
 
 def _unit_of_another(world: World, service: HAService) -> Refused | None:
     for resource in service.spec.resources:
-        unit = resource.systemd.unit if resource.systemd else None
-        rival = _first_rival(world, service, unit_thing(unit), on_a_common_host=True) if unit else None
-        if rival:
-            return _taken(f"unit {unit}", rival.key, " on hosts that both may use")
+        for thing, words in host_things(resource):
+            rival = _first_rival(world, service, thing, on_a_common_host=True)
+            if rival:
+                return _taken(words, rival.key, " on hosts that both may use")
     return None
 
 

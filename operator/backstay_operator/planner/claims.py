@@ -53,13 +53,21 @@ def claim_keys(service: HAService) -> tuple[ClaimKey, ...]:
 
 def things(service: HAService) -> tuple[str, ...]:
     """Index keys of all that the service wants for itself alone, each once."""
-    units = [unit_thing(resource.systemd.unit) for resource in service.spec.resources if resource.systemd]
-    return tuple(dict.fromkeys([*units, *(key.name for key in claim_keys(service))]))
+    on_a_host = [thing for resource in service.spec.resources for thing, _words in host_things(resource)]
+    return tuple(dict.fromkeys([*on_a_host, *(key.name for key in claim_keys(service))]))
 
 
-def unit_thing(unit: str) -> str:
-    """Index key of a systemd unit. Slashes cannot stand in a claim's name, so the two never meet."""
-    return f"unit/{unit}"
+def host_things(resource: Resource) -> Iterator[tuple[str, str]]:
+    """Index keys of what only one service can have on a host, and how people say it.
+
+    Slashes cannot stand in a claim's name, so the two never meet. What two services start by the same command is the same
+    thing on the machine: the stop of the one would be the stop of the other.
+    """
+    if resource.systemd:
+        yield f"unit/{resource.systemd.unit}", f"unit {resource.systemd.unit}"
+    if resource.command:
+        words = " ".join(resource.command.start)
+        yield f"command/{words}", f"command {words[:80]}"
 
 
 def canonical_address(cidr: str) -> str:
