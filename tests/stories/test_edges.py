@@ -1,0 +1,61 @@
+"""Small rules of PROTOCOL that nothing larger notices when they go: each is one sentence here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from backstay_api import lease as leases
+from backstay_operator.control.mirror import seen_now
+from backstay_operator.planner import sessions
+from backstay_testing.stage import Stage, running, steps
+
+HELD = replace(leases.new("n1"), holder="boot/a", seq=2, renewal=5)
+
+
+@pytest.mark.parametrize(
+    ("lease", "is_over"),
+    [
+        pytest.param(HELD, False, id="it holds its lease"),
+        pytest.param(replace(HELD, sealed=True), True, id="sealed"),
+        pytest.param(replace(HELD, holder="boot/b", seq=3), True, id="a newer session holds it"),
+        pytest.param(replace(HELD, holder="boot/0", seq=1, sealed=True), False, id="an older one was sealed"),
+    ],
+)
+def test_a_session_is_over_when_it_is_sealed_or_followed(lease: leases.HostLease, is_over: bool) -> None:
+    assert leases.is_over(lease, holder="boot/a", seq=2) is is_over
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"renewal": 0}, id="reopened for it, and not renewed yet"),
+        pytest.param({"seq": 9}, id="of another number"),
+        pytest.param({"holder": "boot/other"}, id="of somebody else"),
+        pytest.param({"sealed": True}, id="sealed"),
+    ],
+)
+def test_a_grant_goes_only_to_a_session_that_has_renewed_this_very_lease(change: dict[str, object]) -> None:
+    stage = running()
+    assert sessions.live(stage.world, "n2") is not None
+    seen = stage.world.leases["n2"]
+    stage.world.leases["n2"] = replace(seen, lease=replace(seen.lease, **change))  # type: ignore[arg-type]
+    assert sessions.live(stage.world, "n2") is None
+
+
+def test_a_renewal_is_seen_to_move_only_within_one_session() -> None:
+    first = seen_now(None, HELD, now_s=1.0)
+    assert first.moved_s is None, "the first look shows no movement"
+    assert seen_now(first, replace(HELD, renewal=6), now_s=2.0).moved_s == 2.0
+    assert seen_now(first, replace(HELD, sealed=True), now_s=2.0).moved_s is None, "a seal is no renewal"
+    assert seen_now(first, replace(HELD, holder="boot/b", seq=3, renewal=1), now_s=2.0).moved_s is None
+
+
+def test_nothing_is_granted_before_its_address_is_claimed() -> None:
+    stage = Stage("n1", "n2")
+    stage.wait(1)
+    stage.apply_service(resources=[{"name": "ip", "virtualIP": {"address": "192.0.2.10/24"}}])
+    done = steps(stage.wait(1), "CreateClaim", "SetFinalizer", "WriteInstance")
+    assert done.index("CreateClaim 192.0.2.10") < done.index("WriteInstance epoch 1 to n1")
+    assert done.index("SetFinalizer web on") < done.index("WriteInstance epoch 1 to n1")
