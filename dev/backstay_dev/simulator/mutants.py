@@ -178,6 +178,11 @@ MUTANTS: Final = (
                 "        self._reads: dict[Slot, tuple[Read, ...]] = {}",
                 "        self._reads: dict[Slot, tuple[Read, ...]] = ports.reads.setdefault(request.spec.host, {})",
             ),
+            Edit(
+                f"{FENCER}/worker.py",
+                "        self._read_of: dict[Slot, str] = {}",
+                '        self._read_of: dict[Slot, str] = ports.reads.setdefault(f"{request.spec.host} of", {})',
+            ),
         ),
     ),
     Mutant(
