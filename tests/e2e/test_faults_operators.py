@@ -23,7 +23,8 @@ def test_one_of_two_operators_is_frozen_through_a_failover_and_does_no_harm_when
         theatre.product.operators["operator"].resume()
         theatre.until(lambda: theatre.operator_is_ready("operator"), "the thawed operator to be ready")
         with theatre.playing("after-thaw"):  # and both have planned again
-            assert (moved.epoch, moved.evidence, len(moved.lives)) == (2, "Device", 2)
+            # The one that acts is no leader yet and waits 1.5 s: the host may have been switched on again and speak for itself.
+            assert (moved.epoch, len(moved.lives)) == (2, 2) and moved.evidence in ("Device", "Boot")
             assert untouched.saw_nothing()
             assert len(theatre.fences_asked()) == len(before) + 1
 
