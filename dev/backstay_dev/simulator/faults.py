@@ -143,6 +143,8 @@ def power_loss(chaos: Chaos) -> None:
         bmc.is_reachable = False  # it hangs on the same power feed
         chaos.for_a_while(60.0, lambda: setattr(bmc, "is_reachable", True))
     machine.lose_power("power is lost")
+    if chaos.rng.random() < 0.3:  # somebody goes and looks
+        chaos.world.later(chaos.rng.uniform(3, 20), lambda: None if chaos.is_over else confirm(chaos))
     chaos.for_a_while(60.0, lambda: machine.gain_power("power is back"))
 
 

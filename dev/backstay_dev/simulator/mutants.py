@@ -145,6 +145,7 @@ MUTANTS: Final = (
                 "    async def _write(self, books: Books) -> None:",
             ),
         ),
+        is_quick=True,
     ),
     Mutant(
         "supersede without stopping",
@@ -171,12 +172,17 @@ MUTANTS: Final = (
             Edit(
                 f"{FENCER}/worker.py",
                 "    wall: Callable[[], str]\n",
-                "    wall: Callable[[], str]\n    reads: dict[str, Any] = field(default_factory=dict)\n",
+                "    wall: Callable[[], str]\n    kept: dict[str, Any] = field(default_factory=dict)\n",
             ),
             Edit(
                 f"{FENCER}/worker.py",
                 "        self._reads: dict[Slot, tuple[Read, ...]] = {}",
-                "        self._reads: dict[Slot, tuple[Read, ...]] = ports.reads.setdefault(request.spec.host, {})",
+                "        self._reads: dict[Slot, tuple[Read, ...]] = ports.kept.setdefault(request.spec.host, {})",
+            ),
+            Edit(
+                f"{FENCER}/worker.py",
+                "        self._read_of: dict[Slot, str] = {}",
+                '        self._read_of: dict[Slot, str] = ports.kept.setdefault(f"{request.spec.host} devices", {})',
             ),
             Edit(
                 f"{FENCER}/worker.py",
@@ -184,6 +190,7 @@ MUTANTS: Final = (
                 '        self._read_of: dict[Slot, str] = ports.reads.setdefault(f"{request.spec.host} of", {})',
             ),
         ),
+        is_quick=True,
     ),
     Mutant(
         "the exit of `off` believed",
@@ -199,7 +206,6 @@ MUTANTS: Final = (
                 '                if tried.action == "on" and run.exit_code == 0:',
             ),
         ),
-        is_quick=True,
     ),
     Mutant(
         "silence counted during the operator's own outage",
