@@ -34,7 +34,7 @@ def test_nothing_is_left_waiting_when_nobody_expects_anything(tmp_path: Path) ->
             process = await waiting.take(agent)
             await finish(process, "on\n", timeout_s=10)
         children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-        return [int(pid) for pid in children if Path(f"/proc/{pid}/cmdline").read_bytes().find(b"agent") >= 0]
+        return [int(pid) for pid in children if Path(f"/proc/{pid}/cmdline").read_bytes().find(agent.encode()) >= 0]
 
     assert asyncio.run(story()) == []
 

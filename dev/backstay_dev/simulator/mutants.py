@@ -184,11 +184,6 @@ MUTANTS: Final = (
                 "        self._read_of: dict[Slot, str] = {}",
                 '        self._read_of: dict[Slot, str] = ports.kept.setdefault(f"{request.spec.host} devices", {})',
             ),
-            Edit(
-                f"{FENCER}/worker.py",
-                "        self._read_of: dict[Slot, str] = {}",
-                '        self._read_of: dict[Slot, str] = ports.reads.setdefault(f"{request.spec.host} of", {})',
-            ),
         ),
         is_quick=True,
     ),
