@@ -285,6 +285,8 @@ def _switch_on(facts: Facts) -> Iterator[Step]:
     """Switch on again what we ourselves switched off. A host that lost its power by itself is left to its people."""
     if facts.after != "On" or facts.powered_on:
         return
+    if any(tried.action == "off" and tried.ended_s is None for tried in facts.tried):
+        return  # it would come after the `on`
     switched_off = {tried.slot for tried in facts.tried if tried.action == "off"}
     switched_on = {tried.slot for tried in facts.tried if tried.action == "on"}
     for slot in sorted(switched_off - switched_on):

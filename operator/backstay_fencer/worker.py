@@ -65,6 +65,8 @@ class Worker:
         self._tried: list[Tried] = []
         self._attempts: list[dict[str, Any]] = [attempt.wire() for attempt in request.status.attempts]
         self._told: dict[str, Any] = {}
+        self._offs: set[asyncio.Task[None]] = set()
+        """Those under way."""
 
     def poke(self) -> None:
         """Something may have changed."""
@@ -91,12 +93,21 @@ class Worker:
     async def _serve(self, tasks: asyncio.TaskGroup) -> None:
         while core.is_busy(self.facts()):
             self._poke.clear()
+            self._end_needless_offs()
             # Begun before it is told: the next read runs while the API server is written to.
             upcoming = core.next_steps(self.facts())
             for step in upcoming.steps:
                 self._begin(step, tasks)
             await self._tell(self.facts())
             await self._wait(upcoming.wake_at_s)
+        self._end_needless_offs()
+
+    def _end_needless_offs(self) -> None:
+        """An `off` that hangs until nobody wants it any more must not come through late, and hit a host that is back."""
+        facts = self.facts()
+        if facts.proven or facts.want != "Off":
+            for task in self._offs:
+                task.cancel()
 
     def facts(self) -> Facts:
         """Everything known about this request now."""
@@ -163,7 +174,10 @@ class Worker:
         else:
             tried = Tried(step.slot, step.action, asyncio.get_running_loop().time(), None)
             self._tried.append(tried)
-            tasks.create_task(self._switch(tried), name=f"{step.action} {step.slot}")
+            task = tasks.create_task(self._switch(tried), name=f"{step.action} {step.slot}")
+            if step.action == "off":
+                self._offs.add(task)
+                task.add_done_callback(self._offs.discard)
 
     async def _read(self, slot: Slot) -> None:
         """One status read. Whether it counts as made after the seal is settled before it begins."""
@@ -188,7 +202,7 @@ class Worker:
             "device": device,
             "action": tried.action,
             "at": self._ports.wall(),
-            "result": "under way",
+            "result": "ended by us: no longer asked for",
         }
         self._attempts = [*self._attempts, attempt][-ATTEMPTS_KEPT:]
         try:

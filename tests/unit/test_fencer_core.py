@@ -139,3 +139,7 @@ def test_after_an_off_the_fencer_looks_again_in_time_for_the_next_level() -> Non
     facts = some_facts(levels=(LEVEL, SECOND), tried=(Tried(BMC, "off", 99, 99.5),), reading=frozenset({BMC}))
     wake_at_s = next_steps(facts).wake_at_s
     assert wake_at_s is not None and 100 < wake_at_s <= 99 + 30.01
+
+
+def test_nothing_is_switched_on_while_an_off_is_still_under_way() -> None:
+    assert next_steps(some_facts(proven=True, tried=(Tried(BMC, "off", 9, None),))).steps == ()

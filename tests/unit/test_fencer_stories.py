@@ -203,6 +203,20 @@ async def test_what_was_read_in_a_false_alarm_is_forgotten_when_it_is_withdrawn(
 
 
 @in_virtual_time
+async def test_an_off_that_hangs_does_not_come_through_when_nobody_wants_it_any_more() -> None:
+    scene = Scene(takes_s=1.5)
+    await scene.prepare()
+    async with scene.fencer():
+        await asyncio.sleep(5)  # the patrol has learnt which machine it is
+        await scene.ask("Off")
+        await scene.seal()
+        await scene.until(lambda: is_true(scene.sent("off") == 1))
+        await scene.want("Withdrawn")
+        await asyncio.sleep(60)
+    assert scene.is_on and scene.sent("off") == 1
+
+
+@in_virtual_time
 async def test_an_unreachable_bmc_proves_nothing_and_the_message_says_what_a_person_can_do() -> None:
     scene = Scene(reachable=False)
     await scene.prepare()
