@@ -42,7 +42,7 @@ EX_CONFIG: Final = 78
 def main(arguments: list[str] | None = None) -> int:
     """Entry point of `backstay-agent`."""
     options = _options().parse_args(arguments)
-    logs.set_up(json_lines=options.json_logs, verbose=options.verbose)
+    logs.set_up(style="json" if options.json_logs else "text", level="debug" if options.verbose else "info")
     if options.remove:
         return _remove()
     try:

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 def main(argv: list[str] | None = None) -> int:
     """Run until a signal. Exit code 0: asked to stop; 1: something essential died; 2: cannot start as configured."""
     options = _parser().parse_args(argv)
-    logs.set_up(json_lines=options.log_format == "json", verbose=options.verbose)
+    logs.set_up(style=options.log_format, level="debug" if options.verbose else "info")
     try:
         config = kubeconfig.load(path=options.kubeconfig, context=options.context, user_agent="backstay-fencer")
     except kubeconfig.NoConfig as error:

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from backstay_api import logs
 from backstay_api.kinds import EVENTS
 from backstay_api.memory import Fate
 from backstay_api.models.service import HAServiceStatus
 from backstay_api.object_kinds import HA_SERVICES, HOSTS
 from backstay_dev.virtualtime import in_virtual_time
-from backstay_operator.control import logs
 from backstay_operator.control.apply import Outcome, Result
 from backstay_operator.control.endpoints import Endpoints
 from backstay_operator.control.facts import Facts
