@@ -16,6 +16,7 @@ __all__ = [
     "Exec",
     "Facts",
     "Heartbeat",
+    "HeldUnit",
     "HostAssignment",
     "HostAssignmentSpec",
     "HostAssignmentStatus",
@@ -530,6 +531,7 @@ class HostAssignmentSpec:
     instances: Mapping[str, InstanceOrder] = field(default_factory=dict)
     standbys: Mapping[str, StandbyOrder] = field(default_factory=dict)
     secured: tuple[str, ...] = ()
+    hands_off: str = ""
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
@@ -538,6 +540,7 @@ class HostAssignmentSpec:
             instances={k: InstanceOrder.from_wire(v) for k, v in raw.get("instances", {}).items()},
             standbys={k: StandbyOrder.from_wire(v) for k, v in raw.get("standbys", {}).items()},
             secured=tuple(raw.get("secured", ())),
+            hands_off=raw.get("handsOff", ""),
         )
 
     def to_wire(self) -> dict[str, Any]:
@@ -546,6 +549,7 @@ class HostAssignmentSpec:
             "instances": {k: v.to_wire() for k, v in self.instances.items()},
             "standbys": {k: v.to_wire() for k, v in self.standbys.items()},
             "secured": list(self.secured),
+            "handsOff": self.hands_off,
         }
 
 
@@ -621,6 +625,7 @@ class InstanceReport:
     restarts: int = 0
     since: str | None = None
     why: str = ""
+    by_admin: str = ""
     resources: tuple[ResourceReport, ...] = ()
 
     @classmethod
@@ -636,6 +641,7 @@ class InstanceReport:
             restarts=raw.get("restarts", 0),
             since=raw.get("since"),
             why=raw.get("why", ""),
+            by_admin=raw.get("byAdmin", ""),
             resources=tuple(ResourceReport.from_wire(item) for item in raw.get("resources", ())),
         )
 
@@ -650,6 +656,7 @@ class InstanceReport:
             "healthy": self.healthy,
             "restarts": self.restarts,
             "why": self.why,
+            "byAdmin": self.by_admin,
             "resources": [item.to_wire() for item in self.resources],
         }
         if self.since is not None:
@@ -715,6 +722,27 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldUnit:
+    """A unit that still waits for Backstay's word although this host is no longer asked to keep it from starting."""
+
+    unit: str
+    why: str
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            unit=raw["unit"],
+            why=raw["why"],
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "unit": self.unit,
+            "why": self.why,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostAssignmentStatus:
     """Written by that host's agent."""
 
@@ -722,6 +750,9 @@ class HostAssignmentStatus:
     instances: Mapping[str, InstanceReport] = field(default_factory=dict)
     standbys: Mapping[str, StandbyReport] = field(default_factory=dict)
     facts: Facts = Facts()
+    shutting_down: str = ""
+    hands_off: bool = False
+    held: tuple[HeldUnit, ...] = ()
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
@@ -730,6 +761,9 @@ class HostAssignmentStatus:
             instances={k: InstanceReport.from_wire(v) for k, v in raw.get("instances", {}).items()},
             standbys={k: StandbyReport.from_wire(v) for k, v in raw.get("standbys", {}).items()},
             facts=Facts.from_wire(raw.get("facts", {})),
+            shutting_down=raw.get("shuttingDown", ""),
+            hands_off=raw.get("handsOff", False),
+            held=tuple(HeldUnit.from_wire(item) for item in raw.get("held", ())),
         )
 
     def to_wire(self) -> dict[str, Any]:
@@ -737,6 +771,9 @@ class HostAssignmentStatus:
             "instances": {k: v.to_wire() for k, v in self.instances.items()},
             "standbys": {k: v.to_wire() for k, v in self.standbys.items()},
             "facts": self.facts.to_wire(),
+            "shuttingDown": self.shutting_down,
+            "handsOff": self.hands_off,
+            "held": [item.to_wire() for item in self.held],
         }
         if self.session is not None:
             wire["session"] = self.session.to_wire()

@@ -79,6 +79,8 @@ class HostAssignmentSpec(Model):
     """By UID of the HAInstance."""
     secured: Annotated[list[UnitName], Field(max_length=4096)] = []
     """Units of services that this host may run: none of them may start by itself. Others are given back to the host's admin."""
+    hands_off: Text = ""
+    """Not empty: maintenance mode HandsOff, and its reason. The agent goes on watching and starts, restarts and stops nothing."""
 
 
 class AgentSession(Model):
@@ -134,6 +136,8 @@ class InstanceReport(Model):
     """Since when it is in this phase."""
     why: Text = ""
     """In a sentence."""
+    by_admin: Text = ""
+    """Not empty: what somebody did to it on the host itself ("stopped by an admin: systemctl stop web.service"). No failure."""
     resources: Annotated[list[ResourceReport], ListMap("name"), Field(max_length=64)] = []
     """Resource by resource; only those that are not plainly running."""
 
@@ -148,7 +152,16 @@ class StandbyReport(Model):
     revision: Annotated[int, Field(ge=0)] = 0
     """The revision that was examined."""
     why: Text = ""
-    """If not ready, why not."""
+    """If not ready, why not; if active, what of it is."""
+
+
+class HeldUnit(Model):
+    """A unit that still waits for Backstay's word although this host is no longer asked to keep it from starting."""
+
+    unit: UnitName
+    """Which."""
+    why: Text
+    """Why it was not given back to the host's admin."""
 
 
 class Facts(Model):
@@ -207,6 +220,12 @@ class HostAssignmentStatus(Model):
     """Readiness, by UID of the HAInstance."""
     facts: Facts = Facts()
     """What kind of machine this is."""
+    shutting_down: Text = ""
+    """Not empty: the machine shuts down or reboots in order, and how. What runs here is being stopped and released."""
+    hands_off: bool = False
+    """The agent knows of the maintenance mode HandsOff, and touches nothing."""
+    held: Annotated[list[HeldUnit], ListMap("unit"), Field(max_length=256)] = []
+    """Units that were not given back to the host's admin, and why."""
 
 
 class HostAssignment(Object):

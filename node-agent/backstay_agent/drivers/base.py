@@ -31,6 +31,8 @@ class Seen:
 
     state: State
     why: str = ""
+    by_admin: str = ""
+    """Not empty: somebody asked the host for it ("stopped by an admin: systemctl stop web.service"). Then it is no failure."""
 
 
 class StartFailed(Exception):
@@ -61,6 +63,9 @@ class Driver(Protocol):
 
     async def stop(self, resource: RenderedResource, *, timeout_s: float) -> None:
         """Bring it down; returns only when that is verified. Raises StopFailed."""
+
+    async def permit(self, resource: RenderedResource) -> None:
+        """Let the host's admin start it by hand (maintenance mode HandsOff): open its gate, start nothing. Raises StartFailed."""
 
     async def check(self, resource: RenderedResource) -> Seen:
         """Look at it now."""

@@ -110,6 +110,9 @@ class CommandDriver:
         except (BusError, OSError) as error:
             raise StopFailed(f"{resource.name} may still be running: {error}") from error
 
+    async def permit(self, resource: RenderedResource) -> None:
+        """Nothing keeps an admin from it."""
+
     async def check(self, resource: RenderedResource) -> Seen:
         command = _command(resource)
         if any(argv_refusal(argv) for argv in _commands(resource)):

@@ -127,6 +127,9 @@ class FakeDriver:
             raise StopFailed(script.stop_fails or f"{name} was not down within {timeout_s:g} s")
         self.machine.down(name)
 
+    async def permit(self, resource: RenderedResource) -> None:
+        """Nothing keeps an admin from it."""
+
     async def check(self, resource: RenderedResource) -> Seen:
         await asyncio.sleep(0)
         return Seen(State.RUNNING if identity(resource) in self.machine.running else State.STOPPED)

@@ -116,6 +116,12 @@ class SystemdDriver:
         except (BusError, OSError) as error:
             raise StopFailed(f"{unit} may still be running: {error}") from error
 
+    async def permit(self, resource: RenderedResource) -> None:
+        unit = _checked(resource)
+        with _as_start_failed(unit):
+            for member in await self._members(unit):
+                self._files.open_gate(member)
+
     async def check(self, resource: RenderedResource) -> Seen:
         unit = _unit(resource)
         if (why := refusal(unit)) is not None:

@@ -117,6 +117,9 @@ class VirtualIPDriver:
             why = error if isinstance(error, OSError) else f"not withdrawn within {timeout_s:g} s"
             raise StopFailed(f"{want.ip} may still be on this host: {why}") from error
 
+    async def permit(self, resource: RenderedResource) -> None:
+        """Nothing keeps an admin from it."""
+
     async def check(self, resource: RenderedResource) -> Seen:
         want, _spec = _wanted(resource)
         try:
