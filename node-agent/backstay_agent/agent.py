@@ -69,6 +69,7 @@ class Agent:
         self._hands = hands
         self._rng = rng
         self._settings = settings
+        self._facts = settings.facts
         self._over: asyncio.Future[str] | None = None
         self.heartbeat = Heartbeat(
             api, machine.host, wall=settings.wall, on_lost=self._end_session, contract=settings.contract
@@ -205,7 +206,7 @@ class Agent:
             session=session,
             instances=self.supervisor.reports(),
             standbys=self._standby_reports(),
-            facts=self._settings.facts,
+            facts=self._facts,
             shutting_down=self._leaving,
             hands_off=bool(self.journal.books.hands_off),
         )
@@ -241,6 +242,12 @@ class Agent:
         lease = "lease held" if self.heartbeat.held else "waiting for its lease"
         mode = "; hands off" if self.journal.has_session and self.journal.books.hands_off else ""
         return f"{self.machine.host}: {lease}; runs {running} of its {len(records)} instances{mode}"
+
+    def learn(self, facts: Facts) -> None:
+        """What kind of machine this is has changed (its addresses): told with the next status."""
+        if facts != self._facts:
+            self._facts = facts
+            self.link.say()
 
     def _nonce(self) -> str:
         return f"{self._rng.getrandbits(64):016x}"
