@@ -63,6 +63,7 @@ class Agent:
         self._hands = hands
         self._rng = rng
         self._settings = settings
+        self._facts = settings.facts
         self._over: asyncio.Future[str] | None = None
         self.heartbeat = Heartbeat(
             api, machine.host, wall=settings.wall, on_lost=self._end_session, contract=settings.contract
@@ -178,7 +179,7 @@ class Agent:
             session=session,
             instances=self.supervisor.reports(),
             standbys=self._standby_reports(),
-            facts=self._settings.facts,
+            facts=self._facts,
         )
 
     def _standby_reports(self) -> dict[str, StandbyReport]:
@@ -200,6 +201,12 @@ class Agent:
             "trouble": self.supervisor.trouble,
             "instances_that_may_run": sum(record.may_run for record in records),
         }
+
+    def learn(self, facts: Facts) -> None:
+        """What kind of machine this is has changed (its addresses): told with the next status."""
+        if facts != self._facts:
+            self._facts = facts
+            self.link.say()
 
     def _nonce(self) -> str:
         return f"{self._rng.getrandbits(64):016x}"

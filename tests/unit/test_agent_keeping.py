@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from backstay_agent.config import machine_uuid, own_addresses, read_config, sleep_obstacle
+from backstay_agent.addresses import own_addresses
+from backstay_agent.config import machine_uuid, read_config, sleep_obstacle
 from backstay_agent.disk import MOST_BYTES, DiskTrouble, RealDisk
 from backstay_agent.drivers.fake import FakeDriver, FakeMachine
 from backstay_agent.health import Health, metrics
