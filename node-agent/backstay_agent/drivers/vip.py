@@ -90,6 +90,9 @@ class VirtualIPDriver:
             raise StartFailed(f"{want} could not be added: {error}") from error
         self._announcer.announce(want, link)
 
+    async def start_limit_s(self, resource: RenderedResource) -> float | None:
+        return None
+
     async def stop(self, resource: RenderedResource, *, timeout_s: float) -> None:
         try:
             want, _spec = _want(resource)
