@@ -1,13 +1,17 @@
-"""Every text has a bound where it is made: the API server refuses a whole object for one sentence that is too long."""
+"""Sentences for people, as long as an object may carry them. Whoever makes a text clips it: a refused write says nothing at all."""
 
 from __future__ import annotations
 
 from typing import Final
 
-MOST_CHARS: Final = 4096
-"""What a Text of our models takes (`models.base.Text`)."""
+MOST: Final = 4096
+"""What the schema takes for a `Text`."""
+_MORE: Final = "…"
 
 
-def clip(text: str, limit: int = MOST_CHARS) -> str:
-    """The text, or its beginning with an ellipsis where it is longer than it may be."""
-    return text if len(text) <= limit else f"{text[: max(0, limit - 1)]}…"
+def clip(text: str, most: int = MOST) -> str:
+    """The text, or as much of it as fits, with "…" at the end; and only what can be written at all."""
+    if not text.isascii():
+        # Half a character, as the name of a file may hold one: no JSON can carry it.
+        text = text.encode("utf-8", "replace").decode("utf-8")
+    return text if len(text) <= most else text[: most - len(_MORE)] + _MORE

@@ -6,6 +6,7 @@ compare-and-swap changes: who has it is never a matter of what somebody has hear
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import ipaddress
 import re
@@ -105,6 +106,7 @@ def _name(type_: str, key: str) -> str:
     return f"{type_.lower()}-{hashlib.sha256(key.encode()).hexdigest()[:_HASH_CHARS]}"
 
 
+@functools.lru_cache(maxsize=4096)
 def canonical_address(cidr: str) -> str:
     """The address alone, in its one form: the prefix does not make it another, nor does being v4-mapped."""
     address = ipaddress.ip_interface(cidr).ip
