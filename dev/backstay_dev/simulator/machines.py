@@ -127,10 +127,10 @@ class ProcessDisk:
         self._process.must_live()
         return await self._disk.read(name)
 
-    async def write(self, name: str, text: str) -> None:
+    async def write(self, name: str, text: str, *, from_reserve: bool = False) -> None:
         await asyncio.sleep(0)
         self._process.must_live()
-        await self._disk.write(name, text)
+        await self._disk.write(name, text, from_reserve=from_reserve)
 
     async def remove(self, name: str) -> None:
         self._process.must_live()
@@ -183,10 +183,10 @@ class ProcessDriver(FakeDriver):
         self._host.marked_s[name] = asyncio.get_running_loop().time()
         self._host.enabled |= self._host.packaged & {name}
 
-    async def stop(self, resource: RenderedResource, *, timeout_s: float) -> None:
+    async def stop(self, resource: RenderedResource, *, timeout_s: float) -> str | None:
         self._process.must_live()
         self._host.gates.discard(identity(resource))
-        await super().stop(resource, timeout_s=timeout_s)
+        return await super().stop(resource, timeout_s=timeout_s)
 
 
 def unit_of(name: str) -> RenderedResource:

@@ -30,7 +30,12 @@ class Script:
     prepare_fails: str = ""
     stop_fails: str = ""
     """Why a stop fails: it runs on."""
+    stop_note: str = ""
+    """What is to be said about a stop that succeeded."""
     not_ready: str = ""
+    start_limit_s: float | None = None
+    works_after_s: float = 0.0
+    """How long after its start its probes give their first good answer."""
 
 
 def identity(resource: RenderedResource) -> str:
@@ -54,6 +59,9 @@ class FakeMachine:
     """What was done, in order: `start unit web.service`."""
     by_hand: set[str] = field(default_factory=set)
     """What an admin started before it was made to wait for us: it looks like ours, but we opened no gate for it."""
+    begun_at_s: dict[str, float] = field(default_factory=dict)
+    permitted: set[str] = field(default_factory=set)
+    """What the agent lets an admin start by hand."""
     on_change: Callable[[str, bool], None] = lambda identity, runs: None
     listeners: defaultdict[str, list[asyncio.Queue[Seen]]] = field(default_factory=lambda: defaultdict(list))
 
@@ -61,8 +69,13 @@ class FakeMachine:
         name = identity(resource)
         if name not in self.running:
             self.running[name] = resource
+            self.begun_at_s[name] = _now_s()
             self.on_change(name, True)
         self._tell(name, Seen(State.RUNNING))
+
+    def works_in_s(self, name: str) -> float:
+        """Until its probes answer well."""
+        return self.begun_at_s.get(name, 0.0) + self.scripts[name].works_after_s - _now_s()
 
     def down(self, name: str, seen: Seen | None = None) -> None:
         if self.running.pop(name, None) is not None:
@@ -118,7 +131,11 @@ class FakeDriver:
         if name not in self.machine.running:
             raise StartFailed(f"{name} died while it was started")
 
-    async def stop(self, resource: RenderedResource, *, timeout_s: float) -> None:
+    async def start_limit_s(self, resource: RenderedResource) -> float | None:
+        await asyncio.sleep(0)
+        return self.machine.scripts[identity(resource)].start_limit_s
+
+    async def stop(self, resource: RenderedResource, *, timeout_s: float) -> str | None:
         name = identity(resource)
         script = self.machine.scripts[name]
         self.machine.log.append(f"stop {name}")
@@ -126,9 +143,11 @@ class FakeDriver:
         if script.stop_fails or script.stop_takes_s > timeout_s:
             raise StopFailed(script.stop_fails or f"{name} was not down within {timeout_s:g} s")
         self.machine.down(name)
+        return script.stop_note or None
 
     async def permit(self, resource: RenderedResource) -> None:
-        """Nothing keeps an admin from it."""
+        await asyncio.sleep(0)
+        self.machine.permitted.add(identity(resource))
 
     async def check(self, resource: RenderedResource) -> Seen:
         await asyncio.sleep(0)
@@ -164,8 +183,15 @@ class FakeHands:
     def driver(self, resource: RenderedResource) -> FakeDriver:
         return self._driver
 
-    async def probe(self, resource: RenderedResource, on_verdict: Callable[[bool, str], None]) -> None:
+    async def probe(
+        self, resource: RenderedResource, on_verdict: Callable[[bool, str], None], *, starting: bool = False
+    ) -> None:
         self.judges[resource.name] = on_verdict
+        wait_s = self.machine.works_in_s(identity(resource))
+        if wait_s > 0:
+            on_verdict(False, "probe alive: connection refused")
+            await asyncio.sleep(wait_s)
+        on_verdict(True, "")
         await asyncio.Event().wait()
 
     async def leftovers(self, *, run_is_intact: bool) -> Sequence[RenderedResource]:
@@ -181,3 +207,7 @@ class FakeHands:
 
     def obstacle(self) -> str:
         return self.why_nothing_exclusive
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

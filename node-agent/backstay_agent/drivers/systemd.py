@@ -102,6 +102,12 @@ class SystemdDriver:
                     why = f"{unit} was not up within {timeout_s:g} s: it is {state_words(watch)}"
                     raise StartFailed(await self._with_words(why, watch)) from error
 
+    async def start_limit_s(self, resource: RenderedResource) -> float | None:
+        try:
+            return await self._own_limit_s("Start", await self._manager.properties(_checked(resource)))
+        except (BusError, StartFailed):
+            return None
+
     async def stop(self, resource: RenderedResource, *, timeout_s: float) -> None:
         unit = _unit(resource)
         if refusal(unit) is not None:
