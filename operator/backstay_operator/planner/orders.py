@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from backstay_api.models import HAInstance, HAService, HostAssignment
+from backstay_api.models import HAInstance, HAService, Host, HostAssignment
 from backstay_api.models.assignment import HostAssignmentSpec, InstanceOrder, StandbyOrder
+from backstay_api.texts import clip
 
 from . import render
 from .actions import Assign
@@ -37,6 +38,14 @@ class Wanted:
     """Something cannot be planned now, so no unit is given back."""
 
 
+def _hands_off(host: Host) -> str:
+    """What the agent is told of the maintenance in which nothing on it is touched; empty: there is none."""
+    maintenance = host.spec.maintenance
+    if maintenance is None or maintenance.mode != "HandsOff":
+        return ""
+    return clip(f"HandsOff: {maintenance.reason}") if maintenance.reason else "HandsOff"
+
+
 def merge_forward(
     stored: HostAssignmentSpec, wanted: HostAssignmentSpec, over: Iterable[tuple[str, int]] = ()
 ) -> HostAssignmentSpec:
@@ -52,7 +61,11 @@ def merge_forward(
             instances[uid] = entry
     standbys = {uid: _fresher(stored.standbys.get(uid), wanted.standbys[uid]) for uid in sorted(wanted.standbys)}
     return HostAssignmentSpec.model_construct(
-        heartbeat=wanted.heartbeat, instances=instances, standbys=standbys, secured=wanted.secured
+        heartbeat=wanted.heartbeat,
+        instances=instances,
+        standbys=standbys,
+        secured=wanted.secured,
+        hands_off=wanted.hands_off,
     )
 
 
@@ -132,6 +145,7 @@ def assign(world: World, host: str, wanted: Wanted) -> Assign | None:
         instances={**wanted.instances, **downs},
         standbys=dict(wanted.standbys),
         secured=sorted(wanted.secured | frozenset(stored.secured if wanted.keep_secured else ())),
+        hands_off=_hands_off(known) if known else stored.hands_off,
     )
     merged = merge_forward(stored, spec, over)
     # What an earlier manifest named may still run: given back, it would start by itself at the next boot.
@@ -216,6 +230,7 @@ def _is_same(stored: HostAssignmentSpec, merged: HostAssignmentSpec) -> bool:
     return (
         stored.heartbeat == merged.heartbeat
         and stored.secured == merged.secured
+        and stored.hands_off == merged.hands_off
         and stored.instances.keys() == merged.instances.keys()
         and stored.standbys.keys() == merged.standbys.keys()
         and all(merged.instances[uid] is entry for uid, entry in stored.instances.items())
