@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from backstay_api.plain import RenderedResource
 
-from .core.books import Books, Record
+from .core.books import Books, Record, only_ends
 from .core.rules import same_work
 from .core.sessions import SUPERSEDES_MOST, Inventory, Kept
 from .disk import Disk, DiskTrouble
@@ -137,7 +137,9 @@ class Journal:
         return {**self._ahead, **known, **running}
 
     async def _write(self, books: Books) -> None:
-        await self._disk.write(JOURNAL, _signed(books.to_wire()))
+        # Without a session there is nothing that could have ended.
+        is_end = self._books is not None and only_ends(self._books, books)
+        await self._disk.write(JOURNAL, _signed(books.to_wire()), from_reserve=is_end)
         self._books = books
 
     async def _write_inventory(self, covered: dict[str, Resources]) -> None:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from backstay_api.plain import InstanceReport, RenderedResource
+from backstay_api.wording import NOT_RECORDED
 
 from . import work
 from .attempts import Acts, Attempts
@@ -250,7 +251,7 @@ class Runner:
             await self._amend(self._stopped)
         except DiskTrouble as error:
             if self.record.may_run:
-                raise StopFailed(f"stopped, but that cannot be recorded: {error}") from error
+                raise StopFailed(f"{NOT_RECORDED}: {error}") from error
 
     def _stopped(self, now: Record) -> Record:
         # A newer epoch that was granted meanwhile gets a try of its own.
@@ -295,7 +296,7 @@ class Runner:
                 await self._amend(lambda now: now if now.may_run or now.epoch != epoch else now.over())
                 return
             except DiskTrouble as error:
-                self._why = f"stopped, but that cannot be recorded: {error}"
+                self._why = f"{NOT_RECORDED}: {error}"
                 self._tools.tell()
                 await asyncio.sleep(RETRY_S)
 

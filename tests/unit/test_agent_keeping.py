@@ -55,7 +55,7 @@ def test_a_file_is_replaced_as_a_whole_and_only_root_reads_it(tmp_path: Path, na
 def test_what_cannot_be_written_or_believed_is_said_in_a_sentence(tmp_path: Path) -> None:
     async def story() -> None:
         disk = a_disk(tmp_path)
-        (tmp_path / "run" / "journal.new").mkdir()  # even root cannot write there
+        (tmp_path / "run" / "journal.b").mkdir()  # even root cannot write there
         with pytest.raises(DiskTrouble, match="cannot be written"):
             await disk.write("run/journal", "x")
         (tmp_path / "state" / "inventory").write_bytes(b"\xff\xfe")

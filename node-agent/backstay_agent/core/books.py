@@ -205,6 +205,25 @@ class Books:
         )
 
 
+def only_ends(before: Books, after: Books) -> bool:
+    """Nothing is granted, may run or is to be run that was not before: what is new is only that something has ended.
+
+    That must be recorded though the disk is full: until it is, nobody else may start it.
+    """
+    return all(_only_ends(before.records.get(uid), record) for uid, record in after.records.items())
+
+
+def _only_ends(before: Record | None, after: Record) -> bool:
+    if before is None or after.epoch != before.epoch:
+        return False
+    return (
+        after.may_run <= before.may_run
+        and before.closed <= after.closed
+        and after.wanted in (before.wanted, ())
+        and after.resources in (before.resources, ())
+    )
+
+
 def _typed(raw: Mapping[str, Any], name: str, kind: type) -> Any:
     value = raw[name]
     if type(value) is not kind:
