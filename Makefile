@@ -4,6 +4,8 @@ SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
 SEEDS ?= 300
+FIRST ?= 0
+PROFILE ?= swarm
 export PYTHONPATH := crds:operator:node-agent:cli:dev:tests
 
 help: ## this list
@@ -44,11 +46,11 @@ lab: system ## control plane and hosts to play with (root)
 bench: system ## every performance figure (root)
 	@$(PY) -m backstay_dev.bench
 
-simulate: $(VENV)/ready ## the safety core under faults: make simulate SEEDS=300
-	@$(PY) -m backstay_dev.simulate --seeds $(SEEDS)
+simulate: $(VENV)/ready ## the safety core under faults: make simulate SEEDS=300 FIRST=0 PROFILE=swarm
+	@$(PY) -m backstay_dev.simulate --seeds $(SEEDS) --first $(FIRST) --profile $(PROFILE)
 
-mutants: $(VENV)/ready ## broken variants of our own code, each of which the simulator must find
-	@$(PY) -m backstay_dev.simulate --mutants
+mutants: $(VENV)/ready ## broken variants of our own code, each of which our tests or the simulator must find
+	@$(PY) -m backstay_dev.mutants
 
 models: $(VENV)/ready ## the model checkers behind docs/protocol.md: every variant of the protocol (some 8 minutes)
 	@for model in claims units; do echo "models/$$model.py"; $(PY) models/$$model.py || exit 1; done

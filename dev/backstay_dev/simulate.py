@@ -1,4 +1,4 @@
-"""`python -m backstay_dev.simulate`: many seeds, one seed's story, or the mutants of our own code. See `simulator/`."""
+"""`python -m backstay_dev.simulate`: many seeds, or one seed's story. See `simulator/`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,9 @@ LAST_LINES: Final = 60
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code 0: every run was good (with --mutants: every mutant was found)."""
+    """Exit code 0: every run was good."""
     options = _parser().parse_args(argv)
     logging.disable(logging.CRITICAL)
-    if options.mutants:
-        from backstay_dev.simulator import mutants
-
-        return mutants.main(options.only, options.output)
     if options.seed is not None:
         return _one(options.seed, options.profile, is_story=options.story)
     return _many(options)
@@ -108,8 +104,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--profile", default="swarm", help="which faults are drawn (simulator/profiles.py)")
     parser.add_argument("--processes", type=int, default=2, help="seeds run side by side")
     parser.add_argument("--stop", action="store_true", help="stop at the first bad seed")
-    parser.add_argument("--mutants", action="store_true", help="break our own code in ten ways; each must be found")
-    parser.add_argument("--only", default="", help="with --mutants: those whose name contains this")
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
     return parser
 

@@ -22,6 +22,7 @@ class Drawn:
 
 Draw = Callable[[random.Random], Drawn]
 _CALM: Final = Rates()
+_FIRST_FAULTS: Final = list(FAULTS)[:29]
 
 
 def swarm(rng: random.Random) -> Drawn:
@@ -34,6 +35,33 @@ def swarm(rng: random.Random) -> Drawn:
         rates=_rates(rng),
     )
     return Drawn(_shape(rng), weather)
+
+
+def first_swarm(rng: random.Random) -> Drawn:
+    """The first swarm: fewer faults, and every host alike. Kept for the seeds that failed in it."""
+    chosen = rng.sample(_FIRST_FAULTS, rng.randint(3, 10))
+    weather = Weather(
+        weights={name: 2 ** rng.uniform(-2, 2) for name in chosen},
+        every_s=rng.choice([1.0, 3.0, 8.0]),
+        lasts_s=rng.uniform(30, 90),
+        rates=_rates(rng),
+    )
+    hosts = rng.choice([2, 3, 3, 4])
+    starts_s, stops_s = rng.choice([0.05, 0.5, 2.0]), rng.choice([0.05, 1.0])
+    services = [ServiceShape("web", addresses=("192.0.2.10",), start_takes_s=starts_s, stop_takes_s=stops_s)]
+    if rng.random() < 0.5:
+        services.append(ServiceShape("db", failback=rng.choice(["Never", "Always"])))
+    if rng.random() < 0.4:
+        services.append(ServiceShape("log", is_exclusive=False))
+    operators, profile = rng.choice([1, 2]), rng.choice(["lab", "fast", "fast"])
+    devices: list[Devices] = ["board" if rng.random() < 0.85 else "none" for _ in range(hosts)]
+    shape = Shape(
+        hosts=tuple(HostShape(profile, each) for each in devices),
+        operators=operators,
+        services=tuple(services),
+        budget=rng.choice([3, 20]),
+    )
+    return Drawn(shape, weather)
 
 
 def _shape(rng: random.Random) -> Shape:
@@ -116,6 +144,7 @@ def _aimed(
 
 PROFILES: Final[Mapping[str, Draw]] = {
     "swarm": swarm,
+    "first-swarm": first_swarm,
     "moves": _aimed(["move", "maintain", "crash", "watch_lag"], every_s=0.7),
     "agents": _aimed(["agent_crash", "agent_crash", "move", "switch_state", "resource_dies"], operators=1, every_s=0.5),
     "late-writes": _aimed(

@@ -1,0 +1,296 @@
+"""Mutants of grants, orders, claims and the writes that carry them (PROTOCOL 1, 2 and 6)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .kinds import API, CONTROL, PLANNER, STORIES, UNIT, Edit, Mutant, one
+
+_APPLY: Final = f"{CONTROL}/apply.py"
+_INSTANCES: Final = f"{PLANNER}/instances.py"
+_OWNERSHIP: Final = f"{PLANNER}/ownership.py"
+_ORDERS: Final = f"{PLANNER}/orders.py"
+_FIRST: Final = f"{PLANNER}/first_epoch.py"
+_MOVES: Final = f"{PLANNER}/moves.py"
+_S: Final = (STORIES, "tests/property")
+_A: Final = (f"{UNIT}/test_control_apply.py",)
+
+MUTANTS: Final[tuple[Mutant, ...]] = (
+    Mutant(
+        "a grant is a compare-and-swap, and the rule on epochs holds it too",
+        (
+            Edit(
+                _APPLY,
+                '        await self._replace(api, HA_INSTANCES, before.model_copy(update={"spec": action.spec}))',
+                '        spec = {"grant": None, "closed": None, **action.spec.wire()}\n'
+                '        name, namespace = before.metadata.name, before.metadata.namespace or ""\n'
+                '        self._keep(HA_INSTANCES, await api.patch(HA_INSTANCES, name, {"spec": spec}, namespace))',
+            ),
+            Edit(
+                f"{API}/models/instance.py",
+                "        _EPOCH_STEP,\n        _EVIDENCE,\n        _GRANTED,\n        _GRANT_KEPT,\n        _CLOSED_KEPT,\n",
+                "        _GRANTED,\n",
+            ),
+        ),
+        (*_A, "sim:late-writes"),
+    ),
+    one(
+        "no grant without our finalizer on the HAService",
+        _OWNERSHIP,
+        "    if not is_ours(service, SERVICE_FINALIZER):\n        return",
+        "    if False:\n        return",
+        *_S,
+    ),
+    one(
+        "no grant without our finalizer on the HAInstance",
+        _OWNERSHIP,
+        "    if instance is not None and not is_ours(instance, INSTANCE_FINALIZER):\n        return",
+        "    if False:\n        return",
+        *_S,
+    ),
+    one(
+        "no grant without our finalizer on the Host",
+        _MOVES,
+        "    if HOST_FINALIZER not in (known.metadata.finalizers or []):",
+        "    if False:",
+        *_S,
+    ),
+    one(
+        "nothing is granted to a host that is being removed",
+        _MOVES,
+        "    if known.metadata.deletion_timestamp is not None:",
+        "    if False:",
+        *_S,
+        f"{UNIT}/test_placement.py",
+    ),
+    one(
+        "the API server is asked once more for all that a grant stands on",
+        _OWNERSHIP,
+        "    return (is_there, stays, *holdings.needs(world, service, host))",
+        "    return ()",
+        *_S,
+        *_A,
+        UNIT,
+    ),
+    one(
+        "an edit is ordered only when all that it names is ours",
+        _INSTANCES,
+        "    if is_news and (waits := not_yet_ours(world, service, None, host)):",
+        "    if is_news and (waits := None):",
+        *_S,
+    ),
+    one(
+        "claims record the newest order that may name them",
+        _OWNERSHIP,
+        "        if found is None or found.uid != service.uid or _is_recorded(found, mine):",
+        "        if True:",
+        *_S,
+        UNIT,
+    ),
+    one(
+        "a claim is kept while an order that names it may be on its way",
+        _OWNERSHIP,
+        "    return instance is not None and owner.instance == instance.uid and owner.epoch > instance.spec.epoch",
+        "    return False",
+        *_S,
+        UNIT,
+    ),
+    one(
+        "a service goes only when the API server says that no instance is left",
+        _OWNERSHIP,
+        '    needs = (NoInstances(service.metadata.namespace or "", service.uid, what_for),)\n    why = f"{service.key} is deleted',
+        '    needs = ()\n    why = f"{service.key} is deleted',
+        *_S,
+        UNIT,
+    ),
+    one(
+        "what is deleted is named by UID and version",
+        _APPLY,
+        '            kind,\n            before.metadata.name,\n            before.metadata.namespace or "",\n            uid=before.uid,\n'
+        "            resource_version=before.metadata.resource_version,\n",
+        '            kind,\n            before.metadata.name,\n            before.metadata.namespace or "",\n',
+        *_A,
+    ),
+    one(
+        "a Lease is deleted by UID and version",
+        _APPLY,
+        "            uid=lease.uid,\n            resource_version=lease.resource_version,\n",
+        "",
+        *_A,
+        UNIT,
+    ),
+    one(
+        "a patch names the version that it was decided from",
+        _APPLY,
+        '        metadata = {**body.get("metadata", {}), "resourceVersion": version}',
+        '        metadata = {**body.get("metadata", {})}',
+        *_A,
+    ),
+    one(
+        "an instance without our finalizer gets no epoch",
+        _APPLY,
+        "        if action.spec.epoch > before.spec.epoch and INSTANCE_FINALIZER not in (before.metadata.finalizers or ()):",
+        "        if False:",
+        *_A,
+    ),
+    one(
+        "an instance's finalizer falls only when its last epoch is closed",
+        _INSTANCES,
+        "    if instance.spec.grant is None:\n        return Course((DeleteInstance(",
+        "    if True:\n        return Course((DeleteInstance(",
+        *_S,
+    ),
+    one(
+        "the first epoch waits for every live candidate's answer",
+        _FIRST,
+        "    return _unanswered(world, instance, unanswered) if unanswered else None",
+        "    return None",
+        *_S,
+        UNIT,
+    ),
+    one(
+        "the first epoch waits where something of it runs already",
+        _FIRST,
+        "    if session is None or answer is None or not answer.active:\n        return False",
+        "    if True:\n        return False",
+        *_S,
+    ),
+    one(
+        "the first epoch waits where an earlier life of it is not over",
+        _FIRST,
+        "    if known := next(filter(None, (_earlier(world, host, instance) for host in hosts)), None):\n        return known\n",
+        "",
+        *_S,
+    ),
+    one(
+        "what may run twice waits for nobody",
+        _FIRST,
+        "    if not instance.spec.exclusive:\n        return None\n    hosts",
+        "    hosts",
+        *_S,
+        "sim:swarm:100",
+    ),
+    one(
+        "of two orders of one epoch Down wins",
+        _ORDERS,
+        '    return entry.epoch, entry.want == "Down", entry.revision',
+        "    return entry.epoch, False, entry.revision",
+        *_S,
+        UNIT,
+    ),
+    one(
+        "an order of an older epoch never replaces a newer one",
+        _ORDERS,
+        '    return entry.epoch, entry.want == "Down", entry.revision',
+        '    return 0, entry.want == "Down", entry.revision',
+        *_S,
+        UNIT,
+    ),
+    one(
+        "absence is no information: an entry goes only when nothing of it is left there",
+        _ORDERS,
+        "        if uid in wanted.instances or entry.epoch > limits.get(uid, -1):",
+        "        if uid in wanted.instances:",
+        *_S,
+        UNIT,
+    ),
+    one(
+        "what nobody knows any more is ordered down where it runs",
+        f"{PLANNER}/leftovers.py",
+        "    downs |= {uid: order for uid, order in _from_reports(world, assignment) if uid not in current}\n",
+        "",
+        *_S,
+        "sim:swarm:200",
+    ),
+    one(
+        "orders and Lease of a removed host stay until nothing is open there",
+        f"{PLANNER}/removal.py",
+        "or held(world, name) or _is_open(world, name):",
+        "or held(world, name):",
+        *_S,
+        "sim:people",
+    ),
+    one(
+        "no target that can take it, no stop",
+        _MOVES,
+        "    obstacle = cannot_take(world, service, instance, found.host)\n    return Stay",
+        "    obstacle = None\n    return Stay",
+        *_S,
+    ),
+    one(
+        "a wish to move ends",
+        _MOVES,
+        "    if wish.expires and wish.expires[:_TO_THE_SECOND] < world.wall[:_TO_THE_SECOND]:",
+        "    if False:",
+        *_S,
+        f"{UNIT}/test_placement.py",
+    ),
+    one(
+        "nothing is told in HandsOff to do anything",
+        _INSTANCES,
+        "    if hands_off := _hands_off(world, grant.host):\n        return",
+        '    if hands_off := "":\n        return',
+        *_S,
+    ),
+    one(
+        "units stay secured while a service names them",
+        _ORDERS,
+        "    return wanted.secured | frozenset(assignment.spec.secured if wanted.keep_secured else before & wanted.named)",
+        "    return wanted.secured | frozenset(assignment.spec.secured if wanted.keep_secured else ())",
+        *_S,
+        "sim:labels",
+    ),
+    one(
+        "a unit belongs to one service",
+        f"{PLANNER}/claims.py",
+        '        yield ClaimKey("Unit", canonical_unit(resource.systemd.unit))',
+        "        pass",
+        f"{UNIT}/test_acceptance.py",
+        *_S,
+        quick=True,
+    ),
+    one(
+        "an address has one name, whatever its prefix",
+        f"{PLANNER}/claims.py",
+        "    return str(mapped or address)",
+        "    return cidr",
+        f"{UNIT}/test_acceptance.py",
+        *_S,
+    ),
+    one(
+        "what may run twice has no address",
+        f"{PLANNER}/acceptance.py",
+        "        if resource.virtual_ip and not service.exclusive:",
+        "        if False:",
+        f"{UNIT}/test_acceptance.py",
+        *_S,
+    ),
+    one(
+        "a replica that does not lead waits",
+        f"{CONTROL}/turns.py",
+        "        return max(due_s, standing.since_s + FOLLOWER_WAIT_S)",
+        "        return due_s",
+        f"{UNIT}/test_control_turns.py",
+    ),
+    one(
+        "one write at a time to each object",
+        f"{CONTROL}/turns.py",
+        "            elif subject.id not in self._under_way:",
+        "            else:",
+        f"{UNIT}/test_control_turns.py",
+    ),
+    one(
+        "a deleted UID never comes back",
+        f"{CONTROL}/mirror.py",
+        "        if meta.uid in self._dead:",
+        "        if False:",
+        f"{UNIT}/test_control_mirror.py",
+    ),
+    one(
+        "the picture of each object only goes forward",
+        f"{CONTROL}/mirror.py",
+        "        if known and meta.version <= known.version:",
+        "        if False:",
+        f"{UNIT}/test_control_mirror.py",
+    ),
+)

@@ -1,0 +1,268 @@
+"""Mutants of the agent and its drivers: sessions, journal, starts and stops (PROTOCOL 3 and 7)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .kinds import AGENT, DRIVERS, HOSTS, UNIT, Edit, Mutant, one
+
+_RULES: Final = f"{AGENT}/core/rules.py"
+_SESSIONS: Final = f"{AGENT}/core/sessions.py"
+_RUNNER: Final = f"{AGENT}/runner.py"
+_C: Final = (f"{UNIT}/test_agent_core.py", f"{UNIT}/test_agent_stories.py", f"{UNIT}/test_agent_trouble.py")
+_K: Final = (f"{UNIT}/test_agent_killed.py", f"{UNIT}/test_agent_stories.py", f"{UNIT}/test_agent_trouble.py")
+
+MUTANTS: Final[tuple[Mutant, ...]] = (
+    one(
+        "an entry is bound to its session",
+        _RULES,
+        "    if books.seq == 0 or order.session != books.session:",
+        "    if books.seq == 0:",
+        *_C,
+        "sim:reboots",
+    ),
+    one(
+        "an epoch that is over here is over for ever",
+        _RULES,
+        '    if record.closed:\n        return Ignored(f"epoch {order.epoch} is over here for ever")\n',
+        "",
+        *_C,
+    ),
+    one(
+        "Down is not taken back within an epoch",
+        _RULES,
+        '    if record.want == "Down":\n        return Ignored("it was told to stop, and that is not taken back within an epoch")\n',
+        "",
+        *_C,
+    ),
+    one(
+        "nothing starts after a seal",
+        _RULES,
+        '    if books.seal_seen:\n        return Refused(f"this session may start nothing any more',
+        '    if False:\n        return Refused(f"this session may start nothing any more',
+        *_C,
+        quick=True,
+    ),
+    one(
+        "a grant of an earlier session starts nothing",
+        _RULES,
+        '    if record.nonce != books.nonce:\n        return Refused("it was granted to an earlier session',
+        '    if False:\n        return Refused("it was granted to an earlier session',
+        *_C,
+    ),
+    one(
+        "nothing that was told to stop starts",
+        _RULES,
+        '    if record.want != "Up":\n        return Refused("it was told to stop")\n',
+        "",
+        *_C,
+    ),
+    one(
+        "a host that may run nothing exclusive runs nothing exclusive",
+        _RULES,
+        "    if record.exclusive and obstacle:",
+        "    if False:",
+        *_C,
+        f"{UNIT}/test_agent_keeping.py",
+    ),
+    one(
+        "nothing starts while the machine goes down",
+        _RULES,
+        "    if leaving:\n",
+        "    if False:\n",
+        *_C,
+        f"{UNIT}/test_agent_people.py",
+    ),
+    one(
+        "two instances that name one unit do not both run on a host",
+        _RULES,
+        "            for claim in sorted(mine & claims(other)):",
+        "            for claim in ():",
+        *_C,
+    ),
+    one(
+        "a sealed Lease is never taken",
+        _SESSIONS,
+        "        return Hold.WAIT if lease.seq < mine.seq else Hold.LOST",
+        "        return Hold.TAKE if lease.seq < mine.seq else Hold.LOST",
+        *_C,
+    ),
+    one(
+        "who finds its own Lease sealed stops",
+        _SESSIONS,
+        "        return Hold.LOST if lease.sealed else Hold.RENEW",
+        "        return Hold.WAIT if lease.sealed else Hold.RENEW",
+        *_C,
+        "sim:fencing",
+    ),
+    one(
+        "a new session supersedes every earlier one of its boot",
+        _SESSIONS,
+        "    return tuple(known)[-SUPERSEDES_MOST:]",
+        "    return tuple(known)[-1:]",
+        *_C,
+    ),
+    one(
+        "seq only grows",
+        _SESSIONS,
+        "    seq = books.seq or max(stored.seq, books.earlier_seq) + 1",
+        "    seq = books.seq or max(stored.seq, books.earlier_seq)",
+        *_C,
+    ),
+    one(
+        "a session of another machine is not overwritten",
+        _SESSIONS,
+        "    if stored.machine_uuid != machine_uuid:",
+        "    if False:",
+        *_C,
+    ),
+    one(
+        "an overtaken session stops",
+        _SESSIONS,
+        "    if books.seq and stored.seq >= books.seq:",
+        "    if False:",
+        *_C,
+    ),
+    one(
+        "a journal that cannot be trusted stops everything first",
+        _SESSIONS,
+        "    **{(Kept.BROKEN, inventory): Start.STOP_ALL for inventory in Inventory},",
+        "    **{(Kept.BROKEN, inventory): Start.OPEN for inventory in Inventory},",
+        *_C,
+    ),
+    one(
+        "a lost journal stops what the inventory lists",
+        _SESSIONS,
+        "    **{(kept, Inventory.THIS_BOOT): Start.STOP_ALL for kept in (Kept.ABSENT, Kept.OTHER_BOOT)},",
+        "    **{(kept, Inventory.THIS_BOOT): Start.OPEN for kept in (Kept.ABSENT, Kept.OTHER_BOOT)},",
+        *_C,
+    ),
+    one(
+        "leftovers are stopped before a session is opened",
+        _SESSIONS,
+        "    return Start.STOP_ALL if leftovers and start is Start.OPEN else start",
+        "    return start",
+        *_C,
+    ),
+    one(
+        "it is asked once more at the moment of the start",
+        _RUNNER,
+        "            if may_start and (refused := self._refused(record, books)):",
+        "            if False and (refused := self._refused(record, books)):",
+        *_K,
+        f"{UNIT}/test_agent_core.py",
+        f"{UNIT}/test_agent_people.py",
+        "sim:agents",
+        "sim:fencing",
+    ),
+    one(
+        "the inventory lists what is started, before it is",
+        _RUNNER,
+        "        await self._tools.journal.cover(self.uid, resources)\n        # After a restart",
+        "        # After a restart",
+        *_K,
+    ),
+    one(
+        "Released comes after the verified stop",
+        f"{AGENT}/core/telling.py",
+        "        released=record.closed,",
+        '        released=record.closed or record.want == "Down",',
+        *_K,
+        "sim:moves",
+    ),
+    Mutant(
+        "Released comes after the own record",
+        (
+            Edit(
+                f"{AGENT}/journal.py",
+                "            if new is not self.books and new != self.books:\n                await self._write(new)",
+                "            if new is not self.books and new != self.books:\n"
+                "                self._books = new\n"
+                "                self._late = asyncio.create_task(self._write_later())",
+            ),
+            Edit(
+                f"{AGENT}/journal.py",
+                "    async def _write(self, books: Books) -> None:",
+                "    async def _write_later(self) -> None:\n"
+                "        await asyncio.sleep(1.0)\n"
+                "        await self._write(self.books)\n\n"
+                "    async def _write(self, books: Books) -> None:",
+            ),
+        ),
+        (*_K, "sim:agents"),
+    ),
+    Mutant(
+        "a session is superseded only when everything exclusive of it has stopped",
+        (
+            Edit(
+                f"{AGENT}/supervisor.py",
+                "        while left := _may_still_run(self._journal.books):",
+                "        while left := list[str]():",
+            ),
+            Edit(f"{AGENT}/core/books.py", "        assert not exclusive,", "        assert True,"),
+        ),
+        (*_K, "sim:fencing"),
+    ),
+    one(
+        "a stop that failed is no stop",
+        _RUNNER,
+        "        self._stop_note = await work.take_down(self._tools.hands, self.record.resources)\n        try:",
+        "        try:\n            self._stop_note = await work.take_down(self._tools.hands, self.record.resources)\n"
+        "        except StopFailed:\n            pass\n        try:",
+        *_K,
+        f"{UNIT}/test_agent_core.py",
+    ),
+    one(
+        "a session whose Lease is lost is over",
+        f"{AGENT}/heartbeat.py",
+        "                    self._on_lost(why_lost(known, session))",
+        "                    pass",
+        *_K,
+        *_C,
+    ),
+    one(
+        "what is altered is not trusted",
+        f"{AGENT}/journal.py",
+        "    if not newline or _check_sum(body) != check_sum:",
+        "    if not newline:",
+        *_K,
+    ),
+    # --- drivers --------------------------------------------------------------------------------------------------
+    one(
+        "every candidate's unit waits for a gate",
+        f"{DRIVERS}/units.py",
+        '        f"ConditionPathExists={gate}",\n',
+        "",
+        f"{UNIT}/test_drivers_units.py",
+        quick=True,
+    ),
+    one(
+        "systemd does not restart a unit by itself",
+        f"{DRIVERS}/units.py",
+        '        lines += ["[Service]", "Restart=no"]',
+        "        pass",
+        f"{UNIT}/test_drivers_units.py",
+    ),
+    one(
+        "the host's own units are nobody's",
+        f"{DRIVERS}/units.py",
+        "    if any(fnmatchcase(unit, pattern) for pattern in _FORBIDDEN):",
+        "    if False:",
+        f"{UNIT}/test_drivers_units.py",
+    ),
+    one(
+        "a stop is proven by an empty control group",
+        f"{DRIVERS}/down.py",
+        "    return down and not any(cgroups.populated(group) for group in groups)",
+        "    return down",
+        f"{HOSTS}/test_drivers_host.py",
+    ),
+    one(
+        "the gate shuts before the stop",
+        f"{DRIVERS}/units.py",
+        "        self.gate(unit).unlink(missing_ok=True)",
+        "        pass",
+        f"{UNIT}/test_drivers_units.py",
+        f"{HOSTS}/test_drivers_host.py",
+    ),
+)

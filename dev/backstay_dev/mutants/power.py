@@ -1,0 +1,236 @@
+"""Mutants of silence and power: who is suspected, sealed and cut off, and who is not (PROTOCOL 4)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .kinds import API, CONTROL, PLANNER, STORIES, UNIT, Edit, Mutant, one
+
+_LIVENESS: Final = f"{PLANNER}/liveness.py"
+_FENCES: Final = f"{PLANNER}/fences.py"
+_SESSIONS: Final = f"{PLANNER}/sessions.py"
+_BUDGET: Final = f"{PLANNER}/budget.py"
+_L: Final = (f"{UNIT}/test_planner_liveness.py", f"{STORIES}/test_promises.py", f"{STORIES}/test_faults.py")
+_P: Final = (
+    f"{STORIES}/test_promises.py",
+    f"{STORIES}/test_faults.py",
+    f"{STORIES}/test_edges.py",
+    f"{UNIT}/test_planner_liveness.py",
+    f"{STORIES}",
+)
+
+MUTANTS: Final[tuple[Mutant, ...]] = (
+    one(
+        "silence is three periods",
+        f"{API}/promise.py",
+        "SILENT_RENEWALS: Final = 3.0",
+        "SILENT_RENEWALS: Final = 2.0",
+        *_L,
+        "sim:swarm:60",
+    ),
+    one(
+        "fewer than half of all may be lost at once",
+        _LIVENESS,
+        "        return len(self.lost) > 1 and 2 * len(self.lost) >= self.hosts",
+        "        return len(self.lost) > 1 and len(self.lost) >= self.hosts",
+        *_L,
+        quick=True,
+    ),
+    one(
+        "a storm is measured by the hosts that lived",
+        _LIVENESS,
+        "    return Storm(lost, len(living | lost))",
+        "    return Storm(lost, len(world.hosts))",
+        *_L,
+    ),
+    one(
+        "what was sealed counts for the whole window",
+        _LIVENESS,
+        "        return world.now_s - since_s < world.settings.storm_window_s\n",
+        "        return False\n",
+        *_L,
+    ),
+    one(
+        "own trouble first: nobody is suspected while our own path is away",
+        _LIVENESS,
+        "    if not own.healthy:\n        return False\n",
+        "",
+        *_L,
+    ),
+    one(
+        "after our own trouble more than half must renew first",
+        _LIVENESS,
+        "    return 2 * len(own.renewed_since & own.lived_before) > len(own.lived_before)",
+        "    return True",
+        *_L,
+    ),
+    Mutant(
+        "silence is counted from when it could be heard",
+        (
+            Edit(
+                _LIVENESS,
+                "    return world.now_s - max(seen.first_seen_s, world.own_path.recovered_s)",
+                "    return world.now_s - seen.first_seen_s",
+            ),
+            Edit(
+                _LIVENESS,
+                "    own = world.own_path\n    if not own.healthy:",
+                "    own = world.own_path\n    return True\n    if not own.healthy:",
+            ),
+            Edit(
+                f"{CONTROL}/mirror.py",
+                "            self.world.leases[host] = replace(seen, first_seen_s=now_s)",
+                "            pass",
+            ),
+        ),
+        (f"{UNIT}/test_planner_liveness.py", "sim:outages"),
+    ),
+    one(
+        "only a renewal moves the clock of silence, no other write of the Lease",
+        f"{CONTROL}/mirror.py",
+        "    first_seen_s = before.first_seen_s if _count(old) == _count(lease) else now_s",
+        "    first_seen_s = now_s",
+        f"{UNIT}/test_control_mirror.py",
+    ),
+    one(
+        "the storm guard holds back Off after the seal too",
+        _FENCES,
+        "    if held_back(world, guard, host) is None and has_device(world, host):",
+        "    if has_device(world, host):",
+        *_P,
+        "sim:swarm:150",
+    ),
+    one(
+        "the guard is asked before a seal",
+        _FENCES,
+        "    if why is None or held_back(world, guard, host) is not None:",
+        "    if why is None:",
+        *_P,
+    ),
+    one(
+        "nobody is fenced in HandsOff",
+        _FENCES,
+        '    if is_hands_off(world, host):\n        return f"{host} is in maintenance (HandsOff): nobody is fenced"\n',
+        "",
+        *_P,
+    ),
+    one(
+        "only who holds something exclusive is touched",
+        _FENCES,
+        "    if not holds_exclusively(world, host, seen.lease.holder):\n        return []\n    if state.is_late:",
+        "    if state.is_late:",
+        *_P,
+    ),
+    one(
+        "who renews again is left alone",
+        _FENCES,
+        '        return _take_back(world, host, f"{host} has renewed its Lease: it was a false alarm")\n',
+        "        return []\n",
+        *_P,
+    ),
+    one(
+        "an Off is never weakened to a look",
+        _FENCES,
+        '    return want != request.spec.want and not (want == "Observe" and request.spec.want == "Off")',
+        "    return want != request.spec.want",
+        *_P,
+        "tests/property",
+    ),
+    one(
+        "a read that says off leads straight to the seal",
+        _FENCES,
+        '    if _is_read_off(request):\n        return f"{host} is late, and its power was read off"\n',
+        "",
+        *_P,
+    ),
+    one(
+        "power is cut only where somebody could take over",
+        _FENCES,
+        "    if host in guard.left_alone:\n        return guard.left_alone[host]\n",
+        "",
+        *_P,
+        quick=True,
+    ),
+    one(
+        "what was read before a false alarm says nothing of the next",
+        _FENCES,
+        '    return request is not None and request.status.power == "Off" and request.spec.want != "Withdrawn"',
+        '    return request is not None and request.status.power == "Off"',
+        *_P,
+        "sim:fencing",
+    ),
+    one(
+        "a request whose on is owed stays",
+        _FENCES,
+        '    return any(attempt.action == "off" and attempt.ours for attempt in request.status.attempts)',
+        "    return False",
+        *_P,
+        f"{UNIT}/test_fencer_on_again.py",
+        "sim:people",
+        "sim:swarm:200",
+    ),
+    one(
+        "the budget counts every fence",
+        _BUDGET,
+        "    room = size - sum(len(ages) for ages in spent.values())",
+        "    room = size - len(spent)",
+        *_L,
+        *_P,
+    ),
+    one(
+        "a host that was fenced lately is left alone for longer each time",
+        _BUDGET,
+        "    if _pause_s(world, ages) > 0:",
+        "    if False:",
+        *_L,
+        *_P,
+    ),
+    one(
+        "a person's word costs no budget",
+        _BUDGET,
+        "    return request.spec.confirm is None and not was_off_anyway",
+        "    return not was_off_anyway",
+        *_L,
+        *_P,
+    ),
+    one(
+        "a sealed Lease opens only for a newer session",
+        _SESSIONS,
+        "    if lease.sealed and session is not None and session.seq > lease.seq:",
+        "    if lease.sealed and session is not None:",
+        *_P,
+        "tests/property",
+    ),
+    one(
+        "a grant goes only to a session that holds its Lease",
+        _SESSIONS,
+        "    holds = seen.lease.holder == session.ref.text and seen.lease.seq == session.seq and seen.lease.renewal > 0",
+        "    holds = True",
+        *_P,
+        "tests/property",
+    ),
+    one(
+        "a Lease that was reopened and never renewed holds nothing",
+        _SESSIONS,
+        "seen.lease.seq == session.seq and seen.lease.renewal > 0",
+        "seen.lease.seq == session.seq",
+        *_P,
+        "tests/property",
+    ),
+    one(
+        "a grant goes only to a quiet host",
+        _SESSIONS,
+        "    if session is None or seen is None or of_host(world, host) is not Liveness.QUIET:",
+        "    if session is None or seen is None:",
+        *_P,
+        "tests/property",
+    ),
+    one(
+        "a sealed Lease that somebody deletes comes back sealed",
+        _SESSIONS,
+        "    if sealed is not None and (last is None or sealed.seq >= last.seq):",
+        "    if False:",
+        *_P,
+        "sim:swarm:100",
+    ),
+)

@@ -1,0 +1,78 @@
+"""Mutants of what is written and read: Leases, schemas and their rules (PROTOCOL 2)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .kinds import API, UNIT, Mutant, one
+
+_LEASE: Final = f"{API}/lease.py"
+_INSTANCE: Final = f"{API}/models/instance.py"
+_M: Final = (
+    f"{UNIT}/test_admission.py",
+    f"{UNIT}/test_models.py",
+    f"{UNIT}/test_schema.py",
+    f"{UNIT}/test_generated.py",
+)
+
+MUTANTS: Final[tuple[Mutant, ...]] = (
+    one(
+        "a Lease is written by compare-and-swap",
+        _LEASE,
+        '        metadata["resourceVersion"] = lease.resource_version',
+        '        metadata.pop("resourceVersion", None)',
+        f"{UNIT}/test_control_apply.py",
+        f"{UNIT}/test_agent_trouble.py",
+        UNIT,
+    ),
+    one(
+        "an older session in the Lease proves nothing",
+        _LEASE,
+        "    return (lease.holder == holder and lease.sealed) or lease.seq > seq",
+        "    return (lease.holder == holder and lease.sealed) or lease.holder != holder",
+        f"{UNIT}/test_planner_evidence.py",
+        f"{UNIT}/test_fencer_stories.py",
+        "tests/stories",
+        "tests/property",
+    ),
+    one(
+        "only a seal or a newer session ends a session",
+        _LEASE,
+        "    return (lease.holder == holder and lease.sealed) or lease.seq > seq",
+        "    return lease.holder == holder or lease.seq > seq",
+        f"{UNIT}/test_planner_evidence.py",
+        f"{UNIT}/test_fencer_stories.py",
+    ),
+    one(
+        "the schema: epochs grow by one",
+        _INSTANCE,
+        "    lambda old, new: new.epoch in (old.epoch, old.epoch + 1),",
+        "    lambda old, new: True,",
+        *_M,
+        UNIT,
+    ),
+    one(
+        "the schema: what is exclusive needs real evidence",
+        _INSTANCE,
+        '    lambda s: s.closed is None or s.closed.evidence != "NotExclusive" or not s.exclusive,',
+        "    lambda s: True,",
+        *_M,
+        UNIT,
+    ),
+    one(
+        "the schema: a grant does not change within its epoch",
+        _INSTANCE,
+        "            new.grant == old.grant\n",
+        "            True\n",
+        *_M,
+        UNIT,
+    ),
+    one(
+        "the schema: evidence is never taken back",
+        _INSTANCE,
+        "        old.closed is None\n        or (new.closed is not None",
+        "        True\n        or (new.closed is not None",
+        *_M,
+        UNIT,
+    ),
+)

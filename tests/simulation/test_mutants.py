@@ -1,0 +1,33 @@
+"""Broken variants of our own code are found: the quick ones here, all of them by `make mutants`."""
+
+import pytest
+
+from backstay_dev.mutants.catalogue import MUTANTS
+from backstay_dev.mutants.judge import judge, misfits
+from backstay_dev.mutants.kinds import Mutant, one
+
+
+@pytest.mark.parametrize("mutant", [each for each in MUTANTS if each.is_quick], ids=lambda each: each.sentence)
+def test_a_broken_variant_of_our_own_code_is_found(mutant: Mutant) -> None:
+    assert judge(mutant).found_by, "nothing found it"
+
+
+def test_every_mutant_still_fits_the_code() -> None:
+    assert [sentence for mutant in MUTANTS for sentence in misfits(mutant)] == []
+
+
+def test_every_sentence_is_bent_by_one_mutant_only_and_there_are_many() -> None:
+    assert len(MUTANTS) >= 60 and len({mutant.sentence for mutant in MUTANTS}) == len(MUTANTS)
+
+
+def test_what_changes_nothing_is_found_by_nothing() -> None:
+    """Or a net that always speaks would be green as well."""
+    harmless = one(
+        "nothing",
+        "operator/backstay_operator/planner/liveness.py",
+        '"""It renewed not long ago."""',
+        '"""It renewed lately."""',
+        "tests/unit/test_planner_liveness.py",
+        "sim:moves:2",
+    )
+    assert judge(harmless).found_by == ""
