@@ -7,6 +7,7 @@ one object, and the rules on a change of it. The contract tests hold it against 
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final, get_args
@@ -45,13 +46,35 @@ def admit(kind: Kind[Any], old: Raw | None, new: Raw) -> str | None:
         wanted = _strictly(model, new)
     except ValidationError as error:
         return "; ".join(_sentence(detail) for detail in error.errors(include_url=False))
-    if old is None:
-        return None
-    try:
-        present = model.from_wire(old)
-    except ValidationError:
-        return None  # stored under an older schema: a change cannot be judged by what is no object to us
-    return next(_broken_transitions(present, wanted, ()), None)
+    if old is not None:
+        try:
+            present = _read_before(model, old) or model.from_wire(old)
+        except ValidationError:
+            return None  # stored under an older schema: a change cannot be judged by what is no object to us
+        if why := next(_broken_transitions(present, wanted, ()), None):
+            return why
+    _remember(new, wanted)
+    return None
+
+
+_MOST_REMEMBERED: Final = 1024
+_remembered: OrderedDict[tuple[int, int], tuple[Any, Any, Object]] = OrderedDict()
+"""What was admitted lately, by its own spec and status (which are kept, so that nothing else can be at their place)."""
+
+
+def _remember(raw: Raw, read: Object) -> None:
+    spec, status = raw.get("spec"), raw.get("status")
+    _remembered[id(spec), id(status)] = (spec, status, read)
+    if len(_remembered) > _MOST_REMEMBERED:
+        _remembered.popitem(last=False)
+
+
+def _read_before(model: type[Object], raw: Raw) -> Object | None:
+    """What is stored was read when it was admitted: bodies are never altered, only replaced."""
+    spec, status = raw.get("spec"), raw.get("status")
+    found = _remembered.get((id(spec), id(status)))
+    is_it = found is not None and found[0] is spec and found[1] is status and type(found[2]) is model
+    return found[2] if found is not None and is_it else None
 
 
 def _strictly(model: type[Object], raw: Raw) -> Object:
@@ -79,15 +102,22 @@ def _broken_transitions(old: Model, new: Model, path: tuple[str, ...]) -> Iterat
     for rule in new.rules:
         if rule.is_transition and not rule.check(old, new):
             yield f"{'.'.join(path)}: {rule.message}"
-    for name in type(new).model_fields:
+    for name, key in _places(type(new)):
         before, after = getattr(old, name), getattr(new, name)
         if isinstance(before, Model) and isinstance(after, Model):
             yield from _broken_transitions(before, after, (*path, name))
-        elif key := _list_key(type(new).model_fields[name].annotation, type(new).model_fields[name].metadata):
+        elif key:
             known = {getattr(item, key): item for item in before or ()}
             for item in after or ():
                 if getattr(item, key) in known:
                     yield from _broken_transitions(known[getattr(item, key)], item, (*path, name))
+
+
+@cache
+def _places(model: type[Model]) -> tuple[tuple[str, str], ...]:
+    """All fields; with each that is a list whose items are known by a key, that key."""
+    fields = model.model_fields.items()
+    return tuple((name, _list_key(field.annotation, field.metadata)) for name, field in fields)
 
 
 @cache

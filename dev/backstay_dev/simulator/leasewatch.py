@@ -65,7 +65,9 @@ class LeaseWatch:
         for lease in (old, new):
             if lease.holder and not lease.sealed:
                 self.held_s[lease.holder] = _now_s()
-        if new.sealed and not old.sealed:
+        if new.sealed and change.before is None:
+            self.sealed[new.holder] = _now_s()  # made again as it was: nobody was taken for silent
+        elif new.sealed and not old.sealed:
             self._seal(change.actor, old, held_exclusively_s(old.holder))
             self.on_seal(old.host, old.holder, (old.host, old.holder) not in self.read_off)
             self.sealed[old.holder] = _now_s()

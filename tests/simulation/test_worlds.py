@@ -1,0 +1,289 @@
+"""Written worlds: faults that were found once, each as the shortest story that shows it, on production's own loops."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from backstay_api.kinds import LEASES, Raw
+from backstay_api.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS, HOSTS
+from backstay_dev.simulator.processes import SimulationLoop
+from backstay_dev.simulator.settle import stuck
+from backstay_dev.simulator.shapes import NAMESPACE, HostShape, ServiceShape, Shape
+from backstay_dev.simulator.world import World
+from backstay_dev.virtualtime import wind_up
+
+Story = Callable[[World], Awaitable[None]]
+WEB = ServiceShape("web")
+LOG = ServiceShape("log", is_exclusive=False)
+ADDRESSED = ServiceShape("web", addresses=("192.0.2.10",))
+ADDRESS: Raw = {"name": "address-0", "virtualIP": {"address": "192.0.2.10/24"}}
+TWO, THREE = (HostShape(),) * 2, (HostShape(),) * 3
+
+
+def tell(shape: Shape, story: Story) -> World:
+    """Live through it; what the monitor says fails the test, with the story."""
+    loop = SimulationLoop(seed=1, limit_s=3600)
+    asyncio.set_event_loop(loop)
+    world = World(shape, seed=1, loop=loop)
+
+    async def all_of_it() -> None:
+        world.build()
+        await asyncio.sleep(8)
+        await story(world)
+        world.end()
+
+    try:
+        loop.run_until_complete(all_of_it())
+        wind_up(loop)
+    finally:
+        asyncio.set_event_loop(None)
+    assert world.accusations == [], "\n".join(world.story.lines[-60:])
+    return world
+
+
+async def rest(world: World, *, within_s: float = 60.0) -> None:
+    """Until all is as it should be."""
+    for _ in range(int(within_s)):
+        await asyncio.sleep(1)
+        if not stuck(world):
+            return
+    for line in stuck(world):
+        world.accuse(f"STUCK: {line}")
+
+
+def unit(name: str) -> Raw:
+    return {"name": name, "systemd": {"unit": f"{name}.service"}}
+
+
+def edit(world: World, name: str, *resources: Raw) -> None:
+    world.patch(HA_SERVICES, (NAMESPACE, name), {"spec": {"resources": list(resources)}})
+
+
+def holder(world: World, instance: str) -> str:
+    body = world.get(HA_INSTANCES, (NAMESPACE, instance))
+    assert body is not None
+    return str(body["spec"]["grant"]["host"])
+
+
+def test_an_address_that_is_edited_away_and_back_is_never_up_twice() -> None:
+    """The follower hears of claims late; every other kind it hears at once (F4)."""
+
+    async def story(world: World) -> None:
+        world.launch("operator-b")
+        await asyncio.sleep(5)
+        thief = ServiceShape("thief", addresses=("192.0.2.10",))
+        world.know(thief)
+        world.create_service(thief)
+        await asyncio.sleep(5)
+        world.network.lag_s["operator-b", "resourceclaims.backstay.dev"] = 25.0
+        edit(world, "web", unit("web"))
+        await asyncio.sleep(1.2)
+        edit(world, "web", unit("web"), ADDRESS)
+        await asyncio.sleep(40)
+
+    tell(Shape(TWO, 1, (ADDRESSED,)), story)
+
+
+def test_a_service_that_is_edited_to_name_anothers_unit_does_not_get_it() -> None:
+    """F10: the older service names the unit that the younger one runs."""
+
+    async def story(world: World) -> None:
+        db = ServiceShape("db")
+        world.know(db)
+        world.create_service(db)
+        await asyncio.sleep(8)
+        edit(world, "web", unit("web"), unit("db"))
+        await asyncio.sleep(10)
+        assert len(world.monitor.active["db"]) == 1
+
+    tell(Shape(TWO, 2, (WEB,)), story)
+
+
+def test_a_unit_is_not_given_on_while_a_lost_host_may_run_it() -> None:
+    """F10b: the holder is cut off and has no device; its service then names another unit, and the next one wants the old."""
+
+    async def story(world: World) -> None:
+        young = ServiceShape("young")
+        world.know(young)
+        world.create_service(young)
+        edit(world, "young", unit("web"))
+        await asyncio.sleep(5)
+        world.cut(holder(world, "web-0"), "silent")
+        await asyncio.sleep(5)
+        edit(world, "web", unit("web-extra"))
+        await asyncio.sleep(20)
+
+    tell(Shape((HostShape(devices="none"),) * 2, 2, (WEB,)), story)
+
+
+def test_a_host_that_leaves_the_pool_does_not_start_its_enabled_unit_at_its_next_boot() -> None:
+    """F20."""
+
+    async def story(world: World) -> None:
+        others = [name for name in world.machines if name != holder(world, "web-0")]
+        world.patch(HA_SERVICES, (NAMESPACE, "web"), {"spec": {"placement": {"hosts": {"matchLabels": {"pool": "a"}}}}})
+        await asyncio.sleep(5)
+        world.patch(HOSTS, ("", others[0]), {"metadata": {"labels": {"pool": "b"}}})
+        await asyncio.sleep(15)
+        machine = world.machines[others[0]]
+        machine.lose_power("it reboots")
+        await asyncio.sleep(1)
+        machine.gain_power("it has rebooted")
+        await asyncio.sleep(30)
+
+    tell(Shape(THREE, 1, (WEB,), is_packaged=True), story)
+
+
+def test_what_may_run_twice_is_stopped_where_it_runs_on_after_its_service_was_deleted() -> None:
+    """F22: deleted while its host is silent; the host comes back in the same session."""
+
+    async def story(world: World) -> None:
+        host = holder(world, "log-0")
+        world.cut(host, "silent")
+        await asyncio.sleep(8)
+        world.delete(HA_SERVICES, (NAMESPACE, "log"))
+        await asyncio.sleep(10)
+        world.heal(host)
+        await rest(world)
+        world.create_service(LOG)
+        await rest(world)
+
+    tell(Shape(TWO, 2, (LOG,)), story)
+
+
+def test_a_host_that_is_removed_and_added_again_still_hears_what_it_was_told_to_stop() -> None:
+    """F23: the order Down stands in an object that goes with its host."""
+
+    async def story(world: World) -> None:
+        host = holder(world, "log-0")
+        world.freeze(f"agent-{host}")
+        await asyncio.sleep(8)
+        world.delete(HOSTS, ("", host))
+        await asyncio.sleep(5)
+        if world.get(HOSTS, ("", host)) is None:
+            world.add_host(host)
+        await asyncio.sleep(5)
+        world.thaw(f"agent-{host}")
+        await asyncio.sleep(5)
+        if world.get(HOSTS, ("", host)) is None:
+            world.add_host(host)
+        await rest(world)
+
+    tell(Shape(TWO, 2, (LOG,)), story)
+
+
+@pytest.mark.parametrize("what", ["lease", "host"])
+def test_a_seal_is_never_undone_whatever_is_deleted(what: str) -> None:
+    """F19, F23: the session that was sealed wakes after a person has deleted its Lease, or its Host."""
+
+    async def story(world: World) -> None:
+        host = holder(world, "web-0")
+        for bmc in world.bmcs_of(world.machines[host]):
+            bmc.ignores_off = True  # so that it lives to see its seal
+        world.cut(host, "silent")
+        await asyncio.sleep(10)
+        assert any(session.startswith(f"boot-{host}-") for session in world.monitor.leases.sealed)
+        world.delete(*((LEASES, ("backstay-hosts", host)) if what == "lease" else (HOSTS, ("", host))))
+        await asyncio.sleep(5)
+        if world.get(HOSTS, ("", host)) is None:
+            world.add_host(host)
+        await asyncio.sleep(5)
+        world.heal(host)
+        for bmc in world.bmcs_of(world.machines[host]):
+            bmc.mend()
+        await asyncio.sleep(20)
+
+    tell(Shape(THREE, 1, (WEB,)), story)
+
+
+def test_a_host_that_is_removed_while_it_is_cut_off_is_switched_on_again() -> None:
+    """Seed 4002769."""
+
+    async def story(world: World) -> None:
+        host = holder(world, "web-0")
+        world.cut(host, "silent")
+        while world.machines[host].is_on:
+            await asyncio.sleep(0.1)
+        world.delete(HOSTS, ("", host))
+        await asyncio.sleep(20)
+        if world.get(HOSTS, ("", host)) is None:
+            world.add_host(host)
+        world.heal(host)
+        await rest(world)
+
+    tell(Shape(THREE, 1, (WEB,)), story)
+
+
+def test_orders_that_a_person_deletes_and_a_lost_run_leave_nobody_stuck() -> None:
+    """F12 and F18."""
+
+    async def story(world: World) -> None:
+        host = holder(world, "web-0")
+        world.delete(HOST_ASSIGNMENTS, ("", host))
+        world.kill(f"agent-{host}")
+        world.machines[host].lose_run()
+        await rest(world, within_s=120)
+
+    tell(Shape(TWO, 1, (WEB, LOG)), story)
+
+
+def test_nobody_is_cut_off_where_nobody_could_take_over() -> None:
+    """F16: one host, and only its way to the API server is away."""
+
+    async def story(world: World) -> None:
+        world.cut("n1", "silent")
+        await asyncio.sleep(30)
+        assert world.machines["n1"].is_on
+        world.heal("n1")
+        await rest(world)
+
+    tell(Shape((HostShape(),), 1, (WEB,)), story)
+
+
+def test_boards_that_share_a_name_switch_off_nobody() -> None:
+    """F13: n1's device says n1's name, and feeds n2."""
+
+    async def story(world: World) -> None:
+        world.cut("n1", "silent")
+        await asyncio.sleep(30)
+        assert world.machines["n2"].is_on
+
+    tell(Shape((HostShape(names="twin"), HostShape(), HostShape()), 1, (WEB,)), story)
+
+
+def test_both_outlets_are_off_before_anybody_takes_over_and_on_again_after() -> None:
+    async def story(world: World) -> None:
+        host = holder(world, "web-0")
+        world.cut(host, "silent")
+        while world.machines[host].is_on:
+            await asyncio.sleep(0.1)
+        world.heal(host)
+        await rest(world)
+        assert all(world.machines[host].outlets.values())
+
+    tell(Shape((HostShape(devices="outlets"),) * 3, 1, (WEB,), fencers=2), story)
+
+
+def test_a_host_that_shall_stay_off_is_left_so() -> None:
+    async def story(world: World) -> None:
+        host = holder(world, "web-0")
+        world.cut(host, "silent")
+        await asyncio.sleep(90)
+        assert not world.machines[host].is_on
+        await rest(world)
+
+    tell(Shape((HostShape(after="StayOff"),) * 3, 1, (WEB,)), story)
+
+
+def test_a_storm_seals_nobody_and_ends_by_itself() -> None:
+    async def story(world: World) -> None:
+        for name in ("n1", "n2", "n3"):
+            world.cut(name, "silent")
+        await asyncio.sleep(30)
+        assert not world.monitor.leases.sealed
+        for name in ("n1", "n2", "n3"):
+            world.heal(name)
+        await rest(world)
+
+    tell(Shape((HostShape(),) * 4, 2, (WEB,)), story)
