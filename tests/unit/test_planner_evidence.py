@@ -44,6 +44,12 @@ def seal(world: World) -> None:
     world.leases["n1"] = replace(world.leases["n1"], lease=world.leases["n1"].lease.sealed_())
 
 
+def renew(world: World) -> None:
+    """A second after whatever happened before."""
+    world.now_s += 1.0
+    world.leases["n1"] = replace(world.leases["n1"], first_seen_s=world.now_s, moved_s=world.now_s)
+
+
 def silence(world: World, seconds: float) -> None:
     world.leases["n1"] = replace(world.leases["n1"], first_seen_s=world.now_s - seconds)
 
@@ -102,6 +108,11 @@ def sealed_and(**more: Any):
             None,
             id="superseded by another machine",
         ),
+        pytest.param(
+            lambda w: speak(w, bootID="boot-n1", nonce="x", seq=4, supersedes=["nonce-n1-5"]),
+            None,
+            id="superseded by a session that is not newer",
+        ),
         pytest.param(lambda w: speak(w, bootID="b2", nonce="x", seq=6), "Boot", id="another boot, a higher seq"),
         pytest.param(lambda w: speak(w, bootID="b0", nonce="x", seq=5), None, id="another boot, but not a higher seq"),
         pytest.param(lambda w: speak(w, bootID="b0", nonce="x", seq=4), None, id="an earlier boot: a stale report"),
@@ -122,6 +133,11 @@ def sealed_and(**more: Any):
             lambda w: (ask(w, confirm=True), hold(w, bootID="b2", nonce="x", seq=6)),
             "Manual",
             id="confirmed, and the Lease is in other hands",
+        ),
+        pytest.param(
+            lambda w: (ask(w, confirm=True), renew(w), seal(w)),
+            None,
+            id="confirmed, but it has renewed since, and was sealed later",
         ),
         pytest.param(lambda w: silence(w, 100.0), None, id="silence proves nothing"),
         pytest.param(seal, None, id="a seal proves nothing"),

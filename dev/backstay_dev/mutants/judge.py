@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from .kinds import ROOT, Mutant
+from .kinds import HOSTS, ROOT, Mutant
 
 ROOTS: Final = ("crds", "operator", "node-agent", "cli", "dev", "tests")
 LOOKED_AT: Final = (
@@ -47,15 +47,25 @@ def judge(mutant: Mutant, *, with_machines: bool = False) -> Verdict:
     with tempfile.TemporaryDirectory(prefix="backstay-mutant-") as name:
         folder = Path(name)
         break_copy(mutant, folder)
-        for killer in mutant.killers:
-            if killer.startswith("tests/e2e") and not with_machines:
-                continue
-            verdict = (
-                _simulated(mutant, killer, folder) if killer.startswith("sim:") else _tested(mutant, killer, folder)
-            )
+        for nets in _groups(mutant, with_machines=with_machines):
+            is_simulated = nets[0].startswith("sim:")
+            verdict = _simulated(mutant, nets[0], folder) if is_simulated else _tested(mutant, nets, folder)
             if verdict.found_by:
                 return verdict
     return Verdict(mutant, "")
+
+
+def _groups(mutant: Mutant, *, with_machines: bool) -> list[list[str]]:
+    """Its nets in their order; tests that follow each other are run by one process, which loads everything once."""
+    groups: list[list[str]] = []
+    for killer in mutant.killers:
+        if killer.startswith(HOSTS) and not with_machines:
+            continue
+        if groups and not killer.startswith("sim:") and not groups[-1][0].startswith("sim:"):
+            groups[-1].append(killer)
+        else:
+            groups.append([killer])
+    return groups
 
 
 def break_copy(mutant: Mutant, folder: Path) -> None:
@@ -78,14 +88,15 @@ def misfits(mutant: Mutant) -> list[str]:
     return [f"{mutant.sentence}: {edit.file} has it {count} times" for edit, count in counts if count != 1]
 
 
-def _tested(mutant: Mutant, killer: str, folder: Path) -> Verdict:
-    argv = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=line", killer]
+def _tested(mutant: Mutant, killers: list[str], folder: Path) -> Verdict:
+    files = list(dict.fromkeys(killers))
+    argv = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=line", *files]
     done = _run(argv, folder)
     if done.returncode == 0:
         return Verdict(mutant, "")
     found = _FAILED.search(done.stdout)
     assert found and done.returncode == 1, (
-        f"{mutant.sentence}: {killer} cannot be run:\n{done.stdout[-2000:]}{done.stderr[-500:]}"
+        f"{mutant.sentence}: {files} cannot be run:\n{done.stdout[-2000:]}{done.stderr[-500:]}"
     )
     return Verdict(mutant, found[1])
 
