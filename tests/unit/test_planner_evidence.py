@@ -9,6 +9,8 @@ import pytest
 
 from backstay_api.models import FenceRequest, HAInstance, HostAssignment
 from backstay_operator.planner.evidence import Evidence, Missing, closed, request_name
+from backstay_operator.planner.fences import fence_actions, guard
+from backstay_operator.planner.liveness import Storm
 from backstay_operator.planner.world import World
 from backstay_testing.worlds import a_service, a_world, an_instance, report, session
 
@@ -188,3 +190,11 @@ def test_requests_are_named_after_their_session() -> None:
     assert request_name("n1", grant.session) == request_name("n1", grant.session)
     assert request_name("n1", grant.session) != request_name("n1", other)
     assert request_name("n1", grant.session).startswith("n1-")
+
+
+def test_an_off_that_was_ordered_is_not_weakened_when_the_guard_closes_behind_it() -> None:
+    world, _ = scene()
+    seal(world)
+    ask(world)
+    in_a_storm = replace(guard(world), storm=Storm(frozenset({"n1", "n2"}), 2))
+    assert fence_actions(world, in_a_storm, "n1") == []

@@ -177,12 +177,26 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{STORIES}/test_faults.py",
         "sim:fencing",
     ),
-    one(
+    Mutant(
         "on only after the evidence is stored",
-        _CORE,
-        '    if not facts.proven or facts.after != "On" or facts.powered_on:',
-        '    if facts.after != "On" or facts.powered_on:',
-        *_F,
+        (
+            Edit(
+                _CORE,
+                "    if facts.proven:\n        return _next_on(facts)\n",
+                "    if facts.tried:\n        return _next_on(facts)\n",
+            ),
+            Edit(
+                _CORE,
+                '    if not facts.proven or facts.after != "On" or facts.powered_on:',
+                '    if facts.after != "On" or facts.powered_on:',
+            ),
+            Edit(
+                _WORKER,
+                "is_wanted = request.status.evidence is not None and self._may_be_on(request)",
+                "is_wanted = self._may_be_on(request)",
+            ),
+        ),
+        (*_F, "sim:fencing"),
     ),
     one(
         "a host that shall stay off stays off",
@@ -210,13 +224,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _CORE,
         "    fresh = [level for level in usable if not _has_failed(level, facts)]",
         "    fresh = usable",
-        *_F,
-    ),
-    one(
-        "what was read in a false alarm says nothing about the next",
-        _WORKER,
-        "            self._reads.clear()\n",
-        "            pass\n",
         *_F,
     ),
     Mutant(

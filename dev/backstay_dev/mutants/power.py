@@ -10,14 +10,13 @@ _LIVENESS: Final = f"{PLANNER}/liveness.py"
 _FENCES: Final = f"{PLANNER}/fences.py"
 _SESSIONS: Final = f"{PLANNER}/sessions.py"
 _BUDGET: Final = f"{PLANNER}/budget.py"
-_L: Final = (f"{UNIT}/test_planner_liveness.py", f"{STORIES}/test_promises.py", f"{STORIES}/test_faults.py")
-_P: Final = (
+_L: Final = (
+    f"{UNIT}/test_planner_liveness.py",
+    f"{STORIES}/test_power.py",
     f"{STORIES}/test_promises.py",
     f"{STORIES}/test_faults.py",
-    f"{STORIES}/test_edges.py",
-    f"{UNIT}/test_planner_liveness.py",
-    f"{STORIES}",
 )
+_P: Final = (f"{STORIES}/test_power.py", f"{UNIT}/test_planner_evidence.py", STORIES)
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
@@ -128,13 +127,21 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "        return []\n",
         *_P,
     ),
-    one(
+    Mutant(
         "an Off is never weakened to a look",
-        _FENCES,
-        '    return want != request.spec.want and not (want == "Observe" and request.spec.want == "Off")',
-        "    return want != request.spec.want",
-        *_P,
-        "tests/property",
+        (
+            Edit(
+                _FENCES,
+                '    return want != request.spec.want and not (want == "Observe" and request.spec.want == "Off")',
+                "    return want != request.spec.want",
+            ),
+            Edit(
+                _FENCES,
+                '        [] if request is not None and request.spec.want == "Off" else _want(',
+                "        _want(",
+            ),
+        ),
+        _P,
     ),
     one(
         "a read that says off leads straight to the seal",

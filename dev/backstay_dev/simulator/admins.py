@@ -66,6 +66,12 @@ def admin_stop(chaos: Chaos) -> None:
         machine.stop_unit(chaos.rng.choice(running))
 
 
+def clean_reboot(chaos: Chaos) -> None:
+    """`systemctl reboot`: what runs is stopped in order and released before the power goes; or the patience of systemd ends."""
+    machine = chaos.a_machine()
+    chaos.world.shut_down(machine, then=lambda: chaos.for_a_while(10.0, lambda: machine.gain_power("it has rebooted")))
+
+
 def _units(machine: Machine) -> list[str]:
     return sorted(name for name in machine.state.running if name.startswith("unit ") and name not in machine.by_hand)
 

@@ -372,6 +372,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
         admins.change_profile,
         admins.hands_off,
         admins.admin_stop,
+        admins.clean_reboot,
         admins.delete_assignment,
         admins.delete_lease,
         admins.delete_request,

@@ -171,7 +171,7 @@ PROFILES: Final[Mapping[str, Draw]] = {
         ["torn_journal", "full_disk", "agent_crash", "move", "bad_resource", "reboot", "hang"], every_s=1.0
     ),
     "labels": _aimed(["relabel", "select", "reboot", "edit", "move"], every_s=1.0, packaged=True),
-    "hands-off": _aimed(["hands_off", "admin_stop", "reboot", "agent_crash", "partition"], every_s=2.0),
+    "hands-off": _aimed(["hands_off", "admin_stop", "clean_reboot", "agent_crash", "partition"], every_s=2.0),
     "reboots": _aimed(
         ["reboot", "reboot", "partition", "watch_lag"], rates=Rates(stale_read=0.3, stale_s=20.0), every_s=1.5
     ),

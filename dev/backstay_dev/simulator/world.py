@@ -29,11 +29,12 @@ from .machines import Machine, ProcessDisk, ProcessHands, unit_of
 from .monitor import Monitor, Owned
 from .network import Network, ProcessApi, site_of
 from .powerwatch import PowerWatch
-from .processes import WORLD, Process, SimulationLoop
+from .processes import PROCESS, WORLD, Process, SimulationLoop
 from .shapes import DEVICES, NAMESPACE, HostShape, ServiceShape, Shape
 from .story import START_S, Story
 
 API: Final = "backstay.dev/v1alpha1"
+SYSTEMD_WAITS_S: Final = 90.0
 _PATH_TROUBLE_S: Final = 1.5
 """A way to the API that is cut for longer than this is one that the operator itself must have noticed."""
 
@@ -264,6 +265,24 @@ class World:
             self.later(boots_for_s, lambda: self._begin(agent))
         else:
             self.kill(agent)
+
+    def shut_down(self, machine: Machine, *, then: Callable[[], None]) -> None:
+        """The machine goes down in order: its agent is told and stops what it runs, for as long as systemd waits."""
+        process, agent = self.processes.get(f"agent-{machine.name}"), self.agents.get(machine.name)
+        if not machine.is_on or process is None or agent is None or not process.is_alive or process.is_frozen:
+            return
+        self.story.tell(machine.name, "goes down in order")
+        boots, context = machine.boots, WORLD.copy()
+        context.run(PROCESS.set, process)
+        leaving = self.loop.create_task(agent.shut_down("reboot"), context=context)
+
+        def go_down() -> None:
+            if machine.is_on and machine.boots == boots:
+                machine.lose_power("it has gone down in order")
+                then()
+
+        leaving.add_done_callback(lambda _: self.later(0.5, go_down), context=WORLD)
+        self.later(SYSTEMD_WAITS_S, go_down)
 
     def _boot_units(self, machine: Machine) -> None:
         """What systemd starts by itself. It is the service's own copy if the unit was marked here since the service exists: then
