@@ -23,6 +23,7 @@ from .heartbeat import Heartbeat
 from .journal import Found, Journal
 from .link import Link, Listeners
 from .runner import Tools
+from .standbys import held_units
 from .supervisor import ROUNDS_S, Supervisor
 
 log = logging.getLogger(__name__)
@@ -179,6 +180,7 @@ class Agent:
             instances=self.supervisor.reports(),
             standbys=self._standby_reports(),
             facts=self._settings.facts,
+            held=held_units(self._standbys.held),
         )
 
     def _standby_reports(self) -> dict[str, StandbyReport]:

@@ -33,16 +33,22 @@ async def bring_up(hands: Hands, resources: Sequence[RenderedResource], *, again
         await end_tasks(prepared)
 
 
-async def take_down(hands: Hands, resources: Sequence[RenderedResource]) -> None:
-    """Bottom to top; all of them, even if one cannot be stopped. Raises StopFailed with everything that could not."""
+async def take_down(hands: Hands, resources: Sequence[RenderedResource]) -> str:
+    """Bottom to top; all of them, even if one cannot be stopped. Returns what is to be said about it (what had to be killed).
+
+    Raises StopFailed with everything that could not be stopped.
+    """
     failures: list[str] = []
+    notes: list[str] = []
     for resource in reversed(resources):
         try:
-            await hands.driver(resource).stop(resource, timeout_s=limit_s(resource.timeouts.stop))
+            note = await hands.driver(resource).stop(resource, timeout_s=limit_s(resource.timeouts.stop))
+            notes += [f"{resource.name}: {note}"] if note else []
         except StopFailed as error:
             failures.append(f"{resource.name}: {error}")
     if failures:
         raise StopFailed("; ".join(failures))
+    return "; ".join(notes)
 
 
 def to_restart(resources: Sequence[RenderedResource], bad: set[str]) -> list[RenderedResource]:

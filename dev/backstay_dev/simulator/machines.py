@@ -136,9 +136,9 @@ class ProcessDriver(FakeDriver):
         self._process.must_live()
         await super().start(resource, timeout_s=timeout_s)
 
-    async def stop(self, resource: RenderedResource, *, timeout_s: float) -> None:
+    async def stop(self, resource: RenderedResource, *, timeout_s: float) -> str | None:
         self._process.must_live()
-        await super().stop(resource, timeout_s=timeout_s)
+        return await super().stop(resource, timeout_s=timeout_s)
 
 
 @dataclass

@@ -61,8 +61,14 @@ class Driver(Protocol):
     async def start(self, resource: RenderedResource, *, timeout_s: float) -> None:
         """Bring it up; returns when it is up. Raises StartFailed."""
 
-    async def stop(self, resource: RenderedResource, *, timeout_s: float) -> None:
-        """Bring it down; returns only when that is verified. Raises StopFailed."""
+    async def starts_by_itself(self, resource: RenderedResource) -> str | None:
+        """Why it would start at the next boot if `unsecure` were called now, and what to do; None if it would not. Raises StartFailed."""
+
+    async def stop(self, resource: RenderedResource, *, timeout_s: float) -> str | None:
+        """Bring it down; returns only when that is verified, and what is to be said about it (that it had to be killed).
+
+        Raises StopFailed.
+        """
 
     async def permit(self, resource: RenderedResource) -> None:
         """Let the host's admin start it by hand (maintenance mode HandsOff): open its gate, start nothing. Raises StartFailed."""
