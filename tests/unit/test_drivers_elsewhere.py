@@ -10,7 +10,7 @@ from backstay_agent.drivers import looks
 from backstay_agent.drivers.jobs import Acts, Asked, words
 from backstay_agent.drivers.looks import NoAnswer, look
 from backstay_agent.drivers.manager import waits_for_pid_file
-from backstay_agent.drivers.strays import scan
+from backstay_agent.drivers.strays import among, snapshot
 
 GROUP = "/system.slice/box.service"
 
@@ -26,7 +26,7 @@ def process(proc: Path, pid: int, parent: int, group: str, environment: str = ""
 
 
 def found(proc: Path) -> list[int]:
-    return sorted(stray.pid for stray in scan(["box.service"], [GROUP], proc=proc))
+    return sorted(stray.pid for stray in among(["box.service"], [GROUP], snapshot(proc), proc=proc))
 
 
 def test_strays_are_known_by_their_mark_or_their_parents(tmp_path: Path) -> None:

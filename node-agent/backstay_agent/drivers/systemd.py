@@ -8,7 +8,7 @@ successful job) and lives, a stop when everything the unit stands for is inactiv
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from typing import Final
@@ -38,6 +38,8 @@ CEILING_S: Final = 3600.0
 """How long a unit is waited for that wants to be waited for without end."""
 # Its last process is gone, and systemd has not said yet what that means.
 _SETTLE_S: Final = 0.2
+# All standbys of a host are looked at in one go, and one look at its processes does for all.
+_SCAN_AGE_S: Final = 3.0
 
 
 class SystemdDriver:
@@ -152,11 +154,11 @@ class SystemdDriver:
         A part is told as the unit that it is a part of."""
         units = [unit for unit in self._files.with_drop_in() if not run_is_intact or self._files.is_open(unit)]
         found: dict[str, RenderedResource] = {}
-        any_strays = bool(units) and bool(await self._strays_of(units))
+        processes = await strays.running() if units else {}
         for unit in units:
             properties = await self._manager.properties(unit)
             down = look_at.seen(unit, properties, asked=True).state in (State.STOPPED, State.FAILED)
-            if not down or (any_strays and await self._strays_of([unit])):
+            if not down or await strays.find([unit], group_names(unit, properties), processes=processes):
                 owner = self._files.owner(unit)
                 found.setdefault(owner, RenderedResource(name=f"leftover-{len(found)}", systemd=Systemd(unit=owner)))
         return list(found.values())
@@ -231,7 +233,7 @@ class SystemdDriver:
         """Everything that it stands for, and then everything that it has started elsewhere."""
         for member in standing.gated:
             self._files.shut_gate(member)
-        known = await self._strays_of(standing.members, standing) if _is_up(standing) else []
+        known = await strays.find(standing.members, _groups(standing)) if _is_up(standing) else []
         with self._manager.acts.on(standing.members):
             notes = await bring_all_down(self._manager, standing.triggers, timeout_s)
             rest = [member for member in standing.members if member not in standing.triggers]
@@ -257,12 +259,6 @@ class SystemdDriver:
             f"{standing.unit} had work outside of its control group: {', '.join(stray.words for stray in known[:5])}"
         ]
 
-    async def _strays_of(self, units: Iterable[str], standing: Standing | None = None) -> list[strays.Stray]:
-        units = list(units)
-        known = dict(standing.known) if standing else {unit: await self._manager.properties(unit) for unit in units}
-        groups = [name for unit in units for name in group_names(unit, known.get(unit, {}))]
-        return await strays.find(units, groups)
-
     # Looking
 
     async def _look(self, standing: Standing, *, asked: bool) -> Seen:
@@ -277,7 +273,8 @@ class SystemdDriver:
             # A socket that listens or a timer that waits runs nothing: that is what the gates are for.
             if state.state not in (State.STOPPED, State.FAILED) and part not in standing.triggers:
                 return Seen(State.UNKNOWN, f"{unit} is stopped, but {part}, a part of it, is not")
-        if left := await self._strays_of(standing.members, standing):
+        processes = await strays.running(max_age_s=_SCAN_AGE_S)
+        if left := await strays.find(standing.members, _groups(standing), processes=processes):
             return Seen(State.UNKNOWN, f"{unit} is stopped, but what it has started runs: {left[0].words}")
         return seen
 
