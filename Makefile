@@ -50,6 +50,13 @@ simulate: $(VENV)/ready ## the safety core under faults: make simulate SEEDS=300
 mutants: $(VENV)/ready ## broken variants of our own code, each of which the simulator must find
 	@$(PY) -m backstay_dev.simulate --mutants
 
+models: $(VENV)/ready ## the model checkers behind docs/protocol.md: every variant of the protocol (some 8 minutes)
+	@for model in claims units; do echo "models/$$model.py"; $(PY) models/$$model.py || exit 1; done
+	@command -v g++ >/dev/null || apt-get install --yes --quiet g++ >/dev/null
+	@mkdir -p build/models
+	@for model in lease_timing epochs failsafe protocol; do echo "models/$$model.cpp"; \
+	  g++ -std=c++17 -O2 -pthread models/$$model.cpp -o build/models/$$model && build/models/$$model || exit 1; done
+
 generate: $(VENV)/ready ## CRDs, plain classes and reference from the models, diagrams from the tables
 	$(PY) -m backstay_api.generate
 	$(PY) -m backstay_dev.diagrams
@@ -60,4 +67,4 @@ constraints: ## pin every dependency again, with hashes
 	  --no-emit-trusted-host --no-emit-find-links --no-header --no-annotate -o constraints.txt pyproject.toml
 	@sed -i -E '/^#/d; /^backstay @/d' constraints.txt
 
-.PHONY: help install system check test unit demo lab bench simulate mutants generate constraints
+.PHONY: help install system check test unit demo lab bench simulate mutants models generate constraints

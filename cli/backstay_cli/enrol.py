@@ -13,7 +13,16 @@ from pydantic import ValidationError
 from backstay_api import rbac
 from backstay_api.client import Api
 from backstay_api.errors import AlreadyExists, NotFound
-from backstay_api.kinds import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES, SERVICE_ACCOUNTS, Kind, Raw
+from backstay_api.kinds import (
+    CLUSTER_ROLE_BINDINGS,
+    CLUSTER_ROLES,
+    ROLE_BINDINGS,
+    ROLES,
+    SECRETS,
+    SERVICE_ACCOUNTS,
+    Kind,
+    Raw,
+)
 from backstay_api.lease import NAMESPACE
 from backstay_api.models import HAInstance, Host
 from backstay_api.models.base import GROUP
@@ -123,6 +132,8 @@ def wanted_for(
     return [
         Wanted(_HOSTS_RAW, host, False),
         Wanted(SERVICE_ACCOUNTS, {"metadata": dict(local)}, False),
+        # Tokens are bound to it: whoever deletes it ends them all, within seconds.
+        Wanted(SECRETS, {"metadata": dict(local), "type": rbac.IDENTITY_TYPE}, False),
         Wanted(CLUSTER_ROLES, {"metadata": dict(cluster_wide), "rules": rbac.agent(name)}, True),
         Wanted(
             CLUSTER_ROLE_BINDINGS,
@@ -230,7 +241,8 @@ def _next_steps(name: str) -> str:
     account = rbac.agent_account(name)
     return (
         f"\nNext, on a machine that may (the token is the host's password; an agent renews it by itself):\n"
-        f"  kubectl -n {NAMESPACE} create token {account} --duration=24h\n"
+        f"  kubectl -n {NAMESPACE} create token {account} --duration=24h"
+        f" --bound-object-kind=Secret --bound-object-name={account}\n"
         f"Put it on {name} as /etc/backstay/token (mode 0600), with the API server's address and CA in\n"
         f'  /etc/backstay/agent.json: {{"servers": ["https://…:6443"], "ca_file": "/etc/backstay/ca.crt",'
         f' "token_file": "/etc/backstay/token"}}\n'

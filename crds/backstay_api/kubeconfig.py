@@ -12,6 +12,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from backstay_api.transport import ApiConfig
 
@@ -73,8 +74,8 @@ def from_json(text: str) -> ApiConfig:
         raise NoConfig('the configuration needs "servers", a list of https addresses')
     if unknown := sorted(set(given) - allowed):
         raise NoConfig(f"unknown in the configuration: {', '.join(unknown)}; known: {', '.join(sorted(allowed))}")
-    if strange := [url for url in given["servers"] if not str(url).startswith(("https://", "http://"))]:
-        raise NoConfig(f"not the address of an API server: {strange[0]!r}; write https://host:port")
+    for url in given["servers"]:
+        _refuse_in_clear(str(url))
     return ApiConfig(**{**given, "servers": tuple(given["servers"])}, user_agent="backstay-agent")
 
 
@@ -91,12 +92,25 @@ def _official() -> tuple[Any, Any]:
     return importlib.import_module("kubernetes.client"), importlib.import_module("kubernetes.config")
 
 
+def _refuse_in_clear(url: str) -> None:
+    """Loopback too: what listens there (a proxy, a tunnel) need not be what an admin thinks."""
+    if urlsplit(url).scheme == "http":
+        raise NoConfig(
+            f"{url} is not encrypted: anybody on the way could read the token and say what shall run and be powered off; "
+            "write https://host:port, and name the CA"
+        )
+    if urlsplit(url).scheme != "https" or not urlsplit(url).hostname:
+        raise NoConfig(f"not the address of an API server: {url!r}; write https://host:port")
+
+
 def _from_official(found: Any) -> ApiConfig:
     if not found.verify_ssl:
         raise NoConfig(
             "insecure-skip-tls-verify is set in the kubeconfig: whoever powers hosts off must know which server says so; "
             "give the cluster's certificate-authority instead"
         )
+
+    _refuse_in_clear(found.host)
 
     def token() -> str:
         # Runs the package's refresh hook: exec plugins and a Pod's rotated token.

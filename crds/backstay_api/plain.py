@@ -1,14 +1,18 @@
 """The objects that an agent reads and writes, as plain dataclasses. Standard library only.
 
 Generated from `models/` by `python -m backstay_api.generate`: change the models, not this file.
-Lists are tuples here; what the API server has accepted is not checked again.
+Lists are tuples here. What comes from elsewhere is held against its SHAPE before it is read (`shapes.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, ClassVar, Literal, Self
+
+from .shapes import Field, Shape
+from .texts import clip
 
 __all__ = [
     "AgentSession",
@@ -108,6 +112,10 @@ class Meta:
 class Heartbeat:
     """How often the host renews its lease, and so how quickly its silence is noticed."""
 
+    SHAPE: ClassVar[Shape] = {
+        "profile": Field(of=("lab", "fast", "default", "tolerant")),
+        "renew": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
+    }
     profile: Literal["lab", "fast", "default", "tolerant"] = "default"
     renew: str | None = None
 
@@ -131,6 +139,11 @@ class Heartbeat:
 class SessionRef:
     """One boot of one host: what a grant is bound to."""
 
+    SHAPE: ClassVar[Shape] = {
+        "bootID": Field(of=str, required=True),
+        "nonce": Field(of=str, required=True),
+        "seq": Field(of=int, required=True, least=1),
+    }
     boot_id: str
     nonce: str
     seq: int
@@ -160,6 +173,9 @@ class SessionRef:
 class Systemd:
     """A unit of the host's systemd. It must not start by itself: the agent sees to that with a drop-in."""
 
+    SHAPE: ClassVar[Shape] = {
+        "unit": Field(of=str, required=True, pattern=r"^[A-Za-z0-9:_.\\@-]+\.(service|socket|target|timer|path)$"),
+    }
     unit: str
 
     @classmethod
@@ -178,6 +194,11 @@ class Systemd:
 class Command:
     """Programs that start, stop and check something; each runs in a transient unit of its own."""
 
+    SHAPE: ClassVar[Shape] = {
+        "start": Field(of=str, many="list", required=True),
+        "stop": Field(of=str, many="list", required=True),
+        "check": Field(of=str, many="list"),
+    }
     start: tuple[str, ...]
     stop: tuple[str, ...]
     check: tuple[str, ...] | None = None
@@ -204,6 +225,10 @@ class Command:
 class VirtualIP:
     """An address that clients use and that moves with the service."""
 
+    SHAPE: ClassVar[Shape] = {
+        "address": Field(of=str, required=True, pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$"),
+        "interface": Field(of=str, pattern=r"^[^/:\x00-\x20\x7f]+$"),
+    }
     address: str
     interface: str | None = None
 
@@ -227,6 +252,11 @@ class VirtualIP:
 class Timeouts:
     """How long each may take."""
 
+    SHAPE: ClassVar[Shape] = {
+        "start": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
+        "stop": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
+        "check": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
+    }
     start: str | None = None
     stop: str | None = None
     check: str | None = None
@@ -254,6 +284,10 @@ class Timeouts:
 class TcpSocket:
     """Good if a connection can be opened."""
 
+    SHAPE: ClassVar[Shape] = {
+        "port": Field(of=int, required=True, least=1, most=65535),
+        "host": Field(of=str),
+    }
     port: int
     host: str | None = None
 
@@ -277,6 +311,10 @@ class TcpSocket:
 class HttpHeader:
     """One header of a probe's request."""
 
+    SHAPE: ClassVar[Shape] = {
+        "name": Field(of=str, required=True, pattern=r"^[A-Za-z0-9-]+$"),
+        "value": Field(of=str, required=True, pattern=r"^[^\r\n]*$"),
+    }
     name: str
     value: str
 
@@ -298,6 +336,13 @@ class HttpHeader:
 class HttpGet:
     """Good if a GET is answered with 200 to 399."""
 
+    SHAPE: ClassVar[Shape] = {
+        "port": Field(of=int, required=True, least=1, most=65535),
+        "path": Field(of=str, pattern=r"^/[^\x00-\x20\x7f]*$"),
+        "host": Field(of=str),
+        "scheme": Field(of=("HTTP", "HTTPS")),
+        "httpHeaders": Field(of=HttpHeader, many="list"),
+    }
     port: int
     path: str | None = None
     host: str | None = None
@@ -335,6 +380,9 @@ class HttpGet:
 class Exec:
     """Good if a command exits with 0."""
 
+    SHAPE: ClassVar[Shape] = {
+        "command": Field(of=str, many="list", required=True),
+    }
     command: tuple[str, ...]
 
     @classmethod
@@ -353,6 +401,9 @@ class Exec:
 class OcfDepth:
     """The agent's own monitor at a depth. Later."""
 
+    SHAPE: ClassVar[Shape] = {
+        "depth": Field(of=int, required=True, least=0, most=20),
+    }
     depth: int
 
     @classmethod
@@ -371,6 +422,18 @@ class OcfDepth:
 class Probe:
     """Asks regularly whether a resource really works."""
 
+    SHAPE: ClassVar[Shape] = {
+        "name": Field(of=str, required=True, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+        "tcpSocket": Field(of=TcpSocket),
+        "httpGet": Field(of=HttpGet),
+        "exec": Field(of=Exec),
+        "ocf": Field(of=OcfDepth),
+        "period": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
+        "timeout": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
+        "initialDelay": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
+        "failureThreshold": Field(of=int, least=1, most=1000),
+        "successThreshold": Field(of=int, least=1, most=1000),
+    }
     name: str
     tcp_socket: TcpSocket | None = None
     http_get: HttpGet | None = None
@@ -421,6 +484,14 @@ class Probe:
 class RenderedResource:
     """One resource, as the agent shall carry it out."""
 
+    SHAPE: ClassVar[Shape] = {
+        "name": Field(of=str, required=True, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+        "systemd": Field(of=Systemd),
+        "command": Field(of=Command),
+        "virtualIP": Field(of=VirtualIP),
+        "timeouts": Field(of=Timeouts),
+        "probes": Field(of=Probe, many="list"),
+    }
     name: str
     systemd: Systemd | None = None
     command: Command | None = None
@@ -458,6 +529,17 @@ class RenderedResource:
 class InstanceOrder:
     """What the host shall do about one instance. Entries only move forward: by epoch, then Up before Down, then revision."""
 
+    SHAPE: ClassVar[Shape] = {
+        "namespace": Field(of=str, required=True),
+        "name": Field(of=str, required=True),
+        "epoch": Field(of=int, required=True, least=1),
+        "session": Field(of=SessionRef, required=True),
+        "want": Field(of=("Up", "Down"), required=True),
+        "exclusive": Field(of=bool, required=True),
+        "revision": Field(of=int, least=0),
+        "resources": Field(of=RenderedResource, many="list"),
+        "why": Field(of=str),
+    }
     namespace: str
     name: str
     epoch: int
@@ -500,6 +582,12 @@ class InstanceOrder:
 class StandbyOrder:
     """What the host shall keep itself ready for."""
 
+    SHAPE: ClassVar[Shape] = {
+        "namespace": Field(of=str, required=True),
+        "name": Field(of=str, required=True),
+        "revision": Field(of=int, least=0),
+        "resources": Field(of=RenderedResource, many="list"),
+    }
     namespace: str
     name: str
     revision: int = 0
@@ -527,6 +615,13 @@ class StandbyOrder:
 class HostAssignmentSpec:
     """Written by the operator: a projection of all HAInstances for this host, never an authority. Absence is no information."""
 
+    SHAPE: ClassVar[Shape] = {
+        "heartbeat": Field(of=Heartbeat),
+        "instances": Field(of=InstanceOrder, many="map"),
+        "standbys": Field(of=StandbyOrder, many="map"),
+        "secured": Field(of=str, many="list", pattern=r"^[A-Za-z0-9:_.\\@-]+\.(service|socket|target|timer|path)$"),
+        "handsOff": Field(of=str),
+    }
     heartbeat: Heartbeat = Heartbeat()
     instances: Mapping[str, InstanceOrder] = field(default_factory=dict)
     standbys: Mapping[str, StandbyOrder] = field(default_factory=dict)
@@ -582,8 +677,8 @@ class AgentSession:
             "bootID": self.boot_id,
             "nonce": self.nonce,
             "seq": self.seq,
-            "machineUUID": self.machine_uuid,
-            "supersedes": list(self.supersedes),
+            "machineUUID": clip(self.machine_uuid),
+            "supersedes": list(self.supersedes[:1024]),
         }
 
 
@@ -607,7 +702,7 @@ class ResourceReport:
         return {
             "name": self.name,
             "state": self.state,
-            "why": self.why,
+            "why": clip(self.why),
         }
 
 
@@ -647,17 +742,17 @@ class InstanceReport:
 
     def to_wire(self) -> dict[str, Any]:
         wire: dict[str, Any] = {
-            "namespace": self.namespace,
-            "name": self.name,
+            "namespace": clip(self.namespace),
+            "name": clip(self.name),
             "epoch": self.epoch,
             "phase": self.phase,
             "released": self.released,
             "revision": self.revision,
             "healthy": self.healthy,
             "restarts": self.restarts,
-            "why": self.why,
-            "byAdmin": self.by_admin,
-            "resources": [item.to_wire() for item in self.resources],
+            "why": clip(self.why),
+            "byAdmin": clip(self.by_admin),
+            "resources": [item.to_wire() for item in self.resources[:64]],
         }
         if self.since is not None:
             wire["since"] = self.since
@@ -687,7 +782,7 @@ class StandbyReport:
             "ready": self.ready,
             "active": self.active,
             "revision": self.revision,
-            "why": self.why,
+            "why": clip(self.why),
         }
 
 
@@ -713,11 +808,11 @@ class Facts:
 
     def to_wire(self) -> dict[str, Any]:
         return {
-            "hostname": self.hostname,
-            "os": self.os,
-            "kernel": self.kernel,
-            "agentVersion": self.agent_version,
-            "addresses": list(self.addresses),
+            "hostname": clip(self.hostname),
+            "os": clip(self.os),
+            "kernel": clip(self.kernel),
+            "agentVersion": clip(self.agent_version),
+            "addresses": [clip(item) for item in self.addresses[:64]],
         }
 
 
@@ -738,7 +833,7 @@ class HeldUnit:
     def to_wire(self) -> dict[str, Any]:
         return {
             "unit": self.unit,
-            "why": self.why,
+            "why": clip(self.why),
         }
 
 
@@ -768,12 +863,12 @@ class HostAssignmentStatus:
 
     def to_wire(self) -> dict[str, Any]:
         wire: dict[str, Any] = {
-            "instances": {k: v.to_wire() for k, v in self.instances.items()},
-            "standbys": {k: v.to_wire() for k, v in self.standbys.items()},
+            "instances": {k: v.to_wire() for k, v in islice(self.instances.items(), 256)},
+            "standbys": {k: v.to_wire() for k, v in islice(self.standbys.items(), 256)},
             "facts": self.facts.to_wire(),
-            "shuttingDown": self.shutting_down,
+            "shuttingDown": clip(self.shutting_down),
             "handsOff": self.hands_off,
-            "held": [item.to_wire() for item in self.held],
+            "held": [item.to_wire() for item in self.held[:256]],
         }
         if self.session is not None:
             wire["session"] = self.session.to_wire()

@@ -15,6 +15,8 @@ SUSPECT_RENEWALS: Final = 1.5
 """Half a renewal late: time to look at the power, not to act."""
 SILENT_RENEWALS: Final = 3.0
 """Two renewals lost and a third late: seal."""
+FENCE_TEST_EVERY_S: Final = 300.0
+"""How often the fencer tests each fence path; who has not said so twice in a row is not believed to be able to fence."""
 
 
 @dataclass(frozen=True)

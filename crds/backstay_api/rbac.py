@@ -17,6 +17,14 @@ FENCING_NAMESPACE: Final = "backstay-fencing"
 """Holds the Secrets of fence devices; only the fencer reads them."""
 CONFIRM_VERB: Final = "confirm"
 """A verb of ours on fencerequests, asked for by an admission policy: may say that a machine is powered off."""
+ENROL_VERB: Final = "enrol"
+"""A verb of ours on hosts, asked for by admission policies: may make identities for hosts' agents."""
+BREAK_GLASS_VERB: Final = "break-glass"
+"""A verb of ours on hainstances: may do by hand what only Backstay's programs do. No role of ours has it; cluster-admin does."""
+IDENTITY_TYPE: Final = "backstay.dev/host-identity"
+"""Type of the Secrets in `backstay-hosts`: empty, one a host, named like its ServiceAccount. Tokens are bound to them."""
+LONGEST_TOKEN_S: Final = 30 * 24 * 3600
+"""What the policy `backstay-tokens` lets a host's token live at most."""
 _LOOK: Final = ("get", "list", "watch")
 
 
@@ -62,18 +70,23 @@ FENCER_IN_HOSTS: Final[list[Rule]] = [_rule("coordination.k8s.io", "leases", *_L
 FENCER_IN_FENCING: Final[list[Rule]] = [_rule("", "secrets", "get")]
 """In `backstay-fencing`, by the names that Hosts give; it cannot list them."""
 
+_KINDS: Final = ("haservices", "hainstances", "hosts", "hostassignments", "fencerequests", "resourceclaims")
+
 VIEWERS: Final[list[Rule]] = [
-    _rule(GROUP, resource, *_LOOK)
-    for resource in ("haservices", "hainstances", "hosts", "hostassignments", "fencerequests", "resourceclaims")
+    *(_rule(GROUP, resource, *_LOOK) for resource in _KINDS),
+    _rule("coordination.k8s.io", "leases", "get", "list"),
 ]
 """Added to the `view` role of Kubernetes. In one namespace that is its services; what belongs to the whole cluster needs a
-ClusterRoleBinding."""
+ClusterRoleBinding. Leases: those of hosts, and the operator's, say who lives."""
 
 EDITORS: Final[list[Rule]] = [_rule(GROUP, "haservices", "create", "update", "patch", "delete", "deletecollection")]
 """Added to `edit` and `admin`: people write services, and nothing else of ours."""
 
-HOST_ADMINS: Final[list[Rule]] = [_rule(GROUP, "hosts", *_LOOK, "create", "update", "patch", "delete")]
-"""Who may drain, describe and remove hosts. A fence device is power over the host, so nobody has this by default."""
+HOST_ADMINS: Final[list[Rule]] = [
+    *VIEWERS,
+    _rule(GROUP, "hosts", "create", "update", "patch", "delete", ENROL_VERB),
+]
+"""Who may add, describe, drain and remove hosts. A fence device is power over the host, so nobody has this by default."""
 
 FENCE_CONFIRMERS: Final[list[Rule]] = [
     _rule(GROUP, "fencerequests", *_LOOK, "patch", CONFIRM_VERB),
@@ -107,6 +120,33 @@ def agent_in_hosts(host: str) -> list[Rule]:
     ]
 
 
+_RBAC: Final = "rbac.authorization.k8s.io"
+_KEEP: Final = ("get", "create", "patch", "delete")
+
+ENROLLERS: Final[list[Rule]] = [
+    _rule(_RBAC, "clusterroles", *_KEEP),
+    _rule(_RBAC, "clusterrolebindings", *_KEEP),
+    # Kubernetes lets nobody give a right that he does not have: these are the agents' own. Admission policies keep
+    # people from using them (backstay-ours), and from other ClusterRoles than those of hosts (backstay-enrolment).
+    _rule(GROUP, "hostassignments", *_LOOK),
+    _rule(GROUP, "hostassignments/status", "update"),
+]
+"""Besides HOST_ADMINS, and only where admission policies are in force: what `backstay host add` and `remove` write."""
+
+ENROLLERS_IN_HOSTS: Final[list[Rule]] = [
+    _rule("", "serviceaccounts", *_KEEP),
+    _rule(_RBAC, "roles", *_KEEP),
+    _rule(_RBAC, "rolebindings", *_KEEP),
+    _rule("", "secrets", *_KEEP),
+    _rule("", "serviceaccounts/token", "create"),
+    _rule("coordination.k8s.io", "leases", "get", "update"),
+]
+"""The same in `backstay-hosts`. The Secrets there hold nothing: their existence is the life of a host's tokens."""
+
+ENROLLERS_IN_FENCING: Final[list[Rule]] = [_rule("", "secrets", "create", "update", "patch", "delete")]
+"""In `backstay-fencing`: give the fencer a device's password. Reading is the fencer's alone."""
+
+
 def chart_rules() -> dict[str, list[Rule]]:
     """All but the agents' rules, by the names that the chart's templates use."""
     return {
@@ -119,5 +159,8 @@ def chart_rules() -> dict[str, list[Rule]]:
         "viewers": VIEWERS,
         "editors": EDITORS,
         "hostAdmins": HOST_ADMINS,
+        "enrollers": ENROLLERS,
+        "enrollersInHosts": ENROLLERS_IN_HOSTS,
+        "enrollersInFencing": ENROLLERS_IN_FENCING,
         "fenceConfirmers": FENCE_CONFIRMERS,
     }

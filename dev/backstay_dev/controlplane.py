@@ -179,14 +179,13 @@ class ControlPlane:
         result: dict[str, Any] = json.loads(answer)
         return result
 
-    def token_for(self, namespace: str, name: str, *, lifetime_s: int = 86_400) -> str:
-        """A token of this ServiceAccount, from the TokenRequest API: with it you are it and nobody else."""
+    def token_for(self, namespace: str, name: str, *, lifetime_s: int = 86_400, secret: str = "") -> str:
+        """A token of this ServiceAccount, from the TokenRequest API: with it you are it and nobody else. Bound to that Secret."""
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
-        body = {
-            "apiVersion": "authentication.k8s.io/v1",
-            "kind": "TokenRequest",
-            "spec": {"expirationSeconds": lifetime_s},
-        }
+        spec: dict[str, Any] = {"expirationSeconds": lifetime_s}
+        if secret:
+            spec["boundObjectRef"] = {"kind": "Secret", "apiVersion": "v1", "name": secret}
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
         return str(self.request("POST", path, body)["status"]["token"])
 
     def kubeconfig_for(self, namespace: str, name: str, *, server: str | None = None) -> Path:

@@ -51,6 +51,8 @@ class HostPlace:
     image: Path
     shared: Path
     network: LabNetwork
+    layer: Path | None = None
+    """Debian packages over the image; see `layers`."""
 
 
 class LabHost:
@@ -78,7 +80,8 @@ class LabHost:
         """Lay the disk over the image. The host is off."""
         for folder in (self._folder / "upper", self._folder / "work", self._root):
             folder.mkdir(parents=True, exist_ok=True)
-        layers = f"lowerdir={self._place.image},upperdir={self._folder / 'upper'},workdir={self._folder / 'work'}"
+        lower = ":".join(str(layer) for layer in (self._place.layer, self._place.image) if layer)
+        layers = f"lowerdir={lower},upperdir={self._folder / 'upper'},workdir={self._folder / 'work'}"
         call("mount", "-t", "overlay", "overlay", "-o", layers, self._root)
         self.write_file("/etc/hostname", f"{self.name}\n")
         self.write_file("/etc/hosts", f"127.0.0.1 localhost\n{self.address} {self.name}\n")

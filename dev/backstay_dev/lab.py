@@ -30,6 +30,7 @@ from backstay_dev.bmc import Bmc, BmcBay
 from backstay_dev.controlplane import ControlPlane, write_kubeconfig
 from backstay_dev.hosts import HostPlace, LabHost, kill_cgroup, lab_cgroup, remove_cgroup
 from backstay_dev.image import ensure_image
+from backstay_dev.layers import ensure_layer
 from backstay_dev.network import BRIDGE_ADDRESS, BRIDGE_ADDRESS6, LabNetwork, host_address, host_address6
 from backstay_dev.poller import Poller
 from backstay_dev.relay import Relay
@@ -41,7 +42,7 @@ AGENT_CODE: Final = "/opt/backstay"
 
 
 class Lab:
-    """`hosts`: how many (they are called n1, n2, …), or their names."""
+    """`hosts`: how many (they are called n1, n2, …), or their names. `packages`: Debian's, installed on all of them."""
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class Lab:
         *,
         progress: Progress = silent,
         doors: Sequence[str] = ("operator", "fencer", "operator-b"),
+        packages: Sequence[str] = (),
     ) -> None:
         self.id = secrets.token_hex(3)
         self.state = LABS / self.id
@@ -57,6 +59,7 @@ class Lab:
         self.hosts: dict[str, LabHost] = {}
         self._names = [f"n{number + 1}" for number in range(hosts)] if isinstance(hosts, int) else list(hosts)
         self._doors = tuple(doors)
+        self._packages = tuple(packages)
         self._progress = progress
         self._lock: IO[str] | None = None
         self._plane: ControlPlane | None = None
@@ -178,6 +181,7 @@ class Lab:
 
     def _build(self) -> None:
         image = ensure_image(self._progress)
+        layer = ensure_layer(self._packages, self._progress) if self._packages else None
         agent_files = ensure_agent_files(image)
         self._plane = ControlPlane(
             self.state / "control-plane", progress=self._progress, also_known_as=[BRIDGE_ADDRESS, BRIDGE_ADDRESS6]
@@ -187,7 +191,7 @@ class Lab:
         self._plane.start_apiserver(wait=False)
         self._progress(f"starting {len(self._names)} hosts: {', '.join(self._names)}")
         self.network.up()
-        place = HostPlace(self.id, self.state, image, self.shared, self.network)
+        place = HostPlace(self.id, self.state, image, self.shared, self.network, layer)
         for index, name in enumerate(self._names):
             host = self.hosts[name] = LabHost(name, index, place, {agent_files: AGENT_CODE})
             host.make()

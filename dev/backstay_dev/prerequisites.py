@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from backstay_dev.assets import ensure_assets
-from backstay_dev.image import ensure_image
+from backstay_dev.layers import ensure_layer
 from backstay_dev.shell import EXIT_CANNOT, LabError, Progress, call, silent
 
 # A program that shows that the package is there, and the package.
@@ -25,6 +25,8 @@ PROGRAMS: Final = {
     "fence_redfish": "fence-agents",
     "ipmitool": "ipmitool",
 }
+# Over the hosts' image, for the lab with the real database.
+LAYER: Final = ("postgresql",)
 _PATH: Final = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 
@@ -100,7 +102,7 @@ def main() -> int:
         install(tell)
         check()
         ensure_assets(tell)
-        ensure_image(tell)
+        ensure_layer(LAYER, tell)
     except LabError as error:
         tell(str(error))
         return EXIT_CANNOT

@@ -208,7 +208,8 @@ class Product:
 
     def _install_agent(self, host: LabHost) -> None:
         """What `host add` tells a person to put on the host, and the unit."""
-        token = self.lab.plane.token_for(HOSTS_NAMESPACE, f"backstay-host-{host.name}")
+        account = f"backstay-host-{host.name}"
+        token = self.lab.plane.token_for(HOSTS_NAMESPACE, account, secret=account)
         config = {
             "servers": [self.lab.relay.hosts_url],
             "ca_file": "/etc/backstay/ca.crt",

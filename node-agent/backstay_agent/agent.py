@@ -7,26 +7,32 @@ time and kills it at any await. The parts live and die together; systemd starts 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from backstay_api.client import Api
-from backstay_api.plain import AgentSession, Facts, HostAssignmentSpec, HostAssignmentStatus, StandbyReport
+from backstay_api.plain import AgentSession, Facts, HostAssignmentStatus, StandbyReport
 from backstay_api.promise import PROFILES, Contract
 
+from .core.orders import Orders
 from .core.sessions import Kept, Start, at_start
 from .disk import Disk, DiskTrouble
 from .hands import Hands
 from .heartbeat import Heartbeat
 from .journal import Found, Journal
 from .link import Link, Listeners
-from .runner import Tools
 from .standbys import held_units
 from .supervisor import ROUNDS_S, Supervisor
+from .tools import Tools
 
 log = logging.getLogger(__name__)
+
+LAST_WORDS_S: Final = 10.0
+"""A machine that goes down waits so long for the API server to hear what is released."""
 
 
 def _no_wall() -> str:
@@ -64,22 +70,28 @@ class Agent:
         self._hands = hands
         self._rng = rng
         self._settings = settings
+        self._facts = settings.facts
         self._over: asyncio.Future[str] | None = None
         self.heartbeat = Heartbeat(
             api, machine.host, wall=settings.wall, on_lost=self._end_session, contract=settings.contract
         )
-        self.supervisor = Supervisor(Tools(journal=self.journal, hands=hands, tell=self._changed, wall=settings.wall))
+        self._leaving = ""
+        tools = Tools(
+            journal=self.journal, hands=hands, tell=self._changed, wall=settings.wall, leaving=lambda: self._leaving
+        )
+        self.supervisor = Supervisor(tools)
         self.link = Link(
             api,
             self.journal,
             host=machine.host,
             machine_uuid=machine.uuid,
             rng=rng,
-            listeners=Listeners(self._on_spec, self._on_published, self._end_session),
+            listeners=Listeners(self._on_orders, self._on_published, self._end_session),
             body=self._status,
         )
         self._standbys = hands.standbys(self._standby_changed)
-        self._spec = HostAssignmentSpec()
+        self._disk = disk
+        self._orders = Orders()
         self._is_told = False
         """The operator's orders have been heard in this life."""
 
@@ -148,17 +160,32 @@ class Agent:
         if not self._over.done():
             self._over.set_result(why)
 
+    async def shut_down(self, how: str) -> None:
+        """The machine is going down in order: stop and release everything, say so, then return.
+
+        The heartbeat goes on meanwhile: a host that falls silent before it has released what it holds is cut off.
+        """
+        log.info("the machine is going down", extra={"how": how})
+        self._leaving = how
+        self.link.say()
+        if not self.journal.has_session:
+            return
+        await self.supervisor.shut_down()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_S):
+                await self.link.until_said(_said_all)
+
     def _on_published(self) -> None:
         if not self.journal.books.seal_seen:
             self.heartbeat.hold(self.journal.books.session)
         self.supervisor.look_again()
 
-    def _on_spec(self, spec: HostAssignmentSpec) -> None:
-        if spec == self._spec and self._is_told:
+    def _on_orders(self, orders: Orders) -> None:
+        if orders == self._orders and self._is_told:
             return
-        self._spec, self._is_told = spec, True
-        self.heartbeat.wish(spec.heartbeat)
-        self.supervisor.assign(spec)
+        self._orders, self._is_told = orders, True
+        self.heartbeat.wish(orders.spec.heartbeat)
+        self.supervisor.assign(orders)
         self._update_standbys()
         self.link.say()
 
@@ -171,21 +198,25 @@ class Agent:
         self.link.say()
 
     def _update_standbys(self) -> None:
-        secured = frozenset(self._spec.secured) if self._is_told else None
-        self._standbys.update(self._spec.standbys, ours=self.supervisor.ours(), secured=secured)
+        spec = self._orders.spec
+        secured = frozenset(spec.secured) if self._is_told else None
+        self._standbys.update(spec.standbys, ours=self.supervisor.ours(), secured=secured)
 
     def _status(self, session: AgentSession) -> HostAssignmentStatus:
         return HostAssignmentStatus(
             session=session,
             instances=self.supervisor.reports(),
             standbys=self._standby_reports(),
-            facts=self._settings.facts,
+            facts=self._facts,
+            shutting_down=self._leaving,
+            hands_off=bool(self.journal.books.hands_off),
             held=held_units(self._standbys.held),
         )
 
     def _standby_reports(self) -> dict[str, StandbyReport]:
         reports = self._standbys.reports
-        return {uid: reports[uid] for uid in self._spec.standbys if uid in reports}
+        known = {uid: reports[uid] for uid in self._orders.spec.standbys if uid in reports}
+        return {**known, **self._orders.not_ready}
 
     def facts(self) -> dict[str, object]:
         """What is true of this agent now, for its health endpoint."""
@@ -203,8 +234,31 @@ class Agent:
             "instances_that_may_run": sum(record.may_run for record in records),
         }
 
+    def sentence(self) -> str:
+        """What an admin of this host should know, on one line."""
+        troubles = (self.supervisor.trouble, self.heartbeat.trouble, self.link.trouble)
+        if told := "; ".join(dict.fromkeys(filter(None, troubles))):
+            return f"{self.machine.host}: {told}"
+        records = self.journal.books.records.values() if self.journal.has_session else ()
+        running = sum(record.may_run for record in records)
+        lease = "lease held" if self.heartbeat.held else "waiting for its lease"
+        mode = "; hands off" if self.journal.has_session and self.journal.books.hands_off else ""
+        return f"{self.machine.host}: {lease}; runs {running} of its {len(records)} instances{mode}"
+
+    def learn(self, facts: Facts) -> None:
+        """What kind of machine this is has changed (its addresses): told with the next status."""
+        if facts != self._facts:
+            self._facts = facts
+            self.link.say()
+
     def _nonce(self) -> str:
         return f"{self._rng.getrandbits(64):016x}"
+
+
+def _said_all(status: HostAssignmentStatus) -> bool:
+    return bool(status.shutting_down) and all(
+        report.released or status.hands_off for report in status.instances.values()
+    )
 
 
 def build_agent(

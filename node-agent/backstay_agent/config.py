@@ -14,7 +14,6 @@ from backstay_api.plain import Facts
 from backstay_api.transport import ApiConfig
 
 from . import VERSION
-from .drivers.netlink import OURS, Netlink
 
 _SLEEP_TARGETS: Final = (
     "sleep.target",
@@ -40,8 +39,6 @@ class Config:
     """`address:port` where facts and metrics are told; by default nowhere."""
 
 
-MOST_ADDRESSES: Final = 64
-"""What the schema takes; a router with more is found by the first."""
 _OWN: Final = ("host", "run_dir", "state_dir", "machine_uuid_file", "health")
 
 
@@ -93,17 +90,6 @@ def facts(addresses: tuple[str, ...] = ()) -> Facts:
         agent_version=VERSION,
         addresses=addresses,
     )
-
-
-async def own_addresses() -> tuple[str, ...]:
-    """By what people find this machine: what is neither ours to move nor of one link only; empty if nobody can tell."""
-    try:
-        found = await Netlink().addresses()
-    except OSError:
-        return ()
-    own = [address.interface for address in found if address.protocol != OURS]
-    usable = [interface for interface in own if not (interface.is_loopback or interface.is_link_local)]
-    return tuple(str(one) for one in sorted(usable, key=lambda one: (one.version, one.packed)))[:MOST_ADDRESSES]
 
 
 def _os_name() -> str:

@@ -52,8 +52,11 @@ class Hands(Protocol):
     def driver(self, resource: RenderedResource) -> Driver:
         """Who drives this kind of resource."""
 
-    async def probe(self, resource: RenderedResource, on_verdict: OnVerdict) -> None:
-        """Run the resource's probes until cancelled."""
+    async def probe(self, resource: RenderedResource, on_verdict: OnVerdict, *, starting: bool = False) -> None:
+        """Run the resource's probes until cancelled. Good is what all of them have called good.
+
+        `starting`: it is only coming up, so their initial delay is kept, and they are asked often.
+        """
 
     async def leftovers(self, *, run_is_intact: bool) -> Sequence[RenderedResource]:
         """Whatever on this host is recognisable as started by an agent of ours, and may still run.

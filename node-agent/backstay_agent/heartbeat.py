@@ -16,12 +16,13 @@ from typing import Final
 from backstay_api import lease as leases
 from backstay_api.client import Api
 from backstay_api.durations import seconds
-from backstay_api.errors import ApiError, Conflict, Unreachable
+from backstay_api.errors import ApiError, Conflict, Forbidden, Unauthorized, Unreachable
 from backstay_api.kinds import LEASES
 from backstay_api.plain import Heartbeat as Wish
 from backstay_api.plain import SessionRef
 from backstay_api.promise import PROFILES, Contract, next_renewal_s
 
+from .core.refused import explained
 from .core.sessions import Hold, on_lease, why_lost
 
 log = logging.getLogger(__name__)
@@ -137,9 +138,11 @@ class Heartbeat:
         # Whether it was carried out is unknown: read before the next write. (Never sent: what we know still holds.)
         if not isinstance(error, Unreachable):
             self._known = None
-        if not self.trouble:
-            log.warning("renewal failed", extra={"host": self._host, "why": str(error)})
-        self.trouble = str(error) or type(error).__name__
+        before = self.trouble
+        self.trouble = explained(error, self._host) if isinstance(error, ApiError) else str(error)
+        # Once an outage; and whatever an admin has to mend is said, also in the middle of one.
+        if not before or (isinstance(error, Unauthorized | Forbidden) and self.trouble != before):
+            log.warning("renewal failed", extra={"host": self._host, "why": self.trouble})
 
 
 def contract_of(wish: Wish) -> Contract:

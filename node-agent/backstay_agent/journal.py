@@ -1,7 +1,8 @@
 """The agent's memory: the books in `/run`, written before every effect, and the inventory in `/var/lib` in case `/run` is lost.
 
 The inventory says what *may* run in this boot. It is written and forced to disk before the first start of something, taken back
-lazily, and so may name too much but never too little. Both carry a check sum: what is truncated or altered is not trusted.
+lazily, and so may name too much but never too little. It also names the sessions of this boot, in case the status that lists
+them is deleted. Both carry a check sum: what is truncated or altered is not trusted.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from typing import Any, Final
 
 from backstay_api.plain import RenderedResource
 
-from .core.books import Books, Record
+from .core.books import Books, Record, only_ends
 from .core.rules import same_work
-from .core.sessions import Inventory, Kept
+from .core.sessions import SUPERSEDES_MOST, Inventory, Kept
 from .disk import Disk, DiskTrouble
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,15 @@ class Found:
     """Where something is broken, what."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Sessions:
+    """The sessions of this boot."""
+
+    nonces: tuple[str, ...] = ()
+    seq: int = 0
+    """The highest that one of them was published with."""
+
+
 class Journal:
     """The books of the present session; every change is on disk before it counts."""
 
@@ -49,6 +59,8 @@ class Journal:
         self._boot_id = boot_id
         self._books: Books | None = None
         self._covered: dict[str, Resources] = {}
+        self._sessions = _Sessions()
+        """As the inventory has them."""
         self._ahead: Mapping[str, Resources] = {}
         self._lock = asyncio.Lock()
         self._inventory_lock = asyncio.Lock()
@@ -71,7 +83,10 @@ class Journal:
 
     async def open(self, nonce: str) -> None:
         """A first session, or one after everything that was found is verifiably stopped."""
-        await self._write(Books(boot_id=self._boot_id, nonce=nonce, records={}))
+        known = self._sessions
+        await self._write(
+            Books(boot_id=self._boot_id, nonce=nonce, earlier=known.nonces, earlier_seq=known.seq, records={})
+        )
 
     async def change(self, how: Callable[[Books], Books]) -> Books:
         """Change the books: first on disk, then in memory. Raises DiskTrouble, and then nothing has changed.
@@ -109,7 +124,9 @@ class Journal:
         """
         async with self._inventory_lock:
             self._ahead = ahead
-            if any(not same_work(self._covered.get(uid, ()), resources) for uid, resources in ahead.items()):
+            if self._sessions != _sessions(self._books) or any(
+                not same_work(self._covered.get(uid, ()), resources) for uid, resources in ahead.items()
+            ):
                 await self._write_inventory(self._open_records())
 
     def _open_records(self) -> dict[str, Resources]:
@@ -120,13 +137,17 @@ class Journal:
         return {**self._ahead, **known, **running}
 
     async def _write(self, books: Books) -> None:
-        await self._disk.write(JOURNAL, _signed(books.to_wire()))
+        # Without a session there is nothing that could have ended.
+        is_end = self._books is not None and only_ends(self._books, books)
+        await self._disk.write(JOURNAL, _signed(books.to_wire()), from_reserve=is_end)
         self._books = books
 
     async def _write_inventory(self, covered: dict[str, Resources]) -> None:
         instances = {uid: [resource.to_wire() for resource in resources] for uid, resources in covered.items()}
-        await self._disk.write(INVENTORY, _signed({"bootID": self._boot_id, "instances": instances}))
-        self._covered = covered
+        sessions = _sessions(self._books)
+        wire = {"bootID": self._boot_id, "instances": instances, "nonces": list(sessions.nonces), "seq": sessions.seq}
+        await self._disk.write(INVENTORY, _signed(wire))
+        self._covered, self._sessions = covered, sessions
 
     async def _load_books(self) -> tuple[Kept, str]:
         try:
@@ -148,12 +169,17 @@ class Journal:
                 return Inventory.EMPTY, ""
             raw = _verified(text)
             boot_id, covered = raw["bootID"], _read_resources(raw["instances"])
+            sessions = _Sessions(tuple(map(str, raw.get("nonces", ()))), int(raw.get("seq", 0)))
         except (DiskTrouble, KeyError, TypeError, ValueError, AttributeError) as error:
             return Inventory.BROKEN, f"the inventory is not to be trusted: {error!s}"
         if boot_id != self._boot_id:
             return Inventory.OTHER_BOOT, ""
-        self._covered = covered
+        self._covered, self._sessions = covered, sessions
         return Inventory.THIS_BOOT if covered else Inventory.EMPTY, ""
+
+
+def _sessions(books: Books | None) -> _Sessions:
+    return _Sessions(books.nonces[-SUPERSEDES_MOST:], books.highest_seq) if books else _Sessions()
 
 
 def _is_open(record: Record | None) -> bool:

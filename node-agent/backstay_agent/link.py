@@ -14,11 +14,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from backstay_api.client import Api, Event, EventType
-from backstay_api.errors import ApiError, Conflict, OutcomeUnknown
+from backstay_api.errors import ApiError, Conflict, Forbidden, Invalid, OutcomeUnknown, Unauthorized
 from backstay_api.informer import Backoff, Informer
 from backstay_api.kinds import Kind
-from backstay_api.plain import AgentSession, HostAssignment, HostAssignmentSpec, HostAssignmentStatus
+from backstay_api.plain import AgentSession, HostAssignment, HostAssignmentStatus, Meta
 
+from .core.orders import Orders, read_orders
+from .core.refused import explained
+from .core.said import ever_shorter, within_bounds
 from .core.sessions import Overtaken, Publish, Published, WrongMachine, to_publish
 from .disk import DiskTrouble
 from .journal import Journal
@@ -29,11 +32,25 @@ log = logging.getLogger(__name__)
 BACKOFF: Final = Backoff(0.1, 2.0)
 
 
+REFUSED_AGAIN_S: Final = 60.0
+"""Until a status that was refused as a whole is tried as a whole again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A HostAssignment that this agent cannot read: an order it does not understand is no order."""
+    """A HostAssignment that this agent cannot read at all."""
 
     why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard(HostAssignment):
+    """A HostAssignment with what this release understands of its orders."""
+
+    orders: Orders | None = None
+    """None: they are none. An order that is not understood is no order."""
+    why: str = ""
+    """What of them is not understood."""
 
 
 Stored = HostAssignment | Unreadable
@@ -41,14 +58,32 @@ Stored = HostAssignment | Unreadable
 
 def _read(raw: Mapping[str, Any]) -> Stored:
     try:
-        return HostAssignment.from_wire(raw)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        metadata, status = Meta.from_wire(raw["metadata"]), _read_status(raw.get("status") or {})
+    except _NO_OBJECT as error:
         return Unreadable(f"the assignment cannot be read: {error!r}")
+    try:
+        orders = read_orders(raw.get("spec") or {})
+    except _NO_OBJECT as error:
+        return Heard(metadata=metadata, status=status, why=f"the orders cannot be read: {error}")
+    return Heard(metadata=metadata, status=status, spec=orders.spec, orders=orders, why=orders.trouble)
+
+
+def _read_status(raw: Mapping[str, Any]) -> HostAssignmentStatus:
+    """Only the session matters; the rest we have said ourselves, or a later release of us."""
+    session = None if (found := raw.get("session")) is None else AgentSession.from_wire(found)
+    try:
+        return HostAssignmentStatus.from_wire(raw)
+    except _NO_OBJECT:
+        return HostAssignmentStatus(session=session)
+
+
+_NO_OBJECT: Final = (KeyError, TypeError, ValueError, AttributeError)
 
 
 def _write(stored: Stored) -> dict[str, Any]:
     assert isinstance(stored, HostAssignment)
-    return stored.to_wire()
+    # A status is written alone: what we did not understand of the spec is not ours to change.
+    return HostAssignment.to_wire(stored)
 
 
 ASSIGNMENTS: Final[Kind[Stored]] = Kind(
@@ -60,7 +95,7 @@ ASSIGNMENTS: Final[Kind[Stored]] = Kind(
 class Listeners:
     """Whom the link tells what."""
 
-    on_spec: Callable[[HostAssignmentSpec], None]
+    on_orders: Callable[[Orders], None]
     on_published: Callable[[], None]
     """Our session is in the status, and its seq in the journal."""
     on_overtaken: Callable[[str], None]
@@ -94,7 +129,12 @@ class Link:
         self._stored: HostAssignment | None = None
         self._dirty = asyncio.Event()
         self._failures = 0
+        self._odd = ""
+        """What of the orders is not understood."""
         self.trouble = ""
+        self._written = asyncio.Event()
+        self.said = HostAssignmentStatus()
+        """The last status that is stored for certain."""
 
     def say(self) -> None:
         """Something has changed that the status shows."""
@@ -121,9 +161,9 @@ class Link:
     async def _later(self, error: Exception) -> None:
         self._stored = None  # the write may yet have been carried out
         self._failures += 1
-        self.trouble = str(error)
-        if self._failures == 1:
-            log.warning("status not written", extra={"host": self._host, "why": str(error)})
+        before, self.trouble = self.trouble, explained(error, self._host) if isinstance(error, ApiError) else str(error)
+        if self._failures == 1 or (isinstance(error, Unauthorized | Forbidden) and self.trouble != before):
+            log.warning("status not written", extra={"host": self._host, "why": self.trouble})
         await asyncio.sleep(BACKOFF.wait_s(self._failures, self._rng))
         self._dirty.set()
 
@@ -135,9 +175,17 @@ class Link:
             log.error("assignment unreadable", extra={"host": self._host, "why": event.object.why})
             return
         self._learn(event.object)
-        self._tell.on_spec(event.object.spec)
+        if isinstance(event.object, Heard):
+            self._hear(event.object)
         if event.object.status.session is None or not self._is_ours(event.object.status.session):
             self._dirty.set()
+
+    def _hear(self, heard: Heard) -> None:
+        if heard.why and heard.why != self._odd:
+            log.error("orders not understood", extra={"host": self._host, "why": heard.why})
+        self._odd = heard.why
+        if heard.orders is not None:
+            self._tell.on_orders(heard.orders)
 
     def _is_ours(self, session: AgentSession) -> bool:
         return self._journal.has_session and session.nonce == self._journal.books.nonce
@@ -157,9 +205,9 @@ class Link:
         match to_publish(self._journal.books, stored.status.session, machine_uuid=self._machine_uuid):
             case Published(seq):
                 assert stored.status.session
-                await self._put(stored, replace(stored.status.session, seq=seq))
+                return await self._put(stored, replace(stored.status.session, seq=seq))
             case Publish(session):
-                await self._put(stored, session)
+                return await self._put(stored, session)
             case Overtaken(why):
                 self._tell.on_overtaken(why)
             case WrongMachine(why):
@@ -167,14 +215,47 @@ class Link:
                 return why
         return ""
 
-    async def _put(self, stored: HostAssignment, session: AgentSession) -> None:
-        status = self._body(session)
+    async def _put(self, stored: HostAssignment, session: AgentSession) -> str:
+        said, refused = within_bounds(self._body(session)), ""
+        try:
+            await self._say(stored, said)
+        except ApiError as error:
+            if not _is_refused(error):
+                raise
+            refused = str(error)
+            await self._say_less(stored, said, refused)
+        await self._published(session)
+        return refused
+
+    async def _say(self, stored: HostAssignment, status: HostAssignmentStatus) -> None:
         if status != stored.status:
             written = await self._api.replace(ASSIGNMENTS, replace(stored, status=status), subresource="status")
             if isinstance(written, Unreadable):
                 raise OutcomeUnknown(f"the status may or may not be written: {written.why}")
             self._stored = None
             self._learn(written)
+        self.said = status
+        self._written.set()
+
+    async def until_said(self, what: Callable[[HostAssignmentStatus], bool]) -> None:
+        """Wait until a status for which this is true is stored for certain."""
+        while not what(self.said):
+            self._written.clear()
+            await self._written.wait()
+
+    async def _say_less(self, stored: HostAssignment, whole: HostAssignmentStatus, refused: str) -> None:
+        """One field that the server does not take must not silence the host: others wait for what it has released."""
+        log.error("status refused, saying less", extra={"host": self._host, "why": refused})
+        asyncio.get_running_loop().call_later(REFUSED_AGAIN_S, self.say)
+        brief, bare = ever_shorter(whole, refused)
+        try:
+            await self._say(stored, brief)
+        except ApiError as error:
+            if not _is_refused(error):
+                raise
+            await self._say(stored, bare)
+
+    async def _published(self, session: AgentSession) -> None:
         if self._is_ours(session) and self._journal.books.seq != session.seq:
             # Ours may have ended meanwhile: then this was the last word of the one before.
             books = await self._journal.change(
@@ -188,6 +269,11 @@ class Link:
         if isinstance(found, HostAssignment):
             self._learn(found)
         return found
+
+
+def _is_refused(error: ApiError) -> bool:
+    """The server will not take this, however often it is asked."""
+    return isinstance(error, Invalid) or error.code == 413 or "request is too large" in error.message
 
 
 def _version(stored: HostAssignment) -> int:

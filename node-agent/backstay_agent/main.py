@@ -23,9 +23,10 @@ from backstay_api import logs
 from backstay_api.http import HttpApi
 from backstay_api.kubeconfig import NoConfig
 
+from .addresses import follow, own_addresses
 from .agent import Agent, Machine, Settings, build_agent
 from .alone import alone
-from .config import Config, boot_id, facts, machine_uuid, own_addresses, read_config
+from .config import Config, boot_id, facts, machine_uuid, read_config
 from .disk import RealDisk
 from .drivers.units import UnitFiles
 from .health import Health
@@ -93,6 +94,7 @@ async def _run(config: Config, machine: Machine) -> None:
         tasks.create_task(agent.run(), name="agent")
         await asyncio.sleep(0)
         tasks.create_task(_tell_systemd(), name="systemd")
+        tasks.create_task(follow(lambda found: agent.learn(facts(found))), name="addresses")
         await _add_what_is_optional(tasks, config, agent, api)
 
 

@@ -17,6 +17,8 @@ from .core.health import Health, Thresholds, Verdict, judge
 
 # A period of nothing would be a busy loop.
 SHORTEST_PERIOD_S: Final = 0.05
+# What is only coming up is asked often: its clients wait for the answer. At first twice this, then four times …
+EAGER_S: Final = 0.025
 
 OnVerdict = Callable[[bool, str], None]
 
@@ -33,33 +35,47 @@ class _Board:
     """What the probes of one resource think, and what was last told."""
 
     on_verdict: OnVerdict
+    silent: set[str]
+    """Probes without a verdict: nothing is said to work before they have spoken."""
     failing: dict[str, str] = field(default_factory=dict)
     told_to_work: bool | None = None
 
     def note(self, probe: str, verdict: Verdict, why: str) -> None:
+        self.silent.discard(probe)
         self.failing.pop(probe, None)
         if verdict is Verdict.FAILS:
             self.failing[probe] = why
         works = not self.failing
+        if works and self.silent:
+            return
         if works is not self.told_to_work:
             self.told_to_work = works
             self.on_verdict(works, "; ".join(f"probe {name}: {why}" for name, why in sorted(self.failing.items())))
 
 
-async def run_probes(resource: RenderedResource, on_verdict: OnVerdict, asker: Asker) -> None:
-    """Run all probes of the resource until cancelled; tell when together they change their mind."""
-    board = _Board(on_verdict)
+async def run_probes(
+    resource: RenderedResource, on_verdict: OnVerdict, asker: Asker, *, starting: bool = False
+) -> None:
+    """Run all probes of the resource until cancelled; tell when together they change their mind.
+
+    `starting`: it is only coming up. Then the initial delay is kept, and until its first good answer a probe is asked
+    oftener than its period says.
+    """
+    board = _Board(on_verdict, {probe.name for probe in resource.probes})
     async with asyncio.TaskGroup() as tasks:
         for probe in resource.probes:
-            tasks.create_task(_repeat(probe, board, asker), name=f"probe {resource.name}/{probe.name}")
+            tasks.create_task(
+                _repeat(probe, board, asker, starting=starting), name=f"probe {resource.name}/{probe.name}"
+            )
 
 
-async def _repeat(probe: Probe, board: _Board, asker: Asker) -> None:
+async def _repeat(probe: Probe, board: _Board, asker: Asker, *, starting: bool) -> None:
     clock = asyncio.get_running_loop()
     period_s = max(seconds(probe.period), SHORTEST_PERIOD_S)
     thresholds = Thresholds(probe.failure_threshold, probe.success_threshold)
     health = Health()
-    due_s = clock.time() + seconds(probe.initial_delay)
+    due_s = clock.time() + (seconds(probe.initial_delay) if starting else 0.0)
+    eager_s = EAGER_S if starting else period_s
     while True:
         await asyncio.sleep(due_s - clock.time())
         why = await _ask(probe, asker)
@@ -68,7 +84,8 @@ async def _repeat(probe: Probe, board: _Board, asker: Asker) -> None:
         if health.verdict is not verdict_before:
             board.note(probe.name, health.verdict, why or "")
         # From begin to begin; what was missed while one question took long is not made up for.
-        due_s = max(due_s + period_s, clock.time())
+        eager_s = min(2 * eager_s, period_s) if health.verdict is not Verdict.WORKS else period_s
+        due_s = max(due_s + eager_s, clock.time())
 
 
 async def _ask(probe: Probe, asker: Asker) -> str | None:

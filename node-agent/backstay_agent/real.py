@@ -39,8 +39,8 @@ class RealHands:
     def driver(self, resource: RenderedResource) -> Driver:
         return driver_of(self._drivers, resource)
 
-    async def probe(self, resource: RenderedResource, on_verdict: OnVerdict) -> None:
-        await run_probes(resource, on_verdict, self._asker)
+    async def probe(self, resource: RenderedResource, on_verdict: OnVerdict, *, starting: bool = False) -> None:
+        await run_probes(resource, on_verdict, self._asker, starting=starting)
 
     async def leftovers(self, *, run_is_intact: bool) -> Sequence[RenderedResource]:
         return await leftovers(self._drivers, run_is_intact=run_is_intact)

@@ -9,41 +9,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any
 
-from backstay_api.plain import InstanceReport, RenderedResource, ResourceReport
+from backstay_api.plain import InstanceReport, RenderedResource
+from backstay_api.wording import NOT_RECORDED
 
 from . import work
-from .core import rules
+from .attempts import Acts, Attempts
+from .core import patience, rules
 from .core.books import Books, Record
 from .core.machine import Effect, Event, Phase, step
+from .core.telling import View, report_of
 from .disk import DiskTrouble
 from .drivers.base import StartFailed, StopFailed
-from .hands import Hands
-from .journal import Journal
 from .senses import Senses
+from .tools import RETRY_S, MayNot, Tools
 
 log = logging.getLogger(__name__)
-
-RETRY_S: Final = 5.0
-"""Until what could not be stopped, or recorded, is tried again."""
-
-
-class MayNot(Exception):
-    """A start was refused when it was its turn. Nothing was touched."""
-
-
-@dataclass(frozen=True)
-class Tools:
-    """What all runners of an agent share."""
-
-    journal: Journal
-    hands: Hands
-    tell: Callable[[], None]
-    """Something that the status shows, or that others wait for, has changed."""
-    wall: Callable[[], str]
-    """RFC 3339 time, for people's eyes."""
 
 
 class Runner:
@@ -58,9 +41,16 @@ class Runner:
         self._trying: tuple[RenderedResource, ...] = ()
         """What the start under way starts."""
         self._why = ""
+        self._stop_note = ""
+        """What is to be said about the last stop."""
         self._gave_up = self.record.gave_up
         self._epoch = self.record.epoch
         self._retry_at_s = 0.0
+        self._attempts = Attempts(self._senses)
+        self._acts = Acts()
+        self._restarting: list[RenderedResource] = []
+        self._is_free = False
+        """The restart under way counts for nothing."""
         # UNKNOWN counts as running: what an earlier agent may have started is running until it was looked at.
         self.phase = Phase.RUNNING if self.record.may_run else Phase.STOPPED
         self._since = tools.wall()
@@ -77,7 +67,7 @@ class Runner:
         """Live until cancelled."""
         try:
             if self.phase is Phase.RUNNING:
-                self._watch()
+                await self._adopt()
             while True:
                 await self._turn()
         finally:
@@ -102,49 +92,73 @@ class Runner:
     def _situation(self) -> rules.Situation:
         record, books, now_s = self.record, self._tools.journal.books, _now_s()
         if record.epoch != self._epoch:
-            self._epoch, self._gave_up, self._why = record.epoch, record.gave_up, ""
+            self._turn_to(record)
         tried = self._trying if self.phase is Phase.STARTING else record.resources
         edited = bool(tried) and not rules.same_work(tried, record.wanted)
         refused = self._refused(record, books)
         if refused and self.phase is Phase.STOPPED and not record.closed and self._why != refused.why:
             self._why = refused.why
             self._tools.tell()
+        down = self._attempts.is_down()
         return rules.Situation(
             phase=self.phase,
             outcome=self._outcome(),
-            must_stop=self._must_stop(record, books),
+            must_stop=rules.must_stop(record, books, leaving=self._tools.leaving()),
+            hands_off=bool(books.hands_off),
+            over=record.closed,
             may_start=refused is None,
             gave_up=bool(self._gave_up) and not edited,
             edited=edited and record.want == "Up",
-            down=bool(self._senses.troubles),
-            may_restart=rules.may_restart(record.restarted_at_s, now_s=now_s),
+            down=down,
+            may_restart=self._attempts.may_restart(record),
+            try_due=edited or now_s >= self._attempts.due_at_s(record),
             retry_due=now_s >= self._retry_at_s,
         )
 
-    def _must_stop(self, record: Record, books: Books) -> bool:
-        return not record.closed and (record.want == "Down" or (bool(books.seal_seen) and record.exclusive))
+    def _turn_to(self, record: Record) -> None:
+        """A newer epoch: nothing of the one before is held against it."""
+        self._epoch, self._gave_up, self._why, self._stop_note = record.epoch, record.gave_up, "", ""
+        self._attempts.forget()
+        self._acts.forget()
 
     def _refused(self, record: Record, books: Books) -> rules.Refused | None:
-        return rules.may_start(record, books, obstacle=self._tools.hands.obstacle())
+        return rules.may_start(record, books, obstacle=self._tools.hands.obstacle(), leaving=self._tools.leaving())
 
     def _outcome(self) -> Event | None:
         if self._work is None or not self._work.done():
             return None
-        return Event.FAILED if _failure(self._work) else Event.SUCCEEDED
+        failure = _failure(self._work)
+        if failure is None:
+            return Event.SUCCEEDED
+        alone = self.phase is Phase.RECOVERING and work.only_addresses(self._restarting)
+        return Event.MISSED if alone and isinstance(failure, StartFailed) else Event.FAILED
 
     def _learn(self, event: Event) -> None:
         """Remember what an event says, before the next phase forgets it."""
-        if event is Event.FAILED and self._work:
+        if event in (Event.FAILED, Event.MISSED) and self._work:
             self._failed(_failure(self._work))
         elif event is Event.DIED:
-            self._why = self._senses.sentence
-            log.warning("resource down, restarting in place", extra={"instance": self.record.title, "why": self._why})
+            self._died()
         elif event is Event.GIVE_UP and self.phase is Phase.RUNNING:
             self._why = self._senses.sentence
-            if not rules.may_restart(self.record.restarted_at_s, now_s=_now_s()):
-                self._gave_up = f"restarted in place {rules.RESTARTS} times in ten minutes; then {self._why}"
-        elif event is Event.WANT_UP:
+            if not patience.may_restart(self.record.restarted_at_s, now_s=_now_s()):
+                self._gave_up = f"restarted in place {patience.RESTARTS} times in ten minutes; then {self._why}"
+        elif event is Event.WANT_UP or event is Event.HANDS_OFF:
             self._why, self._gave_up = "", ""
+        elif event is Event.HANDS_ON:
+            self._attempts.was_left = True
+
+    def _died(self) -> None:
+        self._why, self._is_free = self._senses.sentence, self._attempts.count_for_nothing(self.record)
+        told = {"instance": self.record.title, "why": self._why}
+        if self._senses.by_admin:
+            self._acts.answered()
+            log.warning("stopped by an admin, starting it again", extra=told)
+        elif self._attempts.was_left:
+            log.info("maintenance is over, starting what does not run", extra=told)
+        else:
+            log.warning("resource down, restarting in place", extra=told)
+        self._attempts.was_left = False
 
     def _failed(self, failure: Exception | None) -> None:
         self._why = str(failure)
@@ -152,7 +166,7 @@ class Runner:
             "instance failed",
             extra={"instance": self.record.title, "phase": self.phase.value, "why": self._why},
         )
-        again = isinstance(failure, StartFailed) and rules.try_again(self.record.restarted_at_s, now_s=_now_s())
+        again = isinstance(failure, StartFailed) and patience.try_again(self.record.restarted_at_s, now_s=_now_s())
         if self.phase is Phase.STARTING and not isinstance(failure, MayNot) and not again:
             self._gave_up = self._why
         if self.phase is Phase.STOPPING:
@@ -174,6 +188,9 @@ class Runner:
                 self._spawn(self._stop())
             case Effect.WATCH:
                 self._watch()
+            case Effect.PERMIT:
+                self._watch()
+                self._spawn(self._permit())
             case Effect.CLOSE:
                 await self._close()
             case None:
@@ -184,8 +201,13 @@ class Runner:
         self._work.add_done_callback(lambda _: self._wake.set())
 
     async def _wait(self) -> None:
+        clock = asyncio.get_running_loop()
         if self.phase is Phase.STUCK:
-            asyncio.get_running_loop().call_at(self._retry_at_s, self._wake.set)
+            clock.call_at(self._retry_at_s, self._wake.set)
+        elif self.phase in (Phase.STOPPED, Phase.RUNNING):
+            due_s = self._attempts.due_at_s(self.record)
+            if due_s > clock.time():
+                clock.call_at(due_s, self._wake.set)
         await self._wake.wait()
 
     async def _let_go(self) -> None:
@@ -201,33 +223,69 @@ class Runner:
         await self._tools.journal.cover(self.uid, resources)
         # After a restart in place that failed, this start stands for one.
         again = bool(record.restarted_at_s) and rules.same_work(record.resources, resources)
-        at_s = _now_s() if again else None
-        await self._amend(lambda now: _with_restart(_intended(now, resources, revision), at_s), may_start=True)
-        await work.bring_up(self._tools.hands, resources, again=False)
+        at_s = _now_s()
+        await self._amend(
+            lambda now: now.begun(resources, revision, at_s).restarted(at_s if again else None), may_start=True
+        )
+        await work.bring_up(self._tools.hands, resources, tell=self._say)
 
     async def _restart(self) -> None:
-        record = self.record
-        again = work.to_restart(record.resources, set(self._senses.troubles))
+        record, at_s = self.record, _now_s()
+        self._restarting = work.to_restart(record.resources, self._senses.troubles)
+        unproven = self._senses.unproven
+        if self._is_free:
+            self._attempts.begin_free()
+        counted = None if self._is_free else at_s
         try:
-            await self._amend(lambda now: _with_restart(now, _now_s()), may_start=True)
+            await self._amend(lambda now: replace(now, begun_at_s=at_s).restarted(counted), may_start=True)
         except DiskTrouble as error:
             # What the journal says already (it may run) covers this restart; only the count is lost.
             log.warning("restart not recorded", extra={"instance": record.title, "why": str(error)})
-        await work.take_down(self._tools.hands, again)
-        await work.bring_up(self._tools.hands, again, again=True)
+        self._say(await work.take_down(self._tools.hands, self._restarting))
+        only = {resource.name for resource in self._restarting}
+        await work.bring_up(self._tools.hands, record.resources, only=only, unproven=unproven, tell=self._say)
 
     async def _stop(self) -> None:
-        await work.take_down(self._tools.hands, self.record.resources)
+        self._stop_note = await work.take_down(self._tools.hands, self.record.resources)
         try:
             await self._amend(self._stopped)
         except DiskTrouble as error:
             if self.record.may_run:
-                raise StopFailed(f"stopped, but that cannot be recorded: {error}") from error
+                raise StopFailed(f"{NOT_RECORDED}: {error}") from error
 
     def _stopped(self, now: Record) -> Record:
         # A newer epoch that was granted meanwhile gets a try of its own.
         gave_up = self._gave_up if now.epoch == self._epoch else now.gave_up
         return replace(now, may_run=False, gave_up=gave_up)
+
+    async def _permit(self) -> None:
+        """Let the host's admin start what was granted here and is wanted: from then on it may run, and is journalled so."""
+        while True:
+            try:
+                await self._permit_now()
+                return
+            except (DiskTrouble, StartFailed) as error:
+                self._why = str(error)
+            except MayNot as refused:
+                if self.record.may_run:
+                    return  # it is watched; what an admin could not start without us stays so
+                self._why = str(refused)
+            self._tools.tell()
+            await asyncio.sleep(RETRY_S)
+
+    async def _permit_now(self) -> None:
+        record = self.record
+        if not record.may_run:
+            resources, revision = record.wanted, record.revision
+            await self._tools.journal.cover(self.uid, resources)
+            await self._amend(lambda now: now.begun(resources, revision, _now_s()), may_start=True)
+            await self._senses.end()
+            self._watch()
+        elif refused := self._refused(record, self._tools.journal.books):
+            raise MayNot(refused.why)
+        for resource in self.record.resources:
+            await self._tools.hands.driver(resource).permit(resource)
+        self._why = ""
 
     async def _close(self) -> None:
         """Record that the epoch is over; it is said only once that is on disk."""
@@ -238,7 +296,7 @@ class Runner:
                 await self._amend(lambda now: now if now.may_run or now.epoch != epoch else now.over())
                 return
             except DiskTrouble as error:
-                self._why = f"stopped, but that cannot be recorded: {error}"
+                self._why = f"{NOT_RECORDED}: {error}"
                 self._tools.tell()
                 await asyncio.sleep(RETRY_S)
 
@@ -264,7 +322,7 @@ class Runner:
             return
         new_ears = record.resources != record.wanted
         try:
-            await self._amend(lambda now: _accepted(now, record))
+            await self._amend(lambda now: now.accepted() if now == record else now)
         except DiskTrouble as error:
             log.warning("edit not recorded", extra={"instance": record.title, "why": str(error)})
             return
@@ -273,67 +331,53 @@ class Runner:
             self._watch()
         self._tools.tell()
 
+    # --- watching ---------------------------------------------------------------------------------------------
+
+    async def _adopt(self) -> None:
+        """Of what an earlier agent started it is not known whether it ever worked: its start may have been under way."""
+        resources, hands = self.record.resources, self._tools.hands
+        allowances_s = [await work.start_allowance_s(hands.driver(one), one) for one in resources if one.probes]
+        until_s = self.record.begun_at_s + max(allowances_s, default=0.0)
+        self._senses.attend(resources, works=(), patience_until_s=until_s)
+
     def _watch(self) -> None:
-        self._senses.attend(self.record.resources)
+        """What was brought up has answered its probes."""
+        resources = self.record.resources
+        self._senses.attend(resources, works=[resource.name for resource in resources])
+
+    def _say(self, why: str) -> None:
+        """What a start is waiting for."""
+        if why != self._why:
+            self._why = why
+            self._tools.tell()
 
     def _notice(self) -> None:
+        if self._acts.note(self._senses.by_admin, self._tools.wall()):
+            log.info("admin's act", extra={"instance": self.record.title, "what": self._acts.said})
         self._wake.set()
         self._tools.tell()
 
     # --- what others are told ---------------------------------------------------------------------------------
 
     def report(self) -> InstanceReport:
-        """What the status says of this instance. `released` comes from the books, which are on disk."""
-        record = self.record
-        return InstanceReport(
-            namespace=record.namespace,
-            name=record.name,
-            epoch=record.epoch,
-            phase="Stopped" if record.closed else _REPORTED[self.phase],
-            released=record.closed,
-            revision=record.running_revision if record.may_run else record.revision,
-            healthy=self.phase is Phase.RUNNING and self._senses.is_well,
-            restarts=record.restarts,
-            since=self._since,
-            why=self._reported_why(),
-            resources=() if record.closed else self._resource_reports(),
+        """What the status says of this instance."""
+        return report_of(
+            self.record,
+            View(
+                epoch=self._epoch,
+                phase=self.phase,
+                since=self._since,
+                why=self._why,
+                stop_note=self._stop_note,
+                gave_up=self._gave_up,
+                by_admin=self._acts.said,
+                hands_off=self._tools.journal.books.hands_off,
+                is_well=self._senses.is_well,
+                sentence=self._senses.sentence,
+                troubles=self._senses.troubles,
+                states={name: state.value for name, state in self._senses.states.items()},
+            ),
         )
-
-    def _reported_why(self) -> str:
-        if self.phase is Phase.FAILED:
-            return self._gave_up
-        return self._senses.sentence if self.phase is Phase.RUNNING else self._why
-
-    def _resource_reports(self) -> tuple[ResourceReport, ...]:
-        if self.phase is not Phase.RUNNING:
-            return ()
-        failed = self._senses.troubles
-        return tuple(ResourceReport(name=name, state="Failed", why=why) for name, why in sorted(failed.items()))
-
-
-# A restart in place is a running instance that is not healthy for a moment.
-_REPORTED: Final[dict[Phase, Any]] = {
-    **{phase: phase.value for phase in Phase},
-    Phase.RECOVERING: Phase.RUNNING.value,
-}
-
-
-def _intended(record: Record, resources: tuple[RenderedResource, ...], revision: int) -> Record:
-    return replace(record, may_run=True, resources=resources, running_revision=revision, gave_up="")
-
-
-def _with_restart(record: Record, at_s: float | None) -> Record:
-    if at_s is None:
-        return record
-    recent = (*record.restarted_at_s, at_s)[-rules.RESTARTS :]
-    return replace(record, restarts=record.restarts + 1, restarted_at_s=recent)
-
-
-def _accepted(record: Record, seen: Record) -> Record:
-    """The record runs what it wants, if nothing has changed since it was looked at."""
-    if record != seen:
-        return record
-    return replace(record, resources=record.wanted, running_revision=record.revision)
 
 
 def _failure(effect: asyncio.Task[None]) -> Exception | None:

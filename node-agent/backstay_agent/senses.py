@@ -1,13 +1,14 @@
 """Eyes and ears for one running instance: looks at every resource once, then listens to its driver and to its probes.
 
 Nothing is polled here. A driver tells the present state first and every change after it; a probe tells when it changes its mind.
+What has not answered its probes yet is not well; for as long as a start may take it is not down either.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final, cast
 
@@ -30,10 +31,17 @@ class Senses:
         self._hands = hands
         self._notice = notice
         self._tasks: list[asyncio.Task[None]] = []
+        self._states: dict[str, State] = {}
         self._down: dict[str, str] = {}
         self._unwell: dict[str, str] = {}
         self._unclear: dict[str, str] = {}
-        """Resources that are neither plainly up nor plainly down, or were not looked at yet."""
+        """Resources that are neither plainly up nor plainly down."""
+        self._unseen: dict[str, str] = {}
+        """Not looked at yet."""
+        self._unproven: dict[str, str] = {}
+        """No good answer of a probe yet."""
+        self._by_admin: dict[str, str] = {}
+        self._patience_until_s = 0.0
 
     @property
     def troubles(self) -> dict[str, str]:
@@ -41,23 +49,50 @@ class Senses:
         return {**self._unwell, **self._down}
 
     @property
+    def is_looking(self) -> bool:
+        """Not every resource was looked at yet."""
+        return bool(self._unseen)
+
+    @property
     def is_well(self) -> bool:
         """Every resource was looked at, is up and works."""
-        return not self._unclear and not self.troubles
+        return not (self._unseen or self._unclear or self._unproven or self.troubles)
+
+    @property
+    def unproven(self) -> frozenset[str]:
+        """Resources whose probes have not given a good answer yet."""
+        return frozenset(self._unproven)
+
+    @property
+    def states(self) -> Mapping[str, State]:
+        """As their drivers saw them last."""
+        return self._states
+
+    @property
+    def by_admin(self) -> Mapping[str, str]:
+        """What somebody has done on the host itself to resources that are not up because of it."""
+        return self._by_admin
 
     @property
     def sentence(self) -> str:
-        return "; ".join(f"{name}: {why}" for name, why in {**self._unclear, **self.troubles}.items())
+        found = {**self._unseen, **self._unproven, **self._unclear, **self.troubles}
+        return "; ".join(f"{name}: {why}" for name, why in found.items())
 
-    def attend(self, resources: Sequence[RenderedResource]) -> None:
-        """Begin anew with these."""
+    def attend(
+        self, resources: Sequence[RenderedResource], *, works: Collection[str], patience_until_s: float = 0.0
+    ) -> None:
+        """Begin anew with these. `works`: their probes have given good answers; until `patience_until_s` the others
+        may take their time to give the first."""
         assert not self._tasks, "it is watched already"
-        self._down, self._unwell = {}, {}
-        self._unclear = {resource.name: "not looked at yet" for resource in resources}
+        self._states, self._down, self._unwell, self._unclear, self._by_admin = {}, {}, {}, {}, {}
+        self._unseen = {resource.name: "not looked at yet" for resource in resources}
+        probed = [resource for resource in resources if resource.probes]
+        self._unproven = {one.name: "no probe has been answered yet" for one in probed if one.name not in works}
+        self._patience_until_s = patience_until_s
         for resource in resources:
             self._tasks.append(asyncio.create_task(self._listen(resource), name=f"ear {resource.name}"))
-            if resource.probes:
-                self._tasks.append(asyncio.create_task(self._probe(resource), name=f"probe {resource.name}"))
+        for resource in probed:
+            self._tasks.append(asyncio.create_task(self._probe(resource), name=f"probe {resource.name}"))
 
     async def end(self) -> None:
         """Listen no more. What is known is kept until it is attended to anew."""
@@ -75,6 +110,9 @@ class Senses:
             while True:
                 why = await self._hear(resource)
                 log.warning("deaf", extra={"resource": resource.name, "why": why})
+                if self._unseen.pop(resource.name, None):
+                    self._unclear[resource.name] = why
+                    self._notice()
                 await asyncio.sleep(DEAF_S)
         finally:
             self._notice()
@@ -91,14 +129,23 @@ class Senses:
         return "its driver no longer tells"
 
     def _saw(self, name: str, seen: Seen) -> None:
-        before = (self._down.pop(name, ""), self._unclear.pop(name, ""))
-        why = seen.why or f"is {seen.state.value.lower()}"
+        before = (
+            name in self._unseen,
+            self._down.pop(name, ""),
+            self._unclear.pop(name, ""),
+            self._by_admin.pop(name, ""),
+        )
+        self._unseen.pop(name, None)
+        self._states[name] = seen.state
+        why = seen.by_admin or seen.why or f"is {seen.state.value.lower()}"
+        if seen.by_admin:
+            self._by_admin[name] = seen.by_admin
         if seen.state in (State.STOPPED, State.FAILED):
             self._down[name] = why
         elif seen.state is not State.RUNNING:
             # It may be running, so it is not restarted; it is not known to be, so it is not called healthy.
             self._unclear[name] = why
-        if before != (self._down.get(name, ""), self._unclear.get(name, "")):
+        if before != (False, self._down.get(name, ""), self._unclear.get(name, ""), self._by_admin.get(name, "")):
             self._notice()
 
     async def _probe(self, resource: RenderedResource) -> None:
@@ -108,10 +155,23 @@ class Senses:
             self._notice()
 
     def _judge(self, name: str, works: bool, why: str) -> None:
-        before = self._unwell.get(name)
+        before = (self._unwell.get(name), self._unproven.get(name))
         if works:
             self._unwell.pop(name, None)
+            self._unproven.pop(name, None)
+        elif name in self._unproven and (wait_s := self._patience_until_s - _now_s()) > 0:
+            self._unproven[name] = why
+            asyncio.get_running_loop().call_later(wait_s, self._lose_patience, name)
         else:
             self._unwell[name] = why
-        if before != self._unwell.get(name):
+        if before != (self._unwell.get(name), self._unproven.get(name)):
             self._notice()
+
+    def _lose_patience(self, name: str) -> None:
+        if self._tasks and name in self._unproven and _now_s() >= self._patience_until_s:
+            self._unwell[name] = self._unproven[name]
+            self._notice()
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

@@ -9,17 +9,20 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Final
+from dataclasses import replace
+from typing import Final, Literal
 
-from backstay_api.plain import HostAssignmentSpec, InstanceOrder, InstanceReport, RenderedResource, StandbyOrder
+from backstay_api.plain import InstanceOrder, InstanceReport, RenderedResource
 
 from .core import rules
 from .core.books import Books, Record
 from .core.machine import Phase
+from .core.orders import NotUnderstood, Orders
 from .disk import DiskTrouble
 from .drivers.base import StopFailed
 from .journal import Found, Journal
-from .runner import RETRY_S, Runner, Tools
+from .runner import Runner
+from .tools import RETRY_S, Tools
 from .work import take_down
 
 log = logging.getLogger(__name__)
@@ -29,6 +32,12 @@ LOOK_AGAIN_S: Final = 30.0
 UNSEEN_S: Final = 0.5
 ROUNDS_S: Final = RETRY_S
 """Until a full disk, or something that could not be stopped, is tried again."""
+STUCK_S: Final = 60.0
+"""A machine that goes down waits so long for what does not stop, when that is all that is left."""
+
+
+_NOTHING: Final = Orders()
+"""Nothing was heard yet."""
 
 
 class Supervisor:
@@ -38,18 +47,21 @@ class Supervisor:
         self._tools = tools
         self._journal: Journal = tools.journal
         self._runners: dict[str, tuple[Runner, asyncio.Task[None]]] = {}
-        self._orders: Mapping[str, InstanceOrder] = {}
-        self._standbys: Mapping[str, StandbyOrder] = {}
+        self._heard = _NOTHING
         self._news = asyncio.Event()
         self._settled = asyncio.Event()
         self._not_taken: dict[str, str] = {}
         """Orders that could not be journalled, and why."""
         self.trouble = ""
 
-    def assign(self, spec: HostAssignmentSpec) -> None:
+    @property
+    def _orders(self) -> Mapping[str, InstanceOrder]:
+        return self._heard.spec.instances
+
+    def assign(self, orders: Orders) -> None:
         """The newest orders."""
-        if (spec.instances, spec.standbys) != (self._orders, self._standbys):
-            self._orders, self._standbys = spec.instances, spec.standbys
+        if orders != self._heard:
+            self._heard = orders
             self._news.set()
 
     def look_again(self) -> None:
@@ -73,9 +85,22 @@ class Supervisor:
                     async with asyncio.timeout(LOOK_AGAIN_S):
                         await self._news.wait()
                 self._news.clear()
+                await self._obey_hands_off()
                 await self._take_orders()
 
     # --- orders -----------------------------------------------------------------------------------------------
+
+    async def _obey_hands_off(self) -> None:
+        """Known before any other order is looked at, and by the next agent of this host before it has heard anything."""
+        wanted = self._heard.spec.hands_off
+        if self._heard_anything and wanted != self._journal.books.hands_off:
+            await self._journal.restrict(lambda books: books.handed_off(wanted))
+            log.info("hands off" if wanted else "hands on", extra={"why": wanted})
+            self._tools.tell()
+
+    @property
+    def _heard_anything(self) -> bool:
+        return self._heard is not _NOTHING
 
     async def _take_orders(self) -> None:
         """Journal what the orders say, all of them in one write."""
@@ -93,7 +118,7 @@ class Supervisor:
 
     async def _cover_standbys(self) -> None:
         try:
-            await self._journal.cover_ahead({uid: order.resources for uid, order in self._standbys.items()})
+            await self._journal.cover_ahead({uid: order.resources for uid, order in self._heard.spec.standbys.items()})
         except DiskTrouble as error:
             log.warning("inventory not written", extra={"why": str(error)})
 
@@ -126,6 +151,40 @@ class Supervisor:
             await self._settled.wait()
             self._settled.clear()
         self.trouble = ""
+
+    async def shut_down(self) -> None:
+        """The machine is going down: returns when everything is stopped and its epochs are closed, or nothing more can be done.
+
+        Under maintenance mode HandsOff nothing is stopped by us, and so nothing is said to be over.
+        """
+        self._news.set()
+        self.changed_mode()
+        clock = asyncio.get_running_loop()
+        stuck_since_s: float | None = None
+        while left := self._open_ones():
+            if self._journal.books.hands_off:
+                return
+            self.trouble = f"this machine is going down, and still to be stopped: {', '.join(left)}"
+            only_stuck = all(
+                runner.phase is Phase.STUCK for runner, _ in self._runners.values() if not runner.record.closed
+            )
+            stuck_since_s = (stuck_since_s or clock.time()) if only_stuck else None
+            if stuck_since_s is not None and clock.time() - stuck_since_s > STUCK_S:
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._settled.wait()
+            self._settled.clear()
+        self.trouble = ""
+
+    def changed_mode(self) -> None:
+        """What may be done on this host at all is another: every instance has to look again."""
+        for runner, _ in self._runners.values():
+            runner.poke()
+
+    def _open_ones(self) -> list[str]:
+        records = self._journal.books.records.values() if self._journal.has_session else ()
+        return [record.title for record in records if not record.closed]
 
     async def next_session(self, nonce: str) -> None:
         """Record the end of the session and the begin of another, in one write."""
@@ -198,7 +257,10 @@ class Supervisor:
         for uid, why in self._not_taken.items():
             order = self._orders.get(uid)
             if uid not in told and order is not None and order.session == books.session:
-                told[uid] = _refusal(order, why)
+                told[uid] = _refusal(order, why, phase="Stopped")
+        for uid, answer in self._heard.not_understood.items():
+            if answer.order.session == books.session:
+                told[uid] = _with_answer(told.get(uid), answer)
         return told
 
     def ours(self) -> dict[str, tuple[RenderedResource, ...]]:
@@ -225,10 +287,17 @@ def _may_still_run(books: Books) -> list[str]:
     return [record.title for record in books.records.values() if record.exclusive and record.may_run]
 
 
-def _refusal(order: InstanceOrder, why: str) -> InstanceReport:
+def _refusal(order: InstanceOrder, why: str, *, phase: Literal["Stopped", "Failed"]) -> InstanceReport:
     return InstanceReport(
-        namespace=order.namespace, name=order.name, epoch=order.epoch, phase="Stopped", healthy=False, why=why
+        namespace=order.namespace, name=order.name, epoch=order.epoch, phase=phase, healthy=False, why=why
     )
+
+
+def _with_answer(running: InstanceReport | None, answer: NotUnderstood) -> InstanceReport:
+    """What runs here goes on as it was started; what does not run is not started."""
+    if running is None or (running.phase in ("Stopped", "Failed") and running.epoch < answer.order.epoch):
+        return _refusal(answer.order, answer.why, phase="Failed")
+    return replace(running, why="; ".join(filter(None, (running.why, answer.why))))
 
 
 def _bare_report(record: Record) -> InstanceReport:

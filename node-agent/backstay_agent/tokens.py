@@ -1,6 +1,7 @@
-"""Keeps the agent's bearer token young: at two thirds of its life a new one is asked for, by the token itself.
+"""Keeps the agent's bearer token young: once a day, or at two thirds of its life, a new one is asked for, by the token itself.
 
-A host that was cut off for longer than its token lives has lost its password: then a person must bring a new one.
+Each new one lives as long as the one before, and is bound to the host's identity, an empty Secret: whoever deletes that ends them
+all. A host that was cut off for longer than its token lives has lost its password: then a person must bring a new one.
 """
 
 from __future__ import annotations
@@ -17,14 +18,17 @@ from pathlib import Path
 from typing import Final
 
 from backstay_api.client import Api
-from backstay_api.errors import ApiError
+from backstay_api.errors import ApiError, NotFound
 from backstay_api.kinds import token_requests
+from backstay_api.rbac import LONGEST_TOKEN_S
 
 log = logging.getLogger(__name__)
 
 SHARE: Final = 2 / 3
 SHORTEST_S: Final = 600
 """What Kubernetes grants at least."""
+OFTEN_S: Final = 24 * 3600.0
+"""However long it lives: a month away from home should begin with almost a month of life."""
 RETRY_S: Final = (5.0, 60.0)
 
 
@@ -64,19 +68,26 @@ async def keep_young(api: Api, path: Path, *, now_s: Callable[[], float], rng: r
                 "token is not renewed", extra={"file": str(path), "why": "it is no ServiceAccount's, or has no end"}
             )
             return
-        due_s = token.issued_at_s + SHARE * token.life_s - now_s()
+        after_s = min(SHARE * token.life_s, OFTEN_S)
+        due_s = token.issued_at_s + after_s - now_s()
         # A clock that is wrong by hours must neither make us ask without pause nor never.
-        await asyncio.sleep(min(max(due_s, 0.0), SHARE * token.life_s))
+        await asyncio.sleep(min(max(due_s, 0.0), after_s))
         while not await _renewed(api, path, token):
             await asyncio.sleep(rng.uniform(*RETRY_S))
 
 
 async def _renewed(api: Api, path: Path, token: Token) -> bool:
-    wanted = {"spec": {"expirationSeconds": max(SHORTEST_S, round(token.life_s))}}
+    identity = {"kind": "Secret", "apiVersion": "v1", "name": token.account}
+    life_s = min(LONGEST_TOKEN_S, max(SHORTEST_S, round(token.life_s)))
+    wanted = {"spec": {"expirationSeconds": life_s, "boundObjectRef": identity}}
     try:
         answer = await api.create(token_requests(token.account), wanted, token.namespace)
         new = str(answer["status"]["token"])
         _replace(path, new)
+    except NotFound as error:
+        why = f"{error}: its identity is gone; `backstay host add` makes it again"
+        log.warning("token not renewed", extra={"file": str(path), "why": why})
+        return False
     except (ApiError, OSError, KeyError) as error:
         log.warning("token not renewed", extra={"file": str(path), "why": str(error)})
         return False

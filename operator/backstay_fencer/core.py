@@ -35,6 +35,15 @@ SWITCHING_S: Final = 10.0
 """How long after the end of an `off` its effect is still waited for closely (a slow BMC takes up to 11 s)."""
 RETRY_S: Final = 30.0
 """A device whose `off` had no effect is asked again after this long."""
+UNSENT_RETRY_S: Final = 2.0
+"""What could not be sent (the API server did not answer) is looked at again after this long."""
+ON_FIRST_S: Final = 15.0
+ON_LAST_S: Final = 300.0
+"""A device that is still off after an `on` is asked again after so long, twice as long each time, up to this."""
+ON_PAUSE_S: Final = 2.0
+"""Between reads after an `on`."""
+UNSENT: Final = "not sent"
+"""`Tried.failed` of what never reached a device."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,10 @@ class Tried:
     begun_s: float
     ended_s: float | None
     """None while it runs."""
+    ours: bool = True
+    """It was sent, and no read has shown since that it did nothing. What was only decided has switched nothing."""
+    failed: str = ""
+    """How an `on` failed, in the agent's words."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +92,8 @@ class Facts:
     reading: frozenset[Slot]
     """Devices with a read under way."""
     now_s: float
+    shared_with: str = ""
+    """Another host whose agent names the same machine UUID: then no device's answer says which of the two it powers."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +117,7 @@ def next_steps(facts: Facts) -> Next:
     if facts.want == "Withdrawn":
         return Next((), None)
     if facts.proven:
-        return Next(tuple(_switch_on(facts)), None)
+        return _next_on(facts)
     due = [(slot, _read_due_s(slot, device, facts)) for slot, device in slots(facts.levels)]
     reads = tuple(Step(slot, "status") for slot, at_s in due if at_s is not None and at_s <= facts.now_s)
     offs = tuple(_switch_off(facts))
@@ -116,7 +131,8 @@ def is_busy(facts: Facts) -> bool:
     """Whether there is anything to run for this request, now or soon."""
     if facts.want == "Withdrawn":
         return False
-    return not facts.proven or bool(next_steps(facts).steps) or any(tried.ended_s is None for tried in facts.tried)
+    is_running = any(tried.ended_s is None for tried in facts.tried) or bool(facts.reading)
+    return not facts.proven or is_running or bool(owed(facts))
 
 
 def proof(facts: Facts) -> FenceEvidence | str:
@@ -170,8 +186,13 @@ def _telling_line(output: str) -> str:
     return told[-1] if told else "no output"
 
 
-def trusted(device: FenceDevice, identity: Identity) -> str | None:
+def trusted(device: FenceDevice, identity: Identity, shared_with: str = "") -> str | None:
     """Why this device's word is not taken for this machine; None if it is."""
+    if shared_with:
+        return (
+            f"this host and {shared_with} say the same machine UUID, so no device of either can be told from the other's:"
+            " give one of them another (its firmware, or machine_uuid_file)"
+        )
     if identity == "Mismatch":
         return "it powers another machine (its UUID is not the host's): correct the device's parameters"
     if identity == "Unverified" and not device.drilled:
@@ -181,7 +202,7 @@ def trusted(device: FenceDevice, identity: Identity) -> str | None:
 
 def _not_proven(level: FenceLevel, device: FenceDevice, facts: Facts) -> str | None:
     slot = (level.name, device.name)
-    if distrust := trusted(device, facts.identity.get(slot, "Unverified")):
+    if distrust := trusted(device, facts.identity.get(slot, "Unverified"), facts.shared_with):
         return distrust
     reads = facts.reads.get(slot, ())
     if not reads:
@@ -243,7 +264,8 @@ def _level_in_turn(facts: Facts) -> FenceLevel | None:
         level
         for level in facts.levels
         if not any(
-            trusted(device, facts.identity.get((level.name, device.name), "Unverified")) for device in level.devices
+            trusted(device, facts.identity.get((level.name, device.name), "Unverified"), facts.shared_with)
+            for device in level.devices
         )
     ]
     fresh = [level for level in usable if not _has_failed(level, facts)]
@@ -265,29 +287,110 @@ def _tried_lately(slot: Slot, facts: Facts) -> bool:
     return any(
         tried.slot == slot
         and tried.action == "off"
-        and (tried.ended_s is None or facts.now_s - tried.ended_s < RETRY_S)
+        and (tried.ended_s is None or facts.now_s - tried.ended_s < _pause_s(tried))
         for tried in facts.tried
     )
+
+
+def _pause_s(tried: Tried) -> float:
+    was_sent = tried.ours or tried.failed != UNSENT
+    return RETRY_S if was_sent else UNSENT_RETRY_S
 
 
 def _off_due_s(facts: Facts) -> Iterator[float]:
     """Instants at which another `off`, or another level's turn, may become due."""
     for tried in facts.tried:
         if tried.ended_s is not None:
-            yield tried.ended_s + RETRY_S
+            yield tried.ended_s + _pause_s(tried)
     for level in facts.levels:
         begun = [tried.begun_s for tried in facts.tried if tried.slot[0] == level.name and tried.action == "off"]
         if begun:
             yield min(begun) + max(seconds(device.timeout) for device in level.devices) + SWITCHING_S + 0.001
 
 
-def _switch_on(facts: Facts) -> Iterator[Step]:
-    """Switch on again what we ourselves switched off. A host that lost its power by itself is left to its people."""
-    if facts.after != "On" or facts.powered_on:
-        return
+# --- on again --------------------------------------------------------------------------------------------------------
+
+
+def owed(facts: Facts) -> tuple[Slot, ...]:
+    """Devices that we switched off and that are to be on again. A host that lost its power by itself is left to its people."""
+    if not facts.proven or facts.after != "On" or facts.powered_on:
+        return ()
+    known = {slot for slot, _ in slots(facts.levels)}
+    switched_off = {tried.slot for tried in facts.tried if tried.action == "off" and tried.ours}
+    return tuple(sorted(slot for slot in switched_off & known if not _is_on_again(slot, facts)))
+
+
+def tries_of_on(slot: Slot, facts: Facts) -> list[Tried]:
+    """Every `on` of this device, the oldest first."""
+    return [tried for tried in facts.tried if tried.slot == slot and tried.action == "on"]
+
+
+def _is_on_again(slot: Slot, facts: Facts) -> bool:
+    tries, reads = tries_of_on(slot, facts), facts.reads.get(slot, ())
+    return bool(tries and reads) and reads[-1].power == "On" and reads[-1].begun_s >= tries[0].begun_s
+
+
+def _next_on(facts: Facts) -> Next:
+    """Switch on again, and look whether it helped; again and again, for nobody else will."""
     if any(tried.action == "off" and tried.ended_s is None for tried in facts.tried):
-        return  # it would come after the `on`
-    switched_off = {tried.slot for tried in facts.tried if tried.action == "off"}
-    switched_on = {tried.slot for tried in facts.tried if tried.action == "on"}
-    for slot in sorted(switched_off - switched_on):
-        yield Step(slot, "on")
+        return Next((), None)  # it would come after the `on`
+    steps: list[Step] = []
+    later: list[float] = []
+    for slot in owed(facts):
+        for due_s, action in ((_on_due_s(slot, facts), "on"), (_look_due_s(slot, facts), "status")):
+            if due_s is not None and due_s <= facts.now_s:
+                steps.append(Step(slot, "on" if action == "on" else "status"))
+            elif due_s is not None:
+                later.append(due_s)
+    return Next(tuple(steps), min(later, default=None))
+
+
+def _on_due_s(slot: Slot, facts: Facts) -> float | None:
+    tries = tries_of_on(slot, facts)
+    if not tries:
+        return facts.now_s
+    last = tries[-1]
+    if last.ended_s is None:
+        return None
+    if last.failed == UNSENT:
+        return last.ended_s + UNSENT_RETRY_S
+    return last.ended_s + min(ON_LAST_S, ON_FIRST_S * 2.0 ** min(30, len(tries) - 1))
+
+
+def _look_due_s(slot: Slot, facts: Facts) -> float | None:
+    tries, reads = tries_of_on(slot, facts), facts.reads.get(slot, ())
+    if slot in facts.reading or not tries or tries[-1].ended_s is None or tries[-1].failed == UNSENT:
+        return None
+    last_s = tries[-1].ended_s
+    # Somebody may have pulled the plug for days: a BMC is a small computer.
+    pause_s = ON_PAUSE_S if facts.now_s - last_s < RETRY_S else RETRY_S
+    return max(last_s, reads[-1].ended_s + pause_s if reads else last_s)
+
+
+def is_done_on(facts: Facts) -> bool:
+    """Everything that we switched off was read on again, after we had switched it on."""
+    if not facts.proven or facts.after != "On" or facts.powered_on or owed(facts):
+        return False
+    return any(tried.action == "on" and tried.ended_s is not None for tried in facts.tried)
+
+
+def without_effect(tried: Tried, slot: Slot, read: Read) -> bool:
+    """Whether this read shows that an `off` did nothing: if the power goes later, it was somebody else."""
+    is_late = tried.ended_s is not None and read.begun_s >= tried.ended_s + SWITCHING_S
+    return tried.slot == slot and tried.action == "off" and tried.ours and is_late and read.power == "On"
+
+
+def on_again(facts: Facts) -> str:
+    """What is said of a proven host that is to be on again; empty where none is, or nothing is amiss."""
+    if facts.powered_on:
+        return "switched on again"
+    waits = []
+    for slot in owed(facts):
+        tries = tries_of_on(slot, facts)
+        failed = next((tried.failed for tried in reversed(tries) if tried.failed), "")
+        if tries and tries[-1].ended_s is not None:
+            times = f"{len(tries)} time{'' if len(tries) == 1 else 's'}"
+            waits.append(f"{slot[1]} does not say on after {times}{f': {failed}' if failed else ''}")
+    if not waits:
+        return ""
+    return f"not on again yet: {'; '.join(waits)}. It is tried again; or switch it on by hand, or set after: StayOff"

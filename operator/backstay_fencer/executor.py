@@ -15,6 +15,7 @@ from backstay_api.lease import HostLease
 from backstay_api.models import FenceRequest, Host, HostAssignment
 from backstay_api.object_kinds import FENCE_REQUESTS, HOST_ASSIGNMENTS, HOST_LEASES, HOSTS
 
+from . import identity
 from .agents import FenceAgents
 from .devices import Devices
 from .patrol import Patrol
@@ -51,6 +52,12 @@ class Watches:
             return ""
         return entry.object.status.session.machine_uuid
 
+    def same_machine(self, host: str) -> str:
+        """Another host whose agent names the same machine; empty if there is none. Whole series of boards share one UUID."""
+        uuid = self.machine_uuid(host)
+        others = sorted(name for _, name in self.assignments.entries if name != host) if uuid else []
+        return next((name for name in others if identity.is_same(self.machine_uuid(name) or "none", uuid)), "")
+
     def all(self) -> dict[str, tuple[float | None, str]]:
         """By what is watched: when it was last heard of (the loop's clock), and why it is not heard now."""
         watches: dict[str, Informer[Any]] = {
@@ -60,6 +67,11 @@ class Watches:
             "leases": self.leases,
         }
         return {name: (watch.last_heard_at_s, watch.trouble) for name, watch in watches.items()}
+
+    async def known(self) -> None:
+        """Until hosts and their agents' words have been listed: before that, absence says nothing."""
+        await self.hosts.synced.wait()
+        await self.assignments.synced.wait()
 
     def host_names(self) -> tuple[str, ...]:
         return tuple(sorted(name for _, name in self.hosts.entries))

@@ -15,25 +15,35 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Literal
 
 Runner = Callable[..., Awaitable[Any]]
-Ask = Callable[[Mapping[str, str], Mapping[str, str], Runner], Awaitable[str | None]]
+Ask = Callable[[Mapping[str, str], Mapping[str, str], Runner, str], Awaitable[str | None]]
+"""Parameters, Secret, how to run a program, and where the password can be read as a file."""
 
 ANSWER_LIMIT: Final = 1 << 20
+_PLACEHOLDERS: Final = (
+    "03000200040005000006000700080009",
+    "123456781234567890abcddeefaabbcc",
+    "12345678123412341234123456789012",
+    "00112233445566778899aabbccddeeff",
+)
 
 
-async def ask_redfish(parameters: Mapping[str, str], secret: Mapping[str, str], run: Runner) -> str | None:
+async def ask_redfish(
+    parameters: Mapping[str, str], secret: Mapping[str, str], run: Runner, password_file: str
+) -> str | None:
     """The UUID in the system's own resource. Blocking HTTP in a thread: it is asked for once in minutes."""
     return await asyncio.to_thread(_get_redfish, parameters, secret)
 
 
-async def ask_ipmi(parameters: Mapping[str, str], secret: Mapping[str, str], run: Runner) -> str | None:
-    """The BMC's GUID, by ipmitool; the password goes through the environment, never through the arguments."""
-    argv = ["/usr/bin/ipmitool", "-I", "lanplus" if _is_on(parameters.get("lanplus", "1")) else "lan", "-E"]
+async def ask_ipmi(
+    parameters: Mapping[str, str], secret: Mapping[str, str], run: Runner, password_file: str
+) -> str | None:
+    """The BMC's GUID, by ipmitool; the password is neither in its arguments nor in its environment."""
+    argv = ["/usr/bin/ipmitool", "-I", "lanplus" if _is_on(parameters.get("lanplus", "1")) else "lan"]
+    argv += ["-f", password_file] if password_file else ["-P", ""]
     argv += ["-H", parameters["ip"], "-p", parameters.get("ipport", "623"), "-U", _user(parameters, secret)]
     if "cipher" in parameters:
         argv += ["-C", parameters["cipher"]]
-    done = await run(
-        [*argv, "mc", "guid"], "", timeout_s=20.0, environment={"IPMI_PASSWORD": secret.get("password", "")}
-    )
+    done = await run([*argv, "mc", "guid"], "", timeout_s=20.0)
     found = re.search(r"System GUID\s*:\s*([0-9a-fA-F-]{36})", done.output)
     return found.group(1) if done.exit_code == 0 and found else None
 
@@ -53,10 +63,20 @@ def compare(said: str | None, machine_uuid: str) -> Literal["Match", "Mismatch",
 
     Firmware stores the first three fields of a UUID in either byte order; both are the same machine.
     """
-    if said is None or not machine_uuid:
+    if said is None or not machine_uuid or is_placeholder(said):
         return "Unverified"
-    plain, wanted = _plain(said), _plain(machine_uuid)
-    return "Match" if wanted in (plain, _swapped(plain)) else "Mismatch"
+    return "Match" if is_same(said, machine_uuid) else "Mismatch"
+
+
+def is_same(one: str, other: str) -> bool:
+    """Whether two UUIDs are of one machine."""
+    return _plain(other) in (_plain(one), _swapped(_plain(one)))
+
+
+def is_placeholder(uuid: str) -> bool:
+    """What boards say whose maker has left the UUID as it came: a whole series of them has the same."""
+    plain = _plain(uuid)
+    return len(set(plain)) <= 2 or any(plain in (one, _swapped(one)) for one in _PLACEHOLDERS)
 
 
 def _get_redfish(parameters: Mapping[str, str], secret: Mapping[str, str]) -> str | None:

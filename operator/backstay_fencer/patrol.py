@@ -15,13 +15,14 @@ from backstay_api.errors import ApiError
 from backstay_api.models import Host
 from backstay_api.models.host import DeviceStatus, FenceDevice, FencingStatus
 from backstay_api.object_kinds import HOSTS
+from backstay_api.promise import FENCE_TEST_EVERY_S
 
 from . import core
 from .devices import Devices
 
 log = logging.getLogger(__name__)
 
-EVERY_S: Final = 300.0
+EVERY_S: Final = FENCE_TEST_EVERY_S
 """A broken path is known within five minutes, and a BMC is not kept busy."""
 AGAIN_S: Final = 15.0
 """A path that does not work is looked at sooner: somebody may be mending it."""
@@ -35,6 +36,8 @@ class Known(Protocol):
     def host(self, name: str) -> Host | None: ...
     def host_names(self) -> tuple[str, ...]: ...
     def machine_uuid(self, host: str) -> str: ...
+    def same_machine(self, host: str) -> str: ...
+    async def known(self) -> None: ...
 
 
 class Patrol:
@@ -53,7 +56,8 @@ class Patrol:
         self._poke.set()
 
     async def run(self) -> None:
-        """Test until cancelled."""
+        """Test until cancelled. What has just started knows nothing yet, and says nothing."""
+        await self._known.known()
         gate = asyncio.Semaphore(AT_ONCE)
         async with asyncio.TaskGroup() as tasks:
             while True:
@@ -78,7 +82,7 @@ class Patrol:
         host = self._known.host(name)
         if host is None:
             return None
-        return host.uid, host.spec.fencing, self._known.machine_uuid(name)
+        return host.uid, host.spec.fencing, self._known.machine_uuid(name), self._known.same_machine(name)
 
     async def _wait(self, until_s: float) -> None:
         try:
@@ -102,8 +106,9 @@ class Patrol:
 
     async def examine(self, host: Host, machine_uuid: str) -> FencingStatus:
         """Test all devices of one host now."""
+        shared_with = self._known.same_machine(host.metadata.name)
         found = [
-            await self._examine_device(slot, device, machine_uuid)
+            await self._examine_device(slot, device, machine_uuid, shared_with)
             for slot, device in core.slots(tuple(host.spec.fencing.levels))
         ]
         ready = any(all(d.ok for d in found if d.level == level.name) for level in host.spec.fencing.levels)
@@ -115,20 +120,22 @@ class Patrol:
             devices=found,
         )
 
-    async def _examine_device(self, slot: core.Slot, device: FenceDevice, machine_uuid: str) -> DeviceStatus:
+    async def _examine_device(
+        self, slot: core.Slot, device: FenceDevice, machine_uuid: str, shared_with: str
+    ) -> DeviceStatus:
         run = await self._devices.run(device, "status")
         power, message = core.judge_read(exit_code=run.exit_code, output=run.output)
         if power != "Unknown":
             await self._devices.ask_identity(device)
         identity = self._devices.identity(device, machine_uuid)
-        distrust = core.trusted(device, identity)
+        distrust = core.trusted(device, identity, shared_with)
         if not machine_uuid:
             distrust = distrust and "the host's agent has not yet said which machine it runs on"
         return DeviceStatus(
             level=slot[0],
             device=slot[1],
             power=power,
-            uuid=identity,
+            uuid="Unverified" if shared_with else identity,
             ok=power != "Unknown" and distrust is None,
             message=message or distrust or "",
         )

@@ -9,11 +9,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from backstay_api import lease as leases
 from backstay_api.client import Api
-from backstay_api.errors import ApiError
+from backstay_api.errors import ApiError, NotFound
 from backstay_api.lease import HostLease
 from backstay_api.models import FenceRequest, Host
 from backstay_api.models.fencing import FenceEvidence
@@ -36,6 +36,19 @@ class Known(Protocol):
     def request(self, name: str) -> FenceRequest | None: ...
     def host(self, name: str) -> Host | None: ...
     def lease(self, host: str) -> HostLease | None: ...
+    def same_machine(self, host: str) -> str: ...
+
+
+@dataclass
+class Record:
+    """One `off` or `on`: as we count it, and as the request tells it."""
+
+    tried: Tried
+    attempt: dict[str, Any]
+
+    def end(self, now_s: float, *, result: str, ours: bool, failed: str = "") -> None:
+        self.tried = replace(self.tried, ended_s=now_s, ours=ours, failed=failed)
+        self.attempt |= {"result": result, "ours": ours}
 
 
 @dataclass(frozen=True)
@@ -62,8 +75,9 @@ class Worker:
         self._read_of: dict[Slot, str] = {}
         """Definition of the device that the reads are of: edited meanwhile, it is another one that nobody has read."""
         self._reading: set[Slot] = set()
-        self._tried: list[Tried] = []
-        self._attempts: list[dict[str, Any]] = [attempt.wire() for attempt in request.status.attempts]
+        self._records: list[Record] = []
+        self._known_levels: tuple[FenceLevel, ...] = ()
+        """As last seen: who switched a host off owes it an `on`, be its Host removed meanwhile."""
         self._told: dict[str, Any] = {}
         self._offs: set[asyncio.Task[None]] = set()
         """Those under way."""
@@ -84,7 +98,7 @@ class Worker:
                 await self._serve(tasks)
 
     async def _until_wanted(self) -> None:
-        """Nothing is run, and nothing kept waiting, for a request that was withdrawn or is proven and done with."""
+        """Nothing is run, and nothing kept waiting, for a request that was withdrawn, or is proven and owes no `on`."""
         while not core.is_busy(self.facts()):
             self._poke.clear()
             await self._tell(self.facts())
@@ -114,7 +128,7 @@ class Worker:
         request, levels = self._latest(), self._levels()
         return Facts(
             want=request.spec.want,
-            after=request.spec.after,
+            after="On" if self._may_be_on(request) else "StayOff",
             over=self._is_over(self._ports.known.lease(request.spec.host)),
             proven=request.status.evidence is not None,
             powered_on=request.status.powered_on,
@@ -124,10 +138,19 @@ class Worker:
                 for slot, device in core.slots(levels)
             },
             reads=self._reads_of(levels),
-            tried=tuple(self._tried),
+            tried=tuple(record.tried for record in self._records),
             reading=frozenset(self._reading),
             now_s=asyncio.get_running_loop().time(),
+            shared_with=self._ports.known.same_machine(request.spec.host),
         )
+
+    def _may_be_on(self, request: FenceRequest) -> bool:
+        """Asked for when it was cut off, and nobody has said otherwise since: somebody may be at work on the machine."""
+        host = self._ports.known.host(request.spec.host)
+        if host is None:
+            return request.spec.after == "On"
+        is_hands_off = host.spec.maintenance is not None and host.spec.maintenance.mode == "HandsOff"
+        return request.spec.after == "On" == host.spec.fencing.after and not is_hands_off
 
     def _latest(self) -> FenceRequest:
         """The newest version of *this* request; one recreated under the same name is another."""
@@ -138,7 +161,9 @@ class Worker:
 
     def _levels(self) -> tuple[FenceLevel, ...]:
         host = self._ports.known.host(self._request.spec.host)
-        return tuple(host.spec.fencing.levels) if host is not None else ()
+        if host is not None:
+            self._known_levels = tuple(host.spec.fencing.levels)
+        return self._known_levels
 
     def _reads_of(self, levels: tuple[FenceLevel, ...]) -> dict[Slot, tuple[Read, ...]]:
         present = {slot: definition(device) for slot, device in core.slots(levels)}
@@ -150,10 +175,11 @@ class Worker:
 
     def _remember_tries(self) -> None:
         """What an earlier life of the fencer sent counts as sent: it decides who may switch on again."""
-        now_s = asyncio.get_running_loop().time()
+        at_s = asyncio.get_running_loop().time() - core.RETRY_S
         for attempt in self._request.status.attempts:
-            at_s = now_s - core.RETRY_S
-            self._tried.append(Tried((attempt.level, attempt.device), attempt.action, at_s, at_s))
+            slot, failed = (attempt.level, attempt.device), "" if attempt.ours else core.UNSENT
+            tried = Tried(slot, attempt.action, at_s, at_s, ours=attempt.ours, failed=failed)
+            self._records.append(Record(tried, attempt.wire()))
 
     async def _wait(self, until_s: float | None) -> None:
         loop = asyncio.get_running_loop()
@@ -172,9 +198,8 @@ class Worker:
             self._reading.add(step.slot)
             tasks.create_task(self._read(step.slot), name=f"read {step.slot}")
         else:
-            tried = Tried(step.slot, step.action, asyncio.get_running_loop().time(), None)
-            self._tried.append(tried)
-            task = tasks.create_task(self._switch(tried), name=f"{step.action} {step.slot}")
+            record = self._record(step.slot, step.action)
+            task = tasks.create_task(self._switch(record), name=f"{step.action} {step.slot}")
             if step.action == "off":
                 self._offs.add(task)
                 task.add_done_callback(self._offs.discard)
@@ -190,53 +215,71 @@ class Worker:
             read = Read(power, begun_s, loop.time(), after_seal, message)
             before = self._reads.get(slot, ()) if self._read_of.get(slot) == asked else ()
             self._reads[slot], self._read_of[slot] = (*before[-1:], read), asked
+            for record in self._records:
+                if core.without_effect(record.tried, slot, read):
+                    record.tried = replace(record.tried, ours=False)
+                    record.attempt |= {"ours": False, "result": f"{record.attempt['result']}; read on afterwards"}
         finally:
             self._reading.discard(slot)
             self.poke()
 
-    async def _switch(self, tried: Tried) -> None:
-        """One `off` or `on`: recorded first, and only if the request and the Lease, read again, still ask for it."""
-        level, device = tried.slot
-        attempt = {
-            "level": level,
-            "device": device,
-            "action": tried.action,
-            "at": self._ports.wall(),
-            "result": "ended by us: no longer asked for",
-        }
-        self._attempts = [*self._attempts, attempt][-ATTEMPTS_KEPT:]
+    def _record(self, slot: Slot, action: Literal["off", "on"]) -> Record:
+        at = {"level": slot[0], "device": slot[1], "action": action, "at": self._ports.wall()}
+        tried = Tried(slot, action, asyncio.get_running_loop().time(), None, ours=False)
+        record = Record(tried, {**at, "ours": False, "result": f"{core.UNSENT} yet"})
+        self._records.append(record)
+        return record
+
+    async def _switch(self, record: Record) -> None:
+        """One `off` or `on`: only if the request and the Lease, read again, still ask for it, and recorded before it is sent."""
+        loop, tried = asyncio.get_running_loop(), record.tried
         try:
-            if await self._still_wanted(tried):
-                run = await self._run(tried.slot, tried.action)
-                attempt["result"] = f"exit {run.exit_code}: {run.output.strip()[-200:]}"
-                log.warning(
-                    "fence agent ran", extra={"request": self._name, "slot": tried.slot, "action": tried.action}
-                )
-                if tried.action == "on" and run.exit_code == 0:
-                    await self._patch({"poweredOn": True})
-            else:
-                attempt["result"] = "not sent: request or lease no longer ask for it, or could not be read"
+            if refused := await self._not_wanted(tried) or await self._not_recorded(record):
+                record.end(loop.time(), result=f"{core.UNSENT}: {refused}", ours=False, failed=core.UNSENT)
+                return
+            run = await self._run(tried.slot, tried.action)
+            result = f"exit {run.exit_code}: {run.output.strip()[-200:]}"
+            log.warning("fence agent ran", extra={"request": self._name, "slot": tried.slot, "action": tried.action})
+            record.end(loop.time(), result=result, ours=True, failed="" if run.exit_code == 0 else result)
         finally:
-            self._tried[self._tried.index(tried)] = replace(tried, ended_s=asyncio.get_running_loop().time())
+            if record.tried.ended_s is None:
+                record.end(loop.time(), result="ended by us: no longer asked for", ours=record.tried.ours)
             self.poke()
 
-    async def _still_wanted(self, tried: Tried) -> bool:
+    async def _not_wanted(self, tried: Tried) -> str:
         """Asked of the API server itself, just before: what the watches know may be old (PROTOCOL 5)."""
-        if not await self._patch({"attempts": [dict(attempt) for attempt in self._attempts]}):
-            return False
         try:
             request = await self._ports.api.get(FENCE_REQUESTS, self._name)
             lease = await self._ports.api.get(HOST_LEASES, self._request.spec.host, leases.NAMESPACE)
+        except NotFound:
+            # A removed host has no Lease any more; an `on` that is owed to it needs none.
+            return "" if tried.action == "on" and self._may_be_on(self._latest()) else "request or lease is gone"
         except ApiError as error:
             log.warning("nothing is switched unseen", extra={"request": self._name, "why": str(error)})
-            return False
+            return f"request and lease could not be read ({error})"
         if not isinstance(request, FenceRequest) or request.uid != self._uid or not isinstance(lease, HostLease):
-            return False
+            return "request or lease is another one"
         if tried.action == "on":
-            return request.status.evidence is not None and request.spec.after == "On"
-        # Sealed for this very session: a newer one in the Lease may be alive and well (it proves nothing is left to cut off).
-        is_sealed = lease.sealed and lease.holder == self._request.spec.session.text
-        return request.spec.want == "Off" and request.status.evidence is None and is_sealed
+            is_wanted = request.status.evidence is not None and self._may_be_on(request)
+        else:
+            # Sealed for this very session: a newer one in the Lease may be alive and well (it proves nothing is left to cut off).
+            is_sealed = lease.sealed and lease.holder == self._request.spec.session.text
+            is_wanted = request.spec.want == "Off" and request.status.evidence is None and is_sealed
+        return "" if is_wanted else "request or lease no longer ask for it"
+
+    async def _not_recorded(self, record: Record) -> str:
+        """What may have been sent stands in the request before it is: whoever comes after us owes the `on`."""
+        record.tried = replace(record.tried, ours=True)
+        record.attempt |= {"ours": True, "result": "sent; no answer yet"}
+        return "" if await self._patch({"attempts": self._attempts()}) else "it could not be recorded"
+
+    def _attempts(self) -> list[dict[str, Any]]:
+        """The latest, and before them the last `off` of each device that is ours: it decides who may switch on again."""
+        latest = [dict(record.attempt) for record in self._records[-ATTEMPTS_KEPT:]]
+        older = self._records[:-ATTEMPTS_KEPT]
+        offs = {record.tried.slot: record for record in older if record.tried.action == "off" and record.tried.ours}
+        kept = [dict(record.attempt) for record in offs.values()]
+        return [*kept, *latest[len(kept) :]]
 
     async def _run(self, slot: Slot, action: Any) -> AgentRun:
         device = next((device for at, device in core.slots(self._levels()) if at == slot), None)
@@ -247,6 +290,7 @@ class Worker:
     async def _tell(self, facts: Facts) -> None:
         """Bring the request's status up to what is known, if it says anything new."""
         if facts.proven:
+            await self._tell_proven(facts)
             return
         if facts.want == "Withdrawn":
             # What was read in a false alarm says nothing about the next one.
@@ -256,7 +300,7 @@ class Worker:
         status: dict[str, Any] = {
             "power": core.power(facts),
             "reads": list(self._latest_reads()),
-            "attempts": [dict(attempt) for attempt in self._attempts],
+            "attempts": self._attempts(),
         }
         if facts.want == "Withdrawn":
             status["message"] = "withdrawn: it was a false alarm"
@@ -264,6 +308,22 @@ class Worker:
             status |= {"evidence": found.wire(), "message": found.why}
         else:
             status["message"] = self._missing(found)
+        if status != self._told and await self._patch(status):
+            self._told = status
+
+    async def _tell_proven(self, facts: Facts) -> None:
+        """What was proven stands; what is told is how it goes with the `on` that we owe."""
+        evidence = self._latest().status.evidence
+        if not self._records or evidence is None:
+            return
+        is_on = facts.powered_on or core.is_done_on(facts)
+        said = core.on_again(replace(facts, powered_on=is_on))
+        status: dict[str, Any] = {
+            "attempts": self._attempts(),
+            "message": "; ".join(filter(None, (evidence.why, said))),
+        }
+        if is_on:
+            status["poweredOn"] = True
         if status != self._told and await self._patch(status):
             self._told = status
 

@@ -13,6 +13,7 @@ from backstay_agent.disk import MemoryDisk
 from backstay_agent.drivers.fake import FakeHands, FakeMachine
 from backstay_agent.link import ASSIGNMENTS
 from backstay_api import lease as leases
+from backstay_api.admission import guard
 from backstay_api.kinds import LEASES
 from backstay_api.memory import Faults, MemoryApi, MemoryCluster
 from backstay_api.plain import (
@@ -42,8 +43,10 @@ def address(name: str = "address", address: str = "192.0.2.10/24", **more: Any) 
 class World:
     """API, one host, and what the operator would write."""
 
-    def __init__(self, *, seed: int = 0, faults: Faults | None = None) -> None:
+    def __init__(self, *, seed: int = 0, faults: Faults | None = None, guarded: bool = True) -> None:
         self.cluster = MemoryCluster()
+        if guarded:
+            guard(self.cluster)  # what the API server would refuse is refused here
         self.faults = faults
         self.operator = MemoryApi(self.cluster, actor="operator")
         self.api = MemoryApi(self.cluster, faults, actor="agent")

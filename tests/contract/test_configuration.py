@@ -35,6 +35,10 @@ def test_an_agent_is_configured_by_a_few_lines() -> None:
         ("[]", 'needs "servers"'),
         ('{"servers": []}', 'needs "servers"'),
         ('{"servers": ["10.0.0.1:6443"]}', "write https://host:port"),
+        ('{"servers": ["https://"]}', "write https://host:port"),
+        ('{"servers": ["https://a:6443", "http://b:6443"]}', "http://b:6443 is not encrypted.*write https://host:port"),
+        ('{"servers": ["HTTP://a:6443"]}', "not encrypted"),
+        ('{"servers": ["http://127.0.0.1:8001"]}', "not encrypted"),
         ('{"servers": ["https://a"], "insecure": true}', "unknown in the configuration: insecure"),
     ],
 )
@@ -50,9 +54,7 @@ def test_missing_files_are_refused_with_a_sentence(tmp_path: Path) -> None:
         from_kubeconfig(path=str(tmp_path / "no-such"))
 
 
-def test_an_unverified_server_is_not_obeyed(tmp_path: Path) -> None:
-    cluster = {"server": "https://127.0.0.1:1", "insecure-skip-tls-verify": True}
-    path = tmp_path / "config"
+def a_kubeconfig(path: Path, cluster: dict[str, object]) -> Path:
     path.write_text(
         yaml.safe_dump(
             {
@@ -63,9 +65,33 @@ def test_an_unverified_server_is_not_obeyed(tmp_path: Path) -> None:
             }
         )
     )
+    return path
+
+
+def test_an_unverified_server_is_not_obeyed(tmp_path: Path) -> None:
+    cluster = {"server": "https://127.0.0.1:1", "insecure-skip-tls-verify": True}
+    path = a_kubeconfig(tmp_path / "config", cluster)
     with pytest.raises(NoConfig, match="insecure-skip-tls-verify"):
         from_kubeconfig(path=str(path))
     assert namespace_of(path=str(path)) == "shop"
+
+
+@pytest.mark.parametrize("server", ["http://192.0.2.1:8080", "http://127.0.0.1:8001", "HTTP://api.example:80"])
+@pytest.mark.parametrize(
+    "program", ["backstay_operator.main", "backstay_fencer.main", "backstay_cli.main status", "backstay_agent.main"]
+)
+def test_no_program_talks_to_a_server_in_clear(tmp_path: Path, server: str, program: str) -> None:
+    module, *words = program.split()
+    if module == "backstay_agent.main":
+        path = tmp_path / "agent.json"
+        path.write_text(json.dumps({"servers": [server]}))
+        words = ["--config", str(path)]
+    else:
+        words += ["--kubeconfig", str(a_kubeconfig(tmp_path / "config", {"server": server}))]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", module, *words]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode not in (0, None) and "is not encrypted" in done.stderr, done.stderr
 
 
 def test_the_agents_part_of_the_client_is_small() -> None:

@@ -95,7 +95,7 @@ class Site:
         return int(self.host.run("systemctl", "show", "-p", "MainPID", "--value", unit))
 
     def has_address(self) -> bool:
-        return ADDRESS in self.host.run("ip", "-br", "addr")
+        return ADDRESS.replace("/24", "/32") in self.host.run("ip", "-br", "addr")
 
     def journal(self) -> str:
         return self.host.run("journalctl", "-u", "backstay-agent", "--no-pager", "-n", "100")

@@ -12,17 +12,8 @@ from hypothesis import strategies as st
 
 from backstay_agent.core.books import Books, Record
 from backstay_agent.core.machine import IMPOSSIBLE, NO_CHANGE, TRANSITIONS, Effect, Event, Phase, may_run, step
-from backstay_agent.core.rules import (
-    Ignored,
-    Refused,
-    Situation,
-    may_restart,
-    may_start,
-    next_event,
-    same_work,
-    take,
-    try_again,
-)
+from backstay_agent.core.patience import due_at_s, is_free_for_addresses, may_restart, try_again
+from backstay_agent.core.rules import Ignored, Refused, Situation, may_start, must_stop, next_event, same_work, take
 from backstay_agent.core.sessions import (
     AT_START,
     Hold,
@@ -73,13 +64,15 @@ def test_only_what_is_stopped_is_started() -> None:
 
 _TRUE_OR_FALSE = [field.name for field in fields(Situation) if field.name not in ("phase", "outcome")]
 _WORKING = (Phase.STARTING, Phase.RECOVERING, Phase.STOPPING)
+_OUTCOMES = (None, Event.SUCCEEDED, Event.FAILED, Event.MISSED)
 
 
 def _situations() -> list[Situation]:
     return [
         Situation(phase=phase, outcome=outcome, **dict(zip(_TRUE_OR_FALSE, values, strict=True)))
         for phase in Phase
-        for outcome in ((None, Event.SUCCEEDED, Event.FAILED) if phase in _WORKING else (None,))
+        for outcome in (_OUTCOMES if phase in _WORKING else (None,))
+        if outcome is not Event.MISSED or phase is Phase.RECOVERING
         for values in product((False, True), repeat=len(_TRUE_OR_FALSE))
     ]
 
@@ -107,6 +100,34 @@ def test_in_every_situation_in_which_it_must_stop_it_is_on_its_way() -> None:
         phase, effect = step(situation.phase, event) if event else (situation.phase, None)
         assert phase in (Phase.STOPPING, Phase.STUCK) or not may_run(phase), situation
         assert may_run(situation.phase) or effect is Effect.CLOSE, situation
+
+
+def test_hands_off_nothing_is_started_and_nothing_stopped_that_safety_does_not_demand() -> None:
+    for situation in _situations():
+        event = next_event(situation)
+        if not situation.hands_off or event is None:
+            continue
+        effect = step(situation.phase, event)[1]
+        assert effect not in (Effect.START, Effect.RESTART), situation
+        assert effect is not Effect.STOP or situation.must_stop or situation.over, situation
+
+
+def test_an_admin_may_start_only_what_may_be_started_or_may_run_already() -> None:
+    for situation in _situations():
+        event = next_event(situation)
+        if event and step(situation.phase, event)[1] is Effect.PERMIT:
+            assert may_run(situation.phase) or situation.may_start, situation
+
+
+def test_when_hands_are_on_again_what_runs_is_only_watched() -> None:
+    for situation in _situations():
+        event = next_event(situation)
+        if situation.phase is Phase.LEFT and event and not (situation.must_stop or situation.over):
+            assert step(situation.phase, event) == (Phase.RUNNING, Effect.WATCH), situation
+
+
+def test_what_only_its_address_missed_keeps_what_stands_below_it() -> None:
+    assert step(Phase.RECOVERING, Event.MISSED) == (Phase.RUNNING, Effect.WATCH)
 
 
 # --- restarts -----------------------------------------------------------------------------------------------------
@@ -137,6 +158,35 @@ def test_three_restarts_in_ten_minutes(restarted_at_s: list[float], now_s: float
 )
 def test_after_a_failed_start(restarted_at_s: list[float], again: bool) -> None:
     assert try_again(restarted_at_s, now_s=10) is again
+
+
+@pytest.mark.parametrize(
+    ("tried_at_s", "due_at"),
+    [
+        pytest.param([], 100, id="the first at once"),
+        pytest.param([100], 101, id="a second later"),
+        pytest.param([98, 100], 102, id="then two"),
+        pytest.param([90, 95, 100], 104, id="then four"),
+        pytest.param(list(range(80, 101)), 130, id="at last every half minute"),
+        pytest.param([-600, 100], 101, id="what lies ten minutes back is forgotten"),
+    ],
+)
+def test_time_between_tries(tried_at_s: list[float], due_at: float) -> None:
+    assert due_at_s(tried_at_s, now_s=100) == due_at
+
+
+@pytest.mark.parametrize(
+    ("free_at_s", "down_since_s", "free"),
+    [
+        pytest.param([], 98, True, id="a blink"),
+        pytest.param([], 97, False, id="no blink any more"),
+        pytest.param([10.0 * n for n in range(10)], 100, False, id="the eleventh blink in ten minutes"),
+    ],
+)
+def test_putting_back_an_address_costs_nothing_for_a_while(
+    free_at_s: list[float], down_since_s: float, free: bool
+) -> None:
+    assert is_free_for_addresses(free_at_s, down_since_s=down_since_s, now_s=100) is free
 
 
 # --- orders -------------------------------------------------------------------------------------------------------
@@ -292,6 +342,31 @@ def test_may_start(record: Record, all_books: Books, obstacle: str, sentence: st
     assert (refused is None) if sentence is None else (isinstance(refused, Refused) and sentence in refused.why)
 
 
+@pytest.mark.parametrize(
+    ("record", "all_books", "leaving", "stops"),
+    [
+        pytest.param(RUNNING, books(), "", False, id="wanted up"),
+        pytest.param(replace(RUNNING, want="Down"), books(), "", True, id="told to stop"),
+        pytest.param(replace(RUNNING, want="Down"), books(hands_off="x"), "", False, id="…which waits for hands on"),
+        pytest.param(a_record(want="Down"), books(hands_off="x"), "", True, id="…unless nothing of it runs"),
+        pytest.param(RUNNING, books(seal_seen="x"), "", True, id="sealed"),
+        pytest.param(RUNNING, books(seal_seen="x", hands_off="x"), "", True, id="a seal does not wait"),
+        pytest.param(replace(RUNNING, exclusive=False), books(seal_seen="x"), "", False, id="sealed, not exclusive"),
+        pytest.param(RUNNING, books(), "reboot", True, id="the machine reboots"),
+        pytest.param(replace(RUNNING, exclusive=False), books(), "reboot", True, id="…whatever it is"),
+        pytest.param(RUNNING, books(hands_off="x"), "reboot", False, id="…under HandsOff it is not ours to stop"),
+        pytest.param(CLOSED, books(seal_seen="x"), "reboot", False, id="over"),
+    ],
+)
+def test_must_stop(record: Record, all_books: Books, leaving: str, stops: bool) -> None:
+    assert must_stop(record, all_books, leaving=leaving) is stops
+
+
+def test_on_a_machine_that_goes_down_nothing_is_started() -> None:
+    refused = may_start(a_record(), books(a_record()), leaving="reboot")
+    assert isinstance(refused, Refused) and "going down (reboot)" in refused.why
+
+
 def test_probes_and_time_limits_need_no_restart_and_everything_else_does() -> None:
     probe = Probe(name="alive", tcp_socket=TcpSocket(port=80))
     assert same_work((unit(),), (unit(probes=(probe,), timeouts=Timeouts(stop="3s")),))
@@ -320,11 +395,21 @@ def test_an_epoch_is_not_over_while_it_may_run() -> None:
         st.sampled_from([RUNNING, CLOSED, CARRIED, a_record(wanted=(unit(), address()))]),
         epoch=st.integers(1, 9),
         gave_up=st.text(),
+        begun_at_s=st.floats(0, 1e6),
         restarted_at_s=st.lists(st.floats(0, 1e6), max_size=3).map(tuple),
     )
 )
 def test_books_survive_their_way_to_disk_and_back(record: Record) -> None:
-    assert Books.from_wire(books(record).to_wire()) == books(record)
+    kept = books(record, earlier=("x", "y"), earlier_seq=4, hands_off="new disks")
+    assert Books.from_wire(kept.to_wire()) == kept
+
+
+def test_books_of_the_first_release_are_read() -> None:
+    wire = books(RUNNING).to_wire()
+    for name in ("earlier", "earlierSeq", "handsOff"):
+        del wire[name]
+    del wire["records"][0]["begun_at_s"]
+    assert Books.from_wire(wire) == books(RUNNING)
 
 
 # --- sessions -----------------------------------------------------------------------------------------------------
@@ -367,6 +452,24 @@ FRESH = books(seq=0)
         pytest.param(books(), a_session("other", seq=6), Overtaken, id="somebody opened a newer one"),
         pytest.param(books(), a_session("other", seq=5), Overtaken, id="…or one as new"),
         pytest.param(books(), None, Publish(a_session("mine", seq=5)), id="the assignment was made again"),
+        pytest.param(
+            books(earlier=("x", "y")),
+            None,
+            Publish(a_session("mine", seq=5, supersedes=("x", "y"))),
+            id="…and we remember which sessions it had named",
+        ),
+        pytest.param(
+            books(seq=0, earlier=("x",), earlier_seq=7),
+            None,
+            Publish(a_session("mine", seq=8, supersedes=("x",))),
+            id="…and how far they had counted",
+        ),
+        pytest.param(
+            books(seq=0, earlier=("x", "y"), earlier_seq=2),
+            a_session("y", seq=4, supersedes=("w", "x")),
+            Publish(a_session("mine", seq=5, supersedes=("x", "y", "w"))),
+            id="what either of us knows",
+        ),
         pytest.param(FRESH, a_session(machine_uuid="m2"), WrongMachine, id="another machine has this name"),
     ],
 )

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from backstay_agent.config import machine_uuid, own_addresses, read_config, sleep_obstacle
+from backstay_agent.addresses import own_addresses
+from backstay_agent.config import machine_uuid, read_config, sleep_obstacle
 from backstay_agent.disk import MOST_BYTES, DiskTrouble, RealDisk
 from backstay_agent.drivers.fake import FakeDriver, FakeMachine
 from backstay_agent.health import Health, metrics
@@ -54,7 +55,7 @@ def test_a_file_is_replaced_as_a_whole_and_only_root_reads_it(tmp_path: Path, na
 def test_what_cannot_be_written_or_believed_is_said_in_a_sentence(tmp_path: Path) -> None:
     async def story() -> None:
         disk = a_disk(tmp_path)
-        (tmp_path / "run" / "journal.new").mkdir()  # even root cannot write there
+        (tmp_path / "run" / "journal.b").mkdir()  # even root cannot write there
         with pytest.raises(DiskTrouble, match="cannot be written"):
             await disk.write("run/journal", "x")
         (tmp_path / "state" / "inventory").write_bytes(b"\xff\xfe")
@@ -231,6 +232,7 @@ class Issuer(MemoryApi):
     def __init__(self) -> None:
         super().__init__(MemoryCluster())
         self.asked_at_s: list[float] = []
+        self.asked_for: list[dict[str, Any]] = []
         self.fails = 0
 
     async def create(self, kind: Any, obj: Any, namespace: str = "", *, timeout_s: float | None = None) -> Any:
@@ -242,6 +244,7 @@ class Issuer(MemoryApi):
         if self.fails:
             self.fails -= 1
             raise Unreachable("away")
+        self.asked_for.append(obj["spec"])
         return {"status": {"token": a_token(now_s, now_s + obj["spec"]["expirationSeconds"])}}
 
 
@@ -257,6 +260,19 @@ async def test_a_token_is_renewed_at_two_thirds_of_its_life_again_and_again(tmp_
     await asyncio.sleep(3600)
     token = read_token(file.read_text())
     assert token and token.expires_at_s > clock.time()
+    task.cancel()
+
+
+@in_virtual_time
+async def test_a_token_is_asked_for_bound_for_a_month_at_most_and_every_day(tmp_path: Path) -> None:
+    clock, api, file = asyncio.get_running_loop(), Issuer(), tmp_path / "token"
+    begun_s, day_s = clock.time(), 86_400
+    file.write_text(a_token(begun_s, begun_s + 3650 * day_s))
+    task = asyncio.create_task(keep_young(api, file, now_s=clock.time, rng=random.Random(1)))
+    await asyncio.sleep(2.5 * day_s)
+    assert [round(at_s - begun_s) for at_s in api.asked_at_s] == [day_s, 2 * day_s]
+    identity = {"kind": "Secret", "apiVersion": "v1", "name": "backstay-host-n1"}
+    assert api.asked_for == [{"expirationSeconds": 30 * day_s, "boundObjectRef": identity}] * 2
     task.cancel()
 
 

@@ -13,6 +13,7 @@ from backstay_api import lease as leases
 from backstay_api.errors import OutcomeUnknown, TooManyRequests
 from backstay_api.kinds import LEASES
 from backstay_api.memory import Change, Fate, Request
+from backstay_api.plain import HostAssignment, Meta
 from backstay_dev.virtualtime import in_virtual_time
 from backstay_testing.agent_world import ADDRESS, HOST, UNIT, World, enrolled, unit
 
@@ -218,8 +219,12 @@ async def test_another_machine_under_this_hosts_name_writes_nothing() -> None:
     from dataclasses import replace
 
     other = replace(stored.status.session, machine_uuid="another machine", nonce="theirs", seq=9)
+    world.api.cut_streams()
+    await world.operator.delete(ASSIGNMENTS, HOST)
+    made = await world.operator.create(ASSIGNMENTS, replace(stored, metadata=Meta(name=HOST)))
+    assert isinstance(made, HostAssignment)
     await world.operator.replace(
-        ASSIGNMENTS, replace(stored, status=replace(stored.status, session=other)), subresource="status"
+        ASSIGNMENTS, replace(made, status=replace(made.status, session=other)), subresource="status"
     )
     await asyncio.sleep(30)
     assert (await world.session()) == other
@@ -233,8 +238,6 @@ async def test_an_assignment_made_again_gets_our_session_back() -> None:
     await world.operator.delete(ASSIGNMENTS, HOST)
     await asyncio.sleep(1)
     stored = {"metadata": {"name": HOST}, "spec": {"heartbeat": {"profile": "lab"}, "instances": {}, "standbys": {}}}
-    from backstay_api.plain import HostAssignment
-
     await world.operator.create(ASSIGNMENTS, HostAssignment.from_wire(stored))
 
     async def back() -> bool:

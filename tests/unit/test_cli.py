@@ -339,7 +339,7 @@ def test_an_agent_may_do_what_it_needs_and_nothing_else():
 def test_adding_a_host_twice_changes_nothing_and_repairs_what_was_changed():
     cluster = Cluster()
     first = json.loads(cluster.run("host", "add", "n4", "-o", "json", "--labels", "rack=a").stdout)
-    assert {one["result"] for one in first} == {"created"} and len(first) == 6
+    assert {one["result"] for one in first} == {"created"} and len(first) == 7
     again = json.loads(cluster.run("host", "add", "n4", "-o", "json").stdout)
     assert {one["result"] for one in again} == {"unchanged"}
     roles = raw("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", False)
@@ -388,6 +388,7 @@ def test_a_dry_run_prints_manifests_and_writes_nothing():
     assert [body["kind"] for body in bodies] == [
         "Host",
         "ServiceAccount",
+        "Secret",
         "ClusterRole",
         "ClusterRoleBinding",
         "Role",

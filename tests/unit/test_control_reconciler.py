@@ -10,6 +10,7 @@ from backstay_api.kinds import EVENTS
 from backstay_api.memory import Fate
 from backstay_api.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS, HOST_LEASES
 from backstay_dev.virtualtime import in_virtual_time, run
+from backstay_operator.control.reconciler import FOLLOWER_GATHER_S
 from backstay_operator.planner.plan import plan
 from backstay_testing.control_scene import Scene, until
 
@@ -126,7 +127,7 @@ async def test_a_follower_acts_on_what_has_stood_for_a_second_and_a_half() -> No
             scene.weather["a"].hang = True  # the leader can do nothing any more, but does not know it yet
             scene.add_service()
             took_s = await until(lambda: bool(scene.written_by("b")), limit_s=3)
-            assert not b.leader.leads() and 1.5 <= took_s < 1.6
+            assert not b.leader.leads() and 1.5 <= took_s < 1.5 + 2 * FOLLOWER_GATHER_S
             await until(lambda: has_orders(scene), limit_s=6)
     assert scene.instance().spec.epoch == 1
 

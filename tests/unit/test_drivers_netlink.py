@@ -1,5 +1,6 @@
 """rtnetlink byte by byte: requests as iproute2 6.1 sends them (strace), answers as Linux 6.18 gave them."""
 
+from dataclasses import replace
 from ipaddress import ip_interface
 
 import pytest
@@ -16,6 +17,7 @@ from backstay_agent.drivers.netlink import (
     Address,
     Link,
     Message,
+    Route,
     add_address,
     decode,
     delete_address,
@@ -23,6 +25,7 @@ from backstay_agent.drivers.netlink import (
     read_address,
     read_gateway,
     read_link,
+    route,
 )
 
 OUR_PROTOCOL = "05000b00b5000000"  # the one attribute that `ip` did not send
@@ -48,7 +51,38 @@ V6 = Address(3, ip_interface("2001:db8::10/64"), OURS, IFA_F_NODAD | IFA_F_NOPRE
     ],
 )
 def test_an_address_is_added_as_ip_would(address: Address, as_ip_sends_it: str) -> None:
-    assert add_address(address, broadcast=True) == (RTM_NEWADDR, bytes.fromhex(as_ip_sends_it + OUR_PROTOCOL))
+    assert add_address(address, address.interface) == (RTM_NEWADDR, bytes.fromhex(as_ip_sends_it + OUR_PROTOCOL))
+
+
+ETH0 = Link(3, "va")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "as_ip_sends_it"),
+    [
+        pytest.param(
+            Route(ETH0, ip_interface("192.0.2.10/24"), 1_000_000_000),
+            "02180000feb5fd0100000000 08000100c0000200 0800040003000000 0800060000ca9a3b 08000f00fe000000 08000700c000020a",
+            id="ip route add 192.0.2.0/24 dev va scope link src 192.0.2.10 proto 181 metric 1000000000",
+        ),
+        pytest.param(
+            Route(replace(ETH0, table=1001), ip_interface("2001:db8::10/64"), 1_000_000_000),
+            "0a40000000b5000100000000 1400010020010db8000000000000000000000000 0800040003000000 0800060000ca9a3b"
+            " 08000f00e9030000",
+            id="ip -6 route add 2001:db8::/64 dev va proto 181 metric 1000000000 table 1001",
+        ),
+    ],
+)
+def test_a_route_is_added_as_ip_would(wanted: Route, as_ip_sends_it: str) -> None:
+    assert route(wanted) == bytes.fromhex(as_ip_sends_it)
+
+
+def test_the_routes_of_a_vrf_stand_in_its_table() -> None:
+    link = "00000100020000004310010000000000 0700030076610000"
+    kind, table = "0800040076726600", "0c000580 08000100e9030000"
+    found = read_link(bytes.fromhex(f"{link} 18001200 {kind} {table}"))
+    assert found.name == "va" and found.table == 1001
+    assert read_link(bytes.fromhex(link)).table == 254
 
 
 def test_exactly_one_address_is_taken_away() -> None:

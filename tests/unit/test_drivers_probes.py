@@ -34,21 +34,47 @@ def a_probe(name: str = "p", **settings: object) -> Probe:
     return Probe(**{"name": name, "tcp_socket": TcpSocket(port=1), "period": "1s", **settings})  # type: ignore[arg-type]
 
 
-async def told(probes: tuple[Probe, ...], asker: ScriptedAsker, *, for_s: float) -> list[tuple[float, bool, str]]:
+async def told(
+    probes: tuple[Probe, ...], asker: ScriptedAsker, *, for_s: float, starting: bool = False
+) -> list[tuple[float, bool, str]]:
     clock = asyncio.get_running_loop()
     begun_s, news = clock.time(), []
     resource = RenderedResource(name="r", probes=probes)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(for_s):
-            await run_probes(resource, lambda works, why: news.append((clock.time() - begun_s, works, why)), asker)
+            await run_probes(
+                resource, lambda works, why: news.append((clock.time() - begun_s, works, why)), asker, starting=starting
+            )
     return news
 
 
 @in_virtual_time
 async def test_asked_from_begin_to_begin_after_the_initial_delay() -> None:
     asker = ScriptedAsker(lambda probe, now_s: None, takes_s=0.4)
-    await told((a_probe(initial_delay="5s", period="2s"),), asker, for_s=10)
+    await told((a_probe(initial_delay="5s", period="2s"),), asker, for_s=10, starting=True)
     assert asker.asked_at_s == [5, 7, 9]
+
+
+@in_virtual_time
+async def test_what_runs_already_is_asked_at_once() -> None:
+    asker = ScriptedAsker(lambda probe, now_s: None)
+    await told((a_probe(initial_delay="5s", period="2s"),), asker, for_s=5)
+    assert asker.asked_at_s == [0, 2, 4]
+
+
+@in_virtual_time
+async def test_what_is_coming_up_is_asked_often_until_its_first_good_answer() -> None:
+    asker = ScriptedAsker(lambda probe, now_s: None if now_s >= 1 else "connection refused")
+    news = await told((a_probe(period="10s"),), asker, for_s=20, starting=True)
+    assert asker.asked_at_s == pytest.approx([0, 0.05, 0.15, 0.35, 0.75, 1.55, 11.55])
+    assert [works for _, works, _ in news] == [False, True]
+
+
+@in_virtual_time
+async def test_nothing_is_said_to_work_before_all_probes_have_spoken() -> None:
+    slow = a_probe("slow", success_threshold=3, period="1s")
+    news = await told((a_probe("quick"), slow), ScriptedAsker(lambda probe, now_s: None), for_s=5)
+    assert [(at_s, works) for at_s, works, _ in news] == [(2.0, True)]
 
 
 @in_virtual_time

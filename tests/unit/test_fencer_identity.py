@@ -20,5 +20,6 @@ from backstay_fencer.agents import RealAgents
     ],
 )
 def test_a_device_that_cannot_be_asked_did_not_name_its_machine(agent: str, parameters: dict[str, str]) -> None:
-    device = FenceDevice(name="bmc", agent=agent, parameters=parameters, timeout="2s")
+    # Not validated: the object may be older than the rules of the schema.
+    device = FenceDevice.model_construct(name="bmc", agent=agent, parameters=parameters, timeout="2s")
     assert asyncio.run(RealAgents().machine_uuid(device, {})) is None

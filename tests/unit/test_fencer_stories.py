@@ -2,93 +2,16 @@
 
 import asyncio
 import json
-import random
-from collections.abc import Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
 from backstay_api import lease as leases
-from backstay_api.kinds import SECRETS
-from backstay_api.memory import MemoryApi
-from backstay_api.memory_store import MemoryCluster
-from backstay_api.models import FenceRequest, Host
+from backstay_api.models import Host
 from backstay_api.object_kinds import FENCE_REQUESTS, HOST_LEASES, HOSTS
 from backstay_dev.virtualtime import in_virtual_time
-from backstay_fencer.executor import Executor
 from backstay_fencer.fake import FakeAgents, FakeBmc
 from backstay_fencer.health import Facts, Health, ill, not_ready
-
-UUID = "4c4c4544-0042-3010-8054-b7c04f4d3133"
-SESSION = {"bootID": "boot-1", "nonce": "nonce-1", "seq": 1}
-
-
-class Scene:
-    """One host with one BMC, its Lease, and a fencer."""
-
-    def __init__(self, **bmc: Any) -> None:
-        self.is_on = True
-        self.api = MemoryApi(MemoryCluster())
-        self.bmc = FakeBmc(lambda: self.is_on, self.switch, uuid=UUID, **bmc)
-        self.agents = FakeAgents({"192.0.2.101": self.bmc})
-
-    def switch(self, on: bool) -> None:
-        self.is_on = on
-
-    async def prepare(self) -> None:
-        parameters = {"ip": "192.0.2.101"}
-        device = {
-            "name": "bmc",
-            "agent": "fence_redfish",
-            "parameters": parameters,
-            "secretRef": {"name": "n1"},
-            "timeout": "2s",
-        }
-        spec = {"fencing": {"levels": [{"name": "bmc", "devices": [device]}]}}
-        await self.api.create(HOSTS, Host.from_wire({"metadata": {"name": "n1"}, "spec": spec}))
-        secret = {"metadata": {"name": "n1", "namespace": "backstay-fencing"}, "data": {"password": "c2VjcmV0"}}
-        await self.api.create(SECRETS, secret, "backstay-fencing")
-        held = leases.new("n1").taken("boot-1/nonce-1", 1, leases.Contract(), renew_time="")
-        await self.api.create(HOST_LEASES, held, leases.NAMESPACE)
-
-    async def seal(self) -> None:
-        lease = await self.api.get(HOST_LEASES, "n1", leases.NAMESPACE)
-        assert isinstance(lease, leases.HostLease)
-        await self.api.replace(HOST_LEASES, lease.sealed_())
-
-    async def ask(self, want: str, **spec: Any) -> None:
-        body = {"host": "n1", "session": SESSION, "machineUUID": UUID, "want": want, **spec}
-        await self.api.create(FENCE_REQUESTS, FenceRequest.from_wire({"metadata": {"name": "n1-x"}, "spec": body}))
-
-    async def want(self, want: str) -> None:
-        await self.api.patch(FENCE_REQUESTS, "n1-x", {"spec": {"want": want}})
-
-    async def request(self) -> FenceRequest:
-        request = await self.api.get(FENCE_REQUESTS, "n1-x")
-        assert isinstance(request, FenceRequest)
-        return request
-
-    async def until(self, true: Callable[[], Awaitable[bool]], limit_s: float = 60.0) -> None:
-        async with asyncio.timeout(limit_s):
-            while not await true():
-                await asyncio.sleep(0.05)
-
-    async def proven(self) -> bool:
-        return (await self.request()).status.evidence is not None
-
-    def sent(self, action: str) -> int:
-        return sum(call[1] == action for call in self.agents.calls)
-
-    @asynccontextmanager
-    async def fencer(self) -> Any:
-        executor = Executor(self.api, self.agents, rng=random.Random(1), wall=lambda: "2026-01-01T00:00:00Z")
-        task = asyncio.create_task(executor.run())
-        try:
-            yield executor
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+from backstay_testing.fencer_scene import UUID, Scene, is_true
 
 
 @in_virtual_time
@@ -264,10 +187,6 @@ async def test_a_removed_host_is_not_due_for_a_test_for_ever() -> None:
         await asyncio.sleep(5)
         await scene.api.delete(HOSTS, "n1")
         await asyncio.sleep(3600)
-
-
-async def is_true(value: bool) -> bool:
-    return value
 
 
 @in_virtual_time

@@ -55,6 +55,23 @@ rules:
   {{- get $all .name | required (printf "no rules named %s" .name) | toYaml | nindent 2 }}
 {{- end -}}
 
+{{/* The same without the heading, to be added to another's. */}}
+{{- define "backstay.moreRules" -}}
+{{- $all := .root.Files.Get "files/rbac.yaml" | fromYaml -}}
+{{- get $all .name | required (printf "no rules named %s" .name) | toYaml -}}
+{{- end -}}
+
+{{/* Of a binding. Argument: groups and users */}}
+{{- define "backstay.subjects" -}}
+subjects:
+  {{- range .groups }}
+  - {apiGroup: rbac.authorization.k8s.io, kind: Group, name: {{ . | quote }}}
+  {{- end }}
+  {{- range .users }}
+  - {apiGroup: rbac.authorization.k8s.io, kind: User, name: {{ . | quote }}}
+  {{- end }}
+{{- end -}}
+
 {{- define "backstay.podSecurityContext" -}}
 runAsNonRoot: true
 runAsUser: 65532

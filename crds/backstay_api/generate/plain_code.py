@@ -1,33 +1,41 @@
 """Writes `plain.py`: the models of one object as standard library dataclasses, for the agent.
 
-pydantic costs an agent 16 MB; what it would check, the API server has checked already. So the agent reads the same
-shapes with code that is as plain as if written by hand: no reflection when it runs, one line a field.
+pydantic costs an agent 16 MB. So the agent reads the same shapes with code that is as plain as if written by hand: no
+reflection when it runs, one line a field. What an agent hears carries its SHAPE, for a later release may say more than this one
+knows; what it says is kept within its bounds, for a write that is refused says nothing at all.
 """
 
 from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
 from backstay_api.models import HostAssignment
+from backstay_api.models.assignment import HostAssignmentSpec, HostAssignmentStatus
 from backstay_api.models.base import Model, Object
+from backstay_api.texts import MOST
 
 _HEADER: Final = '''"""The objects that an agent reads and writes, as plain dataclasses. Standard library only.
 
 Generated from `models/` by `python -m backstay_api.generate`: change the models, not this file.
-Lists are tuples here; what the API server has accepted is not checked again.
+Lists are tuples here. What comes from elsewhere is held against its SHAPE before it is read (`shapes.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, ClassVar, Literal, Self
+
+from .shapes import Field, Shape
+from .texts import clip
 '''
 
 
@@ -73,9 +81,73 @@ def _class(model: type[Model]) -> str:
 
 
 def _constants(model: type[Model]) -> list[str]:
-    if not issubclass(model, Object):
+    if issubclass(model, Object):
+        return [f'plural: ClassVar[str] = "{model.plural}"', f"namespaced: ClassVar[bool] = {model.namespaced}"]
+    if model not in _heard():
         return []
-    return [f'plural: ClassVar[str] = "{model.plural}"', f"namespaced: ClassVar[bool] = {model.namespaced}"]
+    fields = [f'    "{field.alias}": {_shape(field)},' for field in model.model_fields.values()]
+    return ["SHAPE: ClassVar[Shape] = {", *fields, "}"]
+
+
+def _heard() -> set[type[Model]]:
+    """What an agent is told."""
+    return set(_parts_first(HostAssignmentSpec))
+
+
+def _said() -> set[type[Model]]:
+    """What only an agent itself says."""
+    return set(_parts_first(HostAssignmentStatus)) - _heard()
+
+
+def _shape(field: FieldInfo) -> str:
+    hint = _bare(field.annotation)
+    hint = _bare(_of_optional(hint) or hint)
+    many = {list: "list", dict: "map"}.get(get_origin(hint), "")
+    item = field.annotation if not many else get_args(hint)[-1]
+    limits = _limits(item, () if many else field.metadata)
+    parts = [f"of={_kind(_bare(_of_optional(_bare(item)) or item))}"]
+    parts += [f'many="{many}"'] if many else []
+    parts += ["required=True"] if field.is_required() else []
+    parts += [f'pattern=r"{limits.pattern}"'] if limits.pattern else []
+    parts += [
+        f"{name}={value}" for name, value in (("least", limits.least), ("most", limits.most)) if value is not None
+    ]
+    return f"Field({', '.join(parts)})"
+
+
+def _kind(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return f"({', '.join(map(_quoted, get_args(hint)))})"
+    return "None" if hint is Any else str(hint.__name__)
+
+
+@dataclass
+class _Limits:
+    pattern: str = ""
+    length: int | None = None
+    least: int | None = None
+    most: int | None = None
+
+
+def _limits(hint: Any, metadata: Iterable[Any]) -> _Limits:
+    """What the annotation says about one value."""
+    found = _Limits()
+    for one in [*metadata, *_metadata_of(hint)]:
+        found.pattern = getattr(one, "pattern", None) or found.pattern
+        found.length = getattr(one, "max_length", None) or found.length
+        found.least = getattr(one, "ge", found.least)
+        found.most = getattr(one, "le", found.most)
+    return found
+
+
+def _metadata_of(hint: Any) -> Iterator[Any]:
+    if get_origin(hint) is Annotated:
+        inner, *metadata = get_args(hint)
+        for one in metadata:
+            yield from one.metadata if isinstance(one, FieldInfo) else [one]
+        yield from _metadata_of(inner)
+    elif (inner := _of_optional(hint)) is not None:
+        yield from _metadata_of(inner)
 
 
 def _properties(model: type[Model]) -> Iterator[str]:
@@ -194,11 +266,12 @@ def _writer(model: type[Model]) -> list[str]:
     always, sometimes = [], []
     for name, field in model.model_fields.items():
         inner = _of_optional(_bare(field.annotation))
+        write = _write_bounded if model in _said() else _write_field
         if inner is None:
-            always.append(f'            "{field.alias}": {_write(field.annotation, f"self.{name}")},')
+            always.append(f'            "{field.alias}": {write(field, f"self.{name}")},')
         else:
             sometimes.append(f"        if self.{name} is not None:")
-            sometimes.append(f'            wire["{field.alias}"] = {_write(inner, f"self.{name}")}')
+            sometimes.append(f'            wire["{field.alias}"] = {write(field, f"self.{name}")}')
     head = "    def to_wire(self) -> dict[str, Any]:"
     if not sometimes:
         return [head, "        return {", *always, "        }"] if always else [head, "        return {}"]
@@ -206,6 +279,32 @@ def _writer(model: type[Model]) -> list[str]:
         ["        wire: dict[str, Any] = {", *always, "        }"] if always else ["        wire: dict[str, Any] = {}"]
     )
     return [head, *start, *sometimes, "        return wire"]
+
+
+def _write_field(field: FieldInfo, value: str) -> str:
+    bare = _bare(field.annotation)
+    return _write(_of_optional(bare) or bare, value)
+
+
+def _write_bounded(field: FieldInfo, value: str) -> str:
+    """As `_write_field`, and never more than the schema takes."""
+    bare = _bare(field.annotation)
+    bare = _of_optional(bare) or bare
+    if get_origin(bare) is list:
+        length, item = _limits(None, field.metadata).length, get_args(bare)[0]
+        if _is_text(item, ()):
+            return f"[clip(item) for item in {value}[:{length}]]"
+        return _write(bare, f"{value}[:{length}]")
+    if get_origin(bare) is dict:
+        length, item = _limits(None, field.metadata).length, get_args(bare)[1]
+        return f"{{k: {_write(item, 'v')} for k, v in islice({value}.items(), {length})}}"
+    return f"clip({value})" if _is_text(field.annotation, field.metadata) else _write(bare, value)
+
+
+def _is_text(hint: Any, metadata: Iterable[Any]) -> bool:
+    """For people: it may be cut. Whatever has a form of its own is a name."""
+    limits = _limits(hint, metadata)
+    return limits.length == MOST and not limits.pattern
 
 
 def _write(hint: Any, value: str) -> str:

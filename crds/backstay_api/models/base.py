@@ -102,12 +102,11 @@ class Model(BaseModel):
     )
     rules: ClassVar[tuple[Rule, ...]] = ()
 
-    @model_validator(mode="after")
-    def _keeps_its_rules(self) -> Self:
-        for rule in self.rules:
-            if not rule.is_transition and not rule.check(self):
-                raise ValueError(rule.message)
-        return self
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # Only where there are rules: the planner makes thousands of small values a second, and most kinds have none.
+        if any(not rule.is_transition for rule in cls.rules):
+            setattr(cls, "_keeps_its_rules", model_validator(mode="after")(_kept))  # noqa: B010
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -119,6 +118,14 @@ class Model(BaseModel):
     def wire(self) -> dict[str, Any]:
         """The JSON form: camelCase, without what is not set."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _kept(self: Any) -> Any:
+    """The value itself, if it keeps its rules."""
+    for rule in self.rules:
+        if not rule.is_transition and not rule.check(self):
+            raise ValueError(rule.message)
+    return self
 
 
 class Meta(Model):

@@ -80,6 +80,8 @@ class Attempt(Model):
     """What was asked for."""
     at: Timestamp
     """When."""
+    ours: bool = True
+    """The device was asked, so far as we know, and no read has shown since that it did nothing: what it switched off, we switch on again."""
     result: Text = ""
     """How the agent's process ended; proves nothing."""
 
@@ -114,7 +116,7 @@ class FenceRequestStatus(Model):
     evidence: FenceEvidence | None = None
     """The proof."""
     powered_on: bool = False
-    """The fencer has switched it on again."""
+    """The fencer has switched it on again, and has read that it is on."""
     message: Text = ""
     """What is missing and what a person can do, in a sentence."""
 

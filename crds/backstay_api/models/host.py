@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+import re
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, StringConstraints
 
 from .base import Column, Conditions, Duration, Label, ListMap, Model, Object, Rule, Text, Timestamp
 from .instance import SessionRef
 
-Parameter = Annotated[str, StringConstraints(max_length=1024, pattern=r"^[^\r\n\x00]*$")]
+# Agents paste values into command lines of programs that they start (ssh, ipmitool, snmpwalk) and split them at spaces and
+# quotes: a value with a space in it, or one that begins with a hyphen, would be another option of that program.
+Parameter = Annotated[
+    str, StringConstraints(max_length=1024, pattern=r"^([A-Za-z0-9_.:/@%+=,\[\]{}*#][A-Za-z0-9_.:/@%+=,\[\]{}*#-]*)?$")
+]
 
 
 class Heartbeat(Model):
@@ -28,7 +33,19 @@ class SecretRef(Model):
     """Its keys are handed to the fence agent on stdin: `username`, `password`, …"""
 
 
-_FORBIDDEN = ("action", "password", "passwd", "password_script", "passwd_script")
+# Names of parameters that a person who may edit Hosts could use to run a program in the fencer, to read or write its files, to be
+# root there, to have a password shown, or to make an agent say "off" of what it cannot find. Agents take `-` for `_`.
+FORBIDDEN_PARAMETER: Final = (
+    "^(action|option|version|help|usage|exec|runonfail|runonwarn|openrc|missing_as_off|verbose.*"
+    "|.*(passw|secret|script|file|cmd|command|options|sudo|debug|kubeconfig|identity|cacert|tlscert|tlskey|program|binary).*"
+    "|(.*_)?path)$"
+)
+_forbidden = re.compile(FORBIDDEN_PARAMETER)
+
+
+def forbidden_parameter(key: str) -> bool:
+    """Whether no fence agent may be given this parameter, however it is spelt."""
+    return _forbidden.fullmatch(key.lower().replace("-", "_")) is not None
 
 
 class FenceDevice(Model):
@@ -36,9 +53,10 @@ class FenceDevice(Model):
 
     rules = (
         Rule(
-            "!has(self.parameters) || !self.parameters.exists(k, k in ['action', 'password', 'passwd', 'password_script', 'passwd_script'])",
-            "parameters may not carry action or a password: those come from the Secret",
-            lambda d: not any(key in _FORBIDDEN for key in d.parameters or {}),
+            f"!has(self.parameters) || !self.parameters.exists(k, k.replace('-', '_').matches('{FORBIDDEN_PARAMETER}'))",
+            "parameters carry neither action nor a password (those come from the Secret), and nothing that names a program,"
+            " a file, a script, options of another program or sudo, or that changes what a status says",
+            lambda d: not any(forbidden_parameter(key) for key in d.parameters or {}),
         ),
     )
     name: Label
@@ -52,7 +70,7 @@ class FenceDevice(Model):
         ]
         | None
     ) = None
-    """Its parameters, as in its metadata; without action and password."""
+    """Its parameters, as in its metadata (`fence_x -o metadata`): addresses, plugs, numbers. The fencer refuses others by name."""
     secret_ref: SecretRef | None = None
     """Where user name and password are."""
     timeout: Duration = "20s"
@@ -61,6 +79,8 @@ class FenceDevice(Model):
     """Time between the two reads that must say off. Less than 1s only where a drill has shown that the device tells the truth."""
     drilled: bool = False
     """An admin has seen an `off` through this device stop this machine: needed where the device cannot name the machine it powers."""
+    allow_password_in_argv: bool = False
+    """Needed for agents that show the password to whoever can list the fencer's processes: SNMP ones, fence_amt, fence_ironic, fence_vmware."""
 
 
 class FenceLevel(Model):
@@ -141,6 +161,15 @@ class FencingStatus(Model):
     """Device by device."""
 
 
+class Fence(Model):
+    """One time that the host was cut off by a device without a person's word."""
+
+    request: Text
+    """Name of its FenceRequest."""
+    at: Timestamp
+    """When it was ordered, for people's eyes: the operator counts from when it first read of it."""
+
+
 class HostStatus(Model):
     """Written by the operator, `fencing` by the fencer."""
 
@@ -154,6 +183,8 @@ class HostStatus(Model):
     """How many instances are granted to it."""
     agent_version: Text = ""
     """Version of its agent."""
+    fences: Annotated[list[Fence], ListMap("request"), Field(max_length=16)] = []
+    """When it was cut off within the last hour: they count against the budget, and for how long it is left alone."""
     fencing: FencingStatus | None = None
     """State of the fence path. Written by the fencer."""
 

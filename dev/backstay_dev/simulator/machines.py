@@ -99,10 +99,10 @@ class ProcessDisk:
         self._process.must_live()
         return await self._disk.read(name)
 
-    async def write(self, name: str, text: str) -> None:
+    async def write(self, name: str, text: str, *, from_reserve: bool = False) -> None:
         await asyncio.sleep(0)
         self._process.must_live()
-        await self._disk.write(name, text)
+        await self._disk.write(name, text, from_reserve=from_reserve)
 
     async def remove(self, name: str) -> None:
         self._process.must_live()

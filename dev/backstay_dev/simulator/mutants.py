@@ -193,12 +193,11 @@ MUTANTS: Final = (
         (
             Edit(
                 f"{FENCER}/worker.py",
-                '                if tried.action == "on" and run.exit_code == 0:',
-                '                if tried.action == "off" and run.exit_code == 0:\n'
-                "                    at_s = asyncio.get_running_loop().time()\n"
-                '                    believed = [Read("Off", at_s + ago_s, at_s + ago_s, True) for ago_s in (-2.0, 0.0)]\n'
-                "                    self._reads[tried.slot] = tuple(believed)\n"
-                '                if tried.action == "on" and run.exit_code == 0:',
+                '            result = f"exit {run.exit_code}: {run.output.strip()[-200:]}"\n',
+                '            result = f"exit {run.exit_code}: {run.output.strip()[-200:]}"\n'
+                '            if tried.action == "off" and run.exit_code == 0:\n'
+                "                believed = [Read('Off', loop.time() + ago_s, loop.time() + ago_s, True) for ago_s in (-2.0, 0.0)]\n"
+                "                self._reads[tried.slot] = tuple(believed)\n",
             ),
         ),
     ),

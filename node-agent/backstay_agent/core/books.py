@@ -12,6 +12,8 @@ from typing import Any, Final, Literal
 
 from backstay_api.plain import RenderedResource, SessionRef
 
+from .patience import RESTARTS
+
 FORMAT: Final = 1
 
 
@@ -46,6 +48,8 @@ class Record:
     """Restarts in place in this epoch."""
     restarted_at_s: tuple[float, ...] = ()
     """The latest of them."""
+    begun_at_s: float = 0.0
+    """When the last start or restart of something of it began."""
 
     @property
     def title(self) -> str:
@@ -56,11 +60,26 @@ class Record:
         assert not self.may_run, f"{self.title}: epoch {self.epoch} cannot be over while it may run"
         return replace(self, closed=True, want="Down", wanted=(), resources=(), restarted_at_s=())
 
+    def begun(self, resources: tuple[RenderedResource, ...], revision: int, at_s: float) -> Record:
+        """These may run from now on."""
+        return replace(self, may_run=True, resources=resources, running_revision=revision, gave_up="", begun_at_s=at_s)
+
+    def restarted(self, at_s: float | None) -> Record:
+        """One restart in place more; None: it does not count."""
+        if at_s is None:
+            return self
+        return replace(self, restarts=self.restarts + 1, restarted_at_s=(*self.restarted_at_s, at_s)[-RESTARTS:])
+
+    def accepted(self) -> Record:
+        """What it wants is what runs."""
+        return replace(self, resources=self.wanted, running_revision=self.revision)
+
     def to_wire(self) -> dict[str, Any]:
         wire = {name: getattr(self, name) for name in _PLAIN}
         wire["wanted"] = [resource.to_wire() for resource in self.wanted]
         wire["resources"] = [resource.to_wire() for resource in self.resources]
         wire["restarted_at_s"] = list(self.restarted_at_s)
+        wire["begun_at_s"] = self.begun_at_s
         return wire
 
     @classmethod
@@ -71,6 +90,7 @@ class Record:
             wanted=tuple(RenderedResource.from_wire(item) for item in raw["wanted"]),
             resources=tuple(RenderedResource.from_wire(item) for item in raw["resources"]),
             restarted_at_s=tuple(float(at_s) for at_s in raw["restarted_at_s"]),
+            begun_at_s=float(raw.get("begun_at_s", 0.0)),
         )
 
 
@@ -101,6 +121,12 @@ class Books:
     """As published; 0: not published as far as we know, so nothing can have been granted to it."""
     seal_seen: str = ""
     """Why this session may never start anything again."""
+    earlier: tuple[str, ...] = ()
+    """Nonces of the sessions of this boot before this one, the newest last: nothing exclusive of them runs any more."""
+    earlier_seq: int = 0
+    """The highest seq that one of them was published with, as far as we know."""
+    hands_off: str = ""
+    """Maintenance mode HandsOff, as last heard: watch, and touch nothing."""
     records: Mapping[str, Record]
     """By UID of the HAInstance, in the order in which they were granted first."""
 
@@ -117,6 +143,19 @@ class Books:
     def published(self, seq: int) -> Books:
         return replace(self, seq=seq)
 
+    def handed_off(self, why: str) -> Books:
+        return replace(self, hands_off=why)
+
+    @property
+    def nonces(self) -> tuple[str, ...]:
+        """Of all sessions of this boot, this one last."""
+        return (*self.earlier, self.nonce)
+
+    @property
+    def highest_seq(self) -> int:
+        """Of all sessions of this boot, as far as we know."""
+        return max(self.earlier_seq, self.seq)
+
     def next_session(self, nonce: str) -> Books:
         """A new session in this boot. Nothing exclusive runs any more; what is not exclusive is carried over.
 
@@ -125,7 +164,14 @@ class Books:
         exclusive = [record.title for record in self.records.values() if record.exclusive and record.may_run]
         assert not exclusive, f"a new session while {', '.join(exclusive)} may still run"
         carried = {uid: record for uid, record in self.records.items() if record.may_run}
-        return Books(boot_id=self.boot_id, nonce=nonce, records=carried)
+        return Books(
+            boot_id=self.boot_id,
+            nonce=nonce,
+            earlier=self.nonces,
+            earlier_seq=self.highest_seq,
+            hands_off=self.hands_off,
+            records=carried,
+        )
 
     def to_wire(self) -> dict[str, Any]:
         return {
@@ -134,6 +180,9 @@ class Books:
             "nonce": self.nonce,
             "seq": self.seq,
             "sealSeen": self.seal_seen,
+            "earlier": list(self.earlier),
+            "earlierSeq": self.earlier_seq,
+            "handsOff": self.hands_off,
             "records": [record.to_wire() for record in self.records.values()],
         }
 
@@ -148,8 +197,31 @@ class Books:
             nonce=_typed(raw, "nonce", str),
             seq=_typed(raw, "seq", int),
             seal_seen=_typed(raw, "sealSeen", str),
+            # What the first release did not write.
+            earlier=tuple(str(nonce) for nonce in raw.get("earlier", ())),
+            earlier_seq=int(raw.get("earlierSeq", 0)),
+            hands_off=str(raw.get("handsOff", "")),
             records={record.uid: record for record in records},
         )
+
+
+def only_ends(before: Books, after: Books) -> bool:
+    """Nothing is granted, may run or is to be run that was not before: what is new is only that something has ended.
+
+    That must be recorded though the disk is full: until it is, nobody else may start it.
+    """
+    return all(_only_ends(before.records.get(uid), record) for uid, record in after.records.items())
+
+
+def _only_ends(before: Record | None, after: Record) -> bool:
+    if before is None or after.epoch != before.epoch:
+        return False
+    return (
+        after.may_run <= before.may_run
+        and before.closed <= after.closed
+        and after.wanted in (before.wanted, ())
+        and after.resources in (before.resources, ())
+    )
 
 
 def _typed(raw: Mapping[str, Any], name: str, kind: type) -> Any:

@@ -24,6 +24,8 @@ class Phase(Enum):
     """Verifiably stopped after failures; not tried again in this epoch unless its resources are edited."""
     STUCK = "Stuck"
     """It could not be proven to be down."""
+    LEFT = "Left to the admin"
+    """Maintenance mode HandsOff: watched, and not touched."""
 
 
 class Event(Enum):
@@ -37,6 +39,9 @@ class Event(Enum):
     DIED = "died"
     GIVE_UP = "give up"
     RETRY = "retry"
+    MISSED = "only its address failed"
+    HANDS_OFF = "hands off"
+    HANDS_ON = "hands on"
 
 
 class Effect(Enum):
@@ -50,6 +55,8 @@ class Effect(Enum):
     """Every resource, bottom to top, verified."""
     WATCH = "watch"
     """Look at every resource once, then listen."""
+    PERMIT = "permit"
+    """Record that it may run from now on, and let the host's admin start it; then watch."""
     CLOSE = "close"
     """Record that this epoch is over here for ever, then say so."""
 
@@ -70,6 +77,7 @@ TRANSITIONS: Final[Mapping[tuple[Phase, Event], tuple[Phase, Effect | None]]] = 
     (_P.RUNNING, _E.EDITED): (_P.STOPPING, _F.STOP),
     (_P.RECOVERING, _E.SUCCEEDED): (_P.RUNNING, _F.WATCH),
     (_P.RECOVERING, _E.FAILED): (_P.STOPPING, _F.STOP),
+    (_P.RECOVERING, _E.MISSED): (_P.RUNNING, _F.WATCH),  # what stands below an address is well, and stays up
     (_P.RECOVERING, _E.WANT_DOWN): (_P.STOPPING, _F.STOP),
     (_P.RECOVERING, _E.EDITED): (_P.STOPPING, _F.STOP),
     (_P.STOPPING, _E.SUCCEEDED): (_P.STOPPED, None),
@@ -77,6 +85,13 @@ TRANSITIONS: Final[Mapping[tuple[Phase, Event], tuple[Phase, Effect | None]]] = 
     (_P.STUCK, _E.RETRY): (_P.STOPPING, _F.STOP),
     (_P.FAILED, _E.WANT_DOWN): (_P.STOPPED, _F.CLOSE),
     (_P.FAILED, _E.EDITED): (_P.STOPPED, None),
+    # What is being stopped is stopped first; from everywhere else it is left as it is.
+    **{
+        (phase, _E.HANDS_OFF): (_P.LEFT, _F.PERMIT)
+        for phase in (_P.STOPPED, _P.STARTING, _P.RUNNING, _P.RECOVERING, _P.FAILED, _P.STUCK)
+    },
+    (_P.LEFT, _E.HANDS_ON): (_P.RUNNING, _F.WATCH),  # what runs is taken over, what does not is found down
+    (_P.LEFT, _E.WANT_DOWN): (_P.STOPPING, _F.STOP),  # only where safety demands it
 }
 
 # It happens, and nothing follows: what is wanted is under way already, or comes up again when that has ended.
@@ -96,17 +111,21 @@ NO_CHANGE: Final[frozenset[tuple[Phase, Event]]] = frozenset(
         (_P.STUCK, _E.EDITED),
         (_P.STUCK, _E.DIED),
         (_P.FAILED, _E.WANT_UP),
+        (_P.STOPPING, _E.HANDS_OFF),
+        *((_P.LEFT, event) for event in (_E.WANT_UP, _E.EDITED, _E.DIED, _E.HANDS_OFF)),
     }
 )
 
 # No effect is under way, nothing is watched, or nothing can be given up there.
 IMPOSSIBLE: Final[frozenset[tuple[Phase, Event]]] = frozenset(
     {
-        *((phase, _E.SUCCEEDED) for phase in (_P.STOPPED, _P.RUNNING, _P.FAILED, _P.STUCK)),
-        *((phase, _E.FAILED) for phase in (_P.STOPPED, _P.RUNNING, _P.FAILED, _P.STUCK)),
+        *((phase, _E.SUCCEEDED) for phase in (_P.STOPPED, _P.RUNNING, _P.FAILED, _P.STUCK, _P.LEFT)),
+        *((phase, _E.FAILED) for phase in (_P.STOPPED, _P.RUNNING, _P.FAILED, _P.STUCK, _P.LEFT)),
         *((phase, _E.DIED) for phase in (_P.STOPPED, _P.STARTING, _P.FAILED)),
-        *((phase, _E.GIVE_UP) for phase in (_P.STARTING, _P.RECOVERING, _P.STOPPING, _P.STUCK, _P.FAILED)),
+        *((phase, _E.GIVE_UP) for phase in Phase if phase not in (_P.STOPPED, _P.RUNNING)),
         *((phase, _E.RETRY) for phase in Phase if phase is not _P.STUCK),
+        *((phase, _E.MISSED) for phase in Phase if phase is not _P.RECOVERING),
+        *((phase, _E.HANDS_ON) for phase in Phase if phase is not _P.LEFT),
     }
 )
 

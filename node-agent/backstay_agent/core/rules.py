@@ -5,16 +5,11 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from backstay_api.plain import InstanceOrder, RenderedResource, Timeouts
 
 from .books import Books, Record
 from .machine import Event, Phase
-
-RESTARTS: Final = 3
-WINDOW_S: Final = 600.0
-"""Three restarts in place in ten minutes; then another host shall try."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +91,11 @@ def _moved_on(record: Record, order: InstanceOrder) -> Record | Ignored:
     return replace(record, revision=order.revision, wanted=order.resources)
 
 
-def may_start(record: Record, books: Books, *, obstacle: str = "") -> Refused | None:
+def may_start(record: Record, books: Books, *, obstacle: str = "", leaving: str = "") -> Refused | None:
     """Whether this instance may be started, or restarted in place, now (PROTOCOL 6).
 
-    `obstacle`: why this host may run nothing exclusive. The lease need not be valid: its contract carries no watchdog numbers.
+    `obstacle`: why this host may run nothing exclusive; `leaving`: how this machine is going down. The lease need not be
+    valid: its contract carries no watchdog numbers.
     """
     if books.seq == 0:
         return Refused("this host's session is not published yet")
@@ -111,6 +107,8 @@ def may_start(record: Record, books: Books, *, obstacle: str = "") -> Refused | 
         return Refused(f"this session may start nothing any more: {books.seal_seen}")
     if record.want != "Up":
         return Refused("it was told to stop")
+    if leaving:
+        return Refused(f"this machine is going down ({leaving})")
     if record.exclusive and obstacle:
         return Refused(f"nothing exclusive may run on this host: {obstacle}")
     return _taken_by_another(record, books)
@@ -158,18 +156,18 @@ def _one_form(cidr: str) -> str:
     return str(mapped or address)
 
 
-def may_restart(restarted_at_s: Sequence[float], *, now_s: float) -> bool:
-    """Whether one more restart in place is within the limit."""
-    return sum(now_s - at_s < WINDOW_S for at_s in restarted_at_s) < RESTARTS
+def must_stop(record: Record, books: Books, *, leaving: str = "") -> bool:
+    """Whether it has to be brought down, and its epoch closed.
 
-
-def try_again(restarted_at_s: Sequence[float], *, now_s: float) -> bool:
-    """Whether to start again after a start failed and all was stopped.
-
-    Not after the first start: another host may do better, and choosing is the operator's. A start that stands for a
-    restart in place counts as one.
+    Hands off: a mere wish waits, and so does a shutdown, which takes everything along anyway; a seal does not.
     """
-    return bool(restarted_at_s) and may_restart(restarted_at_s, now_s=now_s)
+    if record.closed:
+        return False
+    if books.seal_seen and record.exclusive:
+        return True
+    if books.hands_off and record.may_run:
+        return False
+    return record.want == "Down" or (bool(leaving) and not books.hands_off)
 
 
 def same_work(one: Sequence[RenderedResource], other: Sequence[RenderedResource]) -> bool:
@@ -187,9 +185,13 @@ class Situation:
 
     phase: Phase
     outcome: Event | None = None
-    """SUCCEEDED or FAILED: how the effect that was under way ended; None while it goes on, or where there is none."""
+    """SUCCEEDED, FAILED or MISSED: how the effect that was under way ended; None while it goes on, or where there is none."""
     must_stop: bool = False
-    """Told so, or sealed and exclusive."""
+    """Told so, sealed and exclusive, or the machine is going down."""
+    hands_off: bool = False
+    """Nothing may be touched, but for what must stop."""
+    over: bool = False
+    """The epoch is closed: there is nothing to watch any more."""
     may_start: bool = False
     gave_up: bool = False
     edited: bool = False
@@ -197,6 +199,9 @@ class Situation:
     down: bool = False
     """A resource is down or does not work."""
     may_restart: bool = True
+    """Within the limit of restarts in place, or one that does not count."""
+    try_due: bool = True
+    """Enough time has passed since the last try."""
     retry_due: bool = False
 
 
@@ -209,28 +214,48 @@ def next_event(now: Situation) -> Event | None:
     if now.phase is Phase.STOPPING:
         return now.outcome
     if now.phase is Phase.STUCK:
-        return Event.RETRY if now.retry_due else None
+        return _when_stuck(now)
+    if now.phase is Phase.LEFT:
+        return _when_left(now)
     return _when_up(now)
-
-
-def _when_failed(now: Situation) -> Event | None:
-    if now.must_stop:
-        return Event.WANT_DOWN
-    # Other resources, or another epoch: worth another try.
-    return Event.EDITED if now.edited or not now.gave_up else None
 
 
 def _when_stopped(now: Situation) -> Event | None:
     if now.must_stop:
         return Event.WANT_DOWN
+    if now.hands_off:
+        return Event.HANDS_OFF if now.may_start else None
     if now.gave_up:
         return Event.GIVE_UP
-    return Event.WANT_UP if now.may_start else None
+    return Event.WANT_UP if now.may_start and now.try_due else None
+
+
+def _when_failed(now: Situation) -> Event | None:
+    if now.must_stop:
+        return Event.WANT_DOWN
+    if now.hands_off:
+        return Event.HANDS_OFF if now.may_start else None
+    # Other resources, or another epoch: worth another try.
+    return Event.EDITED if now.edited or not now.gave_up else None
+
+
+def _when_stuck(now: Situation) -> Event | None:
+    if now.hands_off and not now.must_stop:
+        return Event.HANDS_OFF
+    return Event.RETRY if now.retry_due else None
+
+
+def _when_left(now: Situation) -> Event | None:
+    if now.must_stop or now.over:
+        return Event.WANT_DOWN
+    return None if now.hands_off else Event.HANDS_ON
 
 
 def _when_up(now: Situation) -> Event | None:
     if now.must_stop:
         return Event.WANT_DOWN
+    if now.hands_off:
+        return Event.HANDS_OFF
     if now.edited:
         return Event.EDITED
     if now.phase is not Phase.RUNNING:
@@ -238,4 +263,6 @@ def _when_up(now: Situation) -> Event | None:
     if not now.down:
         return None
     # What may not be restarted (a limit, an earlier session's copy) is at least stopped as a whole.
-    return Event.DIED if now.may_start and now.may_restart else Event.GIVE_UP
+    if not (now.may_start and now.may_restart):
+        return Event.GIVE_UP
+    return Event.DIED if now.try_due else None

@@ -97,7 +97,8 @@ def to_publish(
 ) -> Publish | Published | Overtaken | WrongMachine:
     """How our session gets into the status whose present session is `stored`."""
     if stored is None:
-        return Publish(_session(books, max(books.seq, 1), machine_uuid, ()))
+        # The first one, or somebody has deleted the object: then only we still know what this boot has seen.
+        return Publish(_session(books, books.seq or books.earlier_seq + 1, machine_uuid, superseded(None, books)))
     if stored.machine_uuid != machine_uuid:
         return WrongMachine(
             f"this host's name belongs to machine {stored.machine_uuid}, and this is {machine_uuid}:"
@@ -107,12 +108,15 @@ def to_publish(
         return Published(stored.seq)
     if books.seq and stored.seq >= books.seq:
         return Overtaken(f"session {stored.nonce} of seq {stored.seq} was opened beside ours, of seq {books.seq}")
-    return Publish(_session(books, books.seq or stored.seq + 1, machine_uuid, superseded(stored, books.boot_id)))
+    seq = books.seq or max(stored.seq, books.earlier_seq) + 1
+    return Publish(_session(books, seq, machine_uuid, superseded(stored, books)))
 
 
-def superseded(stored: AgentSession, boot_id: str) -> tuple[str, ...]:
-    """Every earlier session of this boot: the stored list and the stored session, if they are of this boot."""
-    return (*stored.supersedes, stored.nonce)[-SUPERSEDES_MOST:] if stored.boot_id == boot_id else ()
+def superseded(stored: AgentSession | None, books: Books) -> tuple[str, ...]:
+    """Every earlier session of this boot: those that we remember, the stored list and the stored session."""
+    theirs = (*stored.supersedes, stored.nonce) if stored and stored.boot_id == books.boot_id else ()
+    known = dict.fromkeys(nonce for nonce in (*books.earlier, *theirs) if nonce != books.nonce)
+    return tuple(known)[-SUPERSEDES_MOST:]
 
 
 def is_same(stored: AgentSession | None, mine: SessionRef) -> bool:

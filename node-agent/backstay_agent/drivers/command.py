@@ -97,6 +97,9 @@ class CommandDriver:
                     await bring_down(self._manager, unit, 0)
                     raise StartFailed(why) from error
 
+    async def start_limit_s(self, resource: RenderedResource) -> float | None:
+        return None
+
     async def stop(self, resource: RenderedResource, *, timeout_s: float) -> str | None:
         command = _command(resource)
         if any(argv_refusal(argv) for argv in _commands(resource)):

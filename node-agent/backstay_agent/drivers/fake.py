@@ -30,7 +30,12 @@ class Script:
     prepare_fails: str = ""
     stop_fails: str = ""
     """Why a stop fails: it runs on."""
+    stop_note: str = ""
+    """What is to be said about a stop that succeeded."""
     not_ready: str = ""
+    start_limit_s: float | None = None
+    works_after_s: float = 0.0
+    """How long after the begin of the probing its probes give their first good answer; they say so until then."""
 
 
 def identity(resource: RenderedResource) -> str:
@@ -159,6 +164,10 @@ class FakeDriver:
         if name not in self.machine.running:
             raise StartFailed(f"{name} died while it was started")
 
+    async def start_limit_s(self, resource: RenderedResource) -> float | None:
+        await asyncio.sleep(0)
+        return self.machine.scripts[identity(resource)].start_limit_s
+
     async def stop(self, resource: RenderedResource, *, timeout_s: float) -> str | None:
         name = identity(resource)
         script = self.machine.scripts[name]
@@ -169,7 +178,7 @@ class FakeDriver:
         self.machine.down(name)
         for part in (*self.machine.pulls_in.get(name, ()), *_parts(self.machine, name)):
             self.machine.down(part)
-        return None
+        return script.stop_note or None
 
     async def permit(self, resource: RenderedResource) -> None:
         """Nothing keeps an admin from it."""
@@ -230,8 +239,15 @@ class FakeHands:
     def driver(self, resource: RenderedResource) -> FakeDriver:
         return self._driver
 
-    async def probe(self, resource: RenderedResource, on_verdict: Callable[[bool, str], None]) -> None:
+    async def probe(
+        self, resource: RenderedResource, on_verdict: Callable[[bool, str], None], *, starting: bool = False
+    ) -> None:
         self.judges[resource.name] = on_verdict
+        works_after_s = self.machine.scripts[identity(resource)].works_after_s
+        if starting and works_after_s:
+            on_verdict(False, "probe alive: connection refused")
+            await asyncio.sleep(works_after_s)
+        on_verdict(True, "")
         await asyncio.Event().wait()
 
     async def leftovers(self, *, run_is_intact: bool) -> Sequence[RenderedResource]:

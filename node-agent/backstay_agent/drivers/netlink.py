@@ -27,13 +27,16 @@ RTM_NEWADDR: Final = 20
 RTM_DELADDR: Final = 21
 RTM_GETADDR: Final = 22
 RTM_NEWROUTE: Final = 24
+RTM_DELROUTE: Final = 25
 RTM_GETROUTE: Final = 26
 _REQUEST: Final = 0x1
 _ACK: Final = 0x4
 _DUMP: Final = 0x300
 _CREATE_ONLY: Final = 0x600  # NLM_F_CREATE | NLM_F_EXCL
+_CREATE_BESIDE: Final = 0xC00  # NLM_F_CREATE | NLM_F_APPEND
 
 # Flags of addresses (linux/if_addr.h).
+IFA_F_SECONDARY: Final = 0x01  # of v4; the same bit means "temporary" in v6
 IFA_F_NODAD: Final = 0x02
 IFA_F_DEPRECATED: Final = 0x20
 IFA_F_NOPREFIXROUTE: Final = 0x200
@@ -49,6 +52,9 @@ _HEADER: Final = struct.Struct("=IHHII")
 _ADDRESS: Final = struct.Struct("=BBBBI")
 _LINK: Final = struct.Struct("=BxHiII")
 _ROUTE: Final = struct.Struct("=BBBBBBBBI")
+_MAIN_TABLE: Final = 254
+_SCOPE_LINK: Final = 253
+_UNICAST: Final = 1
 _FOREVER: Final = 0xFFFFFFFF
 _GROUPS: Final = 0x1 | 0x10 | 0x100  # links, v4 addresses, v6 addresses
 _LIMIT_S: Final = 5.0
@@ -87,6 +93,8 @@ class Link:
     mac: bytes = b""
     flags: int = 0
     type: int = ARPHRD_ETHER
+    table: int = _MAIN_TABLE
+    """Where its routes stand; another one where it belongs to a VRF."""
 
     @property
     def is_up(self) -> bool:
@@ -99,19 +107,29 @@ class Link:
         return self.type == ARPHRD_ETHER and len(self.mac) == 6 and not self.flags & (IFF_NOARP | IFF_LOOPBACK)
 
 
+@dataclass(frozen=True)
+class Route:
+    """A route of ours: this subnet is at the other end of that link."""
+
+    link: Link
+    address: Interface
+    """With the subnet's prefix."""
+    metric: int
+
+
 # To bytes
 
 
-def add_address(address: Address, *, broadcast: bool) -> tuple[int, bytes]:
-    """Type and body of the request to add this address."""
+def add_address(address: Address, within: Interface) -> tuple[int, bytes]:
+    """Type and body of the request to add this address; `within`: the same with the prefix of its subnet."""
     ip = address.interface.ip.packed
     attributes = _attribute(2, ip)  # IFA_LOCAL
     if address.label:
         attributes += _attribute(3, address.label.encode() + b"\0")  # IFA_LABEL
     attributes += _attribute(8, struct.pack("=I", address.flags & ~IFA_F_DEPRECATED))  # IFA_FLAGS
     attributes += _attribute(1, ip)  # IFA_ADDRESS
-    if broadcast and isinstance(address.interface, IPv4Interface):
-        attributes += _attribute(4, address.interface.network.broadcast_address.packed)  # IFA_BROADCAST
+    if within.network.prefixlen < 31 and isinstance(within, IPv4Interface):
+        attributes += _attribute(4, within.network.broadcast_address.packed)  # IFA_BROADCAST
     if address.flags & IFA_F_DEPRECATED:
         # Preferred for 0 s, valid for ever (IFA_CACHEINFO): answers, but is never chosen for connections to elsewhere.
         attributes += _attribute(6, struct.pack("=IIII", 0, _FOREVER, 0, 0))
@@ -123,6 +141,23 @@ def delete_address(address: Address) -> tuple[int, bytes]:
     """Type and body of the request to take exactly this address away."""
     ip = address.interface.ip.packed
     return RTM_DELADDR, _address_header(address) + _attribute(2, ip) + _attribute(1, ip)
+
+
+def route(wanted: Route) -> bytes:
+    """Body of the request to add this route, or to take it away."""
+    network = wanted.address.network
+    is_v4 = network.version == 4
+    family, scope = (socket.AF_INET, _SCOPE_LINK) if is_v4 else (socket.AF_INET6, 0)
+    table = wanted.link.table if wanted.link.table < 256 else 0
+    header = _ROUTE.pack(family, network.prefixlen, 0, 0, table, OURS, scope, _UNICAST, 0)
+    attributes = _attribute(1, network.network_address.packed)  # RTA_DST
+    attributes += _attribute(4, struct.pack("=I", wanted.link.index))  # RTA_OIF
+    attributes += _attribute(6, struct.pack("=I", wanted.metric))  # RTA_PRIORITY
+    attributes += _attribute(15, struct.pack("=I", wanted.link.table))  # RTA_TABLE
+    if is_v4:
+        # RTA_PREFSRC: a v4 route goes with the address that it prefers, in the same moment.
+        attributes += _attribute(7, wanted.address.ip.packed)
+    return header + attributes
 
 
 def encode(message: Message) -> bytes:
@@ -178,7 +213,15 @@ def read_link(body: bytes) -> Link:
     _family, kind, index, flags, _change = _LINK.unpack_from(body)
     found = dict(_attributes(body[_LINK.size :]))
     name = found.get(3, b"").rstrip(b"\0").decode(errors="replace")  # IFLA_IFNAME
-    return Link(index, name, found.get(1, b""), flags, kind)  # IFLA_ADDRESS
+    return Link(index, name, found.get(1, b""), flags, kind, _table(found.get(18, b"")))  # IFLA_ADDRESS, IFLA_LINKINFO
+
+
+def _table(info: bytes) -> int:
+    """Of the VRF that the link belongs to, if it does (IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA, IFLA_VRF_PORT_TABLE)."""
+    found = dict(_attributes(info))
+    number = dict(_attributes(found.get(5, b""))).get(1, b"")
+    is_vrf = found.get(4, b"").rstrip(b"\0") == b"vrf" and len(number) == 4
+    return int(struct.unpack("=I", number)[0]) if is_vrf else _MAIN_TABLE
 
 
 def read_gateway(body: bytes) -> str | None:
@@ -203,15 +246,24 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
 class Netlink:
     """What this host's kernel knows of links and addresses. Each question has a socket of its own: no state to lose."""
 
-    async def add(self, address: Address, *, broadcast: bool) -> None:
-        """Raises OSError; FileExistsError if it is there already."""
-        kind, body = add_address(address, broadcast=broadcast)
+    async def add(self, address: Address, within: Interface) -> None:
+        """`within`: the same with the prefix of its subnet. Raises OSError; FileExistsError if it is there already."""
+        kind, body = add_address(address, within)
         await self._ask(Message(kind, body, _REQUEST | _ACK | _CREATE_ONLY, 1))
 
     async def delete(self, address: Address) -> None:
         """Raises OSError; EADDRNOTAVAIL if it is not there."""
         kind, body = delete_address(address)
         await self._ask(Message(kind, body, _REQUEST | _ACK, 1))
+
+    async def add_route(self, wanted: Route) -> None:
+        """Beside what is there, never in its place. Raises OSError; FileExistsError if it is there already."""
+        how = _CREATE_BESIDE if wanted.address.version == 4 else _CREATE_ONLY
+        await self._ask(Message(RTM_NEWROUTE, route(wanted), _REQUEST | _ACK | how, 1))
+
+    async def delete_route(self, wanted: Route) -> None:
+        """Exactly this one, with our mark. Raises OSError; ESRCH if it is not there."""
+        await self._ask(Message(RTM_DELROUTE, route(wanted), _REQUEST | _ACK, 1))
 
     async def addresses(self) -> list[Address]:
         """All addresses of all interfaces."""

@@ -103,6 +103,12 @@ class SystemdDriver:
                         why = f"{unit} was not up within {timeout_s:g} s: it is {state_words(watch)}"
                         raise StartFailed(await self._with_words(why, watch)) from error
 
+    async def start_limit_s(self, resource: RenderedResource) -> float | None:
+        try:
+            return own_limit_s("Start", await self._securing.standing(_checked(resource)))
+        except (BusError, StartFailed):
+            return None
+
     async def stop(self, resource: RenderedResource, *, timeout_s: float) -> str | None:
         unit = _unit(resource)
         if refusal(unit) is not None:

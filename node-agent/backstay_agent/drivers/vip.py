@@ -1,7 +1,8 @@
 """Addresses that clients use: found their interface, announced to the neighbours, withdrawn, and missed when they vanish.
 
 Ours are recognisable (`IFA_PROTO`, and a note in `/run` for kernels without it), so that an agent that lost its memory
-finds them, and so that an address which an admin gave to this host is never taken away.
+finds them, and so that an address which an admin gave to this host is never taken away. How they are laid so that nobody
+else's go with them: `places.py`.
 """
 
 from __future__ import annotations
@@ -9,62 +10,45 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing, suppress
-from dataclasses import dataclass
-from ipaddress import IPv4Interface, ip_interface
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from ipaddress import ip_interface
 from pathlib import Path
 from typing import Final
 
 from backstay_api.plain import RenderedResource, VirtualIP
 
+from .announcer import Announcer
 from .base import Seen, StartFailed, State, StopFailed
-from .frames import announcements, mac_text
-from .netlink import (
-    IFA_F_DEPRECATED,
-    IFA_F_NODAD,
-    IFA_F_NOPREFIXROUTE,
-    IFF_LOOPBACK,
-    OURS,
-    Address,
-    Interface,
-    Link,
-    Netlink,
-)
+from .blinks import GRACE_S, Blinks
+from .ear import Ear
+from .frames import mac_text
+from .netlink import Address, Interface, Link, Netlink
+from .notes import NOTES, Notes
+from .places import Sight, find_link, laid, route_to, unusable, whole
+from .promote import promoting
+from .sysctls import SYSCTLS, forbidden
 from .wire import Wire
 
 log = logging.getLogger(__name__)
 
-# At once, then again: a switch that is just learning, a neighbour that was busy.
-ANNOUNCE_AGAIN_AFTER_S: Final = (0.1, 0.4, 1.0, 2.0)
-_LABEL_LIMIT: Final = 15  # IFNAMSIZ without its NUL
-
-
-@dataclass(frozen=True)
-class Sight:
-    """This host's links and addresses at one moment."""
-
-    addresses: tuple[Address, ...]
-    links: dict[int, Link]
-
-    def at(self, want: Interface) -> list[Address]:
-        """Where the address is, whatever its prefix."""
-        return [address for address in self.addresses if address.interface.ip == want.ip]
-
-    def link_of(self, address: Address) -> Link:
-        return self.links.get(address.index, Link(address.index, f"interface {address.index}"))
+_GONE: Final = (errno.EADDRNOTAVAIL, errno.ENODEV, errno.ESRCH)
 
 
 class VirtualIPDriver:
     """The driver for resources of kind `virtualIP`."""
 
     def __init__(
-        self, netlink: Netlink | None = None, wire: Wire | None = None, notes: Path = Path("/run/backstay/addresses")
+        self, netlink: Netlink | None = None, wire: Wire | None = None, notes: Path = NOTES, sysctls: Path = SYSCTLS
     ) -> None:
         self._netlink = netlink or Netlink()
         self._wire = wire or Wire()
-        self._notes = notes
-        self._announcers: dict[Interface, asyncio.Task[None]] = {}
+        self._announcer = Announcer(self._wire)
+        self._notes = Notes(notes)
+        self._sysctls = sysctls
+        self._blinks = Blinks()
+        self._one_change = asyncio.Lock()
+        """What is looked at and then changed is not changed by another service's address in between."""
 
     async def secure(self, resource: RenderedResource) -> None:
         """An address that we add lives in the kernel only: a boot forgets it."""
@@ -86,8 +70,8 @@ class VirtualIPDriver:
         """Ask the network whether somebody else has the address."""
         want, spec = _wanted(resource)
         try:
-            sight = await self._look()
-            link = _find_link(want, spec, sight, self._foreign(sight.addresses))
+            sight = await self._link_back(want, spec)
+            link = self._find(want, spec, sight)
             if sight.at(want) or isinstance(link, str) or not link.is_up or not link.has_neighbours:
                 return  # `start` says what is wrong, if anything is
             mac = await self._wire.who_has(link, want.ip)
@@ -100,55 +84,59 @@ class VirtualIPDriver:
         want, spec = _wanted(resource)
         try:
             async with asyncio.timeout(timeout_s):
-                link = await self._add(want, spec)
+                await self._link_back(want, spec)
+                async with self._one_change:
+                    link = await self._add(want, spec)
         except TimeoutError as error:
             raise StartFailed(f"{want} could not be added within {timeout_s:g} s") from error
         except OSError as error:
             raise StartFailed(f"{want} could not be added: {error}") from error
-        self._announce(want, link)
+        self._announcer.announce(want, link)
+
+    async def start_limit_s(self, resource: RenderedResource) -> float | None:
+        return None
 
     async def stop(self, resource: RenderedResource, *, timeout_s: float) -> None:
         try:
             want, _spec = _want(resource)
         except ValueError:
             return  # such an address can never have been added
-        self._hush(want)
+        self._announcer.hush(want)
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(timeout_s), self._one_change:
                 await self._withdraw(want)
         except (OSError, TimeoutError) as error:
-            why = error if isinstance(error, OSError) else f"not withdrawn within {timeout_s:g} s"
+            why = error if isinstance(error, OSError) and error.errno else f"not withdrawn within {timeout_s:g} s"
             raise StopFailed(f"{want.ip} may still be on this host: {why}") from error
 
     async def permit(self, resource: RenderedResource) -> None:
         """Nothing keeps an admin from it."""
 
     async def check(self, resource: RenderedResource) -> Seen:
-        want, _spec = _wanted(resource)
+        want, spec = _wanted(resource)
         try:
-            return self._seen(want, await self._look())
+            return self._seen(want, spec, await self._look())
         except (OSError, TimeoutError) as error:
             return Seen(State.UNKNOWN, f"the kernel cannot be asked about {want.ip}: {error}")
 
     async def changes(self, resource: RenderedResource) -> AsyncGenerator[Seen, None]:
-        """First what it is now, then every change; announces the address again when its link comes back."""
-        want, _spec = _wanted(resource)
+        """First what it is now, then every change; puts back what a blink of its link took, and announces it again."""
+        want, spec = _wanted(resource)
         last: Seen | None = None
-        async with aclosing(self._netlink.events()) as events:
-            async for event in events:
-                if isinstance(event, Address) and event.interface.ip != want.ip:
-                    continue
+        async with Ear(self._netlink, want.ip) as ear:
+            while True:
                 sight = await self._look()
-                seen = self._seen(want, sight)
-                if seen == last:
-                    continue
-                if last is not None and last.state is State.FAILED and seen.state is State.RUNNING:
-                    self._announce(want, sight.link_of(sight.at(want)[0]))
-                yield (last := seen)
+                seen = await self._mended(want, spec, sight, first=last is None)
+                self._announce_again(want, sight, seen, last, blinked=ear.heard_down)
+                if seen != last:
+                    yield (last := seen)
+                await ear.next(self._patience_s(want, spec, sight))
+                for name in ear.heard_down:
+                    self._blinks.saw(name, is_up=False, now_s=_now_s())
 
     async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
         """Every address here that an agent of ours added."""
-        ours = [str(address.interface) for address in (await self._look()).addresses if self._is_ours(address)]
+        ours = [str(address.interface) for address in (await self._look()).addresses if self._notes.is_ours(address)]
         return [
             RenderedResource(name=f"leftover-{number}", virtual_ip=VirtualIP(address=address))
             for number, address in enumerate(ours)
@@ -157,38 +145,57 @@ class VirtualIPDriver:
     # Looking
 
     async def _look(self) -> Sight:
-        return Sight(tuple(await self._netlink.addresses()), await self._netlink.links())
+        sight = Sight(tuple(await self._netlink.addresses()), await self._netlink.links())
+        for link in sight.links.values():
+            self._blinks.saw(link.name, is_up=link.is_up, now_s=_now_s())
+        return sight
 
-    def _note(self, want: Interface) -> Path:
-        return self._notes / str(want.ip).replace(":", "-")
+    def _find(self, want: Interface, spec: VirtualIP, sight: Sight) -> Link | str:
+        return find_link(want, spec, sight, self._notes.is_ours)
 
-    def _is_ours(self, address: Address) -> bool:
-        return address.protocol == OURS or self._note(address.interface).exists()
+    def _home(self, want: Interface, spec: VirtualIP, sight: Sight) -> tuple[str, Link | None]:
+        """The link on which we have put it, by name, and as it is now if it is there."""
+        if here := sight.at(want):
+            on = sight.link_of(here[0])
+            return on.name, on
+        name = spec.interface or self._notes.link_of(want)
+        link = sight.link_called(name)
+        if link is None and isinstance(found := self._find(want, spec, sight), Link):
+            return found.name, found
+        return name, link
 
-    def _foreign(self, addresses: Iterable[Address]) -> list[Address]:
-        return [address for address in addresses if not self._is_ours(address)]
-
-    def _seen(self, want: Interface, sight: Sight) -> Seen:
+    def _seen(self, want: Interface, spec: VirtualIP, sight: Sight) -> Seen:
         here = sight.at(want)
-        if not here:
+        foreign = [address for address in here if not self._notes.is_ours(address)]
+        if foreign:
+            return Seen(State.UNKNOWN, _hosts_own(want, sight.link_of(foreign[0])))
+        name, link = self._home(want, spec, sight)
+        if link is not None and link.is_up:
+            return Seen(State.RUNNING) if here else Seen(State.STOPPED, f"{want.ip} is on no interface of this host")
+        if not here and not self._notes.has(want):
             return Seen(State.STOPPED, f"{want.ip} is on no interface of this host")
-        link = sight.link_of(here[0])
-        if self._foreign(here):
-            return Seen(State.UNKNOWN, f"{want.ip} is on {link.name}, but Backstay did not put it there")
-        if not link.is_up:
-            return Seen(State.FAILED, f"{link.name}, which has {want.ip}, has no link")
-        return Seen(State.RUNNING)
+        if link is None:
+            self._blinks.saw(name, is_up=False, now_s=_now_s())
+        if self._blinks.left_s(name, _now_s()) > 0:
+            return Seen(
+                State.UNKNOWN, f"the link of {name}, which has {want.ip}, is down; given {GRACE_S:g} s to return"
+            )
+        return Seen(State.FAILED, f"{name}, which has {want.ip}, has no link")
+
+    def _patience_s(self, want: Interface, spec: VirtualIP, sight: Sight) -> float | None:
+        """When to look again though nothing is heard."""
+        name, _link = self._home(want, spec, sight)
+        return self._blinks.left_s(name, _now_s()) or None
 
     async def _obstacle(self, want: Interface, spec: VirtualIP, sight: Sight) -> str | None:
-        link = _find_link(want, spec, sight, self._foreign(sight.addresses))
+        link = self._find(want, spec, sight)
+        for address in sight.at(want):
+            if not self._notes.is_ours(address):
+                return _hosts_own(want, sight.link_of(address))
         if isinstance(link, str):
             return link
-        if (why := _unusable(want)) is not None:
+        if (why := unusable(want) or forbidden(want.version, link.name, self._sysctls)) is not None:
             return why
-        if foreign := self._foreign(sight.at(want)):
-            return (
-                f"{want.ip} is this host's own address on {sight.link_of(foreign[0]).name}, not put there by Backstay"
-            )
         if not link.is_up:
             return f"{link.name}, where {want.ip} would go, has no link"
         if str(want.ip) in await self._netlink.gateways():
@@ -197,66 +204,108 @@ class VirtualIPDriver:
 
     # Doing
 
+    async def _link_back(self, want: Interface, spec: VirtualIP) -> Sight:
+        """Wait out a blink of the link where it goes."""
+        async with Ear(self._netlink, want.ip) as ear:
+            while True:
+                sight = await self._look()
+                link = self._find(want, spec, sight)
+                left_s = 0.0 if isinstance(link, str) or link.is_up else self._blinks.left_s(link.name, _now_s())
+                if left_s <= 0:
+                    return sight
+                await ear.next(left_s)
+
     async def _add(self, want: Interface, spec: VirtualIP) -> Link:
         sight = await self._look()
         if (why := await self._obstacle(want, spec, sight)) is not None:
             raise StartFailed(why)
-        link = _find_link(want, spec, sight, self._foreign(sight.addresses))
+        link = self._find(want, spec, sight)
         assert isinstance(link, Link)
         for address in sight.at(want):
-            if address.index == link.index and address.interface == want:
+            if address.index == link.index and address.interface == whole(want):
+                await self._keep_route(want, link)
                 return link  # it is up already
-            await self._netlink.delete(address)  # ours, by an older order
-        # The note comes first: from here on the address may be there.
-        self._notes.mkdir(mode=0o755, parents=True, exist_ok=True)
-        self._note(want).touch()
-        neighbours = [address for address in self._foreign(sight.addresses) if address.index == link.index]
-        with suppress(FileExistsError):
-            await self._netlink.add(_address(want, link, neighbours), broadcast=want.network.prefixlen < 31)
+            await self._delete(address, sight)  # ours, by an older order or an older agent
+        await self._put(want, link)
         return link
 
+    async def _put(self, want: Interface, link: Link) -> None:
+        # The note comes first: from here on the address may be there.
+        self._notes.write(want, link.name)
+        try:
+            await self._netlink.add(laid(want, link), want)
+        except FileExistsError:
+            sight = await self._look()
+            if any(not self._notes.is_ours(address) for address in sight.at(want)):
+                self._notes.remove(want)
+                raise StartFailed(_hosts_own(want, link)) from None
+        await self._keep_route(want, link)
+
+    async def _keep_route(self, want: Interface, link: Link) -> None:
+        """The kernel drops routes, and not addresses, of a link that is taken down."""
+        if (route := route_to(want, link)) is not None:
+            with suppress(FileExistsError):
+                await self._netlink.add_route(route)
+
     async def _withdraw(self, want: Interface) -> None:
-        for address in (await self._look()).at(want):
-            if not self._is_ours(address):
-                continue  # the host's own: a start on this host was refused for it
+        sight = await self._look()
+        for address in sight.at(want):
+            if self._notes.is_ours(address):  # the host's own: a start on this host was refused for it
+                await self._delete(address, sight)
+        after = await self._look()
+        left = [address for address in after.at(want) if self._notes.is_ours(address)]
+        if left:
+            raise OSError(errno.EBUSY, f"it is still on interface {left[0].index}")
+        await self._drop_routes(want, after)
+        self._notes.remove(want)
+
+    async def _delete(self, address: Address, sight: Sight) -> None:
+        with promoting(address, sight, self._sysctls):
             try:
                 await self._netlink.delete(address)
             except OSError as error:
-                if error.errno not in (errno.EADDRNOTAVAIL, errno.ENODEV):
+                if error.errno not in _GONE:
                     raise
-        left = [address for address in (await self._look()).at(want) if self._is_ours(address)]
-        if left:
-            raise OSError(errno.EBUSY, f"it is still on interface {left[0].index}")
-        self._note(want).unlink(missing_ok=True)
 
-    # Announcing
+    async def _drop_routes(self, want: Interface, sight: Sight) -> None:
+        """A v6 route stays when its address goes; another address of ours may need the same one."""
+        if want.version == 4:
+            return  # went with the address
+        for link in sight.links.values():
+            ours = [one for one in sight.addresses if one.index == link.index and self._notes.is_ours(one)]
+            route = route_to(want, link)
+            if route is not None and not any(one.interface.ip in want.network for one in ours):
+                with suppress(OSError):  # it is on one of them, or on none
+                    await self._netlink.delete_route(route)
 
-    def _announce(self, want: Interface, link: Link) -> None:
-        self._hush(want)
-        if not link.has_neighbours:
-            return
-        self._say(want, link)
-        self._announcers[want] = asyncio.get_running_loop().create_task(
-            self._say_again(want, link), name=f"announce {want}"
-        )
-
-    def _hush(self, want: Interface) -> None:
-        if (task := self._announcers.pop(want, None)) is not None:
-            task.cancel()
-
-    async def _say_again(self, want: Interface, link: Link) -> None:
-        for wait_s in ANNOUNCE_AGAIN_AFTER_S:
-            await asyncio.sleep(wait_s)
-            self._say(want, link)
-
-    def _say(self, want: Interface, link: Link) -> None:
+    async def _mended(self, want: Interface, spec: VirtualIP, sight: Sight, *, first: bool) -> Seen:
+        """What is seen, after what a blink of its link took away was put back."""
+        seen = self._seen(want, spec, sight)
+        name, link = self._home(want, spec, sight)
+        if not self._notes.has(want) or link is None or not link.is_up:
+            return seen
         try:
-            self._wire.send(link, announcements(want.ip, link.mac))
-        except OSError as error:
-            # The address works all the same once the neighbours' entries expire; a link without carrier says so itself.
-            log.warning(
-                "address not announced", extra={"address": str(want), "interface": link.name, "why": str(error)}
-            )
+            if seen.state is State.RUNNING:
+                await self._keep_route(want, link)
+            elif seen.state is State.STOPPED and self._blinks.blinked(name, _now_s()):
+                async with self._one_change:
+                    await self._put(want, link)
+                log.info("address put back", extra={"address": str(want), "interface": link.name})
+                return Seen(State.RUNNING)
+        except (OSError, StartFailed) as error:
+            return Seen(seen.state, f"{want.ip} could not be put back on {link.name}: {error}")
+        return seen
+
+    def _announce_again(
+        self, want: Interface, sight: Sight, seen: Seen, last: Seen | None, *, blinked: set[str]
+    ) -> None:
+        if last is None or seen.state is not State.RUNNING:
+            return
+        here = sight.at(want)
+        name = sight.link_of(here[0]).name if here else self._notes.link_of(want)
+        link = sight.link_called(name)
+        if link is not None and (last.state is not State.RUNNING or name in blinked):
+            self._announcer.announce(want, link)
 
 
 def _want(resource: RenderedResource) -> tuple[Interface, VirtualIP]:
@@ -272,45 +321,9 @@ def _wanted(resource: RenderedResource) -> tuple[Interface, VirtualIP]:
         raise StartFailed(f"{resource.name}: {error}") from error
 
 
-def _unusable(want: Interface) -> str | None:
-    """Why no host can have this address."""
-    ip, network = want.ip, want.network
-    if ip.is_multicast or ip.is_unspecified or ip.is_loopback:
-        return f"{ip} is no address that a host can have on a network"
-    if network.num_addresses <= 2:
-        return None
-    if ip == network.network_address:
-        return f"{ip} is the address of the network {network} itself"
-    if want.version == 4 and ip == network.broadcast_address:
-        return f"{ip} is the broadcast address of {network}"
-    return None
+def _hosts_own(want: Interface, link: Link) -> str:
+    return f"{want.ip} is an address of this host itself ({link.name}): choose another"
 
 
-def _find_link(want: Interface, spec: VirtualIP, sight: Sight, own: list[Address]) -> Link | str:
-    """The interface where the address belongs, or why there is none."""
-    if spec.interface is not None:
-        named = [link for link in sight.links.values() if link.name == spec.interface]
-        return named[0] if named else f"this host has no interface {spec.interface}"
-    fitting = [
-        address
-        for address in own
-        if want.ip in address.interface.network
-        and not address.interface.ip.is_link_local
-        and not sight.link_of(address).flags & IFF_LOOPBACK
-    ]
-    if not fitting:
-        return f"no interface of this host has an address in {want.network}: name one with `interface`"
-    nearest = max(fitting, key=lambda address: (address.interface.network.prefixlen, -address.index))
-    return sight.link_of(nearest)
-
-
-def _address(want: Interface, link: Link, neighbours: list[Address]) -> Address:
-    # Where the interface is in the subnet already, its route is there too and must stay when we go.
-    has_route = any(want.ip in neighbour.interface.network for neighbour in neighbours)
-    flags = IFA_F_NOPREFIXROUTE if has_route else 0
-    if isinstance(want, IPv4Interface):
-        label = f"{link.name}:bs"
-        return Address(link.index, want, OURS, flags, label if len(label) <= _LABEL_LIMIT else "")
-    # The probe has been made, and waiting a second for the kernel's own would be a second without service. Deprecated:
-    # the host must not choose it for its own connections, which would break when it moves.
-    return Address(link.index, want, OURS, flags | IFA_F_NODAD | IFA_F_DEPRECATED)
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

@@ -12,7 +12,9 @@ a word may stay silent for a minute before anybody can know. The mirror takes wh
 from __future__ import annotations
 
 import asyncio
+import getpass
 import logging
+import os
 import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -41,6 +43,8 @@ WARM_UP_S: Final = 3.0
 OVERLAP_S: Final = 5.0
 # kopf takes a stream for dead after this much silence (bookmarks come every minute); so long both ears listen.
 INACTIVITY_S: Final = 70.0
+# Importing it and listing all kinds takes seconds; after so long nobody need wait to hear that it does not work.
+SYNC_S: Final = 60.0
 _STOP_TIMEOUT_S: Final = 5.0
 _CONNECT_TIMEOUT_S: Final = 3.0
 _LIST_TIMEOUT_S: Final = 30.0
@@ -117,6 +121,11 @@ class Ear:
             self._listen_until(float("inf"))
             self._facts.ear_restarts += 1
             wait_s = _RESTART.wait_s(failures, self._rng)
+            if failures > 1:
+                # Once may be the API server's doing; twice in a row is ours.
+                self._facts.ear_trouble = (
+                    f"kopf does not run: it ended {failures} times in a row, last by {error!r:.300}"
+                )
             log.warning("kopf ended", extra={"why": repr(error), "next_try_in_s": round(wait_s, 1)})
             await asyncio.sleep(wait_s)
 
@@ -128,8 +137,13 @@ class Ear:
         def hear(kind: Kind[Any], body: Mapping[str, Any], deleted: bool) -> None:
             loop.call_soon_threadsafe(self._hear, kind, body, deleted)
 
+        def heard() -> None:
+            too_late.cancel()
+            self._facts.ear_trouble = ""
+            self._listen_until(self._now_s() + OVERLAP_S)
+
         def ready() -> None:
-            loop.call_soon_threadsafe(lambda: self._listen_until(self._now_s() + OVERLAP_S))
+            loop.call_soon_threadsafe(heard)
 
         def note_end(error: BaseException | None) -> None:
             if not ended.done():
@@ -139,11 +153,13 @@ class Ear:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(note_end, error)
 
+        too_late = loop.call_later(SYNC_S, self._note_late)
         life = KopfThread(self._config, hear=hear, ready=ready, end=end)
         life.start()
         try:
             return await asyncio.shield(ended)
         finally:
+            too_late.cancel()
             life.stop()
             if not ended.done():
                 try:
@@ -151,6 +167,9 @@ class Ear:
                         await ended
                 except TimeoutError:
                     log.warning("kopf did not stop in time", extra={"waited_s": _STOP_TIMEOUT_S})
+
+    def _note_late(self) -> None:
+        self._facts.ear_trouble = f"kopf does not run: {SYNC_S:.0f} s after its start it has not listed our kinds"
 
     def _hear(self, kind: Kind[Any], body: Mapping[str, Any], deleted: bool) -> None:
         self._heard_s[kind.kind] = self._now_s()
@@ -182,6 +201,14 @@ class Ear:
 
     def _now_s(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def name_ourselves() -> None:
+    """kopf asks for the user's name at its start, and Python raises where the uid has none: so give it one."""
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["USER"] = "backstay"
 
 
 def unfit(config: ApiConfig) -> str:
@@ -222,6 +249,7 @@ class KopfThread:
             self.end(None)
 
     async def _operate(self) -> None:
+        name_ourselves()
         import kopf
         from kopf._cogs.structs.references import Insights
 

@@ -43,3 +43,5 @@ class Facts:
     """Events for people that could not be posted or were too many."""
     ear_restarts: int = 0
     """How often kopf died and was started again."""
+    ear_trouble: str = ""
+    """Why kopf is not heard, when that is no longer a matter of starting; our own informers hear instead."""

@@ -28,7 +28,7 @@ from backstay_api.object_kinds import (
     Unreadable,
 )
 from backstay_api.promise import Silence, judge_silence
-from backstay_operator.control.urgency import Soon, assignment_soon, lease_soon
+from backstay_operator.control.urgency import Soon, assignment_soon, lease_soon, told_soon
 from backstay_operator.planner.world import LeaseSeen, OwnPath, Settings, World
 
 OWN_KINDS: Final[tuple[Kind[Any], ...]] = (
@@ -261,9 +261,13 @@ class Mirror:
                 world.put_assignment(obj)
                 return soon
             case HAService():
+                soon = told_soon(world.services.get(obj.key), obj)
                 world.put_service(obj)
+                return soon
             case Host():
+                soon = told_soon(world.hosts.get(obj.key), obj)
                 world.hosts[obj.key] = obj
+                return soon
             case ResourceClaim():
                 world.claims[obj.key] = obj
         return Soon.GATHER
@@ -272,10 +276,11 @@ class Mirror:
         world, before = self.world, self.world.leases.get(lease.host)
         seen = seen_now(before, lease, now_s=world.now_s)
         world.leases[lease.host] = seen
+        soon = lease_soon(before, seen, world)
         path = world.own_path
         if before is not None and _count(lease) != _count(before.lease) and lease.host in path.lived_before:
             world.own_path = replace(path, renewed_since=path.renewed_since | {lease.host})
-        return lease_soon(before, seen, world)
+        return soon
 
     def _take_out(self, kind: Kind[Any], key: str) -> None:
         world = self.world

@@ -8,7 +8,9 @@ and still no object is ever planned on before our own last write to it is in the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,18 +26,21 @@ from backstay_operator.control.tell import tell
 from backstay_operator.control.turns import Turns
 from backstay_operator.control.urgency import Soon
 from backstay_operator.planner.actions import Action, Plan, WriteInstance
+from backstay_operator.planner.liveness import has_silence_spoken, next_look_s
 from backstay_operator.planner.world import World
 
 log = logging.getLogger(__name__)
 
-GATHER_S: Final = 0.02
-"""Changes that are not urgent wait so long for others of their kind."""
+GATHER_S: Final = {Soon.NOW: 0.0, Soon.GATHER: 0.02, Soon.LATER: 0.2}
+"""How long a change waits for others before a plan is made."""
 HEARTBEAT_S: Final = 5.0
 """A plan is made at least so often: some wishes end by wall time, and liveness is judged by the age of the last plan."""
 AT_LEAST_S: Final = 0.002
 """A deadline that is already over must not make the loop spin."""
 BREATH_S: Final = 0.05
 """After a plan that took long, at most so long (and no longer than it took) is left to hearing and writing first."""
+FOLLOWER_GATHER_S: Final = 0.2
+"""A replica that does not lead acts only on what has stood for long (`turns`): it need not plan at every change."""
 WRITERS: Final = 16
 TELLERS: Final = 4
 
@@ -61,8 +66,12 @@ class Reconciler:
         self._parts = parts
         self._turns = Turns(version=self._version, rng=parts.rng)
         self._poked = asyncio.Event()
-        self._urgent = asyncio.Event()
+        self._act_at_s = math.inf
+        """When to plan for what has changed since the last plan."""
         self._wake_at_s = 0.0
+        self._due_s = 0.0
+        """When a plan must be made though nothing has changed and silence says nothing new."""
+        self._planned_at_s = 0.0
         self._took_s = 0.0
         self._writers = asyncio.Semaphore(WRITERS)
         self._tellers = asyncio.Semaphore(TELLERS)
@@ -70,9 +79,9 @@ class Reconciler:
 
     def poke(self, soon: Soon = Soon.NOW) -> None:
         """Something has changed."""
+        gather_s = GATHER_S[soon] if self._parts.leader.leads() else FOLLOWER_GATHER_S
+        self._act_at_s = min(self._act_at_s, self._parts.clock() + gather_s)
         self._poked.set()
-        if soon is Soon.NOW:
-            self._urgent.set()
 
     def recovered(self) -> None:
         """The API server is back: what failed without it is tried again at once."""
@@ -96,30 +105,37 @@ class Reconciler:
             facts.waiting_for = f"the first list of {', '.join(parts.mirror.missing)}" + (
                 f" ({trouble})" if trouble else ""
             )
-            self._wake_at_s = now_s + HEARTBEAT_S
+            self._wake_at_s = self._due_s = now_s + HEARTBEAT_S
             return ()
         plan = parts.plan(parts.mirror.snapshot())
         facts.waiting_for, facts.planned_at_s, facts.plan_actions = "", now_s, len(plan.actions)
-        self._took_s = parts.clock() - now_s
+        self._planned_at_s, self._took_s = now_s, parts.clock() - now_s
         facts.plan.add(self._took_s)
         turn = self._turns.take(plan.actions, now_s=now_s, leads=parts.leader.leads())
-        wakes = (plan.wake_at_s, turn.wake_at_s, now_s + HEARTBEAT_S)
-        self._wake_at_s = max(now_s + AT_LEAST_S, min(at_s for at_s in wakes if at_s is not None))
+        self._due_s = _earliest_s(now_s, plan.wake_at_s, turn.wake_at_s, now_s + HEARTBEAT_S)
+        self._wake_at_s = _earliest_s(now_s, self._due_s, plan.silence_wake_s)
         return turn.actions
 
     async def _wait(self) -> None:
-        """Until the deadline, or until something has changed; then for others like it, unless it is urgent."""
-        try:
-            async with asyncio.timeout_at(self._wake_at_s):
-                await self._poked.wait()
-            now_s = self._parts.clock()
-            async with asyncio.timeout_at(max(now_s, min(now_s + GATHER_S, self._wake_at_s))):
-                await self._urgent.wait()
-        except TimeoutError:
-            pass
+        """Until the deadline, or until what has changed has waited long enough for others like it."""
+        while not self._is_time():
+            self._poked.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(min(self._wake_at_s, self._act_at_s)):
+                    await self._poked.wait()
         await asyncio.sleep(min(self._took_s, BREATH_S))
-        self._poked.clear()
-        self._urgent.clear()
+        self._act_at_s = math.inf
+
+    def _is_time(self) -> bool:
+        """Whether to plan now. A deadline of silence is put off if whoever it was about has renewed since."""
+        now_s = self._parts.clock()
+        if now_s >= min(self._act_at_s, self._due_s):
+            return True
+        if now_s < self._wake_at_s:
+            return False
+        world = self._parts.mirror.snapshot()
+        self._wake_at_s = _earliest_s(now_s, self._due_s, next_look_s(world))
+        return has_silence_spoken(world, since_s=self._planned_at_s)
 
     async def _carry_out(self, action: Action) -> None:
         subject = subject_of(action)
@@ -139,7 +155,7 @@ class Reconciler:
             in_trouble=result.outcome is Outcome.TROUBLE,
             in_effect=result.outcome is Outcome.DONE,
         )
-        self.poke(Soon.GATHER if is_for_people(action) else Soon.NOW)
+        self.poke(Soon.LATER if is_for_people(action) else Soon.NOW)
 
     def _note(self, action: Action, subject: Subject, result: Result) -> None:
         facts, name = self._parts.facts, type(action).__name__
@@ -162,3 +178,7 @@ class Reconciler:
     def _uid(self, subject: Subject) -> str:
         meta = self._parts.mirror.meta(subject.kind, subject.key)
         return meta.uid if meta else ""
+
+
+def _earliest_s(now_s: float, *times_s: float | None) -> float:
+    return max(now_s + AT_LEAST_S, min(at_s for at_s in times_s if at_s is not None))

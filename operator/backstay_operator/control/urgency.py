@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from backstay_api.models import HostAssignment
+from backstay_api.models import HAService, Host, HostAssignment
 from backstay_api.promise import Silence, judge_silence
 from backstay_operator.planner.world import LeaseSeen, World
 
@@ -16,9 +16,11 @@ from backstay_operator.planner.world import LeaseSeen, World
 class Soon(IntEnum):
     NOT = 0
     """The next plan would be the same, except for its deadlines."""
-    GATHER = 1
+    LATER = 1
+    """Only what people are told has changed: the plan would be the same, but for what they are told next."""
+    GATHER = 2
     """Within some ten milliseconds, together with what else comes."""
-    NOW = 2
+    NOW = 3
     """An instance is in motion, and every millisecond is one that clients wait."""
 
 
@@ -33,8 +35,10 @@ def lease_soon(before: LeaseSeen | None, after: LeaseSeen, world: World) -> Soon
         return Soon.NOW
     if judge_silence(age_s=world.now_s - before.first_seen_s, contract=old.contract) is not Silence.QUIET:
         return Soon.NOW
-    is_waiting_for_trust = world.now_s - world.own_path.recovered_s <= world.settings.trust_again_s
-    return Soon.GATHER if is_waiting_for_trust else Soon.NOT
+    own = world.own_path
+    is_waiting_for_trust = world.now_s - own.recovered_s <= world.settings.trust_again_s
+    is_waited_for = new.host in own.lived_before and new.host not in own.renewed_since
+    return Soon.GATHER if is_waiting_for_trust and is_waited_for else Soon.NOT
 
 
 def assignment_soon(before: HostAssignment | None, after: HostAssignment, world: World) -> Soon:
@@ -48,3 +52,16 @@ def assignment_soon(before: HostAssignment | None, after: HostAssignment, world:
         return Soon.GATHER
     waits = any(instance.spec.grant is None for instance in world.instances.values())
     return Soon.NOW if waits else Soon.GATHER
+
+
+def told_soon(before: HAService | Host | None, after: HAService | Host) -> Soon:
+    """Of a service or host most changes are our own words to people. What the fencer says of a host is none of them."""
+    if before is None or before.spec != after.spec or _marks(before) != _marks(after):
+        return Soon.GATHER
+    if isinstance(before, Host) and isinstance(after, Host) and before.status.fencing != after.status.fencing:
+        return Soon.GATHER
+    return Soon.LATER
+
+
+def _marks(obj: HAService | Host) -> object:
+    return obj.metadata.model_copy(update={"resource_version": None})

@@ -219,4 +219,6 @@ class Plan:
 
     actions: tuple[Action, ...]
     wake_at_s: float | None = None
-    """On the same clock as `World.now_s`."""
+    """On the same clock as `World.now_s`; silence apart."""
+    silence_wake_s: float | None = None
+    """When silence alone will next change what there is to say. Renewals that come meanwhile put it off."""

@@ -5,6 +5,7 @@ One canonical name for each, so that two services that mean the same thing are s
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import ipaddress
 from collections.abc import Iterator
@@ -70,6 +71,7 @@ def host_things(resource: Resource) -> Iterator[tuple[str, str]]:
         yield f"command/{words}", f"command {words[:80]}"
 
 
+@functools.lru_cache(maxsize=4096)
 def canonical_address(cidr: str) -> str:
     """The address alone, in its one form: the prefix does not make it another, nor does being v4-mapped."""
     address = ipaddress.ip_interface(cidr).ip

@@ -34,12 +34,17 @@ def settled(
 
 
 def _condition(before: Condition | None, finding: Finding, generation: int | None, wall: str) -> Condition:
+    message = clipped(finding.message)
     is_same = before is not None and before.status == finding.status
+    if before is not None and is_same:
+        told = (before.reason, before.message, before.observed_generation)
+        if told == (finding.reason, message, generation):
+            return before  # as nearly always
     return Condition(
         type=finding.type,
         status=finding.status,
         reason=finding.reason,
-        message=clipped(finding.message),
+        message=message,
         last_transition_time=before.last_transition_time if before is not None and is_same else wall,
         observed_generation=generation,
     )

@@ -16,6 +16,7 @@ from backstay_api import lease as leases
 from backstay_api.models import FenceRequest, HAInstance
 from backstay_api.models.fencing import Confirm
 from backstay_api.models.instance import EvidenceKind, Grant, SessionRef
+from backstay_api.wording import NOT_RECORDED
 
 from . import sessions
 from .liveness import Liveness, of_host
@@ -183,6 +184,8 @@ def _missing_from_a_live_host(world: World, instance: HAInstance, grant: Grant) 
     assignment = world.assignments.get(grant.host)
     report = assignment.status.instances.get(instance.uid) if assignment else None
     if report is not None and report.epoch == instance.spec.epoch and report.phase == "Stuck":
+        if NOT_RECORDED in report.why:
+            return f"{grant.host} says: {report.why}; it goes on by itself as soon as that can be written there"
         return (
             f"{grant.host} could not prove that it has stopped ({report.why or 'it does not say why'});"
             f" stop it there by hand, or power the host off and say so: `backstay fence {grant.host} --confirm`"

@@ -164,6 +164,11 @@ def next_look_s(world: World) -> float | None:
     return min(times, default=None)
 
 
+def has_silence_spoken(world: World, *, since_s: float) -> bool:
+    """Whether silence alone, without any event, has changed what there is to say since then."""
+    return any(since_s < at_s + _A_MOMENT_S <= world.now_s for at_s in _thresholds_s(world))
+
+
 def _thresholds_s(world: World) -> Iterator[float]:
     own, window_s = world.own_path, world.settings.storm_window_s
     yield own.recovered_s + world.settings.trust_again_s

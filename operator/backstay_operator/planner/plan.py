@@ -77,7 +77,8 @@ def plan(world: World) -> Plan:
     actions += [action for name in _hosts(world) for action in plan_host(round_, name, wanted[name])]
     actions += ownership.abandoned(world)
     actions += _unreadable(world)
-    return Plan(tuple(sorted(actions, key=_urgency)), _wake_at_s(world, services))
+    wake_at_s = min((one.look_again_s for one in services if one.look_again_s is not None), default=None)
+    return Plan(tuple(sorted(actions, key=_urgency)), wake_at_s, next_look_s(world))
 
 
 # --- services --------------------------------------------------------------------------------------------------------
@@ -296,9 +297,3 @@ _RANK: Final[Mapping[type, int]] = {kind: rank for rank, kind in enumerate(_ORDE
 
 def _urgency(action: Action) -> int:
     return _RANK[type(action)]
-
-
-def _wake_at_s(world: World, services: Iterable[ServicePlan]) -> float | None:
-    times = [service.look_again_s for service in services if service.look_again_s is not None]
-    silence_s = next_look_s(world)
-    return min([*times, *([silence_s] if silence_s is not None else [])], default=None)

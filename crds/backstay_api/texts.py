@@ -1,0 +1,17 @@
+"""Sentences for people, as long as an object may carry them. Whoever makes a text clips it: a refused write says nothing at all."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MOST: Final = 4096
+"""What the schema takes for a `Text`."""
+_MORE: Final = "…"
+
+
+def clip(text: str, most: int = MOST) -> str:
+    """The text, or as much of it as fits, with "…" at the end; and only what can be written at all."""
+    if not text.isascii():
+        # Half a character, as the name of a file may hold one: no JSON can carry it.
+        text = text.encode("utf-8", "replace").decode("utf-8")
+    return text if len(text) <= most else text[: most - len(_MORE)] + _MORE

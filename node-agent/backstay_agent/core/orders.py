@@ -1,0 +1,189 @@
+"""What the operator wrote for this host, read entry by entry: what this release does not know is noticed and answered, never guessed.
+
+The operator may be of a later release. An order that is not understood is no order to start; an order to stop needs no more than
+to know what it is about. One odd entry never keeps the others from being heard.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from backstay_agent import VERSION
+from backstay_api.plain import (
+    Heartbeat,
+    HostAssignmentSpec,
+    InstanceOrder,
+    Probe,
+    RenderedResource,
+    StandbyOrder,
+    StandbyReport,
+)
+from backstay_api.shapes import Unknown, Wrong, oddities
+
+KINDS: Final = ("systemd", "command", "virtual_ip")
+_QUESTIONS: Final = ("tcp_socket", "http_get", "exec", "ocf")
+
+
+@dataclass(frozen=True, slots=True)
+class NotUnderstood:
+    """An order to run something, parts of which this release does not know."""
+
+    order: InstanceOrder
+    """Without its resources."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """What the assignment says, as far as it is understood."""
+
+    spec: HostAssignmentSpec = field(default_factory=HostAssignmentSpec)
+    not_understood: Mapping[str, NotUnderstood] = field(default_factory=dict)
+    """Entries that cannot be carried out, by UID: the answer is a report that it failed, and why."""
+    not_ready: Mapping[str, StandbyReport] = field(default_factory=dict)
+    """Standby entries that are not understood, by UID, with the answer to them."""
+    trouble: str = ""
+    """Entries of which not even the frame can be read: nobody can be answered."""
+
+
+def read_orders(raw: Any) -> Orders:
+    """Read a spec as it came. Raises ValueError where it is not even a list of entries."""
+    if not isinstance(raw, Mapping):
+        raise ValueError("its spec is no object")
+    read = {uid: _instance(entry) for uid, entry in _entries(raw, "instances")}
+    kept = {uid: _standby(entry) for uid, entry in _entries(raw, "standbys")}
+    heartbeat, why = _heartbeat(raw.get("heartbeat", {}))
+    spec = HostAssignmentSpec(
+        heartbeat=heartbeat,
+        instances={uid: entry for uid, entry in read.items() if isinstance(entry, InstanceOrder)},
+        standbys={uid: entry for uid, entry in kept.items() if isinstance(entry, StandbyOrder)},
+        secured=_secured(raw.get("secured", [])),
+        hands_off=_hands_off(raw.get("handsOff")),
+    )
+    unreadable = [f"instances.{uid[:64]}: {entry}" for uid, entry in read.items() if isinstance(entry, str)]
+    return Orders(
+        spec=spec,
+        not_understood={uid: entry for uid, entry in read.items() if isinstance(entry, NotUnderstood)},
+        not_ready={uid: entry for uid, entry in kept.items() if isinstance(entry, StandbyReport)},
+        trouble="; ".join([*([why] if why else []), *unreadable]),
+    )
+
+
+def _entries(raw: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:
+    found = raw.get(name) or {}
+    if not isinstance(found, Mapping):
+        raise ValueError(f"its {name} are no map")
+    yield from found.items()
+
+
+def _instance(entry: Any) -> InstanceOrder | NotUnderstood | str:
+    frame = _frame(entry)
+    if why := "; ".join(_wrong_in(InstanceOrder.SHAPE, frame)):
+        return why
+    order = InstanceOrder.from_wire(frame)
+    if order.want == "Down":
+        return order  # what is to be stopped stands in the journal
+    resources, why = _resources(entry.get("resources"))
+    return NotUnderstood(order, why) if why else replace(order, resources=resources)
+
+
+def _standby(entry: Any) -> StandbyOrder | StandbyReport:
+    frame = _frame(entry)
+    why = "; ".join(_wrong_in(StandbyOrder.SHAPE, frame))
+    resources, not_known = _resources(entry.get("resources") if isinstance(entry, Mapping) else None)
+    if why or not_known:
+        revision = frame.get("revision", 0)
+        return StandbyReport(
+            ready=False,
+            revision=revision if type(revision) is int else 0,
+            why="; ".join(filter(None, (why, not_known))),
+        )
+    return replace(StandbyOrder.from_wire(frame), resources=resources)
+
+
+def _frame(entry: Any) -> dict[str, Any]:
+    """An entry without its resources, and without what a later release has added beside them: that may be left aside."""
+    if not isinstance(entry, Mapping):
+        return {}
+    known = {**InstanceOrder.SHAPE, **StandbyOrder.SHAPE}
+    return {name: value for name, value in entry.items() if name in known and name != "resources" and value is not None}
+
+
+def _wrong_in(shape: Any, frame: Mapping[str, Any]) -> Iterator[str]:
+    known = {name: value for name, value in frame.items() if name in shape}
+    for odd in oddities(shape, known):
+        yield _sentence(odd)
+
+
+def _resources(raw: Any) -> tuple[tuple[RenderedResource, ...], str]:
+    """The resources, or why they are not understood."""
+    items = [] if raw is None else raw
+    if not isinstance(items, list):
+        return (), "the order cannot be read: its resources are no list"
+    whys = [why for item in items for why in _odd(item)]
+    if whys:
+        return (), "; ".join(whys)
+    resources = tuple(RenderedResource.from_wire(item) for item in items)
+    whys = [f"{one.name}: the order cannot be read: {why}" for one in resources for why in _senseless(one)]
+    if len({one.name for one in resources}) < len(resources):
+        whys.append("the order cannot be read: two resources have the same name")
+    return ((), "; ".join(whys)) if whys else (resources, "")
+
+
+def _odd(raw: Any) -> Iterator[str]:
+    name = raw.get("name") if isinstance(raw, Mapping) else None
+    for odd in oddities(RenderedResource.SHAPE, raw):
+        yield f"{str(name)[:63]}: {_sentence(odd)}"
+
+
+def _senseless(resource: RenderedResource) -> Iterator[str]:
+    """What the shape alone does not show."""
+    kinds = [kind for kind in KINDS if getattr(resource, kind) is not None]
+    if len(kinds) != 1:
+        yield "it must name exactly one kind of resource"
+    if resource.virtual_ip is not None and not _is_address(resource.virtual_ip.address):
+        yield f"{resource.virtual_ip.address!r} is no address"
+    if resource.command is not None and not (resource.command.start and resource.command.stop):
+        yield "its command is empty"
+    for probe in resource.probes:
+        yield from _senseless_probe(probe)
+
+
+def _senseless_probe(probe: Probe) -> Iterator[str]:
+    if sum(getattr(probe, question) is not None for question in _QUESTIONS) != 1:
+        yield f"probe {probe.name} must ask exactly one question"
+    if probe.exec is not None and not probe.exec.command:
+        yield f"probe {probe.name} has an empty command"
+
+
+def _is_address(cidr: str) -> bool:
+    try:
+        ipaddress.ip_interface(cidr)
+    except ValueError:
+        return False
+    return True
+
+
+def _heartbeat(raw: Any) -> tuple[Heartbeat, str]:
+    whys = [_sentence(odd) for odd in oddities(Heartbeat.SHAPE, raw or {}, at="heartbeat")]
+    return (Heartbeat(), "; ".join(whys)) if whys else (Heartbeat.from_wire(raw or {}), "")
+
+
+def _secured(raw: Any) -> tuple[str, ...]:
+    if raw is not None and not (isinstance(raw, list) and all(isinstance(unit, str) for unit in raw)):
+        raise ValueError("its list of secured units is none")
+    return tuple(raw or ())
+
+
+def _hands_off(raw: Any) -> str:
+    """In doubt hands off: what is not touched can be touched later."""
+    return raw if isinstance(raw, str) else "" if raw is None else "for a reason that cannot be read"
+
+
+def _sentence(odd: Unknown | Wrong) -> str:
+    if isinstance(odd, Unknown):
+        return f"agent {VERSION} does not know `{odd.what}`: upgrade the agent"
+    return f"the order cannot be read: {odd.why}"

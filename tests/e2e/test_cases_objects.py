@@ -1,0 +1,98 @@
+"""Other people's bug reports about objects (namespaces that go, names that are long) and about starts and stops that take long."""
+
+import json
+
+import pytest
+
+from backstay_dev.theatre import Theatre
+from backstay_testing.cases import (
+    case,
+    kill_main,
+    labelled,
+    running_on,
+    unit_of,
+)
+
+pytestmark = [pytest.mark.api, pytest.mark.hosts]
+
+
+def test_11_a_crash_is_answered_at_once_while_another_service_takes_long_to_start(theatre: Theatre) -> None:
+    slow = SLOW_START.replace("sleep 22", "sleep 5") + "TimeoutStartSec=120\n"
+    with (
+        labelled(theatre, "n1", "11") as placement,
+        case(theatre, "case11", placement=placement) as neighbour,
+        case(theatre, "case11-slow", unit=slow, placement=placement, wait=False) as late,
+    ):
+        theatre.until(lambda: activating(theatre, "case11-slow.service"), "the slow start to begin")
+        kill_main(theatre.lab["n1"], "case11.service")
+        theatre.until(lambda: len(neighbour.lives) == 2 and neighbour.is_running(), "the neighbour's next life")
+        assert activating(theatre, "case11-slow.service"), "the slow one is not through yet"
+        late.until_running(on="n1")
+        assert late.epoch == neighbour.epoch == 1 and len(late.lives) == 1
+
+
+def activating(theatre: Theatre, unit: str) -> bool:
+    return theatre.lab["n1"].run("systemctl", "is-active", unit, check=False).strip() == "activating"
+
+
+def test_12_a_namespace_that_is_deleted_takes_everything_with_it_also_when_it_was_just_filled(theatre: Theatre) -> None:
+    plane = theatre.lab.plane
+    for host in theatre.lab.hosts.values():
+        host.install_unit("case12.service", unit_of("case12"))
+    for wait in (True, False):
+        plane.kubectl("create", "namespace", "case12")
+        body = service("case12", "case12", "case12.service", "192.0.2.97")
+        plane.kubectl("apply", "-f", "-", stdin=json.dumps(body))
+        if wait:
+            theatre.until(lambda: running_on(theatre, "case12.service") != [], "it to run")
+        delete_namespace(theatre, "case12")
+        theatre.until(
+            lambda: left_of(theatre, "case12") == "",
+            "nothing to be left",
+            also=lambda: left_of(theatre, "case12"),
+            timeout_s=30,
+        )
+        assert running_on(theatre, "case12.service") == []
+
+
+def service(namespace: str, name: str, unit: str, address: str) -> dict[str, object]:
+    resources = [
+        {"name": "server", "systemd": {"unit": unit}},
+        {"name": "address", "virtualIP": {"address": f"{address}/24"}},
+    ]
+    meta = {"name": name, "namespace": namespace}
+    return {
+        "apiVersion": "backstay.dev/v1alpha1",
+        "kind": "HAService",
+        "metadata": meta,
+        "spec": {"resources": resources},
+    }
+
+
+def delete_namespace(theatre: Theatre, name: str) -> None:
+    """What the namespace controller does, which this lab has not: mark it, delete what is in it, again and again, then let it go."""
+    plane = theatre.lab.plane
+    plane.kubectl("delete", "namespace", name, "--wait=false")
+    plane.kubectl("delete", "hasvc,hai", "--all", "-n", name, "--wait=false")
+
+    def empty() -> bool:
+        plane.kubectl("delete", "hai", "--all", "-n", name, "--wait=false")
+        return plane.kubectl("get", "hasvc,hai", "-n", name, "-o", "name").strip() == ""
+
+    theatre.until(empty, f"the namespace {name} to be empty", timeout_s=30)
+    body = plane.request("GET", f"/api/v1/namespaces/{name}")
+    plane.request("PUT", f"/api/v1/namespaces/{name}/finalize", {**body, "spec": {"finalizers": []}})
+
+
+def left_of(theatre: Theatre, name: str) -> str:
+    return "\n".join(
+        line
+        for kind in ("resourceclaims.backstay.dev", "hasvc", "hai", "namespaces")
+        for line in theatre.lab.plane.kubectl("get", kind, "-A", "-o", "wide", "--no-headers").splitlines()
+        if name in line
+    )
+
+
+SLOW_START = (
+    "[Service]\nType=notify\nNotifyAccess=all\nExecStart=/bin/sh -c 'sleep 22; systemd-notify --ready; exec {tick}'\n"
+)

@@ -1,0 +1,88 @@
+"""Other people's bug reports about power: reboots that are clean, cuts that take the BMC along, a host that nobody could replace."""
+
+import json
+
+import pytest
+
+from backstay_dev.product import FENCING_NAMESPACE
+from backstay_dev.theatre import Theatre
+from backstay_testing.cases import case, labelled, running_on
+
+pytestmark = [pytest.mark.api, pytest.mark.hosts]
+
+
+@pytest.mark.parametrize("alone", [pytest.param(True, id="only it"), pytest.param(False, id="any host")])
+def test_32_power_and_bmc_are_lost_together_and_the_service_runs_after_the_boot_alone(
+    theatre: Theatre, alone: bool
+) -> None:
+    with labelled(theatre, "n1", "32") as placement:
+        name = "case32-alone" if alone else "case32"
+        spec = {"placement": placement} if alone else {}
+        with case(theatre, name, on="n1", **spec) as play:
+            theatre.lab.bmcs["n1"].knobs.unreachable = True
+            theatre.lab["n1"].power_off()
+            play.until_says("Ready", "False", "n1")
+            theatre.until(
+                lambda: "Unproven" in str(theatre.fence_requests("n1")) or waits_for_proof(theatre),
+                "proof to be missed",
+            )
+            assert len(play.lives) == 1, "nothing starts elsewhere without proof"
+            theatre.lab["n1"].power_on()
+            theatre.lab.bmcs["n1"].repair()
+            theatre.until(
+                lambda: play.epoch == 2 and play.is_running(), "its next epoch", also=lambda: play.condition("Ready")
+            )
+            assert play.evidence in ("Boot", "Device") and len(running_on(theatre, f"{name}.service")) == 1
+
+
+def waits_for_proof(theatre: Theatre) -> bool:
+    """Some request about n1 has been tried and has failed."""
+    return any(one.get("status") for one in theatre.fence_requests("n1").values())
+
+
+def test_27_an_odd_password_and_a_misspelt_agent_are_told_within_seconds_and_forgotten_when_mended(
+    theatre: Theatre,
+) -> None:
+    """One line break at the end is what `echo` leaves, and harmless; what Windows leaves is not."""
+    right = theatre.lab.bmcs["n1"].credentials()
+    try:
+        point_at(theatre, "n1", secret(theatre, "odd", {**right, "password": f"{right['password']}\r\n"}))
+        misspell(theatre, "n2", "fence_redfsh")
+        says(theatre, "n2", "False", "fence_redfsh")
+        says(theatre, "n1", "False")
+        point_at(theatre, "n1", secret(theatre, "echoed", {**right, "password": f"{right['password']}\n"}))
+        misspell(theatre, "n2", "fence_redfish")
+        says(theatre, "n2", "True")
+        says(theatre, "n1", "True")
+    finally:
+        misspell(theatre, "n2", "fence_redfish")
+        point_at(theatre, "n1", "n1-bmc")
+
+
+def says(theatre: Theatre, host: str, *words: str) -> None:
+    theatre.until(
+        lambda: all(word in theatre.host_says(host, "FencingReady") for word in words),
+        f"FencingReady of {host} to say {words}",
+        also=lambda: theatre.host_says(host, "FencingReady"),
+        timeout_s=30,
+    )
+
+
+def secret(theatre: Theatre, name: str, credentials: dict[str, str]) -> str:
+    body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": credentials}
+    theatre.lab.plane.request("POST", f"/api/v1/namespaces/{FENCING_NAMESPACE}/secrets", body)
+    return name
+
+
+def point_at(theatre: Theatre, host: str, name: str) -> None:
+    replace(theatre, host, "/secretRef/name", name)
+
+
+def misspell(theatre: Theatre, host: str, agent: str) -> None:
+    replace(theatre, host, "/agent", agent)
+
+
+def replace(theatre: Theatre, host: str, what: str, value: str) -> None:
+    """One word of its only device."""
+    patch = json.dumps([{"op": "replace", "path": f"/spec/fencing/levels/0/devices/0{what}", "value": value}])
+    theatre.lab.plane.kubectl("patch", "host", host, "--type=json", "-p", patch)

@@ -1,0 +1,99 @@
+"""Debian's real PostgreSQL on two real hosts with one data directory: moved, killed, out of power, rebooted; never opened twice.
+
+The package is left as it comes: `postgresql.service` is enabled and pulls the cluster in at every boot. Two postmasters on one data
+directory would not notice each other (they look for a process and for shared memory of their own host), so only Backstay stands between
+them. Who has it open is looked at from outside, every 5 ms.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from backstay_dev.lab import Lab
+from backstay_dev.prerequisites import LAYER
+from backstay_dev.theatre import NAMESPACE, Theatre
+from backstay_testing.postgres import (
+    CLUSTER,
+    NOT_CLEAN,
+    STOLEN,
+    Database,
+    is_active,
+    put_data_on_the_shared_disk,
+    watch,
+)
+
+pytestmark = [pytest.mark.api, pytest.mark.hosts]
+
+
+@pytest.fixture(scope="module")
+def two_hosts() -> Iterator[Theatre]:
+    with Lab(2, progress=print, packages=LAYER) as lab:
+        theatre = Theatre.open(lab)
+        put_data_on_the_shared_disk(theatre)
+        watch(theatre)
+        yield theatre
+
+
+@pytest.fixture
+def stage(two_hosts: Theatre) -> Iterator[Theatre]:
+    yield two_hosts
+    two_hosts.tidy()
+    assert two_hosts.judge() == []
+
+
+def test_the_cluster_is_moved_killed_powered_off_and_rebooted_and_opened_once_at_a_time(stage: Theatre) -> None:
+    with Database(stage, CLUSTER).applied() as pg:
+        live_through_everything(stage, pg)
+    assert {is_active(host, CLUSTER) for host in stage.lab.hosts.values()} == {"inactive"}
+
+
+def live_through_everything(stage: Theatre, pg: Database) -> None:
+    first = pg.until_answers()
+    second = next(name for name in stage.lab.hosts if name != first)
+    pg.write(first, "written")
+
+    stage.until(lambda: "True" in pg.play.condition("StandbyReady"), "a standby", also=pg.words)
+    stage.backstay("move", "pg", "--to", second, "-n", NAMESPACE)
+    pg.until_answers(on=second)
+    assert pg.has_everything(second) and pg.play.evidence == "Released"
+    assert NOT_CLEAN not in pg.log(), "a planned move shuts it down in order"
+    pg.write(second, "moved")
+
+    stage.lab[second].run("systemctl", "kill", "--kill-who=main", "--signal=KILL", CLUSTER)
+    stage.until(lambda: is_active(stage.lab[second], CLUSTER) != "active", "systemd to see that it died")
+    assert pg.until_answers() == second and pg.play.epoch == 2, "started again in place"
+    assert pg.has_everything(second)
+    pg.write(second, "killed")
+
+    stage.lab[second].power_off()
+    pg.until_answers(on=first)
+    assert pg.has_everything(first) and pg.play.evidence == "Device"
+    pg.write(first, "powerless")
+    stage.lab[second].power_on()
+    stage.product.wait_ready(timeout_s=60)
+    assert is_active(stage.lab[second], CLUSTER) != "active", "enabled, and not started at boot"
+    assert stage.judge() == []
+
+    stage.lab[first].run("systemctl", "reboot")
+    third = pg.until_answers(epoch=4)
+    assert pg.has_everything(third)
+    pg.write(third, "rebooted")
+    stage.product.wait_ready(timeout_s=60)
+
+    stage.lab[third].reboot(wait=False)
+    last = pg.until_answers(epoch=5)
+    assert pg.has_everything(last)
+    stage.product.wait_ready(timeout_s=60)
+    assert stage.judge() == []
+    assert len(stage.lives()) >= 6, "somebody looked"
+    assert STOLEN not in pg.log()
+
+
+def test_who_starts_it_by_hand_on_both_hosts_has_two_and_the_detector_says_so(stage: Theatre) -> None:
+    """The control: nothing but Backstay stands between them. (The data is of no use to anybody after this.)"""
+    for host in stage.lab.hosts.values():
+        host.run("systemctl", "start", CLUSTER)
+    stage.until(lambda: any("database ran twice" in told for told in stage.judge()), "the detector to see two")
+    for host in stage.lab.hosts.values():
+        host.run("systemctl", "kill", "--signal=KILL", CLUSTER)
+    stage.judge()
