@@ -7,15 +7,16 @@ one object, and the rules on a change of it. The contract tests hold it against 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from typing import Any, Final, get_args
 
 from pydantic import ValidationError
 
 from backstay_api.kinds import Kind, Raw
 from backstay_api.memory_store import MemoryCluster
 from backstay_api.models import ALL_OBJECTS
-from backstay_api.models.base import Model, Object
+from backstay_api.models.base import ListMap, Model, Object
 from backstay_api.object_kinds import (
     FENCE_REQUESTS,
     HA_INSTANCES,
@@ -82,3 +83,21 @@ def _broken_transitions(old: Model, new: Model, path: tuple[str, ...]) -> Iterat
         before, after = getattr(old, name), getattr(new, name)
         if isinstance(before, Model) and isinstance(after, Model):
             yield from _broken_transitions(before, after, (*path, name))
+        elif key := _list_key(type(new).model_fields[name].annotation, type(new).model_fields[name].metadata):
+            known = {getattr(item, key): item for item in before or ()}
+            for item in after or ():
+                if getattr(item, key) in known:
+                    yield from _broken_transitions(known[getattr(item, key)], item, (*path, name))
+
+
+@cache
+def _key_of_union(annotation: Any) -> str:
+    metadata = getattr(annotation, "__metadata__", ())
+    own = next((one.key for one in metadata if isinstance(one, ListMap)), "")
+    return own or next(filter(None, map(_key_of_union, get_args(annotation))), "")
+
+
+def _list_key(annotation: Any, metadata: Iterable[Any]) -> str:
+    """By which key the server finds an item of a list map among the items before; empty where it does not."""
+    own = next((one.key for one in metadata if isinstance(one, ListMap)), "")
+    return own or next((key for arg in get_args(annotation) if (key := _key_of_union(arg))), "")

@@ -41,7 +41,7 @@ OPERATOR: Final[list[Rule]] = [
     _rule(GROUP, "hosts/status", "patch"),
     _rule(GROUP, "hostassignments", *_LOOK, "create", "update", "delete"),
     _rule(GROUP, "fencerequests", *_LOOK, "create", "patch", "delete"),
-    _rule(GROUP, "resourceclaims", *_LOOK, "create", "delete"),
+    _rule(GROUP, "resourceclaims", *_LOOK, "create", "update", "delete"),
     _rule("events.k8s.io", "events", "create", "patch"),
 ]
 """In the whole cluster: services are in the namespaces of their people."""

@@ -107,6 +107,7 @@ def instances(draw: Draw, name: str) -> dict[str, Any]:
     if closed > 0:
         spec["closed"] = {"epoch": closed, "evidence": "Released", "why": "it was"}
     meta: dict[str, Any] = {"name": f"{name}-0", "namespace": "shop", "uid": f"uid-{name}-0", "resourceVersion": "7"}
+    meta["finalizers"] = [] if draw(sometimes(10)) else ["backstay.dev/instance"]
     if draw(sometimes(8)):
         meta["deletionTimestamp"] = "2026-03-01T12:00:00Z"
     return {"metadata": meta, "spec": spec}
@@ -243,4 +244,5 @@ def _request(raw: dict[str, Any]) -> FenceRequest:
 def _claims(world: World, raw: dict[str, Any]) -> list[ResourceClaim]:
     service = next(s for s in world.services.values() if s.uid == raw["of"])
     owner = service.model_copy(update={"metadata": service.metadata.model_copy(update={"uid": "stranger"})})
-    return [key.claim_for(owner if raw["stranger"] else service) for key in claim_keys(service)]
+    claims = [key.claim_for(owner if raw["stranger"] else service, sorted(HOSTS)) for key in claim_keys(service)]
+    return [one.model_copy(update={"metadata": one.metadata.model_copy(update={"uid": one.key})}) for one in claims]

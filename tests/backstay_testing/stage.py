@@ -13,6 +13,7 @@ from typing import Any
 from backstay_api import lease as leases
 from backstay_api.models import FenceRequest, HAInstance, HAService, Host, HostAssignment
 from backstay_api.models.base import Model
+from backstay_api.models.claim import ResourceClaimSpec
 from backstay_api.promise import PROFILES
 from backstay_operator.planner import actions as act
 from backstay_operator.planner.orders import merge_forward
@@ -375,6 +376,10 @@ class Stage:
                 world.drop_assignment(action.before.key)
             case act.CreateClaim():
                 world.claims[action.claim.metadata.name] = action.claim
+            case act.WriteClaim():
+                assert world.claims[action.before.metadata.name] is action.before
+                self._claim_obeys_rules(action.before.spec, action.spec)
+                world.claims[action.before.metadata.name] = action.before.model_copy(update={"spec": action.spec})
             case act.DeleteClaim():
                 del world.claims[action.before.metadata.name]
             case act.SetFinalizer():
@@ -390,6 +395,10 @@ class Stage:
                 world.hosts[action.before.key] = Host.from_wire(raw)
 
     def _finalize(self, action: act.SetFinalizer) -> None:
+        if isinstance(action.before, HAInstance):
+            metadata = action.before.metadata.model_copy(update={"finalizers": ["backstay.dev/instance"]})
+            self.world.put_instance(action.before.model_copy(update={"metadata": metadata}))
+            return
         is_service = isinstance(action.before, HAService)
         name = "backstay.dev/service" if is_service else "backstay.dev/host"
         shelf: dict[str, Any] = self.world.services if is_service else self.world.hosts  # type: ignore[assignment]
@@ -418,6 +427,13 @@ class Stage:
     def _fresh(self, lease: leases.HostLease) -> leases.HostLease:
         self._version += 1
         return replace(lease, resource_version=str(self._version))
+
+    def _claim_obeys_rules(self, old: ResourceClaimSpec, new: ResourceClaimSpec) -> None:
+        self._obeys_rules(old, new)
+        before = {one.host: one for one in old.hosts or ()}
+        for one in new.hosts or ():
+            if one.host in before:
+                self._obeys_rules(before[one.host], one)
 
     def _obeys_rules(self, old: Model, new: Model) -> None:
         for rule in type(new).rules:
@@ -455,7 +471,7 @@ def line(action: act.Action) -> str:  # noqa: C901
             text = action.before.spec.host
         case act.CreateClaim():
             text = action.claim.spec.key
-        case act.DeleteClaim():
+        case act.DeleteClaim() | act.WriteClaim():
             text = action.before.spec.key
         case act.CreateInstance():
             text = action.name

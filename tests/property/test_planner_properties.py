@@ -158,9 +158,10 @@ def _is_closed(instance: HAInstance, epoch: int) -> bool:
 def an_order_to_run_names_an_open_grant(world: World, made: Actions) -> None:
     for action in made:
         for uid, order in action.spec.instances.items() if isinstance(action, act.Assign) else ():
-            instance = world.instances[f"{order.namespace}/{order.name}"]
-            grant = instance.spec.grant
+            instance = world.instances.get(f"{order.namespace}/{order.name}")
             if order.want == "Up":
+                assert instance is not None
+                grant = instance.spec.grant
                 assert grant is not None
                 assert (instance.uid, grant.host) == (uid, action.host)
                 assert (order.epoch, order.session) == (instance.spec.epoch, grant.session)

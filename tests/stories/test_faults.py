@@ -207,7 +207,7 @@ def test_what_somebody_else_runs_already_is_not_started_a_second_time() -> None:
     stage.apply_service()
     stage.wait(2)
     assert stage.copies() == []
-    assert "something of it runs on n2 already" in stage.missing()
+    assert "n2 runs web.service already, not started by Backstay: systemctl stop web.service there" in stage.missing()
     stage.machines["n2"].foreign.clear()
     stage.wait(1)
     assert stage.copies() == ["n1"]
@@ -227,12 +227,13 @@ def test_a_candidate_that_was_never_heard_of_blocks_nobody() -> None:
 def test_deleting_stops_proves_and_leaves_nothing() -> None:
     address = {"name": "address", "virtualIP": {"address": "192.0.2.10/24"}}
     stage = running(resources=[{"name": "main", "systemd": {"unit": "web.service"}}, address])
-    assert len(stage.world.claims) == 1
+    assert len(stage.world.claims) == 2, "the address, and the unit on three hosts"
     stage.delete_service()
     assert steps(stage.settle(), "WriteInstance", "DeleteInstance", "DeleteClaim", "SetFinalizer") == [
         "WriteInstance epoch 1 closed on Released",
         "DeleteInstance web-0",
         "DeleteClaim 192.0.2.10",
+        "DeleteClaim web.service",
         "SetFinalizer web off",
     ]
     world = stage.world

@@ -40,6 +40,7 @@ def test_a_host_loses_power_and_its_device_says_so() -> None:
         "RequestFence n1 Observe: n1 is suspect",
         "SealLease n1: n1 is late, and its power was read off",
         "WriteInstance epoch 2 to n2 on Device: n1 is off: read off twice; next n2, as good as n3, and first by name",
+        "WriteClaim web.service: epoch 2, revision 1 may name unit web.service",
         "Assign n1: shop/web-0 epoch 1 Down: epoch 1 is over",
         "Assign n2: shop/web-0 epoch 2 Up: it is granted here",
     ]
@@ -133,6 +134,7 @@ def test_a_move_stops_it_here_only_for_a_host_that_is_ready() -> None:
         "Assign n1: shop/web-0 epoch 1 Down: it goes to n3: a move to n3 was asked for",
         "WriteInstance epoch 2 to n3 on Released: n1 has stopped it verifiably and says that epoch 1 is over;"
         " next n3, the only host of 3 that can run it",
+        "WriteClaim web.service: epoch 2, revision 1 may name unit web.service",
         "Assign n1: entries of epochs that are over go",
         "Assign n3: shop/web-0 epoch 2 Up: it is granted here",
         "RemoveMoveWish web: it is on n3",

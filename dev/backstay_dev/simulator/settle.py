@@ -21,7 +21,8 @@ def stuck(world: World) -> list[str]:
         if body["spec"]["service"]["name"] not in services:
             found.append(f"HAInstance {body['metadata']['name']} is left of a deleted service")
     for body in world.cluster.bodies(RESOURCE_CLAIMS):
-        if body["spec"]["owner"]["name"] not in services:
+        owners = [body["spec"].get("owner"), *body["spec"].get("hosts", ())]
+        if any(owner and owner["name"] not in services for owner in owners):
             found.append(f"the claim of {body['spec']['key']} is left of a deleted service")
     return found
 

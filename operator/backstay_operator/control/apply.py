@@ -41,7 +41,9 @@ from backstay_api.object_kinds import (
     RESOURCE_CLAIMS,
     Unreadable,
 )
+from backstay_api.texts import clip
 from backstay_operator.control.mirror import Mirror, unread
+from backstay_operator.control.preconditions import NotSo, Preconditions
 from backstay_operator.control.subjects import KINDS, Subject, is_for_people, subject_of
 from backstay_operator.planner.actions import (
     Action,
@@ -61,16 +63,17 @@ from backstay_operator.planner.actions import (
     SealLease,
     SetFinalizer,
     UpdateFence,
+    WriteClaim,
     WriteHostStatus,
     WriteInstance,
     WriteServiceStatus,
 )
+from backstay_operator.planner.finalizers import HOST_FINALIZER, INSTANCE_FINALIZER, SERVICE_FINALIZER
 from backstay_operator.planner.moves import MOVE_ANNOTATION
 from backstay_operator.planner.orders import MOST_BYTES, merge_forward
-from backstay_operator.planner.ownership import HOST_FINALIZER, INSTANCE_FINALIZER, SERVICE_FINALIZER
+from backstay_operator.planner.preconditions import Precondition
 
 WRITE_TIMEOUT_S: Final = 5.0
-_TEXT_LIMIT: Final = 4096
 
 FINALIZERS: Final[Mapping[type[Object], str]] = {
     HAService: SERVICE_FINALIZER,
@@ -106,13 +109,17 @@ class Hands:
         self._acting = api.lane("acting")
         self._telling = api.lane("telling")
         self._mirror = mirror
+        self._preconditions = Preconditions(api.lane("asking"), mirror)
 
     async def apply(self, action: Action) -> Result:
         """Do it once, and say what is now true."""
         subject = subject_of(action)
         api = self._telling if is_for_people(action) else self._acting
         try:
+            await self._preconditions.hold(needs_of(action))
             await self._do(api, action)
+        except NotSo as error:
+            return Result(Outcome.LOOK_AGAIN, str(error))
         except (Conflict, AlreadyExists, NotFound) as error:
             seen = await self.look_again(subject)
             return Result(Outcome.LOOK_AGAIN if seen else Outcome.TROUBLE, str(error))
@@ -165,7 +172,7 @@ class Hands:
                 wanted = FenceRequest(metadata=ObjectMeta(name=action.name), spec=action.spec)
                 await self._create(api, FENCE_REQUESTS, wanted)
             case UpdateFence():
-                spec = {"want": action.want, "why": action.why[:_TEXT_LIMIT]}
+                spec = {"want": action.want, "why": clip(action.why)}
                 await self._patch(api, FENCE_REQUESTS, action.before, {"spec": spec})
             case DeleteFence() | DeleteClaim() | DeleteAssignment():
                 await self._delete(api, subject_of(action).kind, action.before)
@@ -173,6 +180,8 @@ class Hands:
                 await self._delete_lease(api, action.lease)
             case CreateClaim():
                 await self._create(api, RESOURCE_CLAIMS, action.claim)
+            case WriteClaim():
+                await self._replace(api, RESOURCE_CLAIMS, action.before.model_copy(update={"spec": action.spec}))
             case SetFinalizer():
                 await self._set_finalizer(api, action.before, present=action.present)
             case RemoveMoveWish():
@@ -199,6 +208,10 @@ class Hands:
     async def _write_instance(self, api: Api, action: WriteInstance) -> None:
         before = action.before
         check_step(before.spec, action.spec)
+        if action.spec.epoch > before.spec.epoch and INSTANCE_FINALIZER not in (before.metadata.finalizers or ()):
+            raise Refused(
+                f"HAInstance {before.key} does not carry our finalizer, so anybody could delete it while it runs"
+            )
         await self._replace(api, HA_INSTANCES, before.model_copy(update={"spec": action.spec}))
 
     async def _delete_instance(self, api: Api, before: HAInstance) -> None:
@@ -249,7 +262,7 @@ class Hands:
         known = self._mirror.meta(subject.kind, subject.key)
         if known is None:
             return
-        message = action.message[:_TEXT_LIMIT]
+        message = clip(action.message)
         types = {"Accepted": "False", "Ready": "Unknown"} if action.kind == "HAService" else {"Ready": "Unknown"}
         conditions = [
             {
@@ -334,6 +347,11 @@ class Hands:
 
     def _gone(self, kind: Kind[Any], before: Object) -> None:
         self._mirror.drop(kind, meta_of(before))
+
+
+def needs_of(action: Action) -> tuple[Precondition, ...]:
+    """What must be so elsewhere before this is written."""
+    return getattr(action, "needs", ())
 
 
 def meta_of(obj: Object | HostLease | Unreadable) -> Meta:

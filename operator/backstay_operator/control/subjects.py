@@ -41,6 +41,7 @@ from backstay_operator.planner.actions import (
     SealLease,
     SetFinalizer,
     UpdateFence,
+    WriteClaim,
     WriteHostStatus,
     WriteInstance,
     WriteServiceStatus,
@@ -101,6 +102,7 @@ def subject_of(action: Action) -> Subject:
             | DeleteInstance()
             | UpdateFence()
             | DeleteFence()
+            | WriteClaim()
             | DeleteClaim()
             | DeleteAssignment()
             | SetFinalizer()
@@ -121,7 +123,7 @@ def intent_of(action: Action) -> object:
             return action.present
         case ReopenLease():
             return action.session
-        case Assign():
+        case Assign() | WriteClaim():
             return action.spec
         case ReportUnreadable():
             return (action.generation, action.message)

@@ -22,6 +22,7 @@ from backstay_operator.planner.actions import (
     WriteInstance,
     WriteServiceStatus,
 )
+from backstay_operator.planner.holdings import owners
 from backstay_operator.planner.liveness import Liveness
 
 _LOST: Final = (Liveness.SILENT.value, Liveness.SEALED.value)
@@ -94,7 +95,7 @@ def _decision(action: Action) -> tuple[Subject, Type, str] | None:
         case RemoveMoveWish():
             return subject_of(action), "Normal", "MoveEnded"
         case CreateClaim():
-            owner = action.claim.spec.owner
+            owner = next(owners(action.claim))
             return Subject(HA_SERVICES, owner.namespace, owner.name), "Normal", "Claimed"
         case _:
             return None

@@ -13,10 +13,14 @@ from typing import Final
 
 from backstay_api.durations import seconds
 from backstay_api.models import HAService
+from backstay_api.models.claim import ClaimOwner, HostOwner
 from backstay_api.models.resources import Resource
 
-from .claims import ClaimKey, claim_keys, host_things
+from . import holdings
+from .claims import ClaimKey, canonical_address, claim_keys, keys_of
+from .selection import declared, share_a_host
 from .unsupported import first_unsupported
+from .words import listed
 from .world import World
 
 __all__ = ["Acceptance", "Accepted", "ClaimKey", "Refused", "accept", "claim_keys"]
@@ -24,6 +28,9 @@ __all__ = ["Acceptance", "Accepted", "ClaimKey", "Refused", "accept", "claim_key
 # Shorter, and the poll itself would be the load; longer, and nobody meant it.
 SHORTEST_S: Final = 0.1
 LONGEST_S: Final = 24 * 3600.0
+# What the API server takes for the name of any object; an HAInstance is named `<service>-0`.
+_OBJECT_NAME_CHARS: Final = 253
+MOST_NAME_CHARS: Final = _OBJECT_NAME_CHARS - len("-0")
 
 
 @dataclass(frozen=True)
@@ -48,8 +55,8 @@ Acceptance = Accepted | Refused
 
 def accept(world: World, service: HAService) -> Acceptance:
     """Say whether this service can be carried out."""
-    refused = own_fault(world, service) or _claimed_by_another(world, service) or _unit_of_another(world, service)
-    return refused or Accepted(claim_keys(service))
+    refused = own_fault(world, service) or _address_of_a_host(world, service) or _claimed_by_another(world, service)
+    return refused or Accepted(holdings.keys(world, service))
 
 
 def own_fault(world: World, service: HAService) -> Refused | None:
@@ -93,23 +100,37 @@ def _what_is_wrong_with(cidr: str) -> str:
 def _named_twice(service: HAService) -> Refused | None:
     seen: dict[str, str] = {}
     for resource in service.spec.resources:
-        for thing, words in _things_of(resource):
-            first = seen.setdefault(thing, resource.name)
+        for key in keys_of([resource]):
+            first = seen.setdefault(key.name, resource.name)
             if first != resource.name:
                 return Refused(
                     "NamedTwice",
-                    f"resources {first} and {resource.name} both name {words}: one of them has to go,"
+                    f"resources {first} and {resource.name} both name {key.text}: one of them has to go,"
                     " since stopping the one would stop the other",
                 )
     return None
 
 
-def _things_of(resource: Resource) -> Iterator[tuple[str, str]]:
-    """What a service can name only once: its key, and how people say it."""
-    yield from host_things(resource)
-    if resource.virtual_ip:
-        ip = ipaddress.ip_interface(resource.virtual_ip.address).ip
-        yield f"address/{ip}", f"address {ip}"
+def _shared_address(service: HAService) -> Refused | None:
+    """Two copies of what may run twice would have one address twice as soon as their first host is silent."""
+    for resource in service.spec.resources:
+        if resource.virtual_ip and not service.exclusive:
+            return Refused(
+                "AddressNotExclusive",
+                f"spec.resources[{resource.name}].virtualIP needs spec.exclusive: true (the default): of a service whose copies may"
+                " run twice, two hosts would have the address at once; leave the address out, or exclusive",
+            )
+    return None
+
+
+def _long_name(service: HAService) -> Refused | None:
+    if len(service.metadata.name) <= MOST_NAME_CHARS:
+        return None
+    return Refused(
+        "NameTooLong",
+        f"its name has {len(service.metadata.name)} characters, and what is named after it (its HAInstance, …-0) may have"
+        f" {_OBJECT_NAME_CHARS}: choose a name of at most {MOST_NAME_CHARS} characters",
+    )
 
 
 def _bad_duration(service: HAService) -> Refused | None:
@@ -136,7 +157,9 @@ def _durations(resource: Resource) -> Iterator[tuple[str, str | None, float]]:
 
 
 _FAULTS: Final[Sequence[Callable[[HAService], Refused | None]]] = (
+    _long_name,
     _not_supported_yet,
+    _shared_address,
     _bad_address,
     _named_twice,
     _bad_duration,
@@ -146,25 +169,59 @@ _FAULTS: Final[Sequence[Callable[[HAService], Refused | None]]] = (
 # --- who else wants it -----------------------------------------------------------------------------------------------
 
 
-def _claimed_by_another(world: World, service: HAService) -> Refused | None:
-    for key in claim_keys(service):
-        claim = world.claims.get(key.name)
-        if claim is not None and claim.spec.owner.uid != service.uid:
-            owner = f"{claim.spec.owner.namespace}/{claim.spec.owner.name}"
-            return _taken(key.text, owner)
-        rival = _first_rival(world, service, key.name) if claim is None else None
-        if rival:
-            return _taken(key.text, rival.key)
-    return None
+def _address_of_a_host(world: World, service: HAService) -> Refused | None:
+    """An address that a host calls its own is nobody's to move, wherever that host is now.
 
-
-def _unit_of_another(world: World, service: HAService) -> Refused | None:
+    Once the claim is ours it stays so: what runs is not taken down for an address that somebody has added to a host since.
+    """
     for resource in service.spec.resources:
-        for thing, words in host_things(resource):
-            rival = _first_rival(world, service, thing, on_a_common_host=True)
-            if rival:
-                return _taken(words, rival.key, " on hosts that both may use")
+        address = canonical_address(resource.virtual_ip.address) if resource.virtual_ip else ""
+        hosts = sorted(world.own_addresses.get(address, ()))
+        if hosts and not _is_its_own(world, service, address):
+            return Refused(
+                "AddressOfAHost",
+                f"spec.resources[{resource.name}].virtualIP.address: {address} is {listed(hosts)}'s own address:"
+                " choose one that no host has",
+            )
     return None
+
+
+def _is_its_own(world: World, service: HAService, address: str) -> bool:
+    found = holdings.owner(world, ClaimKey("Address", address), "")
+    return found is not None and found.uid == service.uid
+
+
+def _claimed_by_another(world: World, service: HAService) -> Refused | None:
+    for key in holdings.keys(world, service):
+        refused = _unit_of_another(world, service, key) if key.is_on_hosts else _address_of_another(world, service, key)
+        if refused:
+            return refused
+    return None
+
+
+def _address_of_another(world: World, service: HAService, key: ClaimKey) -> Refused | None:
+    claim = world.claims.get(key.name)
+    if claim is not None and claim.spec.owner is not None:
+        return None if claim.spec.owner.uid == service.uid else _taken(key.text, claim.spec.owner.key)
+    rival = _first_rival(world, service, key)
+    return _taken(key.text, rival.key) if rival else None
+
+
+def _unit_of_another(world: World, service: HAService, key: ClaimKey) -> Refused | None:
+    """One that another has on a common host; but who has it anywhere keeps it there, and only the contested hosts are none of its.
+
+    Labels move, and no service is refused for that.
+    """
+    claim = world.claims.get(key.name)
+    here = holdings.on_hosts(world, claim) if claim is not None else {}
+    if any(owner.uid == service.uid for owner in here.values()):
+        return None
+    for host in declared(world, service) if here else ():
+        owner = here.get(host)
+        if owner is not None and holdings.is_alive(world, owner):
+            return _taken(key.text, owner.key, " on hosts that both may use")
+    rival = _first_rival(world, service, key)
+    return _taken(key.text, rival.key, " on hosts that both may use") if rival else None
 
 
 def _taken(thing: str, owner: str, where: str = "") -> Refused:
@@ -175,30 +232,35 @@ def _taken(thing: str, owner: str, where: str = "") -> Refused:
     )
 
 
-def _first_rival(world: World, service: HAService, thing: str, *, on_a_common_host: bool = False) -> HAService | None:
+def _first_rival(world: World, service: HAService, key: ClaimKey) -> HAService | None:
     """The oldest service that wants the same thing and came before this one. One that is refused anyway takes nothing."""
-    keys = world.wanted_by.get(thing, set()) - {service.key}
-    rivals = [world.services[key] for key in keys]
-    older = [rival for rival in rivals if _seniority(rival) < _seniority(service) and not own_fault(world, rival)]
-    if on_a_common_host:
-        older = [rival for rival in older if _share_a_host(world, rival, service)]
+    rivals = [world.services[one] for one in world.wanted_by.get(key.name, set()) - {service.key}]
+    older = [
+        rival
+        for rival in rivals
+        if _seniority(rival) < _seniority(service)
+        and not own_fault(world, rival)
+        and not _is_kept_out(world, rival)
+        and (not key.is_on_hosts or share_a_host(world, rival, service))
+    ]
     return min(older, key=_seniority, default=None)
+
+
+def _is_kept_out(world: World, rival: HAService) -> bool:
+    """Whether somebody else has what this one wants: it takes nothing before that is over."""
+    for key in holdings.keys(world, rival):
+        claim = world.claims.get(key.name)
+        known = list(holdings.owners(claim)) if claim is not None else []
+        others = [owner for owner in known if owner.uid != rival.uid]
+        if others and len(others) == len(known) and any(_hinders(world, rival, key, owner) for owner in others):
+            return True
+    return False
+
+
+def _hinders(world: World, rival: HAService, key: ClaimKey, owner: ClaimOwner) -> bool:
+    return not key.is_on_hosts or (isinstance(owner, HostOwner) and owner.host in declared(world, rival))
 
 
 def _seniority(service: HAService) -> tuple[str, str]:
     # The API server's own time, written once and in one form, so that all replicas agree. The clock is only its, not ours.
     return (service.metadata.creation_timestamp or "", service.uid)
-
-
-def _share_a_host(world: World, one: HAService, other: HAService) -> bool:
-    wanted = [*_labels_wanted(one), *_labels_wanted(other)]
-    if len(dict(wanted)) < len(set(wanted)):
-        return False  # they want different values of the same label
-    return any(
-        all((host.metadata.labels or {}).get(key) == value for key, value in wanted) for host in world.hosts.values()
-    )
-
-
-def _labels_wanted(service: HAService) -> list[tuple[str, str]]:
-    hosts = service.spec.placement.hosts
-    return list(hosts.match_labels.items()) if hosts else []

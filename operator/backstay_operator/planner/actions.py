@@ -1,6 +1,7 @@
 """What the planner may ask for. Each action is one idempotent write with its precondition, and says why.
 
-`control/apply.py` carries them out in one `match` that ends in `assert_never`; nothing in there decides or retries.
+`control/apply.py` carries them out in one `match` that ends in `assert_never`; nothing in there decides or retries. `needs` are
+facts about *other* objects that it asks the API server for just before the write.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ from typing import Literal
 from backstay_api.lease import HostLease
 from backstay_api.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.models.assignment import HostAssignmentSpec
+from backstay_api.models.claim import ResourceClaimSpec
 from backstay_api.models.fencing import FenceRequestSpec
 from backstay_api.models.instance import HAInstanceSpec, SessionRef
 from backstay_api.models.service import HAServiceStatus
+
+from .preconditions import Precondition
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class WriteInstance:
     before: HAInstance
     spec: HAInstanceSpec
     why: str
+    needs: tuple[Precondition, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class DeleteInstance:
 
     before: HAInstance
     why: str
+    needs: tuple[Precondition, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,7 @@ class Assign:
     why: str
     over: tuple[tuple[str, int], ...] = ()
     """Entries that may go: UID, and the epoch up to which nothing of it is left on this host. Absence says nothing."""
+    needs: tuple[Precondition, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,6 +124,7 @@ class DeleteLease:
 
     lease: HostLease
     why: str
+    needs: tuple[Precondition, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,14 +133,25 @@ class DeleteAssignment:
 
     before: HostAssignment
     why: str
+    needs: tuple[Precondition, ...] = ()
 
 
 @dataclass(frozen=True)
 class CreateClaim:
-    """Claim an address or device (create-once)."""
+    """Claim something that nobody has (create-once)."""
 
     claim: ResourceClaim
     why: str
+
+
+@dataclass(frozen=True)
+class WriteClaim:
+    """Change who owns it, or up to which generation: replace the spec of exactly this version (CAS)."""
+
+    before: ResourceClaim
+    spec: ResourceClaimSpec
+    why: str
+    needs: tuple[Precondition, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,15 +160,17 @@ class DeleteClaim:
 
     before: ResourceClaim
     why: str
+    needs: tuple[Precondition, ...] = ()
 
 
 @dataclass(frozen=True)
 class SetFinalizer:
     """Add or remove our finalizer on exactly this version."""
 
-    before: HAService | Host
+    before: HAService | HAInstance | Host
     present: bool
     why: str
+    needs: tuple[Precondition, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -204,6 +225,7 @@ Action = (
     | DeleteLease
     | DeleteAssignment
     | CreateClaim
+    | WriteClaim
     | DeleteClaim
     | SetFinalizer
     | RemoveMoveWish

@@ -16,6 +16,7 @@ from backstay_api import lease as leases
 from backstay_api.models import FenceRequest, HAInstance
 from backstay_api.models.fencing import Confirm
 from backstay_api.models.instance import EvidenceKind, Grant, SessionRef
+from backstay_api.texts import clip
 from backstay_api.wording import NOT_RECORDED
 
 from . import sessions
@@ -29,6 +30,10 @@ class Evidence:
 
     kind: EvidenceKind
     why: str
+
+    def __post_init__(self) -> None:
+        # Half of it is other people's words (a confirmer's reason, a fence agent's sentence), and it becomes `Closed.why`.
+        object.__setattr__(self, "why", clip(self.why))
 
 
 @dataclass(frozen=True)

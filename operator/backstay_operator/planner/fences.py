@@ -14,6 +14,7 @@ from backstay_api.lease import HostLease
 from backstay_api.models import FenceRequest, HAInstance, Host
 from backstay_api.models.fencing import FenceRequestSpec
 from backstay_api.models.instance import Grant, SessionRef
+from backstay_api.texts import clip
 
 from . import sessions
 from .actions import Action, DeleteFence, RequestFence, SealLease, UpdateFence
@@ -194,7 +195,7 @@ def _want(world: World, host: str, want: Want, why: str) -> list[Action]:
         machine_uuid=machine,
         want=want,
         after=known.spec.fencing.after if known else "On",
-        why=why,
+        why=clip(why),
     )
     return [RequestFence(request_name(host, session), spec, why)]
 

@@ -1,7 +1,8 @@
 """Before a grant: does anything of it run already that no HAInstance knows of? Above all before the first (PROTOCOL 6).
 
-Every live candidate must have answered. A silent one blocks only if its last report lists it, and not even then once its
-session has been proven over. A host that never had a session blocks nobody.
+Every live candidate must have answered. A silent one blocks only if its last report, or its last orders, list it, and not even then
+once its session has been proven over. A host that never had a session blocks nobody. What may run twice waits for nobody: a copy of
+an earlier time does no harm, and is ordered down where it is found.
 """
 
 from __future__ import annotations
@@ -10,23 +11,33 @@ from backstay_api.models import HAInstance, HAService
 
 from . import sessions
 from .evidence import is_proven_over
+from .fitting import no_room
 from .liveness import Liveness, of_host
 from .placement import candidates
-from .words import listed
+from .remains import left_by_name
+from .words import and_, first_words, listed
 from .world import World
 
 
 def blocked(world: World, service: HAService, instance: HAInstance) -> str | None:
     """What stands against the first grant, as a sentence; None: nothing of this name runs anywhere."""
-    unanswered: list[str] = []
-    for host in candidates(world, service):
-        if runs := _runs_there(world, host, instance):
-            return runs
-        if _must_answer(world, host) and not _has_answered(world, host, service, instance):
-            unanswered.append(host)
-    if unanswered:
-        return f"waiting for {listed(unanswered)} to say that nothing of it runs there already"
-    return None
+    if not instance.spec.exclusive:
+        return None
+    hosts = candidates(world, service)
+    if known := next(filter(None, (_earlier(world, host, instance) for host in hosts)), None):
+        return known
+    if foreign := [host for host in hosts if _is_foreign(world, host, instance)]:
+        return _foreign(world, service, instance, foreign)
+    unanswered = [
+        host for host in hosts if _must_answer(world, host) and not _has_answered(world, host, service, instance)
+    ]
+    return _unanswered(world, instance, unanswered) if unanswered else None
+
+
+def _unanswered(world: World, instance: HAInstance, hosts: list[str]) -> str:
+    full = [f"{host} {why}" for host in hosts if (why := no_room(world, host, instance.uid))]
+    in_turns = f" ({listed(full, most=3)}: it waits for its turn)" if full else ""
+    return f"waiting for {listed(hosts)} to say that nothing of it runs there already{in_turns}"
 
 
 def ahead(world: World, service: HAService, instance: HAInstance) -> str | None:
@@ -58,21 +69,50 @@ def _has_answered(world: World, host: str, service: HAService, instance: HAInsta
     return report is not None and report.revision >= (service.metadata.generation or 0)
 
 
-def _runs_there(world: World, host: str, instance: HAInstance) -> str | None:
+def _is_foreign(world: World, host: str, instance: HAInstance) -> bool:
+    """Whether the host says that something of it is active there, and not by us."""
     assignment = world.assignments.get(host)
     session = assignment.status.session if assignment else None
-    if assignment is None or session is None:
+    answer = assignment.status.standbys.get(instance.uid) if assignment else None
+    if session is None or answer is None or not answer.active:
+        return False
+    return not is_proven_over(world, host, session.ref)
+
+
+def _foreign(world: World, service: HAService, instance: HAInstance, hosts: list[str]) -> str:
+    """All hosts at once, what of it runs there, and the command that stops it: a person is through in one go."""
+    whys = {host: world.assignments[host].status.standbys[instance.uid].why for host in hosts}
+    units = [one.systemd.unit for one in service.spec.resources if one.systemd is not None]
+    named = [unit for unit in units if any(unit in why for why in whys.values())]
+    if not named and len(units) == len(service.spec.resources):
+        named = units  # an agent that does not say which
+    where = "there" if len(hosts) == 1 else "on each"
+    if named and not any(_says_more(why, named) for why in whys.values()):
+        runs = "runs" if len(hosts) == 1 else "run"
+        return (
+            f"{and_(hosts)} {runs} {and_(named)} already, not started by Backstay:"
+            f" systemctl stop {' '.join(named)} {where}"
+        )
+    said = "; ".join(dict.fromkeys(first_words(why) for why in whys.values() if why))
+    because = f" ({said})" if said else ""
+    stop = f"; systemctl stop {' '.join(named)} there stops {and_(named)}" if named else ""
+    return f"something of it runs on {and_(hosts)} already, and not by us{because}: stop it there{stop}"
+
+
+def _says_more(why: str, units: list[str]) -> bool:
+    """Whether the host names anything but these units: an address, a command, whose stop is no unit's."""
+    return any(word in why for word in ("address", "virtualIP", "command"))
+
+
+def _earlier(world: World, host: str, instance: HAInstance) -> str | None:
+    """Something of this name that another HAInstance had there: by what the host says, or by what it was told last."""
+    mine = (instance.metadata.namespace or "", instance.metadata.name)
+    if not left_by_name(world, host, *mine):
         return None
-    answer = assignment.status.standbys.get(instance.uid)
-    is_foreign = answer is not None and answer.active
-    mine = (instance.metadata.namespace, instance.metadata.name)
-    is_known = any(
-        (report.namespace, report.name) == mine and not report.released
-        for report in assignment.status.instances.values()
+    title = f"{mine[0]}/{mine[1]}"
+    if of_host(world, host) in (Liveness.QUIET, Liveness.SUSPECT, Liveness.UNSURE):
+        return f"{host} says that {title} of an earlier time is not over there: it has been told to stop it"
+    return (
+        f"{host} was running {title} for an HAInstance that is gone, and does not speak: let it come back, and it says what is left;"
+        f" or if it never will, make sure that it is powered off and remove it: `backstay host remove {host}`"
     )
-    if not (is_foreign or is_known) or is_proven_over(world, host, session.ref):
-        return None
-    if is_known:
-        return f"{host} says that {mine[0]}/{mine[1]} of an earlier time is not over there"
-    why = f" ({answer.why})" if answer is not None and answer.why else ""
-    return f"something of it runs on {host} already, and not by us{why}: stop it there"

@@ -14,12 +14,14 @@ from backstay_api.models.instance import Closed, Grant, HAInstanceSpec, ServiceR
 
 from . import first_epoch, moves, sessions
 from .acceptance import Acceptance, Refused
-from .actions import Action, CreateInstance, DeleteInstance, WriteInstance
+from .actions import Action, CreateInstance, DeleteInstance, WriteClaim, WriteInstance
 from .evidence import Evidence, closed
 from .fences import guards_refusal
+from .finalizers import INSTANCE_FINALIZER, is_ours
 from .orders import order, stored_order
-from .ownership import not_yet_ours
+from .ownership import needs_to_run, not_yet_ours, record
 from .placement import NoHost, Placed, place
+from .preconditions import Precondition
 from .rounds import Round
 from .world import World
 
@@ -34,6 +36,8 @@ class Course:
     missing: str = ""
     """What it waits for and what a person can do, in a sentence; empty if that is plain from everything else."""
     look_again_s: float | None = None
+    needs: tuple[Precondition, ...] = ()
+    """What must be so elsewhere before the order is sent."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,9 @@ class Next:
 
     grant: Grant
     why: str
+    needs: tuple[Precondition, ...] = ()
+    records: tuple[WriteClaim, ...] = ()
+    """What the claims must say before the order goes out: written beside the grant, not after it."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,7 @@ def create(service: HAService) -> CreateInstance:
 def course(round_: Round, service: HAService, instance: HAInstance, acceptance: Acceptance) -> Course:
     """What is to be done about the instance of a service that is to stay."""
     if instance.metadata.deletion_timestamp is not None:
+        # What can be asked is asked: an instance of which somebody has taken our finalizer away is soon not there at all.
         return leave(round_.world, instance, "its HAInstance is being deleted")
     if instance.spec.grant is None:
         return _start(round_, service, instance, acceptance)
@@ -85,18 +93,21 @@ def course(round_: Round, service: HAService, instance: HAInstance, acceptance: 
     return _hold(round_, service, instance, acceptance, found.why)
 
 
-def leave(world: World, instance: HAInstance, why: str) -> Course:
-    """What is to be done about an instance that shall not be any more: stop it, prove it, delete it."""
+def leave(world: World, instance: HAInstance, why: str, needs: tuple[Precondition, ...] = ()) -> Course:
+    """What is to be done about an instance that shall not be any more: stop it, prove it, delete it.
+
+    `needs`: what the API server must say of its service before anything is done about it.
+    """
     if instance.spec.grant is None:
-        return Course((DeleteInstance(instance, f"{why}, and nothing of it runs"),))
+        return Course((DeleteInstance(instance, f"{why}, and nothing of it runs", needs),))
     found = closed(world, instance)
     if isinstance(found, Evidence):
-        return Course((WriteInstance(instance, _closed(instance, found), f"{why}; {found.why}"),))
+        return Course((WriteInstance(instance, _closed(instance, found), f"{why}; {found.why}", needs),))
     stored = stored_order(world, instance.spec.grant.host, instance)
     hands_off = _hands_off(world, instance.spec.grant.host)
     if hands_off and (stored is None or stored.want == "Up"):
         return Course(order=stored, missing=f"{why}, but {hands_off}")
-    return Course(order=order(world, None, instance, "Down", why), missing=f"{why}; {found.why}")
+    return Course(order=order(world, None, instance, "Down", why), missing=f"{why}; {found.why}", needs=needs)
 
 
 # --- nobody holds it -------------------------------------------------------------------------------------------------
@@ -106,7 +117,8 @@ def _start(round_: Round, service: HAService, instance: HAInstance, acceptance: 
     chosen = _choose(round_, service, instance, acceptance)
     if isinstance(chosen, Nowhere):
         return Course(missing=chosen.missing, look_again_s=chosen.look_again_s)
-    return Course((WriteInstance(instance, _granted(instance, chosen.grant, None), chosen.why),))
+    write = WriteInstance(instance, _granted(instance, chosen.grant, None), chosen.why, chosen.needs)
+    return Course((write, *chosen.records))
 
 
 def _choose(round_: Round, service: HAService, instance: HAInstance, acceptance: Acceptance) -> Next | Nowhere:
@@ -123,7 +135,8 @@ def _choose(round_: Round, service: HAService, instance: HAInstance, acceptance:
         return Nowhere(obstacle or f"{placed.host} has no live session")
     round_.planned[placed.host] += 1
     grant = Grant(host=placed.host, session=session.ref, machine_uuid=session.machine_uuid)
-    return Next(grant, f"{placed.host}, {placed.why}")
+    records = record(world, service, instance, instance.spec.epoch + 1, placed.host)
+    return Next(grant, f"{placed.host}, {placed.why}", needs_to_run(world, service, placed.host), tuple(records))
 
 
 def _why_not_run(world: World, service: HAService, instance: HAInstance, acceptance: Acceptance) -> str | None:
@@ -131,7 +144,7 @@ def _why_not_run(world: World, service: HAService, instance: HAInstance, accepta
         return acceptance.message
     if service.spec.state != "Running":
         return f"its state shall be {service.spec.state}"
-    if not_ours := not_yet_ours(world, service):
+    if not_ours := not_yet_ours(world, service, instance):
         return not_ours
     if instance.spec.epoch == 0:
         return first_epoch.blocked(world, service, instance)
@@ -163,7 +176,8 @@ def _hand_over(
     chosen = _choose(round_, service, instance, acceptance)
     if isinstance(chosen, Next):
         why = f"{found.why}; next {chosen.why}"
-        return Course((WriteInstance(instance, _granted(instance, chosen.grant, found), why),))
+        write = WriteInstance(instance, _granted(instance, chosen.grant, found), why, chosen.needs)
+        return Course((write, *chosen.records))
     why = f"{found.why}; not granted again: {chosen.why}"
     write = WriteInstance(instance, _closed(instance, found), why)
     return Course((write,), missing=chosen.missing, look_again_s=chosen.look_again_s)
@@ -199,6 +213,7 @@ def _proof_missing(round_: Round, instance: HAInstance, grant: Grant, proof: str
 def _run_or_stop(
     world: World, service: HAService, instance: HAInstance, stored: InstanceOrder | None, missing: str
 ) -> Course:
+    assert instance.spec.grant is not None, f"{instance.key}: nobody holds it"
     if service.spec.state != "Running":
         why = f"its state shall be {service.spec.state}"
         return Course(order=order(world, service, instance, "Down", why), missing=missing)
@@ -206,9 +221,12 @@ def _run_or_stop(
     if isinstance(found, moves.Move):
         why = f"it goes to {found.host}: {found.why}"
         return Course(order=order(world, service, instance, "Down", why), missing=missing)
-    if (stored is None or stored.revision != service.metadata.generation) and (waits := not_yet_ours(world, service)):
+    is_news, host = stored is None or stored.revision != service.metadata.generation, instance.spec.grant.host
+    if is_news and (waits := not_yet_ours(world, service, None, host)):
         # An edit is ordered when all that it names is ours, as a grant is: two services may want one address at once.
         return Course(order=stored, missing=missing or waits)
+    if is_news and (records := record(world, service, instance, instance.spec.epoch, host)):
+        return Course(tuple(records), order=stored, missing=missing)
     up = order(world, service, instance, "Up", "it is granted here")
     return Course(order=up, missing=missing or found.why, look_again_s=found.look_again_s)
 
@@ -225,6 +243,7 @@ def _hands_off(world: World, host: str) -> str | None:
 
 def _granted(instance: HAInstance, grant: Grant, found: Evidence | None) -> HAInstanceSpec:
     before = instance.spec
+    assert is_ours(instance, INSTANCE_FINALIZER), f"{instance.key}: no grant without our finalizer"
     if found is not None:
         ended: Closed | None = Closed(epoch=before.epoch, evidence=found.kind, why=found.why)
     else:

@@ -14,6 +14,8 @@ from typing import Final
 from backstay_api.models import HAInstance, HAService, Host, HostAssignment
 from backstay_api.models.assignment import HostAssignmentStatus, InstanceReport
 
+from .fitting import no_room
+from .holdings import contested
 from .liveness import Liveness, age_s, of_host
 from .sessions import live, published
 from .words import first_words, roughly
@@ -177,6 +179,27 @@ def is_selected(ask: Question, facts: HostFacts) -> Rejected | None:
     return None
 
 
+def is_free(ask: Question, facts: HostFacts) -> Rejected | None:
+    """No other service has a unit or command of it on this host."""
+    found = contested(ask.world, ask.service, facts.name)
+    if found is None:
+        return None
+    key, other = found
+    return Rejected(
+        "Claimed",
+        f"may not run it: {key.text} belongs to the HAService {other.key} there",
+        "may not run it: what it names belongs to another HAService there",
+    )
+
+
+def has_room(ask: Question, facts: HostFacts) -> Rejected | None:
+    """The host can be asked to keep itself ready for one more. The holder need not be asked."""
+    if ask.instance is None or facts.name == ask.holder or ask.instance.uid in facts.asked:
+        return None
+    why = no_room(ask.world, facts.name, ask.instance.uid)
+    return Rejected("Room", why, "can be asked about no more services at a time") if why else None
+
+
 def is_wished(ask: Question, facts: HostFacts) -> Rejected | None:
     """Where a person has named the host, no other will do; and what shall leave a host does not go there."""
     if ask.to is not None and facts.name != ask.to:
@@ -268,19 +291,19 @@ def is_ready(ask: Question, facts: HostFacts) -> Rejected | None:
 Filter = Callable[[Question, HostFacts], Rejected | None]
 
 # Later: capacity and required together/apart stand before is_ready; they look at HostFacts too, never at other services.
-FILTERS: Final[Sequence[Filter]] = (is_selected, is_wished, is_open, has_session, starts_here, is_ready)
+FILTERS: Final[Sequence[Filter]] = (is_selected, is_free, is_wished, is_open, has_session, starts_here, is_ready)
 
 # Who may be asked to become ready: as above, but for readiness itself; and what failed may be repaired meanwhile.
-ASKABLE: Final[Sequence[Filter]] = (is_selected, is_open, has_spoken)
+ASKABLE: Final[Sequence[Filter]] = (is_selected, is_free, is_open, has_spoken, has_room)
 
 # Who could take over: as FILTERS, but that being late, which lasts for a moment, is nothing to write a status about.
-COULD_TAKE_OVER: Final[Sequence[Filter]] = (is_selected, is_open, has_spoken, starts_here, is_ready)
+COULD_TAKE_OVER: Final[Sequence[Filter]] = (is_selected, is_free, is_open, has_spoken, starts_here, is_ready)
 
 # Why a selected host is not even asked.
-NOT_ASKED: Final[Sequence[Filter]] = (is_open, has_spoken)
+NOT_ASKED: Final[Sequence[Filter]] = (is_free, is_open, has_spoken, has_room)
 
 # Before the first epoch: whoever is selected and lives has to say that nothing of it runs there.
-WITNESSES: Final[Sequence[Filter]] = (is_selected, has_spoken)
+WITNESSES: Final[Sequence[Filter]] = (is_selected, is_free, has_spoken)
 
 
 # --- scores: weightiest first ----------------------------------------------------------------------------------------

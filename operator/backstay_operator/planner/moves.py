@@ -10,8 +10,9 @@ from backstay_api.models import HAInstance, HAService
 
 from . import sessions
 from .actions import Action, RemoveMoveWish
+from .finalizers import HOST_FINALIZER
+from .holdings import not_ours
 from .orders import stored_order, too_large
-from .ownership import HOST_FINALIZER
 from .placement import NoHost, Placed, better_host, must_leave, place
 from .world import World
 
@@ -169,4 +170,6 @@ def cannot_take(world: World, service: HAService, instance: HAInstance, host: st
         return f"{host} is being removed"
     if HOST_FINALIZER not in (known.metadata.finalizers or []):
         return f"{host} is being marked as in use first"
+    if waits := not_ours(world, service, host):
+        return waits
     return too_large(world, host, service, instance)

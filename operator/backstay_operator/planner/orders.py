@@ -7,19 +7,20 @@ something was ever ordered Down is the whole memory of a move: an epoch that was
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from backstay_api.models import HAInstance, HAService, HostAssignment
 from backstay_api.models.assignment import HostAssignmentSpec, InstanceOrder, StandbyOrder
+from backstay_api.texts import clip
 
-from . import render
+from . import fitting, leftovers, render
 from .actions import Assign
+from .fitting import MOST_BYTES, MOST_ENTRIES
+from .preconditions import Precondition, distinct
 from .world import World
 
-# An object must stay well below what etcd takes (1.5 MiB); the host's own report shares it.
-MOST_BYTES: Final = 900 * 1024
-MOST_ENTRIES: Final = 256
+__all__ = ["MOST_BYTES", "MOST_ENTRIES"]
 
 _Rank = tuple[int, bool, int]
 _NO_ORDERS: Final = HostAssignmentSpec()
@@ -35,6 +36,12 @@ class Wanted:
     """Units that may not start by themselves there, with those that the orders name."""
     keep_secured: bool = False
     """Something cannot be planned now, so no unit is given back."""
+    needs: Mapping[str, tuple[Precondition, ...]] = field(default_factory=dict)
+    """By UID of the HAInstance: what must be so before an order about it is sent that says anything new."""
+    first: frozenset[str] = frozenset()
+    """UIDs of those that wait for this host's answer before they may run at all: they are asked first."""
+    named: frozenset[str] = frozenset()
+    """Units that services name, wherever they may run: one that waits for our word here is not given back meanwhile."""
 
 
 def merge_forward(
@@ -51,9 +58,8 @@ def merge_forward(
         if uid in wanted.instances or entry.epoch > limits.get(uid, -1):
             instances[uid] = entry
     standbys = {uid: _fresher(stored.standbys.get(uid), wanted.standbys[uid]) for uid in sorted(wanted.standbys)}
-    return HostAssignmentSpec.model_construct(
-        heartbeat=wanted.heartbeat, instances=instances, standbys=standbys, secured=wanted.secured
-    )
+    # What neither merges (the heartbeat, what is secured, whether hands are off) is as it is wanted now.
+    return wanted.model_copy(update={"instances": instances, "standbys": standbys})
 
 
 def stored_order(world: World, host: str, instance: HAInstance) -> InstanceOrder | None:
@@ -76,7 +82,7 @@ def order(
     stored = stored_order(world, grant.host, instance)
     revision = service.metadata.generation or 0 if service else 0
     if stored is not None and (service is None or want == "Down" or stored.revision >= revision):
-        return stored if stored.want in (want, "Down") else stored.model_copy(update={"want": want, "why": why})
+        return stored if stored.want in (want, "Down") else stored.model_copy(update={"want": want, "why": clip(why)})
     return InstanceOrder(
         namespace=instance.metadata.namespace or "",
         name=instance.metadata.name,
@@ -86,7 +92,7 @@ def order(
         exclusive=instance.spec.exclusive,
         revision=revision,
         resources=render.resources(service) if service else [],
-        why=why,
+        why=clip(why),
     )
 
 
@@ -111,7 +117,7 @@ def too_large(world: World, host: str, service: HAService, instance: HAInstance)
     stored = assignment.spec if assignment else _NO_ORDERS
     if instance.uid not in stored.instances and len(stored.instances) >= MOST_ENTRIES:
         return f"{host} has orders for {MOST_ENTRIES} instances already, and no more fit into its HostAssignment"
-    size = _bytes(stored.model_copy(update={"standbys": {}}))
+    size = fitting.size(stored.model_copy(update={"standbys": {}}))
     size += sum(len(resource.model_dump_json()) for resource in render.resources(service))
     if size <= MOST_BYTES:
         return None
@@ -126,14 +132,16 @@ def assign(world: World, host: str, wanted: Wanted) -> Assign | None:
     if assignment is None and ("HostAssignment", host) in world.unreadable:
         return None
     stored = assignment.spec if assignment else _NO_ORDERS
-    downs, over = _leftovers(world, assignment, wanted.instances) if assignment else ({}, ())
-    spec = HostAssignmentSpec.model_construct(
-        heartbeat=known.spec.heartbeat if known else stored.heartbeat,
-        instances={**wanted.instances, **downs},
-        standbys=dict(wanted.standbys),
-        secured=sorted(wanted.secured | frozenset(stored.secured if wanted.keep_secured else ())),
+    left = leftovers.of_host(world, assignment, wanted.instances) if assignment else leftovers.NONE
+    spec = stored.model_copy(
+        update={
+            "heartbeat": known.spec.heartbeat if known else stored.heartbeat,
+            "instances": {**wanted.instances, **left.downs},
+            "standbys": dict(wanted.standbys),
+            "secured": sorted(_secured(assignment, wanted)),
+        }
     )
-    merged = merge_forward(stored, spec, over)
+    merged = merge_forward(stored, spec, left.over)
     # What an earlier manifest named may still run: given back, it would start by itself at the next boot.
     named = _units(merged) - set(spec.secured)
     if named:
@@ -141,52 +149,26 @@ def assign(world: World, host: str, wanted: Wanted) -> Assign | None:
         merged = merged.model_copy(update={"secured": spec.secured})
     if assignment is not None and _is_same(stored, merged):
         return None
-    fitting = _fitted(stored, spec, merged)
-    if assignment is not None and _is_same(stored, merge_forward(stored, fitting, over)):
+    fitted = fitting.fitted(stored, spec, merged, wanted.first)
+    last = merge_forward(stored, fitted, left.over)
+    if assignment is not None and _is_same(stored, last):
         return None
-    return Assign(host, fitting, _why(stored, merged, created=assignment is None), over)
+    new = [uid for uid, entry in sorted(last.instances.items()) if stored.instances.get(uid) is not entry]
+    asked = {**wanted.needs, **left.needs}
+    needs = distinct(need for uid in new for need in asked.get(uid, ()))
+    return Assign(host, fitted, clip(_why(stored, merged, created=assignment is None)), left.over, needs)
 
 
-# --- what is left of epochs that are over ----------------------------------------------------------------------------
+def _secured(assignment: HostAssignment | None, wanted: Wanted) -> frozenset[str]:
+    """Candidates' units; and for as long as a service names them, those that waited for our word here before.
 
-
-def _leftovers(
-    world: World, assignment: HostAssignment, current: Mapping[str, InstanceOrder]
-) -> tuple[dict[str, InstanceOrder], tuple[tuple[str, int], ...]]:
-    """Entries nobody wants any more: those that must still be stopped, and those that may go."""
-    downs: dict[str, InstanceOrder] = {}
-    over: list[tuple[str, int]] = []
-    for uid in sorted(assignment.spec.instances):
-        entry = assignment.spec.instances[uid]
-        if uid in current or not _is_over(world, uid, entry):
-            continue
-        if _is_gone_from(assignment, uid, entry):
-            over.append((uid, entry.epoch))
-        elif entry.want == "Up" and _instance(world, uid, entry) is not None:
-            downs[uid] = entry.model_copy(update={"want": "Down", "why": f"epoch {entry.epoch} is over"})
-    return downs, tuple(over)
-
-
-def _is_over(world: World, uid: str, entry: InstanceOrder) -> bool:
-    instance = _instance(world, uid, entry)
-    if instance is None:
-        # Deleted (only closed instances are), or not seen yet: then the host's own word keeps the entry alive.
-        return ("HAInstance", f"{entry.namespace}/{entry.name}") not in world.unreadable
-    spec = instance.spec
-    return spec.epoch > entry.epoch or (spec.epoch == entry.epoch and spec.grant is None)
-
-
-def _is_gone_from(assignment: HostAssignment, uid: str, entry: InstanceOrder) -> bool:
-    """Whether the host has nothing of this epoch left: it has said so, or another session speaks and does not list it."""
-    report, session = assignment.status.instances.get(uid), assignment.status.session
-    if report is not None and (report.epoch > entry.epoch or (report.epoch == entry.epoch and report.released)):
-        return True
-    return report is None and session is not None and session.ref != entry.session
-
-
-def _instance(world: World, uid: str, entry: InstanceOrder) -> HAInstance | None:
-    instance = world.instances.get(f"{entry.namespace}/{entry.name}")
-    return instance if instance is not None and instance.uid == uid else None
+    A host that is no candidate any more would start an enabled unit at its next boot, beside the one that runs elsewhere.
+    """
+    if assignment is None:
+        return wanted.secured
+    held = {one.unit for one in assignment.status.held}
+    before = {*assignment.spec.secured, *held}
+    return wanted.secured | frozenset(assignment.spec.secured if wanted.keep_secured else before & wanted.named)
 
 
 # --- comparing -------------------------------------------------------------------------------------------------------
@@ -223,37 +205,11 @@ def _is_same(stored: HostAssignmentSpec, merged: HostAssignmentSpec) -> bool:
     )
 
 
-def _fitted(stored: HostAssignmentSpec, wanted: HostAssignmentSpec, merged: HostAssignmentSpec) -> HostAssignmentSpec:
-    """Without the standbys that do not fit, and at last without edits: what runs keeps its orders whatever the size."""
-    if len(merged.standbys) <= MOST_ENTRIES and _bytes(merged) <= MOST_BYTES:
-        return wanted
-    room = MOST_BYTES - _bytes(merged.model_copy(update={"standbys": {}}))
-    if room < 0:
-        kept = {uid: _unedited(stored.instances.get(uid), entry) for uid, entry in wanted.instances.items()}
-        return wanted.model_copy(update={"instances": kept, "standbys": dict(stored.standbys)})
-    standbys: dict[str, StandbyOrder] = {}
-    for uid in sorted(wanted.standbys):
-        room -= len(wanted.standbys[uid].model_dump_json()) + len(uid)
-        if room >= 0 and len(standbys) < MOST_ENTRIES:
-            standbys[uid] = wanted.standbys[uid]
-    return wanted.model_copy(update={"standbys": standbys})
-
-
 def _units(spec: HostAssignmentSpec) -> set[str]:
     told = [order.resources for order in spec.instances.values()] + [
         order.resources for order in spec.standbys.values()
     ]
     return {one.systemd.unit for resources in told for one in resources if one.systemd is not None}
-
-
-def _unedited(stored: InstanceOrder | None, wanted: InstanceOrder) -> InstanceOrder:
-    if stored is None or stored.epoch != wanted.epoch:
-        return wanted
-    return wanted.model_copy(update={"resources": stored.resources, "revision": stored.revision})
-
-
-def _bytes(spec: HostAssignmentSpec) -> int:
-    return len(spec.model_dump_json(by_alias=True, exclude_none=True))
 
 
 def _why(stored: HostAssignmentSpec, merged: HostAssignmentSpec, *, created: bool) -> str:

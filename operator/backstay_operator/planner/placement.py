@@ -12,6 +12,7 @@ from typing import Final
 
 from backstay_api.models import HAInstance, HAService
 
+from .holdings import contested
 from .judges import (
     ASKABLE,
     FILTERS,
@@ -32,6 +33,7 @@ from .judges import (
     recent_failures,
     retry_after_s,
 )
+from .selection import declared
 from .words import listed
 from .world import World
 
@@ -77,13 +79,8 @@ class NoHost:
 
 
 def candidates(world: World, service: HAService) -> tuple[str, ...]:
-    """Hosts that may ever run it, as things are declared: selected, and not being removed."""
-    ask = Question(world, service, None)
-    return tuple(
-        name
-        for name in sorted(world.hosts)
-        if not world.hosts[name].metadata.deletion_timestamp and not is_selected(ask, facts_of(world, name))
-    )
+    """Hosts that may ever run it: selected, not being removed, and no other service's for what it names."""
+    return tuple(name for name in declared(world, service) if contested(world, service, name) is None)
 
 
 def place(

@@ -14,7 +14,7 @@ from typing import Final
 from backstay_api.models import HAInstance, HAService
 from backstay_api.models.assignment import InstanceOrder, StandbyOrder
 
-from . import accepted_before, instances, moves, ownership
+from . import accepted_before, instances, moves, ownership, removal
 from .acceptance import Acceptance, Accepted, accept
 from .actions import (
     Action,
@@ -35,6 +35,7 @@ from .actions import (
     SealLease,
     SetFinalizer,
     UpdateFence,
+    WriteClaim,
     WriteHostStatus,
     WriteInstance,
     WriteServiceStatus,
@@ -46,6 +47,7 @@ from .instances import Course
 from .liveness import Liveness, held, next_look_s, of_host
 from .orders import Wanted, assign, standby_order
 from .placement import candidates, standbys
+from .preconditions import Gone, Precondition
 from .rounds import Round, begin
 from .sessions import lease_actions
 from .status import service_status
@@ -64,15 +66,19 @@ class ServicePlan:
     look_again_s: float | None = None
     secured: tuple[tuple[str, str], ...] = ()
     """Host and unit: none of these may start by itself."""
+    needs: tuple[Precondition, ...] = ()
+    """What must be so elsewhere before its order is sent."""
+    first: tuple[str, ...] = ()
+    """UID of the HAInstance, if every host's answer is waited for."""
 
 
 def plan(world: World) -> Plan:
     """Everything that is to be done now, the most urgent first, and when to look again if nothing changes."""
     round_ = begin(world)
-    owned = ownership.claims_by_owner(world)
+    owned = ownership.owned(world)
     services = [plan_service(round_, key, owned) for key in sorted(world.services)]
     services += [plan_ownerless(round_, key) for key in sorted(_ownerless(world))]
-    wanted = _by_host(services, _hosts(world), keep_secured=_is_blurred(world))
+    wanted = _by_host(services, _hosts(world), _named(world), keep_secured=_is_blurred(world))
     actions = [action for service in services for action in service.actions]
     actions += [action for name in _hosts(world) for action in plan_host(round_, name, wanted[name])]
     actions += ownership.abandoned(world)
@@ -94,7 +100,7 @@ def plan_service(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) ->
     instance = _instance_of(world, service)
     actions: list[Action] = []
     if isinstance(acceptance, Accepted):
-        actions += ownership.take(world, service)
+        actions += ownership.take(world, service, instance)
         actions += ownership.give_back_unused(world, service, instance, claims)
     if instance is None:
         actions += _creation(world, service, acceptance)
@@ -104,7 +110,16 @@ def plan_service(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) ->
     course = instances.course(round_, in_force, instance, accepted)
     actions += [*course.actions, *moves.spent_wish(world, service, instance), *_told(world, service, course.missing)]
     ready = _standbys(world, in_force, instance, accepted)
-    return ServicePlan(tuple(actions), _ordered(instance, course), ready, course.look_again_s, _secured(world, service))
+    first = (instance.uid,) if instance.spec.epoch == 0 else ()
+    return ServicePlan(
+        tuple(actions),
+        _ordered(instance, course),
+        ready,
+        course.look_again_s,
+        _secured(world, service),
+        course.needs,
+        first,
+    )
 
 
 def plan_ownerless(round_: Round, key: str) -> ServicePlan:
@@ -112,8 +127,11 @@ def plan_ownerless(round_: Round, key: str) -> ServicePlan:
     world, instance = round_.world, round_.world.instances[key]
     if ("HAService", _owner_key(instance)) in world.unreadable:
         return ServicePlan(standbys=_stored_standbys(world, instance))
-    course = instances.leave(world, instance, f"its HAService {instance.spec.service.name} is gone")
-    return ServicePlan(course.actions, _ordered(instance, course))
+    service = instance.spec.service
+    what_for = f"{instance.key} is stopped and deleted if its service is gone"
+    needs = (Gone("HAService", instance.metadata.namespace or "", service.name, service.uid, what_for),)
+    course = instances.leave(world, instance, f"its HAService {service.name} is gone", needs)
+    return ServicePlan(course.actions, _ordered(instance, course), needs=course.needs)
 
 
 def _plan_deletion(round_: Round, service: HAService, claims: list[str]) -> ServicePlan:
@@ -209,14 +227,14 @@ def _owner_key(instance: HAInstance) -> str:
 def plan_host(round_: Round, name: str, wanted: Wanted) -> list[Action]:
     """What one host needs: its Lease, its orders, whatever its silence asks for, and what people are told of it."""
     world = round_.world
-    if gone := ownership.of_removed_host(world, name, is_needed=bool(wanted.standbys) or bool(wanted.instances)):
+    if gone := removal.of_removed_host(world, name, is_needed=bool(wanted.standbys) or bool(wanted.instances)):
         return gone
     actions = [*lease_actions(world, name), *fence_actions(world, round_.guard, name)]
     orders = assign(world, name, wanted)
     if orders is not None:
         actions.append(orders)
     is_needed = bool(wanted.standbys) or bool(wanted.instances) or bool(held(world, name))
-    actions += ownership.host_finalizer(world, name, is_needed=is_needed)
+    actions += removal.host_finalizer(world, name, is_needed=is_needed)
     host = world.hosts.get(name)
     patch = host_status(world, host, missing=_host_misses(round_, name)) if host is not None else None
     if host is not None and patch is not None:
@@ -245,18 +263,33 @@ def _hosts(world: World) -> list[str]:
     return sorted(known | {name for name, requests in world.requests_of.items() if requests})
 
 
-def _by_host(services: Iterable[ServicePlan], hosts: Iterable[str], *, keep_secured: bool) -> Mapping[str, Wanted]:
+def _by_host(
+    services: Iterable[ServicePlan], hosts: Iterable[str], named: frozenset[str], *, keep_secured: bool
+) -> Mapping[str, Wanted]:
+    needs: dict[str, tuple[Precondition, ...]] = {}
+    first: set[str] = set()
     orders: dict[str, dict[str, InstanceOrder]] = defaultdict(dict)
     ready: dict[str, dict[str, StandbyOrder]] = defaultdict(dict)
     secured: dict[str, set[str]] = defaultdict(set)
     for service in services:
         for host, uid, order in service.orders:
             orders[host][uid] = order
+            needs[uid] = service.needs
         for host, uid, standby in service.standbys:
             ready[host][uid] = standby
         for host, unit in service.secured:
             secured[host].add(unit)
-    return {host: Wanted(orders[host], ready[host], frozenset(secured[host]), keep_secured) for host in hosts}
+        first.update(service.first)
+    return {
+        host: Wanted(orders[host], ready[host], frozenset(secured[host]), keep_secured, needs, frozenset(first), named)
+        for host in hosts
+    }
+
+
+def _named(world: World) -> frozenset[str]:
+    """Units that some service names which is to stay."""
+    services = (service for service in world.services.values() if not service.metadata.deletion_timestamp)
+    return frozenset(one.systemd.unit for service in services for one in service.spec.resources if one.systemd)
 
 
 # --- the whole -------------------------------------------------------------------------------------------------------
@@ -281,6 +314,7 @@ _ORDER: Final[Sequence[type[Action]]] = (
     CreateLease,
     SetFinalizer,
     CreateClaim,
+    WriteClaim,
     CreateInstance,
     DeleteInstance,
     DeleteClaim,

@@ -10,6 +10,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Final
 
+from backstay_api.texts import clip
+
 _RFC3339: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d(?:\.\d+)?)(?:Z|\+00:00)")
 _STEPS: Final = (1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 45, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 6 * 3600, 24 * 3600)
 
@@ -32,7 +34,12 @@ def first_words(text: str, limit: int = 160) -> str:
 
 def clipped(text: str) -> str:
     """No longer than a status may hold."""
-    return text if len(text) <= 4000 else f"{text[:3999]}…"
+    return clip(text, 4000)
+
+
+def and_(names: Sequence[str]) -> str:
+    """`n1`, `n1 and n2`, `n1, n2 and n3`: all of them, however many."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def elapsed_s(start: str, end: str) -> float | None:

@@ -7,7 +7,7 @@ The planner only reads it. Times are seconds on the replica's own monotonic cloc
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ from backstay_api.lease import HostLease
 from backstay_api.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.object_kinds import Unreadable
 
-from .claims import things
+from .claims import address_or_nothing, things
 
 T = TypeVar("T")
 
@@ -100,6 +100,12 @@ class World:
     """Keys of HAServices by what they want for themselves alone (`claims.things`)."""
     reported_by: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Hosts that say something of an instance, by its UID."""
+    ordered_on: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Hosts that have an order about an instance, by its UID."""
+    own_addresses: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Hosts by the addresses that they say are their own, in their one form."""
+    refused: dict[tuple[str, str], str] = field(default_factory=dict)
+    """By kind and key of an object that people read: what the API server will not have about it, in a sentence."""
     failed_s: dict[tuple[str, str, int], float] = field(default_factory=dict)
     """By UID (of an HAService or HAInstance), host and epoch: our own clock when we first saw that start failed."""
     kept: dict[tuple[str, str], tuple[tuple[object, ...], object]] = field(default_factory=dict)
@@ -138,6 +144,10 @@ class World:
         """Take a newer version of what a host shall do and says."""
         self.drop_assignment(assignment.key)
         self.assignments[assignment.key] = assignment
+        for uid in assignment.spec.instances:
+            self.ordered_on[uid].add(assignment.key)
+        for address in _own_addresses(assignment):
+            self.own_addresses[address].add(assignment.key)
         for uid, report in assignment.status.instances.items():
             self.reported_by[uid].add(assignment.key)
             if report.phase == "Failed":
@@ -146,16 +156,14 @@ class World:
     def drop_assignment(self, key: str) -> None:
         """Forget an assignment that is gone."""
         old = self.assignments.pop(key, None)
-        for uid in old.status.instances if old else ():
-            self.reported_by[uid].discard(key)
-            if not self.reported_by[uid]:
-                del self.reported_by[uid]
+        if old is None:
+            return
+        _discard(self.reported_by, old.status.instances, key)
+        _discard(self.ordered_on, old.spec.instances, key)
+        _discard(self.own_addresses, _own_addresses(old), key)
 
     def _forget_things(self, service: HAService) -> None:
-        for thing in things(service):
-            self.wanted_by[thing].discard(service.key)
-            if not self.wanted_by[thing]:
-                del self.wanted_by[thing]
+        _discard(self.wanted_by, things(service), service.key)
 
     def _forget_failures(self, uid: str) -> None:
         for key in [key for key in self.failed_s if key[0] == uid]:
@@ -193,6 +201,17 @@ class World:
         self.confirmed_s.pop(key, None)
         if old is not None:
             self.requests_of[old.spec.host].discard(key)
+
+
+def _discard(index: dict[str, set[str]], names: Iterable[str], key: str) -> None:
+    for name in names:
+        index[name].discard(key)
+        if not index[name]:
+            del index[name]
+
+
+def _own_addresses(assignment: HostAssignment) -> set[str]:
+    return {one for text in assignment.status.facts.addresses if (one := address_or_nothing(text))}
 
 
 def _same(one: object, other: object) -> bool:

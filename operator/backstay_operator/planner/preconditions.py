@@ -1,0 +1,101 @@
+"""What must be so at the API server itself before a write is sent, because the write's own version does not say it.
+
+A grant, an order, a deletion is decided from a picture that may be late. Each names the version of its own object, so it cannot
+overwrite what it has not seen; but it also stands on *other* objects: whose address is this, does that service still exist. These
+facts travel with the action as data, and `control/preconditions.py` asks the API server for each (a quorum read) just before the
+write. One that does not hold stops the write and says so; what was read goes into the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from backstay_api.models.base import Object
+
+
+@dataclass(frozen=True)
+class Still:
+    """This very object is there, by UID; and what else is named of it is so."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    version: str = ""
+    """It has not changed at all since we decided."""
+    generation: int | None = None
+    """Nobody has edited it since."""
+    finalizer: str = ""
+    """Ours stands on it, and it is not being deleted."""
+    what_for: str = ""
+    """What follows if it is not so, for people: `address 192.0.2.10 would belong to two services`."""
+
+
+@dataclass(frozen=True)
+class Gone:
+    """No object of this name has this UID any more, and none ever will: UIDs do not come back. Without a UID: none has the name."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    what_for: str = ""
+
+
+@dataclass(frozen=True)
+class Owned:
+    """The claim is there and belongs to this service (on this host, if it is owned host by host)."""
+
+    name: str
+    text: str
+    """What is claimed, as people say it."""
+    uid: str
+    host: str = ""
+
+
+@dataclass(frozen=True)
+class NoInstances:
+    """The service has no HAInstance, of whatever name."""
+
+    namespace: str
+    service_uid: str
+    what_for: str = ""
+
+
+@dataclass(frozen=True)
+class HoldsNothing:
+    """No HAInstance of the cluster has an open grant for this host."""
+
+    host: str
+    what_for: str = ""
+
+
+Precondition = Still | Gone | Owned | NoInstances | HoldsNothing
+
+
+def still(
+    obj: Object,
+    *,
+    same_version: bool = False,
+    same_generation: bool = False,
+    finalizer: str = "",
+    what_for: str = "",
+) -> Still:
+    """The object as it was decided from."""
+    meta = obj.metadata
+    return Still(
+        kind=type(obj).__name__,
+        namespace=meta.namespace or "",
+        name=meta.name,
+        uid=obj.uid,
+        version=(meta.resource_version or "") if same_version else "",
+        generation=meta.generation if same_generation else None,
+        finalizer=finalizer,
+        what_for=what_for,
+    )
+
+
+def distinct(needs: Iterable[Precondition]) -> tuple[Precondition, ...]:
+    """Each once, in their order."""
+    return tuple(dict.fromkeys(needs))
