@@ -26,6 +26,7 @@ from .jobs import words
 from .lastwords import last_words, with_words
 from .looks import NoAnswer
 from .manager import Manager, Properties, Watch
+from .needs import lacking
 from .securing import Securing, Standing
 from .sentences import ended_by_itself, not_loadable, why_down, why_skipped
 from .units import UnitFiles, refusal
@@ -78,10 +79,11 @@ class SystemdDriver:
         try:
             if (why := await self._securing.not_ready(unit, asked=_is_asked(resource))) is not None:
                 return why
-            conditions = written(await self._manager.properties(unit), without=str(self._files.gate(unit)))
+            properties = await self._manager.properties(unit)
         except BusError as error:
             return f"systemd cannot be asked about {unit}: {error}"
-        return await failing(unit, conditions)
+        conditions = written(properties, without=str(self._files.gate(unit)))
+        return await lacking(unit, properties) or await failing(unit, conditions)
 
     async def prepare(self, resource: RenderedResource) -> None:
         """Nothing can be done ahead for a unit."""
@@ -278,7 +280,9 @@ class SystemdDriver:
             state = look_at.seen(part, standing.known[part], asked=True)
             # A socket that listens or a timer that waits runs nothing: that is what the gates are for.
             if state.state not in (State.STOPPED, State.FAILED) and part not in standing.triggers:
-                return Seen(State.UNKNOWN, f"{unit} is stopped, but {part}, a part of it, is not")
+                return Seen(
+                    State.UNKNOWN, f"{unit} is stopped, but {part}, a part of it, is not: systemctl stop {part}"
+                )
         processes = await strays.running(max_age_s=_SCAN_AGE_S)
         if left := await strays.find(standing.members, _groups(standing), processes=processes):
             return Seen(State.UNKNOWN, f"{unit} is stopped, but what it has started runs: {left[0].words}")
