@@ -125,25 +125,6 @@ async def what_stops_because_something_it_needs_has_failed_was_stopped_by_nobody
 
 
 @story
-async def many_signals_do_not_make_us_deaf() -> None:
-    """Seen in the wild: sdbus stopped to read from its socket, and no call was ever answered again."""
-    conf = install(CONF)
-    install("d-noise.service")
-    noise = "while :; do systemctl restart d-noise.service d-noise.service; systemctl daemon-reload; done"
-    async with systemd() as (_, manager):
-        makes_noise = await asyncio.create_subprocess_exec("sh", "-c", noise)
-        try:
-            for _again in range(8):
-                async with systemd() as (driver, _):
-                    for _call in range(15):
-                        assert (await driver.check(conf)).state is State.STOPPED
-        finally:
-            makes_noise.kill()
-            await makes_noise.wait()
-        assert await manager.properties(CONF)
-
-
-@story
 async def an_admin_may_start_what_is_permitted() -> None:
     conf = install(CONF)
     async with systemd() as (driver, _):
