@@ -387,7 +387,7 @@ def _checked(resource: RenderedResource) -> str:
 def _as_start_failed(unit: str) -> Iterator[None]:
     try:
         yield
-    except BusError as error:
+    except (BusError, StopFailed) as error:
         raise StartFailed(f"{unit}: {error}") from error
     except OSError as error:
         raise StartFailed(f"{unit} cannot be kept from starting by itself: {error}") from error
