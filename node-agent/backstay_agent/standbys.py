@@ -9,15 +9,31 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, Literal
 
-from backstay_api.plain import RenderedResource, StandbyOrder, StandbyReport, Systemd
+from backstay_api.plain import HeldUnit, RenderedResource, StandbyOrder, StandbyReport, Systemd
 
-from .drivers.base import Driver, StartFailed, State
+from .drivers.base import Driver, StartFailed
+from .examining import Examiner
+from .needs import Needs, NoNeeds
 
 LOOK_AGAIN_S: Final = 10.0
+HELD_ALONE_S: Final = 60.0
+"""The operator asks for a held unit of a living service at once; of one that nobody asks for in this time the service is gone."""
+MOST_HELD: Final = 256
 
 log = logging.getLogger(__name__)
+
+
+@dataclass
+class Held:
+    """A unit that is not given back yet."""
+
+    why: str
+    since_s: float
+    was_asked_for: bool = False
+    """The operator has asked for it again. When it takes that back, the service itself is gone."""
 
 
 class Keeper:
@@ -29,13 +45,14 @@ class Keeper:
         obstacle: Callable[[], str],
         on_change: Callable[[], None],
         marked: Callable[[], Sequence[str]],
+        needs: Needs | None = None,
     ) -> None:
         """`marked`: the units on this host that carry our mark and cannot start by themselves."""
         self._driver = driver
         self._marked = marked
-        self._obstacle = obstacle
         self._on_change = on_change
         self._wake = asyncio.Event()
+        self._examiner = Examiner(driver, obstacle, needs or NoNeeds(), self._wake.set)
         self._orders: Mapping[str, StandbyOrder] = {}
         self._ours: Mapping[str, Sequence[RenderedResource]] = {}
         self._secured: frozenset[str] | None = None
@@ -43,6 +60,11 @@ class Keeper:
         self._secured_in_this_life: set[str] = set()
         """Its file alone does not say so: an earlier life may have died before systemd had read it."""
         self.reports: dict[str, StandbyReport] = {}
+        self._held: dict[str, Held] = {}
+
+    @property
+    def held(self) -> Mapping[str, str]:
+        return {unit: held.why for unit, held in sorted(self._held.items())}
 
     def update(
         self,
@@ -56,10 +78,15 @@ class Keeper:
             self._wake.set()
 
     async def run(self) -> None:
+        try:
+            await self._look_for_ever()
+        finally:
+            await self._examiner.end()
+
+    async def _look_for_ever(self) -> None:
         while True:
             self._wake.clear()
-            orders = self._orders
-            found = {uid: await self._examine(uid, order) for uid, order in orders.items()}
+            found = await self._examiner.round(self._orders, self._ours)
             if found != self.reports:
                 self.reports = found
                 self._on_change()
@@ -78,8 +105,45 @@ class Keeper:
         marked = frozenset(self._marked())
         for unit in sorted(self._secured - (marked & self._secured_in_this_life)):
             await self._mark(_unit(unit), "secure")
+        before = self.held
+        ours = frozenset(r.systemd.unit for r in (*ordered, *running) if r.systemd is not None)
+        for unit in sorted(self._held.keys() - (marked - ours)):
+            del self._held[unit]  # it is a candidate's again, or gone
+        for unit in sorted(self._held.keys() & self._secured):
+            await self._hold_on(unit)
         for unit in sorted(marked - needed):
-            await self._mark(_unit(unit), "unsecure")
+            await self._give_back(unit)
+        if self.held != before:
+            self._on_change()
+
+    async def _hold_on(self, unit: str) -> None:
+        """The operator wants it held: its service lives elsewhere. For as long as it would start by itself here."""
+        self._held[unit].was_asked_for = True
+        why = await self._starts_by_itself(unit)
+        if why is None:
+            del self._held[unit]
+        else:
+            self._held[unit].why = why
+
+    async def _give_back(self, unit: str) -> None:
+        """Not asked for any more. One that would start by itself at the next boot is held until that is mended, or nobody
+        has the service any more: it may run elsewhere."""
+        now_s = asyncio.get_running_loop().time()
+        held = self._held.get(unit)
+        is_gone = held is not None and (held.was_asked_for or now_s - held.since_s >= HELD_ALONE_S)
+        why = None if is_gone else await self._starts_by_itself(unit)
+        if why is not None:
+            self._held[unit] = Held(why, held.since_s if held else now_s)
+            return
+        self._held.pop(unit, None)
+        await self._mark(_unit(unit), "unsecure")
+
+    async def _starts_by_itself(self, unit: str) -> str | None:
+        try:
+            why = await self._driver(_unit(unit)).starts_by_itself(_unit(unit))
+        except StartFailed as error:
+            return f"it cannot be seen whether it would start by itself: {error}"
+        return why and f"{why}; or delete the service"
 
     async def _mark(self, unit: RenderedResource, what: Literal["secure", "unsecure"]) -> None:
         driver = self._driver(unit)
@@ -90,27 +154,10 @@ class Keeper:
             # A candidate that lacks the unit is not ready, and says so when it is asked.
             log.debug("unit not marked", extra={"unit": unit.name, "what": what, "why": str(error)})
 
-    async def _examine(self, uid: str, order: StandbyOrder) -> StandbyReport:
-        whys = [self._obstacle()] if self._obstacle() else []
-        active = False
-        ours = self._ours.get(uid, ())
-        for resource in order.resources:
-            whys += await self._why_not(resource)
-            active = active or (resource not in ours and await self._is_active(resource))
-        return StandbyReport(ready=not whys, active=active, revision=order.revision, why="; ".join(whys))
 
-    async def _why_not(self, resource: RenderedResource) -> list[str]:
-        driver = self._driver(resource)
-        try:
-            await driver.secure(resource)
-        except StartFailed as error:
-            return [f"{resource.name}: {error}"]
-        why = await driver.not_ready(resource)
-        return [f"{resource.name}: {why}"] if why else []
-
-    async def _is_active(self, resource: RenderedResource) -> bool:
-        """UNKNOWN counts as running: the first epoch of a service waits for it."""
-        return (await self._driver(resource).check(resource)).state not in (State.STOPPED, State.FAILED)
+def held_units(held: Mapping[str, str]) -> tuple[HeldUnit, ...]:
+    """As the status tells it."""
+    return tuple(HeldUnit(unit=unit, why=why) for unit, why in list(held.items())[:MOST_HELD])
 
 
 def _unit(unit: str) -> RenderedResource:
