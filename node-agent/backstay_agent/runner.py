@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 class Runner:
     """Makes one instance be what its record in the journal wants."""
+
     def __init__(self, uid: str, tools: Tools) -> None:
         self.uid = uid
         self._tools = tools
@@ -39,9 +40,7 @@ class Runner:
         self._senses = Senses(tools.hands, self._notice)
         self._trying: tuple[RenderedResource, ...] = ()
         """What the start under way starts."""
-        self._why = ""
-        self._stop_note = ""
-        """What is to be said about the last stop."""
+        self._why, self._stop_note = "", ""
         self._gave_up = self.record.gave_up
         self._epoch = self.record.epoch
         self._retry_at_s = 0.0
