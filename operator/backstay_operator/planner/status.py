@@ -24,6 +24,7 @@ from backstay_api.models.service import (
 from . import placement
 from .acceptance import Acceptance, Accepted, Refused, accept
 from .conditions import Finding, settled
+from .elsewhere import address_of_a_host, held_units
 from .host_status import host_status
 from .judges import COULD_TAKE_OVER, NOT_ASKED, Filter, Question, Rejected, facts_of, failed_report
 from .placement import NoHost, Placed
@@ -38,9 +39,14 @@ MOST_FAILURES: Final = 16
 
 def service_status(world: World, service: HAService, *, missing: str = "") -> HAServiceStatus:
     """The status as it should be now. `missing`: what evidence is waited for, and what a person can do, in a sentence."""
-    view = _view(world, service, missing)
+    view = _view(world, service, _joined(missing, world.refused.get(("HAService", service.key), "")))
     standbys = _standbys(view)
     summary = _summary(view)
+    if service.key in world.short_status:
+        conditions = settled(
+            service.status.conditions, _findings(view, standbys), service.metadata.generation, world.wall
+        )
+        return HAServiceStatus(observed_generation=service.metadata.generation, conditions=conditions)
     return HAServiceStatus(
         observed_generation=service.metadata.generation,
         conditions=settled(
@@ -206,6 +212,7 @@ def _joined(*parts: str) -> str:
 
 def _findings(view: _View, standbys: list[StandbySummary]) -> list[Finding]:
     standby = _standby_ready(view, standbys)
+    held = held_units(view.world, view.service)
     return [
         _accepted(view),
         Finding("Ready", view.is_well, _ready_reason(view), view.why),
@@ -213,6 +220,7 @@ def _findings(view: _View, standbys: list[StandbySummary]) -> list[Finding]:
         _degraded(view),
         standby,
         _survives(view, standby),
+        *([held] if held else []),
     ]
 
 
@@ -234,6 +242,8 @@ def _accepted(view: _View) -> Finding:
 
 
 def _progressing(view: _View) -> Finding:
+    if refused := view.world.refused.get(("HAService", view.service.key)):
+        return Finding("Progressing", False, "RefusedByAPI", f"It does not get on: {refused}")
     is_moving = view.state in ("Starting", "Stopping", "Recovering")
     return Finding("Progressing", is_moving, view.state, view.why if is_moving else "Nothing is under way")
 
@@ -250,6 +260,10 @@ def _degraded(view: _View) -> Finding:
         return Finding("Degraded", True, "NotWorking", view.why)
     if view.missing and view.state == "Running":
         return Finding("Degraded", True, "HeldBack", view.missing)
+    if refused := view.world.refused.get(("HAService", view.service.key)):
+        return Finding("Degraded", True, "RefusedByAPI", refused)
+    if twice := address_of_a_host(view.world, view.service):
+        return Finding("Degraded", True, "AddressOfAHost", twice)
     failures = _start_failures(view)
     if failures:
         hosts = listed(sorted({failure.host for failure in failures}))
