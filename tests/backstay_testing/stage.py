@@ -300,7 +300,9 @@ class Stage:
     # --- fence devices --------------------------------------------------------------------------------------------
 
     def _fencer(self, request: FenceRequest) -> None:
-        machine, seen = self.machines[request.spec.host], self.world.leases[request.spec.host]
+        machine, seen = self.machines[request.spec.host], self.world.leases.get(request.spec.host)
+        if seen is None:
+            return
         if request.spec.want == "Withdrawn" or request.status.evidence is not None or machine.bmc == "dead":
             return
         is_its_own = seen.lease.holder == request.spec.session.text
@@ -374,13 +376,14 @@ class Stage:
                 del world.leases[action.lease.host]
             case act.DeleteAssignment():
                 world.drop_assignment(action.before.key)
-            case act.CreateClaim():
+            case act.CreateClaim() if action.claim.metadata.name not in world.claims:
                 world.claims[action.claim.metadata.name] = action.claim
             case act.WriteClaim():
-                assert world.claims[action.before.metadata.name] is action.before
+                if world.claims.get(action.before.metadata.name) is not action.before:
+                    return  # another write of this round was first: a conflict
                 self._claim_obeys_rules(action.before.spec, action.spec)
                 world.claims[action.before.metadata.name] = action.before.model_copy(update={"spec": action.spec})
-            case act.DeleteClaim():
+            case act.DeleteClaim() if world.claims.get(action.before.metadata.name) is action.before:
                 del world.claims[action.before.metadata.name]
             case act.SetFinalizer():
                 self._finalize(action)
