@@ -61,7 +61,12 @@ def wires(draw: Draw) -> dict[str, list[dict[str, Any]]]:
         soup["leases"] += [draw(leases(host))] if not draw(sometimes(8)) else []
         soup["requests"] += [draw(requests(host, seq)) for seq in draw(mostly({USUAL_SEQ}, st.sets(seqs, max_size=2)))]
     soup["claims"] = [
-        {"of": s["metadata"]["uid"], "stranger": draw(sometimes(12)), "epoch": draw(mostly(3, st.integers(0, 3)))}
+        {
+            "of": s["metadata"]["uid"],
+            "stranger": draw(sometimes(12)),
+            "epoch": draw(mostly(3, st.integers(0, 3))),
+            "hosts": draw(mostly(list(HOSTS), st.lists(st.sampled_from(HOSTS), unique=True, min_size=1))),
+        }
         for s in soup["services"]
     ]
     return soup
@@ -252,5 +257,5 @@ def _claims(world: World, raw: dict[str, Any]) -> list[ResourceClaim]:
         spec = instance.spec.model_copy(update={"epoch": raw["epoch"]})
         instance = instance.model_copy(update={"spec": spec})
     owner = stranger if raw["stranger"] else service
-    claims = [key.claim_for(owner, sorted(HOSTS), instance) for key in claim_keys(service)]
+    claims = [key.claim_for(owner, sorted(raw["hosts"]), instance) for key in claim_keys(service)]
     return [one.model_copy(update={"metadata": one.metadata.model_copy(update={"uid": one.key})}) for one in claims]
