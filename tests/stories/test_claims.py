@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from backstay_api.models import HostAssignment
+from backstay_api.models import HostAssignment, ResourceClaim
 from backstay_operator.planner import fitting
 from backstay_testing.stage import Stage, running, steps
 
@@ -155,6 +155,51 @@ def test_an_order_goes_out_only_under_a_claim_that_records_it() -> None:
     claim = next(c for c in stage.world.claims.values() if c.spec.type == "Address")
     assert claim.spec.owner is not None
     assert (claim.spec.owner.epoch, claim.spec.owner.revision) == (2, 1)
+
+
+def test_an_edit_is_recorded_in_the_claims_before_it_is_ordered() -> None:
+    stage = running(resources=[unit("web"), ADDRESS])
+    stage.apply_service(resources=[unit("web"), unit("more"), ADDRESS])
+    done = steps(stage.settle(), "CreateClaim", "WriteClaim", "Assign")
+    ordered = done.index("Assign n1", done.index("CreateClaim more.service"))
+    assert done.index("WriteClaim 192.0.2.10") < ordered
+    recorded = {claim.spec.key: _of_n1(claim) for claim in stage.world.claims.values()}
+    assert recorded == {"192.0.2.10": (1, 2), "web.service": (1, 2), "more.service": (1, 2)}
+
+
+def _of_n1(claim: ResourceClaim) -> tuple[int, int]:
+    owner = claim.spec.owner or next(one for one in claim.spec.hosts or () if one.host == "n1")
+    return owner.epoch, owner.revision
+
+
+def test_nothing_moves_to_a_host_before_the_unit_is_claimed_there() -> None:
+    stage = running()
+    (claim,) = stage.world.claims.values()
+    known = [one for one in claim.spec.hosts or () if one.host != "n3"]
+    spec = claim.spec.model_copy(update={"hosts": known})
+    stage.world.claims[claim.metadata.name] = claim.model_copy(update={"spec": spec})
+    stage.ask_to_move("n3")
+    done = steps(stage.settle(), "WriteClaim", "Assign")
+    assert done[0] == "WriteClaim web.service"
+    assert stage.copies() == ["n3"]
+
+
+def test_a_host_that_leaves_keeps_the_claim_of_what_may_run_twice_until_it_says_that_it_is_over() -> None:
+    stage = running(exclusive=False)
+    for host in ("n2", "n3"):
+        stage.label(host, pool="a")
+    stage.machines["n1"].bmc = "dead"
+    stage.machines["n1"].connected = False
+    stage.wait(5)
+    assert stage.copies() == ["n1", "n2"]
+    stage.apply_service(exclusive=False, placement=pool("a"))
+    stage.wait(5)
+    (claim,) = stage.world.claims.values()
+    assert [one.host for one in claim.spec.hosts or ()] == ["n1", "n2", "n3"]
+    stage.machines["n1"].connected = True
+    stage.wait(5)
+    (claim,) = stage.world.claims.values()
+    assert [one.host for one in claim.spec.hosts or ()] == ["n2", "n3"]
 
 
 def test_an_address_that_an_edit_leaves_out_is_given_back_only_on_a_report_of_what_runs_without_it() -> None:
