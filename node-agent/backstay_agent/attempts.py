@@ -43,24 +43,29 @@ class Attempts:
     def count_for_nothing(self, record: Record) -> bool:
         """Whether restarting what is down is no restart of ours: an admin did it, or only an address is missing."""
         bad = self._senses.troubles.keys()
-        if self.was_left or (bad and bad <= self._senses.by_admin.keys()):
-            return True
+        return self.was_left or bool(bad and bad <= self._senses.by_admin.keys()) or self._is_blink(record)
+
+    def _is_blink(self, record: Record) -> bool:
+        if not work.only_addresses(work.to_restart(record.resources, self._senses.troubles)):
+            return False
         now_s = _now_s()
         since_s = now_s if self._down_since_s is None else self._down_since_s
-        return work.only_addresses(work.to_restart(record.resources, bad)) and patience.is_free_for_addresses(
-            self._free_at_s, down_since_s=since_s, now_s=now_s
-        )
+        return patience.is_free_for_addresses(self._free_at_s, down_since_s=since_s, now_s=now_s)
 
     def may_restart(self, record: Record) -> bool:
         return self.count_for_nothing(record) or patience.may_restart(record.restarted_at_s, now_s=_now_s())
 
     def due_at_s(self, record: Record) -> float:
         """When the next try may begin."""
-        return patience.due_at_s((*record.restarted_at_s, *self._free_at_s), now_s=_now_s())
+        now_s = _now_s()
+        if self._free_at_s and self._is_blink(record):
+            return max(self._free_at_s) + patience.LINK_TRY_S
+        tries = self._free_at_s if self.count_for_nothing(record) else record.restarted_at_s
+        return patience.due_at_s(tries, now_s=now_s)
 
     def begin_free(self) -> None:
         """One that counts for nothing begins."""
-        self._free_at_s = (*self._free_at_s, _now_s())[-2 * patience.FREE_MOST :]
+        self._free_at_s = (*self._free_at_s, _now_s())[-patience.FREE_MOST :]
 
 
 class Acts:

@@ -140,7 +140,7 @@ class Runner:
         elif event is Event.DIED:
             self._died()
         elif event is Event.GIVE_UP and self.phase is Phase.RUNNING:
-            self._why = self._senses.sentence
+            self._why = "; ".join(filter(None, (self._senses.sentence, self._why)))
             if not patience.may_restart(self.record.restarted_at_s, now_s=_now_s()):
                 self._gave_up = f"restarted in place {patience.RESTARTS} times in ten minutes; then {self._why}"
         elif event is Event.WANT_UP or event is Event.HANDS_OFF:
@@ -243,7 +243,12 @@ class Runner:
             log.warning("restart not recorded", extra={"instance": record.title, "why": str(error)})
         self._say(await work.take_down(self._tools.hands, self._restarting))
         only = {resource.name for resource in self._restarting}
-        await work.bring_up(self._tools.hands, record.resources, only=only, unproven=unproven, tell=self._say)
+        try:
+            await work.bring_up(self._tools.hands, record.resources, only=only, unproven=unproven, tell=self._say)
+        except StartFailed:
+            if work.only_addresses(self._restarting):  # what stands below goes on, so nothing else stops its parts
+                await work.take_down(self._tools.hands, self._restarting)
+            raise
 
     async def _stop(self) -> None:
         self._stop_note = await work.take_down(self._tools.hands, self.record.resources)

@@ -11,7 +11,9 @@ WINDOW_S: Final = 600.0
 LONGEST_WAIT_S: Final = 30.0
 LINK_S: Final = 3.0
 """For so long an address that alone is missing is put back without counting: links blink, and interfaces are made anew."""
-FREE_MOST: Final = 10
+LINK_TRY_S: Final = 0.5
+"""How often it is tried meanwhile."""
+FREE_MOST: Final = 20
 """So many such tries in ten minutes; what blinks all the time is broken."""
 
 

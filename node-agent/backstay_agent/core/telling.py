@@ -94,7 +94,9 @@ def _why(record: Record, view: View) -> str:
         return _joined(view.why, view.stop_note)
     if view.phase is Phase.LEFT:
         return _joined(_left(record, view), view.why, view.sentence)
-    return view.sentence if view.phase is Phase.RUNNING else view.why
+    if view.phase is Phase.RUNNING:
+        return _joined(view.sentence, view.why if view.troubles else "")
+    return view.why
 
 
 def _joined(*sentences: str) -> str:

@@ -35,7 +35,7 @@ class Script:
     not_ready: str = ""
     start_limit_s: float | None = None
     works_after_s: float = 0.0
-    """How long after the begin of the probing its probes give their first good answer; they say so until then."""
+    """How long after its start its probes give their first good answer."""
 
 
 def identity(resource: RenderedResource) -> str:
@@ -59,6 +59,9 @@ class FakeMachine:
     """What was done, in order: `start unit web.service`."""
     by_hand: set[str] = field(default_factory=set)
     """What an admin started before it was made to wait for us: it looks like ours, but we opened no gate for it."""
+    begun_at_s: dict[str, float] = field(default_factory=dict)
+    permitted: set[str] = field(default_factory=set)
+    """What the agent lets an admin start by hand."""
     on_change: Callable[[str, bool], None] = lambda identity, runs: None
     listeners: defaultdict[str, list[asyncio.Queue[Seen]]] = field(default_factory=lambda: defaultdict(list))
 
@@ -66,8 +69,13 @@ class FakeMachine:
         name = identity(resource)
         if name not in self.running:
             self.running[name] = resource
+            self.begun_at_s[name] = _now_s()
             self.on_change(name, True)
         self._tell(name, Seen(State.RUNNING))
+
+    def works_in_s(self, name: str) -> float:
+        """Until its probes answer well."""
+        return self.begun_at_s.get(name, 0.0) + self.scripts[name].works_after_s - _now_s()
 
     def down(self, name: str, seen: Seen | None = None) -> None:
         if self.running.pop(name, None) is not None:
@@ -138,7 +146,8 @@ class FakeDriver:
         return script.stop_note or None
 
     async def permit(self, resource: RenderedResource) -> None:
-        """Nothing keeps an admin from it."""
+        await asyncio.sleep(0)
+        self.machine.permitted.add(identity(resource))
 
     async def check(self, resource: RenderedResource) -> Seen:
         await asyncio.sleep(0)
@@ -178,10 +187,10 @@ class FakeHands:
         self, resource: RenderedResource, on_verdict: Callable[[bool, str], None], *, starting: bool = False
     ) -> None:
         self.judges[resource.name] = on_verdict
-        works_after_s = self.machine.scripts[identity(resource)].works_after_s
-        if starting and works_after_s:
+        wait_s = self.machine.works_in_s(identity(resource))
+        if wait_s > 0:
             on_verdict(False, "probe alive: connection refused")
-            await asyncio.sleep(works_after_s)
+            await asyncio.sleep(wait_s)
         on_verdict(True, "")
         await asyncio.Event().wait()
 
@@ -198,3 +207,7 @@ class FakeHands:
 
     def obstacle(self) -> str:
         return self.why_nothing_exclusive
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
