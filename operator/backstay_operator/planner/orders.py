@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from backstay_api.models import HAInstance, HAService, HostAssignment
+from backstay_api.models import HAInstance, HAService, Host, HostAssignment
 from backstay_api.models.assignment import HostAssignmentSpec, InstanceOrder, StandbyOrder
 from backstay_api.texts import clip
 
@@ -42,6 +42,14 @@ class Wanted:
     """UIDs of those that wait for this host's answer before they may run at all: they are asked first."""
     named: frozenset[str] = frozenset()
     """Units that services name, wherever they may run: one that waits for our word here is not given back meanwhile."""
+
+
+def _hands_off(host: Host) -> str:
+    """What the agent is told of the maintenance in which nothing on it is touched; empty: there is none."""
+    maintenance = host.spec.maintenance
+    if maintenance is None or maintenance.mode != "HandsOff":
+        return ""
+    return clip(f"HandsOff: {maintenance.reason}") if maintenance.reason else "HandsOff"
 
 
 def merge_forward(
@@ -139,6 +147,7 @@ def assign(world: World, host: str, wanted: Wanted) -> Assign | None:
             "instances": {**wanted.instances, **left.downs},
             "standbys": dict(wanted.standbys),
             "secured": sorted(_secured(assignment, wanted)),
+            "hands_off": _hands_off(known) if known else stored.hands_off,
         }
     )
     merged = merge_forward(stored, spec, left.over)
@@ -160,15 +169,14 @@ def assign(world: World, host: str, wanted: Wanted) -> Assign | None:
 
 
 def _secured(assignment: HostAssignment | None, wanted: Wanted) -> frozenset[str]:
-    """Candidates' units; and for as long as a service names them, those that waited for our word here before.
-
-    A host that is no candidate any more would start an enabled unit at its next boot, beside the one that runs elsewhere.
+    """Candidates' units; and those that the host has not given back because they would start by themselves at its next boot, for as
+    long as a service names them: one that runs elsewhere would then run twice. The host goes on saying so until that is mended.
     """
     if assignment is None:
         return wanted.secured
-    held = {one.unit for one in assignment.status.held}
-    before = {*assignment.spec.secured, *held}
-    return wanted.secured | frozenset(assignment.spec.secured if wanted.keep_secured else before & wanted.named)
+    if wanted.keep_secured:
+        return wanted.secured | frozenset(assignment.spec.secured)
+    return wanted.secured | (frozenset(one.unit for one in assignment.status.held) & wanted.named)
 
 
 # --- comparing -------------------------------------------------------------------------------------------------------
@@ -198,6 +206,7 @@ def _is_same(stored: HostAssignmentSpec, merged: HostAssignmentSpec) -> bool:
     return (
         stored.heartbeat == merged.heartbeat
         and stored.secured == merged.secured
+        and stored.hands_off == merged.hands_off
         and stored.instances.keys() == merged.instances.keys()
         and stored.standbys.keys() == merged.standbys.keys()
         and all(merged.instances[uid] is entry for uid, entry in stored.instances.items())

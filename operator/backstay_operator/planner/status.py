@@ -6,7 +6,6 @@ a condition keeps its time while its status stays, so a status in which nothing 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,8 +23,10 @@ from backstay_api.models.service import (
 from . import placement
 from .acceptance import Acceptance, Accepted, Refused, accept
 from .conditions import Finding, settled
-from .host_status import host_status
-from .judges import COULD_TAKE_OVER, NOT_ASKED, Filter, Question, Rejected, facts_of, failed_report
+from .elsewhere import address_of_a_host, held_units, who_could_take_over
+from .host_status import fencing_ready, host_status
+from .judges import facts_of, failed_report
+from .liveness import is_hands_off
 from .placement import NoHost, Placed
 from .words import clipped, elapsed_s, first_words, listed
 from .world import World
@@ -38,9 +39,14 @@ MOST_FAILURES: Final = 16
 
 def service_status(world: World, service: HAService, *, missing: str = "") -> HAServiceStatus:
     """The status as it should be now. `missing`: what evidence is waited for, and what a person can do, in a sentence."""
-    view = _view(world, service, missing)
-    standbys = _standbys(view)
+    view = _view(world, service, _joined(missing, world.refused.get(("HAService", service.key), "")))
+    standbys = who_could_take_over(world, service, view.instance)
     summary = _summary(view)
+    if service.key in world.short_status:
+        conditions = settled(
+            service.status.conditions, _findings(view, standbys), service.metadata.generation, world.wall
+        )
+        return HAServiceStatus(observed_generation=service.metadata.generation, conditions=conditions)
     return HAServiceStatus(
         observed_generation=service.metadata.generation,
         conditions=settled(
@@ -145,6 +151,8 @@ def _with_holder(view: _View) -> tuple[str, str]:
     report, order, host = view.report, view.order, view.holder
     if report is None:
         return "Starting", f"Granted to {host}, which has not answered yet"
+    if is_hands_off(view.world, host) and report.phase in ("Stopped", "Failed"):
+        return "Stopped", _joined(f"Stopped on {host}{_told(report)}", view.missing or _untouched(host))
     if report.phase == "Stuck":
         return "Failed", _joined(f"{host} cannot prove that it is down: {first_words(report.why)}", view.missing)
     if order is not None and order.want == "Down":
@@ -155,7 +163,16 @@ def _with_holder(view: _View) -> tuple[str, str]:
         return "Running", _joined(f"Runs on {host}{_not_well(report)}{_because(view)}", view.missing)
     doing = {"Starting": "Starting", "Stopping": "Stopping", "Stopped": "Not started yet"}[report.phase]
     state = "Stopping" if report.phase == "Stopping" else "Starting"
-    return state, f"{doing} on {host}{f': {first_words(report.why)}' if report.why else ''}"
+    return state, f"{doing} on {host}{_told(report)}"
+
+
+def _told(report: InstanceReport) -> str:
+    said = first_words(report.by_admin or report.why)
+    return f": {said}" if said else ""
+
+
+def _untouched(host: str) -> str:
+    return f"{host} is in maintenance (HandsOff): nothing there is touched"
 
 
 def _after_failure(view: _View, report: InstanceReport) -> tuple[str, str]:
@@ -182,6 +199,8 @@ def _why_lost(view: _View) -> str:
 
 
 def _nowhere(view: _View) -> str:
+    if is_hands_off(view.world, view.holder):
+        return _untouched(view.holder)
     answer = placement.place(view.world, view.service, view.instance, away_from=[view.holder])
     return answer.why if isinstance(answer, NoHost) else f"moves to {answer.host}"
 
@@ -206,6 +225,7 @@ def _joined(*parts: str) -> str:
 
 def _findings(view: _View, standbys: list[StandbySummary]) -> list[Finding]:
     standby = _standby_ready(view, standbys)
+    held = held_units(view.world, view.service)
     return [
         _accepted(view),
         Finding("Ready", view.is_well, _ready_reason(view), view.why),
@@ -213,6 +233,7 @@ def _findings(view: _View, standbys: list[StandbySummary]) -> list[Finding]:
         _degraded(view),
         standby,
         _survives(view, standby),
+        *([held] if held else []),
     ]
 
 
@@ -234,6 +255,8 @@ def _accepted(view: _View) -> Finding:
 
 
 def _progressing(view: _View) -> Finding:
+    if refused := view.world.refused.get(("HAService", view.service.key)):
+        return Finding("Progressing", False, "RefusedByAPI", f"It does not get on: {refused}")
     is_moving = view.state in ("Starting", "Stopping", "Recovering")
     return Finding("Progressing", is_moving, view.state, view.why if is_moving else "Nothing is under way")
 
@@ -246,10 +269,16 @@ def _degraded(view: _View) -> Finding:
         return Finding("Degraded", True, "ManifestRefused", why)
     if view.state in ("Failed", "Recovering", "Waiting"):
         return Finding("Degraded", True, view.state, view.why)
+    if view.state == "Stopped" and view.grant and view.shall_run:
+        return Finding("Degraded", True, "HandsOff", view.why)
     if report is not None and view.state == "Running" and not view.is_well:
         return Finding("Degraded", True, "NotWorking", view.why)
     if view.missing and view.state == "Running":
         return Finding("Degraded", True, "HeldBack", view.missing)
+    if refused := view.world.refused.get(("HAService", view.service.key)):
+        return Finding("Degraded", True, "RefusedByAPI", refused)
+    if twice := address_of_a_host(view.world, view.service):
+        return Finding("Degraded", True, "AddressOfAHost", twice)
     failures = _start_failures(view)
     if failures:
         hosts = listed(sorted({failure.host for failure in failures}))
@@ -276,8 +305,11 @@ def _survives(view: _View, standby: Finding) -> Finding:
     if not standby.is_true:
         return Finding("SurvivesHostLoss", False, "NoStandby", standby.message)
     host = view.world.hosts.get(view.holder)
-    fencing = host.status.fencing if host else None
     exclusive = view.instance.spec.exclusive if view.instance else view.service.exclusive
+    fencing, finding = (host.status.fencing, fencing_ready(view.world, host)) if host else (None, None)
+    if exclusive and finding and finding.reason == "FencerSilent":
+        said = f"Nobody knows whether {view.holder} could be fenced: {finding.message}"
+        return Finding("SurvivesHostLoss", None, "FencerSilent", said)
     if exclusive and not (fencing and fencing.ready):
         why = first_words(fencing.message) if fencing and fencing.message else "no fencing device is known to work"
         said = f"{view.holder} could not be fenced ({why}): if it fell silent, a person would have to confirm that it is off"
@@ -286,27 +318,6 @@ def _survives(view: _View, standby: Finding) -> Finding:
 
 
 # --- who could take over, and what has happened ----------------------------------------------------------------------
-
-
-def _standbys(view: _View) -> list[StandbySummary]:
-    """Those that are asked to be ready, and the selected hosts that cannot even be asked, with the reason."""
-    ask = Question(view.world, view.service, view.instance)
-    asked = [name for name in placement.standbys(view.world, view.service, view.instance) if name != view.holder]
-    others = set(placement.candidates(view.world, view.service)) - {*asked, view.holder}
-    summaries = [_standby(name, _first_rejection(ask, name, COULD_TAKE_OVER)) for name in asked]
-    for name in sorted(others):
-        if rejected := _first_rejection(ask, name, NOT_ASKED):
-            summaries.append(_standby(name, rejected))
-    return summaries[: placement.MOST_ASKED]
-
-
-def _standby(name: str, rejected: Rejected | None) -> StandbySummary:
-    return StandbySummary(host=name, ready=rejected is None, why=first_words(rejected.why) if rejected else "")
-
-
-def _first_rejection(ask: Question, name: str, filters: Sequence[Filter]) -> Rejected | None:
-    facts = facts_of(ask.world, name)
-    return next((rejected for judge in filters if (rejected := judge(ask, facts))), None)
 
 
 def _summary(view: _View) -> InstanceSummary:
@@ -320,6 +331,7 @@ def _summary(view: _View) -> InstanceSummary:
         epoch=view.instance.spec.epoch if view.instance else 0,
         since=before.since if is_same else _since_without_instance(view),
         why=view.why,
+        by_admin=first_words(view.report.by_admin) if view.report else "",
     )
 
 
