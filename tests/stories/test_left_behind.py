@@ -209,3 +209,35 @@ def test_a_unit_that_a_former_candidate_holds_stays_secured_while_its_service_ex
     stage.delete_service()
     stage.wait(3)
     assert stage.world.assignments["n3"].spec.secured == []
+
+
+def test_our_finalizer_is_put_back_on_what_runs_by_a_manifest_that_is_refused_now() -> None:
+    stage = running()
+    stage.apply_service(mode="Replicated", replicas=2)
+    stage.settle()
+    strip(stage)
+    stage.wait(1)
+    assert stage.world.instances["shop/web-0"].metadata.finalizers == ["backstay.dev/instance"]
+
+
+def test_what_a_refused_edit_leaves_in_force_may_go_to_a_host_that_came_later() -> None:
+    stage = running("n1")
+    stage.apply_service(mode="Replicated", replicas=2)
+    stage.wait(1)
+    stage.add_host("n2")
+    stage.wait(2)
+    stage.power_off("n1")
+    stage.wait(10)
+    assert stage.copies() == ["n2"]
+
+
+def test_a_copy_that_is_granted_to_its_host_again_is_not_stopped_meanwhile() -> None:
+    stage = running("n1", exclusive=False)
+    stage.machines["n1"].connected = False
+    stage.machines["n1"].bmc = "dead"
+    stage.wait(5)
+    assert stage.world.instances["shop/web-0"].spec.grant is None
+    stage.machines["n1"].connected = True
+    stage.log.clear()
+    stage.wait(3)
+    assert stage.copies() == ["n1"]

@@ -42,15 +42,16 @@ def owned(world: World) -> Owned:
 
 
 def take(world: World, service: HAService, instance: HAInstance | None) -> list[Action]:
-    """Everything an accepted service must own before it runs."""
-    actions: list[Action] = [*_marks(service, instance)]
+    """Everything a service must own before it runs as this manifest says."""
+    actions: list[Action] = []
     for key in holdings.keys(world, service):
         if ("ResourceClaim", key.name) not in world.unreadable:
             actions += _claim(world, service, instance, key)
     return actions
 
 
-def _marks(service: HAService, instance: HAInstance | None) -> list[SetFinalizer]:
+def marks(service: HAService, instance: HAInstance | None) -> list[SetFinalizer]:
+    """Our finalizers, put on, and put back where somebody took them away."""
     why = "nothing is granted before its deletion can wait for the stop"
     on_instance = marked(instance, INSTANCE_FINALIZER, why) if instance is not None else []
     return [*marked(service, SERVICE_FINALIZER, why), *on_instance]
