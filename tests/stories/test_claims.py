@@ -351,3 +351,14 @@ def test_a_host_whose_name_leaves_no_room_for_a_fence_request_gets_nothing_and_s
     stage.wait(2)
     assert stage.copies() == ["n2"]
     assert "leaves room for 236" in stage.host_says(name, "Schedulable")
+
+
+def test_a_deleted_service_leaves_no_claim_on_a_host_that_was_proven_off() -> None:
+    stage = running()
+    stage.power_off("n1")
+    stage.wait(5)
+    assert stage.copies() == ["n2"]
+    stage.delete_service()
+    stage.wait(3)
+    assert "shop/web" not in stage.world.services
+    assert stage.world.claims == {}

@@ -195,7 +195,9 @@ def let_go(world: World, service: HAService, owned: Sequence[str]) -> list[Actio
     actions = [
         action
         for name in owned
-        for action in _without(world.claims[name], service.uid, _still_there(world, world.claims[name], me), why, needs)
+        for action in _without(
+            world.claims[name], service.uid, _still_there(world, world.claims[name], me, is_proven=True), why, needs
+        )
     ]
     if not actions and is_ours(service, SERVICE_FINALIZER):
         return [SetFinalizer(service, False, "all of it has stopped, and nothing of it is left", needs)]
@@ -224,7 +226,7 @@ def _is_abandoned(world: World, owner: ClaimOwner) -> bool:
     return not holdings.is_alive(world, owner) and not world.instances_of.get(owner.uid)
 
 
-def _still_there(world: World, claim: ResourceClaim, owner: ClaimOwner) -> set[str]:
+def _still_there(world: World, claim: ResourceClaim, owner: ClaimOwner, *, is_proven: bool = False) -> set[str]:
     """Hosts on which something of a service without instances may still run."""
     name = f"{owner.name}-0"
     now = world.instances.get(f"{owner.namespace}/{name}")
@@ -232,7 +234,7 @@ def _still_there(world: World, claim: ResourceClaim, owner: ClaimOwner) -> set[s
     return {
         host
         for host in _hosts_owned(claim, owner.uid)
-        if remains.left_by_name(world, host, owner.namespace, name, but=but)
+        if remains.left_by_name(world, host, owner.namespace, name, but=but, is_proven=is_proven)
     }
 
 
