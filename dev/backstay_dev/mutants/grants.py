@@ -14,6 +14,11 @@ _FIRST: Final = f"{PLANNER}/first_epoch.py"
 _MOVES: Final = f"{PLANNER}/moves.py"
 _S: Final = (STORIES, "tests/property")
 _A: Final = (f"{UNIT}/test_control_apply.py",)
+_U: Final = (
+    f"{UNIT}/test_control_preconditions.py",
+    f"{UNIT}/test_control_apply.py",
+    f"{UNIT}/test_control_reconciler.py",
+)
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     Mutant(
@@ -55,13 +60,17 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "    if False:",
         *_S,
     ),
-    one(
+    Mutant(
         "nothing is granted to a host that is being removed",
-        _MOVES,
-        "    if known.metadata.deletion_timestamp is not None:",
-        "    if False:",
-        *_S,
-        f"{UNIT}/test_placement.py",
+        (
+            Edit(_MOVES, "    if known.metadata.deletion_timestamp is not None:", "    if False:"),
+            Edit(
+                f"{PLANNER}/judges.py",
+                "    if host.metadata.deletion_timestamp:\n        return Rejected(",
+                "    if False:\n        return Rejected(",
+            ),
+        ),
+        (*_S, f"{UNIT}/test_placement.py"),
     ),
     one(
         "the API server is asked once more for all that a grant stands on",
@@ -70,7 +79,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "    return ()",
         *_S,
         *_A,
-        UNIT,
+        *_U,
     ),
     one(
         "an edit is ordered only when all that it names is ours",
@@ -85,7 +94,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "        if found is None or found.uid != service.uid or _is_recorded(found, mine):",
         "        if True:",
         *_S,
-        UNIT,
+        *_U,
     ),
     one(
         "a claim is kept while an order that names it may be on its way",
@@ -93,7 +102,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "    return instance is not None and owner.instance == instance.uid and owner.epoch > instance.spec.epoch",
         "    return False",
         *_S,
-        UNIT,
+        *_U,
     ),
     one(
         "a service goes only when the API server says that no instance is left",
@@ -101,7 +110,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         '    needs = (NoInstances(service.metadata.namespace or "", service.uid, what_for),)\n    why = f"{service.key} is deleted',
         '    needs = ()\n    why = f"{service.key} is deleted',
         *_S,
-        UNIT,
+        *_U,
     ),
     one(
         "what is deleted is named by UID and version",
@@ -117,7 +126,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "            uid=lease.uid,\n            resource_version=lease.resource_version,\n",
         "",
         *_A,
-        UNIT,
+        *_U,
     ),
     one(
         "a patch names the version that it was decided from",
@@ -146,7 +155,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "    return _unanswered(world, instance, unanswered) if unanswered else None",
         "    return None",
         *_S,
-        UNIT,
+        *_U,
     ),
     one(
         "the first epoch waits where something of it runs already",
@@ -176,7 +185,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         '    return entry.epoch, entry.want == "Down", entry.revision',
         "    return entry.epoch, False, entry.revision",
         *_S,
-        UNIT,
+        *_U,
     ),
     one(
         "an order of an older epoch never replaces a newer one",
@@ -184,7 +193,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         '    return entry.epoch, entry.want == "Down", entry.revision',
         '    return 0, entry.want == "Down", entry.revision',
         *_S,
-        UNIT,
+        *_U,
     ),
     one(
         "absence is no information: an entry goes only when nothing of it is left there",
@@ -192,7 +201,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "        if uid in wanted.instances or entry.epoch > limits.get(uid, -1):",
         "        if uid in wanted.instances:",
         *_S,
-        UNIT,
+        *_U,
     ),
     one(
         "what nobody knows any more is ordered down where it runs",
@@ -235,8 +244,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "units stay secured while a service names them",
         _ORDERS,
-        "    return wanted.secured | frozenset(assignment.spec.secured if wanted.keep_secured else before & wanted.named)",
-        "    return wanted.secured | frozenset(assignment.spec.secured if wanted.keep_secured else ())",
+        "    return wanted.secured | (frozenset(one.unit for one in assignment.status.held) & wanted.named)",
+        "    return wanted.secured",
         *_S,
         "sim:labels",
     ),

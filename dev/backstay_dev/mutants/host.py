@@ -239,16 +239,30 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "systemd does not restart a unit by itself",
         f"{DRIVERS}/units.py",
-        '        lines += ["[Service]", "Restart=no"]',
-        "        pass",
+        '        lines += [] if owner else ["Restart=no"]',
+        "        lines += []",
         f"{UNIT}/test_drivers_units.py",
     ),
     one(
         "the host's own units are nobody's",
         f"{DRIVERS}/units.py",
-        "    if any(fnmatchcase(unit, pattern) for pattern in _FORBIDDEN):",
+        "    if _fits(unit, _FORBIDDEN):",
         "    if False:",
         f"{UNIT}/test_drivers_units.py",
+    ),
+    one(
+        "everything that starts and stops with a unit is gated with it",
+        f"{DRIVERS}/closure.py",
+        "            return (unit, *sorted(kept - {unit}))",
+        "            return (unit,)",
+        f"{UNIT}/test_drivers_closure.py",
+    ),
+    one(
+        "of a unit that does nothing itself it is said which unit does the work",
+        f"{DRIVERS}/closure.py",
+        '    names = _names(known.get(unit, {}), (*PULLS, "ConsistsOf", "PropagatesStopTo"))',
+        "    names = set[str]()",
+        f"{UNIT}/test_drivers_closure.py",
     ),
     one(
         "a stop is proven by an empty control group",

@@ -9,10 +9,11 @@ from .kinds import API, UNIT, Mutant, one
 _LEASE: Final = f"{API}/lease.py"
 _INSTANCE: Final = f"{API}/models/instance.py"
 _M: Final = (
+    f"{UNIT}/test_control_apply.py",
+    "tests/property",
     f"{UNIT}/test_admission.py",
     f"{UNIT}/test_models.py",
     f"{UNIT}/test_schema.py",
-    f"{UNIT}/test_generated.py",
 )
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
@@ -23,7 +24,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         '        metadata.pop("resourceVersion", None)',
         f"{UNIT}/test_control_apply.py",
         f"{UNIT}/test_agent_trouble.py",
-        UNIT,
+        f"{UNIT}/test_agent_stories.py",
     ),
     one(
         "an older session in the Lease proves nothing",
@@ -49,7 +50,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "    lambda old, new: new.epoch in (old.epoch, old.epoch + 1),",
         "    lambda old, new: True,",
         *_M,
-        UNIT,
     ),
     one(
         "the schema: what is exclusive needs real evidence",
@@ -57,7 +57,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         '    lambda s: s.closed is None or s.closed.evidence != "NotExclusive" or not s.exclusive,',
         "    lambda s: True,",
         *_M,
-        UNIT,
     ),
     one(
         "the schema: a grant does not change within its epoch",
@@ -65,7 +64,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "            new.grant == old.grant\n",
         "            True\n",
         *_M,
-        UNIT,
     ),
     one(
         "the schema: evidence is never taken back",
@@ -73,6 +71,5 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "        old.closed is None\n        or (new.closed is not None",
         "        True\n        or (new.closed is not None",
         *_M,
-        UNIT,
     ),
 )

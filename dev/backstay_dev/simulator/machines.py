@@ -39,11 +39,9 @@ class Machine:
     by_hand_since_s: dict[str, float] = field(default_factory=dict)
     gates: set[str] = field(default_factory=set)
     """Units that may be started: their gate stands open in /run."""
-    packaged: set[str] = field(default_factory=set)
-    """Units whose package leaves them enabled."""
-    enabled: set[str] = field(default_factory=set)
-    """Units that start by themselves at a boot unless they carry our mark. A unit that was never marked here stays out: what a
-    host does before its agent has ever heard of a service is no promise of ours (docs/explanation/limits.md)."""
+    packaged: dict[str, str] = field(default_factory=dict)
+    """What a package has enabled (the unit, or the umbrella that pulls it in), by unit. It counts from when the unit is marked first: what
+    a host does before its agent has ever heard of a service is no promise of ours (docs/explanation/limits.md)."""
     marked_s: dict[str, float] = field(default_factory=dict)
     """When each unit was marked last."""
     outlets: dict[str, bool] = field(default_factory=dict)
@@ -181,7 +179,8 @@ class ProcessDriver(FakeDriver):
     def _mark(self, name: str) -> None:
         self.machine.secured.add(name)
         self._host.marked_s[name] = asyncio.get_running_loop().time()
-        self._host.enabled |= self._host.packaged & {name}
+        if enabled := self._host.packaged.get(name):
+            self.machine.enabled.add(enabled)
 
     async def stop(self, resource: RenderedResource, *, timeout_s: float) -> str | None:
         self._process.must_live()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from backstay_api.kinds import Raw
@@ -62,9 +63,14 @@ def _recreate(chaos: Chaos, shape: ServiceShape) -> None:
 
 
 def move(chaos: Chaos) -> None:
-    body = chaos.a_service()
-    if body is not None:
-        chaos.world.ask_to_move(body["metadata"]["name"], chaos.a_machine().name)
+    body, world = chaos.a_service(), chaos.world
+    if body is None:
+        return
+    name, host = body["metadata"]["name"], chaos.a_machine().name
+    expires = world.wall_at(world.loop.time() + 60)
+    wish = {"host": host, "generation": body["metadata"]["generation"], "expires": expires}
+    world.story.tell("a person", f"asks to move {name} to {host}")
+    world.patch(HA_SERVICES, (NAMESPACE, name), {"metadata": {"annotations": {"backstay.dev/move": json.dumps(wish)}}})
 
 
 def maintain(chaos: Chaos) -> None:
@@ -102,7 +108,7 @@ def manual_start(chaos: Chaos) -> None:
     if chaos.world.get(HA_SERVICES, (NAMESPACE, shape.name)) is not None or chaos.world.monitor.active[shape.name]:
         return
     machine = chaos.a_machine()
-    machine.start_by_hand(f"{shape.name}.service")
+    machine.start_by_hand(shape.unit)
     _recreate(chaos, shape)
     chaos.for_a_while(30.0, machine.stop_by_hand)
 
@@ -119,7 +125,7 @@ def thief(chaos: Chaos) -> None:
 def thief_of_units(chaos: Chaos) -> None:
     """A second service names a unit that another has."""
     victim = chaos.rng.choice(chaos.world.shape.services)
-    spec = {"resources": [{"name": "server", "systemd": {"unit": f"{victim.name}.service"}}]}
+    spec = {"resources": [{"name": "server", "systemd": {"unit": victim.unit}}]}
     if not victim.is_exclusive:
         spec["exclusive"] = False  # type: ignore[assignment]
     meta = {"name": "thief-of-units", "namespace": NAMESPACE}
@@ -133,7 +139,7 @@ def share_unit(chaos: Chaos) -> None:
     if body is None or body["metadata"].get("deletionTimestamp") or body["metadata"]["name"] == victim.name:
         return
     name = body["metadata"]["name"]
-    resources = [*body["spec"]["resources"], {"name": "shared", "systemd": {"unit": f"{victim.name}.service"}}]
+    resources = [*body["spec"]["resources"], {"name": "shared", "systemd": {"unit": victim.unit}}]
     _write_resources(chaos, name, resources)
     chaos.for_a_while(20.0, lambda: _without(chaos, name, "shared"))
 

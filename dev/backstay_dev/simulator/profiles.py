@@ -75,7 +75,8 @@ def _shape(rng: random.Random) -> Shape:
     )
     services = [web]
     if rng.random() < 0.5:
-        services.append(ServiceShape("db", failback=rng.choice(["Never", "Always"]), selects=rng.random() < 0.2))
+        failback, is_part = rng.choice(["Never", "Always"]), rng.random() < 0.3
+        services.append(ServiceShape("db", failback=failback, is_part=is_part, selects=rng.random() < 0.2))
     if rng.random() < 0.4:
         services.append(ServiceShape("log", is_exclusive=False))
     profile = rng.choice(["lab", "fast", "fast"])

@@ -61,7 +61,14 @@ class ServiceShape:
     is_exclusive: bool = True
     addresses: tuple[str, ...] = ()
     failback: str = "Never"
+    is_part: bool = False
+    """Its unit is pulled in by an umbrella, which does nothing itself: `web@main.service` by `web.service`."""
     selects: bool = False
     """It asks for hosts of pool a, which all are at first."""
     stop_takes_s: float = 0.1
     start_takes_s: float = 0.2
+
+    @property
+    def unit(self) -> str:
+        """What it names."""
+        return f"{self.name}@main.service" if self.is_part else f"{self.name}.service"

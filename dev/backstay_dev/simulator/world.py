@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -140,14 +139,19 @@ class World:
 
     def know(self, service: ServiceShape) -> None:
         """Tell the monitor what this service may ever run, and every machine how long that takes."""
-        for unit in (service.name, f"{service.name}-extra"):
-            self.monitor.owners[f"unit {unit}.service"] = Owned(service.name, service.is_exclusive)
+        mine = (f"unit {service.unit}", f"unit {service.name}-extra.service")
+        for identity in mine:
+            self.monitor.owners[identity] = Owned(service.name, service.is_exclusive)
         for address in service.addresses:
             # Whoever has it: an address that one service gives up is another's next.
             self.monitor.owners[f"address {address}"] = Owned(f"address {address}", True)
         for machine in self.machines.values():
             if self.shape.is_packaged:
-                machine.packaged |= {f"unit {service.name}.service", f"unit {service.name}-extra.service"}
+                machine.packaged |= {identity: identity for identity in mine}
+                if service.is_part:
+                    machine.packaged[mine[0]] = f"unit {service.name}.service"
+            if service.is_part:
+                machine.state.pulls_in[f"unit {service.name}.service"] = mine[:1]
             for identity, owned in self.monitor.owners.items():
                 if owned.service == service.name:
                     script = machine.state.scripts[identity]
@@ -161,7 +165,7 @@ class World:
         ]
 
     def create_service(self, service: ServiceShape) -> None:
-        resources: list[Raw] = [{"name": "server", "systemd": {"unit": f"{service.name}.service"}}]
+        resources: list[Raw] = [{"name": "server", "systemd": {"unit": service.unit}}]
         resources += self.addresses_of(service)
         spec: Raw = {"resources": resources, "placement": {"failback": service.failback}}
         if service.selects:
@@ -287,7 +291,9 @@ class World:
     def _boot_units(self, machine: Machine) -> None:
         """What systemd starts by itself. It is the service's own copy if the unit was marked here since the service exists: then
         the mark should still be there. Anything else is no promise of ours (docs/explanation/limits.md): a person will stop it."""
-        for identity in sorted(machine.enabled - machine.state.secured):
+        enabled = machine.state.enabled
+        pulled_in = {part for umbrella in enabled for part in machine.state.pulls_in.get(umbrella, ())}
+        for identity in sorted(((enabled - machine.state.pulls_in.keys()) | pulled_in) - machine.state.secured):
             self.story.tell(f"systemd on {machine.name}", f"starts {identity}: it is enabled, and carries no mark")
             created_s = self._named_since_s(identity)
             if created_s is None or machine.marked_s.get(identity, 0.0) < created_s:
@@ -359,17 +365,6 @@ class World:
         except NotFound:
             return None
 
-    def ask_to_move(self, service: str, host: str) -> None:
-        stored = self.get(HA_SERVICES, (NAMESPACE, service))
-        if stored is None:
-            return
-        expires = self._wall_at(self.loop.time() + 60)
-        wish = {"host": host, "generation": stored["metadata"]["generation"], "expires": expires}
-        self.story.tell("a person", f"asks to move {service} to {host}")
-        self.patch(
-            HA_SERVICES, (NAMESPACE, service), {"metadata": {"annotations": {"backstay.dev/move": json.dumps(wish)}}}
-        )
-
     # --- small things -----------------------------------------------------------------------------------------------
 
     def accuse(self, what: str) -> None:
@@ -383,9 +378,9 @@ class World:
         self.loop.call_later(delay_s, call, context=WORLD)
 
     def wall(self) -> str:
-        return self._wall_at(self.loop.time())
+        return self.wall_at(self.loop.time())
 
-    def _wall_at(self, at_s: float) -> str:
+    def wall_at(self, at_s: float) -> str:
         at = datetime(2026, 3, 1, 12, tzinfo=UTC) + timedelta(seconds=at_s - START_S)
         return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
