@@ -59,6 +59,8 @@ class Parts:
     facts: Facts
     clock: Callable[[], float]
     rng: random.Random
+    think_s: float = 0.0
+    """A plan is taken to last at least so long: for clocks on which thinking takes no time."""
 
 
 class Reconciler:
@@ -109,7 +111,7 @@ class Reconciler:
             return ()
         plan = parts.plan(parts.mirror.snapshot())
         facts.waiting_for, facts.planned_at_s, facts.plan_actions = "", now_s, len(plan.actions)
-        self._planned_at_s, self._took_s = now_s, parts.clock() - now_s
+        self._planned_at_s, self._took_s = now_s, max(parts.think_s, parts.clock() - now_s)
         facts.plan.add(self._took_s)
         turn = self._turns.take(plan.actions, now_s=now_s, leads=parts.leader.leads())
         self._due_s = _earliest_s(now_s, plan.wake_at_s, turn.wake_at_s, now_s + HEARTBEAT_S)
