@@ -21,6 +21,7 @@ from backstay_operator.control.facts import Facts
 from backstay_operator.control.leader import Leadership
 from backstay_operator.control.mirror import Mirror
 from backstay_operator.control.recorder import Said
+from backstay_operator.control.refusals import Refusals
 from backstay_operator.control.subjects import Subject, is_for_people, subject_of
 from backstay_operator.control.tell import tell
 from backstay_operator.control.turns import Turns
@@ -67,6 +68,7 @@ class Reconciler:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._turns = Turns(version=self._version, rng=parts.rng)
+        self._refusals = Refusals(parts.clock)
         self._poked = asyncio.Event()
         self._act_at_s = math.inf
         """When to plan for what has changed since the last plan."""
@@ -109,7 +111,10 @@ class Reconciler:
             )
             self._wake_at_s = self._due_s = now_s + HEARTBEAT_S
             return ()
-        plan = parts.plan(parts.mirror.snapshot())
+        world = parts.mirror.snapshot()
+        self._refusals.show(world)
+        plan = parts.plan(world)
+        self._refusals.keep_only(plan.actions)
         facts.waiting_for, facts.planned_at_s, facts.plan_actions = "", now_s, len(plan.actions)
         self._planned_at_s, self._took_s = now_s, max(parts.think_s, parts.clock() - now_s)
         facts.plan.add(self._took_s)
@@ -161,6 +166,10 @@ class Reconciler:
 
     def _note(self, action: Action, subject: Subject, result: Result) -> None:
         facts, name = self._parts.facts, type(action).__name__
+        if result.outcome is Outcome.REFUSED:
+            self._refusals.note(action, result.why)
+        elif result.outcome is not Outcome.TROUBLE:
+            self._refusals.forget(action)
         facts.writes[name, result.outcome.value] += 1
         fields = {"action": name, "object": subject.key, "why": action.why}
         if result.outcome is Outcome.DONE:
