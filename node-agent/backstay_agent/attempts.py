@@ -55,9 +55,8 @@ class Attempts:
     def may_restart(self, record: Record) -> bool:
         return self.count_for_nothing(record) or patience.may_restart(record.restarted_at_s, now_s=_now_s())
 
-    def due_at_s(self, record: Record) -> float:
-        """When the next try may begin."""
-        now_s = _now_s()
+    def due_at_s(self, record: Record, now_s: float) -> float:
+        """When the next try may begin: `now_s` if at once. (A clock of our own would say later than the caller's, for ever.)"""
         if self._free_at_s and self._is_blink(record):
             return max(self._free_at_s) + patience.LINK_TRY_S
         tries = self._free_at_s if self.count_for_nothing(record) else record.restarted_at_s
