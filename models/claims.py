@@ -29,7 +29,7 @@ class Rules:
 
     check: Literal["none", "mirror", "get", "revision", "write"] = "write"
     """Before an order that names X: nothing; a read of a mirror; a quorum read; a write that records the revision; or one that
-    records epoch and revision."""
+    records epoch and revision, for which it is enough to have seen, ever, that it was done."""
     give_back: Literal["at once", "runs without", "runs without, later than claimed"] = (
         "runs without, later than claimed"
     )
@@ -55,6 +55,8 @@ class State:
     """Revision that runs there; 0: nothing."""
     reported: frozenset[tuple[int, int]] = frozenset({(1, 1)})
     owned_ever: frozenset[str] = frozenset({"A"})
+    recorded_ever: frozenset[tuple[int, int]] = frozenset({(1, 1)})
+    """What A's claims have ever recorded: any of it may be read, however late."""
     order_under_way: tuple[int, int] | None = None
     delete_under_way: Literal["", "of this version", "of an older version"] = ""
     """A delete that was decided on, and whether the claim has been written since."""
@@ -139,6 +141,9 @@ def _may_give_back(rules: Rules, s: State) -> bool:
 
 
 def _checked(rules: Rules, s: State, epoch: int, revision: int) -> State | None:
+    recorded = any(e >= epoch and r >= revision for e, r in s.recorded_ever)
+    if rules.check == "write" and recorded:
+        return replace(s, order_under_way=(epoch, revision))
     if not _owns(rules, s, "A"):
         return None
     at = (epoch, revision) if rules.check == "write" else (s.claimed[0], revision)
@@ -156,11 +161,14 @@ def _touched(rules: Rules, s: State, at: tuple[int, int]) -> State:
     claimed = (max(s.claimed[0], at[0]), max(s.claimed[1], at[1]))
     if rules.check not in ("revision", "write") or claimed == s.claimed:
         return s
-    return replace(s, claimed=claimed, delete_under_way=_outdated(s))
+    recorded = s.recorded_ever | {claimed} if s.owner == "A" else s.recorded_ever
+    return replace(s, claimed=claimed, delete_under_way=_outdated(s), recorded_ever=recorded)
 
 
 def _claimed(s: State, who: str, at: tuple[int, int]) -> State:
-    return replace(s, owner=who, claimed=at, delete_under_way=_outdated(s), owned_ever=s.owned_ever | {who})
+    recorded = s.recorded_ever | {at} if who == "A" else s.recorded_ever
+    made = replace(s, owner=who, claimed=at, delete_under_way=_outdated(s), recorded_ever=recorded)
+    return replace(made, owned_ever=s.owned_ever | {who})
 
 
 def _outdated(s: State) -> Literal["", "of an older version"]:

@@ -68,7 +68,8 @@ class Product:
         if not CHART.exists():
             raise LabError(f"There is no chart at {CHART}: this checkout is not whole.")
         file = self.lab.state / "values.yaml"
-        file.write_text(yaml.safe_dump(dict(values or {})))
+        # Nothing is pulled here; the chart wants a name that is somebody's.
+        file.write_text(yaml.safe_dump({"image": {"registry": "lab.invalid"}, **(values or {})}))
         self.lab.plane.helm(
             "install", RELEASE, CHART, "--namespace", SYSTEM_NAMESPACE, "--create-namespace", "-f", file
         )

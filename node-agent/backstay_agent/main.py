@@ -81,7 +81,7 @@ async def _run(config: Config, machine: Machine) -> None:
     agent = build_agent(
         api,
         RealDisk(run_dir=config.run_dir, state_dir=config.state_dir),
-        RealHands(rng=rng),
+        RealHands(rng=rng, keeps=(config.run_dir, config.state_dir)),
         machine,
         rng=random.SystemRandom(),  # nonces must differ between machines that boot at the same moment
         settings=Settings(facts=facts(await own_addresses()), wall=_wall),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from backstay_api.plain import RenderedResource
@@ -15,6 +16,7 @@ from .drivers import RealDriver, driver_of, leftovers, real_drivers
 from .drivers.base import Driver
 from .drivers.units import UnitFiles
 from .hands import OnVerdict
+from .needs import RealNeeds
 from .probes import run_probes
 from .standbys import Keeper
 
@@ -25,8 +27,10 @@ LOOK_AGAIN_S: Final = 60.0
 class RealHands:
     """`hands.Hands` of this very host."""
 
-    def __init__(self, *, rng: random.Random) -> None:
+    def __init__(self, *, rng: random.Random, keeps: Sequence[Path] = ()) -> None:
+        """`keeps`: the folders where the agent keeps what it must remember."""
         self._rng = rng
+        self._needs = RealNeeds(*keeps)
         self._drivers: Mapping[str, RealDriver] = {}
         self._asker = RealAsker()
         self._units = UnitFiles()
@@ -46,7 +50,7 @@ class RealHands:
         return await leftovers(self._drivers, run_is_intact=run_is_intact)
 
     def standbys(self, on_change: Callable[[], None]) -> Keeper:
-        return Keeper(self.driver, self.obstacle, on_change, self._units.with_drop_in)
+        return Keeper(self.driver, self.obstacle, on_change, self._units.with_drop_in, self._needs)
 
     def obstacle(self) -> str:
         now_s = asyncio.get_running_loop().time()

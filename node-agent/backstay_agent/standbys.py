@@ -13,7 +13,9 @@ from typing import Final, Literal
 
 from backstay_api.plain import RenderedResource, StandbyOrder, StandbyReport, Systemd
 
-from .drivers.base import Driver, StartFailed, State
+from .drivers.base import Driver, StartFailed
+from .examining import Examiner
+from .needs import Needs, NoNeeds
 
 LOOK_AGAIN_S: Final = 10.0
 
@@ -29,13 +31,14 @@ class Keeper:
         obstacle: Callable[[], str],
         on_change: Callable[[], None],
         marked: Callable[[], Sequence[str]],
+        needs: Needs | None = None,
     ) -> None:
         """`marked`: the units on this host that carry our mark and cannot start by themselves."""
         self._driver = driver
         self._marked = marked
-        self._obstacle = obstacle
         self._on_change = on_change
         self._wake = asyncio.Event()
+        self._examiner = Examiner(driver, obstacle, needs or NoNeeds(), self._wake.set)
         self._orders: Mapping[str, StandbyOrder] = {}
         self._ours: Mapping[str, Sequence[RenderedResource]] = {}
         self._secured: frozenset[str] | None = None
@@ -56,10 +59,15 @@ class Keeper:
             self._wake.set()
 
     async def run(self) -> None:
+        try:
+            await self._look_for_ever()
+        finally:
+            await self._examiner.end()
+
+    async def _look_for_ever(self) -> None:
         while True:
             self._wake.clear()
-            orders = self._orders
-            found = {uid: await self._examine(uid, order) for uid, order in orders.items()}
+            found = await self._examiner.round(self._orders, self._ours)
             if found != self.reports:
                 self.reports = found
                 self._on_change()
@@ -89,28 +97,6 @@ class Keeper:
         except StartFailed as error:
             # A candidate that lacks the unit is not ready, and says so when it is asked.
             log.debug("unit not marked", extra={"unit": unit.name, "what": what, "why": str(error)})
-
-    async def _examine(self, uid: str, order: StandbyOrder) -> StandbyReport:
-        whys = [self._obstacle()] if self._obstacle() else []
-        active = False
-        ours = self._ours.get(uid, ())
-        for resource in order.resources:
-            whys += await self._why_not(resource)
-            active = active or (resource not in ours and await self._is_active(resource))
-        return StandbyReport(ready=not whys, active=active, revision=order.revision, why="; ".join(whys))
-
-    async def _why_not(self, resource: RenderedResource) -> list[str]:
-        driver = self._driver(resource)
-        try:
-            await driver.secure(resource)
-        except StartFailed as error:
-            return [f"{resource.name}: {error}"]
-        why = await driver.not_ready(resource)
-        return [f"{resource.name}: {why}"] if why else []
-
-    async def _is_active(self, resource: RenderedResource) -> bool:
-        """UNKNOWN counts as running: the first epoch of a service waits for it."""
-        return (await self._driver(resource).check(resource)).state not in (State.STOPPED, State.FAILED)
 
 
 def _unit(unit: str) -> RenderedResource:

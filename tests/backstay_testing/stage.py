@@ -50,6 +50,10 @@ class Machine:
     unready: dict[str, str] = field(default_factory=dict)
     foreign: set[str] = field(default_factory=set)
     """Names of HAInstances of which something runs here, started by somebody else."""
+    shutting_down: str = ""
+    """How systemd stops the machine."""
+    left: tuple[str, str] | None = None
+    """With hands off: in which phase everything is, and what an admin did."""
 
     @property
     def session(self) -> dict[str, Any]:
@@ -82,7 +86,7 @@ class Stage:
     def add_host(self, name: str, *, devices: bool = True) -> None:
         level = {"name": "bmc", "devices": [{"name": "bmc", "agent": "fence_redfish"}]}
         spec = {"fencing": {"levels": [level] if devices else []}}
-        self.world.hosts[name] = Host.from_wire({"metadata": self._meta(name, uid=f"uid-{name}"), "spec": spec})
+        self.world.put_host(Host.from_wire({"metadata": self._meta(name, uid=f"uid-{name}"), "spec": spec}))
         self.machines[name] = Machine(name, bmc="works" if devices else "dead")
 
     def apply_service(self, name: str = "web", *, uid: str = "", **spec: Any) -> None:
@@ -270,7 +274,8 @@ class Stage:
             for uid, order in assignment.spec.standbys.items()
         }
         session = {**machine.session, "machineUUID": f"machine-{machine.name}", "supersedes": list(machine.supersedes)}
-        raw = assignment.wire() | {"status": {"session": session, "instances": reports, "standbys": ready}}
+        said = {"shuttingDown": machine.shutting_down, "handsOff": bool(assignment.spec.hands_off)}
+        raw = assignment.wire() | {"status": {"session": session, "instances": reports, "standbys": ready, **said}}
         new = HostAssignment.from_wire(raw)
         if new.status != assignment.status:
             self._obeys_rules(assignment.status, new.status)
@@ -287,6 +292,9 @@ class Stage:
             machine.running.pop(uid, None)
             machine.closed[uid] = order.epoch
             return {**said, "phase": "Stopped", "released": True}
+        if machine.left:
+            machine.running.pop(uid, None)
+            return {**said, "phase": machine.left[0], "byAdmin": machine.left[1]}
         if order.name in machine.broken:
             return {**said, "phase": "Failed", "why": machine.broken[order.name]}
         machine.running[uid] = order.epoch
@@ -300,8 +308,13 @@ class Stage:
     # --- fence devices --------------------------------------------------------------------------------------------
 
     def _fencer(self, request: FenceRequest) -> None:
-        machine, seen = self.machines[request.spec.host], self.world.leases[request.spec.host]
-        if request.spec.want == "Withdrawn" or request.status.evidence is not None or machine.bmc == "dead":
+        machine, seen = self.machines[request.spec.host], self.world.leases.get(request.spec.host)
+        if (
+            seen is None
+            or request.spec.want == "Withdrawn"
+            or request.status.evidence is not None
+            or machine.bmc == "dead"
+        ):
             return
         is_its_own = seen.lease.holder == request.spec.session.text
         attempts: list[dict[str, Any]] = []
@@ -343,7 +356,10 @@ class Stage:
                 world.drop_instance(action.before.key)
             case act.CreateLease():
                 who = (action.session.text, action.session.seq) if action.session else ("", 0)
-                world.leases[action.host] = LeaseSeen(self._fresh(leases.new(action.host, *who)), world.now_s)
+                new = leases.new(action.host, *who)
+                sealed_s = world.now_s if action.sealed else None
+                made = self._fresh(new.sealed_() if action.sealed else new)
+                world.leases[action.host] = LeaseSeen(made, world.now_s, sealed_s)
             case act.SealLease():
                 old = world.leases[action.lease.host]
                 assert old.lease is action.lease
@@ -392,7 +408,7 @@ class Stage:
             case act.WriteHostStatus() if action.before.key in world.hosts:
                 raw = world.hosts[action.before.key].wire()
                 raw["status"] = {**raw.get("status", {}), **action.status}
-                world.hosts[action.before.key] = Host.from_wire(raw)
+                world.put_host(Host.from_wire(raw))
 
     def _finalize(self, action: act.SetFinalizer) -> None:
         if isinstance(action.before, HAInstance):

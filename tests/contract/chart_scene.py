@@ -23,12 +23,16 @@ OPERATOR = f"system:serviceaccount:{SYSTEM_NAMESPACE}:backstay-operator"
 FENCER = f"system:serviceaccount:{SYSTEM_NAMESPACE}:backstay-fencer"
 
 
+REGISTRY = ("--set", "image.registry=registry.example")
+"""The chart has no default: no image is published."""
+
+
 def helm(*arguments: str | Path) -> str:
     return call(ensure_assets().helm, *arguments, timeout_s=120)
 
 
 def rendered(*arguments: str | Path) -> list[Json]:
-    text = helm("template", "backstay", REPOSITORY / CHART, "--namespace", SYSTEM_NAMESPACE, *arguments)
+    text = helm("template", "backstay", REPOSITORY / CHART, "--namespace", SYSTEM_NAMESPACE, *REGISTRY, *arguments)
     return [document for document in yaml.safe_load_all(text) if document]
 
 
@@ -41,7 +45,7 @@ def installed_in(state: Path) -> Iterator[ControlPlane]:
     """A control plane of its own, with the chart in it and the assignment of a host n1."""
     with ControlPlane(state) as plane:
         chart = REPOSITORY / CHART
-        plane.helm("install", "backstay", chart, "--namespace", SYSTEM_NAMESPACE, "--create-namespace")
+        plane.helm("install", "backstay", chart, "--namespace", SYSTEM_NAMESPACE, "--create-namespace", *REGISTRY)
         names = [f"crd/{kind.plural}.backstay.dev" for kind in ALL_OBJECTS]
         plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
         host = {"apiVersion": "backstay.dev/v1alpha1", "kind": "HostAssignment", "metadata": {"name": "n1"}}

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from backstay_api import lease
 from backstay_api.generate.files import CHART, REPOSITORY
 from backstay_api.models import ALL_OBJECTS
 from backstay_api.names import LEADER_LEASE, SYSTEM_NAMESPACE
 from backstay_api.rbac import FENCING_NAMESPACE, agent_account
-from backstay_dev.controlplane import ControlPlane
-from backstay_dev.shell import LabError
+from backstay_dev.controlplane import ControlPlane, free_port
+from backstay_dev.shell import LabError, wait_until
 from backstay_testing.instances import instance
-from contract.chart_scene import FENCER, OPERATOR, As, can, helm, installed_in, of_kind, rendered
+from contract.chart_scene import FENCER, OPERATOR, REGISTRY, As, can, helm, installed_in, of_kind, rendered
 
 pytestmark = pytest.mark.api
 
@@ -33,33 +37,40 @@ def with_values(scenario: Path | None) -> list[str | Path]:
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.stem if path else "defaults")
 def test_lint_has_nothing_to_say(scenario: Path | None) -> None:
-    helm("lint", "--strict", REPOSITORY / CHART, *with_values(scenario))
+    helm("lint", "--strict", REPOSITORY / CHART, *REGISTRY, *with_values(scenario))
 
 
 @pytest.mark.parametrize(
     "typo",
-    ["operator.replcas=3", "fencer.image.digest=latest", "operator.replicas=many", "crds.keap=false", "oprator.x=1"],
+    [
+        "operator.replcas=3",
+        "fencer.image.digest=latest",
+        "operator.replicas=many",
+        "crds.keap=false",
+        "image.registri=x",
+        "oprator.x=1",
+    ],
 )
 def test_a_typo_in_values_fails(typo: str) -> None:
     with pytest.raises(LabError, match=r"(?i)schema"):
         rendered("--set", typo)
 
 
+KEEP = "metadata:\n  annotations:\n    helm.sh/resource-policy: keep\n"
+
+
 @pytest.mark.parametrize("kind", ALL_OBJECTS)
-def test_definitions_are_the_generators_byte_by_byte(kind: Any) -> None:
-    text = helm("template", "backstay", REPOSITORY / CHART, "--set", "crds.keep=false")
-    assert (REPOSITORY / f"crds/{kind.plural}.yaml").read_text() in text
+def test_definitions_are_the_generators_byte_by_byte_and_kept(kind: Any) -> None:
+    text = helm("template", "backstay", REPOSITORY / CHART, *REGISTRY)
+    assert (REPOSITORY / f"crds/{kind.plural}.yaml").read_text().replace("metadata:\n", KEEP, 1) in text
 
 
-def test_kept_definitions_differ_only_in_that() -> None:
-    kept, plain = (
-        of_kind(rendered(), "CustomResourceDefinition"),
-        of_kind(rendered("--set", "crds.keep=false"), "CustomResourceDefinition"),
-    )
-    for definition in kept.values():
-        assert definition["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
-    assert kept == plain
-    assert len(kept) == len(ALL_OBJECTS)
+def test_nobody_can_ask_for_definitions_that_go_with_the_chart() -> None:
+    """Half of them would go, the others and all services' objects would hang for ever."""
+    with pytest.raises(LabError, match=r"crds.*keep"):
+        rendered("--set", "crds.keep=false")
+    definitions = of_kind(rendered("--set", "crds.keep=true"), "CustomResourceDefinition")
+    assert len(definitions) == len(ALL_OBJECTS), "values of before still render"
 
 
 def test_without_definitions() -> None:
@@ -98,20 +109,73 @@ def test_pods_are_as_tight_as_they_can_be(scenario: Path | None) -> None:
         assert {"startupProbe", "livenessProbe", "readinessProbe"} <= container.keys(), name
 
 
+OURS = "registry.example/backstay"
+
+
 @pytest.mark.parametrize(
-    ("values", "image"),
+    ("values", "operator", "fencer"),
     [
-        pytest.param([], "backstay/operator:0.1.0", id="the version of the chart"),
-        pytest.param(["tag=1.2"], "backstay/operator:1.2", id="a tag"),
-        pytest.param(["registry=here:5000"], "here:5000/backstay/operator:0.1.0", id="a registry"),
+        pytest.param([], f"{OURS}/operator:0.1.0", f"{OURS}/fencer:0.1.0", id="the version of the chart"),
+        pytest.param(["image.tag=1.2"], f"{OURS}/operator:1.2", f"{OURS}/fencer:1.2", id="a tag for both"),
+        pytest.param(["operator.image.tag=1.2"], f"{OURS}/operator:1.2", f"{OURS}/fencer:1.2", id="the fencer follows"),
+        pytest.param(["fencer.image.tag=1.2"], f"{OURS}/operator:0.1.0", f"{OURS}/fencer:1.2", id="its own tag"),
         pytest.param(
-            ["tag=1.2", f"digest=sha256:{'a' * 64}"], f"backstay/operator@sha256:{'a' * 64}", id="a digest wins"
+            ["image.registry=", "operator.image.registry=here:5000"],
+            "here:5000/backstay/operator:0.1.0",
+            "here:5000/backstay/fencer:0.1.0",
+            id="the operator's registry, and the fencer follows",
+        ),
+        pytest.param(
+            ["image.registry=", "global.imageRegistry=here.example/mirror"],
+            "here.example/mirror/backstay/operator:0.1.0",
+            "here.example/mirror/backstay/fencer:0.1.0",
+            id="one registry for all charts",
+        ),
+        pytest.param(
+            ["operator.image.tag=1.2", f"operator.image.digest=sha256:{'a' * 64}"],
+            f"{OURS}/operator@sha256:{'a' * 64}",
+            f"{OURS}/fencer:1.2",
+            id="a digest wins",
         ),
     ],
 )
-def test_images(values: list[str], image: str) -> None:
-    arguments = [word for value in values for word in ("--set", f"operator.image.{value}")]
-    assert pods(rendered(*arguments))["backstay-operator"]["containers"][0]["image"] == image
+def test_images(values: list[str], operator: str, fencer: str) -> None:
+    arguments = [word for value in values for word in ("--set", value)]
+    found = {name: pod["containers"][0]["image"] for name, pod in pods(rendered(*arguments)).items()}
+    assert found == {"backstay-operator": operator, "backstay-fencer": fencer}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param([], id="nothing"),
+        pytest.param(["operator.image.tag=1.2"], id="only a tag"),
+        pytest.param(["image.registry=somebody"], id="a name without a host"),
+        pytest.param(["fencer.image.registry=registry.example"], id="only the fencer's"),
+    ],
+)
+def test_no_image_is_named_that_could_be_anybodys(values: list[str]) -> None:
+    arguments = [word for value in values for word in ("--set", value)]
+    with pytest.raises(LabError, match=r"(?s)Which registry holds the image.*--reset-then-reuse-values"):
+        helm("template", "backstay", REPOSITORY / CHART, *arguments)
+
+
+def test_values_of_the_version_before_still_render(tmp_path: Path) -> None:
+    """As `--reuse-values` brings them: what is new has no default then."""
+    old = tmp_path / "backstay"
+    shutil.copytree(REPOSITORY / CHART, old)
+    values = yaml.safe_load((old / "values.yaml").read_text())
+    for new in ("image", "global", "hostAdmins", "hostTokens"):
+        del values[new]
+    values["crds"]["keep"] = True
+    values["operator"]["image"]["registry"] = "registry.example"
+    (old / "values.yaml").write_text(yaml.safe_dump(values))
+    text = helm("template", "backstay", old, "--namespace", SYSTEM_NAMESPACE)
+    documents = [document for document in yaml.safe_load_all(text) if document]
+    assert pods(documents)["backstay-fencer"]["containers"][0]["image"] == f"{OURS}/fencer:0.1.0"
+    assert "https://kubernetes.default.svc" in json.dumps(
+        of_kind(documents, "ValidatingAdmissionPolicy")["backstay-tokens"]
+    )
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.stem if path else "defaults")
@@ -265,6 +329,63 @@ def test_an_agent_writes_only_its_own_hosts_objects_whatever_its_role_says(insta
     installed.kubectl("delete", "clusterrolebinding", "far-too-much")
 
 
+def test_an_upgrade_with_only_a_tag_keeps_the_rest_or_is_refused(installed: ControlPlane) -> None:
+    def images() -> set[str]:
+        found = json.loads(installed.kubectl("-n", SYSTEM_NAMESPACE, "get", "deployments", "-o", "json"))["items"]
+        return {one["spec"]["template"]["spec"]["containers"][0]["image"] for one in found}
+
+    upgrade = ("upgrade", "backstay", REPOSITORY / CHART, "--namespace", SYSTEM_NAMESPACE, "--set")
+    with pytest.raises(LabError, match="--reset-then-reuse-values"):
+        installed.helm(*upgrade, "operator.image.tag=1.2")
+    assert images() == {f"{OURS}/operator:0.1.0", f"{OURS}/fencer:0.1.0"}
+    for keep in ("--reset-then-reuse-values", "--reuse-values"):
+        installed.helm(*upgrade, "operator.image.tag=1.2", keep)
+        assert images() == {f"{OURS}/operator:1.2", f"{OURS}/fencer:1.2"}
+    notes = installed.helm("get", "notes", "backstay", "--namespace", SYSTEM_NAMESPACE)
+    assert " runs" not in notes and "rollout status" in notes
+    assert notes.index("create secret") < notes.index("host add")
+
+
+def test_helm_test_asks_the_programs_themselves(installed: ControlPlane) -> None:
+    (pod,) = [one for one in rendered() if one["kind"] == "Pod"]
+    (container,) = pod["spec"]["containers"]
+    services = of_kind(rendered(), "Service")
+    assert container["command"][2:] == [
+        "backstay_operator.selftest",
+        *(f"{name}.{SYSTEM_NAMESPACE}.svc:8080" for name in ("backstay-operator", "backstay-fencer")),
+    ]
+    for name, pod_spec in of_kind(rendered(), "Deployment").items():
+        assert services[name]["spec"]["publishNotReadyAddresses"]
+        labels = pod_spec["spec"]["template"]["metadata"]["labels"]
+        assert services[name]["spec"]["selector"].items() <= labels.items()
+    env = {**os.environ, "KUBECONFIG": str(installed.kubeconfig_for(SYSTEM_NAMESPACE, "backstay-operator"))}
+    command = [sys.executable, "-m", *container["command"][2:3]]
+
+    def tested(*places: str) -> tuple[int, str]:
+        done = subprocess.run([*command, *places], env=env, capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode, done.stderr
+
+    assert tested() == (0, ""), "the kinds are served"
+    code, why = tested("backstay-operator.nowhere.invalid:8080")
+    assert code == 1 and "no Pod of it runs" in why
+    ports = {name: str(free_port()) for name in ("operator", "fencer")}
+    code, why = tested(f"127.0.0.1:{ports['operator']}")
+    assert code == 1 and "does not answer" in why
+    health = ("--health-host", "127.0.0.1", "--health-port")
+    programs = [
+        subprocess.Popen([sys.executable, "-m", f"backstay_{name}.main", *health, port], env=env)
+        for name, port in ports.items()
+    ]
+    try:
+        wait_until(lambda: tested(f"127.0.0.1:{ports['operator']}") == (0, ""), timeout_s=30, what="a ready operator")
+        # The fencer has the operator's identity here; both may see what it must hear, so it is ready too.
+        wait_until(lambda: tested(f"127.0.0.1:{ports['fencer']}") == (0, ""), timeout_s=30, what="a ready fencer")
+    finally:
+        for program in programs:
+            program.kill()
+            program.wait()
+
+
 def test_an_upgrade_changes_definitions_and_an_uninstall_keeps_them(installed: ControlPlane, tmp_path: Path) -> None:
     def columns() -> list[str]:
         definition = json.loads(installed.kubectl("get", "crd", "hosts.backstay.dev", "-o", "json"))
@@ -275,7 +396,7 @@ def test_an_upgrade_changes_definitions_and_an_uninstall_keeps_them(installed: C
     file = older / "files/crds/hosts.yaml"
     file.write_text(file.read_text().replace("name: Fencing", "name: Power"))
     for chart, column in ((older, "Power"), (REPOSITORY / CHART, "Fencing")):
-        installed.helm("upgrade", "backstay", chart, "--namespace", SYSTEM_NAMESPACE)
+        installed.helm("upgrade", "backstay", chart, "--namespace", SYSTEM_NAMESPACE, *REGISTRY)
         assert column in columns()
     answer = installed.helm("uninstall", "backstay", "--namespace", SYSTEM_NAMESPACE, "--cascade", "background")
     assert "hosts.backstay.dev" in answer, "it says what it keeps"

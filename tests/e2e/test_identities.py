@@ -43,7 +43,10 @@ SERVICE = {
 @pytest.fixture
 def plane(tmp_path: Path) -> Iterator[ControlPlane]:
     with ControlPlane(tmp_path) as plane:
-        plane.helm("install", "backstay", REPOSITORY / CHART, "--namespace", SYSTEM_NAMESPACE, "--create-namespace")
+        registry = ("--set", "image.registry=registry.example")
+        plane.helm(
+            "install", "backstay", REPOSITORY / CHART, "--namespace", SYSTEM_NAMESPACE, "--create-namespace", *registry
+        )
         yield plane
 
 

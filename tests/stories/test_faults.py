@@ -161,7 +161,7 @@ def test_the_budget_holds_and_says_so() -> None:
     stage.machines["n2"].frozen = True
     stage.wait(4)
     assert stage.copies("b") == ["n2"]
-    assert "the budget of 1 fenced hosts an hour is used up (n1)" in stage.missing("b")
+    assert "the budget of 1 fence an hour is used up (n1)" in stage.missing("b")
     stage.leap(3600)
     assert stage.copies("b") != ["n2"]
 

@@ -37,14 +37,26 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
-{{/* Argument: (dict "root" $ "image" .Values.operator.image) */}}
+{{/*
+The first that says something: the part's own, the one for both, the operator's (both are built from one source, so the
+fencer follows), the chart's own. Values of before this version have no `image` and no `global`.
+Argument: (dict "root" $ "image" .Values.operator.image)
+*/}}
 {{- define "backstay.image" -}}
+{{- $both := .root.Values.image | default dict -}}
+{{- $operators := .root.Values.operator.image -}}
+{{- $global := .root.Values.global | default dict -}}
+{{- $registry := coalesce .image.registry $both.registry $global.imageRegistry $operators.registry "" -}}
 {{- $name := .image.repository -}}
-{{- if .image.registry }}{{ $name = printf "%s/%s" .image.registry .image.repository }}{{ end -}}
+{{- if $registry }}{{ $name = printf "%s/%s" $registry .image.repository }}{{ end -}}
+{{- $host := splitList "/" $name | first -}}
+{{- if not (and (contains "/" $name) (or (contains "." $host) (contains ":" $host) (eq $host "localhost"))) -}}
+{{- fail (printf "Which registry holds the image %s? None is published, and a name without a registry would be whoever's takes it. Build and push both images (docs/how-to/install.md), then: --set image.registry=registry.example. If this is an upgrade: add --reset-then-reuse-values, or what you set before is forgotten." $name) -}}
+{{- end -}}
 {{- if .image.digest -}}
 {{ $name }}@{{ .image.digest }}
 {{- else -}}
-{{ $name }}:{{ .image.tag | default .root.Chart.AppVersion }}
+{{ $name }}:{{ coalesce .image.tag $both.tag $operators.tag .root.Chart.AppVersion }}
 {{- end -}}
 {{- end -}}
 

@@ -17,10 +17,11 @@ _README: Final = """\
 Installs the definitions of our kinds, the operator, the fencer, their identities with exactly the rights they use, roles
 for people, admission policies and a place of their own for heartbeats at the API server.
 
-    helm install backstay charts/backstay --namespace backstay-system --create-namespace
+    helm install backstay charts/backstay --namespace backstay-system --create-namespace --set image.registry=registry.example
+    helm upgrade backstay charts/backstay --namespace backstay-system --reset-then-reuse-values --set image.tag=…
 
 Uninstalling it stops nothing on any host. Definitions, the namespaces `backstay-hosts` and `backstay-fencing`, and so
-agents' identities and the Secrets of fence devices, are kept unless `crds.keep` says otherwise.
+agents' identities and the Secrets of fence devices, are kept.
 
 | Value | Default | Means |
 | --- | --- | --- |

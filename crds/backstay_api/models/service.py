@@ -174,6 +174,8 @@ class InstanceSummary(Model):
     """Since when it is in this state."""
     why: Text = ""
     """In a sentence."""
+    by_admin: Text = ""
+    """Not empty: what somebody did to it on the host itself, and when. No failure."""
 
 
 class StandbySummary(Model):

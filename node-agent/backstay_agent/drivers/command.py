@@ -126,7 +126,7 @@ class CommandDriver:
             seen = _seen_unit(unit, properties)
             if command.check is None or missing(command.check) is not None:
                 return seen
-            return _judged(await self._ask(resource), seen)
+            return _judged(await self._ask(resource), seen, command.check)
         except (BusError, OSError) as error:
             return Seen(State.UNKNOWN, f"systemd cannot be asked about {unit}: {error}")
 
@@ -240,7 +240,7 @@ def _seen_unit(unit: str, properties: dict[str, object]) -> Seen:
     return Seen(State.STOPPED)
 
 
-def _judged(ended: Ended, unit: Seen) -> Seen:
+def _judged(ended: Ended, unit: Seen, check: Sequence[str]) -> Seen:
     """What a check's answer means, given what the start command's unit tells."""
     if ended.exit_code == 0:
         return Seen(State.RUNNING)
@@ -249,7 +249,8 @@ def _judged(ended: Ended, unit: Seen) -> Seen:
     if ended.exit_code == CLEANLY_DOWN:
         return Seen(State.STOPPED)
     # Neither up nor cleanly down. Where we have not started it, nobody knows what runs.
-    return Seen(State.FAILED if unit.state is State.RUNNING else State.UNKNOWN, ended.why)
+    why = f"command {' '.join(check)}{ended.why.removeprefix(check[0])}: wanted 0 (running) or 7 (stopped)"
+    return Seen(State.FAILED if unit.state is State.RUNNING else State.UNKNOWN, why)
 
 
 async def _with_words(why: str, watch: Watch) -> str:

@@ -20,6 +20,7 @@ from .bus import BusError
 from .down import DOWN, bring_down, left_in, state_words
 from .lastwords import last_words, with_words
 from .manager import Manager, Properties, Watch
+from .needs import lacking
 from .sentences import not_loadable, why_down, why_skipped
 from .units import UnitFiles, refusal
 
@@ -79,6 +80,7 @@ class SystemdDriver:
             return f"systemd cannot be asked about {unit}: {error}"
         for member, properties in found.items():
             why = refusal(member) or not_loadable(member, properties) or self._unsecured(member, properties)
+            why = why or await lacking(member, properties)
             if why is not None:
                 return why
         return None

@@ -159,7 +159,7 @@ class Hands:
             case CreateLease():
                 session = action.session
                 lease = leases.new(action.host, session.text, session.seq) if session else leases.new(action.host)
-                await self._create(api, HOST_LEASES, lease, leases.NAMESPACE)
+                await self._create(api, HOST_LEASES, lease.sealed_() if action.sealed else lease, leases.NAMESPACE)
             case SealLease():
                 assert not action.lease.sealed, f"{action.lease.host}: its lease is sealed already"
                 await self._replace(api, HOST_LEASES, action.lease.sealed_())

@@ -43,8 +43,6 @@ ALL_KINDS: Final[tuple[Kind[Any], ...]] = (*OWN_KINDS, HOST_LEASES)
 
 # Late events of the dead arrive within seconds; ten thousand deletions are more than happen in that time.
 _REMEMBERED_DEAD: Final = 10_000
-# The fencing budget counts an hour.
-_BUDGET_WINDOW_S: Final = 3600.0
 
 Model = HAService | HAInstance | Host | HostAssignment | FenceRequest | ResourceClaim | HostLease
 
@@ -102,13 +100,7 @@ class Mirror:
         """The world as of now, for one plan. It is the picture itself: the planner only reads it, before the next await."""
         self._tick()
         self.world.wall = self._wall()
-        old = [
-            name
-            for name, at_s in self.world.fenced_s.items()
-            if name not in self.world.requests and self.world.now_s - at_s > _BUDGET_WINDOW_S
-        ]
-        for name in old:
-            del self.world.fenced_s[name]
+        self.world.forget_old_fences()
         self.touched = set()
         return self.world
 
@@ -266,7 +258,7 @@ class Mirror:
                 return soon
             case Host():
                 soon = told_soon(world.hosts.get(obj.key), obj)
-                world.hosts[obj.key] = obj
+                world.put_host(obj)
                 return soon
             case ResourceClaim():
                 world.claims[obj.key] = obj
@@ -294,9 +286,10 @@ class Mirror:
             world.drop_service(key)
         elif kind is HOST_ASSIGNMENTS:
             world.drop_assignment(key)
+        elif kind is HOSTS:
+            world.drop_host(key)
         else:
             shelves: Mapping[str, dict[str, Any]] = {
-                "Host": world.hosts,
                 "ResourceClaim": world.claims,
                 "Lease": world.leases,
             }

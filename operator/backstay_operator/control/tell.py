@@ -50,6 +50,9 @@ def tell(action: Action, result: Result, uid_of: UidOf) -> Said | None:
 def _trouble(action: Action, uid_of: UidOf) -> Said | None:
     """What has begun to be amiss by this status: whoever is told by Events alone learns what is missing, too."""
     match action:
+        case WriteServiceStatus() if acts := _acts(action):
+            about = subject_of(action)
+            return Said(about, uid_of(about), "Normal", "ByAdmin", type(action).__name__, acts)
         case WriteServiceStatus() if not any(each.epoch for each in action.status.instances):
             return None  # it has never run: what it still waits for is no loss
         case WriteServiceStatus():
@@ -66,6 +69,12 @@ def _trouble(action: Action, uid_of: UidOf) -> Said | None:
         return None
     about = subject_of(action)
     return Said(about, uid_of(about), "Warning", now.reason, type(action).__name__, now.message)
+
+
+def _acts(action: WriteServiceStatus) -> str:
+    """What somebody has done to it on the host itself since the status before."""
+    known = {one.by_admin for one in action.before.status.instances}
+    return next((one.by_admin for one in action.status.instances if one.by_admin and one.by_admin not in known), "")
 
 
 def _found(conditions: Sequence[Condition], kind: str) -> Condition | None:

@@ -57,6 +57,8 @@ class CreateLease:
     why: str
     session: SessionRef | None = None
     """It holds something: should it be dead, its silence is heard only if the Lease is its own."""
+    sealed: bool = False
+    """It was sealed before somebody deleted it."""
 
 
 @dataclass(frozen=True)

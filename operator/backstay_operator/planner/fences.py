@@ -6,32 +6,34 @@ guard is asked, which knows all hosts; its refusals are sentences that users see
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from backstay_api.lease import HostLease
-from backstay_api.models import FenceRequest, HAInstance, Host
+from backstay_api.models import FenceRequest, HAInstance
 from backstay_api.models.fencing import FenceRequestSpec
 from backstay_api.models.instance import Grant, SessionRef
 from backstay_api.texts import clip
 
 from . import sessions
 from .actions import Action, DeleteFence, RequestFence, SealLease, UpdateFence
+from .budget import Budget, draw_up, is_told
 from .evidence import Missing, closed, confirmation, is_disproved, request_for, request_name
 from .liveness import (
-    BUDGET_PERIOD_S,
     Liveness,
     Storm,
     age_s,
+    has_device,
     held,
     holds_exclusively,
+    is_hands_off,
     of_host,
-    spent_budget,
     storm,
     trusts_itself,
 )
-from .world import World
+from .takeover import why_left_alone
+from .world import BUDGET_PERIOD_S, World
 
 Want = Literal["Observe", "Off", "Withdrawn"]
 
@@ -41,21 +43,21 @@ class Guard:
     """What must be known of all hosts before one is sealed or fenced; worked out once a round."""
 
     storm: Storm
-    spent: frozenset[str]
-    """Hosts that have used up a place in the hourly budget."""
-    within_budget: frozenset[str]
-    """Hosts that are lost now and for which the budget still has a place."""
+    left_alone: Mapping[str, str]
+    """Lost hosts whose end would help nobody now, each with a sentence."""
+    budget: Budget
 
 
 def guard(world: World) -> Guard:
     """Look at all hosts."""
-    lost, spent = storm(world), spent_budget(world)
+    lost = [host for host in world.leases if _wants_fencing(world, host)]
+    left_alone = {host: why_left_alone(world, host, world.leases[host].lease.holder) for host in lost}
+    left_alone = {host: why for host, why in left_alone.items() if why}
     waiting = sorted(
-        (host for host in world.leases if _wants_fencing(world, host)), key=lambda h: _longest_first(world, h)
+        (host for host in lost if host not in left_alone and not _is_ordered(world, host)),
+        key=lambda host: _longest_first(world, host),
     )
-    room = max(0, world.settings.fence_budget - len(spent))
-    new = [host for host in waiting if host not in spent]
-    return Guard(lost, spent, frozenset(new[:room]) | (spent & frozenset(waiting)))
+    return Guard(storm(world, left_alone), left_alone, draw_up(world, waiting))
 
 
 def held_back(world: World, guard: Guard, host: str) -> str | None:
@@ -63,34 +65,29 @@ def held_back(world: World, guard: Guard, host: str) -> str | None:
     request = _present_request(world, host)
     if confirmation(world, request) is not None:
         return None
-    known = world.hosts.get(host)
-    if _is_hands_off(known):
+    if is_hands_off(world, host):
         return f"{host} is in maintenance (HandsOff): nobody is fenced"
     if _is_read_off(request):
         return None
-    if known is None or not known.spec.fencing.levels:
+    if not has_device(world, host):
         return f"{host} has no fencing device, so sealing it would prove nothing"
-    return _too_many(world, guard, host)
+    return _not_now(guard, host)
 
 
 def guards_refusal(world: World, guard: Guard, host: str) -> str:
     """What the guard alone holds against fencing this lost host now; empty if it is not the guard."""
     request = _present_request(world, host)
-    is_exempt = _is_read_off(request) or confirmation(world, request) is not None
-    is_asked = of_host(world, host) in (Liveness.SILENT, Liveness.SEALED) and _has_device(world.hosts.get(host))
-    return (_too_many(world, guard, host) or "") if is_asked and not is_exempt else ""
+    is_exempt = _is_read_off(request) or confirmation(world, request) is not None or _is_ordered(world, host)
+    is_asked = of_host(world, host) in (Liveness.SILENT, Liveness.SEALED) and has_device(world, host)
+    return (_not_now(guard, host) or "") if is_asked and not is_exempt and not is_hands_off(world, host) else ""
 
 
-def _too_many(world: World, guard: Guard, host: str) -> str | None:
+def _not_now(guard: Guard, host: str) -> str | None:
+    if host in guard.left_alone:
+        return guard.left_alone[host]
     if guard.storm.is_frozen:
         return guard.storm.why
-    if host not in guard.within_budget:
-        return (
-            f"the budget of {world.settings.fence_budget} fenced hosts an hour is used up"
-            f" ({', '.join(sorted(guard.spent)) or 'it is 0'}); wait, or make sure that {host} is powered off"
-            f" and say so: `backstay fence {host} --confirm`"
-        )
-    return None
+    return guard.budget.refused.get(host)
 
 
 def fence_actions(world: World, guard: Guard, host: str) -> list[Action]:
@@ -130,7 +127,7 @@ def _disproved(world: World, host: str) -> list[Action]:
 
 
 def _observe(world: World, host: str, why: str) -> list[Action]:
-    if _is_hands_off(world.hosts.get(host)):
+    if is_hands_off(world, host):
         return []
     return _want(world, host, "Observe", why)
 
@@ -159,9 +156,9 @@ def _cut_off(world: World, guard: Guard, host: str, lease: HostLease) -> list[Ac
     assert lease.sealed, f"{host}: no Off for an unsealed session"
     if not _proof_is_missing(world, host, lease.holder):
         return []
-    if held_back(world, guard, host) is None and _has_device(world.hosts.get(host)):
+    if held_back(world, guard, host) is None and has_device(world, host):
         return _want(world, host, "Off", f"{host} was silent; its session is sealed and must be proven to be over")
-    if _is_hands_off(world.hosts.get(host)):
+    if is_hands_off(world, host):
         return _take_back(world, host, f"{host} is in maintenance (HandsOff)")
     request = _present_request(world, host)
     # What has been ordered stays ordered when the guard closes behind it; a new order waits, and reads go on.
@@ -236,13 +233,29 @@ def _past_actions(world: World, host: str) -> list[Action]:
 def _why_nobody_needs(world: World, request: FenceRequest) -> str | None:
     """Evidence is stored in the instances by now; the fencer still needs the request to power the host on again."""
     host, session = request.spec.host, sessions.published(world, request.spec.host)
-    if host not in world.hosts and ("Host", host) not in world.unreadable:
-        return f"{host} has been removed"
+    if not is_told(world, request):
+        return None  # that it was fenced must not be forgotten with it
     if session is not None and session.seq > request.spec.session.seq:
         return f"{host} has returned with session {session.seq}"
+    if owes_on(world, request):
+        return None
+    known = world.hosts.get(host)
+    if known is None and ("Host", host) not in world.unreadable:
+        return f"{host} has been removed"
+    if known is not None and known.metadata.deletion_timestamp is not None and not held(world, host):
+        return f"{host} is being removed, and need not be switched on"
     if request.status.powered_on and world.now_s - world.fenced_s.get(request.key, world.now_s) >= BUDGET_PERIOD_S:
         return f"{host} was powered on again more than an hour ago"
     return None
+
+
+def owes_on(world: World, request: FenceRequest) -> bool:
+    """Whether a host that we have switched off, or are about to, is still to be switched on again by this request."""
+    known = world.hosts.get(request.spec.host)
+    stays_off = request.spec.after != "On" or (known is not None and known.spec.fencing.after != "On")
+    if stays_off or request.status.powered_on or request.spec.want == "Withdrawn":
+        return False
+    return any(attempt.action == "off" and attempt.ours for attempt in request.status.attempts)
 
 
 # --- small questions -------------------------------------------------------------------------------------------------
@@ -285,9 +298,7 @@ def _is_read_off(request: FenceRequest | None) -> bool:
     return request is not None and request.status.power == "Off" and request.spec.want != "Withdrawn"
 
 
-def _is_hands_off(host: Host | None) -> bool:
-    return host is not None and host.spec.maintenance is not None and host.spec.maintenance.mode == "HandsOff"
-
-
-def _has_device(host: Host | None) -> bool:
-    return host is not None and bool(host.spec.fencing.levels)
+def _is_ordered(world: World, host: str) -> bool:
+    """An `Off` has been ordered for the present session: its place in the budget is taken."""
+    request = _present_request(world, host)
+    return request is not None and request.spec.want == "Off"

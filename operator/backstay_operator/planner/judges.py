@@ -16,7 +16,7 @@ from backstay_api.models.assignment import HostAssignmentStatus, InstanceReport
 
 from .fitting import no_room
 from .holdings import contested
-from .liveness import Liveness, age_s, of_host
+from .liveness import Liveness, age_s, of_host, shutting_down
 from .sessions import live, published
 from .words import first_words, roughly
 from .world import World
@@ -116,7 +116,7 @@ def _facts(world: World, host: Host, said: HostAssignment | None) -> HostFacts:
         says=says,
         asked=frozenset(said.spec.standbys) if said else frozenset(),
         leaving=leaving,
-        closed=leaving or _closed(host),
+        closed=leaving or _closed(host) or _going_down(world, name),
         speechless=speechless,
         lost=None if speechless and speechless.rule == "Late" else speechless,
         services=len(world.held_by.get(name, ())),
@@ -141,6 +141,12 @@ def _closed(host: Host) -> Rejected | None:
             "Maintenance", f"is in HandsOff maintenance{_because(maintenance.reason)}", "are in HandsOff maintenance"
         )
     return None
+
+
+def _going_down(world: World, name: str) -> Rejected | None:
+    """Its agent has said that the machine shuts down: what runs there is being stopped, and nothing comes there any more."""
+    how = shutting_down(world, name)
+    return Rejected("ShuttingDown", f"is shutting down{_because(how)}", "are shutting down") if how else None
 
 
 def _because(reason: str) -> str:
@@ -210,7 +216,7 @@ def is_wished(ask: Question, facts: HostFacts) -> Rejected | None:
 
 
 def is_open(ask: Question, facts: HostFacts) -> Rejected | None:
-    """Neither removed nor drained; and, for what is not there already, neither cordoned nor in other hands."""
+    """Neither removed nor drained; and, for what is not there already, neither cordoned, in other hands nor shutting down."""
     return facts.leaving if facts.name == ask.holder else facts.closed
 
 
@@ -268,8 +274,8 @@ def recent_failures(ask: Question, facts: HostFacts) -> list[Failure]:
 def failed_report(service: HAService, instance: HAInstance | None, says: HostAssignmentStatus) -> InstanceReport | None:
     """What a host says of the latest epoch, if that is: I could not start the present manifest."""
     report = says.instances.get(instance.uid) if instance else None
-    if report is None or instance is None or report.phase != "Failed":
-        return None
+    if report is None or instance is None or report.phase != "Failed" or says.hands_off:
+        return None  # with hands off, what an admin stops or breaks is his own affair
     return report if (report.epoch, report.revision) == (instance.spec.epoch, service.metadata.generation) else None
 
 

@@ -6,16 +6,17 @@ suspected. Then it doubts what it sees: many hosts that fall silent together are
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from backstay_api.promise import Silence, judge_silence, silent_after_s, suspect_after_s
+from backstay_api.promise import FENCE_TEST_EVERY_S, Silence, judge_silence, silent_after_s, suspect_after_s
 
-from .world import LeaseSeen, World
+from .world import BUDGET_PERIOD_S, LeaseSeen, World
 
-BUDGET_PERIOD_S: Final = 3600.0
+FENCER_SILENT_S: Final = 2 * FENCE_TEST_EVERY_S
+"""A fencer that has not told of a test for two of its periods may be dead."""
 _A_MOMENT_S: Final = 0.001
 
 
@@ -79,10 +80,11 @@ class Storm:
 
     lost: frozenset[str]
     hosts: int
+    """How many lived when it began: their Leases were held and quiet. Objects of machines that are long gone are no majority."""
 
     @property
     def is_frozen(self) -> bool:
-        """More than one, and not fewer than half of all."""
+        """More than one, and not fewer than half of those that lived."""
         return len(self.lost) > 1 and 2 * len(self.lost) >= self.hosts
 
     @property
@@ -94,31 +96,51 @@ class Storm:
         )
 
 
-def storm(world: World) -> Storm:
-    """The storm guard's view of all hosts, worked out once a round."""
-    return Storm(frozenset(host for host in world.leases if _counts_as_lost(world, host)), len(world.hosts))
+def storm(world: World, left_alone: Container[str] = ()) -> Storm:
+    """The storm guard's view of all hosts, worked out once a round. `left_alone`: nobody would gain if they were cut off."""
+    lost = frozenset(host for host in world.leases if _counts_as_lost(world, host, left_alone))
+    living = {host for host in world.leases if of_host(world, host) in (Liveness.QUIET, Liveness.UNSURE)}
+    return Storm(lost, len(living | lost))
 
 
-def _counts_as_lost(world: World, host: str) -> bool:
+def _counts_as_lost(world: World, host: str, left_alone: Container[str]) -> bool:
     seen = world.leases[host]
     state = of_host(world, host)
     if state is Liveness.SEALED:
         since_s = seen.sealed_seen_s if seen.sealed_seen_s is not None else seen.first_seen_s
         return world.now_s - since_s < world.settings.storm_window_s
-    if not state.is_late:
+    if not state.is_late or (shutting_down(world, host) and not holds_exclusively(world, host, seen.lease.holder)):
         return False
     # What the guard held back stays in the count however long it lasts: a network that stays broken is no less broken
     # after a minute. What would not be fenced anyway leaves it, or one machine in repair would block everybody for ever.
     late_s = age_s(world, seen) - suspect_after_s(seen.lease.contract)
-    return late_s < world.settings.storm_window_s or _would_be_fenced(world, host, seen.lease.holder)
+    would_be_fenced = host not in left_alone and _would_be_fenced(world, host, seen.lease.holder)
+    return late_s < world.settings.storm_window_s or would_be_fenced
+
+
+def shutting_down(world: World, host: str) -> str:
+    """What the session that holds the host's Lease has said of its machine's shutdown; empty if it has said nothing."""
+    said, seen = world.assignments.get(host), world.leases.get(host)
+    session = said.status.session if said else None
+    if said is None or session is None or seen is None or seen.lease.holder != session.ref.text:
+        return ""
+    return said.status.shutting_down
+
+
+def is_hands_off(world: World, host: str) -> bool:
+    """Whether the host is in the mode of maintenance in which nothing there is touched."""
+    known = world.hosts.get(host)
+    return known is not None and known.spec.maintenance is not None and known.spec.maintenance.mode == "HandsOff"
+
+
+def has_device(world: World, host: str) -> bool:
+    """Whether anything but a person could prove that it is off."""
+    known = world.hosts.get(host)
+    return known is not None and bool(known.spec.fencing.levels)
 
 
 def _would_be_fenced(world: World, host: str, holder: str) -> bool:
-    known = world.hosts.get(host)
-    if known is None or not known.spec.fencing.levels:
-        return False
-    is_hands_off = known.spec.maintenance is not None and known.spec.maintenance.mode == "HandsOff"
-    return not is_hands_off and holds_exclusively(world, host, holder)
+    return has_device(world, host) and not is_hands_off(world, host) and holds_exclusively(world, host, holder)
 
 
 def holds_exclusively(world: World, host: str, session_text: str) -> bool:
@@ -134,25 +156,12 @@ def held(world: World, host: str) -> list[str]:
     return sorted(world.held_by.get(host, ()))
 
 
-def spent_budget(world: World) -> frozenset[str]:
-    """Hosts that were cut off by a device within the last hour without a person's word."""
-    return frozenset(_host_of(world, name) for name, at_s in world.fenced_s.items() if _counts(world, name, at_s))
+# --- the fencer ------------------------------------------------------------------------------------------------------
 
 
-def _counts(world: World, name: str, at_s: float) -> bool:
-    if world.now_s - at_s >= BUDGET_PERIOD_S:
-        return False
-    request = world.requests.get(name)
-    if request is None:
-        return True
-    was_off_anyway = request.status.evidence is not None and not any(a.action == "off" for a in request.status.attempts)
-    return request.spec.confirm is None and not was_off_anyway
-
-
-def _host_of(world: World, request_name: str) -> str:
-    # A request that is gone has left only its name: `<host>-<hash of σ>`.
-    request = world.requests.get(request_name)
-    return request.spec.host if request is not None else request_name.rpartition("-")[0]
+def untested_s(world: World, host: str) -> float:
+    """For how long the fencer has not said that it tested the host's fence path, while we could have heard it."""
+    return world.now_s - max(world.checked_s.get(host, world.now_s), world.own_path.recovered_s)
 
 
 # --- when to look again ----------------------------------------------------------------------------------------------
@@ -182,3 +191,7 @@ def _thresholds_s(world: World) -> Iterator[float]:
             yield start_s + suspect_after_s(contract) + window_s
     for at_s in world.fenced_s.values():
         yield at_s + BUDGET_PERIOD_S
+        for times in range(4):
+            yield at_s + world.settings.fence_again_s * 2.0**times
+    for checked_s in world.checked_s.values():
+        yield max(checked_s, own.recovered_s) + FENCER_SILENT_S

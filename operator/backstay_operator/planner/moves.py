@@ -144,6 +144,8 @@ def _failed(world: World, service: HAService, instance: HAInstance, holder: str)
 
 def _better(world: World, service: HAService, instance: HAInstance, holder: str) -> Move | Stay | None:
     better = better_host(world, service, instance)
+    if isinstance(better, NoHost):
+        return Stay(better.why, better.look_again_s)
     return Move(better.host, better.why) if better is not None else None
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from backstay_api.models import HAInstance, HAService, HostAssignment
+from backstay_api.models import HAInstance, HAService, Host, HostAssignment
 from backstay_api.models.assignment import HostAssignmentSpec, InstanceOrder, StandbyOrder
 from backstay_api.texts import clip
 
@@ -42,6 +42,14 @@ class Wanted:
     """UIDs of those that wait for this host's answer before they may run at all: they are asked first."""
     named: frozenset[str] = frozenset()
     """Units that services name, wherever they may run: one that waits for our word here is not given back meanwhile."""
+
+
+def _hands_off(host: Host) -> str:
+    """What the agent is told of the maintenance in which nothing on it is touched; empty: there is none."""
+    maintenance = host.spec.maintenance
+    if maintenance is None or maintenance.mode != "HandsOff":
+        return ""
+    return clip(f"HandsOff: {maintenance.reason}") if maintenance.reason else "HandsOff"
 
 
 def merge_forward(
@@ -139,6 +147,7 @@ def assign(world: World, host: str, wanted: Wanted) -> Assign | None:
             "instances": {**wanted.instances, **left.downs},
             "standbys": dict(wanted.standbys),
             "secured": sorted(_secured(assignment, wanted)),
+            "hands_off": _hands_off(known) if known else stored.hands_off,
         }
     )
     merged = merge_forward(stored, spec, left.over)
@@ -198,6 +207,7 @@ def _is_same(stored: HostAssignmentSpec, merged: HostAssignmentSpec) -> bool:
     return (
         stored.heartbeat == merged.heartbeat
         and stored.secured == merged.secured
+        and stored.hands_off == merged.hands_off
         and stored.instances.keys() == merged.instances.keys()
         and stored.standbys.keys() == merged.standbys.keys()
         and all(merged.instances[uid] is entry for uid, entry in stored.instances.items())

@@ -12,6 +12,7 @@ from typing import Final
 
 from backstay_api.models import HAInstance, HAService
 
+from .budget import unstable
 from .holdings import contested
 from .judges import (
     ASKABLE,
@@ -133,8 +134,8 @@ def standbys(world: World, service: HAService, instance: HAInstance | None) -> t
     return tuple((best + unwilling)[:MOST_ASKED])
 
 
-def better_host(world: World, service: HAService, instance: HAInstance) -> Placed | None:
-    """With `failback: Always`, a host that is preferred to the present one by more than the stickiness."""
+def better_host(world: World, service: HAService, instance: HAInstance) -> Placed | NoHost | None:
+    """With `failback: Always`, a host that is preferred to the present one by more than the stickiness; or why it must wait."""
     holder = instance.spec.grant.host if instance.spec.grant else None
     if service.spec.placement.failback != "Always" or holder is None or holder not in world.hosts:
         return None
@@ -148,6 +149,10 @@ def better_host(world: World, service: HAService, instance: HAInstance) -> Place
     if there <= here + stickiness:
         return None
     why = f"{placed.host} is preferred by {there}, {holder} by {here}: more than the stickiness of {stickiness} apart"
+    wait_s = unstable(world, placed.host)
+    if wait_s is not None:
+        said = f"{why}; but it was fenced lately, and is moved back to only when it has been stable for some minutes"
+        return NoHost(said, placed.verdicts, world.now_s + wait_s)
     return Placed(placed.host, why, placed.verdicts)
 
 

@@ -41,7 +41,7 @@ from .actions import (
     WriteServiceStatus,
 )
 from .evidence import Missing, closed
-from .fences import fence_actions, guards_refusal
+from .fences import fence_actions, guards_refusal, owes_on
 from .host_status import host_status
 from .instances import Course
 from .liveness import Liveness, held, next_look_s, of_host
@@ -234,7 +234,8 @@ def plan_host(round_: Round, name: str, wanted: Wanted) -> list[Action]:
     if orders is not None:
         actions.append(orders)
     is_needed = bool(wanted.standbys) or bool(wanted.instances) or bool(held(world, name))
-    actions += removal.host_finalizer(world, name, is_needed=is_needed)
+    if not any(owes_on(world, world.requests[request]) for request in world.requests_of.get(name, ())):
+        actions += removal.host_finalizer(world, name, is_needed=is_needed)
     host = world.hosts.get(name)
     patch = host_status(world, host, missing=_host_misses(round_, name)) if host is not None else None
     if host is not None and patch is not None:

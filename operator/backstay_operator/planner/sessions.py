@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from backstay_api.models import HostAssignment
 from backstay_api.models.assignment import AgentSession
+from backstay_api.models.instance import SessionRef
 
 from .actions import Action, CreateLease, ReopenLease
 from .liveness import Liveness, held, of_host
@@ -43,11 +44,24 @@ def lease_actions(world: World, host: str) -> list[Action]:
 
 
 def _new_lease(world: World, host: str) -> CreateLease:
+    """A Lease that is not there, as it has to be: unsealed for whoever opens a session, or sealed again."""
     grants = [world.instances[key].spec.grant for key in held(world, host)]
     last = max((grant.session for grant in grants if grant is not None), key=lambda one: one.seq, default=None)
+    sealed = _was_sealed(world, host)
+    if sealed is not None and (last is None or sealed.seq >= last.seq):
+        return CreateLease(
+            host, f"the Lease of {host} was sealed when somebody deleted it: a seal is never undone", sealed, True
+        )
     if last is None:
         return CreateLease(host, f"{host} has no Lease to renew")
     return CreateLease(host, f"{host} holds a service and has no Lease by which its silence could be heard", last)
+
+
+def _was_sealed(world: World, host: str) -> SessionRef | None:
+    """The latest session of the host that was sealed, as its FenceRequest shows: `Off` and evidence come after the seal only."""
+    requests = (world.requests[name] for name in world.requests_of.get(host, ()))
+    over = [one.spec.session for one in requests if one.spec.want == "Off" or one.status.evidence is not None]
+    return max(over, key=lambda one: one.seq, default=None)
 
 
 def _is_wanted(world: World, host: str) -> bool:

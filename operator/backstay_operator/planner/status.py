@@ -24,8 +24,9 @@ from backstay_api.models.service import (
 from . import placement
 from .acceptance import Acceptance, Accepted, Refused, accept
 from .conditions import Finding, settled
-from .host_status import host_status
+from .host_status import fencing_ready, host_status
 from .judges import COULD_TAKE_OVER, NOT_ASKED, Filter, Question, Rejected, facts_of, failed_report
+from .liveness import is_hands_off
 from .placement import NoHost, Placed
 from .words import clipped, elapsed_s, first_words, listed
 from .world import World
@@ -145,6 +146,8 @@ def _with_holder(view: _View) -> tuple[str, str]:
     report, order, host = view.report, view.order, view.holder
     if report is None:
         return "Starting", f"Granted to {host}, which has not answered yet"
+    if is_hands_off(view.world, host) and report.phase in ("Stopped", "Failed"):
+        return "Stopped", _joined(f"Stopped on {host}{_told(report)}", view.missing or _untouched(host))
     if report.phase == "Stuck":
         return "Failed", _joined(f"{host} cannot prove that it is down: {first_words(report.why)}", view.missing)
     if order is not None and order.want == "Down":
@@ -155,7 +158,16 @@ def _with_holder(view: _View) -> tuple[str, str]:
         return "Running", _joined(f"Runs on {host}{_not_well(report)}{_because(view)}", view.missing)
     doing = {"Starting": "Starting", "Stopping": "Stopping", "Stopped": "Not started yet"}[report.phase]
     state = "Stopping" if report.phase == "Stopping" else "Starting"
-    return state, f"{doing} on {host}{f': {first_words(report.why)}' if report.why else ''}"
+    return state, f"{doing} on {host}{_told(report)}"
+
+
+def _told(report: InstanceReport) -> str:
+    said = first_words(report.by_admin or report.why)
+    return f": {said}" if said else ""
+
+
+def _untouched(host: str) -> str:
+    return f"{host} is in maintenance (HandsOff): nothing there is touched"
 
 
 def _after_failure(view: _View, report: InstanceReport) -> tuple[str, str]:
@@ -182,6 +194,8 @@ def _why_lost(view: _View) -> str:
 
 
 def _nowhere(view: _View) -> str:
+    if is_hands_off(view.world, view.holder):
+        return _untouched(view.holder)
     answer = placement.place(view.world, view.service, view.instance, away_from=[view.holder])
     return answer.why if isinstance(answer, NoHost) else f"moves to {answer.host}"
 
@@ -246,6 +260,8 @@ def _degraded(view: _View) -> Finding:
         return Finding("Degraded", True, "ManifestRefused", why)
     if view.state in ("Failed", "Recovering", "Waiting"):
         return Finding("Degraded", True, view.state, view.why)
+    if view.state == "Stopped" and view.grant and view.shall_run:
+        return Finding("Degraded", True, "HandsOff", view.why)
     if report is not None and view.state == "Running" and not view.is_well:
         return Finding("Degraded", True, "NotWorking", view.why)
     if view.missing and view.state == "Running":
@@ -276,8 +292,11 @@ def _survives(view: _View, standby: Finding) -> Finding:
     if not standby.is_true:
         return Finding("SurvivesHostLoss", False, "NoStandby", standby.message)
     host = view.world.hosts.get(view.holder)
-    fencing = host.status.fencing if host else None
     exclusive = view.instance.spec.exclusive if view.instance else view.service.exclusive
+    fencing, finding = (host.status.fencing, fencing_ready(view.world, host)) if host else (None, None)
+    if exclusive and finding and finding.reason == "FencerSilent":
+        said = f"Nobody knows whether {view.holder} could be fenced: {finding.message}"
+        return Finding("SurvivesHostLoss", None, "FencerSilent", said)
     if exclusive and not (fencing and fencing.ready):
         why = first_words(fencing.message) if fencing and fencing.message else "no fencing device is known to work"
         said = f"{view.holder} could not be fenced ({why}): if it fell silent, a person would have to confirm that it is off"
@@ -320,6 +339,7 @@ def _summary(view: _View) -> InstanceSummary:
         epoch=view.instance.spec.epoch if view.instance else 0,
         since=before.since if is_same else _since_without_instance(view),
         why=view.why,
+        by_admin=first_words(view.report.by_admin) if view.report else "",
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from backstay_api.lease import HostLease
 from backstay_api.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
@@ -18,6 +18,9 @@ from backstay_api.object_kinds import Unreadable
 from .claims import address_or_nothing, things
 
 T = TypeVar("T")
+
+BUDGET_PERIOD_S: Final = 3600.0
+"""For how long a fence counts."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,9 @@ class Settings:
     storm_window_s: float = 60.0
     """Within this time at most one host, or fewer than half of all, is sealed or fenced."""
     fence_budget: int = 3
-    """Hosts an hour that may be fenced without a person."""
+    """Fences an hour without a person. The last is kept for a host that was not fenced in that hour."""
+    fence_again_s: float = 300.0
+    """A host that was fenced is left alone, and not moved back to, for so long after that; twice as long after each further time."""
     trust_again_s: float = 10.0
     """After our own trouble nobody is suspected for this long, unless more than half of the hosts have renewed."""
     start_failure_memory_s: float = 600.0
@@ -85,7 +90,9 @@ class World:
     claims: dict[str, ResourceClaim] = field(default_factory=dict)
 
     fenced_s: dict[str, float] = field(default_factory=dict)
-    """By FenceRequest: our own clock when we first saw it want Off (for the budget)."""
+    """By FenceRequest: our own clock when we first saw it want Off, or read of it in a Host's status (for the budget)."""
+    checked_s: dict[str, float] = field(default_factory=dict)
+    """By host: our own clock when we saw that the fencer has tested its fence path. Its own time is for people."""
 
     confirmed_s: dict[str, float] = field(default_factory=dict)
     """By FenceRequest: our own clock when we first saw a person's confirmation in it."""
@@ -139,6 +146,20 @@ class World:
         if old is not None:
             self._forget_things(old)
             self._forget_failures(old.uid)
+
+    def put_host(self, host: Host) -> None:
+        """Take a newer version of a host."""
+        old = self.hosts.get(host.key)
+        self.hosts[host.key] = host
+        if old is None or old.uid != host.uid or _checked_at(old) != _checked_at(host):
+            self.checked_s[host.key] = self.now_s
+        for fence in host.status.fences:
+            self.fenced_s.setdefault(fence.request, self.now_s)
+
+    def drop_host(self, key: str) -> None:
+        """Forget a host that is gone. When it was fenced stays for as long as that counts."""
+        self.hosts.pop(key, None)
+        self.checked_s.pop(key, None)
 
     def put_assignment(self, assignment: HostAssignment) -> None:
         """Take a newer version of what a host shall do and says."""
@@ -201,6 +222,17 @@ class World:
         self.confirmed_s.pop(key, None)
         if old is not None:
             self.requests_of[old.spec.host].discard(key)
+
+    def forget_old_fences(self) -> None:
+        """Those that neither count nor stand anywhere any more: what stands in a status would be taken for news again."""
+        told = {fence.request for host in self.hosts.values() for fence in host.status.fences} | self.requests.keys()
+        for name in [name for name, at_s in self.fenced_s.items() if self.now_s - at_s > BUDGET_PERIOD_S]:
+            if name not in told:
+                del self.fenced_s[name]
+
+
+def _checked_at(host: Host) -> str | None:
+    return host.status.fencing.checked_at if host.status.fencing else None
 
 
 def _discard(index: dict[str, set[str]], names: Iterable[str], key: str) -> None:

@@ -1,0 +1,162 @@
+"""Examines the resources of each standby: could they be started here, does something of them run here already, and why (not).
+
+One that does not answer stands in nobody's way: the others are told of, and it is not ready for as long as it is silent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final
+
+from backstay_api.plain import RenderedResource, StandbyOrder, StandbyReport
+from backstay_api.texts import clip
+
+from .drivers.base import Driver, Seen, StartFailed, State, StopFailed
+from .needs import Needs
+from .work import end_tasks
+
+PATIENCE_S: Final = 5.0
+"""Until what is still being examined counts as not ready. It is examined to its end all the same."""
+DOWN: Final = (State.STOPPED, State.FAILED)
+
+log = logging.getLogger(__name__)
+
+Ours = Sequence[RenderedResource]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found about one resource."""
+
+    whys: tuple[str, ...] = ()
+    active: str = ""
+    """What of it runs here that we have not started; empty if nothing does."""
+
+
+class Examiner:
+    """Examinations under way, by UID of the HAInstance."""
+
+    def __init__(
+        self,
+        driver: Callable[[RenderedResource], Driver],
+        obstacle: Callable[[], str],
+        needs: Needs,
+        on_news: Callable[[], None],
+    ) -> None:
+        self._driver = driver
+        self._obstacle = obstacle
+        self._needs = needs
+        self._on_news = on_news
+        self._tasks: dict[str, tuple[StandbyOrder, Ours, asyncio.Task[StandbyReport]]] = {}
+        self._ears: dict[str, asyncio.Task[None]] = {}
+
+    async def round(self, orders: Mapping[str, StandbyOrder], ours: Mapping[str, Ours]) -> dict[str, StandbyReport]:
+        """Examine all of them, or go on with those that have not answered yet."""
+        await self._forget(orders, ours)
+        for uid, order in orders.items():
+            if uid not in self._tasks:
+                mine = tuple(ours.get(uid, ()))
+                task = asyncio.create_task(
+                    self._examine(uid, order, mine), name=f"examine {order.namespace}/{order.name}"
+                )
+                self._tasks[uid] = (order, mine, task)
+        if self._tasks:
+            await asyncio.wait([task for _, _, task in self._tasks.values()], timeout=PATIENCE_S)
+        return {uid: self._answer(uid, order) for uid, order in orders.items()}
+
+    async def end(self) -> None:
+        """Examine and listen no more."""
+        tasks = [task for _, _, task in self._tasks.values()]
+        self._tasks = {}
+        ears, self._ears = self._ears, {}
+        await end_tasks([*tasks, *ears.values()])
+
+    async def _forget(self, orders: Mapping[str, StandbyOrder], ours: Mapping[str, Ours]) -> None:
+        """What nobody asks for any more, or asks otherwise."""
+        old = [
+            uid
+            for uid, (order, mine, _) in self._tasks.items()
+            if orders.get(uid) != order or tuple(ours.get(uid, ())) != mine
+        ]
+        ears = [key for key in self._ears if key.partition("/")[0] not in orders or self._ears[key].done()]
+        await end_tasks([self._tasks.pop(uid)[2] for uid in old] + [self._ears.pop(key) for key in ears])
+
+    def _answer(self, uid: str, order: StandbyOrder) -> StandbyReport:
+        _order, _ours, task = self._tasks[uid]
+        if not task.done():
+            task.add_done_callback(lambda _: self._on_news())
+            why = f"it was not examined within {PATIENCE_S:g} s: something on this host does not answer"
+            # UNKNOWN counts as running.
+            return StandbyReport(ready=False, active=True, revision=order.revision, why=why)
+        del self._tasks[uid]
+        return task.result()
+
+    async def _examine(self, uid: str, order: StandbyOrder, ours: Ours) -> StandbyReport:
+        obstacle = self._obstacle()
+        whys = [obstacle] if obstacle else []
+        whys += await self._needs.of_host()
+        findings = [await self._find(resource, is_ours=resource in ours) for resource in order.resources]
+        for resource, found in zip(order.resources, findings, strict=True):
+            if found.active and f"{uid}/{resource.name}" not in self._ears:
+                self._ears[f"{uid}/{resource.name}"] = asyncio.create_task(self._until_down(resource))
+            whys += found.whys
+        active = [found.active for found in findings if found.active]
+        text = clip("; ".join(dict.fromkeys([*active, *whys])))
+        return StandbyReport(ready=not whys, active=bool(active), revision=order.revision, why=text)
+
+    async def _find(self, resource: RenderedResource, *, is_ours: bool) -> Finding:
+        try:
+            whys = await self._why_not(resource)
+            # Only when it cannot start by itself any more: what is down now stays down.
+            active = "" if is_ours else active_words(resource, await self._driver(resource).check(resource))
+            whys += await self._needs.of(resource, is_down=not is_ours and not active)
+        except Exception as error:
+            # Whatever it is, it is this resource's: the others are examined, and this host is not ready for it.
+            if not isinstance(error, StartFailed | StopFailed | OSError):
+                log.exception("not examined", extra={"resource": resource.name})
+            why = f"it could not be examined: {error or type(error).__name__}"
+            return Finding((f"{resource.name}: {why}",), "" if is_ours else f"{resource.name}: {why}")
+        named = tuple(f"{resource.name}: {why}" for why in whys)
+        return Finding(named, active and f"{resource.name}: {active}")
+
+    async def _why_not(self, resource: RenderedResource) -> list[str]:
+        driver = self._driver(resource)
+        try:
+            await driver.secure(resource)
+        except StartFailed as error:
+            return [str(error)]
+        why = await driver.not_ready(resource)
+        return [why] if why else []
+
+    async def _until_down(self, resource: RenderedResource) -> None:
+        """Somebody will stop it, as the status asks: that is heard, and not only seen at the next look."""
+        was_up = False
+        try:
+            changes: Any = self._driver(resource).changes(resource)
+            async with aclosing(changes):
+                async for seen in changes:
+                    if seen.state in DOWN:
+                        break
+                    was_up = True
+        except (StartFailed, StopFailed, OSError) as error:
+            log.debug("deaf", extra={"resource": resource.name, "why": str(error)})
+            return
+        if was_up:  # else it is for the next look to settle: nothing has changed
+            self._on_news()
+
+
+def active_words(resource: RenderedResource, seen: Seen) -> str:
+    """What of it runs here, and how it is stopped; empty if nothing does. UNKNOWN counts as running: the first epoch waits for it."""
+    if seen.state in DOWN:
+        return ""
+    said = seen.by_admin or seen.why
+    if resource.systemd is not None and seen.state is not State.UNKNOWN:
+        unit = resource.systemd.unit
+        return f"{said or f'{unit} is active'} and was not started by Backstay: systemctl stop {unit}"
+    if resource.command is not None and seen.state is State.RUNNING:
+        return f"it is up and was not started by Backstay: {' '.join(resource.command.stop)}"
+    return said or f"it is {seen.state.value.lower()}, and not by Backstay"
