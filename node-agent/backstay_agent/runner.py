@@ -46,8 +46,6 @@ class Runner:
         self._gave_up = self.record.gave_up
         self._epoch = self.record.epoch
         self._retry_at_s = 0.0
-        self._due_at_s: float | None = None
-        """When something is to be tried that it was too early for."""
         self._attempts = Attempts(self._senses)
         self._acts = Acts()
         self._restarting: list[RenderedResource] = []
@@ -113,15 +111,9 @@ class Runner:
             edited=edited and record.want == "Up",
             down=down,
             may_restart=self._attempts.may_restart(record),
-            try_due=edited or self._is_due(record, now_s),
+            try_due=edited or self._attempts.is_due(record, now_s),
             retry_due=now_s >= self._retry_at_s,
         )
-
-    def _is_due(self, record: Record, now_s: float) -> bool:
-        """Remembers when to look again: what falls due between this look and the wait must not be missed."""
-        due_s = self._attempts.due_at_s(record, now_s)
-        self._due_at_s = due_s if due_s > now_s else None
-        return self._due_at_s is None
 
     def _turn_to(self, record: Record) -> None:
         """A newer epoch: nothing of the one before is held against it."""
@@ -212,8 +204,8 @@ class Runner:
         clock = asyncio.get_running_loop()
         if self.phase is Phase.STUCK:
             clock.call_at(self._retry_at_s, self._wake.set)
-        elif self.phase in (Phase.STOPPED, Phase.RUNNING) and self._due_at_s is not None:
-            clock.call_at(self._due_at_s, self._wake.set)
+        elif self.phase in (Phase.STOPPED, Phase.RUNNING) and self._attempts.look_again_at_s is not None:
+            clock.call_at(self._attempts.look_again_at_s, self._wake.set)
         await self._wake.wait()
 
     async def _let_go(self) -> None:

@@ -4,8 +4,11 @@ import pytest
 
 from backstay_dev.theatre import Theatre
 from backstay_testing.cases import (
+    ALL,
     case,
+    holding,
     restarts,
+    until_ready,
 )
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
@@ -22,3 +25,48 @@ def test_29_a_check_that_prints_an_error_and_exits_with_0_is_a_good_one(theatre:
         host = theatre.lab[play.host]
         theatre.until(lambda: len(host.read_file("/run/case29").splitlines()) >= 4, "some checks")
         assert play.saw_nothing() and restarts(play, play.host) == 0
+
+
+LAZY = "#!/bin/sh\nsleep 4\nexec /bin/busybox httpd -f -p 8036 -h /srv\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "delay"),
+    [
+        pytest.param("case36", {"initialDelay": "10s"}, id="initialDelay"),
+        pytest.param("case36-bare", {}, id="no initialDelay"),
+    ],
+)
+def test_36_ready_and_the_address_come_after_the_first_good_answer(
+    theatre: Theatre, name: str, delay: dict[str, str]
+) -> None:
+    """Type=simple: systemd calls it active at once, and it listens four seconds later."""
+    probe = {
+        "name": "alive",
+        "httpGet": {"port": 8036, "path": "/lazy"},
+        "period": "500ms",
+        "timeout": "400ms",
+        **delay,
+    }
+    for host in theatre.lab.hosts.values():
+        host.write_file("/srv/lazy", "here\n")
+    unit = "[Service]\nExecStart=/usr/local/bin/{name}\n"
+    server = {"timeouts": {"start": "30s"}, "probes": [probe]}
+    with case(theatre, name, unit=unit, programs={f"/usr/local/bin/{name}": LAZY}, server=server, wait=False) as play:
+        early: list[str] = []
+
+        def ready() -> bool:
+            held, listening = holding(theatre, play.address), listens(theatre)
+            if held and not listening:
+                early.append(f"{held} held the address and nobody listened")
+            return play.condition("Ready").startswith("True")
+
+        theatre.until(ready, "Ready", also=lambda: play.condition("Ready"))
+        assert listens(theatre) == [play.host] and not early
+        assert play.epoch == 1 and restarts(play, play.host) == 0
+        until_ready(play, on=play.host)
+
+
+def listens(theatre: Theatre) -> list[str]:
+    """Hosts on which somebody listens on the port, by the kernel's table."""
+    return [name for name in ALL if theatre.lab[name].is_on and ":8036 " in theatre.lab[name].run("ss", "-ltnH")]
