@@ -4,13 +4,15 @@ import json
 
 import pytest
 
-from backstay_dev.theatre import Theatre
+from backstay_dev.shell import LabError
+from backstay_dev.theatre import Play, Theatre
 from backstay_testing.cases import (
     case,
     kill_main,
     labelled,
     running_on,
     unit_of,
+    until_ready,
 )
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
@@ -91,6 +93,39 @@ def left_of(theatre: Theatre, name: str) -> str:
         for line in theatre.lab.plane.kubectl("get", kind, "-A", "-o", "wide", "--no-headers").splitlines()
         if name in line
     )
+
+
+def test_24_a_name_that_is_too_long_is_refused_with_a_sentence_and_a_long_one_works(theatre: Theatre) -> None:
+    for host in theatre.lab.hosts.values():
+        host.install_unit("case24.service", unit_of("case24"))
+    longest, long = "a" * 253, "m" * 64
+    resources = {"resources": [{"name": "server", "systemd": {"unit": "case24.service"}}]}
+    try:
+        try:
+            theatre.apply(longest, resources)
+        except LabError as refusal:
+            assert ("name" in str(refusal) and "253" in str(refusal)) or "characters" in str(refusal)
+        else:
+            play = Play(longest, theatre, "")
+
+            def told() -> str:
+                return f"{play.condition('Accepted')}; {play.condition('Ready')}"
+
+            theatre.until(
+                lambda: (
+                    ("False" in play.condition("Accepted") and "name" in told())
+                    or play.condition("Ready").startswith("True")
+                ),
+                "it to run, or to be refused with a sentence",
+                also=told,
+                timeout_s=20,
+            )
+    finally:
+        theatre.take_off(longest)
+    with case(theatre, "case24-beside"):
+        theatre.apply(long, resources)
+        until_ready(Play(long, theatre, ""))
+        theatre.take_off(long)
 
 
 SLOW_START = (
