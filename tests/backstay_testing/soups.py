@@ -60,7 +60,15 @@ def wires(draw: Draw) -> dict[str, list[dict[str, Any]]]:
         soup["assignments"] += [draw(assignments(host))] if not draw(sometimes(8)) else []
         soup["leases"] += [draw(leases(host))] if not draw(sometimes(8)) else []
         soup["requests"] += [draw(requests(host, seq)) for seq in draw(mostly({USUAL_SEQ}, st.sets(seqs, max_size=2)))]
-    soup["claims"] = [{"of": s["metadata"]["uid"], "stranger": draw(sometimes(12))} for s in soup["services"]]
+    soup["claims"] = [
+        {
+            "of": s["metadata"]["uid"],
+            "stranger": draw(sometimes(12)),
+            "epoch": draw(mostly(3, st.integers(0, 3))),
+            "hosts": draw(mostly(list(HOSTS), st.lists(st.sampled_from(HOSTS), unique=True, min_size=1))),
+        }
+        for s in soup["services"]
+    ]
     return soup
 
 
@@ -243,6 +251,11 @@ def _request(raw: dict[str, Any]) -> FenceRequest:
 
 def _claims(world: World, raw: dict[str, Any]) -> list[ResourceClaim]:
     service = next(s for s in world.services.values() if s.uid == raw["of"])
-    owner = service.model_copy(update={"metadata": service.metadata.model_copy(update={"uid": "stranger"})})
-    claims = [key.claim_for(owner if raw["stranger"] else service, sorted(HOSTS)) for key in claim_keys(service)]
+    stranger = service.model_copy(update={"metadata": service.metadata.model_copy(update={"uid": "stranger"})})
+    instance = world.instances.get(f"{service.key}-0")
+    if instance is not None:
+        spec = instance.spec.model_copy(update={"epoch": raw["epoch"]})
+        instance = instance.model_copy(update={"spec": spec})
+    owner = stranger if raw["stranger"] else service
+    claims = [key.claim_for(owner, sorted(raw["hosts"]), instance) for key in claim_keys(service)]
     return [one.model_copy(update={"metadata": one.metadata.model_copy(update={"uid": one.key})}) for one in claims]

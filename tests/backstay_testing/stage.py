@@ -390,13 +390,14 @@ class Stage:
                 del world.leases[action.lease.host]
             case act.DeleteAssignment():
                 world.drop_assignment(action.before.key)
-            case act.CreateClaim():
+            case act.CreateClaim() if action.claim.metadata.name not in world.claims:
                 world.claims[action.claim.metadata.name] = action.claim
             case act.WriteClaim():
-                assert world.claims[action.before.metadata.name] is action.before
+                if world.claims.get(action.before.metadata.name) is not action.before:
+                    return  # another write of this round was first: a conflict
                 self._claim_obeys_rules(action.before.spec, action.spec)
                 world.claims[action.before.metadata.name] = action.before.model_copy(update={"spec": action.spec})
-            case act.DeleteClaim():
+            case act.DeleteClaim() if world.claims.get(action.before.metadata.name) is action.before:
                 del world.claims[action.before.metadata.name]
             case act.SetFinalizer():
                 self._finalize(action)

@@ -78,7 +78,13 @@ def test_a_change_of_status(server: Server, model: type[Any], statuses: st.Searc
 
 
 CONFIRM = st.fixed_dictionaries({"by": st.sampled_from(["ann", "bob"]), "at": st.just("2026-01-01T00:00:00Z")})
-OWNER = st.fixed_dictionaries({name: st.just("a") for name in ("namespace", "name", "uid")})
+OWNER = st.fixed_dictionaries(
+    {**{name: st.just("a") for name in ("namespace", "name")}, "uid": st.sampled_from(["a", "a", "b"])},
+    optional={"instance": st.sampled_from(["i", "j"]), "epoch": st.integers(0, 2), "revision": st.integers(0, 2)},
+)
+HOST_OWNERS = st.dictionaries(st.sampled_from(["n1", "n2", "n3"]), OWNER, min_size=1).map(
+    lambda owners: [{**owner, "host": host} for host, owner in sorted(owners.items())]
+)
 
 
 @pytest.mark.parametrize(
@@ -101,9 +107,16 @@ OWNER = st.fixed_dictionaries({name: st.just("a") for name in ("namespace", "nam
         pytest.param(
             ResourceClaim,
             st.fixed_dictionaries(
-                {"type": st.sampled_from(["Address", "Device"]), "key": st.sampled_from("ab"), "owner": OWNER}
+                {"type": st.sampled_from(["Address", "Device"]), "key": st.sampled_from("aab"), "owner": OWNER}
             ),
-            id="a claim never changes",
+            id="a claim of the whole cluster has one owner for ever, and what it records only grows",
+        ),
+        pytest.param(
+            ResourceClaim,
+            st.fixed_dictionaries(
+                {"type": st.sampled_from(["Unit", "Unit", "Command"]), "key": st.just("a"), "hosts": HOST_OWNERS}
+            ),
+            id="a unit goes from one service to the next only by way of nobody, host by host",
         ),
     ],
 )
@@ -118,3 +131,27 @@ def test_a_change_of_spec(server: Server, model: type[Any], specs: st.SearchStra
 
     holds()
     assert_both_were_tried(accepted)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param({"type": "Unit", "key": "a"}, id="a unit that belongs to nobody anywhere"),
+        pytest.param({"type": "Address", "key": "a"}, id="an address that belongs to nobody"),
+        pytest.param(
+            {"type": "Unit", "key": "a", "owner": {"namespace": "a", "name": "a", "uid": "a"}, "hosts": []},
+            id="a unit that belongs to somebody everywhere",
+        ),
+        pytest.param({"type": "Command", "key": "a", "hosts": []}, id="no host at all"),
+        pytest.param(
+            {
+                "type": "Unit",
+                "key": "a",
+                "hosts": [{"namespace": "a", "name": "a", "uid": u, "host": "n1"} for u in "ab"],
+            },
+            id="one host twice",
+        ),
+    ],
+)
+def test_a_new_claim(server: Server, spec: Json) -> None:
+    server.agrees_on_new(KINDS[ResourceClaim], spec)

@@ -5,10 +5,15 @@ from __future__ import annotations
 from hypothesis import HealthCheck, assume, given, settings
 
 from backstay_api.models import HAInstance
+from backstay_api.models.assignment import InstanceOrder
 from backstay_api.models.base import Model
+from backstay_api.models.claim import ClaimOwner
+from backstay_api.models.resources import Resource
 from backstay_operator.planner import actions as act
+from backstay_operator.planner.claims import ClaimKey, claim_keys, keys_of
 from backstay_operator.planner.orders import merge_forward
 from backstay_operator.planner.plan import plan
+from backstay_operator.planner.preconditions import Gone, HoldsNothing, Owned, Still
 from backstay_operator.planner.world import OwnPath, World
 from backstay_testing.soups import NOW_S, build, own_paths, wires
 
@@ -177,6 +182,94 @@ def a_lease_opens_again_only_for_a_newer_session(world: World, made: Actions) ->
             assert action.session.seq > action.lease.seq
 
 
+def owner(world: World, key: ClaimKey, host: str) -> ClaimOwner | None:
+    """Who has it there, once more in one breath."""
+    claim = world.claims.get(key.name)
+    if claim is None:
+        return None
+    return claim.spec.owner or next((one for one in claim.spec.hosts or () if one.host == host), None)
+
+
+def nothing_is_granted_or_ordered_that_is_another_services(world: World, made: Actions) -> None:
+    for action in made:
+        if isinstance(action, act.WriteInstance) and action.spec.epoch > action.before.spec.epoch:
+            service, grant = world.services[f"shop/{action.spec.service.name}"], action.spec.grant
+            assert grant is not None
+            asked = {(need.name, need.uid, need.host) for need in action.needs if isinstance(need, Owned)}
+            for key in claim_keys(service):
+                found = owner(world, key, grant.host)
+                assert found is not None
+                assert found.uid == service.uid
+                assert (key.name, service.uid, grant.host if key.is_on_hosts else "") in asked
+            still = {(need.kind, need.uid, need.finalizer) for need in action.needs if isinstance(need, Still)}
+            assert ("HAService", service.uid, "backstay.dev/service") in still
+            assert ("Host", world.hosts[grant.host].uid, "backstay.dev/host") in still
+            assert "backstay.dev/instance" in (action.before.metadata.finalizers or [])
+        for uid, order in action.spec.instances.items() if isinstance(action, act.Assign) else ():
+            if order.want == "Up" and is_news(world, action.host, uid, order):
+                is_recorded_before_it_is_ordered(world, action.host, uid, order)
+
+
+def is_news(world: World, host: str, uid: str, order: InstanceOrder) -> bool:
+    stored = world.assignments[host].spec.instances.get(uid) if host in world.assignments else None
+    return stored is None or (stored.epoch, stored.revision) != (order.epoch, order.revision)
+
+
+def is_recorded_before_it_is_ordered(world: World, host: str, uid: str, order: InstanceOrder) -> None:
+    service = world.services[f"{order.namespace}/{order.name.removesuffix('-0')}"]
+    for one in order.resources:
+        resource = Resource(name=one.name, systemd=one.systemd, command=one.command, virtual_ip=one.virtual_ip)
+        for key in keys_of([resource]):
+            found = owner(world, key, host)
+            assert found is not None, f"{key.text} is nobody's on {host}"
+            assert (found.uid, found.instance) == (service.uid, uid)
+            assert found.epoch >= order.epoch
+            assert found.revision >= order.revision
+
+
+def a_claim_changes_hands_only_by_way_of_nobody(world: World, made: Actions) -> None:
+    for action in made:
+        if isinstance(action, act.WriteClaim):
+            holds_rules(action.before.spec, action.spec)
+            before = {one.host: one for one in action.before.spec.hosts or ()}
+            for one in action.spec.hosts or ():
+                if one.host in before:
+                    holds_rules(before[one.host], one)
+            if action.spec.owner is not None:
+                assert action.before.spec.owner is not None
+                holds_rules(action.before.spec.owner, action.spec.owner)
+
+
+def nothing_is_given_back_that_a_granted_service_wants(world: World, made: Actions) -> None:
+    for action in made:
+        if not isinstance(action, act.WriteClaim | act.DeleteClaim):
+            continue
+        before, after = action.before.spec, action.spec if isinstance(action, act.WriteClaim) else None
+        left = {(one.uid, one.host) for one in (after.hosts or ())} if after is not None else set()
+        gone = [(one.uid, one.host) for one in before.hosts or () if (one.uid, one.host) not in left]
+        gone += [(before.owner.uid, "")] if before.owner is not None and (after is None or after.owner is None) else []
+        assert not gone or action.needs, "whatever is given back, the API server is asked first"
+        for uid, host in gone:
+            for key in world.instances_of[uid]:
+                grant = world.instances[key].spec.grant
+                assert grant is None or grant.host != host, "it is granted there"
+
+
+def nothing_is_taken_for_gone_that_was_merely_not_heard_of(world: World, made: Actions) -> None:
+    for action in made:
+        if isinstance(action, act.SetFinalizer) and not action.present:
+            assert action.needs
+        if isinstance(action, act.DeleteAssignment | act.DeleteLease):
+            assert any(isinstance(need, HoldsNothing) for need in action.needs)
+        for uid, order in action.spec.instances.items() if isinstance(action, act.Assign) else ():
+            known = any(instance.uid == uid for instance in world.instances.values())
+            stored = (
+                world.assignments[action.host].spec.instances.get(uid) if action.host in world.assignments else None
+            )
+            if not known and order.want == "Down" and (stored is None or stored.want == "Up"):
+                assert any(isinstance(need, Gone) and need.uid == uid for need in action.needs)
+
+
 @FEW
 @given(wires(), own_paths)
 def test_the_same_world_gives_the_same_plan_in_whatever_order_it_was_heard_of(soup, own_path: OwnPath) -> None:
@@ -218,6 +311,10 @@ RULES = (
     an_order_to_run_names_an_open_grant,
     a_lease_opens_again_only_for_a_newer_session,
     nothing_is_deleted_before_it_is_over,
+    nothing_is_granted_or_ordered_that_is_another_services,
+    a_claim_changes_hands_only_by_way_of_nobody,
+    nothing_is_given_back_that_a_granted_service_wants,
+    nothing_is_taken_for_gone_that_was_merely_not_heard_of,
 )
 
 

@@ -223,7 +223,8 @@ class HAServiceStatus(Model):
     observed_generation: Annotated[int, Field(ge=0)] | None = None
     """The generation that all of this is about."""
     conditions: Conditions = []
-    """Accepted, Ready, Progressing, Degraded, StandbyReady, SurvivesHostLoss."""
+    """Accepted, Ready, Progressing, Degraded, StandbyReady, SurvivesHostLoss; UnitsHeld, where a host that may not run it any more
+    still keeps a unit of it from starting by itself."""
     host: Text = ""
     """Where it runs (Single), for `kubectl get`."""
     state: Text = ""

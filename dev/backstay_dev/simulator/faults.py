@@ -11,10 +11,15 @@ from typing import Final
 from backstay_api.kinds import Raw
 from backstay_api.object_kinds import FENCE_REQUESTS, HA_SERVICES, HOSTS
 
-from . import people
+from . import admins, people
+from .boards import Bmc
 from .machines import Machine
 from .network import Rates
-from .world import NAMESPACE, World
+from .shapes import NAMESPACE
+from .world import World
+
+LOOK_S: Final = 60.0
+"""So long after the healing a person goes round and looks at what is still dark."""
 
 Fault = Callable[["Chaos"], None]
 
@@ -62,11 +67,15 @@ class Chaos:
             process.dies_at_step = None
             world.thaw(name)
         for bmc in world.bmcs.values():
-            bmc.is_reachable, bmc.ignores_off, bmc.says_on, bmc.glitch_until_s = True, False, False, 0.0
+            bmc.mend()
         for machine in world.machines.values():
             self._heal_machine(machine)
-        if world.get(HA_SERVICES, (NAMESPACE, "thief")) is not None:
-            world.delete(HA_SERVICES, (NAMESPACE, "thief"))
+        self._power_up()
+        for name in ("thief", "thief-of-units"):
+            if world.get(HA_SERVICES, (NAMESPACE, name)) is not None:
+                world.delete(HA_SERVICES, (NAMESPACE, name))
+        people.undo_edits(self)
+        world.later(LOOK_S, self._look)
 
     def _heal_machine(self, machine: Machine) -> None:
         for script in machine.state.scripts.values():
@@ -74,19 +83,45 @@ class Chaos:
         machine.stop_by_hand()
         machine.disk.full = ""
         self._add_again(machine.name)
-        self.world.patch(HOSTS, ("", machine.name), {"spec": {"maintenance": None}})
-        machine.gain_power("everything is healed")
+        healed = {"metadata": {"labels": {"pool": "a"}}, "spec": {"maintenance": None}}
+        self.world.patch(HOSTS, ("", machine.name), healed)
+
+    def _power_up(self) -> None:
+        """Somebody switches everything on; or only what nobody has switched off, and enough to live on."""
+        world, machines = self.world, list(self.world.machines.values())
+        for machine in machines:
+            is_dark = world.shape.stays_dark and (machine.off_by_device or self.rng.random() < 0.3)
+            if not is_dark:
+                machine.gain_power("everything is healed")
+        if not any(machine.is_on for machine in machines):
+            machines[0].outlets.update(dict.fromkeys(machines[0].outlets, True))
+            machines[0].gain_power("somebody switches it on")
+        for machine in machines:
+            if not machine.is_on and not machine.off_by_device:
+                world.dark.add(machine.name)
+
+    def _look(self) -> None:
+        """Where all is healed and something is still waited for, a person who sees a dead host says so."""
+        self.confirm()
+        self.world.later(LOOK_S, self._look)
+
+    def confirm(self) -> None:
+        confirm(self)
 
     def _add_again(self, name: str) -> None:
         """A host whose removal is still under way is added as soon as it is gone."""
         if self.world.get(HOSTS, ("", name)) is None:
-            self.world.add_host(name, True)
+            self.world.add_host(name)
         self.world.later(1.0, lambda: self._add_again(name))
 
     # --- helpers of the faults --------------------------------------------------------------------------------------
 
     def a_machine(self) -> Machine:
         return self.rng.choice(list(self.world.machines.values()))
+
+    def a_bmc(self) -> Bmc | None:
+        found = self.world.bmcs_of(self.a_machine())
+        return (self.rng.choice(found) if len(found) > 1 else found[0]) if found else None
 
     def a_process(self) -> str:
         return self.rng.choice(sorted(self.world.processes))
@@ -122,7 +157,7 @@ def _crash(chaos: Chaos, name: str) -> None:
         def lose() -> None:
             if not process.is_alive:
                 chaos.world.story.tell(machine.name, "has lost /run")
-                machine.disk.lose_run()
+                machine.lose_run()
 
         chaos.world.later(0.04, lose)
 
@@ -139,9 +174,9 @@ def freeze(chaos: Chaos) -> None:
 def power_loss(chaos: Chaos) -> None:
     machine = chaos.a_machine()
     if chaos.rng.random() < 0.3:
-        bmc = chaos.world.bmcs[machine.name]
-        bmc.is_reachable = False  # it hangs on the same power feed
-        chaos.for_a_while(60.0, lambda: setattr(bmc, "is_reachable", True))
+        for bmc in chaos.world.bmcs_of(machine):
+            bmc.is_reachable = False  # it hangs on the same power feed
+            chaos.for_a_while(60.0, lambda bmc=bmc: setattr(bmc, "is_reachable", True))  # type: ignore[misc]
     machine.lose_power("power is lost")
     if chaos.rng.random() < 0.3:  # somebody goes and looks
         chaos.world.later(chaos.rng.uniform(3, 20), lambda: None if chaos.is_over else confirm(chaos))
@@ -224,7 +259,9 @@ def streams_break(chaos: Chaos) -> None:
 
 
 def broken_bmc(chaos: Chaos) -> None:
-    bmc = chaos.world.bmcs[chaos.a_machine().name]
+    bmc = chaos.a_bmc()
+    if bmc is None:
+        return
     field, words = chaos.rng.choice(
         [
             ("is_reachable", "does not answer"),
@@ -239,8 +276,8 @@ def broken_bmc(chaos: Chaos) -> None:
 
 def glitch(chaos: Chaos) -> None:
     """A BMC says off for a moment though the machine is on: shorter than the gap between two reads, once a run."""
-    bmc = chaos.world.bmcs[chaos.a_machine().name]
-    if bmc.glitch_until_s == 0.0:
+    bmc = chaos.a_bmc()
+    if bmc is not None and bmc.glitch_until_s == 0.0:
         bmc.glitch_until_s = chaos.world.loop.time() + 0.4
         chaos.world.story.tell(f"the BMC of {bmc.machine.name}", "says off for a moment, whatever is true")
 
@@ -327,5 +364,20 @@ FAULTS: Final[Mapping[str, Fault]] = {
         people.delete_instance,
         people.manual_start,
         people.thief,
+        people.edit_address,
+        people.select,
+        people.share_unit,
+        people.thief_of_units,
+        admins.relabel,
+        admins.change_profile,
+        admins.hands_off,
+        admins.admin_stop,
+        admins.delete_assignment,
+        admins.delete_lease,
+        admins.delete_request,
+        admins.note_on_lease,
+        admins.strip_finalizer,
+        admins.storm,
+        admins.slow_bmc,
     )
 }

@@ -28,6 +28,10 @@ class LeaseWatch:
     """By session: when it was sealed."""
     renewed_s: dict[str, float] = field(default_factory=dict)
     """By host: when the last renewal was committed."""
+    held_s: dict[str, float] = field(default_factory=dict)
+    """By session: when it was last known to hold its Lease, unsealed."""
+    on_seal: Callable[[str, str, bool], None] = lambda host, session, is_plain: None
+    """Told of each seal. `is_plain`: by silence alone, without a read that says off or a person's word."""
     read_off: set[tuple[str, str]] = field(default_factory=set)
     """Host and session for which a read said off, or a person confirmed."""
     path_since_s: defaultdict[str, float] = field(default_factory=lambda: defaultdict(lambda: float("-inf")))
@@ -58,8 +62,12 @@ class LeaseWatch:
         old = leases.read(change.before) if change.before else leases.new(change.key[1])
         new = leases.read(change.body)
         self._seal_stays(old, new)
+        for lease in (old, new):
+            if lease.holder and not lease.sealed:
+                self.held_s[lease.holder] = _now_s()
         if new.sealed and not old.sealed:
             self._seal(change.actor, old, held_exclusively_s(old.holder))
+            self.on_seal(old.host, old.holder, (old.host, old.holder) not in self.read_off)
             self.sealed[old.holder] = _now_s()
         elif (old.holder, old.renewal) != (new.holder, new.renewal):
             self.renewed_s[new.host] = _now_s()

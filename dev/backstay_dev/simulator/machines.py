@@ -1,26 +1,22 @@
 """The machines as they really are: power, boots, disks, and what runs on them, whatever any agent believes.
 
-A resource runs in its machine: it outlives the agent that started it, dies with the power, and nothing starts by itself at boot
-(the gate of the real drop-in). The switches of a BMC work on this truth; what a BMC *says* may be something else.
+A resource runs in its machine: it outlives the agent that started it and dies with the power. Units whose packages left them
+enabled start by themselves at a boot, unless they carry our mark (the gate of the real drop-in). What can cut a machine's power
+stands in `boards`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from backstay_agent.disk import MemoryDisk
-from backstay_agent.drivers.fake import FakeDriver, FakeHands, FakeMachine
-from backstay_api.durations import seconds
-from backstay_api.models.host import FenceDevice
+from backstay_agent.drivers.base import Seen, State
+from backstay_agent.drivers.fake import FakeDriver, FakeHands, FakeMachine, identity
 from backstay_api.plain import RenderedResource, Systemd
-from backstay_fencer.agents import Action
-from backstay_fencer.processes import AgentRun
 
-from .processes import WORLD, Process
+from .processes import Process
 
 
 @dataclass
@@ -32,54 +28,86 @@ class Machine:
     """Actor and what happened, for the story."""
     on_power: Callable[[Machine], None] = lambda machine: None
     """Told after each change of power."""
+    boot_units: Callable[[Machine], None] = lambda machine: None
+    """Called when systemd has come up, before any agent."""
     is_on: bool = True
     boots: int = 1
     state: FakeMachine = field(default_factory=FakeMachine)
     disk: MemoryDisk = field(default_factory=MemoryDisk)
     by_hand: set[str] = field(default_factory=set)
-    """What a person has started, past all of us."""
-    off_count: int = 0
-    """How often it has lost its power."""
+    """What a person, or systemd at a boot, has started past all of us, while no service owned it."""
+    by_hand_since_s: dict[str, float] = field(default_factory=dict)
+    gates: set[str] = field(default_factory=set)
+    """Units that may be started: their gate stands open in /run."""
+    packaged: set[str] = field(default_factory=set)
+    """Units whose package leaves them enabled."""
+    enabled: set[str] = field(default_factory=set)
+    """Units that start by themselves at a boot unless they carry our mark. A unit that was never marked here stays out: what a
+    host does before its agent has ever heard of a service is no promise of ours (docs/explanation/limits.md)."""
+    marked_s: dict[str, float] = field(default_factory=dict)
+    """When each unit was marked last."""
+    outlets: dict[str, bool] = field(default_factory=dict)
+    """Where several devices feed it: which of them are on."""
+    off_by_device: bool = False
+    """Its last loss of power was a device's doing."""
+    uuid: str = ""
 
-    @property
-    def uuid(self) -> str:
-        return f"uuid-{self.name}"
+    def __post_init__(self) -> None:
+        self.uuid = self.uuid or f"uuid-{self.name}"
 
     @property
     def boot_id(self) -> str:
         return f"boot-{self.name}-{self.boots}"
 
-    def lose_power(self, why: str) -> None:
+    def lose_power(self, why: str, *, by_device: bool = False) -> None:
         """Everything that runs is gone, and /run with it."""
         if not self.is_on:
             return
         self.is_on = False
-        self.off_count += 1
+        self.off_by_device = by_device
         self.tell(self.name, f"is off: {why}")
         self.state.listeners.clear()
         self.by_hand.clear()
         for name in list(self.state.running):
             self.state.down(name)
-        self.disk.lose_run()
+        self.lose_run()
         self.on_power(self)
 
+    def lose_run(self) -> None:
+        """Everything in /run is gone: the agent's journal, and every gate."""
+        self.disk.lose_run()
+        self.gates.clear()
+
     def gain_power(self, why: str) -> None:
-        """It boots; nothing of ours starts by itself."""
-        if self.is_on:
+        """It boots, if anything feeds it."""
+        if self.is_on or (self.outlets and not any(self.outlets.values())):
             return
         self.is_on = True
         self.boots += 1
         self.tell(self.name, f"is on again: {why}")
+        self.boot_units(self)
         self.on_power(self)
 
     def start_by_hand(self, unit: str) -> None:
-        """A person starts a unit; where our drop-in is, its gate keeps it shut."""
+        """A person starts a unit; where our drop-in is, it starts only while its gate stands open."""
         name = f"unit {unit}"
-        if not self.is_on or name in self.state.secured or name in self.state.running:
+        is_shut = name in self.state.secured and name not in self.gates
+        if not self.is_on or is_shut or name in self.state.running:
             return
         self.tell("a person", f"starts {unit} on {self.name} by hand")
+        if name not in self.gates:
+            self.note_by_hand(name)
+        self.state.up(unit_of(name))
+
+    def note_by_hand(self, name: str) -> None:
         self.by_hand.add(name)
-        self.state.up(RenderedResource(name="server", systemd=Systemd(unit=unit)))
+        self.by_hand_since_s[name] = asyncio.get_running_loop().time()
+
+    def stop_unit(self, name: str) -> None:
+        """A person stops what we run: `systemctl stop`."""
+        if name in self.state.running:
+            self.tell("a person", f"stops {name} on {self.name}")
+            self.state.down(name, Seen(State.STOPPED, by_admin=f"stopped by an admin: systemctl stop {name}"))
 
     def stop_by_hand(self) -> None:
         for name in list(self.by_hand):
@@ -119,103 +147,48 @@ class ProcessHands(FakeHands):
     def __init__(self, machine: Machine, process: Process) -> None:
         super().__init__(machine.state)
         self._host = machine
-        self._driver = ProcessDriver(machine.state, process)
+        self._driver = ProcessDriver(machine, process)
 
     async def leftovers(self, *, run_is_intact: bool) -> Sequence[RenderedResource]:
+        """Addresses carry our protocol number; of units only those with our mark are seen, and with /run their open gates."""
         await asyncio.sleep(0)
-        running = self.machine.running
-        return [resource for name, resource in running.items() if name not in self._host.by_hand]
+        running, host = self.machine.running, self._host
+        units = {name for name in host.state.secured if not run_is_intact or name in host.gates}
+        return [found for name, found in running.items() if name in units or not name.startswith("unit ")]
 
 
 class ProcessDriver(FakeDriver):
-    def __init__(self, machine: FakeMachine, process: Process) -> None:
-        super().__init__(machine)
+    def __init__(self, machine: Machine, process: Process) -> None:
+        super().__init__(machine.state)
+        self._host = machine
         self._process = process
+
+    async def secure(self, resource: RenderedResource) -> None:
+        self._process.must_live()
+        await super().secure(resource)
+        self._mark(identity(resource))
+
+    async def permit(self, resource: RenderedResource) -> None:
+        self._process.must_live()
+        self._host.gates.add(identity(resource))
 
     async def start(self, resource: RenderedResource, *, timeout_s: float) -> None:
         self._process.must_live()
+        self._mark(identity(resource))
+        self._host.gates.add(identity(resource))
         await super().start(resource, timeout_s=timeout_s)
+
+    def _mark(self, name: str) -> None:
+        self.machine.secured.add(name)
+        self._host.marked_s[name] = asyncio.get_running_loop().time()
+        self._host.enabled |= self._host.packaged & {name}
 
     async def stop(self, resource: RenderedResource, *, timeout_s: float) -> str | None:
         self._process.must_live()
+        self._host.gates.discard(identity(resource))
         return await super().stop(resource, timeout_s=timeout_s)
 
 
-@dataclass
-class Bmc:
-    """What can cut one machine's power, and what it says."""
-
-    machine: Machine
-    read_takes_s: float = 0.2
-    off_takes_s: float = 1.0
-    is_reachable: bool = True
-    ignores_off: bool = False
-    """`off` exits 0 and does nothing."""
-    says_on: bool = False
-    """Says on for ever, whatever is true."""
-    glitch_until_s: float = 0.0
-    """Until then it says off, whatever is true: shorter than the gap between two reads."""
-
-
-class Agents:
-    """Fence agents against these BMCs: a command that was sent takes effect even if the fencer dies meanwhile."""
-
-    def __init__(self, bmcs: Mapping[str, Bmc], rng: random.Random, on_off: Callable[[Machine], None]) -> None:
-        """`on_off` hears each `off` as it is sent."""
-        self._bmcs = bmcs
-        self._rng = rng
-        self._on_off = on_off
-
-    def port(self, process: Process) -> ProcessAgents:
-        return ProcessAgents(self, process)
-
-    async def run(self, device: FenceDevice, action: Action, secret: Mapping[str, str]) -> AgentRun:
-        bmc = self._bmcs[(device.parameters or {})["ip"]]
-        if not bmc.is_reachable:
-            await asyncio.sleep(seconds(device.timeout))
-            return AgentRun(None, "ended by our deadline")
-        if action == "status":
-            return await self._status(bmc)
-        if action == "off":
-            self._on_off(bmc.machine)
-        takes_s = bmc.off_takes_s * self._rng.uniform(0.2, 1.0)
-        asyncio.get_running_loop().call_later(takes_s, self._switch, bmc, action, context=WORLD)
-        await asyncio.sleep(takes_s if self._rng.random() < 0.8 else 0.01)
-        return AgentRun(0, f"Success: Powered {action.upper()}")
-
-    async def machine_uuid(self, device: FenceDevice, secret: Mapping[str, str]) -> str | None:
-        bmc = self._bmcs[(device.parameters or {})["ip"]]
-        await asyncio.sleep(bmc.read_takes_s)
-        return bmc.machine.uuid if bmc.is_reachable else None
-
-    async def _status(self, bmc: Bmc) -> AgentRun:
-        now_s = asyncio.get_running_loop().time()
-        is_on = (bmc.machine.is_on or bmc.says_on) and now_s >= bmc.glitch_until_s
-        await asyncio.sleep(bmc.read_takes_s * self._rng.uniform(0.3, 1.0))
-        return AgentRun(0, "Status: ON") if is_on else AgentRun(2, "Status: OFF")
-
-    def _switch(self, bmc: Bmc, action: Action) -> None:
-        if bmc.ignores_off and action == "off":
-            return
-        if action == "off":
-            bmc.machine.lose_power("its BMC was told to")
-        else:
-            bmc.machine.gain_power("its BMC was told to")
-
-
-class ProcessAgents:
-    """The fencer's way to its agents, dead when the fencer is."""
-
-    def __init__(self, agents: Agents, process: Process) -> None:
-        self._agents, self._process = agents, process
-
-    async def run(self, device: FenceDevice, action: Action, secret: Mapping[str, str]) -> AgentRun:
-        self._process.must_live()
-        return await self._agents.run(device, action, secret)
-
-    def expecting(self, devices: Iterable[FenceDevice]) -> AbstractAsyncContextManager[None]:
-        return nullcontext()
-
-    async def machine_uuid(self, device: FenceDevice, secret: Mapping[str, str]) -> str | None:
-        self._process.must_live()
-        return await self._agents.machine_uuid(device, secret)
+def unit_of(name: str) -> RenderedResource:
+    """What a person or systemd itself starts, as a resource: `unit web.service`."""
+    return RenderedResource(name="server", systemd=Systemd(unit=name.removeprefix("unit ")))

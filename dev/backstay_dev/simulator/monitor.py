@@ -7,18 +7,27 @@ checks is the bar of SAFETY 4.2: one active copy, epochs, evidence, releases, se
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from backstay_api.client import EventType
 from backstay_api.kinds import Raw
 from backstay_api.lease import HostLease
 from backstay_api.memory import Change
+from backstay_fencer.agents import Action
 
-from .leasewatch import LeaseWatch
+from .boards import Bmc
+from .leasewatch import LATELY_S, LeaseWatch
 from .machines import Machine
+from .orderwatch import OrderWatch
+from .powerwatch import PowerWatch
+
+ALIVE_S: Final = 3.0
+"""A host that renewed so lately can be asked."""
+WRITES: Final = 80
+WRITES_S: Final = 5.0
 
 
 @dataclass(frozen=True)
@@ -36,8 +45,9 @@ class Monitor:
     machines: Mapping[str, Machine]
     accuse: Callable[[str], None]
     leases: LeaseWatch
-    fencer_read: Callable[[str], HostLease | None]
-    """The Lease of a host as the fencer last read it."""
+    fencer_read: Callable[[str, str], HostLease | None]
+    """Fencer and host: its Lease as that fencer last read it."""
+    power: PowerWatch
     owners: dict[str, Owned] = field(default_factory=dict)
     """By identity of the resource on a machine: `unit web-a.service`."""
     active: defaultdict[str, dict[str, set[str]]] = field(default_factory=lambda: defaultdict(dict))
@@ -51,6 +61,22 @@ class Monitor:
     open_epoch: dict[str, int] = field(default_factory=dict)
     """By UID of an HAInstance: its present epoch, while that is open."""
     counts: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    writes: defaultdict[tuple[str, str, tuple[str, str]], deque[float]] = field(
+        default_factory=lambda: defaultdict(lambda: deque(maxlen=WRITES))
+    )
+    """By actor and object: when it was written last."""
+    created_s: dict[str, float] = field(default_factory=dict)
+    """By name of a service: when it was written last from nothing."""
+    stripped: set[str] = field(default_factory=set)
+    """UIDs of objects whose finalizers a person has taken away."""
+
+    def __post_init__(self) -> None:
+        self.orders = OrderWatch(
+            self.accuse, lambda service, host: self.active[service].get(host, set()), self.machines
+        )
+        self.leases.on_seal = lambda host, session, is_plain: self.power.hear_seal(
+            host, session, self.leases.renewed_s, is_plain=is_plain
+        )
 
     # --- what happens on machines ---------------------------------------------------------------------------------
 
@@ -73,37 +99,48 @@ class Monitor:
         places = self.active[owned.service]
         if owned.is_exclusive and len(places) > 1:
             self.accuse(f"TWO ACTIVE COPIES of {owned.service}: {identity} starts on {machine.name}, {_where(places)}")
-        if identity.startswith("address"):
-            others = [
-                s for s, at in self.active.items() for n, ids in at.items() if identity in ids and n != machine.name
-            ]
-            if others:
-                self.accuse(f"{identity} is up twice: on {machine.name} and for {', '.join(others)}")
 
-    def on_off(self, machine: Machine) -> None:
-        """A fence agent is told to cut the power: the fencer must just have read that this host's Lease is sealed."""
-        self.counts["off"] += 1
-        read = self.fencer_read(machine.name)
+    def on_switch(self, by: str, bmc: Bmc, action: Action) -> None:
+        """A fence agent is told to switch: the fencer must just have read that this host's Lease is sealed."""
+        self.counts[action] += 1
+        self.power.hear_switch(bmc, action)
+        if action != "off":
+            return
+        host = bmc.host
+        read = self.fencer_read(by, host)
         if read is None or not read.sealed:
-            self.accuse(
-                f"`off` is sent to {machine.name}, whose Lease was last read held by {read and read.holder}, unsealed"
-            )
-        if not self.leases.was_sealed_lately(machine.name):
-            self.accuse(f"`off` is sent to {machine.name}, whose session is not sealed")
+            self.accuse(f"`off` is sent to {host}, whose Lease was last read held by {read and read.holder}, unsealed")
+        if not self.leases.was_sealed_lately(host):
+            self.accuse(f"`off` is sent to {host}, whose session is not sealed")
 
     # --- what is written --------------------------------------------------------------------------------------------
 
     def hear(self, change: Change) -> None:
         """One committed write."""
         match change.resource:
+            case "haservices.backstay.dev":
+                if change.type is EventType.ADDED:
+                    self.created_s[change.key[1]] = _now_s()
             case "hainstances.backstay.dev":
                 self._instance(change)
             case "hostassignments.backstay.dev":
                 self._assignment(change)
+                self.orders.hear(change)
             case "leases.coordination.k8s.io":
                 self.leases.hear(change, self._held_exclusively)
             case "fencerequests.backstay.dev":
                 self.leases.hear_request(change)
+                self.power.hear_request(change)
+        self._count_writes(change)
+
+    def _count_writes(self, change: Change) -> None:
+        """Nobody writes one object again and again without end. Heartbeats are bounded by their period."""
+        if change.resource.startswith("leases") or change.actor == "a person":
+            return
+        times = self.writes[change.actor, change.resource, change.key]
+        times.append(_now_s())
+        if len(times) == times.maxlen and _now_s() - times[0] < WRITES_S:
+            self.accuse(f"{change.actor} has written {change.key[1]} {len(times)} times in {WRITES_S:g} s")
 
     def _held_exclusively(self, session: str) -> float:
         """When this session last held something exclusive."""
@@ -116,7 +153,9 @@ class Monitor:
     def _instance(self, change: Change) -> None:
         uid, name = change.body["metadata"]["uid"], change.body["metadata"]["name"]
         if change.type is EventType.DELETED:
-            self._deleted(uid, name, change.body)
+            if not (change.actor == "a person" and uid in self.stripped):
+                self._deleted(uid, name, change.body)
+            self._forget(uid)
             return
         before, after = (change.before or {}).get("spec") or {}, change.body["spec"]
         self._epoch(name, before, after)
@@ -125,6 +164,8 @@ class Monitor:
             self._closing(name, before, closed)
         if after.get("grant"):
             self._grant(uid, name, after)
+            if after["grant"] != before.get("grant"):
+                self._to_the_living(name, after["grant"])
         self._note_holder(uid, after)
 
     def _epoch(self, name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
@@ -137,9 +178,31 @@ class Monitor:
             self._first_epoch(name)
 
     def _first_epoch(self, name: str) -> None:
+        if not self._is_exclusive(name):
+            return
         places = self.active[_service(name)]
-        if places and self._is_exclusive(name):
+        if places:
             self.accuse(f"{name}: the first epoch is granted while a copy of an earlier time runs on {_where(places)}")
+        for machine in self.machines.values():
+            if by_hand := self._known_by_hand(_service(name), machine):
+                self.accuse(
+                    f"{name}: the first epoch is granted while {by_hand}, started by hand, runs on {machine.name}"
+                )
+
+    def _known_by_hand(self, service: str, machine: Machine) -> str:
+        """What of this service a person has started there, early enough that the host's agent, which lives, has said so."""
+        since_s = self.created_s.get(service, float("inf"))
+        if not machine.is_on or _now_s() - self.leases.renewed_s.get(machine.name, float("-inf")) > ALIVE_S:
+            return ""
+        found = (
+            name
+            for name, at_s in machine.by_hand_since_s.items()
+            if name in machine.by_hand
+            and at_s < since_s
+            and (owned := self.owners.get(name))
+            and owned.service == service
+        )
+        return next(found, "")
 
     def _closing(self, name: str, before: Mapping[str, Any], closed: Mapping[str, Any]) -> None:
         """Evidence, held against the truth: nothing of that session's boot may still run it."""
@@ -160,6 +223,12 @@ class Monitor:
                 f"{name}: epoch {spec['epoch']} is granted twice: to {known['host']} and {spec['grant']['host']}"
             )
 
+    def _to_the_living(self, name: str, grant: Mapping[str, Any]) -> None:
+        """A grant goes to a session that holds its Lease, or has held it as lately as a slow operator explains."""
+        session = f"{grant['session']['bootID']}/{grant['session']['nonce']}"
+        if _now_s() - self.leases.held_s.get(session, float("-inf")) > LATELY_S:
+            self.accuse(f"{name} is granted to {grant['host']} session {session}, which does not hold its Lease")
+
     def _note_holder(self, uid: str, spec: Mapping[str, Any]) -> None:
         if uid in self.holding:
             self.held_s[self.holding.pop(uid)] = _now_s()
@@ -170,9 +239,12 @@ class Monitor:
             session = spec["grant"]["session"]
             self.holding[uid] = f"{session['bootID']}/{session['nonce']}"
 
-    def _deleted(self, uid: str, name: str, body: Raw) -> None:
+    def _forget(self, uid: str) -> None:
+        self.open_epoch.pop(uid, None)
         if uid in self.holding:
             self.held_s[self.holding.pop(uid)] = _now_s()
+
+    def _deleted(self, uid: str, name: str, body: Raw) -> None:
         if body["spec"].get("grant"):
             self.accuse(f"{name} is deleted while epoch {body['spec']['epoch']} is open")
         if body["spec"]["exclusive"] and (places := self.active[_service(name)]):

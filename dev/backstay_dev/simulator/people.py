@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backstay_api.kinds import Raw
 from backstay_api.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS
 
-from .world import NAMESPACE, ServiceShape
+from .shapes import NAMESPACE, ServiceShape
 
 if TYPE_CHECKING:
     from .faults import Chaos
@@ -80,7 +81,7 @@ def remove_host(chaos: Chaos) -> None:
 
     def again() -> None:
         if chaos.world.get(HOSTS, ("", name)) is None:
-            chaos.world.add_host(name, True)
+            chaos.world.add_host(name)
         elif not chaos.is_over:
             chaos.world.later(0.5, again)
 
@@ -108,8 +109,80 @@ def manual_start(chaos: Chaos) -> None:
 
 def thief(chaos: Chaos) -> None:
     """A second service wants an address that is taken: it must be refused, whoever comes first."""
-    victim = next(each for each in chaos.world.shape.services if each.address)
-    shape = ServiceShape("thief", address=victim.address)
+    victim = next(each for each in chaos.world.shape.services if each.addresses)
+    shape = ServiceShape("thief", addresses=victim.addresses[:1])
     chaos.world.know(shape)
     chaos.world.create_service(shape)
     chaos.for_a_while(30.0, lambda: chaos.world.delete(HA_SERVICES, (NAMESPACE, shape.name)))
+
+
+def thief_of_units(chaos: Chaos) -> None:
+    """A second service names a unit that another has."""
+    victim = chaos.rng.choice(chaos.world.shape.services)
+    spec = {"resources": [{"name": "server", "systemd": {"unit": f"{victim.name}.service"}}]}
+    if not victim.is_exclusive:
+        spec["exclusive"] = False  # type: ignore[assignment]
+    meta = {"name": "thief-of-units", "namespace": NAMESPACE}
+    chaos.world.create(HA_SERVICES, {"kind": "HAService", "metadata": meta, "spec": spec})
+    chaos.for_a_while(30.0, lambda: chaos.world.delete(HA_SERVICES, (NAMESPACE, "thief-of-units")))
+
+
+def share_unit(chaos: Chaos) -> None:
+    """A service is edited to name another's unit, and rolled back."""
+    body, victim = chaos.a_service(), chaos.rng.choice(chaos.world.shape.services)
+    if body is None or body["metadata"].get("deletionTimestamp") or body["metadata"]["name"] == victim.name:
+        return
+    name = body["metadata"]["name"]
+    resources = [*body["spec"]["resources"], {"name": "shared", "systemd": {"unit": f"{victim.name}.service"}}]
+    _write_resources(chaos, name, resources)
+    chaos.for_a_while(20.0, lambda: _without(chaos, name, "shared"))
+
+
+def edit_address(chaos: Chaos) -> None:
+    """An address is edited away, and soon back, perhaps at once."""
+    body = chaos.a_service()
+    if body is None or body["metadata"].get("deletionTimestamp"):
+        return
+    name = body["metadata"]["name"]
+    addresses = [one for one in body["spec"]["resources"] if "virtualIP" in one]
+    if addresses:
+        _without(chaos, name, addresses[-1]["name"])
+        chaos.world.later(chaos.rng.choice([0.3, 1.2, 5.0]), lambda: _with(chaos, name, addresses[-1]))
+
+
+def select(chaos: Chaos) -> None:
+    """A service asks for one pool of hosts only, or no longer."""
+    body = chaos.a_service()
+    if body is not None and not body["metadata"].get("deletionTimestamp"):
+        hosts = chaos.rng.choice([None, {"matchLabels": {"pool": "a"}}])
+        chaos.world.patch(HA_SERVICES, (NAMESPACE, body["metadata"]["name"]), {"spec": {"placement": {"hosts": hosts}}})
+
+
+def undo_edits(chaos: Chaos) -> None:
+    """Every service asks for what it asked for at first: its own units and all its addresses."""
+    for shape in chaos.world.shape.services:
+        _without(chaos, shape.name, "shared")
+        for one in chaos.world.addresses_of(shape):
+            _with(chaos, shape.name, one)
+
+
+def _resources(chaos: Chaos, name: str) -> list[Raw] | None:
+    body = chaos.world.get(HA_SERVICES, (NAMESPACE, name))
+    return None if body is None or body["metadata"].get("deletionTimestamp") else list(body["spec"]["resources"])
+
+
+def _with(chaos: Chaos, name: str, resource: Raw) -> None:
+    resources = _resources(chaos, name)
+    if resources is not None and all(one["name"] != resource["name"] for one in resources):
+        _write_resources(chaos, name, [*resources, resource])
+
+
+def _without(chaos: Chaos, name: str, resource: str) -> None:
+    resources = _resources(chaos, name)
+    if resources is not None and any(one["name"] == resource for one in resources):
+        _write_resources(chaos, name, [one for one in resources if one["name"] != resource])
+
+
+def _write_resources(chaos: Chaos, name: str, resources: list[Raw]) -> None:
+    chaos.world.story.tell("a person", f"edits {name}: {', '.join(one['name'] for one in resources)}")
+    chaos.world.patch(HA_SERVICES, (NAMESPACE, name), {"spec": {"resources": resources}})

@@ -9,7 +9,7 @@ from typing import Final
 
 from .faults import FAULTS, Weather
 from .network import Rates
-from .world import ServiceShape, Shape
+from .shapes import Devices, HostShape, Names, ServiceShape, Shape
 
 
 @dataclass(frozen=True)
@@ -37,23 +37,38 @@ def swarm(rng: random.Random) -> Drawn:
 
 
 def _shape(rng: random.Random) -> Shape:
-    hosts = rng.choice([2, 3, 3, 4])
+    hosts = rng.choice([2, 3, 3, 3, 4, 4, 6])
     web = ServiceShape(
-        "web", address="192.0.2.10", start_takes_s=rng.choice([0.05, 0.5, 2.0]), stop_takes_s=rng.choice([0.05, 1.0])
+        "web",
+        addresses=("192.0.2.10", "192.0.2.11")[: rng.choice([1, 1, 2])],
+        start_takes_s=rng.choice([0.05, 0.5, 2.0]),
+        stop_takes_s=rng.choice([0.05, 1.0]),
+        selects=rng.random() < 0.2,
     )
     services = [web]
     if rng.random() < 0.5:
-        services.append(ServiceShape("db", failback=rng.choice(["Never", "Always"])))
+        services.append(ServiceShape("db", failback=rng.choice(["Never", "Always"]), selects=rng.random() < 0.2))
     if rng.random() < 0.4:
         services.append(ServiceShape("log", is_exclusive=False))
+    profile = rng.choice(["lab", "fast", "fast"])
+    is_mixed = rng.random() < 0.2
     return Shape(
-        hosts=hosts,
-        operators=rng.choice([1, 2]),
-        profile=rng.choice(["lab", "fast", "fast"]),
+        hosts=tuple(_host(rng, rng.choice(["lab", "fast", "default"]) if is_mixed else profile) for _ in range(hosts)),
+        operators=rng.choice([1, 2, 2, 3]),
         services=tuple(services),
-        devices=tuple(rng.random() < 0.85 for _ in range(hosts)),
+        fencers=rng.choice([1, 1, 1, 2]),
         budget=rng.choice([3, 20]),
+        is_packaged=rng.random() < 0.5,
+        stays_dark=rng.random() < 0.4,
+        think_s=rng.choice([0.0, 0.01, 0.05]),
     )
+
+
+def _host(rng: random.Random, profile: str) -> HostShape:
+    devices: Sequence[Devices] = ("none", "board", "board", "board", "outlets", "levels")
+    odd: Sequence[Names] = ("nothing", "drilled", "neighbour", "twin")
+    names = rng.choice(odd) if rng.random() < 0.3 else "itself"
+    return HostShape(profile, rng.choice(devices), names, "StayOff" if rng.random() < 0.2 else "On")
 
 
 def _rates(rng: random.Random) -> Rates:
@@ -76,18 +91,23 @@ def _rates(rng: random.Random) -> Rates:
 
 
 def _aimed(
-    faults: Sequence[str], *, operators: int = 2, rates: Rates = _CALM, every_s: float = 2.0, lasts_s: float = 60.0
+    faults: Sequence[str],
+    *,
+    operators: int = 2,
+    rates: Rates = _CALM,
+    every_s: float = 2.0,
+    lasts_s: float = 60.0,
+    packaged: bool = False,
 ) -> Draw:
     """The same small world each time, and only these faults."""
 
     def draw(rng: random.Random) -> Drawn:
         shape = Shape(
-            hosts=rng.choice([2, 3]),
+            hosts=(HostShape(),) * rng.choice([2, 3]),
             operators=operators,
-            profile="lab",
-            services=(ServiceShape("web", address="192.0.2.10"),),
-            devices=(True, True, True),
+            services=(ServiceShape("web", addresses=("192.0.2.10",)),),
             read_gap=rng.choice(["0s", "1s"]),
+            is_packaged=packaged,
         )
         return Drawn(shape, Weather(dict.fromkeys(faults, 1.0), every_s, lasts_s, rates))
 
@@ -121,6 +141,8 @@ PROFILES: Final[Mapping[str, Draw]] = {
     "disks": _aimed(
         ["torn_journal", "full_disk", "agent_crash", "move", "bad_resource", "reboot", "hang"], every_s=1.0
     ),
+    "labels": _aimed(["relabel", "select", "reboot", "edit", "move"], every_s=1.0, packaged=True),
+    "hands-off": _aimed(["hands_off", "admin_stop", "reboot", "agent_crash", "partition"], every_s=2.0),
     "reboots": _aimed(
         ["reboot", "reboot", "partition", "watch_lag"], rates=Rates(stale_read=0.3, stale_s=20.0), every_s=1.5
     ),

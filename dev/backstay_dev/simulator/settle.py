@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backstay_api.kinds import Raw
-from backstay_api.object_kinds import HA_INSTANCES, HA_SERVICES, RESOURCE_CLAIMS
+from backstay_api.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS, RESOURCE_CLAIMS
 
-from .world import NAMESPACE, World
+from .shapes import NAMESPACE
+from .world import World
 
 
 def stuck(world: World) -> list[str]:
     """Everything that is not yet as it should be, in words; empty when the world has come to rest."""
     services = {body["metadata"]["name"]: body for body in world.cluster.bodies(HA_SERVICES)}
     found = [line for name, body in sorted(services.items()) for line in _service(world, name, body)]
+    named = {what for body in services.values() for what in _wanted(body)}
     for name, places in sorted(world.monitor.active.items()):
-        if places and name not in services:
-            found.append(f"{name} was deleted and still runs on {', '.join(places)}")
+        left = {what for what_runs in places.values() for what in what_runs} - named
+        if left and name not in services:
+            found.append(f"{', '.join(sorted(left))} still runs on {', '.join(places)}, and no service names it")
     for body in world.cluster.bodies(HA_INSTANCES):
         if body["spec"]["service"]["name"] not in services:
             found.append(f"HAInstance {body['metadata']['name']} is left of a deleted service")
@@ -24,7 +27,22 @@ def stuck(world: World) -> list[str]:
         owners = [body["spec"].get("owner"), *body["spec"].get("hosts", ())]
         if any(owner and owner["name"] not in services for owner in owners):
             found.append(f"the claim of {body['spec']['key']} is left of a deleted service")
-    return found
+    return [*found, *(line for name in sorted(world.machines) for line in _host(world, name))]
+
+
+def _host(world: World, name: str) -> Iterator[str]:
+    """It is on, unless nobody will switch it on; and its status says so."""
+    machine, shape = world.machines[name], world.host_shapes[name]
+    if not machine.is_on and machine.off_by_device and shape.after == "On":
+        yield f"{name} was switched off by a device of ours and is not switched on again"
+        return
+    body = world.get(HOSTS, ("", name))
+    if body is None or body["metadata"].get("deletionTimestamp"):
+        yield f"Host {name} is still being removed"
+        return
+    ready = _conditions(body).get("Ready", {})
+    if (ready.get("status") == "True") is not machine.is_on:
+        yield f"{name} is {'on' if machine.is_on else 'off'}, and its status says Ready={ready.get('status')} ({ready.get('message')})"
 
 
 def _service(world: World, name: str, body: Raw) -> Iterator[str]:
@@ -40,10 +58,12 @@ def _service(world: World, name: str, body: Raw) -> Iterator[str]:
         yield f"{name} runs on {', '.join(sorted(places)) or 'no host'} ({_words(body)})"
         return
     (host,) = places
-    missing = _wanted(body) - places[host]
-    if missing:
+    wanted = _wanted(body)
+    runs = {what for what, owned in world.monitor.owners.items() if host in world.monitor.active[owned.service]}
+    runs = {what for what in runs if what in world.machines[host].state.running}
+    if missing := wanted - runs:
         yield f"{name} on {host} misses {', '.join(sorted(missing))} ({_words(body)})"
-    if extra := places[host] - _wanted(body):
+    if extra := places[host] - wanted:
         yield f"{name} on {host} still runs {', '.join(sorted(extra))}"
     instance = world.get(HA_INSTANCES, (NAMESPACE, f"{name}-0"))
     grant = (instance or {"spec": {}})["spec"].get("grant") or {}

@@ -6,13 +6,13 @@ import asyncio
 import json
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from backstay_agent.agent import Agent, build_agent
 from backstay_agent.agent import Machine as AgentMachine
 from backstay_agent.agent import Settings as AgentSettings
-from backstay_agent.agent import build_agent
 from backstay_api.admission import guard
 from backstay_api.errors import ApiError, NotFound
 from backstay_api.kinds import Kind, Raw
@@ -23,41 +23,19 @@ from backstay_fencer.executor import Executor
 from backstay_operator.control.replica import Operator, Replica
 from backstay_operator.planner.world import Settings
 
+from .boards import Agents, Bmc, ProcessAgents
 from .leasewatch import LeaseWatch
-from .machines import Agents, Bmc, Machine, ProcessAgents, ProcessDisk, ProcessHands
+from .machines import Machine, ProcessDisk, ProcessHands, unit_of
 from .monitor import Monitor, Owned
 from .network import Network, ProcessApi, site_of
+from .powerwatch import PowerWatch
 from .processes import WORLD, Process, SimulationLoop
+from .shapes import DEVICES, NAMESPACE, HostShape, ServiceShape, Shape
 from .story import START_S, Story
 
-NAMESPACE: Final = "shop"
 API: Final = "backstay.dev/v1alpha1"
 _PATH_TROUBLE_S: Final = 1.5
 """A way to the API that is cut for longer than this is one that the operator itself must have noticed."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What this seed's world is made of."""
-
-    hosts: int
-    operators: int
-    profile: str
-    services: tuple[ServiceShape, ...]
-    devices: tuple[bool, ...]
-    """Host by host: whether it has a fence device."""
-    budget: int = 20
-    read_gap: str = "1s"
-
-
-@dataclass(frozen=True)
-class ServiceShape:
-    name: str
-    is_exclusive: bool = True
-    address: str = ""
-    failback: str = "Never"
-    stop_takes_s: float = 0.1
-    start_takes_s: float = 0.2
 
 
 class World:
@@ -75,6 +53,11 @@ class World:
         self.network = Network(self.cluster, random.Random(f"network {seed}"), tell=self.story.tell)
         self.machines: dict[str, Machine] = {}
         self.bmcs: dict[str, Bmc] = {}
+        self.dark: set[str] = set()
+        """Hosts that have lost their power for good: nobody will switch them on."""
+        self.host_shapes: dict[str, HostShape] = {}
+        self.agents: dict[str, Agent] = {}
+        """The agent that lives, or lived last, on each machine."""
         self.processes: dict[str, Process] = {}
         self.wanted: set[str] = set()
         """Processes that somebody restarts when they die."""
@@ -82,9 +65,10 @@ class World:
             self.machines,
             self.accuse,
             LeaseWatch(self.accuse),
-            lambda host: self.network.lease_reads.get(("fencer", host)),
+            lambda fencer, host: self.network.lease_reads.get((fencer, host)),
+            PowerWatch(self.accuse, shape.budget, shape.operators),
         )
-        self.fence_agents = Agents(self.bmcs, random.Random(f"fence {seed}"), self.monitor.on_off)
+        self.fence_agents = Agents(self.bmcs, random.Random(f"fence {seed}"), self.monitor.on_switch)
         self._cut_at_s: dict[str, float] = {}
         self._frozen_at_s: dict[str, float] = {}
         self._note_sends()
@@ -95,48 +79,92 @@ class World:
 
     def build(self) -> None:
         """Machines, objects and processes as a healthy cluster starts with them."""
-        for index in range(self.shape.hosts):
-            self._add_machine(f"n{index + 1}", self.shape.devices[index])
+        names = [f"n{index + 1}" for index in range(len(self.shape.hosts))]
+        self.host_shapes.update(zip(names, self.shape.hosts, strict=True))
+        for name in names:
+            self._add_machine(name)
+        for name in names:
+            self._wire(name)
+            self.add_host(name)
         for service in self.shape.services:
             self.know(service)
             self.create_service(service)
         for index in range(self.shape.operators):
-            self.launch(f"operator-{'ab'[index]}")
-        self.launch("fencer")
+            self.launch(f"operator-{'abc'[index]}")
+        for index in range(self.shape.fencers):
+            self.launch("fencer" if index == 0 else f"fencer-{index + 1}")
         for name in self.machines:
             self.launch(f"agent-{name}")
 
-    def _add_machine(self, name: str, has_device: bool) -> None:
-        machine = Machine(name, self.story.tell, self._power_changed)
+    def _add_machine(self, name: str) -> None:
+        machine = Machine(name, self.story.tell, self._power_changed, boot_units=self._boot_units)
         machine.state.on_change = lambda identity, runs: self._resource_changed(machine, identity, runs)
         self.machines[name] = machine
-        self.bmcs[name] = Bmc(machine)
-        self.add_host(name, has_device)
 
-    def add_host(self, name: str, has_device: bool) -> None:
-        device = {"name": "bmc", "agent": "fence_redfish", "parameters": {"ip": name}, "timeout": "5s"}
-        device["readGap"] = self.shape.read_gap
-        fencing = {"levels": [{"name": "bmc", "devices": [device]}]} if has_device else {}
-        spec = {"heartbeat": {"profile": self.shape.profile}, "fencing": fencing}
-        self.create(HOSTS, {"kind": "Host", "metadata": {"name": name}, "spec": spec})
+    def _wire(self, name: str) -> None:
+        """Connect its devices to a machine: its own, if nobody has made a mistake."""
+        shape, machine = self.host_shapes[name], self.machines[name]
+        if shape.names in ("neighbour", "twin"):
+            neighbour = self.machines[self._neighbour_of(name)]
+            if shape.names == "twin":
+                machine.uuid = neighbour.uuid
+            machine = neighbour
+        for level, device in DEVICES[shape.devices]:
+            ip = f"{name}-{level}-{device}"
+            is_mute = shape.names in ("nothing", "drilled")
+            is_outlet = shape.devices == "outlets" and machine.name == name
+            self.bmcs[ip] = Bmc(ip, name, machine, is_outlet=is_outlet, is_mute=is_mute)
+            if is_outlet:
+                machine.outlets[ip] = True
+
+    def _neighbour_of(self, name: str) -> str:
+        names = list(self.machines)
+        return names[(names.index(name) + 1) % len(names)]
+
+    def bmcs_of(self, machine: Machine) -> list[Bmc]:
+        """What feeds it."""
+        return [bmc for bmc in self.bmcs.values() if bmc.machine is machine]
+
+    def add_host(self, name: str) -> None:
+        shape = self.host_shapes[name]
+        levels: dict[str, list[Raw]] = {}
+        for level, device in DEVICES[shape.devices]:
+            body: Raw = {"name": device, "agent": "fence_redfish", "timeout": "5s", "readGap": self.shape.read_gap}
+            body |= {"parameters": {"ip": f"{name}-{level}-{device}"}, "drilled": shape.names == "drilled"}
+            levels.setdefault(level, []).append(body)
+        fencing = {"levels": [{"name": level, "devices": devices} for level, devices in levels.items()]}
+        spec = {"heartbeat": {"profile": shape.profile}, "fencing": {**fencing, "after": shape.after}}
+        meta = {"name": name, "labels": {"pool": "a"}}
+        self.create(HOSTS, {"kind": "Host", "metadata": meta, "spec": spec})
 
     def know(self, service: ServiceShape) -> None:
         """Tell the monitor what this service may ever run, and every machine how long that takes."""
         for unit in (service.name, f"{service.name}-extra"):
             self.monitor.owners[f"unit {unit}.service"] = Owned(service.name, service.is_exclusive)
-        if service.address:
-            self.monitor.owners.setdefault(f"address {service.address}", Owned(service.name, service.is_exclusive))
+        for address in service.addresses:
+            # Whoever has it: an address that one service gives up is another's next.
+            self.monitor.owners[f"address {address}"] = Owned(f"address {address}", True)
         for machine in self.machines.values():
+            if self.shape.is_packaged:
+                machine.packaged |= {f"unit {service.name}.service", f"unit {service.name}-extra.service"}
             for identity, owned in self.monitor.owners.items():
                 if owned.service == service.name:
                     script = machine.state.scripts[identity]
                     script.start_takes_s, script.stop_takes_s = service.start_takes_s, service.stop_takes_s
 
+    def addresses_of(self, service: ServiceShape) -> list[Raw]:
+        """Its addresses, as resources."""
+        return [
+            {"name": f"address-{index}", "virtualIP": {"address": f"{address}/24"}}
+            for index, address in enumerate(service.addresses)
+        ]
+
     def create_service(self, service: ServiceShape) -> None:
         resources: list[Raw] = [{"name": "server", "systemd": {"unit": f"{service.name}.service"}}]
-        if service.address:
-            resources.append({"name": "address", "virtualIP": {"address": f"{service.address}/24"}})
+        resources += self.addresses_of(service)
         spec: Raw = {"resources": resources, "placement": {"failback": service.failback}}
+        if service.selects:
+            spec["placement"]["hosts"] = {"matchLabels": {"pool": "a"}}
         if not service.is_exclusive:
             spec["exclusive"] = False
         self.create(
@@ -164,13 +192,14 @@ class World:
     def _work_of(self, process: Process) -> Callable[[], Awaitable[None]]:
         if process.name.startswith("operator"):
             return lambda: self._operator(process)
-        if process.name == "fencer":
+        if process.name.startswith("fencer"):
             return lambda: self._fencer(process)
         return lambda: self._agent(process)
 
     async def _operator(self, process: Process) -> None:
         settings = Settings(fence_budget=self.shape.budget, start_failure_memory_s=60.0)
         replica = Replica(process.name, wall=self.wall, rng=self._dice(), settings=settings)
+        replica = replace(replica, think_s=self.shape.think_s)
         await Operator(ProcessApi(self.network, process), replica).run()
 
     async def _fencer(self, process: Process) -> None:
@@ -185,8 +214,9 @@ class World:
             ProcessHands(machine, process),
             AgentMachine(host=machine.name, boot_id=machine.boot_id, uuid=machine.uuid),
             rng=self._dice(),
-            settings=AgentSettings(contract=PROFILES[self.shape.profile], wall=self.wall),
+            settings=AgentSettings(contract=PROFILES[self.host_shapes[machine.name].profile], wall=self.wall),
         )
+        self.agents[machine.name] = agent
         await agent.run()
 
     def _died(self, process: Process, why: str) -> None:
@@ -227,12 +257,31 @@ class World:
     # --- power ------------------------------------------------------------------------------------------------------
 
     def _power_changed(self, machine: Machine) -> None:
+        self.monitor.power.hear_power(machine)
         agent = f"agent-{machine.name}"
         if machine.is_on:
             boots_for_s = self.rng.choice([0.3, 2.0, 8.0])
             self.later(boots_for_s, lambda: self._begin(agent))
         else:
             self.kill(agent)
+
+    def _boot_units(self, machine: Machine) -> None:
+        """What systemd starts by itself. It is the service's own copy if the unit was marked here since the service exists: then
+        the mark should still be there. Anything else is no promise of ours (docs/explanation/limits.md): a person will stop it."""
+        for identity in sorted(machine.enabled - machine.state.secured):
+            self.story.tell(f"systemd on {machine.name}", f"starts {identity}: it is enabled, and carries no mark")
+            created_s = self._named_since_s(identity)
+            if created_s is None or machine.marked_s.get(identity, 0.0) < created_s:
+                machine.note_by_hand(identity)
+            machine.state.up(unit_of(identity))
+
+    def _named_since_s(self, identity: str) -> float | None:
+        """Since when a service exists that consists of this unit now."""
+        for body in self.cluster.bodies(HA_SERVICES):
+            units = [(resource.get("systemd") or {}).get("unit") for resource in body["spec"]["resources"]]
+            if identity.removeprefix("unit ") in units:
+                return self.monitor.created_s.get(body["metadata"]["name"])
+        return None
 
     # --- network ----------------------------------------------------------------------------------------------------
 
@@ -327,3 +376,5 @@ class World:
     def _resource_changed(self, machine: Machine, identity: str, runs: bool) -> None:
         self.story.tell(machine.name, f"{'runs' if runs else 'no longer runs'} {identity}")
         self.monitor.on_change(machine, identity, runs)
+        if not runs:
+            machine.by_hand.discard(identity)

@@ -21,6 +21,7 @@ from backstay_operator.control.facts import Facts
 from backstay_operator.control.leader import Leadership
 from backstay_operator.control.mirror import Mirror
 from backstay_operator.control.recorder import Said
+from backstay_operator.control.refusals import Refusals
 from backstay_operator.control.subjects import Subject, is_for_people, subject_of
 from backstay_operator.control.tell import tell
 from backstay_operator.control.turns import Turns
@@ -59,12 +60,15 @@ class Parts:
     facts: Facts
     clock: Callable[[], float]
     rng: random.Random
+    think_s: float = 0.0
+    """A plan is taken to last at least so long: for clocks on which thinking takes no time."""
 
 
 class Reconciler:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._turns = Turns(version=self._version, rng=parts.rng)
+        self._refusals = Refusals(parts.clock)
         self._poked = asyncio.Event()
         self._act_at_s = math.inf
         """When to plan for what has changed since the last plan."""
@@ -107,9 +111,12 @@ class Reconciler:
             )
             self._wake_at_s = self._due_s = now_s + HEARTBEAT_S
             return ()
-        plan = parts.plan(parts.mirror.snapshot())
+        world = parts.mirror.snapshot()
+        self._refusals.show(world)
+        plan = parts.plan(world)
+        self._refusals.keep_only(plan.actions)
         facts.waiting_for, facts.planned_at_s, facts.plan_actions = "", now_s, len(plan.actions)
-        self._planned_at_s, self._took_s = now_s, parts.clock() - now_s
+        self._planned_at_s, self._took_s = now_s, max(parts.think_s, parts.clock() - now_s)
         facts.plan.add(self._took_s)
         turn = self._turns.take(plan.actions, now_s=now_s, leads=parts.leader.leads())
         self._due_s = _earliest_s(now_s, plan.wake_at_s, turn.wake_at_s, now_s + HEARTBEAT_S)
@@ -159,6 +166,10 @@ class Reconciler:
 
     def _note(self, action: Action, subject: Subject, result: Result) -> None:
         facts, name = self._parts.facts, type(action).__name__
+        if result.outcome is Outcome.REFUSED:
+            self._refusals.note(action, result.why)
+        elif result.outcome is not Outcome.TROUBLE:
+            self._refusals.forget(action)
         facts.writes[name, result.outcome.value] += 1
         fields = {"action": name, "object": subject.key, "why": action.why}
         if result.outcome is Outcome.DONE:

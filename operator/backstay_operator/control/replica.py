@@ -41,6 +41,8 @@ class Replica:
     namespace: str = SYSTEM_NAMESPACE
     standalone: bool = False
     """Known to be the only one: no leader Lease."""
+    think_s: float = 0.0
+    """On virtual time: how long a plan is taken to last."""
 
 
 class Operator:
@@ -86,6 +88,7 @@ class Operator:
                 facts=self.facts,
                 clock=clock,
                 rng=rng,
+                think_s=replica.think_s,
             )
         )
         self.path.on_recovery(self.reconciler.recovered)

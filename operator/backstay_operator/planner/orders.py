@@ -169,15 +169,14 @@ def assign(world: World, host: str, wanted: Wanted) -> Assign | None:
 
 
 def _secured(assignment: HostAssignment | None, wanted: Wanted) -> frozenset[str]:
-    """Candidates' units; and for as long as a service names them, those that waited for our word here before.
-
-    A host that is no candidate any more would start an enabled unit at its next boot, beside the one that runs elsewhere.
+    """Candidates' units; and those that the host has not given back because they would start by themselves at its next boot, for as
+    long as a service names them: one that runs elsewhere would then run twice. The host goes on saying so until that is mended.
     """
     if assignment is None:
         return wanted.secured
-    held = {one.unit for one in assignment.status.held}
-    before = {*assignment.spec.secured, *held}
-    return wanted.secured | frozenset(assignment.spec.secured if wanted.keep_secured else before & wanted.named)
+    if wanted.keep_secured:
+        return wanted.secured | frozenset(assignment.spec.secured)
+    return wanted.secured | (frozenset(one.unit for one in assignment.status.held) & wanted.named)
 
 
 # --- comparing -------------------------------------------------------------------------------------------------------

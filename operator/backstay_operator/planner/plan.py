@@ -11,10 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pydantic import ValidationError
+
 from backstay_api.models import HAInstance, HAService
 from backstay_api.models.assignment import InstanceOrder, StandbyOrder
 
-from . import accepted_before, instances, moves, ownership, removal
+from . import accepted_before, instances, moves, ownership, removal, unplannable
 from .acceptance import Acceptance, Accepted, accept
 from .actions import (
     Action,
@@ -76,15 +78,33 @@ def plan(world: World) -> Plan:
     """Everything that is to be done now, the most urgent first, and when to look again if nothing changes."""
     round_ = begin(world)
     owned = ownership.owned(world)
-    services = [plan_service(round_, key, owned) for key in sorted(world.services)]
+    services = [_planned(round_, key, owned) for key in sorted(world.services)]
     services += [plan_ownerless(round_, key) for key in sorted(_ownerless(world))]
     wanted = _by_host(services, _hosts(world), _named(world), keep_secured=_is_blurred(world))
     actions = [action for service in services for action in service.actions]
-    actions += [action for name in _hosts(world) for action in plan_host(round_, name, wanted[name])]
+    actions += [action for name in _hosts(world) for action in _host_planned(round_, name, wanted[name])]
     actions += ownership.abandoned(world)
     actions += _unreadable(world)
     wake_at_s = min((one.look_again_s for one in services if one.look_again_s is not None), default=None)
     return Plan(tuple(sorted(actions, key=_urgency)), wake_at_s, next_look_s(world))
+
+
+def _planned(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) -> ServicePlan:
+    """One service; if a rule of our own models is broken on the way, what was ordered for it stays."""
+    try:
+        return plan_service(round_, key, owned)
+    except ValidationError as error:
+        world, service = round_.world, round_.world.services[key]
+        instance = _instance_of(world, service)
+        stays = _stored_standbys(world, instance) if instance is not None else ()
+        return ServicePlan(tuple(unplannable.of_service(world, service, error)), standbys=stays)
+
+
+def _host_planned(round_: Round, name: str, wanted: Wanted) -> list[Action]:
+    try:
+        return plan_host(round_, name, wanted)
+    except ValidationError as error:
+        return unplannable.of_host(round_.world, round_.world.hosts.get(name), error)
 
 
 # --- services --------------------------------------------------------------------------------------------------------
@@ -244,7 +264,13 @@ def plan_host(round_: Round, name: str, wanted: Wanted) -> list[Action]:
 
 
 def _host_misses(round_: Round, name: str) -> str:
-    """What stands between a lost or leaving host and the services that it still holds."""
+    """What stands between a lost or leaving host and the services that it still holds; and what the API server refuses about it."""
+    world = round_.world
+    refused = world.refused.get(("Host", name), "")
+    return "; ".join(filter(None, (_still_holds(round_, name), refused)))
+
+
+def _still_holds(round_: Round, name: str) -> str:
     world = round_.world
     keys = held(world, name)
     host = world.hosts.get(name)

@@ -35,18 +35,25 @@ def of_removed_host(world: World, name: str, *, is_needed: bool) -> list[Action]
     Another machine may then be added under its name.
     """
     kinds = {kind for kind, key in world.unreadable if kind == "HAInstance" or (kind, key) == ("Host", name)}
-    if name in world.hosts or kinds or is_needed or held(world, name) or _is_open(world, name):
+    if not _is_leaving(world, name) or kinds or is_needed or held(world, name) or _is_open(world, name):
         return []
     why = f"the host {name} has been removed, and it holds nothing"
-    needs = _needs(name)
+    needs = _needs(world, name)
     assignment, seen = world.assignments.get(name), world.leases.get(name)
     actions: list[Action] = [DeleteAssignment(assignment, why, needs)] if assignment is not None else []
     return [*actions, DeleteLease(seen.lease, why, needs)] if seen is not None else actions
 
 
-def _needs(name: str) -> tuple[Precondition, ...]:
+def _is_leaving(world: World, name: str) -> bool:
+    """Removed; or about to be, and sealed: the proof that its session is over may go with the last of what needs it."""
+    host, seen = world.hosts.get(name), world.leases.get(name)
+    return host is None or (host.metadata.deletion_timestamp is not None and seen is not None and seen.lease.sealed)
+
+
+def _needs(world: World, name: str) -> tuple[Precondition, ...]:
     what_for = f"the orders and the Lease of {name} go when it has been removed"
-    return Gone("Host", "", name, "", what_for), HoldsNothing(name, what_for)
+    is_gone = (Gone("Host", "", name, "", what_for),) if name not in world.hosts else ()
+    return *is_gone, HoldsNothing(name, what_for)
 
 
 def _is_open(world: World, name: str) -> bool:

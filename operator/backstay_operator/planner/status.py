@@ -6,7 +6,6 @@ a condition keeps its time while its status stays, so a status in which nothing 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,8 +23,9 @@ from backstay_api.models.service import (
 from . import placement
 from .acceptance import Acceptance, Accepted, Refused, accept
 from .conditions import Finding, settled
+from .elsewhere import address_of_a_host, held_units, who_could_take_over
 from .host_status import fencing_ready, host_status
-from .judges import COULD_TAKE_OVER, NOT_ASKED, Filter, Question, Rejected, facts_of, failed_report
+from .judges import facts_of, failed_report
 from .liveness import is_hands_off
 from .placement import NoHost, Placed
 from .words import clipped, elapsed_s, first_words, listed
@@ -39,9 +39,14 @@ MOST_FAILURES: Final = 16
 
 def service_status(world: World, service: HAService, *, missing: str = "") -> HAServiceStatus:
     """The status as it should be now. `missing`: what evidence is waited for, and what a person can do, in a sentence."""
-    view = _view(world, service, missing)
-    standbys = _standbys(view)
+    view = _view(world, service, _joined(missing, world.refused.get(("HAService", service.key), "")))
+    standbys = who_could_take_over(world, service, view.instance)
     summary = _summary(view)
+    if service.key in world.short_status:
+        conditions = settled(
+            service.status.conditions, _findings(view, standbys), service.metadata.generation, world.wall
+        )
+        return HAServiceStatus(observed_generation=service.metadata.generation, conditions=conditions)
     return HAServiceStatus(
         observed_generation=service.metadata.generation,
         conditions=settled(
@@ -220,6 +225,7 @@ def _joined(*parts: str) -> str:
 
 def _findings(view: _View, standbys: list[StandbySummary]) -> list[Finding]:
     standby = _standby_ready(view, standbys)
+    held = held_units(view.world, view.service)
     return [
         _accepted(view),
         Finding("Ready", view.is_well, _ready_reason(view), view.why),
@@ -227,6 +233,7 @@ def _findings(view: _View, standbys: list[StandbySummary]) -> list[Finding]:
         _degraded(view),
         standby,
         _survives(view, standby),
+        *([held] if held else []),
     ]
 
 
@@ -248,6 +255,8 @@ def _accepted(view: _View) -> Finding:
 
 
 def _progressing(view: _View) -> Finding:
+    if refused := view.world.refused.get(("HAService", view.service.key)):
+        return Finding("Progressing", False, "RefusedByAPI", f"It does not get on: {refused}")
     is_moving = view.state in ("Starting", "Stopping", "Recovering")
     return Finding("Progressing", is_moving, view.state, view.why if is_moving else "Nothing is under way")
 
@@ -266,6 +275,10 @@ def _degraded(view: _View) -> Finding:
         return Finding("Degraded", True, "NotWorking", view.why)
     if view.missing and view.state == "Running":
         return Finding("Degraded", True, "HeldBack", view.missing)
+    if refused := view.world.refused.get(("HAService", view.service.key)):
+        return Finding("Degraded", True, "RefusedByAPI", refused)
+    if twice := address_of_a_host(view.world, view.service):
+        return Finding("Degraded", True, "AddressOfAHost", twice)
     failures = _start_failures(view)
     if failures:
         hosts = listed(sorted({failure.host for failure in failures}))
@@ -305,27 +318,6 @@ def _survives(view: _View, standby: Finding) -> Finding:
 
 
 # --- who could take over, and what has happened ----------------------------------------------------------------------
-
-
-def _standbys(view: _View) -> list[StandbySummary]:
-    """Those that are asked to be ready, and the selected hosts that cannot even be asked, with the reason."""
-    ask = Question(view.world, view.service, view.instance)
-    asked = [name for name in placement.standbys(view.world, view.service, view.instance) if name != view.holder]
-    others = set(placement.candidates(view.world, view.service)) - {*asked, view.holder}
-    summaries = [_standby(name, _first_rejection(ask, name, COULD_TAKE_OVER)) for name in asked]
-    for name in sorted(others):
-        if rejected := _first_rejection(ask, name, NOT_ASKED):
-            summaries.append(_standby(name, rejected))
-    return summaries[: placement.MOST_ASKED]
-
-
-def _standby(name: str, rejected: Rejected | None) -> StandbySummary:
-    return StandbySummary(host=name, ready=rejected is None, why=first_words(rejected.why) if rejected else "")
-
-
-def _first_rejection(ask: Question, name: str, filters: Sequence[Filter]) -> Rejected | None:
-    facts = facts_of(ask.world, name)
-    return next((rejected for judge in filters if (rejected := judge(ask, facts))), None)
 
 
 def _summary(view: _View) -> InstanceSummary:

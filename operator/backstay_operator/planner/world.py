@@ -109,10 +109,14 @@ class World:
     """Hosts that say something of an instance, by its UID."""
     ordered_on: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Hosts that have an order about an instance, by its UID."""
+    held_on: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Hosts that hold a unit which they are no candidate for, by its name."""
     own_addresses: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Hosts by the addresses that they say are their own, in their one form."""
     refused: dict[tuple[str, str], str] = field(default_factory=dict)
     """By kind and key of an object that people read: what the API server will not have about it, in a sentence."""
+    short_status: set[str] = field(default_factory=set)
+    """Keys of services whose whole status the API server has refused a while ago: their conditions alone are written."""
     failed_s: dict[tuple[str, str, int], float] = field(default_factory=dict)
     """By UID (of an HAService or HAInstance), host and epoch: our own clock when we first saw that start failed."""
     kept: dict[tuple[str, str], tuple[tuple[object, ...], object]] = field(default_factory=dict)
@@ -167,6 +171,8 @@ class World:
         self.assignments[assignment.key] = assignment
         for uid in assignment.spec.instances:
             self.ordered_on[uid].add(assignment.key)
+        for one in assignment.status.held:
+            self.held_on[one.unit].add(assignment.key)
         for address in _own_addresses(assignment):
             self.own_addresses[address].add(assignment.key)
         for uid, report in assignment.status.instances.items():
@@ -181,6 +187,7 @@ class World:
             return
         _discard(self.reported_by, old.status.instances, key)
         _discard(self.ordered_on, old.spec.instances, key)
+        _discard(self.held_on, (one.unit for one in old.status.held), key)
         _discard(self.own_addresses, _own_addresses(old), key)
 
     def _forget_things(self, service: HAService) -> None:

@@ -1,0 +1,111 @@
+"""The monitor's eye on power: gently, only where it helps, and what was switched off is switched on again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from backstay_api.client import EventType
+from backstay_api.memory import Change
+from backstay_fencer.agents import Action
+
+from .boards import Bmc
+from .machines import Machine
+
+STORM_S: Final = 60.0
+"""The window of PROTOCOL 4."""
+LATELY_S: Final = 130.0
+"""A fencer that was frozen for a minute, with a view half a minute old, may still act on what was wanted then."""
+HELPER_S: Final = 40.0
+"""A host that has not renewed for so long is nobody's hope, however late the news of it travels."""
+
+
+@dataclass
+class PowerWatch:
+    """Judges every seal, every `off` and every `on`."""
+
+    accuse: Callable[[str], None]
+    budget: int
+    operators: int = 1
+    wanting: dict[str, str] = field(default_factory=dict)
+    """By FenceRequest that wants Off: its host."""
+    wanted_s: dict[str, float] = field(default_factory=dict)
+    """By host: until when some request wanted Off."""
+    confirmed: set[str] = field(default_factory=set)
+    """Sessions that a person has confirmed."""
+    sealed: dict[str, tuple[str, float]] = field(default_factory=dict)
+    """By host: the session that was sealed last by silence alone, and when."""
+    cut: dict[str, None] = field(default_factory=dict)
+    """Sessions for which an `off` was sent, in their order."""
+    ours: set[str] = field(default_factory=set)
+    """Devices to which `off` was sent since their machine was last switched on."""
+
+    # --- seals -----------------------------------------------------------------------------------------------------
+
+    def hear_seal(self, host: str, session: str, renewed_s: Mapping[str, float], *, is_plain: bool) -> None:
+        """One session is sealed."""
+        now_s = _now_s()
+        if not is_plain:
+            return
+        lost = {name for name, (_, at_s) in self.sealed.items() if self._is_lost(name, at_s, renewed_s)} | {host}
+        lived = {name for name, at_s in renewed_s.items() if now_s - at_s < 2 * STORM_S} | lost
+        self.sealed[host] = session, now_s
+        if len(lost) > 1 and 2 * len(lost) >= len(lived):
+            self.accuse(
+                f"{host} is sealed in a storm: {', '.join(sorted(lost))} within {STORM_S:g} s,"
+                f" of {len(lived)} hosts that lived"
+            )
+        helpers = [name for name, at_s in renewed_s.items() if name != host and now_s - at_s < HELPER_S]
+        if not helpers:
+            self.accuse(f"{host} is sealed for nothing: no other host has lived for {HELPER_S:g} s")
+
+    def _is_lost(self, host: str, sealed_s: float, renewed_s: Mapping[str, float]) -> bool:
+        return _now_s() - sealed_s < STORM_S and renewed_s.get(host, float("-inf")) <= sealed_s
+
+    # --- requests --------------------------------------------------------------------------------------------------
+
+    def hear_request(self, change: Change) -> None:
+        name, spec = change.key[1], change.body["spec"]
+        if change.type is not EventType.DELETED and spec.get("confirm"):
+            self.confirmed.add(_session(spec["session"]))
+        if change.type is not EventType.DELETED and spec.get("want") == "Off":
+            self.wanting[name] = spec["host"]
+        elif name in self.wanting:
+            self.wanted_s[self.wanting.pop(name)] = _now_s()
+
+    # --- switches --------------------------------------------------------------------------------------------------
+
+    def hear_switch(self, bmc: Bmc, action: Action) -> None:
+        """A fence agent is told to switch."""
+        if bmc.machine.name != bmc.host:
+            self.accuse(f"`{action}` for {bmc.host} goes to {bmc.machine.name}")
+        if action == "off":
+            self.ours.add(bmc.name)
+            self._off(bmc.host)
+        elif bmc.name not in self.ours and not any(name.startswith(f"{bmc.host}-") for name in self.ours):
+            self.accuse(f"`on` is sent to {bmc.name}, which we have not switched off")
+
+    def hear_power(self, machine: Machine) -> None:
+        """Whoever switched it on: what we did before is past."""
+        if machine.is_on:
+            self.ours -= {name for name in self.ours if name.startswith(f"{machine.name}-")}
+
+    def _off(self, host: str) -> None:
+        if host not in self.wanting.values() and _now_s() - self.wanted_s.get(host, float("-inf")) > LATELY_S:
+            self.accuse(f"`off` is sent to {host}, and nobody wants it")
+        session = self.sealed.get(host, ("", 0.0))[0]
+        if session:
+            self.cut[session] = None
+        spent = [session for session in self.cut if session not in self.confirmed]
+        if len(spent) > self.budget + self.operators - 1:
+            self.accuse(f"{len(spent)} sessions were cut off without a person, and the budget is {self.budget} an hour")
+
+
+def _session(raw: Mapping[str, object]) -> str:
+    return f"{raw['bootID']}/{raw['nonce']}"
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,67 @@
+"""What one world is made of: hosts and what feeds them, services, and how many processes of each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+NAMESPACE: Final = "shop"
+
+Devices = Literal["none", "board", "outlets", "levels"]
+Names = Literal["itself", "nothing", "drilled", "neighbour", "twin"]
+
+DEVICES: Final[Mapping[Devices, Sequence[tuple[str, str]]]] = {
+    "none": (),
+    "board": (("first", "bmc"),),
+    "outlets": (("first", "left"), ("first", "right")),
+    "levels": (("first", "bmc"), ("second", "bmc")),
+}
+"""Levels and devices."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What this seed's world is made of."""
+
+    hosts: tuple[HostShape, ...]
+    operators: int
+    services: tuple[ServiceShape, ...]
+    fencers: int = 1
+    budget: int = 20
+    read_gap: str = "1s"
+    is_packaged: bool = False
+    """Units are enabled, as their packages leave them: they start by themselves at a boot, unless they carry our mark."""
+    stays_dark: bool = False
+    """When all is healed nobody goes and switches on what a fence device has switched off, or all that has lost its power."""
+    think_s: float = 0.0
+    """How long an operator's plan takes."""
+
+
+@dataclass(frozen=True)
+class HostShape:
+    """One host, and what feeds it."""
+
+    profile: str = "lab"
+    devices: Devices = "board"
+    """`outlets`: two in one level, both must be off. `levels`: a second board, asked when the first does not do."""
+    names: Names = "itself"
+    """Which machine its devices name when asked: none at all (trusted only when drilled), or the neighbour's that they really
+    feed, by wrong wires. A twin's board says the same name as the neighbour's, which it feeds."""
+    after: Literal["On", "StayOff"] = "On"
+
+    @property
+    def can_be_fenced(self) -> bool:
+        return self.devices != "none" and self.names in ("itself", "drilled")
+
+
+@dataclass(frozen=True)
+class ServiceShape:
+    name: str
+    is_exclusive: bool = True
+    addresses: tuple[str, ...] = ()
+    failback: str = "Never"
+    selects: bool = False
+    """It asks for hosts of pool a, which all are at first."""
+    stop_takes_s: float = 0.1
+    start_takes_s: float = 0.2

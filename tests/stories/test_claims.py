@@ -1,0 +1,323 @@
+"""What belongs to whom: units and commands host by host, addresses in the whole cluster, and who is told what when two want one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from backstay_api.models import HostAssignment, ResourceClaim
+from backstay_operator.planner import fitting
+from backstay_testing.stage import Stage, running, steps
+
+ADDRESS = {"name": "address", "virtualIP": {"address": "192.0.2.10/24"}}
+
+
+def unit(name: str) -> dict[str, Any]:
+    return {"name": name, "systemd": {"unit": f"{name}.service"}}
+
+
+def pool(name: str) -> dict[str, Any]:
+    return {"hosts": {"matchLabels": {"pool": name}}}
+
+
+def created(stage: Stage, name: str, at: str) -> None:
+    raw = stage.world.services[f"shop/{name}"].wire()
+    raw["metadata"]["creationTimestamp"] = at
+    stage.world.put_service(type(stage.world.services[f"shop/{name}"]).from_wire(raw))
+
+
+def who_runs(stage: Stage, unit_name: str) -> list[str]:
+    """Hosts that have been ordered to run this unit and run that instance."""
+    found: list[str] = []
+    for host, assignment in stage.world.assignments.items():
+        for uid, order in assignment.spec.instances.items():
+            if order.want == "Up" and uid in stage.machines[host].running:
+                found += [host for one in order.resources if one.systemd and one.systemd.unit == unit_name]
+    return sorted(found)
+
+
+def told(stage: Stage, name: str, condition: str) -> tuple[str, str, str]:
+    found = {c.type: (c.status, c.reason, c.message) for c in stage.world.services[f"shop/{name}"].status.conditions}
+    return found[condition]
+
+
+def two(*, devices: bool = True) -> Stage:
+    """`old` runs old.service on n1 and `young` runs db.service on n2."""
+    stage = Stage("n1", "n2", "n3", devices=devices)
+    stage.wait(1)
+    stage.apply_service("old", resources=[unit("old")])
+    stage.wait(1)
+    stage.apply_service("young", resources=[unit("db")])
+    created(stage, "young", "2026-02-01T00:00:00Z")
+    stage.wait(1)
+    assert who_runs(stage, "db.service") == ["n2"]
+    return stage
+
+
+# --- units -----------------------------------------------------------------------------------------------------------
+
+
+def test_an_edit_takes_no_unit_that_a_younger_service_has() -> None:
+    stage = two()
+    stage.apply_service("old", resources=[unit("old"), unit("db")])
+    stage.wait(3)
+    assert who_runs(stage, "db.service") == ["n2"]
+    status, reason, message = told(stage, "old", "Accepted")
+    assert (status, reason) == ("False", "AlreadyClaimed")
+    assert message.startswith("unit db.service belongs to the HAService shop/young on hosts that both may use")
+    assert who_runs(stage, "old.service") == ["n1"], "it goes on as it was"
+    assert told(stage, "young", "Accepted")[0] == "True"
+
+
+def test_a_unit_is_free_for_the_next_only_when_nothing_can_run_it_any_more() -> None:
+    stage = Stage("n1", "n2", "n3", devices=False)
+    stage.wait(1)
+    stage.apply_service("old", resources=[unit("db")])
+    stage.wait(1)
+    stage.apply_service("young", resources=[unit("db")])
+    created(stage, "young", "2026-02-01T00:00:00Z")
+    stage.wait(1)
+    assert who_runs(stage, "db.service") == ["n1"]
+    stage.machines["n1"].connected = False  # it runs on, and hears nothing
+    stage.wait(5)
+    stage.apply_service("old", resources=[unit("other")])
+    stage.wait(30)
+    assert stage.copies("young") == []
+    assert told(stage, "young", "Accepted")[1] == "AlreadyClaimed"
+    stage.machines["n1"].connected = True
+    stage.wait(5)
+    assert stage.copies("young") != [], "n1 has said that it runs the new manifest"
+
+
+def test_a_renamed_unit_goes_to_the_next_once_the_new_manifest_runs() -> None:
+    stage = two()
+    stage.apply_service("old", resources=[unit("db")])
+    stage.wait(2)
+    assert told(stage, "old", "Accepted")[1] == "AlreadyClaimed"
+    stage.apply_service("young", resources=[unit("other")])
+    stage.wait(3)
+    assert told(stage, "old", "Accepted")[0] == "True"
+    assert who_runs(stage, "db.service") == ["n1"]
+    assert who_runs(stage, "other.service") == ["n2"]
+
+
+def test_pools_that_share_no_host_may_name_the_same_unit() -> None:
+    stage = Stage("n1", "n2", "n3", "n4")
+    for host, name in (("n1", "a"), ("n2", "a"), ("n3", "b"), ("n4", "b")):
+        stage.label(host, pool=name)
+    stage.wait(1)
+    stage.apply_service("one", resources=[unit("nginx")], placement=pool("a"))
+    stage.apply_service("two", resources=[unit("nginx")], placement=pool("b"))
+    stage.wait(2)
+    assert who_runs(stage, "nginx.service") == ["n1", "n3"]
+    (claim,) = stage.world.claims.values()
+    assert {one.host: one.name for one in claim.spec.hosts or ()} == {
+        "n1": "one",
+        "n2": "one",
+        "n3": "two",
+        "n4": "two",
+    }
+
+
+def test_a_host_that_changes_pools_is_a_candidate_only_when_the_unit_is_claimed_there() -> None:
+    stage = Stage("n1", "n2", "n3", "n4")
+    for host, name in (("n1", "a"), ("n2", "a"), ("n3", "b"), ("n4", "b")):
+        stage.label(host, pool=name)
+    stage.wait(1)
+    stage.apply_service("one", resources=[unit("nginx")], placement=pool("a"))
+    stage.apply_service("two", resources=[unit("nginx")], placement=pool("b"))
+    stage.wait(2)
+    stage.machines["n1"].connected = False  # it runs on, and n1 changes pools meanwhile
+    stage.machines["n1"].bmc = "dead"
+    stage.label("n1", pool="b")
+    stage.wait(10)
+    claim = next(iter(stage.world.claims.values()))
+    owners = {one.host: one.name for one in claim.spec.hosts or ()}
+    assert owners["n1"] == "one", "nothing has shown that it does not run there"
+    stage.ask_to_move("n1", "two")
+    stage.machines["n1"].connected = True
+    stage.wait(3)
+    assert who_runs(stage, "nginx.service") in (["n2", "n3"], ["n1", "n2"]), stage.log[-10:]
+    owners = {one.host: one.name for one in next(iter(stage.world.claims.values())).spec.hosts or ()}
+    assert owners["n1"] == "two", "it has left, and said so"
+    assert told(stage, "one", "Accepted")[0] == told(stage, "two", "Accepted")[0] == "True", (
+        "nobody is refused for a label"
+    )
+
+
+def test_an_order_goes_out_only_under_a_claim_that_records_it() -> None:
+    stage = running(resources=[unit("web"), ADDRESS])
+    stage.log.clear()
+    stage.ask_to_move("n2")
+    done = steps(stage.wait(2), "WriteInstance", "WriteClaim", "Assign")
+    assert done.index("WriteClaim 192.0.2.10") < len(done) - 1 - done[::-1].index("Assign n2")
+    claim = next(c for c in stage.world.claims.values() if c.spec.type == "Address")
+    assert claim.spec.owner is not None
+    assert (claim.spec.owner.epoch, claim.spec.owner.revision) == (2, 1)
+
+
+def test_an_edit_is_recorded_in_the_claims_before_it_is_ordered() -> None:
+    stage = running(resources=[unit("web"), ADDRESS])
+    stage.apply_service(resources=[unit("web"), unit("more"), ADDRESS])
+    done = steps(stage.settle(), "CreateClaim", "WriteClaim", "Assign")
+    ordered = done.index("Assign n1", done.index("CreateClaim more.service"))
+    assert done.index("WriteClaim 192.0.2.10") < ordered
+    recorded = {claim.spec.key: _of_n1(claim) for claim in stage.world.claims.values()}
+    assert recorded == {"192.0.2.10": (1, 2), "web.service": (1, 2), "more.service": (1, 2)}
+
+
+def _of_n1(claim: ResourceClaim) -> tuple[int, int]:
+    owner = claim.spec.owner or next(one for one in claim.spec.hosts or () if one.host == "n1")
+    return owner.epoch, owner.revision
+
+
+def test_nothing_moves_to_a_host_before_the_unit_is_claimed_there() -> None:
+    stage = running()
+    (claim,) = stage.world.claims.values()
+    known = [one for one in claim.spec.hosts or () if one.host != "n3"]
+    spec = claim.spec.model_copy(update={"hosts": known})
+    stage.world.claims[claim.metadata.name] = claim.model_copy(update={"spec": spec})
+    stage.ask_to_move("n3")
+    done = steps(stage.settle(), "WriteClaim", "Assign")
+    assert done[0] == "WriteClaim web.service"
+    assert stage.copies() == ["n3"]
+
+
+def test_a_host_that_leaves_keeps_the_claim_of_what_may_run_twice_until_it_says_that_it_is_over() -> None:
+    stage = running(exclusive=False)
+    for host in ("n2", "n3"):
+        stage.label(host, pool="a")
+    stage.machines["n1"].bmc = "dead"
+    stage.machines["n1"].connected = False
+    stage.wait(5)
+    assert stage.copies() == ["n1", "n2"]
+    stage.apply_service(exclusive=False, placement=pool("a"))
+    stage.wait(5)
+    (claim,) = stage.world.claims.values()
+    assert [one.host for one in claim.spec.hosts or ()] == ["n1", "n2", "n3"]
+    stage.machines["n1"].connected = True
+    stage.wait(5)
+    (claim,) = stage.world.claims.values()
+    assert [one.host for one in claim.spec.hosts or ()] == ["n2", "n3"]
+
+
+def test_an_address_that_an_edit_leaves_out_is_given_back_only_on_a_report_of_what_runs_without_it() -> None:
+    stage = running(resources=[unit("web"), ADDRESS])
+    stage.machines["n1"].connected = False
+    stage.machines["n1"].bmc = "dead"
+    stage.apply_service(resources=[unit("web")])
+    stage.wait(10)
+    assert any(claim.spec.type == "Address" for claim in stage.world.claims.values())
+    stage.machines["n1"].connected = True
+    stage.wait(3)
+    assert not any(claim.spec.type == "Address" for claim in stage.world.claims.values())
+
+
+def test_nothing_of_a_deleted_service_is_left_but_what_a_silent_host_may_still_run() -> None:
+    stage = running(exclusive=False)
+    stage.machines["n1"].bmc = "dead"
+    stage.machines["n1"].connected = False
+    stage.wait(5)
+    stage.delete_service()
+    stage.wait(5)
+    assert "shop/web" not in stage.world.services
+    (claim,) = stage.world.claims.values()
+    assert [one.host for one in claim.spec.hosts or ()] == ["n1"]
+    stage.machines["n1"].connected = True
+    stage.wait(5)
+    assert stage.world.claims == {}
+    assert stage.machines["n1"].running == {}
+
+
+# --- refused in words ------------------------------------------------------------------------------------------------
+
+
+def test_an_address_of_a_host_is_refused_by_the_name_of_the_host_wherever_it_is() -> None:
+    stage = Stage("n1", "n2", "n3")
+    stage.label("n1", pool="a")
+    stage.wait(1)
+    raw = stage.world.assignments["n2"].wire()
+    raw.setdefault("status", {}).setdefault("facts", {})["addresses"] = ["192.0.2.12/24", "nonsense"]
+    stage.world.put_assignment(HostAssignment.from_wire(raw))
+    stage.power_off("n2")
+    own = {"name": "address", "virtualIP": {"address": "192.0.2.12/25"}}
+    stage.apply_service(resources=[unit("web"), own], placement=pool("a"))
+    stage.wait(5)
+    status, reason, message = told(stage, "web", "Accepted")
+    assert (status, reason) == ("False", "AddressOfAHost")
+    assert "192.0.2.12 is n2's own address" in message
+    assert stage.copies() == []
+
+
+def test_copies_that_may_run_twice_have_no_address() -> None:
+    stage = Stage("n1", "n2")
+    stage.wait(1)
+    stage.apply_service(exclusive=False, resources=[unit("web"), ADDRESS])
+    stage.wait(2)
+    status, reason, message = told(stage, "web", "Accepted")
+    assert (status, reason) == ("False", "AddressNotExclusive")
+    assert "two hosts would have the address at once" in message
+
+
+@pytest.mark.parametrize("length", [252, 253])
+def test_a_name_that_leaves_no_room_for_what_is_named_after_it_is_refused(length: int) -> None:
+    stage = Stage("n1", "n2")
+    stage.wait(1)
+    name = "x" * length
+    stage.apply_service(name, uid="uid", resources=[unit("web")])
+    stage.wait(2)
+    status, reason, message = told(stage, name, "Accepted")
+    assert (status, reason) == ("False", "NameTooLong")
+    assert f"{length} characters" in message and "at most 251" in message
+
+
+# --- who runs it already ---------------------------------------------------------------------------------------------
+
+
+def test_all_hosts_that_run_it_already_are_named_at_once_with_the_command_that_stops_it() -> None:
+    stage = Stage("n1", "n2", "n3")
+    for name in ("n1", "n2"):
+        stage.machines[name].foreign.add("web-0")
+    stage.wait(1)
+    stage.apply_service()
+    stage.wait(2)
+    said = "n1 and n2 run web.service already, not started by Backstay: systemctl stop web.service on each"
+    assert said in stage.missing() or said in told(stage, "web", "Ready")[2]
+    for name in ("n1", "n2"):
+        stage.machines[name].foreign.clear()
+    stage.wait(2)
+    assert len(stage.copies()) == 1
+
+
+# --- more than a host can be asked about -----------------------------------------------------------------------------
+
+
+def test_more_services_than_a_host_can_be_asked_about_start_all_the_same_and_say_who_is_not_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fitting, "MOST_ENTRIES", 4)
+    stage = Stage("n1", "n2", "n3")
+    stage.wait(1)
+    for number in range(9):
+        stage.apply_service(f"s{number}")
+        stage.wait(1)
+    stage.wait(30)
+    assert [name for name in (f"s{n}" for n in range(9)) if not stage.copies(name)] == []
+    assert all(len(assignment.spec.standbys) <= 4 for assignment in stage.world.assignments.values())
+    whys = [standby.why for service in stage.world.services.values() for standby in service.status.standbys]
+    assert any("can be asked about no more at a time" in why for why in whys), whys
+
+
+def test_a_service_that_waits_for_its_turn_to_be_asked_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "MOST_ENTRIES", 2)
+    stage = Stage("n1", "n2")
+    for number in range(3):
+        for machine in stage.machines.values():
+            machine.foreign.add(f"s{number}-0")
+    stage.wait(1)
+    for number in range(3):
+        stage.apply_service(f"s{number}")
+    stage.wait(5)
+    said = [stage.missing(f"s{number}") + told(stage, f"s{number}", "Ready")[2] for number in range(3)]
+    assert sum("it waits for its turn" in one for one in said) == 1, said

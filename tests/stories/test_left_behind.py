@@ -1,0 +1,211 @@
+"""Copies that nobody knows of any more, objects that lose our mark, hosts that are removed and come back."""
+
+from __future__ import annotations
+
+import pytest
+
+from backstay_api.models import HostAssignment
+from backstay_testing.stage import Stage, running, steps
+
+
+def strip(stage: Stage) -> None:
+    """Somebody takes our finalizer off the HAInstance, or restores it without."""
+    old = stage.world.instances["shop/web-0"]
+    stage.world.put_instance(old.model_copy(update={"metadata": old.metadata.model_copy(update={"finalizers": None})}))
+
+
+# --- an instance that is gone ----------------------------------------------------------------------------------------
+
+
+def test_our_finalizer_is_put_back_on_an_instance_before_it_is_granted_again() -> None:
+    stage = running()
+    strip(stage)
+    stage.ask_to_move("n2")
+    done = steps(stage.wait(2), "SetFinalizer", "WriteInstance")
+    assert done[0] == "SetFinalizer web-0 on"
+    assert stage.copies() == ["n2"]
+    assert stage.world.instances["shop/web-0"].metadata.finalizers == ["backstay.dev/instance"]
+
+
+def test_what_runs_for_an_instance_that_somebody_deleted_is_stopped_and_started_again() -> None:
+    stage = running()
+    uid = stage.world.instances["shop/web-0"].uid
+    stage.world.drop_instance("shop/web-0")  # without our finalizer, by force
+    stage.wait(5)
+    assert uid not in stage.machines["n1"].running
+    assert len(stage.copies()) == 1, "the new one runs"
+
+
+def test_what_an_instance_that_is_gone_left_on_a_silent_host_is_said_with_what_to_do() -> None:
+    stage = running()
+    stage.machines["n1"].bmc = "dead"
+    stage.power_off("n1")
+    stage.wait(0.25)
+    stage.world.drop_instance("shop/web-0")
+    stage.wait(30)
+    assert stage.copies() == []
+    said = stage.missing()
+    assert "n1 was running shop/web-0 for an HAInstance that is gone" in said
+    assert "`backstay host remove n1`" in said
+    stage.remove_host("n1")
+    stage.wait(5)
+    assert stage.copies() == ["n2"]
+
+
+def test_an_order_alone_keeps_the_first_epoch_waiting() -> None:
+    """The host was told to run it, and has not reported yet: that is when it starts."""
+    stage = running()
+    raw = stage.world.assignments["n1"].wire()
+    raw["status"]["instances"] = {}
+    stage.machines["n1"].frozen = True
+    stage.machines["n1"].bmc = "dead"
+    stage.world.put_assignment(HostAssignment.from_wire(raw))
+    stage.world.drop_instance("shop/web-0")
+    stage.wait(20)
+    assert stage.copies() == []
+
+
+# --- what may run twice ----------------------------------------------------------------------------------------------
+
+
+def lost() -> Stage:
+    """web, of which two may run, on n2, after n1 was lost for good."""
+    stage = running(exclusive=False)
+    stage.machines["n1"].bmc = "dead"
+    stage.power_off("n1")
+    stage.wait(5)
+    assert stage.copies() == ["n2"]
+    return stage
+
+
+def test_what_may_run_twice_can_be_made_again_though_a_host_never_returns() -> None:
+    stage = lost()
+    stage.delete_service()
+    stage.wait(5)
+    assert "shop/web" not in stage.world.services
+    stage.apply_service(uid="another", exclusive=False)
+    stage.wait(5)
+    assert stage.copies() == ["n2"]
+
+
+def test_what_may_run_twice_survives_the_loss_of_its_instance() -> None:
+    stage = lost()
+    old = stage.world.instances["shop/web-0"]
+    leaving = old.metadata.model_copy(update={"deletion_timestamp": "2026-03-01T12:00:00Z"})
+    stage.world.put_instance(old.model_copy(update={"metadata": leaving}))
+    stage.wait(10)
+    assert stage.copies() == ["n2"]
+
+
+def test_a_copy_on_a_host_that_wakes_after_its_service_was_deleted_is_stopped() -> None:
+    stage = running(exclusive=False)
+    stage.machines["n1"].connected = False
+    stage.machines["n1"].bmc = "dead"
+    stage.wait(5)
+    stage.delete_service()
+    stage.wait(5)
+    assert "shop/web" not in stage.world.services and stage.machines["n1"].running
+    stage.machines["n1"].connected = True
+    stage.wait(5)
+    assert stage.machines["n1"].running == {}
+
+
+def test_what_a_host_reports_and_nobody_ordered_is_stopped() -> None:
+    """Its HostAssignment was deleted with the order in it, and its service has moved on meanwhile."""
+    stage = running(exclusive=False)
+    stage.machines["n1"].connected = False
+    stage.machines["n1"].bmc = "dead"
+    stage.wait(5)
+    assert stage.copies() == ["n1", "n2"]
+    uid = stage.world.instances["shop/web-0"].uid
+    raw = stage.world.assignments["n1"].wire()
+    raw["spec"] = {}
+    stage.world.put_assignment(HostAssignment.from_wire(raw))
+    stage.wait(1)
+    order = stage.world.assignments["n1"].spec.instances[uid]
+    assert (order.want, order.epoch) == ("Down", 1)
+
+
+# --- hosts that are removed ------------------------------------------------------------------------------------------
+
+
+def test_a_host_that_is_removed_and_added_again_still_has_its_order_to_stop() -> None:
+    stage = running(exclusive=False)
+    stage.machines["n1"].connected = False
+    stage.machines["n1"].bmc = "dead"
+    stage.wait(5)
+    stage.remove_host("n1")
+    stage.wait(5)
+    assert "n1" not in stage.world.hosts
+    assert "n1" in stage.world.assignments, "it has yet to hear that it shall stop"
+    stage.machines["n1"].connected = True
+    stage.wait(5)
+    assert stage.machines["n1"].running == {}
+    assert "n1" not in stage.world.assignments
+
+
+def test_a_seal_outlives_the_host_object() -> None:
+    stage = running()
+    stage.machines["n1"].connected = False
+    stage.machines["n1"].bmc = "stuck"
+    stage.wait(5)
+    assert stage.world.leases["n1"].lease.sealed
+    stage.remove_host("n1")
+    stage.machines["n1"].unstoppable.add("web-0")
+    stage.machines["n1"].connected = True
+    stage.wait(5)
+    assert stage.world.leases["n1"].lease.sealed, "its session lives, and has not stopped what it runs"
+    stage.machines["n1"].unstoppable.clear()
+    stage.wait(5)
+    assert "n1" not in stage.world.leases, "it has opened another session, and holds nothing"
+
+
+def test_the_name_of_a_host_that_was_proven_off_is_free_for_another_machine() -> None:
+    stage = running()
+    stage.power_off("n1")
+    stage.wait(5)
+    assert stage.copies() == ["n2"]
+    stage.remove_host("n1")
+    stage.wait(3)
+    assert "n1" not in {*stage.world.assignments, *stage.world.leases, *stage.world.hosts}
+
+
+# --- words of other people -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length", [4000, 4096])
+def test_a_long_reason_of_a_confirmer_is_clipped_and_counts(length: int) -> None:
+    stage = running("n1", "n2", devices=False)
+    stage.power_off("n1")
+    stage.wait(5)
+    (name,) = stage.world.requests_of["n1"]
+    raw = stage.world.requests[name].wire()
+    by = "system:serviceaccount:ops:alice"
+    raw["spec"]["confirm"] = {"by": by, "at": "2026-03-01T12:00:00Z", "reason": "x" * length}
+    stage._put_request(raw)
+    stage.wait(5)
+    assert stage.copies() == ["n2"]
+
+
+# --- units that are held ---------------------------------------------------------------------------------------------
+
+
+def test_a_unit_that_a_former_candidate_holds_stays_secured_while_its_service_exists_and_is_said() -> None:
+    stage = running("n1", "n2", "n3")
+    for host in ("n1", "n2"):
+        stage.label(host, pool="a")
+    stage.apply_service(placement={"hosts": {"matchLabels": {"pool": "a"}}})
+    stage.wait(2)
+    assert stage.world.assignments["n3"].spec.secured == []
+    raw = stage.world.assignments["n3"].wire()
+    why = "it is enabled: systemctl disable web.service there"
+    raw.setdefault("status", {})["held"] = [{"unit": "web.service", "why": why}]
+    stage.machines["n3"].frozen = True
+    stage.world.put_assignment(HostAssignment.from_wire(raw))
+    stage.wait(2)
+    assert stage.world.assignments["n3"].spec.secured == ["web.service"]
+    held = {c.type: c.message for c in stage.world.services["shop/web"].status.conditions}["UnitsHeld"]
+    assert held == f"n3 still holds web.service, though it may not run it any more: {why}"
+    stage.delete_service()
+    stage.wait(3)
+    assert stage.world.assignments["n3"].spec.secured == []
