@@ -5,18 +5,51 @@ import pytest
 from backstay_dev.theatre import Theatre
 from backstay_testing.cases import (
     ALL,
+    OTHERS,
     case,
+    explain,
     holding,
     restarts,
+    until_not_ready,
     until_ready,
 )
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
 
+WELL = "/usr/local/bin/is-well"
+
 
 def exec_probe(program: str, **more: object) -> dict[str, object]:
     probe = {"name": "well", "exec": {"command": [program]}, "period": "500ms", "timeout": "400ms", **more}
     return {"probes": [probe]}
+
+
+@pytest.mark.parametrize(
+    ("name", "elsewhere", "word"),
+    [
+        pytest.param("case05", None, "is-well", id="no program"),
+        pytest.param("case05-interpreter", "#!/opt/none/python3\n", "/opt/none/python3", id="no interpreter"),
+    ],
+)
+def test_05_a_host_without_the_probes_program_is_not_ready_and_says_which(
+    theatre: Theatre, name: str, elsewhere: str | None, word: str
+) -> None:
+    theatre.lab["n1"].write_file(WELL, "#!/bin/sh\nexit 0\n", mode=0o755)
+    for other in OTHERS:
+        theatre.lab[other].path(WELL).unlink(missing_ok=True)
+        if elsewhere is not None:
+            theatre.lab[other].write_file(WELL, elsewhere, mode=0o755)
+    with case(theatre, name, server=exec_probe(WELL, failureThreshold=3)) as play:
+        until_not_ready(play, OTHERS, word)
+        play.until_says("StandbyReady", "False")
+        assert play.host == "n1" and word in explain(play)
+        theatre.lab["n1"].power_off()
+        theatre.until(
+            lambda: "n1" in play.condition("Ready") and "True" not in play.condition("Ready"), "n1 to be missed"
+        )
+        assert [life.host for life in play.lives] == ["n1"], "nobody starts what could never be well there"
+        theatre.lab["n1"].power_on()
+        play.until_running(on="n1")
 
 
 def test_29_a_check_that_prints_an_error_and_exits_with_0_is_a_good_one(theatre: Theatre) -> None:
