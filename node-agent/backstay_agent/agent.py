@@ -18,6 +18,7 @@ from backstay_api.client import Api
 from backstay_api.plain import AgentSession, Facts, HostAssignmentStatus, StandbyReport
 from backstay_api.promise import PROFILES, Contract
 
+from .core.leaving import why_not_stop
 from .core.orders import Orders
 from .core.sessions import Kept, Start, at_start
 from .disk import Disk, DiskTrouble
@@ -31,6 +32,8 @@ from .tools import Tools
 
 log = logging.getLogger(__name__)
 
+NAME: Final = "state/host"
+"""Where the name is kept under which this machine is enrolled."""
 LAST_WORDS_S: Final = 10.0
 """A machine that goes down waits so long for the API server to hear what is released."""
 
@@ -91,6 +94,7 @@ class Agent:
         )
         self._standbys = hands.standbys(self._standby_changed)
         self._disk = disk
+        self._was_published = asyncio.Event()
         self._orders = Orders()
         self._is_told = False
         """The operator's orders have been heard in this life."""
@@ -106,6 +110,7 @@ class Agent:
             tasks.create_task(self.link.watch(), name="link")
             tasks.create_task(self.link.report(), name="report")
             tasks.create_task(self._live(found, tasks), name="session")
+            tasks.create_task(self._keep_name(), name="name")
 
     async def _live(self, found: Found, tasks: asyncio.TaskGroup) -> None:
         """Session after session; most agents see one."""
@@ -175,10 +180,24 @@ class Agent:
             async with asyncio.timeout(LAST_WORDS_S):
                 await self.link.until_said(_said_all)
 
+    def farewell(self) -> str:
+        """What an admin should know if the agent now ends alone; empty: nothing."""
+        why = why_not_stop(self.journal.books if self.journal.has_session else None)
+        return f"unless it is started again at once: {why}" if why else ""
+
     def _on_published(self) -> None:
+        self._was_published.set()
         if not self.journal.books.seal_seen:
             self.heartbeat.hold(self.journal.books.session)
         self.supervisor.look_again()
+
+    async def _keep_name(self) -> None:
+        """Enrolled under this name: a machine that is renamed later is still this host."""
+        await self._was_published.wait()
+        try:
+            await self._disk.write(NAME, f"{self.machine.host}\n")
+        except DiskTrouble as error:
+            log.warning("name of the host not kept", extra={"why": str(error)})
 
     def _on_orders(self, orders: Orders) -> None:
         if orders == self._orders and self._is_told:

@@ -33,7 +33,7 @@ class Attempts:
     def is_down(self) -> bool:
         """Whether something is known to be down, after everything was looked at once: so that what is down together is
         started together."""
-        if not self._senses.troubles or self._senses.is_looking:
+        if not self._senses.troubles or self._senses.is_looking or self._senses.is_going_down:
             if self._senses.is_well:
                 self._down_since_s, self.was_left = None, False
             return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from backstay_api.plain import Facts
 from backstay_api.transport import ApiConfig
 
 from . import VERSION
+
+log = logging.getLogger(__name__)
 
 _SLEEP_TARGETS: Final = (
     "sleep.target",
@@ -30,7 +33,7 @@ class Config:
 
     api: ApiConfig
     host: str
-    """Name of the Host object; by default the machine's host name."""
+    """Name of the Host object; by default the one under which this machine was enrolled first: its host name then."""
     run_dir: Path = Path("/run/backstay")
     state_dir: Path = Path("/var/lib/backstay")
     machine_uuid_file: str = ""
@@ -58,7 +61,20 @@ def read_config(path: Path) -> Config:
     except NoConfig as error:
         raise NoConfig(f"{path}: {error}; besides these: {', '.join(_OWN)}") from error
     own |= {name: Path(own[name]) for name in ("run_dir", "state_dir") if name in own}
-    return Config(api=api, **{"host": socket.gethostname(), **own})
+    return Config(api=api, **{"host": _own_name(own.get("state_dir", Config.state_dir)), **own})
+
+
+def _own_name(state_dir: Path) -> str:
+    """A machine that was renamed is still the Host that it was enrolled as."""
+    now = socket.gethostname()
+    try:
+        kept = (state_dir / "host").read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return now
+    if kept and kept != now:
+        why = f'the machine is now called {now}; write "host" into agent.json to say which Host it is'
+        log.warning("this machine is still the Host that it was enrolled as", extra={"host": kept, "why": why})
+    return kept or now
 
 
 def boot_id() -> str:

@@ -1,7 +1,7 @@
 """The agent as a process: reads its configuration, takes the lock, tells systemd, and runs until it is told to end.
 
 Whatever ends it (SIGTERM, SIGKILL, a broken invariant), nothing that it manages is stopped: systemd starts it again, and it
-adopts what runs.
+adopts what runs. Only when the whole machine goes down it stops and releases what it holds first (`goodbye.py`).
 """
 
 from __future__ import annotations
@@ -27,9 +27,13 @@ from .addresses import follow, own_addresses
 from .agent import Agent, Machine, Settings, build_agent
 from .alone import alone
 from .config import Config, boot_id, facts, machine_uuid, read_config
+from .core.leaving import why_not_stop
+from .core.sessions import Kept
 from .disk import RealDisk
 from .drivers.units import UnitFiles
+from .goodbye import leave, systemd_jobs
 from .health import Health
+from .journal import Journal
 from .real import RealHands
 from .remove import remove
 from .tokens import keep_young
@@ -38,6 +42,8 @@ log = logging.getLogger(__name__)
 
 EX_CONFIG: Final = 78
 """systemd does not start us again after this: `RestartPreventExitStatus=78`."""
+STATUS_S: Final = 5.0
+"""How often `systemctl status` is told how things stand."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,6 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
     logs.set_up(style="json" if options.json_logs else "text", level="debug" if options.verbose else "info")
     if options.remove:
         return _remove()
+    if options.may_stop:
+        return _may_stop(Path("/run/backstay"), Path("/var/lib/backstay"))
     try:
         config = read_config(options.config)
         machine = Machine(host=config.host, boot_id=boot_id(), uuid=machine_uuid(config.machine_uuid_file))
@@ -66,10 +74,28 @@ def _remove() -> int:
     return 1 if why else 0
 
 
+def _may_stop(run_dir: Path, state_dir: Path) -> int:
+    """For the scripts of a package, and for whoever is about to stop the agent: 0 if that is harmless, else 1 and why."""
+    try:
+        journal = Journal(RealDisk(run_dir=run_dir, state_dir=state_dir), boot_id())
+        found = asyncio.run(journal.load())
+    except OSError as error:
+        print(f"it cannot be seen what this host holds: {error}")
+        return 1
+    why = why_not_stop(journal.books if journal.has_session else None)
+    if found.kept is Kept.BROKEN:
+        why = f"it cannot be seen what this host holds: {found.why}"
+    print(why or "the agent may be stopped: this host holds nothing exclusive, or is in maintenance mode HandsOff")
+    return 1 if why else 0
+
+
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="backstay-agent", description="The Backstay agent of one host.")
     parser.add_argument("--config", type=Path, default=Path("/etc/backstay/agent.json"))
     parser.add_argument("--remove", action="store_true", help="give this host's units back; the agent must be stopped")
+    parser.add_argument(
+        "--may-stop", action="store_true", help="say whether the agent may be stopped (exit code 0) or why not (1)"
+    )
     parser.add_argument("--json-logs", action="store_true", help="one JSON object a line")
     parser.add_argument("--verbose", action="store_true")
     return parser
@@ -88,12 +114,14 @@ async def _run(config: Config, machine: Machine) -> None:
     )
     task = asyncio.current_task()
     assert task
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    told = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
     log.info("agent begins", extra={"host": machine.host, "boot": machine.boot_id})
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(agent.run(), name="agent")
         await asyncio.sleep(0)
-        tasks.create_task(_tell_systemd(), name="systemd")
+        tasks.create_task(_tell_systemd(agent), name="systemd")
+        tasks.create_task(_end_when_told(told, agent, task), name="end")
         tasks.create_task(follow(lambda found: agent.learn(facts(found))), name="addresses")
         await _add_what_is_optional(tasks, config, agent, api)
 
@@ -106,13 +134,21 @@ async def _add_what_is_optional(tasks: asyncio.TaskGroup, config: Config, agent:
         tasks.create_task(Health(agent).serve(config.health), name="health")
 
 
-async def _tell_systemd() -> None:
-    """READY, then a sign of life in half the time that systemd allows."""
+async def _end_when_told(told: asyncio.Event, agent: Agent, life: asyncio.Task[None]) -> None:
+    await told.wait()
+    await leave(agent, systemd_jobs, _notify)
+    life.cancel()
+
+
+async def _tell_systemd(agent: Agent) -> None:
+    """READY, then a sign of life at least in half the time that systemd allows, and what `systemctl status` shows."""
     _notify("READY=1")
     limit_us = os.environ.get("WATCHDOG_USEC")
-    while limit_us:
-        await asyncio.sleep(int(limit_us) / 2e6)
-        _notify("WATCHDOG=1")
+    period_s = min(int(limit_us) / 2e6, STATUS_S) if limit_us else STATUS_S
+    while True:
+        line = agent.sentence().replace("\n", " ")
+        _notify(f"WATCHDOG=1\nSTATUS={line[:1000]}")
+        await asyncio.sleep(period_s)
 
 
 def _notify(state: str) -> None:

@@ -13,7 +13,10 @@ def remove(run_dir: Path, state_dir: Path, files: UnitFiles) -> str:
     """Take every drop-in away; why that is not done, in a sentence, or empty."""
     try:
         with alone(run_dir, state_dir, wait=False):
-            return _give_back(files)
+            why = _give_back(files)
+            if not why:
+                (state_dir / "host").unlink(missing_ok=True)  # enrolled again, it may have another name
+            return why
     except AnotherAgent:
         return "the agent runs: `systemctl disable --now backstay-agent` first"
 

@@ -40,12 +40,12 @@ class Runner:
         self._senses = Senses(tools.hands, self._notice)
         self._trying: tuple[RenderedResource, ...] = ()
         """What the start under way starts."""
-        self._why = ""
-        self._stop_note = ""
-        """What is to be said about the last stop."""
+        self._why, self._stop_note = "", ""
         self._gave_up = self.record.gave_up
         self._epoch = self.record.epoch
         self._retry_at_s = 0.0
+        self.would_not_stop = False
+        """The last attempt to stop it has failed."""
         self._attempts = Attempts(self._senses)
         self._acts = Acts()
         self._restarting: list[RenderedResource] = []
@@ -170,7 +170,7 @@ class Runner:
         if self.phase is Phase.STARTING and not isinstance(failure, MayNot) and not again:
             self._gave_up = self._why
         if self.phase is Phase.STOPPING:
-            self._retry_at_s = _now_s() + RETRY_S
+            self._retry_at_s, self.would_not_stop = _now_s() + RETRY_S, True
 
     def _enter(self, phase: Phase) -> None:
         if phase is not self.phase:

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 DEAF_S: Final = 1.0
 """Until a driver whose ear was cut (D-Bus restarted) is asked to listen again."""
+SHUT_DOWN: Final = "this machine is being shut down"
+"""As a driver says it of what systemd stops then."""
 
 
 class Senses:
@@ -67,6 +69,11 @@ class Senses:
     def states(self) -> Mapping[str, State]:
         """As their drivers saw them last."""
         return self._states
+
+    @property
+    def is_going_down(self) -> bool:
+        """Its resources are stopped because the whole machine goes down."""
+        return SHUT_DOWN in self._by_admin.values()
 
     @property
     def by_admin(self) -> Mapping[str, str]:

@@ -160,22 +160,21 @@ class Supervisor:
         self._news.set()
         self.changed_mode()
         clock = asyncio.get_running_loop()
-        stuck_since_s: float | None = None
-        while left := self._open_ones():
-            if self._journal.books.hands_off:
-                return
+        hopeless_since_s: float | None = None
+        while (left := self._open_ones()) and not self._journal.books.hands_off:
             self.trouble = f"this machine is going down, and still to be stopped: {', '.join(left)}"
-            only_stuck = all(
-                runner.phase is Phase.STUCK for runner, _ in self._runners.values() if not runner.record.closed
-            )
-            stuck_since_s = (stuck_since_s or clock.time()) if only_stuck else None
-            if stuck_since_s is not None and clock.time() - stuck_since_s > STUCK_S:
+            hopeless_since_s = (hopeless_since_s or clock.time()) if self._is_hopeless() else None
+            if hopeless_since_s is not None and clock.time() - hopeless_since_s > STUCK_S:
                 return
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self._settled.wait()
             self._settled.clear()
         self.trouble = ""
+
+    def _is_hopeless(self) -> bool:
+        """Whatever is left has been told to stop, and did not."""
+        return all(runner.would_not_stop for runner, _ in self._runners.values() if not runner.record.closed)
 
     def changed_mode(self) -> None:
         """What may be done on this host at all is another: every instance has to look again."""
