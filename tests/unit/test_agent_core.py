@@ -163,7 +163,7 @@ def test_after_a_failed_start(restarted_at_s: list[float], again: bool) -> None:
 @pytest.mark.parametrize(
     ("tried_at_s", "due_at"),
     [
-        pytest.param([], 100, id="the first at once"),
+        pytest.param([], 0, id="the first at once"),
         pytest.param([100], 101, id="a second later"),
         pytest.param([98, 100], 102, id="then two"),
         pytest.param([90, 95, 100], 104, id="then four"),
