@@ -26,6 +26,7 @@ from .hands import Hands
 from .heartbeat import Heartbeat
 from .journal import Found, Journal
 from .link import Link, Listeners
+from .standbys import held_units
 from .supervisor import ROUNDS_S, Supervisor
 from .tools import Tools
 
@@ -228,6 +229,7 @@ class Agent:
             facts=self._facts,
             shutting_down=self._leaving,
             hands_off=bool(self.journal.books.hands_off),
+            held=held_units(self._standbys.held),
         )
 
     def _standby_reports(self) -> dict[str, StandbyReport]:

@@ -23,6 +23,10 @@ class Standbys(Protocol):
     def reports(self) -> Mapping[str, StandbyReport]:
         """By UID of the HAInstance; what was not examined yet is missing."""
 
+    @property
+    def held(self) -> Mapping[str, str]:
+        """By unit: why it was not given back to the host's admin, although we are no longer asked to keep it from starting."""
+
     def update(
         self,
         orders: Mapping[str, StandbyOrder],

@@ -50,7 +50,7 @@ class RealHands:
         return await leftovers(self._drivers, run_is_intact=run_is_intact)
 
     def standbys(self, on_change: Callable[[], None]) -> Keeper:
-        return Keeper(self.driver, self.obstacle, on_change, self._units.with_drop_in, self._needs)
+        return Keeper(self.driver, self.obstacle, on_change, self._units.owners, self._needs)
 
     def obstacle(self) -> str:
         now_s = asyncio.get_running_loop().time()

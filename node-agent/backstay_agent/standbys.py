@@ -9,17 +9,31 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, Literal
 
-from backstay_api.plain import RenderedResource, StandbyOrder, StandbyReport, Systemd
+from backstay_api.plain import HeldUnit, RenderedResource, StandbyOrder, StandbyReport, Systemd
 
 from .drivers.base import Driver, StartFailed
 from .examining import Examiner
 from .needs import Needs, NoNeeds
 
 LOOK_AGAIN_S: Final = 10.0
+HELD_ALONE_S: Final = 60.0
+"""The operator asks for a held unit of a living service at once; of one that nobody asks for in this time the service is gone."""
+MOST_HELD: Final = 256
 
 log = logging.getLogger(__name__)
+
+
+@dataclass
+class Held:
+    """A unit that is not given back yet."""
+
+    why: str
+    since_s: float
+    was_asked_for: bool = False
+    """The operator has asked for it again. When it takes that back, the service itself is gone."""
 
 
 class Keeper:
@@ -46,6 +60,11 @@ class Keeper:
         self._secured_in_this_life: set[str] = set()
         """Its file alone does not say so: an earlier life may have died before systemd had read it."""
         self.reports: dict[str, StandbyReport] = {}
+        self._held: dict[str, Held] = {}
+
+    @property
+    def held(self) -> Mapping[str, str]:
+        return {unit: held.why for unit, held in sorted(self._held.items())}
 
     def update(
         self,
@@ -86,8 +105,45 @@ class Keeper:
         marked = frozenset(self._marked())
         for unit in sorted(self._secured - (marked & self._secured_in_this_life)):
             await self._mark(_unit(unit), "secure")
+        before = self.held
+        ours = frozenset(r.systemd.unit for r in (*ordered, *running) if r.systemd is not None)
+        for unit in sorted(self._held.keys() - (marked - ours)):
+            del self._held[unit]  # it is a candidate's again, or gone
+        for unit in sorted(self._held.keys() & self._secured):
+            await self._hold_on(unit)
         for unit in sorted(marked - needed):
-            await self._mark(_unit(unit), "unsecure")
+            await self._give_back(unit)
+        if self.held != before:
+            self._on_change()
+
+    async def _hold_on(self, unit: str) -> None:
+        """The operator wants it held: its service lives elsewhere. For as long as it would start by itself here."""
+        self._held[unit].was_asked_for = True
+        why = await self._starts_by_itself(unit)
+        if why is None:
+            del self._held[unit]
+        else:
+            self._held[unit].why = why
+
+    async def _give_back(self, unit: str) -> None:
+        """Not asked for any more. One that would start by itself at the next boot is held until that is mended, or nobody
+        has the service any more: it may run elsewhere."""
+        now_s = asyncio.get_running_loop().time()
+        held = self._held.get(unit)
+        is_gone = held is not None and (held.was_asked_for or now_s - held.since_s >= HELD_ALONE_S)
+        why = None if is_gone else await self._starts_by_itself(unit)
+        if why is not None:
+            self._held[unit] = Held(why, held.since_s if held else now_s)
+            return
+        self._held.pop(unit, None)
+        await self._mark(_unit(unit), "unsecure")
+
+    async def _starts_by_itself(self, unit: str) -> str | None:
+        try:
+            why = await self._driver(_unit(unit)).starts_by_itself(_unit(unit))
+        except StartFailed as error:
+            return f"it cannot be seen whether it would start by itself: {error}"
+        return why and f"{why}; or delete the service"
 
     async def _mark(self, unit: RenderedResource, what: Literal["secure", "unsecure"]) -> None:
         driver = self._driver(unit)
@@ -97,6 +153,11 @@ class Keeper:
         except StartFailed as error:
             # A candidate that lacks the unit is not ready, and says so when it is asked.
             log.debug("unit not marked", extra={"unit": unit.name, "what": what, "why": str(error)})
+
+
+def held_units(held: Mapping[str, str]) -> tuple[HeldUnit, ...]:
+    """As the status tells it."""
+    return tuple(HeldUnit(unit=unit, why=why) for unit, why in list(held.items())[:MOST_HELD])
 
 
 def _unit(unit: str) -> RenderedResource:

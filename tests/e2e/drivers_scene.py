@@ -17,6 +17,7 @@ from backstay_api.plain import Command, RenderedResource, Systemd, Timeouts
 
 ETC = Path("/etc/systemd/system")
 SLEEPER = "[Service]\nExecStart=/bin/sleep 100000\nRestart=always\n[Install]\nWantedBy=multi-user.target\n"
+ONCE = "[Service]\nType=oneshot\nRemainAfterExit=yes\n"
 
 Story = Callable[[], Coroutine[Any, Any, None]]
 STORIES: dict[str, Story] = {}

@@ -6,10 +6,12 @@ import asyncio
 import os
 import signal
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 from drivers_scene import (
     ETC,
+    ONCE,
     SLEEPER,
     STORIES,
     active,
@@ -28,6 +30,7 @@ from drivers_scene import (
 
 from backstay_agent.drivers.base import Seen, StartFailed, State
 from backstay_agent.drivers.units import DROP_IN
+from backstay_api.plain import Exec, Probe, Timeouts
 
 
 @story
@@ -36,7 +39,7 @@ async def a_unit_is_started_and_verifiably_stopped() -> None:
     async with systemd() as (driver, _):
         await driver.start(web, timeout_s=5)
         await driver.start(web, timeout_s=5)
-        assert await driver.check(web) == Seen(State.RUNNING)
+        assert await driver.check(web) == Seen(State.RUNNING, "d-web.service is active")
         pid = main_pid("d-web.service")
         await driver.stop(web, timeout_s=5)
         await driver.stop(web, timeout_s=5)
@@ -163,21 +166,24 @@ async def units_that_cannot_be_started_say_why() -> None:
 
 
 @story
-async def a_oneshot_that_remains_counts_as_up() -> None:
-    once = install("d-remain.service", "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n")
+async def a_oneshot_that_remains_is_up_only_where_a_probe_says_so() -> None:
+    once = install("d-remain.service", ONCE + "ExecStart=/bin/touch /run/d-remain\nExecStop=/bin/rm /run/d-remain\n")
+    probed = replace(once, probes=(Probe(name="alive", exec=Exec(command=("/usr/bin/test", "-e", "/run/d-remain"))),))
     async with systemd() as (driver, _):
-        await driver.start(once, timeout_s=5)
-        assert await driver.check(once) == Seen(State.RUNNING)
-        await driver.stop(once, timeout_s=5)
-        assert await driver.check(once) == Seen(State.STOPPED)
+        await refused(driver.start(once, timeout_s=5), StartFailed, "give the resource a probe (exec)")
+        await driver.start(probed, timeout_s=5)
+        assert (await driver.check(probed)).state is State.RUNNING
+        assert (await driver.check(once)).state is State.UNKNOWN
+        await driver.stop(probed, timeout_s=5)
+        assert await driver.check(probed) == Seen(State.STOPPED)
 
 
 @story
 async def a_unit_that_fails_says_its_last_words() -> None:
-    text = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c 'echo the disk is full; exit 3'\n"
+    text = "[Service]\nType=forking\nExecStart=/bin/sh -c 'echo the disk is full; exit 3'\n"
     sad = install("d-sad.service", text)
     async with systemd() as (driver, _):
-        why = "d-sad.service failed: its main process exited with 3; it said: the disk is full"
+        why = "d-sad.service failed: one of its helper processes (exit-code); it said: the disk is full"
         await refused(driver.start(sad, timeout_s=5), StartFailed, why)
         await driver.stop(sad, timeout_s=5)
         assert await driver.check(sad) == Seen(State.STOPPED)
@@ -185,7 +191,8 @@ async def a_unit_that_fails_says_its_last_words() -> None:
 
 @story
 async def a_start_that_takes_too_long_is_given_up_and_stopped() -> None:
-    slow = install("d-slow.service", "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sleep 1000\n")
+    slow = install("d-slow.service", "[Service]\nType=notify\nExecStart=/bin/sleep 1000\n")
+    slow = replace(slow, timeouts=Timeouts(start="200ms"))
     async with systemd() as (driver, _):
         await refused(
             driver.start(slow, timeout_s=0.2), StartFailed, "was not up within 0.2 s: it is activating (start)"
@@ -196,7 +203,7 @@ async def a_start_that_takes_too_long_is_given_up_and_stopped() -> None:
 
 @story
 async def a_units_own_time_limit_holds_where_the_manifest_has_none() -> None:
-    text = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sleep 1000\nTimeoutStartSec=1\n"
+    text = "[Service]\nType=notify\nExecStart=/bin/sleep 1000\nTimeoutStartSec=1\n"
     slow = install("d-own.service", text)
     async with systemd() as (driver, _):
         await refused(driver.start(slow, timeout_s=100), StartFailed, "d-own.service failed: it took too long")
@@ -211,7 +218,8 @@ async def a_unit_that_will_not_go_is_killed() -> None:
         await driver.start(stubborn, timeout_s=5)
         pid = main_pid("d-stubborn.service")
         await until(Path("/run/d-deaf").exists)
-        await driver.stop(stubborn, timeout_s=0.3)
+        note = await driver.stop(replace(stubborn, timeouts=Timeouts(stop="300ms")), timeout_s=0.3)
+        assert note == "d-stubborn.service did not stop within 0.3 s and was killed by SIGKILL"
         assert not lives(pid)
 
 

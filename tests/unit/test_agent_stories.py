@@ -386,6 +386,7 @@ async def test_whether_it_may_start_is_asked_again_when_it_is_its_turn() -> None
 async def test_what_is_ours_but_in_no_record_is_stopped_by_the_next_agent() -> None:
     world = await running()
     await world.kill_agent()
+    world.machine.secured.add("unit stray.service")
     world.machine.up(unit(unit="stray.service"))
     world.start_agent()
     await world.until(lambda: not world.runs("unit stray.service"))
@@ -397,6 +398,7 @@ async def test_what_is_ours_but_in_no_record_is_stopped_by_the_next_agent() -> N
 async def test_what_an_admin_ran_before_it_was_made_to_wait_for_us_survives_a_restart_of_the_agent() -> None:
     world = await running()
     await world.kill_agent()
+    world.machine.secured.add("unit theirs.service")
     world.machine.up(unit(unit="theirs.service"))
     world.machine.by_hand.add("unit theirs.service")
     world.start_agent()
@@ -410,6 +412,7 @@ async def test_while_a_stray_cannot_be_stopped_a_sealed_session_stays() -> None:
     world = await running()
     before = await world.session()
     await world.kill_agent()
+    world.machine.secured.add("unit stray.service")
     world.machine.up(unit(unit="stray.service"))
     world.machine.scripts["unit stray.service"].stop_fails = "it hangs in the kernel"
     world.start_agent()

@@ -77,7 +77,10 @@ def files(tmp_path: Path) -> UnitFiles:
 def test_the_drop_in_shuts_the_unit_and_forbids_a_restart(files: UnitFiles, tmp_path: Path) -> None:
     assert files.write_drop_in("web.service")
     text = (tmp_path / "etc/web.service.d" / DROP_IN).read_text()
-    assert f"[Unit]\nConditionPathExists={files.gate('web.service')}\n[Service]\nRestart=no\n" in text
+    assert (
+        f"[Unit]\nConditionPathExists={files.gate('web.service')}\n[Service]\nEnvironment=BACKSTAY_UNIT=%n\nRestart=no\n"
+        in text
+    )
     assert stat.S_IMODE((tmp_path / "etc/web.service.d" / DROP_IN).stat().st_mode) == 0o644
 
 
@@ -142,3 +145,30 @@ def test_gates_open_and_shut(files: UnitFiles) -> None:
 def test_an_unchecked_name_never_reaches_the_disk(files: UnitFiles) -> None:
     with pytest.raises(AssertionError):
         files.open_gate("../../x.service")
+
+
+def test_a_part_says_whose_it_is_and_keeps_its_own_restarts(files: UnitFiles, tmp_path: Path) -> None:
+    assert files.write_drop_in("worker.service", "umbrella.service")
+    assert not files.write_drop_in("worker.service", "umbrella.service")
+    assert files.owner("worker.service") == "umbrella.service"
+    assert "Restart=" not in (tmp_path / "etc/worker.service.d" / DROP_IN).read_text()
+    files.write_drop_in("umbrella.service")
+    assert files.parts("umbrella.service") == ["worker.service"]
+    assert (files.owners(), files.with_drop_in()) == (["umbrella.service"], ["umbrella.service", "worker.service"])
+
+
+def test_a_unit_that_is_named_itself_is_nobodys_part(files: UnitFiles) -> None:
+    files.write_drop_in("worker.service")
+    assert not files.write_drop_in("worker.service", "umbrella.service"), "named by another service: left alone"
+    assert files.owner("worker.service") == "worker.service"
+    files.remove_drop_in("worker.service")
+    files.write_drop_in("worker.service", "umbrella.service")
+    assert files.write_drop_in("worker.service"), "now it is named: its restarts are ours as well"
+    assert files.owner("worker.service") == "worker.service"
+
+
+def test_a_drop_in_that_names_a_strange_owner_is_its_own(files: UnitFiles, tmp_path: Path) -> None:
+    files.write_drop_in("worker.service", "umbrella.service")
+    file = tmp_path / "etc/worker.service.d" / DROP_IN
+    file.write_text(file.read_text().replace("umbrella.service", "../../x"))
+    assert files.owner("worker.service") == "worker.service"

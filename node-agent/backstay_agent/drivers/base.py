@@ -61,6 +61,9 @@ class Driver(Protocol):
     async def start(self, resource: RenderedResource, *, timeout_s: float) -> None:
         """Bring it up; returns when it is up. Raises StartFailed."""
 
+    async def starts_by_itself(self, resource: RenderedResource) -> str | None:
+        """Why it would start at the next boot if `unsecure` were called now, and what to do; None if it would not. Raises StartFailed."""
+
     async def start_limit_s(self, resource: RenderedResource) -> float | None:
         """How long a start may take by the kind's own means, where the manifest does not say; None: nobody says."""
 

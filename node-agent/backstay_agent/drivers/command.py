@@ -10,22 +10,24 @@ import asyncio
 import hashlib
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, contextmanager, suppress
-from pathlib import Path
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from backstay_api.durations import seconds
 from backstay_api.plain import RenderedResource
 
-from . import cgroups
+from . import cgroups, strays
 from .base import Seen, StartFailed, State, StopFailed
+from .bells import bells
 from .bus import BusError
-from .down import DOWN, bring_down, groups_of, left_in, state_words
+from .down import DOWN, bring_down, group_names, left_in, state_words
 from .lastwords import last_words, with_words
+from .looks import NoAnswer
 from .manager import Manager, Watch
 from .sentences import why_down
 from .transient import CLEANLY_DOWN, Ended, argv_refusal, lasting, missing, run_once
+from .units import MARK_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,12 +64,18 @@ class CommandDriver:
     async def unsecure(self, resource: RenderedResource) -> None:
         """Nothing was done."""
 
+    async def starts_by_itself(self, resource: RenderedResource) -> str | None:
+        return None
+
     async def not_ready(self, resource: RenderedResource) -> str | None:
         if cgroups.root() is None:
             return "this host has no unified control groups (cgroup v2), so a stop could not be verified"
-        for argv in _commands(resource):
-            if (why := argv_refusal(argv) or missing(argv)) is not None:
-                return why
+        try:
+            for argv in _commands(resource):
+                if (why := argv_refusal(argv) or await missing(argv)) is not None:
+                    return why
+        except NoAnswer as error:
+            return str(error)
         return None
 
     async def prepare(self, resource: RenderedResource) -> None:
@@ -92,17 +100,18 @@ class CommandDriver:
     async def start_limit_s(self, resource: RenderedResource) -> float | None:
         return None
 
-    async def stop(self, resource: RenderedResource, *, timeout_s: float) -> None:
+    async def stop(self, resource: RenderedResource, *, timeout_s: float) -> str | None:
         command = _command(resource)
         if any(argv_refusal(argv) for argv in _commands(resource)):
-            return  # such a command is never run
+            return None  # such a command is never run
         unit = unit_name(command)
         try:
             if await self._never_ran(command, unit):
-                return
+                return None
             ended = await run_once(self._manager, _stem(unit, "stop"), command.stop, timeout_s)
             # Also after a stop that failed: what the start left running is known, and must not stay for ever.
-            await bring_down(self._manager, unit, timeout_s)
+            note = await bring_down(self._manager, unit, timeout_s)
+            await self._end_strays(unit, timeout_s)
             if command.check is not None:
                 await self._until_cleanly_down(resource, timeout_s, ended)
             elif ended.exit_code != 0:
@@ -110,8 +119,9 @@ class CommandDriver:
                     f"{resource.name} may still be running: {ended.why}; what its start left was killed, and without"
                     " a `check` nobody can tell whether that was all"
                 )
-        except (BusError, OSError) as error:
+        except (BusError, OSError, NoAnswer) as error:
             raise StopFailed(f"{resource.name} may still be running: {error}") from error
+        return note or None
 
     async def permit(self, resource: RenderedResource) -> None:
         """Nothing keeps an admin from it."""
@@ -124,9 +134,11 @@ class CommandDriver:
         try:
             properties = await self._manager.properties(unit)
             seen = _seen_unit(unit, properties)
-            if command.check is None or missing(command.check) is not None:
+            if command.check is None or await missing(command.check) is not None:
                 return seen
             return _judged(await self._ask(resource), seen, command.check)
+        except NoAnswer as error:
+            return Seen(State.UNKNOWN, str(error))
         except (BusError, OSError) as error:
             return Seen(State.UNKNOWN, f"systemd cannot be asked about {unit}: {error}")
 
@@ -136,8 +148,8 @@ class CommandDriver:
         unit = unit_name(_command(resource))
         with _as_start_failed(unit):
             period_s = CHECK_PERIOD_S if _command(resource).check else None
-            async with self._manager.watch(unit) as watch, aclosing(_bells(unit, watch, period_s)) as bells:
-                async for _ in bells:
+            async with self._manager.watch(unit) as watch, aclosing(bells(unit, watch, lambda: period_s)) as rung:
+                async for _ in rung:
                     seen = await self.check(resource)
                     if seen != last:
                         yield (last := seen)
@@ -165,9 +177,10 @@ class CommandDriver:
         if watch.active in DOWN:
             await self._manager.reset_failed(watch.unit)
             memory = f"{MEMORY}={json.dumps(resource.to_wire(), separators=(',', ':'))}"
+            mark = f"{MARK_VARIABLE}={watch.unit}"
             stop_s = seconds(resource.timeouts.stop or "20s")
             await self._manager.start_transient(
-                watch.unit, lasting(command.start, f"Backstay: {resource.name}", [memory], stop_s)
+                watch.unit, lasting(command.start, f"Backstay: {resource.name}", [memory, mark], stop_s)
             )
         wait_s = _FIRST_WAIT_S
         while True:
@@ -199,7 +212,17 @@ class CommandDriver:
     async def _never_ran(self, command: Command, unit: str) -> bool:
         properties = await self._manager.properties(unit)
         down = properties["ActiveState"] in DOWN and not left_in(unit, properties)
-        return down and missing(command.start) is not None and missing(command.stop) is not None
+        try:
+            return down and await missing(command.start) is not None and await missing(command.stop) is not None
+        except NoAnswer:
+            return False  # what cannot be seen may be there, and may have run
+
+    async def _end_strays(self, unit: str, timeout_s: float) -> None:
+        groups = group_names(unit, await self._manager.properties(unit))
+        if left := await strays.end([], [unit], groups, min(timeout_s, strays.TERM_S)):
+            raise StopFailed(
+                f"what its start left elsewhere could not be stopped: {', '.join(one.words for one in left[:5])}"
+            )
 
     async def _ask(self, resource: RenderedResource) -> Ended:
         command = _command(resource)
@@ -265,38 +288,6 @@ async def _bell_or(watch: Watch, wait_s: float | None) -> float:
     except TimeoutError:
         pass
     return min(2 * (wait_s or 0), _LONGEST_WAIT_S)
-
-
-async def _bells(unit: str, watch: Watch, period_s: float | None) -> AsyncGenerator[None, None]:
-    """Once now, then whenever the unit or what lives in it may have changed, and regularly if there is a period."""
-    news = asyncio.Event()
-    groups: dict[Path, asyncio.Task[None]] = {}
-    unit_task = asyncio.create_task(_ring(_changes_of(watch), news))
-    try:
-        while True:
-            for group in groups_of(unit, watch.properties):
-                if group.exists() and (group not in groups or groups[group].done()):
-                    groups[group] = asyncio.create_task(_ring(cgroups.life(group), news))
-            yield
-            with suppress(TimeoutError):
-                async with asyncio.timeout(period_s):
-                    await news.wait()
-            news.clear()
-    finally:
-        for task in (unit_task, *groups.values()):
-            task.cancel()
-        await asyncio.gather(unit_task, *groups.values(), return_exceptions=True)
-
-
-async def _ring(told: AsyncIterator[object], news: asyncio.Event) -> None:
-    async for _ in told:
-        news.set()
-
-
-async def _changes_of(watch: Watch) -> AsyncGenerator[None, None]:
-    while True:
-        await watch.changed()
-        yield
 
 
 @contextmanager

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from . import cgroups
 from .base import StopFailed
+from .fitness import stop_failed
+from .lastwords import last_words, with_words
 from .manager import Manager, Properties, Watch
+from .sentences import killed_by_systemd
 
 # SIGKILL takes effect at once, except in a process that hangs in the kernel (dead disk, dead NFS): that one is not waited for.
 KILL_WAIT_S: Final = 5.0
@@ -20,11 +23,13 @@ OwnLimit = Callable[[Properties], Awaitable[float | None]]
 DOWN: Final = ("inactive", "failed")
 
 
-async def bring_down(manager: Manager, unit: str, timeout_s: float, own_limit_s: OwnLimit | None = None) -> None:
+async def bring_down(manager: Manager, unit: str, timeout_s: float, own_limit_s: OwnLimit | None = None) -> str:
     """Stop the unit as it wants to be stopped; when the time is over, kill all of it. Raises StopFailed, BusError.
 
-    `own_limit_s`: how long the unit itself wants to be waited for, by its properties; None for `timeout_s`.
+    `own_limit_s`: how long the unit itself wants to be waited for, by its properties; None for `timeout_s`. Returns what is
+    to be said about the stop, in a sentence: that it did not end by itself.
     """
+    note = ""
     async with manager.watch(unit) as watch:
         groups = groups_of(unit, watch.properties)
         # What has died is restarted in place within milliseconds: nothing to ask systemd for, then.
@@ -34,11 +39,33 @@ async def bring_down(manager: Manager, unit: str, timeout_s: float, own_limit_s:
             try:
                 async with asyncio.timeout(timeout_s):
                     await _until_down(manager, watch)
+                    note = killed_by_systemd(unit, watch.properties)
                     await _until_empty(groups)
             except TimeoutError:
                 await _kill(manager, watch, groups)
+                note = f"{unit} did not stop within {timeout_s:g} s and was killed by SIGKILL"
+        if why := stop_failed(unit, watch.properties):
+            raise StopFailed(with_words(why, await last_words(watch.properties)))
         if watch.active == "failed":
             await manager.reset_failed(unit)  # it ended because we wanted it to
+    return note
+
+
+async def bring_all_down(manager: Manager, units: Sequence[str], timeout_s: float) -> list[str]:
+    """Stop these at once, in the order that systemd has for them. Raises StopFailed with all that could not be stopped."""
+    stops = [asyncio.create_task(bring_down(manager, unit, timeout_s)) for unit in units]
+    try:
+        await asyncio.gather(*stops, return_exceptions=True)
+    finally:
+        for stop in stops:
+            stop.cancel()
+    errors = [error for stop in stops if (error := stop.exception()) is not None]
+    for error in errors:
+        if not isinstance(error, StopFailed):
+            raise error
+    if errors:
+        raise StopFailed("; ".join(str(error) for error in errors))
+    return [note for stop in stops if (note := stop.result())]
 
 
 def _is_down(watch: Watch, groups: list[Path]) -> bool:
@@ -47,11 +74,15 @@ def _is_down(watch: Watch, groups: list[Path]) -> bool:
     return down and not any(cgroups.populated(group) for group in groups)
 
 
-def groups_of(unit: str, properties: Properties) -> list[Path]:
+def group_names(unit: str, properties: Properties) -> list[str]:
     """Where the unit's processes are, and where systemd would have put them if it does not say."""
     names = {str(properties.get("ControlGroup", "")), cgroups.expected_group(str(properties.get("Slice", "")), unit)}
     # Only ever a group of this very unit: what stands here may be killed as a whole.
-    return [cgroups.folder(name) for name in sorted(names) if name.endswith(unit) and "Slice" in properties]
+    return [name for name in sorted(names) if name.endswith(unit) and "Slice" in properties]
+
+
+def groups_of(unit: str, properties: Properties) -> list[Path]:
+    return [cgroups.folder(name) for name in group_names(unit, properties)]
 
 
 def left_in(unit: str, properties: Properties) -> list[str]:

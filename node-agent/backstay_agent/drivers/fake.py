@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_interface
 
 from backstay_agent.standbys import Keeper
-from backstay_api.plain import RenderedResource
+from backstay_api.plain import RenderedResource, Systemd
 
 from .base import Seen, StartFailed, State, StopFailed
 
@@ -63,6 +63,12 @@ class FakeMachine:
     permitted: set[str] = field(default_factory=set)
     """What the agent lets an admin start by hand."""
     on_change: Callable[[str, bool], None] = lambda identity, runs: None
+    enabled: set[str] = field(default_factory=set)
+    """What systemd starts at a boot, if our mark does not keep it from it."""
+    pulls_in: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By an umbrella, which does nothing itself: the units that it makes run, marked or not."""
+    part_of: dict[str, str] = field(default_factory=dict)
+    """By part: the unit for whose sake it is secured."""
     listeners: defaultdict[str, list[asyncio.Queue[Seen]]] = field(default_factory=lambda: defaultdict(list))
 
     def up(self, resource: RenderedResource) -> None:
@@ -81,6 +87,19 @@ class FakeMachine:
         if self.running.pop(name, None) is not None:
             self.on_change(name, False)
         self._tell(name, seen or Seen(State.STOPPED))
+
+    def start_by_itself(self, name: str) -> None:
+        """systemd starts a unit: its mark keeps it from that, and nothing keeps it from pulling in others."""
+        if name not in self.secured:
+            self.by_hand.add(name)
+            self.up(RenderedResource(name="server", systemd=Systemd(unit=name.removeprefix("unit "))))
+        for part in self.pulls_in.get(name, ()):
+            self.start_by_itself(part)
+
+    def boot(self) -> None:
+        """What systemd does with the units that are enabled."""
+        for name in sorted(self.enabled):
+            self.start_by_itself(name)
 
     def kill(self, name: str, why: str = "its main process was killed") -> None:
         """The resource dies by itself."""
@@ -101,15 +120,35 @@ class FakeDriver:
 
     async def secure(self, resource: RenderedResource) -> None:
         await asyncio.sleep(0)
-        self.machine.secured.add(identity(resource))
+        name = identity(resource)
+        self.machine.part_of.pop(name, None)
+        self.machine.secured.add(name)
+        for part in self.machine.pulls_in.get(name, ()):
+            if part not in self.machine.secured:
+                self.machine.secured.add(part)
+                self.machine.part_of[part] = name
 
     async def unsecure(self, resource: RenderedResource) -> None:
         await asyncio.sleep(0)
-        self.machine.secured.discard(identity(resource))
+        name = identity(resource)
+        self.machine.secured -= {name, *_parts(self.machine, name)}
+        for part in _parts(self.machine, name):
+            del self.machine.part_of[part]
+
+    async def starts_by_itself(self, resource: RenderedResource) -> str | None:
+        await asyncio.sleep(0)
+        name = identity(resource)
+        starters = {name, *(umbrella for umbrella, parts in self.machine.pulls_in.items() if name in parts)}
+        if enabled := sorted(starters & self.machine.enabled):
+            return f"{enabled[0]} is enabled and would start by itself at the next boot"
+        return None
 
     async def not_ready(self, resource: RenderedResource) -> str | None:
         await asyncio.sleep(0)
-        return self.machine.scripts[identity(resource)].not_ready or None
+        name = identity(resource)
+        if parts := self.machine.pulls_in.get(name):
+            return f"name {' and '.join(part.removeprefix('unit ') for part in parts)}: {name} only pulls it in"
+        return self.machine.scripts[name].not_ready or None
 
     async def prepare(self, resource: RenderedResource) -> None:
         script = self.machine.scripts[identity(resource)]
@@ -120,6 +159,8 @@ class FakeDriver:
     async def start(self, resource: RenderedResource, *, timeout_s: float) -> None:
         name = identity(resource)
         script = self.machine.scripts[name]
+        if why := await self.not_ready(resource) if name in self.machine.pulls_in else None:
+            raise StartFailed(why)
         self.machine.log.append(f"start {name}")
         # From the first moment on it may do harm: that is when it counts as running.
         self.machine.up(resource)
@@ -143,6 +184,8 @@ class FakeDriver:
         if script.stop_fails or script.stop_takes_s > timeout_s:
             raise StopFailed(script.stop_fails or f"{name} was not down within {timeout_s:g} s")
         self.machine.down(name)
+        for part in (*self.machine.pulls_in.get(name, ()), *_parts(self.machine, name)):
+            self.machine.down(part)
         return script.stop_note or None
 
     async def permit(self, resource: RenderedResource) -> None:
@@ -151,7 +194,15 @@ class FakeDriver:
 
     async def check(self, resource: RenderedResource) -> Seen:
         await asyncio.sleep(0)
-        return Seen(State.RUNNING if identity(resource) in self.machine.running else State.STOPPED)
+        name = identity(resource)
+        runs = [one for one in (name, *self.machine.pulls_in.get(name, ())) if one in self.machine.running]
+        return (
+            Seen(State.RUNNING)
+            if name in runs
+            else Seen(State.UNKNOWN, f"{runs[0]} runs")
+            if runs
+            else Seen(State.STOPPED)
+        )
 
     async def changes(self, resource: RenderedResource) -> AsyncIterator[Seen]:
         queue: asyncio.Queue[Seen] = asyncio.Queue()
@@ -163,6 +214,20 @@ class FakeDriver:
                 yield await queue.get()
         finally:
             listeners.remove(queue)
+
+
+def recognised(machine: FakeMachine, *, run_is_intact: bool) -> list[RenderedResource]:
+    """What runs and looks like ours, as on a real host: units by their mark, and no others; addresses and commands by theirs."""
+    theirs = machine.by_hand if run_is_intact else set()
+    return [
+        found
+        for name, found in machine.running.items()
+        if name not in theirs and (found.systemd is None or name in machine.secured)
+    ]
+
+
+def _parts(machine: FakeMachine, name: str) -> list[str]:
+    return [part for part, owner in machine.part_of.items() if owner == name]
 
 
 class FakeHands:
@@ -196,14 +261,14 @@ class FakeHands:
 
     async def leftovers(self, *, run_is_intact: bool) -> Sequence[RenderedResource]:
         await asyncio.sleep(0)
-        theirs = self.machine.by_hand if run_is_intact else set()
-        return [] if self.blind else [found for name, found in self.machine.running.items() if name not in theirs]
+        return [] if self.blind else recognised(self.machine, run_is_intact=run_is_intact)
 
     def standbys(self, on_change: Callable[[], None]) -> Keeper:
         return Keeper(self.driver, self.obstacle, on_change, self._marked)
 
     def _marked(self) -> list[str]:
-        return sorted(name.removeprefix("unit ") for name in self.machine.secured if name.startswith("unit "))
+        owned = self.machine.secured - self.machine.part_of.keys()
+        return sorted(name.removeprefix("unit ") for name in owned if name.startswith("unit "))
 
     def obstacle(self) -> str:
         return self.why_nothing_exclusive

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .bus import RELOAD_LIMIT_S, SYSTEMD, Bus, BusError, Member, connect
+from .jobs import JOB, UP, Acts, Asked
 
 _ROOT: Final = "/org/freedesktop/systemd1"
 _MANAGER: Final = "org.freedesktop.systemd1.Manager"
@@ -20,6 +21,8 @@ UNIT: Final = "org.freedesktop.systemd1.Unit"
 _PROPERTIES: Final = "org.freedesktop.DBus.Properties"
 # A broken connection is tried again this often; D-Bus is back within a second of a restart.
 _RETRY_S: Final = 0.25
+# A daemon writes its PID file within seconds, or never; then its own time limit ends the start.
+RELOAD_PATIENCE_S: Final = 30.0
 
 Properties = dict[str, Any]
 Connect = Callable[[Callable[[], None]], Coroutine[Any, Any, Bus]]
@@ -34,6 +37,8 @@ class Watch:
     properties: Properties = field(default_factory=dict)
     lost: str = ""
     """Why nothing is known at present; empty while it is."""
+    asked: Asked | None = None
+    """The last job on it that somebody else has queued, and that may explain its state."""
     referenced_on: Bus | None = None
     """The connection that keeps the unit in systemd's memory for us."""
     _bell: asyncio.Event = field(default_factory=asyncio.Event)
@@ -75,6 +80,12 @@ class Watch:
         return bool(self.properties.get("Job", (0, "/"))[0])
 
 
+def waits_for_pid_file(properties: Properties) -> bool:
+    """Whether its start has forked, and only the PID file is still missing."""
+    is_waiting = properties.get("SubState") == "start" and not properties.get("ControlPID")
+    return properties.get("Type") == "forking" and bool(properties.get("PIDFile")) and is_waiting
+
+
 class Manager:
     """One connection to this host's systemd, shared by all drivers and made when first needed."""
 
@@ -88,6 +99,9 @@ class Manager:
         self._reloading = asyncio.Lock()
         self._default_timeouts_us: dict[str, int] = {}
         """Until systemd reads its configuration anew."""
+        self.acts = Acts()
+        """Wrap in `acts.on(units)` what asks systemd to start or stop something."""
+        self._asking: set[asyncio.Task[None]] = set()
 
     async def call(self, method: str, signature: str = "", *args: object, limit_s: float = 10.0) -> tuple[Any, ...]:
         """Call a method of systemd's manager. Raises BusError."""
@@ -110,6 +124,12 @@ class Manager:
             (found,) = await bus.call(Member(_ROOT, _PROPERTIES, "Get"), "ss", _MANAGER, f"DefaultTimeout{of}USec")
             self._default_timeouts_us[of] = int(found[1])
         return self._default_timeouts_us[of]
+
+    async def is_shutting_down(self) -> bool:
+        """Whether systemd is stopping the machine. Raises BusError."""
+        bus = await self._connected()
+        (found,) = await bus.call(Member(_ROOT, _PROPERTIES, "Get"), "ss", _MANAGER, "SystemState")
+        return str(found[1]) == "stopping"
 
     async def start(self, unit: str) -> None:
         """Queue a start. From its answer on the unit's `Job` tells whether it is still under way. Raises BusError."""
@@ -164,12 +184,30 @@ class Manager:
         async with self._reloading:
             if not self._stale:
                 return
+            await self._until_reload_is_harmless()
             self._stale = False
             try:
                 await self.call("Reload", limit_s=RELOAD_LIMIT_S)
             except BaseException:
                 self._stale = True
                 raise
+
+    async def _until_reload_is_harmless(self) -> None:
+        """systemd 252 forgets at a reload that it waits for a daemon's PID file: that start would never succeed."""
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        while waiting := await self._waiting_for_pid_files():
+            if loop.time() - began_s > RELOAD_PATIENCE_S:
+                raise BusError(
+                    "reload",
+                    f"systemd is not made to read unit files anew while {waiting[0]} starts: it waits for its PID file",
+                )
+            await asyncio.sleep(_RETRY_S)
+
+    async def _waiting_for_pid_files(self) -> list[str]:
+        (units,) = await self.call("ListUnitsFiltered", "as", ["activating"])
+        services = [str(unit[0]) for unit in units if str(unit[0]).endswith(".service")]
+        return [unit for unit in services if waits_for_pid_file(await self.properties(unit))]
 
     @asynccontextmanager
     async def watch(self, unit: str) -> AsyncIterator[Watch]:
@@ -191,9 +229,10 @@ class Manager:
 
     async def close(self) -> None:
         """End the connection."""
-        if self._reviving is not None:
-            self._reviving.cancel()
-            await asyncio.gather(self._reviving, return_exceptions=True)
+        ours = [*self._asking, *([self._reviving] if self._reviving is not None else [])]
+        for task in ours:
+            task.cancel()
+        await asyncio.gather(*ours, return_exceptions=True)
         bus, self._bus = self._bus, None
         if bus is not None:
             bus.close()
@@ -210,6 +249,8 @@ class Manager:
         bus = await self._connector(self._lost)
         try:
             await bus.listen(Member(_ROOT, _MANAGER, "Reloading"), self._on_reloading)
+            await bus.listen(Member(_ROOT, _MANAGER, "JobNew"), self._on_job)
+            await bus.listen(Member(_ROOT, _MANAGER, "JobRemoved"), self._on_job_over)
             dbus = Member("/org/freedesktop/DBus", "org.freedesktop.DBus", "NameOwnerChanged")
             await bus.listen(dbus, self._on_owner, sender="org.freedesktop.DBus")
             await bus.call(Member(_ROOT, _MANAGER, "Subscribe"))
@@ -235,6 +276,35 @@ class Manager:
         (active,) = signal
         if not active:
             self._revive("")
+
+    def _on_job(self, signal: tuple[Any, ...]) -> None:
+        _number, path, unit = signal
+        theirs = [watch for watch in self._watches if watch.unit == unit] if unit not in self.acts else []
+        if theirs:
+            asked = Asked()
+            for watch in theirs:
+                watch.asked = asked
+            task = asyncio.get_running_loop().create_task(
+                self._ask_kind(asked, str(path), theirs), name=f"job of {unit}"
+            )
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
+
+    async def _ask_kind(self, asked: Asked, path: str, watches: list[Watch]) -> None:
+        with suppress(BusError):  # it is over already: what came of it tells
+            bus = await self._connected()
+            (found,) = await bus.call(Member(path, _PROPERTIES, "Get"), "ss", JOB, "JobType")
+            asked.kind = str(found[1])
+        for watch in watches:
+            watch.ring()
+
+    def _on_job_over(self, signal: tuple[Any, ...]) -> None:
+        _number, _path, unit, *_ = signal
+        for watch in self._watches:
+            # By now the unit's own change was told: up again, or still, nothing explains what comes later.
+            if watch.unit == unit and watch.active in UP:
+                watch.asked = None
+                watch.ring()
 
     def _mark_lost(self, why: str) -> None:
         for watch in self._watches:

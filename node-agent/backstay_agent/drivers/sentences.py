@@ -71,6 +71,22 @@ def why_down(unit: str, properties: Mapping[str, Any]) -> str:
     return f"{unit} failed: {result}"
 
 
+def killed_by_systemd(unit: str, properties: Mapping[str, Any]) -> str:
+    """That it did not end when it was asked to, and systemd killed it; empty if it ended."""
+    killed = properties.get("ExecMainCode") == 2 and properties.get("ExecMainStatus") == signal.SIGKILL
+    if properties.get("Result") != "timeout" and not (killed and properties.get("Result") == "signal"):
+        return ""
+    limit_us = int(properties.get("TimeoutStopUSec", 0))
+    return f"{unit} did not stop within its TimeoutStopSec of {limit_us / 1_000_000:g} s and was killed by systemd"
+
+
+def ended_by_itself(unit: str, properties: Mapping[str, Any]) -> str:
+    """What to say of a unit that was up, was asked for nothing, and is cleanly down."""
+    code, status = properties.get("ExecMainCode", 0), properties.get("ExecMainStatus", 0)
+    how = f": its main process {_ending(code, status)}" if code else ""
+    return f"{unit} ended by itself{how}"
+
+
 def _ending(code: int, status: int) -> str:
     if code == 1:
         return f"exited with {status}"

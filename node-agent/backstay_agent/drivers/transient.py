@@ -6,10 +6,12 @@ import itertools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from .down import DOWN
 from .lastwords import last_words
+from .looks import look
 from .manager import Manager, Properties
 
 SLICE: Final = "backstay.slice"
@@ -47,8 +49,12 @@ def argv_refusal(argv: Sequence[str]) -> str | None:
     return None
 
 
-def missing(argv: Sequence[str]) -> str | None:
-    """Why this host has no such program, in a sentence; None if it has."""
+async def missing(argv: Sequence[str]) -> str | None:
+    """Why this host has no such program, in a sentence; None if it has. Raises NoAnswer where its file system hangs."""
+    return await look(argv[0], partial(_missing, argv))
+
+
+def _missing(argv: Sequence[str]) -> str | None:
     if not os.path.isfile(argv[0]):
         return f"{argv[0]} is not installed"
     if not os.access(argv[0], os.X_OK):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -18,6 +18,9 @@ from typing import Final
 # Sorted after what `systemctl edit` writes (override.conf), which may set Restart= or reset the conditions.
 DROP_IN: Final = "zz-backstay.conf"
 _MARK: Final = "# Written by the Backstay agent"
+_PART_OF: Final = "# A part of"
+MARK_VARIABLE: Final = "BACKSTAY_UNIT"
+"""In the environment of everything that a unit of ours starts."""
 
 _NAME = re.compile(r"[A-Za-z0-9:_.\\@-]+\.(service|socket|target|timer|path)")
 # What a host needs to live, to be reached and to run the agent: whoever could stop it could stop the host.
@@ -30,6 +33,13 @@ _FORBIDDEN: Final = (
     "runlevel?.target", "shutdown.target", "sigpwr.target", "sleep.target", "soft-reboot.target", "sockets.target",
     "suspend*.target", "swap.target", "sysinit.target", "time-set.target", "timers.target", "umount.target",
 )  # fmt: skip
+# Nobody's in particular: many pull them in, and on a given host perhaps only one does. Named by hand they are fine.
+_SHARED: Final = (
+    "bluetooth.target", "blockdev@*", "cloud-*", "cryptsetup*", "factory-reset.target", "first-boot-complete.target",
+    "getty*.target", "integritysetup*", "machines.target", "modprobe@*", "nss-*.target", "paths.target", "printer.target",
+    "remote-*.target", "rpcbind.*", "slices.target", "smartcard.target", "sound.target", "storage-target-mode.target",
+    "time-sync.target", "usb-gadget.target", "veritysetup*", "-.mount",
+)  # fmt: skip
 
 
 def refusal(unit: str) -> str | None:
@@ -41,9 +51,18 @@ def refusal(unit: str) -> str | None:
         return f"{unit} has no name before its suffix"
     if stem.endswith("@"):
         return f"{unit} is a template: name one of its instances, like {stem}main.{unit.rpartition('.')[2]}"
-    if any(fnmatchcase(unit, pattern) for pattern in _FORBIDDEN):
+    if _fits(unit, _FORBIDDEN):
         return f"{unit} belongs to the host itself and is never handed to a service"
     return None
+
+
+def belongs_to_host(unit: str) -> bool:
+    """Whether this is the host's own, also where only one service pulls it in."""
+    return _fits(unit, _FORBIDDEN) or _fits(unit, _SHARED)
+
+
+def _fits(unit: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(unit, pattern) for pattern in patterns)
 
 
 def gate_name(unit: str) -> str:
@@ -51,16 +70,20 @@ def gate_name(unit: str) -> str:
     return unit.replace("\\", "+")
 
 
-def drop_in_text(unit: str, gate: Path) -> str:
-    """Content of the drop-in."""
+def drop_in_text(unit: str, gate: Path, owner: str = "") -> str:
+    """Content of the drop-in; `owner` is the unit that this one is a part of, if it is not named itself."""
     lines = [
         f"{_MARK}: this unit is started by Backstay alone, on one host at a time.",
         "# It goes when this host is no candidate any more, and with `backstay host remove`.",
+        *([f"{_PART_OF} {owner}"] if owner else []),
         "[Unit]",
         f"ConditionPathExists={gate}",
     ]
     if unit.endswith(".service"):
-        lines += ["[Service]", "Restart=no"]
+        # Whatever it starts inherits the mark, into whichever control group it goes.
+        lines += ["[Service]", f"Environment={MARK_VARIABLE}=%n"]
+        # Of a part systemd itself knows best whether it is to be restarted; the gate holds in any case.
+        lines += [] if owner else ["Restart=no"]
     return "\n".join(lines) + "\n"
 
 
@@ -88,15 +111,37 @@ class UnitFiles:
         """From now on every start of the unit is skipped."""
         self.gate(unit).unlink(missing_ok=True)
 
-    def write_drop_in(self, unit: str) -> bool:
-        """Make the drop-in what it should be, surviving a power loss; says whether it had to be changed. Raises OSError."""
-        wanted = drop_in_text(unit, self.gate(unit)).encode()
+    def write_drop_in(self, unit: str, owner: str = "") -> bool:
+        """Make the drop-in what it should be, surviving a power loss; says whether systemd must read it. Raises OSError.
+
+        With an `owner`, one that stands there already with its condition is left alone: it may be named by another service.
+        """
+        wanted = drop_in_text(unit, self.gate(unit), owner)
         with _folder(self._etc, f"{_safe(unit)}.d", create=True) as folder:
-            if _read(folder) == wanted:
+            found = _read(folder).decode(errors="replace")
+            if found == wanted or (owner and _settings(found) == _settings(drop_in_text(unit, self.gate(unit)))):
                 return False
-            _write(folder, wanted)
+            _write(folder, wanted.encode())
         _sync(self._etc)  # the new folder's own entry
-        return True
+        return _settings(found) != _settings(wanted)
+
+    def owner(self, unit: str) -> str:
+        """The unit that this one is a part of, as its drop-in says; the unit itself if it is no part."""
+        try:
+            with _folder(self._etc, f"{_safe(unit)}.d", create=False) as folder:
+                lines = _read(folder).decode(errors="replace").splitlines()
+        except OSError:
+            return unit
+        owners = [line.removeprefix(_PART_OF).strip() for line in lines if line.startswith(_PART_OF)]
+        return owners[0] if owners and refusal(owners[0]) is None else unit
+
+    def parts(self, unit: str) -> list[str]:
+        """The units that have our drop-in as parts of this one."""
+        return [part for part in self.with_drop_in() if part != unit and self.owner(part) == unit]
+
+    def owners(self) -> list[str]:
+        """The units that wait for our word under their own name, each with all its parts."""
+        return sorted({self.owner(unit) for unit in self.with_drop_in()})
 
     def with_drop_in(self) -> list[str]:
         """The units that have our drop-in."""
@@ -116,6 +161,10 @@ class UnitFiles:
         with suppress(OSError):  # somebody else's drop-ins stay
             (self._etc / name).rmdir()
         return True
+
+
+def _settings(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
 def _safe(unit: str) -> str:

@@ -56,6 +56,9 @@ class VirtualIPDriver:
     async def unsecure(self, resource: RenderedResource) -> None:
         """Nothing was done."""
 
+    async def starts_by_itself(self, resource: RenderedResource) -> str | None:
+        return None
+
     async def not_ready(self, resource: RenderedResource) -> str | None:
         try:
             want, spec = _want(resource)

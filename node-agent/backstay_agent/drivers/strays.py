@@ -1,0 +1,171 @@
+"""Processes that a unit started and that have left its control group: found by their mark or by their parents, and ended.
+
+Our drop-in puts a mark into the environment of whatever the unit starts. Children inherit it into scopes and other control
+groups (`systemd-run --scope`, podman's conmon, `machinectl shell` of a child); a container's payload, whose environment is new, is
+still the child of one that has it. Not found: what another daemon starts at the unit's word (docker, libvirt); such a unit is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from .looks import look
+from .units import MARK_VARIABLE
+
+TERM_S: Final = 5.0
+"""Between SIGTERM and SIGKILL, where nothing says how long such a process takes."""
+KILL_S: Final = 5.0
+_LOOK_AGAIN_S: Final = 0.05
+_SCAN_LIMIT_S: Final = 10.0
+_MARK: Final = f"{MARK_VARIABLE}=".encode()
+
+_last: list[tuple[float, Mapping[int, Process]]] = []
+"""When all processes were looked at last, and what was seen: of use to those who only want to tell."""
+
+
+@dataclass(frozen=True)
+class Stray:
+    """A process outside of its unit's control group."""
+
+    pid: int
+    born: str
+    """When it was started, as the kernel counts: with the number it names a process for ever."""
+    name: str
+    group: str
+
+    @property
+    def words(self) -> str:
+        return f"{self.pid} ({self.name}, in {self.group.rpartition('/')[2] or 'the root group'})"
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process of the host, as far as it matters here."""
+
+    parent: int
+    born: str
+    group: str
+    mark: str
+    """The unit that has started it, by the mark that it inherited."""
+
+
+Processes = Mapping[int, Process]
+
+
+async def find(units: Collection[str], groups: Collection[str], *, processes: Processes | None = None) -> list[Stray]:
+    """What these units started and what is in none of these control groups; looks anew if it is not told what runs."""
+    return among(units, groups, processes if processes is not None else await running())
+
+
+async def running(*, max_age_s: float = 0.0) -> Processes:
+    """Every process of this host, as it is now, or was at most so long ago."""
+    loop = asyncio.get_running_loop()
+    if not _last or loop.time() - _last[0][0] >= max_age_s:
+        began_s = loop.time()
+        _last[:] = [(began_s, await look("/proc", snapshot, limit_s=_SCAN_LIMIT_S))]
+    return _last[0][1]
+
+
+async def end(known: list[Stray], units: Collection[str], groups: Collection[str], term_s: float) -> list[Stray]:
+    """End them all, politely first; returns what is still there."""
+    loop = asyncio.get_running_loop()
+    began_s, asked, last = loop.time(), set[Stray](), signal.SIGTERM
+    while left := await _still_there(known, units, groups):
+        passed_s = loop.time() - began_s
+        if passed_s > term_s + KILL_S:
+            return left
+        number = signal.SIGTERM if passed_s < term_s else signal.SIGKILL
+        if number is not last:
+            asked, last = set(), number
+        for stray in left:
+            if stray not in asked:
+                asked.add(stray)
+                _send(stray, number)
+        await asyncio.sleep(_LOOK_AGAIN_S)
+    return []
+
+
+def snapshot(proc: Path = Path("/proc")) -> Processes:
+    return {
+        int(entry): process for entry in os.listdir(proc) if entry.isdigit() and (process := _process(proc / entry))
+    }
+
+
+def among(
+    units: Collection[str], groups: Collection[str], processes: Processes, *, proc: Path = Path("/proc")
+) -> list[Stray]:
+    """As `find`. Pure but for the look at those that were found: they may have gone in, or away, meanwhile."""
+    inside = {pid for pid, process in processes.items() if _is_in(process.group, groups)}
+    marked = {pid for pid, process in processes.items() if process.mark in units}
+    strays = [
+        pid for pid in processes if pid not in inside and (pid in marked or _descends(pid, processes, inside | marked))
+    ]
+    now = {pid: found for pid in strays if (found := _process(proc / str(pid))) and found.born == processes[pid].born}
+    return [
+        Stray(pid, process.born, _read(proc / str(pid) / "comm").decode(errors="replace").strip(), process.group)
+        for pid, process in now.items()
+        if not _is_in(process.group, groups)
+    ]
+
+
+async def _still_there(known: list[Stray], units: Collection[str], groups: Collection[str]) -> list[Stray]:
+    """The first ones, though the parents that told them are gone, and whoever came since."""
+    found = {stray.pid: stray for stray in await find(units, groups)}
+    alive = [stray for stray in known if _lives(stray)]
+    return [*found.values(), *(stray for stray in alive if stray.pid not in found)]
+
+
+def _send(stray: Stray, number: signal.Signals) -> None:
+    with suppress(OSError):
+        handle = os.pidfd_open(stray.pid)
+        try:
+            if _lives(stray):
+                signal.pidfd_send_signal(handle, number)
+        finally:
+            os.close(handle)
+
+
+def _lives(stray: Stray) -> bool:
+    process = _process(Path("/proc") / str(stray.pid))
+    return process is not None and process.born == stray.born
+
+
+def _descends(pid: int, processes: Processes, from_: set[int]) -> bool:
+    seen: set[int] = set()
+    while pid in processes and pid not in seen:
+        seen.add(pid)
+        pid = processes[pid].parent
+        if pid in from_:
+            return True
+    return False
+
+
+def _process(folder: Path) -> Process | None:
+    """None if it is gone, or dead and only not buried yet."""
+    fields = _read(folder / "stat").decode(errors="replace").rpartition(")")[2].split()
+    if len(fields) < 20 or fields[0] in "ZX":
+        return None
+    lines = _read(folder / "cgroup").decode(errors="replace").splitlines()
+    group = next((line.removeprefix("0::") for line in lines if line.startswith("0::")), "")
+    marks = [word for word in _read(folder / "environ").split(b"\0") if word.startswith(_MARK)]
+    return Process(
+        int(fields[1]), fields[19], group, marks[-1].removeprefix(_MARK).decode(errors="replace") if marks else ""
+    )
+
+
+def _is_in(group: str, groups: Collection[str]) -> bool:
+    return any(group == one or group.startswith(f"{one}/") for one in groups)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
