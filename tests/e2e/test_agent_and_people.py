@@ -42,6 +42,7 @@ def site() -> Iterator[Site]:
         for name, text in (("conf", CONF), ("lazy", LAZY), ("ledger", LEDGER)):
             site.host.install_unit(f"{name}.service", text)
         yield site
+        print(site.journal())
 
 
 def up(site: Site, uid: str, epoch: int, unit: str, address: str, **more: object) -> None:
@@ -128,6 +129,7 @@ def test_a_clean_reboot_releases_everything_and_lets_others_finish(site: Site) -
     site.order("Up", 2, uid="files", resources=[{"name": "files", "command": command}])
     site.until_report("the files are up", uid="files", phase="Running", healthy=True)
     site.host.run("systemctl", "start", "ledger.service")
+    site.host.run("systemctl", "enable", "backstay-agent.service")
     old = site.status["session"]
     site.host.run("systemctl", "--no-block", "reboot")
     site.until(lambda status: status.get("shuttingDown"), "it says that it goes down")
