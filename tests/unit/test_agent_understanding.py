@@ -103,7 +103,7 @@ def test_an_order_to_stop_needs_no_resources_that_are_understood() -> None:
 
 
 def test_what_a_later_release_adds_beside_the_work_is_left_aside() -> None:
-    entry = an_entry(SERVER, priority=7)
+    entry = an_entry(SERVER, priority=7, session={**SESSION, "zone": "a"})
     assert answer_to(entry) == "" and not read_orders({"instances": {"u1": entry}, "colour": "red"}).trouble
 
 
