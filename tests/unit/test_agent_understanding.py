@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -185,8 +186,9 @@ async def test_what_a_later_agent_left_running_counts_as_running_and_says_what_t
     with pytest.raises(StartFailed, match="upgrade the agent"):
         await driver.start(data, timeout_s=1)
     assert (await driver.check(data)).state is State.UNKNOWN
-    seen = await anext(aiter(driver.changes(data)))
-    assert seen.state is State.UNKNOWN
+    changes: Any = driver.changes(data)
+    async with aclosing(changes):
+        assert (await anext(changes)).state is State.UNKNOWN
 
 
 # --- texts --------------------------------------------------------------------------------------------------------
