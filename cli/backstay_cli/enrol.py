@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 import yaml
@@ -29,9 +29,11 @@ from backstay_api.models.base import GROUP
 from backstay_api.object_kinds import HA_INSTANCES, HOSTS
 
 from .maintenance import HostName
+from .rights import Right, of_rules, rights_to
 from .session import NOT_NOW, WELL, Session, Stop
 
 _RBAC = "rbac.authorization.k8s.io"
+ROLE: Final = "The role backstay:host-admins (the chart's value hostAdmins)"
 _HOSTS_RAW: Kind[Raw] = Kind(
     HOSTS.group, HOSTS.version, HOSTS.plural, HOSTS.kind, False, lambda body: dict(body), lambda body: body, True
 )
@@ -78,6 +80,7 @@ async def add(
     if dry_run:
         _print_manifests(session, objects)
         return WELL
+    await session.need(await _missing_to_hand_on(session, name) + _rights("create get patch", objects), ROLE)
     done = [(one.name, await _ensure(session.api, one)) for one in objects]
     for what, result in done:
         session.say(f"{what} {result}")
@@ -93,6 +96,8 @@ async def remove(
     ] = False,
 ) -> int:
     """Remove a host and its agent's identity, once it holds nothing."""
+    objects = wanted_for(name)
+    await session.need([*rights_to("list", HA_INSTANCES), *_rights("delete", objects)], ROLE)
     held = await _held(session.api, name)
     if held and not force:
         raise Stop(
@@ -100,7 +105,7 @@ async def remove(
             " (or --force, if that machine will never come back)",
             NOT_NOW,
         )
-    done = [(one.name, await _delete(session.api, one)) for one in wanted_for(name)]
+    done = [(one.name, await _delete(session.api, one)) for one in objects]
     for what, result in done:
         session.say(f"{what} {result}")
     advice = (
@@ -171,6 +176,30 @@ def _check(host: Raw) -> None:
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         raise typer.BadParameter(f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}") from error
+
+
+def _rights(verbs: str, objects: Sequence[Wanted]) -> list[Right]:
+    found = []
+    for one in objects:
+        meta = one.body["metadata"]
+        for verb in verbs.split():
+            # An object that is not there yet has no name, to RBAC.
+            found += rights_to(verb, one.kind, meta.get("namespace", ""), "" if verb == "create" else meta["name"])
+    return found
+
+
+async def _missing_to_hand_on(session: Session, name: str) -> list[Right]:
+    """Kubernetes lets people give only rights that they have themselves, or may give all (`escalate` and `bind`)."""
+    given = [*of_rules(rbac.agent(name)), *of_rules(rbac.agent_in_hosts(name), NAMESPACE)]
+    missing = await session.tools.refused(session.api, given)
+    if not missing:
+        return []
+    anything = [
+        Right(verb, _RBAC, resource, namespace)
+        for verb in ("escalate", "bind")
+        for resource, namespace in (("clusterroles", ""), ("roles", NAMESPACE))
+    ]
+    return missing if await session.tools.refused(session.api, anything) else []
 
 
 # --- bringing it about -----------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from backstay_operator.planner.world import World
 
 from .session import WELL, Session
 from .tables import table
-from .view import instance_of, look, service_named
+from .view import EVERYTHING, VIEW, instance_of, look, service_named
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ async def explain(
     session: Session, service: Annotated[str, typer.Argument(help="Name of the HAService, or NAMESPACE/NAME.")]
 ) -> int:
     """Say why a service runs where it runs: for each host, chosen, or by which rule not."""
+    await session.need(EVERYTHING, VIEW)
     named = await service_named(session, service)
     world = (await look(session)).world
     known = world.services.get(named.key, named)

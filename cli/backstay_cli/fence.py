@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from backstay_api.errors import Conflict
 from backstay_api.models import FenceRequest
 from backstay_api.object_kinds import FENCE_REQUESTS
+from backstay_api.rbac import CONFIRM_VERB
 from backstay_operator.planner.world import World
 
 from .maintenance import HostName
+from .rights import Right, rights_to
 from .session import NOT_NOW, WELL, Session, Stop
 from .tables import table
-from .view import host_named, look
+from .view import EVERYTHING, VIEW, host_named, look
+
+_CONFIRMING: Final = [
+    *rights_to("patch", FENCE_REQUESTS),
+    Right(CONFIRM_VERB, FENCE_REQUESTS.group, FENCE_REQUESTS.plural),
+]
 
 
 async def fence(
@@ -25,6 +32,12 @@ async def fence(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
 ) -> int:
     """Show what is known of a lost host's power, or confirm with --confirm that it is off."""
+    if confirm:
+        await session.need(
+            [*_CONFIRMING, *EVERYTHING], "The role backstay:fence-confirmers (the chart's value fenceConfirmers)"
+        )
+    else:
+        await session.need(EVERYTHING, VIEW)
     await host_named(session.api, host)
     world = (await look(session)).world
     waiting = [request for request in _requests(world, host) if _waits(request)]

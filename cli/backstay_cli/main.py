@@ -17,6 +17,7 @@ from .maintenance import drain, undrain
 from .move import move
 from .session import EXIT_CODES
 from .status import status
+from .uninstall import uninstall
 
 HELP = """Keeps services on bare hosts highly available.
 
@@ -35,6 +36,7 @@ def build() -> typer.Typer:
     add(app, "drain", drain)
     add(app, "undrain", undrain)
     add(app, "fence", fence)
+    add(app, "uninstall", uninstall)
     host = typer.Typer(help="Add and remove hosts.", no_args_is_help=True, rich_markup_mode=None)
     add(host, "add", enrol.add)
     add(host, "remove", enrol.remove)

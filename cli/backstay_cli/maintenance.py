@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -11,11 +11,13 @@ from backstay_api import durations
 from backstay_api.models import HAInstance
 from backstay_api.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS, Unreadable
 
+from .rights import rights_to
 from .session import NOT_NOW, WELL, Session, Stop
 from .view import host_named
 
 HostName = Annotated[str, typer.Argument(help="Name of the Host.", metavar="HOST")]
 
+_ROLE: Final = "The role backstay:host-admins (the chart's value hostAdmins)"
 # A person watches; a move takes tenths of a second.
 _LOOK_EVERY_S = 0.5
 
@@ -31,6 +33,8 @@ async def drain(
 ) -> int:
     """Move all services away from a host, and let none come: for repairs, upgrades, reboots."""
     limit_s = _seconds(timeout)
+    looking = [*rights_to("list", HA_INSTANCES), *(rights_to("get", HA_SERVICES) if wait else [])]
+    await session.need([*rights_to("get patch", HOSTS, name=host), *looking], _ROLE)
     known = await host_named(session.api, host)
     present = known.spec.maintenance
     if present and present.mode == "HandsOff":
@@ -47,6 +51,7 @@ async def drain(
 
 async def undrain(session: Session, host: HostName) -> int:
     """Let services come to a host again: ends Drain, Cordon and HandsOff."""
+    await session.need(rights_to("get patch", HOSTS, name=host), _ROLE)
     known = await host_named(session.api, host)
     if known.spec.maintenance is None:
         session.say(f"{host} was not in maintenance.")

@@ -15,8 +15,9 @@ from backstay_operator.planner.moves import MOVE_ANNOTATION
 from backstay_operator.planner.placement import NoHost
 from backstay_operator.planner.world import World
 
+from .rights import rights_to
 from .session import NO_SUCH_THING, WELL, Session, Stop
-from .view import instance_of, look, service_named
+from .view import EVERYTHING, VIEW, instance_of, look, place_of, service_named
 
 # A wish that could not be granted for so long is no longer meant: nobody wants to be surprised by it tomorrow.
 LASTS: Final = timedelta(minutes=10)
@@ -31,6 +32,9 @@ async def move(
     to: Annotated[str, typer.Option(help="Host to move to. Default: the best of the others.", metavar="HOST")] = "",
 ) -> int:
     """Move a service to another host, now."""
+    namespace, name = place_of(session, service)
+    await session.need(rights_to("get patch", HA_SERVICES, namespace, name), f"The role edit in namespace {namespace}")
+    await session.need(EVERYTHING, VIEW)
     named = await service_named(session, service)
     world = (await look(session)).world
     known = world.services.get(named.key, named)

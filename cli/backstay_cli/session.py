@@ -11,7 +11,7 @@ import json
 import os
 import random
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -22,9 +22,11 @@ from rich.console import Console
 
 from backstay_api import kubeconfig
 from backstay_api.client import Api
-from backstay_api.errors import ApiError, Forbidden, NotFound
+from backstay_api.errors import ApiError, Forbidden, Invalid, NotFound
 from backstay_api.http import HttpApi
 from backstay_api.kinds import raw
+
+from .rights import Right, refused
 
 T = TypeVar("T")
 
@@ -78,6 +80,10 @@ class Tools:
     wall: Callable[[], str]
     ask: Callable[[str], bool]
     run: Callable[[Coroutine[Any, Any, int]], int] = asyncio.run
+    refused: Callable[[Api, Sequence[Right]], Awaitable[list[Right]]] = refused
+    """Which of these rights this user does not have."""
+    server_time: Callable[[Api], Awaitable[str]] = field(default_factory=lambda: _server_time)
+    """The API server's own clock; empty where it does not tell."""
 
 
 def real_tools() -> Tools:
@@ -102,6 +108,15 @@ async def _who_am_i(api: Api) -> str:
         return str(review["status"]["userInfo"]["username"])
     except (Forbidden, NotFound, KeyError):
         return os.environ.get("SUDO_USER") or os.environ.get("USER") or "unknown"
+
+
+async def _server_time(api: Api) -> str:
+    """Every object that the server makes bears its time, and this one is stored nowhere."""
+    try:
+        review = await api.create(SELF_SUBJECT_REVIEWS, {"metadata": {}})
+        return str(review["metadata"]["creationTimestamp"])
+    except (Forbidden, Invalid, NotFound, KeyError):
+        return ""
 
 
 def _wall() -> str:
@@ -134,6 +149,12 @@ class Session:
     @property
     def is_for_programs(self) -> bool:
         return bool(self.options.output)
+
+    async def need(self, rights: Sequence[Right], role: str) -> None:
+        """Before the first write: stop where a right is missing. `role`: who has it, for the sentence."""
+        missing = list(dict.fromkeys(str(right) for right in await self.tools.refused(self.api, rights)))
+        if missing:
+            raise Stop(f"you may not {'; nor '.join(missing)}. Nothing was changed. {role} may.", FAILED)
 
     def show(self, data: object, human: Callable[[], None]) -> None:
         """The answer, as asked for by -o."""

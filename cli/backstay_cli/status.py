@@ -9,10 +9,12 @@ import typer
 
 from backstay_api.models import HAService, Host
 from backstay_api.models.base import Condition
+from backstay_api.object_kinds import HA_SERVICES, HOST_LEASES, HOSTS
 
-from .session import NOT_WELL, WELL, Session
+from .operators import NEVER, operator_trouble
+from .session import FAILED, NOT_WELL, WELL, Session, Stop
 from .tables import age, table
-from .view import View, look
+from .view import VIEW, View, look
 
 # Type, and the status that is well. What is false about a stopped service is what its owner wants.
 _SERVICE_CHECKS = (("Accepted", "True"), ("Ready", "True"), ("Degraded", "False"), ("SurvivesHostLoss", "True"))
@@ -23,18 +25,33 @@ async def status(
     session: Session,
     check: Annotated[bool, typer.Option(help="Exit with 5 where something is not well.")] = False,
 ) -> int:
-    """Show services, hosts, and what is not well and why."""
-    view = await look(session, session.namespace)
+    """Show services, hosts, and what is not well and why. Exit code 5 also where no operator has lived for 3 minutes."""
+    view = await look(session, session.namespace, partly=True)
+    if {HA_SERVICES, HOSTS} <= set(view.unseen):
+        raise Stop(f"you may see neither services nor hosts here. {VIEW} may, or view in one namespace.", FAILED)
+    silence = await operator_trouble(session)
     services = sorted(view.world.services.values(), key=lambda one: one.key)
     hosts = [view.world.hosts[name] for name in sorted(view.world.hosts)]
-    troubles = list(_troubles(view, services, hosts))
+    troubles = [("operator", "Lives", silence)] if silence else []
+    troubles += _troubles(view, services, hosts)
+    unseen = _unseen(view, silence)
     data = {
         "services": [one.wire() for one in services],
         "hosts": [one.wire() for one in hosts],
         "troubles": [{"what": what, "condition": kind, "message": message} for what, kind, message in troubles],
+        "unseen": unseen,
     }
     session.show(data, lambda: _print(session, view, services, hosts, troubles))
-    return NOT_WELL if check and troubles else WELL
+    if unseen:
+        session.say(f"\nYou may not see {', '.join(unseen)}. {VIEW} may.")
+    is_deserted = bool(silence) and silence != NEVER
+    return NOT_WELL if is_deserted or (check and troubles) else WELL
+
+
+def _unseen(view: View, silence: str | None) -> list[str]:
+    """What this user may not read; a host's Lease says nothing that the Host does not."""
+    kinds = [kind.resource for kind in view.unseen if kind is not HOST_LEASES]
+    return [*kinds, *(["whether an operator lives"] if silence is None else [])]
 
 
 def _print(
@@ -51,7 +68,7 @@ def _print(
             ("SERVICE", "READY", "HOST", "STATE", "SINCE", "STANDBYS"),
             [_service_row(one, now) for one in services],
         )
-    else:
+    elif HA_SERVICES not in view.unseen:
         where = f" in namespace {session.namespace}" if session.namespace else ""
         session.say(f"There are no services{where}.")
     out.print()
@@ -59,7 +76,7 @@ def _print(
         table(
             out, ("HOST", "READY", "FENCING", "SERVICES", "MAINTENANCE", "LIVENESS"), [_host_row(one) for one in hosts]
         )
-    else:
+    elif HOSTS not in view.unseen:
         session.say("There are no hosts: add one with `backstay host add NAME`.")
     if troubles:
         out.print()

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from backstay_api.client import Api
+from backstay_api.client import Api, Listing
+from backstay_api.errors import Forbidden
 from backstay_api.kinds import Kind
 from backstay_api.lease import NAMESPACE, HostLease
 from backstay_api.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
@@ -28,9 +29,25 @@ from backstay_api.promise import silent_after_s, suspect_after_s
 from backstay_operator.planner.words import elapsed_s
 from backstay_operator.planner.world import LeaseSeen, World
 
+from .rights import rights_to
 from .session import NO_SUCH_THING, Session, Stop
 
 _A_MOMENT_S = 0.001
+
+
+# Hosts first: what their status says of liveness is needed to read their leases.
+_KINDS: Final[tuple[tuple[Kind[Any], str], ...]] = (
+    (HOSTS, ""),
+    (HOST_LEASES, NAMESPACE),
+    (HOST_ASSIGNMENTS, ""),
+    (HA_INSTANCES, ""),
+    (FENCE_REQUESTS, ""),
+    (RESOURCE_CLAIMS, ""),
+    (HA_SERVICES, ""),
+)
+EVERYTHING: Final = [right for kind, namespace in _KINDS for right in rights_to("list", kind, namespace)]
+"""What a judgement about a service needs: it looks at all others."""
+VIEW: Final = "The role backstay:view, bound in the whole cluster,"
 
 
 @dataclass
@@ -39,27 +56,31 @@ class View:
 
     world: World
     unreadable: list[Unreadable] = field(default_factory=list)
+    unseen: list[Kind[Any]] = field(default_factory=list)
+    """Kinds that this user may not read."""
 
 
-async def look(session: Session, namespace: str = "") -> View:
-    """Read everything; services of one namespace only, for who may read no others."""
-    api = session.api
-    # Hosts first: what their status says of liveness is needed to read their leases.
-    kinds: tuple[tuple[Kind[Any], str], ...] = (
-        (HOSTS, ""),
-        (HOST_LEASES, NAMESPACE),
-        (HOST_ASSIGNMENTS, ""),
-        (HA_INSTANCES, namespace),
-        (FENCE_REQUESTS, ""),
-        (RESOURCE_CLAIMS, ""),
-        (HA_SERVICES, namespace),
-    )
-    listings = await asyncio.gather(*(api.list(kind, where) for kind, where in kinds))
+async def look(session: Session, namespace: str = "", *, partly: bool = False) -> View:
+    """Read everything; services of one namespace only, for who may read no others. `partly`: what may be read, and no more."""
+    kinds = [(kind, namespace if kind in (HA_INSTANCES, HA_SERVICES) else where) for kind, where in _KINDS]
+    answers = await asyncio.gather(*(_listed(session.api, kind, where) for kind, where in kinds))
     view = View(World(wall=session.tools.wall()))
-    for listing in listings:
-        for item in listing.items:
-            _put(view, item)
+    for (kind, _), answer in zip(kinds, answers, strict=True):
+        if isinstance(answer, Listing):
+            for item in answer.items:
+                _put(view, item)
+        elif partly:
+            view.unseen.append(kind)
+        else:
+            raise answer
     return view
+
+
+async def _listed(api: Api, kind: Kind[Any], namespace: str) -> Listing[Any] | Forbidden:
+    try:
+        return await api.list(kind, namespace)
+    except Forbidden as error:
+        return error
 
 
 Known = Host | HostLease | HostAssignment | HAInstance | FenceRequest | ResourceClaim | HAService | Unreadable
@@ -106,12 +127,18 @@ def _note_failures(world: World, service: HAService) -> None:
         world.failed_s[service.uid, failure.host, failure.epoch] = world.now_s - age_s
 
 
-async def service_named(session: Session, text: str) -> HAService:
-    """A service as people name it: `web`, or `shop/web`."""
+def place_of(session: Session, text: str) -> tuple[str, str]:
+    """Namespace and name of a service as people name it: `web`, or `shop/web`."""
     namespace, _, name = text.rpartition("/")
     if not namespace and session.options.all_namespaces:
         raise Stop(f"which namespace? Write it with the name: NAMESPACE/{name}", NO_SUCH_THING)
-    found = await session.api.get(HA_SERVICES, name, namespace or session.namespace)
+    return namespace or session.namespace, name
+
+
+async def service_named(session: Session, text: str) -> HAService:
+    """A service as people name it: `web`, or `shop/web`."""
+    namespace, name = place_of(session, text)
+    found = await session.api.get(HA_SERVICES, name, namespace)
     if isinstance(found, Unreadable):
         raise Stop(f"HAService {found.key} cannot be read: {found.why}")
     return found

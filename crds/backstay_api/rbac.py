@@ -89,8 +89,9 @@ HOST_ADMINS: Final[list[Rule]] = [
 """Who may add, describe, drain and remove hosts. A fence device is power over the host, so nobody has this by default."""
 
 FENCE_CONFIRMERS: Final[list[Rule]] = [
-    _rule(GROUP, "fencerequests", *_LOOK, "patch", CONFIRM_VERB),
-    _rule(GROUP, "hosts", *_LOOK),
+    # What is at stake is shown before the question is asked.
+    *VIEWERS,
+    _rule(GROUP, "fencerequests", "patch", CONFIRM_VERB),
 ]
 """Who may say "I have seen it powered off". Said wrongly, it splits a service in two: so nobody has this by default."""
 

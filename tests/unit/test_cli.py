@@ -424,6 +424,7 @@ def test_every_command_has_a_help_that_names_its_exit_codes():
         ["drain"],
         ["undrain"],
         ["fence"],
+        ["uninstall"],
         ["host", "add"],
         ["host", "remove"],
     ):

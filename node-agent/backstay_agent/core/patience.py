@@ -35,7 +35,7 @@ def due_at_s(tried_at_s: Sequence[float], *, now_s: float) -> float:
     """When the next try may begin: the first at once (0), then 1 s, 2 s, 4 s … after the one before."""
     recent = _recent(tried_at_s, now_s)
     if not recent:
-        return 0.0
+        return 0.0  # not "now": whoever has read the clock a moment before would still wait
     return max(recent) + min(2.0 ** (len(recent) - 1), LONGEST_WAIT_S)
 
 

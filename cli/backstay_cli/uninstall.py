@@ -1,0 +1,181 @@
+"""`backstay uninstall`: what is left of Backstay in this cluster, in which order it goes, and the way out where no operator lives.
+
+Finalizers keep a service's object until its stop is verified, and only an operator verifies. Without one the objects would
+hang at `kubectl delete` for ever: then a person says that nothing runs, and they are let go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Annotated, Any, Final
+
+import typer
+
+from backstay_api.client import Api
+from backstay_api.errors import NotFound
+from backstay_api.kinds import Kind
+from backstay_api.models import HAInstance, HAService, Host, ResourceClaim
+from backstay_api.models.base import Object
+from backstay_api.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS, RESOURCE_CLAIMS
+from backstay_operator.planner.holdings import owners
+from backstay_operator.planner.world import World
+
+from .operators import operator_trouble
+from .rights import rights_to
+from .session import NOT_WELL, WELL, Session, Stop
+from .view import EVERYTHING, VIEW, look
+
+OURS: Final = "backstay.dev/"
+_ROLE: Final = "cluster-admin"
+
+_ORDER: Final = """
+In this order, while an operator lives:
+  1. kubectl delete haservices --all -A          stops them, verified
+  2. for each host:  backstay host remove HOST
+     and on it:      systemctl disable --now backstay-agent && backstay-agent --remove
+  3. helm uninstall RELEASE --namespace backstay-system
+  4. kubectl delete namespaces backstay-hosts backstay-fencing, and the definitions: kubectl delete crd haservices.backstay.dev …
+Where no operator lives any more, objects hang at their deletion: `backstay uninstall --release`."""
+
+
+async def uninstall(
+    session: Session,
+    release: Annotated[
+        bool, typer.Option("--release", help="Let go of objects that hang at their deletion, where no operator lives.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --release: also what may still run. I have stopped it myself.")
+    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Exit with 5 where something is left.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
+) -> int:
+    """Say what is left of Backstay here and in which order it goes; with --release, let go of what hangs without an operator."""
+    await session.need(EVERYTHING, VIEW)
+    world = (await look(session)).world
+    if release:
+        return await _release(session, world, force=force, yes=yes)
+    left = list(_left(world))
+    data = {"left": [{"what": what, "state": state} for what, state in left]}
+
+    def human() -> None:
+        for what, state in left:
+            session.say(f"{what}: {state}")
+        session.say(_ORDER if left else "Nothing is left but the definitions, the namespaces and the chart.")
+
+    session.show(data, human)
+    return NOT_WELL if check and left else WELL
+
+
+def _left(world: World) -> Iterator[tuple[str, str]]:
+    for key, service in sorted(world.services.items()):
+        hangs = ", is being deleted" if service.metadata.deletion_timestamp else ""
+        yield f"service {key}", f"{service.status.state or 'Unknown'} on {service.status.host or 'no host'}{hangs}"
+    for key, instance in sorted(world.instances.items()):
+        if instance.spec.grant:
+            yield f"instance {key}", f"may run on {instance.spec.grant.host}"
+    for key, host in sorted(world.hosts.items()):
+        hangs = (
+            "is being deleted"
+            if host.metadata.deletion_timestamp
+            else "its agent keeps units from starting by themselves"
+        )
+        yield f"host {key}", hangs
+
+
+async def _release(session: Session, world: World, *, force: bool, yes: bool) -> int:
+    services = [one for one in world.services.values() if one.metadata.deletion_timestamp]
+    hosts = [one for one in world.hosts.values() if one.metadata.deletion_timestamp]
+    uids = {one.uid for one in services}
+    instances = [
+        one
+        for one in world.instances.values()
+        if one.spec.service.uid in uids or one.metadata.deletion_timestamp or _is_orphan(world, one)
+    ]
+    may_run = sorted(f"{one.key} on {one.spec.grant.host}" for one in instances if one.spec.grant)
+    may_run += sorted(
+        f"{one.key} on {host.key}, which is not being released"
+        for host in hosts
+        for one in world.instances.values()
+        if one not in instances and one.spec.grant and one.spec.grant.host == host.key
+    )
+    if not (services or hosts or instances):
+        raise Stop("nothing hangs: only what is being deleted is let go (kubectl delete it first)")
+    await _refuse_beside_an_operator(session)
+    if may_run and not force:
+        raise Stop(
+            f"nobody has verified that these are stopped: {'; '.join(may_run)}. Stop them there (`systemctl disable --now"
+            " backstay-agent`, stop their units, `backstay-agent --remove`), or cut those machines' power; then --force"
+        )
+    await session.need([*_rights()], _ROLE)
+    if not yes and not session.tools.ask(_question(services, hosts, may_run)):
+        raise Stop("nothing was let go")
+    done = await _let_go(session.api, world, services, instances, hosts)
+    for what in done:
+        session.say(f"{what} let go")
+    session.show({"released": done}, lambda: None)
+    return WELL
+
+
+def _is_orphan(world: World, instance: HAInstance) -> bool:
+    return not any(one.uid == instance.spec.service.uid for one in world.services.values())
+
+
+async def _refuse_beside_an_operator(session: Session) -> None:
+    silence = await operator_trouble(session)
+    if not silence:
+        raise Stop(
+            "an operator lives: it lets go by itself what is verifiably stopped, and says in the status what it waits for"
+        )
+
+
+def _rights() -> Iterator[Any]:
+    yield from rights_to("patch", HA_SERVICES)
+    yield from rights_to("patch", HOSTS)
+    yield from rights_to("patch delete break-glass", HA_INSTANCES)
+    yield from rights_to("patch delete", RESOURCE_CLAIMS)
+
+
+def _question(services: Sequence[HAService], hosts: Sequence[Host], may_run: Sequence[str]) -> str:
+    names = ", ".join(sorted([*(one.key for one in services), *(f"host {one.key}" for one in hosts)]))
+    stopped = f"Have you stopped {'; '.join(may_run)} yourself, on those machines?\n" if may_run else ""
+    return f"{stopped}Let go of {names or 'instances without a service'}?"
+
+
+async def _let_go(
+    api: Api, world: World, services: Sequence[HAService], instances: Sequence[HAInstance], hosts: Sequence[Host]
+) -> list[str]:
+    """Instances and claims first: what is let go last still shows what was begun."""
+    done = []
+    for instance in instances:
+        done.append(await _without_finalizers(api, HA_INSTANCES, instance))
+        with suppress(NotFound):
+            await api.delete(HA_INSTANCES, instance.metadata.name, instance.metadata.namespace or "", uid=instance.uid)
+    for claim in world.claims.values():
+        if {one.uid for one in owners(claim)} & {one.uid for one in services}:
+            done.append(await _without_owners(api, claim, {one.uid for one in services}))
+    for service in services:
+        done.append(await _without_finalizers(api, HA_SERVICES, service))
+    for host in hosts:
+        done.append(await _without_finalizers(api, HOSTS, host))
+    return done
+
+
+async def _without_owners(api: Api, claim: ResourceClaim, uids: set[str]) -> str:
+    others = [one.wire() for one in claim.spec.hosts or () if one.uid not in uids]
+    with suppress(NotFound):
+        if others:
+            meta = {"resourceVersion": claim.metadata.resource_version}
+            await api.patch(RESOURCE_CLAIMS, claim.metadata.name, {"metadata": meta, "spec": {"hosts": others}})
+        else:
+            await api.delete(RESOURCE_CLAIMS, claim.metadata.name, uid=claim.metadata.uid)
+    return f"ResourceClaim {claim.key}"
+
+
+async def _without_finalizers(api: Api, kind: Kind[Any], one: Object) -> str:
+    """Ours only, others are somebody else's word; and only of exactly what was judged."""
+    others = [finalizer for finalizer in one.metadata.finalizers or [] if not finalizer.startswith(OURS)]
+    meta = {"finalizers": others or None, "resourceVersion": one.metadata.resource_version}
+    with suppress(NotFound):
+        await api.patch(kind, one.metadata.name, {"metadata": meta}, one.metadata.namespace or "")
+    return f"{kind.kind} {one.key}"
