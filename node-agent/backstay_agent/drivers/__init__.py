@@ -53,9 +53,10 @@ def real_drivers() -> Mapping[str, RealDriver]:
 async def leftovers(drivers: Mapping[str, RealDriver], *, run_is_intact: bool) -> list[RenderedResource]:
     """Whatever on this host is recognisable as ours and not verifiably stopped. Raises StopFailed if nobody can tell."""
     from .bus import BusError
+    from .looks import NoAnswer
 
     try:
         found = [await driver.leftovers(run_is_intact=run_is_intact) for driver in drivers.values()]
         return [resource for resources in found for resource in resources]
-    except (BusError, OSError, TimeoutError) as error:
+    except (BusError, OSError, TimeoutError, NoAnswer) as error:
         raise StopFailed(f"it cannot be seen what still runs on this host: {error}") from error
