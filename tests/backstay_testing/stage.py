@@ -14,6 +14,7 @@ from backstay_api import lease as leases
 from backstay_api.models import FenceRequest, HAInstance, HAService, Host, HostAssignment
 from backstay_api.models.base import Model
 from backstay_api.models.claim import ResourceClaimSpec
+from backstay_api.models.host import HostStatus
 from backstay_api.promise import PROFILES
 from backstay_operator.planner import actions as act
 from backstay_operator.planner.orders import merge_forward
@@ -340,6 +341,7 @@ class Stage:
 
     def _carry_out(self, action: act.Action) -> None:  # noqa: C901 - one match, as in control/apply.py
         world, meta = self.world, self._meta
+        self._fits(action)
         self._version += not isinstance(action, act.ReportUnreadable)
         if not isinstance(action, (act.WriteServiceStatus, act.WriteHostStatus)):
             self.log.append(line(action))
@@ -410,6 +412,15 @@ class Stage:
                 raw = world.hosts[action.before.key].wire()
                 raw["status"] = {**raw.get("status", {}), **action.status}
                 world.put_host(Host.from_wire(raw))
+
+    def _fits(self, action: act.Action) -> None:
+        """What is written is what the API server takes: nothing that was made without being checked is too long for it."""
+        parts = [getattr(action, name, None) for name in ("spec", "status", "claim")]
+        for part in parts:
+            if isinstance(part, Model):
+                type(part).model_validate(part.wire())
+        if isinstance(action, act.WriteHostStatus):
+            HostStatus.model_validate(action.status)
 
     def _finalize(self, action: act.SetFinalizer) -> None:
         if isinstance(action.before, HAInstance):

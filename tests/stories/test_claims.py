@@ -321,3 +321,44 @@ def test_a_service_that_waits_for_its_turn_to_be_asked_says_so(monkeypatch: pyte
     stage.wait(5)
     said = [stage.missing(f"s{number}") + told(stage, f"s{number}", "Ready")[2] for number in range(3)]
     assert sum("it waits for its turn" in one for one in said) == 1, said
+
+
+def test_a_selected_host_that_another_service_has_the_unit_on_is_said_by_the_name_of_the_other() -> None:
+    stage = Stage("n1", "n2", "n3", "n4")
+    for host, name in (("n1", "a"), ("n2", "a"), ("n3", "b"), ("n4", "b")):
+        stage.label(host, pool=name)
+    stage.wait(1)
+    stage.apply_service("one", resources=[unit("nginx")], placement=pool("a"))
+    stage.apply_service("two", resources=[unit("nginx")], placement=pool("b"))
+    stage.wait(2)
+    stage.apply_service("one", resources=[unit("nginx")])  # now it selects all four
+    stage.wait(3)
+    assert who_runs(stage, "nginx.service") == ["n1", "n3"]
+    said = {one.host: one.why for one in stage.world.services["shop/one"].status.standbys}
+    assert said["n3"] == said["n4"] == "may not run it: unit nginx.service belongs to the HAService shop/two there"
+    stage.delete_service("two")
+    stage.wait(5)
+    said = {one.host: one.ready for one in stage.world.services["shop/one"].status.standbys}
+    assert said["n3"], "it is free now"
+
+
+def test_a_host_whose_name_leaves_no_room_for_a_fence_request_gets_nothing_and_says_so() -> None:
+    name = "h" * 237
+    stage = Stage(name, "n2")
+    stage.machines[name].frozen = True
+    stage.wait(1)
+    stage.apply_service()
+    stage.wait(2)
+    assert stage.copies() == ["n2"]
+    assert "leaves room for 236" in stage.host_says(name, "Schedulable")
+
+
+def test_a_deleted_service_leaves_no_claim_on_a_host_that_was_proven_off() -> None:
+    stage = running()
+    stage.power_off("n1")
+    stage.wait(5)
+    assert stage.copies() == ["n2"]
+    stage.delete_service()
+    stage.wait(3)
+    assert "shop/web" not in stage.world.services
+    assert stage.world.claims == {}

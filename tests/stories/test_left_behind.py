@@ -209,3 +209,83 @@ def test_a_unit_that_a_former_candidate_holds_stays_secured_while_its_service_ex
     stage.delete_service()
     stage.wait(3)
     assert stage.world.assignments["n3"].spec.secured == []
+
+
+def test_our_finalizer_is_put_back_on_what_runs_by_a_manifest_that_is_refused_now() -> None:
+    stage = running()
+    stage.apply_service(mode="Replicated", replicas=2)
+    stage.settle()
+    strip(stage)
+    stage.wait(1)
+    assert stage.world.instances["shop/web-0"].metadata.finalizers == ["backstay.dev/instance"]
+
+
+def test_what_a_refused_edit_leaves_in_force_may_go_to_a_host_that_came_later() -> None:
+    stage = running("n1")
+    stage.apply_service(mode="Replicated", replicas=2)
+    stage.wait(1)
+    stage.add_host("n2")
+    stage.wait(2)
+    stage.power_off("n1")
+    stage.wait(10)
+    assert stage.copies() == ["n2"]
+
+
+def test_a_copy_that_is_granted_to_its_host_again_is_not_stopped_meanwhile() -> None:
+    stage = running("n1", exclusive=False)
+    stage.machines["n1"].connected = False
+    stage.machines["n1"].bmc = "dead"
+    stage.wait(5)
+    assert stage.world.instances["shop/web-0"].spec.grant is None
+    stage.machines["n1"].connected = True
+    stage.log.clear()
+    stage.wait(3)
+    assert stage.copies() == ["n1"]
+
+
+LONG = "x" * 4096
+"""As long as any text may be that somebody else has written."""
+
+
+def test_whatever_others_write_is_never_too_long_for_what_we_write() -> None:
+    stage = Stage("n1", "n2", "n3")
+    for host, mode in (("n2", "Cordon"), ("n3", "HandsOff")):
+        raw = stage.world.hosts[host].wire()
+        raw["spec"]["maintenance"] = {"mode": mode, "reason": LONG}
+        stage.world.hosts[host] = type(stage.world.hosts[host]).from_wire(raw)
+    stage.machines["n1"].broken["web-0"] = LONG
+    stage.machines["n2"].unready["web-0"] = LONG
+    stage.wait(1)
+    stage.apply_service()
+    stage.wait(5)
+    stage.maintain("n2", None)
+    stage.wait(5)
+    del stage.machines["n1"].broken["web-0"], stage.machines["n2"].unready["web-0"]
+    stage.leap(700)
+    stage.wait(3)
+    assert stage.copies()
+    holder = stage.copies()[0]
+    stage.machines[holder].bmc = "dead"
+    stage.power_off(holder)
+    stage.wait(5)
+    for name in stage.world.requests_of[holder]:
+        raw = stage.world.requests[name].wire()
+        raw["status"] = {"message": LONG, "power": "Off", "evidence": {"level": "bmc", "why": LONG}}
+        stage._put_request(raw)
+    stage.wait(5)
+    stage.world.refused["HAService", "shop/web"] = LONG
+    stage.world.refused["Host", holder] = LONG
+    stage.wait(5)
+    assert all(len(c.message) <= 4096 for c in stage.world.services["shop/web"].status.conditions)
+
+
+def test_one_service_that_cannot_be_planned_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage("n1", "n2")
+    stage.wait(1)
+    stage.apply_service("good")
+    stage.apply_service("bad", uid="u" * 65)  # no claim can name an owner whose UID is so long
+    stage.wait(3)
+    assert stage.copies("good") == ["n1"]
+    (ready,) = [c for c in stage.world.services["shop/bad"].status.conditions if c.type == "Ready"]
+    assert (ready.status, ready.reason) == ("Unknown", "CannotBePlanned")
+    assert "uid" in ready.message

@@ -6,7 +6,7 @@ says once more that all of it is ours (`needs`); an order, only under a claim th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from backstay_api.models import HAService, ResourceClaim
 from backstay_api.models.claim import ClaimOwner
@@ -41,13 +41,23 @@ def owners(claim: ResourceClaim) -> Iterator[ClaimOwner]:
     yield from claim.spec.hosts or ()
 
 
-def contested(world: World, service: HAService, host: str) -> tuple[ClaimKey, ClaimOwner] | None:
-    """A unit or command of the service that another one has on this host: it cannot run there."""
-    for key in keys(world, service):
-        found = owner(world, key, host) if key.is_on_hosts else None
-        if found is not None and found.uid != service.uid:
-            return key, found
-    return None
+Contested = Mapping[str, tuple[ClaimKey, ClaimOwner]]
+
+
+def contested(world: World, service: HAService) -> Contested:
+    """By host: a unit or command of the service that another one has there, so that it cannot run there."""
+    wanted = keys(world, service)
+    claims = tuple(world.claims.get(key.name) for key in wanted)
+    return world.keep("contested", service.key, (service.spec, *claims), lambda: _contested(service, wanted, claims))
+
+
+def _contested(service: HAService, wanted: Sequence[ClaimKey], claims: Sequence[ResourceClaim | None]) -> Contested:
+    found: dict[str, tuple[ClaimKey, ClaimOwner]] = {}
+    for key, claim in zip(wanted, claims, strict=True):
+        for one in (claim.spec.hosts or ()) if claim is not None else ():
+            if one.uid != service.uid:
+                found.setdefault(one.host, (key, one))
+    return found
 
 
 def not_ours(world: World, service: HAService, host: str | None) -> str | None:

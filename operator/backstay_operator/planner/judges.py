@@ -21,6 +21,8 @@ from .sessions import live, published
 from .words import first_words, roughly
 from .world import World
 
+# A FenceRequest is named by its host and 17 characters more, and the API server takes 253.
+MOST_HOST_NAME_CHARS: Final = 236
 _NOTHING_SAID: Final = HostAssignmentStatus()
 
 
@@ -133,6 +135,9 @@ def _leaving(host: Host) -> Rejected | None:
 
 
 def _closed(host: Host) -> Rejected | None:
+    if len(host.metadata.name) > MOST_HOST_NAME_CHARS:
+        why = f"has a name of {len(host.metadata.name)} characters, and what is named after it leaves room for {MOST_HOST_NAME_CHARS}"
+        return Rejected("NameTooLong", why, "have names that are too long")
     maintenance = host.spec.maintenance
     if maintenance and maintenance.mode == "Cordon":
         return Rejected("Maintenance", f"is cordoned{_because(maintenance.reason)}", "are cordoned")
@@ -187,7 +192,7 @@ def is_selected(ask: Question, facts: HostFacts) -> Rejected | None:
 
 def is_free(ask: Question, facts: HostFacts) -> Rejected | None:
     """No other service has a unit or command of it on this host."""
-    found = contested(ask.world, ask.service, facts.name)
+    found = contested(ask.world, ask.service).get(facts.name)
     if found is None:
         return None
     key, other = found

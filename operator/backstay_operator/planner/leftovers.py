@@ -41,7 +41,7 @@ def of_host(world: World, assignment: HostAssignment, current: Mapping[str, Inst
             continue
         if is_gone_from(assignment, uid, entry):
             over.append((uid, entry.epoch))
-        elif entry.want == "Up":
+        elif entry.want == "Up" and not _is_granted_here(world, assignment, uid, entry):
             downs[uid] = entry.model_copy(update={"want": "Down", "why": _why(world, uid, entry)})
     downs |= {uid: order for uid, order in _from_reports(world, assignment) if uid not in current}
     needs = {uid: (_gone(uid, order),) for uid, order in downs.items() if _instance(world, uid, order) is None}
@@ -55,6 +55,8 @@ def _from_reports(world: World, assignment: HostAssignment) -> Iterator[tuple[st
         return
     for uid, said in sorted(assignment.status.instances.items()):
         if said.released or uid in assignment.spec.instances or not _is_over(world, uid, said):
+            continue
+        if _is_granted_here(world, assignment, uid, said):
             continue
         instance = _instance(world, uid, said)
         # A copy that the host has carried over from a session before is heard of under that one's epoch, which it knows: an order of
@@ -82,6 +84,13 @@ def _is_over(world: World, uid: str, entry: InstanceOrder | InstanceReport) -> b
         return ("HAInstance", f"{entry.namespace}/{entry.name}") not in world.unreadable
     spec = instance.spec
     return spec.epoch > entry.epoch or (spec.epoch == entry.epoch and spec.grant is None)
+
+
+def _is_granted_here(world: World, assignment: HostAssignment, uid: str, entry: InstanceOrder | InstanceReport) -> bool:
+    """A later epoch has been granted to this host: its order, which is about to come, goes on with what runs."""
+    instance = _instance(world, uid, entry)
+    grant = instance.spec.grant if instance is not None else None
+    return grant is not None and grant.host == assignment.metadata.name
 
 
 def _gone(uid: str, order: InstanceOrder) -> Gone:

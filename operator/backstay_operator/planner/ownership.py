@@ -42,15 +42,16 @@ def owned(world: World) -> Owned:
 
 
 def take(world: World, service: HAService, instance: HAInstance | None) -> list[Action]:
-    """Everything an accepted service must own before it runs."""
-    actions: list[Action] = [*_marks(service, instance)]
+    """Everything a service must own before it runs as this manifest says."""
+    actions: list[Action] = []
     for key in holdings.keys(world, service):
         if ("ResourceClaim", key.name) not in world.unreadable:
             actions += _claim(world, service, instance, key)
     return actions
 
 
-def _marks(service: HAService, instance: HAInstance | None) -> list[SetFinalizer]:
+def marks(service: HAService, instance: HAInstance | None) -> list[SetFinalizer]:
+    """Our finalizers, put on, and put back where somebody took them away."""
     why = "nothing is granted before its deletion can wait for the stop"
     on_instance = marked(instance, INSTANCE_FINALIZER, why) if instance is not None else []
     return [*marked(service, SERVICE_FINALIZER, why), *on_instance]
@@ -194,7 +195,9 @@ def let_go(world: World, service: HAService, owned: Sequence[str]) -> list[Actio
     actions = [
         action
         for name in owned
-        for action in _without(world.claims[name], service.uid, _still_there(world, world.claims[name], me), why, needs)
+        for action in _without(
+            world.claims[name], service.uid, _still_there(world, world.claims[name], me, is_proven=True), why, needs
+        )
     ]
     if not actions and is_ours(service, SERVICE_FINALIZER):
         return [SetFinalizer(service, False, "all of it has stopped, and nothing of it is left", needs)]
@@ -223,7 +226,7 @@ def _is_abandoned(world: World, owner: ClaimOwner) -> bool:
     return not holdings.is_alive(world, owner) and not world.instances_of.get(owner.uid)
 
 
-def _still_there(world: World, claim: ResourceClaim, owner: ClaimOwner) -> set[str]:
+def _still_there(world: World, claim: ResourceClaim, owner: ClaimOwner, *, is_proven: bool = False) -> set[str]:
     """Hosts on which something of a service without instances may still run."""
     name = f"{owner.name}-0"
     now = world.instances.get(f"{owner.namespace}/{name}")
@@ -231,7 +234,7 @@ def _still_there(world: World, claim: ResourceClaim, owner: ClaimOwner) -> set[s
     return {
         host
         for host in _hosts_owned(claim, owner.uid)
-        if remains.left_by_name(world, host, owner.namespace, name, but=but)
+        if remains.left_by_name(world, host, owner.namespace, name, but=but, is_proven=is_proven)
     }
 
 

@@ -81,7 +81,8 @@ class NoHost:
 
 def candidates(world: World, service: HAService) -> tuple[str, ...]:
     """Hosts that may ever run it: selected, not being removed, and no other service's for what it names."""
-    return tuple(name for name in declared(world, service) if contested(world, service, name) is None)
+    others = contested(world, service)
+    return tuple(name for name in declared(world, service) if name not in others)
 
 
 def place(

@@ -119,14 +119,18 @@ def plan_service(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) ->
     acceptance = accept(world, service)
     instance = _instance_of(world, service)
     actions: list[Action] = []
+    if isinstance(acceptance, Accepted) or instance is not None:
+        actions += ownership.marks(service, instance)
     if isinstance(acceptance, Accepted):
-        actions += ownership.take(world, service, instance)
         actions += ownership.give_back_unused(world, service, instance, claims)
     if instance is None:
+        actions += ownership.take(world, service, None) if isinstance(acceptance, Accepted) else []
         actions += _creation(world, service, acceptance)
         told = (*actions, *moves.spent_wish(world, service, None), *_told(world, service, ""))
         return ServicePlan(told, secured=_secured(world, service))
     in_force, accepted = accepted_before.in_force(world, service, instance, acceptance)
+    if isinstance(accepted, Accepted):
+        actions += ownership.take(world, in_force, instance)
     course = instances.course(round_, in_force, instance, accepted)
     actions += [*course.actions, *moves.spent_wish(world, service, instance), *_told(world, service, course.missing)]
     ready = _standbys(world, in_force, instance, accepted)

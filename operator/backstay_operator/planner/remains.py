@@ -42,10 +42,22 @@ def open_reports(world: World, host: str) -> Iterator[tuple[str, InstanceReport]
     yield from ((uid, said) for uid, said in sorted(assignment.status.instances.items()) if not said.released)
 
 
-def left_by_name(world: World, host: str, namespace: str, name: str, *, but: str = "") -> bool:
-    """Whether anything of an HAInstance of this name, whatever its UID (but this one), may still run on the host."""
+def left_by_name(world: World, host: str, namespace: str, name: str, *, but: str = "", is_proven: bool = False) -> bool:
+    """Whether anything of an HAInstance of this name, whatever its UID (but this one), may still run on the host.
+
+    `is_proven`: its last epoch was closed, so of what is exclusive nothing is left, whatever was ordered.
+    """
+    assignment = world.assignments.get(host)
+    if assignment is None:
+        return False
+    orders = assignment.spec.instances
     found: list[tuple[str, InstanceOrder | InstanceReport]] = [*waiting_orders(world, host), *open_reports(world, host)]
-    return any((one.namespace, one.name) == (namespace, name) and uid != but for uid, one in found)
+    return any(
+        (one.namespace, one.name) == (namespace, name)
+        and uid != but
+        and not (is_proven and uid in orders and orders[uid].exclusive)
+        for uid, one in found
+    )
 
 
 def runs_only_this(world: World, service: HAService, instance: HAInstance | None) -> bool:
