@@ -31,7 +31,7 @@ check: $(VENV)/ready ## formatting, lint, types, import contracts, generated is 
 
 test: check system ## everything a change must pass, on real hosts too (root)
 	$(VENV)/bin/pytest -q tests -m "not hosts" -n 2 --dist loadfile
-	$(VENV)/bin/pytest -q tests -m hosts -n 2 --dist loadgroup --durations=15
+	$(VENV)/bin/pytest -q tests -m hosts -n 2 --dist loadfile --durations=15
 
 unit: $(VENV)/ready ## the tests that need nothing but Python
 	$(VENV)/bin/pytest -q tests -m "not api and not hosts"
