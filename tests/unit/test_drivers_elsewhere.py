@@ -83,6 +83,9 @@ def test_looks_that_hang_do_not_hold_up_the_event_loop_nor_grow_without_end() ->
         hangs.set()
 
     asyncio.run(story())
+    for thread in threading.enumerate():
+        if thread.name.startswith("look at /mnt/"):
+            thread.join(5)  # the next test finds them gone
 
 
 def test_a_look_tells_what_it_met() -> None:
