@@ -30,7 +30,8 @@ check: $(VENV)/ready ## formatting, lint, types, import contracts, generated is 
 	$(PY) -m backstay_dev.diagrams --check
 
 test: check system ## everything a change must pass, on real hosts too (root)
-	$(VENV)/bin/pytest -q tests
+	$(VENV)/bin/pytest -q tests -m "not hosts" -n 2 --dist loadfile
+	$(VENV)/bin/pytest -q tests -m hosts -n 2 --dist loadfile --durations=15
 
 unit: $(VENV)/ready ## the tests that need nothing but Python
 	$(VENV)/bin/pytest -q tests -m "not api and not hosts"

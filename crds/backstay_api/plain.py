@@ -818,7 +818,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldUnit:
-    """A unit that still waits for Backstay's word although this host is no longer asked to keep it from starting."""
+    """A unit that would start by itself at this host's next boot if it did not wait for Backstay's word."""
 
     unit: str
     why: str

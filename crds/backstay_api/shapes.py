@@ -34,6 +34,7 @@ class Unknown:
     """A field or a word that this release does not know: a later one does."""
 
     what: str
+    is_field: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def oddities(shape: Shape, raw: Any, *, at: str = "") -> Iterator[Unknown | Wron
         return
     for name, value in raw.items():
         if name not in shape and value not in (None, "", [], {}, False):
-            yield Unknown(_path(at, str(name)))
+            yield Unknown(_path(at, str(name)), is_field=True)
     for name, field in shape.items():
         if (value := raw.get(name)) is not None:
             yield from _in_field(field, value, _path(at, name))

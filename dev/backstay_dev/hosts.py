@@ -26,6 +26,7 @@ _VOLATILE: Final = ("/run/", "/tmp/", "/dev/", "/proc/", "/sys/")
 
 # Mounts of its own: it must not keep other hosts' networks alive, and nspawn comes back from a machine's own reboot only
 # where its folder is a tmpfs. 133 is how nspawn says that the machine wants to be booted again; a reboot loses addresses.
+# One that has switched itself off answers for none of its addresses any more.
 # The machine enters the control group before anything of it runs, so nothing escapes the power button; this shell stays
 # outside and buries what the button killed.
 _SUPERVISOR: Final = """
@@ -38,6 +39,7 @@ while [ "$again" = 133 ]; do
   sh -c 'echo $$ > "$0" && exec "$@"' "$procs" "$@"
   again=$?
 done
+nsenter --net="$namespace" ip link set eth0 down
 exit "$again"
 """
 

@@ -22,6 +22,7 @@ class Attempts:
         self._free_at_s: tuple[float, ...] = ()
         """Restarts that counted for nothing."""
         self._down_since_s: float | None = None
+        self.look_again_at_s: float | None = None
         self.was_left = False
         """Maintenance mode HandsOff has just ended, and nothing was started since."""
 
@@ -55,9 +56,15 @@ class Attempts:
     def may_restart(self, record: Record) -> bool:
         return self.count_for_nothing(record) or patience.may_restart(record.restarted_at_s, now_s=_now_s())
 
-    def due_at_s(self, record: Record) -> float:
-        """When the next try may begin."""
-        now_s = _now_s()
+    def is_due(self, record: Record, now_s: float) -> bool:
+        """Whether the next try may begin. If not, when to look again is kept: it may fall due before the caller waits.
+
+        Told the time: a second look at the clock would say later than what is due at once, for ever."""
+        due_s = self._due_at_s(record, now_s)
+        self.look_again_at_s = due_s if due_s > now_s else None
+        return self.look_again_at_s is None
+
+    def _due_at_s(self, record: Record, now_s: float) -> float:
         if self._free_at_s and self._is_blink(record):
             return max(self._free_at_s) + patience.LINK_TRY_S
         tries = self._free_at_s if self.count_for_nothing(record) else record.restarted_at_s

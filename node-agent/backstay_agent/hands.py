@@ -25,7 +25,7 @@ class Standbys(Protocol):
 
     @property
     def held(self) -> Mapping[str, str]:
-        """By unit: why it was not given back to the host's admin, although we are no longer asked to keep it from starting."""
+        """By unit that waits for our word: why it would start by itself at the next boot if it did not."""
 
     def update(
         self,

@@ -131,6 +131,8 @@ class Link:
         self._failures = 0
         self._odd = ""
         """What of the orders is not understood."""
+        self._refused = ""
+        """Why the last status that was refused as a whole was."""
         self.trouble = ""
         self._written = asyncio.Event()
         self.said = HostAssignmentStatus()
@@ -245,7 +247,9 @@ class Link:
 
     async def _say_less(self, stored: HostAssignment, whole: HostAssignmentStatus, refused: str) -> None:
         """One field that the server does not take must not silence the host: others wait for what it has released."""
-        log.error("status refused, saying less", extra={"host": self._host, "why": refused})
+        if refused != self._refused:
+            log.error("status refused, saying less", extra={"host": self._host, "why": refused})
+        self._refused = refused
         asyncio.get_running_loop().call_later(REFUSED_AGAIN_S, self.say)
         brief, bare = ever_shorter(whole, refused)
         try:

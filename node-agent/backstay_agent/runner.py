@@ -111,7 +111,7 @@ class Runner:
             edited=edited and record.want == "Up",
             down=down,
             may_restart=self._attempts.may_restart(record),
-            try_due=edited or now_s >= self._attempts.due_at_s(record),
+            try_due=edited or self._attempts.is_due(record, now_s),
             retry_due=now_s >= self._retry_at_s,
         )
 
@@ -204,10 +204,8 @@ class Runner:
         clock = asyncio.get_running_loop()
         if self.phase is Phase.STUCK:
             clock.call_at(self._retry_at_s, self._wake.set)
-        elif self.phase in (Phase.STOPPED, Phase.RUNNING):
-            due_s = self._attempts.due_at_s(self.record)
-            if due_s > clock.time():
-                clock.call_at(due_s, self._wake.set)
+        elif self.phase in (Phase.STOPPED, Phase.RUNNING) and self._attempts.look_again_at_s is not None:
+            clock.call_at(self._attempts.look_again_at_s, self._wake.set)
         await self._wake.wait()
 
     async def _let_go(self) -> None:

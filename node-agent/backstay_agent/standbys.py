@@ -20,7 +20,7 @@ from .needs import Needs, NoNeeds
 
 LOOK_AGAIN_S: Final = 10.0
 HELD_ALONE_S: Final = 60.0
-"""The operator asks for a held unit of a living service at once; of one that nobody asks for in this time the service is gone."""
+"""The operator asks for a held unit of a living service at once; what nobody asks for in this time is nobody's."""
 MOST_HELD: Final = 256
 
 log = logging.getLogger(__name__)
@@ -28,12 +28,12 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Held:
-    """A unit that is not given back yet."""
+    """A unit that cannot simply be given back: it would start by itself at the next boot."""
 
     why: str
     since_s: float
-    was_asked_for: bool = False
-    """The operator has asked for it again. When it takes that back, the service itself is gone."""
+    is_known: bool = False
+    """The operator has had the time to read it. If it does not ask for the unit then, its service is gone."""
 
 
 class Keeper:
@@ -106,31 +106,32 @@ class Keeper:
         for unit in sorted(self._secured - (marked & self._secured_in_this_life)):
             await self._mark(_unit(unit), "secure")
         before = self.held
-        ours = frozenset(r.systemd.unit for r in (*ordered, *running) if r.systemd is not None)
-        for unit in sorted(self._held.keys() - (marked - ours)):
-            del self._held[unit]  # it is a candidate's again, or gone
-        for unit in sorted(self._held.keys() & self._secured):
-            await self._hold_on(unit)
+        for unit in sorted(self._held.keys() - marked):
+            del self._held[unit]
+        for unit in sorted(marked & needed):
+            await self._look_ahead(unit)
         for unit in sorted(marked - needed):
             await self._give_back(unit)
         if self.held != before:
             self._on_change()
 
-    async def _hold_on(self, unit: str) -> None:
-        """The operator wants it held: its service lives elsewhere. For as long as it would start by itself here."""
-        self._held[unit].was_asked_for = True
+    async def _look_ahead(self, unit: str) -> None:
+        """Say early that it would have to be held: the operator then asks for it for as long as its service exists, and
+        when it does so no more, the service is gone."""
+        now_s = asyncio.get_running_loop().time()
         why = await self._starts_by_itself(unit)
         if why is None:
-            del self._held[unit]
-        else:
-            self._held[unit].why = why
+            self._held.pop(unit, None)
+            return
+        held = self._held.setdefault(unit, Held(why, now_s))
+        held.why, held.is_known = why, now_s - held.since_s >= LOOK_AGAIN_S
 
     async def _give_back(self, unit: str) -> None:
-        """Not asked for any more. One that would start by itself at the next boot is held until that is mended, or nobody
-        has the service any more: it may run elsewhere."""
+        """Not asked for any more. What would start by itself at the next boot is held, if the operator may not know that:
+        its service may run elsewhere."""
         now_s = asyncio.get_running_loop().time()
         held = self._held.get(unit)
-        is_gone = held is not None and (held.was_asked_for or now_s - held.since_s >= HELD_ALONE_S)
+        is_gone = held is not None and (held.is_known or now_s - held.since_s >= HELD_ALONE_S)
         why = None if is_gone else await self._starts_by_itself(unit)
         if why is not None:
             self._held[unit] = Held(why, held.since_s if held else now_s)

@@ -6,7 +6,6 @@ session. Times are seconds on the fencer's own monotonic clock.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -15,18 +14,18 @@ from backstay_api.durations import seconds
 from backstay_api.models.fencing import FenceEvidence
 from backstay_api.models.host import FenceDevice, FenceLevel
 
-Power = Literal["On", "Off", "Unknown"]
+from .reading import Power
+from .reading import judge_read as judge_read
+
 Identity = Literal["Match", "Mismatch", "Unverified"]
 Slot = tuple[str, str]
 """Level and device, by name."""
 
-# A log line's time, and where in memory a Python object happened to lie.
-_PASSING: Final = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ |(?<= object) at 0x[0-9a-f]+")
-# What fence agents say last, whatever the trouble is.
-_USAGE: Final = "use '-h' for usage"
-
 OBSERVE_PAUSE_S: Final = 0.5
 """Between reads that say on while a host is only suspected: it may lose its power in the next moment."""
+OBSERVE_LONG_S: Final = 60.0
+OBSERVE_LONG_PAUSE_S: Final = 5.0
+"""Between those reads when the suspicion has lasted so long: a host that is left alone may stay so for days."""
 WAIT_PAUSE_S: Final = 1.0
 """Between reads while nothing is being switched, for hours perhaps: a BMC is a small computer."""
 SWITCHING_PAUSE_S: Final = 0.05
@@ -92,6 +91,8 @@ class Facts:
     reading: frozenset[Slot]
     """Devices with a read under way."""
     now_s: float
+    begun_s: float = float("inf")
+    """Since when this request is looked after."""
     shared_with: str = ""
     """Another host whose agent names the same machine UUID: then no device's answer says which of the two it powers."""
 
@@ -165,27 +166,6 @@ def slots(levels: tuple[FenceLevel, ...]) -> Iterator[tuple[Slot, FenceDevice]]:
             yield (level.name, device.name), device
 
 
-def judge_read(*, exit_code: int | None, output: str) -> tuple[Power, str]:
-    """What a status read says. Off needs exit 2 *and* the words: exit 2 alone is also what a broken script returns.
-
-    `exit_code` is None where our own deadline ended the agent.
-    """
-    if exit_code is None:
-        return "Unknown", "no answer before our deadline"
-    if exit_code == 2 and "Status: OFF" in output:
-        return "Off", ""
-    if exit_code == 0 and "Status: ON" in output:
-        return "On", ""
-    return "Unknown", f"exit {exit_code}: {_telling_line(output)[:300]}"
-
-
-def _telling_line(output: str) -> str:
-    """The agent's last words without what differs from run to run: two reads that failed alike must read alike."""
-    lines = [_PASSING.sub("", line).strip() for line in output.splitlines()]
-    told = [line for line in lines if line and _USAGE not in line]
-    return told[-1] if told else "no output"
-
-
 def trusted(device: FenceDevice, identity: Identity, shared_with: str = "") -> str | None:
     """Why this device's word is not taken for this machine; None if it is."""
     if shared_with:
@@ -231,7 +211,10 @@ def _read_due_s(slot: Slot, device: FenceDevice, facts: Facts) -> float | None:
         return last.ended_s + (seconds(device.read_gap) if facts.over else 1.0)
     if _is_switching(slot, facts):
         return last.ended_s + SWITCHING_PAUSE_S
-    return last.ended_s + (OBSERVE_PAUSE_S if facts.want == "Observe" else WAIT_PAUSE_S)
+    if facts.want != "Observe":
+        return last.ended_s + WAIT_PAUSE_S
+    is_long = facts.now_s - facts.begun_s > OBSERVE_LONG_S
+    return last.ended_s + (OBSERVE_LONG_PAUSE_S if is_long else OBSERVE_PAUSE_S)
 
 
 def _is_switching(slot: Slot, facts: Facts) -> bool:

@@ -71,6 +71,7 @@ class Worker:
         self._request = request
         self._ports = ports
         self._poke = asyncio.Event()
+        self._begun_s = float("inf")
         self._reads: dict[Slot, tuple[Read, ...]] = {}
         self._read_of: dict[Slot, str] = {}
         """Definition of the device that the reads are of: edited meanwhile, it is another one that nobody has read."""
@@ -88,6 +89,7 @@ class Worker:
 
     async def run(self) -> None:
         """Work until cancelled; its agents are its children and end with it."""
+        self._begun_s = asyncio.get_running_loop().time()
         self._remember_tries()
         while True:
             await self._until_wanted()
@@ -141,6 +143,7 @@ class Worker:
             tried=tuple(record.tried for record in self._records),
             reading=frozenset(self._reading),
             now_s=asyncio.get_running_loop().time(),
+            begun_s=self._begun_s,
             shared_with=self._ports.known.same_machine(request.spec.host),
         )
 

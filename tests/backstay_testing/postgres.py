@@ -25,10 +25,12 @@ def put_data_on_the_shared_disk(theatre: Theatre) -> None:
     for host in hosts:
         # The umbrella alone comes back while the cluster is still being shut down.
         host.run("systemctl", "stop", UMBRELLA, CLUSTER)
+        host.run("rm", "-f", LOG)
     first.run(
         "sh",
         "-c",
-        f"mkdir -p {DATA} && cp -a /var/lib/postgresql/15/main/. {DATA} && chown -R postgres: /shared/postgresql && chmod 700 {DATA}",
+        f"rm -rf {DATA} && mkdir -p {DATA} && cp -a /var/lib/postgresql/15/main/. {DATA}"
+        f" && chown -R postgres: /shared/postgresql && chmod 700 {DATA}",
     )
     for host in hosts:
         host.run("sed", "-i", f"s|^data_directory.*|data_directory = '{DATA}'|", CONF)

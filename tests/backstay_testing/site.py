@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,31 +62,48 @@ class Site:
 
     @property
     def report(self) -> dict[str, Any]:
-        return dict(self.status.get("instances", {}).get("u1", {}))
+        return self.report_of("u1")
 
-    def until(self, what: Callable[[dict[str, Any]], Any], words: str) -> None:
-        wait_until(lambda: bool(what(self.status)), timeout_s=20, what=words)
+    def report_of(self, uid: str) -> dict[str, Any]:
+        return dict(self.status.get("instances", {}).get(uid, {}))
 
-    def until_report(self, words: str, **wanted: Any) -> None:
-        wait_until(lambda: wanted.items() <= self.report.items(), timeout_s=20, what=f"{words}; now {self.report}")
+    def until(self, what: Callable[[dict[str, Any]], Any], words: str, *, timeout_s: float = 20) -> None:
+        wait_until(lambda: bool(what(self.status)), timeout_s=timeout_s, what=words)
 
-    def order(self, want: str, epoch: int) -> None:
+    def until_report(self, words: str, uid: str = "u1", **wanted: Any) -> None:
+        wait_until(
+            lambda: wanted.items() <= self.report_of(uid).items(),
+            timeout_s=20,
+            what=f"{words}; now {self.report_of(uid)}",
+        )
+
+    def order(self, want: str, epoch: int, *, uid: str = "u1", resources: Sequence[Any] = ()) -> None:
         session = self.status["session"]
         entry = {
             "namespace": "shop",
-            "name": "web-0",
+            "name": "web-0" if uid == "u1" else uid,
             "epoch": epoch,
             "session": {name: session[name] for name in ("bootID", "nonce", "seq")},
             "want": want,
             "exclusive": True,
             "revision": 1,
-            "resources": [
+            "resources": list(resources)
+            or [
                 {"name": "server", "systemd": {"unit": "web.service"}},
                 {"name": "address", "virtualIP": {"address": ADDRESS}},
             ],
         }
-        patch = json.dumps({"spec": {"instances": {"u1": entry}}})
+        self.say({"instances": {uid: entry}})
+
+    def say(self, spec: dict[str, Any]) -> None:
+        """What the operator writes."""
+        patch = json.dumps({"spec": spec})
         self.plane.kubectl("patch", "hostassignment", "n1", "--type=merge", "-p", patch)
+
+    def starts(self, unit: str) -> int:
+        """How often systemd has started it in this boot."""
+        said = self.host.run("journalctl", "-b", "-u", unit, "--no-pager", "-o", "cat")
+        return sum(line.startswith("Started ") for line in said.splitlines())
 
     def main_pid(self, unit: str = "web.service") -> int:
         return int(self.host.run("systemctl", "show", "-p", "MainPID", "--value", unit))

@@ -19,6 +19,7 @@ from backstay_api.rbac import FENCING_NAMESPACE, IDENTITY_TYPE, agent_account
 from backstay_api.transport import ApiConfig
 from backstay_cli.enrol import wanted_for
 from backstay_dev.controlplane import ControlPlane
+from backstay_dev.shell import wait_until
 from backstay_testing.instances import instance
 from contract.chart_scene import FENCER, OPERATOR, As, Json, installed_in
 
@@ -46,7 +47,29 @@ def walls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
         for role in ("system:aggregate-to-edit", "system:aggregate-to-view", "backstay:edit", "backstay:view"):
             name = f"{EDITORS}-{role.replace(':', '-')}"
             plane.kubectl("create", "clusterrolebinding", name, f"--clusterrole={role}", f"--group={EDITORS}")
+        loosen_the_schema(plane)
         yield plane
+
+
+def loosen_the_schema(plane: ControlPlane) -> None:
+    """As of a version before, or edited by somebody: here the second lock on fence devices stands alone."""
+
+    def without_rules(value: Any) -> Any:
+        if isinstance(value, dict):
+            gone = ("x-kubernetes-validations", "pattern")
+            return {name: without_rules(inner) for name, inner in value.items() if name not in gone}
+        return [without_rules(one) for one in value] if isinstance(value, list) else value
+
+    definition = json.loads(plane.kubectl("get", "crd", "hosts.backstay.dev", "-o", "json"))
+    for version in definition["spec"]["versions"]:
+        version["schema"] = without_rules(version["schema"])
+    plane.kubectl("replace", "-f", "-", stdin=json.dumps(definition))
+    root = As(plane, "root")
+
+    def is_loose() -> bool:
+        return "may not begin" in root.send("POST", f"{HOSTS}?dryRun=All", a_host({"ip": "-x"}))[1]
+
+    wait_until(is_loose, timeout_s=30, what="the looser schema")
 
 
 def agent(plane: ControlPlane, host: str) -> As:
@@ -296,13 +319,13 @@ REFUSED = [
 @pytest.mark.parametrize("key", REFUSED)
 def test_a_fence_device_names_no_program_and_no_file(walls: ControlPlane, key: str) -> None:
     code, said = As(walls, "ann", HOST_ADMINS).send("POST", f"{HOSTS}?dryRun=All", a_host({key: "1"}))
-    assert code in (403, 422) and "parameters may not" in said, said
+    assert (code, "parameters may not" in said) == (422, True), said
 
 
 @pytest.mark.parametrize("value", ["-oProxyCommand=x", "192.0.2.1 -f /etc/passwd", "192.0.2.1 exec /tmp/x", "a\t-b"])
 def test_a_value_is_no_option(walls: ControlPlane, value: str) -> None:
     code, said = As(walls, "ann", HOST_ADMINS).send("POST", f"{HOSTS}?dryRun=All", a_host({"ip": value}))
-    assert (code, "may not hold an option" in said) == (422, True), said
+    assert (code, "may not begin with - nor hold a space" in said) == (422, True), said
 
 
 def test_a_device_that_had_bad_parameters_before_keeps_none_at_the_next_change(walls: ControlPlane) -> None:
@@ -322,8 +345,8 @@ def test_a_device_that_had_bad_parameters_before_keeps_none_at_the_next_change(w
             "privlvl": "operator",
             "method": "onoff",
         },
-        {"ip": "192.0.2.210", "plug": "Outlet 3", "community": "private", "snmp_version": "2c", "power_timeout": "20"},
-        {"ip": "192.0.2.9", "api_path": "/rest", "port": "web - 2nd"},
+        {"ip": "192.0.2.210", "plug": "3", "community": "private", "snmp_version": "2c", "power_timeout": "20"},
+        {"ip": "192.0.2.9", "port": "web-2nd", "delay": "5"},
     ],
 )
 def test_ordinary_devices_are_taken(walls: ControlPlane, parameters: dict[str, str]) -> None:

@@ -1,9 +1,13 @@
-"""The theatre: one lab with the whole product, shared by all fault tests; judged and tidied after each."""
+"""The theatre: one lab with the whole product, shared by all stories of a worker; judged and tidied after each.
+
+`make test` runs two workers side by side, each with labs of its own; what belongs together stays with one of them (`backstay_testing.workers`).
+"""
 
 from collections.abc import Iterator
 
 import pytest
 
+from backstay_dev.audit import Tally
 from backstay_dev.lab import Lab
 from backstay_dev.theatre import Theatre
 
@@ -11,7 +15,11 @@ from backstay_dev.theatre import Theatre
 @pytest.fixture(scope="session")
 def open_theatre() -> Iterator[Theatre]:
     with Lab(3, progress=print) as lab:
-        yield Theatre.open(lab)
+        theatre = Theatre.open(lab)
+        yield theatre
+        tally = Tally()
+        tally.take(lab.plane)
+        assert tally.report().missing == (), tally.report().text()
 
 
 @pytest.fixture

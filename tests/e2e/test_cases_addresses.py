@@ -2,21 +2,136 @@
 
 import pytest
 
+from backstay_dev.hosts import LabHost
 from backstay_dev.theatre import Play, Theatre
 from backstay_testing.cases import (
     ALL,
     applied,
     case,
     free_address,
+    has_address,
     holding,
     kill_main,
+    labelled,
     main_pid,
+    make_interface,
     move,
+    restarts,
     running_on,
+    second_interface,
     until_ready,
 )
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
+
+FAMILIES = {
+    "4": ("198.51.100.101", "198.51.100.102", "198.51.100.12", 24),
+    "6": ("2001:db8:7::101", "2001:db8:7::102", "2001:db8:7::12", 64),
+}
+
+
+def on_svc0(address: str, prefix: int) -> list[dict[str, object]]:
+    return [{"name": "address", "virtualIP": {"address": f"{address}/{prefix}", "interface": "svc0"}}]
+
+
+class Deleted:
+    """What the kernel says of addresses that go, from now on."""
+
+    def __init__(self, host: LabHost) -> None:
+        self._host = host
+        host.run(
+            "systemd-run",
+            "--quiet",
+            "--collect",
+            "--unit=watch-addresses",
+            "sh",
+            "-c",
+            "exec ip -o monitor address >/run/addresses",
+        )
+
+    def of(self, address: str) -> list[str]:
+        return [
+            line
+            for line in self._host.read_file("/run/addresses").splitlines()
+            if line.startswith("Deleted") and address in line
+        ]
+
+    def end(self) -> None:
+        self._host.run("systemctl", "stop", "watch-addresses.service")
+
+
+@pytest.mark.parametrize("family", ["4", "6"])
+def test_02_one_of_two_addresses_of_a_subnet_leaves_and_the_other_does_not_notice(
+    theatre: Theatre, family: str
+) -> None:
+    """Debian leaves promote_secondaries at 0: with the first address of a subnet the kernel takes all the others away."""
+    first, second, own, prefix = FAMILIES[family]
+    n1, n2 = theatre.lab["n1"], theatre.lab["n2"]
+    with (
+        second_interface(theatre),
+        case(theatre, f"case02-alpha{family}", resources=on_svc0(first, prefix), on="n1") as alpha,
+        case(theatre, f"case02-beta{family}", resources=on_svc0(second, prefix), on="n1") as beta,
+    ):
+        deleted = Deleted(n1)
+        move(alpha, "n2")
+        alpha.until_running(on="n2")
+        assert deleted.of(first) and not deleted.of(second)
+        deleted.end()
+        assert has_address(n1, second) and beta.saw_nothing() and restarts(beta, "n1") == 0
+        n2.run("ip", "address", "add", f"{own}/{prefix}", "dev", "svc0")
+        move(alpha, "n1")
+        alpha.until_running(on="n1")
+        assert has_address(n2, own), "the host's own address, that came after ours"
+        assert not has_address(n2, first)
+
+
+def test_07_a_blink_of_the_link_restarts_nothing_and_the_addresses_come_back(theatre: Theatre) -> None:
+    addresses = [
+        {"name": "address", "virtualIP": {"address": "198.51.100.107/24"}},
+        {"name": "address6", "virtualIP": {"address": "2001:db8:1::107/64", "interface": "svc0"}},
+    ]
+    with second_interface(theatre, own=True), case(theatre, "case07", resources=addresses, on="n1") as play:
+        n1 = theatre.lab["n1"]
+        n1.run("sh", "-c", "ip link set svc0 down; sleep 0.3; ip link set svc0 up")
+        theatre.until(
+            lambda: (
+                has_address(n1, "198.51.100.107") and has_address(n1, "2001:db8:1::107") and play.is_running(on="n1")
+            ),
+            "both addresses on n1 again",
+            also=lambda: f"{play.condition('Ready')}\n{n1.run('ip', '-o', 'address')}",
+            timeout_s=15,
+        )
+        assert play.saw_nothing() and restarts(play, "n1") == 0
+        n1.run("ip", "link", "del", "svc0")
+        play.until_running(other_than="n1")
+        assert play.evidence == "Released"
+        make_interface(n1)
+
+
+def test_08_the_own_address_of_a_host_is_refused_in_its_name(theatre: Theatre) -> None:
+    resources = [{"name": "address", "virtualIP": {"address": "192.0.2.12/24"}}]
+    with case(theatre, "case08", resources=resources, wait=False) as play:
+        says_whose(theatre, play)
+        assert play.lives == [] and holding(theatre, "192.0.2.12") == ["n2"]
+
+
+def test_08_nobody_takes_the_own_address_of_a_host_that_is_off_and_is_no_candidate(theatre: Theatre) -> None:
+    resources = [{"name": "address", "virtualIP": {"address": "192.0.2.12/24"}}]
+    theatre.lab["n2"].power_off()
+    with (
+        labelled(theatre, "n1", "08") as placement,
+        case(theatre, "case08-off", resources=resources, wait=False, placement=placement) as play,
+    ):
+        says_whose(theatre, play)
+        theatre.lab["n2"].power_on()
+        theatre.product.wait_ready(timeout_s=60)
+        assert play.lives == [] and holding(theatre, "192.0.2.12") == ["n2"]
+
+
+def says_whose(theatre: Theatre, play: Play) -> None:
+    """Refused, and not as something that could be stopped there."""
+    said = play.until_says("Accepted", "False", "192.0.2.12", "n2", timeout_s=20)
+    assert "stop it" not in said
 
 
 SERVER = """#!/usr/bin/python3

@@ -4,16 +4,52 @@ import pytest
 
 from backstay_dev.theatre import Theatre
 from backstay_testing.cases import (
+    ALL,
+    OTHERS,
     case,
+    explain,
+    holding,
     restarts,
+    until_not_ready,
+    until_ready,
 )
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
+
+WELL = "/usr/local/bin/is-well"
 
 
 def exec_probe(program: str, **more: object) -> dict[str, object]:
     probe = {"name": "well", "exec": {"command": [program]}, "period": "500ms", "timeout": "400ms", **more}
     return {"probes": [probe]}
+
+
+@pytest.mark.parametrize(
+    ("name", "elsewhere", "word"),
+    [
+        pytest.param("case05", None, "is-well", id="no program"),
+        pytest.param("case05-interpreter", "#!/opt/none/python3\n", "/opt/none/python3", id="no interpreter"),
+    ],
+)
+def test_05_a_host_without_the_probes_program_is_not_ready_and_says_which(
+    theatre: Theatre, name: str, elsewhere: str | None, word: str
+) -> None:
+    theatre.lab["n1"].write_file(WELL, "#!/bin/sh\nexit 0\n", mode=0o755)
+    for other in OTHERS:
+        theatre.lab[other].path(WELL).unlink(missing_ok=True)
+        if elsewhere is not None:
+            theatre.lab[other].write_file(WELL, elsewhere, mode=0o755)
+    with case(theatre, name, server=exec_probe(WELL, failureThreshold=3)) as play:
+        until_not_ready(play, OTHERS, word)
+        play.until_says("StandbyReady", "False")
+        assert play.host == "n1" and word in explain(play)
+        theatre.lab["n1"].power_off()
+        theatre.until(
+            lambda: "n1" in play.condition("Ready") and "True" not in play.condition("Ready"), "n1 to be missed"
+        )
+        assert [life.host for life in play.lives] == ["n1"], "nobody starts what could never be well there"
+        theatre.lab["n1"].power_on()
+        play.until_running(on="n1")
 
 
 def test_29_a_check_that_prints_an_error_and_exits_with_0_is_a_good_one(theatre: Theatre) -> None:
@@ -22,3 +58,48 @@ def test_29_a_check_that_prints_an_error_and_exits_with_0_is_a_good_one(theatre:
         host = theatre.lab[play.host]
         theatre.until(lambda: len(host.read_file("/run/case29").splitlines()) >= 4, "some checks")
         assert play.saw_nothing() and restarts(play, play.host) == 0
+
+
+LAZY = "#!/bin/sh\nsleep 4\nexec /bin/busybox httpd -f -p 8036 -h /srv\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "delay"),
+    [
+        pytest.param("case36", {"initialDelay": "10s"}, id="initialDelay"),
+        pytest.param("case36-bare", {}, id="no initialDelay"),
+    ],
+)
+def test_36_ready_and_the_address_come_after_the_first_good_answer(
+    theatre: Theatre, name: str, delay: dict[str, str]
+) -> None:
+    """Type=simple: systemd calls it active at once, and it listens four seconds later."""
+    probe = {
+        "name": "alive",
+        "httpGet": {"port": 8036, "path": "/lazy"},
+        "period": "500ms",
+        "timeout": "400ms",
+        **delay,
+    }
+    for host in theatre.lab.hosts.values():
+        host.write_file("/srv/lazy", "here\n")
+    unit = "[Service]\nExecStart=/usr/local/bin/{name}\n"
+    server = {"timeouts": {"start": "30s"}, "probes": [probe]}
+    with case(theatre, name, unit=unit, programs={f"/usr/local/bin/{name}": LAZY}, server=server, wait=False) as play:
+        early: list[str] = []
+
+        def ready() -> bool:
+            held, listening = holding(theatre, play.address), listens(theatre)
+            if held and not listening:
+                early.append(f"{held} held the address and nobody listened")
+            return play.condition("Ready").startswith("True")
+
+        theatre.until(ready, "Ready", also=lambda: play.condition("Ready"))
+        assert listens(theatre) == [play.host] and not early
+        assert play.epoch == 1 and restarts(play, play.host) == 0
+        until_ready(play, on=play.host)
+
+
+def listens(theatre: Theatre) -> list[str]:
+    """Hosts on which somebody listens on the port, by the kernel's table."""
+    return [name for name in ALL if theatre.lab[name].is_on and ":8036 " in theatre.lab[name].run("ss", "-ltnH")]

@@ -4,13 +4,17 @@ import json
 
 import pytest
 
-from backstay_dev.theatre import Theatre
+from backstay_dev.shell import LabError
+from backstay_dev.theatre import Play, Theatre
 from backstay_testing.cases import (
     case,
     kill_main,
     labelled,
+    move,
     running_on,
+    tick,
     unit_of,
+    until_ready,
 )
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
@@ -93,6 +97,59 @@ def left_of(theatre: Theatre, name: str) -> str:
     )
 
 
+def test_24_a_name_that_is_too_long_is_refused_with_a_sentence_and_a_long_one_works(theatre: Theatre) -> None:
+    for host in theatre.lab.hosts.values():
+        host.install_unit("case24.service", unit_of("case24"))
+    longest, long = "a" * 253, "m" * 64
+    resources = {"resources": [{"name": "server", "systemd": {"unit": "case24.service"}}]}
+    try:
+        try:
+            theatre.apply(longest, resources)
+        except LabError as refusal:
+            assert ("name" in str(refusal) and "253" in str(refusal)) or "characters" in str(refusal)
+        else:
+            play = Play(longest, theatre, "")
+
+            def told() -> str:
+                return f"{play.condition('Accepted')}; {play.condition('Ready')}"
+
+            theatre.until(
+                lambda: (
+                    ("False" in play.condition("Accepted") and "name" in told())
+                    or play.condition("Ready").startswith("True")
+                ),
+                "it to run, or to be refused with a sentence",
+                also=told,
+                timeout_s=20,
+            )
+    finally:
+        theatre.take_off(longest)
+    with case(theatre, "case24-beside"):
+        theatre.apply(long, resources)
+        until_ready(Play(long, theatre, ""))
+        theatre.take_off(long)
+
+
 SLOW_START = (
     "[Service]\nType=notify\nNotifyAccess=all\nExecStart=/bin/sh -c 'sleep 22; systemd-notify --ready; exec {tick}'\n"
 )
+SLOW_STOP = "[Service]\nKillMode=mixed\nExecStart=/usr/local/bin/case21-stop\n"
+
+
+def test_21_a_unit_that_names_no_limits_has_systemds_ninety_seconds_to_start_and_to_stop(theatre: Theatre) -> None:
+    """More than the agent's own 20 s; both at once, because that takes time."""
+    clean = f"""#!/bin/sh
+trap '[ $(hostname) = n1 ] && sleep 22; date >/srv/case21.clean; exit 0' TERM
+{tick("case21-stop")} &
+while :; do sleep 0.2; done
+"""
+    program = {"/usr/local/bin/case21-stop": clean}
+    with case(theatre, "case21-stop", unit=SLOW_STOP, programs=program, on="n1") as stops:
+        theatre.lab["n1"].path("/srv/case21.clean").unlink(missing_ok=True)
+        with case(theatre, "case21-start", unit=SLOW_START, wait=False) as begins:
+            move(stops, "n2")
+            begins.until_running(timeout_s=60)
+            assert begins.epoch == 1
+            until_ready(stops, on="n2", timeout_s=60)
+            assert theatre.lab["n1"].path("/srv/case21.clean").exists(), "it was killed in the middle of its shutdown"
+        theatre.lab["n2"].path("/srv/case21.clean").unlink(missing_ok=True)

@@ -6,7 +6,7 @@ import pytest
 
 from backstay_dev.product import FENCING_NAMESPACE
 from backstay_dev.theatre import Theatre
-from backstay_testing.cases import case, labelled, running_on
+from backstay_testing.cases import case, holding, labelled, presses, running_on
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
 
@@ -38,6 +38,21 @@ def test_32_power_and_bmc_are_lost_together_and_the_service_runs_after_the_boot_
 def waits_for_proof(theatre: Theatre) -> bool:
     """Some request about n1 has been tried and has failed."""
     return any(one.get("status") for one in theatre.fence_requests("n1").values())
+
+
+def test_34_a_host_that_nobody_could_replace_is_left_alone(theatre: Theatre) -> None:
+    with labelled(theatre, "n1", "34") as placement, case(theatre, "case34", placement=placement) as play:
+        theatre.lab["n1"].cut_api()
+        play.until_says("Ready", "n1")
+        theatre.until(lambda: not play.condition("Ready").startswith("True"), "its silence to be noticed")
+        # Time in which a wrong press would be seen: the control run (test_faults_hosts) takes 3 s.
+        play.let_live(1600)
+        said = play.condition("Ready")
+        assert presses(theatre, "n1") == [] and len(play.lives) == 1, said
+        assert theatre.lab["n1"].is_on and holding(theatre, play.address) == ["n1"]
+        theatre.lab["n1"].heal()
+        play.until_running(on="n1")
+        assert len(play.lives) == 1 and play.epoch == 1
 
 
 def test_27_an_odd_password_and_a_misspelt_agent_are_told_within_seconds_and_forgotten_when_mended(

@@ -2,12 +2,11 @@
 
 import pytest
 
-from backstay_dev.theatre import Theatre
-from backstay_testing.cases import (  # noqa
+from backstay_dev.theatre import Play, Theatre
+from backstay_testing.cases import (
     ALL,
     applied,
     case,
-    host_status,
     kill_main,
     main_pid,
     move,
@@ -22,6 +21,108 @@ from backstay_testing.cases import (  # noqa
 )
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
+
+FORKING = "[Service]\nType=forking\nPIDFile=/run/{name}.pid\nExecStart=/usr/local/bin/{name}\n"
+SYSV = """[Service]
+Type=forking
+RemainAfterExit=yes
+GuessMainPID=no
+KillMode=process
+ExecStart=/usr/local/bin/{name} start
+ExecStop=/usr/local/bin/{name} stop
+"""
+ONESHOT = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/usr/local/bin/{name} start\nExecStop=/usr/local/bin/{name} stop\n"
+
+
+def daemon(name: str) -> str:
+    """An init script whose daemon the unit's main process does not wait for."""
+    return f"""#!/bin/sh
+case $1 in
+  start) {tick(name)} & echo $! >/run/{name}.pid ;;
+  stop) kill "$(cat /run/{name}.pid)" ;;
+esac
+"""
+
+
+def kill_daemon(theatre: Theatre, host: str, name: str) -> None:
+    theatre.lab[host].run("sh", "-c", f"kill -9 $(cat /run/{name}.pid)")
+
+
+def test_01_a_start_that_waits_for_its_pid_file_outlives_another_services_arrival(theatre: Theatre) -> None:
+    """systemd forgets the PID file of a unit that is starting when it is reloaded, and we are who reloads it."""
+    fork = f"#!/bin/sh\nsh -c 'sleep 4; echo $$ >/run/case01.pid; exec {tick('case01')}' &\n"
+    for host in theatre.lab.hosts.values():
+        host.install_unit("case01-other.service", unit_of("case01-other"))
+    other = {"resources": [{"name": "server", "systemd": {"unit": "case01-other.service"}}]}
+    with case(theatre, "case01", unit=FORKING, programs={"/usr/local/bin/case01": fork}, wait=False) as slow:
+        theatre.until(lambda: slow.epoch == 1 and starting_on(theatre, "case01.service") != [], "its start to begin")
+        first = starting_on(theatre, "case01.service")
+        with applied(theatre, "case01-other", other):
+            Play("case01-other", theatre, "").until_running()
+            slow.until_running()
+            assert ([slow.host], slow.epoch, len(slow.lives)) == (first, 1, 1)
+
+
+def starting_on(theatre: Theatre, unit: str) -> list[str]:
+    hosts = theatre.lab.hosts.values()
+    return [one.name for one in hosts if one.run("systemctl", "is-active", unit, check=False).strip() == "activating"]
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        pytest.param("case10", "StopWhenUnneeded=yes", id="stopped when nobody needs it"),
+        pytest.param("case10-bound", "BindsTo=nowhere.service", id="bound to a unit that is not there"),
+    ],
+)
+def test_10_a_unit_that_systemd_would_stop_at_once_is_refused_in_its_setting_s_name(
+    theatre: Theatre, name: str, setting: str
+) -> None:
+    word = setting.partition("=")[0] if "Unneeded" in setting else "nowhere.service"
+    with case(theatre, name, unit=f"[Unit]\n{setting}\n" + "[Service]\nExecStart={tick}\n", wait=False) as play:
+        until_not_ready(play, ALL, word)
+        play.until_says("Ready", "False", word)
+        assert play.lives == [], "nobody tried"
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [pytest.param("case16", SYSV, id="forking"), pytest.param("case16-oneshot", ONESHOT, id="oneshot")],
+)
+def test_16_a_daemon_that_died_in_a_unit_that_stays_active_is_noticed(theatre: Theatre, name: str, unit: str) -> None:
+    program = {f"/usr/local/bin/{name}": daemon(name)}
+    with case(theatre, name, unit=unit, programs=program, wait=False) as play:
+        theatre.until(
+            lambda: play.is_running() or "probe" in play.condition("Ready"),
+            "it to run, or a sentence that asks for a probe",
+            also=lambda: play.condition("Ready"),
+        )
+        if play.condition("Ready").startswith("True"):
+            kill_daemon(theatre, play.host, name)
+            theatre.until(
+                lambda: len(play.lives) >= 2 and play.is_running(),
+                "another life of the daemon",
+                also=lambda: f"{play.condition('Ready')}; {len(play.lives)} lives",
+                timeout_s=20,
+            )
+
+
+def test_18_all_hosts_where_the_package_has_started_it_already_are_named_at_once_with_the_unit(
+    theatre: Theatre,
+) -> None:
+    unit = "[Service]\nExecStart=/usr/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"
+    for host in theatre.lab.hosts.values():
+        host.install_unit("case18.service", unit)
+        host.run("systemctl", "enable", "--now", "case18.service")
+    with case(theatre, "case18", unit=unit, wait=False) as play:
+        said = play.until_says("Ready", "False", "n1", "n2", "n3", "case18.service")
+        assert play.instance["spec"].get("epoch", 0) == 0 and running_on(theatre, "case18.service") == [*ALL], said
+        for host in theatre.lab.hosts.values():
+            host.run("systemctl", "stop", "case18.service")
+        until_ready(play)
+        assert running_on(theatre, "case18.service") == [play.host]
+    for host in theatre.lab.hosts.values():
+        host.run("systemctl", "disable", "case18.service")
 
 
 def test_25_a_reload_is_no_failure_and_a_death_during_it_is_noticed(theatre: Theatre) -> None:
@@ -40,31 +141,87 @@ def test_25_a_reload_is_no_failure_and_a_death_during_it_is_noticed(theatre: The
         assert play.epoch == 1
 
 
+SCOPE = "systemd-run --quiet --scope --unit={name}-payload {tick}"
+TRANSIENT = "systemd-run --quiet --unit={name}-payload {tick}"
+
+
+@pytest.mark.parametrize(
+    ("name", "work"),
+    [pytest.param("case26", SCOPE, id="scope"), pytest.param("case26-service", TRANSIENT, id="service")],
+)
+def test_26_work_that_a_unit_does_in_another_control_group_never_runs_twice(
+    theatre: Theatre, name: str, work: str
+) -> None:
+    """As podman does: the payload in a scope of its own, a watcher in the unit, and a stop that hangs."""
+    program = f"#!/bin/sh\n{unit_of(name, work)} &\nexec sleep infinity\n"
+    unit = "[Service]\nExecStart=/usr/local/bin/{name}\nExecStop=/usr/bin/sleep 60\n"
+    stop = {"timeouts": {"stop": "2s"}}
+    with case(
+        theatre, name, unit=unit, programs={f"/usr/local/bin/{name}": program}, server=stop, on="n1", wait=False
+    ) as play:
+        refusal = "outside of its control group"
+        theatre.until(lambda: play.is_running(on="n1") or refusal in play.condition("Ready"), "it to run, or a refusal")
+        if play.lives:
+            move(play, "n2")
+            theatre.until(
+                lambda: play.is_running(on="n2") or (play.host == "n1" and "payload" in str(report_of(play, "n1"))),
+                "it to run on n2, or the host to name what still runs",
+                also=lambda: f"{play.condition('Ready')} {report_of(play, 'n1')}",
+            )
+        assert theatre.judge() == []
+    theatre.until(lambda: not any_ticker(theatre, name), "nothing of it to be left")
+
+
+def any_ticker(theatre: Theatre, name: str) -> bool:
+    return any(any_ticker_on(theatre, host.name, name) for host in theatre.lab.hosts.values() if host.is_on)
+
+
+def any_ticker_on(theatre: Theatre, host: str, name: str) -> bool:
+    return f"{name}-0 /shared" in theatre.lab[host].run("ps", "axo", "args")
+
+
 FAILING_STOP = """[Service]
 KillMode=process
 ExecStart=/bin/sh -c '{tick} & exec sleep infinity'
 ExecStop=/bin/false
 ExecStopPost=/bin/false
 """
-FAILING_ONESHOT = """[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/bin/sh -c '{tick} &'
-ExecStop=/bin/false
-"""
 
 
-@pytest.mark.parametrize(
-    ("name", "unit"),
-    [pytest.param("case37", FAILING_STOP, id="simple"), pytest.param("case37-oneshot", FAILING_ONESHOT, id="oneshot")],
-)
-def test_37_stop_commands_that_fail_do_not_hold_up_a_move_and_nothing_is_left(
-    theatre: Theatre, name: str, unit: str
-) -> None:
-    with case(theatre, name, unit=unit, on="n1") as play:
-        play.until_running(on="n1")
+def test_37_stop_commands_that_fail_do_not_hold_up_a_move_and_nothing_is_left(theatre: Theatre) -> None:
+    with case(theatre, "case37", unit=FAILING_STOP, on="n1") as play:
         move(play, "n2")
         play.until_running(on="n2")
         assert play.evidence == "Released" and not any(presses(theatre, host) for host in ALL)
         assert [life.host for life in play.lives] == ["n1", "n2"]
-        assert f"{name}-0 /shared" not in theatre.lab["n1"].run("ps", "axo", "args")
+        assert not any_ticker_on(theatre, "n1", "case37")
+
+
+FAILING_ONESHOT = """[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/bin/touch /run/case37
+ExecStop=/bin/false
+"""
+
+
+def test_37_a_oneshot_whose_stop_failed_is_not_called_stopped(theatre: Theatre) -> None:
+    """Nothing of it lives by which one could tell: what `systemctl stop` says is all there is."""
+    probe = {"name": "done", "exec": {"command": ["/usr/bin/test", "-e", "/run/case37"]}, "period": "500ms"}
+    with case(theatre, "case37-oneshot", unit=FAILING_ONESHOT, server={"probes": [probe]}, on="n1") as play:
+        move(play, "n2")
+        theatre.until(
+            lambda: "stop failed" in play.condition("Ready") + str(report_of(play, "n1")),
+            "n1 to say that its stop failed",
+            also=lambda: f"{play.condition('Ready')} {report_of(play, 'n1')}",
+            timeout_s=20,
+        )
+        assert running_on(theatre, "case37-oneshot.service") in ([], ["n1"]), "nobody else has it"
+        theatre.lab["n1"].reboot()
+        until_ready(play, on="n2", epoch=2)
+        assert play.evidence in ("Boot", "Device")
+        # Mended, or it could be deleted only by another reboot.
+        for host in theatre.lab.hosts.values():
+            host.install_unit(
+                "case37-oneshot.service", FAILING_ONESHOT.replace("/bin/false", "/usr/bin/rm /run/case37")
+            )

@@ -16,6 +16,7 @@ from backstay_testing.postgres import (
     CLUSTER,
     NOT_CLEAN,
     STOLEN,
+    UMBRELLA,
     Database,
     is_active,
     put_data_on_the_shared_disk,
@@ -39,6 +40,24 @@ def stage(two_hosts: Theatre) -> Iterator[Theatre]:
     yield two_hosts
     two_hosts.tidy()
     assert two_hosts.judge() == []
+
+
+def test_who_starts_it_by_hand_on_both_hosts_has_two_and_the_detector_says_so(stage: Theatre) -> None:
+    """The control: nothing but Backstay stands between them. Its data is of no use to anybody after this."""
+    for host in stage.lab.hosts.values():
+        host.run("systemctl", "start", CLUSTER)
+    stage.until(
+        lambda: any("database ran twice" in told for told in stage.judge()),
+        "the detector to see two",
+        also=lambda: [
+            host.run("systemctl", "status", "--no-pager", CLUSTER, check=False) for host in stage.lab.hosts.values()
+        ],
+        timeout_s=20,
+    )
+    for host in stage.lab.hosts.values():
+        host.run("systemctl", "kill", "--signal=KILL", CLUSTER)
+    put_data_on_the_shared_disk(stage)
+    stage.judge()
 
 
 def test_the_cluster_is_moved_killed_powered_off_and_rebooted_and_opened_once_at_a_time(stage: Theatre) -> None:
@@ -89,11 +108,22 @@ def live_through_everything(stage: Theatre, pg: Database) -> None:
     assert STOLEN not in pg.log()
 
 
-def test_who_starts_it_by_hand_on_both_hosts_has_two_and_the_detector_says_so(stage: Theatre) -> None:
-    """The control: nothing but Backstay stands between them. (The data is of no use to anybody after this.)"""
+def test_the_umbrella_that_only_pulls_it_in_is_refused_by_name_or_taken_for_all_that_it_stands_for(
+    stage: Theatre,
+) -> None:
     for host in stage.lab.hosts.values():
-        host.run("systemctl", "start", CLUSTER)
-    stage.until(lambda: any("database ran twice" in told for told in stage.judge()), "the detector to see two")
-    for host in stage.lab.hosts.values():
-        host.run("systemctl", "kill", "--signal=KILL", CLUSTER)
-    stage.judge()
+        host.run("systemctl", "stop", UMBRELLA, CLUSTER)
+    with Database(stage, UMBRELLA, name="umbrella").applied() as pg:
+        stage.until(pg.is_refused_or_runs, "an answer", also=pg.words)
+        if pg.play.condition("Ready").startswith("True"):
+            first = pg.until_answers()
+            second = next(name for name in stage.lab.hosts if name != first)
+            stage.backstay("move", "umbrella", "--to", second, "-n", NAMESPACE)
+            pg.until_answers(on=second)
+            stage.lab[second].power_off()
+            pg.until_answers(on=first)
+            stage.lab[second].power_on()
+            stage.product.wait_ready(timeout_s=60)
+        else:
+            assert {is_active(host, CLUSTER) for host in stage.lab.hosts.values()} <= {"inactive", "failed"}, pg.words()
+    assert stage.judge() == []

@@ -47,40 +47,52 @@ async def test_an_enabled_unit_is_held_with_a_sentence_for_as_long_as_the_operat
     machine = FakeMachine(enabled={UNIT})
     async with keeping(machine) as keeper:
         await told(keeper, WEB)
-        assert keeper.held == {}, "a candidate's is not held, it is ours"
-        await told(keeper)
-        assert UNIT in machine.secured
         assert keeper.held == {
             WEB: f"{UNIT} is enabled and would start by itself at the next boot; or delete the service"
         }
-        await told(keeper, WEB)  # its service lives: the operator has read that it is held
+        await told(keeper, WEB)  # no candidate's any more: the operator has read that it would have to be held
         await asyncio.sleep(10 * HELD_ALONE_S)
-        assert WEB in keeper.held
         machine.boot()
         assert not machine.running
-        await told(keeper)  # the service is gone
+        keeper.update({}, ours={}, secured=frozenset())  # the service is gone
+        await asyncio.sleep(0.1)
         assert (machine.secured, keeper.held) == (set(), {})
 
 
 @in_virtual_time
-async def test_what_is_disabled_meanwhile_is_given_back() -> None:
+async def test_what_is_disabled_meanwhile_is_told_so_that_the_operator_can_let_go() -> None:
     machine = FakeMachine(enabled={UNIT})
     async with keeping(machine) as keeper:
         await told(keeper, WEB)
-        await told(keeper)
-        await told(keeper, WEB)
+        assert WEB in keeper.held
         machine.enabled.clear()
         await told(keeper, WEB)
-        assert keeper.held == {}, "so the operator knows that it can let go"
+        assert keeper.held == {}
         await told(keeper)
         assert machine.secured == set()
 
 
 @in_virtual_time
-async def test_what_nobody_asks_for_again_had_its_service_deleted() -> None:
-    machine = FakeMachine(enabled={UNIT})
+async def test_what_the_operator_cannot_know_yet_is_held_until_it_had_the_time_to_ask() -> None:
+    machine = FakeMachine()
     async with keeping(machine) as keeper:
         await told(keeper, WEB)
+        machine.enabled.add(UNIT)  # just now, and its order was under way
+        await told(keeper)
+        assert UNIT in machine.secured and WEB in keeper.held
+        await told(keeper, WEB)
+        await told(keeper, WEB)
+        assert UNIT in machine.secured
+        await told(keeper)
+        assert machine.secured == set(), "asked for, and asked for no more: its service is gone"
+
+
+@in_virtual_time
+async def test_what_nobody_asks_for_again_is_given_back() -> None:
+    machine = FakeMachine()
+    async with keeping(machine) as keeper:
+        await told(keeper, WEB)
+        machine.enabled.add(UNIT)
         await told(keeper)
         assert UNIT in machine.secured
         await asyncio.sleep(HELD_ALONE_S)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import Any
 
 import pytest
 
 from backstay_agent.core.orders import NotUnderstood, read_orders
 from backstay_agent.core.said import ever_shorter, within_bounds
+from backstay_agent.drivers import driver_of
+from backstay_agent.drivers.base import StartFailed, State, StopFailed
 from backstay_agent.link import ASSIGNMENTS
 from backstay_api.errors import Forbidden, Unauthorized
 from backstay_api.kinds import Raw
 from backstay_api.memory import Fate
 from backstay_api.object_kinds import HOST_ASSIGNMENTS
-from backstay_api.plain import AgentSession, HostAssignmentStatus, InstanceReport, StandbyReport
+from backstay_api.plain import AgentSession, HostAssignmentStatus, InstanceReport, RenderedResource, StandbyReport
 from backstay_api.texts import MOST, clip
 from backstay_dev.virtualtime import in_virtual_time
 from backstay_testing.agent_world import ADDRESS, HOST, UNIT, World, enrolled, running, unit
@@ -101,7 +104,7 @@ def test_an_order_to_stop_needs_no_resources_that_are_understood() -> None:
 
 
 def test_what_a_later_release_adds_beside_the_work_is_left_aside() -> None:
-    entry = an_entry(SERVER, priority=7)
+    entry = an_entry(SERVER, priority=7, session={**SESSION, "zone": "a"})
     assert answer_to(entry) == "" and not read_orders({"instances": {"u1": entry}, "colour": "red"}).trouble
 
 
@@ -172,6 +175,20 @@ async def test_what_runs_goes_on_as_it_was_when_it_is_edited_into_something_unkn
     await world.until(lambda: world.runs(UNIT, ADDRESS))
     report = await world.report()
     assert report and (report.phase, report.revision) == ("Running", 1)
+
+
+@in_virtual_time
+async def test_what_a_later_agent_left_running_counts_as_running_and_says_what_to_do() -> None:
+    data = RenderedResource(name="data")  # what is left of `mount` when this release reads the journal
+    driver = driver_of({}, data)
+    with pytest.raises(StopFailed, match="does not know this kind of resource: upgrade the agent"):
+        await driver.stop(data, timeout_s=1)
+    with pytest.raises(StartFailed, match="upgrade the agent"):
+        await driver.start(data, timeout_s=1)
+    assert (await driver.check(data)).state is State.UNKNOWN
+    changes: Any = driver.changes(data)
+    async with aclosing(changes):
+        assert (await anext(changes)).state is State.UNKNOWN
 
 
 # --- texts --------------------------------------------------------------------------------------------------------

@@ -289,3 +289,16 @@ async def test_with_the_assignment_deleted_and_run_lost_all_sessions_of_this_boo
     await world.until(third)
     assert (await world.session()).seq > before.seq
     await world.held()
+
+
+def test_on_a_clock_that_moves_between_two_looks_at_it_what_is_due_at_once_is_begun() -> None:
+    """Virtual time stands still meanwhile, so only a real clock shows it."""
+
+    async def story() -> None:
+        world = await enrolled()
+        await world.order(resources=(unit(), address()))
+        async with asyncio.timeout(10):
+            await world.phase_is("Running")
+        assert world.machine.log == STARTED
+
+    asyncio.run(story())

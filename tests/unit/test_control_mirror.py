@@ -235,6 +235,41 @@ def test_a_fence_keeps_its_place_in_the_budget_for_an_hour_after_its_request_is_
     assert not mirror.snapshot().fenced_s
 
 
+def a_host(version: int, *, checked_at: str = "", fences: tuple[str, ...] = ()) -> dict[str, Any]:
+    status: dict[str, Any] = {"fences": [{"request": name, "at": WALL} for name in fences]}
+    if checked_at:
+        status["fencing"] = {"checkedAt": checked_at, "ready": True}
+    meta = {"name": "n1", "uid": "h", "resourceVersion": str(version)}
+    return {"metadata": meta, "spec": {}, "status": status}
+
+
+def test_a_fence_that_stands_in_a_status_is_not_taken_for_news_when_its_hour_is_over(
+    mirror: Mirror, clock: Clock
+) -> None:
+    mirror.hear(HOSTS, a_host(5, fences=("n1-old",)))
+    began_s = clock.now_s
+    clock.now_s += 3601
+    mirror.snapshot()
+    mirror.hear(HOSTS, a_host(6, fences=("n1-old",)))
+    assert mirror.snapshot().fenced_s == {"n1-old": began_s}
+    mirror.hear(HOSTS, a_host(7))
+    assert not mirror.snapshot().fenced_s
+
+
+def test_when_a_fence_path_was_tested_is_known_by_our_own_clock_and_only_a_new_test_counts(
+    mirror: Mirror, clock: Clock
+) -> None:
+    mirror.hear(HOSTS, a_host(5, checked_at="1999-01-01T00:00:00Z"))
+    first_s = clock.now_s
+    clock.now_s += 100
+    mirror.hear(HOSTS, a_host(6, checked_at="1999-01-01T00:00:00Z", fences=("n1-x",)))
+    assert mirror.world.checked_s == {"n1": first_s}
+    mirror.hear(HOSTS, a_host(7, checked_at="1998-01-01T00:00:00Z"))
+    assert mirror.world.checked_s == {"n1": clock.now_s}
+    mirror.drop(HOSTS, Meta("", "n1", "h", "8"))
+    assert not mirror.world.checked_s and not mirror.world.hosts
+
+
 def test_the_snapshot_knows_what_was_touched_since_the_last(mirror: Mirror) -> None:
     hear(mirror, 5)
     mirror.hear(HOSTS, {"metadata": {"name": "n1", "uid": "h", "resourceVersion": "6"}, "spec": {}})

@@ -44,6 +44,16 @@ def in_trouble(*, epoch: int) -> HAServiceStatus:
     return HAServiceStatus.model_validate({"conditions": [said], "instances": instances})
 
 
+def test_what_an_admin_did_on_the_host_is_told_once_and_is_no_warning() -> None:
+    act = "web.service: stopped by an admin (12:00)"
+    done = HAServiceStatus.model_validate({"instances": [{"name": "web-0", "epoch": 1, "byAdmin": act}]})
+    before = a_service()
+    said = tell(WriteServiceStatus(before, done), Result(Outcome.DONE), lambda _: "u1")
+    assert said is not None and (said.type, said.reason, said.note) == ("Normal", "ByAdmin", act)
+    after = before.model_copy(update={"status": done})
+    assert tell(WriteServiceStatus(after, done), Result(Outcome.DONE), lambda _: "u1") is None
+
+
 def a_recorder(scene: Scene) -> tuple[Recorder, Facts]:
     facts = Facts()
     clock = asyncio.get_running_loop().time

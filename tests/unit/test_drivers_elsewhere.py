@@ -1,12 +1,14 @@
 """Work that has left its control group, looks that hang, and whose act a stop was."""
 
 import asyncio
+import socket
 import threading
 from pathlib import Path
 
 import pytest
 
 from backstay_agent.drivers import looks
+from backstay_agent.drivers.bus import _Sdbus
 from backstay_agent.drivers.jobs import Acts, Asked, words
 from backstay_agent.drivers.looks import NoAnswer, look
 from backstay_agent.drivers.manager import waits_for_pid_file
@@ -81,6 +83,9 @@ def test_looks_that_hang_do_not_hold_up_the_event_loop_nor_grow_without_end() ->
         hangs.set()
 
     asyncio.run(story())
+    for thread in threading.enumerate():
+        if thread.name.startswith("look at /mnt/"):
+            thread.join(5)  # the next test finds them gone
 
 
 def test_a_look_tells_what_it_met() -> None:
@@ -133,3 +138,39 @@ def test_what_we_act_on_is_ours_until_the_last_of_us_is_through() -> None:
 )
 def test_which_start_a_reload_would_break(properties: dict[str, object], waits: bool) -> None:
     assert waits_for_pid_file(properties) is waits
+
+
+class Deaf:
+    """As sdbus was seen under many signals: it has taken its reader away, and reads only when it is told to."""
+
+    def __init__(self, ours: socket.socket) -> None:
+        self._ours = ours
+        self.read = b""
+
+    def get_fd(self) -> int:
+        return self._ours.fileno()
+
+    def process(self) -> None:
+        self.read += self._ours.recv(100)
+        if b"broken" in self.read:
+            raise ValueError("cannot be parsed")
+
+    def close(self) -> None:
+        self._ours.close()
+
+
+def test_what_comes_in_is_read_though_sdbus_does_not_listen_and_a_hang_up_is_noticed() -> None:
+    async def story() -> None:
+        ours, theirs = socket.socketpair()
+        lost = asyncio.Event()
+        bus = Deaf(ours)
+        _Sdbus(bus, lost.set)
+        theirs.send(b"an answer")
+        async with asyncio.timeout(5):
+            while bus.read != b"an answer":
+                await asyncio.sleep(0)
+            assert not lost.is_set()
+            theirs.send(b"broken")
+            await lost.wait()
+
+    asyncio.run(story())

@@ -6,7 +6,19 @@ import pytest
 
 from backstay_api.models.fencing import FenceEvidence
 from backstay_api.models.host import FenceDevice, FenceLevel
-from backstay_fencer.core import Facts, Read, Step, Tried, judge_read, next_steps, power, proof
+from backstay_fencer.core import (
+    Facts,
+    Read,
+    Step,
+    Tried,
+    is_done_on,
+    judge_read,
+    next_steps,
+    on_again,
+    owed,
+    power,
+    proof,
+)
 
 BMC = ("bmc", "bmc")
 LEVEL = FenceLevel(name="bmc", devices=[FenceDevice(name="bmc", agent="fence_redfish", read_gap="1s")])
@@ -143,3 +155,59 @@ def test_after_an_off_the_fencer_looks_again_in_time_for_the_next_level() -> Non
 
 def test_nothing_is_switched_on_while_an_off_is_still_under_way() -> None:
     assert next_steps(some_facts(proven=True, tried=(Tried(BMC, "off", 9, None),))).steps == ()
+
+
+# --- several devices and levels, and the way back --------------------------------------------------------------------
+
+LEFT, RIGHT = ("pdu", "left"), ("pdu", "right")
+
+
+def both_off(**changes: object) -> Facts:
+    tried = (Tried(LEFT, "off", 9, 10), Tried(RIGHT, "off", 9, 10))
+    return some_facts(**{"levels": (LEVEL, SECOND), "proven": True, "tried": tried, **changes})
+
+
+def test_of_two_outlets_only_those_that_we_switched_off_are_switched_on_each_until_it_says_on() -> None:
+    assert next_steps(both_off()).steps == (Step(LEFT, "on"), Step(RIGHT, "on"))
+    only_one = both_off(tried=(Tried(LEFT, "off", 9, 10), Tried(RIGHT, "off", 9, 10, ours=False)))
+    assert next_steps(only_one).steps == (Step(LEFT, "on"),)
+    on = (Tried(LEFT, "on", 70, 71), Tried(RIGHT, "on", 70, 71, failed="exit 1"))
+    one_is_on = both_off(tried=(*both_off().tried, *on), reads={LEFT: (read("On", 80),), RIGHT: (read("Off", 80),)})
+    assert owed(one_is_on) == (RIGHT,) and not is_done_on(one_is_on)
+    assert Step(RIGHT, "on") in next_steps(one_is_on).steps and LEFT not in {
+        s.slot for s in next_steps(one_is_on).steps
+    }
+    assert on_again(one_is_on).startswith("not on again yet: right does not say on after 1 time: exit 1")
+    both_on = dataclasses.replace(one_is_on, reads={LEFT: (read("On", 80),), RIGHT: (read("On", 80),)})
+    assert is_done_on(both_on) and next_steps(both_on).steps == ()
+
+
+def test_what_it_said_before_the_on_does_not_count_as_on_again() -> None:
+    tried = (Tried(BMC, "off", 9, 10), Tried(BMC, "on", 70, 71))
+    assert owed(some_facts(proven=True, tried=tried, reads={BMC: (read("On", 8),)})) == (BMC,)
+
+
+def test_a_level_that_is_slow_has_its_time_before_the_next_one_has_its_turn() -> None:
+    slow = FenceLevel(name="bmc", devices=[FenceDevice(name="bmc", agent="fence_redfish", timeout="60s")])
+    facts = some_facts(
+        levels=(slow, SECOND), tried=(Tried(BMC, "off", 50, None),), reading=frozenset({BMC}), now_s=115.0
+    )
+    assert not [step for step in next_steps(facts).steps if step.action == "off"]
+    later = dataclasses.replace(facts, now_s=121.0)
+    assert {step.slot for step in next_steps(later).steps if step.action == "off"} == {LEFT, RIGHT}
+
+
+def test_evidence_of_a_later_level_is_as_good_and_half_a_level_is_none() -> None:
+    off = (read("Off", 80), read("Off", 90))
+    half = some_facts(levels=(LEVEL, SECOND), reads={LEFT: off, BMC: (read("On", 90),)})
+    assert "right: not read yet" in str(proof(half)) and "level bmc: bmc: says on" in str(proof(half))
+    whole = dataclasses.replace(half, reads={**half.reads, RIGHT: off})
+    found = proof(whole)
+    assert isinstance(found, FenceEvidence) and (found.level, found.why.split(" read off")[0]) == ("pdu", "left, right")
+
+
+def test_a_machine_uuid_that_another_host_says_too_makes_every_device_worthless_drilled_or_not() -> None:
+    drilled = FenceLevel(name="bmc", devices=[FenceDevice(name="bmc", agent="fence_x", drilled=True)])
+    facts = some_facts(levels=(drilled,), reads={BMC: (read("Off", 80), read("Off", 90))}, shared_with="n2")
+    assert "this host and n2 say the same machine UUID" in str(proof(facts))
+    assert Step(BMC, "off") not in next_steps(dataclasses.replace(facts, reads={})).steps

@@ -46,6 +46,19 @@ async def test_a_running_host_is_switched_off_proven_and_switched_on_again() -> 
 
 
 @in_virtual_time
+async def test_a_host_that_is_left_alone_for_hours_does_not_keep_its_bmc_busy() -> None:
+    scene = Scene()
+    await scene.prepare()
+    async with scene.fencer():
+        await scene.ask("Observe")
+        await asyncio.sleep(3600)
+        assert 600 < scene.sent("status") < 1100
+        scene.is_on = False
+        await asyncio.sleep(7)
+        assert (await scene.request()).status.power == "Off"
+
+
+@in_virtual_time
 async def test_an_unsealed_session_is_never_switched_off() -> None:
     scene = Scene()
     await scene.prepare()

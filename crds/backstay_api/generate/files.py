@@ -9,6 +9,7 @@ from backstay_api.generate import chart, reference
 from backstay_api.generate.definitions import definition_yaml
 from backstay_api.generate.plain_code import plain_module
 from backstay_api.models import ALL_OBJECTS
+from backstay_api.models.host import FORBIDDEN_PARAMETER
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 CHART = "charts/backstay"
@@ -22,7 +23,11 @@ def generated() -> Mapping[str, str]:
     # The chart cannot read outside its own folder, so it has copies.
     copies = {f"{CHART}/files/crds/{Path(path).name}": content for path, content in definitions.items()}
     values = (REPOSITORY / CHART / "values.yaml").read_text(encoding="utf-8")
-    of_chart = {f"{CHART}/files/rbac.yaml": chart.rules_file(), f"{CHART}/README.md": chart.readme(values)}
+    of_chart = {
+        f"{CHART}/files/rbac.yaml": chart.rules_file(),
+        f"{CHART}/files/forbidden-parameter.txt": FORBIDDEN_PARAMETER + "\n",
+        f"{CHART}/README.md": chart.readme(values),
+    }
     return {"crds/backstay_api/plain.py": plain_module(), **definitions, **copies, **of_chart, **pages}
 
 

@@ -156,12 +156,12 @@ class StandbyReport(Model):
 
 
 class HeldUnit(Model):
-    """A unit that still waits for Backstay's word although this host is no longer asked to keep it from starting."""
+    """A unit that would start by itself at this host's next boot if it did not wait for Backstay's word."""
 
     unit: UnitName
     """Which."""
     why: Text
-    """Why it was not given back to the host's admin."""
+    """Why it cannot simply be given back to the host's admin, and what to do."""
 
 
 class Facts(Model):
@@ -225,7 +225,7 @@ class HostAssignmentStatus(Model):
     hands_off: bool = False
     """The agent knows of the maintenance mode HandsOff, and touches nothing."""
     held: Annotated[list[HeldUnit], ListMap("unit"), Field(max_length=256)] = []
-    """Units that were not given back to the host's admin, and why."""
+    """Secured units that are enabled here. They stay secured for as long as a service names them, also where it may not run."""
 
 
 class HostAssignment(Object):

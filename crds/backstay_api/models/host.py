@@ -36,7 +36,7 @@ class SecretRef(Model):
 # Names of parameters that a person who may edit Hosts could use to run a program in the fencer, to read or write its files, to be
 # root there, to have a password shown, or to make an agent say "off" of what it cannot find. Agents take `-` for `_`.
 FORBIDDEN_PARAMETER: Final = (
-    "^(action|option|version|help|usage|exec|runonfail|runonwarn|openrc|missing_as_off|verbose.*"
+    "^(action|option|version|help|usage|exec|runonfail|runonwarn|openrc|serviceaccount|missing_as_off|verbose.*"
     "|.*(passw|secret|script|file|cmd|command|options|sudo|debug|kubeconfig|identity|cacert|tlscert|tlskey|program|binary).*"
     "|(.*_)?path)$"
 )

@@ -105,17 +105,16 @@ def _standby(entry: Any) -> StandbyOrder | StandbyReport:
 
 
 def _frame(entry: Any) -> dict[str, Any]:
-    """An entry without its resources, and without what a later release has added beside them: that may be left aside."""
+    """An entry without its resources. What a later release has added beside them may be left aside."""
     if not isinstance(entry, Mapping):
         return {}
-    known = {**InstanceOrder.SHAPE, **StandbyOrder.SHAPE}
-    return {name: value for name, value in entry.items() if name in known and name != "resources" and value is not None}
+    return {name: value for name, value in entry.items() if name != "resources" and value is not None}
 
 
 def _wrong_in(shape: Any, frame: Mapping[str, Any]) -> Iterator[str]:
-    known = {name: value for name, value in frame.items() if name in shape}
-    for odd in oddities(shape, known):
-        yield _sentence(odd)
+    for odd in oddities(shape, frame):
+        if not (isinstance(odd, Unknown) and odd.is_field):
+            yield _sentence(odd)
 
 
 def _resources(raw: Any) -> tuple[tuple[RenderedResource, ...], str]:

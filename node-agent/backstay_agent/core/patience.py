@@ -32,7 +32,7 @@ def try_again(restarted_at_s: Sequence[float], *, now_s: float) -> bool:
 
 
 def due_at_s(tried_at_s: Sequence[float], *, now_s: float) -> float:
-    """When the next try may begin: the first at once, then 1 s, 2 s, 4 s … after the one before."""
+    """When the next try may begin: the first at once (0), then 1 s, 2 s, 4 s … after the one before."""
     recent = _recent(tried_at_s, now_s)
     if not recent:
         return 0.0  # not "now": whoever has read the clock a moment before would still wait

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Protocol
 
 from .base import Driver, StopFailed
+from .unknown import UnknownDriver
 
 if TYPE_CHECKING:
     from backstay_api.plain import RenderedResource
@@ -17,8 +18,8 @@ KINDS: Final = ("systemd", "command", "virtual_ip")
 
 
 def kind_of(resource: RenderedResource) -> str:
-    """Which kind of resource this is: the name of the one field that is set."""
-    return next(kind for kind in KINDS if getattr(resource, kind) is not None)
+    """Which kind of resource this is: the name of the one field that is set; empty for one of a later release."""
+    return next((kind for kind in KINDS if getattr(resource, kind) is not None), "")
 
 
 class RealDriver(Driver, Protocol):
@@ -30,7 +31,7 @@ class RealDriver(Driver, Protocol):
 
 def driver_of(drivers: Mapping[str, Driver], resource: RenderedResource) -> Driver:
     """Who drives this resource."""
-    return drivers[kind_of(resource)]
+    return drivers.get(kind_of(resource)) or UnknownDriver()
 
 
 def real_drivers() -> Mapping[str, RealDriver]:
@@ -52,9 +53,10 @@ def real_drivers() -> Mapping[str, RealDriver]:
 async def leftovers(drivers: Mapping[str, RealDriver], *, run_is_intact: bool) -> list[RenderedResource]:
     """Whatever on this host is recognisable as ours and not verifiably stopped. Raises StopFailed if nobody can tell."""
     from .bus import BusError
+    from .looks import NoAnswer
 
     try:
         found = [await driver.leftovers(run_is_intact=run_is_intact) for driver in drivers.values()]
         return [resource for resources in found for resource in resources]
-    except (BusError, OSError, TimeoutError) as error:
+    except (BusError, OSError, TimeoutError, NoAnswer) as error:
         raise StopFailed(f"it cannot be seen what still runs on this host: {error}") from error

@@ -6,6 +6,7 @@ The real one is sdbus, imported only when a connection is made: an agent without
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import select
 from collections.abc import Callable
@@ -19,6 +20,8 @@ SYSTEMD: Final = "org.freedesktop.systemd1"
 # PID 1 answers within milliseconds; a daemon-reload on a large host takes seconds.
 CALL_LIMIT_S: Final = 10.0
 RELOAD_LIMIT_S: Final = 60.0
+
+log = logging.getLogger(__name__)
 
 
 class BusError(Exception):
@@ -84,11 +87,11 @@ class _Sdbus:
         self._calls: set[asyncio.Future[Any]] = set()
         # A match ends when its slot is forgotten.
         self._slots: dict[int, Any] = {}
-        # sdbus tells nobody that the other side has hung up; the kernel does.
+        # sdbus tells nobody that the other side has hung up; and under many signals it may stop to read, for ever.
         self._socket = os.dup(bus.get_fd())
-        self._hangup = select.epoll()
-        self._hangup.register(self._socket, select.EPOLLRDHUP)
-        asyncio.get_running_loop().add_reader(self._hangup.fileno(), self._hung_up)
+        self._news = select.epoll()
+        self._news.register(self._socket, select.EPOLLIN | select.EPOLLRDHUP)
+        asyncio.get_running_loop().add_reader(self._news.fileno(), self._on_news)
 
     async def call(
         self, member: Member, signature: str = "", *args: object, limit_s: float = CALL_LIMIT_S
@@ -136,8 +139,8 @@ class _Sdbus:
     def close(self) -> None:
         if self._socket < 0:
             return
-        asyncio.get_running_loop().remove_reader(self._hangup.fileno())
-        self._hangup.close()
+        asyncio.get_running_loop().remove_reader(self._news.fileno())
+        self._news.close()
         os.close(self._socket)
         self._socket = -1
         with suppress(Exception):
@@ -150,6 +153,18 @@ class _Sdbus:
                 return await call
         finally:
             self._calls.discard(call)
+
+    def _on_news(self) -> None:
+        """Something came in, whether sdbus listens at the moment or not; or the other side has hung up."""
+        events = [event for _, event in self._news.poll(0)]
+        if any(event & (select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR) for event in events):
+            self._hung_up()
+        elif events:
+            try:
+                self._bus.process()
+            except Exception:  # whatever it is: a connection that cannot be read is none
+                log.exception("the connection to D-Bus is given up")
+                self._hung_up()
 
     def _hung_up(self) -> None:
         self.close()

@@ -102,7 +102,8 @@ class SystemdDriver:
                         async with asyncio.timeout(timeout_s):
                             await self._all_up(resource, standing, watch)
                     except TimeoutError as error:
-                        why = f"{unit} was not up within {timeout_s:g} s: it is {state_words(watch)}"
+                        without_end = " (it sets no limit, and none is given more)" if timeout_s == CEILING_S else ""
+                        why = f"{unit} was not up within {timeout_s:g} s{without_end}: it is {state_words(watch)}"
                         raise StartFailed(await self._with_words(why, watch)) from error
 
     async def start_limit_s(self, resource: RenderedResource) -> float | None:
@@ -386,7 +387,7 @@ def _checked(resource: RenderedResource) -> str:
 def _as_start_failed(unit: str) -> Iterator[None]:
     try:
         yield
-    except BusError as error:
+    except (BusError, StopFailed) as error:
         raise StartFailed(f"{unit}: {error}") from error
     except OSError as error:
         raise StartFailed(f"{unit} cannot be kept from starting by itself: {error}") from error

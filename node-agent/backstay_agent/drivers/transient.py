@@ -69,7 +69,6 @@ def settings(argv: Sequence[str], description: str) -> list[Setting]:
     literal = [word.replace("$", "$$") for word in argv]
     return [
         ("Description", ("s", "".join(char for char in description if char.isprintable())[:200])),
-        ("Slice", ("s", SLICE)),
         ("Type", ("s", "oneshot")),
         ("ExecStart", ("a(sasb)", [(argv[0], literal, False)])),
         ("NoNewPrivileges", ("b", True)),
@@ -80,6 +79,7 @@ def lasting(argv: Sequence[str], description: str, environment: Sequence[str], s
     """A unit that stays, once its program has exited well, until it is stopped: it remembers for us that it did."""
     return [
         *settings(argv, description),
+        ("Slice", ("s", SLICE)),
         ("RemainAfterExit", ("b", True)),
         ("Environment", ("as", list(environment))),
         ("TimeoutStartUSec", ("t", _FOREVER)),
@@ -91,6 +91,10 @@ def passing(argv: Sequence[str], description: str, timeout_s: float) -> list[Set
     """A unit that is forgotten when its program ends, and killed as a whole when its time is over."""
     return [
         *settings(argv, description),
+        # While the machine goes down systemd starts nothing that it would have to stop again: neither what shutdown.target
+        # ends, nor what lies in a slice that it ends. But what was started by a command is stopped by one, also then.
+        ("DefaultDependencies", ("b", False)),
+        ("Slice", ("s", "system.slice")),
         ("CollectMode", ("s", "inactive-or-failed")),
         ("TimeoutStartUSec", ("t", round(timeout_s * _MICRO))),
         ("TimeoutStartFailureMode", ("s", "kill")),

@@ -1,0 +1,247 @@
+"""Other people's bug reports about what administrators do beside the cluster: stop, restart, rename, edit, mend, reboot."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from backstay_dev.product import AGENT_UNIT
+from backstay_dev.theatre import NAMESPACE, Theatre
+from backstay_testing.cases import (
+    ALL,
+    case,
+    has_address,
+    host_status,
+    is_active,
+    main_pid,
+    move,
+    presses,
+    report_of,
+    restarts,
+    running_on,
+    starts,
+    until_ready,
+)
+
+pytestmark = [pytest.mark.api, pytest.mark.hosts]
+
+
+@contextmanager
+def hands_off(theatre: Theatre, host: str) -> Iterator[None]:
+    """Until its agent knows; ended as an administrator ends it."""
+    theatre.patch_host(host, {"maintenance": {"mode": "HandsOff", "reason": "upgrade of a package"}})
+    theatre.until(
+        lambda: host_status(theatre, host).get("handsOff") is True,
+        f"the agent on {host} to know that it shall keep its hands off",
+        also=lambda: host_status(theatre, host).get("handsOff"),
+        timeout_s=20,
+    )
+    yield
+    theatre.backstay("undrain", host)
+
+
+def test_13_hands_off_what_the_admin_stops_stays_stopped_until_the_admin_starts_it(theatre: Theatre) -> None:
+    with case(theatre, "case13", on="n1") as play:
+        n1 = theatre.lab["n1"]
+        with hands_off(theatre, "n1"):
+            for number in range(4):
+                n1.run("systemctl", "stop", "case13.service")
+                theatre.until(
+                    lambda: "admin" in report_of(play, "n1").get("byAdmin", ""),
+                    "the host to say who stopped it",
+                    also=lambda: report_of(play, "n1"),
+                    timeout_s=20,
+                )
+                assert not is_active(n1, "case13.service") and len(play.lives) == number + 1
+                n1.run("systemctl", "start", "case13.service")
+                theatre.until(lambda number=number: len(play.lives) == number + 2, "what the admin starts, to start")  # type: ignore[misc]
+                theatre.until(
+                    lambda: not report_of(play, "n1").get("byAdmin", ""),
+                    "the host to see it run",
+                    also=lambda: report_of(play, "n1"),
+                )
+            assert "moves to" not in play.condition("Ready")
+        pid = main_pid(n1, "case13.service")
+        play.until_running(on="n1")
+        assert (play.epoch, restarts(play, "n1"), main_pid(n1, "case13.service")) == (1, 0, pid)
+
+
+def test_13_what_the_admin_left_stopped_is_started_when_maintenance_ends(theatre: Theatre) -> None:
+    with case(theatre, "case13-left", on="n1") as play:
+        with hands_off(theatre, "n1"):
+            theatre.lab["n1"].run("systemctl", "stop", "case13-left.service")
+            theatre.until(lambda: report_of(play, "n1").get("byAdmin", "") != "", "the host to say who stopped it")
+        theatre.until(lambda: len(play.lives) == 2 and play.is_running(on="n1"), "its start in place")
+        assert play.epoch == 1
+
+
+def test_14_hands_off_and_the_agent_away_for_longer_than_any_heartbeat_and_nothing_happens(theatre: Theatre) -> None:
+    with case(theatre, "case14", on="n1") as play:
+        theatre.patch_host("n1", {"maintenance": {"mode": "HandsOff", "reason": "upgrade of the agent"}})
+        theatre.until(
+            lambda: theatre.product.get("hostassignments", "n1")["spec"].get("handsOff", "") != "", "its order"
+        )
+        theatre.product.stop_agent("n1")
+        play.until_says("Ready", "n1", "HandsOff")
+        # Time in which a wrong fence would be seen: many lives of a heartbeat.
+        play.let_live(1200)
+        assert presses(theatre, "n1") == [] and running_on(theatre, "case14.service") == ["n1"]
+        theatre.product.start_agent("n1")
+        theatre.backstay("undrain", "n1")
+        play.until_says("Ready", "True")
+        assert play.saw_nothing() and restarts(play, "n1") == 0
+
+
+def test_20_edited_while_the_agent_is_away_the_old_one_is_stopped_before_the_new_one_starts(theatre: Theatre) -> None:
+    with case(theatre, "case20", on="n1") as play:
+        n1 = theatre.lab["n1"]
+        n1.install_unit("case20-new.service", n1.read_file("/etc/systemd/system/case20.service"))
+        for other in ("n2", "n3"):
+            theatre.lab[other].install_unit("case20-new.service", n1.read_file("/etc/systemd/system/case20.service"))
+        n1.run("systemctl", "kill", "--signal=STOP", "--kill-who=main", AGENT_UNIT)
+        edited = [
+            {"name": "server", "systemd": {"unit": "case20-new.service"}},
+            {"name": "address", "virtualIP": {"address": "192.0.2.98/24"}},
+        ]
+        # Without kubectl's second: nobody is to take the host for dead.
+        path = f"/apis/backstay.dev/v1alpha1/namespaces/{NAMESPACE}/haservices/case20"
+        theatre.lab.plane.request("PUT", path, {**play.object, "spec": {**play.object["spec"], "resources": edited}})
+        theatre.until(
+            lambda: "case20-new" in str(theatre.product.get("hostassignments", "n1")["spec"]), "the new order"
+        )
+        theatre.kill_agent("n1")
+        theatre.until(lambda: has_address(n1, "192.0.2.98"), "the new address", also=lambda: play.condition("Ready"))
+        play.until_running(on="n1")
+        assert not is_active(n1, "case20.service") and not has_address(n1, play.address)
+        assert running_on(theatre, "case20-new.service") == ["n1"] and play.epoch == 1
+
+
+def test_23_a_host_that_is_renamed_keeps_its_service_where_agent_json_names_it(theatre: Theatre) -> None:
+    with case(theatre, "case23", on="n1") as play, renamed(theatre, "n1", named=True):
+        theatre.product.kill_agent("n1")
+        play.let_live(400)
+        until_ready(play, on="n1")
+        assert presses(theatre, "n1") == [] and running_on(theatre, "case23.service") == ["n1"] and len(play.lives) == 1
+
+
+def test_23_a_host_that_is_renamed_says_so_where_agent_json_names_it_not(theatre: Theatre) -> None:
+    """The token is the Host's: what asks under another name is told 403, and that alone reached a log."""
+    n1 = theatre.lab["n1"]
+    with case(theatre, "case23-bare", on="n1") as play, renamed(theatre, "n1", named=False):
+        n1.run("systemctl", "restart", "--no-block", AGENT_UNIT)
+        theatre.until(
+            lambda: any(
+                "n1" in line and "renamed" in line and "name" in line.replace("renamed", "")
+                for line in theatre.product.agent_log("n1", 40).splitlines()
+            ),
+            "the agent to say that the machine's name is no longer the Host's",
+            also=lambda: theatre.product.agent_log("n1", 15),
+            timeout_s=15,
+        )
+        assert play.host in ALL
+
+
+@contextmanager
+def renamed(theatre: Theatre, host: str, *, named: bool) -> Iterator[None]:
+    """The machine's name is another one than its Host's; `named`: agent.json says which Host it is."""
+    machine = theatre.lab[host]
+    config = machine.read_file("/etc/backstay/agent.json")
+    if named:
+        machine.write_file("/etc/backstay/agent.json", json.dumps({**json.loads(config), "host": host}))
+        machine.run("systemctl", "restart", AGENT_UNIT)
+        theatre.until(lambda: theatre.host_says(host, "Ready").startswith("True"), "Ready")
+    machine.write_file("/etc/hostname", "renamed\n")
+    machine.run("hostname", "renamed")
+    try:
+        yield
+    finally:
+        theatre.lab.tidy()
+        machine.write_file("/etc/hostname", f"{host}\n")
+        machine.run("hostname", host)
+        machine.write_file("/etc/backstay/agent.json", config)
+        machine.run("systemctl", "restart", "--no-block", AGENT_UNIT)
+        theatre.product.wait_ready(timeout_s=60)
+
+
+def test_31_a_tool_that_restarts_the_unit_again_and_again_is_no_failure(theatre: Theatre) -> None:
+    with case(theatre, "case31", on="n1") as play:
+        n1 = theatre.lab["n1"]
+        before = starts(n1, "case31.service")
+        for number in range(4):
+            n1.run("systemctl", "restart", "case31.service")
+            assert is_active(n1, "case31.service")
+            theatre.until(
+                lambda number=number: len(play.lives) >= number + 2 and play.is_running(on="n1"), "its next life"
+            )  # type: ignore[misc]
+            play.let_live(40)
+        assert starts(n1, "case31.service") == before + 4, "systemd's own restart each time, and nothing on top"
+        assert (play.epoch, restarts(play, "n1"), len(play.lives)) == (1, 0, 5)
+        assert play.condition("Ready").startswith("True")
+
+
+def test_31_a_stop_by_hand_is_answered_once_and_told(theatre: Theatre) -> None:
+    with case(theatre, "case31-stop", on="n1") as play:
+        theatre.lab["n1"].run("systemctl", "stop", "case31-stop.service")
+        theatre.until(lambda: len(play.lives) == 2 and play.is_running(on="n1"), "its start in place")
+        theatre.until(
+            lambda: any("admin" in event for event in theatre.events("HAService", "case31-stop")),
+            "an Event that says who stopped it",
+            also=lambda: f"{theatre.events('HAService', 'case31-stop')} {report_of(play, 'n1')}",
+            timeout_s=10,
+        )
+        assert (play.epoch, restarts(play, "n1")) == (1, 0)
+
+
+TWICE = """[Service]
+Type=notify
+NotifyAccess=all
+ExecStartPre=/usr/bin/test ! -e /srv/case33.broken
+ExecStart=/bin/sh -c 'sleep 1; systemd-notify --ready; exec {tick}'
+"""
+
+
+def test_33_mended_and_moved_back_it_comes_and_the_old_failure_is_not_told_again(theatre: Theatre) -> None:
+    broken = theatre.lab["n1"].path("/srv/case33.broken")
+    broken.touch()
+    with case(theatre, "case33", unit=TWICE, wait=False, on="n1") as play:
+        play.until_running(other_than="n1")
+        broken.unlink()
+        reports = Reports(theatre, "n1")
+        for _ in range(3):
+            away = play.host
+            epoch = play.epoch
+            move(play, "n1")
+            play.until_running(on="n1")
+            assert play.epoch == epoch + 1, "the first try"
+            move(play, away)
+            play.until_running(on=away)
+        told = [one for one in reports.end() if one["name"] == "case33-0" and one["epoch"] > 1]
+        assert told and not [one for one in told if one["phase"] == "Failed"], "what was said of an earlier epoch"
+
+
+class Reports:
+    """Every report of an agent about its instances, from now on."""
+
+    def __init__(self, theatre: Theatre, host: str) -> None:
+        import subprocess
+
+        plane = theatre.lab.plane
+        command = [str(plane.assets.kubectl), "--kubeconfig", str(plane.admin_kubeconfig)]
+        words = ["get", "hostassignment", host, "-o", "json", "--watch", "--output-watch-events"]
+        self._file = theatre.lab.state / "reports.json"
+        with self._file.open("wb") as sink:
+            self._watch = subprocess.Popen([*command, *words], stdout=sink)
+
+    def end(self) -> list[dict[str, object]]:
+        self._watch.terminate()
+        self._watch.wait(10)
+        text, found, decoder = self._file.read_text(), [], json.JSONDecoder()
+        while text.strip():
+            try:
+                event, end = decoder.raw_decode(text.lstrip())
+            except json.JSONDecodeError:
+                break
+            text = text.lstrip()[end:]
+            found += event["object"].get("status", {}).get("instances", {}).values()
+        return found

@@ -1,0 +1,34 @@
+"""Case 15 with the whole product: a holder is rebooted in order, while a unit that is none of ours takes its time."""
+
+from __future__ import annotations
+
+import pytest
+
+from backstay_dev.theatre import Theatre
+
+pytestmark = [pytest.mark.api, pytest.mark.hosts]
+
+LEDGER = """\
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/true
+ExecStop=/bin/sh -c 'sleep 15; date >/srv/ledger.ok; sync'
+TimeoutStopSec=60
+"""
+
+
+def test_a_clean_reboot_of_the_holder_is_released_and_nobody_is_powered_off(theatre: Theatre) -> None:
+    host, bmc = theatre.lab["n1"], theatre.lab.bmcs["n1"]
+    with theatre.playing("orderly", on="n1") as play:
+        host.install_unit("ledger.service", LEDGER)
+        host.run("systemctl", "start", "ledger.service")
+        host.run("systemctl", "enable", "backstay-agent.service")
+        bmc.presses.clear()
+        host.run("systemctl", "--no-block", "reboot")
+        play.until_running(other_than="n1")
+        assert play.evidence == "Released"
+        assert not host.path("/srv/ledger.ok").exists(), "it runs elsewhere long before the other unit is through"
+        theatre.until(lambda: host.path("/srv/ledger.ok").exists(), "the other unit to be through")
+        theatre.until(lambda: theatre.host_says("n1", "Ready").startswith("True"), "n1 to be back", timeout_s=90)
+        assert not [press for press in bmc.presses if press[1] == "off"]
