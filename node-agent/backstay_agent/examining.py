@@ -21,6 +21,8 @@ from .work import end_tasks
 
 PATIENCE_S: Final = 5.0
 """Until what is still being examined counts as not ready. It is examined to its end all the same."""
+AT_ONCE: Final = 8
+"""Examinations that look at the host together: enough for quick answers, and few beside the host's own work."""
 DOWN: Final = (State.STOPPED, State.FAILED)
 
 log = logging.getLogger(__name__)
@@ -37,6 +39,21 @@ class Finding:
     """What of it runs here that we have not started; empty if nothing does."""
 
 
+@dataclass
+class _Examination:
+    """One under way, or waiting for its turn."""
+
+    order: StandbyOrder
+    ours: Ours
+    task: asyncio.Task[StandbyReport]
+    begun_at_s: float | None = None
+
+    def hangs(self, now_s: float) -> bool:
+        return (
+            self.begun_at_s is not None and now_s - self.begun_at_s > PATIENCE_S / 2
+        )  # the round has waited for all of it
+
+
 class Examiner:
     """Examinations under way, by UID of the HAInstance."""
 
@@ -51,49 +68,73 @@ class Examiner:
         self._obstacle = obstacle
         self._needs = needs
         self._on_news = on_news
-        self._tasks: dict[str, tuple[StandbyOrder, Ours, asyncio.Task[StandbyReport]]] = {}
+        self._under_way: dict[str, _Examination] = {}
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._last: dict[str, StandbyReport] = {}
         self._ears: dict[str, asyncio.Task[None]] = {}
 
     async def round(self, orders: Mapping[str, StandbyOrder], ours: Mapping[str, Ours]) -> dict[str, StandbyReport]:
         """Examine all of them, or go on with those that have not answered yet."""
         await self._forget(orders, ours)
         for uid, order in orders.items():
-            if uid not in self._tasks:
+            if uid not in self._under_way:
                 mine = tuple(ours.get(uid, ()))
                 task = asyncio.create_task(
-                    self._examine(uid, order, mine), name=f"examine {order.namespace}/{order.name}"
+                    self._in_turn(uid, order, mine), name=f"examine {order.namespace}/{order.name}"
                 )
-                self._tasks[uid] = (order, mine, task)
-        if self._tasks:
-            await asyncio.wait([task for _, _, task in self._tasks.values()], timeout=PATIENCE_S)
-        return {uid: self._answer(uid, order) for uid, order in orders.items()}
+                self._under_way[uid] = _Examination(order, mine, task)
+        if self._under_way:
+            await asyncio.wait([one.task for one in self._under_way.values()], timeout=PATIENCE_S)
+        answers = {uid: self._answer(uid, order) for uid, order in orders.items()}
+        self._last = {uid: report for uid, report in answers.items() if report is not None}
+        return self._last
 
     async def end(self) -> None:
         """Examine and listen no more."""
-        tasks = [task for _, _, task in self._tasks.values()]
-        self._tasks = {}
+        under_way, self._under_way = self._under_way, {}
         ears, self._ears = self._ears, {}
-        await end_tasks([*tasks, *ears.values()])
+        await end_tasks([*(one.task for one in under_way.values()), *ears.values()])
 
     async def _forget(self, orders: Mapping[str, StandbyOrder], ours: Mapping[str, Ours]) -> None:
         """What nobody asks for any more, or asks otherwise."""
         old = [
             uid
-            for uid, (order, mine, _) in self._tasks.items()
-            if orders.get(uid) != order or tuple(ours.get(uid, ())) != mine
+            for uid, one in self._under_way.items()
+            if orders.get(uid) != one.order or tuple(ours.get(uid, ())) != one.ours
         ]
         ears = [key for key in self._ears if key.partition("/")[0] not in orders or self._ears[key].done()]
-        await end_tasks([self._tasks.pop(uid)[2] for uid in old] + [self._ears.pop(key) for key in ears])
+        await end_tasks([self._under_way.pop(uid).task for uid in old] + [self._ears.pop(key) for key in ears])
 
-    def _answer(self, uid: str, order: StandbyOrder) -> StandbyReport:
-        _order, _ours, task = self._tasks[uid]
-        if not task.done():
-            task.add_done_callback(lambda _: self._on_news())
-            why = f"it was not examined within {PATIENCE_S:g} s: something on this host does not answer"
-            # UNKNOWN counts as running.
-            return StandbyReport(ready=False, active=True, revision=order.revision, why=why)
-        del self._tasks[uid]
-        return task.result()
+    async def _in_turn(self, uid: str, order: StandbyOrder, ours: Ours) -> StandbyReport:
+        async with self._turns:
+            self._under_way[uid].begun_at_s = asyncio.get_running_loop().time()
+            examining = asyncio.create_task(
+                self._examine(uid, order, ours), name=f"look {order.namespace}/{order.name}"
+            )
+            try:
+                # One that hangs keeps nobody from his turn.
+                await asyncio.wait([examining], timeout=PATIENCE_S)
+            except asyncio.CancelledError:
+                await end_tasks([examining])
+                raise
+        try:
+            return await examining
+        finally:
+            await end_tasks([examining])
+
+    def _answer(self, uid: str, order: StandbyOrder) -> StandbyReport | None:
+        """None: it has not been its turn yet, and nothing is known of this revision."""
+        one = self._under_way[uid]
+        if one.task.done():
+            del self._under_way[uid]
+            return one.task.result()
+        one.task.add_done_callback(lambda _: self._on_news())
+        if not one.hangs(asyncio.get_running_loop().time()):
+            last = self._last.get(uid)
+            return last if last is not None and last.revision == order.revision else None
+        why = f"it was not examined within {PATIENCE_S:g} s: something on this host does not answer"
+        # UNKNOWN counts as running.
+        return StandbyReport(ready=False, active=True, revision=order.revision, why=why)
 
     async def _examine(self, uid: str, order: StandbyOrder, ours: Ours) -> StandbyReport:
         obstacle = self._obstacle()

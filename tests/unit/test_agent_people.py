@@ -120,6 +120,8 @@ async def test_hands_off_what_an_admin_stops_stays_stopped_until_he_starts_it() 
         start_by_hand(world)
         await asyncio.sleep(1)
     await world.phase_is("Running")
+    report = await world.report()
+    assert report and report.by_admin == "", "it runs as it did before"
     stop_by_hand(world)
     await asyncio.sleep(600)
     assert world.machine.log == STARTED

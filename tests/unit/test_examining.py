@@ -20,7 +20,7 @@ from backstay_agent.drivers.needs import files_of, lacking, programs_of
 from backstay_agent.drivers.ports import Listener, listeners, owner
 from backstay_agent.drivers.programs import not_runnable
 from backstay_agent.drivers.room import no_room
-from backstay_agent.examining import PATIENCE_S, active_words
+from backstay_agent.examining import AT_ONCE, PATIENCE_S, active_words
 from backstay_agent.needs import NoNeeds, RealNeeds
 from backstay_agent.standbys import Keeper
 from backstay_api.plain import Command, Exec, HttpGet, Probe, RenderedResource, StandbyOrder, StandbyReport, TcpSocket
@@ -35,8 +35,19 @@ class OddDriver(FakeDriver):
         super().__init__(machine)
         self.hang: set[str] = set()
         self.broken: set[str] = set()
+        self.takes_s = 0.0
+        self.at_once = self.most_at_once = 0
 
     async def not_ready(self, resource: RenderedResource) -> str | None:
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            await asyncio.sleep(self.takes_s)
+            return await self._not_ready(resource)
+        finally:
+            self.at_once -= 1
+
+    async def _not_ready(self, resource: RenderedResource) -> str | None:
         name = resource.systemd.unit if resource.systemd else ""
         if name in self.hang:
             await asyncio.Event().wait()
@@ -83,6 +94,19 @@ async def test_one_that_hangs_is_not_ready_and_the_others_are_examined_all_the_s
     host.driver.hang.clear()
     await host.asked_for(u1=(unit(), address()), u2=(unit(unit="db.service"),))
     assert host.report() == StandbyReport(ready=True, revision=1)
+
+
+@in_virtual_time
+async def test_many_are_examined_a_few_at_a_time_and_hanging_ones_keep_nobody_from_his_turn() -> None:
+    host = Host()
+    names = [f"s{number}.service" for number in range(100)]
+    host.driver.hang = set(names[:20])
+    host.driver.takes_s = 0.05
+    await host.asked_for(**{name: (unit(unit=name),) for name in names})
+    await asyncio.sleep(4 * PATIENCE_S + 20)
+    assert host.driver.most_at_once <= AT_ONCE + 20
+    assert {name for name, report in host.keeper.reports.items() if report.ready} == set(names[20:])
+    assert {name for name, report in host.keeper.reports.items() if "does not answer" in report.why} == set(names[:20])
 
 
 @in_virtual_time
