@@ -14,7 +14,6 @@ from backstay_testing.cases import (
     has_address,
     host_status,
     is_active,
-    main_pid,
     move,
     presses,
     report_of,
@@ -39,32 +38,6 @@ def hands_off(theatre: Theatre, host: str) -> Iterator[None]:
     )
     yield
     theatre.backstay("undrain", host)
-
-
-def test_13_hands_off_what_the_admin_stops_stays_stopped_until_the_admin_starts_it(theatre: Theatre) -> None:
-    with case(theatre, "case13", on="n1") as play:
-        n1 = theatre.lab["n1"]
-        with hands_off(theatre, "n1"):
-            for number in range(4):
-                n1.run("systemctl", "stop", "case13.service")
-                theatre.until(
-                    lambda: "admin" in report_of(play, "n1").get("byAdmin", ""),
-                    "the host to say who stopped it",
-                    also=lambda: report_of(play, "n1"),
-                    timeout_s=20,
-                )
-                assert not is_active(n1, "case13.service") and len(play.lives) == number + 1
-                n1.run("systemctl", "start", "case13.service")
-                theatre.until(lambda number=number: len(play.lives) == number + 2, "what the admin starts, to start")  # type: ignore[misc]
-                theatre.until(
-                    lambda: not report_of(play, "n1").get("byAdmin", ""),
-                    "the host to see it run",
-                    also=lambda: report_of(play, "n1"),
-                )
-            assert "moves to" not in play.condition("Ready")
-        pid = main_pid(n1, "case13.service")
-        play.until_running(on="n1")
-        assert (play.epoch, restarts(play, "n1"), main_pid(n1, "case13.service")) == (1, 0, pid)
 
 
 def test_13_what_the_admin_left_stopped_is_started_when_maintenance_ends(theatre: Theatre) -> None:
