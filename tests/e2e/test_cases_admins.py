@@ -14,6 +14,7 @@ from backstay_testing.cases import (
     has_address,
     host_status,
     is_active,
+    main_pid,
     move,
     presses,
     report_of,
@@ -38,6 +39,32 @@ def hands_off(theatre: Theatre, host: str) -> Iterator[None]:
     )
     yield
     theatre.backstay("undrain", host)
+
+
+def test_13_hands_off_what_the_admin_stops_stays_stopped_until_the_admin_starts_it(theatre: Theatre) -> None:
+    with case(theatre, "case13", on="n1") as play:
+        n1 = theatre.lab["n1"]
+        with hands_off(theatre, "n1"):
+            for number in range(4):
+                n1.run("systemctl", "stop", "case13.service")
+                theatre.until(
+                    lambda: "admin" in report_of(play, "n1").get("byAdmin", ""),
+                    "the host to say who stopped it",
+                    also=lambda: report_of(play, "n1"),
+                    timeout_s=20,
+                )
+                assert not is_active(n1, "case13.service") and len(play.lives) == number + 1
+                n1.run("systemctl", "start", "case13.service")
+                theatre.until(lambda number=number: len(play.lives) == number + 2, "what the admin starts, to start")  # type: ignore[misc]
+                theatre.until(
+                    lambda: not report_of(play, "n1").get("byAdmin", ""),
+                    "the host to see it run",
+                    also=lambda: report_of(play, "n1"),
+                )
+            assert "moves to" not in play.condition("Ready")
+        pid = main_pid(n1, "case13.service")
+        play.until_running(on="n1")
+        assert (play.epoch, restarts(play, "n1"), main_pid(n1, "case13.service")) == (1, 0, pid)
 
 
 def test_13_what_the_admin_left_stopped_is_started_when_maintenance_ends(theatre: Theatre) -> None:
@@ -135,6 +162,23 @@ def renamed(theatre: Theatre, host: str, *, named: bool) -> Iterator[None]:
         machine.write_file("/etc/backstay/agent.json", config)
         machine.run("systemctl", "restart", "--no-block", AGENT_UNIT)
         theatre.product.wait_ready(timeout_s=60)
+
+
+def test_28_an_agent_that_is_stopped_without_maintenance_leaves_in_order_or_says_what_is_asked_for(
+    theatre: Theatre,
+) -> None:
+    with case(theatre, "case28", on="n1") as play:
+        n1 = theatre.lab["n1"]
+        said = n1.run("sh", "-c", f"systemctl stop {AGENT_UNIT} 2>&1", check=False)
+        said += n1.run("journalctl", "--no-pager", "-o", "cat", "-u", AGENT_UNIT, "-n", "20") if n1.is_on else ""
+        theatre.until(
+            lambda: "maintenance" in said.lower() or play.evidence == "Released",
+            "words about maintenance, or an orderly departure",
+            also=lambda: f"{said}\n{play.condition('Ready')} {presses(theatre, 'n1')}",
+            timeout_s=10,
+        )
+        theatre.lab.tidy()
+        theatre.product.start_agent("n1")
 
 
 def test_31_a_tool_that_restarts_the_unit_again_and_again_is_no_failure(theatre: Theatre) -> None:
