@@ -164,6 +164,23 @@ def renamed(theatre: Theatre, host: str, *, named: bool) -> Iterator[None]:
         theatre.product.wait_ready(timeout_s=60)
 
 
+def test_28_an_agent_that_is_stopped_without_maintenance_leaves_in_order_or_says_what_is_asked_for(
+    theatre: Theatre,
+) -> None:
+    with case(theatre, "case28", on="n1") as play:
+        n1 = theatre.lab["n1"]
+        said = n1.run("sh", "-c", f"systemctl stop {AGENT_UNIT} 2>&1", check=False)
+        said += n1.run("journalctl", "--no-pager", "-o", "cat", "-u", AGENT_UNIT, "-n", "20") if n1.is_on else ""
+        theatre.until(
+            lambda: "maintenance" in said.lower() or play.evidence == "Released",
+            "words about maintenance, or an orderly departure",
+            also=lambda: f"{said}\n{play.condition('Ready')} {presses(theatre, 'n1')}",
+            timeout_s=10,
+        )
+        theatre.lab.tidy()
+        theatre.product.start_agent("n1")
+
+
 def test_31_a_tool_that_restarts_the_unit_again_and_again_is_no_failure(theatre: Theatre) -> None:
     with case(theatre, "case31", on="n1") as play:
         n1 = theatre.lab["n1"]

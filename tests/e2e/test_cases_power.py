@@ -10,6 +10,32 @@ from backstay_testing.cases import case, holding, labelled, presses, running_on
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
 
+LEDGER = """[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/true
+ExecStop=/bin/sh -c 'sleep 6; date >/srv/ledger.ok; sync'
+TimeoutStopSec=60
+"""
+
+
+@pytest.mark.parametrize("verb", ["reboot", "poweroff"])
+def test_15_a_clean_shutdown_releases_the_service_and_is_given_its_time(theatre: Theatre, verb: str) -> None:
+    with case(theatre, f"case15-{verb}", on="n1") as play:
+        n1 = theatre.lab["n1"]
+        n1.install_unit("ledger.service", LEDGER)
+        n1.path("/srv/ledger.ok").unlink(missing_ok=True)
+        n1.run("systemctl", "start", "ledger.service")
+        n1.run("systemctl", verb)
+        play.until_running(other_than="n1", timeout_s=20)
+        assert play.evidence == "Released", f"{play.evidence}, {presses(theatre, 'n1')}"
+        theatre.until(n1.path("/srv/ledger.ok").exists, "the other unit to have had its time")
+        if verb == "reboot":
+            n1.wait_booted()
+        else:
+            theatre.until(lambda: not n1.is_on, "its end")
+        assert "off" not in presses(theatre, "n1")
+
 
 @pytest.mark.parametrize("alone", [pytest.param(True, id="only it"), pytest.param(False, id="any host")])
 def test_32_power_and_bmc_are_lost_together_and_the_service_runs_after_the_boot_alone(
