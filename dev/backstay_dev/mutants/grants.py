@@ -44,6 +44,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _OWNERSHIP,
         "    if not is_ours(service, SERVICE_FINALIZER):\n        return",
         "    if False:\n        return",
+        f"{UNIT}/test_marked_first.py",
         *_S,
     ),
     one(
@@ -51,6 +52,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _OWNERSHIP,
         "    if instance is not None and not is_ours(instance, INSTANCE_FINALIZER):\n        return",
         "    if False:\n        return",
+        f"{UNIT}/test_marked_first.py",
         *_S,
     ),
     one(
