@@ -362,3 +362,41 @@ def test_a_deleted_service_leaves_no_claim_on_a_host_that_was_proven_off() -> No
     stage.wait(3)
     assert "shop/web" not in stage.world.services
     assert stage.world.claims == {}
+
+
+# --- units that an edit brings ----------------------------------------------------------------------------------------
+
+
+def ordered_units(stage: Stage, host: str, name: str = "web") -> list[str]:
+    orders = stage.world.assignments[host].spec.instances.values()
+    return [one.systemd.unit for order in orders if order.name == f"{name}-0" for one in order.resources if one.systemd]
+
+
+def test_a_unit_that_an_edit_brings_is_ordered_when_no_candidate_runs_it() -> None:
+    stage = running("n1", "n2", "n3", "n4", "n5", "n6")
+    before = ordered_units(stage, "n1")
+    stage.machines["n6"].foreign.add("web-0")  # enabled there, and running: no standby of today's
+    stage.apply_service(resources=[unit("web"), unit("extra")])
+    stage.wait(3)
+    assert ordered_units(stage, "n1") == before
+    assert "n6" in stage.missing() and "extra.service" in stage.missing()
+    stage.machines["n6"].foreign.clear()
+    stage.wait(3)
+    assert "extra.service" in ordered_units(stage, "n1")
+
+
+def test_a_unit_that_an_edit_brings_waits_for_no_host_that_is_silent() -> None:
+    stage = running("n1", "n2", "n3")
+    stage.machines["n3"].connected = False
+    stage.wait(30)
+    stage.apply_service(resources=[unit("web"), unit("extra")])
+    stage.wait(3)
+    assert "extra.service" in ordered_units(stage, "n1")
+
+
+def test_an_edit_that_brings_no_unit_asks_nobody() -> None:
+    stage = running("n1", "n2", "n3", resources=[unit("web"), unit("extra")])
+    stage.machines["n2"].foreign.add("web-0")
+    stage.apply_service(resources=[unit("web")])
+    stage.wait(3)
+    assert "extra.service" not in ordered_units(stage, "n1")

@@ -106,7 +106,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     # --- the fencer -----------------------------------------------------------------------------------------------
     one(
         "off is exit 2 and the words",
-        _CORE,
+        f"{FENCER}/reading.py",
         '    if exit_code == 2 and "Status: OFF" in output:',
         "    if exit_code == 2:",
         *_F,

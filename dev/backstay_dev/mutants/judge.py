@@ -90,7 +90,7 @@ def misfits(mutant: Mutant) -> list[str]:
 
 def _tested(mutant: Mutant, killers: list[str], folder: Path) -> Verdict:
     files = list(dict.fromkeys(killers))
-    argv = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=line", *files]
+    argv = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-n", "0", "--tb=line", *files]
     done = _run(argv, folder)
     if done.returncode == 0:
         return Verdict(mutant, "")

@@ -187,8 +187,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a host that was fenced lately is left alone for longer each time",
         _BUDGET,
-        "    if _pause_s(world, ages) > 0:",
-        "    if False:",
+        "    return _whole_pause_s(world, len(ages)) - ages[0] if ages else 0.0",
+        "    return 0.0",
         *_L,
         *_P,
     ),

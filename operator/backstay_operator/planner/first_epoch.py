@@ -34,6 +34,15 @@ def blocked(world: World, service: HAService, instance: HAInstance) -> str | Non
     return _unanswered(world, instance, unanswered) if unanswered else None
 
 
+def edit_blocked(world: World, service: HAService, instance: HAInstance, holder: str) -> str | None:
+    """What stands against ordering units that an edit has brought, as a sentence; None: they run nowhere, and wait for our word."""
+    hosts = [host for host in candidates(world, service) if host != holder and _must_answer(world, host)]
+    if unanswered := [host for host in hosts if not _has_answered(world, host, service, instance)]:
+        return _unanswered(world, instance, unanswered)
+    foreign = [host for host in hosts if _is_foreign(world, host, instance)]
+    return _foreign(world, service, instance, foreign) if foreign else None
+
+
 def _unanswered(world: World, instance: HAInstance, hosts: list[str]) -> str:
     full = [f"{host} {why}" for host in hosts if (why := no_room(world, host, instance.uid))]
     in_turns = f" ({listed(full, most=3)}: it waits for its turn)" if full else ""

@@ -12,7 +12,7 @@ from backstay_api.models import HAInstance, HAService
 from backstay_api.models.assignment import InstanceOrder
 from backstay_api.models.instance import Closed, Grant, HAInstanceSpec, ServiceRef
 
-from . import first_epoch, moves, sessions
+from . import edits, first_epoch, moves, sessions
 from .acceptance import Acceptance, Refused
 from .actions import Action, CreateInstance, DeleteInstance, WriteClaim, WriteInstance
 from .evidence import Evidence, closed
@@ -224,6 +224,12 @@ def _run_or_stop(
     is_news, host = stored is None or stored.revision != service.metadata.generation, instance.spec.grant.host
     if is_news and (waits := not_yet_ours(world, service, None, host)):
         # An edit is ordered when all that it names is ours, as a grant is: two services may want one address at once.
+        return Course(order=stored, missing=missing or waits)
+    if (
+        is_news
+        and edits.news(world, service, instance)
+        and (waits := first_epoch.edit_blocked(world, service, instance, host))
+    ):
         return Course(order=stored, missing=missing or waits)
     if is_news and (records := record(world, service, instance, instance.spec.epoch, host)):
         return Course(tuple(records), order=stored, missing=missing)

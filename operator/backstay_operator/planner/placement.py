@@ -12,6 +12,7 @@ from typing import Final
 
 from backstay_api.models import HAInstance, HAService
 
+from . import edits
 from .budget import unstable
 from .holdings import contested
 from .judges import (
@@ -117,11 +118,12 @@ def decide(ask: Question) -> Placed | NoHost:
 def standbys(world: World, service: HAService, instance: HAInstance | None) -> tuple[str, ...]:
     """Hosts that shall keep themselves ready for it, best first.
 
-    Before the first epoch all live candidates are asked, cordoned ones too: each has to say that nothing of it runs there.
+    Before the first epoch, and before an edit that brings a unit, all live candidates are asked, cordoned ones too: each has to say
+    that nothing of it runs there.
     Later the best few, and those that have said no: asked on, they tell when that has changed.
     """
     ask = Question(world, service, instance)
-    if instance is None or instance.spec.epoch == 0:
+    if instance is None or instance.spec.epoch == 0 or edits.news(world, service, instance):
         return tuple(verdict.host for verdict in _judged(ask, WITNESSES, STANDBY_SCORES) if not verdict.rejected)
     verdicts = [verdict for verdict in _judged(ask, ASKABLE, STANDBY_SCORES) if not verdict.rejected]
     others = [verdict.host for verdict in verdicts if verdict.host != ask.holder]

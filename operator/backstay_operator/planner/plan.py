@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from backstay_api.models import HAInstance, HAService
 from backstay_api.models.assignment import InstanceOrder, StandbyOrder
 
-from . import accepted_before, instances, moves, ownership, removal, unplannable
+from . import accepted_before, edits, instances, moves, ownership, removal, unplannable
 from .acceptance import Acceptance, Accepted, accept
 from .actions import (
     Action,
@@ -134,7 +134,7 @@ def plan_service(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) ->
     course = instances.course(round_, in_force, instance, accepted)
     actions += [*course.actions, *moves.spent_wish(world, service, instance), *_told(world, service, course.missing)]
     ready = _standbys(world, in_force, instance, accepted)
-    first = (instance.uid,) if instance.spec.epoch == 0 else ()
+    first = (instance.uid,) if instance.spec.epoch == 0 or edits.news(world, in_force, instance) else ()
     return ServicePlan(
         tuple(actions),
         _ordered(instance, course),
