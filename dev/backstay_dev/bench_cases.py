@@ -69,7 +69,7 @@ def bench(progress: Callable[[str], None]) -> Iterator[Bench]:
     with Lab(3, progress=progress) as lab:
         product = Product(lab)
         _install(lab, product)
-        product.start_operator("operator", "--fence-budget", "100000")
+        product.start_operator("operator", "--fence-budget", "100000", "--fence-pause", "0")
         product.start_fencer()
         for name in lab.hosts:
             product.start_agent(name)

@@ -31,7 +31,7 @@ TRACES: Final = "/shared/traces"
 NAMESPACE: Final = "default"
 FIRST_ADDRESS: Final = 101
 # A session of faults loses more hosts in an hour than anybody would without looking.
-OPERATOR: Final = ("--fence-budget", "1000")
+OPERATOR: Final = ("--fence-budget", "1000", "--fence-pause", "0")
 
 _UNIT: Final = """\
 [Unit]

@@ -73,6 +73,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--fence-budget", type=int, default=int(_env("FENCE_BUDGET", "3")), help="hosts an hour fenced without a person"
     )
+    parser.add_argument(
+        "--fence-pause",
+        type=float,
+        default=float(_env("FENCE_PAUSE", str(Settings.fence_again_s))),
+        metavar="SECONDS",
+        help="a host that was fenced is fenced again so much later at the earliest, then twice as long (default: %(default)s)",
+    )
     parser.add_argument("--log-format", choices=("text", "json"), default=_env("LOG_FORMAT", "text"))
     parser.add_argument("--log-level", default=_env("LOG_LEVEL", "info"))
     return parser.parse_args(arguments)
@@ -100,7 +107,7 @@ async def run_replica(config: ApiConfig, options: argparse.Namespace) -> None:
     """All of one replica: API, ears, loop, endpoints."""
     rng = random.Random()
     api = HttpApi(config, rng=rng)
-    settings = Settings(standbys=options.standbys, fence_budget=options.fence_budget)
+    settings = Settings(standbys=options.standbys, fence_budget=options.fence_budget, fence_again_s=options.fence_pause)
     replica = Replica(
         identity=options.identity,
         wall=wall,
