@@ -137,7 +137,7 @@ def test_23_a_host_that_is_renamed_says_so_where_agent_json_names_it_not(theatre
             ),
             "the agent to say that the machine's name is no longer the Host's",
             also=lambda: theatre.product.agent_log("n1", 15),
-            timeout_s=15,
+            timeout_s=40,
         )
         assert play.host in ALL
 

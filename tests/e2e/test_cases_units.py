@@ -217,9 +217,10 @@ def test_37_a_oneshot_whose_stop_failed_is_not_called_stopped(theatre: Theatre) 
             timeout_s=20,
         )
         assert running_on(theatre, "case37-oneshot.service") in ([], ["n1"]), "nobody else has it"
-        theatre.lab["n1"].reboot()
+        theatre.lab["n1"].power_off()
         until_ready(play, on="n2", epoch=2)
         assert play.evidence in ("Boot", "Device")
+        theatre.lab["n1"].power_on()
         # Mended, or it could be deleted only by another reboot.
         for host in theatre.lab.hosts.values():
             host.install_unit(
