@@ -132,7 +132,7 @@ def test_23_a_host_that_is_renamed_says_so_where_agent_json_names_it_not(theatre
         n1.run("systemctl", "restart", "--no-block", AGENT_UNIT)
         theatre.until(
             lambda: any(
-                "n1" in line and "renamed" in line and "name" in line.replace("renamed", "")
+                "still the Host that it was enrolled as" in line and "host=n1" in line and "agent.json" in line
                 for line in theatre.product.agent_log("n1", 40).splitlines()
             ),
             "the agent to say that the machine's name is no longer the Host's",
