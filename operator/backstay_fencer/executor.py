@@ -33,6 +33,8 @@ class Watches:
         self.hosts = informer(HOSTS)
         self.assignments = informer(HOST_ASSIGNMENTS)
         self.leases = informer(HOST_LEASES, leases.NAMESPACE)
+        self._said: dict[str, str] = {}
+        """By host: the machine's UUID, as its agent said it last."""
 
     def request(self, name: str) -> FenceRequest | None:
         entry = self.requests.entries.get(("", name))
@@ -52,11 +54,25 @@ class Watches:
             return ""
         return entry.object.status.session.machine_uuid
 
-    def same_machine(self, host: str) -> str:
-        """Another host whose agent names the same machine; empty if there is none. Whole series of boards share one UUID."""
-        uuid = self.machine_uuid(host)
-        others = sorted(name for _, name in self.assignments.entries if name != host) if uuid else []
-        return next((name for name in others if identity.is_same(self.machine_uuid(name) or "none", uuid)), "")
+    def note_machines(self, event: Event[Any]) -> None:
+        """A HostAssignment or a Host has changed: what an agent said of its machine is kept as long as the Host is there.
+
+        Somebody may delete a HostAssignment while its agent is silent: then only we still know whose board shares a name.
+        """
+        host = event.meta.name
+        if uuid := self.machine_uuid(host):
+            self._said[host] = uuid
+        elif ("", host) not in self.hosts.entries:
+            self._said.pop(host, None)
+
+    def same_machine(self, host: str, machine_uuid: str = "") -> str:
+        """Another host whose agent names the same machine; empty if there is none. Whole series of boards share one UUID.
+
+        `machine_uuid`: what this host's agent said when it was granted something, in case that is all there is.
+        """
+        uuid = machine_uuid or self.machine_uuid(host) or self._said.get(host, "")
+        others = sorted(name for name in self._said if name != host) if uuid else []
+        return next((name for name in others if identity.is_same(self._said[name], uuid)), "")
 
     def all(self) -> dict[str, tuple[float | None, str]]:
         """By what is watched: when it was last heard of (the loop's clock), and why it is not heard now."""
@@ -97,9 +113,9 @@ class Executor:
         """Serve until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             watches = self.watches
-            tasks.create_task(watches.hosts.run(self._something_changed), name="hosts")
+            tasks.create_task(watches.hosts.run(self._machines_changed), name="hosts")
             tasks.create_task(watches.leases.run(self._something_changed), name="leases")
-            tasks.create_task(watches.assignments.run(self._something_changed), name="assignments")
+            tasks.create_task(watches.assignments.run(self._machines_changed), name="assignments")
             tasks.create_task(watches.requests.run(lambda event: self._requests_changed(tasks)), name="requests")
             tasks.create_task(self.patrol.run(), name="patrol")
 
@@ -115,6 +131,10 @@ class Executor:
             worker = Worker(wanted[uid], self._ports)
             self._workers[uid] = worker, tasks.create_task(worker.run(), name=f"request {wanted[uid].key}")
         self._poke_all()
+
+    def _machines_changed(self, event: Event[Any]) -> None:
+        self.watches.note_machines(event)
+        self._something_changed(event)
 
     def _something_changed(self, event: Event[Any]) -> None:
         self.patrol.poke()

@@ -36,7 +36,7 @@ class Known(Protocol):
     def request(self, name: str) -> FenceRequest | None: ...
     def host(self, name: str) -> Host | None: ...
     def lease(self, host: str) -> HostLease | None: ...
-    def same_machine(self, host: str) -> str: ...
+    def same_machine(self, host: str, machine_uuid: str = "") -> str: ...
 
 
 @dataclass
@@ -144,7 +144,7 @@ class Worker:
             reading=frozenset(self._reading),
             now_s=asyncio.get_running_loop().time(),
             begun_s=self._begun_s,
-            shared_with=self._ports.known.same_machine(request.spec.host),
+            shared_with=self._ports.known.same_machine(request.spec.host, request.spec.machine_uuid),
         )
 
     def _may_be_on(self, request: FenceRequest) -> bool:

@@ -1,4 +1,4 @@
-"""Specs of an HAInstance as they are in its life, and everything that somebody might try to make of one."""
+"""Specs of an HAInstance, and of a ResourceClaim, as they are in their lives, and everything that somebody might try to make of one."""
 
 from __future__ import annotations
 
@@ -21,6 +21,13 @@ def without_none(spec: Json) -> Json:
     return {name: value for name, value in spec.items() if value is not None}
 
 
+OWNER: Json = {"namespace": "shop", "name": "web", "uid": "u1", "instance": "i1", "epoch": 1, "revision": 2}
+SANE_CLAIMS = (
+    {"type": "Address", "key": "192.0.2.10", "owner": OWNER},
+    {"type": "Device", "key": "/dev/disk/by-id/wwn-0x5000c5", "owner": OWNER},
+    {"type": "Unit", "key": "web.service", "hosts": [{"host": "n1", **OWNER}, {"host": "n2", **OWNER, "uid": "u2"}]},
+    {"type": "Command", "key": "/bin/true", "hosts": []},
+)
 SANE_INSTANCES = (
     instance(0, None, None),
     instance(1, GRANT_1, None),

@@ -13,19 +13,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backstay_api.models import ALL_OBJECTS, HAInstance, HAService, Host
+from backstay_api.models import ALL_OBJECTS, HAInstance, HAService, Host, ResourceClaim
 from backstay_api.object_kinds import HA_SERVICES
 from backstay_testing.agreement import KINDS, MINIMAL, SCHEMAS, Json, Server, assert_both_were_tried, bounded
-from backstay_testing.instances import SANE_INSTANCES
+from backstay_testing.instances import SANE_CLAIMS, SANE_INSTANCES
 from backstay_testing.wire_objects import GOOD_ADDRESSES, ODD_ADDRESSES, ODD_TEXT, good, perhaps_bent
 
 pytestmark = pytest.mark.api
 
 
 def specs_of(model: type[Any]) -> st.SearchStrategy[Any]:
-    """Random specs; an instance's fields hang together so closely that chance hardly ever makes a sane one."""
+    """Random specs; the fields of an instance or a claim hang together so closely that chance hardly ever makes a sane one."""
     strategy = good(SCHEMAS[model]["spec"])
-    return st.one_of(strategy, st.sampled_from(SANE_INSTANCES)) if model is HAInstance else strategy
+    sane = {HAInstance: SANE_INSTANCES, ResourceClaim: SANE_CLAIMS}.get(model)
+    return st.one_of(strategy, st.sampled_from(sane)) if sane else strategy
 
 
 @pytest.mark.parametrize("model", ALL_OBJECTS)

@@ -1,12 +1,16 @@
 """Written worlds: faults that were found once, each as the shortest story that shows it, on production's own loops."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 
 import pytest
 
 from backstay_api.kinds import LEASES, Raw
 from backstay_api.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS, HOSTS
+from backstay_dev.simulator.admins import clean_reboot
+from backstay_dev.simulator.faults import Chaos, Weather
+from backstay_dev.simulator.network import Rates
 from backstay_dev.simulator.processes import SimulationLoop
 from backstay_dev.simulator.settle import stuck
 from backstay_dev.simulator.shapes import NAMESPACE, HostShape, ServiceShape, Shape
@@ -242,14 +246,31 @@ def test_nobody_is_cut_off_where_nobody_could_take_over() -> None:
 
 
 def test_boards_that_share_a_name_switch_off_nobody() -> None:
-    """F13: n1's device says n1's name, and feeds n2."""
+    """F13: n3's device says n3's name, and feeds n1."""
 
     async def story(world: World) -> None:
-        world.cut("n1", "silent")
+        assert holder(world, "web-0") == "n3"
+        world.cut("n3", "silent")
         await asyncio.sleep(30)
-        assert world.machines["n2"].is_on
+        assert world.machines["n1"].is_on
 
-    tell(Shape((HostShape(names="twin"), HostShape(), HostShape()), 1, (WEB,)), story)
+    tell(Shape((HostShape(), HostShape(), HostShape(names="twin")), 1, (WEB,)), story)
+
+
+@pytest.mark.parametrize("forgotten", ["n3", "n4"])
+def test_boards_that_share_a_name_switch_off_nobody_though_a_hostassignment_is_deleted(forgotten: str) -> None:
+    """Its agent is silent, and so cannot say again which machine it is on."""
+
+    async def story(world: World) -> None:
+        assert holder(world, "web-0") == "n3"
+        world.freeze(f"agent-{forgotten}")
+        world.cut("n3", "silent")
+        world.delete(HOST_ASSIGNMENTS, ("", forgotten))
+        await asyncio.sleep(30)
+        assert world.machines["n4"].is_on
+
+    # Five, so that two silent hosts are no storm.
+    tell(Shape((*TWO, HostShape(names="twin"), *TWO), 1, (WEB,)), story)
 
 
 def test_both_outlets_are_off_before_anybody_takes_over_and_on_again_after() -> None:
@@ -287,3 +308,58 @@ def test_a_storm_seals_nobody_and_ends_by_itself() -> None:
         await rest(world)
 
     tell(Shape((HostShape(),) * 4, 2, (WEB,)), story)
+
+
+def test_the_seal_of_a_host_in_maintenance_is_not_undone_though_its_lease_is_deleted() -> None:
+    """Its FenceRequest is withdrawn, and says nothing of the seal any more."""
+
+    async def story(world: World) -> None:
+        host = holder(world, "web-0")
+        for bmc in world.bmcs_of(world.machines[host]):
+            bmc.ignores_off = True
+        world.cut(host, "silent")
+        while not is_sealed(world, host):
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(1)
+        world.patch(HOSTS, ("", host), {"spec": {"maintenance": {"mode": "HandsOff", "reason": "new disks"}}})
+        await asyncio.sleep(2)
+        world.delete(LEASES, ("backstay-hosts", host))
+        await asyncio.sleep(2)
+        assert is_sealed(world, host)
+        world.patch(HOSTS, ("", host), {"spec": {"maintenance": None}})
+        world.heal(host)
+        await rest(world)
+
+    tell(Shape(THREE, 1, (WEB,)), story)
+
+
+def test_what_a_new_session_has_been_granted_may_run_when_its_hostassignment_is_made_again() -> None:
+    """The list of earlier sessions is said again with it, and is no new claim."""
+
+    async def story(world: World) -> None:
+        world.kill("agent-n1")
+        world.machines["n1"].lose_run()
+        await rest(world, within_s=120)
+        world.delete(HOST_ASSIGNMENTS, ("", "n1"))
+        await rest(world)
+
+    tell(Shape(TWO[:1], 1, (WEB,)), story)
+
+
+def is_sealed(world: World, host: str) -> bool:
+    body = world.get(LEASES, ("backstay-hosts", host))
+    return body is not None and body["metadata"]["annotations"].get("backstay.dev/sealed") == "true"
+
+
+def test_a_machine_that_is_still_shutting_down_when_all_is_healed_comes_up_again() -> None:
+    """Its reboot began before, and ends after somebody has gone round and switched everything on."""
+
+    async def story(world: World) -> None:
+        chaos = Chaos(world, Weather({}, 1.0, 1.0, Rates()), random.Random(1))
+        clean_reboot(chaos)
+        chaos.heal()
+        assert world.machines["n1"].is_on
+        await rest(world)
+        assert world.machines["n1"].boots == 2
+
+    tell(Shape(TWO[:1], 1, (WEB,)), story)

@@ -69,7 +69,14 @@ def admin_stop(chaos: Chaos) -> None:
 def clean_reboot(chaos: Chaos) -> None:
     """`systemctl reboot`: what runs is stopped in order and released before the power goes; or the patience of systemd ends."""
     machine = chaos.a_machine()
-    chaos.world.shut_down(machine, then=lambda: chaos.for_a_while(10.0, lambda: machine.gain_power("it has rebooted")))
+
+    def come_up() -> None:
+        if chaos.is_over:  # it was still on when somebody went round to switch everything on
+            chaos.world.later(chaos.rng.uniform(0.1, 10.0), lambda: machine.gain_power("it has rebooted"))
+        else:
+            chaos.for_a_while(10.0, lambda: machine.gain_power("it has rebooted"))
+
+    chaos.world.shut_down(machine, then=come_up)
 
 
 def _units(machine: Machine) -> list[str]:

@@ -67,6 +67,8 @@ class Monitor:
     """By actor and object: when it was written last."""
     created_s: dict[str, float] = field(default_factory=dict)
     """By name of a service: when it was written last from nothing."""
+    superseded: set[tuple[str, str, str]] = field(default_factory=set)
+    """Host, nonce and earlier session: what has been said to be over."""
     stripped: set[str] = field(default_factory=set)
     """UIDs of objects whose finalizers a person has taken away."""
 
@@ -273,8 +275,12 @@ class Monitor:
                 self.accuse(
                     f"{host} says that {report['name']} epoch {report['epoch']} is released, but {_list(runs)} runs"
                 )
-        if set(session.get("supersedes") or ()) - set((old.get("session") or {}).get("supersedes") or ()):
+        # A HostAssignment that a person deletes is made again with the same list: what was said once is no new claim, and what
+        # the session has been granted since runs there rightly.
+        said = {(host, session["nonce"], earlier) for earlier in session.get("supersedes") or ()}
+        if said - self.superseded:
             self._superseding(host, session["nonce"])
+        self.superseded |= said
 
     def _superseding(self, host: str, nonce: str) -> None:
         exclusive = {owned.service for owned in self.owners.values() if owned.is_exclusive}

@@ -268,6 +268,10 @@ class Mirror:
         world, before = self.world, self.world.leases.get(lease.host)
         seen = seen_now(before, lease, now_s=world.now_s)
         world.leases[lease.host] = seen
+        if lease.sealed:
+            world.last_sealed[lease.host] = lease
+        elif lease.holder:
+            world.last_sealed.pop(lease.host, None)
         soon = lease_soon(before, seen, world)
         path = world.own_path
         if before is not None and _count(lease) != _count(before.lease) and lease.host in path.lived_before:

@@ -6,7 +6,7 @@ still lives: waiting for a living taker would leave the host's services stuck.
 
 from __future__ import annotations
 
-from backstay_api.models import HostAssignment
+from backstay_api.models import FenceRequest, HostAssignment
 from backstay_api.models.assignment import AgentSession
 from backstay_api.models.instance import SessionRef
 
@@ -46,8 +46,9 @@ def lease_actions(world: World, host: str) -> list[Action]:
 def _new_lease(world: World, host: str) -> CreateLease:
     """A Lease that is not there, as it has to be: unsealed for whoever opens a session, or sealed again."""
     grants = [world.instances[key].spec.grant for key in held(world, host)]
-    last = max((grant.session for grant in grants if grant is not None), key=lambda one: one.seq, default=None)
-    sealed = _was_sealed(world, host)
+    granted = [grant.session for grant in grants if grant is not None]
+    last = max(granted, key=_seq, default=None)
+    sealed = max((*_told_sealed(world, host), *_seen_sealed(world, host, granted)), key=_seq, default=None)
     if sealed is not None and (last is None or sealed.seq >= last.seq):
         return CreateLease(
             host, f"the Lease of {host} was sealed when somebody deleted it: a seal is never undone", sealed, True
@@ -57,11 +58,29 @@ def _new_lease(world: World, host: str) -> CreateLease:
     return CreateLease(host, f"{host} holds a service and has no Lease by which its silence could be heard", last)
 
 
-def _was_sealed(world: World, host: str) -> SessionRef | None:
-    """The latest session of the host that was sealed, as its FenceRequest shows: `Off` and evidence come after the seal only."""
+def _told_sealed(world: World, host: str) -> list[SessionRef]:
+    """Sessions that are sealed, or over, as their FenceRequests show: `Off`, evidence and reads marked so come after the seal only."""
     requests = (world.requests[name] for name in world.requests_of.get(host, ()))
-    over = [one.spec.session for one in requests if one.spec.want == "Off" or one.status.evidence is not None]
-    return max(over, key=lambda one: one.seq, default=None)
+    return [one.spec.session for one in requests if _is_after_seal(one)]
+
+
+def _is_after_seal(request: FenceRequest) -> bool:
+    status = request.status
+    return request.spec.want == "Off" or status.evidence is not None or any(read.sealed for read in status.reads)
+
+
+def _seen_sealed(world: World, host: str, granted: list[SessionRef]) -> list[SessionRef]:
+    """The session that we ourselves saw sealed, if it may still matter: a request may be gone too, or withdrawn for maintenance.
+
+    Only while it holds something or speaks for its host: another machine under the name of a removed host counts from 1 again.
+    """
+    lease, spoken = world.last_sealed.get(host), published(world, host)
+    known = [*granted, spoken.ref] if spoken else granted
+    return [one for one in known if lease is not None and one.text == lease.holder]
+
+
+def _seq(session: SessionRef) -> int:
+    return session.seq
 
 
 def _is_wanted(world: World, host: str) -> bool:

@@ -86,6 +86,8 @@ class World:
     hosts: dict[str, Host] = field(default_factory=dict)
     assignments: dict[str, HostAssignment] = field(default_factory=dict)
     leases: dict[str, LeaseSeen] = field(default_factory=dict)
+    last_sealed: dict[str, HostLease] = field(default_factory=dict)
+    """By host: its Lease as we saw it sealed last, unless it was seen unsealed since. It outlives the deletion of the Lease."""
     requests: dict[str, FenceRequest] = field(default_factory=dict)
     claims: dict[str, ResourceClaim] = field(default_factory=dict)
 
