@@ -70,6 +70,8 @@ class Tried:
     """It was sent, and no read has shown since that it did nothing. What was only decided has switched nothing."""
     failed: str = ""
     """How an `on` failed, in the agent's words."""
+    known_s: float = float("-inf")
+    """Since when we know of it, if an earlier life of the fencer has sent it: perhaps in the moment before."""
 
 
 @dataclass(frozen=True)
@@ -115,10 +117,10 @@ class Next:
 
 def next_steps(facts: Facts) -> Next:
     """What to run now for one request."""
-    if facts.want == "Withdrawn":
-        return Next((), None)
     if facts.proven:
         return _next_on(facts)
+    if facts.want == "Withdrawn":
+        return _next_settling(facts)
     due = [(slot, _read_due_s(slot, device, facts)) for slot, device in slots(facts.levels)]
     reads = tuple(Step(slot, "status") for slot, at_s in due if at_s is not None and at_s <= facts.now_s)
     offs = tuple(_switch_off(facts))
@@ -130,9 +132,9 @@ def next_steps(facts: Facts) -> Next:
 
 def is_busy(facts: Facts) -> bool:
     """Whether there is anything to run for this request, now or soon."""
-    if facts.want == "Withdrawn":
-        return False
     is_running = any(tried.ended_s is None for tried in facts.tried) or bool(facts.reading)
+    if facts.want == "Withdrawn" and not facts.proven:
+        return bool(unsettled(facts))
     return not facts.proven or is_running or bool(owed(facts))
 
 
@@ -296,11 +298,26 @@ def _off_due_s(facts: Facts) -> Iterator[float]:
 
 def owed(facts: Facts) -> tuple[Slot, ...]:
     """Devices that we switched off and that are to be on again. A host that lost its power by itself is left to its people."""
-    if not facts.proven or facts.after != "On" or facts.powered_on:
+    if facts.after != "On" or facts.powered_on:
         return ()
+    if facts.proven:
+        return tuple(slot for slot in _switched_off(facts) if not _is_on_again(slot, facts))
+    return tuple(slot for slot in unsettled(facts) if _is_read_off(slot, facts))
+
+
+def unsettled(facts: Facts) -> tuple[Slot, ...]:
+    """Devices with an `off` of ours that may still come through though the request was withdrawn: they are read until that is known."""
+    return _switched_off(facts) if facts.want == "Withdrawn" and not facts.proven else ()
+
+
+def _switched_off(facts: Facts) -> tuple[Slot, ...]:
     known = {slot for slot, _ in slots(facts.levels)}
     switched_off = {tried.slot for tried in facts.tried if tried.action == "off" and tried.ours}
-    return tuple(sorted(slot for slot in switched_off & known if not _is_on_again(slot, facts)))
+    return tuple(sorted(switched_off & known))
+
+
+def _is_read_off(slot: Slot, facts: Facts) -> bool:
+    return any(read.power == "Off" for read in facts.reads.get(slot, ())[-1:])
 
 
 def tries_of_on(slot: Slot, facts: Facts) -> list[Tried]:
@@ -326,6 +343,26 @@ def _next_on(facts: Facts) -> Next:
             elif due_s is not None:
                 later.append(due_s)
     return Next(tuple(steps), min(later, default=None))
+
+
+def _next_settling(facts: Facts) -> Next:
+    """Look whether an `off` of ours comes through after all, and switch on again what it has switched off. Never another `off`."""
+    switching = _next_on(facts)
+    looked_at = {step.slot for step in switching.steps}
+    due = [(slot, _settling_due_s(slot, facts)) for slot in unsettled(facts) if slot not in looked_at]
+    reads = tuple(Step(slot, "status") for slot, at_s in due if at_s is not None and at_s <= facts.now_s)
+    later = [at_s for _, at_s in due if at_s is not None and at_s > facts.now_s]
+    later += [switching.wake_at_s] if switching.wake_at_s is not None else []
+    return Next(switching.steps + reads, min(later, default=None))
+
+
+def _settling_due_s(slot: Slot, facts: Facts) -> float | None:
+    tries, reads = [tried for tried in facts.tried if tried.slot == slot], facts.reads.get(slot, ())
+    if slot in facts.reading or any(tried.ended_s is None for tried in tries):
+        return None
+    last_s = max((max(tried.ended_s or 0.0, tried.known_s) for tried in tries), default=facts.now_s)
+    pause_s = ON_PAUSE_S if facts.now_s - last_s < RETRY_S else RETRY_S
+    return reads[-1].ended_s + pause_s if reads else facts.now_s
 
 
 def _on_due_s(slot: Slot, facts: Facts) -> float | None:
@@ -359,21 +396,5 @@ def is_done_on(facts: Facts) -> bool:
 
 def without_effect(tried: Tried, slot: Slot, read: Read) -> bool:
     """Whether this read shows that an `off` did nothing: if the power goes later, it was somebody else."""
-    is_late = tried.ended_s is not None and read.begun_s >= tried.ended_s + SWITCHING_S
+    is_late = tried.ended_s is not None and read.begun_s >= max(tried.ended_s, tried.known_s) + SWITCHING_S
     return tried.slot == slot and tried.action == "off" and tried.ours and is_late and read.power == "On"
-
-
-def on_again(facts: Facts) -> str:
-    """What is said of a proven host that is to be on again; empty where none is, or nothing is amiss."""
-    if facts.powered_on:
-        return "switched on again"
-    waits = []
-    for slot in owed(facts):
-        tries = tries_of_on(slot, facts)
-        failed = next((tried.failed for tried in reversed(tries) if tried.failed), "")
-        if tries and tries[-1].ended_s is not None:
-            times = f"{len(tries)} time{'' if len(tries) == 1 else 's'}"
-            waits.append(f"{slot[1]} does not say on after {times}{f': {failed}' if failed else ''}")
-    if not waits:
-        return ""
-    return f"not on again yet: {'; '.join(waits)}. It is tried again; or switch it on by hand, or set after: StayOff"

@@ -20,7 +20,7 @@ from backstay_api.models.fencing import FenceEvidence
 from backstay_api.models.host import FenceLevel
 from backstay_api.object_kinds import FENCE_REQUESTS, HOST_LEASES
 
-from . import core
+from . import core, words
 from .core import Facts, Read, Slot, Step, Tried
 from .devices import Devices, definition
 from .processes import AgentRun
@@ -100,7 +100,7 @@ class Worker:
                 await self._serve(tasks)
 
     async def _until_wanted(self) -> None:
-        """Nothing is run, and nothing kept waiting, for a request that was withdrawn, or is proven and owes no `on`."""
+        """Nothing is run, and nothing kept waiting, for a request that was withdrawn, or is proven, and owes no `on`."""
         while not core.is_busy(self.facts()):
             self._poke.clear()
             await self._tell(self.facts())
@@ -178,10 +178,11 @@ class Worker:
 
     def _remember_tries(self) -> None:
         """What an earlier life of the fencer sent counts as sent: it decides who may switch on again."""
-        at_s = asyncio.get_running_loop().time() - core.RETRY_S
+        now_s = asyncio.get_running_loop().time()
+        at_s = now_s - core.RETRY_S
         for attempt in self._request.status.attempts:
             slot, failed = (attempt.level, attempt.device), "" if attempt.ours else core.UNSENT
-            tried = Tried(slot, attempt.action, at_s, at_s, ours=attempt.ours, failed=failed)
+            tried = Tried(slot, attempt.action, at_s, at_s, ours=attempt.ours, failed=failed, known_s=now_s)
             self._records.append(Record(tried, attempt.wire()))
 
     async def _wait(self, until_s: float | None) -> None:
@@ -263,7 +264,9 @@ class Worker:
         if not isinstance(request, FenceRequest) or request.uid != self._uid or not isinstance(lease, HostLease):
             return "request or lease is another one"
         if tried.action == "on":
-            is_wanted = request.status.evidence is not None and self._may_be_on(request)
+            # Withdrawn while our `off` came through: nobody will prove anything any more, and the host is off through us.
+            is_over = request.status.evidence is not None or request.spec.want == "Withdrawn"
+            is_wanted = is_over and self._may_be_on(request)
         else:
             # Sealed for this very session: a newer one in the Lease may be alive and well (it proves nothing is left to cut off).
             is_sealed = lease.sealed and lease.holder == self._request.spec.session.text
@@ -295,7 +298,7 @@ class Worker:
         if facts.proven:
             await self._tell_proven(facts)
             return
-        if facts.want == "Withdrawn":
+        if facts.want == "Withdrawn" and not core.unsettled(facts):
             # What was read in a false alarm says nothing about the next one.
             self._reads.clear()
             facts = replace(facts, reads={})
@@ -306,7 +309,7 @@ class Worker:
             "attempts": self._attempts(),
         }
         if facts.want == "Withdrawn":
-            status["message"] = "withdrawn: it was a false alarm"
+            status["message"] = words.withdrawn(facts)
         elif isinstance(found, FenceEvidence):
             status |= {"evidence": found.wire(), "message": found.why}
         else:
@@ -320,7 +323,7 @@ class Worker:
         if not self._records or evidence is None:
             return
         is_on = facts.powered_on or core.is_done_on(facts)
-        said = core.on_again(replace(facts, powered_on=is_on))
+        said = words.on_again(replace(facts, powered_on=is_on))
         status: dict[str, Any] = {
             "attempts": self._attempts(),
             "message": "; ".join(filter(None, (evidence.why, said))),

@@ -310,6 +310,7 @@ class Stage:
 
     def _fencer(self, request: FenceRequest) -> None:
         machine, seen = self.machines[request.spec.host], self.world.leases.get(request.spec.host)
+        self._read_on(request, machine)
         if (
             seen is None
             or request.spec.want == "Withdrawn"
@@ -330,6 +331,13 @@ class Stage:
         if status["power"] == "Off" and (seen.lease.sealed or not is_its_own):
             status["evidence"] = {"level": "bmc", "why": "read off twice"}
         self._put_request(raw)
+
+    def _read_on(self, request: FenceRequest, machine: Machine) -> None:
+        """Whoever has switched on again what we had switched off: it is read on, and nobody owes anything any more."""
+        if request.status.evidence is not None and request.status.attempts and machine.powered:
+            raw = request.wire()
+            raw["status"]["poweredOn"] = True
+            self._put_request(raw)
 
     def _put_request(self, raw: dict[str, Any]) -> None:
         new = FenceRequest.from_wire(raw)

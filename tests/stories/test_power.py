@@ -355,6 +355,58 @@ def test_a_host_that_is_removed_while_it_is_cut_off_keeps_its_request_until_it_i
     assert "n1" not in stage.world.hosts and not stage.world.requests_of["n1"]
 
 
+OFF = {"level": "bmc", "device": "bmc", "action": "off", "at": "2026-03-01T12:00:00Z"}
+
+
+def an_off_under_way(stage: Stage) -> str:
+    """Sealed, and `off` was sent; it has done nothing yet."""
+    stage.machines["n1"].bmc = "stuck"
+    cut_off(stage, "n1")
+    stage.wait(5)
+    (name,) = stage.world.requests_of["n1"]
+    assert stage.world.requests[name].spec.want == "Off"
+    the_fencer_says(stage, "n1", attempts=[{**OFF, "result": "exit 0"}])
+    return name
+
+
+def test_a_request_whose_off_may_still_come_through_outlives_the_return_of_its_host() -> None:
+    stage = running("n1", "n2")
+    name = an_off_under_way(stage)
+    stage.machines["n1"].connected = True
+    stage.wait(10)
+    assert stage.world.instances["shop/web-0"].spec.closed is not None, "the host is back, and its epoch is over"
+    assert stage.world.requests[name].spec.want == "Withdrawn", (
+        "no further off, and the one that was sent is looked after"
+    )
+    the_fencer_says(stage, "n1", attempts=[{**OFF, "ours": False, "result": "exit 0; read on afterwards"}])
+    stage.wait(2)
+    assert not stage.world.requests
+
+
+def test_what_was_withdrawn_with_an_off_under_way_is_asked_for_again_and_not_begun_afresh() -> None:
+    """Deleted, it would take with it what is known of the `off`, and so the `on`."""
+    stage = running("n1", "n2")
+    name = an_off_under_way(stage)
+    uid = stage.world.requests[name].uid
+    stage.maintain("n1", "HandsOff")
+    stage.wait(2)
+    assert stage.world.requests[name].spec.want == "Withdrawn"
+    stage.maintain("n1", None)
+    stage.wait(2)
+    asked = stage.world.requests[name]
+    assert (asked.spec.want, asked.uid, len(asked.status.attempts)) == ("Observe", uid, 1), "the budget makes it wait"
+    assert not [step for step in stage.log if step.startswith("DeleteFence")]
+
+
+def test_an_off_by_a_device_that_the_host_no_longer_has_is_waited_for_by_nobody() -> None:
+    stage = running("n1", "n2")
+    an_off_under_way(stage)
+    the_fencer_says(stage, "n1", attempts=[{**OFF, "device": "gone"}])
+    stage.machines["n1"].connected = True
+    stage.wait(10)
+    assert not stage.world.requests
+
+
 def test_a_removed_host_that_shall_stay_off_is_waited_for_by_nobody() -> None:
     stage = running("n1", "n2")
     cut_off(stage, "n1")

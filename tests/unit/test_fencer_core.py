@@ -14,11 +14,11 @@ from backstay_fencer.core import (
     is_done_on,
     judge_read,
     next_steps,
-    on_again,
     owed,
     power,
     proof,
 )
+from backstay_fencer.words import on_again
 
 BMC = ("bmc", "bmc")
 LEVEL = FenceLevel(name="bmc", devices=[FenceDevice(name="bmc", agent="fence_redfish", read_gap="1s")])
@@ -124,6 +124,40 @@ def test_on_one_level_every_device_must_be_off() -> None:
         pytest.param({"over": False}, [Step(BMC, "status")], id="an unsealed session is never switched off"),
         pytest.param({"want": "Observe"}, [Step(BMC, "status")], id="observing only reads"),
         pytest.param({"want": "Withdrawn"}, [], id="a false alarm: nothing"),
+        pytest.param(
+            {"want": "Withdrawn", "tried": (Tried(BMC, "off", 94, 95),)},
+            [Step(BMC, "status")],
+            id="withdrawn, and our off may still come through: it is read, and no other off is sent",
+        ),
+        pytest.param(
+            {"want": "Withdrawn", "tried": (Tried(BMC, "off", 94, 95),), "reads": {BMC: (read("Off", 99),)}},
+            [Step(BMC, "on")],
+            id="withdrawn, and our off has come through: on",
+        ),
+        pytest.param(
+            {"want": "Withdrawn", "tried": (Tried(BMC, "off", 94, 95),), "reads": {BMC: (read("On", 99),)}},
+            [],
+            id="withdrawn, and it is still on: no on, and it is read again in a moment",
+        ),
+        pytest.param(
+            {
+                "want": "Withdrawn",
+                "after": "StayOff",
+                "tried": (Tried(BMC, "off", 84, 85),),
+                "reads": {BMC: (read("Off", 95),)},
+            },
+            [Step(BMC, "status")],
+            id="withdrawn, off through us, and somebody has hands on it: it is read, so that it can be settled",
+        ),
+        pytest.param(
+            {
+                "want": "Withdrawn",
+                "tried": (Tried(BMC, "off", 84, 85, ours=False),),
+                "reads": {BMC: (read("Off", 95),)},
+            },
+            [],
+            id="withdrawn, and what was sent did nothing: whoever pulled the plug puts it back",
+        ),
         pytest.param({"reads": {BMC: (read("Off", 99.7),)}}, [], id="it reads off: no off, and the gap is waited for"),
         pytest.param({"reads": {BMC: (read("Off", 98),)}}, [Step(BMC, "status")], id="then read again"),
         pytest.param({"tried": (Tried(BMC, "off", 99, None),), "reading": frozenset({BMC})}, [], id="both under way"),

@@ -222,6 +222,94 @@ async def test_after_hours_of_tries_the_request_still_says_that_the_off_was_ours
     assert {one.action for one in attempts[1:]} == {"on"}
 
 
+# --- withdrawn while an `off` of ours was under way -------------------------------------------------------------------
+
+
+class Slow:
+    """A device that says yes at once and switches off much later, be its agent ended or not."""
+
+    def __init__(self, scene: Scene, after_s: float) -> None:
+        self._scene, self._run, self._after_s = scene, scene.agents.run, after_s
+        scene.agents.run = self.run  # type: ignore[method-assign]
+
+    async def run(self, device: Any, action: Any, secret: Any) -> AgentRun:
+        if action != "off":
+            return await self._run(device, action, secret)
+        self._scene.agents.calls.append(("slow", "off"))
+        asyncio.get_running_loop().call_later(self._after_s, self._scene.switch, False)
+        return AgentRun(0, "Success: Powered OFF")
+
+
+async def withdrawn_after_the_off(scene: Scene) -> None:
+    await scene.seal()
+    await scene.ask("Off")
+    await scene.until(lambda: is_true(scene.sent("off") == 1))
+    await scene.want("Withdrawn")
+
+
+@in_virtual_time
+async def test_an_off_that_comes_through_after_the_request_was_withdrawn_is_made_good() -> None:
+    scene = Scene()
+    await scene.prepare()
+    Slow(scene, 8.0)
+    async with scene.fencer():
+        await withdrawn_after_the_off(scene)
+        await asyncio.sleep(7)
+        assert "an off of ours may still come through" in (await scene.request()).status.message
+        await scene.until(lambda: is_true(not scene.is_on))
+        await scene.until(lambda: is_true(scene.is_on))
+        await asyncio.sleep(20)
+        request = await scene.request()
+        assert [one.action for one in request.status.attempts if one.ours] == ["on"], "it is settled"
+        assert request.status.evidence is None and request.status.power == "Unknown"
+        reads = scene.sent("status")
+        await asyncio.sleep(600)
+    assert (scene.sent("off"), scene.sent("on")) == (1, 1) and scene.is_on
+    assert scene.sent("status") - reads < 60, "and then only the patrol reads"
+
+
+@in_virtual_time
+async def test_a_plug_pulled_after_a_withdrawn_off_was_seen_to_do_nothing_stays_pulled() -> None:
+    scene = Scene(ignores_off=True)
+    await scene.prepare()
+    async with scene.fencer():
+        await withdrawn_after_the_off(scene)
+        await asyncio.sleep(20)
+        scene.is_on = False
+        await asyncio.sleep(600)
+        request = await scene.request()
+    assert not any(one.ours for one in request.status.attempts)
+    assert (scene.sent("off"), scene.sent("on"), scene.is_on) == (1, 0, False)
+
+
+@in_virtual_time
+async def test_what_our_withdrawn_off_has_switched_off_waits_while_hands_are_on_the_machine() -> None:
+    scene = Scene()
+    await scene.prepare()
+    Slow(scene, 4.0)
+    async with scene.fencer():
+        await withdrawn_after_the_off(scene)
+        await scene.edit_host({"maintenance": {"mode": "HandsOff", "reason": "new board"}})
+        await asyncio.sleep(120)
+        assert (scene.sent("on"), scene.is_on) == (0, False)
+        await scene.edit_host({"maintenance": None})
+        await scene.until(lambda: is_true(scene.is_on))
+    assert scene.sent("off") == 1
+
+
+@in_virtual_time
+async def test_a_fencer_that_starts_right_after_the_off_does_not_take_the_first_read_for_its_failure() -> None:
+    scene = Scene()
+    await scene.prepare()
+    Slow(scene, 8.0)
+    async with scene.fencer():
+        await withdrawn_after_the_off(scene)
+    async with scene.fencer():
+        await scene.until(lambda: is_true(not scene.is_on))
+        await scene.until(lambda: is_true(scene.is_on))
+    assert (scene.sent("off"), scene.sent("on")) == (1, 1)
+
+
 # --- boards that share one UUID --------------------------------------------------------------------------------------
 
 

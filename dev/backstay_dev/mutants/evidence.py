@@ -187,12 +187,12 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
             ),
             Edit(
                 _CORE,
-                '    if not facts.proven or facts.after != "On" or facts.powered_on:',
-                '    if facts.after != "On" or facts.powered_on:',
+                "    if facts.proven:\n        return tuple(",
+                "    if facts.tried:\n        return tuple(",
             ),
             Edit(
                 _WORKER,
-                "is_wanted = request.status.evidence is not None and self._may_be_on(request)",
+                "is_wanted = is_over and self._may_be_on(request)",
                 "is_wanted = self._may_be_on(request)",
             ),
         ),
@@ -201,8 +201,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a host that shall stay off stays off",
         _CORE,
-        '    if not facts.proven or facts.after != "On" or facts.powered_on:',
-        "    if not facts.proven or facts.powered_on:",
+        '    if facts.after != "On" or facts.powered_on:',
+        "    if facts.powered_on:",
         *_F,
     ),
     one(

@@ -169,8 +169,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a request whose on is owed stays",
         _FENCES,
-        '    return any(attempt.action == "off" and attempt.ours for attempt in request.status.attempts)',
-        "    return False",
+        "    if stays_off or request.status.powered_on:\n",
+        "    if True:\n",
         *_P,
         f"{UNIT}/test_fencer_on_again.py",
         "sim:people",

@@ -41,6 +41,8 @@ class PowerWatch:
     """Sessions for which an `off` was sent, in their order."""
     ours: set[str] = field(default_factory=set)
     """Devices to which `off` was sent since their machine was last switched on."""
+    touched: set[str] = field(default_factory=set)
+    """Hosts to which `off` was ever sent."""
 
     # --- seals -----------------------------------------------------------------------------------------------------
 
@@ -83,9 +85,16 @@ class PowerWatch:
             self.accuse(f"`{action}` for {bmc.host} goes to {bmc.machine.name}")
         if action == "off":
             self.ours.add(bmc.name)
+            self.touched.add(bmc.host)
             self._off(bmc.host)
-        elif bmc.name not in self.ours and not any(name.startswith(f"{bmc.host}-") for name in self.ours):
+        elif not self._is_ours(bmc):
             self.accuse(f"`on` is sent to {bmc.name}, which we have not switched off")
+
+    def _is_ours(self, bmc: Bmc) -> bool:
+        """Who may be switched on. A machine that is on already (by a person, another fencer, another outlet) takes no harm by it."""
+        if bmc.machine.is_on or bmc.machine.off_by_device:
+            return bmc.host in self.touched
+        return any(name.startswith(f"{bmc.host}-") for name in self.ours)
 
     def hear_power(self, machine: Machine) -> None:
         """Whoever switched it on: what we did before is past."""

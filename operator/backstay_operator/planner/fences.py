@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from backstay_api.lease import HostLease
-from backstay_api.models import FenceRequest, HAInstance
+from backstay_api.models import FenceRequest, HAInstance, Host
 from backstay_api.models.fencing import FenceRequestSpec
 from backstay_api.models.instance import Grant, SessionRef
 from backstay_api.texts import clip
@@ -180,7 +180,7 @@ def _want(world: World, host: str, want: Want, why: str) -> list[Action]:
     request = _present_request(world, host)
     if request is not None and request.status.evidence is not None:
         return []  # it is proven: nothing more is to be read, and the proof must not go before it is used
-    if request is not None and request.spec.want == "Withdrawn":
+    if request is not None and request.spec.want == "Withdrawn" and not owes_on(world, request):
         # Reads count for one request. Whatever was read before the alarm proved false says nothing of this one.
         return [DeleteFence(request, f"{why} again: its power is read afresh")]
     if request is not None:
@@ -236,10 +236,10 @@ def _why_nobody_needs(world: World, request: FenceRequest) -> str | None:
     host, session = request.spec.host, sessions.published(world, request.spec.host)
     if not is_told(world, request):
         return None  # that it was fenced must not be forgotten with it
+    if owes_on(world, request):
+        return None  # be it withdrawn, be the host back: an `off` that was under way may come through after that
     if session is not None and session.seq > request.spec.session.seq:
         return f"{host} has returned with session {session.seq}"
-    if owes_on(world, request):
-        return None
     known = world.hosts.get(host)
     if known is None and ("Host", host) not in world.unreadable:
         return f"{host} has been removed"
@@ -251,12 +251,22 @@ def _why_nobody_needs(world: World, request: FenceRequest) -> str | None:
 
 
 def owes_on(world: World, request: FenceRequest) -> bool:
-    """Whether a host that we have switched off, or are about to, is still to be switched on again by this request."""
+    """Whether a host that we have switched off, or may have, is still to be switched on again by this request."""
     known = world.hosts.get(request.spec.host)
     stays_off = request.spec.after != "On" or (known is not None and known.spec.fencing.after != "On")
-    if stays_off or request.status.powered_on or request.spec.want == "Withdrawn":
+    if stays_off or request.status.powered_on:
         return False
-    return any(attempt.action == "off" and attempt.ours for attempt in request.status.attempts)
+    return any(
+        attempt.action == "off" and attempt.ours and _is_listed(known, attempt.level, attempt.device)
+        for attempt in request.status.attempts
+    )
+
+
+def _is_listed(host: Host | None, level: str, device: str) -> bool:
+    """Whether the fencer may still use this device; it knows those of a Host that is gone."""
+    return host is None or any(
+        each.name == level and any(one.name == device for one in each.devices) for each in host.spec.fencing.levels
+    )
 
 
 # --- small questions -------------------------------------------------------------------------------------------------

@@ -1,0 +1,29 @@
+"""What a request's status says of the `on` that is owed. Pure."""
+
+from __future__ import annotations
+
+from .core import Facts, owed, tries_of_on, unsettled
+
+
+def on_again(facts: Facts) -> str:
+    """What is said of a host that is to be on again; empty where none is, or nothing is amiss."""
+    if facts.powered_on:
+        return "switched on again"
+    waits = []
+    for slot in owed(facts):
+        tries = tries_of_on(slot, facts)
+        failed = next((tried.failed for tried in reversed(tries) if tried.failed), "")
+        if tries and tries[-1].ended_s is not None:
+            times = f"{len(tries)} time{'' if len(tries) == 1 else 's'}"
+            waits.append(f"{slot[1]} does not say on after {times}{f': {failed}' if failed else ''}")
+    if not waits:
+        return ""
+    return f"not on again yet: {'; '.join(waits)}. It is tried again; or switch it on by hand, or set after: StayOff"
+
+
+def withdrawn(facts: Facts) -> str:
+    """What is said of a request that was withdrawn."""
+    if not unsettled(facts):
+        return "withdrawn: nothing is asked for any more"
+    waits = on_again(facts) or "its power is read until that is known"
+    return f"withdrawn, and an off of ours may still come through, or has: {waits}"
