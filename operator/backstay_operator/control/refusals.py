@@ -8,35 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import Any, Final
 
-from backstay_api.models import HAInstance, HAService
+from backstay_api.models import ResourceClaim
 from backstay_api.models.assignment import InstanceOrder, StandbyOrder
+from backstay_api.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HA_SERVICES, RESOURCE_CLAIMS
 from backstay_api.texts import clip
 from backstay_operator.control.subjects import subject_of
-from backstay_operator.planner.actions import (
-    Action,
-    Assign,
-    CreateClaim,
-    CreateInstance,
-    CreateLease,
-    DeleteAssignment,
-    DeleteClaim,
-    DeleteFence,
-    DeleteInstance,
-    DeleteLease,
-    RemoveMoveWish,
-    ReopenLease,
-    ReportUnreadable,
-    RequestFence,
-    SealLease,
-    SetFinalizer,
-    UpdateFence,
-    WriteClaim,
-    WriteHostStatus,
-    WriteInstance,
-    WriteServiceStatus,
-)
+from backstay_operator.planner.actions import Action, Assign, WriteServiceStatus
 from backstay_operator.planner.holdings import owners
 from backstay_operator.planner.world import World
 
@@ -91,51 +70,37 @@ class Refusals:
         self._known = {id_: one for id_, one in self._known.items() if id_ in wanted or one.until_s is not None}
 
 
-def concerned(action: Action) -> Iterator[About]:  # noqa: C901 (one flat table of all actions)
-    """Whose status has to say it."""
-    match action:
-        case CreateInstance():
-            yield "HAService", f"{action.namespace}/{action.spec.service.name}"
-        case WriteInstance() | DeleteInstance():
-            yield "HAService", _service_of(action.before)
-        case CreateClaim():
-            yield from (("HAService", owner.key) for owner in owners(action.claim))
-        case WriteClaim():
-            now = {owner.uid: owner.key for owner in (action.spec.hosts or ())}
-            yield from (("HAService", owner.key) for owner in owners(action.before))
-            yield from (("HAService", key) for key in now.values())
-        case DeleteClaim():
-            yield from (("HAService", owner.key) for owner in owners(action.before))
-        case SetFinalizer():
-            before = action.before
-            if isinstance(before, HAInstance):
-                yield "HAService", _service_of(before)
-            else:
-                yield "HAService" if isinstance(before, HAService) else "Host", before.key
-        case RemoveMoveWish() | WriteServiceStatus():
-            yield "HAService", action.before.key
-        case ReportUnreadable():
-            yield action.kind, action.key
-        case Assign():
-            yield "Host", action.host
-            told: list[InstanceOrder | StandbyOrder] = [*action.spec.instances.values(), *action.spec.standbys.values()]
-            yield from (("HAService", f"{one.namespace}/{one.name.rpartition('-')[0]}") for one in told)
-        case CreateLease():
-            yield "Host", action.host
-        case SealLease() | ReopenLease() | DeleteLease():
-            yield "Host", action.lease.host
-        case RequestFence():
-            yield "Host", action.spec.host
-        case UpdateFence() | DeleteFence():
-            yield "Host", action.before.spec.host
-        case DeleteAssignment() | WriteHostStatus():
-            yield "Host", action.before.metadata.name
-        case _:
-            assert_never(action)
+def concerned(action: Action) -> Iterator[About]:
+    """Whose status has to say it: the service or the host that the written object belongs to."""
+    subject, written = subject_of(action), _written(action)
+    if subject.kind is HA_SERVICES:
+        yield "HAService", subject.key
+    elif subject.kind is HA_INSTANCES:
+        yield "HAService", f"{subject.namespace}/{written.spec.service.name}"
+    elif subject.kind is RESOURCE_CLAIMS:
+        yield from (("HAService", owner.key) for claim in _claims(action, written) for owner in owners(claim))
+    else:
+        # Host, HostAssignment and Lease are called as the host is.
+        yield "Host", written.spec.host if subject.kind is FENCE_REQUESTS else subject.name
+    if isinstance(action, Assign):
+        told: list[InstanceOrder | StandbyOrder] = [*action.spec.instances.values(), *action.spec.standbys.values()]
+        yield from (("HAService", f"{one.namespace}/{one.name.rpartition('-')[0]}") for one in told)
 
 
-def _service_of(instance: HAInstance) -> str:
-    return f"{instance.metadata.namespace}/{instance.spec.service.name}"
+def _written(action: Any) -> Any:
+    """The object as it is before the write; where it is only made, what is made has the same spec."""
+    return getattr(action, "before", None) or action
+
+
+def _claims(action: Any, written: Any) -> Iterator[ResourceClaim]:
+    """The claim as it is and as it shall be: who gives it up and who gets it are both concerned."""
+    if isinstance(written, ResourceClaim):
+        yield written
+    wanted = getattr(action, "claim", None)
+    if wanted is not None:
+        yield wanted
+    elif spec := getattr(action, "spec", None):
+        yield written.model_copy(update={"spec": spec})
 
 
 def _in_words(action: Action) -> str:
