@@ -292,8 +292,10 @@ def is_ready(ask: Question, facts: HostFacts) -> Rejected | None:
     if said is None or said.revision != ask.service.metadata.generation:
         return Rejected("Ready", "has not said yet whether it is ready", "have not said yet whether they are ready")
     if said.active:
-        why = f"runs some of it already, and not by us{_because(said.why)}: stop it there"
-        return Rejected("Ready", why, "run some of it already, and not by us: stop it there")
+        # The host's own words come last and after a colon, so that `fold` can say them once for hosts that agree.
+        words = f": {said.why}" if said.why else ""
+        many = "run some of it already, and not by us, stop it there"
+        return Rejected("Ready", f"runs{many.removeprefix('run')}{words}", many)
     if not said.ready:
         return Rejected("Ready", f"is not ready{f': {said.why}' if said.why else ''}", "are not ready")
     return None
