@@ -37,6 +37,27 @@ def test_15_a_clean_shutdown_releases_the_service_and_is_given_its_time(theatre:
         assert "off" not in presses(theatre, "n1")
 
 
+@pytest.mark.parametrize(
+    ("name", "before"),
+    [
+        pytest.param("case15-socket", "", id="its socket is, as every socket"),
+        pytest.param("case15-network", "[Unit]\nBefore=network.target\n", id="the unit itself is"),
+    ],
+)
+def test_15_what_is_ordered_before_the_agent_is_released_too(theatre: Theatre, name: str, before: str) -> None:
+    """systemd would stop it after the agent, which waits for it. As Debian's mariadb, whose sockets are enabled."""
+    if name == "case15-socket":
+        for host in theatre.lab.hosts.values():
+            host.install_unit(f"{name}.socket", f"[Socket]\nListenStream=/run/{name}.sock\n")
+    with case(theatre, name, unit=before + "[Service]\nExecStart={tick}\n", on="n1") as play:
+        n1 = theatre.lab["n1"]
+        n1.run("systemctl", "reboot")
+        play.until_running(other_than="n1", timeout_s=20)
+        assert play.evidence == "Released", f"{play.evidence}, {presses(theatre, 'n1')}"
+        n1.wait_booted()
+        assert "off" not in presses(theatre, "n1")
+
+
 @pytest.mark.parametrize("alone", [pytest.param(True, id="only it"), pytest.param(False, id="any host")])
 def test_32_power_and_bmc_are_lost_together_and_the_service_runs_after_the_boot_alone(
     theatre: Theatre, alone: bool
