@@ -238,7 +238,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "nothing is told in HandsOff to do anything",
         _INSTANCES,
-        "    if hands_off := _hands_off(world, grant.host):\n        return",
+        "    if hands_off := untouched(world, grant.host):\n        return",
         '    if hands_off := "":\n        return',
         f"{STORIES}/test_faults.py",
     ),
