@@ -199,6 +199,7 @@ class SystemdDriver:
     async def _part_up(self, part: str) -> None:
         async with self._manager.watch(part) as watch:
             # Parts may end at once and well (what a timer starts); only one that fails fails the whole.
+            await self._manager.reset_failed(part)
             await self._manager.start(part)
             while True:
                 await self._manager.refresh(watch)
@@ -214,8 +215,8 @@ class SystemdDriver:
                 return
             await bring_down(self._manager, watch.unit, SLACK_S)
             await self._manager.refresh(watch)
-        if watch.active == "failed":
-            await self._manager.reset_failed(watch.unit)
+        # Also where it has not failed: systemd counts the starts that admins and packages asked for, and refuses the sixth.
+        await self._manager.reset_failed(watch.unit)
         await self._manager.start(watch.unit)
         while True:
             if not watch.lost:

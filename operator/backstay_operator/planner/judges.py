@@ -141,7 +141,7 @@ def _closed(host: Host) -> Rejected | None:
     maintenance = host.spec.maintenance
     if maintenance and maintenance.mode == "Cordon":
         return Rejected("Maintenance", f"is cordoned{_because(maintenance.reason)}", "are cordoned")
-    if maintenance and maintenance.mode == "HandsOff":
+    if maintenance and host.is_hands_off:
         return Rejected(
             "Maintenance", f"is in HandsOff maintenance{_because(maintenance.reason)}", "are in HandsOff maintenance"
         )
