@@ -17,6 +17,8 @@ ExecStart=/bin/true
 ExecStop=/bin/sh -c 'sleep 6; date >/srv/ledger.ok; sync'
 TimeoutStopSec=60
 """
+SOCKET = "[Socket]\nListenStream=/run/{name}.sock\n[Install]\nWantedBy=sockets.target\n"
+NETWORK = "[Unit]\nWants=network.target\nBefore=network.target\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"
 
 
 @pytest.mark.parametrize("verb", ["reboot", "poweroff"])
@@ -48,7 +50,11 @@ def test_15_what_is_ordered_before_the_agent_is_released_too(theatre: Theatre, n
     """systemd would stop it after the agent, which waits for it. As Debian's mariadb, whose sockets are enabled."""
     if name == "case15-socket":
         for host in theatre.lab.hosts.values():
-            host.install_unit(f"{name}.socket", f"[Socket]\nListenStream=/run/{name}.sock\n")
+            host.install_unit(f"{name}.socket", SOCKET.format(name=name))
+            host.run("systemctl", "enable", f"{name}.socket")
+    for host in theatre.lab.hosts.values():
+        host.install_unit("case15-net.service", NETWORK)
+        host.run("systemctl", "start", "case15-net.service")
     with case(theatre, name, unit=before + "[Service]\nExecStart={tick}\n", on="n1") as play:
         n1 = theatre.lab["n1"]
         n1.run("systemctl", "reboot")
