@@ -23,8 +23,9 @@ from backstay_operator.control.replica import Operator, Replica
 from backstay_operator.planner.world import Settings
 
 from .boards import Agents, Bmc, ProcessAgents
+from .boots import boot_units
 from .leasewatch import LeaseWatch
-from .machines import Machine, ProcessDisk, ProcessHands, unit_of
+from .machines import Machine, ProcessDisk, ProcessHands
 from .monitor import Monitor, Owned
 from .network import Network, ProcessApi, site_of
 from .powerwatch import PowerWatch
@@ -97,7 +98,9 @@ class World:
             self.launch(f"agent-{name}")
 
     def _add_machine(self, name: str) -> None:
-        machine = Machine(name, self.story.tell, self._power_changed, boot_units=self._boot_units)
+        machine = Machine(
+            name, self.story.tell, self._power_changed, boot_units=lambda machine: boot_units(self, machine)
+        )
         machine.state.on_change = lambda identity, runs: self._resource_changed(machine, identity, runs)
         self.machines[name] = machine
 
@@ -287,26 +290,6 @@ class World:
 
         leaving.add_done_callback(lambda _: self.later(0.5, go_down), context=WORLD)
         self.later(SYSTEMD_WAITS_S, go_down)
-
-    def _boot_units(self, machine: Machine) -> None:
-        """What systemd starts by itself. It is the service's own copy if the unit was marked here since the service exists: then
-        the mark should still be there. Anything else is no promise of ours (docs/explanation/limits.md): a person will stop it."""
-        enabled = machine.state.enabled
-        pulled_in = {part for umbrella in enabled for part in machine.state.pulls_in.get(umbrella, ())}
-        for identity in sorted(((enabled - machine.state.pulls_in.keys()) | pulled_in) - machine.state.secured):
-            self.story.tell(f"systemd on {machine.name}", f"starts {identity}: it is enabled, and carries no mark")
-            created_s = self._named_since_s(identity)
-            if created_s is None or machine.marked_s.get(identity, 0.0) < created_s:
-                machine.note_by_hand(identity)
-            machine.state.up(unit_of(identity))
-
-    def _named_since_s(self, identity: str) -> float | None:
-        """Since when a service exists that consists of this unit now."""
-        for body in self.cluster.bodies(HA_SERVICES):
-            units = [(resource.get("systemd") or {}).get("unit") for resource in body["spec"]["resources"]]
-            if identity.removeprefix("unit ") in units:
-                return self.monitor.created_s.get(body["metadata"]["name"])
-        return None
 
     # --- network ----------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from backstay_api.texts import clip
 from . import fitting, leftovers, render
 from .actions import Assign
 from .fitting import MOST_BYTES, MOST_ENTRIES
+from .liveness import held
 from .preconditions import Precondition, distinct
 from .world import World
 
@@ -135,7 +136,7 @@ def too_large(world: World, host: str, service: HAService, instance: HAInstance)
 def assign(world: World, host: str, wanted: Wanted) -> Assign | None:
     """The write that brings this host's orders forward, if there is anything to bring."""
     assignment, known = world.assignments.get(host), world.hosts.get(host)
-    if assignment is None and (known is None or known.metadata.deletion_timestamp is not None):
+    if assignment is None and not _is_spoken_with(world, host):
         return None
     if assignment is None and ("HostAssignment", host) in world.unreadable:
         return None
@@ -166,6 +167,13 @@ def assign(world: World, host: str, wanted: Wanted) -> Assign | None:
     asked = {**wanted.needs, **left.needs}
     needs = distinct(need for uid in new for need in asked.get(uid, ()))
     return Assign(host, fitted, clip(_why(stored, merged, created=assignment is None)), left.over, needs)
+
+
+def _is_spoken_with(world: World, host: str) -> bool:
+    """Whether this host needs a HostAssignment: it is to stay, or it holds something that it has to be told of, and to give back."""
+    known = world.hosts.get(host)
+    is_staying = known is not None and known.metadata.deletion_timestamp is None
+    return is_staying or bool(held(world, host))
 
 
 def _secured(assignment: HostAssignment | None, wanted: Wanted) -> frozenset[str]:
