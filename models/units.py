@@ -132,11 +132,14 @@ def agent(rules: Rules, s: State, at: int) -> Iterator[tuple[str, Host]]:
     if not h.is_open:
         yield from _open_session(rules, h)
         return
-    granted = (s.holder, s.holder_session) == (at, h.session)
-    if h.hands_off and (granted or not rules.permit_only_granted) and not h.closed:
+    granted = (s.holder, s.holder_session) == (at, h.session) and not h.closed
+    if h.hands_off and (granted or not rules.permit_only_granted):
         yield "opens the gate for its admin", replace(h, gate=True)
-    if h.hands_off or not granted or h.closed:
-        return
+    if granted and not h.hands_off:
+        yield from _carry_out(h)
+
+
+def _carry_out(h: Host) -> Iterator[tuple[str, Host]]:
     if h.work == "off" and h.named != "failed":
         yield "starts it", replace(h, gate=True, named="on", work="on")
     if h.work in ("on", "left") or h.gate:

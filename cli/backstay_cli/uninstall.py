@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import typer
@@ -83,34 +84,50 @@ def _left(world: World) -> Iterator[tuple[str, str]]:
         yield f"host {key}", hangs
 
 
-async def _release(session: Session, world: World, *, force: bool, yes: bool) -> int:
+@dataclass(frozen=True)
+class _Hanging:
+    """What is being deleted and cannot go without an operator."""
+
+    services: Sequence[HAService]
+    hosts: Sequence[Host]
+    instances: Sequence[HAInstance]
+    may_run: Sequence[str]
+    """Instances that nobody has verified to be stopped, and where."""
+
+
+def _hanging(world: World) -> _Hanging:
     services = [one for one in world.services.values() if one.metadata.deletion_timestamp]
     hosts = [one for one in world.hosts.values() if one.metadata.deletion_timestamp]
-    uids = {one.uid for one in services}
+    gone = {one.uid for one in services}
+    held = [one for one in world.instances.values() if one.spec.grant]
     instances = [
         one
         for one in world.instances.values()
-        if one.spec.service.uid in uids or one.metadata.deletion_timestamp or _is_orphan(world, one)
+        if one.spec.service.uid in gone or one.metadata.deletion_timestamp or _is_orphan(world, one)
     ]
-    may_run = sorted(f"{one.key} on {one.spec.grant.host}" for one in instances if one.spec.grant)
+    may_run = sorted(f"{one.key} on {one.spec.grant.host}" for one in held if one in instances and one.spec.grant)
+    leaving = {host.key for host in hosts}
+    stays = [one for one in held if one not in instances and one.spec.grant and one.spec.grant.host in leaving]
     may_run += sorted(
-        f"{one.key} on {host.key}, which is not being released"
-        for host in hosts
-        for one in world.instances.values()
-        if one not in instances and one.spec.grant and one.spec.grant.host == host.key
+        f"{one.key} on {one.spec.grant.host}, which is not being released" for one in stays if one.spec.grant
     )
-    if not (services or hosts or instances):
+    return _Hanging(services, hosts, instances, may_run)
+
+
+async def _release(session: Session, world: World, *, force: bool, yes: bool) -> int:
+    found = _hanging(world)
+    if not (found.services or found.hosts or found.instances):
         raise Stop("nothing hangs: only what is being deleted is let go (kubectl delete it first)")
     await _refuse_beside_an_operator(session)
-    if may_run and not force:
+    if found.may_run and not force:
         raise Stop(
-            f"nobody has verified that these are stopped: {'; '.join(may_run)}. Stop them there (`systemctl disable --now"
+            f"nobody has verified that these are stopped: {'; '.join(found.may_run)}. Stop them there (`systemctl disable --now"
             " backstay-agent`, stop their units, `backstay-agent --remove`), or cut those machines' power; then --force"
         )
     await session.need([*_rights()], _ROLE)
-    if not yes and not session.tools.ask(_question(services, hosts, may_run)):
+    if not yes and not session.tools.ask(_question(found.services, found.hosts, found.may_run)):
         raise Stop("nothing was let go")
-    done = await _let_go(session.api, world, services, instances, hosts)
+    done = await _let_go(session.api, world, found.services, found.instances, found.hosts)
     for what in done:
         session.say(f"{what} let go")
     session.show({"released": done}, lambda: None)

@@ -152,8 +152,7 @@ class Worker:
         host = self._ports.known.host(request.spec.host)
         if host is None:
             return request.spec.after == "On"
-        is_hands_off = host.spec.maintenance is not None and host.spec.maintenance.mode == "HandsOff"
-        return request.spec.after == "On" == host.spec.fencing.after and not is_hands_off
+        return request.spec.after == "On" == host.spec.fencing.after and not host.is_hands_off
 
     def _latest(self) -> FenceRequest:
         """The newest version of *this* request; one recreated under the same name is another."""

@@ -80,6 +80,10 @@ async def what_an_umbrella_runs_is_seen_and_stopped_with_it() -> None:
         assert [one.systemd.unit for one in left if one.systemd] == ["d-pg.service"], left
         sh("systemctl", "stop", "--no-block", "d-pg.service")
         await until(lambda: active("d-pg.service") == "inactive")
+        left = await driver.leftovers()
+        assert [one.systemd.unit for one in left if one.systemd] == ["d-pg.service"], (
+            "the worker lives, and is a part of it"
+        )
         seen = await driver.check(umbrella)
         assert seen.state is State.UNKNOWN and WORKER in seen.why, seen
         await driver.stop(umbrella, timeout_s=20)
@@ -218,6 +222,21 @@ async def work_left_elsewhere_is_recognised_without_memory() -> None:
         assert seen.state is State.UNKNOWN and "d-payload.scope" in seen.why
         await driver.stop(box, timeout_s=5)
         assert await driver.leftovers() == [] and not runs("sleep 7654321")
+
+
+@story
+async def work_that_a_part_left_elsewhere_is_stopped_too() -> None:
+    boxed = program("boxed", "systemd-run --quiet --scope --unit=d-payload sleep 7654321 &\nexec sleep 100000")
+    install("d-helper.service", f"[Service]\nExecStart={boxed}\n")
+    web = install("d-front.service", "[Unit]\nWants=d-helper.service\n" + SLEEPER)
+    async with systemd() as (driver, _):
+        await driver.start(web, timeout_s=5)
+        await until(lambda: active("d-payload.scope") == "active")
+        os.kill(main_pid("d-helper.service"), signal.SIGKILL)
+        await until(lambda: active("d-helper.service") == "failed")
+        assert runs("sleep 7654321"), "nothing but its mark tells whose it is now"
+        await driver.stop(web, timeout_s=5)
+        assert not runs("sleep 7654321")
 
 
 @story

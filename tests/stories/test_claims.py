@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from backstay_api.models import HostAssignment, ResourceClaim
+from backstay_api.object_kinds import Unreadable
 from backstay_operator.planner import fitting
+from backstay_operator.planner.claims import ClaimKey
 from backstay_testing.stage import Stage, running, steps
 
 ADDRESS = {"name": "address", "virtualIP": {"address": "192.0.2.10/24"}}
@@ -165,6 +167,41 @@ def test_an_edit_is_recorded_in_the_claims_before_it_is_ordered() -> None:
     assert done.index("WriteClaim 192.0.2.10") < ordered
     recorded = {claim.spec.key: _of_n1(claim) for claim in stage.world.claims.values()}
     assert recorded == {"192.0.2.10": (1, 2), "web.service": (1, 2), "more.service": (1, 2)}
+
+
+def test_an_edit_is_not_ordered_before_all_that_it_names_is_claimed() -> None:
+    stage = running(resources=[unit("web")])
+    claim = ("ResourceClaim", ClaimKey("Unit", "more.service").name)
+    stage.world.unreadable[claim] = Unreadable(*claim, "of a later version: nobody can say whose it is")
+    stage.apply_service(resources=[unit("web"), unit("more")])
+    stage.wait(3)
+    assert ordered_units(stage, "n1") == ["web.service"]
+    assert "unit more.service is being claimed on n1 first" in stage.missing()
+    del stage.world.unreadable[claim]
+    stage.wait(1)
+    assert ordered_units(stage, "n1") == ["web.service", "more.service"]
+
+
+@pytest.mark.parametrize(
+    ("epoch", "stays"),
+    [
+        pytest.param(1, False, id="all orders that may name it are known"),
+        pytest.param(2, True, id="an epoch was recorded that we have not seen granted"),
+    ],
+)
+def test_a_claim_is_kept_while_an_order_that_names_it_may_be_on_its_way(epoch: int, stays: bool) -> None:
+    stage = running(resources=[unit("web")])
+    stage.apply_service(resources=[unit("web"), unit("more")])
+    stage.wait(1)
+    service = stage.world.services["shop/web"]
+    claim = ClaimKey("Address", "192.0.2.10").claim_for(service, (), stage.world.instances["shop/web-0"])
+    owner = claim.spec.owner
+    assert owner is not None
+    recorded = owner.model_copy(update={"epoch": epoch, "revision": 1})
+    spec = claim.spec.model_copy(update={"owner": recorded})
+    stage.world.claims[claim.metadata.name] = claim.model_copy(update={"spec": spec})
+    stage.settle()
+    assert any(one.spec.type == "Address" for one in stage.world.claims.values()) == stays
 
 
 def _of_n1(claim: ResourceClaim) -> tuple[int, int]:

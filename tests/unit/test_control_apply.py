@@ -37,6 +37,7 @@ from backstay_operator.planner.actions import (
     DeleteClaim,
     DeleteFence,
     DeleteInstance,
+    DeleteLease,
     RemoveMoveWish,
     ReopenLease,
     ReportUnreadable,
@@ -240,6 +241,51 @@ async def test_an_instance_that_was_granted_meanwhile_is_not_deleted() -> None:
     await rival.apply(WriteInstance(instance, granted(instance), "granted"))
     assert await bench.do(DeleteInstance(instance, "gone")) is Outcome.LOOK_AGAIN
     assert "deletionTimestamp" not in bench.body(HA_INSTANCES, "web-0", "shop")["metadata"]
+
+
+@in_virtual_time
+async def test_an_instance_that_was_granted_or_made_anew_meanwhile_is_not_even_marked() -> None:
+    bench = Bench()
+    former = bench.add_instance()
+    bench.cluster.patch(HA_INSTANCES, ("shop", "web-0"), {"metadata": {"finalizers": None}}, actor="admin")
+    bench.cluster.delete(HA_INSTANCES, ("shop", "web-0"), actor="admin")
+    made_anew = bench.add_instance()
+    assert await bench.do(DeleteInstance(former, "gone")) is Outcome.LOOK_AGAIN
+    spec = granted(made_anew).wire()
+    bench.cluster.patch(HA_INSTANCES, ("shop", "web-0"), {"spec": spec}, actor="another replica")
+    assert await bench.do(DeleteInstance(made_anew, "gone")) is Outcome.LOOK_AGAIN
+    assert "deletionTimestamp" not in bench.body(HA_INSTANCES, "web-0", "shop")["metadata"]
+
+
+@pytest.mark.parametrize("is_made_anew", [False, True])
+@in_virtual_time
+async def test_what_was_changed_or_made_anew_meanwhile_is_not_deleted(is_made_anew: bool) -> None:
+    bench = Bench()
+    spec = {"type": "Address", "key": "192.0.2.1", "owner": {"namespace": "shop", "name": "web", "uid": "s"}}
+    claim = ResourceClaim.from_wire({"metadata": {"name": "c1"}, "spec": spec})
+    await bench.do(CreateClaim(claim, ""))
+    await bench.do(RequestFence("n1-x", FENCE, "late"))
+    await bench.do(CreateLease("n1", "it has none"))
+    world = bench.mirror.world
+    actions = [
+        DeleteClaim(world.claims["c1"], "gone"),
+        DeleteFence(world.requests["n1-x"], "over"),
+        DeleteLease(world.leases["n1"].lease, "gone"),
+    ]
+    for kind, namespace, name in (
+        (RESOURCE_CLAIMS, "", "c1"),
+        (FENCE_REQUESTS, "", "n1-x"),
+        (HOST_LEASES, leases.NAMESPACE, "n1"),
+    ):
+        raw = bench.body(kind, name, namespace)
+        if is_made_anew:
+            bench.cluster.delete(kind, (namespace, name), actor="another replica")
+            meta = {key: value for key, value in raw["metadata"].items() if key in ("name", "namespace")}
+            bench.scene.store(kind, {**raw, "metadata": meta})
+        else:
+            bench.cluster.patch(kind, (namespace, name), {"metadata": {"labels": {"a": "b"}}}, actor="somebody")
+    assert [await bench.do(action) for action in actions] == [Outcome.LOOK_AGAIN] * 3
+    assert [len(bench.cluster.bodies(kind)) for kind in (RESOURCE_CLAIMS, FENCE_REQUESTS, HOST_LEASES)] == [1, 1, 1]
 
 
 @in_virtual_time

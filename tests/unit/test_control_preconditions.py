@@ -16,9 +16,9 @@ from backstay_api.models.instance import Grant, HAInstanceSpec
 from backstay_api.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS, RESOURCE_CLAIMS
 from backstay_dev.virtualtime import in_virtual_time
 from backstay_operator.control.apply import Outcome, Result
-from backstay_operator.planner.actions import DeleteClaim, WriteInstance
+from backstay_operator.planner.actions import DeleteClaim, SetFinalizer, WriteInstance
 from backstay_operator.planner.claims import ClaimKey
-from backstay_operator.planner.ownership import HOST_FINALIZER, SERVICE_FINALIZER
+from backstay_operator.planner.ownership import HOST_FINALIZER, SERVICE_FINALIZER, let_go
 from backstay_operator.planner.plan import plan
 from backstay_operator.planner.preconditions import Gone, HoldsNothing, NoInstances, Owned, Precondition, Still
 from backstay_testing.control_scene import Scene, until
@@ -198,6 +198,22 @@ async def test_where_nobody_can_tell_nothing_is_written() -> None:
     result = await bench.grant(owned(bench, ADDRESS))
     assert result.outcome is Outcome.TROUBLE
     assert bench.epoch == 0
+
+
+@in_virtual_time
+async def test_a_service_goes_only_when_the_api_server_says_that_no_instance_is_left() -> None:
+    bench = Asked()
+    bench.cluster.delete(HA_SERVICES, ("shop", "web"), actor="admin")
+    bench.look()
+    world = bench.mirror.world
+    service = world.services["shop/web"]
+    ref = {"service": {"name": "web", "uid": service.uid}}
+    bench.cluster.patch(HA_INSTANCES, ("shop", "web-0"), {"spec": ref}, actor="another replica")
+    actions = [*let_go(world, service, sorted(world.claims)), *let_go(world, service, ())]
+    assert [type(action) for action in actions] == [DeleteClaim, DeleteClaim, SetFinalizer]
+    for action in actions:  # decided from a picture without the instance; the API server still has it
+        result = await bench.hands.apply(action)
+        assert result.outcome is Outcome.LOOK_AGAIN and "shop/web-0 is there" in result.why
 
 
 @in_virtual_time

@@ -269,3 +269,10 @@ def test_every_page_is_reached_from_the_readme() -> None:
             if "://" not in link and target.exists():
                 waiting.append(target)
     assert {name_of(page) for page in set(DOCUMENTS) - seen} == set()
+
+
+@pytest.mark.parametrize("room", ["operator", "node-agent"])
+def test_the_architecture_names_every_module_of(room: str) -> None:
+    told = (ROOT / "docs/architecture.md").read_text()
+    modules = sorted(path.name for path in (ROOT / room).rglob("*.py") if not path.name.startswith("__"))
+    assert [name for name in modules if f"{name}`" not in told] == []

@@ -208,3 +208,8 @@ class Host(Object):
     """What admins say. Written by admins."""
     status: HostStatus = HostStatus()
     """What is known. Written by the operator, `fencing` by the fencer."""
+
+    @property
+    def is_hands_off(self) -> bool:
+        """Whether it is in the mode of maintenance in which nothing there is touched."""
+        return self.spec.maintenance is not None and self.spec.maintenance.mode == "HandsOff"

@@ -169,3 +169,8 @@ class HAInstance(Object):
     kind: Literal["HAInstance"] = "HAInstance"
     spec: HAInstanceSpec
     """Written by the operator."""
+
+    @property
+    def service_key(self) -> str:
+        """`namespace/name` of its HAService."""
+        return f"{self.metadata.namespace}/{self.spec.service.name}"

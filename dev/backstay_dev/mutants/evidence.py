@@ -266,7 +266,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a person may say that a host stays off, even after it was cut",
         _WORKER,
-        '        return request.spec.after == "On" == host.spec.fencing.after and not is_hands_off',
+        '        return request.spec.after == "On" == host.spec.fencing.after and not host.is_hands_off',
         '        return request.spec.after == "On"',
         *_F,
     ),

@@ -12,6 +12,12 @@ _RUNNER: Final = f"{AGENT}/runner.py"
 _C: Final = (f"{UNIT}/test_agent_core.py", f"{UNIT}/test_agent_stories.py", f"{UNIT}/test_agent_trouble.py")
 _K: Final = (f"{UNIT}/test_agent_killed.py", f"{UNIT}/test_agent_stories.py", f"{UNIT}/test_agent_trouble.py")
 
+
+def _told(story: str) -> str:
+    """The story that a lab's host tells of real drivers."""
+    return f"{HOSTS}/test_drivers_host.py::test_story[{story}]"
+
+
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an entry is bound to its session",
@@ -269,7 +275,42 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{DRIVERS}/down.py",
         "    return down and not any(cgroups.populated(group) for group in groups)",
         "    return down",
-        f"{HOSTS}/test_drivers_host.py",
+        _told("what_a_unit_leaves_behind_goes_too"),
+    ),
+    one(
+        "what a unit pulls in bears the mark of who started it, too",
+        f"{DRIVERS}/units.py",
+        '        lines += ["[Service]", f"Environment={MARK_VARIABLE}=%n"]\n',
+        '        lines += ["[Service]", *([] if owner else [f"Environment={MARK_VARIABLE}=%n"])]\n',
+        _told("work_that_a_part_left_elsewhere_is_stopped_too"),
+    ),
+    one(
+        "a stop is of everything that the unit stands for",
+        f"{DRIVERS}/systemd.py",
+        "            rest = [member for member in standing.members if member not in standing.triggers]",
+        "            rest = [standing.unit]",
+        _told("what_an_umbrella_runs_is_seen_and_stopped_with_it"),
+    ),
+    one(
+        "a leftover is also what only a part of the unit runs",
+        f"{DRIVERS}/systemd.py",
+        "for unit in self._files.with_drop_in() if not run_is_intact",
+        "for unit in self._files.owners() if not run_is_intact",
+        _told("what_an_umbrella_runs_is_seen_and_stopped_with_it"),
+    ),
+    one(
+        "a unit is stopped only when all that it stands for is",
+        f"{DRIVERS}/systemd.py",
+        "        for part in standing.members[1:]:",
+        "        for part in standing.members[:0]:",
+        _told("what_an_umbrella_runs_is_seen_and_stopped_with_it"),
+    ),
+    one(
+        "a stop that systemd calls failed is no verified stop of what has no process",
+        f"{DRIVERS}/down.py",
+        "        if why := stop_failed(unit, watch.properties):",
+        "        if (why := stop_failed(unit, watch.properties)) and False:",
+        _told("a_stop_that_failed_is_no_verified_stop_of_what_has_no_process"),
     ),
     one(
         "the gate shuts before the stop",

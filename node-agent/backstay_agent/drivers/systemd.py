@@ -199,6 +199,7 @@ class SystemdDriver:
     async def _part_up(self, part: str) -> None:
         async with self._manager.watch(part) as watch:
             # Parts may end at once and well (what a timer starts); only one that fails fails the whole.
+            await self._manager.reset_failed(part)
             await self._manager.start(part)
             while True:
                 await self._manager.refresh(watch)
@@ -214,8 +215,8 @@ class SystemdDriver:
                 return
             await bring_down(self._manager, watch.unit, SLACK_S)
             await self._manager.refresh(watch)
-        if watch.active == "failed":
-            await self._manager.reset_failed(watch.unit)
+        # Also where it has not failed: systemd counts the starts that admins and packages asked for, and refuses the sixth.
+        await self._manager.reset_failed(watch.unit)
         await self._manager.start(watch.unit)
         while True:
             if not watch.lost:
@@ -281,12 +282,11 @@ class SystemdDriver:
             state = look_at.seen(part, standing.known[part], asked=True)
             # A socket that listens or a timer that waits runs nothing: that is what the gates are for.
             if state.state not in (State.STOPPED, State.FAILED) and part not in standing.triggers:
-                return Seen(
-                    State.UNKNOWN, f"{unit} is stopped, but {part}, a part of it, is not: systemctl stop {part}"
-                )
+                why = f"{unit} is stopped, but {part}, a part of it, is not: systemctl stop {part}"
+                return Seen(State.UNKNOWN, why, left=True)
         processes = await strays.running(max_age_s=_SCAN_AGE_S)
         if left := await strays.find(standing.members, _groups(standing), processes=processes):
-            return Seen(State.UNKNOWN, f"{unit} is stopped, but what it has started runs: {left[0].words}")
+            return Seen(State.UNKNOWN, f"{unit} is stopped, but what it has started runs: {left[0].words}", left=True)
         return seen
 
     async def _follow(self, watch: Watch, *, asked: bool) -> AsyncGenerator[Seen, None]:

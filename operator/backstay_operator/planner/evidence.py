@@ -204,7 +204,7 @@ def _missing_from_a_lost_host(world: World, grant: Grant) -> str:
     request = request_for(world, grant.host, grant.session)
     if confirmation(world, request) is not None:
         return "a person has confirmed that it is powered off; its Lease is being sealed"
-    if host is not None and host.spec.maintenance is not None and host.spec.maintenance.mode == "HandsOff":
+    if host is not None and host.is_hands_off:
         return f"it is in maintenance (HandsOff), so it is not fenced; end the maintenance, or {by_hand}"
     if host is None or not host.spec.fencing.levels:
         return f"nothing can prove that it is off, for it has no fencing device; {by_hand}"

@@ -18,9 +18,10 @@ from .actions import Action, CreateInstance, DeleteInstance, WriteClaim, WriteIn
 from .evidence import Evidence, closed
 from .fences import guards_refusal
 from .finalizers import INSTANCE_FINALIZER, is_ours
+from .liveness import untouched
 from .orders import order, stored_order
 from .ownership import needs_to_run, not_yet_ours, record
-from .placement import NoHost, Placed, place
+from .placement import NoHost, Placed, held_by_nobody, place
 from .preconditions import Precondition
 from .rounds import Round
 from .world import World
@@ -104,7 +105,7 @@ def leave(world: World, instance: HAInstance, why: str, needs: tuple[Preconditio
     if isinstance(found, Evidence):
         return Course((WriteInstance(instance, _closed(instance, found), f"{why}; {found.why}", needs),))
     stored = stored_order(world, instance.spec.grant.host, instance)
-    hands_off = _hands_off(world, instance.spec.grant.host)
+    hands_off = untouched(world, instance.spec.grant.host)
     if hands_off and (stored is None or stored.want == "Up"):
         return Course(order=stored, missing=f"{why}, but {hands_off}")
     return Course(order=order(world, None, instance, "Down", why), missing=f"{why}; {found.why}", needs=needs)
@@ -123,7 +124,7 @@ def _start(round_: Round, service: HAService, instance: HAInstance, acceptance: 
 
 def _choose(round_: Round, service: HAService, instance: HAInstance, acceptance: Acceptance) -> Next | Nowhere:
     """The session that the next epoch goes to. Whoever held the last one is now a host like any other."""
-    world, free = round_.world, _without_holder(instance)
+    world, free = round_.world, held_by_nobody(instance)
     obstacle = _why_not_run(world, service, free, acceptance)
     if obstacle:
         return Nowhere(obstacle)
@@ -160,13 +161,6 @@ def _placed(round_: Round, service: HAService, instance: HAInstance) -> Placed |
     return place(round_.world, service, instance, planned=round_.planned, retry=True)
 
 
-def _without_holder(instance: HAInstance) -> HAInstance:
-    if instance.spec.grant is None:
-        return instance
-    # Not validated: it is no state that could be stored, only the question "where, if nobody held it?".
-    return instance.model_copy(update={"spec": instance.spec.model_copy(update={"grant": None})})
-
-
 # --- somebody holds it -----------------------------------------------------------------------------------------------
 
 
@@ -191,7 +185,7 @@ def _hold(round_: Round, service: HAService, instance: HAInstance, acceptance: A
     missing = _proof_missing(round_, instance, grant, proof)
     if stored is not None and stored.want == "Down":
         return Course(order=stored, missing=missing)
-    if hands_off := _hands_off(world, grant.host):
+    if hands_off := untouched(world, grant.host):
         return Course(order=stored, missing=missing or hands_off)
     if isinstance(acceptance, Refused):
         # What was granted and never ordered waits for a manifest that can be carried out.
@@ -235,13 +229,6 @@ def _run_or_stop(
         return Course(tuple(records), order=stored, missing=missing)
     up = order(world, service, instance, "Up", "it is granted here")
     return Course(order=up, missing=missing or found.why, look_again_s=found.look_again_s)
-
-
-def _hands_off(world: World, host: str) -> str | None:
-    known = world.hosts.get(host)
-    if known is None or known.spec.maintenance is None or known.spec.maintenance.mode != "HandsOff":
-        return None
-    return f"{host} is in maintenance (HandsOff): nothing there is touched"
 
 
 # --- what is written -------------------------------------------------------------------------------------------------

@@ -130,7 +130,12 @@ def shutting_down(world: World, host: str) -> str:
 def is_hands_off(world: World, host: str) -> bool:
     """Whether the host is in the mode of maintenance in which nothing there is touched."""
     known = world.hosts.get(host)
-    return known is not None and known.spec.maintenance is not None and known.spec.maintenance.mode == "HandsOff"
+    return known is not None and known.is_hands_off
+
+
+def untouched(world: World, host: str) -> str:
+    """That nothing there is touched, as a sentence; empty if it is not so."""
+    return f"{host} is in maintenance (HandsOff): nothing there is touched" if is_hands_off(world, host) else ""
 
 
 def has_device(world: World, host: str) -> bool:

@@ -48,7 +48,7 @@ class Wanted:
 def _hands_off(host: Host) -> str:
     """What the agent is told of the maintenance in which nothing on it is touched; empty: there is none."""
     maintenance = host.spec.maintenance
-    if maintenance is None or maintenance.mode != "HandsOff":
+    if maintenance is None or not host.is_hands_off:
         return ""
     return clip(f"HandsOff: {maintenance.reason}") if maintenance.reason else "HandsOff"
 
@@ -135,45 +135,48 @@ def too_large(world: World, host: str, service: HAService, instance: HAInstance)
 
 def assign(world: World, host: str, wanted: Wanted) -> Assign | None:
     """The write that brings this host's orders forward, if there is anything to bring."""
-    assignment, known = world.assignments.get(host), world.hosts.get(host)
-    if assignment is None and not _is_spoken_with(world, host):
-        return None
-    if assignment is None and ("HostAssignment", host) in world.unreadable:
+    assignment = world.assignments.get(host)
+    if assignment is None and not _may_be_made(world, host):
         return None
     stored = assignment.spec if assignment else _NO_ORDERS
     left = leftovers.of_host(world, assignment, wanted.instances) if assignment else leftovers.NONE
-    spec = stored.model_copy(
-        update={
-            "heartbeat": known.spec.heartbeat if known else stored.heartbeat,
-            "instances": {**wanted.instances, **left.downs},
-            "standbys": dict(wanted.standbys),
-            "secured": sorted(_secured(assignment, wanted)),
-            "hands_off": _hands_off(known) if known else stored.hands_off,
-        }
-    )
-    merged = merge_forward(stored, spec, left.over)
-    # What an earlier manifest named may still run: given back, it would start by itself at the next boot.
-    named = _units(merged) - set(spec.secured)
-    if named:
-        spec = spec.model_copy(update={"secured": sorted({*spec.secured, *named})})
-        merged = merged.model_copy(update={"secured": spec.secured})
+    spec, merged = _brought_forward(world, host, wanted, left)
     if assignment is not None and _is_same(stored, merged):
         return None
     fitted = fitting.fitted(stored, spec, merged, wanted.first)
     last = merge_forward(stored, fitted, left.over)
     if assignment is not None and _is_same(stored, last):
         return None
-    new = [uid for uid, entry in sorted(last.instances.items()) if stored.instances.get(uid) is not entry]
     asked = {**wanted.needs, **left.needs}
-    needs = distinct(need for uid in new for need in asked.get(uid, ()))
+    needs = distinct(need for uid in _news(stored, last) for need in asked.get(uid, ()))
     return Assign(host, fitted, clip(_why(stored, merged, created=assignment is None)), left.over, needs)
 
 
-def _is_spoken_with(world: World, host: str) -> bool:
+def _may_be_made(world: World, host: str) -> bool:
     """Whether this host needs a HostAssignment: it is to stay, or it holds something that it has to be told of, and to give back."""
     known = world.hosts.get(host)
     is_staying = known is not None and known.metadata.deletion_timestamp is None
-    return is_staying or bool(held(world, host))
+    return (is_staying or bool(held(world, host))) and ("HostAssignment", host) not in world.unreadable
+
+
+def _brought_forward(
+    world: World, host: str, wanted: Wanted, left: leftovers.Leftovers
+) -> tuple[HostAssignmentSpec, HostAssignmentSpec]:
+    """What is wanted on top of what is stored, and both merged."""
+    assignment, known = world.assignments.get(host), world.hosts.get(host)
+    stored = assignment.spec if assignment else _NO_ORDERS
+    spec = stored.model_copy(
+        update={
+            "heartbeat": known.spec.heartbeat if known else stored.heartbeat,
+            "instances": {**wanted.instances, **left.downs},
+            "standbys": dict(wanted.standbys),
+            "hands_off": _hands_off(known) if known else stored.hands_off,
+        }
+    )
+    merged = merge_forward(stored, spec, left.over)
+    # What an earlier manifest named may still run: given back, it would start by itself at the next boot.
+    secured = sorted(_secured(assignment, wanted) | _units(merged))
+    return spec.model_copy(update={"secured": secured}), merged.model_copy(update={"secured": secured})
 
 
 def _secured(assignment: HostAssignment | None, wanted: Wanted) -> frozenset[str]:
@@ -222,6 +225,11 @@ def _is_same(stored: HostAssignmentSpec, merged: HostAssignmentSpec) -> bool:
     )
 
 
+def _news(stored: HostAssignmentSpec, merged: HostAssignmentSpec) -> list[str]:
+    """UIDs of entries that say anything new."""
+    return [uid for uid, entry in sorted(merged.instances.items()) if stored.instances.get(uid) is not entry]
+
+
 def _units(spec: HostAssignmentSpec) -> set[str]:
     told = [order.resources for order in spec.instances.values()] + [
         order.resources for order in spec.standbys.values()
@@ -232,7 +240,7 @@ def _units(spec: HostAssignmentSpec) -> set[str]:
 def _why(stored: HostAssignmentSpec, merged: HostAssignmentSpec, *, created: bool) -> str:
     if created:
         return "the host has no HostAssignment yet"
-    new = [entry for uid, entry in sorted(merged.instances.items()) if stored.instances.get(uid) is not entry]
+    new = [merged.instances[uid] for uid in _news(stored, merged)]
     if new:
         return "; ".join(f"{e.namespace}/{e.name} epoch {e.epoch} {e.want}: {e.why}" for e in new[:3])
     if stored.instances.keys() != merged.instances.keys():

@@ -137,6 +137,11 @@ def standbys(world: World, service: HAService, instance: HAInstance | None) -> t
     return tuple((best + unwilling)[:MOST_ASKED])
 
 
+def held_by_nobody(instance: HAInstance) -> HAInstance:
+    """The instance without its holder. Not validated: it is no state that could be stored, only the question "where, then?"."""
+    return instance.model_copy(update={"spec": instance.spec.model_copy(update={"grant": None})})
+
+
 def better_host(world: World, service: HAService, instance: HAInstance) -> Placed | NoHost | None:
     """With `failback: Always`, a host that is preferred to the present one by more than the stickiness; or why it must wait."""
     holder = instance.spec.grant.host if instance.spec.grant else None

@@ -149,7 +149,7 @@ def plan_service(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) ->
 def plan_ownerless(round_: Round, key: str) -> ServicePlan:
     """An instance without its service: stopped, proven over and deleted; or left as it is, if the service is only unreadable."""
     world, instance = round_.world, round_.world.instances[key]
-    if ("HAService", _owner_key(instance)) in world.unreadable:
+    if ("HAService", instance.service_key) in world.unreadable:
         return ServicePlan(standbys=_stored_standbys(world, instance))
     service = instance.spec.service
     what_for = f"{instance.key} is stopped and deleted if its service is gone"
@@ -236,13 +236,9 @@ def _told(world: World, service: HAService, missing: str) -> list[Action]:
 
 def _ownerless(world: World) -> Iterable[str]:
     for key, instance in world.instances.items():
-        service = world.services.get(_owner_key(instance))
+        service = world.services.get(instance.service_key)
         if service is None or service.uid != instance.spec.service.uid:
             yield key
-
-
-def _owner_key(instance: HAInstance) -> str:
-    return f"{instance.metadata.namespace}/{instance.spec.service.name}"
 
 
 # --- hosts -----------------------------------------------------------------------------------------------------------

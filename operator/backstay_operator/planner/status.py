@@ -26,7 +26,7 @@ from .conditions import Finding, settled
 from .elsewhere import address_of_a_host, held_units, who_could_take_over
 from .host_status import fencing_ready, host_status
 from .judges import facts_of, failed_report
-from .liveness import is_hands_off
+from .liveness import untouched
 from .placement import NoHost, Placed
 from .words import clipped, elapsed_s, first_words, listed
 from .world import World
@@ -151,8 +151,9 @@ def _with_holder(view: _View) -> tuple[str, str]:
     report, order, host = view.report, view.order, view.holder
     if report is None:
         return "Starting", f"Granted to {host}, which has not answered yet"
-    if is_hands_off(view.world, host) and report.phase in ("Stopped", "Failed"):
-        return "Stopped", _joined(f"Stopped on {host}{_told(report)}", view.missing or _untouched(host))
+    hands_off = untouched(view.world, host)
+    if hands_off and report.phase in ("Stopped", "Failed"):
+        return "Stopped", _joined(f"Stopped on {host}{_told(report)}", view.missing or hands_off)
     if report.phase == "Stuck":
         return "Failed", _joined(f"{host} cannot prove that it is down: {first_words(report.why)}", view.missing)
     if order is not None and order.want == "Down":
@@ -169,10 +170,6 @@ def _with_holder(view: _View) -> tuple[str, str]:
 def _told(report: InstanceReport) -> str:
     said = first_words(report.by_admin or report.why)
     return f": {said}" if said else ""
-
-
-def _untouched(host: str) -> str:
-    return f"{host} is in maintenance (HandsOff): nothing there is touched"
 
 
 def _after_failure(view: _View, report: InstanceReport) -> tuple[str, str]:
@@ -199,8 +196,8 @@ def _why_lost(view: _View) -> str:
 
 
 def _nowhere(view: _View) -> str:
-    if is_hands_off(view.world, view.holder):
-        return _untouched(view.holder)
+    if hands_off := untouched(view.world, view.holder):
+        return hands_off
     answer = placement.place(view.world, view.service, view.instance, away_from=[view.holder])
     return answer.why if isinstance(answer, NoHost) else f"moves to {answer.host}"
 

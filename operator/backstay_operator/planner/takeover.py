@@ -13,7 +13,7 @@ from backstay_api.models import HAInstance, HAService
 from .acceptance import Accepted, accept
 from .accepted_before import in_force
 from .liveness import held
-from .placement import NoHost, fold, place
+from .placement import NoHost, fold, held_by_nobody, place
 from .words import listed
 from .world import World
 
@@ -32,7 +32,7 @@ def why_left_alone(world: World, host: str, holder: str) -> str:
         why = _why_not_taken_over(world, instance, host)
         if not why:
             return ""
-        reasons.setdefault(why, []).append(_service_key(instance))
+        reasons.setdefault(why, []).append(instance.service_key)
     told = "; ".join(f"{listed(keys)}: {why}" for why, keys in sorted(reasons.items())[:3])
     return (
         f"{host} is left alone, because no other host could take over ({told}); it is cut off as soon as one could"
@@ -42,7 +42,7 @@ def why_left_alone(world: World, host: str, holder: str) -> str:
 
 
 def _why_not_taken_over(world: World, instance: HAInstance, host: str) -> str:
-    service = world.services.get(_service_key(instance))
+    service = world.services.get(instance.service_key)
     if service is None or service.uid != instance.spec.service.uid:
         return "it has no HAService that could be read"
     if service.metadata.deletion_timestamp is not None:
@@ -56,9 +56,7 @@ def _why_not_taken_over(world: World, instance: HAInstance, host: str) -> str:
 
 
 def _why_nowhere(world: World, service: HAService, instance: HAInstance, host: str) -> str:
-    # Not validated: it is no state that could be stored, only the question "where, if nobody held it?".
-    free = instance.model_copy(update={"spec": instance.spec.model_copy(update={"grant": None})})
-    placed = place(world, service, free, away_from=[host], retry=True)
+    placed = place(world, service, held_by_nobody(instance), away_from=[host], retry=True)
     if not isinstance(placed, NoHost):
         return ""
     others = [verdict for verdict in placed.verdicts if verdict.host != host]
@@ -67,7 +65,3 @@ def _why_nowhere(world: World, service: HAService, instance: HAInstance, host: s
     if len(others) > MOST_NAMED:
         return fold(others)
     return ", ".join(f"{verdict.host} {verdict.why}" for verdict in sorted(others, key=lambda one: one.host))
-
-
-def _service_key(instance: HAInstance) -> str:
-    return f"{instance.metadata.namespace}/{instance.spec.service.name}"
