@@ -18,6 +18,7 @@ from backstay_api.kinds import Kind, Raw
 from backstay_api.memory import MemoryCluster, Request
 from backstay_api.object_kinds import HA_SERVICES, HOSTS
 from backstay_api.promise import PROFILES
+from backstay_fencer.agents import Action
 from backstay_fencer.executor import Executor
 from backstay_operator.control.replica import Operator, Replica
 from backstay_operator.planner.world import Settings
@@ -69,7 +70,7 @@ class World:
             lambda fencer, host: self.network.lease_reads.get((fencer, host)),
             PowerWatch(self.accuse, shape.budget, shape.operators),
         )
-        self.fence_agents = Agents(self.bmcs, random.Random(f"fence {seed}"), self.monitor.on_switch)
+        self.fence_agents = Agents(self.bmcs, random.Random(f"fence {seed}"), self._ordered)
         self._cut_at_s: dict[str, float] = {}
         self._frozen_at_s: dict[str, float] = {}
         self._note_sends()
@@ -263,6 +264,10 @@ class World:
             process.thaw()
 
     # --- power ------------------------------------------------------------------------------------------------------
+
+    def _ordered(self, by: str, bmc: Bmc, action: Action) -> None:
+        self.story.tell(by, f"sends `{action}` to {bmc.name}")
+        self.monitor.on_switch(by, bmc, action)
 
     def _power_changed(self, machine: Machine) -> None:
         self.monitor.power.hear_power(machine)
