@@ -86,6 +86,41 @@ DEBIAN = {
             id="what many use, and one pulls in here, stays the host's with its socket",
         ),
         pytest.param(
+            "web.service",
+            {
+                "web.service": LOADED
+                | {"OnSuccess": ["again.service"], "OnFailure": ["mail@web.service"], "OnFailureOf": []},
+                "again.service": LOADED | {"OnSuccessOf": ["web.service"]},
+                "mail@web.service": LOADED | {"OnFailureOf": ["web.service"]},
+            },
+            ("web.service", "again.service", "mail@web.service"),
+            id="what starts because it has ended",
+        ),
+        pytest.param(
+            "web.service",
+            {
+                "web.service": LOADED | {"OnFailure": ["mail.service"], "OnFailureOf": []},
+                "mail.service": LOADED | {"OnFailureOf": ["web.service", "cron.service"]},
+            },
+            ("web.service",),
+            id="who is called when others fail as well is the host's",
+        ),
+        pytest.param(
+            "web.service",
+            {"web.service": LOADED | {"OnFailure": ["mail.service"]}, "mail.service": LOADED},
+            ("web.service",),
+            id="an older systemd does not say who else calls it",
+        ),
+        pytest.param(
+            "nfs.service",
+            {
+                "nfs.service": LOADED | {"Wants": ["rpc-statd.service"]},
+                "rpc-statd.service": LOADED | {"WantedBy": ["nfs.service"]},
+            },
+            ("nfs.service",),
+            id="what the kernel's helpers start by name when a disk is mounted",
+        ),
+        pytest.param(
             "web.socket",
             {"web.service": LOADED, "web.socket": LOADED | {"Triggers": ["web.service"]}},
             ("web.socket", "web.service"),
@@ -171,6 +206,9 @@ def test_a_circle_ends() -> None:
 
 
 def test_who_else_starts_a_unit() -> None:
+    called = {"web.service": LOADED | {"OnFailure": ["mail.service"], "OnFailureOf": []}}
+    called["mail.service"] = LOADED | {"PartOf": ["web.service"], "OnFailureOf": ["web.service", "cron.service"]}
+    assert outside_wishes("mail.service", called, ["web.service"]) == set(), "who is called is not started with it"
     assert outside_wishes(WORKER, DEBIAN, [WORKER]) == {PG}
     assert outside_wishes(WORKER, DEBIAN, [WORKER, PG]) == set()
 
@@ -212,6 +250,9 @@ def starts(line: str) -> dict[str, Any]:
         (SERVER | {"RuntimeMaxUSec": (1 << 64) - 1}, "fit"),
         (SERVER | {"FailureAction": "reboot"}, "FailureAction=reboot"),
         (SERVER | {"FailureAction": "none"}, "fit"),
+        (SERVER | {"OnFailure": ["reboot.target"]}, "OnFailure=reboot.target"),
+        (SERVER | {"OnSuccess": ["systemd-poweroff.service"]}, "OnSuccess=systemd-poweroff.service"),
+        (SERVER | {"OnFailure": ["mail@x.service", "exit-codes.service"]}, "fit"),
     ],
 )
 def test_units_that_say_too_little_or_would_not_stay(properties: dict[str, Any], sentence: str) -> None:

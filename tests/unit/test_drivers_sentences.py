@@ -29,6 +29,11 @@ LOADED: dict[str, Any] = {"LoadState": "loaded", "Id": "db.service"}
             LOADED | {"Type": "oneshot", "RemainAfterExit": False},
             "db.service is of Type=oneshot without RemainAfterExit=yes: it ends at once and is never up",
         ),
+        (
+            LOADED | {"Type": "oneshot", "RemainAfterExit": False, "TriggeredBy": ["db.timer"]},
+            "db.service is of Type=oneshot without RemainAfterExit=yes: it ends at once and is never up;"
+            " name db.timer, which starts it",
+        ),
         (LOADED | {"Type": "oneshot", "RemainAfterExit": True}, None),
         (
             LOADED | {"RefuseManualStart": True},

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backstay_agent.drivers.units import DROP_IN, UnitFiles, drop_in_text, gate_name, refusal
+from backstay_agent.drivers.units import DROP_IN, UnitFiles, belongs_to_host, drop_in_text, gate_name, refusal
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,18 @@ def test_units_that_a_service_may_consist_of(unit: str) -> None:
 )
 def test_names_that_are_refused(unit: str, why: str) -> None:
     assert why in (refusal(unit) or "accepted")
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        pytest.param("systemd-nspawn@web.service", id="a machine"),
+        pytest.param("systemd-journal-remote.socket", id="a package of its own"),
+        pytest.param("nginx.service", id="any other"),
+    ],
+)
+def test_names_that_are_not_the_hosts(unit: str) -> None:
+    assert refusal(unit) is None and not belongs_to_host(unit)
 
 
 @given(st.text())

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +16,14 @@ from typing import Any
 import pytest
 
 from backstay_agent.drivers.base import Seen, State
+from backstay_agent.drivers.conditions import for_certain
 from backstay_agent.drivers.fake import FakeDriver, FakeMachine
+from backstay_agent.drivers.moving import may_come
 from backstay_agent.drivers.needs import files_of, lacking, programs_of
 from backstay_agent.drivers.ports import Listener, listeners, owner
 from backstay_agent.drivers.programs import not_runnable
 from backstay_agent.drivers.room import no_room
+from backstay_agent.drivers.transient import missing
 from backstay_agent.examining import AT_ONCE, PATIENCE_S, active_words
 from backstay_agent.needs import NoNeeds, RealNeeds
 from backstay_agent.standbys import Keeper
@@ -228,6 +232,46 @@ def test_programs_that_could_not_be_run(tmp_path: Path) -> None:
     assert not_runnable(odd) == f"{odd} needs ruby3000, which is not installed"
     odd = script(tmp_path / "plain", "#!/bin/sh", 0o644)
     assert not_runnable(odd) == f"{odd} is not executable"
+
+
+def test_programs_on_a_disk_that_comes_with_the_service(tmp_path: Path) -> None:
+    """Its mount point is empty as long as it is elsewhere: nothing can be said, so nothing is."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    (tmp_path / "app").symlink_to(disk / "bin" / "app")
+    for program in (f"{disk}/bin/app", f"{tmp_path}/app"):
+        assert not_runnable(program) is None
+        assert asyncio.run(missing([program])) is None
+    (disk / "lost+found").mkdir()
+    for program in (f"{disk}/bin/app", f"{tmp_path}/app"):
+        assert not_runnable(program) == f"{program} is not installed"
+        assert asyncio.run(missing([program])) == f"{program} is not installed"
+
+
+def test_conditions_on_a_disk_that_comes_with_the_service_are_not_judged_before_it_comes(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    there = [f"ConditionPathExists={disk}/conf", f"ConditionDirectoryNotEmpty={disk}", f"AssertPathIsMountPoint={disk}"]
+    missing = f"ConditionPathExists={tmp_path}/missing"
+    assert for_certain([*there, missing, "ConditionHost=other"]) == [missing, "ConditionHost=other"]
+    assert for_certain([f"ConditionPathExists=!{disk}"]) == [f"ConditionPathExists=!{disk}"]
+    either = ["ConditionPathExists=|/etc/backstay-nowhere", f"ConditionPathExists=|{disk}/conf"]
+    assert for_certain(either) == [], "one of them is enough"
+    (disk / "data").touch()
+    assert for_certain(there) == there
+
+
+def test_variables_on_a_disk_that_comes_with_the_service() -> None:
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as disk:
+        asked = properties(EnvironmentFiles=[(f"{disk}/env", False)])
+        assert asyncio.run(lacking("web.service", asked)) is None
+        Path(disk, "data").touch()
+        assert "is missing" in (asyncio.run(lacking("web.service", asked)) or "ready")
+
+
+@pytest.mark.parametrize("path", ["/opt/backstay-nowhere/x", "/usr/local/backstay-nowhere", "/etc/backstay-nowhere/x"])
+def test_what_is_missing_where_programs_are_installed_is_missing(path: str) -> None:
+    assert not may_come(path)
 
 
 def needs_of(resource: RenderedResource, *, is_down: bool = True) -> list[str]:

@@ -1,8 +1,9 @@
 """Everything that a unit stands for: itself, what triggers it, its parts, and what only it pulls in. Pure.
 
 A unit's name is a handle. Behind it may be sockets and timers that start it, parts that systemd stops with it (`PartOf=`), and
-units that run because it wants them and nobody else does. All of that starts, stops and waits for our word together, or the
-host says that it is not ready. What others want as well (the database that every host has) is the host's and stays so.
+units that run because it wants them and nobody else does, or because it has ended (`OnFailure=`, `OnSuccess=`). All of that starts,
+stops and waits for our word together, or the host says that it is not ready. What others want as well (the database that every
+host has) is the host's and stays so.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ Known = Mapping[str, Mapping[str, Any]]
 PULLS: Final = ("Requires", "Requisite", "BindsTo", "Wants", "Upholds")
 PARTS: Final = ("Triggers", "TriggeredBy", "ConsistsOf", "PropagatesStopTo")
 PULLED_BY: Final = ("WantedBy", "RequiredBy", "RequisiteOf", "BoundBy", "UpheldBy")
+HANDLERS: Final = ("OnFailure", "OnSuccess")
+HANDLER_OF: Final = ("OnFailureOf", "OnSuccessOf")
 GATED: Final = (".service", ".socket", ".target", ".timer", ".path")
 MOST: Final = 64
 """A unit that stands for more than this is a state of the host, not a service."""
@@ -30,7 +33,7 @@ def neighbours(unit: str, known: Known) -> set[str]:
     own = {name for name in _names(known.get(unit, {}), ("Triggers", "TriggeredBy")) if refusal(name) is None}
     while todo:
         properties = known.get(todo.pop(), {})
-        for name in _names(properties, (*PULLS, *PARTS)) - found:
+        for name in _makes_start(properties) - found:
             if name in own or _may_be_a_part(name):
                 found.add(name)
                 todo.append(name)
@@ -66,7 +69,7 @@ def outside_wishes(unit: str, known: Known, ours: Iterable[str]) -> set[str]:
 def _reached(unit: str, known: Known, within: set[str]) -> set[str]:
     found, todo = {unit}, [unit]
     while todo:
-        for name in (_names(known.get(todo.pop(), {}), (*PULLS, *PARTS)) & within) - found:
+        for name in (_makes_start(known.get(todo.pop(), {})) & within) - found:
             found.add(name)
             todo.append(name)
     return found
@@ -80,13 +83,24 @@ def _is_a_part(name: str, unit: str, known: Known, ours: set[str]) -> bool:
     properties = [known.get(member, {}) for member in one]
     if any(_names(each, ("PartOf", "StopPropagatedFrom")) & ours - one for each in properties):
         return name.endswith(GATED)
-    wishes = {wish for member in one for wish in _wishes(member, known)} - one
+    wishes = {wish for member in one for wish in _wishes(member, known) | _handled(member, known)} - one
     return bool(wishes) and wishes <= ours and not _is_anybodys(name, known[name])
 
 
 def _wishes(name: str, known: Known) -> set[str]:
     """Who pulls it in. systemd tells both ends only while both units are in its memory, so both are asked."""
     return _names(known.get(name, {}), PULLED_BY) | {one for one in known if name in _names(known[one], PULLS)}
+
+
+def _makes_start(properties: Mapping[str, Any]) -> set[str]:
+    # An older systemd does not tell whose handler a unit is else: perhaps everybody's.
+    handlers = HANDLERS if "OnFailureOf" in properties else ()
+    return _names(properties, (*PULLS, *PARTS, *handlers))
+
+
+def _handled(name: str, known: Known) -> set[str]:
+    """Whose end makes systemd start it."""
+    return _names(known.get(name, {}), HANDLER_OF) | {one for one in known if name in _names(known[one], HANDLERS)}
 
 
 def _with_triggers(name: str, known: Known) -> set[str]:

@@ -6,7 +6,11 @@ import asyncio
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
+
+from .looks import NoAnswer, look
+from .moving import may_come
 
 LIMIT_S: Final = 5.0
 _MOST: Final = 64
@@ -41,11 +45,34 @@ async def failing(unit: str, conditions: list[str]) -> str | None:
     finally:
         with suppress(ProcessLookupError):
             process.kill()
-    return _why(unit, said.decode(errors="replace"), conditions)
+    failed = _failed(said.decode(errors="replace"), conditions)
+    try:
+        failed = await look(f"/ (conditions of {unit})", partial(for_certain, failed)) if failed else []
+    except NoAnswer as error:
+        return f"{unit}: {error}"
+    return _why(unit, failed) if failed else None
 
 
-def _why(unit: str, said: str, conditions: list[str]) -> str | None:
+def _failed(said: str, conditions: list[str]) -> list[str]:
     if "Conditions failed." not in said and "Asserts failed." not in said:
-        return None
-    failed = [one for one in conditions if f"{one} failed" in said]
-    return f"{unit} would not start: {' and '.join(failed or conditions)[:500]} does not hold on this host"
+        return []
+    return [one for one in conditions if f"{one} failed" in said] or conditions
+
+
+def for_certain(failed: list[str]) -> list[str]:
+    """Without those that may hold once the disk is mounted that comes with the service. Of several with | one is enough."""
+    open_ones = [one for one in failed if (path := _path(one)) and may_come(path)]
+    any_of = any("=|" in one for one in open_ones)
+    return [one for one in failed if one not in open_ones and not (any_of and "=|" in one)]
+
+
+def _path(condition: str) -> str:
+    """What has to be there; empty where that is not the question."""
+    kind, _, parameter = condition.partition("=")
+    asks = kind.removeprefix("Condition").removeprefix("Assert").startswith(("Path", "Directory", "File"))
+    parameter = parameter.removeprefix("|")
+    return parameter if asks and parameter.startswith("/") else ""
+
+
+def _why(unit: str, failed: list[str]) -> str:
+    return f"{unit} would not start: {' and '.join(failed)[:500]} does not hold on this host"

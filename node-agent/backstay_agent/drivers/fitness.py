@@ -10,10 +10,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from .closure import Known
+from .closure import HANDLERS, Known
 
 FOREVER_US: Final = (1 << 64) - 1
 _ENDS_THE_HOST: Final = ("FailureAction", "SuccessAction", "StartLimitAction", "JobTimeoutAction")
+_ENDS: Final = re.compile(
+    r"(?:ctrl-alt-del|default|emergency|exit|halt|kexec|poweroff|reboot|rescue|shutdown|soft-reboot|systemd-(?:halt|kexec|poweroff|reboot))"
+    r"\.(?:target|service)"
+)
 _NOTHING: Final = re.compile(r"(?:\S*/)?(?:(?:sh|bash|dash) -c )?(?:\S*/)?(?:true|:|echo|printf|exit)(?:\s[^;&|]*)?;?")
 # At their word another daemon, or PID 1, starts something elsewhere. (podman's own children are found: `strays.py`.)
 _FOR_OTHERS: Final = frozenset(
@@ -166,6 +170,9 @@ def _ends_the_host(unit: str, properties: Mapping[str, Any]) -> str | None:
     for setting in _ENDS_THE_HOST:
         if (value := str(properties.get(setting, "none"))) not in ("none", ""):
             return f"{unit} has {setting}={value}: what happens to it would happen to the host"
+    for setting in HANDLERS:
+        if found := [name for name in properties.get(setting, []) if _ENDS.fullmatch(name)]:
+            return f"{unit} has {setting}={found[0]}: what happens to it would happen to the host"
     return None
 
 

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Final
 
 from .looks import NoAnswer, look
+from .moving import may_come
 from .programs import not_runnable
 
 _SYSTEM: Final = ("/usr/", "/bin/", "/sbin/", "/lib/", "/lib64/")
@@ -40,7 +41,7 @@ def _lacking(unit: str, properties: Mapping[str, Any]) -> str | None:
             if why := _unknown(what, str(properties.get(what, "")), known):
                 return f"{unit} cannot be started: {why}"
     for file in files_of(properties):
-        if not os.path.exists(file):
+        if not os.path.exists(file) and not may_come(file):
             return f"{unit} cannot be started: its EnvironmentFile {file} is missing"
     return None
 

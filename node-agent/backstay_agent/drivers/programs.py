@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+from .moving import may_come
+
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MOST_LINE_BYTES: Final = 256  # as much of a script's first line as the kernel reads
 
@@ -14,7 +16,7 @@ _MOST_LINE_BYTES: Final = 256  # as much of a script's first line as the kernel 
 def not_runnable(program: str) -> str | None:
     """Why it could not be run, in a sentence; None if it could."""
     if not os.path.isfile(program):
-        return f"{program} is not installed"
+        return None if not os.path.exists(program) and may_come(program) else f"{program} is not installed"
     if not os.access(program, os.X_OK):
         return f"{program} is not executable"
     return _without_interpreter(program, _first_line(program))

@@ -37,10 +37,18 @@ def _not_usable(unit: str, properties: Mapping[str, Any]) -> str | None:
     if properties.get("RefuseManualStart") or properties.get("RefuseManualStop"):
         return f"{unit} forbids to be started or stopped by anyone but systemd (RefuseManualStart=, RefuseManualStop=)"
     if properties.get("Type") == "oneshot" and not properties.get("RemainAfterExit"):
-        return f"{unit} is of Type=oneshot without RemainAfterExit=yes: it ends at once and is never up"
+        return f"{unit} is of Type=oneshot without RemainAfterExit=yes: it ends at once and is never up{_who_starts(properties)}"
     if properties.get("Accept"):
-        return f"{unit} starts a unit for each connection (Accept=yes): what it started could not be stopped verifiably"
+        return (
+            f"{unit} starts a unit for each connection (Accept=yes): what it started could not be stopped verifiably;"
+            " give it Accept=no and one service for all connections"
+        )
     return None
+
+
+def _who_starts(properties: Mapping[str, Any]) -> str:
+    starters = sorted(str(name) for name in properties.get("TriggeredBy", []))
+    return f"; name {' and '.join(starters)}, which starts it" if starters else ""
 
 
 def why_skipped(unit: str, properties: Mapping[str, Any]) -> str | None:

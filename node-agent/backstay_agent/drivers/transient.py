@@ -13,6 +13,7 @@ from .down import DOWN
 from .lastwords import last_words
 from .looks import look
 from .manager import Manager, Properties
+from .moving import may_come
 
 SLICE: Final = "backstay.slice"
 CLEANLY_DOWN: Final = 7
@@ -56,7 +57,7 @@ async def missing(argv: Sequence[str]) -> str | None:
 
 def _missing(argv: Sequence[str]) -> str | None:
     if not os.path.isfile(argv[0]):
-        return f"{argv[0]} is not installed"
+        return None if not os.path.exists(argv[0]) and may_come(argv[0]) else f"{argv[0]} is not installed"
     if not os.access(argv[0], os.X_OK):
         return f"{argv[0]} is not executable"
     return None

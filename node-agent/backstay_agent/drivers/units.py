@@ -33,11 +33,13 @@ _FORBIDDEN: Final = (
     "runlevel?.target", "shutdown.target", "sigpwr.target", "sleep.target", "soft-reboot.target", "sockets.target",
     "suspend*.target", "swap.target", "sysinit.target", "time-set.target", "timers.target", "umount.target",
 )  # fmt: skip
+# Packages of their own, or instances that people make, whatever they are called.
+_ALLOWED: Final = ("systemd-journal-gatewayd.*", "systemd-journal-remote.*", "systemd-nspawn@*", "systemd-vmspawn@*")
 # Nobody's in particular: many pull them in, and on a given host perhaps only one does. Named by hand they are fine.
 _SHARED: Final = (
     "bluetooth.target", "blockdev@*", "cloud-*", "cryptsetup*", "factory-reset.target", "first-boot-complete.target",
     "getty*.target", "integritysetup*", "machines.target", "modprobe@*", "nss-*.target", "paths.target", "printer.target",
-    "remote-*.target", "rpcbind.*", "slices.target", "smartcard.target", "sound.target", "storage-target-mode.target",
+    "remote-*.target", "rpc-statd*", "rpcbind.*", "slices.target", "smartcard.target", "sound.target", "storage-target-mode.target",
     "time-sync.target", "usb-gadget.target", "veritysetup*", "-.mount",
 )  # fmt: skip
 
@@ -51,14 +53,18 @@ def refusal(unit: str) -> str | None:
         return f"{unit} has no name before its suffix"
     if stem.endswith("@"):
         return f"{unit} is a template: name one of its instances, like {stem}main.{unit.rpartition('.')[2]}"
-    if _fits(unit, _FORBIDDEN):
+    if _is_forbidden(unit):
         return f"{unit} belongs to the host itself and is never handed to a service"
     return None
 
 
 def belongs_to_host(unit: str) -> bool:
     """Whether this is the host's own, also where only one service pulls it in."""
-    return _fits(unit, _FORBIDDEN) or _fits(unit, _SHARED)
+    return _is_forbidden(unit) or _fits(unit, _SHARED)
+
+
+def _is_forbidden(unit: str) -> bool:
+    return _fits(unit, _FORBIDDEN) and not _fits(unit, _ALLOWED)
 
 
 def _fits(unit: str, patterns: Iterable[str]) -> bool:
