@@ -765,6 +765,7 @@ class StandbyReport:
 
     ready: bool
     active: bool = False
+    unclear: bool = False
     revision: int = 0
     why: str = ""
 
@@ -773,6 +774,7 @@ class StandbyReport:
         return cls(
             ready=raw["ready"],
             active=raw.get("active", False),
+            unclear=raw.get("unclear", False),
             revision=raw.get("revision", 0),
             why=raw.get("why", ""),
         )
@@ -781,6 +783,7 @@ class StandbyReport:
         return {
             "ready": self.ready,
             "active": self.active,
+            "unclear": self.unclear,
             "revision": self.revision,
             "why": clip(self.why),
         }

@@ -36,7 +36,9 @@ class Finding:
 
     whys: tuple[str, ...] = ()
     active: str = ""
-    """What of it runs here that we have not started; empty if nothing does."""
+    """What of it runs here that we have not started, or why nobody can say; empty if nothing does."""
+    unclear: bool = False
+    """Nobody can say."""
 
 
 @dataclass
@@ -134,7 +136,7 @@ class Examiner:
             return last if last is not None and last.revision == order.revision else None
         why = f"it was not examined within {PATIENCE_S:g} s: something on this host does not answer"
         # UNKNOWN counts as running.
-        return StandbyReport(ready=False, active=True, revision=order.revision, why=why)
+        return StandbyReport(ready=False, active=True, unclear=True, revision=order.revision, why=why)
 
     async def _examine(self, uid: str, order: StandbyOrder, ours: Ours) -> StandbyReport:
         obstacle = self._obstacle()
@@ -145,24 +147,31 @@ class Examiner:
             if found.active and f"{uid}/{resource.name}" not in self._ears:
                 self._ears[f"{uid}/{resource.name}"] = asyncio.create_task(self._until_down(resource))
             whys += found.whys
-        active = [found.active for found in findings if found.active]
-        text = clip("; ".join(dict.fromkeys([*active, *whys])))
-        return StandbyReport(ready=not whys, active=bool(active), revision=order.revision, why=text)
+        active = [found for found in findings if found.active]
+        text = clip("; ".join(dict.fromkeys([*(found.active for found in active), *whys])))
+        # One that plainly runs is enough: it is to be stopped, whatever else cannot be seen.
+        unclear = bool(active) and all(found.unclear for found in active)
+        return StandbyReport(ready=not whys, active=bool(active), unclear=unclear, revision=order.revision, why=text)
 
     async def _find(self, resource: RenderedResource, *, is_ours: bool) -> Finding:
         try:
             whys = await self._why_not(resource)
             # Only when it cannot start by itself any more: what is down now stays down.
-            active = "" if is_ours else active_words(resource, await self._driver(resource).check(resource))
+            seen = Seen(State.STOPPED) if is_ours else await self._driver(resource).check(resource)
+            active = active_words(resource, seen)
             whys += await self._needs.of(resource, is_down=not is_ours and not active)
         except Exception as error:
             # Whatever it is, it is this resource's: the others are examined, and this host is not ready for it.
             if not isinstance(error, StartFailed | StopFailed | OSError):
                 log.exception("not examined", extra={"resource": resource.name})
             why = f"it could not be examined: {error or type(error).__name__}"
-            return Finding((f"{resource.name}: {why}",), "" if is_ours else f"{resource.name}: {why}")
+            return Finding(
+                (f"{resource.name}: {why}",), "" if is_ours else f"{resource.name}: {why}", unclear=not is_ours
+            )
         named = tuple(f"{resource.name}: {why}" for why in whys)
-        return Finding(named, active and f"{resource.name}: {active}")
+        return Finding(
+            named, active and f"{resource.name}: {active}", unclear=seen.state is State.UNKNOWN and not seen.left
+        )
 
     async def _why_not(self, resource: RenderedResource) -> list[str]:
         driver = self._driver(resource)

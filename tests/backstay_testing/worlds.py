@@ -55,6 +55,14 @@ def an_instance(service: HAService, *, epoch: int = 0, host: str | None = None) 
     return HAInstance.from_wire({"metadata": meta, "spec": spec})
 
 
+def put(world: World, service: HAService, *, epoch: int = 0, host: str | None = None) -> HAInstance:
+    """The service and its instance, as `an_instance`."""
+    world.put_service(service)
+    instance = an_instance(service, epoch=epoch, host=host)
+    world.put_instance(instance)
+    return instance
+
+
 def session(host: str, seq: int = 1) -> dict[str, Any]:
     return {"bootID": f"{BOOT}-{host}", "nonce": f"nonce-{host}-{seq}", "seq": seq}
 
@@ -91,10 +99,12 @@ def say_ready(
     ready: bool = True,
     why: str = "",
     active: bool = False,
+    unclear: bool = False,
     uid: str = "",
 ) -> None:
     """These hosts have been asked about the service at its present generation, and have answered."""
-    report = {"ready": ready, "active": active, "revision": service.metadata.generation, "why": why}
+    report = {"ready": ready, "active": active, "unclear": unclear, "why": why}
+    report["revision"] = service.metadata.generation
     _tell(world, hosts, "standbys", uid or f"{service.uid}-0", report)
     order = {"namespace": "shop", "name": f"{service.metadata.name}-0", "revision": service.metadata.generation}
     for name in hosts:

@@ -2,10 +2,11 @@
 
 import pytest
 
-from backstay_dev.theatre import Theatre
+from backstay_dev.theatre import Play, Theatre
 from backstay_testing.cases import (
     ALL,
     OTHERS,
+    applied,
     case,
     explain,
     holding,
@@ -51,6 +52,38 @@ def test_05_a_host_without_the_probes_program_is_not_ready_and_says_which(
         assert [life.host for life in play.lives] == ["n1"], "nobody starts what could never be well there"
         theatre.lab["n1"].power_on()
         play.until_running(on="n1")
+
+
+LEGACY = """#!/bin/sh
+# Exit codes of status as LSB wants them: 0 runs, 1 dead with a PID file, 3 stopped.
+pid=/run/case17.pid
+running() { [ -s $pid ] && kill -0 "$(cat $pid)" 2>/dev/null; }
+case $1 in
+  start) running || { sleep infinity & echo $! >$pid; } ;;
+  stop) running && kill "$(cat $pid)"; rm -f $pid ;;
+  status) running && exit 0; [ -e $pid ] && exit 1; exit 3 ;;
+esac
+"""
+
+
+def test_17_a_check_that_exits_with_3_is_told_as_that_and_not_as_something_that_runs(theatre: Theatre) -> None:
+    for host in theatre.lab.hosts.values():
+        host.write_file("/etc/init.d/case17", LEGACY, mode=0o755)
+    verbs = {"start": "start", "stop": "stop", "check": "status"}
+    command = {verb: ["/etc/init.d/case17", word] for verb, word in verbs.items()}
+    with applied(theatre, "case17", {"resources": [{"name": "server", "command": command}]}):
+        play = Play("case17", theatre, "")
+        wrong: list[str] = []
+
+        def told() -> bool:
+            said = play.condition("Ready")
+            if "stop it there" in said or "some of it" in said or "something of it" in said:
+                wrong.append(said)
+            return "cannot say whether it runs there" in said and "exited with 3" in said
+
+        theatre.until(told, "the exit code", also=lambda: play.condition("Ready"), timeout_s=20)
+        assert "wanted 0" in play.condition("Ready") and "7" in play.condition("Ready")
+        assert not wrong, "nothing is said to run, at no time"
 
 
 def test_29_a_check_that_prints_an_error_and_exits_with_0_is_a_good_one(theatre: Theatre) -> None:

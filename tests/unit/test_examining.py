@@ -36,7 +36,12 @@ class OddDriver(FakeDriver):
         self.hang: set[str] = set()
         self.broken: set[str] = set()
         self.takes_s = 0.0
+        self.sees: dict[str, Seen] = {}
         self.at_once = self.most_at_once = 0
+
+    async def check(self, resource: RenderedResource) -> Seen:
+        seen = self.sees.get(resource.systemd.unit if resource.systemd else "")
+        return seen or await super().check(resource)
 
     async def not_ready(self, resource: RenderedResource) -> str | None:
         self.at_once += 1
@@ -86,6 +91,7 @@ async def test_one_that_hangs_is_not_ready_and_the_others_are_examined_all_the_s
     await asyncio.sleep(PATIENCE_S)
     hung = host.report()
     assert hung and not hung.ready and hung.active, "what may run counts as running"
+    assert hung.unclear, "and is not said to run"
     assert "does not answer" in hung.why
     assert host.report("u2") == StandbyReport(ready=True, revision=1)
     host.machine.scripts["unit db.service"].not_ready = "db.service is masked"
@@ -116,6 +122,7 @@ async def test_one_that_breaks_its_driver_is_said_and_ends_nothing() -> None:
     await host.asked_for(u1=(unit(),), u2=(unit(unit="db.service"),))
     broken = host.report()
     assert broken and not broken.ready and broken.why == "server: it could not be examined: nobody thought of this"
+    assert broken.active and broken.unclear
     assert host.report("u2") == StandbyReport(ready=True, revision=1)
 
 
@@ -150,6 +157,28 @@ async def test_a_stop_by_hand_is_heard_at_once() -> None:
     await asyncio.sleep(0.1)
     assert host.report() == StandbyReport(ready=True, revision=1)
     assert not [queue for queues in host.machine.listeners.values() for queue in queues], "nobody listens any more"
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "active", "unclear"),
+    [
+        pytest.param(Seen(State.STOPPED), Seen(State.FAILED, "it failed"), False, False, id="nothing runs"),
+        pytest.param(Seen(State.STOPPED), Seen(State.RUNNING), True, False, id="one runs"),
+        pytest.param(Seen(State.STOPPED), Seen(State.UNKNOWN, "exited with 3"), True, True, id="one cannot be told"),
+        pytest.param(Seen(State.RUNNING), Seen(State.UNKNOWN, "exited with 3"), True, False, id="one runs for certain"),
+        pytest.param(Seen(State.STOPPED), Seen(State.UNKNOWN, "a part runs", left=True), True, False, id="a part of it runs"),
+        pytest.param(Seen(State.STOPPED), Seen(State.STARTING), True, False, id="one is starting"),
+    ],
+)  # fmt: skip
+@in_virtual_time
+async def test_what_cannot_be_told_counts_as_running_and_is_told_apart(
+    one: Seen, two: Seen, active: bool, unclear: bool
+) -> None:
+    host = Host()
+    host.driver.sees = {"one.service": one, "two.service": two}
+    await host.asked_for(u1=(unit("a", "one.service"), unit("b", "two.service")))
+    report = host.report()
+    assert report and (report.active, report.unclear) == (active, unclear)
 
 
 LEGACY = RenderedResource(

@@ -13,14 +13,7 @@ from backstay_api.models import HAService
 from backstay_operator.planner import placement
 from backstay_operator.planner.placement import NoHost, Placed
 from backstay_operator.planner.world import World
-from backstay_testing.worlds import NOW_S, a_service, a_world, add_host, an_instance, report, say_ready
-
-
-def put(world: World, service: HAService, *, epoch: int = 0, host: str | None = None):
-    world.put_service(service)
-    instance = an_instance(service, epoch=epoch, host=host)
-    world.put_instance(instance)
-    return instance
+from backstay_testing.worlds import NOW_S, a_service, a_world, add_host, put, report, say_ready
 
 
 def why_not(world: World, service: HAService, host: str, **wish) -> str:
@@ -78,6 +71,12 @@ def forget_session(world):
             {},
             "Ready: runs some of it already, and not by us (web.service is active): stop it there",
             id="what somebody else has started there comes first",
+        ),
+        pytest.param(
+            lambda w: say_ready(w, a_service(), "n1", active=True, unclear=True, why="db: check exited with 3"),
+            {},
+            "Ready: cannot say whether it runs there: db: check exited with 3",
+            id="what cannot be told is not told as something that runs",
         ),
         pytest.param(
             lambda w: say_ready(w, a_service(generation=0), "n1"),

@@ -148,11 +148,13 @@ class StandbyReport(Model):
     ready: bool
     """It could."""
     active: bool = False
-    """Something of it runs here already, and not by us."""
+    """Something of it runs here already, and not by us; or nobody can say (`unclear`), which counts as that."""
+    unclear: bool = False
+    """Nothing is seen to run, but it could not be told: an examination that hangs, a check whose answer means nothing."""
     revision: Annotated[int, Field(ge=0)] = 0
     """The revision that was examined."""
     why: Text = ""
-    """If not ready, why not; if active, what of it is."""
+    """If not ready, why not; if active, what of it is, or why nobody can say."""
 
 
 class HeldUnit(Model):

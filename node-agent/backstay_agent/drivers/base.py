@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
@@ -33,6 +33,8 @@ class Seen:
     why: str = ""
     by_admin: str = ""
     """Not empty: somebody asked the host for it ("stopped by an admin: systemctl stop web.service"). Then it is no failure."""
+    left: bool = field(default=False, compare=False)
+    """UNKNOWN, and yet something of it plainly runs: a part, or what it has started."""
 
 
 class StartFailed(Exception):

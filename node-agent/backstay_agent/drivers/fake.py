@@ -199,7 +199,7 @@ class FakeDriver:
         return (
             Seen(State.RUNNING)
             if name in runs
-            else Seen(State.UNKNOWN, f"{runs[0]} runs")
+            else Seen(State.UNKNOWN, f"{runs[0]} runs", left=True)
             if runs
             else Seen(State.STOPPED)
         )

@@ -282,12 +282,11 @@ class SystemdDriver:
             state = look_at.seen(part, standing.known[part], asked=True)
             # A socket that listens or a timer that waits runs nothing: that is what the gates are for.
             if state.state not in (State.STOPPED, State.FAILED) and part not in standing.triggers:
-                return Seen(
-                    State.UNKNOWN, f"{unit} is stopped, but {part}, a part of it, is not: systemctl stop {part}"
-                )
+                why = f"{unit} is stopped, but {part}, a part of it, is not: systemctl stop {part}"
+                return Seen(State.UNKNOWN, why, left=True)
         processes = await strays.running(max_age_s=_SCAN_AGE_S)
         if left := await strays.find(standing.members, _groups(standing), processes=processes):
-            return Seen(State.UNKNOWN, f"{unit} is stopped, but what it has started runs: {left[0].words}")
+            return Seen(State.UNKNOWN, f"{unit} is stopped, but what it has started runs: {left[0].words}", left=True)
         return seen
 
     async def _follow(self, watch: Watch, *, asked: bool) -> AsyncGenerator[Seen, None]:

@@ -7,6 +7,8 @@ an earlier time does no harm, and is ordered down where it is found.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from backstay_api.models import HAInstance, HAService
 
 from . import sessions
@@ -15,7 +17,7 @@ from .fitting import no_room
 from .liveness import Liveness, of_host
 from .placement import candidates
 from .remains import left_by_name
-from .words import and_, first_words, listed
+from .words import UNCLEAR, and_, first_words, listed
 from .world import World
 
 
@@ -79,7 +81,7 @@ def _has_answered(world: World, host: str, service: HAService, instance: HAInsta
 
 
 def _is_foreign(world: World, host: str, instance: HAInstance) -> bool:
-    """Whether the host says that something of it is active there, and not by us."""
+    """Whether the host says that something of it is active there, and not by us; or that it cannot say."""
     assignment = world.assignments.get(host)
     session = assignment.status.session if assignment else None
     answer = assignment.status.standbys.get(instance.uid) if assignment else None
@@ -89,8 +91,27 @@ def _is_foreign(world: World, host: str, instance: HAInstance) -> bool:
 
 
 def _foreign(world: World, service: HAService, instance: HAInstance, hosts: list[str]) -> str:
-    """All hosts at once, what of it runs there, and the command that stops it: a person is through in one go."""
-    whys = {host: world.assignments[host].status.standbys[instance.uid].why for host in hosts}
+    """All hosts at once, those that know what runs there first: a person is through in one go."""
+    said = {host: world.assignments[host].status.standbys[instance.uid] for host in hosts}
+    plain = {host: answer.why for host, answer in said.items() if not answer.unclear}
+    unclear = {host: answer.why for host, answer in said.items() if answer.unclear}
+    sentences = [*([_runs(service, plain)] if plain else []), *([_cannot_say(unclear)] if unclear else [])]
+    return "; ".join(sentences)
+
+
+def _cannot_say(whys: Mapping[str, str]) -> str:
+    """Nothing is known to run there, so nothing is to be stopped: the hosts' own reasons are what is to be mended."""
+    said = _told(whys)
+    return f"{and_(list(whys))} {UNCLEAR}{f': {said}' if said else ''}"
+
+
+def _told(whys: Mapping[str, str]) -> str:
+    return "; ".join(dict.fromkeys(first_words(why) for why in whys.values() if why))
+
+
+def _runs(service: HAService, whys: Mapping[str, str]) -> str:
+    """What of it runs there, by host, and the command that stops it."""
+    hosts = list(whys)
     units = [one.systemd.unit for one in service.spec.resources if one.systemd is not None]
     named = [unit for unit in units if any(unit in why for why in whys.values())]
     if not named and len(units) == len(service.spec.resources):
@@ -102,7 +123,7 @@ def _foreign(world: World, service: HAService, instance: HAInstance, hosts: list
             f"{and_(hosts)} {runs} {and_(named)} already, not started by Backstay:"
             f" systemctl stop {' '.join(named)} {where}"
         )
-    said = "; ".join(dict.fromkeys(first_words(why) for why in whys.values() if why))
+    said = _told(whys)
     because = f" ({said})" if said else ""
     stop = f"; systemctl stop {' '.join(named)} there stops {and_(named)}" if named else ""
     return f"something of it runs on {and_(hosts)} already, and not by us{because}: stop it there{stop}"

@@ -18,7 +18,7 @@ from .fitting import no_room
 from .holdings import contested
 from .liveness import Liveness, age_s, of_host, shutting_down
 from .sessions import live, published
-from .words import first_words, roughly
+from .words import UNCLEAR, first_words, roughly
 from .world import World
 
 # A FenceRequest is named by its host and 17 characters more, and the API server takes 253.
@@ -291,6 +291,8 @@ def is_ready(ask: Question, facts: HostFacts) -> Rejected | None:
     said = facts.says.standbys.get(ask.instance.uid) if ask.instance else None
     if said is None or said.revision != ask.service.metadata.generation:
         return Rejected("Ready", "has not said yet whether it is ready", "have not said yet whether they are ready")
+    if said.active and said.unclear:
+        return Rejected("Ready", f"{UNCLEAR}{f': {said.why}' if said.why else ''}", UNCLEAR)
     if said.active:
         why = f"runs some of it already, and not by us{_because(said.why)}: stop it there"
         return Rejected("Ready", why, "run some of it already, and not by us: stop it there")

@@ -15,6 +15,9 @@ from backstay_api.texts import clip
 _RFC3339: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d(?:\.\d+)?)(?:Z|\+00:00)")
 _STEPS: Final = (1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 45, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 6 * 3600, 24 * 3600)
 
+UNCLEAR: Final = "cannot say whether it runs there"
+"""Of hosts where nothing of a service is seen to run, but it could not be told either."""
+
 
 def roughly(seconds: float) -> str:
     """An age, rounded down to one of a few steps: `4 s`, `30 s`, `2 min`."""
