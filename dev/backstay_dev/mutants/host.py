@@ -43,12 +43,22 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         ),
         _C,
     ),
-    one(
+    Mutant(
         "Down is not taken back within an epoch",
-        _RULES,
-        '    if record.want == "Down":\n        return Ignored("it was told to stop, and that is not taken back within an epoch")\n',
-        "",
-        *_C,
+        (
+            Edit(
+                _RULES,
+                '    if record.want == "Down":\n'
+                '        return Ignored("it was told to stop, and that is not taken back within an epoch")\n',
+                "",
+            ),
+            Edit(
+                _RULES,
+                "    return replace(record, revision=order.revision, wanted=order.resources)",
+                "    return replace(record, want=order.want, revision=order.revision, wanted=order.resources)",
+            ),
+        ),
+        _C,
     ),
     one(
         "nothing starts after a seal",
