@@ -89,7 +89,7 @@ class Agent:
             host=machine.host,
             machine_uuid=machine.uuid,
             rng=rng,
-            listeners=Listeners(self._on_orders, self._on_published, self._end_session),
+            listeners=Listeners(self._on_orders, self._on_published, self._end_session, self._on_another),
             body=self._status,
         )
         self._standbys = hands.standbys(self._standby_changed)
@@ -206,6 +206,10 @@ class Agent:
         self.heartbeat.wish(orders.spec.heartbeat)
         self.supervisor.assign(orders)
         self._update_standbys()
+        self.link.say()
+
+    def _on_another(self) -> None:
+        self._standbys.said_to_nobody()
         self.link.say()
 
     def _changed(self) -> None:

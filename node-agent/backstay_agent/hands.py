@@ -39,6 +39,9 @@ class Standbys(Protocol):
         `secured` is None for as long as we have not been told: then nothing is given back.
         """
 
+    def said_to_nobody(self) -> None:
+        """The HostAssignment was made anew: whoever reads it knows nothing of what stood in the one before."""
+
     async def run(self) -> None:
         """Examine, secure, and look again whenever something may have changed; until cancelled."""
 

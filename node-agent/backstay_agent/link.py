@@ -100,6 +100,8 @@ class Listeners:
     """Our session is in the status, and its seq in the journal."""
     on_overtaken: Callable[[str], None]
     """Somebody opened a newer session of this host."""
+    on_another: Callable[[], None]
+    """It is another object: what we had said went with the one before. Told before its orders are."""
 
 
 class Link:
@@ -127,6 +129,8 @@ class Link:
             api.lane("watch"), ASSIGNMENTS, rng=rng, name=host, backoff=Backoff(0.1, 2.0)
         )
         self._stored: HostAssignment | None = None
+        self._uid: str | None = ""
+        """Of the object that was heard of last."""
         self._dirty = asyncio.Event()
         self._failures = 0
         self._odd = ""
@@ -177,10 +181,16 @@ class Link:
             log.error("assignment unreadable", extra={"host": self._host, "why": event.object.why})
             return
         self._learn(event.object)
+        self._note_another(event.object.metadata.uid)
         if isinstance(event.object, Heard):
             self._hear(event.object)
         if event.object.status.session is None or not self._is_ours(event.object.status.session):
             self._dirty.set()
+
+    def _note_another(self, uid: str | None) -> None:
+        if self._uid not in ("", uid):
+            self._tell.on_another()
+        self._uid = uid
 
     def _hear(self, heard: Heard) -> None:
         if heard.why and heard.why != self._odd:

@@ -77,6 +77,11 @@ class Keeper:
             self._orders, self._ours, self._secured = orders, ours, secured
             self._wake.set()
 
+    def said_to_nobody(self) -> None:
+        """What is held must be read in the new HostAssignment before its silence means that a service is gone."""
+        now_s = asyncio.get_running_loop().time()
+        self._held = {unit: Held(held.why, now_s) for unit, held in self._held.items()}
+
     async def run(self) -> None:
         try:
             await self._look_for_ever()

@@ -17,6 +17,7 @@ from backstay_api.texts import clip
 from . import fitting, leftovers, render
 from .actions import Assign
 from .fitting import MOST_BYTES, MOST_ENTRIES
+from .liveness import held
 from .preconditions import Precondition, distinct
 from .world import World
 
@@ -152,9 +153,10 @@ def assign(world: World, host: str, wanted: Wanted) -> Assign | None:
 
 
 def _may_be_made(world: World, host: str) -> bool:
+    """Whether this host needs a HostAssignment: it is to stay, or it holds something that it has to be told of, and to give back."""
     known = world.hosts.get(host)
     is_staying = known is not None and known.metadata.deletion_timestamp is None
-    return is_staying and ("HostAssignment", host) not in world.unreadable
+    return (is_staying or bool(held(world, host))) and ("HostAssignment", host) not in world.unreadable
 
 
 def _brought_forward(
