@@ -133,13 +133,30 @@ class Manager:
         """Queue a start. From its answer on the unit's `Job` tells whether it is still under way. Raises BusError."""
         await self.call("StartUnit", "ss", unit, "replace")
 
-    async def stop(self, unit: str) -> None:
-        """Queue a stop, as `start`; it cancels a start that is queued. A unit that is not loaded is fine. Raises BusError."""
+    async def stop(self, unit: str, *, in_turn: bool = True) -> None:
+        """Queue a stop, as `start`; it cancels a start that is queued. A unit that is not loaded is fine. Raises BusError.
+
+        Not `in_turn`: it waits for no other job.
+        """
         try:
-            await self.call("StopUnit", "ss", unit, "replace")
+            await self.call("StopUnit", "ss", unit, "replace" if in_turn else "ignore-dependencies")
         except BusError as error:
             if error.name != f"{SYSTEMD}.NoSuchUnit":
                 raise
+
+    async def jobs_ahead(self, job: str) -> list[tuple[Any, ...]]:
+        """The jobs that must be over before this one begins: number, unit, kind, state, path, path of the unit. Raises BusError."""
+        bus = await self._connected()
+        (found,) = await bus.call(Member(job, JOB, "GetBefore"))
+        return list(found)
+
+    async def own_unit_that_stops(self) -> str:
+        """The unit that this process runs in, if systemd is stopping it; else nothing. Raises BusError."""
+        with suppress(BusError):  # started by hand, as in a test
+            (path,) = await self.call("GetUnitByPID", "u", 0)
+            own = await self._read(await self._connected(), str(path))
+            return str(own.get("Id", "")) if own.get("ActiveState") == "deactivating" else ""
+        return ""
 
     async def kill(self, unit: str) -> None:
         """SIGKILL every process of the unit; none there is fine."""
