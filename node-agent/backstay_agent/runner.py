@@ -84,7 +84,7 @@ class Runner:
         phase, effect = step(self.phase, event)
         self._learn(event)
         if effect is not Effect.CLOSE:
-            await self._let_go()
+            await self._let_go(watch_on=effect in (Effect.WATCH, Effect.PERMIT))
         self._enter(phase)
         await self._begin(effect)
         self._tools.tell()
@@ -151,11 +151,11 @@ class Runner:
     def _died(self) -> None:
         self._why, self._is_free = self._senses.sentence, self._attempts.count_for_nothing(self.record)
         told = {"instance": self.record.title, "why": self._why}
-        if self._senses.by_admin:
+        if self._attempts.was_left:
+            log.info("maintenance is over, starting what does not run", extra=told)
+        elif self._senses.by_admin:
             self._acts.answered()
             log.warning("stopped by an admin, starting it again", extra=told)
-        elif self._attempts.was_left:
-            log.info("maintenance is over, starting what does not run", extra=told)
         else:
             log.warning("resource down, restarting in place", extra=told)
         self._attempts.was_left = False
@@ -208,11 +208,13 @@ class Runner:
             clock.call_at(self._attempts.look_again_at_s, self._wake.set)
         await self._wake.wait()
 
-    async def _let_go(self) -> None:
-        """End what this runner itself does at the moment; what runs on the host is not touched."""
+    async def _let_go(self, *, watch_on: bool = False) -> None:
+        """End what this runner itself does at the moment; what runs on the host is not touched.
+
+        `watch_on`: what is listened to will be listened to next as well."""
         task, self._work = self._work, None
         await work.end_tasks([task] if task else [])
-        await self._senses.end()
+        await self._senses.end(but=self.record.resources if watch_on else ())
 
     # --- effects ----------------------------------------------------------------------------------------------
 
@@ -282,7 +284,7 @@ class Runner:
             resources, revision = record.wanted, record.revision
             await self._tools.journal.cover(self.uid, resources)
             await self._amend(lambda now: now.begun(resources, revision, _now_s()), may_start=True)
-            await self._senses.end()
+            await self._senses.end(but=self.record.resources)
             self._watch()
         elif refused := self._refused(record, self._tools.journal.books):
             raise MayNot(refused.why)
@@ -330,7 +332,7 @@ class Runner:
             log.warning("edit not recorded", extra={"instance": record.title, "why": str(error)})
             return
         if new_ears:
-            await self._let_go()
+            await self._let_go(watch_on=True)
             self._watch()
         self._tools.tell()
 

@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 
 from backstay_api.plain import RenderedResource
 
+from .core.rules import same_work
 from .drivers.base import Seen, StartFailed, State, StopFailed
 from .hands import Hands
 from .work import end_tasks
@@ -32,7 +33,8 @@ class Senses:
     def __init__(self, hands: Hands, notice: Callable[[], None]) -> None:
         self._hands = hands
         self._notice = notice
-        self._tasks: list[asyncio.Task[None]] = []
+        self._ears: dict[str, tuple[RenderedResource, asyncio.Task[None]]] = {}
+        self._probes: list[asyncio.Task[None]] = []
         self._states: dict[str, State] = {}
         self._down: dict[str, str] = {}
         self._unwell: dict[str, str] = {}
@@ -89,26 +91,49 @@ class Senses:
         self, resources: Sequence[RenderedResource], *, works: Collection[str], patience_until_s: float = 0.0
     ) -> None:
         """Begin anew with these. `works`: their probes have given good answers; until `patience_until_s` the others
-        may take their time to give the first."""
-        assert not self._tasks, "it is watched already"
-        self._states, self._down, self._unwell, self._unclear, self._by_admin = {}, {}, {}, {}, {}
-        self._unseen = {resource.name: "not looked at yet" for resource in resources}
+        may take their time to give the first. Ears that `end` has left go on, and what they know is known."""
+        assert not self._probes, "it is watched already"
+        self._forget_but(self._ears)
+        self._unseen = {
+            one.name: self._unseen.get(one.name, "not looked at yet")
+            for one in resources
+            if one.name not in self._ears or one.name in self._unseen
+        }
         probed = [resource for resource in resources if resource.probes]
         self._unproven = {one.name: "no probe has been answered yet" for one in probed if one.name not in works}
         self._patience_until_s = patience_until_s
         for resource in resources:
-            self._tasks.append(asyncio.create_task(self._listen(resource), name=f"ear {resource.name}"))
+            if resource.name not in self._ears:
+                ear = asyncio.create_task(self._listen(resource), name=f"ear {resource.name}")
+                self._ears[resource.name] = (resource, ear)
         for resource in probed:
-            self._tasks.append(asyncio.create_task(self._probe(resource), name=f"probe {resource.name}"))
+            self._probes.append(asyncio.create_task(self._probe(resource), name=f"probe {resource.name}"))
 
-    async def end(self) -> None:
-        """Listen no more. What is known is kept until it is attended to anew."""
-        tasks, self._tasks = self._tasks, []
+    async def end(self, *, but: Collection[RenderedResource] = ()) -> None:
+        """Listen no more. What is known is kept until it is attended to anew.
+
+        `but`: what will be listened to next. An ear for one of these stays, for systemd tells only once who stops a
+        unit: what falls between two ears is never heard."""
+        ears = {
+            name: (one, ear)
+            for name, (one, ear) in self._ears.items()
+            if not ear.done() and any(_is_heard_alike(one, other) for other in but)
+        }
+        gone = [ear for name, (_, ear) in self._ears.items() if name not in ears]
+        tasks, self._ears, self._probes = [*self._probes, *gone], ears, []
         await end_tasks(tasks)
+
+    def _forget_but(self, names: Collection[str]) -> None:
+        self._states = {name: state for name, state in self._states.items() if name in names}
+        self._unwell = {}
+        self._down, self._unclear, self._by_admin = (
+            {name: why for name, why in known.items() if name in names}
+            for known in (self._down, self._unclear, self._by_admin)
+        )
 
     def raise_if_broken(self) -> None:
         """What no driver may raise is a broken program, and ends the process."""
-        for task in self._tasks:
+        for task in (*self._probes, *(ear for _, ear in self._ears.values())):
             if task.done() and not task.cancelled():
                 task.result()
 
@@ -175,9 +200,14 @@ class Senses:
             self._notice()
 
     def _lose_patience(self, name: str) -> None:
-        if self._tasks and name in self._unproven and _now_s() >= self._patience_until_s:
+        if self._probes and name in self._unproven and _now_s() >= self._patience_until_s:
             self._unwell[name] = self._unproven[name]
             self._notice()
+
+
+def _is_heard_alike(one: RenderedResource, other: RenderedResource) -> bool:
+    """Whether a driver tells the same of both: of probes it is told only whether there are any."""
+    return same_work([one], [other]) and bool(one.probes) == bool(other.probes)
 
 
 def _now_s() -> float:

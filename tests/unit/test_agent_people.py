@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from backstay_agent.drivers.base import Seen, State
 from backstay_agent.link import ASSIGNMENTS
 from backstay_api.memory import Change, Fate, Request
+from backstay_api.plain import Probe, RenderedResource, TcpSocket
 from backstay_dev.virtualtime import in_virtual_time
 from backstay_testing.agent_world import ADDRESS, HOST, UNIT, World, address, enrolled, running, unit
 
@@ -128,6 +133,88 @@ async def test_hands_off_what_an_admin_stops_stays_stopped_until_he_starts_it() 
     report = await world.report()
     assert report and (report.restarts, report.released, report.healthy) == (0, False, False)
     assert "stopped by an admin" in report.by_admin and "hands off: a new kernel" in report.why
+
+
+Resources = tuple[RenderedResource, ...]
+
+
+class Ears(list[asyncio.Queue[Seen]]):
+    """The ears on the unit. An admin who waits for the last one to go stops it then: systemd says only once who asked for that."""
+
+    waits: World | None = None
+
+    def remove(self, ear: asyncio.Queue[Seen]) -> None:
+        super().remove(ear)
+        if not self and self.waits:
+            world, self.waits = self.waits, None
+            stop_by_hand(world)
+
+    def stop_now_at_the_latest(self) -> None:
+        world, self.waits = self.waits, None
+        if world:
+            stop_by_hand(world)
+
+
+async def running_with_ears(**order: Any) -> tuple[World, Ears]:
+    world, ears = await enrolled(), Ears()
+    world.machine.listeners[UNIT] = ears
+    await world.order(**order)
+    await world.phase_is("Running")
+    assert len(ears) == 1
+    return world, ears
+
+
+@in_virtual_time
+async def test_hands_off_a_stop_at_the_very_moment_when_it_begins_is_an_admins_too() -> None:
+    world, ears = await running_with_ears()
+    ears.waits = world
+    await hands_off(world)
+    ears.stop_now_at_the_latest()
+    await asyncio.sleep(5)
+    report = await world.report()
+    assert report and not report.healthy and "stopped by an admin" in report.by_admin
+    assert world.machine.log == STARTED
+
+
+@in_virtual_time
+async def test_a_stop_at_the_very_moment_when_hands_are_on_again_is_an_admins_and_is_answered() -> None:
+    world, ears = await running_with_ears()
+    await hands_off(world)
+    await asyncio.sleep(1)
+    ears.waits = world
+    await hands_off(world, "")
+    ears.stop_now_at_the_latest()
+    await world.until(lambda: world.runs(UNIT))
+    await world.phase_is("Running")
+    report = await world.report()
+    assert report and report.restarts == 0 and "stopped by an admin" in report.by_admin
+
+
+PROBE = Probe(name="web", tcp_socket=TcpSocket(port=80))
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        pytest.param((unit(), address()), (unit(), address(probes=(PROBE,))), id="of another resource"),
+        pytest.param(
+            (unit(probes=(PROBE,)),), (unit(probes=(replace(PROBE, name="port"),)),), id="of the unit that is stopped"
+        ),
+    ],
+)
+@in_virtual_time
+async def test_a_stop_at_the_very_moment_when_new_probes_are_taken_over_counts_no_restart(
+    first: Resources, then: Resources
+) -> None:
+    world, ears = await running_with_ears(resources=first)
+    ears.waits = world
+    await world.order(resources=then, revision=2)
+    await asyncio.sleep(1)
+    ears.stop_now_at_the_latest()
+    await world.until(lambda: world.runs(UNIT))
+    await world.phase_is("Running")
+    report = await world.report()
+    assert report and report.restarts == 0 and "stopped by an admin" in report.by_admin
 
 
 @in_virtual_time

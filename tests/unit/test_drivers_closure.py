@@ -66,6 +66,26 @@ DEBIAN = {
             id="its own socket, enabled",
         ),
         pytest.param(
+            "rpcbind.service",
+            {
+                "rpcbind.service": LOADED | {"Requires": ["rpcbind.socket"], "TriggeredBy": ["rpcbind.socket"]},
+                "rpcbind.socket": LOADED
+                | {"Triggers": ["rpcbind.service"], "WantedBy": ["sockets.target"], "RequiredBy": ["rpcbind.service"]},
+            },
+            ("rpcbind.service", "rpcbind.socket"),
+            id="its own socket also where many use both: who names one means both",
+        ),
+        pytest.param(
+            "nfs.service",
+            {
+                "nfs.service": LOADED | {"Requires": ["rpcbind.service"]},
+                "rpcbind.service": LOADED | {"RequiredBy": ["nfs.service"], "TriggeredBy": ["rpcbind.socket"]},
+                "rpcbind.socket": LOADED | {"Triggers": ["rpcbind.service"]},
+            },
+            ("nfs.service",),
+            id="what many use, and one pulls in here, stays the host's with its socket",
+        ),
+        pytest.param(
             "web.socket",
             {"web.service": LOADED, "web.socket": LOADED | {"Triggers": ["web.service"]}},
             ("web.socket", "web.service"),

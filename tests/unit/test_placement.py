@@ -69,7 +69,7 @@ def forget_session(world):
         pytest.param(
             lambda w: say_ready(w, a_service(), "n1", active=True, why="web.service is active"),
             {},
-            "Ready: runs some of it already, and not by us (web.service is active): stop it there",
+            "Ready: runs some of it already, and not by us, stop it there: web.service is active",
             id="what somebody else has started there comes first",
         ),
         pytest.param(
@@ -120,6 +120,17 @@ def test_what_all_hosts_lack_alike_stands_in_the_one_line_too():
     answer = placement.place(world, service, instance)
     assert isinstance(answer, NoHost)
     assert answer.why == "0/2 hosts can run it: 2 are not ready: web: unit web.service is not installed"
+
+
+def test_what_runs_on_all_hosts_alike_is_said_once_and_whole():
+    world = a_world("n1", "n2")
+    service = a_service()
+    instance = put(world, service, epoch=1)
+    words = "web: web.service is active and was not started by Backstay: systemctl stop web.service"
+    say_ready(world, service, "n1", "n2", active=True, why=words)
+    answer = placement.place(world, service, instance)
+    assert isinstance(answer, NoHost)
+    assert answer.why == f"0/2 hosts can run it: 2 run some of it already, and not by us, stop it there: {words}"
 
 
 def test_a_failed_start_counts_until_it_is_forgotten_and_says_when():

@@ -276,7 +276,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{PLANNER}/acceptance.py",
         "        if resource.virtual_ip and not service.exclusive:",
         "        if False:",
-        f"{UNIT}/test_acceptance.py",
+        f"{STORIES}/test_claims.py",
     ),
     one(
         "a replica that does not lead waits",

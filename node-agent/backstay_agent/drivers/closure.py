@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from .units import belongs_to_host
+from .units import belongs_to_host, refusal
 
 Known = Mapping[str, Mapping[str, Any]]
 """What is known of units: their properties, by name."""
@@ -26,10 +26,12 @@ MOST: Final = 64
 def neighbours(unit: str, known: Known) -> set[str]:
     """What must be known to say what the unit stands for, as far as can be told from what is known."""
     found, todo = {unit}, [unit]
+    # Who names what many use (rpcbind) means its socket as well, which would otherwise go on calling it on every host.
+    own = {name for name in _names(known.get(unit, {}), ("Triggers", "TriggeredBy")) if refusal(name) is None}
     while todo:
         properties = known.get(todo.pop(), {})
         for name in _names(properties, (*PULLS, *PARTS)) - found:
-            if _may_be_a_part(name):
+            if name in own or _may_be_a_part(name):
                 found.add(name)
                 todo.append(name)
     return found

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from . import cgroups
+from . import cgroups, turns
 from .base import StopFailed
 from .fitness import stop_failed
 from .lastwords import last_words, with_words
@@ -105,7 +106,15 @@ async def _until_down(manager: Manager, watch: Watch) -> None:
                 await asyncio.sleep(_ASK_AGAIN_S)
                 await manager.stop(watch.unit)
                 continue
-        await watch.changed()
+            if watch.active != "deactivating" and await turns.waits_for_us(manager, watch):
+                await manager.stop(watch.unit, in_turn=False)
+        await _changed(watch)
+
+
+async def _changed(watch: Watch) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(turns.LOOK_AGAIN_S if watch.has_job and watch.active != "deactivating" else None):
+            await watch.changed()
 
 
 async def _until_empty(groups: list[Path]) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from .bus import RELOAD_LIMIT_S, SYSTEMD, Bus, BusError, Member, connect
 from .jobs import JOB, UP, Acts, Asked
+from .reloads import Reloads
 
 _ROOT: Final = "/org/freedesktop/systemd1"
 _MANAGER: Final = "org.freedesktop.systemd1.Manager"
@@ -21,8 +22,6 @@ UNIT: Final = "org.freedesktop.systemd1.Unit"
 _PROPERTIES: Final = "org.freedesktop.DBus.Properties"
 # A broken connection is tried again this often; D-Bus is back within a second of a restart.
 _RETRY_S: Final = 0.25
-# A daemon writes its PID file within seconds, or never; then its own time limit ends the start.
-RELOAD_PATIENCE_S: Final = 30.0
 
 Properties = dict[str, Any]
 Connect = Callable[[Callable[[], None]], Coroutine[Any, Any, Bus]]
@@ -95,8 +94,7 @@ class Manager:
         self._connecting = asyncio.Lock()
         self._watches: set[Watch] = set()
         self._reviving: asyncio.Task[None] | None = None
-        self._stale = False
-        self._reloading = asyncio.Lock()
+        self.reloads = Reloads(self._reload, self._waiting_for_pid_files)
         self._default_timeouts_us: dict[str, int] = {}
         """Until systemd reads its configuration anew."""
         self.acts = Acts()
@@ -135,13 +133,30 @@ class Manager:
         """Queue a start. From its answer on the unit's `Job` tells whether it is still under way. Raises BusError."""
         await self.call("StartUnit", "ss", unit, "replace")
 
-    async def stop(self, unit: str) -> None:
-        """Queue a stop, as `start`; it cancels a start that is queued. A unit that is not loaded is fine. Raises BusError."""
+    async def stop(self, unit: str, *, in_turn: bool = True) -> None:
+        """Queue a stop, as `start`; it cancels a start that is queued. A unit that is not loaded is fine. Raises BusError.
+
+        Not `in_turn`: it waits for no other job.
+        """
         try:
-            await self.call("StopUnit", "ss", unit, "replace")
+            await self.call("StopUnit", "ss", unit, "replace" if in_turn else "ignore-dependencies")
         except BusError as error:
             if error.name != f"{SYSTEMD}.NoSuchUnit":
                 raise
+
+    async def jobs_ahead(self, job: str) -> list[tuple[Any, ...]]:
+        """The jobs that must be over before this one begins: number, unit, kind, state, path, path of the unit. Raises BusError."""
+        bus = await self._connected()
+        (found,) = await bus.call(Member(job, JOB, "GetBefore"))
+        return list(found)
+
+    async def own_unit_that_stops(self) -> str:
+        """The unit that this process runs in, if systemd is stopping it; else nothing. Raises BusError."""
+        with suppress(BusError):  # started by hand, as in a test
+            (path,) = await self.call("GetUnitByPID", "u", 0)
+            own = await self._read(await self._connected(), str(path))
+            return str(own.get("Id", "")) if own.get("ActiveState") == "deactivating" else ""
+        return ""
 
     async def kill(self, unit: str) -> None:
         """SIGKILL every process of the unit; none there is fine."""
@@ -175,34 +190,8 @@ class Manager:
                 raise
             await self.start(unit)
 
-    def needs_reload(self) -> None:
-        """Unit files have changed on disk."""
-        self._stale = True
-
-    async def reload(self) -> None:
-        """Make systemd read changed unit files; many changes at once cost one reload. Raises BusError."""
-        async with self._reloading:
-            if not self._stale:
-                return
-            await self._until_reload_is_harmless()
-            self._stale = False
-            try:
-                await self.call("Reload", limit_s=RELOAD_LIMIT_S)
-            except BaseException:
-                self._stale = True
-                raise
-
-    async def _until_reload_is_harmless(self) -> None:
-        """systemd 252 forgets at a reload that it waits for a daemon's PID file: that start would never succeed."""
-        loop = asyncio.get_running_loop()
-        began_s = loop.time()
-        while waiting := await self._waiting_for_pid_files():
-            if loop.time() - began_s > RELOAD_PATIENCE_S:
-                raise BusError(
-                    "reload",
-                    f"systemd is not made to read unit files anew while {waiting[0]} starts: it waits for its PID file",
-                )
-            await asyncio.sleep(_RETRY_S)
+    async def _reload(self) -> None:
+        await self.call("Reload", limit_s=RELOAD_LIMIT_S)
 
     async def _waiting_for_pid_files(self) -> list[str]:
         (units,) = await self.call("ListUnitsFiltered", "as", ["activating"])

@@ -294,8 +294,10 @@ def is_ready(ask: Question, facts: HostFacts) -> Rejected | None:
     if said.active and said.unclear:
         return Rejected("Ready", f"{UNCLEAR}{f': {said.why}' if said.why else ''}", UNCLEAR)
     if said.active:
-        why = f"runs some of it already, and not by us{_because(said.why)}: stop it there"
-        return Rejected("Ready", why, "run some of it already, and not by us: stop it there")
+        # The host's own words come last and after a colon, so that `fold` can say them once for hosts that agree.
+        words = f": {said.why}" if said.why else ""
+        many = "run some of it already, and not by us, stop it there"
+        return Rejected("Ready", f"runs{many.removeprefix('run')}{words}", many)
     if not said.ready:
         return Rejected("Ready", f"is not ready{f': {said.why}' if said.why else ''}", "are not ready")
     return None
