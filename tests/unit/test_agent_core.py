@@ -247,7 +247,9 @@ CLOSED = a_record().over()
         ),
         pytest.param(a_record(), an_order("Down"), CLOSED, id="what never ran is over"),
         pytest.param(CLOSED, an_order(), Ignored, id="a closed epoch never starts again"),
+        pytest.param(CLOSED, an_order(revision=2), Ignored, id="…whatever its next edit says"),
         pytest.param(replace(RUNNING, want="Down"), an_order(), Ignored, id="down is not taken back"),
+        pytest.param(replace(RUNNING, want="Down"), an_order(revision=2), Ignored, id="…by no edit either"),
         pytest.param(CLOSED, an_order(epoch=4), a_record(epoch=4), id="the next epoch is another matter"),
         pytest.param(
             replace(RUNNING, restarts=2),

@@ -27,19 +27,38 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         *_C,
         "sim:reboots",
     ),
-    one(
+    Mutant(
         "an epoch that is over here is over for ever",
-        _RULES,
-        '    if record.closed:\n        return Ignored(f"epoch {order.epoch} is over here for ever")\n',
-        "",
-        *_C,
+        (
+            Edit(
+                _RULES,
+                '    if record.closed:\n        return Ignored(f"epoch {order.epoch} is over here for ever")\n',
+                "",
+            ),
+            Edit(
+                _RULES,
+                '    if record.want == "Down":\n        return Ignored("it was told to stop, and that is',
+                '    if record.want == "Down" and not record.closed:\n        return Ignored("it was told to stop, and that is',
+            ),
+        ),
+        _C,
     ),
-    one(
+    Mutant(
         "Down is not taken back within an epoch",
-        _RULES,
-        '    if record.want == "Down":\n        return Ignored("it was told to stop, and that is not taken back within an epoch")\n',
-        "",
-        *_C,
+        (
+            Edit(
+                _RULES,
+                '    if record.want == "Down":\n'
+                '        return Ignored("it was told to stop, and that is not taken back within an epoch")\n',
+                "",
+            ),
+            Edit(
+                _RULES,
+                "    return replace(record, revision=order.revision, wanted=order.resources)",
+                "    return replace(record, want=order.want, revision=order.revision, wanted=order.resources)",
+            ),
+        ),
+        _C,
     ),
     one(
         "nothing starts after a seal",
