@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES
+from backstay_api.objects.plain import RenderedResource
+from backstay_api.objects.resource_kinds import units_of
 
 from .machines import Machine, unit_of
 
@@ -35,7 +37,6 @@ def _named_since_s(world: World, identity: str) -> float | None:
     for body in world.cluster.bodies(HA_SERVICES):
         if body["metadata"].get("deletionTimestamp") and body["metadata"]["uid"] not in owning:
             continue
-        units = [(resource.get("systemd") or {}).get("unit") for resource in body["spec"]["resources"]]
-        if identity.removeprefix("unit ") in units:
+        if identity.removeprefix("unit ") in units_of(map(RenderedResource.from_wire, body["spec"]["resources"])):
             return world.monitor.created_s.get(body["metadata"]["name"])
     return None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from backstay_api.objects.models import HAService, ResourceClaim
+from backstay_api.objects.resource_kinds import canonical_address
 from backstay_operator.planner.judge import acceptance, unsupported
 from backstay_operator.planner.judge.acceptance import Accepted, Refused
-from backstay_operator.planner.know.claims import canonical_address
 from backstay_testing.worlds import a_service, a_world, add_host, address, unit
 
 MOUNT = {"name": "disk", "mount": {"device": "/dev/sdb", "path": "/srv"}}

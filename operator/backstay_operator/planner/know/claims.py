@@ -6,20 +6,16 @@ compare-and-swap changes: who has it is never a matter of what somebody has hear
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import ipaddress
-import re
-import string
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final
 
 from backstay_api.objects.models import HAInstance, HAService, ResourceClaim
 from backstay_api.objects.models.base import Meta
-from backstay_api.objects.models.claim import ON_HOSTS, ClaimOwner, HostOwner, ResourceClaimSpec
-from backstay_api.objects.models.resources import Resource
+from backstay_api.objects.models.claim import ClaimOwner, HostOwner, ResourceClaimSpec
+from backstay_api.objects.models.resources import RenderedResource
+from backstay_api.objects.resource_kinds import Claim, claims_of
 
 # 128 bits: no two things share a name by chance, and the name stays readable in a terminal.
 _HASH_CHARS: Final = 32
@@ -27,28 +23,13 @@ _HASH_CHARS: Final = 32
 _KEY_CHARS: Final = 1024
 
 
-@dataclass(frozen=True)
-class ClaimKey:
+class ClaimKey(Claim):
     """One thing that a ResourceClaim stands for."""
-
-    type: Literal["Address", "Device", "Unit", "Command"]
-    key: str
-    """Its one canonical form."""
 
     @property
     def name(self) -> str:
         """Name of its ResourceClaim: whoever wants the same thing wants the same name."""
         return _name(self.type, self.key)
-
-    @property
-    def is_on_hosts(self) -> bool:
-        """Whether it belongs to somebody host by host."""
-        return self.type in ON_HOSTS
-
-    @property
-    def text(self) -> str:
-        """As people say it."""
-        return f"{self.type.lower()} {self.key if self.type != 'Command' else self.key[:80]}"
 
     def claim_for(
         self, service: HAService, hosts: Iterable[str] = (), instance: HAInstance | None = None
@@ -91,9 +72,9 @@ def claim_keys(service: HAService) -> tuple[ClaimKey, ...]:
     return keys_of(service.spec.resources)
 
 
-def keys_of(resources: Sequence[Resource]) -> tuple[ClaimKey, ...]:
+def keys_of(resources: Sequence[RenderedResource]) -> tuple[ClaimKey, ...]:
     """What these resources need to own, each once, in their order."""
-    return tuple(dict.fromkeys(key for resource in resources for key in _claims_of(resource)))
+    return tuple(ClaimKey(claim.type, claim.key) for claim in claims_of(resources))
 
 
 def things(service: HAService) -> tuple[str, ...]:
@@ -104,51 +85,3 @@ def things(service: HAService) -> tuple[str, ...]:
 @lru_cache(maxsize=16384)
 def _name(type_: str, key: str) -> str:
     return f"{type_.lower()}-{hashlib.sha256(key.encode()).hexdigest()[:_HASH_CHARS]}"
-
-
-@functools.lru_cache(maxsize=4096)
-def canonical_address(cidr: str) -> str:
-    """The address alone, in its one form: the prefix does not make it another, nor does being v4-mapped."""
-    address = ipaddress.ip_interface(cidr).ip
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)
-
-
-def address_or_nothing(text: str) -> str:
-    """The one form of what a host calls an address; nothing, if it is none."""
-    try:
-        return canonical_address(text)
-    except ValueError:
-        return ""
-
-
-@lru_cache(maxsize=16384)
-def canonical_unit(unit: str) -> str:
-    r"""The unit's name in its one form: what systemd writes as `\x2d` and the like is one name, however many ways it is spelled.
-
-    Aliases are another matter: they are known on the host alone, which refuses them (the agent says not ready).
-    """
-    stem, dot, suffix = unit.rpartition(".")
-    return f"{re.sub(_ESCAPE, _plain, stem)}{dot}{suffix}"
-
-
-_ESCAPE: Final = re.compile(r"\\x([0-9a-fA-F]{2})")
-_UNESCAPED: Final = frozenset(string.ascii_letters + string.digits + ":_.")
-
-
-def _plain(found: re.Match[str]) -> str:
-    letter = chr(int(found[1], 16))
-    return letter if letter in _UNESCAPED else f"\\x{found[1].lower()}"
-
-
-def _claims_of(resource: Resource) -> Iterator[ClaimKey]:
-    if resource.systemd:
-        yield ClaimKey("Unit", canonical_unit(resource.systemd.unit))
-    if resource.command:
-        # What two services start by the same command is the same thing on the machine: the stop of the one would be the stop
-        # of the other.
-        yield ClaimKey("Command", " ".join(resource.command.start))
-    if resource.virtual_ip:
-        yield ClaimKey("Address", canonical_address(resource.virtual_ip.address))
-    if resource.mount:
-        yield ClaimKey("Device", resource.mount.device)
