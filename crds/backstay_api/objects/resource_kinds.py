@@ -6,17 +6,20 @@ are both understood, and both mean the same thing by the same name.
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import re
 import string
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal
 
 ClaimType = Literal["Address", "Device", "Unit", "Command"]
 ON_HOSTS: Final[tuple[ClaimType, ...]] = ("Unit", "Command")
 """What belongs to somebody host by host; everything else belongs to one service in the whole cluster."""
+# 128 bits: no two things share a name by chance, and the name stays readable in a terminal.
+_HASH_CHARS: Final = 32
 
 
 @dataclass(frozen=True, order=True)
@@ -37,8 +40,18 @@ class Claim:
         """As people say it."""
         return f"{self.type.lower()} {self.key if self.type != 'Command' else self.key[:80]}"
 
+    @property
+    def name(self) -> str:
+        """Name of its ResourceClaim: whoever wants the same thing wants the same name."""
+        return _name(self.type, self.key)
 
-@dataclass(frozen=True, kw_only=True)
+
+@lru_cache(maxsize=16384)
+def _name(type_: str, key: str) -> str:
+    return f"{type_.lower()}-{hashlib.sha256(key.encode()).hexdigest()[:_HASH_CHARS]}"
+
+
+@dataclass(frozen=True)
 class ResourceKind:
     """One kind. The functions are given what stands in the resource's field of this kind."""
 
@@ -50,6 +63,7 @@ class ResourceKind:
     """What people call such a thing, in sentences."""
     key: Callable[[Any], str]
     """Which one it is on a host: its canonical name, however it is spelled."""
+    _: KW_ONLY
     claims: Callable[[Any], tuple[Claim, ...]] = lambda spec: ()
     """What no other service may have. Empty: any number of services may share it on a host."""
     strategy: Literal["Duplicate", "Share", "Move", "External"] = "Move"
@@ -110,7 +124,7 @@ def _kinds_in(resources: Iterable[Any]) -> Iterator[tuple[ResourceKind, Any]]:
 def canonical_address(cidr: str) -> str:
     """The address alone, in its one form: the prefix does not make it another, nor does being v4-mapped. Empty: it is none."""
     try:
-        address = ipaddress.ip_address(cidr.partition("/")[0])
+        address = ipaddress.ip_interface(cidr).ip
     except ValueError:
         return ""
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
@@ -154,88 +168,59 @@ def _address(cidr: str) -> str:
     return canonical_address(cidr) or cidr.lower()  # what is no address is never added, so nobody can share it
 
 
-def _is_address(cidr: str) -> bool:
-    try:
-        ipaddress.ip_interface(cidr)
-    except ValueError:
-        return False
-    return True
-
-
 # --- the kinds -------------------------------------------------------------------------------------------------------
 
 
 RESOURCE_KINDS: Final[tuple[ResourceKind, ...]] = (
     ResourceKind(
-        field="systemd",
-        wire="systemd",
-        noun="unit",
-        key=lambda systemd: canonical_unit(systemd.unit),
+        "systemd",
+        "systemd",
+        "unit",
+        lambda systemd: canonical_unit(systemd.unit),
         claims=lambda systemd: (Claim("Unit", canonical_unit(systemd.unit)),),
         is_implemented=True,
         units=lambda systemd: (systemd.unit,),
         stop_by_hand=lambda systemd: f"systemctl stop {systemd.unit}",
     ),
     ResourceKind(
-        field="command",
-        wire="command",
-        noun="command",
-        key=lambda command: " ".join(command.start),
-        # What two services start by the same command is the same thing on the machine: the stop of the one would be the
-        # stop of the other.
+        "command",
+        "command",
+        "command",
+        lambda command: " ".join(command.start),
+        # What two services start by the same command is one thing on the machine: the stop of the one would be the other's.
         claims=lambda command: (Claim("Command", " ".join(command.start)),),
         is_implemented=True,
         senseless=lambda command: "" if command.start and command.stop else "its command is empty",
         stop_by_hand=lambda command: " ".join(command.stop),
     ),
     ResourceKind(
-        field="virtual_ip",
-        wire="virtualIP",
-        noun="address",
-        key=lambda virtual_ip: _address(virtual_ip.address),
-        claims=lambda virtual_ip: (Claim("Address", _address(virtual_ip.address)),),
+        "virtual_ip",
+        "virtualIP",
+        "address",
+        lambda ip: _address(ip.address),
+        claims=lambda ip: (Claim("Address", _address(ip.address)),),
         is_implemented=True,
         is_address=True,
-        fault=lambda virtual_ip: (why := unusable_address(virtual_ip.address)) and f"address: {why}",
-        senseless=lambda virtual_ip: "" if _is_address(virtual_ip.address) else f"{virtual_ip.address!r} is no address",
+        fault=lambda ip: (why := unusable_address(ip.address)) and f"address: {why}",
+        senseless=lambda ip: "" if canonical_address(ip.address) else f"{ip.address!r} is no address",
     ),
     ResourceKind(
-        field="mount",
-        wire="mount",
-        noun="filesystem",
-        key=lambda mount: str(mount.path),
+        "mount",
+        "mount",
+        "filesystem",
+        lambda mount: mount.path,
         claims=lambda mount: (Claim("Device", mount.device),),
         strategy="Share",
     ),
+    ResourceKind("file", "file", "file", lambda file: file.path, strategy="Duplicate", consistency="Exact"),
+    ResourceKind("ocf", "ocf", "OCF resource", lambda ocf: ocf.agent),
+    ResourceKind("package", "package", "package", lambda package: package.name, strategy="Duplicate"),
+    ResourceKind("path", "path", "tree", lambda tree: tree.path, strategy="Duplicate", consistency="Exact"),
     ResourceKind(
-        field="file",
-        wire="file",
-        noun="file",
-        key=lambda file: str(file.path),
-        strategy="Duplicate",
-        consistency="Exact",
-    ),
-    ResourceKind(field="ocf", wire="ocf", noun="OCF resource", key=lambda ocf: str(ocf.agent)),
-    ResourceKind(
-        field="package",
-        wire="package",
-        noun="package",
-        key=lambda package: str(package.name),
-        strategy="Duplicate",
-    ),
-    ResourceKind(
-        field="path",
-        wire="path",
-        noun="tree",
-        key=lambda tree: str(tree.path),
-        strategy="Duplicate",
-        consistency="Exact",
-    ),
-    ResourceKind(
-        field="replication",
-        wire="replication",
-        noun="replication",
-        key=lambda replication: " ".join(replication.command),
+        "replication",
+        "replication",
+        "replication",
+        lambda lag: " ".join(lag.command),
         strategy="Duplicate",
         consistency="Bounded",
     ),

@@ -14,16 +14,13 @@ from backstay_api.objects.durations import seconds
 from backstay_api.objects.models import HAService
 from backstay_api.objects.models.claim import ClaimOwner, HostOwner
 from backstay_api.objects.models.resources import Resource
-from backstay_api.objects.resource_kinds import kind_of
+from backstay_api.objects.resource_kinds import Claim, claims_of, kind_of
 from backstay_operator.planner.know import holdings
-from backstay_operator.planner.know.claims import ClaimKey, claim_keys, keys_of
 from backstay_operator.planner.know.selection import declared, share_a_host
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import listed
 
 from .unsupported import first_unsupported
-
-__all__ = ["Acceptance", "Accepted", "ClaimKey", "Refused", "accept", "claim_keys"]
 
 # Shorter, and the poll itself would be the load; longer, and nobody meant it.
 SHORTEST_S: Final = 0.1
@@ -37,7 +34,7 @@ MOST_NAME_CHARS: Final = _OBJECT_NAME_CHARS - len("-0")
 class Accepted:
     """It can be carried out, once these things are its own."""
 
-    claims: tuple[ClaimKey, ...] = ()
+    claims: tuple[Claim, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,7 @@ def _path(resource: Resource) -> str:
 def _named_twice(service: HAService) -> Refused | None:
     seen: dict[str, str] = {}
     for resource in service.spec.resources:
-        for key in keys_of([resource]):
+        for key in claims_of([resource]):
             first = seen.setdefault(key.name, resource.name)
             if first != resource.name:
                 return Refused(
@@ -106,7 +103,7 @@ def _named_twice(service: HAService) -> Refused | None:
 def _not_exclusive(service: HAService) -> Refused | None:
     """Two copies of what may run twice would have one address twice as soon as their first host is silent."""
     for resource in service.spec.resources if not service.exclusive else ():
-        for key in keys_of([resource]):
+        for key in claims_of([resource]):
             if not key.is_on_hosts:
                 thing = key.type.lower()
                 return Refused(
@@ -171,14 +168,14 @@ def _address_of_a_host(world: World, service: HAService) -> Refused | None:
     for key in holdings.keys(world, service):
         hosts = sorted(world.own_addresses.get(key.key, ()) if key.type == "Address" else ())
         if hosts and not _is_its_own(world, service, key):
-            path = next(_path(resource) for resource in service.spec.resources if key in keys_of([resource]))
+            path = next(_path(resource) for resource in service.spec.resources if key in claims_of([resource]))
             return Refused(
                 "AddressOfAHost", f"{path}: {key.key} is {listed(hosts)}'s own address: choose one that no host has"
             )
     return None
 
 
-def _is_its_own(world: World, service: HAService, key: ClaimKey) -> bool:
+def _is_its_own(world: World, service: HAService, key: Claim) -> bool:
     found = holdings.owner(world, key, "")
     return found is not None and found.uid == service.uid
 
@@ -191,7 +188,7 @@ def _claimed_by_another(world: World, service: HAService) -> Refused | None:
     return None
 
 
-def _address_of_another(world: World, service: HAService, key: ClaimKey) -> Refused | None:
+def _address_of_another(world: World, service: HAService, key: Claim) -> Refused | None:
     claim = world.claims.get(key.name)
     if claim is not None and claim.spec.owner is not None:
         return None if claim.spec.owner.uid == service.uid else _taken(key.text, claim.spec.owner.key)
@@ -199,7 +196,7 @@ def _address_of_another(world: World, service: HAService, key: ClaimKey) -> Refu
     return _taken(key.text, rival.key) if rival else None
 
 
-def _unit_of_another(world: World, service: HAService, key: ClaimKey) -> Refused | None:
+def _unit_of_another(world: World, service: HAService, key: Claim) -> Refused | None:
     """One that another has on a common host; but who has it anywhere keeps it there, and only the contested hosts are none of its.
 
     Labels move, and no service is refused for that.
@@ -224,7 +221,7 @@ def _taken(thing: str, owner: str, where: str = "") -> Refused:
     )
 
 
-def _first_rival(world: World, service: HAService, key: ClaimKey) -> HAService | None:
+def _first_rival(world: World, service: HAService, key: Claim) -> HAService | None:
     """The oldest service that wants the same thing and came before this one. One that is refused anyway takes nothing."""
     rivals = [world.services[one] for one in world.wanted_by.get(key.name, set()) - {service.key}]
     older = [
@@ -249,7 +246,7 @@ def _is_kept_out(world: World, rival: HAService) -> bool:
     return False
 
 
-def _hinders(world: World, rival: HAService, key: ClaimKey, owner: ClaimOwner) -> bool:
+def _hinders(world: World, rival: HAService, key: Claim, owner: ClaimOwner) -> bool:
     return not key.is_on_hosts or (isinstance(owner, HostOwner) and owner.host in declared(world, rival))
 
 

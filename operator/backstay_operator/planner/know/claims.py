@@ -7,47 +7,35 @@ compare-and-swap changes: who has it is never a matter of what somebody has hear
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Iterable
 from typing import Final
 
 from backstay_api.objects.models import HAInstance, HAService, ResourceClaim
 from backstay_api.objects.models.base import Meta
 from backstay_api.objects.models.claim import ClaimOwner, HostOwner, ResourceClaimSpec
-from backstay_api.objects.models.resources import RenderedResource
 from backstay_api.objects.resource_kinds import Claim, claims_of
 
-# 128 bits: no two things share a name by chance, and the name stays readable in a terminal.
-_HASH_CHARS: Final = 32
 # What the schema takes.
 _KEY_CHARS: Final = 1024
 
 
-class ClaimKey(Claim):
-    """One thing that a ResourceClaim stands for."""
+def claim_for(
+    key: Claim, service: HAService, hosts: Iterable[str] = (), instance: HAInstance | None = None
+) -> ResourceClaim:
+    """The ResourceClaim by which this service owns it, on these hosts if it is owned host by host."""
+    owner = owner_of(service, instance)
+    hosts_own = [on_host(owner, host) for host in hosts] if key.is_on_hosts else None
+    spec = ResourceClaimSpec(
+        type=key.type, key=_stored(key.key), owner=None if key.is_on_hosts else owner, hosts=hosts_own
+    )
+    return ResourceClaim(metadata=Meta(name=key.name), spec=spec)
 
-    @property
-    def name(self) -> str:
-        """Name of its ResourceClaim: whoever wants the same thing wants the same name."""
-        return _name(self.type, self.key)
 
-    def claim_for(
-        self, service: HAService, hosts: Iterable[str] = (), instance: HAInstance | None = None
-    ) -> ResourceClaim:
-        """The ResourceClaim by which this service owns it, on these hosts if it is owned host by host."""
-        owner = owner_of(service, instance)
-        if not self.is_on_hosts:
-            spec = ResourceClaimSpec(type=self.type, key=self._stored, owner=owner)
-        else:
-            spec = ResourceClaimSpec(type=self.type, key=self._stored, hosts=[on_host(owner, host) for host in hosts])
-        return ResourceClaim(metadata=Meta(name=self.name), spec=spec)
-
-    @property
-    def _stored(self) -> str:
-        if len(self.key) <= _KEY_CHARS:
-            return self.key
-        digest = hashlib.sha256(self.key.encode()).hexdigest()
-        return f"{self.key[: _KEY_CHARS - len(digest) - 2]}… {digest}"
+def _stored(key: str) -> str:
+    if len(key) <= _KEY_CHARS:
+        return key
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    return f"{key[: _KEY_CHARS - len(digest) - 2]}… {digest}"
 
 
 def owner_of(service: HAService, instance: HAInstance | None = None, *, epoch: int | None = None) -> ClaimOwner:
@@ -67,21 +55,6 @@ def on_host(owner: ClaimOwner, host: str) -> HostOwner:
     return HostOwner(host=host, **owner.model_dump(exclude={"host"}))
 
 
-def claim_keys(service: HAService) -> tuple[ClaimKey, ...]:
-    """Everything the service must own before it runs, each once, in the order of its resources."""
-    return keys_of(service.spec.resources)
-
-
-def keys_of(resources: Sequence[RenderedResource]) -> tuple[ClaimKey, ...]:
-    """What these resources need to own, each once, in their order."""
-    return tuple(ClaimKey(claim.type, claim.key) for claim in claims_of(resources))
-
-
 def things(service: HAService) -> tuple[str, ...]:
     """Index keys of all that the service wants for itself alone, each once: the names of its claims."""
-    return tuple(key.name for key in claim_keys(service))
-
-
-@lru_cache(maxsize=16384)
-def _name(type_: str, key: str) -> str:
-    return f"{type_.lower()}-{hashlib.sha256(key.encode()).hexdigest()[:_HASH_CHARS]}"
+    return tuple(key.name for key in claims_of(service.spec.resources))
