@@ -30,8 +30,8 @@ from drivers_scene import (
 )
 
 from backstay_agent.drivers.base import Seen, StartFailed, State, StopFailed
-from backstay_agent.drivers.units import UnitFiles
-from backstay_api.plain import Exec, Probe, Timeouts
+from backstay_agent.drivers.tools.units import UnitFiles
+from backstay_api.objects.plain import Exec, Probe, Timeouts
 
 UMBRELLA = ONCE + "ExecStart=/bin/true\nExecReload=/bin/true\n[Install]\nWantedBy=multi-user.target\n"
 # As Debian's postgresql@.service: PartOf and Before the umbrella; a fast shutdown takes as long as its checkpoint.
