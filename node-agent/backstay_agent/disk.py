@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from .slots import NotWhole, Slots
+from .threads import in_thread
 
 MOST_BYTES: Final = 16 * 1024 * 1024
 """More than any agent of ours writes: such a file is not ours."""
@@ -68,7 +69,7 @@ class RealDisk:
         path = self._path(name)
         try:
             if _is_durable(name):
-                await asyncio.to_thread(self._replace_durably, path, text, next(self._orders))
+                await in_thread(self._replace_durably, path, text, next(self._orders))
             else:
                 self._slots(path).write(text, from_reserve=from_reserve)
         except OSError as error:

@@ -36,6 +36,7 @@ from .health import Health
 from .journal import Journal
 from .real import RealHands
 from .remove import remove
+from .threads import live_and_exit
 from .tokens import keep_young
 
 log = logging.getLogger(__name__)
@@ -60,11 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
     except NoConfig as error:
         log.error("cannot begin", extra={"why": str(error)})
         return EX_CONFIG
-    # Not asyncio.run: its signal handling and its thread pool are not wanted, but its cleaning up is.
-    only = alone(config.run_dir, config.state_dir, wait=True)
-    with only, asyncio.Runner() as loop, contextlib.suppress(asyncio.CancelledError):
-        loop.run(_run(config, machine))
-    return 0
+    with alone(config.run_dir, config.state_dir, wait=True):
+        return live_and_exit(_run(config, machine))
 
 
 def _remove() -> int:

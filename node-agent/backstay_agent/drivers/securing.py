@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
+
+from backstay_agent.threads import in_thread
 
 from .base import StartFailed
 from .bus import BusError
@@ -92,7 +93,7 @@ class Securing:
         members = list(dict.fromkeys((unit, *self.files.parts(unit))))
         for member in members:
             self.files.shut_gate(member)
-            if await asyncio.to_thread(self.files.remove_drop_in, member):
+            if await in_thread(self.files.remove_drop_in, member):
                 self._manager.reloads.changed(member)
         await self._manager.reloads.read(members)
 
@@ -161,7 +162,7 @@ class Securing:
             known[unit] = await self._manager.properties(unit)
 
     async def _write(self, unit: str, owner: str) -> None:
-        if await asyncio.to_thread(self.files.write_drop_in, unit, owner):
+        if await in_thread(self.files.write_drop_in, unit, owner):
             self._manager.reloads.changed(unit)
 
     async def _must_be_in_force(self, member: str, unit: str) -> None:
