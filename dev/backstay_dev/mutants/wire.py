@@ -6,14 +6,14 @@ from typing import Final
 
 from .kinds import API, UNIT, Mutant, one
 
-_LEASE: Final = f"{API}/lease.py"
-_INSTANCE: Final = f"{API}/models/instance.py"
+_LEASE: Final = f"{API}/objects/lease.py"
+_INSTANCE: Final = f"{API}/objects/models/instance.py"
 _M: Final = (
-    f"{UNIT}/test_control_apply.py",
+    f"{UNIT}/control/test_apply.py",
     "tests/property",
-    f"{UNIT}/test_admission.py",
-    f"{UNIT}/test_models.py",
-    f"{UNIT}/test_schema.py",
+    f"{UNIT}/api/test_admission.py",
+    f"{UNIT}/house/test_models.py",
+    f"{UNIT}/api/test_schema.py",
 )
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
@@ -22,17 +22,17 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _LEASE,
         '        metadata["resourceVersion"] = lease.resource_version',
         '        metadata.pop("resourceVersion", None)',
-        f"{UNIT}/test_control_apply.py",
-        f"{UNIT}/test_agent_trouble.py",
-        f"{UNIT}/test_agent_stories.py",
+        f"{UNIT}/control/test_apply.py",
+        f"{UNIT}/agent/test_trouble.py",
+        f"{UNIT}/agent/test_stories.py",
     ),
     one(
         "an older session in the Lease proves nothing",
         _LEASE,
         "    return (lease.holder == holder and lease.sealed) or lease.seq > seq",
         "    return (lease.holder == holder and lease.sealed) or lease.holder != holder",
-        f"{UNIT}/test_planner_evidence.py",
-        f"{UNIT}/test_fencer_stories.py",
+        f"{UNIT}/planner/test_evidence.py",
+        f"{UNIT}/fencer/test_stories.py",
         "tests/stories",
         "tests/property",
     ),
@@ -41,8 +41,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _LEASE,
         "    return (lease.holder == holder and lease.sealed) or lease.seq > seq",
         "    return lease.holder == holder or lease.seq > seq",
-        f"{UNIT}/test_planner_evidence.py",
-        f"{UNIT}/test_fencer_stories.py",
+        f"{UNIT}/planner/test_evidence.py",
+        f"{UNIT}/fencer/test_stories.py",
     ),
     one(
         "the schema: epochs grow by one",
