@@ -25,6 +25,8 @@ LOOKED_AT: Final = (
     "README.md",
     "CONTRIBUTING.md",
     "newsfragments",
+    "models",
+    "examples",
 )
 """What tests read besides code: not copied, only named in the copy."""
 MOST_SEEDS: Final = 400

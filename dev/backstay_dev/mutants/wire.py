@@ -8,13 +8,8 @@ from .kinds import API, UNIT, Mutant, one
 
 _LEASE: Final = f"{API}/lease.py"
 _INSTANCE: Final = f"{API}/models/instance.py"
-_M: Final = (
-    f"{UNIT}/test_control_apply.py",
-    "tests/property",
-    f"{UNIT}/test_admission.py",
-    f"{UNIT}/test_models.py",
-    f"{UNIT}/test_schema.py",
-)
+_ASSIGNMENT: Final = f"{API}/models/assignment.py"
+_M: Final = (f"{UNIT}/test_schema_rules.py", f"{UNIT}/test_control_apply.py")
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
@@ -70,6 +65,41 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _INSTANCE,
         "        old.closed is None\n        or (new.closed is not None",
         "        True\n        or (new.closed is not None",
+        *_M,
+    ),
+    one(
+        "the schema: seq only grows",
+        _ASSIGNMENT,
+        "    rules = (_SEQ, _SEQ_SESSION, _MACHINE)",
+        "    rules = (_SEQ_SESSION, _MACHINE)",
+        *_M,
+    ),
+    one(
+        "the schema: another session needs a higher seq",
+        _ASSIGNMENT,
+        "    rules = (_SEQ, _SEQ_SESSION, _MACHINE)",
+        "    rules = (_SEQ, _MACHINE)",
+        *_M,
+    ),
+    one(
+        "the schema: machineUUID never changes",
+        _ASSIGNMENT,
+        "    rules = (_SEQ, _SEQ_SESSION, _MACHINE)",
+        "    rules = (_SEQ, _SEQ_SESSION)",
+        *_M,
+    ),
+    one(
+        "the schema: a request is for one session for ever",
+        f"{API}/models/fencing.py",
+        "            lambda old, new: new.host == old.host and new.session == old.session,",
+        "            lambda old, new: True,",
+        *_M,
+    ),
+    one(
+        "the schema: a claim goes from one service to the next only by way of nobody",
+        f"{API}/models/claim.py",
+        "                new.uid == old.uid\n                and new.revision",
+        "                new.revision",
         *_M,
     ),
 )
