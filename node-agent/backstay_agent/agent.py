@@ -14,21 +14,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from backstay_api.client import Api
-from backstay_api.plain import AgentSession, Facts, HostAssignmentStatus, StandbyReport
-from backstay_api.promise import PROFILES, Contract
+from backstay_api.client.api import Api
+from backstay_api.objects.plain import AgentSession, Facts, HostAssignmentStatus, StandbyReport
+from backstay_api.objects.promise import PROFILES, Contract
 
+from .cluster.heartbeat import Heartbeat
+from .cluster.link import Link, Listeners
 from .core.leaving import why_not_stop
 from .core.orders import Orders
 from .core.sessions import Kept, Start, at_start
-from .disk import Disk, DiskTrouble
 from .hands import Hands
-from .heartbeat import Heartbeat
-from .journal import Found, Journal
-from .link import Link, Listeners
-from .standbys import held_units
-from .supervisor import ROUNDS_S, Supervisor
-from .tools import Tools
+from .run.supervisor import ROUNDS_S, Supervisor
+from .run.tools import Tools
+from .standby.standbys import held_units
+from .store.disk import Disk, DiskTrouble
+from .store.journal import Found, Journal
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class Agent:
             host=machine.host,
             machine_uuid=machine.uuid,
             rng=rng,
-            listeners=Listeners(self._on_orders, self._on_published, self._end_session),
+            listeners=Listeners(self._on_orders, self._on_published, self._end_session, self._on_another),
             body=self._status,
         )
         self._standbys = hands.standbys(self._standby_changed)
@@ -206,6 +206,10 @@ class Agent:
         self.heartbeat.wish(orders.spec.heartbeat)
         self.supervisor.assign(orders)
         self._update_standbys()
+        self.link.say()
+
+    def _on_another(self) -> None:
+        self._standbys.said_to_nobody()
         self.link.say()
 
     def _changed(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from backstay_api.plain import RenderedResource, StandbyOrder, StandbyReport
+from backstay_api.objects.plain import RenderedResource, StandbyOrder, StandbyReport
 
 from .drivers.base import Driver
 
@@ -38,6 +38,9 @@ class Standbys(Protocol):
 
         `secured` is None for as long as we have not been told: then nothing is given back.
         """
+
+    def said_to_nobody(self) -> None:
+        """The HostAssignment was made anew: whoever reads it knows nothing of what stood in the one before."""
 
     async def run(self) -> None:
         """Examine, secure, and look again whenever something may have changed; until cancelled."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from backstay_dev.lab import Lab
-from backstay_dev.shell import LabError, wait_until
+from backstay_dev.lab.lab import Lab
+from backstay_dev.lab.shell import LabError, wait_until
 from backstay_testing.site import Site
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]

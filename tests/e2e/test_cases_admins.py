@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from backstay_dev.product import AGENT_UNIT
-from backstay_dev.theatre import NAMESPACE, Theatre
+from backstay_dev.lab.product import AGENT_UNIT
+from backstay_dev.show.fault_lab import Theatre
 from backstay_testing.cases import (
     ALL,
     case,
@@ -16,6 +16,7 @@ from backstay_testing.cases import (
     is_active,
     main_pid,
     move,
+    patient,
     presses,
     report_of,
     restarts,
@@ -94,7 +95,7 @@ def test_14_hands_off_and_the_agent_away_for_longer_than_any_heartbeat_and_nothi
 
 
 def test_20_edited_while_the_agent_is_away_the_old_one_is_stopped_before_the_new_one_starts(theatre: Theatre) -> None:
-    with case(theatre, "case20", on="n1") as play:
+    with case(theatre, "case20", on="n1") as play, patient(theatre, "n1"):
         n1 = theatre.lab["n1"]
         n1.install_unit("case20-new.service", n1.read_file("/etc/systemd/system/case20.service"))
         for other in ("n2", "n3"):
@@ -104,9 +105,7 @@ def test_20_edited_while_the_agent_is_away_the_old_one_is_stopped_before_the_new
             {"name": "server", "systemd": {"unit": "case20-new.service"}},
             {"name": "address", "virtualIP": {"address": "192.0.2.98/24"}},
         ]
-        # Without kubectl's second: nobody is to take the host for dead.
-        path = f"/apis/backstay.dev/v1alpha1/namespaces/{NAMESPACE}/haservices/case20"
-        theatre.lab.plane.request("PUT", path, {**play.object, "spec": {**play.object["spec"], "resources": edited}})
+        theatre.apply("case20", {**play.object["spec"], "resources": edited})
         theatre.until(
             lambda: "case20-new" in str(theatre.product.get("hostassignments", "n1")["spec"]), "the new order"
         )
@@ -118,7 +117,7 @@ def test_20_edited_while_the_agent_is_away_the_old_one_is_stopped_before_the_new
 
 
 def test_23_a_host_that_is_renamed_keeps_its_service_where_agent_json_names_it(theatre: Theatre) -> None:
-    with case(theatre, "case23", on="n1") as play, renamed(theatre, "n1", named=True):
+    with case(theatre, "case23", on="n1") as play, patient(theatre, "n1"), renamed(theatre, "n1", named=True):
         theatre.product.kill_agent("n1")
         play.let_live(400)
         until_ready(play, on="n1")

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from backstay_dev.product import FENCING_NAMESPACE
-from backstay_dev.theatre import Theatre
+from backstay_dev.lab.product import FENCING_NAMESPACE
+from backstay_dev.show.fault_lab import Theatre
 from backstay_testing.cases import case, holding, labelled, presses, running_on
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
@@ -17,6 +17,8 @@ ExecStart=/bin/true
 ExecStop=/bin/sh -c 'sleep 6; date >/srv/ledger.ok; sync'
 TimeoutStopSec=60
 """
+SOCKET = "[Socket]\nListenStream=/run/{name}.sock\n[Install]\nWantedBy=sockets.target\n"
+NETWORK = "[Unit]\nWants=network.target\nBefore=network.target\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"
 
 
 @pytest.mark.parametrize("verb", ["reboot", "poweroff"])
@@ -34,6 +36,31 @@ def test_15_a_clean_shutdown_releases_the_service_and_is_given_its_time(theatre:
             n1.wait_booted()
         else:
             theatre.until(lambda: not n1.is_on, "its end")
+        assert "off" not in presses(theatre, "n1")
+
+
+@pytest.mark.parametrize(
+    ("name", "before"),
+    [
+        pytest.param("case15-socket", "", id="its socket is, as every socket"),
+        pytest.param("case15-network", "[Unit]\nBefore=network.target\n", id="the unit itself is"),
+    ],
+)
+def test_15_what_is_ordered_before_the_agent_is_released_too(theatre: Theatre, name: str, before: str) -> None:
+    """systemd would stop it after the agent, which waits for it. As Debian's mariadb, whose sockets are enabled."""
+    if name == "case15-socket":
+        for host in theatre.lab.hosts.values():
+            host.install_unit(f"{name}.socket", SOCKET.format(name=name))
+            host.run("systemctl", "enable", f"{name}.socket")
+    for host in theatre.lab.hosts.values():
+        host.install_unit("case15-net.service", NETWORK)
+        host.run("systemctl", "start", "case15-net.service")
+    with case(theatre, name, unit=before + "[Service]\nExecStart={tick}\n", on="n1") as play:
+        n1 = theatre.lab["n1"]
+        n1.run("systemctl", "reboot")
+        play.until_running(other_than="n1", timeout_s=20)
+        assert play.evidence == "Released", f"{play.evidence}, {presses(theatre, 'n1')}"
+        n1.wait_booted()
         assert "off" not in presses(theatre, "n1")
 
 

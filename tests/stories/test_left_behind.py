@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backstay_api.models import HostAssignment
+from backstay_api.objects.models import HostAssignment
 from backstay_testing.stage import Stage, running, steps
 
 

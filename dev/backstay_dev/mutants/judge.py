@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,7 +32,15 @@ LOOKED_AT: Final = (
 """What tests read besides code: not copied, only named in the copy."""
 MOST_SEEDS: Final = 400
 LIMIT_S: Final = 900
-_FAILED: Final = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
+_FAILED: Final = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
+_NO_SUCH_TEST: Final = 4
+"""What pytest answers where a test that is named is not there (any more)."""
+_SEED: Final = "simulator "
+"""So begins what names a seed of the simulator as the finder."""
+
+
+class CannotBeTried(Exception):
+    """A mutant that does not fit, does not even run, or hangs: nothing found it, and somebody must look."""
 
 
 @dataclass(frozen=True)
@@ -44,26 +53,31 @@ class Verdict:
     why: str = ""
 
 
-def judge(mutant: Mutant, *, with_machines: bool = False) -> Verdict:
-    """Try its nets, the cheapest first."""
+def judge(mutant: Mutant, *, with_machines: bool = False, last_found_by: str = "") -> Verdict:
+    """Try what found it last time, then its nets, the cheapest first."""
     with tempfile.TemporaryDirectory(prefix="backstay-mutant-") as name:
         folder = Path(name)
         break_copy(mutant, folder)
-        for nets in _groups(mutant, with_machines=with_machines):
-            is_simulated = nets[0].startswith("sim:")
+        last = _groups([last_found_by] if last_found_by else [], with_machines=with_machines)
+        for nets in (*last, *_groups(mutant.killers, with_machines=with_machines)):
+            is_simulated = _is_simulated(nets[0])
             verdict = _simulated(mutant, nets[0], folder) if is_simulated else _tested(mutant, nets, folder)
             if verdict.found_by:
                 return verdict
     return Verdict(mutant, "")
 
 
-def _groups(mutant: Mutant, *, with_machines: bool) -> list[list[str]]:
-    """Its nets in their order; tests that follow each other are run by one process, which loads everything once."""
+def _is_simulated(killer: str) -> bool:
+    return killer.startswith(("sim:", _SEED))
+
+
+def _groups(killers: Sequence[str], *, with_machines: bool) -> list[list[str]]:
+    """Nets in their order; tests that follow each other are run by one process, which loads everything once."""
     groups: list[list[str]] = []
-    for killer in mutant.killers:
+    for killer in killers:
         if killer.startswith(HOSTS) and not with_machines:
             continue
-        if groups and not killer.startswith("sim:") and not groups[-1][0].startswith("sim:"):
+        if groups and not _is_simulated(killer) and not _is_simulated(groups[-1][0]):
             groups[-1].append(killer)
         else:
             groups.append([killer])
@@ -80,7 +94,8 @@ def break_copy(mutant: Mutant, folder: Path) -> None:
     for edit in mutant.edits:
         path = folder / edit.file
         text = path.read_text()
-        assert text.count(edit.old) == 1, f"{edit.file} has this {text.count(edit.old)} times:\n{edit.old}"
+        if text.count(edit.old) != 1:
+            raise CannotBeTried(f"{edit.file} has this {text.count(edit.old)} times:\n{edit.old}")
         path.write_text(text.replace(edit.old, edit.new))
 
 
@@ -94,24 +109,31 @@ def _tested(mutant: Mutant, killers: list[str], folder: Path) -> Verdict:
     files = list(dict.fromkeys(killers))
     argv = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-n", "0", "--tb=line", *files]
     done = _run(argv, folder)
-    if done.returncode == 0:
+    if done.returncode == 0 or (done.returncode == _NO_SUCH_TEST and "::" in files[0]):
         return Verdict(mutant, "")
     found = _FAILED.search(done.stdout)
-    assert found and done.returncode == 1, (
-        f"{mutant.sentence}: {files} cannot be run:\n{done.stdout[-2000:]}{done.stderr[-500:]}"
-    )
+    if not found or done.returncode != 1:
+        raise CannotBeTried(f"{' '.join(files)} cannot be run:\n{done.stdout[-2000:]}{done.stderr[-500:]}")
     return Verdict(mutant, found[1])
 
 
 def _simulated(mutant: Mutant, killer: str, folder: Path) -> Verdict:
-    profile, _, seeds = killer.removeprefix("sim:").partition(":")
-    argv = [sys.executable, "-m", "backstay_dev.simulate", "--profile", profile, "--seeds", seeds or str(MOST_SEEDS)]
+    argv = [sys.executable, "-m", "backstay_dev.simulate", *_which_seeds(killer)]
     done = _run([*argv, "--processes", "1", "--stop", "-o", "json"], folder)
-    assert done.returncode in (0, 1) and done.stdout, f"the mutant does not even run:\n{done.stderr[-2000:]}"
+    if done.returncode not in (0, 1) or not done.stdout:
+        raise CannotBeTried(f"the simulator cannot be run:\n{done.stderr[-2000:]}")
     bad = json.loads(done.stdout)["bad"]
     if not bad:
         return Verdict(mutant, "")
-    return Verdict(mutant, f"simulator --profile {profile} --seed {bad[0]['seed']}", bad[0]["why"][0])
+    profile = argv[argv.index("--profile") + 1]
+    return Verdict(mutant, f"{_SEED}--profile {profile} --seed {bad[0]['seed']}", bad[0]["why"][0])
+
+
+def _which_seeds(killer: str) -> list[str]:
+    if killer.startswith(_SEED):
+        return [*killer.removeprefix(_SEED).replace("--seed ", "--first ").split(), "--seeds", "1"]
+    profile, _, seeds = killer.removeprefix("sim:").partition(":")
+    return ["--profile", profile, "--seeds", seeds or str(MOST_SEEDS)]
 
 
 def _run(argv: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -121,6 +143,9 @@ def _run(argv: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    return subprocess.run(
-        argv, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=LIMIT_S
-    )
+    try:
+        return subprocess.run(
+            argv, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=LIMIT_S
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CannotBeTried(f"no answer in {LIMIT_S} s: {' '.join(argv[2:])}") from error

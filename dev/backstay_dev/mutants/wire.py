@@ -6,10 +6,10 @@ from typing import Final
 
 from .kinds import API, UNIT, Mutant, one
 
-_LEASE: Final = f"{API}/lease.py"
-_INSTANCE: Final = f"{API}/models/instance.py"
-_ASSIGNMENT: Final = f"{API}/models/assignment.py"
-_M: Final = (f"{UNIT}/test_schema_rules.py", f"{UNIT}/test_control_apply.py")
+_LEASE: Final = f"{API}/objects/lease.py"
+_INSTANCE: Final = f"{API}/objects/models/instance.py"
+_ASSIGNMENT: Final = f"{API}/objects/models/assignment.py"
+_M: Final = (f"{UNIT}/api/test_schema_rules.py", f"{UNIT}/control/test_apply.py")
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
@@ -17,17 +17,17 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _LEASE,
         '        metadata["resourceVersion"] = lease.resource_version',
         '        metadata.pop("resourceVersion", None)',
-        f"{UNIT}/test_control_apply.py",
-        f"{UNIT}/test_agent_trouble.py",
-        f"{UNIT}/test_agent_stories.py",
+        f"{UNIT}/control/test_apply.py",
+        f"{UNIT}/agent/test_trouble.py",
+        f"{UNIT}/agent/test_stories.py",
     ),
     one(
         "an older session in the Lease proves nothing",
         _LEASE,
         "    return (lease.holder == holder and lease.sealed) or lease.seq > seq",
         "    return (lease.holder == holder and lease.sealed) or lease.holder != holder",
-        f"{UNIT}/test_planner_evidence.py",
-        f"{UNIT}/test_fencer_stories.py",
+        f"{UNIT}/planner/test_evidence.py",
+        f"{UNIT}/fencer/test_stories.py",
         "tests/stories",
         "tests/property",
     ),
@@ -36,8 +36,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _LEASE,
         "    return (lease.holder == holder and lease.sealed) or lease.seq > seq",
         "    return lease.holder == holder or lease.seq > seq",
-        f"{UNIT}/test_planner_evidence.py",
-        f"{UNIT}/test_fencer_stories.py",
+        f"{UNIT}/planner/test_evidence.py",
+        f"{UNIT}/fencer/test_stories.py",
     ),
     one(
         "the schema: epochs grow by one",
@@ -90,14 +90,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "the schema: a request is for one session for ever",
-        f"{API}/models/fencing.py",
+        f"{API}/objects/models/fencing.py",
         "            lambda old, new: new.host == old.host and new.session == old.session,",
         "            lambda old, new: True,",
         *_M,
     ),
     one(
         "the schema: a claim goes from one service to the next only by way of nobody",
-        f"{API}/models/claim.py",
+        f"{API}/objects/models/claim.py",
         "                new.uid == old.uid\n                and new.revision",
         "                new.revision",
         *_M,

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from backstay_api.kinds import Raw
-from backstay_api.object_kinds import FENCE_REQUESTS, HA_SERVICES, HOSTS
+from backstay_api.objects.kinds import Raw
+from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_SERVICES, HOSTS
 
 from . import admins, people
 from .boards import Bmc
@@ -93,16 +93,26 @@ class Chaos:
             is_dark = world.shape.stays_dark and (machine.off_by_device or self.rng.random() < 0.3)
             if not is_dark:
                 machine.gain_power("everything is healed")
-        if not any(machine.is_on for machine in machines):
-            machines[0].outlets.update(dict.fromkeys(machines[0].outlets, True))
-            machines[0].gain_power("somebody switches it on")
+        # A host that is being removed is given nothing new, and leaves only when another is ready for what it holds.
+        staying = [machine for machine in machines if not self._leaves(machine)] or machines
+        if not any(machine.is_on for machine in staying):
+            staying[0].outlets.update(dict.fromkeys(staying[0].outlets, True))
+            staying[0].gain_power("somebody switches it on")
         for machine in machines:
             if not machine.is_on and not machine.off_by_device:
                 world.dark.add(machine.name)
 
+    def _leaves(self, machine: Machine) -> bool:
+        body = self.world.get(HOSTS, ("", machine.name))
+        return body is not None and bool(body["metadata"].get("deletionTimestamp"))
+
     def _look(self) -> None:
-        """Where all is healed and something is still waited for, a person who sees a dead host says so."""
+        """Where all is healed and something is still waited for, a person goes round: says so of a dead host, and stops what has
+        started by itself when the power came back, as the service's status asks for (docs/explanation/limits.md).
+        """
         self.confirm()
+        for machine in self.world.machines.values():
+            machine.stop_by_hand()
         self.world.later(LOOK_S, self._look)
 
     def confirm(self) -> None:

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from backstay_api.client import EventType
-from backstay_api.kinds import Raw
-from backstay_api.lease import HostLease
-from backstay_api.memory import Change
+from backstay_api.client.api import EventType
+from backstay_api.memory.server import Change
+from backstay_api.objects.kinds import Raw
+from backstay_api.objects.lease import HostLease
 from backstay_fencer.agents import Action
 
 from .boards import Bmc
@@ -105,7 +105,7 @@ class Monitor:
     def on_switch(self, by: str, bmc: Bmc, action: Action) -> None:
         """A fence agent is told to switch: the fencer must just have read that this host's Lease is sealed."""
         self.counts[action] += 1
-        self.power.hear_switch(bmc, action)
+        self.power.hear_switch(by, bmc, action)
         if action != "off":
             return
         host = bmc.host

@@ -12,19 +12,21 @@ from typing import Any, Final
 from backstay_agent.agent import Agent, build_agent
 from backstay_agent.agent import Machine as AgentMachine
 from backstay_agent.agent import Settings as AgentSettings
-from backstay_api.admission import guard
-from backstay_api.errors import ApiError, NotFound
-from backstay_api.kinds import Kind, Raw
-from backstay_api.memory import MemoryCluster, Request
-from backstay_api.object_kinds import HA_SERVICES, HOSTS
-from backstay_api.promise import PROFILES
+from backstay_api.client.errors import ApiError, NotFound
+from backstay_api.memory.admission import guard
+from backstay_api.memory.server import MemoryCluster, Request
+from backstay_api.objects.kinds import Kind, Raw
+from backstay_api.objects.object_kinds import HA_SERVICES, HOSTS
+from backstay_api.objects.promise import PROFILES
+from backstay_fencer.agents import Action
 from backstay_fencer.executor import Executor
 from backstay_operator.control.replica import Operator, Replica
-from backstay_operator.planner.world import Settings
+from backstay_operator.planner.know.world import Settings
 
 from .boards import Agents, Bmc, ProcessAgents
+from .boots import boot_units
 from .leasewatch import LeaseWatch
-from .machines import Machine, ProcessDisk, ProcessHands, unit_of
+from .machines import Machine, ProcessDisk, ProcessHands
 from .monitor import Monitor, Owned
 from .network import Network, ProcessApi, site_of
 from .powerwatch import PowerWatch
@@ -68,7 +70,7 @@ class World:
             lambda fencer, host: self.network.lease_reads.get((fencer, host)),
             PowerWatch(self.accuse, shape.budget, shape.operators),
         )
-        self.fence_agents = Agents(self.bmcs, random.Random(f"fence {seed}"), self.monitor.on_switch)
+        self.fence_agents = Agents(self.bmcs, random.Random(f"fence {seed}"), self._ordered)
         self._cut_at_s: dict[str, float] = {}
         self._frozen_at_s: dict[str, float] = {}
         self._note_sends()
@@ -97,7 +99,9 @@ class World:
             self.launch(f"agent-{name}")
 
     def _add_machine(self, name: str) -> None:
-        machine = Machine(name, self.story.tell, self._power_changed, boot_units=self._boot_units)
+        machine = Machine(
+            name, self.story.tell, self._power_changed, boot_units=lambda machine: boot_units(self, machine)
+        )
         machine.state.on_change = lambda identity, runs: self._resource_changed(machine, identity, runs)
         self.machines[name] = machine
 
@@ -261,6 +265,13 @@ class World:
 
     # --- power ------------------------------------------------------------------------------------------------------
 
+    def _ordered(self, by: str, bmc: Bmc, action: Action) -> None:
+        if action == "status":
+            self.monitor.power.hear_read(by, bmc)
+            return
+        self.story.tell(by, f"sends `{action}` to {bmc.name}")
+        self.monitor.on_switch(by, bmc, action)
+
     def _power_changed(self, machine: Machine) -> None:
         self.monitor.power.hear_power(machine)
         agent = f"agent-{machine.name}"
@@ -287,26 +298,6 @@ class World:
 
         leaving.add_done_callback(lambda _: self.later(0.5, go_down), context=WORLD)
         self.later(SYSTEMD_WAITS_S, go_down)
-
-    def _boot_units(self, machine: Machine) -> None:
-        """What systemd starts by itself. It is the service's own copy if the unit was marked here since the service exists: then
-        the mark should still be there. Anything else is no promise of ours (docs/explanation/limits.md): a person will stop it."""
-        enabled = machine.state.enabled
-        pulled_in = {part for umbrella in enabled for part in machine.state.pulls_in.get(umbrella, ())}
-        for identity in sorted(((enabled - machine.state.pulls_in.keys()) | pulled_in) - machine.state.secured):
-            self.story.tell(f"systemd on {machine.name}", f"starts {identity}: it is enabled, and carries no mark")
-            created_s = self._named_since_s(identity)
-            if created_s is None or machine.marked_s.get(identity, 0.0) < created_s:
-                machine.note_by_hand(identity)
-            machine.state.up(unit_of(identity))
-
-    def _named_since_s(self, identity: str) -> float | None:
-        """Since when a service exists that consists of this unit now."""
-        for body in self.cluster.bodies(HA_SERVICES):
-            units = [(resource.get("systemd") or {}).get("unit") for resource in body["spec"]["resources"]]
-            if identity.removeprefix("unit ") in units:
-                return self.monitor.created_s.get(body["metadata"]["name"])
-        return None
 
     # --- network ----------------------------------------------------------------------------------------------------
 

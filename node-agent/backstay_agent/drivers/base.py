@@ -1,6 +1,6 @@
 """What a driver is: the hands for one kind of resource. Drivers do not know each other, nor instances, epochs or the API.
 
-`resource` is the plain dataclass `backstay_api.plain.RenderedResource` (one kind set).
+`resource` is the plain dataclass `backstay_api.objects.plain.RenderedResource` (one kind set).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from backstay_api.plain import RenderedResource
+    from backstay_api.objects.plain import RenderedResource
 
 
 class State(Enum):
@@ -56,6 +56,9 @@ class Driver(Protocol):
 
     async def not_ready(self, resource: RenderedResource) -> str | None:
         """Why this host could not start it now, in a sentence; None if it could. Looks only, touches nothing."""
+
+    def waits_for(self, resource: RenderedResource) -> str:
+        """What a call that has not returned yet waits for, in a sentence; empty if that is not known."""
 
     async def prepare(self, resource: RenderedResource) -> None:
         """Work that may overlap with starting what stands before it (the duplicate-address probe). Raises StartFailed."""

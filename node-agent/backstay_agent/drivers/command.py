@@ -10,29 +10,30 @@ import asyncio
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Final
 
-from backstay_api.durations import seconds
-from backstay_api.plain import RenderedResource
+from backstay_api.objects.durations import seconds
+from backstay_api.objects.plain import RenderedResource
 
-from . import cgroups, strays
 from .base import Seen, StartFailed, State, StopFailed
-from .bells import bells
-from .bus import BusError
-from .down import DOWN, bring_down, group_names, left_in, state_words
-from .lastwords import last_words, with_words
-from .looks import NoAnswer
-from .manager import Manager, Watch
-from .sentences import why_down
-from .transient import CLEANLY_DOWN, Ended, argv_refusal, lasting, missing, run_once
-from .units import MARK_VARIABLE
+from .tools import cgroups, escaped
+from .tools.bells import bells
+from .tools.bus import BusError
+from .tools.down import DOWN, bring_down, group_names, left_in, state_words
+from .tools.journal_tail import last_words, with_words
+from .tools.looks import NoAnswer
+from .tools.manager import Manager, Watch
+from .tools.sentences import why_down
+from .tools.transient import CLEANLY_DOWN, Ended, argv_refusal, lasting, missing, run_once
+from .tools.units import MARK_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from backstay_api.plain import Command
+    from backstay_api.objects.plain import Command
 
 DEFAULT_CHECK_S: Final = 20.0
 # A check is the only one who sees a program that lives and does not work.
@@ -57,6 +58,8 @@ class CommandDriver:
 
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
+        self._asked: Counter[str] = Counter()
+        """Checks that have not answered yet, by the unit of the start command."""
 
     async def secure(self, resource: RenderedResource) -> None:
         """A transient unit does not outlive a boot; what the command starts by other ways is beyond us."""
@@ -77,6 +80,12 @@ class CommandDriver:
         except NoAnswer as error:
             return str(error)
         return None
+
+    def waits_for(self, resource: RenderedResource) -> str:
+        check = _command(resource).check
+        if check is None or not self._asked[unit_name(_command(resource))]:
+            return ""
+        return f"its check {' '.join(check)} has not ended yet; it is given {_check_limit_s(resource):g} s"
 
     async def prepare(self, resource: RenderedResource) -> None:
         """Nothing can be done ahead for a command."""
@@ -219,7 +228,7 @@ class CommandDriver:
 
     async def _end_strays(self, unit: str, timeout_s: float) -> None:
         groups = group_names(unit, await self._manager.properties(unit))
-        if left := await strays.end([], [unit], groups, min(timeout_s, strays.TERM_S)):
+        if left := await escaped.end([], [unit], groups, min(timeout_s, escaped.TERM_S)):
             raise StopFailed(
                 f"what its start left elsewhere could not be stopped: {', '.join(one.words for one in left[:5])}"
             )
@@ -227,8 +236,16 @@ class CommandDriver:
     async def _ask(self, resource: RenderedResource) -> Ended:
         command = _command(resource)
         assert command.check is not None
-        limit_s = seconds(resource.timeouts.check) if resource.timeouts.check else DEFAULT_CHECK_S
-        return await run_once(self._manager, _stem(unit_name(command), "check"), command.check, limit_s)
+        unit = unit_name(command)
+        self._asked[unit] += 1
+        try:
+            return await run_once(self._manager, _stem(unit, "check"), command.check, _check_limit_s(resource))
+        finally:
+            self._asked[unit] -= 1
+
+
+def _check_limit_s(resource: RenderedResource) -> float:
+    return seconds(resource.timeouts.check) if resource.timeouts.check else DEFAULT_CHECK_S
 
 
 def _command(resource: RenderedResource) -> Command:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from typing import Final
 
 from backstay_agent import VERSION
-from backstay_api.plain import RenderedResource
+from backstay_api.objects.plain import RenderedResource
 
 from .base import Seen, StartFailed, State, StopFailed
 
@@ -29,6 +29,9 @@ class UnknownDriver:
 
     async def starts_by_itself(self, resource: RenderedResource) -> str | None:
         return WHY
+
+    def waits_for(self, resource: RenderedResource) -> str:
+        return ""
 
     async def prepare(self, resource: RenderedResource) -> None:
         """Nothing can be done ahead."""
