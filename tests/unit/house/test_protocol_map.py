@@ -10,8 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from backstay_agent.drivers.address.packets import PROBE_S
+from backstay_api.objects import promise
+from backstay_api.objects.durations import seconds
+from backstay_api.objects.models.host import FenceDevice
 from backstay_dev.mutants.catalogue import MUTANTS
 from backstay_dev.simulator.profiles import PROFILES
+from backstay_fencer import core as fencing
+from backstay_operator.control.act import pacing
+from backstay_operator.control.reconciler import GATHER_S
+from backstay_operator.control.watch.urgency import Soon
+from backstay_operator.planner.know.fitting import MOST_BYTES
+from backstay_operator.planner.know.liveness import FENCER_SILENT_S
+from backstay_operator.planner.know.world import Settings
 
 ROOT = Path(__file__).resolve().parents[3]
 ROOMS = ("crds", "operator", "node-agent", "cli", "dev", "tests", "models", "charts", "docs")
@@ -112,7 +123,8 @@ def test_every_section_of_the_protocol_is_mapped() -> None:
     [
         "planner/evidence.py:_guessed",
         "planner/evidences.py:closed",
-        "books.py:proof", "identity.py:compare_all",
+        "books.py:proof",
+        "identity.py:compare_all",
         "planner/world.py:World.put_nothing",
         "tests/unit/test_planner_evidence.py::test_no_evidence",
         'mutant "a grant needs luck"',
@@ -124,3 +136,29 @@ def test_every_section_of_the_protocol_is_mapped() -> None:
 )
 def test_a_broken_citation_would_be_found(citation: str) -> None:
     assert wrong(citation)
+
+
+@pytest.mark.parametrize(
+    ("says", "number"),
+    [
+        ("has stood unchanged in its own plan for {} s", pacing.FOLLOWER_WAIT_S),
+        ("others may be gathered for up to {} ms", 1000 * GATHER_S[Soon.GATHER]),
+        ("stays below {} KiB", MOST_BYTES / 1024),
+        ("`now − o ≤ {} T_renew`", promise.SUSPECT_RENEWALS),
+        ("`now − o > {} T_renew`", promise.SILENT_RENEWALS),
+        ("have renewed, or {} s have passed", Settings().trust_again_s),
+        ("within {} s (sliding; hosts that return leave the count)", Settings().storm_window_s),
+        ("The fencing budget (default {} fences an hour", Settings().fence_budget),
+        ("{} min · 2ⁿ⁻¹ after its n-th fence", Settings().fence_again_s / 60),
+        ("not heard of for two test periods ({} s)", FENCER_SILENT_S),
+        ("After {} s of Observe", fencing.OBSERVE_LONG_S),
+        ("of Observe, reads come every {} s", fencing.OBSERVE_LONG_PAUSE_S),
+        ("default {} s; an admin sets less", seconds(FenceDevice(name="x", agent="fence_x").read_gap)),
+        ("an `off` after which a read begun {} s\nlater", fencing.SWITCHING_S),
+        ("is tried after {} s · 2ⁿ", fencing.ON_FIRST_S),
+        ("· 2ⁿ, up to {} s", fencing.ON_LAST_S),
+        ("one duplicate probe of {} ms", 1000 * PROBE_S),
+    ],
+)
+def test_the_protocols_numbers_are_the_codes(says: str, number: float) -> None:
+    assert says.format(f"{number:g}") in page("protocol.md")
