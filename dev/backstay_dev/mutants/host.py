@@ -271,7 +271,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "the host's own units are nobody's",
         f"{DRIVERS}/tools/units.py",
-        "    if _fits(unit, _FORBIDDEN):",
+        "    if _is_forbidden(unit):",
         "    if False:",
         f"{UNIT}/agent/drivers/test_units.py",
     ),
