@@ -62,4 +62,4 @@ def test_a_host_is_given_nothing_for_which_its_orders_have_no_room(orders: int, 
         world.claims[key.name] = key.claim_for(service, ["n1"])
     full_of(world, orders, size=size)
     found = cannot_take(world, service, instance, "n1")
-    assert why in found if why and found else found is None
+    assert (why in (found or "")) if why else found is None
