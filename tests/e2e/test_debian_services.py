@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from backstay_dev.hosts import LabHost, lab_cgroup
-from backstay_dev.lab import Lab
-from backstay_dev.prerequisites import SERVICES_LAYER
-from backstay_dev.product import Enrolment
-from backstay_dev.theatre import NAMESPACE, Play, Theatre
+from backstay_dev.lab.hosts import LabHost, lab_cgroup
+from backstay_dev.lab.lab import Lab
+from backstay_dev.lab.prerequisites import SERVICES_LAYER
+from backstay_dev.lab.product import Enrolment
+from backstay_dev.show.fault_lab import NAMESPACE, Play, Theatre
 from backstay_testing.cases import applied, is_active, presses, until_ready, until_standby
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
