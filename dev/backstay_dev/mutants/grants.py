@@ -305,4 +305,18 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "        if False:",
         f"{UNIT}/control/test_cache.py",
     ),
+    one(
+        "what does not fit on a host is not granted to it",
+        _MOVES,
+        "    return too_large(world, host, service, instance)",
+        "    return None",
+        f"{UNIT}/planner/test_leftovers.py",
+    ),
+    one(
+        "a copy that was carried over is stopped under the next epoch",
+        f"{PLANNER}/do/leftovers.py",
+        "        epoch = said.epoch + 1 if instance is None and session.supersedes else said.epoch",
+        "        epoch = said.epoch",
+        f"{UNIT}/planner/test_leftovers.py",
+    ),
 )
