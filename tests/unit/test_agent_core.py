@@ -292,6 +292,12 @@ def test_a_copy_carried_over_stops_when_its_own_session_is_told_so() -> None:
     assert isinstance(take("u1", an_order("Up", session=old, exclusive=False), books(CARRIED)), Ignored)
 
 
+def test_a_copy_carried_over_hears_nothing_of_its_own_epoch_under_another_session() -> None:
+    """An epoch has one session for ever: a hand has been in there."""
+    assert isinstance(take("u1", an_order("Down", exclusive=False), books(CARRIED)), Ignored)
+    assert isinstance(take("u1", an_order(revision=2, exclusive=False), books(CARRIED)), Ignored)
+
+
 def test_a_copy_carried_over_is_adopted_by_its_next_grant() -> None:
     taken = take("u1", an_order(epoch=4, exclusive=False), books(CARRIED))
     assert taken == replace(CARRIED, epoch=4, nonce="mine")

@@ -112,7 +112,7 @@ def _tested(mutant: Mutant, killers: list[str], folder: Path) -> Verdict:
     found = _FAILED.search(done.stdout)
     if not found or done.returncode != 1:
         raise CannotBeTried(f"{' '.join(files)} cannot be run:\n{done.stdout[-2000:]}{done.stderr[-500:]}")
-    return Verdict(mutant, found[1])
+    return Verdict(mutant, found[1].strip())
 
 
 def _simulated(mutant: Mutant, killer: str, folder: Path) -> Verdict:
