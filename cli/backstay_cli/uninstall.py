@@ -16,9 +16,9 @@ import typer
 from backstay_api.client import Api
 from backstay_api.errors import NotFound
 from backstay_api.kinds import Kind
-from backstay_api.models import HAInstance, HAService, Host, ResourceClaim
+from backstay_api.models import FenceRequest, HAInstance, HAService, Host, ResourceClaim
 from backstay_api.models.base import Object
-from backstay_api.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS, RESOURCE_CLAIMS
+from backstay_api.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HA_SERVICES, HOSTS, RESOURCE_CLAIMS
 from backstay_operator.planner.holdings import owners
 from backstay_operator.planner.world import World
 
@@ -82,6 +82,8 @@ def _left(world: World) -> Iterator[tuple[str, str]]:
             else "its agent keeps units from starting by themselves"
         )
         yield f"host {key}", hangs
+    for key, request in sorted(world.requests.items()):
+        yield f"fence request {key}", f"wants {request.spec.want} for {request.spec.host}"
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class _Hanging:
     services: Sequence[HAService]
     hosts: Sequence[Host]
     instances: Sequence[HAInstance]
+    requests: Sequence[FenceRequest]
     may_run: Sequence[str]
     """Instances that nobody has verified to be stopped, and where."""
 
@@ -111,12 +114,13 @@ def _hanging(world: World) -> _Hanging:
     may_run += sorted(
         f"{one.key} on {one.spec.grant.host}, which is not being released" for one in stays if one.spec.grant
     )
-    return _Hanging(services, hosts, instances, may_run)
+    requests = [one for one in world.requests.values() if one.metadata.deletion_timestamp]
+    return _Hanging(services, hosts, instances, requests, may_run)
 
 
 async def _release(session: Session, world: World, *, force: bool, yes: bool) -> int:
     found = _hanging(world)
-    if not (found.services or found.hosts or found.instances):
+    if not (found.services or found.hosts or found.instances or found.requests):
         raise Stop("nothing hangs: only what is being deleted is let go (kubectl delete it first)")
     await _refuse_beside_an_operator(session)
     if found.may_run and not force:
@@ -125,9 +129,9 @@ async def _release(session: Session, world: World, *, force: bool, yes: bool) ->
             " backstay-agent`, stop their units, `backstay-agent --remove`), or cut those machines' power; then --force"
         )
     await session.need([*_rights()], _ROLE)
-    if not yes and not session.tools.ask(_question(found.services, found.hosts, found.may_run)):
+    if not yes and not session.tools.ask(_question(found)):
         raise Stop("nothing was let go")
-    done = await _let_go(session.api, world, found.services, found.instances, found.hosts)
+    done = await _let_go(session.api, world, found)
     for what in done:
         session.say(f"{what} let go")
     session.show({"released": done}, lambda: None)
@@ -149,31 +153,35 @@ async def _refuse_beside_an_operator(session: Session) -> None:
 def _rights() -> Iterator[Any]:
     yield from rights_to("patch", HA_SERVICES)
     yield from rights_to("patch", HOSTS)
+    yield from rights_to("patch", FENCE_REQUESTS)
     yield from rights_to("patch delete break-glass", HA_INSTANCES)
     yield from rights_to("patch delete", RESOURCE_CLAIMS)
 
 
-def _question(services: Sequence[HAService], hosts: Sequence[Host], may_run: Sequence[str]) -> str:
-    names = ", ".join(sorted([*(one.key for one in services), *(f"host {one.key}" for one in hosts)]))
-    stopped = f"Have you stopped {'; '.join(may_run)} yourself, on those machines?\n" if may_run else ""
+def _question(found: _Hanging) -> str:
+    requests = [f"fence request {one.key} (is its machine to be on again?)" for one in found.requests]
+    names = ", ".join(
+        sorted([*(one.key for one in found.services), *(f"host {one.key}" for one in found.hosts), *requests])
+    )
+    stopped = f"Have you stopped {'; '.join(found.may_run)} yourself, on those machines?\n" if found.may_run else ""
     return f"{stopped}Let go of {names or 'instances without a service'}?"
 
 
-async def _let_go(
-    api: Api, world: World, services: Sequence[HAService], instances: Sequence[HAInstance], hosts: Sequence[Host]
-) -> list[str]:
+async def _let_go(api: Api, world: World, found: _Hanging) -> list[str]:
     """Instances and claims first: what is let go last still shows what was begun."""
     done = []
-    for instance in instances:
+    for instance in found.instances:
         done.append(await _without_finalizers(api, HA_INSTANCES, instance))
         with suppress(NotFound):
             await api.delete(HA_INSTANCES, instance.metadata.name, instance.metadata.namespace or "", uid=instance.uid)
     for claim in world.claims.values():
-        if {one.uid for one in owners(claim)} & {one.uid for one in services}:
-            done.append(await _without_owners(api, claim, {one.uid for one in services}))
-    for service in services:
+        if {one.uid for one in owners(claim)} & {one.uid for one in found.services}:
+            done.append(await _without_owners(api, claim, {one.uid for one in found.services}))
+    for service in found.services:
         done.append(await _without_finalizers(api, HA_SERVICES, service))
-    for host in hosts:
+    for request in found.requests:
+        done.append(await _without_finalizers(api, FENCE_REQUESTS, request))
+    for host in found.hosts:
         done.append(await _without_finalizers(api, HOSTS, host))
     return done
 

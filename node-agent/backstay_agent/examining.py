@@ -49,6 +49,8 @@ class _Examination:
     ours: Ours
     task: asyncio.Task[StandbyReport]
     begun_at_s: float | None = None
+    at: RenderedResource | None = None
+    """What is looked at now."""
 
     def hangs(self, now_s: float) -> bool:
         return (
@@ -134,15 +136,24 @@ class Examiner:
         if not one.hangs(asyncio.get_running_loop().time()):
             last = self._last.get(uid)
             return last if last is not None and last.revision == order.revision else None
-        why = f"it was not examined within {PATIENCE_S:g} s: something on this host does not answer"
-        # UNKNOWN counts as running.
-        return StandbyReport(ready=False, active=True, unclear=True, revision=order.revision, why=why)
+        # UNKNOWN counts as running, but for what runs here by us.
+        unclear, why = any(resource not in one.ours for resource in order.resources), self._not_yet(one)
+        return StandbyReport(ready=False, active=unclear, unclear=unclear, revision=order.revision, why=why)
+
+    def _not_yet(self, one: _Examination) -> str:
+        """Why nobody can say yet: the same question may have its answer in a moment."""
+        waits_for = self._driver(one.at).waits_for(one.at) if one.at else ""
+        because = waits_for or f"something on this host does not answer within {PATIENCE_S:g} s"
+        return f"{f'{one.at.name}: ' if one.at else ''}not examined yet, because {because}"
 
     async def _examine(self, uid: str, order: StandbyOrder, ours: Ours) -> StandbyReport:
         obstacle = self._obstacle()
         whys = [obstacle] if obstacle else []
         whys += await self._needs.of_host()
-        findings = [await self._find(resource, is_ours=resource in ours) for resource in order.resources]
+        findings: list[Finding] = []
+        for resource in order.resources:
+            self._under_way[uid].at = resource
+            findings.append(await self._find(resource, is_ours=resource in ours))
         for resource, found in zip(order.resources, findings, strict=True):
             if found.active and f"{uid}/{resource.name}" not in self._ears:
                 self._ears[f"{uid}/{resource.name}"] = asyncio.create_task(self._until_down(resource))

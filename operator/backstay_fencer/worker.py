@@ -9,25 +9,27 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Protocol
 
 from backstay_api import lease as leases
 from backstay_api.client import Api
-from backstay_api.errors import ApiError, NotFound
+from backstay_api.errors import ApiError, Conflict, NotFound
 from backstay_api.lease import HostLease
 from backstay_api.models import FenceRequest, Host
 from backstay_api.models.fencing import FenceEvidence
 from backstay_api.models.host import FenceLevel
-from backstay_api.object_kinds import FENCE_REQUESTS, HOST_LEASES
+from backstay_api.object_kinds import FENCE_REQUESTS, HOST_LEASES, Unreadable
 
 from . import core, words
 from .core import Facts, Read, Slot, Step, Tried
 from .devices import Devices, definition
 from .processes import AgentRun
+from .records import Record, Records
 
 log = logging.getLogger(__name__)
 
-ATTEMPTS_KEPT: Final = 32
+_PATCHES: Final = 3
+"""So often a status is written at once, if somebody has written the request meanwhile."""
 
 
 class Known(Protocol):
@@ -37,18 +39,6 @@ class Known(Protocol):
     def host(self, name: str) -> Host | None: ...
     def lease(self, host: str) -> HostLease | None: ...
     def same_machine(self, host: str, machine_uuid: str = "") -> str: ...
-
-
-@dataclass
-class Record:
-    """One `off` or `on`: as we count it, and as the request tells it."""
-
-    tried: Tried
-    attempt: dict[str, Any]
-
-    def end(self, now_s: float, *, result: str, ours: bool, failed: str = "") -> None:
-        self.tried = replace(self.tried, ended_s=now_s, ours=ours, failed=failed)
-        self.attempt |= {"result": result, "ours": ours}
 
 
 @dataclass(frozen=True)
@@ -76,7 +66,8 @@ class Worker:
         self._read_of: dict[Slot, str] = {}
         """Definition of the device that the reads are of: edited meanwhile, it is another one that nobody has read."""
         self._reading: set[Slot] = set()
-        self._records: list[Record] = []
+        self._records = Records()
+        self._writing = asyncio.Lock()
         self._known_levels: tuple[FenceLevel, ...] = ()
         """As last seen: who switched a host off owes it an `on`, be its Host removed meanwhile."""
         self._told: dict[str, Any] = {}
@@ -90,7 +81,8 @@ class Worker:
     async def run(self) -> None:
         """Work until cancelled; its agents are its children and end with it."""
         self._begun_s = asyncio.get_running_loop().time()
-        self._remember_tries()
+        # What an earlier life of the fencer sent may be tried again at once.
+        self._hear(self._request, at_s=self._begun_s - core.RETRY_S)
         while True:
             await self._until_wanted()
             devices = [device for _, device in core.slots(self._levels())]
@@ -140,7 +132,7 @@ class Worker:
                 for slot, device in core.slots(levels)
             },
             reads=self._reads_of(levels),
-            tried=tuple(record.tried for record in self._records),
+            tried=self._records.tried(),
             reading=frozenset(self._reading),
             now_s=asyncio.get_running_loop().time(),
             begun_s=self._begun_s,
@@ -157,9 +149,18 @@ class Worker:
     def _latest(self) -> FenceRequest:
         """The newest version of *this* request; one recreated under the same name is another."""
         seen = self._ports.known.request(self._name)
-        if seen is not None and seen.uid == self._uid and _version(seen) > _version(self._request):
-            self._request = seen
+        if seen is not None:
+            self._hear(seen)
         return self._request
+
+    def _hear(self, request: FenceRequest | Unreadable, at_s: float | None = None) -> None:
+        """A newer version: it may tell of what another fencer has sent, be it an earlier life of ours."""
+        if isinstance(request, Unreadable) or request.uid != self._uid or _version(request) < _version(self._request):
+            return
+        now_s = asyncio.get_running_loop().time()
+        if request is not self._request or at_s is not None:
+            self._records.hear(request.status.attempts, now_s=now_s, at_s=now_s if at_s is None else at_s)
+        self._request = request
 
     def _levels(self) -> tuple[FenceLevel, ...]:
         host = self._ports.known.host(self._request.spec.host)
@@ -174,15 +175,6 @@ class Worker:
     def _is_over(self, lease: HostLease | None) -> bool:
         session = self._request.spec.session
         return lease is not None and leases.is_over(lease, holder=session.text, seq=session.seq)
-
-    def _remember_tries(self) -> None:
-        """What an earlier life of the fencer sent counts as sent: it decides who may switch on again."""
-        now_s = asyncio.get_running_loop().time()
-        at_s = now_s - core.RETRY_S
-        for attempt in self._request.status.attempts:
-            slot, failed = (attempt.level, attempt.device), "" if attempt.ours else core.UNSENT
-            tried = Tried(slot, attempt.action, at_s, at_s, ours=attempt.ours, failed=failed, known_s=now_s)
-            self._records.append(Record(tried, attempt.wire()))
 
     async def _wait(self, until_s: float | None) -> None:
         loop = asyncio.get_running_loop()
@@ -201,7 +193,8 @@ class Worker:
             self._reading.add(step.slot)
             tasks.create_task(self._read(step.slot), name=f"read {step.slot}")
         else:
-            record = self._record(step.slot, step.action)
+            now_s = asyncio.get_running_loop().time()
+            record = self._records.begin(step.slot, step.action, at=self._ports.wall(), now_s=now_s)
             task = tasks.create_task(self._switch(record), name=f"{step.action} {step.slot}")
             if step.action == "off":
                 self._offs.add(task)
@@ -218,20 +211,10 @@ class Worker:
             read = Read(power, begun_s, loop.time(), after_seal, message)
             before = self._reads.get(slot, ()) if self._read_of.get(slot) == asked else ()
             self._reads[slot], self._read_of[slot] = (*before[-1:], read), asked
-            for record in self._records:
-                if core.without_effect(record.tried, slot, read):
-                    record.tried = replace(record.tried, ours=False)
-                    record.attempt |= {"ours": False, "result": f"{record.attempt['result']}; read on afterwards"}
+            self._records.see(slot, read)
         finally:
             self._reading.discard(slot)
             self.poke()
-
-    def _record(self, slot: Slot, action: Literal["off", "on"]) -> Record:
-        at = {"level": slot[0], "device": slot[1], "action": action, "at": self._ports.wall()}
-        tried = Tried(slot, action, asyncio.get_running_loop().time(), None, ours=False)
-        record = Record(tried, {**at, "ours": False, "result": f"{core.UNSENT} yet"})
-        self._records.append(record)
-        return record
 
     async def _switch(self, record: Record) -> None:
         """One `off` or `on`: only if the request and the Lease, read again, still ask for it, and recorded before it is sent."""
@@ -262,6 +245,7 @@ class Worker:
             return f"request and lease could not be read ({error})"
         if not isinstance(request, FenceRequest) or request.uid != self._uid or not isinstance(lease, HostLease):
             return "request or lease is another one"
+        self._hear(request)
         if tried.action == "on":
             # Withdrawn while our `off` came through: nobody will prove anything any more, and the host is off through us.
             is_over = request.status.evidence is not None or request.spec.want == "Withdrawn"
@@ -274,17 +258,8 @@ class Worker:
 
     async def _not_recorded(self, record: Record) -> str:
         """What may have been sent stands in the request before it is: whoever comes after us owes the `on`."""
-        record.tried = replace(record.tried, ours=True)
-        record.attempt |= {"ours": True, "result": "sent; no answer yet"}
-        return "" if await self._patch({"attempts": self._attempts()}) else "it could not be recorded"
-
-    def _attempts(self) -> list[dict[str, Any]]:
-        """The latest, and before them the last `off` of each device that is ours: it decides who may switch on again."""
-        latest = [dict(record.attempt) for record in self._records[-ATTEMPTS_KEPT:]]
-        older = self._records[:-ATTEMPTS_KEPT]
-        offs = {record.tried.slot: record for record in older if record.tried.action == "off" and record.tried.ours}
-        kept = [dict(record.attempt) for record in offs.values()]
-        return [*kept, *latest[len(kept) :]]
+        record.sends()
+        return "" if await self._patch({"attempts": self._records.told()}) else "it could not be recorded"
 
     async def _run(self, slot: Slot, action: Any) -> AgentRun:
         device = next((device for at, device in core.slots(self._levels()) if at == slot), None)
@@ -305,7 +280,7 @@ class Worker:
         status: dict[str, Any] = {
             "power": core.power(facts),
             "reads": list(self._latest_reads()),
-            "attempts": self._attempts(),
+            "attempts": self._records.told(),
         }
         if facts.want == "Withdrawn":
             status["message"] = words.withdrawn(facts)
@@ -324,7 +299,7 @@ class Worker:
         is_on = facts.powered_on or core.is_done_on(facts)
         said = words.on_again(replace(facts, powered_on=is_on))
         status: dict[str, Any] = {
-            "attempts": self._attempts(),
+            "attempts": self._records.told(),
             "message": "; ".join(filter(None, (evidence.why, said))),
         }
         if is_on:
@@ -348,18 +323,28 @@ class Worker:
             }
 
     async def _patch(self, status: dict[str, Any]) -> bool:
+        """One compare-and-swap, so that what another fencer tells of an `off` of its own is never written over."""
         try:
-            stored = await self._ports.api.patch(
-                FENCE_REQUESTS, self._name, {"metadata": {"uid": self._uid}, "status": status}, subresource="status"
-            )
+            async with self._writing:
+                await self._swap(status)
         except ApiError as error:
             log.warning("status not written", extra={"request": self._name, "why": str(error)})
             # Tried again at the next turn; a turn is due soon, since somebody waits for this proof.
             asyncio.get_running_loop().call_later(0.5, self.poke)
             return False
-        if isinstance(stored, FenceRequest) and stored.uid == self._uid:
-            self._request = stored
         return True
+
+    async def _swap(self, status: dict[str, Any]) -> None:
+        for left in reversed(range(_PATCHES)):
+            meta = {"uid": self._uid, "resourceVersion": self._request.metadata.resource_version}
+            body = {"metadata": meta, "status": {**status, "attempts": self._records.told()}}
+            try:
+                self._hear(await self._ports.api.patch(FENCE_REQUESTS, self._name, body, subresource="status"))
+                return
+            except Conflict:
+                if not left:
+                    raise
+            self._hear(await self._ports.api.get(FENCE_REQUESTS, self._name))
 
 
 def _version(request: FenceRequest) -> int:

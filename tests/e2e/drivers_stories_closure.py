@@ -289,7 +289,12 @@ async def a_reload_waits_for_a_start_that_waits_for_its_pid_file() -> None:
         starting = asyncio.create_task(driver.start(slow, timeout_s=15))
         await until(lambda: runs("sleep 3"))
         await asyncio.sleep(0.3)
-        await driver.secure(other)
+        securing = asyncio.create_task(driver.secure(other))
+        await until(lambda: "while d-forker.service starts: it waits for its PID file" in driver.waits_for(other))
+        async with asyncio.timeout(1):
+            await driver.secure(slow)  # its file is read: it waits for nothing
+        await securing
+        assert driver.waits_for(other) == ""
         async with asyncio.timeout(10):
             await starting
         await driver.unsecure(other)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import glob
 import os
 import signal
 from contextlib import aclosing
 
-from drivers_scene import STORIES, command, commands, main, program, read, refused, runs, sh, story
+from drivers_scene import STORIES, command, commands, main, program, read, refused, runs, sh, story, until
 
 from backstay_agent.drivers.base import Seen, StartFailed, State, StopFailed
 from backstay_agent.drivers.command import unit_name
@@ -94,6 +96,19 @@ async def after_a_stop_that_failed_what_the_start_left_is_killed_and_the_check_d
         await driver.start(sad, timeout_s=5)
         await refused(driver.stop(sad, timeout_s=5), StopFailed, "without a `check` nobody can tell")
     assert not runs("sleep 100008") and not runs("sleep 100009")
+
+
+@story
+async def a_check_that_takes_long_is_what_is_waited_for() -> None:
+    text = "case $1 in check) [ -e /run/d-asked ] && exit 7; touch /run/d-asked; sleep 2; exit 7;; esac"
+    app = command(program("slowcheck", text))
+    async with commands() as driver:
+        assert driver.waits_for(app) == ""
+        checking = asyncio.create_task(driver.check(app))
+        await until(lambda: bool(glob.glob("/run/d-asked")))
+        assert "slowcheck check has not ended yet; it is given 20 s" in driver.waits_for(app), driver.waits_for(app)
+        await checking
+        assert driver.waits_for(app) == ""
 
 
 @story

@@ -2,7 +2,9 @@
 
 import asyncio
 
-from backstay_api.object_kinds import HA_SERVICES, HOST_ASSIGNMENTS, HOSTS
+import pytest
+
+from backstay_api.object_kinds import FENCE_REQUESTS, HA_SERVICES, HOST_ASSIGNMENTS, HOSTS
 from backstay_dev.simulator.shapes import NAMESPACE, Shape
 from backstay_dev.simulator.world import World
 from backstay_testing.stories import THREE, TWO, WEB, holder, rest, tell
@@ -48,3 +50,21 @@ def test_a_host_that_has_left_the_pool_keeps_its_enabled_unit_marked_though_its_
         await rest(world)
 
     tell(Shape(THREE, 1, (WEB,), is_packaged=True), story)
+
+
+@pytest.mark.parametrize("fencers", [1, 2])
+def test_a_host_that_we_have_switched_off_is_switched_on_again_though_its_fencerequest_is_deleted(fencers: int) -> None:
+    """Seeds 72673111355 and 57291221401: the `off`, and so the `on` that is owed for it, stands nowhere else."""
+
+    async def story(world: World) -> None:
+        host = holder(world, "web-0")
+        machine = world.machines[host]
+        world.freeze(f"agent-{host}")
+        while machine.is_on:
+            await asyncio.sleep(0.1)
+        for body in world.cluster.bodies(FENCE_REQUESTS):
+            world.delete(FENCE_REQUESTS, ("", body["metadata"]["name"]))
+        await rest(world)
+        assert machine.is_on
+
+    tell(Shape(TWO, 1, (WEB,), fencers=fencers), story)

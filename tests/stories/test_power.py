@@ -398,6 +398,27 @@ def test_what_was_withdrawn_with_an_off_under_way_is_asked_for_again_and_not_beg
     assert not [step for step in stage.log if step.startswith("DeleteFence")]
 
 
+def a_person_deletes(stage: Stage, name: str) -> None:
+    """What carries our finalizer is marked."""
+    raw = stage.world.requests[name].wire()
+    raw["metadata"]["deletionTimestamp"] = "2026-03-01T12:00:00Z"
+    stage.world.put_request(FenceRequest.from_wire(raw))
+
+
+def test_a_request_that_a_person_deletes_stays_while_an_on_may_be_owed_by_it_and_then_goes() -> None:
+    stage = running("n1", "n2")
+    name = an_off_under_way(stage)
+    a_person_deletes(stage, name)
+    stage.wait(10)
+    assert stage.world.requests[name].spec.want == "Off", "it is still carried out"
+    the_fencer_says(stage, "n1", attempts=[{**OFF, "ours": False, "result": "not sent"}])
+    stage.wait(2)
+    assert [step.partition(":")[0] for step in stage.log if "Fence n1" in step][-2:] == [
+        "DeleteFence n1",
+        "RequestFence n1 Observe",
+    ]
+
+
 def test_an_off_by_a_device_that_the_host_no_longer_has_is_waited_for_by_nobody() -> None:
     stage = running("n1", "n2")
     an_off_under_way(stage)

@@ -11,8 +11,8 @@ import pytest
 from backstay_api import lease as leases
 from backstay_api.errors import Invalid
 from backstay_api.kinds import Kind, Raw
-from backstay_api.memory import Fate, MemoryApi, MemoryCluster
-from backstay_api.models import HAInstance, ResourceClaim
+from backstay_api.memory import Change, Fate, MemoryApi, MemoryCluster
+from backstay_api.models import FenceRequest, HAInstance, ResourceClaim
 from backstay_api.models.assignment import HostAssignmentSpec
 from backstay_api.models.fencing import FenceRequestSpec
 from backstay_api.models.instance import Closed, Grant, HAInstanceSpec, ServiceRef, SessionRef
@@ -27,7 +27,8 @@ from backstay_api.object_kinds import (
     RESOURCE_CLAIMS,
 )
 from backstay_dev.virtualtime import in_virtual_time
-from backstay_operator.control.apply import Hands, Outcome, check_step
+from backstay_operator.control.apply import Hands, Outcome
+from backstay_operator.control.checks import check_step
 from backstay_operator.control.mirror import ALL_KINDS, Mirror
 from backstay_operator.planner.actions import (
     Assign,
@@ -49,6 +50,7 @@ from backstay_operator.planner.actions import (
     WriteInstance,
     WriteServiceStatus,
 )
+from backstay_operator.planner.finalizers import REQUEST_FINALIZER
 from backstay_operator.planner.ownership import HOST_FINALIZER, INSTANCE_FINALIZER, SERVICE_FINALIZER
 from backstay_testing.control_scene import WALL, Scene, Weather, order_of, raw_service
 
@@ -302,6 +304,48 @@ async def test_a_fence_request_is_made_once_changed_by_version_and_keeps_what_a_
     assert spec["want"] == "Off" and spec["confirm"]["by"] == "anna"
     assert await bench.do(DeleteFence(bench.mirror.world.requests["n1-x"], "over")) is Outcome.DONE
     assert not bench.mirror.world.requests
+
+
+async def a_fence(bench: Bench) -> FenceRequest:
+    """One that wants Off."""
+    await bench.do(RequestFence("n1-x", FENCE, "late"))
+    assert await bench.do(UpdateFence(bench.mirror.world.requests["n1-x"], "Off", "silent")) is Outcome.DONE
+    return bench.mirror.world.requests["n1-x"]
+
+
+@in_virtual_time
+async def test_a_fence_request_that_wants_off_is_only_marked_by_whoever_deletes_it_and_goes_by_our_hand() -> None:
+    bench = Bench()
+    await a_fence(bench)
+    bench.cluster.delete(FENCE_REQUESTS, ("", "n1-x"), actor="a person")
+    assert bench.body(FENCE_REQUESTS, "n1-x")["metadata"]["deletionTimestamp"]
+    bench.look()
+    assert await bench.do(DeleteFence(bench.mirror.world.requests["n1-x"], "over")) is Outcome.DONE
+    assert not bench.mirror.world.requests and not bench.cluster.bodies(FENCE_REQUESTS)
+
+
+@in_virtual_time
+async def test_one_that_is_made_with_off_carries_it_from_the_beginning() -> None:
+    bench = Bench()
+    await bench.do(RequestFence("n1-x", FENCE.model_copy(update={"want": "Off"}), "silent"))
+    assert bench.body(FENCE_REQUESTS, "n1-x")["metadata"]["finalizers"] == [REQUEST_FINALIZER]
+
+
+@in_virtual_time
+async def test_a_fence_request_stays_if_an_off_is_told_between_its_mark_and_its_end() -> None:
+    bench = Bench()
+    request = await a_fence(bench)
+    off = {"level": "bmc", "device": "bmc", "action": "off", "at": WALL, "ours": True}
+
+    def tell(change: Change) -> None:
+        is_told = bool((change.body.get("status") or {}).get("attempts"))
+        if "deletionTimestamp" in change.body["metadata"] and not is_told:
+            told = {"status": {"attempts": [off]}}
+            bench.cluster.patch(FENCE_REQUESTS, ("", "n1-x"), told, subresource="status", actor="fencer")
+
+    bench.cluster.observe(tell, FENCE_REQUESTS)
+    assert await bench.do(DeleteFence(request, "over")) is Outcome.LOOK_AGAIN
+    assert bench.mirror.world.requests["n1-x"].status.attempts
 
 
 @in_virtual_time

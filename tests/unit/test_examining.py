@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ from backstay_agent.standbys import Keeper
 from backstay_api.plain import Command, Exec, HttpGet, Probe, RenderedResource, StandbyOrder, StandbyReport, TcpSocket
 from backstay_dev.virtualtime import in_virtual_time
 from backstay_testing.agent_world import UNIT, address, unit
+
+Ours = Mapping[str, tuple[RenderedResource, ...]]
 
 
 class OddDriver(FakeDriver):
@@ -70,12 +72,12 @@ class Host:
         self.keeper = Keeper(lambda _: self.driver, lambda: "", lambda: None, list)
         self.life: asyncio.Task[None] | None = None
 
-    async def asked_for(self, **standbys: tuple[RenderedResource, ...]) -> None:
+    async def asked_for(self, ours: Ours | None = None, **standbys: tuple[RenderedResource, ...]) -> None:
         orders = {
             uid: StandbyOrder(namespace="shop", name=uid, revision=1, resources=resources)
             for uid, resources in standbys.items()
         }
-        self.keeper.update(orders, ours={}, secured=None)
+        self.keeper.update(orders, ours=ours or {}, secured=None)
         self.life = self.life or asyncio.create_task(self.keeper.run())
         await asyncio.sleep(0.1)
 
@@ -100,6 +102,41 @@ async def test_one_that_hangs_is_not_ready_and_the_others_are_examined_all_the_s
     host.driver.hang.clear()
     await host.asked_for(u1=(unit(), address()), u2=(unit(unit="db.service"),))
     assert host.report() == StandbyReport(ready=True, revision=1)
+
+
+@pytest.mark.parametrize(
+    ("waits_for", "because"),
+    [
+        pytest.param("systemd waits for the PID file of x.service", "systemd waits for the PID file of x.service", id="known"),
+        pytest.param("", f"something on this host does not answer within {PATIENCE_S:g} s", id="not known"),
+    ],
+)  # fmt: skip
+@in_virtual_time
+async def test_what_cannot_be_said_yet_names_what_it_waits_for(waits_for: str, because: str) -> None:
+    host = Host()
+    host.driver.hang.add("web.service")
+    host.machine.scripts[UNIT].waits_for = waits_for
+    await host.asked_for(u1=(address(), unit()))
+    await asyncio.sleep(PATIENCE_S)
+    report = host.report()
+    assert report and report.unclear and report.why == f"server: not examined yet, because {because}"
+
+
+@pytest.mark.parametrize(
+    ("ours", "counts_as_running"),
+    [((), True), ((address(),), True), ((address(), unit()), False)],
+    ids=["nothing is ours", "something is not ours", "all is ours"],
+)
+@in_virtual_time
+async def test_what_cannot_be_looked_at_counts_as_running_unless_it_is_ours(
+    ours: tuple[RenderedResource, ...], counts_as_running: bool
+) -> None:
+    host = Host()
+    host.driver.hang.add("web.service")
+    await host.asked_for(ours={"u1": ours}, u1=(address(), unit()))
+    await asyncio.sleep(PATIENCE_S)
+    report = host.report()
+    assert report and not report.ready and (report.active, report.unclear) == (counts_as_running, counts_as_running)
 
 
 @in_virtual_time

@@ -218,6 +218,24 @@ async def test_a_fencer_that_died_before_its_on_was_read_goes_on_in_its_next_lif
 
 
 @in_virtual_time
+async def test_what_one_fencer_has_switched_off_another_does_not_write_over_and_switches_on() -> None:
+    """Seed 57291221401: two fencers lived, and the one that had sent nothing wrote a list of attempts without the other's `off`."""
+    scene = Scene()
+    await scene.prepare()
+    off = {"level": "bmc", "device": "bmc", "action": "off", "at": "2026-01-01T00:00:00Z", "result": "sent"}
+    async with scene.fencer():
+        await scene.ask("Observe")
+        await asyncio.sleep(3)
+        await scene.api.patch(FENCE_REQUESTS, "n1-x", {"status": {"attempts": [off]}}, subresource="status")
+        await scene.seal()
+        scene.switch(False)
+        await scene.until(scene.proven)
+        assert [one.action for one in (await scene.request()).status.attempts if one.ours][:1] == ["off"]
+        await scene.until(lambda: is_true(scene.is_on))
+    assert scene.sent("off") == 0
+
+
+@in_virtual_time
 async def test_a_host_that_is_removed_before_it_is_on_again_is_switched_on_all_the_same() -> None:
     scene = Scene()
     await scene.prepare()

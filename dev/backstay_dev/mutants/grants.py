@@ -119,11 +119,17 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         *_A,
     ),
     one(
-        "an instance is marked for deletion by UID and version",
+        "whoever deletes a FenceRequest from its Off on only marks it",
         _APPLY,
-        '                before.metadata.namespace or "",\n                uid=before.uid,\n'
-        "                resource_version=before.metadata.resource_version,\n",
-        '                before.metadata.namespace or "",\n',
+        '        if action.want == "Off" and meta.deletion_timestamp is None:',
+        "        if False:",
+        *_A,
+    ),
+    one(
+        "a FenceRequest whose off was told after it was marked stays",
+        _APPLY,
+        "            if (marked.spec, marked.status) != (before.spec, before.status):",
+        "            if False:",
         *_A,
     ),
     one(

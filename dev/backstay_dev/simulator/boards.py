@@ -50,14 +50,14 @@ class Bmc:
 
 
 Ordered = Callable[[str, Bmc, Action], None]
-"""Who orders which device to do what."""
+"""Who orders which device to do what; or `status`: who has read that it is on."""
 
 
 class Agents:
     """Fence agents against these devices: a command that was sent takes effect even if the fencer dies meanwhile."""
 
     def __init__(self, bmcs: Mapping[str, Bmc], rng: random.Random, ordered: Ordered) -> None:
-        """`ordered` hears each `off` and `on` as it is sent."""
+        """`ordered` hears each `off` and `on` as it is sent, and each read that says on."""
         self._bmcs = bmcs
         self._rng = rng
         self._ordered = ordered
@@ -70,7 +70,7 @@ class Agents:
             await asyncio.sleep(seconds(device.timeout))
             return AgentRun(None, "ended by our deadline")
         if action == "status":
-            return await self._status(bmc)
+            return await self._status(bmc, by)
         takes_s = bmc.off_takes_s * self._rng.uniform(0.2, 1.0)
         asyncio.get_running_loop().call_later(takes_s, self._switch, bmc, action, context=WORLD)
         await asyncio.sleep(min(takes_s, seconds(device.timeout)) if self._rng.random() < 0.8 else 0.01)
@@ -81,11 +81,13 @@ class Agents:
         await asyncio.sleep(bmc.read_takes_s)
         return bmc.machine.uuid if bmc.is_reachable and not bmc.is_mute else None
 
-    async def _status(self, bmc: Bmc) -> AgentRun:
+    async def _status(self, bmc: Bmc, by: str) -> AgentRun:
         now_s = asyncio.get_running_loop().time()
         is_fed = bmc.machine.outlets[bmc.name] if bmc.is_outlet else bmc.machine.is_on
         is_on = (is_fed or bmc.says_on) and now_s >= bmc.glitch_until_s
         await asyncio.sleep(bmc.read_takes_s * self._rng.uniform(0.3, 1.0))
+        if is_on:
+            self._ordered(by, bmc, "status")
         return AgentRun(0, "Status: ON") if is_on else AgentRun(2, "Status: OFF")
 
     def _switch(self, bmc: Bmc, action: Action) -> None:

@@ -105,7 +105,7 @@ class Monitor:
     def on_switch(self, by: str, bmc: Bmc, action: Action) -> None:
         """A fence agent is told to switch: the fencer must just have read that this host's Lease is sealed."""
         self.counts[action] += 1
-        self.power.hear_switch(bmc, action)
+        self.power.hear_switch(by, bmc, action)
         if action != "off":
             return
         host = bmc.host

@@ -22,6 +22,23 @@ HELPER_S: Final = 40.0
 """A host that has not renewed for so long is nobody's hope, however late the news of it travels."""
 
 
+SURE_S: Final = 15.0
+"""An `off` is over 10 s after its agent's end, which our device's timeout of 5 s bounds."""
+
+
+@dataclass
+class Off:
+    """The last `off` that was sent to one device, and what has become of it."""
+
+    sent_s: float
+    is_on_since: bool = False
+    """Its machine has come on, whoever did that."""
+    on_by: set[str] = field(default_factory=set)
+    """Fencers that have sent `on` after it."""
+    past_for: set[str] = field(default_factory=set)
+    """Fencers that have read since that the device is on. Before, they cannot know, and still owe an `on`."""
+
+
 @dataclass
 class PowerWatch:
     """Judges every seal, every `off` and every `on`."""
@@ -39,8 +56,8 @@ class PowerWatch:
     """By host: the session that was sealed last by silence alone, and when."""
     cut: dict[str, None] = field(default_factory=dict)
     """Sessions for which an `off` was sent, in their order."""
-    ours: set[str] = field(default_factory=set)
-    """Devices to which `off` was sent since their machine was last switched on."""
+    ours: dict[str, Off] = field(default_factory=dict)
+    """By device to which `off` was ever sent."""
     touched: set[str] = field(default_factory=set)
     """Hosts to which `off` was ever sent."""
 
@@ -79,27 +96,42 @@ class PowerWatch:
 
     # --- switches --------------------------------------------------------------------------------------------------
 
-    def hear_switch(self, bmc: Bmc, action: Action) -> None:
-        """A fence agent is told to switch."""
+    def hear_switch(self, by: str, bmc: Bmc, action: Action) -> None:
+        """A fence agent is told to switch, by one fencer."""
         if bmc.machine.name != bmc.host:
             self.accuse(f"`{action}` for {bmc.host} goes to {bmc.machine.name}")
         if action == "off":
-            self.ours.add(bmc.name)
+            self.ours[bmc.name] = Off(_now_s())
             self.touched.add(bmc.host)
             self._off(bmc.host)
-        elif not self._is_ours(bmc):
+            return
+        if not self._is_ours(by, bmc):
             self.accuse(f"`on` is sent to {bmc.name}, which we have not switched off")
+        if bmc.name in self.ours:
+            self.ours[bmc.name].on_by.add(by)
 
-    def _is_ours(self, bmc: Bmc) -> bool:
+    def _is_ours(self, by: str, bmc: Bmc) -> bool:
         """Who may be switched on. A machine that is on already (by a person, another fencer, another outlet) takes no harm by it."""
         if bmc.machine.is_on or bmc.machine.off_by_device:
             return bmc.host in self.touched
-        return any(name.startswith(f"{bmc.host}-") for name in self.ours)
+        return any(by not in off.past_for for off in self._offs_of(bmc.host))
+
+    def _offs_of(self, host: str) -> list[Off]:
+        return [off for name, off in self.ours.items() if name.startswith(f"{host}-")]
 
     def hear_power(self, machine: Machine) -> None:
-        """Whoever switched it on: what we did before is past."""
+        """It is on, whoever switched it on."""
         if machine.is_on:
-            self.ours -= {name for name in self.ours if name.startswith(f"{machine.name}-")}
+            for off in self._offs_of(machine.name):
+                off.is_on_since = True
+
+    def hear_read(self, by: str, bmc: Bmc) -> None:
+        """A fencer reads a device on, and rightly: what we did before is past for it."""
+        off = self.ours.get(bmc.name)
+        if off is None or not off.is_on_since or not bmc.machine.is_on:
+            return
+        if by in off.on_by or _now_s() - off.sent_s > SURE_S:
+            off.past_for.add(by)
 
     def _off(self, host: str) -> None:
         if host not in self.wanting.values() and _now_s() - self.wanted_s.get(host, float("-inf")) > LATELY_S:

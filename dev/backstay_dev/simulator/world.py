@@ -266,6 +266,9 @@ class World:
     # --- power ------------------------------------------------------------------------------------------------------
 
     def _ordered(self, by: str, bmc: Bmc, action: Action) -> None:
+        if action == "status":
+            self.monitor.power.hear_read(by, bmc)
+            return
         self.story.tell(by, f"sends `{action}` to {bmc.name}")
         self.monitor.on_switch(by, bmc, action)
 

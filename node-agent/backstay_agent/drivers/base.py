@@ -57,6 +57,9 @@ class Driver(Protocol):
     async def not_ready(self, resource: RenderedResource) -> str | None:
         """Why this host could not start it now, in a sentence; None if it could. Looks only, touches nothing."""
 
+    def waits_for(self, resource: RenderedResource) -> str:
+        """What a call that has not returned yet waits for, in a sentence; empty if that is not known."""
+
     async def prepare(self, resource: RenderedResource) -> None:
         """Work that may overlap with starting what stands before it (the duplicate-address probe). Raises StartFailed."""
 

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Final
@@ -57,6 +58,8 @@ class CommandDriver:
 
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
+        self._asked: Counter[str] = Counter()
+        """Checks that have not answered yet, by the unit of the start command."""
 
     async def secure(self, resource: RenderedResource) -> None:
         """A transient unit does not outlive a boot; what the command starts by other ways is beyond us."""
@@ -77,6 +80,12 @@ class CommandDriver:
         except NoAnswer as error:
             return str(error)
         return None
+
+    def waits_for(self, resource: RenderedResource) -> str:
+        check = _command(resource).check
+        if check is None or not self._asked[unit_name(_command(resource))]:
+            return ""
+        return f"its check {' '.join(check)} has not ended yet; it is given {_check_limit_s(resource):g} s"
 
     async def prepare(self, resource: RenderedResource) -> None:
         """Nothing can be done ahead for a command."""
@@ -227,8 +236,16 @@ class CommandDriver:
     async def _ask(self, resource: RenderedResource) -> Ended:
         command = _command(resource)
         assert command.check is not None
-        limit_s = seconds(resource.timeouts.check) if resource.timeouts.check else DEFAULT_CHECK_S
-        return await run_once(self._manager, _stem(unit_name(command), "check"), command.check, limit_s)
+        unit = unit_name(command)
+        self._asked[unit] += 1
+        try:
+            return await run_once(self._manager, _stem(unit, "check"), command.check, _check_limit_s(resource))
+        finally:
+            self._asked[unit] -= 1
+
+
+def _check_limit_s(resource: RenderedResource) -> float:
+    return seconds(resource.timeouts.check) if resource.timeouts.check else DEFAULT_CHECK_S
 
 
 def _command(resource: RenderedResource) -> Command:

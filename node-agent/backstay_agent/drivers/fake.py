@@ -33,6 +33,8 @@ class Script:
     stop_note: str = ""
     """What is to be said about a stop that succeeded."""
     not_ready: str = ""
+    waits_for: str = ""
+    """What a call that hangs waits for."""
     start_limit_s: float | None = None
     works_after_s: float = 0.0
     """How long after its start its probes give their first good answer."""
@@ -149,6 +151,9 @@ class FakeDriver:
         if parts := self.machine.pulls_in.get(name):
             return f"name {' and '.join(part.removeprefix('unit ') for part in parts)}: {name} only pulls it in"
         return self.machine.scripts[name].not_ready or None
+
+    def waits_for(self, resource: RenderedResource) -> str:
+        return self.machine.scripts[identity(resource)].waits_for
 
     async def prepare(self, resource: RenderedResource) -> None:
         script = self.machine.scripts[identity(resource)]

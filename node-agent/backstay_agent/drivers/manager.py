@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from .bus import RELOAD_LIMIT_S, SYSTEMD, Bus, BusError, Member, connect
 from .jobs import JOB, UP, Acts, Asked
+from .reloads import Reloads
 
 _ROOT: Final = "/org/freedesktop/systemd1"
 _MANAGER: Final = "org.freedesktop.systemd1.Manager"
@@ -21,8 +22,6 @@ UNIT: Final = "org.freedesktop.systemd1.Unit"
 _PROPERTIES: Final = "org.freedesktop.DBus.Properties"
 # A broken connection is tried again this often; D-Bus is back within a second of a restart.
 _RETRY_S: Final = 0.25
-# A daemon writes its PID file within seconds, or never; then its own time limit ends the start.
-RELOAD_PATIENCE_S: Final = 30.0
 
 Properties = dict[str, Any]
 Connect = Callable[[Callable[[], None]], Coroutine[Any, Any, Bus]]
@@ -95,8 +94,7 @@ class Manager:
         self._connecting = asyncio.Lock()
         self._watches: set[Watch] = set()
         self._reviving: asyncio.Task[None] | None = None
-        self._stale = False
-        self._reloading = asyncio.Lock()
+        self.reloads = Reloads(self._reload, self._waiting_for_pid_files)
         self._default_timeouts_us: dict[str, int] = {}
         """Until systemd reads its configuration anew."""
         self.acts = Acts()
@@ -192,34 +190,8 @@ class Manager:
                 raise
             await self.start(unit)
 
-    def needs_reload(self) -> None:
-        """Unit files have changed on disk."""
-        self._stale = True
-
-    async def reload(self) -> None:
-        """Make systemd read changed unit files; many changes at once cost one reload. Raises BusError."""
-        async with self._reloading:
-            if not self._stale:
-                return
-            await self._until_reload_is_harmless()
-            self._stale = False
-            try:
-                await self.call("Reload", limit_s=RELOAD_LIMIT_S)
-            except BaseException:
-                self._stale = True
-                raise
-
-    async def _until_reload_is_harmless(self) -> None:
-        """systemd 252 forgets at a reload that it waits for a daemon's PID file: that start would never succeed."""
-        loop = asyncio.get_running_loop()
-        began_s = loop.time()
-        while waiting := await self._waiting_for_pid_files():
-            if loop.time() - began_s > RELOAD_PATIENCE_S:
-                raise BusError(
-                    "reload",
-                    f"systemd is not made to read unit files anew while {waiting[0]} starts: it waits for its PID file",
-                )
-            await asyncio.sleep(_RETRY_S)
+    async def _reload(self) -> None:
+        await self.call("Reload", limit_s=RELOAD_LIMIT_S)
 
     async def _waiting_for_pid_files(self) -> list[str]:
         (units,) = await self.call("ListUnitsFiltered", "as", ["activating"])

@@ -78,17 +78,23 @@ class Securing:
             raise StartFailed(why)
         for part in standing.gated[1:]:
             await self._write(part, unit)
-        await self._manager.reload()
+        await self._manager.reloads.read(standing.gated)
         for member in standing.gated:
             await self._must_be_in_force(member, unit)
 
+    def waits_for(self, unit: str) -> str:
+        """What keeps it from being secured at the moment, in a sentence; empty if nothing does."""
+        whys = (self._manager.reloads.waits_for(member) for member in (unit, *self.files.parts(unit)))
+        return next(filter(None, whys), "")
+
     async def unsecure(self, unit: str) -> None:
         """Give it back, with all that was secured for its sake."""
-        for member in dict.fromkeys((unit, *self.files.parts(unit))):
+        members = list(dict.fromkeys((unit, *self.files.parts(unit))))
+        for member in members:
             self.files.shut_gate(member)
             if await asyncio.to_thread(self.files.remove_drop_in, member):
-                self._manager.needs_reload()
-        await self._manager.reload()
+                self._manager.reloads.changed(member)
+        await self._manager.reloads.read(members)
 
     async def not_ready(self, unit: str, *, asked: bool) -> str | None:
         """Why it could not be started here as a whole, in a sentence; None if it could. Raises BusError."""
@@ -156,15 +162,15 @@ class Securing:
 
     async def _write(self, unit: str, owner: str) -> None:
         if await asyncio.to_thread(self.files.write_drop_in, unit, owner):
-            self._manager.needs_reload()
+            self._manager.reloads.changed(unit)
 
     async def _must_be_in_force(self, member: str, unit: str) -> None:
         properties = await self._manager.properties(member)
         if self.unsecured(member, unit, properties) is not None and member not in self._read_anew:
             # The file is right and systemd does not know it: an earlier life of ours died between the two.
             self._read_anew.add(member)
-            self._manager.needs_reload()
-            await self._manager.reload()
+            self._manager.reloads.changed(member)
+            await self._manager.reloads.read([member])
             properties = await self._manager.properties(member)
         unloadable = not_loadable(member, properties) if member == unit else None
         if (why := unloadable or self.unsecured(member, unit, properties)) is not None:

@@ -70,6 +70,10 @@ class SystemdDriver:
         with _as_start_failed(unit):
             return await self._securing.starts_by_itself(unit)
 
+    def waits_for(self, resource: RenderedResource) -> str:
+        unit = _unit(resource)
+        return "" if refusal(unit) else self._securing.waits_for(unit)
+
     async def not_ready(self, resource: RenderedResource) -> str | None:
         unit = _unit(resource)
         if (why := refusal(unit)) is not None:

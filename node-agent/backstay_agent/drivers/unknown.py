@@ -30,6 +30,9 @@ class UnknownDriver:
     async def starts_by_itself(self, resource: RenderedResource) -> str | None:
         return WHY
 
+    def waits_for(self, resource: RenderedResource) -> str:
+        return ""
+
     async def prepare(self, resource: RenderedResource) -> None:
         """Nothing can be done ahead."""
 

@@ -66,6 +66,9 @@ class VirtualIPDriver:
         except (OSError, TimeoutError, ValueError) as error:
             return f"{resource.name}: {error or 'the kernel did not answer'}"
 
+    def waits_for(self, resource: RenderedResource) -> str:
+        return ""
+
     async def prepare(self, resource: RenderedResource) -> None:
         """Ask the network whether somebody else has the address."""
         want, spec = _wanted(resource)

@@ -8,11 +8,10 @@ whatever the planner says.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, assert_never
+from typing import Any, Final, TypeVar, assert_never
 
 from backstay_api import lease as leases
 from backstay_api.client import Api
@@ -27,10 +26,8 @@ from backstay_api.errors import (
 from backstay_api.kinds import Kind, Meta
 from backstay_api.lease import HostLease
 from backstay_api.models import FenceRequest, HAInstance, HAService, Host, HostAssignment
-from backstay_api.models.assignment import HostAssignmentSpec
 from backstay_api.models.base import Meta as ObjectMeta
 from backstay_api.models.base import Object
-from backstay_api.models.instance import HAInstanceSpec
 from backstay_api.object_kinds import (
     FENCE_REQUESTS,
     HA_INSTANCES,
@@ -42,6 +39,7 @@ from backstay_api.object_kinds import (
     Unreadable,
 )
 from backstay_api.texts import clip
+from backstay_operator.control.checks import Refused, check_forward, check_size, check_step
 from backstay_operator.control.mirror import Mirror, unread
 from backstay_operator.control.preconditions import NotSo, Preconditions
 from backstay_operator.control.subjects import KINDS, Subject, is_for_people, subject_of
@@ -68,10 +66,17 @@ from backstay_operator.planner.actions import (
     WriteInstance,
     WriteServiceStatus,
 )
-from backstay_operator.planner.finalizers import HOST_FINALIZER, INSTANCE_FINALIZER, SERVICE_FINALIZER
+from backstay_operator.planner.finalizers import (
+    HOST_FINALIZER,
+    INSTANCE_FINALIZER,
+    REQUEST_FINALIZER,
+    SERVICE_FINALIZER,
+)
 from backstay_operator.planner.moves import MOVE_ANNOTATION
-from backstay_operator.planner.orders import MOST_BYTES, merge_forward
+from backstay_operator.planner.orders import merge_forward
 from backstay_operator.planner.preconditions import Precondition
+
+Held = TypeVar("Held", HAInstance, FenceRequest)
 
 WRITE_TIMEOUT_S: Final = 5.0
 
@@ -79,6 +84,7 @@ FINALIZERS: Final[Mapping[type[Object], str]] = {
     HAService: SERVICE_FINALIZER,
     HAInstance: INSTANCE_FINALIZER,
     Host: HOST_FINALIZER,
+    FenceRequest: REQUEST_FINALIZER,
 }
 
 
@@ -96,10 +102,6 @@ class Outcome(Enum):
 class Result:
     outcome: Outcome
     why: str = ""
-
-
-class Refused(Exception):
-    """We do not even send it; the message says why to a person."""
 
 
 class Hands:
@@ -169,12 +171,14 @@ class Hands:
             case Assign():
                 await self._assign(api, action)
             case RequestFence():
-                wanted = FenceRequest(metadata=ObjectMeta(name=action.name), spec=action.spec)
-                await self._create(api, FENCE_REQUESTS, wanted)
+                finalizers = [REQUEST_FINALIZER] if action.spec.want == "Off" else None
+                meta = ObjectMeta(name=action.name, finalizers=finalizers)
+                await self._create(api, FENCE_REQUESTS, FenceRequest(metadata=meta, spec=action.spec))
             case UpdateFence():
-                spec = {"want": action.want, "why": clip(action.why)}
-                await self._patch(api, FENCE_REQUESTS, action.before, {"spec": spec})
-            case DeleteFence() | DeleteClaim() | DeleteAssignment():
+                await self._update_fence(api, action)
+            case DeleteFence():
+                await self._delete_fence(api, action.before)
+            case DeleteClaim() | DeleteAssignment():
                 await self._delete(api, subject_of(action).kind, action.before)
             case DeleteLease():
                 await self._delete_lease(api, action.lease)
@@ -218,24 +222,42 @@ class Hands:
         """Marked first, by UID and version; then our finalizer goes, by the version of the mark. A grant between the two
         would move the version."""
         assert before.spec.grant is None, f"{before.key}: epoch {before.spec.epoch} is not closed"
-        if before.metadata.deletion_timestamp is None:
-            await api.delete(
-                HA_INSTANCES,
-                before.metadata.name,
-                before.metadata.namespace or "",
-                uid=before.uid,
-                resource_version=before.metadata.resource_version,
-                timeout_s=WRITE_TIMEOUT_S,
-            )
-            if not before.metadata.finalizers:
-                self._gone(HA_INSTANCES, before)
-                return
-            marked = await api.get(HA_INSTANCES, before.metadata.name, before.metadata.namespace or "")
-            if isinstance(marked, Unreadable) or marked.uid != before.uid or marked.spec.grant is not None:
+        marked = await self._marked(api, HA_INSTANCES, before)
+        if marked is not None:
+            if marked.spec.grant is not None:
                 raise Conflict(f"{before.key} has changed since it was marked for deletion")
-            self._keep(HA_INSTANCES, marked)
-            before = marked
-        await self._set_finalizer(api, before, present=False)
+            await self._set_finalizer(api, marked, present=False)
+
+    # --- fence requests -----------------------------------------------------------------------------------------
+
+    async def _update_fence(self, api: Api, action: UpdateFence) -> None:
+        """Whoever deletes it from its `Off` on only marks it: what we have switched off must not be forgotten with it."""
+        body: dict[str, Any] = {"spec": {"want": action.want, "why": clip(action.why)}}
+        meta = action.before.metadata
+        if action.want == "Off" and meta.deletion_timestamp is None:
+            body["metadata"] = {"finalizers": sorted({*(meta.finalizers or []), REQUEST_FINALIZER})}
+        await self._patch(api, FENCE_REQUESTS, action.before, body)
+
+    async def _delete_fence(self, api: Api, before: FenceRequest) -> None:
+        """As it was decided on: the fencer may tell of an `off` between the mark and its end."""
+        marked = await self._marked(api, FENCE_REQUESTS, before)
+        if marked is not None:
+            if (marked.spec, marked.status) != (before.spec, before.status):
+                raise Conflict(f"{before.key} has changed since it was marked for deletion")
+            await self._set_finalizer(api, marked, present=False)
+
+    async def _marked(self, api: Api, kind: Kind[Held | Unreadable], before: Held) -> Held | None:
+        """It, marked for deletion and read since; None if it is gone with that."""
+        if before.metadata.deletion_timestamp is not None:
+            return before
+        await self._delete(api, kind, before)
+        if not before.metadata.finalizers:
+            return None
+        marked = await api.get(kind, before.metadata.name, before.metadata.namespace or "", timeout_s=WRITE_TIMEOUT_S)
+        if isinstance(marked, Unreadable) or marked.uid != before.uid:
+            raise Conflict(f"{before.key} has changed since it was marked for deletion")
+        self._keep(kind, marked)
+        return marked
 
     # --- assignments --------------------------------------------------------------------------------------------
 
@@ -244,15 +266,15 @@ class Hands:
             raise Refused(f"HostAssignment {action.host} cannot be read, so its orders cannot be brought forward")
         stored = self._mirror.world.assignments.get(action.host)
         if stored is None:
-            _check_size(action.host, action.spec)
+            check_size(action.host, action.spec)
             wanted = HostAssignment(metadata=ObjectMeta(name=action.host), spec=action.spec)
             await self._create(api, HOST_ASSIGNMENTS, wanted)
             return
         spec = merge_forward(stored.spec, action.spec, action.over)
         if spec == stored.spec:
             return
-        _check_forward(stored.spec, spec)
-        _check_size(action.host, spec)
+        check_forward(stored.spec, spec)
+        check_size(action.host, spec)
         await self._replace(api, HOST_ASSIGNMENTS, stored.model_copy(update={"spec": spec}))
 
     # --- what people read ---------------------------------------------------------------------------------------
@@ -332,7 +354,7 @@ class Hands:
         )
         self._mirror.drop(HOST_LEASES, meta_of(lease))
 
-    async def _set_finalizer(self, api: Api, before: HAService | Host | HAInstance, *, present: bool) -> None:
+    async def _set_finalizer(self, api: Api, before: Object, *, present: bool) -> None:
         kind = KINDS[type(before).__name__]
         ours = FINALIZERS[type(before)]
         others = [each for each in before.metadata.finalizers or [] if each != ours]
@@ -363,28 +385,6 @@ def meta_of(obj: Object | HostLease | Unreadable) -> Meta:
         raise Conflict(f"{obj.kind} {obj.key} cannot be read after it was written: {obj.why}")
     meta = obj.metadata
     return Meta(meta.namespace or "", meta.name, obj.uid, meta.resource_version or "")
-
-
-def check_step(before: HAInstanceSpec, after: HAInstanceSpec) -> None:
-    """The rules of a grant, once more where it is sent: the API server holds them too, and so does the planner."""
-    for rule in HAInstanceSpec.rules:
-        kept = rule.check(before, after) if rule.is_transition else rule.check(after)
-        assert kept, f"{rule.message}: {before} -> {after}"
-
-
-def _check_forward(stored: HostAssignmentSpec, wanted: HostAssignmentSpec) -> None:
-    for uid, order in wanted.instances.items():
-        old = stored.instances.get(uid)
-        assert old is None or order.epoch >= old.epoch, f"{order.name}: epoch {old.epoch} after {order.epoch}"
-
-
-def _check_size(host: str, spec: HostAssignmentSpec) -> None:
-    size = len(json.dumps(spec.wire()))
-    if size > MOST_BYTES:
-        raise Refused(
-            f"the orders for {host} would be {size // 1024} KiB, more than {MOST_BYTES // 1024} KiB: "
-            "spread its services over more hosts, or keep fewer standbys"
-        )
 
 
 def _status_fields() -> list[str]:

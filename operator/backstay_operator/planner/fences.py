@@ -93,7 +93,17 @@ def _not_now(guard: Guard, host: str) -> str | None:
 
 def fence_actions(world: World, guard: Guard, host: str) -> list[Action]:
     """Everything to be done about one host's sessions, present and past."""
-    return [*_present_actions(world, guard, host), *_past_actions(world, host)]
+    return _given_up(world, host) or [*_present_actions(world, guard, host), *_past_actions(world, host)]
+
+
+def _given_up(world: World, host: str) -> list[Action]:
+    """A request that somebody has deleted goes as soon as it owes nothing; if it is needed, another is made, and its power read afresh."""
+    requests = (world.requests[name] for name in sorted(world.requests_of.get(host, ())))
+    return [
+        DeleteFence(request, "somebody has deleted it, and it owes nothing")
+        for request in requests
+        if request.metadata.deletion_timestamp and not owes_on(world, request) and is_told(world, request)
+    ]
 
 
 # --- the session that holds the Lease --------------------------------------------------------------------------------

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from backstay_api.models import HAInstance, HAService, Host
+from backstay_api.models.base import Object
 
 from .actions import SetFinalizer
 
 SERVICE_FINALIZER: Final = "backstay.dev/service"
 INSTANCE_FINALIZER: Final = "backstay.dev/instance"
 HOST_FINALIZER: Final = "backstay.dev/host"
+REQUEST_FINALIZER: Final = "backstay.dev/fence"
+"""On a FenceRequest from its `Off` on: that we have switched a host off, and owe it an `on`, stands nowhere else."""
 
 
-def is_ours(thing: HAService | HAInstance | Host, finalizer: str) -> bool:
+def is_ours(thing: Object, finalizer: str) -> bool:
     """Whether our finalizer stands on it."""
     return finalizer in (thing.metadata.finalizers or [])
 

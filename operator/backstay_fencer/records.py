@@ -1,0 +1,100 @@
+"""What was sent for one request, as we count it and as the request tells it: by us, by an earlier life of the fencer, or by another
+fencer beside us (there should be one; a cluster may start a second before it has lost the first).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
+
+from backstay_api.models.fencing import Attempt
+
+from . import core
+from .core import Read, Slot, Tried
+
+ATTEMPTS_KEPT: Final = 32
+_NAMES: Final = ("level", "device", "action", "at")
+
+
+@dataclass
+class Record:
+    """One `off` or `on`: as we count it, and as the request tells it."""
+
+    tried: Tried
+    attempt: dict[str, Any]
+    heard: dict[str, Any] | None = None
+    """As another has told it last, if it is not ours."""
+
+    def end(self, now_s: float, *, result: str, ours: bool, failed: str = "") -> None:
+        self.tried = replace(self.tried, ended_s=now_s, ours=ours, failed=failed)
+        self.attempt |= {"result": result, "ours": ours}
+
+    def sends(self) -> None:
+        """It stands in the request from now on, and is sent next."""
+        self.tried = replace(self.tried, ours=True)
+        self.attempt |= {"ours": True, "result": "sent; no answer yet"}
+
+    def is_as_heard(self) -> bool:
+        """Another's, and we know nothing better."""
+        return self.attempt == self.heard
+
+
+@dataclass
+class Records:
+    """All of one request."""
+
+    all: list[Record] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.all)
+
+    def tried(self) -> tuple[Tried, ...]:
+        """As we count them."""
+        return tuple(record.tried for record in self.all)
+
+    def begin(self, slot: Slot, action: Literal["off", "on"], *, at: str, now_s: float) -> Record:
+        """One more, which has been decided and not been sent yet."""
+        told: dict[str, Any] = {"level": slot[0], "device": slot[1], "action": action, "at": at}
+        told |= {"ours": False, "result": f"{core.UNSENT} yet"}
+        record = Record(Tried(slot, action, now_s, None, ours=False), told)
+        self.all.append(record)
+        return record
+
+    def hear(self, attempts: Iterable[Attempt], *, now_s: float, at_s: float) -> None:
+        """What the request tells of others counts as sent: it decides who may switch on again. `at_s`: when it shall count as tried."""
+        known = {_name(record.attempt): record for record in self.all}
+        for attempt in attempts:
+            told = {**attempt.wire(), "ours": attempt.ours}
+            record = known.get(_name(told))
+            if record is None:
+                record = Record(_as_tried(attempt, at_s, now_s), dict(told), told)
+                self.all.append(record)
+            elif record.is_as_heard() and told != record.heard:
+                record.tried = replace(record.tried, ours=attempt.ours)
+                record.attempt, record.heard = dict(told), told
+
+    def see(self, slot: Slot, read: Read) -> None:
+        """A read may show that an `off` did nothing."""
+        for record in self.all:
+            if core.without_effect(record.tried, slot, read):
+                record.tried = replace(record.tried, ours=False)
+                record.attempt |= {"ours": False, "result": f"{record.attempt['result']}; read on afterwards"}
+
+    def told(self) -> list[dict[str, Any]]:
+        """The latest, and before them the last `off` of each device that is ours: it decides who may switch on again."""
+        latest = [dict(record.attempt) for record in self.all[-ATTEMPTS_KEPT:]]
+        older = self.all[:-ATTEMPTS_KEPT]
+        offs = {record.tried.slot: record for record in older if record.tried.action == "off" and record.tried.ours}
+        kept = [dict(record.attempt) for record in offs.values()]
+        return [*kept, *latest[len(kept) :]]
+
+
+def _name(told: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(told[name] for name in _NAMES)
+
+
+def _as_tried(attempt: Attempt, at_s: float, now_s: float) -> Tried:
+    failed = "" if attempt.ours else core.UNSENT
+    slot = (attempt.level, attempt.device)
+    return Tried(slot, attempt.action, at_s, at_s, ours=attempt.ours, failed=failed, known_s=now_s)
