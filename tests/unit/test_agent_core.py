@@ -363,6 +363,7 @@ def test_may_start(record: Record, all_books: Books, obstacle: str, sentence: st
         pytest.param(RUNNING, books(), "reboot", True, id="the machine reboots"),
         pytest.param(replace(RUNNING, exclusive=False), books(), "reboot", True, id="…whatever it is"),
         pytest.param(RUNNING, books(hands_off="x"), "reboot", False, id="…under HandsOff it is not ours to stop"),
+        pytest.param(a_record(), books(hands_off="x"), "reboot", False, id="…nor ours to close, be it not begun"),
         pytest.param(CLOSED, books(seal_seen="x"), "reboot", False, id="over"),
     ],
 )
