@@ -84,6 +84,21 @@ def test_in_no_situation_does_what_happens_next_go_nowhere() -> None:
         assert event is None or (situation.phase, event) in TRANSITIONS, situation
 
 
+def test_no_situation_leads_in_circles() -> None:
+    """Where nothing is to be done, the next event comes at once: a circle of those would be an agent that does nothing else."""
+    for situation in _situations():
+        now, been = situation, set[Phase]()
+        if now.edited and now.gave_up:
+            continue  # no runner says both: what was given up is other work
+        while event := next_event(now):
+            phase, effect = step(now.phase, event)
+            if effect is not None:
+                break
+            assert phase not in been, situation
+            been.add(phase)
+            now = replace(now, phase=phase, outcome=None)
+
+
 def test_in_no_situation_is_anything_started_that_may_not_be() -> None:
     for situation in _situations():
         event = next_event(situation)
