@@ -109,10 +109,22 @@ def test_how_many_may_be_lost_at_a_time(hosts: int, lost: int, frozen: bool) -> 
     assert storm(world).is_frozen is frozen
 
 
+def say_goodbye(world: World, name: str, *, holder: str = "") -> None:
+    """It falls silent in a shutdown in order; `holder`: but another session holds its Lease."""
+    lose(world, name)
+    said = world.assignments[name]
+    status = said.status.model_copy(update={"shutting_down": "reboot"})
+    world.put_assignment(said.model_copy(update={"status": status}))
+    seen = world.leases[name]
+    world.leases[name] = replace(seen, lease=replace(seen.lease, holder=holder or seen.lease.holder))
+
+
 @pytest.mark.parametrize(
     ("befall", "counts"),
     [
         pytest.param(lambda w: None, False, id="a host that renews does not"),
+        pytest.param(lambda w: say_goodbye(w, "n1"), False, id="nor one that said goodbye"),
+        pytest.param(lambda w: say_goodbye(w, "n1", holder="b/other"), True, id="unless another session fell silent"),
         pytest.param(
             lambda w: lose(w, "n1", silent_s=1.0), True, id="a late one does, so that two that fall together are seen"
         ),
