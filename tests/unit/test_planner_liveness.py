@@ -8,9 +8,10 @@ import pytest
 
 from backstay_api.models import FenceRequest, Host
 from backstay_operator.planner.budget import spent_budget
+from backstay_operator.planner.fences import guard
 from backstay_operator.planner.liveness import Liveness, of_host, storm
 from backstay_operator.planner.world import LeaseSeen, OwnPath, World
-from backstay_testing.worlds import NOW_S, a_service, a_world, add_host, an_instance
+from backstay_testing.worlds import NOW_S, a_service, a_world, add_host, an_instance, say_ready
 
 ALL = frozenset({"n1", "n2", "n3", "n4"})
 LATE_S = 30.0
@@ -192,3 +193,17 @@ def test_who_has_used_up_the_budget(befall, counts: bool) -> None:
     world = a_world("n1")
     befall(world)
     assert list(spent_budget(world)) == (["n1"] if counts else [])
+
+
+def test_the_last_place_in_the_budget_goes_to_who_has_been_silent_for_longest() -> None:
+    world = a_world("n1", "n2", *(f"n{n}" for n in range(3, 9)))
+    world.settings = replace(world.settings, fence_budget=1)
+    for name, silent_s in (("n1", LATE_S), ("n2", LATE_S + 5.0)):
+        lose(world, name, silent_s=silent_s)
+        unit = {"name": "main", "systemd": {"unit": f"on-{name}.service"}}
+        service = a_service(f"on-{name}", resources=[unit])
+        world.put_service(service)
+        world.put_instance(an_instance(service, epoch=1, host=name))
+        say_ready(world, service, "n3")
+    found = guard(world)
+    assert (found.left_alone, list(found.budget.refused)) == ({}, ["n1"])
