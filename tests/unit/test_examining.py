@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from backstay_agent.drivers.base import Seen, State
+from backstay_agent.drivers.base import Seen, StartFailed, State
 from backstay_agent.drivers.fake import FakeDriver, FakeMachine
 from backstay_agent.drivers.needs import files_of, lacking, programs_of
 from backstay_agent.drivers.ports import Listener, listeners, owner
@@ -37,9 +37,15 @@ class OddDriver(FakeDriver):
         super().__init__(machine)
         self.hang: set[str] = set()
         self.broken: set[str] = set()
+        self.unmarkable: dict[str, str] = {}
         self.takes_s = 0.0
         self.sees: dict[str, Seen] = {}
         self.at_once = self.most_at_once = 0
+
+    async def secure(self, resource: RenderedResource) -> None:
+        if why := self.unmarkable.get(resource.systemd.unit if resource.systemd else ""):
+            raise StartFailed(why)
+        await super().secure(resource)
 
     async def check(self, resource: RenderedResource) -> Seen:
         seen = self.sees.get(resource.systemd.unit if resource.systemd else "")
@@ -102,6 +108,15 @@ async def test_one_that_hangs_is_not_ready_and_the_others_are_examined_all_the_s
     host.driver.hang.clear()
     await host.asked_for(u1=(unit(), address()), u2=(unit(unit="db.service"),))
     assert host.report() == StandbyReport(ready=True, revision=1)
+
+
+@in_virtual_time
+async def test_what_cannot_be_marked_is_not_ready_and_says_why() -> None:
+    """A unit without our mark could start by itself while its service runs elsewhere."""
+    host = Host()
+    host.driver.unmarkable["web.service"] = "the disk of /etc is read-only"
+    await host.asked_for(u1=(unit(),))
+    assert host.report() == StandbyReport(ready=False, revision=1, why="server: the disk of /etc is read-only")
 
 
 @pytest.mark.parametrize(
