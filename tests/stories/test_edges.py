@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from backstay_api import lease as leases
+from backstay_api.models import HostAssignment
 from backstay_operator.control.mirror import seen_now
 from backstay_operator.planner import sessions
 from backstay_operator.planner.orders import merge_forward
@@ -74,3 +75,13 @@ def test_an_order_of_an_epoch_under_another_session_is_put_right_and_what_was_to
     wrong = order.model_copy(update={"session": of_another, "want": was})
     merged = merge_forward(right.model_copy(update={"instances": {uid: wrong}}), right)
     assert merged.instances[uid] == order.model_copy(update={"want": was})
+
+
+def test_an_order_that_a_hand_has_turned_to_another_session_is_turned_back() -> None:
+    stage = running()
+    ((uid, order),) = stage.world.assignments["n1"].spec.instances.items()
+    raw = stage.world.assignments["n1"].wire()
+    raw["spec"]["instances"][uid]["session"]["nonce"] = "another"
+    stage.world.put_assignment(HostAssignment.from_wire(raw))
+    stage.wait(1)
+    assert stage.world.assignments["n1"].spec.instances[uid] == order

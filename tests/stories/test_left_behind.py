@@ -5,6 +5,10 @@ from __future__ import annotations
 import pytest
 
 from backstay_api.models import HostAssignment
+from backstay_api.object_kinds import Unreadable
+from backstay_operator.planner.actions import Assign
+from backstay_operator.planner.plan import plan
+from backstay_operator.planner.preconditions import Gone
 from backstay_testing.stage import Stage, running, steps
 
 
@@ -124,6 +128,38 @@ def test_what_a_host_reports_and_nobody_ordered_is_stopped() -> None:
     stage.wait(1)
     order = stage.world.assignments["n1"].spec.instances[uid]
     assert (order.want, order.epoch) == ("Down", 1)
+
+
+def test_before_what_nobody_knows_is_stopped_the_api_server_is_asked_whether_it_is_gone() -> None:
+    stage = running()
+    uid = stage.world.instances["shop/web-0"].uid
+    stage.world.drop_instance("shop/web-0")
+    (told,) = (one for one in plan(stage.world).actions if isinstance(one, Assign) and one.host == "n1")
+    assert any(isinstance(need, Gone) and need.uid == uid for need in told.needs)
+
+
+def test_what_cannot_be_read_is_not_gone_and_goes_on() -> None:
+    stage = running()
+    uid = stage.world.instances["shop/web-0"].uid
+    stage.world.drop_instance("shop/web-0")
+    stage.world.unreadable["HAInstance", "shop/web-0"] = Unreadable("HAInstance", "shop/web-0", "spec.mode: unknown")
+    stage.wait(5)
+    assert stage.world.assignments["n1"].spec.instances[uid].want == "Up" and uid in stage.machines["n1"].running
+
+
+def test_a_copy_that_was_carried_over_into_another_session_is_told_to_stop_under_an_epoch_that_it_hears() -> None:
+    """It knows the epoch as another session's, and of a UID that is gone there never will be another."""
+    stage = running(exclusive=False)
+    uid = stage.world.instances["shop/web-0"].uid
+    raw = stage.world.assignments["n1"].wire()
+    raw["spec"] = {}
+    raw["status"]["session"] |= {"nonce": "another", "seq": 9, "supersedes": [raw["status"]["session"]["nonce"]]}
+    stage.machines["n1"].frozen = True
+    stage.world.put_assignment(HostAssignment.from_wire(raw))
+    stage.world.drop_instance("shop/web-0")
+    stage.settle()
+    order = stage.world.assignments["n1"].spec.instances[uid]
+    assert (order.want, order.epoch, order.session.nonce) == ("Down", 2, "another")
 
 
 # --- hosts that are removed ------------------------------------------------------------------------------------------

@@ -107,6 +107,12 @@ async def test_a_seal_counts_at_once_though_nothing_at_all_can_be_written() -> N
 
 
 @in_virtual_time
+async def test_what_is_started_bears_our_mark_though_nobody_has_asked_for_it_as_a_standby() -> None:
+    world = await running()
+    assert UNIT in world.machine.secured
+
+
+@in_virtual_time
 async def test_a_standby_is_in_the_inventory_before_it_is_ever_started() -> None:
     world = await enrolled()
     standby = {"namespace": "shop", "name": "web-0", "revision": 1, "resources": [unit().to_wire()]}
