@@ -6,9 +6,9 @@ import pytest
 
 from backstay_api.models import HostAssignment
 from backstay_api.object_kinds import Unreadable
-from backstay_operator.planner.actions import Assign
+from backstay_operator.planner.actions import Assign, SetFinalizer
 from backstay_operator.planner.plan import plan
-from backstay_operator.planner.preconditions import Gone
+from backstay_operator.planner.preconditions import Gone, HoldsNothing
 from backstay_testing.stage import Stage, running, steps
 
 
@@ -163,6 +163,14 @@ def test_a_copy_that_was_carried_over_into_another_session_is_told_to_stop_under
 
 
 # --- hosts that are removed ------------------------------------------------------------------------------------------
+
+
+def test_before_a_removed_host_goes_the_api_server_is_asked_whether_it_holds_anything() -> None:
+    stage = running("n1", "n2")
+    stage.remove_host("n2")
+    finalizers = (one for one in plan(stage.world).actions if isinstance(one, SetFinalizer))
+    (off,) = (one for one in finalizers if one.before is stage.world.hosts["n2"] and not one.present)
+    assert any(isinstance(need, HoldsNothing) and need.host == "n2" for need in off.needs)
 
 
 def test_a_host_that_is_removed_and_added_again_still_has_its_order_to_stop() -> None:
