@@ -21,7 +21,7 @@ $(VENV)/ready: constraints.txt pyproject.toml
 install: $(VENV)/ready ## Python environment in .venv
 
 system: $(VENV)/ready ## Debian packages, control plane and machine image (root)
-	@$(PY) -m backstay_dev.prerequisites
+	@$(PY) -m backstay_dev.lab.prerequisites
 
 check: $(VENV)/ready ## formatting, lint, types, import contracts, generated is committed
 	$(VENV)/bin/ruff format --check .
@@ -42,7 +42,7 @@ demo: system ## every promise shown on real machines, with measured times (root)
 	@$(PY) -m backstay_dev.demo
 
 lab: system ## control plane and hosts to play with (root)
-	@$(PY) -m backstay_dev.lab_command
+	@$(PY) -m backstay_dev.lab.__main__
 
 bench: system ## every performance figure (root)
 	@$(PY) -m backstay_dev.bench

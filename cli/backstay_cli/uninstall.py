@@ -13,14 +13,14 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from backstay_api.client import Api
-from backstay_api.errors import NotFound
-from backstay_api.kinds import Kind
-from backstay_api.models import FenceRequest, HAInstance, HAService, Host, ResourceClaim
-from backstay_api.models.base import Object
-from backstay_api.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HA_SERVICES, HOSTS, RESOURCE_CLAIMS
-from backstay_operator.planner.holdings import owners
-from backstay_operator.planner.world import World
+from backstay_api.client.api import Api
+from backstay_api.client.errors import NotFound
+from backstay_api.objects.kinds import Kind
+from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, ResourceClaim
+from backstay_api.objects.models.base import Object
+from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HA_SERVICES, HOSTS, RESOURCE_CLAIMS
+from backstay_operator.planner.know.holdings import owners
+from backstay_operator.planner.know.world import World
 
 from .operators import operator_trouble
 from .rights import rights_to

@@ -10,12 +10,12 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from backstay_api.client import Api, Listing
-from backstay_api.errors import Forbidden
-from backstay_api.kinds import Kind
-from backstay_api.lease import NAMESPACE, HostLease
-from backstay_api.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
-from backstay_api.object_kinds import (
+from backstay_api.client.api import Api, Listing
+from backstay_api.client.errors import Forbidden
+from backstay_api.objects.kinds import Kind
+from backstay_api.objects.lease import NAMESPACE, HostLease
+from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
+from backstay_api.objects.object_kinds import (
     FENCE_REQUESTS,
     HA_INSTANCES,
     HA_SERVICES,
@@ -25,9 +25,9 @@ from backstay_api.object_kinds import (
     RESOURCE_CLAIMS,
     Unreadable,
 )
-from backstay_api.promise import silent_after_s, suspect_after_s
+from backstay_api.objects.promise import silent_after_s, suspect_after_s
+from backstay_operator.planner.know.world import LeaseSeen, World
 from backstay_operator.planner.words import elapsed_s
-from backstay_operator.planner.world import LeaseSeen, World
 
 from .rights import rights_to
 from .session import NO_SUCH_THING, Session, Stop

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from backstay_api.durations import seconds
-from backstay_api.models.fencing import FenceEvidence
-from backstay_api.models.host import FenceDevice, FenceLevel
+from backstay_api.objects.durations import seconds
+from backstay_api.objects.models.fencing import FenceEvidence
+from backstay_api.objects.models.host import FenceDevice, FenceLevel
 
 from .reading import Power
 from .reading import judge_read as judge_read

@@ -13,11 +13,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
-from backstay_api import kubeconfig
-from backstay_api.errors import ApiError
-from backstay_api.http import HttpApi
-from backstay_api.kinds import Kind
-from backstay_api.object_kinds import (
+from backstay_api.client import kubeconfig
+from backstay_api.client.errors import ApiError
+from backstay_api.client.http import HttpApi
+from backstay_api.objects.kinds import Kind
+from backstay_api.objects.object_kinds import (
     FENCE_REQUESTS,
     HA_INSTANCES,
     HA_SERVICES,

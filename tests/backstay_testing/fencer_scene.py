@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from backstay_api import lease as leases
-from backstay_api.kinds import SECRETS
-from backstay_api.memory import MemoryApi
-from backstay_api.memory_store import MemoryCluster
-from backstay_api.models import FenceRequest, Host, HostAssignment
-from backstay_api.models.host import FencingStatus
-from backstay_api.object_kinds import FENCE_REQUESTS, HOST_ASSIGNMENTS, HOST_LEASES, HOSTS
+from backstay_api.memory.server import MemoryApi
+from backstay_api.memory.store import MemoryCluster
+from backstay_api.objects import lease as leases
+from backstay_api.objects.kinds import SECRETS
+from backstay_api.objects.models import FenceRequest, Host, HostAssignment
+from backstay_api.objects.models.host import FencingStatus
+from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_ASSIGNMENTS, HOST_LEASES, HOSTS
 from backstay_fencer.executor import Executor
 from backstay_fencer.fake import FakeAgents, FakeBmc
 

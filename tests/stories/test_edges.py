@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from backstay_api import lease as leases
-from backstay_api.models import HostAssignment
-from backstay_operator.control.mirror import seen_now
-from backstay_operator.planner import sessions
-from backstay_operator.planner.orders import merge_forward
+from backstay_api.objects import lease as leases
+from backstay_api.objects.models import HostAssignment
+from backstay_operator.control.watch.cache import seen_now
+from backstay_operator.planner.do.orders import merge_forward
+from backstay_operator.planner.know import sessions
 from backstay_testing.stage import Stage, running, steps
 
 HELD = replace(leases.new("n1"), holder="boot/a", seq=2, renewal=5)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from backstay_api.models import HostAssignment
-from backstay_api.object_kinds import Unreadable
+from backstay_api.objects.models import HostAssignment
+from backstay_api.objects.object_kinds import Unreadable
 from backstay_operator.planner.actions import Assign, SetFinalizer
 from backstay_operator.planner.plan import plan
 from backstay_operator.planner.preconditions import Gone, HoldsNothing

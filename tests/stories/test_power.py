@@ -4,10 +4,10 @@ from itertools import pairwise
 
 import pytest
 
-from backstay_api.models import FenceRequest, Host
-from backstay_api.promise import FENCE_TEST_EVERY_S
+from backstay_api.objects.models import FenceRequest, Host
+from backstay_api.objects.promise import FENCE_TEST_EVERY_S
+from backstay_operator.planner.know.world import OwnPath, Settings
 from backstay_operator.planner.plan import plan
-from backstay_operator.planner.world import OwnPath, Settings
 from backstay_testing.stage import Stage, running, steps
 
 SWITCHES = ("SealLease", "UpdateFence", "RequestFence")

@@ -6,11 +6,11 @@ from typing import Final
 
 from .kinds import FENCER, PLANNER, STORIES, UNIT, Edit, Mutant, one
 
-_EVIDENCE: Final = f"{PLANNER}/evidence.py"
+_EVIDENCE: Final = f"{PLANNER}/judge/evidence.py"
 _CORE: Final = f"{FENCER}/core.py"
 _WORKER: Final = f"{FENCER}/worker.py"
-_T: Final = (f"{UNIT}/test_planner_evidence.py", f"{STORIES}/test_edges.py")
-_F: Final = (f"{UNIT}/test_fencer_core.py", f"{UNIT}/test_fencer_stories.py", f"{UNIT}/test_fencer_on_again.py")
+_T: Final = (f"{UNIT}/planner/test_evidence.py", f"{STORIES}/test_edges.py")
+_F: Final = (f"{UNIT}/fencer/test_core.py", f"{UNIT}/fencer/test_stories.py", f"{UNIT}/fencer/test_on_again.py")
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(

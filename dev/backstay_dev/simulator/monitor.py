@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from backstay_api.client import EventType
-from backstay_api.kinds import Raw
-from backstay_api.lease import HostLease
-from backstay_api.memory import Change
+from backstay_api.client.api import EventType
+from backstay_api.memory.server import Change
+from backstay_api.objects.kinds import Raw
+from backstay_api.objects.lease import HostLease
 from backstay_fencer.agents import Action
 
 from .boards import Bmc

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from backstay_api.models.assignment import HostAssignmentSpec
-from backstay_api.models.instance import HAInstanceSpec
-from backstay_operator.planner.fitting import MOST_BYTES
+from backstay_api.objects.models.assignment import HostAssignmentSpec
+from backstay_api.objects.models.instance import HAInstanceSpec
+from backstay_operator.planner.know.fitting import MOST_BYTES
 
 
 class Refused(Exception):

@@ -16,19 +16,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from backstay_operator.control.apply import Hands, Outcome, Result
-from backstay_operator.control.facts import Facts
+from backstay_operator.control.act.apply import Hands, Outcome, Result
+from backstay_operator.control.act.pacing import Turns
+from backstay_operator.control.act.refs import Subject, is_for_people, subject_of
+from backstay_operator.control.act.refusals import Refusals
+from backstay_operator.control.counters import Facts
 from backstay_operator.control.leader import Leadership
-from backstay_operator.control.mirror import Mirror
-from backstay_operator.control.recorder import Said
-from backstay_operator.control.refusals import Refusals
-from backstay_operator.control.subjects import Subject, is_for_people, subject_of
-from backstay_operator.control.tell import tell
-from backstay_operator.control.turns import Turns
-from backstay_operator.control.urgency import Soon
+from backstay_operator.control.report.events import tell
+from backstay_operator.control.report.recorder import Said
+from backstay_operator.control.watch.cache import Mirror
+from backstay_operator.control.watch.urgency import Soon
 from backstay_operator.planner.actions import Action, Plan, WriteInstance
-from backstay_operator.planner.liveness import has_silence_spoken, next_look_s
-from backstay_operator.planner.world import World
+from backstay_operator.planner.know.liveness import has_silence_spoken, next_look_s
+from backstay_operator.planner.know.world import World
 
 log = logging.getLogger(__name__)
 

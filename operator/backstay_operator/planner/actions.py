@@ -1,6 +1,6 @@
 """What the planner may ask for. Each action is one idempotent write with its precondition, and says why.
 
-`control/apply.py` carries them out in one `match` that ends in `assert_never`; nothing in there decides or retries. `needs` are
+`control/act/apply.py` carries them out in one `match` that ends in `assert_never`; nothing in there decides or retries. `needs` are
 facts about *other* objects that it asks the API server for just before the write.
 """
 
@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from backstay_api.lease import HostLease
-from backstay_api.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
-from backstay_api.models.assignment import HostAssignmentSpec
-from backstay_api.models.claim import ResourceClaimSpec
-from backstay_api.models.fencing import FenceRequestSpec
-from backstay_api.models.instance import HAInstanceSpec, SessionRef
-from backstay_api.models.service import HAServiceStatus
+from backstay_api.objects.lease import HostLease
+from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
+from backstay_api.objects.models.assignment import HostAssignmentSpec
+from backstay_api.objects.models.claim import ResourceClaimSpec
+from backstay_api.objects.models.fencing import FenceRequestSpec
+from backstay_api.objects.models.instance import HAInstanceSpec, SessionRef
+from backstay_api.objects.models.service import HAServiceStatus
 
 from .preconditions import Precondition
 

@@ -13,11 +13,9 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from backstay_api.models import HAInstance, HAService
-from backstay_api.models.assignment import InstanceOrder, StandbyOrder
+from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.models.assignment import InstanceOrder, StandbyOrder
 
-from . import accepted_before, edits, instances, moves, ownership, removal, unplannable
-from .acceptance import Acceptance, Accepted, accept
 from .actions import (
     Action,
     Assign,
@@ -42,19 +40,23 @@ from .actions import (
     WriteInstance,
     WriteServiceStatus,
 )
-from .evidence import Missing, closed
-from .fences import fence_actions, guards_refusal, owes_on
-from .host_status import host_status
-from .instances import Course
-from .liveness import Liveness, held, next_look_s, of_host
-from .orders import Wanted, assign, standby_order
-from .placement import candidates, standbys
+from .do import instances, moves, ownership, removal
+from .do.fences import fence_actions, guards_refusal, owes_on
+from .do.instances import Course
+from .do.orders import Wanted, assign, standby_order
+from .do.rounds import Round, begin
+from .judge import edits, last_accepted
+from .judge.acceptance import Acceptance, Accepted, accept
+from .judge.evidence import Missing, closed
+from .judge.placement import candidates, standbys
+from .know.liveness import Liveness, held, next_look_s, of_host
+from .know.sessions import lease_actions
+from .know.world import World
 from .preconditions import Gone, Precondition
-from .rounds import Round, begin
-from .sessions import lease_actions
-from .status import service_status
+from .tell import unplannable
+from .tell.host_status import host_status
+from .tell.status import service_status
 from .words import listed
-from .world import World
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def plan_service(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) ->
         actions += _creation(world, service, acceptance)
         told = (*actions, *moves.spent_wish(world, service, None), *_told(world, service, ""))
         return ServicePlan(told, secured=_secured(world, service))
-    in_force, accepted = accepted_before.in_force(world, service, instance, acceptance)
+    in_force, accepted = last_accepted.in_force(world, service, instance, acceptance)
     if isinstance(accepted, Accepted):
         actions += ownership.take(world, in_force, instance)
     course = instances.course(round_, in_force, instance, accepted)
