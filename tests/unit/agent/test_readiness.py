@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from backstay_agent.drivers.base import Seen, StartFailed, State
-from backstay_agent.drivers.moving import may_come
 from backstay_agent.drivers.systemd.conditions import for_certain
 from backstay_agent.drivers.systemd.needs import files_of, lacking, programs_of
 from backstay_agent.drivers.tools.disk_space import no_room
+from backstay_agent.drivers.tools.moving import may_come
 from backstay_agent.drivers.tools.ports import Listener, listeners, owner
 from backstay_agent.drivers.tools.programs import not_runnable
 from backstay_agent.drivers.tools.transient import missing

@@ -16,6 +16,7 @@ from backstay_api.objects.kinds import Meta, Raw
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest
 from backstay_api.objects.object_kinds import (
+    ALL_KINDS,
     FENCE_REQUESTS,
     HA_INSTANCES,
     HA_SERVICES,
@@ -24,7 +25,7 @@ from backstay_api.objects.object_kinds import (
     HOSTS,
 )
 from backstay_api.objects.promise import PROFILES
-from backstay_operator.control.watch.cache import ALL_KINDS, Mirror, Repair, seen_now
+from backstay_operator.control.watch.cache import Mirror, Repair, seen_now
 from backstay_operator.control.watch.urgency import Soon
 from backstay_operator.planner.know.world import LeaseSeen
 from backstay_testing.control_scene import WALL, raw_service
