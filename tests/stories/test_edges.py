@@ -1,4 +1,4 @@
-"""Small rules of PROTOCOL that nothing larger notices when they go: each is one sentence here."""
+"""Small rules of the protocol that nothing larger notices when they go: each is one sentence here."""
 
 from __future__ import annotations
 

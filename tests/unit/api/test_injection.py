@@ -1,4 +1,4 @@
-"""SAFETY 5.5, the injections that apply today: each is refused with a sentence, by the schema, the operator or the agent.
+"""SAFETY 6, the injections that apply today: each is refused with a sentence, by the schema, the operator or the agent.
 
 That a real API server refuses what the models refuse is `tests/contract/test_models_and_server_agree.py`.
 """

@@ -213,8 +213,7 @@ async def test_a_fencer_that_died_before_its_on_was_read_goes_on_in_its_next_lif
     moody.fails = 0
     async with scene.fencer():
         await scene.until(lambda: is_true(scene.is_on), limit_s=400)
-        await asyncio.sleep(5)
-        assert (await scene.request()).status.powered_on
+        await scene.until(scene.switched_on)
 
 
 @in_virtual_time
@@ -348,6 +347,32 @@ async def test_a_fencer_that_starts_right_after_the_off_does_not_take_the_first_
         await scene.until(lambda: is_true(not scene.is_on))
         await scene.until(lambda: is_true(scene.is_on))
     assert (scene.sent("off"), scene.sent("on")) == (1, 1)
+
+
+# --- proven by somebody else's hand while an `off` of ours was under way ------------------------------------------------
+
+
+@pytest.mark.parametrize("after_s", [3.0, 6.0, 9.0])
+@in_virtual_time
+async def test_an_off_that_comes_through_after_the_host_was_switched_on_again_is_made_good(after_s: float) -> None:
+    """Somebody pulls the plug while our `off` waits in a slow BMC: proven at once, on again, and then off by us."""
+    scene = Scene()
+    await scene.prepare()
+    Slow(scene, after_s)
+    async with scene.fencer():
+        await scene.seal()
+        await scene.ask("Off")
+        await scene.until(lambda: is_true(scene.sent("off") == 1))
+        scene.is_on = False
+        await scene.until(scene.proven)
+        await scene.until(lambda: is_true(scene.is_on))
+        await scene.until(lambda: is_true(not scene.is_on))
+        assert not (await scene.request()).status.powered_on, "it may yet go off"
+        await scene.until(lambda: is_true(scene.is_on))
+        await scene.until(scene.switched_on)
+        await asyncio.sleep(60)
+        assert scene.is_on
+    assert scene.sent("off") == 1
 
 
 # --- boards that share one UUID --------------------------------------------------------------------------------------

@@ -59,8 +59,7 @@ async def test_a_running_host_is_switched_off_proven_and_switched_on_again() -> 
         await scene.want("Off")
         await scene.until(scene.proven)
         await scene.until(lambda: is_true(scene.is_on))
-        await asyncio.sleep(5)
-        assert (await scene.request()).status.powered_on
+        await scene.until(scene.switched_on)
     assert (scene.sent("off"), scene.sent("on")) == (1, 1)
 
 
