@@ -178,7 +178,7 @@ def trusted(device: FenceDevice, identity: Identity, shared_with: str = "") -> s
     if identity == "Mismatch":
         return "it powers another machine (its UUID is not the host's): correct the device's parameters"
     if identity == "Unverified" and not device.drilled:
-        return "it has not named the machine it powers, and no drill has: see that it answers, or drill it and set `drilled: true`"
+        return "it has not reported which machine it powers: check that it answers, or test it once by hand and set `drilled: true`"
     return None
 
 
