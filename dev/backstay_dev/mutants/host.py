@@ -367,4 +367,11 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "            await self._beat()\n            begun_s = _now_s()",
         f"{UNIT}/agent/test_trouble.py",
     ),
+    one(
+        "in HandsOff the gate opens for what was granted to this session only",
+        _RUNNER,
+        "        elif refused := self._refused(record, self._tools.journal.books):\n            raise MayNot(refused.why)\n        for",
+        "        for",
+        f"{UNIT}/agent/test_people.py",
+    ),
 )
