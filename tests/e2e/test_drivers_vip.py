@@ -483,7 +483,7 @@ def test_settings_that_forbid_an_address_are_said_before_it_is_needed(
         ("192.0.2.0/24", None, "192.0.2.0/24 is the address of the subnet itself: choose one inside it"),
         ("198.51.100.7/24", None, "no interface of this host has an address in 198.51.100.0/24"),
         ("192.0.2.10/24", "eth7", "this host has no interface eth7"),
-        ("224.0.0.9/24", "eth0", "no address that one host of several can have"),
+        ("224.0.0.9/24", "eth0", "is not a unicast address that can move between hosts"),
         ("fe80::7/64", None, "name one with `interface`"),
     ],
 )

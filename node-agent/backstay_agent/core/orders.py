@@ -51,7 +51,7 @@ class Orders:
 def read_orders(raw: Any) -> Orders:
     """Read a spec as it came. Raises ValueError where it is not even a list of entries."""
     if not isinstance(raw, Mapping):
-        raise ValueError("its spec is no object")
+        raise ValueError("its spec is not an object")
     read = {uid: _instance(entry) for uid, entry in _entries(raw, "instances")}
     kept = {uid: _standby(entry) for uid, entry in _entries(raw, "standbys")}
     heartbeat, why = _heartbeat(raw.get("heartbeat", {}))
