@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from backstay_api.kinds import Kind, Meta, Raw
 from backstay_api.lease import HostLease
@@ -42,6 +42,8 @@ OWN_KINDS: Final[tuple[Kind[Any], ...]] = (
 ALL_KINDS: Final[tuple[Kind[Any], ...]] = (*OWN_KINDS, HOST_LEASES)
 
 # Late events of the dead arrive within seconds; ten thousand deletions are more than happen in that time.
+Told = TypeVar("Told", HAService, Host)
+
 _REMEMBERED_DEAD: Final = 10_000
 
 Model = HAService | HAInstance | Host | HostAssignment | FenceRequest | ResourceClaim | HostLease
@@ -253,10 +255,12 @@ class Mirror:
                 world.put_assignment(obj)
                 return soon
             case HAService():
+                obj = _with_known_spec(world.services.get(obj.key), obj)
                 soon = told_soon(world.services.get(obj.key), obj)
                 world.put_service(obj)
                 return soon
             case Host():
+                obj = _with_known_spec(world.hosts.get(obj.key), obj)
                 soon = told_soon(world.hosts.get(obj.key), obj)
                 world.put_host(obj)
                 return soon
@@ -303,6 +307,13 @@ class Mirror:
 def unread(kind: Kind[Any]) -> Kind[Raw]:
     """The same objects as they come: for the mirror, which reads only what is news to it."""
     return Kind(kind.group, kind.version, kind.plural, kind.kind, kind.namespaced, dict, dict, kind.has_status)
+
+
+def _with_known_spec(before: Told | None, after: Told) -> Told:
+    """With the very spec as before where the API server counts no other generation: the planner keeps what it has worked out from it."""
+    if before is None or before.uid != after.uid or before.metadata.generation != after.metadata.generation:
+        return after
+    return after.model_copy(update={"spec": before.spec}) if after.metadata.generation else after
 
 
 def key_of(kind: Kind[Any], meta: Meta) -> str:

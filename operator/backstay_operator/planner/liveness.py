@@ -122,7 +122,7 @@ def shutting_down(world: World, host: str) -> str:
     """What the session that holds the host's Lease has said of its machine's shutdown; empty if it has said nothing."""
     said, seen = world.assignments.get(host), world.leases.get(host)
     session = said.status.session if said else None
-    if said is None or session is None or seen is None or seen.lease.holder != session.ref.text:
+    if said is None or session is None or seen is None or seen.lease.holder != session.text:
         return ""
     return said.status.shutting_down
 

@@ -133,6 +133,22 @@ class World:
         self.kept[topic, key] = (made_from, value)
         return value
 
+    memo: dict[tuple[object, ...], tuple[tuple[object, ...], object]] | None = None
+    """What `once` has worked out for the plan that is being made; None between plans, when anything may change."""
+
+    def once(self, topic: str, about: tuple[object, ...], make: Callable[[], T]) -> T:
+        """What `make` says about these very objects, worked out once a plan: a plan only reads, so it stays true meanwhile."""
+        if self.memo is None:
+            return make()
+        key = (topic, *map(id, about))
+        found = self.memo.get(key)
+        if found is None:
+            found = self.memo[key] = (
+                about,
+                make(),
+            )  # kept with what it is about, so that nothing else can be at its place
+        return found[1]  # type: ignore[return-value]
+
     def put_service(self, service: HAService) -> None:
         """Take a newer version of a service."""
         old = self.services.get(service.key)
