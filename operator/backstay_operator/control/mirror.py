@@ -103,6 +103,7 @@ class Mirror:
         self._tick()
         self.world.wall = self._wall()
         self.world.forget_old_fences()
+        self.world.forget_old_seals()
         self.touched = set()
         return self.world
 
@@ -276,6 +277,7 @@ class Mirror:
             world.last_sealed[lease.host] = lease
         elif lease.holder:
             world.last_sealed.pop(lease.host, None)
+            world.gone_sealed_s.pop(lease.host, None)
         soon = lease_soon(before, seen, world)
         path = world.own_path
         if before is not None and _count(lease) != _count(before.lease) and lease.host in path.lived_before:
@@ -296,12 +298,10 @@ class Mirror:
             world.drop_assignment(key)
         elif kind is HOSTS:
             world.drop_host(key)
+        elif kind is HOST_LEASES:
+            world.drop_lease(key)
         else:
-            shelves: Mapping[str, dict[str, Any]] = {
-                "ResourceClaim": world.claims,
-                "Lease": world.leases,
-            }
-            shelves[kind.kind].pop(key, None)
+            world.claims.pop(key, None)
 
 
 def unread(kind: Kind[Any]) -> Kind[Raw]:
