@@ -8,7 +8,7 @@ from backstay_dev.simulator.faults import Chaos, Weather
 from backstay_dev.simulator.network import Rates
 from backstay_dev.simulator.shapes import NAMESPACE, Shape
 from backstay_dev.simulator.world import World
-from backstay_testing.stories import TWO, WEB, holder, rest, tell
+from backstay_testing.stories import TWO, WEB, edit, holder, rest, tell, unit
 
 
 def test_an_enabled_unit_that_starts_when_the_last_instance_of_a_deleted_service_is_gone_belongs_to_its_admin() -> None:
@@ -28,6 +28,27 @@ def test_an_enabled_unit_that_starts_when_the_last_instance_of_a_deleted_service
             machine.lose_power("it reboots")
             machine.gain_power("it has rebooted")
         assert all(machine.by_hand for machine in world.machines.values())
+
+    tell(Shape(TWO, 1, (WEB,), is_packaged=True), story)
+
+
+def test_an_enabled_unit_that_an_edit_names_again_while_a_host_is_off_starts_there_and_is_its_admins_to_stop() -> None:
+    """Seed 777000049: given back when the manifest had let go of it, and nobody can mark it on a machine that is off."""
+
+    async def story(world: World) -> None:
+        other = next(machine for machine in world.machines.values() if machine.name != holder(world, "web-0"))
+        edit(world, "web", unit("web"), unit("web-extra"))
+        await asyncio.sleep(20)
+        edit(world, "web", unit("web"))
+        await asyncio.sleep(100)
+        other.lose_power("power is lost")
+        edit(world, "web", unit("web"), unit("web-extra"))
+        await asyncio.sleep(5)
+        other.gain_power("power is back")
+        assert other.by_hand == {"unit web-extra.service"}
+        await asyncio.sleep(10)
+        other.stop_by_hand()
+        await rest(world)
 
     tell(Shape(TWO, 1, (WEB,), is_packaged=True), story)
 
