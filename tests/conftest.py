@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 
 from backstay_testing.workers import Workers
 
-pytest_plugins = ["backstay_dev.fixtures", "backstay_testing.agreement"]
+pytest_plugins = ["backstay_dev.lab.fixtures", "backstay_testing.agreement"]
 
 # Wrong is what a test says is wrong, never that the machine was busy.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -10,10 +10,10 @@ import typer
 import yaml
 from pydantic import ValidationError
 
-from backstay_api import rbac
-from backstay_api.client import Api
-from backstay_api.errors import AlreadyExists, NotFound
-from backstay_api.kinds import (
+from backstay_api.client.api import Api
+from backstay_api.client.errors import AlreadyExists, NotFound
+from backstay_api.objects import rbac
+from backstay_api.objects.kinds import (
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
     ROLE_BINDINGS,
@@ -23,10 +23,10 @@ from backstay_api.kinds import (
     Kind,
     Raw,
 )
-from backstay_api.lease import NAMESPACE
-from backstay_api.models import HAInstance, Host
-from backstay_api.models.base import GROUP
-from backstay_api.object_kinds import HA_INSTANCES, HOSTS
+from backstay_api.objects.lease import NAMESPACE
+from backstay_api.objects.models import HAInstance, Host
+from backstay_api.objects.models.base import GROUP
+from backstay_api.objects.object_kinds import HA_INSTANCES, HOSTS
 
 from .maintenance import HostName
 from .rights import Right, of_rules, rights_to

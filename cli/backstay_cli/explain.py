@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from backstay_api.models import HAInstance, HAService
-from backstay_operator.planner import placement
-from backstay_operator.planner.acceptance import Refused, accept
-from backstay_operator.planner.placement import Placed, Verdict
-from backstay_operator.planner.world import World
+from backstay_api.objects.models import HAInstance, HAService
+from backstay_operator.planner.judge import placement
+from backstay_operator.planner.judge.acceptance import Refused, accept
+from backstay_operator.planner.judge.placement import Placed, Verdict
+from backstay_operator.planner.know.world import World
 
 from .session import WELL, Session
 from .tables import table

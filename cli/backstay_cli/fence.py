@@ -6,11 +6,11 @@ from typing import Annotated, Final
 
 import typer
 
-from backstay_api.errors import Conflict
-from backstay_api.models import FenceRequest
-from backstay_api.object_kinds import FENCE_REQUESTS
-from backstay_api.rbac import CONFIRM_VERB
-from backstay_operator.planner.world import World
+from backstay_api.client.errors import Conflict
+from backstay_api.objects.models import FenceRequest
+from backstay_api.objects.object_kinds import FENCE_REQUESTS
+from backstay_api.objects.rbac import CONFIRM_VERB
+from backstay_operator.planner.know.world import World
 
 from .maintenance import HostName
 from .rights import Right, rights_to

@@ -7,9 +7,9 @@ from typing import Annotated, Final
 
 import typer
 
-from backstay_api import durations
-from backstay_api.models import HAInstance
-from backstay_api.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS, Unreadable
+from backstay_api.objects import durations
+from backstay_api.objects.models import HAInstance
+from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS, Unreadable
 
 from .rights import rights_to
 from .session import NOT_NOW, WELL, Session, Stop

@@ -8,12 +8,12 @@ from typing import Annotated, Final
 
 import typer
 
-from backstay_api.models import HAService
-from backstay_api.object_kinds import HA_SERVICES
-from backstay_operator.planner import placement
-from backstay_operator.planner.moves import MOVE_ANNOTATION
-from backstay_operator.planner.placement import NoHost
-from backstay_operator.planner.world import World
+from backstay_api.objects.models import HAService
+from backstay_api.objects.object_kinds import HA_SERVICES
+from backstay_operator.planner.do.moves import MOVE_ANNOTATION
+from backstay_operator.planner.judge import placement
+from backstay_operator.planner.judge.placement import NoHost
+from backstay_operator.planner.know.world import World
 
 from .rights import rights_to
 from .session import NO_SUCH_THING, WELL, Session, Stop

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from backstay_api.errors import Forbidden, NotFound
-from backstay_api.kinds import LEASES, Raw
-from backstay_api.names import LEADER_LEASE, SYSTEM_NAMESPACE
+from backstay_api.client.errors import Forbidden, NotFound
+from backstay_api.objects.kinds import LEASES, Raw
+from backstay_api.objects.names import LEADER_LEASE, SYSTEM_NAMESPACE
 from backstay_operator.control.leader import RENEW_S
 from backstay_operator.planner.words import elapsed_s
 

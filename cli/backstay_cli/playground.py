@@ -12,7 +12,7 @@ import typer
 from .session import FAILED, WELL
 
 # What `make lab` and `make demo` start.
-_MODULES: Final = {"lab": "backstay_dev.lab_command", "demo": "backstay_dev.demo"}
+_MODULES: Final = {"lab": "backstay_dev.lab.__main__", "demo": "backstay_dev.demo"}
 
 
 def lab(arguments: list[str]) -> int:

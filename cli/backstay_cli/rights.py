@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from backstay_api.client import Api
-from backstay_api.errors import Forbidden, Invalid, NotFound
-from backstay_api.kinds import Kind, raw
-from backstay_api.rbac import Rule
+from backstay_api.client.api import Api
+from backstay_api.client.errors import Forbidden, Invalid, NotFound
+from backstay_api.objects.kinds import Kind, raw
+from backstay_api.objects.rbac import Rule
 
 _REVIEWS: Final = raw(
     "authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False

@@ -20,11 +20,11 @@ import typer
 import yaml
 from rich.console import Console
 
-from backstay_api import kubeconfig
-from backstay_api.client import Api
-from backstay_api.errors import ApiError, Forbidden, Invalid, NotFound
-from backstay_api.http import HttpApi
-from backstay_api.kinds import raw
+from backstay_api.client import kubeconfig
+from backstay_api.client.api import Api
+from backstay_api.client.errors import ApiError, Forbidden, Invalid, NotFound
+from backstay_api.client.http import HttpApi
+from backstay_api.objects.kinds import raw
 
 from .rights import Right, refused
 

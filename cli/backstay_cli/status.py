@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from backstay_api.models import HAService, Host
-from backstay_api.models.base import Condition
-from backstay_api.object_kinds import HA_SERVICES, HOST_LEASES, HOSTS
+from backstay_api.objects.models import HAService, Host
+from backstay_api.objects.models.base import Condition
+from backstay_api.objects.object_kinds import HA_SERVICES, HOST_LEASES, HOSTS
 
 from .operators import NEVER, operator_trouble
 from .session import FAILED, NOT_WELL, WELL, Session, Stop

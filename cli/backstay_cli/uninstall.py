@@ -13,14 +13,13 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from backstay_api.client import Api
-from backstay_api.errors import NotFound
-from backstay_api.kinds import Kind
-from backstay_api.models import FenceRequest, HAInstance, HAService, Host, ResourceClaim
-from backstay_api.models.base import Object
-from backstay_api.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HA_SERVICES, HOSTS, RESOURCE_CLAIMS
-from backstay_operator.planner.holdings import owners
-from backstay_operator.planner.world import World
+from backstay_api.client.api import Api
+from backstay_api.client.errors import NotFound
+from backstay_api.objects.kinds import Kind
+from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, ResourceClaim
+from backstay_api.objects.models.base import Object
+from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HA_SERVICES, HOSTS, RESOURCE_CLAIMS
+from backstay_operator.planner.know.world import World
 
 from .operators import operator_trouble
 from .rights import rights_to
@@ -175,7 +174,7 @@ async def _let_go(api: Api, world: World, found: _Hanging) -> list[str]:
         with suppress(NotFound):
             await api.delete(HA_INSTANCES, instance.metadata.name, instance.metadata.namespace or "", uid=instance.uid)
     for claim in world.claims.values():
-        if {one.uid for one in owners(claim)} & {one.uid for one in found.services}:
+        if {one.uid for one in claim.owners} & {one.uid for one in found.services}:
             done.append(await _without_owners(api, claim, {one.uid for one in found.services}))
     for service in found.services:
         done.append(await _without_finalizers(api, HA_SERVICES, service))

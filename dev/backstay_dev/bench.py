@@ -15,9 +15,9 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from backstay_dev import bench_cases as cases
-from backstay_dev.bench_cases import Bench, Sample
-from backstay_dev.shell import EXIT_CANNOT, LabError
+from backstay_dev.lab.shell import EXIT_CANNOT, LabError
+from backstay_dev.show import bench_cases as cases
+from backstay_dev.show.bench_cases import Bench, Sample
 
 RUNS: Final = 10
 

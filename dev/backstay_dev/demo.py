@@ -16,12 +16,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from backstay_dev.lab import Lab
-from backstay_dev.poller import Poller
-from backstay_dev.product import Product
-from backstay_dev.promises import Ledger
-from backstay_dev.services import install_web
-from backstay_dev.shell import PYTHONPATH, REPOSITORY, LabError, call
+from backstay_dev.lab.lab import Lab
+from backstay_dev.lab.poller import Poller
+from backstay_dev.lab.product import Product
+from backstay_dev.lab.services import install_web
+from backstay_dev.lab.shell import PYTHONPATH, REPOSITORY, LabError, call
+from backstay_dev.show.promises import Ledger
 
 ADDRESS: Final = "192.0.2.100"
 MANIFEST: Final = REPOSITORY / "examples" / "web.yaml"

@@ -11,10 +11,11 @@ from typing import Final
 
 from backstay_agent.core.machine import IMPOSSIBLE, NO_CHANGE, TRANSITIONS, Event, Phase
 from backstay_agent.core.sessions import AT_START, Hold, Inventory, Kept, on_lease
-from backstay_api.lease import HostLease
-from backstay_api.plain import SessionRef
-from backstay_api.promise import PROFILES, Silence, judge_silence, silent_after_s, suspect_after_s
-from backstay_dev.shell import REPOSITORY
+from backstay_api.objects.lease import HostLease
+from backstay_api.objects.plain import SessionRef
+from backstay_api.objects.promise import PROFILES, Silence, judge_silence, silent_after_s, suspect_after_s
+from backstay_dev import modules
+from backstay_dev.lab.shell import REPOSITORY
 
 PAGE: Final = REPOSITORY / "docs" / "explanation" / "machines.md"
 
@@ -33,15 +34,17 @@ def page() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the page, or say whether the one that is there is right."""
+    """Write the pages, or say whether those that are there are right."""
     given = sys.argv[1:] if arguments is None else arguments
-    wanted = page()
+    pages = {PAGE: page(), modules.PAGE: modules.page()}
     if "--check" not in given:
-        PAGE.write_text(wanted)
-    elif not _is(PAGE, wanted):
-        print(f"{PAGE.relative_to(REPOSITORY)} is not what the tables say: run `make generate`", file=sys.stderr)
-        return 1
-    return 0
+        for path, text in pages.items():
+            path.write_text(text)
+        return 0
+    stale = [path for path, text in pages.items() if not _is(path, text)]
+    for path in stale:
+        print(f"{path.relative_to(REPOSITORY)} is not what the tables say: run `make generate`", file=sys.stderr)
+    return 1 if stale else 0
 
 
 def _instance() -> Iterator[str]:
@@ -68,7 +71,7 @@ def _row(phase: Phase) -> Iterator[str]:
 
 def _silence() -> Iterator[str]:
     yield "## A host's silence\n"
-    yield "`crds/backstay_api/promise.py`, as the operator counts: from its own clock when it first saw the present renewal.\n"
+    yield "`crds/backstay_api/objects/promise.py`, as the operator counts: from its own clock when it first saw the present renewal.\n"
     quiet, suspect, silent = (state.value for state in Silence)
     contract = PROFILES["default"]
     yield "```mermaid\nstateDiagram-v2\n    [*] --> quiet"

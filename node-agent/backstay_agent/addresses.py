@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from .drivers.ear import Ear
-from .drivers.netlink import Netlink
-from .drivers.notes import NOTES, Notes
+from .drivers.address.conflicts import Ear
+from .drivers.address.netlink import Netlink
+from .drivers.address.records import NOTES, Notes
 
 log = logging.getLogger(__name__)
 

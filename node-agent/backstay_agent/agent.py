@@ -14,21 +14,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from backstay_api.client import Api
-from backstay_api.plain import AgentSession, Facts, HostAssignmentStatus, StandbyReport
-from backstay_api.promise import PROFILES, Contract
+from backstay_api.client.api import Api
+from backstay_api.objects.plain import AgentSession, Facts, HostAssignmentStatus, StandbyReport
+from backstay_api.objects.promise import PROFILES, Contract
 
+from .cluster.heartbeat import Heartbeat
+from .cluster.link import Link, Listeners
 from .core.leaving import why_not_stop
 from .core.orders import Orders
 from .core.sessions import Kept, Start, at_start
-from .disk import Disk, DiskTrouble
 from .hands import Hands
-from .heartbeat import Heartbeat
-from .journal import Found, Journal
-from .link import Link, Listeners
-from .standbys import held_units
-from .supervisor import ROUNDS_S, Supervisor
-from .tools import Tools
+from .run.supervisor import ROUNDS_S, Supervisor
+from .run.tools import Tools
+from .standby.standbys import held_units
+from .store.disk import Disk, DiskTrouble
+from .store.journal import Found, Journal
 
 log = logging.getLogger(__name__)
 

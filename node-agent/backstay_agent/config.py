@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from backstay_api.kubeconfig import NoConfig, from_json
-from backstay_api.plain import Facts
-from backstay_api.transport import ApiConfig
+from backstay_api.client.kubeconfig import NoConfig, from_json
+from backstay_api.client.transport import ApiConfig
+from backstay_api.objects.plain import Facts
 
 from . import VERSION
 

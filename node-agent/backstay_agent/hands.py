@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from backstay_api.plain import RenderedResource, StandbyOrder, StandbyReport
+from backstay_api.objects.plain import RenderedResource, StandbyOrder, StandbyReport
 
 from .drivers.base import Driver
 

@@ -19,24 +19,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from backstay_api import logs
-from backstay_api.http import HttpApi
-from backstay_api.kubeconfig import NoConfig
+from backstay_api.client.http import HttpApi
+from backstay_api.client.kubeconfig import NoConfig
+from backstay_api.process import logs
 
 from .addresses import follow, own_addresses
 from .agent import Agent, Machine, Settings, build_agent
-from .alone import alone
+from .cluster.tokens import keep_young
 from .config import Config, boot_id, facts, machine_uuid, read_config
 from .core.leaving import why_not_stop
 from .core.sessions import Kept
-from .disk import RealDisk
-from .drivers.units import UnitFiles
-from .goodbye import leave, systemd_jobs
+from .drivers.tools.units import UnitFiles
 from .health import Health
-from .journal import Journal
 from .real import RealHands
 from .remove import remove
-from .tokens import keep_young
+from .shutdown import leave, systemd_jobs
+from .single_instance import alone
+from .store.disk import RealDisk
+from .store.journal import Journal
+from .threads import live_and_exit
 
 log = logging.getLogger(__name__)
 
@@ -60,11 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
     except NoConfig as error:
         log.error("cannot begin", extra={"why": str(error)})
         return EX_CONFIG
-    # Not asyncio.run: its signal handling and its thread pool are not wanted, but its cleaning up is.
-    only = alone(config.run_dir, config.state_dir, wait=True)
-    with only, asyncio.Runner() as loop, contextlib.suppress(asyncio.CancelledError):
-        loop.run(_run(config, machine))
-    return 0
+    with alone(config.run_dir, config.state_dir, wait=True):
+        return live_and_exit(_run(config, machine))
 
 
 def _remove() -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from .alone import AnotherAgent, alone
-from .drivers.units import UnitFiles
+from .drivers.tools.units import UnitFiles
+from .single_instance import AnotherAgent, alone
 
 
 def remove(run_dir: Path, state_dir: Path, files: UnitFiles) -> str:

@@ -10,8 +10,8 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
-from backstay_api.durations import seconds
-from backstay_api.models.host import FenceDevice
+from backstay_api.objects.durations import seconds
+from backstay_api.objects.models.host import FenceDevice
 
 from . import identity, parameters
 from .parameters import Metadata

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 
-from backstay_api.client import Api
-from backstay_api.models.host import FenceDevice
+from backstay_api.client.api import Api
+from backstay_api.objects.models.host import FenceDevice
 
 from . import identity, secrets
 from .agents import Action, FenceAgents

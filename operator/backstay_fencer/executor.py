@@ -7,13 +7,13 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from backstay_api import lease as leases
-from backstay_api.client import Api, Event
-from backstay_api.informer import LEASE_BACKOFF, Informer
-from backstay_api.kinds import Kind, T
-from backstay_api.lease import HostLease
-from backstay_api.models import FenceRequest, Host, HostAssignment
-from backstay_api.object_kinds import FENCE_REQUESTS, HOST_ASSIGNMENTS, HOST_LEASES, HOSTS
+from backstay_api.client.api import Api, Event
+from backstay_api.client.informer import LEASE_BACKOFF, Informer
+from backstay_api.objects import lease as leases
+from backstay_api.objects.kinds import Kind, T
+from backstay_api.objects.lease import HostLease
+from backstay_api.objects.models import FenceRequest, Host, HostAssignment
+from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_ASSIGNMENTS, HOST_LEASES, HOSTS
 
 from . import identity
 from .agents import FenceAgents

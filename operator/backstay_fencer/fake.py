@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 
-from backstay_api.durations import seconds
-from backstay_api.models.host import FenceDevice
+from backstay_api.objects.durations import seconds
+from backstay_api.objects.models.host import FenceDevice
 
 from .agents import Action
 from .processes import AgentRun

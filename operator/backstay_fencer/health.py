@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from backstay_api.endpoints import JSON, Answered, judged
+from backstay_api.process.endpoints import JSON, Answered, judged
 
 from .executor import Executor
 

@@ -11,8 +11,9 @@ import signal
 import sys
 from datetime import UTC, datetime
 
-from backstay_api import endpoints, kubeconfig, logs
-from backstay_api.http import HttpApi
+from backstay_api.client import kubeconfig
+from backstay_api.client.http import HttpApi
+from backstay_api.process import endpoints, logs
 
 from .agents import RealAgents
 from .executor import Executor

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from backstay_api.models.host import FenceDevice, forbidden_parameter
+from backstay_api.objects.models.host import FenceDevice, forbidden_parameter
 
 
 def _words(text: str) -> frozenset[str]:

@@ -10,12 +10,12 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from backstay_api.client import Api
-from backstay_api.errors import ApiError
-from backstay_api.models import Host
-from backstay_api.models.host import DeviceStatus, FenceDevice, FencingStatus
-from backstay_api.object_kinds import HOSTS
-from backstay_api.promise import FENCE_TEST_EVERY_S
+from backstay_api.client.api import Api
+from backstay_api.client.errors import ApiError
+from backstay_api.objects.models import Host
+from backstay_api.objects.models.host import DeviceStatus, FenceDevice, FencingStatus
+from backstay_api.objects.object_kinds import HOSTS
+from backstay_api.objects.promise import FENCE_TEST_EVERY_S
 
 from . import core
 from .devices import Devices

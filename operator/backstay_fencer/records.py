@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
-from backstay_api.models.fencing import Attempt
+from backstay_api.objects.models.fencing import Attempt
 
 from . import core
 from .core import Read, Slot, Tried

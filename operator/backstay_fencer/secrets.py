@@ -7,10 +7,10 @@ import binascii
 from collections.abc import Mapping
 from typing import Final
 
-from backstay_api.client import Api
-from backstay_api.errors import ApiError, NotFound
-from backstay_api.kinds import SECRETS
-from backstay_api.models.host import FenceDevice
+from backstay_api.client.api import Api
+from backstay_api.client.errors import ApiError, NotFound
+from backstay_api.objects.kinds import SECRETS
+from backstay_api.objects.models.host import FenceDevice
 
 NAMESPACE: Final = "backstay-fencing"
 

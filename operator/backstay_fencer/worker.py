@@ -11,14 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
-from backstay_api import lease as leases
-from backstay_api.client import Api
-from backstay_api.errors import ApiError, Conflict, NotFound
-from backstay_api.lease import HostLease
-from backstay_api.models import FenceRequest, Host
-from backstay_api.models.fencing import FenceEvidence
-from backstay_api.models.host import FenceLevel
-from backstay_api.object_kinds import FENCE_REQUESTS, HOST_LEASES, Unreadable
+from backstay_api.client.api import Api
+from backstay_api.client.errors import ApiError, Conflict, NotFound
+from backstay_api.objects import lease as leases
+from backstay_api.objects.lease import HostLease
+from backstay_api.objects.models import FenceRequest, Host
+from backstay_api.objects.models.fencing import FenceEvidence
+from backstay_api.objects.models.host import FenceLevel
+from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_LEASES, Unreadable
 
 from . import core, words
 from .core import Facts, Read, Slot, Step, Tried

@@ -16,15 +16,15 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from backstay_api.http import HttpApi
-from backstay_api.kubeconfig import NoConfig, load
-from backstay_api.names import SYSTEM_NAMESPACE
-from backstay_api.transport import ApiConfig
-from backstay_operator.control import logs
-from backstay_operator.control.ear import Ear
-from backstay_operator.control.endpoints import Endpoints
+from backstay_api.client.http import HttpApi
+from backstay_api.client.kubeconfig import NoConfig, load
+from backstay_api.client.transport import ApiConfig
+from backstay_api.objects.names import SYSTEM_NAMESPACE
 from backstay_operator.control.replica import Operator, Replica
-from backstay_operator.planner.world import Settings
+from backstay_operator.control.serve import logs
+from backstay_operator.control.serve.endpoints import Endpoints
+from backstay_operator.control.watch.kopf_watch import Ear
+from backstay_operator.planner.know.world import Settings
 
 log = logging.getLogger(__name__)
 

@@ -9,14 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 from backstay_agent.agent import Agent, Machine, Settings, build_agent
-from backstay_agent.disk import MemoryDisk
-from backstay_agent.drivers.fake import FakeHands, FakeMachine
-from backstay_agent.link import ASSIGNMENTS
-from backstay_api import lease as leases
-from backstay_api.admission import guard
-from backstay_api.kinds import LEASES
-from backstay_api.memory import Faults, MemoryApi, MemoryCluster
-from backstay_api.plain import (
+from backstay_agent.cluster.link import ASSIGNMENTS
+from backstay_agent.fake import FakeHands, FakeMachine
+from backstay_agent.store.disk import MemoryDisk
+from backstay_api.memory.admission import guard
+from backstay_api.memory.server import Faults, MemoryApi, MemoryCluster
+from backstay_api.objects import lease as leases
+from backstay_api.objects.kinds import LEASES
+from backstay_api.objects.plain import (
     AgentSession,
     HostAssignment,
     InstanceReport,
@@ -25,7 +25,7 @@ from backstay_api.plain import (
     Systemd,
     VirtualIP,
 )
-from backstay_api.promise import PROFILES
+from backstay_api.objects.promise import PROFILES
 
 HOST = "n1"
 UNIT = "unit web.service"

@@ -13,12 +13,20 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from backstay_api.admission import admit
 from backstay_api.generate.definitions import object_schema
 from backstay_api.generate.files import REPOSITORY
-from backstay_api.kinds import Kind
-from backstay_api.models import ALL_OBJECTS, FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
-from backstay_api.object_kinds import (
+from backstay_api.memory.admission import admit
+from backstay_api.objects.kinds import Kind
+from backstay_api.objects.models import (
+    ALL_OBJECTS,
+    FenceRequest,
+    HAInstance,
+    HAService,
+    Host,
+    HostAssignment,
+    ResourceClaim,
+)
+from backstay_api.objects.object_kinds import (
     FENCE_REQUESTS,
     HA_INSTANCES,
     HA_SERVICES,
@@ -26,7 +34,7 @@ from backstay_api.object_kinds import (
     HOSTS,
     RESOURCE_CLAIMS,
 )
-from backstay_dev.controlplane import ControlPlane
+from backstay_dev.lab.controlplane import ControlPlane
 
 Json = dict[str, Any]
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from backstay_api import lease as leases
-from backstay_api.promise import PROFILES
-from backstay_dev.hosts import LabHost
-from backstay_dev.theatre import NAMESPACE, TICKER, TRACES, Play, Theatre
+from backstay_api.objects import lease as leases
+from backstay_api.objects.promise import PROFILES
+from backstay_dev.lab.hosts import LabHost
+from backstay_dev.show.fault_lab import NAMESPACE, TICKER, TRACES, Play, Theatre
 
 SLEEPER = "[Service]\nExecStart=/usr/bin/sleep infinity\n"
 OTHERS = ("n2", "n3")

@@ -9,19 +9,20 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from backstay_api import lease as leases
-from backstay_api.errors import ServerError
-from backstay_api.kinds import Kind, Raw
-from backstay_api.lease import HostLease
-from backstay_api.memory import Change, Fate, MemoryApi, MemoryCluster, Request
-from backstay_api.models import HAInstance
-from backstay_api.models.assignment import HostAssignmentSpec, InstanceOrder
-from backstay_api.models.instance import Grant, HAInstanceSpec, ServiceRef, SessionRef
-from backstay_api.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_LEASES, HOSTS, Unreadable
-from backstay_api.promise import PROFILES
+from backstay_api.client.errors import ServerError
+from backstay_api.memory.server import Change, Fate, MemoryApi, MemoryCluster, Request
+from backstay_api.objects import lease as leases
+from backstay_api.objects.kinds import Kind, Raw
+from backstay_api.objects.lease import HostLease
+from backstay_api.objects.models import HAInstance
+from backstay_api.objects.models.assignment import HostAssignmentSpec, InstanceOrder
+from backstay_api.objects.models.instance import Grant, HAInstanceSpec, ServiceRef, SessionRef
+from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_LEASES, HOSTS, Unreadable
+from backstay_api.objects.promise import PROFILES
 from backstay_operator.control.replica import Operator, Replica
-from backstay_operator.planner.actions import Action, Assign, CreateInstance, Plan, WriteInstance
-from backstay_operator.planner.world import World
+from backstay_operator.planner.actions import Action, Assign, CreateInstance, WriteInstance
+from backstay_operator.planner.know.world import World
+from backstay_operator.planner.plan import Plan
 
 WALL = "2026-03-01T12:00:00Z"
 

@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from backstay_api import lease as leases
-from backstay_api.kinds import SECRETS
-from backstay_api.memory import MemoryApi
-from backstay_api.memory_store import MemoryCluster
-from backstay_api.models import FenceRequest, Host, HostAssignment
-from backstay_api.models.host import FencingStatus
-from backstay_api.object_kinds import FENCE_REQUESTS, HOST_ASSIGNMENTS, HOST_LEASES, HOSTS
+from backstay_api.memory.server import MemoryApi
+from backstay_api.memory.store import MemoryCluster
+from backstay_api.objects import lease as leases
+from backstay_api.objects.kinds import SECRETS
+from backstay_api.objects.models import FenceRequest, Host, HostAssignment
+from backstay_api.objects.models.host import FencingStatus
+from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_ASSIGNMENTS, HOST_LEASES, HOSTS
 from backstay_fencer.executor import Executor
 from backstay_fencer.fake import FakeAgents, FakeBmc
 
@@ -87,6 +87,10 @@ class Scene:
 
     async def proven(self) -> bool:
         return (await self.request()).status.evidence is not None
+
+    async def switched_on(self) -> bool:
+        """The request says that nothing more is owed."""
+        return bool((await self.request()).status.powered_on)
 
     def sent(self, action: str) -> int:
         return sum(call[1] == action for call in self.agents.calls)

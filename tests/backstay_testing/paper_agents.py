@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from backstay_api import lease as leases
-from backstay_api.client import Api, Event
-from backstay_api.errors import ApiError
-from backstay_api.informer import LEASE_BACKOFF, Informer
-from backstay_api.kinds import LEASES, Kind, Raw, raw
-from backstay_api.plain import (
+from backstay_api.client.api import Api, Event
+from backstay_api.client.errors import ApiError
+from backstay_api.client.informer import LEASE_BACKOFF, Informer
+from backstay_api.objects import lease as leases
+from backstay_api.objects.kinds import LEASES, Kind, Raw, raw
+from backstay_api.objects.plain import (
     AgentSession,
     Facts,
     HostAssignment,
@@ -25,7 +25,7 @@ from backstay_api.plain import (
     InstanceReport,
     StandbyReport,
 )
-from backstay_api.promise import Contract
+from backstay_api.objects.promise import Contract
 
 ASSIGNMENTS: Final[Kind[Raw]] = raw(
     "backstay.dev", "v1alpha1", "hostassignments", "HostAssignment", False, has_status=True

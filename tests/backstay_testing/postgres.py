@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from backstay_dev.hosts import LabHost, lab_cgroup
-from backstay_dev.shell import LabError
-from backstay_dev.theatre import NAMESPACE, TRACES, Play, Theatre
+from backstay_dev.lab.hosts import LabHost, lab_cgroup
+from backstay_dev.lab.shell import LabError
+from backstay_dev.show.fault_lab import NAMESPACE, TRACES, Play, Theatre
 
 CLUSTER = "postgresql@15-main.service"
 UMBRELLA = "postgresql.service"
@@ -41,7 +41,7 @@ def watch(theatre: Theatre) -> None:
     """Somebody who leaves traces for it, where the judge reads."""
     lab = theatre.lab
     target = lab.shared / TRACES.rpartition("/")[2] / "postgres.trace"
-    lab.run_outside("postmasters", "backstay_dev.postmasters", [lab_cgroup(lab.id), DATA, target])
+    lab.run_outside("postmasters", "backstay_dev.show.postmasters", [lab_cgroup(lab.id), DATA, target])
 
 
 @dataclass

@@ -9,10 +9,10 @@ from typing import Any
 
 import yaml
 
-from backstay_api import lease as leases
+from backstay_api.objects import lease as leases
 from backstay_cli.enrol import wanted_for
-from backstay_dev.lab import Lab
-from backstay_dev.shell import wait_until
+from backstay_dev.lab.lab import Lab
+from backstay_dev.lab.shell import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT = "backstay-host-n1"

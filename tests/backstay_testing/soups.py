@@ -6,12 +6,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from backstay_api.lease import HostLease
-from backstay_api.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
-from backstay_api.promise import PROFILES
-from backstay_operator.planner.claims import claim_keys
-from backstay_operator.planner.evidence import request_name
-from backstay_operator.planner.world import LeaseSeen, OwnPath, World
+from backstay_api.objects.lease import HostLease
+from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
+from backstay_api.objects.promise import PROFILES
+from backstay_operator.planner.judge.evidence import request_name
+from backstay_operator.planner.know.claims import claim_keys
+from backstay_operator.planner.know.world import LeaseSeen, OwnPath, World
 
 LAB = PROFILES["lab"]
 NOW_S = 10_000.0

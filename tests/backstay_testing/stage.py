@@ -10,16 +10,16 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from backstay_api import lease as leases
-from backstay_api.models import FenceRequest, HAInstance, HAService, Host, HostAssignment
-from backstay_api.models.base import Model
-from backstay_api.models.claim import ResourceClaimSpec
-from backstay_api.models.host import HostStatus
-from backstay_api.promise import PROFILES
+from backstay_api.objects import lease as leases
+from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment
+from backstay_api.objects.models.base import Model
+from backstay_api.objects.models.claim import ResourceClaimSpec
+from backstay_api.objects.models.host import HostStatus
+from backstay_api.objects.promise import PROFILES
 from backstay_operator.planner import actions as act
-from backstay_operator.planner.orders import merge_forward
+from backstay_operator.planner.do.orders import merge_forward
+from backstay_operator.planner.know.world import LeaseSeen, OwnPath, Unreadable, World
 from backstay_operator.planner.plan import plan
-from backstay_operator.planner.world import LeaseSeen, OwnPath, Unreadable, World
 
 LAB = PROFILES["lab"]
 STEP_S = 0.25
@@ -347,7 +347,7 @@ class Stage:
 
     # --- the API server -------------------------------------------------------------------------------------------
 
-    def _carry_out(self, action: act.Action) -> None:  # noqa: C901 - one match, as in control/apply.py
+    def _carry_out(self, action: act.Action) -> None:  # noqa: C901 - one match, as in control/act/apply.py
         world, meta = self.world, self._meta
         self._fits(action)
         self._version += not isinstance(action, act.ReportUnreadable)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from backstay_api.kinds import Raw
-from backstay_api.object_kinds import HA_INSTANCES, HA_SERVICES
+from backstay_api.objects.kinds import Raw
+from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES
 from backstay_dev.simulator.processes import SimulationLoop
 from backstay_dev.simulator.settle import stuck
 from backstay_dev.simulator.shapes import NAMESPACE, HostShape, ServiceShape, Shape
+from backstay_dev.simulator.virtualtime import wind_up
 from backstay_dev.simulator.world import World
-from backstay_dev.virtualtime import wind_up
 
 Story = Callable[[World], Awaitable[None]]
 WEB = ServiceShape("web")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from backstay_api.lease import HostLease
-from backstay_api.models import HAInstance, HAService, Host, HostAssignment
-from backstay_api.promise import PROFILES
-from backstay_operator.planner.world import LeaseSeen, World
+from backstay_api.objects.lease import HostLease
+from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignment
+from backstay_api.objects.promise import PROFILES
+from backstay_operator.planner.know.world import LeaseSeen, World
 
 NOW_S = 5000.0
 BOOT = "boot"

@@ -11,11 +11,11 @@ from typing import Any
 import yaml
 
 from backstay_api.generate.files import CHART, REPOSITORY
-from backstay_api.models import ALL_OBJECTS
-from backstay_api.names import SYSTEM_NAMESPACE
-from backstay_dev.assets import ensure_assets
-from backstay_dev.controlplane import ControlPlane
-from backstay_dev.shell import LabError, call
+from backstay_api.objects.models import ALL_OBJECTS
+from backstay_api.objects.names import SYSTEM_NAMESPACE
+from backstay_dev.lab.assets import ensure_assets
+from backstay_dev.lab.controlplane import ControlPlane
+from backstay_dev.lab.shell import LabError, call
 from backstay_testing.agreement import Server
 
 Json = dict[str, Any]

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from backstay_dev.controlplane import ControlPlane
-from backstay_dev.shell import LabError, wait_until
+from backstay_dev.lab.controlplane import ControlPlane
+from backstay_dev.lab.shell import LabError, wait_until
 from contract.scene import WIDGET_CRD, WIDGETS, Play, play_in_memory, play_on_server
 
 

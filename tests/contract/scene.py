@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from backstay_api.client import Api
-from backstay_api.http import ApiConfig, HttpApi
-from backstay_api.kinds import NAMESPACES, Kind, Raw, raw
-from backstay_api.memory import MemoryApi, MemoryCluster
-from backstay_dev.controlplane import ControlPlane
-from backstay_dev.virtualtime import run
+from backstay_api.client.api import Api
+from backstay_api.client.http import ApiConfig, HttpApi
+from backstay_api.memory.server import MemoryApi, MemoryCluster
+from backstay_api.objects.kinds import NAMESPACES, Kind, Raw, raw
+from backstay_dev.lab.controlplane import ControlPlane
+from backstay_dev.simulator.virtualtime import run
 
 WIDGETS = raw("contract.backstay.dev", "v1", "widgets", "Widget", True, has_status=True)
 SIZE_GROWS = "size only grows"

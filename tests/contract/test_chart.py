@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 import yaml
 
-from backstay_api import lease
 from backstay_api.generate.files import CHART, REPOSITORY
-from backstay_api.models import ALL_OBJECTS
-from backstay_api.names import LEADER_LEASE, SYSTEM_NAMESPACE
-from backstay_api.rbac import FENCING_NAMESPACE, agent_account
-from backstay_dev.controlplane import ControlPlane, free_port
-from backstay_dev.shell import LabError, wait_until
+from backstay_api.objects import lease
+from backstay_api.objects.models import ALL_OBJECTS
+from backstay_api.objects.names import LEADER_LEASE, SYSTEM_NAMESPACE
+from backstay_api.objects.rbac import FENCING_NAMESPACE, agent_account
+from backstay_dev.lab.controlplane import ControlPlane, free_port
+from backstay_dev.lab.shell import LabError, wait_until
 from backstay_testing.instances import instance
 from contract.chart_scene import FENCER, OPERATOR, REGISTRY, As, can, helm, installed_in, of_kind, rendered
 

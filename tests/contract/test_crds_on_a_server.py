@@ -5,9 +5,9 @@ import json
 import pytest
 
 from backstay_api.generate.definitions import definition
-from backstay_api.models import ALL_OBJECTS
-from backstay_api.models.base import Object
-from backstay_dev.controlplane import ControlPlane
+from backstay_api.objects.models import ALL_OBJECTS
+from backstay_api.objects.models.base import Object
+from backstay_dev.lab.controlplane import ControlPlane
 from backstay_testing.agreement import Server
 
 pytestmark = pytest.mark.api

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from backstay_api import lease
-from backstay_api.client import Event
-from backstay_api.errors import Conflict
-from backstay_api.informer import LEASE_BACKOFF, Informer
-from backstay_api.lease import HostLease
-from backstay_api.object_kinds import HOST_LEASES, Unreadable
-from backstay_api.promise import PROFILES
+from backstay_api.client.api import Event
+from backstay_api.client.errors import Conflict
+from backstay_api.client.informer import LEASE_BACKOFF, Informer
+from backstay_api.objects import lease
+from backstay_api.objects.lease import HostLease
+from backstay_api.objects.object_kinds import HOST_LEASES, Unreadable
+from backstay_api.objects.promise import PROFILES
 from contract.scene import Play, Scene
 
 LAB = PROFILES["lab"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from backstay_api.errors import (
+from backstay_api.client.errors import (
     ApiError,
     Conflict,
     Forbidden,
@@ -23,8 +23,8 @@ from backstay_api.errors import (
     Unauthorized,
     Unreachable,
 )
-from backstay_api.http import ApiConfig, HttpApi
-from backstay_api.kinds import LEASES, Raw
+from backstay_api.client.http import ApiConfig, HttpApi
+from backstay_api.objects.kinds import LEASES, Raw
 
 LEASE: Raw = {
     "apiVersion": "coordination.k8s.io/v1",

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backstay_api.client import Entry, Event, EventType
-from backstay_api.errors import ApiError, Forbidden, Gone, Malformed, OutcomeUnknown, TooManyRequests
-from backstay_api.informer import LEASE_BACKOFF, Backoff, Informer, news
-from backstay_api.kinds import Meta, Raw
-from backstay_api.memory import Change, Fate, MemoryApi, MemoryCluster, Request
-from backstay_dev.virtualtime import in_virtual_time, run
+from backstay_api.client.api import Entry, Event, EventType
+from backstay_api.client.errors import ApiError, Forbidden, Gone, Malformed, OutcomeUnknown, TooManyRequests
+from backstay_api.client.informer import LEASE_BACKOFF, Backoff, Informer, news
+from backstay_api.memory.server import Change, Fate, MemoryApi, MemoryCluster, Request
+from backstay_api.objects.kinds import Meta, Raw
+from backstay_dev.simulator.virtualtime import in_virtual_time, run
 from contract.scene import WIDGETS, a_widget
 
 

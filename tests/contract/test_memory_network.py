@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from backstay_api.client import Bookmark, Event
-from backstay_api.errors import Conflict, NotFound, OutcomeUnknown, TooManyRequests, Unreachable
-from backstay_api.kinds import LEASES, Raw
-from backstay_api.memory import Change, Fate, MemoryApi, MemoryCluster, Request
-from backstay_dev.virtualtime import in_virtual_time
+from backstay_api.client.api import Bookmark, Event
+from backstay_api.client.errors import Conflict, NotFound, OutcomeUnknown, TooManyRequests, Unreachable
+from backstay_api.memory.server import Change, Fate, MemoryApi, MemoryCluster, Request
+from backstay_api.objects.kinds import LEASES, Raw
+from backstay_dev.simulator.virtualtime import in_virtual_time
 from contract.scene import WIDGETS, a_widget
 
 

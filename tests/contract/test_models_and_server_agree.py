@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backstay_api.models import ALL_OBJECTS, HAInstance, HAService, Host, ResourceClaim
-from backstay_api.object_kinds import HA_SERVICES
+from backstay_api.objects.models import ALL_OBJECTS, HAInstance, HAService, Host, ResourceClaim
+from backstay_api.objects.object_kinds import HA_SERVICES
 from backstay_testing.agreement import KINDS, MINIMAL, SCHEMAS, Json, Server, assert_both_were_tried, bounded
 from backstay_testing.instances import SANE_CLAIMS, SANE_INSTANCES
 from backstay_testing.wire_objects import GOOD_ADDRESSES, ODD_ADDRESSES, ODD_TEXT, good, perhaps_bent

@@ -2,8 +2,8 @@
 
 import pytest
 
-from backstay_api.errors import AlreadyExists, Conflict, Invalid, NotFound
-from backstay_api.kinds import LEASES, Meta
+from backstay_api.client.errors import AlreadyExists, Conflict, Invalid, NotFound
+from backstay_api.objects.kinds import LEASES, Meta
 from contract.scene import SIZE_GROWS, WIDGETS, Play, Scene, a_widget
 
 

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from backstay_api.models import ALL_OBJECTS
-from backstay_api.names import LEADER_LEASE, SYSTEM_NAMESPACE
-from backstay_dev.controlplane import ControlPlane, free_port
-from backstay_dev.shell import LabError, wait_until
+from backstay_api.objects.models import ALL_OBJECTS
+from backstay_api.objects.names import LEADER_LEASE, SYSTEM_NAMESPACE
+from backstay_dev.lab.controlplane import ControlPlane, free_port
+from backstay_dev.lab.shell import LabError, wait_until
 from backstay_testing.instances import GRANT_1, instance
 from contract.chart_scene import OPERATOR, As, Json, installed_in
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backstay_api.models import FenceRequest, HostAssignment, ResourceClaim
-from backstay_api.object_kinds import HA_INSTANCES
+from backstay_api.objects.models import FenceRequest, HostAssignment, ResourceClaim
+from backstay_api.objects.object_kinds import HA_INSTANCES
 from backstay_testing.agreement import KINDS, MINIMAL, Json, Server, assert_both_were_tried, bounded
 from backstay_testing.instances import SANE_INSTANCES, spoilt, steps_from
 

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from backstay_agent.tokens import _renewed, read_token
-from backstay_api import lease
-from backstay_api.http import HttpApi
-from backstay_api.names import SYSTEM_NAMESPACE
-from backstay_api.rbac import FENCING_NAMESPACE, IDENTITY_TYPE, agent_account
-from backstay_api.transport import ApiConfig
+from backstay_agent.cluster.tokens import _renewed, read_token
+from backstay_api.client.http import HttpApi
+from backstay_api.client.transport import ApiConfig
+from backstay_api.objects import lease
+from backstay_api.objects.names import SYSTEM_NAMESPACE
+from backstay_api.objects.rbac import FENCING_NAMESPACE, IDENTITY_TYPE, agent_account
 from backstay_cli.enrol import wanted_for
-from backstay_dev.controlplane import ControlPlane
-from backstay_dev.shell import wait_until
+from backstay_dev.lab.controlplane import ControlPlane
+from backstay_dev.lab.shell import wait_until
 from backstay_testing.instances import instance
 from contract.chart_scene import FENCER, OPERATOR, As, Json, installed_in
 

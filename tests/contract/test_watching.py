@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from backstay_api.client import Bookmark, Event
-from backstay_api.errors import ApiError, Gone, Malformed
-from backstay_api.informer import Backoff, Informer
-from backstay_api.kinds import Meta, Raw
+from backstay_api.client.api import Bookmark, Event
+from backstay_api.client.errors import ApiError, Gone, Malformed
+from backstay_api.client.informer import Backoff, Informer
+from backstay_api.objects.kinds import Meta, Raw
 from contract.scene import WIDGETS, Play, Scene
 
 QUICK = Backoff(0.01, 0.05)

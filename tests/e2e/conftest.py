@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from backstay_dev.audit import Tally
-from backstay_dev.lab import Lab
-from backstay_dev.theatre import Theatre
+from backstay_dev.lab.lab import Lab
+from backstay_dev.rights.audit import Tally
+from backstay_dev.show.fault_lab import Theatre
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from backstay_agent.drivers.command import CommandDriver
-from backstay_agent.drivers.manager import Manager
-from backstay_agent.drivers.systemd import SystemdDriver
-from backstay_api.plain import Command, RenderedResource, Systemd, Timeouts
+from backstay_agent.drivers.systemd.driver import SystemdDriver
+from backstay_agent.drivers.tools.manager import Manager
+from backstay_api.objects.plain import Command, RenderedResource, Systemd, Timeouts
 
 ETC = Path("/etc/systemd/system")
 SLEEPER = "[Service]\nExecStart=/bin/sleep 100000\nRestart=always\n[Install]\nWantedBy=multi-user.target\n"

@@ -11,7 +11,7 @@ from contextlib import aclosing, asynccontextmanager
 from drivers_scene import SLEEPER, STORIES, install, main, main_pid, sh, story, systemd, unit, until
 
 from backstay_agent.drivers.base import Seen, State
-from backstay_agent.drivers.systemd import SystemdDriver
+from backstay_agent.drivers.systemd.driver import SystemdDriver
 
 CONF = "d-conf.service"
 BY_RESTART = f"restarted by an admin: systemctl restart {CONF}"

@@ -30,8 +30,8 @@ from drivers_scene import (
 )
 
 from backstay_agent.drivers.base import Seen, StartFailed, State, StopFailed
-from backstay_agent.drivers.units import UnitFiles
-from backstay_api.plain import Exec, Probe, Timeouts
+from backstay_agent.drivers.tools.units import UnitFiles
+from backstay_api.objects.plain import Exec, Probe, Timeouts
 
 UMBRELLA = ONCE + "ExecStart=/bin/true\nExecReload=/bin/true\n[Install]\nWantedBy=multi-user.target\n"
 # As Debian's postgresql@.service: PartOf and Before the umbrella; a fast shutdown takes as long as its checkpoint.
@@ -160,6 +160,53 @@ async def what_a_server_alone_pulls_in_starts_and_stops_with_it() -> None:
         units = ("d-helper.service", "d-part.service", "d-shared.service")
         assert [active(name) for name in units] == ["inactive", "inactive", "active"]
     sh("systemctl", "disable", "--now", "d-part.service", "d-shared.service", "d-stranger.service")
+
+
+@story
+async def who_is_called_at_its_end_does_not_come_when_we_stop_it() -> None:
+    install("d-next.service", SLEEPER)
+    install("d-mail@.service", SLEEPER)
+    calls = "[Unit]\nOnSuccess=d-next.service\nOnFailure=d-mail@%n.service\n"
+    web = install("d-calls.service", calls + "[Service]\nExecStart=/bin/sleep 100000\n")
+    mail = "d-mail@d-calls.service.service"
+    async with systemd() as (driver, _):
+        await driver.start(web, timeout_s=5)
+        assert (active("d-next.service"), active(mail)) == ("inactive", "inactive")
+        await driver.stop(web, timeout_s=5)
+        assert (active("d-next.service"), active(mail)) == ("inactive", "inactive")
+        await driver.start(web, timeout_s=5)
+        os.kill(main_pid("d-calls.service"), signal.SIGKILL)
+        await until(lambda: active(mail) == "active")  # as long as it may run here, it may call
+        await driver.stop(web, timeout_s=5)
+        assert (active("d-next.service"), active(mail)) == ("inactive", "inactive")
+
+
+@story
+async def what_a_timer_starts_is_named_by_its_timer() -> None:
+    job = install("d-job.service", "[Service]\nType=oneshot\nExecStart=/bin/sleep 100000\n")
+    timer = install("d-job.timer", "[Timer]\nOnActiveSec=100ms\n[Install]\nWantedBy=timers.target\n")
+    async with systemd() as (driver, _):
+        await driver.start(timer, timeout_s=5)
+        assert "name d-job.timer, which starts it" in (await driver.not_ready(job) or "ready")
+        await until(lambda: active("d-job.service") == "activating")
+        await driver.stop(timer, timeout_s=5)
+        assert (active("d-job.timer"), active("d-job.service")) == ("inactive", "inactive")
+
+
+@story
+async def conditions_on_a_disk_that_comes_with_the_service_wait_for_it() -> None:
+    disk = Path("/srv/d-disk")
+    disk.mkdir(parents=True, exist_ok=True)
+    text = f"[Unit]\nConditionPathIsMountPoint={disk}\nConditionPathExists={disk}/conf\n" + SLEEPER
+    app = install("d-onadisk.service", text)
+    async with systemd() as (driver, _):
+        await driver.secure(app)
+        assert await driver.not_ready(app) is None
+        await refused(driver.start(app, timeout_s=5), StartFailed, f"={disk}")
+        (disk / "other").touch()
+        assert "does not hold on this host" in (await driver.not_ready(app) or "ready")
+        (disk / "other").unlink()
+    disk.rmdir()
 
 
 @story

@@ -12,7 +12,7 @@ from drivers_scene import STORIES, command, commands, main, program, read, refus
 
 from backstay_agent.drivers.base import Seen, StartFailed, State, StopFailed
 from backstay_agent.drivers.command import unit_name
-from backstay_api.plain import Command, RenderedResource
+from backstay_api.objects.plain import Command, RenderedResource
 
 DAEMON = """case $1 in
 start) [ -e /run/d-app ] && kill -0 $(cat /run/d-app) 2>/dev/null && exit 0; setsid sleep 100004 & echo $! > /run/d-app;;

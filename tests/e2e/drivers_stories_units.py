@@ -29,8 +29,8 @@ from drivers_scene import (
 )
 
 from backstay_agent.drivers.base import Seen, StartFailed, State
-from backstay_agent.drivers.units import DROP_IN
-from backstay_api.plain import Exec, Probe, Timeouts
+from backstay_agent.drivers.tools.units import DROP_IN
+from backstay_api.objects.plain import Exec, Probe, Timeouts
 
 
 @story

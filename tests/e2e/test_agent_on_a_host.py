@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from backstay_api import lease as leases
-from backstay_dev.lab import Lab
-from backstay_dev.shell import LabError, wait_until
+from backstay_api.objects import lease as leases
+from backstay_dev.lab.lab import Lab
+from backstay_dev.lab.shell import LabError, wait_until
 from backstay_testing.site import Site
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]

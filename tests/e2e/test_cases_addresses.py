@@ -2,8 +2,8 @@
 
 import pytest
 
-from backstay_dev.hosts import LabHost
-from backstay_dev.theatre import Play, Theatre
+from backstay_dev.lab.hosts import LabHost
+from backstay_dev.show.fault_lab import Play, Theatre
 from backstay_testing.cases import (
     ALL,
     applied,

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from backstay_dev.product import AGENT_UNIT
-from backstay_dev.theatre import Theatre
+from backstay_dev.lab.product import AGENT_UNIT
+from backstay_dev.show.fault_lab import Theatre
 from backstay_testing.cases import (
     ALL,
     case,

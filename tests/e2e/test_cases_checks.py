@@ -2,7 +2,7 @@
 
 import pytest
 
-from backstay_dev.theatre import Play, Theatre
+from backstay_dev.show.fault_lab import Play, Theatre
 from backstay_testing.cases import (
     ALL,
     OTHERS,

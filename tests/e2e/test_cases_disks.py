@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from backstay_dev.hosts import LabHost
-from backstay_dev.theatre import Theatre
+from backstay_dev.lab.hosts import LabHost
+from backstay_dev.show.fault_lab import Theatre
 from backstay_testing.cases import case, explain, kill_main, until_not_ready, until_standby
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from backstay_dev.shell import LabError
-from backstay_dev.theatre import Play, Theatre
+from backstay_dev.lab.shell import LabError
+from backstay_dev.show.fault_lab import Play, Theatre
 from backstay_testing.cases import (
     case,
     kill_main,

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from backstay_dev.product import FENCING_NAMESPACE
-from backstay_dev.theatre import Theatre
+from backstay_dev.lab.product import FENCING_NAMESPACE
+from backstay_dev.show.fault_lab import Theatre
 from backstay_testing.cases import case, holding, labelled, presses, running_on
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]

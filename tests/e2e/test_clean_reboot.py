@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backstay_dev.theatre import Theatre
+from backstay_dev.show.fault_lab import Theatre
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backstay_dev.controlplane import ControlPlane
-from backstay_dev.shell import LabError
+from backstay_dev.lab.controlplane import ControlPlane
+from backstay_dev.lab.shell import LabError
 from backstay_testing.agreement import Server
 from backstay_testing.worlds import session
 

@@ -25,7 +25,7 @@ class LabTerminal:
 
     def __init__(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "backstay_dev.lab_command"],
+            [sys.executable, "-m", "backstay_dev.lab.__main__"],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": PYTHONPATH},
             stdin=subprocess.PIPE,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from backstay_dev.hosts import LabHost
-from backstay_dev.lab import AGENT_CODE, Lab
+from backstay_dev.lab.hosts import LabHost
+from backstay_dev.lab.lab import AGENT_CODE, Lab
 
 pytestmark = pytest.mark.hosts
 

@@ -16,12 +16,12 @@ from uuid import uuid4
 import pytest
 
 from backstay_agent.addresses import follow, own_addresses
+from backstay_agent.drivers.address.driver import VirtualIPDriver
+from backstay_agent.drivers.address.link_flaps import GRACE_S
+from backstay_agent.drivers.address.netlink import OURS, RTM_DELADDR, Address, Netlink, decode, read_address
+from backstay_agent.drivers.address.records import Notes
 from backstay_agent.drivers.base import Seen, StartFailed, State
-from backstay_agent.drivers.blinks import GRACE_S
-from backstay_agent.drivers.netlink import OURS, RTM_DELADDR, Address, Netlink, decode, read_address
-from backstay_agent.drivers.notes import Notes
-from backstay_agent.drivers.vip import VirtualIPDriver
-from backstay_api.plain import RenderedResource, VirtualIP
+from backstay_api.objects.plain import RenderedResource, VirtualIP
 
 pytestmark = pytest.mark.hosts
 

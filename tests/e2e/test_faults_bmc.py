@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from backstay_dev.theatre import Play, Theatre
+from backstay_dev.show.fault_lab import Play, Theatre
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
 

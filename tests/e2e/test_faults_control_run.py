@@ -2,8 +2,8 @@
 
 import pytest
 
-from backstay_dev import overlap, reckless
-from backstay_dev.theatre import TICKER, Theatre
+from backstay_dev.show import overlap, unsafe_reconciler
+from backstay_dev.show.fault_lab import TICKER, Theatre
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
 
@@ -18,7 +18,7 @@ def test_a_reconciler_that_skips_evidence_runs_a_service_twice_and_the_detector_
     folder.mkdir()
     for host in lab.hosts.values():
         host.install_unit(UNIT, f"[Service]\nExecStart=/usr/bin/python3 -S -E {TICKER} reckless-0 {TRACES} /none\n")
-    traces, one_round = overlap.Traces(folder), reckless.on_a_lab(lab, UNIT)
+    traces, one_round = overlap.Traces(folder), unsafe_reconciler.on_a_lab(lab, UNIT)
     try:
         theatre.until(lambda: one_round().holder == "n1" and bool(traces.lives()), "the unit to run on n1")
         assert overlap.overlaps(traces.lives()) == []

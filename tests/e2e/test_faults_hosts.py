@@ -2,8 +2,8 @@
 
 import pytest
 
-from backstay_dev.network import Way
-from backstay_dev.theatre import Theatre
+from backstay_dev.lab.network import Way
+from backstay_dev.show.fault_lab import Theatre
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
 

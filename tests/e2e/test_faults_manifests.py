@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from backstay_dev.product import CHART
-from backstay_dev.shell import LabError
-from backstay_dev.theatre import NAMESPACE, Theatre
+from backstay_dev.lab.product import CHART
+from backstay_dev.lab.shell import LabError
+from backstay_dev.show.fault_lab import NAMESPACE, Theatre
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
 

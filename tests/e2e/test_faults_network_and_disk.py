@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from backstay_dev.hosts import LabHost
-from backstay_dev.shell import wait_until
-from backstay_dev.theatre import Play, Theatre
+from backstay_dev.lab.hosts import LabHost
+from backstay_dev.lab.shell import wait_until
+from backstay_dev.show.fault_lab import Play, Theatre
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
 

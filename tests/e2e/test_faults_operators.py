@@ -2,8 +2,8 @@
 
 import pytest
 
-from backstay_dev.relay import Fault, Kind
-from backstay_dev.theatre import NAMESPACE, OPERATOR, Theatre
+from backstay_dev.lab.relay.relay import Fault, Kind
+from backstay_dev.show.fault_lab import NAMESPACE, OPERATOR, Theatre
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from backstay_dev.theatre import Play, Theatre
+from backstay_dev.show.fault_lab import Play, Theatre
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
 

@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
+from backstay_api.client.http import ApiConfig, HttpApi
 from backstay_api.generate.files import CHART, REPOSITORY
-from backstay_api.http import ApiConfig, HttpApi
-from backstay_api.names import SYSTEM_NAMESPACE
-from backstay_api.rbac import FENCING_NAMESPACE, agent_account
+from backstay_api.objects.names import SYSTEM_NAMESPACE
+from backstay_api.objects.rbac import FENCING_NAMESPACE, agent_account
 from backstay_cli.enrol import wanted_for
-from backstay_dev.audit import Tally
-from backstay_dev.controlplane import ControlPlane
-from backstay_dev.shell import Child, LabError, spawn_python
+from backstay_dev.lab.controlplane import ControlPlane
+from backstay_dev.lab.shell import Child, LabError, spawn_python
+from backstay_dev.rights.audit import Tally
 from backstay_testing.paper_agents import PaperAgent, until
 
 pytestmark = pytest.mark.api

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from backstay_dev.controlplane import ControlPlane
-from backstay_dev.rights import refusals, unused
-from backstay_dev.shell import LabError, call
+from backstay_dev.lab.controlplane import ControlPlane
+from backstay_dev.lab.shell import LabError, call
+from backstay_dev.rights.rights import refusals, unused
 
 pytestmark = pytest.mark.api
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from backstay_dev.controlplane import ControlPlane
-from backstay_dev.relay import Fault, Kind, Relay
+from backstay_dev.lab.controlplane import ControlPlane
+from backstay_dev.lab.relay.relay import Fault, Kind, Relay
 
 pytestmark = pytest.mark.api
 

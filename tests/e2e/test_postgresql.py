@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from backstay_dev.lab import Lab
-from backstay_dev.prerequisites import LAYER
-from backstay_dev.theatre import NAMESPACE, Theatre
+from backstay_dev.lab.lab import Lab
+from backstay_dev.lab.prerequisites import LAYER
+from backstay_dev.show.fault_lab import NAMESPACE, Theatre
 from backstay_testing.postgres import (
     CLUSTER,
     NOT_CLEAN,

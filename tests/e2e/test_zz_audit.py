@@ -2,8 +2,8 @@
 
 import pytest
 
-from backstay_dev.audit import Tally
-from backstay_dev.theatre import Theatre
+from backstay_dev.rights.audit import Tally
+from backstay_dev.show.fault_lab import Theatre
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
 

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from backstay_api import models, plain
 from backstay_api.generate.definitions import object_schema
+from backstay_api.objects import models, plain
 from backstay_testing.wire_objects import good
 
 SCHEMA = object_schema(models.HostAssignment)["properties"]

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, assume, given, settings
 
-from backstay_api.models import HAInstance
-from backstay_api.models.assignment import InstanceOrder
-from backstay_api.models.base import Model
-from backstay_api.models.claim import ClaimOwner
-from backstay_api.models.resources import Resource
+from backstay_api.objects.models import HAInstance
+from backstay_api.objects.models.assignment import InstanceOrder
+from backstay_api.objects.models.base import Model
+from backstay_api.objects.models.claim import ClaimOwner
+from backstay_api.objects.models.resources import Resource
 from backstay_operator.planner import actions as act
-from backstay_operator.planner.claims import ClaimKey, claim_keys, keys_of
-from backstay_operator.planner.orders import merge_forward
+from backstay_operator.planner.do.orders import merge_forward
+from backstay_operator.planner.know.claims import ClaimKey, claim_keys, keys_of
+from backstay_operator.planner.know.world import OwnPath, World
 from backstay_operator.planner.plan import plan
 from backstay_operator.planner.preconditions import Gone, HoldsNothing, Owned, Still
-from backstay_operator.planner.world import OwnPath, World
 from backstay_testing.soups import NOW_S, build, own_paths, wires
 
 MANY = settings(

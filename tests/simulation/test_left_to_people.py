@@ -3,7 +3,7 @@
 import asyncio
 import random
 
-from backstay_api.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS
+from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS
 from backstay_dev.simulator.faults import Chaos, Weather
 from backstay_dev.simulator.network import Rates
 from backstay_dev.simulator.shapes import NAMESPACE, Shape

@@ -26,11 +26,11 @@ def test_every_sentence_is_bent_by_one_mutant_only_and_there_are_many() -> None:
 def test_what_found_it_last_is_tried_first_and_then_the_nets() -> None:
     broken = one(
         "nothing is silent",
-        "crds/backstay_api/promise.py",
+        "crds/backstay_api/objects/promise.py",
         "SILENT_RENEWALS: Final = 3.0",
         "SILENT_RENEWALS: Final = 9.0",
     )
-    test = "tests/unit/test_planner_liveness.py"
+    test = "tests/unit/planner/test_liveness.py"
     finder = judge(replace(broken, killers=(test,)), last_found_by=f"{test}::test_that_was_renamed").found_by
     assert finder.startswith(f"{test}::test_")
     assert judge(broken, last_found_by=finder).found_by == finder
@@ -41,10 +41,10 @@ def test_what_changes_nothing_is_found_by_nothing() -> None:
     """Or a net that always speaks would be green as well."""
     harmless = one(
         "nothing",
-        "operator/backstay_operator/planner/liveness.py",
+        "operator/backstay_operator/planner/know/liveness.py",
         '"""It renewed not long ago."""',
         '"""It renewed lately."""',
-        "tests/unit/test_planner_liveness.py",
+        "tests/unit/planner/test_liveness.py",
         "sim:moves:2",
     )
     assert judge(harmless).found_by == ""

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from backstay_api.kinds import EVENTS, Raw
-from backstay_api.memory import Fate, MemoryApi, MemoryCluster, Request
+from backstay_api.memory.server import Fate, MemoryApi, MemoryCluster, Request
+from backstay_api.objects.kinds import EVENTS, Raw
 from backstay_dev.simulator.processes import Process, SimulationLoop
-from backstay_dev.virtualtime import wind_up
+from backstay_dev.simulator.virtualtime import wind_up
 
 EVENT: Raw = {"metadata": {"name": "a", "namespace": "x"}}
 

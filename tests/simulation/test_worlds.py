@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from backstay_api.kinds import LEASES
-from backstay_api.object_kinds import HA_SERVICES, HOST_ASSIGNMENTS, HOSTS
+from backstay_api.objects.kinds import LEASES
+from backstay_api.objects.object_kinds import HA_SERVICES, HOST_ASSIGNMENTS, HOSTS
 from backstay_dev.simulator.admins import clean_reboot
 from backstay_dev.simulator.faults import Chaos, Weather
 from backstay_dev.simulator.network import Rates

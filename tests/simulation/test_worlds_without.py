@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from backstay_api.object_kinds import FENCE_REQUESTS, HA_SERVICES, HOST_ASSIGNMENTS, HOSTS
+from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_SERVICES, HOST_ASSIGNMENTS, HOSTS
 from backstay_dev.simulator.shapes import NAMESPACE, Shape
 from backstay_dev.simulator.world import World
 from backstay_testing.stories import THREE, TWO, WEB, holder, rest, tell

@@ -7,12 +7,12 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from backstay_api.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS, RESOURCE_CLAIMS
+from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS, RESOURCE_CLAIMS
 from backstay_dev.simulator.monitor import Owned
 from backstay_dev.simulator.processes import SimulationLoop
 from backstay_dev.simulator.shapes import NAMESPACE, HostShape, ServiceShape, Shape
+from backstay_dev.simulator.virtualtime import wind_up
 from backstay_dev.simulator.world import World
-from backstay_dev.virtualtime import wind_up
 
 WEB = ServiceShape("web")
 WITH_ADDRESS = ServiceShape("web", addresses=("192.0.2.10",))

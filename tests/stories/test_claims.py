@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from backstay_api.models import HostAssignment, ResourceClaim
-from backstay_api.object_kinds import Unreadable
-from backstay_operator.planner import fitting
-from backstay_operator.planner.claims import ClaimKey
+from backstay_api.objects.models import HostAssignment, ResourceClaim
+from backstay_api.objects.object_kinds import Unreadable
+from backstay_operator.planner.know import fitting
+from backstay_operator.planner.know.claims import ClaimKey
 from backstay_testing.stage import Stage, running, steps
 
 ADDRESS = {"name": "address", "virtualIP": {"address": "192.0.2.10/24"}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backstay_operator.planner.world import OwnPath, Settings
+from backstay_operator.planner.know.world import OwnPath, Settings
 from backstay_testing.stage import Stage, running, steps
 
 SAFETY = ("SealLease", "RequestFence", "UpdateFence", "WriteInstance", "ReopenLease", "DeleteFence")

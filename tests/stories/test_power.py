@@ -4,10 +4,10 @@ from itertools import pairwise
 
 import pytest
 
-from backstay_api.models import FenceRequest, Host
-from backstay_api.promise import FENCE_TEST_EVERY_S
+from backstay_api.objects.models import FenceRequest, Host
+from backstay_api.objects.promise import FENCE_TEST_EVERY_S
+from backstay_operator.planner.know.world import OwnPath, Settings
 from backstay_operator.planner.plan import plan
-from backstay_operator.planner.world import OwnPath, Settings
 from backstay_testing.stage import Stage, running, steps
 
 SWITCHES = ("SealLease", "UpdateFence", "RequestFence")
@@ -333,6 +333,21 @@ def test_a_sealed_lease_that_somebody_deletes_comes_back_sealed() -> None:
     assert not stage.world.leases["n1"].lease.sealed and stage.world.leases["n1"].lease.seq > sealed.seq
 
 
+def test_a_seal_that_only_the_operator_has_seen_comes_back_too() -> None:
+    """Somebody deletes request and Lease: the grant is open still, and the session may be alive and well."""
+    stage = running("n1", "n2")
+    stage.machines["n1"].bmc = "stuck"
+    cut_off(stage, "n1")
+    stage.wait(5)
+    sealed = stage.world.last_sealed["n1"] = stage.world.leases["n1"].lease  # as the mirror keeps it
+    for name in list(stage.world.requests_of["n1"]):
+        stage.world.drop_request(name)
+    del stage.world.leases["n1"]
+    stage.settle()
+    lease = stage.world.leases["n1"].lease
+    assert (lease.sealed, lease.holder, lease.seq) == (True, sealed.holder, sealed.seq)
+
+
 def test_the_seal_comes_back_after_the_proof_too_when_nothing_is_held_any_more() -> None:
     stage = running("n1", "n2")
     cut_off(stage, "n1")
@@ -512,6 +527,21 @@ def test_hosts_that_said_goodbye_make_no_storm() -> None:
     stage.machines["n1"].frozen = True
     stage.wait(5)
     assert stage.copies() == ["n2"], stage.missing()
+
+
+def test_hosts_that_said_goodbye_and_still_hold_something_count_as_lost_like_any_other() -> None:
+    stage = running("n1", "n2", "n3", "n4")
+    stage.apply_service("other", resources=[{"name": "other", "systemd": {"unit": "other.service"}}])
+    stage.wait(1)
+    assert (stage.copies(), stage.copies("other")) == (["n1"], ["n2"])
+    for name in ("n1", "n2"):
+        stage.machines[name].shutting_down = "reboot"
+    stage.wait(1)
+    for name in ("n1", "n2"):
+        stage.machines[name].frozen = True
+    stage.log.clear()
+    stage.wait(20)
+    assert "SealLease" not in " ".join(stage.log) and "2 of 4 hosts fell silent together" in stage.missing()
 
 
 def test_a_host_that_hangs_in_its_shutdown_with_something_exclusive_is_cut_off_like_any_other() -> None:

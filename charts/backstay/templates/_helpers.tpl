@@ -60,7 +60,7 @@ Argument: (dict "root" $ "image" .Values.operator.image)
 {{- end -}}
 {{- end -}}
 
-{{/* One role's rules, from the file that is generated from backstay_api/rbac.py. Argument: (dict "root" $ "name" "operator") */}}
+{{/* One role's rules, from the file that is generated from backstay_api/objects/rbac.py. Argument: (dict "root" $ "name" "operator") */}}
 {{- define "backstay.rules" -}}
 {{- $all := .root.Files.Get "files/rbac.yaml" | fromYaml -}}
 rules:

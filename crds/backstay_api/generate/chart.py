@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import yaml
 
-from backstay_api.rbac import chart_rules
+from backstay_api.objects.rbac import chart_rules
 
 _README: Final = """\
 <!-- Generated from values.yaml by `python -m backstay_api.generate`. -->
@@ -26,9 +26,7 @@ agents' identities and the Secrets of fence devices, are kept.
 | Value | Default | Means |
 | --- | --- | --- |
 """
-_RULES: Final = (
-    "# Generated from crds/backstay_api/rbac.py by `python -m backstay_api.generate`: the rules of every role.\n"
-)
+_RULES: Final = "# Generated from crds/backstay_api/objects/rbac.py by `python -m backstay_api.generate`: the rules of every role.\n"
 
 
 def rules_file() -> str:

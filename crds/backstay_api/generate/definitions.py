@@ -7,7 +7,7 @@ from typing import Any, Final
 import yaml
 
 from backstay_api.generate.schema import Json, structural
-from backstay_api.models.base import GROUP, VERSION, Column, Object
+from backstay_api.objects.models.base import GROUP, VERSION, Column, Object
 
 _HEADER: Final = """\
 # Generated from crds/backstay_api/models by `python -m backstay_api.generate`: change the models, not this file.

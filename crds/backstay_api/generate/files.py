@@ -8,8 +8,8 @@ from pathlib import Path
 from backstay_api.generate import chart, reference
 from backstay_api.generate.definitions import definition_yaml
 from backstay_api.generate.plain_code import plain_module
-from backstay_api.models import ALL_OBJECTS
-from backstay_api.models.host import FORBIDDEN_PARAMETER
+from backstay_api.objects.models import ALL_OBJECTS
+from backstay_api.objects.models.host import FORBIDDEN_PARAMETER
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 CHART = "charts/backstay"
@@ -28,7 +28,7 @@ def generated() -> Mapping[str, str]:
         f"{CHART}/files/forbidden-parameter.txt": FORBIDDEN_PARAMETER + "\n",
         f"{CHART}/README.md": chart.readme(values),
     }
-    return {"crds/backstay_api/plain.py": plain_module(), **definitions, **copies, **of_chart, **pages}
+    return {"crds/backstay_api/objects/plain.py": plain_module(), **definitions, **copies, **of_chart, **pages}
 
 
 def write(root: Path = REPOSITORY) -> list[str]:

@@ -16,10 +16,10 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from backstay_api.models import HostAssignment
-from backstay_api.models.assignment import HostAssignmentSpec, HostAssignmentStatus
-from backstay_api.models.base import Model, Object
-from backstay_api.texts import MOST
+from backstay_api.objects.models import HostAssignment
+from backstay_api.objects.models.assignment import HostAssignmentSpec, HostAssignmentStatus
+from backstay_api.objects.models.base import Model, Object
+from backstay_api.objects.texts import MOST
 
 _HEADER: Final = '''"""The objects that an agent reads and writes, as plain dataclasses. Standard library only.
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from backstay_api.generate.definitions import object_schema
 from backstay_api.generate.schema import FREE_FORM, RULES, Json
-from backstay_api.models.base import GROUP, VERSION, Object
+from backstay_api.objects.models.base import GROUP, VERSION, Object
 
 _HEADER: Final = "<!-- Generated from crds/backstay_api/models by `python -m backstay_api.generate`. -->\n"
 _WRITER: Final = re.compile(r"Written (?:once, )?by ((?:[^.,;:]|:(?=\S))+)")

@@ -6,11 +6,11 @@ from typing import Final
 
 from .kinds import FENCER, PLANNER, STORIES, UNIT, Edit, Mutant, one
 
-_EVIDENCE: Final = f"{PLANNER}/evidence.py"
+_EVIDENCE: Final = f"{PLANNER}/judge/evidence.py"
 _CORE: Final = f"{FENCER}/core.py"
 _WORKER: Final = f"{FENCER}/worker.py"
-_T: Final = (f"{UNIT}/test_planner_evidence.py", f"{STORIES}/test_edges.py")
-_F: Final = (f"{UNIT}/test_fencer_core.py", f"{UNIT}/test_fencer_stories.py", f"{UNIT}/test_fencer_on_again.py")
+_T: Final = (f"{UNIT}/planner/test_evidence.py", f"{STORIES}/test_edges.py")
+_F: Final = (f"{UNIT}/fencer/test_core.py", f"{UNIT}/fencer/test_stories.py", f"{UNIT}/fencer/test_on_again.py")
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
@@ -269,5 +269,19 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         '        return request.spec.after == "On" == host.spec.fencing.after and not host.is_hands_off',
         '        return request.spec.after == "On"',
         *_F,
+    ),
+    one(
+        "what is sent stands in the request as ours before it is sent",
+        _WORKER,
+        "await self._not_wanted(tried) or await self._not_recorded(record):",
+        "await self._not_wanted(tried):",
+        f"{UNIT}/fencer/test_stories.py",
+    ),
+    one(
+        "no argument of ipmitool shows the password",
+        f"{FENCER}/identity.py",
+        '["-f", password_file] if password_file else ["-P", ""]',
+        '["-P", secret.get("password", "")]',
+        f"{UNIT}/fencer/test_identity.py",
     ),
 )

@@ -6,18 +6,18 @@ from typing import Final
 
 from .kinds import API, CONTROL, PLANNER, STORIES, UNIT, Edit, Mutant, one
 
-_APPLY: Final = f"{CONTROL}/apply.py"
-_INSTANCES: Final = f"{PLANNER}/instances.py"
-_OWNERSHIP: Final = f"{PLANNER}/ownership.py"
-_ORDERS: Final = f"{PLANNER}/orders.py"
-_FIRST: Final = f"{PLANNER}/first_epoch.py"
-_MOVES: Final = f"{PLANNER}/moves.py"
+_APPLY: Final = f"{CONTROL}/act/apply.py"
+_INSTANCES: Final = f"{PLANNER}/do/instances.py"
+_OWNERSHIP: Final = f"{PLANNER}/do/ownership.py"
+_ORDERS: Final = f"{PLANNER}/do/orders.py"
+_FIRST: Final = f"{PLANNER}/judge/first_epoch.py"
+_MOVES: Final = f"{PLANNER}/do/moves.py"
 _S: Final = (STORIES, "tests/property")
-_A: Final = (f"{UNIT}/test_control_apply.py",)
+_A: Final = (f"{UNIT}/control/test_apply.py",)
 _U: Final = (
-    f"{UNIT}/test_control_preconditions.py",
-    f"{UNIT}/test_control_apply.py",
-    f"{UNIT}/test_control_reconciler.py",
+    f"{UNIT}/control/test_preconditions.py",
+    f"{UNIT}/control/test_apply.py",
+    f"{UNIT}/control/test_reconciler.py",
 )
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
@@ -32,7 +32,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
                 '        self._keep(HA_INSTANCES, await api.patch(HA_INSTANCES, name, {"spec": spec}, namespace))',
             ),
             Edit(
-                f"{API}/models/instance.py",
+                f"{API}/objects/models/instance.py",
                 "        _EPOCH_STEP,\n        _EVIDENCE,\n        _GRANTED,\n        _GRANT_KEPT,\n        _CLOSED_KEPT,\n",
                 "        _GRANTED,\n",
             ),
@@ -44,14 +44,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _OWNERSHIP,
         "    if not is_ours(service, SERVICE_FINALIZER):\n        return",
         "    if False:\n        return",
-        f"{UNIT}/test_marked_first.py",
+        f"{UNIT}/planner/test_marked_first.py",
     ),
     one(
         "no grant without our finalizer on the HAInstance",
         _OWNERSHIP,
         "    if instance is not None and not is_ours(instance, INSTANCE_FINALIZER):\n        return",
         "    if False:\n        return",
-        f"{UNIT}/test_marked_first.py",
+        f"{UNIT}/planner/test_marked_first.py",
     ),
     one(
         "no grant without our finalizer on the Host",
@@ -65,12 +65,12 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         (
             Edit(_MOVES, "    if known.metadata.deletion_timestamp is not None:", "    if False:"),
             Edit(
-                f"{PLANNER}/judges.py",
+                f"{PLANNER}/judge/judges.py",
                 "    if host.metadata.deletion_timestamp:\n        return Rejected(",
                 "    if False:\n        return Rejected(",
             ),
         ),
-        (*_S, f"{UNIT}/test_placement.py"),
+        (*_S, f"{UNIT}/planner/test_placement.py"),
     ),
     one(
         "the API server is asked once more for all that a grant stands on",
@@ -108,14 +108,13 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _OWNERSHIP,
         '    needs = (NoInstances(service.metadata.namespace or "", service.uid, what_for),)\n    why = f"{service.key} is deleted',
         '    needs = ()\n    why = f"{service.key} is deleted',
-        f"{UNIT}/test_control_preconditions.py",
+        f"{UNIT}/control/test_preconditions.py",
     ),
     one(
         "what is deleted is named by UID and version",
         _APPLY,
-        '            kind,\n            before.metadata.name,\n            before.metadata.namespace or "",\n            uid=before.uid,\n'
-        "            resource_version=before.metadata.resource_version,\n",
-        '            kind,\n            before.metadata.name,\n            before.metadata.namespace or "",\n',
+        "            uid=meta.uid,\n            resource_version=meta.resource_version,\n",
+        "",
         *_A,
     ),
     one(
@@ -135,8 +134,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a Lease is deleted by UID and version",
         _APPLY,
-        "            uid=lease.uid,\n            resource_version=lease.resource_version,\n",
-        "",
+        "Meta(leases.NAMESPACE, obj.host, obj.uid, obj.resource_version)",
+        'Meta(leases.NAMESPACE, obj.host, "", "")',
         *_A,
     ),
     one(
@@ -151,7 +150,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _APPLY,
         "        if action.spec.epoch > before.spec.epoch and INSTANCE_FINALIZER not in (before.metadata.finalizers or ()):",
         "        if False:",
-        f"{UNIT}/test_control_preconditions.py",
+        f"{UNIT}/control/test_preconditions.py",
     ),
     one(
         "an instance's finalizer falls only when its last epoch is closed",
@@ -201,7 +200,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _ORDERS,
         '    return entry.epoch, entry.want == "Down", entry.revision',
         '    return 0, entry.want == "Down", entry.revision',
-        f"{UNIT}/test_control_apply.py",
+        f"{UNIT}/control/test_apply.py",
     ),
     one(
         "absence is no information: an entry goes only when nothing of it is left there",
@@ -213,14 +212,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "what nobody knows any more is ordered down where it runs",
-        f"{PLANNER}/leftovers.py",
+        f"{PLANNER}/do/leftovers.py",
         "    downs |= {uid: order for uid, order in _from_reports(world, assignment) if uid not in current}\n",
         "",
         f"{STORIES}/test_left_behind.py",
     ),
     one(
         "orders and Lease of a removed host stay until nothing is open there",
-        f"{PLANNER}/removal.py",
+        f"{PLANNER}/do/removal.py",
         "or held(world, name) or _is_open(world, name):",
         "or held(world, name):",
         f"{STORIES}/test_left_behind.py",
@@ -238,7 +237,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _MOVES,
         "    if wish.expires and wish.expires[:_TO_THE_SECOND] < world.wall[:_TO_THE_SECOND]:",
         "    if False:",
-        f"{UNIT}/test_placement.py",
+        f"{UNIT}/planner/test_placement.py",
         f"{STORIES}/test_promises.py",
     ),
     one(
@@ -258,52 +257,66 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "a unit belongs to one service",
-        f"{PLANNER}/claims.py",
+        f"{PLANNER}/know/claims.py",
         '        yield ClaimKey("Unit", canonical_unit(resource.systemd.unit))',
         "        pass",
-        f"{UNIT}/test_acceptance.py",
+        f"{UNIT}/planner/test_acceptance.py",
         quick=True,
     ),
     one(
         "an address has one name, whatever its prefix",
-        f"{PLANNER}/claims.py",
+        f"{PLANNER}/know/claims.py",
         "    return str(mapped or address)",
         "    return cidr",
-        f"{UNIT}/test_acceptance.py",
+        f"{UNIT}/planner/test_acceptance.py",
     ),
     one(
         "what may run twice has no address",
-        f"{PLANNER}/acceptance.py",
+        f"{PLANNER}/judge/acceptance.py",
         "        if resource.virtual_ip and not service.exclusive:",
         "        if False:",
         f"{STORIES}/test_claims.py",
     ),
     one(
         "a replica that does not lead waits",
-        f"{CONTROL}/turns.py",
+        f"{CONTROL}/act/pacing.py",
         "        return max(due_s, standing.since_s + FOLLOWER_WAIT_S)",
         "        return due_s",
-        f"{UNIT}/test_control_turns.py",
+        f"{UNIT}/control/test_pacing.py",
     ),
     one(
         "one write at a time to each object",
-        f"{CONTROL}/turns.py",
-        "            elif subject.id not in self._under_way:",
+        f"{CONTROL}/act/pacing.py",
+        "            elif ref.id not in self._under_way:",
         "            else:",
-        f"{UNIT}/test_control_turns.py",
+        f"{UNIT}/control/test_pacing.py",
     ),
     one(
         "a deleted UID never comes back",
-        f"{CONTROL}/mirror.py",
+        f"{CONTROL}/watch/cache.py",
         "        if meta.uid in self._dead:",
         "        if False:",
-        f"{UNIT}/test_control_mirror.py",
+        f"{UNIT}/control/test_cache.py",
     ),
     one(
         "the picture of each object only goes forward",
-        f"{CONTROL}/mirror.py",
+        f"{CONTROL}/watch/cache.py",
         "        if known and meta.version <= known.version:",
         "        if False:",
-        f"{UNIT}/test_control_mirror.py",
+        f"{UNIT}/control/test_cache.py",
+    ),
+    one(
+        "what does not fit on a host is not granted to it",
+        _MOVES,
+        "    return too_large(world, host, service, instance)",
+        "    return None",
+        f"{UNIT}/planner/test_leftovers.py",
+    ),
+    one(
+        "a copy that was carried over is stopped under the next epoch",
+        f"{PLANNER}/do/leftovers.py",
+        "        epoch = said.epoch + 1 if instance is None and session.supersedes else said.epoch",
+        "        epoch = said.epoch",
+        f"{UNIT}/planner/test_leftovers.py",
     ),
 )

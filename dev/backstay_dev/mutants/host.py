@@ -8,9 +8,9 @@ from .kinds import AGENT, DRIVERS, HOSTS, UNIT, Edit, Mutant, one
 
 _RULES: Final = f"{AGENT}/core/rules.py"
 _SESSIONS: Final = f"{AGENT}/core/sessions.py"
-_RUNNER: Final = f"{AGENT}/runner.py"
-_C: Final = (f"{UNIT}/test_agent_core.py", f"{UNIT}/test_agent_stories.py", f"{UNIT}/test_agent_trouble.py")
-_K: Final = (f"{UNIT}/test_agent_killed.py", f"{UNIT}/test_agent_stories.py", f"{UNIT}/test_agent_trouble.py")
+_RUNNER: Final = f"{AGENT}/run/runner.py"
+_C: Final = (f"{UNIT}/agent/test_core.py", f"{UNIT}/agent/test_stories.py", f"{UNIT}/agent/test_trouble.py")
+_K: Final = (f"{UNIT}/agent/test_killed.py", f"{UNIT}/agent/test_stories.py", f"{UNIT}/agent/test_trouble.py")
 
 
 def _told(story: str) -> str:
@@ -88,7 +88,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "    if record.exclusive and obstacle:",
         "    if False:",
         *_C,
-        f"{UNIT}/test_agent_keeping.py",
+        f"{UNIT}/agent/test_keeping.py",
     ),
     one(
         "nothing starts while the machine goes down",
@@ -96,7 +96,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "    if leaving:\n",
         "    if False:\n",
         *_C,
-        f"{UNIT}/test_agent_people.py",
+        f"{UNIT}/agent/test_people.py",
     ),
     one(
         "two instances that name one unit do not both run on a host",
@@ -175,8 +175,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "            if may_start and (refused := self._refused(record, books)):",
         "            if False and (refused := self._refused(record, books)):",
         *_K,
-        f"{UNIT}/test_agent_core.py",
-        f"{UNIT}/test_agent_people.py",
+        f"{UNIT}/agent/test_core.py",
+        f"{UNIT}/agent/test_people.py",
         "sim:agents",
         "sim:fencing",
     ),
@@ -199,14 +199,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "Released comes after the own record",
         (
             Edit(
-                f"{AGENT}/journal.py",
+                f"{AGENT}/store/journal.py",
                 "            if new is not self.books and new != self.books:\n                await self._write(new)",
                 "            if new is not self.books and new != self.books:\n"
                 "                self._books = new\n"
                 "                self._late = asyncio.create_task(self._write_later())",
             ),
             Edit(
-                f"{AGENT}/journal.py",
+                f"{AGENT}/store/journal.py",
                 "    async def _write(self, books: Books) -> None:",
                 "    async def _write_later(self) -> None:\n"
                 "        await asyncio.sleep(1.0)\n"
@@ -220,7 +220,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "a session is superseded only when everything exclusive of it has stopped",
         (
             Edit(
-                f"{AGENT}/supervisor.py",
+                f"{AGENT}/run/supervisor.py",
                 "        while left := _may_still_run(self._journal.books):",
                 "        while left := list[str]():",
             ),
@@ -235,11 +235,11 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "        try:\n            self._stop_note = await work.take_down(self._tools.hands, self.record.resources)\n"
         "        except StopFailed:\n            pass\n        try:",
         *_K,
-        f"{UNIT}/test_agent_core.py",
+        f"{UNIT}/agent/test_core.py",
     ),
     one(
         "a session whose Lease is lost is over",
-        f"{AGENT}/heartbeat.py",
+        f"{AGENT}/cluster/heartbeat.py",
         "                    self._on_lost(why_lost(known, session))",
         "                    pass",
         *_K,
@@ -247,7 +247,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "what is altered is not trusted",
-        f"{AGENT}/journal.py",
+        f"{AGENT}/store/journal.py",
         "    if not newline or _check_sum(body) != check_sum:",
         "    if not newline:",
         *_K,
@@ -255,88 +255,102 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     # --- drivers --------------------------------------------------------------------------------------------------
     one(
         "every candidate's unit waits for a gate",
-        f"{DRIVERS}/units.py",
+        f"{DRIVERS}/tools/units.py",
         '        f"ConditionPathExists={gate}",\n',
         "",
-        f"{UNIT}/test_drivers_units.py",
+        f"{UNIT}/agent/drivers/test_units.py",
         quick=True,
     ),
     one(
         "systemd does not restart a unit by itself",
-        f"{DRIVERS}/units.py",
+        f"{DRIVERS}/tools/units.py",
         '        lines += [] if owner else ["Restart=no"]',
         "        lines += []",
-        f"{UNIT}/test_drivers_units.py",
+        f"{UNIT}/agent/drivers/test_units.py",
     ),
     one(
         "the host's own units are nobody's",
-        f"{DRIVERS}/units.py",
-        "    if _fits(unit, _FORBIDDEN):",
+        f"{DRIVERS}/tools/units.py",
+        "    if _is_forbidden(unit):",
         "    if False:",
-        f"{UNIT}/test_drivers_units.py",
+        f"{UNIT}/agent/drivers/test_units.py",
     ),
     one(
         "everything that starts and stops with a unit is gated with it",
-        f"{DRIVERS}/closure.py",
+        f"{DRIVERS}/systemd/closure.py",
         "            return (unit, *sorted(kept - {unit}))",
         "            return (unit,)",
-        f"{UNIT}/test_drivers_closure.py",
+        f"{UNIT}/agent/drivers/test_closure.py",
     ),
     one(
         "of a unit that does nothing itself it is said which unit does the work",
-        f"{DRIVERS}/closure.py",
+        f"{DRIVERS}/systemd/closure.py",
         '    names = _names(known.get(unit, {}), (*PULLS, "ConsistsOf", "PropagatesStopTo"))',
         "    names = set[str]()",
-        f"{UNIT}/test_drivers_closure.py",
+        f"{UNIT}/agent/drivers/test_closure.py",
     ),
     one(
         "a stop is proven by an empty control group",
-        f"{DRIVERS}/down.py",
+        f"{DRIVERS}/tools/down.py",
         "    return down and not any(cgroups.populated(group) for group in groups)",
         "    return down",
         _told("what_a_unit_leaves_behind_goes_too"),
     ),
     one(
         "what a unit pulls in bears the mark of who started it, too",
-        f"{DRIVERS}/units.py",
+        f"{DRIVERS}/tools/units.py",
         '        lines += ["[Service]", f"Environment={MARK_VARIABLE}=%n"]\n',
         '        lines += ["[Service]", *([] if owner else [f"Environment={MARK_VARIABLE}=%n"])]\n',
         _told("work_that_a_part_left_elsewhere_is_stopped_too"),
     ),
     one(
         "a stop is of everything that the unit stands for",
-        f"{DRIVERS}/systemd.py",
+        f"{DRIVERS}/systemd/driver.py",
         "            rest = [member for member in standing.members if member not in standing.triggers]",
         "            rest = [standing.unit]",
         _told("what_an_umbrella_runs_is_seen_and_stopped_with_it"),
     ),
     one(
         "a leftover is also what only a part of the unit runs",
-        f"{DRIVERS}/systemd.py",
+        f"{DRIVERS}/systemd/driver.py",
         "for unit in self._files.with_drop_in() if not run_is_intact",
         "for unit in self._files.owners() if not run_is_intact",
         _told("what_an_umbrella_runs_is_seen_and_stopped_with_it"),
     ),
     one(
         "a unit is stopped only when all that it stands for is",
-        f"{DRIVERS}/systemd.py",
+        f"{DRIVERS}/systemd/driver.py",
         "        for part in standing.members[1:]:",
         "        for part in standing.members[:0]:",
         _told("what_an_umbrella_runs_is_seen_and_stopped_with_it"),
     ),
     one(
         "a stop that systemd calls failed is no verified stop of what has no process",
-        f"{DRIVERS}/down.py",
+        f"{DRIVERS}/tools/down.py",
         "        if why := stop_failed(unit, watch.properties):",
         "        if (why := stop_failed(unit, watch.properties)) and False:",
         _told("a_stop_that_failed_is_no_verified_stop_of_what_has_no_process"),
     ),
     one(
         "the gate shuts before the stop",
-        f"{DRIVERS}/units.py",
+        f"{DRIVERS}/tools/units.py",
         "        self.gate(unit).unlink(missing_ok=True)",
         "        pass",
-        f"{UNIT}/test_drivers_units.py",
+        f"{UNIT}/agent/drivers/test_units.py",
         f"{HOSTS}/test_drivers_host.py",
+    ),
+    one(
+        "what cannot be kept from starting at the next boot counts as running",
+        f"{AGENT}/standby/readiness.py",
+        "            if loose and not is_ours and not active:",
+        "            if False:",
+        f"{UNIT}/agent/test_readiness.py",
+    ),
+    one(
+        "the period of a renewal is counted from the send",
+        f"{AGENT}/cluster/heartbeat.py",
+        "            begun_s = _now_s()\n            await self._beat()",
+        "            await self._beat()\n            begun_s = _now_s()",
+        f"{UNIT}/agent/test_trouble.py",
     ),
 )

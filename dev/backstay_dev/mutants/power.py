@@ -6,22 +6,22 @@ from typing import Final
 
 from .kinds import API, CONTROL, PLANNER, STORIES, UNIT, Edit, Mutant, one
 
-_LIVENESS: Final = f"{PLANNER}/liveness.py"
-_FENCES: Final = f"{PLANNER}/fences.py"
-_SESSIONS: Final = f"{PLANNER}/sessions.py"
-_BUDGET: Final = f"{PLANNER}/budget.py"
+_LIVENESS: Final = f"{PLANNER}/know/liveness.py"
+_FENCES: Final = f"{PLANNER}/do/fences.py"
+_SESSIONS: Final = f"{PLANNER}/know/sessions.py"
+_BUDGET: Final = f"{PLANNER}/judge/budget.py"
 _L: Final = (
-    f"{UNIT}/test_planner_liveness.py",
+    f"{UNIT}/planner/test_liveness.py",
     f"{STORIES}/test_power.py",
     f"{STORIES}/test_promises.py",
     f"{STORIES}/test_faults.py",
 )
-_P: Final = (f"{STORIES}/test_power.py", f"{UNIT}/test_planner_evidence.py", STORIES)
+_P: Final = (f"{STORIES}/test_power.py", f"{UNIT}/planner/test_evidence.py", STORIES)
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "silence is three periods",
-        f"{API}/promise.py",
+        f"{API}/objects/promise.py",
         "SILENT_RENEWALS: Final = 3.0",
         "SILENT_RENEWALS: Final = 2.0",
         *_L,
@@ -77,19 +77,19 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
                 "    own = world.own_path\n    return True\n    if not own.healthy:",
             ),
             Edit(
-                f"{CONTROL}/mirror.py",
+                f"{CONTROL}/watch/cache.py",
                 "            self.world.leases[host] = replace(seen, first_seen_s=now_s)",
                 "            pass",
             ),
         ),
-        (f"{UNIT}/test_planner_liveness.py", "sim:outages"),
+        (f"{UNIT}/planner/test_liveness.py", "sim:outages"),
     ),
     one(
         "only a renewal moves the clock of silence, no other write of the Lease",
-        f"{CONTROL}/mirror.py",
+        f"{CONTROL}/watch/cache.py",
         "    first_seen_s = before.first_seen_s if _count(old) == _count(lease) else now_s",
         "    first_seen_s = now_s",
-        f"{UNIT}/test_control_mirror.py",
+        f"{UNIT}/control/test_cache.py",
     ),
     one(
         "the storm guard holds back Off after the seal too",
@@ -172,7 +172,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "    if stays_off or request.status.powered_on:\n",
         "    if True:\n",
         *_P,
-        f"{UNIT}/test_fencer_on_again.py",
+        f"{UNIT}/fencer/test_on_again.py",
         "sim:people",
         "sim:swarm:200",
     ),
@@ -239,5 +239,26 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "    if False:",
         *_P,
         "sim:swarm:100",
+    ),
+    one(
+        "a request that counts goes only when the Host lists it",
+        _BUDGET,
+        "    return any(fence.request == request.key for fence in host.status.fences)",
+        "    return True",
+        f"{UNIT}/planner/test_liveness.py",
+    ),
+    one(
+        "evidence and reads after the seal show that a Lease was sealed, as Off does",
+        _SESSIONS,
+        '    return request.spec.want == "Off" or status.evidence is not None or any(read.sealed for read in status.reads)',
+        '    return request.spec.want == "Off"',
+        f"{UNIT}/planner/test_evidence.py",
+    ),
+    one(
+        "a seal that we saw ourselves comes back too",
+        _SESSIONS,
+        "    return [one for one in known if lease is not None and one.text == lease.holder]",
+        "    return []",
+        f"{UNIT}/planner/test_evidence.py",
     ),
 )

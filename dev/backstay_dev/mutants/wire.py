@@ -6,15 +6,10 @@ from typing import Final
 
 from .kinds import API, UNIT, Mutant, one
 
-_LEASE: Final = f"{API}/lease.py"
-_INSTANCE: Final = f"{API}/models/instance.py"
-_M: Final = (
-    f"{UNIT}/test_control_apply.py",
-    "tests/property",
-    f"{UNIT}/test_admission.py",
-    f"{UNIT}/test_models.py",
-    f"{UNIT}/test_schema.py",
-)
+_LEASE: Final = f"{API}/objects/lease.py"
+_INSTANCE: Final = f"{API}/objects/models/instance.py"
+_ASSIGNMENT: Final = f"{API}/objects/models/assignment.py"
+_M: Final = (f"{UNIT}/api/test_schema_rules.py", f"{UNIT}/control/test_apply.py")
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
@@ -22,17 +17,17 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _LEASE,
         '        metadata["resourceVersion"] = lease.resource_version',
         '        metadata.pop("resourceVersion", None)',
-        f"{UNIT}/test_control_apply.py",
-        f"{UNIT}/test_agent_trouble.py",
-        f"{UNIT}/test_agent_stories.py",
+        f"{UNIT}/control/test_apply.py",
+        f"{UNIT}/agent/test_trouble.py",
+        f"{UNIT}/agent/test_stories.py",
     ),
     one(
         "an older session in the Lease proves nothing",
         _LEASE,
         "    return (lease.holder == holder and lease.sealed) or lease.seq > seq",
         "    return (lease.holder == holder and lease.sealed) or lease.holder != holder",
-        f"{UNIT}/test_planner_evidence.py",
-        f"{UNIT}/test_fencer_stories.py",
+        f"{UNIT}/planner/test_evidence.py",
+        f"{UNIT}/fencer/test_stories.py",
         "tests/stories",
         "tests/property",
     ),
@@ -41,8 +36,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _LEASE,
         "    return (lease.holder == holder and lease.sealed) or lease.seq > seq",
         "    return lease.holder == holder or lease.seq > seq",
-        f"{UNIT}/test_planner_evidence.py",
-        f"{UNIT}/test_fencer_stories.py",
+        f"{UNIT}/planner/test_evidence.py",
+        f"{UNIT}/fencer/test_stories.py",
     ),
     one(
         "the schema: epochs grow by one",
@@ -70,6 +65,41 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _INSTANCE,
         "        old.closed is None\n        or (new.closed is not None",
         "        True\n        or (new.closed is not None",
+        *_M,
+    ),
+    one(
+        "the schema: seq only grows",
+        _ASSIGNMENT,
+        "    rules = (_SEQ, _SEQ_SESSION, _MACHINE)",
+        "    rules = (_SEQ_SESSION, _MACHINE)",
+        *_M,
+    ),
+    one(
+        "the schema: another session needs a higher seq",
+        _ASSIGNMENT,
+        "    rules = (_SEQ, _SEQ_SESSION, _MACHINE)",
+        "    rules = (_SEQ, _MACHINE)",
+        *_M,
+    ),
+    one(
+        "the schema: machineUUID never changes",
+        _ASSIGNMENT,
+        "    rules = (_SEQ, _SEQ_SESSION, _MACHINE)",
+        "    rules = (_SEQ, _SEQ_SESSION)",
+        *_M,
+    ),
+    one(
+        "the schema: a request is for one session for ever",
+        f"{API}/objects/models/fencing.py",
+        "            lambda old, new: new.host == old.host and new.session == old.session,",
+        "            lambda old, new: True,",
+        *_M,
+    ),
+    one(
+        "the schema: a claim goes from one service to the next only by way of nobody",
+        f"{API}/objects/models/claim.py",
+        "                new.uid == old.uid\n                and new.revision",
+        "                new.revision",
         *_M,
     ),
 )

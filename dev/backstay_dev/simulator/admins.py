@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from backstay_api.kinds import LEASES, Kind
-from backstay_api.object_kinds import (
-    FENCE_REQUESTS,
-    HA_INSTANCES,
-    HA_SERVICES,
-    HOST_ASSIGNMENTS,
-    HOSTS,
-)
+from backstay_api.objects.kinds import LEASES, Kind
+from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS, HOSTS
 
 from .machines import Machine
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 
-from backstay_api.durations import seconds
-from backstay_api.models.host import FenceDevice
+from backstay_api.objects.durations import seconds
+from backstay_api.objects.models.host import FenceDevice
 from backstay_fencer.agents import Action
 from backstay_fencer.processes import AgentRun
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from backstay_api.object_kinds import HA_INSTANCES, HA_SERVICES
+from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES
 
 from .machines import Machine, unit_of
 from .monitor import units_of

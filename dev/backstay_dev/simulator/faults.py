@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from backstay_api.kinds import Raw
-from backstay_api.object_kinds import FENCE_REQUESTS, HA_SERVICES, HOSTS
+from backstay_api.objects.kinds import Raw
+from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_SERVICES, HOSTS
 
 from . import admins, people
 from .boards import Bmc

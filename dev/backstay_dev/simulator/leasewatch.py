@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from backstay_api import lease as leases
-from backstay_api.client import EventType
-from backstay_api.lease import HostLease
-from backstay_api.memory import Change
-from backstay_api.promise import silent_after_s
+from backstay_api.client.api import EventType
+from backstay_api.memory.server import Change
+from backstay_api.objects import lease as leases
+from backstay_api.objects.lease import HostLease
+from backstay_api.objects.promise import silent_after_s
 
 LATELY_S: Final = 130.0
 """A fencer or operator that was frozen for a minute, with a view half a minute old, may still act on what was true then."""

@@ -11,10 +11,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from backstay_agent.disk import MemoryDisk
 from backstay_agent.drivers.base import Seen, State
-from backstay_agent.drivers.fake import FakeDriver, FakeHands, FakeMachine, identity
-from backstay_api.plain import RenderedResource, Systemd
+from backstay_agent.fake import FakeDriver, FakeHands, FakeMachine, identity
+from backstay_agent.store.disk import MemoryDisk
+from backstay_api.objects.plain import RenderedResource, Systemd
 
 from .processes import Process
 

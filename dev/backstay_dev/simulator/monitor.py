@@ -1,7 +1,7 @@
 """The judge: after every event it holds what was written against what is really so, and believes nobody.
 
 It knows the machines as they are (power, boots, what runs) and every committed write; it shares no code with what it judges. What it
-checks is the bar of SAFETY 4.2: one active copy, epochs, evidence, releases, seals, fences, claims.
+checks is the bar of SAFETY 5: one active copy, epochs, evidence, releases, seals, fences, claims.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from backstay_api.client import EventType
-from backstay_api.kinds import Raw
-from backstay_api.lease import HostLease
-from backstay_api.memory import Change
+from backstay_api.client.api import EventType
+from backstay_api.memory.server import Change
+from backstay_api.objects.kinds import Raw
+from backstay_api.objects.lease import HostLease
 from backstay_fencer.agents import Action
 
 from .boards import Bmc

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from backstay_api.errors import ApiError, Conflict, OutcomeUnknown, ServerError, TooManyRequests
-from backstay_api.kinds import Kind, T
-from backstay_api.lease import HostLease
-from backstay_api.memory import Change, Fate, MemoryApi, MemoryCluster, Request
+from backstay_api.client.errors import ApiError, Conflict, OutcomeUnknown, ServerError, TooManyRequests
+from backstay_api.memory.server import Change, Fate, MemoryApi, MemoryCluster, Request
+from backstay_api.objects.kinds import Kind, T
+from backstay_api.objects.lease import HostLease
 
 from .processes import Process
 

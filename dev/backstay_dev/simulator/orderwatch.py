@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from backstay_api.client import EventType
-from backstay_api.memory import Change
+from backstay_api.client.api import EventType
+from backstay_api.memory.server import Change
 
 from .machines import Machine
 

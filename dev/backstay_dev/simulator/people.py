@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from backstay_api.kinds import Raw
-from backstay_api.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS
+from backstay_api.objects.kinds import Raw
+from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS
 
 from .shapes import NAMESPACE, ServiceShape
 

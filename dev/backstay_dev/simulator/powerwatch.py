@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from backstay_api.client import EventType
-from backstay_api.memory import Change
+from backstay_api.client.api import EventType
+from backstay_api.memory.server import Change
 from backstay_fencer.agents import Action
 
 from .boards import Bmc

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, Final
 
-from backstay_dev.virtualtime import VirtualTimeLoop, _make_task
+from backstay_dev.simulator.virtualtime import VirtualTimeLoop, _make_task
 
 PROCESS: Final[ContextVar[Process | None]] = ContextVar("process")
 WORLD: Final = Context()

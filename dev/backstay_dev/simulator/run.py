@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
 
-from backstay_dev.virtualtime import Deadlock, Livelock, OutOfTime, wind_up
+from backstay_dev.simulator.virtualtime import Deadlock, Livelock, OutOfTime, wind_up
 
 from .faults import Chaos
 from .processes import SimulationLoop

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backstay_api.kinds import Raw
-from backstay_api.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS, RESOURCE_CLAIMS
+from backstay_api.objects.kinds import Raw
+from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS, RESOURCE_CLAIMS
 
 from .shapes import NAMESPACE
 from .world import World

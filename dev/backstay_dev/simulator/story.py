@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from backstay_api.client import EventType
-from backstay_api.kinds import Raw
-from backstay_api.memory import Change
+from backstay_api.client.api import EventType
+from backstay_api.memory.server import Change
+from backstay_api.objects.kinds import Raw
 
 START_S = 1000.0
 

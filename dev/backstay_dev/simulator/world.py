@@ -13,16 +13,16 @@ from typing import Any, Final
 from backstay_agent.agent import Agent, build_agent
 from backstay_agent.agent import Machine as AgentMachine
 from backstay_agent.agent import Settings as AgentSettings
-from backstay_api.admission import guard
-from backstay_api.errors import ApiError, NotFound
-from backstay_api.kinds import Kind, Raw
-from backstay_api.memory import MemoryCluster, Request
-from backstay_api.object_kinds import HA_SERVICES, HOSTS
-from backstay_api.promise import PROFILES
+from backstay_api.client.errors import ApiError, NotFound
+from backstay_api.memory.admission import guard
+from backstay_api.memory.server import MemoryCluster, Request
+from backstay_api.objects.kinds import Kind, Raw
+from backstay_api.objects.object_kinds import HA_SERVICES, HOSTS
+from backstay_api.objects.promise import PROFILES
 from backstay_fencer.agents import Action
 from backstay_fencer.executor import Executor
 from backstay_operator.control.replica import Operator, Replica
-from backstay_operator.planner.world import Settings
+from backstay_operator.planner.know.world import Settings
 
 from .boards import Agents, Bmc, ProcessAgents
 from .boots import boot_units

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from backstay_api.plain import RenderedResource, SessionRef
+from backstay_api.objects.plain import RenderedResource, SessionRef
 
 from .patience import RESTARTS
 

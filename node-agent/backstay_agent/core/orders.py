@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from backstay_agent import VERSION
-from backstay_api.plain import (
+from backstay_api.objects.plain import (
     Heartbeat,
     HostAssignmentSpec,
     InstanceOrder,
@@ -21,7 +21,7 @@ from backstay_api.plain import (
     StandbyOrder,
     StandbyReport,
 )
-from backstay_api.shapes import Unknown, Wrong, oddities
+from backstay_api.objects.shapes import Unknown, Wrong, oddities
 
 KINDS: Final = ("systemd", "command", "virtual_ip")
 _QUESTIONS: Final = ("tcp_socket", "http_get", "exec", "ocf")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backstay_api.errors import ApiError, Forbidden, NotFound, Unauthorized
+from backstay_api.client.errors import ApiError, Forbidden, NotFound, Unauthorized
 
 
 def explained(error: ApiError, host: str, machine_name: str = "") -> str:

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from backstay_api.plain import InstanceOrder, RenderedResource, Timeouts
+from backstay_api.objects.plain import InstanceOrder, RenderedResource, Timeouts
 
 from .books import Books, Record
 from .machine import Event, Phase

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from backstay_api.plain import HostAssignmentStatus, InstanceReport, StandbyReport
-from backstay_api.texts import clip
+from backstay_api.objects.plain import HostAssignmentStatus, InstanceReport, StandbyReport
+from backstay_api.objects.texts import clip
 
 _NOTE: Final = 300
 """Characters of the reason; it stands at each instance."""

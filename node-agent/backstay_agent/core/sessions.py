@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from backstay_api.lease import HostLease
-from backstay_api.plain import AgentSession, SessionRef
+from backstay_api.objects.lease import HostLease
+from backstay_api.objects.plain import AgentSession, SessionRef
 
 from .books import Books
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from backstay_api.plain import InstanceReport, ResourceReport
+from backstay_api.objects.plain import InstanceReport, ResourceReport
 
 from .books import Record
 from .machine import Phase

@@ -12,7 +12,7 @@ from .base import Driver, StopFailed
 from .unknown import UnknownDriver
 
 if TYPE_CHECKING:
-    from backstay_api.plain import RenderedResource
+    from backstay_api.objects.plain import RenderedResource
 
 KINDS: Final = ("systemd", "command", "virtual_ip")
 
@@ -39,11 +39,11 @@ def real_drivers() -> Mapping[str, RealDriver]:
 
     Imports D-Bus, which takes a while: call it in a thread.
     """
-    from .bus import preload
+    from .address.driver import VirtualIPDriver
     from .command import CommandDriver
-    from .manager import Manager
-    from .systemd import SystemdDriver
-    from .vip import VirtualIPDriver
+    from .systemd.driver import SystemdDriver
+    from .tools.bus import preload
+    from .tools.manager import Manager
 
     preload()
     manager = Manager()
@@ -52,8 +52,8 @@ def real_drivers() -> Mapping[str, RealDriver]:
 
 async def leftovers(drivers: Mapping[str, RealDriver], *, run_is_intact: bool) -> list[RenderedResource]:
     """Whatever on this host is recognisable as ours and not verifiably stopped. Raises StopFailed if nobody can tell."""
-    from .bus import BusError
-    from .looks import NoAnswer
+    from .tools.bus import BusError
+    from .tools.looks import NoAnswer
 
     try:
         found = [await driver.leftovers(run_is_intact=run_is_intact) for driver in drivers.values()]

@@ -1,6 +1,6 @@
 """What a driver is: the hands for one kind of resource. Drivers do not know each other, nor instances, epochs or the API.
 
-`resource` is the plain dataclass `backstay_api.plain.RenderedResource` (one kind set).
+`resource` is the plain dataclass `backstay_api.objects.plain.RenderedResource` (one kind set).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from backstay_api.plain import RenderedResource
+    from backstay_api.objects.plain import RenderedResource
 
 
 class State(Enum):

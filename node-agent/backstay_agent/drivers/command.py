@@ -15,25 +15,25 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Final
 
-from backstay_api.durations import seconds
-from backstay_api.plain import RenderedResource
+from backstay_api.objects.durations import seconds
+from backstay_api.objects.plain import RenderedResource
 
-from . import cgroups, strays
 from .base import Seen, StartFailed, State, StopFailed
-from .bells import bells
-from .bus import BusError
-from .down import DOWN, bring_down, group_names, left_in, state_words
-from .lastwords import last_words, with_words
-from .looks import NoAnswer
-from .manager import Manager, Watch
-from .sentences import why_down
-from .transient import CLEANLY_DOWN, Ended, argv_refusal, lasting, missing, run_once
-from .units import MARK_VARIABLE
+from .tools import cgroups, escaped
+from .tools.bells import bells
+from .tools.bus import BusError
+from .tools.down import DOWN, bring_down, group_names, left_in, state_words
+from .tools.journal_tail import last_words, with_words
+from .tools.looks import NoAnswer
+from .tools.manager import Manager, Watch
+from .tools.sentences import why_down
+from .tools.transient import CLEANLY_DOWN, Ended, argv_refusal, lasting, missing, run_once
+from .tools.units import MARK_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from backstay_api.plain import Command
+    from backstay_api.objects.plain import Command
 
 DEFAULT_CHECK_S: Final = 20.0
 # A check is the only one who sees a program that lives and does not work.
@@ -228,7 +228,7 @@ class CommandDriver:
 
     async def _end_strays(self, unit: str, timeout_s: float) -> None:
         groups = group_names(unit, await self._manager.properties(unit))
-        if left := await strays.end([], [unit], groups, min(timeout_s, strays.TERM_S)):
+        if left := await escaped.end([], [unit], groups, min(timeout_s, escaped.TERM_S)):
             raise StopFailed(
                 f"what its start left elsewhere could not be stopped: {', '.join(one.words for one in left[:5])}"
             )

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from typing import Final
 
 from backstay_agent import VERSION
-from backstay_api.plain import RenderedResource
+from backstay_api.objects.plain import RenderedResource
 
 from .base import Seen, StartFailed, State, StopFailed
 

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from backstay_api.client import Api
-from backstay_api.errors import ApiError, NotFound
-from backstay_api.kinds import LEASES, Raw
-from backstay_api.names import LEADER_LEASE, SYSTEM_NAMESPACE
+from backstay_api.client.api import Api
+from backstay_api.client.errors import ApiError, NotFound
+from backstay_api.objects.kinds import LEASES, Raw
+from backstay_api.objects.names import LEADER_LEASE, SYSTEM_NAMESPACE
 
 log = logging.getLogger(__name__)
 

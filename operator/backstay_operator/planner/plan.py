@@ -9,52 +9,30 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from pydantic import ValidationError
 
-from backstay_api.models import HAInstance, HAService
-from backstay_api.models.assignment import InstanceOrder, StandbyOrder
+from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.models.assignment import InstanceOrder, StandbyOrder
 
-from . import accepted_before, edits, instances, moves, ownership, removal, unplannable
-from .acceptance import Acceptance, Accepted, accept
-from .actions import (
-    Action,
-    Assign,
-    CreateClaim,
-    CreateInstance,
-    CreateLease,
-    DeleteAssignment,
-    DeleteClaim,
-    DeleteFence,
-    DeleteInstance,
-    DeleteLease,
-    Plan,
-    RemoveMoveWish,
-    ReopenLease,
-    ReportUnreadable,
-    RequestFence,
-    SealLease,
-    SetFinalizer,
-    UpdateFence,
-    WriteClaim,
-    WriteHostStatus,
-    WriteInstance,
-    WriteServiceStatus,
-)
-from .evidence import Missing, closed
-from .fences import fence_actions, guards_refusal, owes_on
-from .host_status import host_status
-from .instances import Course
-from .liveness import Liveness, held, next_look_s, of_host
-from .orders import Wanted, assign, standby_order
-from .placement import candidates, standbys
+from .actions import Action, ReportUnreadable, WriteHostStatus, WriteServiceStatus
+from .do import instances, moves, ownership, removal
+from .do.fences import fence_actions, guards_refusal, owes_on
+from .do.instances import Course
+from .do.orders import Wanted, assign, standby_order
+from .do.rounds import Round, begin
+from .judge import edits, last_accepted
+from .judge.acceptance import Acceptance, Accepted, accept
+from .judge.evidence import Missing, closed
+from .judge.placement import candidates, standbys
+from .know.liveness import Liveness, held, next_look_s, of_host
+from .know.sessions import lease_actions
+from .know.world import World
 from .preconditions import Gone, Precondition
-from .rounds import Round, begin
-from .sessions import lease_actions
-from .status import service_status
+from .tell import unplannable
+from .tell.host_status import host_status
+from .tell.status import service_status
 from .words import listed
-from .world import World
 
 
 @dataclass(frozen=True)
@@ -72,6 +50,17 @@ class ServicePlan:
     """What must be so elsewhere before its order is sent."""
     first: tuple[str, ...] = ()
     """UID of the HAInstance, if every host's answer is waited for."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done now, and when to look again if nothing changes."""
+
+    actions: tuple[Action, ...]
+    wake_at_s: float | None = None
+    """On the same clock as `World.now_s`; silence apart."""
+    silence_wake_s: float | None = None
+    """When silence alone will next change what there is to say. Renewals that come meanwhile put it off."""
 
 
 def plan(world: World) -> Plan:
@@ -94,7 +83,7 @@ def _plan(world: World) -> Plan:
     actions += ownership.abandoned(world)
     actions += _unreadable(world)
     wake_at_s = min((one.look_again_s for one in services if one.look_again_s is not None), default=None)
-    return Plan(tuple(sorted(actions, key=_urgency)), wake_at_s, next_look_s(world))
+    return Plan(tuple(sorted(actions, key=lambda action: action.rank)), wake_at_s, next_look_s(world))
 
 
 def _planned(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) -> ServicePlan:
@@ -136,7 +125,7 @@ def plan_service(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) ->
         actions += _creation(world, service, acceptance)
         told = (*actions, *moves.spent_wish(world, service, None), *_told(world, service, ""))
         return ServicePlan(told, secured=_secured(world, service))
-    in_force, accepted = accepted_before.in_force(world, service, instance, acceptance)
+    in_force, accepted = last_accepted.in_force(world, service, instance, acceptance)
     if isinstance(accepted, Accepted):
         actions += ownership.take(world, in_force, instance)
     course = instances.course(round_, in_force, instance, accepted)
@@ -267,7 +256,8 @@ def plan_host(round_: Round, name: str, wanted: Wanted) -> list[Action]:
     host = world.hosts.get(name)
     patch = host_status(world, host, missing=_host_misses(round_, name)) if host is not None else None
     if host is not None and patch is not None:
-        actions.append(WriteHostStatus(host, patch))
+        is_lost = of_host(world, name) in (Liveness.SILENT, Liveness.SEALED)
+        actions.append(WriteHostStatus(host, patch, is_lost))
     return actions
 
 
@@ -336,33 +326,3 @@ def _unreadable(world: World) -> list[Action]:
         for (kind, key), unreadable in sorted(world.unreadable.items())
         if kind in ("HAService", "Host")
     ]
-
-
-# What a client waits for goes first: the seal that stops silence from renewing, then proof, grant and order.
-_ORDER: Final[Sequence[type[Action]]] = (
-    SealLease,
-    UpdateFence,
-    RequestFence,
-    WriteInstance,
-    Assign,
-    ReopenLease,
-    CreateLease,
-    SetFinalizer,
-    CreateClaim,
-    WriteClaim,
-    CreateInstance,
-    DeleteInstance,
-    DeleteClaim,
-    DeleteFence,
-    DeleteAssignment,
-    DeleteLease,
-    RemoveMoveWish,
-    WriteServiceStatus,
-    WriteHostStatus,
-    ReportUnreadable,
-)
-_RANK: Final[Mapping[type, int]] = {kind: rank for rank, kind in enumerate(_ORDER)}
-
-
-def _urgency(action: Action) -> int:
-    return _RANK[type(action)]

@@ -2,7 +2,7 @@
 
 A grant, an order, a deletion is decided from a picture that may be late. Each names the version of its own object, so it cannot
 overwrite what it has not seen; but it also stands on *other* objects: whose address is this, does that service still exist. These
-facts travel with the action as data, and `control/preconditions.py` asks the API server for each (a quorum read) just before the
+facts travel with the action as data, and `control/act/preconditions.py` asks the API server for each (a quorum read) just before the
 write. One that does not hold stops the write and says so; what was read goes into the picture.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from backstay_api.models.base import Object
+from backstay_api.objects.models.base import Object
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,101 @@
+"""ResourceClaim: an address, a device, or on each host a unit or a command, belongs to one service only."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from .base import Column, ListMap, Model, Object, Rule
+
+ON_HOSTS = ("Unit", "Command")
+"""What belongs to somebody host by host; everything else belongs to one service in the whole cluster."""
+
+
+class ClaimOwner(Model):
+    """The HAService that owns it."""
+
+    rules = (
+        # In a list map an entry is compared with the one of the same host before.
+        Rule(
+            "self.uid == oldSelf.uid && self.revision >= oldSelf.revision"
+            " && (self.instance != oldSelf.instance || self.epoch >= oldSelf.epoch)",
+            "what belongs to one service belongs to nobody before it belongs to another, and what is recorded only grows",
+            lambda old, new: (
+                new.uid == old.uid
+                and new.revision >= old.revision
+                and (new.instance != old.instance or new.epoch >= old.epoch)
+            ),
+        ),
+    )
+    namespace: Annotated[str, Field(max_length=63)]
+    """Its namespace."""
+    name: Annotated[str, Field(max_length=253)]
+    """Its name."""
+    uid: Annotated[str, Field(max_length=64)]
+    """Its UID."""
+    instance: Annotated[str, Field(max_length=64)] = ""
+    """UID of the HAInstance whose epochs are counted here."""
+    epoch: Annotated[int, Field(ge=0)] = 0
+    """No order of a later epoch than this may name the thing before that is written here."""
+    revision: Annotated[int, Field(ge=0)] = 0
+    """No order of a later generation of the service than this may name the thing before that is written here."""
+
+    @property
+    def key(self) -> str:
+        """`namespace/name` of the service."""
+        return f"{self.namespace}/{self.name}"
+
+
+class HostOwner(ClaimOwner):
+    """The HAService that may run it on one host."""
+
+    host: Annotated[str, Field(max_length=253)]
+    """The host."""
+
+
+class ResourceClaimSpec(Model):
+    """Written by the operator, by compare-and-swap only."""
+
+    rules = (
+        Rule(
+            "self.type in ['Unit', 'Command'] ? !has(self.owner) && has(self.hosts) : has(self.owner) && !has(self.hosts)",
+            "units and commands belong to somebody host by host, everything else has one owner",
+            lambda s: (s.owner is None) == (s.type in ON_HOSTS) and (s.hosts is not None) == (s.type in ON_HOSTS),
+        ),
+        Rule(
+            "self.type == oldSelf.type && self.key == oldSelf.key",
+            "what is claimed never changes",
+            lambda old, new: (old.type, old.key) == (new.type, new.key),
+        ),
+    )
+    type: Literal["Address", "Device", "Unit", "Command"]
+    """What is claimed."""
+    key: Annotated[str, Field(min_length=1, max_length=1024)]
+    """The address, device, unit or command, in its one canonical form; the claim is named by its hash."""
+    owner: ClaimOwner | None = None
+    """Address, Device: who owns it."""
+    hosts: Annotated[list[HostOwner], ListMap("host"), Field(max_length=1024)] | None = None
+    """Unit, Command: host by host, the one service that may run it there."""
+
+
+class ResourceClaim(Object):
+    """One address or device, and the one service that may use it; or one unit or command, and who may run it on which host."""
+
+    plural: ClassVar[str] = "resourceclaims"
+    namespaced: ClassVar[bool] = False
+    has_status: ClassVar[bool] = False
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column("Type", ".spec.type"),
+        Column("Key", ".spec.key"),
+        Column("Namespace", ".spec.owner.namespace"),
+        Column("Service", ".spec.owner.name"),
+    )
+    kind: Literal["ResourceClaim"] = "ResourceClaim"
+    spec: ResourceClaimSpec
+    """Written by the operator, by compare-and-swap only."""
+
+    @property
+    def owners(self) -> tuple[ClaimOwner, ...]:
+        """Everybody who has it somewhere."""
+        return tuple(filter(None, (self.spec.owner, *(self.spec.hosts or ()))))

@@ -1,0 +1,12 @@
+"""Names that several parts must spell alike. Standard library only."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SYSTEM_NAMESPACE: Final = "backstay-system"
+"""Where the operator lives."""
+LEADER_LEASE: Final = "backstay-operator"
+"""Lease in the system namespace: which replica acts at once. It saves work and protects nothing."""
+LONGEST_TOKEN_S: Final = 30 * 24 * 3600
+"""What the policy `backstay-tokens` lets a host's token live at most."""

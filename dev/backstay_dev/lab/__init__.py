@@ -1,0 +1,1 @@
+"""Real machines, real networks and a real control plane on this computer."""

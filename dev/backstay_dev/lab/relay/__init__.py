@@ -1,0 +1,1 @@
+"""Network faults: a relay between a host and the API server."""

@@ -1,0 +1,1 @@
+"""What each identity may do, and what it was seen to do."""

@@ -1,0 +1,1 @@
+"""What the demo, the benchmark and the tests on machines share: cases, measurements, the detector of overlaps."""

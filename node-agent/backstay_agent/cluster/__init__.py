@@ -1,0 +1,1 @@
+"""What goes to and comes from the API server: the Lease, the assignment, the token."""

@@ -1,0 +1,293 @@
+"""The agent's line to its HostAssignment: hears what the host shall do, and says what the host does.
+
+One writer for the whole status, by compare-and-swap: a delayed write of an earlier life loses. Before every write it is made
+sure that the session stored there is still our own, or that ours may now be opened (`core.sessions.to_publish`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from backstay_agent.core.orders import Orders, read_orders
+from backstay_agent.core.refused import explained
+from backstay_agent.core.said import ever_shorter, within_bounds
+from backstay_agent.core.sessions import Overtaken, Publish, Published, WrongMachine, to_publish
+from backstay_agent.store.disk import DiskTrouble
+from backstay_agent.store.journal import Journal
+from backstay_api.client.api import Api, Event, EventType
+from backstay_api.client.errors import ApiError, Conflict, Forbidden, Invalid, OutcomeUnknown, Unauthorized
+from backstay_api.client.informer import Backoff, Informer
+from backstay_api.objects.kinds import Kind
+from backstay_api.objects.plain import AgentSession, HostAssignment, HostAssignmentStatus, Meta
+
+log = logging.getLogger(__name__)
+
+# The status is how a released epoch becomes known: it must not wait long after an outage.
+BACKOFF: Final = Backoff(0.1, 2.0)
+
+
+REFUSED_AGAIN_S: Final = 60.0
+"""Until a status that was refused as a whole is tried as a whole again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A HostAssignment that this agent cannot read at all."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard(HostAssignment):
+    """A HostAssignment with what this release understands of its orders."""
+
+    orders: Orders | None = None
+    """None: they are none. An order that is not understood is no order."""
+    why: str = ""
+    """What of them is not understood."""
+
+
+Stored = HostAssignment | Unreadable
+
+
+def _read(raw: Mapping[str, Any]) -> Stored:
+    try:
+        metadata, status = Meta.from_wire(raw["metadata"]), _read_status(raw.get("status") or {})
+    except _NO_OBJECT as error:
+        return Unreadable(f"the assignment cannot be read: {error!r}")
+    try:
+        orders = read_orders(raw.get("spec") or {})
+    except _NO_OBJECT as error:
+        return Heard(metadata=metadata, status=status, why=f"the orders cannot be read: {error}")
+    return Heard(metadata=metadata, status=status, spec=orders.spec, orders=orders, why=orders.trouble)
+
+
+def _read_status(raw: Mapping[str, Any]) -> HostAssignmentStatus:
+    """Only the session matters; the rest we have said ourselves, or a later release of us."""
+    session = None if (found := raw.get("session")) is None else AgentSession.from_wire(found)
+    try:
+        return HostAssignmentStatus.from_wire(raw)
+    except _NO_OBJECT:
+        return HostAssignmentStatus(session=session)
+
+
+_NO_OBJECT: Final = (KeyError, TypeError, ValueError, AttributeError)
+
+
+def _write(stored: Stored) -> dict[str, Any]:
+    assert isinstance(stored, HostAssignment)
+    # A status is written alone: what we did not understand of the spec is not ours to change.
+    return HostAssignment.to_wire(stored)
+
+
+ASSIGNMENTS: Final[Kind[Stored]] = Kind(
+    "backstay.dev", "v1alpha1", "hostassignments", "HostAssignment", False, _read, _write, has_status=True
+)
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Whom the link tells what."""
+
+    on_orders: Callable[[Orders], None]
+    on_published: Callable[[], None]
+    """Our session is in the status, and its seq in the journal."""
+    on_overtaken: Callable[[str], None]
+    """Somebody opened a newer session of this host."""
+    on_another: Callable[[], None]
+    """It is another object: what we had said went with the one before. Told before its orders are."""
+
+
+class Link:
+    """Watches one HostAssignment and keeps its status true."""
+
+    def __init__(
+        self,
+        api: Api,
+        journal: Journal,
+        *,
+        host: str,
+        machine_uuid: str,
+        rng: random.Random,
+        listeners: Listeners,
+        body: Callable[[AgentSession], HostAssignmentStatus],
+    ) -> None:
+        self._api = api.lane("status")
+        self._journal = journal
+        self._host = host
+        self._machine_uuid = machine_uuid
+        self._rng = rng
+        self._tell = listeners
+        self._body = body
+        self._informer: Informer[Stored] = Informer(
+            api.lane("watch"), ASSIGNMENTS, rng=rng, name=host, backoff=Backoff(0.1, 2.0)
+        )
+        self._stored: HostAssignment | None = None
+        self._uid: str | None = ""
+        """Of the object that was heard of last."""
+        self._dirty = asyncio.Event()
+        self._failures = 0
+        self._odd = ""
+        """What of the orders is not understood."""
+        self._refused = ""
+        """Why the last status that was refused as a whole was."""
+        self.trouble = ""
+        self._written = asyncio.Event()
+        self.said = HostAssignmentStatus()
+        """The last status that is stored for certain."""
+
+    def say(self) -> None:
+        """Something has changed that the status shows."""
+        self._dirty.set()
+
+    async def watch(self) -> None:
+        """Hear the assignment until cancelled."""
+        await self._informer.run(self._heard)
+
+    async def report(self) -> None:
+        """Keep the status true until cancelled. What changes while a write is under way goes with the next one."""
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            try:
+                self.trouble = await self._bring_up_to_date()
+                self._failures = 0
+            except Conflict:
+                self._stored = None
+                self._dirty.set()
+            except (ApiError, DiskTrouble) as error:
+                await self._later(error)
+
+    async def _later(self, error: Exception) -> None:
+        self._stored = None  # the write may yet have been carried out
+        self._failures += 1
+        before, self.trouble = self.trouble, explained(error, self._host) if isinstance(error, ApiError) else str(error)
+        if self._failures == 1 or (isinstance(error, Unauthorized | Forbidden) and self.trouble != before):
+            log.warning("status not written", extra={"host": self._host, "why": self.trouble})
+        await asyncio.sleep(BACKOFF.wait_s(self._failures, self._rng))
+        self._dirty.set()
+
+    def _heard(self, event: Event[Stored]) -> None:
+        if event.type is EventType.DELETED:
+            return  # absence is no information
+        if isinstance(event.object, Unreadable):
+            self.trouble = event.object.why
+            log.error("assignment unreadable", extra={"host": self._host, "why": event.object.why})
+            return
+        self._learn(event.object)
+        self._note_another(event.object.metadata.uid)
+        if isinstance(event.object, Heard):
+            self._hear(event.object)
+        if event.object.status.session is None or not self._is_ours(event.object.status.session):
+            self._dirty.set()
+
+    def _note_another(self, uid: str | None) -> None:
+        if self._uid not in ("", uid):
+            self._tell.on_another()
+        self._uid = uid
+
+    def _hear(self, heard: Heard) -> None:
+        if heard.why and heard.why != self._odd:
+            log.error("orders not understood", extra={"host": self._host, "why": heard.why})
+        self._odd = heard.why
+        if heard.orders is not None:
+            self._tell.on_orders(heard.orders)
+
+    def _is_ours(self, session: AgentSession) -> bool:
+        return self._journal.has_session and session.nonce == self._journal.books.nonce
+
+    def _learn(self, stored: HostAssignment) -> None:
+        """Take what is newer: our own writes come back through the watch, later."""
+        if self._stored is None or _version(stored) > _version(self._stored):
+            self._stored = stored
+
+    async def _bring_up_to_date(self) -> str:
+        """What still stands in the way, in a sentence; empty if the status is true now."""
+        if not self._journal.has_session:
+            return ""
+        stored = self._stored or await self._fetch()
+        if isinstance(stored, Unreadable):
+            return stored.why
+        match to_publish(self._journal.books, stored.status.session, machine_uuid=self._machine_uuid):
+            case Published(seq):
+                assert stored.status.session
+                return await self._put(stored, replace(stored.status.session, seq=seq))
+            case Publish(session):
+                return await self._put(stored, session)
+            case Overtaken(why):
+                self._tell.on_overtaken(why)
+            case WrongMachine(why):
+                log.error("wrong machine", extra={"host": self._host, "why": why})
+                return why
+        return ""
+
+    async def _put(self, stored: HostAssignment, session: AgentSession) -> str:
+        said, refused = within_bounds(self._body(session)), ""
+        try:
+            await self._say(stored, said)
+        except ApiError as error:
+            if not _is_refused(error):
+                raise
+            refused = str(error)
+            await self._say_less(stored, said, refused)
+        await self._published(session)
+        return refused
+
+    async def _say(self, stored: HostAssignment, status: HostAssignmentStatus) -> None:
+        if status != stored.status:
+            written = await self._api.replace(ASSIGNMENTS, replace(stored, status=status), subresource="status")
+            if isinstance(written, Unreadable):
+                raise OutcomeUnknown(f"the status may or may not be written: {written.why}")
+            self._stored = None
+            self._learn(written)
+        self.said = status
+        self._written.set()
+
+    async def until_said(self, what: Callable[[HostAssignmentStatus], bool]) -> None:
+        """Wait until a status for which this is true is stored for certain."""
+        while not what(self.said):
+            self._written.clear()
+            await self._written.wait()
+
+    async def _say_less(self, stored: HostAssignment, whole: HostAssignmentStatus, refused: str) -> None:
+        """One field that the server does not take must not silence the host: others wait for what it has released."""
+        if refused != self._refused:
+            log.error("status refused, saying less", extra={"host": self._host, "why": refused})
+        self._refused = refused
+        asyncio.get_running_loop().call_later(REFUSED_AGAIN_S, self.say)
+        brief, bare = ever_shorter(whole, refused)
+        try:
+            await self._say(stored, brief)
+        except ApiError as error:
+            if not _is_refused(error):
+                raise
+            await self._say(stored, bare)
+
+    async def _published(self, session: AgentSession) -> None:
+        if self._is_ours(session) and self._journal.books.seq != session.seq:
+            # Ours may have ended meanwhile: then this was the last word of the one before.
+            books = await self._journal.change(
+                lambda books: books.published(session.seq) if books.nonce == session.nonce else books
+            )
+            if books.nonce == session.nonce:
+                self._tell.on_published()
+
+    async def _fetch(self) -> Stored:
+        found = await self._api.get(ASSIGNMENTS, self._host)
+        if isinstance(found, HostAssignment):
+            self._learn(found)
+        return found
+
+
+def _is_refused(error: ApiError) -> bool:
+    """The server will not take this, however often it is asked."""
+    return isinstance(error, Invalid) or error.code == 413 or "request is too large" in error.message
+
+
+def _version(stored: HostAssignment) -> int:
+    return int(stored.metadata.resource_version or 0)

@@ -1,0 +1,52 @@
+"""Tells the neighbours where an address is: at once, and a few times more."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from .frames import announcements
+from .netlink import Interface, Link
+from .packets import Wire
+
+log = logging.getLogger(__name__)
+
+# At once, then again: a switch that is just learning, a neighbour that was busy.
+ANNOUNCE_AGAIN_AFTER_S: Final = (0.1, 0.4, 1.0, 2.0)
+
+
+class Announcer:
+    """One series of announcements for each address at a time."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._tasks: dict[Interface, asyncio.Task[None]] = {}
+
+    def announce(self, want: Interface, link: Link) -> None:
+        """It is here now."""
+        self.hush(want)
+        if not link.has_neighbours:
+            return
+        self._say(want, link)
+        again = self._say_again(want, link)
+        self._tasks[want] = asyncio.get_running_loop().create_task(again, name=f"announce {want}")
+
+    def hush(self, want: Interface) -> None:
+        """It goes: say no more of it."""
+        if (task := self._tasks.pop(want, None)) is not None:
+            task.cancel()
+
+    async def _say_again(self, want: Interface, link: Link) -> None:
+        for wait_s in ANNOUNCE_AGAIN_AFTER_S:
+            await asyncio.sleep(wait_s)
+            self._say(want, link)
+
+    def _say(self, want: Interface, link: Link) -> None:
+        try:
+            self._wire.send(link, announcements(want.ip, link.mac))
+        except OSError as error:
+            # The address works all the same once the neighbours' entries expire; a link without carrier says so itself.
+            log.warning(
+                "address not announced", extra={"address": str(want), "interface": link.name, "why": str(error)}
+            )

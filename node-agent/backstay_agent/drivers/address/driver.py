@@ -1,0 +1,332 @@
+"""Addresses that clients use: found their interface, announced to the neighbours, withdrawn, and missed when they vanish.
+
+Ours are recognisable (`IFA_PROTO`, and a note in `/run` for kernels without it), so that an agent that lost its memory
+finds them, and so that an address which an admin gave to this host is never taken away. How they are laid so that nobody
+else's go with them: `places.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from ipaddress import ip_interface
+from pathlib import Path
+from typing import Final
+
+from backstay_agent.drivers.base import Seen, StartFailed, State, StopFailed
+from backstay_api.objects.plain import RenderedResource, VirtualIP
+
+from .announcer import Announcer
+from .conflicts import Ear
+from .frames import mac_text
+from .link_flaps import GRACE_S, Blinks
+from .netlink import Address, Interface, Link, Netlink
+from .packets import Wire
+from .places import Sight, find_link, laid, route_to, unusable, whole
+from .promote import promoting
+from .records import NOTES, Notes
+from .sysctls import SYSCTLS, forbidden
+
+log = logging.getLogger(__name__)
+
+_GONE: Final = (errno.EADDRNOTAVAIL, errno.ENODEV, errno.ESRCH)
+
+
+class VirtualIPDriver:
+    """The driver for resources of kind `virtualIP`."""
+
+    def __init__(
+        self, netlink: Netlink | None = None, wire: Wire | None = None, notes: Path = NOTES, sysctls: Path = SYSCTLS
+    ) -> None:
+        self._netlink = netlink or Netlink()
+        self._wire = wire or Wire()
+        self._announcer = Announcer(self._wire)
+        self._notes = Notes(notes)
+        self._sysctls = sysctls
+        self._blinks = Blinks()
+        self._one_change = asyncio.Lock()
+        """What is looked at and then changed is not changed by another service's address in between."""
+
+    async def secure(self, resource: RenderedResource) -> None:
+        """An address that we add lives in the kernel only: a boot forgets it."""
+
+    async def unsecure(self, resource: RenderedResource) -> None:
+        """Nothing was done."""
+
+    async def starts_by_itself(self, resource: RenderedResource) -> str | None:
+        return None
+
+    async def not_ready(self, resource: RenderedResource) -> str | None:
+        try:
+            want, spec = _want(resource)
+            return await self._obstacle(want, spec, await self._look())
+        except (OSError, TimeoutError, ValueError) as error:
+            return f"{resource.name}: {error or 'the kernel did not answer'}"
+
+    def waits_for(self, resource: RenderedResource) -> str:
+        return ""
+
+    async def prepare(self, resource: RenderedResource) -> None:
+        """Ask the network whether somebody else has the address."""
+        want, spec = _wanted(resource)
+        try:
+            sight = await self._link_back(want, spec)
+            link = self._find(want, spec, sight)
+            if sight.at(want) or isinstance(link, str) or not link.is_up or not link.has_neighbours:
+                return  # `start` says what is wrong, if anything is
+            mac = await self._wire.who_has(link, want.ip)
+        except (OSError, TimeoutError) as error:
+            raise StartFailed(f"could not ask whether somebody else has {want.ip}: {error}") from error
+        if mac is not None:
+            raise StartFailed(f"{want.ip} is in use already: {mac_text(mac)} answered for it on {link.name}")
+
+    async def start(self, resource: RenderedResource, *, timeout_s: float) -> None:
+        want, spec = _wanted(resource)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._link_back(want, spec)
+                async with self._one_change:
+                    link = await self._add(want, spec)
+        except TimeoutError as error:
+            raise StartFailed(f"{want} could not be added within {timeout_s:g} s") from error
+        except OSError as error:
+            raise StartFailed(f"{want} could not be added: {error}") from error
+        self._announcer.announce(want, link)
+
+    async def start_limit_s(self, resource: RenderedResource) -> float | None:
+        return None
+
+    async def stop(self, resource: RenderedResource, *, timeout_s: float) -> None:
+        try:
+            want, _spec = _want(resource)
+        except ValueError:
+            return  # such an address can never have been added
+        self._announcer.hush(want)
+        try:
+            async with asyncio.timeout(timeout_s), self._one_change:
+                await self._withdraw(want)
+        except (OSError, TimeoutError) as error:
+            why = error if isinstance(error, OSError) and error.errno else f"not withdrawn within {timeout_s:g} s"
+            raise StopFailed(f"{want.ip} may still be on this host: {why}") from error
+
+    async def permit(self, resource: RenderedResource) -> None:
+        """Nothing keeps an admin from it."""
+
+    async def check(self, resource: RenderedResource) -> Seen:
+        want, spec = _wanted(resource)
+        try:
+            return self._seen(want, spec, await self._look())
+        except (OSError, TimeoutError) as error:
+            return Seen(State.UNKNOWN, f"the kernel cannot be asked about {want.ip}: {error}")
+
+    async def changes(self, resource: RenderedResource) -> AsyncGenerator[Seen, None]:
+        """First what it is now, then every change; puts back what a blink of its link took, and announces it again."""
+        want, spec = _wanted(resource)
+        last: Seen | None = None
+        async with Ear(self._netlink, want.ip) as ear:
+            while True:
+                sight = await self._look()
+                seen = await self._mended(want, spec, sight, first=last is None)
+                self._announce_again(want, sight, seen, last, blinked=ear.heard_down)
+                if seen != last:
+                    yield (last := seen)
+                await ear.next(self._patience_s(want, spec, sight))
+                for name in ear.heard_down:
+                    self._blinks.saw(name, is_up=False, now_s=_now_s())
+
+    async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
+        """Every address here that an agent of ours added."""
+        ours = [str(address.interface) for address in (await self._look()).addresses if self._notes.is_ours(address)]
+        return [
+            RenderedResource(name=f"leftover-{number}", virtual_ip=VirtualIP(address=address))
+            for number, address in enumerate(ours)
+        ]
+
+    # Looking
+
+    async def _look(self) -> Sight:
+        sight = Sight(tuple(await self._netlink.addresses()), await self._netlink.links())
+        for link in sight.links.values():
+            self._blinks.saw(link.name, is_up=link.is_up, now_s=_now_s())
+        return sight
+
+    def _find(self, want: Interface, spec: VirtualIP, sight: Sight) -> Link | str:
+        return find_link(want, spec, sight, self._notes.is_ours)
+
+    def _home(self, want: Interface, spec: VirtualIP, sight: Sight) -> tuple[str, Link | None]:
+        """The link on which we have put it, by name, and as it is now if it is there."""
+        if here := sight.at(want):
+            on = sight.link_of(here[0])
+            return on.name, on
+        name = spec.interface or self._notes.link_of(want)
+        link = sight.link_called(name)
+        if link is None and isinstance(found := self._find(want, spec, sight), Link):
+            return found.name, found
+        return name, link
+
+    def _seen(self, want: Interface, spec: VirtualIP, sight: Sight) -> Seen:
+        here = sight.at(want)
+        foreign = [address for address in here if not self._notes.is_ours(address)]
+        if foreign:
+            return Seen(State.UNKNOWN, _hosts_own(want, sight.link_of(foreign[0])))
+        name, link = self._home(want, spec, sight)
+        if link is not None and link.is_up:
+            return Seen(State.RUNNING) if here else Seen(State.STOPPED, f"{want.ip} is on no interface of this host")
+        if not here and not self._notes.has(want):
+            return Seen(State.STOPPED, f"{want.ip} is on no interface of this host")
+        if link is None:
+            self._blinks.saw(name, is_up=False, now_s=_now_s())
+        if self._blinks.left_s(name, _now_s()) > 0:
+            return Seen(
+                State.UNKNOWN, f"the link of {name}, which has {want.ip}, is down; given {GRACE_S:g} s to return"
+            )
+        return Seen(State.FAILED, f"{name}, which has {want.ip}, has no link")
+
+    def _patience_s(self, want: Interface, spec: VirtualIP, sight: Sight) -> float | None:
+        """When to look again though nothing is heard."""
+        name, _link = self._home(want, spec, sight)
+        return self._blinks.left_s(name, _now_s()) or None
+
+    async def _obstacle(self, want: Interface, spec: VirtualIP, sight: Sight) -> str | None:
+        link = self._find(want, spec, sight)
+        for address in sight.at(want):
+            if not self._notes.is_ours(address):
+                return _hosts_own(want, sight.link_of(address))
+        if isinstance(link, str):
+            return link
+        if (why := unusable(want) or forbidden(want.version, link.name, self._sysctls)) is not None:
+            return why
+        if not link.is_up:
+            return f"{link.name}, where {want.ip} would go, has no link"
+        if str(want.ip) in await self._netlink.gateways():
+            return f"{want.ip} is a gateway of this host"
+        return None
+
+    # Doing
+
+    async def _link_back(self, want: Interface, spec: VirtualIP) -> Sight:
+        """Wait out a blink of the link where it goes."""
+        async with Ear(self._netlink, want.ip) as ear:
+            while True:
+                sight = await self._look()
+                link = self._find(want, spec, sight)
+                left_s = 0.0 if isinstance(link, str) or link.is_up else self._blinks.left_s(link.name, _now_s())
+                if left_s <= 0:
+                    return sight
+                await ear.next(left_s)
+
+    async def _add(self, want: Interface, spec: VirtualIP) -> Link:
+        sight = await self._look()
+        if (why := await self._obstacle(want, spec, sight)) is not None:
+            raise StartFailed(why)
+        link = self._find(want, spec, sight)
+        assert isinstance(link, Link)
+        for address in sight.at(want):
+            if address.index == link.index and address.interface == whole(want):
+                await self._keep_route(want, link)
+                return link  # it is up already
+            await self._delete(address, sight)  # ours, by an older order or an older agent
+        await self._put(want, link)
+        return link
+
+    async def _put(self, want: Interface, link: Link) -> None:
+        # The note comes first: from here on the address may be there.
+        self._notes.write(want, link.name)
+        try:
+            await self._netlink.add(laid(want, link), want)
+        except FileExistsError:
+            sight = await self._look()
+            if any(not self._notes.is_ours(address) for address in sight.at(want)):
+                self._notes.remove(want)
+                raise StartFailed(_hosts_own(want, link)) from None
+        await self._keep_route(want, link)
+
+    async def _keep_route(self, want: Interface, link: Link) -> None:
+        """The kernel drops routes, and not addresses, of a link that is taken down."""
+        if (route := route_to(want, link)) is not None:
+            with suppress(FileExistsError):
+                await self._netlink.add_route(route)
+
+    async def _withdraw(self, want: Interface) -> None:
+        sight = await self._look()
+        for address in sight.at(want):
+            if self._notes.is_ours(address):  # the host's own: a start on this host was refused for it
+                await self._delete(address, sight)
+        after = await self._look()
+        left = [address for address in after.at(want) if self._notes.is_ours(address)]
+        if left:
+            raise OSError(errno.EBUSY, f"it is still on interface {left[0].index}")
+        await self._drop_routes(want, after)
+        self._notes.remove(want)
+
+    async def _delete(self, address: Address, sight: Sight) -> None:
+        with promoting(address, sight, self._sysctls):
+            try:
+                await self._netlink.delete(address)
+            except OSError as error:
+                if error.errno not in _GONE:
+                    raise
+
+    async def _drop_routes(self, want: Interface, sight: Sight) -> None:
+        """A v6 route stays when its address goes; another address of ours may need the same one."""
+        if want.version == 4:
+            return  # went with the address
+        for link in sight.links.values():
+            ours = [one for one in sight.addresses if one.index == link.index and self._notes.is_ours(one)]
+            route = route_to(want, link)
+            if route is not None and not any(one.interface.ip in want.network for one in ours):
+                with suppress(OSError):  # it is on one of them, or on none
+                    await self._netlink.delete_route(route)
+
+    async def _mended(self, want: Interface, spec: VirtualIP, sight: Sight, *, first: bool) -> Seen:
+        """What is seen, after what a blink of its link took away was put back."""
+        seen = self._seen(want, spec, sight)
+        name, link = self._home(want, spec, sight)
+        if not self._notes.has(want) or link is None or not link.is_up:
+            return seen
+        try:
+            if seen.state is State.RUNNING:
+                await self._keep_route(want, link)
+            elif seen.state is State.STOPPED and self._blinks.blinked(name, _now_s()):
+                async with self._one_change:
+                    await self._put(want, link)
+                log.info("address put back", extra={"address": str(want), "interface": link.name})
+                return Seen(State.RUNNING)
+        except (OSError, StartFailed) as error:
+            return Seen(seen.state, f"{want.ip} could not be put back on {link.name}: {error}")
+        return seen
+
+    def _announce_again(
+        self, want: Interface, sight: Sight, seen: Seen, last: Seen | None, *, blinked: set[str]
+    ) -> None:
+        if last is None or seen.state is not State.RUNNING:
+            return
+        here = sight.at(want)
+        name = sight.link_of(here[0]).name if here else self._notes.link_of(want)
+        link = sight.link_called(name)
+        if link is not None and (last.state is not State.RUNNING or name in blinked):
+            self._announcer.announce(want, link)
+
+
+def _want(resource: RenderedResource) -> tuple[Interface, VirtualIP]:
+    spec = resource.virtual_ip
+    assert spec is not None, f"{resource.name} is no virtualIP resource"
+    return ip_interface(spec.address), spec
+
+
+def _wanted(resource: RenderedResource) -> tuple[Interface, VirtualIP]:
+    try:
+        return _want(resource)
+    except ValueError as error:
+        raise StartFailed(f"{resource.name}: {error}") from error
+
+
+def _hosts_own(want: Interface, link: Link) -> str:
+    return f"{want.ip} is an address of this host itself ({link.name}): choose another"
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,69 @@
+"""Raw frames on one interface: sent, and heard for a few milliseconds."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+from .frames import IP, answer, ether_type, question
+from .netlink import Link
+
+# Answers on a local network come within a millisecond; the probe overlaps with starting what stands before the address.
+PROBE_S: Final = 0.04
+# A frame can get lost: ask twice within that time.
+_ASK_AGAIN_S: Final = 0.015
+
+
+class Wire:
+    """Sends and hears frames through AF_PACKET sockets."""
+
+    def __init__(self) -> None:
+        # Kept: to close such a socket the kernel waits about 10 ms, and all of the agent with it.
+        self._mouth: socket.socket | None = None
+
+    def send(self, link: Link, frames: Sequence[bytes]) -> None:
+        """Raises OSError."""
+        if self._mouth is None:
+            self._mouth = _socket()
+        for frame in frames:
+            self._mouth.sendto(frame, (link.name, 0))
+
+    async def who_has(self, link: Link, ip: IP) -> bytes | None:
+        """The MAC of a neighbour that answers for the address; None if nobody did in time. Raises OSError."""
+        ear = _socket()
+        try:
+            ear.bind((link.name, ether_type(ip)))
+            self.send(link, [question(ip, link.mac)])
+            async with asyncio.timeout(PROBE_S), asyncio.TaskGroup() as tasks:
+                asking = tasks.create_task(self._ask_again(link, ip))
+                mac = await _heard(ear, link, ip)
+                asking.cancel()
+                return mac
+        except TimeoutError:
+            return None
+        finally:
+            threading.Thread(target=ear.close, name="close", daemon=True).start()  # see above; nobody waits for it
+
+    async def _ask_again(self, link: Link, ip: IP) -> None:
+        await asyncio.sleep(_ASK_AGAIN_S)
+        with suppress(OSError):
+            self.send(link, [question(ip, link.mac)])
+
+
+async def _heard(ear: socket.socket, link: Link, ip: IP) -> bytes:
+    loop = asyncio.get_running_loop()
+    while True:
+        mac = answer(await loop.sock_recv(ear, 2048), ip)
+        if mac is not None and mac != link.mac:
+            return mac
+
+
+def _socket() -> socket.socket:
+    # Protocol 0: hears nothing until it is bound to one.
+    fresh = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+    fresh.setblocking(False)
+    return fresh

@@ -1,0 +1,398 @@
+"""Units of this host's systemd: started, verifiably stopped, watched by signals, and kept from starting by themselves.
+
+`closure.py` says what a unit stands for, `securing.py` keeps all of it from starting, `manager.py` speaks to systemd. Here
+stands what a start and a stop mean: a start has succeeded when the unit *is* active (a start that a condition skipped is a
+successful job) and lives, a stop when everything the unit stands for is inactive *and* nothing that it started is alive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import replace
+from typing import Final
+
+from backstay_agent.drivers.base import Seen, StartFailed, State, StopFailed
+from backstay_agent.drivers.tools import cgroups, escaped
+from backstay_agent.drivers.tools.bells import bells
+from backstay_agent.drivers.tools.bus import BusError
+from backstay_agent.drivers.tools.down import DOWN, bring_all_down, bring_down, group_names, state_words
+from backstay_agent.drivers.tools.jobs import words
+from backstay_agent.drivers.tools.journal_tail import last_words, with_words
+from backstay_agent.drivers.tools.looks import NoAnswer
+from backstay_agent.drivers.tools.manager import Manager, Properties, Watch
+from backstay_agent.drivers.tools.sentences import ended_by_itself, not_loadable, why_down, why_skipped
+from backstay_agent.drivers.tools.units import UnitFiles, refusal
+from backstay_api.objects.plain import RenderedResource, Systemd
+
+from . import unit_state
+from .conditions import failing, written
+from .fitness import FOREVER_US
+from .needs import lacking
+from .securing import Securing, Standing
+
+# A restart of systemd or D-Bus is over within a second or two; only then "unknown" is news.
+LOST_GRACE_S: Final = 5.0
+# A unit with a time limit of its own is given up by systemd first, which says why.
+SLACK_S: Final = 1.0
+CEILING_S: Final = 3600.0
+"""How long a unit is waited for that wants to be waited for without end."""
+# Its last process is gone, and systemd has not said yet what that means.
+_SETTLE_S: Final = 0.2
+# All standbys of a host are looked at in one go, and one look at its processes does for all.
+_SCAN_AGE_S: Final = 3.0
+
+
+class SystemdDriver:
+    """The driver for resources of kind `systemd`."""
+
+    def __init__(self, manager: Manager, files: UnitFiles | None = None) -> None:
+        self._manager = manager
+        self._files = files or UnitFiles()
+        self._securing = Securing(manager, self._files)
+
+    async def secure(self, resource: RenderedResource) -> None:
+        """Raises StartFailed, with a sentence, where the unit cannot be kept from starting by itself."""
+        unit = _checked(resource)
+        with _as_start_failed(unit):
+            await self._securing.secure(unit)
+
+    async def unsecure(self, resource: RenderedResource) -> None:
+        unit = _unit(resource)
+        if refusal(unit) is None:
+            with _as_start_failed(unit):
+                await self._securing.unsecure(unit)
+
+    async def starts_by_itself(self, resource: RenderedResource) -> str | None:
+        unit = _unit(resource)
+        if refusal(unit) is not None:
+            return None
+        with _as_start_failed(unit):
+            return await self._securing.starts_by_itself(unit)
+
+    def waits_for(self, resource: RenderedResource) -> str:
+        unit = _unit(resource)
+        return "" if refusal(unit) else self._securing.waits_for(unit)
+
+    async def not_ready(self, resource: RenderedResource) -> str | None:
+        unit = _unit(resource)
+        if (why := refusal(unit)) is not None:
+            return why
+        if cgroups.root() is None:
+            return "this host has no unified control groups (cgroup v2), so a stop could not be verified"
+        try:
+            if (why := await self._securing.not_ready(unit, asked=_is_asked(resource))) is not None:
+                return why
+            properties = await self._manager.properties(unit)
+        except BusError as error:
+            return f"systemd cannot be asked about {unit}: {error}"
+        conditions = written(properties, without=str(self._files.gate(unit)))
+        return await lacking(unit, properties) or await failing(unit, conditions)
+
+    async def prepare(self, resource: RenderedResource) -> None:
+        """Nothing can be done ahead for a unit."""
+
+    async def start(self, resource: RenderedResource, *, timeout_s: float) -> None:
+        unit = _checked(resource)
+        with _as_start_failed(unit):
+            standing = await self._startable(resource)
+            if resource.timeouts.start is None:
+                timeout_s = own_limit_s("Start", standing) or timeout_s
+            for member in standing.gated:
+                self._files.open_gate(member)
+            with self._manager.acts.on(standing.members):
+                async with self._manager.watch(unit) as watch:
+                    try:
+                        async with asyncio.timeout(timeout_s):
+                            await self._all_up(resource, standing, watch)
+                    except TimeoutError as error:
+                        without_end = " (it sets no limit, and none is given more)" if timeout_s == CEILING_S else ""
+                        why = f"{unit} was not up within {timeout_s:g} s{without_end}: it is {state_words(watch)}"
+                        raise StartFailed(await self._with_words(why, watch)) from error
+
+    async def start_limit_s(self, resource: RenderedResource) -> float | None:
+        try:
+            return own_limit_s("Start", await self._securing.standing(_checked(resource)))
+        except (BusError, StartFailed):
+            return None
+
+    async def stop(self, resource: RenderedResource, *, timeout_s: float) -> str | None:
+        unit = _unit(resource)
+        if refusal(unit) is not None:
+            return None  # such a unit is never started, so nothing of it is ours to stop
+        try:
+            standing = await self._securing.standing(unit)
+            if resource.timeouts.stop is None:
+                timeout_s = own_limit_s("Stop", standing) or timeout_s
+            notes = await self._stop_all(standing, timeout_s)
+        except (BusError, OSError, NoAnswer) as error:
+            raise StopFailed(f"{unit} may still be running: {error}") from error
+        return "; ".join(notes) or None
+
+    async def permit(self, resource: RenderedResource) -> None:
+        unit = _checked(resource)
+        with _as_start_failed(unit):
+            for member in (await self._securing.standing(unit)).gated:
+                self._files.open_gate(member)
+
+    async def check(self, resource: RenderedResource) -> Seen:
+        unit = _unit(resource)
+        if (why := refusal(unit)) is not None:
+            return Seen(State.STOPPED, why)
+        try:
+            return await self._look(await self._securing.standing(unit), asked=_is_asked(resource))
+        except (BusError, OSError, NoAnswer) as error:
+            return Seen(State.UNKNOWN, f"systemd cannot be asked about {unit}: {error}")
+
+    async def changes(self, resource: RenderedResource) -> AsyncGenerator[Seen, None]:
+        """First what it is now, then every change."""
+        unit = _checked(resource)
+        last: Seen | None = None
+        while True:
+            try:
+                async with self._manager.watch(unit) as watch:
+                    async for seen in self._follow(watch, asked=_is_asked(resource)):
+                        if seen != last:
+                            yield (last := seen)
+            except BusError as error:
+                lost = Seen(State.UNKNOWN, f"systemd cannot be asked about {unit}: {error}")
+                if lost != last:
+                    yield (last := lost)
+                await asyncio.sleep(LOST_GRACE_S)
+
+    async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
+        """Every unit here that is kept from starting by itself and is not verifiably down: only we can have started it,
+        unless it ran already when it was made to wait for us. Then its gate is shut, as long as nobody empties `/run`.
+
+        A part is told as the unit that it is a part of."""
+        units = [unit for unit in self._files.with_drop_in() if not run_is_intact or self._files.is_open(unit)]
+        found: dict[str, RenderedResource] = {}
+        processes = await escaped.running() if units else {}
+        for unit in units:
+            properties = await self._manager.properties(unit)
+            down = unit_state.seen(unit, properties, asked=True).state in (State.STOPPED, State.FAILED)
+            if not down or await escaped.find([unit], group_names(unit, properties), processes=processes):
+                owner = self._files.owner(unit)
+                found.setdefault(owner, RenderedResource(name=f"leftover-{len(found)}", systemd=Systemd(unit=owner)))
+        return list(found.values())
+
+    # Starting
+
+    async def _startable(self, resource: RenderedResource) -> Standing:
+        unit = _unit(resource)
+        standing = await self._securing.standing(unit)
+        if (why := not_loadable(unit, standing.known[unit])) is not None:
+            raise StartFailed(why)
+        if any(self._securing.unsecured(member, unit, standing.known[member]) for member in standing.gated):
+            await self._securing.secure(unit)
+            standing = await self._securing.standing(unit)
+        why = await self._securing.not_fit(standing, asked=_is_asked(resource))
+        if why is not None:
+            raise StartFailed(why)
+        return standing
+
+    async def _all_up(self, resource: RenderedResource, standing: Standing, watch: Watch) -> None:
+        """Its own sockets first, so that it gets them; what waits for it last."""
+        others = standing.wanted_by_others
+        for part in (part for part in others if part.endswith(".socket")):
+            await self._part_up(part)
+        await self._up(watch, asked=_is_asked(resource))
+        for part in (part for part in others if not part.endswith(".socket")):
+            await self._part_up(part)
+
+    async def _part_up(self, part: str) -> None:
+        async with self._manager.watch(part) as watch:
+            # Parts may end at once and well (what a timer starts); only one that fails fails the whole.
+            await self._manager.reset_failed(part)
+            await self._manager.start(part)
+            while True:
+                await self._manager.refresh(watch)
+                if watch.active == "failed":
+                    raise StartFailed(await self._with_words(why_down(part, watch.properties), watch))
+                if not watch.has_job:
+                    return
+                await watch.changed()
+
+    async def _up(self, watch: Watch, *, asked: bool) -> None:
+        if watch.active == "active" and not watch.has_job:
+            if unit_state.seen(watch.unit, watch.properties, asked=asked).state is not State.FAILED:
+                return
+            await bring_down(self._manager, watch.unit, SLACK_S)
+            await self._manager.refresh(watch)
+        # Also where it has not failed: systemd counts the starts that admins and packages asked for, and refuses the sixth.
+        await self._manager.reset_failed(watch.unit)
+        await self._manager.start(watch.unit)
+        while True:
+            if not watch.lost:
+                await self._manager.refresh(watch)
+                if watch.active == "active":
+                    await self._must_live(watch, asked=asked)
+                    return
+                if watch.active in DOWN and not watch.has_job:
+                    why = why_skipped(watch.unit, watch.properties) or why_down(watch.unit, watch.properties)
+                    raise StartFailed(await self._with_words(why, watch))
+            await watch.changed()
+
+    async def _must_live(self, watch: Watch, *, asked: bool) -> None:
+        seen = unit_state.seen(watch.unit, watch.properties, asked=asked)
+        if seen.state is State.FAILED:
+            raise StartFailed(await self._with_words(seen.why, watch))
+
+    async def _with_words(self, why: str, watch: Watch) -> str:
+        return with_words(why, await last_words(watch.properties))
+
+    # Stopping
+
+    async def _stop_all(self, standing: Standing, timeout_s: float) -> list[str]:
+        """Everything that it stands for, and then everything that it has started elsewhere."""
+        for member in standing.gated:
+            self._files.shut_gate(member)
+        known = await escaped.find(standing.members, _groups(standing)) if _is_up(standing) else []
+        with self._manager.acts.on(standing.members):
+            notes = await bring_all_down(self._manager, standing.triggers, timeout_s)
+            rest = [member for member in standing.members if member not in standing.triggers]
+            notes += await bring_all_down(self._manager, rest, timeout_s)
+        # A generator, or an admin, may have given it another part meanwhile.
+        now = await self._securing.standing(standing.unit)
+        if late := [member for member in now.members if member not in standing.members]:
+            with self._manager.acts.on(late):
+                notes += await bring_all_down(self._manager, late, timeout_s)
+        return notes + await self._end_strays(known, now, timeout_s)
+
+    async def _end_strays(self, known: list[escaped.Stray], standing: Standing, timeout_s: float) -> list[str]:
+        groups = _groups(standing)
+        left = await escaped.end(known, standing.members, groups, min(timeout_s, escaped.TERM_S))
+        if left:
+            raise StopFailed(
+                f"{standing.unit} is stopped, but what it had started elsewhere could not be:"
+                f" {', '.join(stray.words for stray in left[:5])}"
+            )
+        if not known:
+            return []
+        return [
+            f"{standing.unit} had work outside of its control group: {', '.join(stray.words for stray in known[:5])}"
+        ]
+
+    # Looking
+
+    async def _look(self, standing: Standing, *, asked: bool) -> Seen:
+        unit = standing.unit
+        seen = unit_state.seen(unit, standing.known[unit], asked=asked)
+        if seen.state is State.RUNNING:
+            return replace(seen, why=f"{unit} is {standing.known[unit].get('ActiveState')}")
+        if seen.state not in (State.STOPPED, State.FAILED):
+            return seen
+        for part in standing.members[1:]:
+            state = unit_state.seen(part, standing.known[part], asked=True)
+            # A socket that listens or a timer that waits runs nothing: that is what the gates are for.
+            if state.state not in (State.STOPPED, State.FAILED) and part not in standing.triggers:
+                why = f"{unit} is stopped, but {part}, a part of it, is not: systemctl stop {part}"
+                return Seen(State.UNKNOWN, why, left=True)
+        processes = await escaped.running(max_age_s=_SCAN_AGE_S)
+        if left := await escaped.find(standing.members, _groups(standing), processes=processes):
+            return Seen(State.UNKNOWN, f"{unit} is stopped, but what it has started runs: {left[0].words}", left=True)
+        return seen
+
+    async def _follow(self, watch: Watch, *, asked: bool) -> AsyncGenerator[Seen, None]:
+        loop = asyncio.get_running_loop()
+        lost_at_s, was_up = 0.0, False
+        async with aclosing(bells(watch.unit, watch, lambda: LOST_GRACE_S if watch.lost else None)) as rung:
+            async for _ in rung:
+                if watch.lost:
+                    lost_at_s = lost_at_s or loop.time()
+                    if loop.time() - lost_at_s >= LOST_GRACE_S:
+                        yield Seen(State.UNKNOWN, watch.lost)
+                    continue
+                lost_at_s = 0.0
+                seen = await self._told(watch, asked=asked, was_up=was_up)
+                was_up = (was_up or seen.state is State.RUNNING) and seen.state is not State.STOPPED
+                yield seen
+
+    async def _told(self, watch: Watch, *, asked: bool, was_up: bool) -> Seen:
+        seen = unit_state.seen(watch.unit, watch.properties, asked=asked)
+        if was_up and unit_state.is_hollow(seen, watch.properties):
+            await asyncio.sleep(_SETTLE_S)
+        if was_up and seen.state in (State.STOPPED, State.FAILED, State.STOPPING):
+            # Its answer comes after every signal before it: so we know by now whether a job was behind it.
+            await self._manager.refresh(watch)
+            seen = unit_state.seen(watch.unit, watch.properties, asked=asked)
+        is_down, has_job = watch.active in DOWN, watch.has_job
+        by = words(watch.unit, watch.asked, active=watch.active, has_job=has_job, was_up=was_up)
+        if by and seen.state is not State.RUNNING:
+            return (
+                Seen(State.STARTING, seen.why, by)
+                if is_down and has_job
+                else await self._asked_for(watch, seen, by, is_down)
+            )
+        if was_up and seen.state is State.STOPPED:
+            return Seen(State.STOPPED, ended_by_itself(watch.unit, watch.properties))
+        return seen
+
+    async def _asked_for(self, watch: Watch, seen: Seen, by: str, is_down: bool) -> Seen:
+        """Somebody asked systemd for this."""
+        if await self._manager.is_shutting_down():
+            return replace(seen, by_admin="this machine is being shut down")
+        if is_down and "restart" in by:
+            return replace(seen, why=f"{seen.why or watch.unit + ' is down'}, after a restart by an admin")
+        if is_down and (why := await self._what_it_lost(watch)):
+            return Seen(State.FAILED, why)
+        return replace(seen, by_admin=by)
+
+    async def _what_it_lost(self, watch: Watch) -> str:
+        """systemd also asks for a stop when something that the unit needs has failed."""
+        for kind in ("BindsTo", "Requires", "Requisite"):
+            for name in watch.properties.get(kind, []):
+                if (await self._manager.properties(str(name))).get("ActiveState") == "failed":
+                    return f"{watch.unit} was stopped because {name}, which it needs ({kind}=), has failed"
+        return ""
+
+
+def own_limit_s(of: str, standing: Standing) -> float | None:
+    """How long systemd itself would wait for it, with all that starts and stops with it; None if there is no such limit."""
+    limits = {member: _limit_us(of, standing.known[member]) for member in standing.members}
+    if of == "Start":  # what a timer starts may take for ever: nobody waits for it
+        limits = {member: limit for member, limit in limits.items() if member == standing.unit or limit != FOREVER_US}
+    found = [limit for limit in limits.values() if limit is not None]
+    if not found:
+        return None
+    return CEILING_S if FOREVER_US in found else min(sum(found) / 1_000_000 + SLACK_S, CEILING_S + SLACK_S)
+
+
+def _limit_us(of: str, properties: Properties) -> int | None:
+    limit = properties.get(f"Timeout{of}USec", properties.get("TimeoutUSec"))
+    return None if limit is None else int(limit)
+
+
+def _is_up(standing: Standing) -> bool:
+    return any(standing.known[member].get("ActiveState") not in DOWN for member in standing.members)
+
+
+def _groups(standing: Standing) -> list[str]:
+    return [name for member in standing.members for name in group_names(member, standing.known[member])]
+
+
+def _is_asked(resource: RenderedResource) -> bool:
+    return bool(resource.probes)
+
+
+def _unit(resource: RenderedResource) -> str:
+    assert resource.systemd is not None, f"{resource.name} is no systemd resource"
+    return resource.systemd.unit
+
+
+def _checked(resource: RenderedResource) -> str:
+    unit = _unit(resource)
+    if (why := refusal(unit)) is not None:
+        raise StartFailed(why)
+    return unit
+
+
+@contextmanager
+def _as_start_failed(unit: str) -> Iterator[None]:
+    try:
+        yield
+    except (BusError, StopFailed) as error:
+        raise StartFailed(f"{unit}: {error}") from error
+    except OSError as error:
+        raise StartFailed(f"{unit} cannot be kept from starting by itself: {error}") from error

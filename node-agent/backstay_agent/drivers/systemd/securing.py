@@ -1,0 +1,200 @@
+"""Keeping everything that a unit stands for from starting by itself, and finding out what that is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from backstay_agent.drivers.base import StartFailed
+from backstay_agent.drivers.tools.bus import BusError
+from backstay_agent.drivers.tools.looks import NoAnswer, look
+from backstay_agent.drivers.tools.manager import Manager, Properties
+from backstay_agent.drivers.tools.sentences import not_loadable
+from backstay_agent.drivers.tools.units import UnitFiles, belongs_to_host, refusal
+from backstay_agent.threads import in_thread
+
+from .closure import GATED, MOST, closure, neighbours, outside_wishes, pulled_in_by
+from .fitness import not_fit, scripts_of
+
+_MOST_KNOWN: Final = 512
+_SCRIPT_BYTES: Final = 1 << 16
+_CHECKED: Final = ("BindsTo", "Requires", "Requisite", "Conflicts")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A unit, and everything that starts and stops with it."""
+
+    unit: str
+    members: tuple[str, ...]
+    """The unit itself first."""
+    known: dict[str, Properties]
+
+    @property
+    def gated(self) -> tuple[str, ...]:
+        return tuple(member for member in self.members if member.endswith(GATED))
+
+    @property
+    def triggers(self) -> tuple[str, ...]:
+        """What could start the rest: down first."""
+        return tuple(member for member in self.members if member.endswith((".socket", ".timer", ".path")))
+
+    @property
+    def wanted_by_others(self) -> tuple[str, ...]:
+        """Parts that systemd would start by themselves if they did not wait for us: the unit does not pull them in."""
+        parts = (member for member in self.gated if member != self.unit)
+        return tuple(part for part in parts if outside_wishes(part, self.known, self.members))
+
+
+class Securing:
+    """Drop-ins and gates of whole units."""
+
+    def __init__(self, manager: Manager, files: UnitFiles) -> None:
+        self._manager = manager
+        self.files = files
+        self._read_anew: set[str] = set()
+
+    async def standing(self, unit: str) -> Standing:
+        """What the unit stands for now, and what once was secured as a part of it. Raises BusError."""
+        known: dict[str, Properties] = {}
+        while missing := sorted(neighbours(unit, known) - known.keys()):
+            if len(known) + len(missing) > _MOST_KNOWN:
+                raise BusError("closure", f"{unit} pulls in more than {_MOST_KNOWN} units: name those that do the work")
+            await self._learn(known, missing)
+        members = closure(unit, known)
+        once = [part for part in self.files.parts(unit) if part not in members]
+        await self._learn(known, [part for part in once if part not in known])
+        return Standing(unit, (*members, *once), known)
+
+    async def secure(self, unit: str) -> None:
+        """Raises StartFailed, BusError, OSError."""
+        if (why := refusal(unit)) is not None:
+            raise StartFailed(why)
+        # Also for a unit that is not installed: many packages start their service as soon as they are.
+        await self._write(unit, "")
+        standing = await self.standing(unit)
+        if (why := _too_many(standing)) is not None:
+            raise StartFailed(why)
+        for part in standing.gated[1:]:
+            await self._write(part, unit)
+        await self._manager.reloads.read(standing.gated)
+        for member in standing.gated:
+            await self._must_be_in_force(member, unit)
+
+    def waits_for(self, unit: str) -> str:
+        """What keeps it from being secured at the moment, in a sentence; empty if nothing does."""
+        whys = (self._manager.reloads.waits_for(member) for member in (unit, *self.files.parts(unit)))
+        return next(filter(None, whys), "")
+
+    async def unsecure(self, unit: str) -> None:
+        """Give it back, with all that was secured for its sake."""
+        members = list(dict.fromkeys((unit, *self.files.parts(unit))))
+        for member in members:
+            self.files.shut_gate(member)
+            if await in_thread(self.files.remove_drop_in, member):
+                self._manager.reloads.changed(member)
+        await self._manager.reloads.read(members)
+
+    async def not_ready(self, unit: str, *, asked: bool) -> str | None:
+        """Why it could not be started here as a whole, in a sentence; None if it could. Raises BusError."""
+        standing = await self.standing(unit)
+        if (why := not_loadable(unit, standing.known[unit])) is not None:
+            return why
+        if (why := await self.not_fit(standing, asked=asked) or _too_many(standing)) is not None:
+            return why
+        for name in standing.known[unit].get("Triggers", []):
+            if (why := _not_there(str(name), standing.known.get(str(name), {}))) is not None:
+                return why
+        for member in standing.gated:
+            if (why := self.unsecured(member, unit, standing.known[member])) is not None:
+                return why
+        return None
+
+    async def not_fit(self, standing: Standing, *, asked: bool) -> str | None:
+        """Why its state would say too little, or it would not stay up."""
+        unit, known = standing.unit, dict(standing.known)
+        named = {str(name) for kind in _CHECKED for name in known[unit].get(kind, [])}
+        await self._learn(known, sorted(name for name in named - known.keys() if not belongs_to_host(name)))
+        try:
+            scripts = [await look(f"{path} (a script?)", partial(_script, path)) for path in scripts_of(known[unit])]
+        except NoAnswer as error:
+            return f"{unit}: {error}"
+        return not_fit(unit, known, pulled_in_by(unit, known), asked=asked, scripts=scripts)
+
+    def unsecured(self, member: str, unit: str, properties: Properties) -> str | None:
+        """Why this member of the unit could start by itself; None if it cannot."""
+        gate = ("ConditionPathExists", False, False, str(self.files.gate(member)))
+        conditions = [tuple(condition[:4]) for condition in properties.get("Conditions", [])]
+        if gate not in conditions:
+            return f"{member} could start by itself: the Backstay drop-in is not in force (another drop-in may reset Condition…=)"
+        if member == unit and properties.get("Restart", "no") != "no":
+            return f"{member} could start by itself: a drop-in sets Restart={properties['Restart']} after ours"
+        return None
+
+    async def starts_by_itself(self, unit: str) -> str | None:
+        """Why it, or a part of it, would start at the next boot if it were given back now; None if it would not."""
+        standing = await self.standing(unit)
+        for member in standing.gated:
+            state = str(standing.known[member].get("UnitFileState", ""))
+            if state.startswith("enabled"):
+                return f"{member} is enabled and would start by itself at the next boot: systemctl disable {member}"
+            for other in sorted(outside_wishes(member, standing.known, standing.members)):
+                if await self._comes_up(other, depth=4):
+                    return f"{member} would start by itself at the next boot, with {other}: systemctl mask {member}"
+        return None
+
+    async def _comes_up(self, unit: str, *, depth: int) -> bool:
+        """Whether this is up, or will be after a boot, as far as can be seen."""
+        properties = await self._manager.properties(unit)
+        if properties.get("ActiveState") in ("active", "activating"):
+            return True
+        if str(properties.get("UnitFileState", "")).startswith(("enabled", "generated")):
+            return True
+        for other in sorted(outside_wishes(unit, {unit: properties}, ()))[:16] if depth else ():
+            if await self._comes_up(other, depth=depth - 1):
+                return True
+        return False
+
+    async def _learn(self, known: dict[str, Properties], units: Iterable[str]) -> None:
+        for unit in units:
+            known[unit] = await self._manager.properties(unit)
+
+    async def _write(self, unit: str, owner: str) -> None:
+        if await in_thread(self.files.write_drop_in, unit, owner):
+            self._manager.reloads.changed(unit)
+
+    async def _must_be_in_force(self, member: str, unit: str) -> None:
+        properties = await self._manager.properties(member)
+        if self.unsecured(member, unit, properties) is not None and member not in self._read_anew:
+            # The file is right and systemd does not know it: an earlier life of ours died between the two.
+            self._read_anew.add(member)
+            self._manager.reloads.changed(member)
+            await self._manager.reloads.read([member])
+            properties = await self._manager.properties(member)
+        unloadable = not_loadable(member, properties) if member == unit else None
+        if (why := unloadable or self.unsecured(member, unit, properties)) is not None:
+            raise StartFailed(why)
+
+
+def _too_many(standing: Standing) -> str | None:
+    if len(standing.members) <= MOST:
+        return None
+    return f"{standing.unit} stands for {len(standing.members)} units, more than {MOST}: name those that do the work"
+
+
+def _not_there(unit: str, properties: Properties) -> str | None:
+    if properties.get("LoadState") == "loaded" and properties.get("Id", unit) == unit:
+        return refusal(unit)
+    return refusal(unit) or not_loadable(unit, properties)
+
+
+def _script(path: str) -> str:
+    """The text of a script; empty for whatever is none, or cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            text = file.read(_SCRIPT_BYTES)
+    except OSError:
+        return ""
+    return text.decode(errors="replace") if text.startswith(b"#!") else ""

@@ -1,0 +1,66 @@
+"""What a unit's properties and its control group say about it together: neither alone is believed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from backstay_agent.drivers.base import Seen, State
+from backstay_agent.drivers.tools import cgroups
+from backstay_agent.drivers.tools.down import groups_of, left_in
+from backstay_agent.drivers.tools.manager import Properties
+from backstay_agent.drivers.tools.sentences import why_down
+from backstay_agent.drivers.tools.without_process import stop_failed
+
+_STATES: Final = {
+    "active": State.RUNNING,
+    "reloading": State.RUNNING,
+    "refreshing": State.RUNNING,
+    "activating": State.STARTING,
+    "deactivating": State.STOPPING,
+    "inactive": State.STOPPED,
+    "failed": State.FAILED,
+}
+
+
+def seen(unit: str, properties: Properties, *, asked: bool) -> Seen:
+    """The state of this one unit; `asked`: a probe says whether it works, also where nothing of it lives."""
+    state = _STATES.get(str(properties.get("ActiveState")), State.UNKNOWN)
+    left = left_in(unit, properties)
+    if state in (State.STOPPED, State.FAILED) and left:
+        runs = f"{unit} is {properties['ActiveState']}, but of it there still run: {', '.join(left)}"
+        return Seen(State.UNKNOWN, runs, left=True)
+    if why := stop_failed(unit, properties):
+        return Seen(State.UNKNOWN, why)
+    if state is State.FAILED:
+        return Seen(state, why_down(unit, properties))
+    if state in (State.STARTING, State.STOPPING, State.UNKNOWN):
+        return Seen(state, f"{unit} is {properties.get('ActiveState')} ({properties.get('SubState')})")
+    if state is State.RUNNING:
+        return _alive(unit, properties, asked=asked)
+    return Seen(state)
+
+
+def _alive(unit: str, properties: Properties, *, asked: bool) -> Seen:
+    """systemd calls it active. That means little where nothing of it lives."""
+    if not unit.endswith(".service") or any(cgroups.populated(group) for group in groups_of(unit, properties)):
+        return Seen(State.RUNNING)
+    if _lives(properties.get("MainPID", 0)) or properties.get("ActiveState") != "active":
+        return Seen(State.RUNNING)
+    kind, sub = properties.get("Type"), properties.get("SubState")
+    if asked and sub == "exited" and kind != "forking" and not properties.get("ExecMainStatus"):
+        return Seen(State.RUNNING)
+    if kind == "oneshot":
+        return Seen(
+            State.UNKNOWN, f"{unit} has run, and nothing tells whether what it did still holds: give it a probe (exec)"
+        )
+    return Seen(State.FAILED, f"{unit} is active ({sub}), but nothing of it lives any more")
+
+
+def is_hollow(told: Seen, properties: Properties) -> bool:
+    """Whether it counts as failed only because nothing lives in it, while systemd calls it active."""
+    return told.state is State.FAILED and properties.get("ActiveState") == "active"
+
+
+def _lives(pid: int) -> bool:
+    return bool(pid) and Path(f"/proc/{pid}").exists()

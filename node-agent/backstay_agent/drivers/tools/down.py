@@ -1,0 +1,140 @@
+"""A stop that is proven: the unit is inactive, and nothing lives in its control group. Shared by all that runs in units."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from backstay_agent.drivers.base import StopFailed
+from backstay_agent.drivers.tools import turns
+
+from . import cgroups
+from .journal_tail import last_words, with_words
+from .manager import Manager, Properties, Watch
+from .sentences import killed_by_systemd
+from .without_process import stop_failed
+
+# SIGKILL takes effect at once, except in a process that hangs in the kernel (dead disk, dead NFS): that one is not waited for.
+KILL_WAIT_S: Final = 5.0
+# Someone else's job took the place of ours: ask again, but not in a busy loop.
+_ASK_AGAIN_S: Final = 0.1
+
+OwnLimit = Callable[[Properties], Awaitable[float | None]]
+DOWN: Final = ("inactive", "failed")
+
+
+async def bring_down(manager: Manager, unit: str, timeout_s: float, own_limit_s: OwnLimit | None = None) -> str:
+    """Stop the unit as it wants to be stopped; when the time is over, kill all of it. Raises StopFailed, BusError.
+
+    `own_limit_s`: how long the unit itself wants to be waited for, by its properties; None for `timeout_s`. Returns what is
+    to be said about the stop, in a sentence: that it did not end by itself.
+    """
+    note = ""
+    async with manager.watch(unit) as watch:
+        groups = groups_of(unit, watch.properties)
+        # What has died is restarted in place within milliseconds: nothing to ask systemd for, then.
+        if not _is_down(watch, groups):
+            if own_limit_s is not None:
+                timeout_s = await own_limit_s(watch.properties) or timeout_s
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await _until_down(manager, watch)
+                    note = killed_by_systemd(unit, watch.properties)
+                    await _until_empty(groups)
+            except TimeoutError:
+                await _kill(manager, watch, groups)
+                note = f"{unit} did not stop within {timeout_s:g} s and was killed by SIGKILL"
+        if why := stop_failed(unit, watch.properties):
+            raise StopFailed(with_words(why, await last_words(watch.properties)))
+        if watch.active == "failed":
+            await manager.reset_failed(unit)  # it ended because we wanted it to
+    return note
+
+
+async def bring_all_down(manager: Manager, units: Sequence[str], timeout_s: float) -> list[str]:
+    """Stop these at once, in the order that systemd has for them. Raises StopFailed with all that could not be stopped."""
+    stops = [asyncio.create_task(bring_down(manager, unit, timeout_s)) for unit in units]
+    try:
+        await asyncio.gather(*stops, return_exceptions=True)
+    finally:
+        for stop in stops:
+            stop.cancel()
+    errors = [error for stop in stops if (error := stop.exception()) is not None]
+    for error in errors:
+        if not isinstance(error, StopFailed):
+            raise error
+    if errors:
+        raise StopFailed("; ".join(str(error) for error in errors))
+    return [note for stop in stops if (note := stop.result())]
+
+
+def _is_down(watch: Watch, groups: list[Path]) -> bool:
+    """As systemd has just told: down, nothing under way, nothing left alive."""
+    down = not watch.lost and watch.active in DOWN and not watch.has_job
+    return down and not any(cgroups.populated(group) for group in groups)
+
+
+def group_names(unit: str, properties: Properties) -> list[str]:
+    """Where the unit's processes are, and where systemd would have put them if it does not say."""
+    names = {str(properties.get("ControlGroup", "")), cgroups.expected_group(str(properties.get("Slice", "")), unit)}
+    # Only ever a group of this very unit: what stands here may be killed as a whole.
+    return [name for name in sorted(names) if name.endswith(unit) and "Slice" in properties]
+
+
+def groups_of(unit: str, properties: Properties) -> list[Path]:
+    return [cgroups.folder(name) for name in group_names(unit, properties)]
+
+
+def left_in(unit: str, properties: Properties) -> list[str]:
+    """Some of the processes that live in the unit, for people."""
+    return [process for group in groups_of(unit, properties) for process in cgroups.processes(group)]
+
+
+def state_words(watch: Watch) -> str:
+    return watch.lost or f"{watch.active} ({watch.properties.get('SubState', '?')})"
+
+
+async def _until_down(manager: Manager, watch: Watch) -> None:
+    await manager.stop(watch.unit)
+    while True:
+        if not watch.lost:
+            await manager.refresh(watch)
+            if watch.active in DOWN and not watch.has_job:
+                return
+            if not watch.has_job and watch.active != "deactivating":
+                await asyncio.sleep(_ASK_AGAIN_S)
+                await manager.stop(watch.unit)
+                continue
+            if watch.active != "deactivating" and await turns.waits_for_us(manager, watch):
+                await manager.stop(watch.unit, in_turn=False)
+        await _changed(watch)
+
+
+async def _changed(watch: Watch) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(turns.LOOK_AGAIN_S if watch.has_job and watch.active != "deactivating" else None):
+            await watch.changed()
+
+
+async def _until_empty(groups: list[Path]) -> None:
+    for group in groups:
+        # systemd is through with it: what is left was left on purpose (KillMode=process) and will not go by itself.
+        cgroups.kill(group)
+        await cgroups.until_empty(group)
+
+
+async def _kill(manager: Manager, watch: Watch, groups: list[Path]) -> None:
+    try:
+        async with asyncio.timeout(KILL_WAIT_S):
+            await manager.kill(watch.unit)
+            for group in groups:
+                cgroups.kill(group)
+            await _until_down(manager, watch)
+            await _until_empty(groups)
+    except TimeoutError as error:
+        left = [process for group in groups for process in cgroups.processes(group)]
+        what = f"still there: {', '.join(left)}" if left else f"it is {state_words(watch)}"
+        raise StopFailed(f"{watch.unit} could not be stopped, not even by SIGKILL; {what}") from error

@@ -1,0 +1,105 @@
+"""systemd's properties, in sentences for people. Pure."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from typing import Any, Final
+
+_RESULTS: Final = {
+    "timeout": "it took too long",
+    "watchdog": "its watchdog was not fed",
+    "start-limit-hit": "it was started too often",
+    "oom-kill": "the kernel killed it because memory ran out",
+    "protocol": "it did not follow the start protocol of its Type=",
+    "resources": "systemd could not set it up",
+    "exec-condition": "its ExecCondition= said no",
+}
+
+
+def not_loadable(unit: str, properties: Mapping[str, Any]) -> str | None:
+    """Why this unit cannot be started as it is on this host; None if it can."""
+    match properties.get("LoadState"):
+        case "not-found":
+            return f"unit {unit} is not installed"
+        case "masked":
+            return f"unit {unit} is masked: systemctl unmask {unit}"
+        case "loaded":
+            return _not_usable(unit, properties)
+    _name, message = properties.get("LoadError", ("", ""))
+    return f"unit {unit} cannot be loaded: {message or properties.get('LoadState')} (see systemd-analyze verify {unit})"
+
+
+def _not_usable(unit: str, properties: Mapping[str, Any]) -> str | None:
+    identity = properties.get("Id", unit)
+    if identity != unit:
+        return f"{unit} is another name of {identity}: name that one, so that two services cannot share it unseen"
+    if properties.get("RefuseManualStart") or properties.get("RefuseManualStop"):
+        return f"{unit} forbids to be started or stopped by anyone but systemd (RefuseManualStart=, RefuseManualStop=)"
+    if properties.get("Type") == "oneshot" and not properties.get("RemainAfterExit"):
+        return f"{unit} is of Type=oneshot without RemainAfterExit=yes: it ends at once and is never up{_who_starts(properties)}"
+    if properties.get("Accept"):
+        return (
+            f"{unit} starts a unit for each connection (Accept=yes): what it started could not be stopped verifiably;"
+            " give it Accept=no and one service for all connections"
+        )
+    return None
+
+
+def _who_starts(properties: Mapping[str, Any]) -> str:
+    starters = sorted(str(name) for name in properties.get("TriggeredBy", []))
+    return f"; name {' and '.join(starters)}, which starts it" if starters else ""
+
+
+def why_skipped(unit: str, properties: Mapping[str, Any]) -> str | None:
+    """Why systemd skipped the start, which it counts as a success; None if it did not skip it."""
+    for result, listed in (("ConditionResult", "Conditions"), ("AssertResult", "Asserts")):
+        failed = [
+            f"{name}={'!' if negated else ''}{parameter}"
+            for name, _trigger, negated, parameter, state in properties.get(listed, [])
+            if state < 0  # 0: was never looked at
+        ]
+        if not properties.get(result, True) and failed:
+            return f"{unit} was not started: {' and '.join(failed)} does not hold on this host"
+    return None
+
+
+def why_down(unit: str, properties: Mapping[str, Any]) -> str:
+    """Why a unit that should be up is not."""
+    result = properties.get("Result", "success")
+    code, status = properties.get("ExecMainCode", 0), properties.get("ExecMainStatus", 0)
+    if result in _RESULTS:
+        return f"{unit} failed: {_RESULTS[result]}"
+    if result in ("exit-code", "signal", "core-dump") and code:
+        return f"{unit} failed: its main process {_ending(code, status)}"
+    if result in ("exit-code", "signal", "core-dump"):
+        return f"{unit} failed: one of its helper processes ({result})"
+    if result == "success":
+        return f"{unit} is not running: it ended by itself, or something that it needs did not start"
+    return f"{unit} failed: {result}"
+
+
+def killed_by_systemd(unit: str, properties: Mapping[str, Any]) -> str:
+    """That it did not end when it was asked to, and systemd killed it; empty if it ended."""
+    killed = properties.get("ExecMainCode") == 2 and properties.get("ExecMainStatus") == signal.SIGKILL
+    if properties.get("Result") != "timeout" and not (killed and properties.get("Result") == "signal"):
+        return ""
+    limit_us = int(properties.get("TimeoutStopUSec", 0))
+    return f"{unit} did not stop within its TimeoutStopSec of {limit_us / 1_000_000:g} s and was killed by systemd"
+
+
+def ended_by_itself(unit: str, properties: Mapping[str, Any]) -> str:
+    """What to say of a unit that was up, was asked for nothing, and is cleanly down."""
+    code, status = properties.get("ExecMainCode", 0), properties.get("ExecMainStatus", 0)
+    how = f": its main process {_ending(code, status)}" if code else ""
+    return f"{unit} ended by itself{how}"
+
+
+def _ending(code: int, status: int) -> str:
+    if code == 1:
+        return f"exited with {status}"
+    try:
+        name = signal.Signals(status).name
+    except ValueError:
+        name = f"signal {status}"
+    return f"was killed by {name}" if code == 2 else f"crashed with {name}"

@@ -1,0 +1,283 @@
+"""A driver in memory, as a fake for tests and the simulator: one machine's resources, which outlive the agents that drive them.
+
+It can be told to be slow, to fail, to lie about nothing: what runs is in `running`, and `on_change` hears each start and stop, so
+a monitor of overlaps sees exactly what a client would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_interface
+
+from backstay_agent.standby.standbys import Keeper
+from backstay_api.objects.plain import RenderedResource, Systemd
+
+from .drivers.base import Seen, StartFailed, State, StopFailed
+
+
+@dataclass
+class Script:
+    """How one resource behaves; tests change it while it runs."""
+
+    start_takes_s: float = 0.0
+    stop_takes_s: float = 0.0
+    prepare_takes_s: float = 0.0
+    start_fails: str = ""
+    """Why a start fails. Parts of it are up then: it must be stopped."""
+    prepare_fails: str = ""
+    stop_fails: str = ""
+    """Why a stop fails: it runs on."""
+    stop_note: str = ""
+    """What is to be said about a stop that succeeded."""
+    not_ready: str = ""
+    waits_for: str = ""
+    """What a call that hangs waits for."""
+    start_limit_s: float | None = None
+    works_after_s: float = 0.0
+    """How long after its start its probes give their first good answer."""
+
+
+def identity(resource: RenderedResource) -> str:
+    """What a resource is on the machine, whoever names it: `unit web.service`, `address 192.0.2.10`, `command /bin/true`."""
+    if resource.systemd:
+        return f"unit {resource.systemd.unit}"
+    if resource.virtual_ip:
+        return f"address {ip_interface(resource.virtual_ip.address).ip}"
+    assert resource.command
+    return f"command {' '.join(resource.command.start)}"
+
+
+@dataclass
+class FakeMachine:
+    """What runs on one host. Agents come and go; a boot is a new machine."""
+
+    running: dict[str, RenderedResource] = field(default_factory=dict)
+    scripts: defaultdict[str, Script] = field(default_factory=lambda: defaultdict(Script))
+    secured: set[str] = field(default_factory=set)
+    log: list[str] = field(default_factory=list)
+    """What was done, in order: `start unit web.service`."""
+    by_hand: set[str] = field(default_factory=set)
+    """What an admin started before it was made to wait for us: it looks like ours, but we opened no gate for it."""
+    begun_at_s: dict[str, float] = field(default_factory=dict)
+    permitted: set[str] = field(default_factory=set)
+    """What the agent lets an admin start by hand."""
+    on_change: Callable[[str, bool], None] = lambda identity, runs: None
+    enabled: set[str] = field(default_factory=set)
+    """What systemd starts at a boot, if our mark does not keep it from it."""
+    pulls_in: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By an umbrella, which does nothing itself: the units that it makes run, marked or not."""
+    part_of: dict[str, str] = field(default_factory=dict)
+    """By part: the unit for whose sake it is secured."""
+    listeners: defaultdict[str, list[asyncio.Queue[Seen]]] = field(default_factory=lambda: defaultdict(list))
+
+    def up(self, resource: RenderedResource) -> None:
+        name = identity(resource)
+        if name not in self.running:
+            self.running[name] = resource
+            self.begun_at_s[name] = _now_s()
+            self.on_change(name, True)
+        self._tell(name, Seen(State.RUNNING))
+
+    def works_in_s(self, name: str) -> float:
+        """Until its probes answer well."""
+        return self.begun_at_s.get(name, 0.0) + self.scripts[name].works_after_s - _now_s()
+
+    def down(self, name: str, seen: Seen | None = None) -> None:
+        if self.running.pop(name, None) is not None:
+            self.on_change(name, False)
+        self._tell(name, seen or Seen(State.STOPPED))
+
+    def start_by_itself(self, name: str) -> None:
+        """systemd starts a unit: its mark keeps it from that, and nothing keeps it from pulling in others."""
+        if name not in self.secured:
+            self.by_hand.add(name)
+            self.up(RenderedResource(name="server", systemd=Systemd(unit=name.removeprefix("unit "))))
+        for part in self.pulls_in.get(name, ()):
+            self.start_by_itself(part)
+
+    def boot(self) -> None:
+        """What systemd does with the units that are enabled."""
+        for name in sorted(self.enabled):
+            self.start_by_itself(name)
+
+    def kill(self, name: str, why: str = "its main process was killed") -> None:
+        """The resource dies by itself."""
+        assert name in self.running, f"{name} does not run"
+        self.log.append(f"died {name}")
+        self.down(name, Seen(State.FAILED, why))
+
+    def _tell(self, name: str, seen: Seen) -> None:
+        for queue in self.listeners[name]:
+            queue.put_nowait(seen)
+
+
+class FakeDriver:
+    """One agent's hands on a FakeMachine, for every kind of resource."""
+
+    def __init__(self, machine: FakeMachine) -> None:
+        self.machine = machine
+
+    async def secure(self, resource: RenderedResource) -> None:
+        await asyncio.sleep(0)
+        name = identity(resource)
+        self.machine.part_of.pop(name, None)
+        self.machine.secured.add(name)
+        for part in self.machine.pulls_in.get(name, ()):
+            if part not in self.machine.secured:
+                self.machine.secured.add(part)
+                self.machine.part_of[part] = name
+
+    async def unsecure(self, resource: RenderedResource) -> None:
+        await asyncio.sleep(0)
+        name = identity(resource)
+        self.machine.secured -= {name, *_parts(self.machine, name)}
+        for part in _parts(self.machine, name):
+            del self.machine.part_of[part]
+
+    async def starts_by_itself(self, resource: RenderedResource) -> str | None:
+        await asyncio.sleep(0)
+        name = identity(resource)
+        starters = {name, *(umbrella for umbrella, parts in self.machine.pulls_in.items() if name in parts)}
+        if enabled := sorted(starters & self.machine.enabled):
+            return f"{enabled[0]} is enabled and would start by itself at the next boot"
+        return None
+
+    async def not_ready(self, resource: RenderedResource) -> str | None:
+        await asyncio.sleep(0)
+        name = identity(resource)
+        if parts := self.machine.pulls_in.get(name):
+            return f"name {' and '.join(part.removeprefix('unit ') for part in parts)}: {name} only pulls it in"
+        return self.machine.scripts[name].not_ready or None
+
+    def waits_for(self, resource: RenderedResource) -> str:
+        return self.machine.scripts[identity(resource)].waits_for
+
+    async def prepare(self, resource: RenderedResource) -> None:
+        script = self.machine.scripts[identity(resource)]
+        await asyncio.sleep(script.prepare_takes_s)
+        if script.prepare_fails:
+            raise StartFailed(script.prepare_fails)
+
+    async def start(self, resource: RenderedResource, *, timeout_s: float) -> None:
+        name = identity(resource)
+        script = self.machine.scripts[name]
+        if why := await self.not_ready(resource) if name in self.machine.pulls_in else None:
+            raise StartFailed(why)
+        self.machine.log.append(f"start {name}")
+        # From the first moment on it may do harm: that is when it counts as running.
+        self.machine.up(resource)
+        await asyncio.sleep(min(script.start_takes_s, timeout_s))
+        if script.start_takes_s > timeout_s:
+            raise StartFailed(f"{name} was not up within {timeout_s:g} s")
+        if script.start_fails:
+            raise StartFailed(script.start_fails)
+        if name not in self.machine.running:
+            raise StartFailed(f"{name} died while it was started")
+
+    async def start_limit_s(self, resource: RenderedResource) -> float | None:
+        await asyncio.sleep(0)
+        return self.machine.scripts[identity(resource)].start_limit_s
+
+    async def stop(self, resource: RenderedResource, *, timeout_s: float) -> str | None:
+        name = identity(resource)
+        script = self.machine.scripts[name]
+        self.machine.log.append(f"stop {name}")
+        await asyncio.sleep(min(script.stop_takes_s, timeout_s))
+        if script.stop_fails or script.stop_takes_s > timeout_s:
+            raise StopFailed(script.stop_fails or f"{name} was not down within {timeout_s:g} s")
+        self.machine.down(name)
+        for part in (*self.machine.pulls_in.get(name, ()), *_parts(self.machine, name)):
+            self.machine.down(part)
+        return script.stop_note or None
+
+    async def permit(self, resource: RenderedResource) -> None:
+        await asyncio.sleep(0)
+        self.machine.permitted.add(identity(resource))
+
+    async def check(self, resource: RenderedResource) -> Seen:
+        await asyncio.sleep(0)
+        name = identity(resource)
+        runs = [one for one in (name, *self.machine.pulls_in.get(name, ())) if one in self.machine.running]
+        return (
+            Seen(State.RUNNING)
+            if name in runs
+            else Seen(State.UNKNOWN, f"{runs[0]} runs", left=True)
+            if runs
+            else Seen(State.STOPPED)
+        )
+
+    async def changes(self, resource: RenderedResource) -> AsyncIterator[Seen]:
+        queue: asyncio.Queue[Seen] = asyncio.Queue()
+        listeners = self.machine.listeners[identity(resource)]
+        listeners.append(queue)
+        try:
+            yield await self.check(resource)
+            while True:
+                yield await queue.get()
+        finally:
+            listeners.remove(queue)
+
+
+def recognised(machine: FakeMachine, *, run_is_intact: bool) -> list[RenderedResource]:
+    """What runs and looks like ours, as on a real host: units by their mark, and no others; addresses and commands by theirs."""
+    theirs = machine.by_hand if run_is_intact else set()
+    return [
+        found
+        for name, found in machine.running.items()
+        if name not in theirs and (found.systemd is None or name in machine.secured)
+    ]
+
+
+def _parts(machine: FakeMachine, name: str) -> list[str]:
+    return [part for part, owner in machine.part_of.items() if owner == name]
+
+
+class FakeHands:
+    """One agent's hands on a FakeMachine: the port `hands.Hands`, as a fake."""
+
+    def __init__(self, machine: FakeMachine) -> None:
+        self.machine = machine
+        self._driver = FakeDriver(machine)
+        self.why_nothing_exclusive = ""
+        self.blind = False
+        """Whatever would make our own things recognisable on the machine is gone too."""
+        self.judges: dict[str, Callable[[bool, str], None]] = {}
+        """By name of the resource: calls what a probe would call."""
+
+    async def open(self) -> None:
+        await asyncio.sleep(0)
+
+    def driver(self, resource: RenderedResource) -> FakeDriver:
+        return self._driver
+
+    async def probe(
+        self, resource: RenderedResource, on_verdict: Callable[[bool, str], None], *, starting: bool = False
+    ) -> None:
+        self.judges[resource.name] = on_verdict
+        wait_s = self.machine.works_in_s(identity(resource))
+        if wait_s > 0:
+            on_verdict(False, "probe alive: connection refused")
+            await asyncio.sleep(wait_s)
+        on_verdict(True, "")
+        await asyncio.Event().wait()
+
+    async def leftovers(self, *, run_is_intact: bool) -> Sequence[RenderedResource]:
+        await asyncio.sleep(0)
+        return [] if self.blind else recognised(self.machine, run_is_intact=run_is_intact)
+
+    def standbys(self, on_change: Callable[[], None]) -> Keeper:
+        return Keeper(self.driver, self.obstacle, on_change, self._marked)
+
+    def _marked(self) -> list[str]:
+        owned = self.machine.secured - self.machine.part_of.keys()
+        return sorted(name.removeprefix("unit ") for name in owned if name.startswith("unit "))
+
+    def obstacle(self) -> str:
+        return self.why_nothing_exclusive
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,104 @@
+"""What one instance's runner remembers of what went wrong lately: since when something is down, what was tried, what an admin did.
+
+Only for this life of the agent: restarts that count are in the journal, these do not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from backstay_agent.core import patience
+from backstay_agent.core.books import Record
+
+from . import work
+from .monitoring import Senses
+
+
+class Attempts:
+    """Judges the troubles that the senses report: do they count, and when may they be answered."""
+
+    def __init__(self, senses: Senses) -> None:
+        self._senses = senses
+        self._free_at_s: tuple[float, ...] = ()
+        """Restarts that counted for nothing."""
+        self._down_since_s: float | None = None
+        self.look_again_at_s: float | None = None
+        self.was_left = False
+        """Maintenance mode HandsOff has just ended, and nothing was started since."""
+
+    def forget(self) -> None:
+        """A newer epoch: nothing of the one before is held against it."""
+        self._free_at_s = ()
+
+    def is_down(self) -> bool:
+        """Whether something is known to be down, after everything was looked at once: so that what is down together is
+        started together."""
+        if not self._senses.troubles or self._senses.is_looking or self._senses.is_going_down:
+            if self._senses.is_well:
+                self._down_since_s, self.was_left = None, False
+            return False
+        if self._down_since_s is None:
+            self._down_since_s = _now_s()
+        return True
+
+    def count_for_nothing(self, record: Record) -> bool:
+        """Whether restarting what is down is no restart of ours: an admin did it, or only an address is missing."""
+        bad = self._senses.troubles.keys()
+        return self.was_left or bool(bad and bad <= self._senses.by_admin.keys()) or self._is_blink(record)
+
+    def _is_blink(self, record: Record) -> bool:
+        if not work.only_addresses(work.to_restart(record.resources, self._senses.troubles)):
+            return False
+        now_s = _now_s()
+        since_s = now_s if self._down_since_s is None else self._down_since_s
+        return patience.is_free_for_addresses(self._free_at_s, down_since_s=since_s, now_s=now_s)
+
+    def may_restart(self, record: Record) -> bool:
+        return self.count_for_nothing(record) or patience.may_restart(record.restarted_at_s, now_s=_now_s())
+
+    def is_due(self, record: Record, now_s: float) -> bool:
+        """Whether the next try may begin. If not, when to look again is kept: it may fall due before the caller waits.
+
+        Told the time: a second look at the clock would say later than what is due at once, for ever."""
+        due_s = self._due_at_s(record, now_s)
+        self.look_again_at_s = due_s if due_s > now_s else None
+        return self.look_again_at_s is None
+
+    def _due_at_s(self, record: Record, now_s: float) -> float:
+        if self._free_at_s and self._is_blink(record):
+            return max(self._free_at_s) + patience.LINK_TRY_S
+        tries = self._free_at_s if self.count_for_nothing(record) else record.restarted_at_s
+        return patience.due_at_s(tries, now_s=now_s)
+
+    def begin_free(self) -> None:
+        """One that counts for nothing begins."""
+        self._free_at_s = (*self._free_at_s, _now_s())[-patience.FREE_MOST :]
+
+
+class Acts:
+    """What an admin did to an instance on the host itself, as the status shall say it."""
+
+    def __init__(self) -> None:
+        self._seen: Mapping[str, str] = {}
+        self.said = ""
+
+    def note(self, seen: Mapping[str, str], wall: str) -> bool:
+        """Hear what the senses see now; whether that is another act than before."""
+        is_new = any(self._seen.get(name) != act for name, act in seen.items())
+        self._seen = dict(seen)
+        if is_new:
+            self.said = f"{'; '.join(f'{name}: {act}' for name, act in seen.items())} ({wall})"
+        return is_new
+
+    def answered(self) -> None:
+        """What was stopped is started again."""
+        self.said += "; it was started again (maintenance mode HandsOff keeps hands off)"
+
+    def forget(self) -> None:
+        """A newer epoch."""
+        self.said = ""
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,213 @@
+"""Eyes and ears for one running instance: looks at every resource once, then listens to its driver and to its probes.
+
+Nothing is polled here. A driver tells the present state first and every change after it; a probe tells when it changes its mind.
+What has not answered its probes yet is not well; for as long as a start may take it is not down either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, Final, cast
+
+from backstay_agent.core.rules import same_work
+from backstay_agent.drivers.base import Seen, StartFailed, State, StopFailed
+from backstay_agent.hands import Hands
+from backstay_agent.tasks import end_tasks
+from backstay_api.objects.plain import RenderedResource
+
+log = logging.getLogger(__name__)
+
+DEAF_S: Final = 1.0
+"""Until a driver whose ear was cut (D-Bus restarted) is asked to listen again."""
+SHUT_DOWN: Final = "this machine is being shut down"
+"""As a driver says it of what systemd stops then."""
+
+
+class Senses:
+    """What is known to be wrong with the resources of one instance."""
+
+    def __init__(self, hands: Hands, notice: Callable[[], None]) -> None:
+        self._hands = hands
+        self._notice = notice
+        self._ears: dict[str, tuple[RenderedResource, asyncio.Task[None]]] = {}
+        self._probes: list[asyncio.Task[None]] = []
+        self._states: dict[str, State] = {}
+        self._down: dict[str, str] = {}
+        self._unwell: dict[str, str] = {}
+        self._unclear: dict[str, str] = {}
+        """Resources that are neither plainly up nor plainly down."""
+        self._unseen: dict[str, str] = {}
+        """Not looked at yet."""
+        self._unproven: dict[str, str] = {}
+        """No good answer of a probe yet."""
+        self._by_admin: dict[str, str] = {}
+        self._patience_until_s = 0.0
+
+    @property
+    def troubles(self) -> dict[str, str]:
+        """Resources that are down or do not work, and why."""
+        return {**self._unwell, **self._down}
+
+    @property
+    def is_looking(self) -> bool:
+        """Not every resource was looked at yet."""
+        return bool(self._unseen)
+
+    @property
+    def is_well(self) -> bool:
+        """Every resource was looked at, is up and works."""
+        return not (self._unseen or self._unclear or self._unproven or self.troubles)
+
+    @property
+    def unproven(self) -> frozenset[str]:
+        """Resources whose probes have not given a good answer yet."""
+        return frozenset(self._unproven)
+
+    @property
+    def states(self) -> Mapping[str, State]:
+        """As their drivers saw them last."""
+        return self._states
+
+    @property
+    def is_going_down(self) -> bool:
+        """Its resources are stopped because the whole machine goes down."""
+        return SHUT_DOWN in self._by_admin.values()
+
+    @property
+    def by_admin(self) -> Mapping[str, str]:
+        """What somebody has done on the host itself to resources that are not up because of it."""
+        return self._by_admin
+
+    @property
+    def sentence(self) -> str:
+        found = {**self._unseen, **self._unproven, **self._unclear, **self.troubles}
+        return "; ".join(f"{name}: {why}" for name, why in found.items())
+
+    def attend(
+        self, resources: Sequence[RenderedResource], *, works: Collection[str], patience_until_s: float = 0.0
+    ) -> None:
+        """Begin anew with these. `works`: their probes have given good answers; until `patience_until_s` the others
+        may take their time to give the first. Ears that `end` has left go on, and what they know is known."""
+        assert not self._probes, "it is watched already"
+        self._forget_but(self._ears)
+        self._unseen = {
+            one.name: self._unseen.get(one.name, "not looked at yet")
+            for one in resources
+            if one.name not in self._ears or one.name in self._unseen
+        }
+        probed = [resource for resource in resources if resource.probes]
+        self._unproven = {one.name: "no probe has been answered yet" for one in probed if one.name not in works}
+        self._patience_until_s = patience_until_s
+        for resource in resources:
+            if resource.name not in self._ears:
+                ear = asyncio.create_task(self._listen(resource), name=f"ear {resource.name}")
+                self._ears[resource.name] = (resource, ear)
+        for resource in probed:
+            self._probes.append(asyncio.create_task(self._probe(resource), name=f"probe {resource.name}"))
+
+    async def end(self, *, but: Collection[RenderedResource] = ()) -> None:
+        """Listen no more. What is known is kept until it is attended to anew.
+
+        `but`: what will be listened to next. An ear for one of these stays, for systemd tells only once who stops a
+        unit: what falls between two ears is never heard."""
+        ears = {
+            name: (one, ear)
+            for name, (one, ear) in self._ears.items()
+            if not ear.done() and any(_is_heard_alike(one, other) for other in but)
+        }
+        gone = [ear for name, (_, ear) in self._ears.items() if name not in ears]
+        tasks, self._ears, self._probes = [*self._probes, *gone], ears, []
+        await end_tasks(tasks)
+
+    def _forget_but(self, names: Collection[str]) -> None:
+        self._states = {name: state for name, state in self._states.items() if name in names}
+        self._unwell = {}
+        self._down, self._unclear, self._by_admin = (
+            {name: why for name, why in known.items() if name in names}
+            for known in (self._down, self._unclear, self._by_admin)
+        )
+
+    def raise_if_broken(self) -> None:
+        """What no driver may raise is a broken program, and ends the process."""
+        for task in (*self._probes, *(ear for _, ear in self._ears.values())):
+            if task.done() and not task.cancelled():
+                task.result()
+
+    async def _listen(self, resource: RenderedResource) -> None:
+        try:
+            while True:
+                why = await self._hear(resource)
+                log.warning("deaf", extra={"resource": resource.name, "why": why})
+                if self._unseen.pop(resource.name, None):
+                    self._unclear[resource.name] = why
+                    self._notice()
+                await asyncio.sleep(DEAF_S)
+        finally:
+            self._notice()
+
+    async def _hear(self, resource: RenderedResource) -> str:
+        """Until its driver falls silent; why."""
+        try:
+            changes: Any = self._hands.driver(resource).changes(resource)
+            async with aclosing(cast(Any, changes)):
+                async for seen in changes:
+                    self._saw(resource.name, seen)
+        except (OSError, StartFailed, StopFailed) as error:
+            return str(error)
+        return "its driver no longer tells"
+
+    def _saw(self, name: str, seen: Seen) -> None:
+        before = (
+            name in self._unseen,
+            self._down.pop(name, ""),
+            self._unclear.pop(name, ""),
+            self._by_admin.pop(name, ""),
+        )
+        self._unseen.pop(name, None)
+        self._states[name] = seen.state
+        why = seen.by_admin or seen.why or f"is {seen.state.value.lower()}"
+        if seen.by_admin:
+            self._by_admin[name] = seen.by_admin
+        if seen.state in (State.STOPPED, State.FAILED):
+            self._down[name] = why
+        elif seen.state is not State.RUNNING:
+            # It may be running, so it is not restarted; it is not known to be, so it is not called healthy.
+            self._unclear[name] = why
+        if before != (False, self._down.get(name, ""), self._unclear.get(name, ""), self._by_admin.get(name, "")):
+            self._notice()
+
+    async def _probe(self, resource: RenderedResource) -> None:
+        try:
+            await self._hands.probe(resource, lambda works, why: self._judge(resource.name, works, why))
+        finally:
+            self._notice()
+
+    def _judge(self, name: str, works: bool, why: str) -> None:
+        before = (self._unwell.get(name), self._unproven.get(name))
+        if works:
+            self._unwell.pop(name, None)
+            self._unproven.pop(name, None)
+        elif name in self._unproven and (wait_s := self._patience_until_s - _now_s()) > 0:
+            self._unproven[name] = why
+            asyncio.get_running_loop().call_later(wait_s, self._lose_patience, name)
+        else:
+            self._unwell[name] = why
+        if before != (self._unwell.get(name), self._unproven.get(name)):
+            self._notice()
+
+    def _lose_patience(self, name: str) -> None:
+        if self._probes and name in self._unproven and _now_s() >= self._patience_until_s:
+            self._unwell[name] = self._unproven[name]
+            self._notice()
+
+
+def _is_heard_alike(one: RenderedResource, other: RenderedResource) -> bool:
+    """Whether a driver tells the same of both: of probes it is told only whether there are any."""
+    return same_work([one], [other]) and bool(one.probes) == bool(other.probes)
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,400 @@
+"""One instance on this host: turns what is wanted and what happens into steps of the machine, and carries their effects out.
+
+Everything that decides is in `core/`; here is only doing: journal first, then the drivers in order. A runner that is cancelled
+(the agent ends) leaves what runs running; its successor begins from the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any
+
+from backstay_agent.core import patience, rules
+from backstay_agent.core.books import Books, Record
+from backstay_agent.core.machine import Effect, Event, Phase, step
+from backstay_agent.core.telling import View, report_of
+from backstay_agent.drivers.base import StartFailed, StopFailed
+from backstay_agent.store.disk import DiskTrouble
+from backstay_agent.tasks import end_tasks
+from backstay_api.objects.plain import InstanceReport, RenderedResource
+from backstay_api.objects.wording import NOT_RECORDED
+
+from . import work
+from .attempts import Acts, Attempts
+from .monitoring import Senses
+from .tools import RETRY_S, MayNot, Tools
+
+log = logging.getLogger(__name__)
+
+
+class Runner:
+    """Makes one instance be what its record in the journal wants."""
+
+    def __init__(self, uid: str, tools: Tools) -> None:
+        self.uid = uid
+        self._tools = tools
+        self._wake = asyncio.Event()
+        self._work: asyncio.Task[None] | None = None
+        self._senses = Senses(tools.hands, self._notice)
+        self._trying: tuple[RenderedResource, ...] = ()
+        """What the start under way starts."""
+        self._why, self._stop_note = "", ""
+        self._gave_up = self.record.gave_up
+        self._epoch = self.record.epoch
+        self._retry_at_s = 0.0
+        self.would_not_stop = False
+        """The last attempt to stop it has failed."""
+        self._attempts = Attempts(self._senses)
+        self._acts = Acts()
+        self._restarting: list[RenderedResource] = []
+        self._is_free = False
+        """The restart under way counts for nothing."""
+        # UNKNOWN counts as running: what an earlier agent may have started is running until it was looked at.
+        self.phase = Phase.RUNNING if self.record.may_run else Phase.STOPPED
+        self._since = tools.wall()
+
+    @property
+    def record(self) -> Record:
+        return self._tools.journal.books.records[self.uid]
+
+    def poke(self) -> None:
+        """The books have changed: look again."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Live until cancelled."""
+        try:
+            if self.phase is Phase.RUNNING:
+                await self._adopt()
+            while True:
+                await self._turn()
+        finally:
+            await self._let_go()
+
+    async def _turn(self) -> None:
+        self._wake.clear()
+        self._senses.raise_if_broken()
+        event = rules.next_event(self._situation())
+        if event is None:
+            await self._accept_what_needs_no_restart()
+            await self._wait()
+            return
+        phase, effect = step(self.phase, event)
+        self._learn(event)
+        if effect is not Effect.CLOSE:
+            await self._let_go(watch_on=effect in (Effect.WATCH, Effect.PERMIT))
+        self._enter(phase)
+        await self._begin(effect)
+        self._tools.tell()
+
+    def _situation(self) -> rules.Situation:
+        record, books, now_s = self.record, self._tools.journal.books, _now_s()
+        if record.epoch != self._epoch:
+            self._turn_to(record)
+        tried = self._trying if self.phase is Phase.STARTING else record.resources
+        edited = bool(tried) and not rules.same_work(tried, record.wanted)
+        refused = self._refused(record, books)
+        if refused and self.phase is Phase.STOPPED and not record.closed and self._why != refused.why:
+            self._why = refused.why
+            self._tools.tell()
+        down = self._attempts.is_down()
+        return rules.Situation(
+            phase=self.phase,
+            outcome=self._outcome(),
+            must_stop=rules.must_stop(record, books, leaving=self._tools.leaving()),
+            hands_off=bool(books.hands_off),
+            over=record.closed,
+            may_start=refused is None,
+            gave_up=bool(self._gave_up) and not edited,
+            edited=edited and record.want == "Up",
+            down=down,
+            may_restart=self._attempts.may_restart(record),
+            try_due=edited or self._attempts.is_due(record, now_s),
+            retry_due=now_s >= self._retry_at_s,
+        )
+
+    def _turn_to(self, record: Record) -> None:
+        """A newer epoch: nothing of the one before is held against it."""
+        self._epoch, self._gave_up, self._why, self._stop_note = record.epoch, record.gave_up, "", ""
+        self._attempts.forget()
+        self._acts.forget()
+
+    def _refused(self, record: Record, books: Books) -> rules.Refused | None:
+        return rules.may_start(record, books, obstacle=self._tools.hands.obstacle(), leaving=self._tools.leaving())
+
+    def _outcome(self) -> Event | None:
+        if self._work is None or not self._work.done():
+            return None
+        failure = _failure(self._work)
+        if failure is None:
+            return Event.SUCCEEDED
+        alone = self.phase is Phase.RECOVERING and work.only_addresses(self._restarting)
+        return Event.MISSED if alone and isinstance(failure, StartFailed) else Event.FAILED
+
+    def _learn(self, event: Event) -> None:
+        """Remember what an event says, before the next phase forgets it."""
+        if event in (Event.FAILED, Event.MISSED) and self._work:
+            self._failed(_failure(self._work))
+        elif event is Event.DIED:
+            self._died()
+        elif event is Event.GIVE_UP and self.phase is Phase.RUNNING:
+            self._why = "; ".join(filter(None, (self._senses.sentence, self._why)))
+            if not patience.may_restart(self.record.restarted_at_s, now_s=_now_s()):
+                self._gave_up = f"restarted in place {patience.RESTARTS} times in ten minutes; then {self._why}"
+        elif event is Event.WANT_UP or event is Event.HANDS_OFF:
+            self._why, self._gave_up = "", ""
+        elif event is Event.HANDS_ON:
+            self._attempts.was_left = True
+
+    def _died(self) -> None:
+        self._why, self._is_free = self._senses.sentence, self._attempts.count_for_nothing(self.record)
+        told = {"instance": self.record.title, "why": self._why}
+        if self._attempts.was_left:
+            log.info("maintenance is over, starting what does not run", extra=told)
+        elif self._senses.by_admin:
+            self._acts.answered()
+            log.warning("stopped by an admin, starting it again", extra=told)
+        else:
+            log.warning("resource down, restarting in place", extra=told)
+        self._attempts.was_left = False
+
+    def _failed(self, failure: Exception | None) -> None:
+        self._why = str(failure)
+        log.warning(
+            "instance failed",
+            extra={"instance": self.record.title, "phase": self.phase.value, "why": self._why},
+        )
+        again = isinstance(failure, StartFailed) and patience.try_again(self.record.restarted_at_s, now_s=_now_s())
+        if self.phase is Phase.STARTING and not isinstance(failure, MayNot) and not again:
+            self._gave_up = self._why
+        if self.phase is Phase.STOPPING:
+            self._retry_at_s, self.would_not_stop = _now_s() + RETRY_S, True
+
+    def _enter(self, phase: Phase) -> None:
+        if phase is not self.phase:
+            self._since = self._tools.wall()
+        self.phase = phase
+
+    async def _begin(self, effect: Effect | None) -> None:
+        match effect:
+            case Effect.START:
+                self._trying = self.record.wanted
+                self._spawn(self._start(self.record))
+            case Effect.RESTART:
+                self._spawn(self._restart())
+            case Effect.STOP:
+                self._spawn(self._stop())
+            case Effect.WATCH:
+                self._watch()
+            case Effect.PERMIT:
+                self._watch()
+                self._spawn(self._permit())
+            case Effect.CLOSE:
+                await self._close()
+            case None:
+                pass
+
+    def _spawn(self, effect: Coroutine[Any, Any, None]) -> None:
+        self._work = asyncio.create_task(effect, name=f"{self.phase.value} {self.uid}")
+        self._work.add_done_callback(lambda _: self._wake.set())
+
+    async def _wait(self) -> None:
+        clock = asyncio.get_running_loop()
+        if self.phase is Phase.STUCK:
+            clock.call_at(self._retry_at_s, self._wake.set)
+        elif self.phase in (Phase.STOPPED, Phase.RUNNING) and self._attempts.look_again_at_s is not None:
+            clock.call_at(self._attempts.look_again_at_s, self._wake.set)
+        await self._wake.wait()
+
+    async def _let_go(self, *, watch_on: bool = False) -> None:
+        """End what this runner itself does at the moment; what runs on the host is not touched.
+
+        `watch_on`: what is listened to will be listened to next as well."""
+        task, self._work = self._work, None
+        await end_tasks([task] if task else [])
+        await self._senses.end(but=self.record.resources if watch_on else ())
+
+    # --- effects ----------------------------------------------------------------------------------------------
+
+    async def _start(self, record: Record) -> None:
+        resources, revision = record.wanted, record.revision
+        await self._tools.journal.cover(self.uid, resources)
+        # After a restart in place that failed, this start stands for one.
+        again = bool(record.restarted_at_s) and rules.same_work(record.resources, resources)
+        at_s = _now_s()
+        await self._amend(
+            lambda now: now.begun(resources, revision, at_s).restarted(at_s if again else None), may_start=True
+        )
+        await work.bring_up(self._tools.hands, resources, tell=self._say)
+
+    async def _restart(self) -> None:
+        record, at_s = self.record, _now_s()
+        self._restarting = work.to_restart(record.resources, self._senses.troubles)
+        unproven = self._senses.unproven
+        if self._is_free:
+            self._attempts.begin_free()
+        counted = None if self._is_free else at_s
+        try:
+            await self._amend(lambda now: replace(now, begun_at_s=at_s).restarted(counted), may_start=True)
+        except DiskTrouble as error:
+            # What the journal says already (it may run) covers this restart; only the count is lost.
+            log.warning("restart not recorded", extra={"instance": record.title, "why": str(error)})
+        self._say(await work.take_down(self._tools.hands, self._restarting))
+        only = {resource.name for resource in self._restarting}
+        try:
+            await work.bring_up(self._tools.hands, record.resources, only=only, unproven=unproven, tell=self._say)
+        except StartFailed:
+            if work.only_addresses(self._restarting):  # what stands below goes on, so nothing else stops its parts
+                await work.take_down(self._tools.hands, self._restarting)
+            raise
+
+    async def _stop(self) -> None:
+        self._stop_note = await work.take_down(self._tools.hands, self.record.resources)
+        try:
+            await self._amend(self._stopped)
+        except DiskTrouble as error:
+            if self.record.may_run:
+                raise StopFailed(f"{NOT_RECORDED}: {error}") from error
+
+    def _stopped(self, now: Record) -> Record:
+        # A newer epoch that was granted meanwhile gets a try of its own.
+        gave_up = self._gave_up if now.epoch == self._epoch else now.gave_up
+        return replace(now, may_run=False, gave_up=gave_up)
+
+    async def _permit(self) -> None:
+        """Let the host's admin start what was granted here and is wanted: from then on it may run, and is journalled so."""
+        while True:
+            try:
+                await self._permit_now()
+                return
+            except (DiskTrouble, StartFailed) as error:
+                self._why = str(error)
+            except MayNot as refused:
+                if self.record.may_run:
+                    return  # it is watched; what an admin could not start without us stays so
+                self._why = str(refused)
+            self._tools.tell()
+            await asyncio.sleep(RETRY_S)
+
+    async def _permit_now(self) -> None:
+        record = self.record
+        if not record.may_run:
+            resources, revision = record.wanted, record.revision
+            await self._tools.journal.cover(self.uid, resources)
+            await self._amend(lambda now: now.begun(resources, revision, _now_s()), may_start=True)
+            await self._senses.end(but=self.record.resources)
+            self._watch()
+        elif refused := self._refused(record, self._tools.journal.books):
+            raise MayNot(refused.why)
+        for resource in self.record.resources:
+            await self._tools.hands.driver(resource).permit(resource)
+        self._why = ""
+
+    async def _close(self) -> None:
+        """Record that the epoch is over; it is said only once that is on disk."""
+        epoch = self.record.epoch
+        while True:
+            try:
+                # A newer epoch that was granted meanwhile is not over.
+                await self._amend(lambda now: now if now.may_run or now.epoch != epoch else now.over())
+                return
+            except DiskTrouble as error:
+                self._why = f"{NOT_RECORDED}: {error}"
+                self._tools.tell()
+                await asyncio.sleep(RETRY_S)
+
+    async def _amend(self, how: Callable[[Record], Record], *, may_start: bool = False) -> None:
+        """Change our record in the books. With `may_start`, only if it may be started at that moment. Raises MayNot."""
+
+        def change(books: Books) -> Books:
+            record = books.records.get(self.uid)
+            if record is None:
+                return books  # the session is over, and this instance with it
+            if may_start and (refused := self._refused(record, books)):
+                raise MayNot(refused.why)
+            return books.put(how(record))
+
+        await self._tools.journal.change(change)
+
+    async def _accept_what_needs_no_restart(self) -> None:
+        """New probes and time limits count at once; the rest of the resources is the same."""
+        record = self.record
+        if self.phase is not Phase.RUNNING or record.want != "Up" or not record.may_run:
+            return
+        if record.running_revision == record.revision and record.resources == record.wanted:
+            return
+        new_ears = record.resources != record.wanted
+        try:
+            await self._amend(lambda now: now.accepted() if now == record else now)
+        except DiskTrouble as error:
+            log.warning("edit not recorded", extra={"instance": record.title, "why": str(error)})
+            return
+        if new_ears:
+            await self._let_go(watch_on=True)
+            self._watch()
+        self._tools.tell()
+
+    # --- watching ---------------------------------------------------------------------------------------------
+
+    async def _adopt(self) -> None:
+        """Of what an earlier agent started it is not known whether it ever worked: its start may have been under way."""
+        resources, hands = self.record.resources, self._tools.hands
+        allowances_s = [await work.start_allowance_s(hands.driver(one), one) for one in resources if one.probes]
+        until_s = self.record.begun_at_s + max(allowances_s, default=0.0)
+        self._senses.attend(resources, works=(), patience_until_s=until_s)
+
+    def _watch(self) -> None:
+        """What was brought up has answered its probes."""
+        resources = self.record.resources
+        self._senses.attend(resources, works=[resource.name for resource in resources])
+
+    def _say(self, why: str) -> None:
+        """What a start is waiting for."""
+        if why != self._why:
+            self._why = why
+            self._tools.tell()
+
+    def _notice(self) -> None:
+        if self._acts.note(self._senses.by_admin, self._tools.wall()):
+            log.info("admin's act", extra={"instance": self.record.title, "what": self._acts.said})
+        self._wake.set()
+        self._tools.tell()
+
+    # --- what others are told ---------------------------------------------------------------------------------
+
+    def report(self) -> InstanceReport:
+        """What the status says of this instance."""
+        return report_of(
+            self.record,
+            View(
+                epoch=self._epoch,
+                phase=self.phase,
+                since=self._since,
+                why=self._why,
+                stop_note=self._stop_note,
+                gave_up=self._gave_up,
+                by_admin=self._acts.said,
+                hands_off=self._tools.journal.books.hands_off,
+                is_well=self._senses.is_well,
+                sentence=self._senses.sentence,
+                troubles=self._senses.troubles,
+                states={name: state.value for name, state in self._senses.states.items()},
+            ),
+        )
+
+
+def _failure(effect: asyncio.Task[None]) -> Exception | None:
+    """Why an effect failed, if it did. What no driver and no disk may raise is a broken program, and ends the process."""
+    error = effect.exception()
+    if error is None:
+        return None
+    if not isinstance(error, StartFailed | StopFailed | DiskTrouble | MayNot):
+        raise error
+    return error
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,313 @@
+"""All instances of this host: turns orders into records and records into runners, and brings everything exclusive down when told.
+
+Absence of an order is no information: only `want: Down`, or the end of the session, stops anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final, Literal
+
+from backstay_agent.core import rules
+from backstay_agent.core.books import Books, Record
+from backstay_agent.core.machine import Phase
+from backstay_agent.core.orders import NotUnderstood, Orders
+from backstay_agent.drivers.base import StopFailed
+from backstay_agent.store.disk import DiskTrouble
+from backstay_agent.store.journal import Found, Journal
+from backstay_api.objects.plain import InstanceOrder, InstanceReport, RenderedResource
+
+from .runner import Runner
+from .tools import RETRY_S, Tools
+from .work import take_down
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN_S: Final = 30.0
+"""Until what was refused is asked again: an admin may have removed the reason."""
+UNSEEN_S: Final = 0.5
+ROUNDS_S: Final = RETRY_S
+"""Until a full disk, or something that could not be stopped, is tried again."""
+STUCK_S: Final = 60.0
+"""A machine that goes down waits so long for what does not stop, when that is all that is left."""
+
+
+_NOTHING: Final = Orders()
+"""Nothing was heard yet."""
+
+
+class Supervisor:
+    """Runners by UID of the HAInstance."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._journal: Journal = tools.journal
+        self._runners: dict[str, tuple[Runner, asyncio.Task[None]]] = {}
+        self._heard = _NOTHING
+        self._news = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._not_taken: dict[str, str] = {}
+        """Orders that could not be journalled, and why."""
+        self.trouble = ""
+
+    @property
+    def _orders(self) -> Mapping[str, InstanceOrder]:
+        return self._heard.spec.instances
+
+    def assign(self, orders: Orders) -> None:
+        """The newest orders."""
+        if orders != self._heard:
+            self._heard = orders
+            self._news.set()
+
+    def look_again(self) -> None:
+        """The session is another, or was published: orders mean something else now."""
+        self._news.set()
+
+    def changed(self) -> None:
+        """An instance has changed: others may have waited for that."""
+        self._settled.set()
+        for runner, _ in self._runners.values():
+            if runner.phase is Phase.STOPPED:
+                runner.poke()
+
+    async def run(self) -> None:
+        """Carry out orders until cancelled. What runs goes on running then."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await self._sync_runners(tasks)
+                await self._cover_standbys()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_AGAIN_S):
+                        await self._news.wait()
+                self._news.clear()
+                await self._obey_hands_off()
+                await self._take_orders()
+
+    # --- orders -----------------------------------------------------------------------------------------------
+
+    async def _obey_hands_off(self) -> None:
+        """Known before any other order is looked at, and by the next agent of this host before it has heard anything."""
+        wanted = self._heard.spec.hands_off
+        if self._heard_anything and wanted != self._journal.books.hands_off:
+            await self._journal.restrict(lambda books: books.handed_off(wanted))
+            log.info("hands off" if wanted else "hands on", extra={"why": wanted})
+            self._tools.tell()
+
+    @property
+    def _heard_anything(self) -> bool:
+        return self._heard is not _NOTHING
+
+    async def _take_orders(self) -> None:
+        """Journal what the orders say, all of them in one write."""
+        orders, self._not_taken = self._orders, {}
+        try:
+            before = self._journal.books
+            after = await self._journal.change(lambda books: _after_orders(books, orders))
+        except DiskTrouble as error:
+            self._not_taken = dict.fromkeys(orders, f"the order cannot be recorded: {error}")
+            asyncio.get_running_loop().call_later(ROUNDS_S, self._news.set)
+            self._tools.tell()
+            return
+        if after != before:
+            self._tools.tell()
+
+    async def _cover_standbys(self) -> None:
+        try:
+            await self._journal.cover_ahead({uid: order.resources for uid, order in self._heard.spec.standbys.items()})
+        except DiskTrouble as error:
+            log.warning("inventory not written", extra={"why": str(error)})
+
+    async def _sync_runners(self, tasks: asyncio.TaskGroup) -> None:
+        """A runner for each open record; none for what an ended session has taken along."""
+        records = self._journal.books.records if self._journal.has_session else {}
+        gone = [uid for uid, (_, task) in self._runners.items() if uid not in records]
+        for uid in gone:
+            _, task = self._runners.pop(uid)
+            task.cancel()
+        for uid, record in records.items():
+            if uid in self._runners:
+                self._runners[uid][0].poke()
+            elif not record.closed:
+                self._add(uid, tasks)
+
+    def _add(self, uid: str, tasks: asyncio.TaskGroup) -> None:
+        runner = Runner(uid, self._tools)
+        self._runners[uid] = (runner, tasks.create_task(runner.run(), name=f"runner {uid}"))
+
+    # --- the end of a session ---------------------------------------------------------------------------------
+
+    async def wind_down(self, why: str) -> None:
+        """Nothing starts any more; returns when nothing exclusive of this session can still run."""
+        await self._journal.restrict(lambda books: books.sealed(why))
+        log.warning("session over", extra={"session": self._journal.books.session.text, "why": why})
+        self._news.set()
+        while left := _may_still_run(self._journal.books):
+            self.trouble = f"still to be stopped: {', '.join(left)}"
+            await self._settled.wait()
+            self._settled.clear()
+        self.trouble = ""
+
+    async def shut_down(self) -> None:
+        """The machine is going down: returns when everything is stopped and its epochs are closed, or nothing more can be done.
+
+        Under maintenance mode HandsOff nothing is stopped by us, and so nothing is said to be over.
+        """
+        self._news.set()
+        self.changed_mode()
+        clock = asyncio.get_running_loop()
+        hopeless_since_s: float | None = None
+        while (left := self._open_ones()) and not self._journal.books.hands_off:
+            self.trouble = f"this machine is going down, and still to be stopped: {', '.join(left)}"
+            hopeless_since_s = (hopeless_since_s or clock.time()) if self._is_hopeless() else None
+            if hopeless_since_s is not None and clock.time() - hopeless_since_s > STUCK_S:
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._settled.wait()
+            self._settled.clear()
+        self.trouble = ""
+
+    def _is_hopeless(self) -> bool:
+        """Whatever is left has been told to stop, and did not."""
+        return all(runner.would_not_stop for runner, _ in self._runners.values() if not runner.record.closed)
+
+    def changed_mode(self) -> None:
+        """What may be done on this host at all is another: every instance has to look again."""
+        for runner, _ in self._runners.values():
+            runner.poke()
+
+    def _open_ones(self) -> list[str]:
+        records = self._journal.books.records.values() if self._journal.has_session else ()
+        return [record.title for record in records if not record.closed]
+
+    async def next_session(self, nonce: str) -> None:
+        """Record the end of the session and the begin of another, in one write."""
+        while True:
+            try:
+                await self._journal.change(lambda books: books.next_session(nonce))
+                break
+            except DiskTrouble as error:
+                self.trouble = f"everything is stopped, but that cannot be recorded: {error}"
+                await asyncio.sleep(ROUNDS_S)
+        self.trouble = ""
+        for uid in [uid for uid in self._runners if uid not in self._journal.books.records]:
+            self._runners.pop(uid)[1].cancel()
+        self._news.set()
+
+    async def leftovers(self, *, run_is_intact: bool) -> Sequence[RenderedResource]:
+        """What is recognisable as ours on this host; waits until that can be seen (systemd may only be coming up)."""
+        while True:
+            try:
+                return await self._tools.hands.leftovers(run_is_intact=run_is_intact)
+            except StopFailed as error:
+                self.trouble = str(error)
+                log.warning("leftovers not seen", extra={"why": self.trouble})
+                await asyncio.sleep(UNSEEN_S)
+
+    async def stop_strays(self) -> None:
+        """Stop, verifiably, what is recognisably ours but not in the books: nothing of ours may run without a record."""
+        left = await self.leftovers(run_is_intact=True)
+        while strays := [resource for resource in left if not self._is_recorded(resource)]:
+            log.error("stray found", extra={"resources": ", ".join(resource.name for resource in strays)})
+            if await self._stopped(strays):
+                break
+            await asyncio.sleep(ROUNDS_S)
+        self.trouble = ""
+
+    def _is_recorded(self, resource: RenderedResource) -> bool:
+        recorded = [rules.claims(record) for record in self._journal.books.records.values() if record.may_run]
+        return any(rules.claims_of([resource]) & claims for claims in recorded)
+
+    async def stop_what_was_found(self, found: Found) -> None:
+        """No journal tells what runs: stop, verifiably, all that the inventory lists and all that is recognisably ours."""
+        if found.why:
+            log.error("state not trusted", extra={"why": found.why})
+        left: list[Sequence[RenderedResource]] = [*found.may_run, await self.leftovers(run_is_intact=False)]
+        while left:
+            left = [group for group in left if not await self._stopped(group)]
+            if left:
+                await asyncio.sleep(ROUNDS_S)
+        self.trouble = ""
+
+    async def _stopped(self, group: Sequence[RenderedResource]) -> bool:
+        try:
+            await take_down(self._tools.hands, group)
+        except StopFailed as error:
+            self.trouble = f"left by an earlier agent, and not to be stopped: {error}"
+            log.error("leftovers not stopped", extra={"why": self.trouble})
+            return False
+        return True
+
+    # --- what others are told ---------------------------------------------------------------------------------
+
+    def reports(self) -> dict[str, InstanceReport]:
+        """Everything that runs here, or did in this session and is still asked about."""
+        books = self._journal.books
+        told = {
+            uid: self._report(record)
+            for uid, record in books.records.items()
+            if record.may_run or not record.closed or uid in self._orders
+        }
+        for uid, why in self._not_taken.items():
+            order = self._orders.get(uid)
+            if uid not in told and order is not None and order.session == books.session:
+                told[uid] = _refusal(order, why, phase="Stopped")
+        for uid, answer in self._heard.not_understood.items():
+            if answer.order.session == books.session:
+                told[uid] = _with_answer(told.get(uid), answer)
+        return told
+
+    def ours(self) -> dict[str, tuple[RenderedResource, ...]]:
+        """What runs here by us, or may, or is about to, by UID."""
+        ordered = {uid: order.resources for uid, order in self._orders.items() if order.want == "Up"}
+        records = self._journal.books.records if self._journal.has_session else {}
+        open_ones = {uid: record for uid, record in records.items() if not record.closed}
+        return {**ordered, **{uid: (*record.resources, *record.wanted) for uid, record in open_ones.items()}}
+
+    def _report(self, record: Record) -> InstanceReport:
+        known = self._runners.get(record.uid)
+        return known[0].report() if known else _bare_report(record)
+
+
+def _after_orders(books: Books, orders: Mapping[str, InstanceOrder]) -> Books:
+    for uid, order in orders.items():
+        taken = rules.take(uid, order, books)
+        if isinstance(taken, Record):
+            books = books.put(taken)
+    return books
+
+
+def _may_still_run(books: Books) -> list[str]:
+    return [record.title for record in books.records.values() if record.exclusive and record.may_run]
+
+
+def _refusal(order: InstanceOrder, why: str, *, phase: Literal["Stopped", "Failed"]) -> InstanceReport:
+    return InstanceReport(
+        namespace=order.namespace, name=order.name, epoch=order.epoch, phase=phase, healthy=False, why=why
+    )
+
+
+def _with_answer(running: InstanceReport | None, answer: NotUnderstood) -> InstanceReport:
+    """What runs here goes on as it was started; what does not run is not started."""
+    if running is None or (running.phase in ("Stopped", "Failed") and running.epoch < answer.order.epoch):
+        return _refusal(answer.order, answer.why, phase="Failed")
+    return replace(running, why="; ".join(filter(None, (running.why, answer.why))))
+
+
+def _bare_report(record: Record) -> InstanceReport:
+    """Of what has no runner: it is over, or its runner is only about to begin."""
+    return InstanceReport(
+        namespace=record.namespace,
+        name=record.name,
+        epoch=record.epoch,
+        phase="Running" if record.may_run else "Stopped",
+        released=record.closed,
+        revision=record.revision,
+        healthy=False,
+        restarts=record.restarts,
+    )

@@ -1,0 +1,31 @@
+"""What all runners of an agent share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from backstay_agent.hands import Hands
+from backstay_agent.store.journal import Journal
+
+RETRY_S: Final = 5.0
+"""Until what could not be stopped, or recorded, is tried again."""
+
+
+class MayNot(Exception):
+    """A start was refused when it was its turn. Nothing was touched."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What all runners of an agent share."""
+
+    journal: Journal
+    hands: Hands
+    tell: Callable[[], None]
+    """Something that the status shows, or that others wait for, has changed."""
+    wall: Callable[[], str]
+    """RFC 3339 time, for people's eyes."""
+    leaving: Callable[[], str] = str
+    """How this machine is going down; empty while it is not."""

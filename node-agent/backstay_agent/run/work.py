@@ -1,0 +1,142 @@
+"""What is done with the resources of one instance, in order: up from top to bottom, down from bottom to top.
+
+Up means that it works: what has probes is up when they have given a good answer, and only then the next one is started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from typing import Final
+
+from backstay_agent.drivers.base import Driver, StartFailed, StopFailed
+from backstay_agent.hands import Hands
+from backstay_agent.tasks import end_tasks
+from backstay_api.objects.durations import seconds
+from backstay_api.objects.plain import Probe, RenderedResource
+
+DEFAULT_TIMEOUT_S: Final = 20.0
+"""Where neither the manifest nor the kind's own means say how long something may take."""
+
+
+async def bring_up(
+    hands: Hands,
+    resources: Sequence[RenderedResource],
+    *,
+    only: Collection[str] | None = None,
+    unproven: Collection[str] = (),
+    tell: Callable[[str], None] = lambda why: None,
+) -> None:
+    """Top to bottom. What can be prepared meanwhile (the search for a duplicate address) is. Raises StartFailed.
+
+    Before the first start everything is made unable to start without us; `only` some of them says that this was done.
+    Before something is started, everything below it must have answered its probes: those that are started now, and
+    those among the rest that are `unproven`. `tell` hears what is being waited for.
+    """
+    mine = [resource for resource in resources if only is None or resource.name in only]
+    drivers = {resource.name: hands.driver(resource) for resource in resources}
+    prepared = {one.name: asyncio.create_task(drivers[one.name].prepare(one)) for one in mine}
+    try:
+        for resource in mine if only is None else ():
+            await drivers[resource.name].secure(resource)
+        for resource in resources[: resources.index(mine[-1]) + 1] if mine else ():
+            if resource in mine:
+                await prepared[resource.name]
+                await _start(hands, resource, drivers[resource.name], tell)
+            elif resource.name in unproven:
+                await _first_answer(hands, resource, limit_s(resource.timeouts.start), tell)
+    finally:
+        await end_tasks(list(prepared.values()))
+
+
+async def _start(hands: Hands, resource: RenderedResource, driver: Driver, tell: Callable[[str], None]) -> None:
+    begun_s = _now_s()
+    await driver.start(resource, timeout_s=limit_s(resource.timeouts.start))
+    if resource.probes:
+        allowance_s = await start_allowance_s(driver, resource)
+        left_s = begun_s + allowance_s - _now_s()
+        await _first_answer(hands, resource, max(left_s, *map(_first_answer_takes_s, resource.probes)), tell)
+
+
+async def start_allowance_s(driver: Driver, resource: RenderedResource) -> float:
+    """How long after the begin of its start a resource may take until its probes have given a good answer."""
+    own_s = limit_s(resource.timeouts.start)
+    if resource.timeouts.start is None:
+        own_s = await driver.start_limit_s(resource) or own_s
+    return max(own_s, *map(_first_answer_takes_s, resource.probes))
+
+
+def _first_answer_takes_s(probe: Probe) -> float:
+    """A limit that a probe cannot keep, because it is to be asked only later, is none."""
+    again_s = seconds(probe.period) * (probe.success_threshold - 1)
+    return seconds(probe.initial_delay) + again_s + 2 * seconds(probe.timeout)
+
+
+async def _first_answer(hands: Hands, resource: RenderedResource, wait_s: float, tell: Callable[[str], None]) -> None:
+    """Wait until all its probes have given a good answer. Raises StartFailed."""
+    told = ["no probe has been answered yet"]
+    works = asyncio.Event()
+
+    def judge(good: bool, why: str) -> None:
+        if good:
+            works.set()
+        else:
+            told[0] = why
+            tell(f"{resource.name}: it is up and does not work yet: {why}")
+
+    tell(f"{resource.name}: it is up, and its probes are waited for")
+    asking = asyncio.create_task(hands.probe(resource, judge, starting=True))
+    asking.add_done_callback(lambda _: works.set())
+    try:
+        async with asyncio.timeout(wait_s):
+            await works.wait()
+        if asking.done():
+            asking.result()
+    except TimeoutError as error:
+        raise StartFailed(f"{resource.name} was started and did not work in time: {told[0]}") from error
+    finally:
+        await end_tasks([asking])
+    tell("")
+
+
+async def take_down(hands: Hands, resources: Sequence[RenderedResource]) -> str:
+    """Bottom to top; all of them, even if one cannot be stopped. Raises StopFailed with everything that could not.
+
+    Returns what is to be said about the stops, if anything.
+    """
+    failures: list[str] = []
+    notes: list[str] = []
+    for resource in reversed(resources):
+        try:
+            note = await hands.driver(resource).stop(resource, timeout_s=limit_s(resource.timeouts.stop))
+            notes += [f"{resource.name}: {note}"] if note else []
+        except StopFailed as error:
+            failures.append(f"{resource.name}: {error}")
+    if failures:
+        raise StopFailed("; ".join([*failures, *notes]))
+    return "; ".join(notes)
+
+
+def to_restart(resources: Sequence[RenderedResource], bad: Collection[str]) -> list[RenderedResource]:
+    """What is down, and what stands on it. Addresses stay up, unless they are themselves what is down: to clients a
+    server that dies and comes back under its address is a very quick restart, and nothing more."""
+    first = next((at for at, resource in enumerate(resources) if resource.name in bad), len(resources))
+    return [
+        resource
+        for at, resource in enumerate(resources)
+        if resource.name in bad or (at > first and resource.virtual_ip is None)
+    ]
+
+
+def only_addresses(resources: Sequence[RenderedResource]) -> bool:
+    """Whether these are addresses and nothing else: what serves under them is well."""
+    return bool(resources) and all(resource.virtual_ip is not None for resource in resources)
+
+
+def limit_s(text: str | None) -> float:
+    """A time limit as the manifest says it."""
+    return DEFAULT_TIMEOUT_S if text is None else seconds(text)
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

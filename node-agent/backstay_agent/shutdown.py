@@ -1,0 +1,77 @@
+"""What happens when systemd tells the agent to end: alone, it goes at once and leaves everything running; with its machine, it
+first brings down, in order and verifiably, what it was granted.
+
+systemd stops all units of a machine side by side. Ours stops before the network and D-Bus do (its `After=`), and what it manages
+is stopped at the same time by systemd's own jobs, with which our orders to stop are merged; those that would wait for our end are
+asked for out of turn (`drivers/tools/turns.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from .core.leaving import how_it_goes_down
+
+log = logging.getLogger(__name__)
+
+LOOK_S: Final = 2.0
+"""So long systemd may take to say what it is doing; after that the agent ends, as at any restart."""
+EXTEND_S: Final = 30.0
+"""For so long at a time systemd is asked to wait for the end of what is being stopped."""
+
+
+class Leaver(Protocol):
+    """Who is told (`agent.Agent`)."""
+
+    async def shut_down(self, how: str) -> None:
+        """Stop and release everything, say so, then return."""
+
+    def farewell(self) -> str:
+        """What an admin should know if the agent now ends alone; empty: nothing."""
+
+
+async def leave(agent: Leaver, jobs: Callable[[], Any], notify: Callable[[str], None]) -> None:
+    """Do what has to be done before this process ends."""
+    how = await going_down(jobs)
+    if not how:
+        if why := agent.farewell():
+            log.warning("the agent ends alone", extra={"why": why})
+        return
+    notify(f"STOPPING=1\nSTATUS=this machine is going down: {how}")
+    patience = asyncio.create_task(_keep_systemd_patient(notify), name="patience")
+    try:
+        await agent.shut_down(how)
+    finally:
+        patience.cancel()
+
+
+async def going_down(jobs: Callable[[], Any]) -> str:
+    """How this machine is going down; empty if it is not, or nobody can tell."""
+    try:
+        async with asyncio.timeout(LOOK_S):
+            return how_it_goes_down(await jobs())
+    except (OSError, TimeoutError) as error:
+        log.warning("systemd does not say what it is doing", extra={"why": str(error)})
+        return ""
+
+
+async def systemd_jobs() -> list[tuple[str, str]]:
+    """Unit and kind of every job. By `systemctl`, which needs no D-Bus: that may be gone already."""
+    asked = await asyncio.create_subprocess_exec(
+        *("/usr/bin/systemctl", "list-jobs", "--no-legend", "--no-pager", "--plain", "--full"),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    output, _ = await asked.communicate()
+    lines = [line.split() for line in output.decode(errors="replace").splitlines()]
+    return [(words[1], words[2]) for words in lines if len(words) >= 3]
+
+
+async def _keep_systemd_patient(notify: Callable[[str], None]) -> None:
+    while True:
+        notify(f"EXTEND_TIMEOUT_USEC={round(EXTEND_S * 1e6)}\nWATCHDOG=1")
+        await asyncio.sleep(EXTEND_S / 3)

@@ -1,0 +1,102 @@
+"""What a host needs besides its drivers' means, so that what is started there could also be kept, seen and asked.
+
+Readiness asks for everything that the start and the probes will need: what it does not ask for is found out by a failover that
+leads nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol
+
+from backstay_agent.drivers.tools.disk_space import no_room
+from backstay_agent.drivers.tools.looks import NoAnswer, look
+from backstay_agent.drivers.tools.ports import is_here, listeners, owner
+from backstay_agent.drivers.tools.programs import not_runnable
+from backstay_agent.drivers.tools.transient import argv_refusal
+from backstay_api.objects.plain import Probe, RenderedResource
+
+DROP_INS: Final = Path("/etc/systemd/system")
+
+
+class Needs(Protocol):
+    """Asked of each standby, besides its drivers."""
+
+    async def of_host(self) -> list[str]:
+        """What is wrong with the host itself, whatever shall run there: sentences."""
+
+    async def of(self, resource: RenderedResource, *, is_down: bool) -> list[str]:
+        """What this resource and its probes will miss. `is_down`: nothing of it runs here, by us or by anybody."""
+
+
+class NoNeeds:
+    """Asks for nothing, as a fake for hosts that have no file system."""
+
+    async def of_host(self) -> list[str]:
+        return []
+
+    async def of(self, resource: RenderedResource, *, is_down: bool) -> list[str]:
+        return []
+
+
+class RealNeeds:
+    """`Needs` of this very host."""
+
+    def __init__(self, *folders: Path) -> None:
+        """`folders`: where the agent itself keeps what it must remember."""
+        self._folders = folders
+
+    async def of_host(self) -> list[str]:
+        return await _no_room(self._folders)
+
+    async def of(self, resource: RenderedResource, *, is_down: bool) -> list[str]:
+        # What is secured already needs no more writing; what a start changes there does.
+        whys = await _no_room([DROP_INS]) if resource.systemd else []
+        for probe in resource.probes:
+            if probe.exec is not None:
+                whys += await _programs(probe.name, probe.exec.command)
+            elif is_down and resource.virtual_ip is None:
+                whys += await _port(probe)
+        return whys
+
+
+async def _no_room(folders: Sequence[Path]) -> list[str]:
+    whys: list[str] = []
+    for folder in folders:
+        try:
+            why = await look(f"{folder} (room)", partial(no_room, folder))
+        except NoAnswer as error:
+            why = str(error)
+        whys += [why] if why else []
+    return whys
+
+
+async def _programs(probe: str, argv: Sequence[str]) -> list[str]:
+    why = argv_refusal(argv)
+    try:
+        why = why or await look(argv[0], partial(not_runnable, argv[0]))
+    except NoAnswer as error:
+        why = str(error)
+    return [f"probe {probe} could not be asked: {why}"] if why else []
+
+
+async def _port(probe: Probe) -> list[str]:
+    """Whoever has the port would answer in the service's stead, and not let it in."""
+    asked = probe.tcp_socket or probe.http_get
+    if asked is None:
+        return []
+    host = asked.host or "127.0.0.1"
+    try:
+        who = await look(f"/proc (port {asked.port} of {host})", partial(_holder, host, asked.port))
+    except (NoAnswer, OSError):
+        return []
+    if who is None:
+        return []
+    return [f"port {asked.port}, which probe {probe.name} asks, is held by {who} already"]
+
+
+def _holder(host: str, port: int) -> str | None:
+    here = [one for one in listeners(port) if one.answers(host)] if is_here(host) else []
+    return owner(here[0].inode) if here else None

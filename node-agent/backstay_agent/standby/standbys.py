@@ -1,0 +1,170 @@
+"""Keeps this host ready for what it may have to run: secures it, looks whether it could be started, and says so.
+
+Looked at when an order or something of ours changes, and regularly, because an admin may remove a unit at any time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from backstay_agent.drivers.base import Driver, StartFailed
+from backstay_api.objects.plain import HeldUnit, RenderedResource, StandbyOrder, StandbyReport, Systemd
+
+from .needs import Needs, NoNeeds
+from .readiness import Examiner
+
+LOOK_AGAIN_S: Final = 10.0
+HELD_ALONE_S: Final = 60.0
+"""The operator asks for a held unit of a living service at once; what nobody asks for in this time is nobody's."""
+MOST_HELD: Final = 256
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Held:
+    """A unit that cannot simply be given back: it would start by itself at the next boot."""
+
+    why: str
+    since_s: float
+    is_known: bool = False
+    """The operator has had the time to read it. If it does not ask for the unit then, its service is gone."""
+
+
+class Keeper:
+    """`hands.Standbys` on any drivers."""
+
+    def __init__(
+        self,
+        driver: Callable[[RenderedResource], Driver],
+        obstacle: Callable[[], str],
+        on_change: Callable[[], None],
+        marked: Callable[[], Sequence[str]],
+        needs: Needs | None = None,
+    ) -> None:
+        """`marked`: the units on this host that carry our mark and cannot start by themselves."""
+        self._driver = driver
+        self._marked = marked
+        self._on_change = on_change
+        self._wake = asyncio.Event()
+        self._examiner = Examiner(driver, obstacle, needs or NoNeeds(), self._wake.set)
+        self._orders: Mapping[str, StandbyOrder] = {}
+        self._ours: Mapping[str, Sequence[RenderedResource]] = {}
+        self._secured: frozenset[str] | None = None
+        """Units to secure, ready or not; None: we have not been told yet, so nothing is given back."""
+        self._secured_in_this_life: set[str] = set()
+        """Its file alone does not say so: an earlier life may have died before systemd had read it."""
+        self.reports: dict[str, StandbyReport] = {}
+        self._held: dict[str, Held] = {}
+
+    @property
+    def held(self) -> Mapping[str, str]:
+        return {unit: held.why for unit, held in sorted(self._held.items())}
+
+    def update(
+        self,
+        orders: Mapping[str, StandbyOrder],
+        *,
+        ours: Mapping[str, Sequence[RenderedResource]],
+        secured: frozenset[str] | None,
+    ) -> None:
+        if (orders, ours, secured) != (self._orders, self._ours, self._secured):
+            self._orders, self._ours, self._secured = orders, ours, secured
+            self._wake.set()
+
+    def said_to_nobody(self) -> None:
+        """What is held must be read in the new HostAssignment before its silence means that a service is gone."""
+        now_s = asyncio.get_running_loop().time()
+        self._held = {unit: Held(held.why, now_s) for unit, held in self._held.items()}
+
+    async def run(self) -> None:
+        try:
+            await self._look_for_ever()
+        finally:
+            await self._examiner.end()
+
+    async def _look_for_ever(self) -> None:
+        while True:
+            self._wake.clear()
+            found = await self._examiner.round(self._orders, self._ours)
+            if found != self.reports:
+                self.reports = found
+                self._on_change()
+            await self._secure_the_rest()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_AGAIN_S):
+                    await self._wake.wait()
+
+    async def _secure_the_rest(self) -> None:
+        """Candidates' units wait for our word though nobody asks whether they are ready; what is nobody's is given back."""
+        if self._secured is None:
+            return
+        ordered = [r for order in self._orders.values() for r in order.resources]
+        running = [r for resources in self._ours.values() for r in resources]
+        needed = {r.systemd.unit for r in (*ordered, *running) if r.systemd is not None} | self._secured
+        marked = frozenset(self._marked())
+        for unit in sorted(self._secured - (marked & self._secured_in_this_life)):
+            await self._mark(_unit(unit), "secure")
+        before = self.held
+        for unit in sorted(self._held.keys() - marked):
+            del self._held[unit]
+        for unit in sorted(marked & needed):
+            await self._look_ahead(unit)
+        for unit in sorted(marked - needed):
+            await self._give_back(unit)
+        if self.held != before:
+            self._on_change()
+
+    async def _look_ahead(self, unit: str) -> None:
+        """Say early that it would have to be held: the operator then asks for it for as long as its service exists, and
+        when it does so no more, the service is gone."""
+        now_s = asyncio.get_running_loop().time()
+        why = await self._starts_by_itself(unit)
+        if why is None:
+            self._held.pop(unit, None)
+            return
+        held = self._held.setdefault(unit, Held(why, now_s))
+        held.why, held.is_known = why, now_s - held.since_s >= LOOK_AGAIN_S
+
+    async def _give_back(self, unit: str) -> None:
+        """Not asked for any more. What would start by itself at the next boot is held, if the operator may not know that:
+        its service may run elsewhere."""
+        now_s = asyncio.get_running_loop().time()
+        held = self._held.get(unit)
+        is_gone = held is not None and (held.is_known or now_s - held.since_s >= HELD_ALONE_S)
+        why = None if is_gone else await self._starts_by_itself(unit)
+        if why is not None:
+            self._held[unit] = Held(why, held.since_s if held else now_s)
+            return
+        self._held.pop(unit, None)
+        await self._mark(_unit(unit), "unsecure")
+
+    async def _starts_by_itself(self, unit: str) -> str | None:
+        try:
+            why = await self._driver(_unit(unit)).starts_by_itself(_unit(unit))
+        except StartFailed as error:
+            return f"it cannot be seen whether it would start by itself: {error}"
+        return why and f"{why}; or delete the service"
+
+    async def _mark(self, unit: RenderedResource, what: Literal["secure", "unsecure"]) -> None:
+        driver = self._driver(unit)
+        try:
+            await (driver.secure(unit) if what == "secure" else driver.unsecure(unit))
+            (self._secured_in_this_life.add if what == "secure" else self._secured_in_this_life.discard)(unit.name)
+        except StartFailed as error:
+            # A candidate that lacks the unit is not ready, and says so when it is asked.
+            log.debug("unit not marked", extra={"unit": unit.name, "what": what, "why": str(error)})
+
+
+def held_units(held: Mapping[str, str]) -> tuple[HeldUnit, ...]:
+    """As the status tells it."""
+    return tuple(HeldUnit(unit=unit, why=why) for unit, why in list(held.items())[:MOST_HELD])
+
+
+def _unit(unit: str) -> RenderedResource:
+    return RenderedResource(name=unit, systemd=Systemd(unit=unit))

@@ -1,0 +1,209 @@
+"""The agent's memory: the books in `/run`, written before every effect, and the inventory in `/var/lib` in case `/run` is lost.
+
+The inventory says what *may* run in this boot. It is written and forced to disk before the first start of something, taken back
+lazily, and so may name too much but never too little. It also names the sessions of this boot, in case the status that lists
+them is deleted. Both carry a check sum: what is truncated or altered is not trusted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from backstay_agent.core.books import Books, Record, only_ends
+from backstay_agent.core.rules import same_work
+from backstay_agent.core.sessions import SUPERSEDES_MOST, Inventory, Kept
+from backstay_api.objects.plain import RenderedResource
+
+from .disk import Disk, DiskTrouble
+
+log = logging.getLogger(__name__)
+
+JOURNAL: Final = "run/journal"
+INVENTORY: Final = "state/inventory"
+
+Resources = tuple[RenderedResource, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was left by an earlier agent."""
+
+    kept: Kept
+    inventory: Inventory
+    may_run: tuple[Resources, ...]
+    """What the inventory of this boot lists, instance by instance."""
+    why: str = ""
+    """Where something is broken, what."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sessions:
+    """The sessions of this boot."""
+
+    nonces: tuple[str, ...] = ()
+    seq: int = 0
+    """The highest that one of them was published with."""
+
+
+class Journal:
+    """The books of the present session; every change is on disk before it counts."""
+
+    def __init__(self, disk: Disk, boot_id: str) -> None:
+        self._disk = disk
+        self._boot_id = boot_id
+        self._books: Books | None = None
+        self._covered: dict[str, Resources] = {}
+        self._sessions = _Sessions()
+        """As the inventory has them."""
+        self._ahead: Mapping[str, Resources] = {}
+        self._lock = asyncio.Lock()
+        self._inventory_lock = asyncio.Lock()
+
+    @property
+    def books(self) -> Books:
+        assert self._books is not None, "there is no session yet"
+        return self._books
+
+    @property
+    def has_session(self) -> bool:
+        return self._books is not None
+
+    async def load(self) -> Found:
+        """Read what is there. Only an intact journal of this boot becomes our books."""
+        kept, broken_journal = await self._load_books()
+        inventory, broken_inventory = await self._load_inventory()
+        why = "; ".join(sentence for sentence in (broken_journal, broken_inventory) if sentence)
+        return Found(kept, inventory, tuple(self._covered.values()), why)
+
+    async def open(self, nonce: str) -> None:
+        """A first session, or one after everything that was found is verifiably stopped."""
+        known = self._sessions
+        await self._write(
+            Books(boot_id=self._boot_id, nonce=nonce, earlier=known.nonces, earlier_seq=known.seq, records={})
+        )
+
+    async def change(self, how: Callable[[Books], Books]) -> Books:
+        """Change the books: first on disk, then in memory. Raises DiskTrouble, and then nothing has changed.
+
+        `how` is called when it is its turn, with the books as they are then; what it raises comes out here.
+        """
+        async with self._lock:
+            new = how(self.books)
+            if new is not self.books and new != self.books:
+                await self._write(new)
+            return new
+
+    async def restrict(self, how: Callable[[Books], Books]) -> None:
+        """Change the books to something stricter: it counts at once, and even if it cannot be written now.
+
+        The next change writes it; if the agent dies before, its successor meets the reason for it again.
+        """
+        async with self._lock:
+            self._books = how(self.books)
+            try:
+                await self._write(self._books)
+            except DiskTrouble as error:
+                log.warning("restriction not recorded", extra={"why": str(error)})
+
+    async def cover(self, uid: str, resources: Resources) -> None:
+        """Make sure that the inventory lists this before it is started. Raises DiskTrouble."""
+        async with self._inventory_lock:
+            if not same_work(self._covered.get(uid, ()), resources):
+                await self._write_inventory({**self._open_records(), uid: resources})
+
+    async def cover_ahead(self, ahead: Mapping[str, Resources]) -> None:
+        """Let the inventory list what may have to be started soon, so that a failover need not wait for the platter.
+
+        Raises DiskTrouble; then the start itself will try again.
+        """
+        async with self._inventory_lock:
+            self._ahead = ahead
+            if self._sessions != _sessions(self._books) or any(
+                not same_work(self._covered.get(uid, ()), resources) for uid, resources in ahead.items()
+            ):
+                await self._write_inventory(self._open_records())
+
+    def _open_records(self) -> dict[str, Resources]:
+        """What may run, may have to be started soon, or is covered and still known: what is over is left out."""
+        records = self._books.records if self._books else {}
+        running = {uid: record.resources for uid, record in records.items() if record.may_run}
+        known = {uid: covered for uid, covered in self._covered.items() if _is_open(records.get(uid))}
+        return {**self._ahead, **known, **running}
+
+    async def _write(self, books: Books) -> None:
+        # Without a session there is nothing that could have ended.
+        is_end = self._books is not None and only_ends(self._books, books)
+        await self._disk.write(JOURNAL, _signed(books.to_wire()), from_reserve=is_end)
+        self._books = books
+
+    async def _write_inventory(self, covered: dict[str, Resources]) -> None:
+        instances = {uid: [resource.to_wire() for resource in resources] for uid, resources in covered.items()}
+        sessions = _sessions(self._books)
+        wire = {"bootID": self._boot_id, "instances": instances, "nonces": list(sessions.nonces), "seq": sessions.seq}
+        await self._disk.write(INVENTORY, _signed(wire))
+        self._covered, self._sessions = covered, sessions
+
+    async def _load_books(self) -> tuple[Kept, str]:
+        try:
+            text = await self._disk.read(JOURNAL)
+            if text is None:
+                return Kept.ABSENT, ""
+            books = Books.from_wire(_verified(text))
+        except (DiskTrouble, KeyError, TypeError, ValueError) as error:
+            return Kept.BROKEN, f"the journal is not to be trusted: {error!s}"
+        if books.boot_id != self._boot_id:
+            return Kept.OTHER_BOOT, ""
+        self._books = books
+        return Kept.INTACT, ""
+
+    async def _load_inventory(self) -> tuple[Inventory, str]:
+        try:
+            text = await self._disk.read(INVENTORY)
+            if text is None:
+                return Inventory.EMPTY, ""
+            raw = _verified(text)
+            boot_id, covered = raw["bootID"], _read_resources(raw["instances"])
+            sessions = _Sessions(tuple(map(str, raw.get("nonces", ()))), int(raw.get("seq", 0)))
+        except (DiskTrouble, KeyError, TypeError, ValueError, AttributeError) as error:
+            return Inventory.BROKEN, f"the inventory is not to be trusted: {error!s}"
+        if boot_id != self._boot_id:
+            return Inventory.OTHER_BOOT, ""
+        self._covered, self._sessions = covered, sessions
+        return Inventory.THIS_BOOT if covered else Inventory.EMPTY, ""
+
+
+def _sessions(books: Books | None) -> _Sessions:
+    return _Sessions(books.nonces[-SUPERSEDES_MOST:], books.highest_seq) if books else _Sessions()
+
+
+def _is_open(record: Record | None) -> bool:
+    return record is not None and not record.closed
+
+
+def _read_resources(raw: Mapping[str, Any]) -> dict[str, Resources]:
+    return {uid: tuple(RenderedResource.from_wire(item) for item in items) for uid, items in raw.items()}
+
+
+def _signed(wire: Mapping[str, Any]) -> str:
+    text = json.dumps(wire, separators=(",", ":"))
+    return f"{text}\n{_check_sum(text)}\n"
+
+
+def _verified(text: str) -> dict[str, Any]:
+    body, newline, check_sum = text.rstrip("\n").rpartition("\n")
+    if not newline or _check_sum(body) != check_sum:
+        raise ValueError("its check sum does not match: it was truncated or altered")
+    raw = json.loads(body)
+    if not isinstance(raw, dict):
+        raise TypeError("it is no object")
+    return raw
+
+
+def _check_sum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,124 @@
+"""The one place where an action's preconditions are held against the API server, by reads that ask a quorum.
+
+What was read goes into the mirror, whatever it says: where it differs from what we believed, the next plan knows better.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final, assert_never
+
+from backstay_api.client.api import Api
+from backstay_api.client.errors import NotFound
+from backstay_api.objects.kinds import Kind, Raw
+from backstay_api.objects.models import HAInstance
+from backstay_api.objects.object_kinds import HA_INSTANCES, KINDS, RESOURCE_CLAIMS, Unreadable
+from backstay_operator.control.watch.cache import Mirror, unread
+from backstay_operator.planner.preconditions import Gone, HoldsNothing, NoInstances, Owned, Precondition, Still
+
+READ_TIMEOUT_S: Final = 5.0
+
+
+class NotSo(Exception):
+    """Something that the write stands on is not so; the message is a sentence. Nothing was written."""
+
+
+class Preconditions:
+    """Asks the API server, side by side, whether all of them hold. Raises NotSo, or ApiError where nobody can tell."""
+
+    def __init__(self, api: Api, mirror: Mirror) -> None:
+        self._api = api
+        self._mirror = mirror
+
+    async def hold(self, needs: Sequence[Precondition]) -> None:
+        if not needs:
+            return
+        answers = await asyncio.gather(*map(self._ask, needs), return_exceptions=True)
+        errors = [answer for answer in answers if isinstance(answer, BaseException)]
+        for error in errors:
+            raise error
+        whys = [answer for answer in answers if isinstance(answer, str)]
+        if whys:
+            raise NotSo("; ".join(whys))
+
+    async def _ask(self, need: Precondition) -> str | None:
+        match need:
+            case Still():
+                return _and(await self._still(need), need.what_for)
+            case Gone():
+                return _and(await self._gone(need), need.what_for)
+            case Owned():
+                return await self._owned(need)
+            case NoInstances():
+                found = [
+                    one for one in await self._instances(need.namespace) if one.spec.service.uid == need.service_uid
+                ]
+                return _and(f"{found[0].key} is there" if found else None, need.what_for)
+            case HoldsNothing():
+                held = [one for one in await self._instances("") if one.spec.grant and one.spec.grant.host == need.host]
+                return _and(f"{held[0].key} is granted to {need.host}" if held else None, need.what_for)
+        assert_never(need)
+
+    async def _still(self, need: Still) -> str | None:
+        kind, body = KINDS[need.kind], await self._read(KINDS[need.kind], need.name, need.namespace)
+        if body is None:
+            return f"{need.kind} {need.name} is gone"
+        meta = body["metadata"]
+        if meta.get("uid", "") != need.uid:
+            return f"{need.kind} {need.name} is another one, made again under the same name"
+        if need.version and meta.get("resourceVersion") != need.version:
+            return f"{need.kind} {need.name} has changed"
+        if need.generation is not None and meta.get("generation") != need.generation:
+            return f"{need.kind} {need.name} has been edited"
+        if need.finalizer and meta.get("deletionTimestamp"):
+            return f"{need.kind} {need.name} is being deleted"
+        if need.finalizer and need.finalizer not in (meta.get("finalizers") or ()):
+            return f"{need.kind} {need.name} does not carry our finalizer any more"
+        read = kind.read(body)
+        return f"{need.kind} {need.name} cannot be read: {read.why}" if isinstance(read, Unreadable) else None
+
+    async def _gone(self, need: Gone) -> str | None:
+        body = await self._read(KINDS[need.kind], need.name, need.namespace)
+        is_there = body is not None and need.uid in ("", body["metadata"].get("uid", ""))
+        return f"{need.kind} {need.name} is there" if is_there else None
+
+    async def _owned(self, need: Owned) -> str | None:
+        body = await self._read(RESOURCE_CLAIMS, need.name)
+        claim = RESOURCE_CLAIMS.read(body) if body is not None else None
+        if claim is None or isinstance(claim, Unreadable):
+            return f"{need.text} is not claimed"
+        spec, where = claim.spec, f" on {need.host}" if need.host else ""
+        owner = spec.owner or next((one for one in spec.hosts or () if one.host == need.host), None)
+        if owner is None:
+            return f"{need.text} is not claimed{where}"
+        return None if owner.uid == need.uid else f"{need.text} belongs to the HAService {owner.key}{where}"
+
+    async def _read(self, kind: Kind[Any], name: str, namespace: str = "") -> Raw | None:
+        before = self._mirror.meta(kind, kind.key(namespace, name))
+        try:
+            body = await self._api.get(unread(kind), name, namespace, timeout_s=READ_TIMEOUT_S)
+        except NotFound:
+            if before is not None:
+                self._mirror.forget(kind, before)
+            return None
+        self._learn(kind, body)
+        return body
+
+    async def _instances(self, namespace: str) -> list[HAInstance]:
+        listing = await self._api.list(unread(HA_INSTANCES), namespace, timeout_s=READ_TIMEOUT_S)
+        found: list[HAInstance] = []
+        for body in listing.items:
+            self._learn(HA_INSTANCES, body)
+            read = HA_INSTANCES.read(body)
+            if isinstance(read, Unreadable):
+                raise NotSo(f"HAInstance {read.key} cannot be read, so nobody knows what it holds: {read.why}")
+            found.append(read)
+        return found
+
+    def _learn(self, kind: Kind[Any], body: Raw) -> None:
+        self._mirror.hear(kind, body)
+
+
+def _and(why: str | None, what_for: str) -> str | None:
+    return f"{why} ({what_for})" if why and what_for else why

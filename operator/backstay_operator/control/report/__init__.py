@@ -1,0 +1,1 @@
+"""Events for people: what was decided and refused, and why."""

@@ -1,0 +1,143 @@
+"""Events for people: what was decided and refused, and why, beside the object that it is about.
+
+events.k8s.io/v1, with a series for what repeats. Saying is never allowed to delay doing: `say` only puts into a bounded
+queue, one task posts, and what is too much for an object or cannot be posted is counted and dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from backstay_api.client.api import Api
+from backstay_api.client.errors import ApiError
+from backstay_api.objects.kinds import EVENTS, Raw, Ref
+from backstay_operator.control.counters import Facts
+
+log = logging.getLogger(__name__)
+
+QUEUE: Final = 256
+BURST: Final = 20
+"""Events an object may have at once…"""
+REFILL_S: Final = 20.0
+"""…and then one in so long."""
+SERIES_S: Final = 300.0
+"""The same sentence within this time is one Event with a count."""
+_REMEMBERED: Final = 2048
+_NOTE_LIMIT_BYTES: Final = 1024
+_POST_TIMEOUT_S: Final = 5.0
+
+Type = Literal["Normal", "Warning"]
+
+
+@dataclass(frozen=True)
+class Said:
+    """One thing said about one object."""
+
+    regarding: Ref
+    uid: str
+    type: Type
+    reason: str
+    action: str
+    note: str
+
+
+@dataclass
+class _Series:
+    namespace: str
+    name: str
+    count: int
+    last_s: float
+
+
+class Recorder:
+    """Posts Events, one at a time, never in anybody's way."""
+
+    def __init__(
+        self, api: Api, facts: Facts, *, identity: str, clock: Callable[[], float], wall: Callable[[], str]
+    ) -> None:
+        self._api = api.lane("telling")
+        self._facts = facts
+        self._identity = identity
+        self._clock = clock
+        self._wall = wall
+        self._queue: deque[Said] = deque()
+        self._some = asyncio.Event()
+        self._allowance: dict[str, tuple[float, float]] = {}
+        """By UID: Events it may still have, and as of when."""
+        self._series: dict[Said, _Series] = {}
+
+    def say(self, said: Said) -> None:
+        """Put it into the queue, if there is room and the object has not been talked about too much."""
+        if len(self._queue) >= QUEUE or not self._may(said):
+            self._facts.events_lost += 1
+            return
+        self._queue.append(said)
+        self._some.set()
+
+    async def run(self) -> None:
+        """Post what is said, until cancelled."""
+        while True:
+            await self._some.wait()
+            self._some.clear()
+            while self._queue:
+                said = self._queue.popleft()
+                try:
+                    await self._post(said)
+                except ApiError as error:
+                    self._facts.events_lost += 1
+                    log.debug("event not posted", extra={"reason": said.reason, "why": str(error)})
+
+    def _may(self, said: Said) -> bool:
+        now_s = self._clock()
+        left, since_s = self._allowance.get(said.uid, (float(BURST), now_s))
+        left = min(float(BURST), left + (now_s - since_s) / REFILL_S)
+        _trim(self._allowance)
+        self._allowance[said.uid] = (max(0.0, left - 1), now_s)
+        return left >= 1
+
+    async def _post(self, said: Said) -> None:
+        now_s, now = self._clock(), self._wall().replace("Z", ".000000Z")
+        series = self._series.get(said)
+        if series is not None and now_s - series.last_s < SERIES_S:
+            series.count, series.last_s = series.count + 1, now_s
+            body: Raw = {"series": {"count": series.count, "lastObservedTime": now}}
+            await self._api.patch(EVENTS, series.name, body, series.namespace, timeout_s=_POST_TIMEOUT_S)
+            return
+        namespace = said.regarding.namespace or "default"
+        written = await self._api.create(
+            EVENTS, self._event(said, namespace, now), namespace, timeout_s=_POST_TIMEOUT_S
+        )
+        _trim(self._series)
+        self._series[said] = _Series(namespace, written["metadata"]["name"], 1, now_s)
+
+    def _event(self, said: Said, namespace: str, now: str) -> Raw:
+        kind = said.regarding.kind
+        regarding = {
+            "apiVersion": kind.api_version,
+            "kind": kind.kind,
+            "namespace": said.regarding.namespace,
+            "name": said.regarding.name,
+            "uid": said.uid,
+        }
+        return {
+            "metadata": {"generateName": f"{said.regarding.name[:200]}-", "namespace": namespace},
+            "eventTime": now,
+            "reportingController": "backstay.dev/operator",
+            "reportingInstance": self._identity[:128],
+            "regarding": {name: value for name, value in regarding.items() if value},
+            "type": said.type,
+            "reason": said.reason,
+            "action": said.action,
+            "note": said.note.encode()[:_NOTE_LIMIT_BYTES].decode(errors="ignore"),
+        }
+
+
+def _trim(memory: dict[Any, Any]) -> None:
+    """Forget the oldest."""
+    while len(memory) >= _REMEMBERED:
+        del memory[next(iter(memory))]

@@ -1,0 +1,1 @@
+"""What probes, Prometheus and the log are told of this replica."""

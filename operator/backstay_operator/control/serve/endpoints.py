@@ -1,0 +1,71 @@
+"""/healthz, /readyz and /metrics of the operator: facts, and what follows from them."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from typing import Any, Final
+
+from backstay_api.process.endpoints import JSON, Answered, judged, serve
+from backstay_operator.control.replica import Operator
+from backstay_operator.control.serve.health import Ages, State, ill, not_ready, told
+
+_METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Endpoints:
+    """Serves one replica's facts."""
+
+    def __init__(self, operator: Operator) -> None:
+        self._operator = operator
+        self._metrics: Any = None
+
+    async def run(self, *, host: str, port: int) -> None:
+        """Serve until cancelled."""
+        await serve(self.answer, host=host, port=port)
+
+    def state(self) -> State:
+        """The facts, as of now."""
+        operator = self._operator
+        now_s = operator.clock()
+        planned_s = operator.facts.planned_at_s
+        answered_s = operator.path.last_ok_sent_s
+        heartbeats_s = operator.heartbeats.heard_at_s().get("Lease")
+        return State(
+            Ages(
+                plan_s=None if planned_s is None else now_s - planned_s,
+                answer_s=None if answered_s is None else now_s - answered_s,
+                heartbeats_s=None if heartbeats_s is None else now_s - heartbeats_s,
+                watches_s={kind: now_s - at_s for kind, at_s in operator.hearing.heard_at_s().items()},
+                resync_s={kind: now_s - at_s for kind, at_s in operator.resync.done_at_s.items()},
+            ),
+            leads=operator.leader.leads(),
+            waiting_for=operator.facts.waiting_for,
+            path_trouble=operator.path.trouble,
+            ear_trouble=operator.facts.ear_trouble,
+        )
+
+    async def answer(self, method: str, path: str) -> Answered:
+        """Code, content type and body for one request."""
+        if method not in ("GET", "HEAD"):
+            return 405, JSON, b"{}"
+        state = self.state()
+        match path.partition("?")[0]:
+            case "/healthz" | "/livez":
+                return judged(ill(state), told(state))
+            case "/readyz":
+                return judged(not_ready(state), told(state))
+            case "/metrics":
+                return 200, _METRICS, await self._render()
+            case _:
+                return 404, JSON, b'{"see": ["/healthz", "/readyz", "/metrics"]}'
+
+    async def _render(self) -> bytes:
+        if self._metrics is None:
+            loop = asyncio.get_running_loop()
+            module = await loop.run_in_executor(
+                None, importlib.import_module, "backstay_operator.control.serve.metrics"
+            )
+            self._metrics = module.Metrics(self._operator, self.state)
+        rendered: bytes = self._metrics.render()
+        return rendered

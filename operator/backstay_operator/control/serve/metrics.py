@@ -1,0 +1,105 @@
+"""The operator's facts as Prometheus metrics, made when they are asked for. Imported with the first scrape only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from backstay_operator.control.counters import PLAN_BUCKETS_S
+from backstay_operator.control.replica import Operator
+from backstay_operator.control.serve.health import State
+
+
+class Metrics(Collector):
+    """Renders one replica."""
+
+    def __init__(self, operator: Operator, state: Callable[[], State]) -> None:
+        self._operator = operator
+        self._state = state
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    def render(self) -> bytes:
+        """The text format."""
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """All of ours."""
+        yield from self._health()
+        yield from self._plans()
+        yield from self._hearing()
+        yield from self._hosts()
+
+    def _health(self) -> Iterator[Metric]:
+        state = self._state()
+        yield _gauge("leader", "1 while this replica acts at once", float(state.leads))
+        yield _gauge("own_path_healthy", "1 while our own way to the API server is", float(not state.path_trouble))
+        if state.ages.plan_s is not None:
+            yield _gauge("last_plan_age_seconds", "Since the last plan", state.ages.plan_s)
+        if state.ages.heartbeats_s is not None:
+            yield _gauge("heartbeats_age_seconds", "Since the Lease watch last heard anything", state.ages.heartbeats_s)
+        yield _by("watch_age_seconds", "Since a kind was last heard", "kind", state.ages.watches_s)
+        yield _by("resync_age_seconds", "Since a kind was last held against a list", "kind", state.ages.resync_s)
+
+    def _plans(self) -> Iterator[Metric]:
+        facts = self._operator.facts
+        buckets: list[tuple[str, float]] = []
+        total = 0
+        for bound, count in zip([*map(str, PLAN_BUCKETS_S), "+Inf"], facts.plan.counts, strict=True):
+            total += count
+            buckets.append((bound, float(total)))
+        duration = HistogramMetricFamily("backstay_plan_duration_seconds", "How long plans took")
+        duration.add_metric([], buckets, facts.plan.sum_s)
+        yield duration
+        yield _gauge("plan_actions", "Actions in the last plan", facts.plan_actions)
+        writes = CounterMetricFamily("backstay_writes", "Writes by action and result", labels=["action", "result"])
+        for (action, result), count in sorted(facts.writes.items()):
+            writes.add_metric([action, result], count)
+        yield writes
+        failovers = CounterMetricFamily("backstay_failovers", "Grants after an earlier epoch", labels=["evidence"])
+        for evidence, count in sorted(facts.failovers.items()):
+            failovers.add_metric([evidence], count)
+        yield failovers
+
+    def _hearing(self) -> Iterator[Metric]:
+        counts, facts = self._operator.mirror.counts, self._operator.facts
+        yield _counter("ghosts", "Cached objects that a list showed to be gone", counts["ghost_dropped"])
+        yield _counter("late_events", "Events of objects that were known to be gone", counts["ghost"])
+        yield _counter("older_events", "Events of versions that were known already", counts["older"])
+        yield _counter("repaired", "Objects that a list knew newer", counts["repaired"])
+        yield _counter("ear_restarts", "How often kopf ended and was started again", facts.ear_restarts)
+        yield _counter("events_lost", "Events for people that were not posted", facts.events_lost)
+
+    def _hosts(self) -> Iterator[Metric]:
+        world = self._operator.mirror.world
+        now_s = self._operator.clock()
+        ages = {host: now_s - seen.first_seen_s for host, seen in world.leases.items() if seen.lease.holder}
+        yield _by("lease_age_seconds", "Since a host's renewal count last moved", "host", ages)
+        unreadable: dict[str, float] = {}
+        for kind, _ in world.unreadable:
+            unreadable[kind] = unreadable.get(kind, 0) + 1
+        yield _by("unreadable_objects", "Objects that cannot be read", "kind", unreadable)
+
+
+def _gauge(name: str, help_: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"backstay_{name}", help_, value=value)
+
+
+def _counter(name: str, help_: str, value: float) -> Metric:
+    return CounterMetricFamily(f"backstay_{name}", help_, value=value)
+
+
+def _by(name: str, help_: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(f"backstay_{name}", help_, labels=[label])
+    for key, value in sorted(values.items()):
+        family.add_metric([key], value)
+    return family

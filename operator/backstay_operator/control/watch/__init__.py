@@ -1,0 +1,1 @@
+"""What the API server says, and when: kopf and our informers, the cache they fill, and our own way to the server."""

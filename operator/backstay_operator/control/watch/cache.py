@@ -1,0 +1,331 @@
+"""The one picture of everything, kept up to date piece by piece from whatever is heard, written or listed.
+
+Why it is more than a dict: events come late, twice, out of order, after the deletion of what they speak of, or never. Each
+object only goes forward here (by resourceVersion, which is one counter for the whole cluster); a deleted UID never
+comes back; what our own writes return is put in at once, so that a plan never sees the world before its own last act.
+One object that cannot be read stops nothing: it is shown, and its last readable version stays. That is safe for every
+kind, because each write names the version it was decided from, and the API server refuses the older one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
+
+from backstay_api.objects.kinds import Kind, Meta, Raw
+from backstay_api.objects.lease import HostLease
+from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
+from backstay_api.objects.object_kinds import (
+    ALL_KINDS,
+    FENCE_REQUESTS,
+    HA_INSTANCES,
+    HA_SERVICES,
+    HOST_ASSIGNMENTS,
+    HOST_LEASES,
+    HOSTS,
+    Unreadable,
+)
+from backstay_api.objects.promise import Silence, judge_silence
+from backstay_operator.control.watch.urgency import Soon, assignment_soon, lease_soon, told_soon
+from backstay_operator.planner.know.world import LeaseSeen, OwnPath, Settings, World
+
+Told = TypeVar("Told", HAService, Host)
+
+# Late events of the dead arrive within seconds; ten thousand deletions are more than happen in that time.
+_REMEMBERED_DEAD: Final = 10_000
+
+Model = HAService | HAInstance | Host | HostAssignment | FenceRequest | ResourceClaim | HostLease
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What a list found wrong with the picture."""
+
+    ghosts: int
+    """Objects that were kept although they are gone: their DELETED never came."""
+    news: int
+    """Objects that the list knew newer: an event was lost, or is still under way."""
+
+
+class Mirror:
+    """Keeps the World. `clock` is the loop's; `wall` gives RFC 3339 for people. Not for use from another thread."""
+
+    def __init__(
+        self, *, clock: Callable[[], float], wall: Callable[[], str], settings: Settings | None = None
+    ) -> None:
+        self._clock = clock
+        self._wall = wall
+        self._known: defaultdict[str, dict[str, Meta]] = defaultdict(dict)
+        self._dead: OrderedDict[str, None] = OrderedDict()
+        self._listeners: list[Callable[[Soon], None]] = []
+        self.world = World(settings=settings or Settings(), own_path=OwnPath(healthy=False))
+        self.listed: set[str] = set()
+        """Kinds that have been listed as a whole at least once."""
+        self.touched: set[tuple[str, str]] = set()
+        """Kind and key of what has changed since the last snapshot."""
+        self.counts: Counter[str] = Counter()
+        """`older`, `ghost` (event of a deleted object), `ghost_dropped` (by a list), `repaired` (by a list)."""
+
+    def on_change(self, listener: Callable[[Soon], None]) -> None:
+        """Call this after each change, with how soon the planner must look."""
+        self._listeners.append(listener)
+
+    # --- what is asked ------------------------------------------------------------------------------------------
+
+    @property
+    def missing(self) -> list[str]:
+        """Kinds that have never been listed: until then absence means nothing and nobody may plan."""
+        return [kind.kind for kind in ALL_KINDS if kind.kind not in self.listed]
+
+    def version(self, kind: Kind[Any], key: str) -> str:
+        """The newest version we have seen of an object; empty if there is none."""
+        known = self._known[kind.kind].get(key)
+        return known.resource_version if known else ""
+
+    def meta(self, kind: Kind[Any], key: str) -> Meta | None:
+        """Identity of the newest version we have seen."""
+        return self._known[kind.kind].get(key)
+
+    def snapshot(self) -> World:
+        """The world as of now, for one plan. It is the picture itself: the planner only reads it, before the next await."""
+        self._tick()
+        self.world.wall = self._wall()
+        self.world.forget_old_fences()
+        self.world.forget_old_seals()
+        self.touched = set()
+        return self.world
+
+    # --- what is heard ------------------------------------------------------------------------------------------
+
+    def hear(self, kind: Kind[Any], body: Mapping[str, Any], *, deleted: bool = False) -> Soon:
+        """One event as it came, not yet read: most are echoes of our own writes and are dropped unread."""
+        meta = Meta.of(body)
+        if deleted:
+            return self.drop(kind, meta)
+        return self.put(kind, kind.read(body), meta) if self._is_news(kind, meta) else Soon.NOT
+
+    def put(self, kind: Kind[Any], obj: Any, meta: Meta) -> Soon:
+        """Take a version of an object, if it is newer than what is known and the object is not known to be gone."""
+        if not self._is_news(kind, meta):
+            return Soon.NOT
+        self._tick()
+        key = kind.key(meta.namespace, meta.name)
+        known = self._known[kind.kind].get(key)
+        if known and known.uid != meta.uid:
+            self._bury(known.uid)
+            self._take_out(kind, key)
+        self._known[kind.kind][key] = meta
+        if isinstance(obj, Unreadable):
+            self.world.unreadable[kind.kind, key] = obj
+            return self._tell(kind, key, Soon.GATHER)
+        self.world.unreadable.pop((kind.kind, key), None)
+        return self._tell(kind, key, self._store(obj))
+
+    def drop(self, kind: Kind[Any], meta: Meta) -> Soon:
+        """Take note that exactly this object (by UID) is gone."""
+        self._bury(meta.uid)
+        key = kind.key(meta.namespace, meta.name)
+        known = self._known[kind.kind].get(key)
+        if known is None or known.uid != meta.uid:
+            return Soon.NOT
+        self._tick()
+        self._take_out(kind, key)
+        return self._tell(kind, key, Soon.NOW)
+
+    def forget(self, kind: Kind[Any], meta: Meta) -> None:
+        """One read did not find this object. It may have been a stale read: unlike `drop`, this lets it come back."""
+        key = kind.key(meta.namespace, meta.name)
+        if self._known[kind.kind].get(key) == meta:
+            self._tick()
+            self._take_out(kind, key)
+            self._tell(kind, key, Soon.NOW)
+
+    def repair(self, kind: Kind[Any], bodies: Iterable[Mapping[str, Any]], version: int) -> Repair:
+        """Hold the picture of one kind against a whole list of it as of `version`: take what is newer, drop ghosts."""
+        alive: set[str] = set()
+        news = 0
+        for body in bodies:
+            meta = Meta.of(body)
+            alive.add(meta.uid)
+            if self._is_news(kind, meta):
+                news += 1
+                self.put(kind, kind.read(body), meta)
+        # What is newer than the list may have been created after it.
+        known = self._known[kind.kind].values()
+        ghosts = [each for each in known if each.uid not in alive and each.version <= version]
+        for ghost in ghosts:
+            self.drop(kind, ghost)
+        if kind.kind in self.listed:
+            self.counts["ghost_dropped"] += len(ghosts)
+            self.counts["repaired"] += news
+        self.note_listed(kind)
+        return Repair(len(ghosts), news)
+
+    # --- our own path to the API server (PROTOCOL 4) --------------------------------------------------------------
+
+    def path_lost(self, *, last_ok_s: float) -> None:
+        """From now on silence says nothing. Remember who lived when we last knew."""
+        if not self.world.own_path.healthy:
+            return
+        self._tick()
+        lived = frozenset(
+            host for host, seen in self.world.leases.items() if _lived(seen, at_s=min(last_ok_s, self.world.now_s))
+        )
+        self.world.own_path = replace(self.world.own_path, healthy=False, lived_before=lived, renewed_since=frozenset())
+        self._announce(Soon.GATHER)
+
+    def path_recovered(self) -> None:
+        """Silence counts again, from now: nobody could be heard before."""
+        self._tick()
+        now_s = self.world.now_s
+        for host, seen in self.world.leases.items():
+            self.world.leases[host] = replace(seen, first_seen_s=now_s)
+        self.world.own_path = replace(self.world.own_path, healthy=True, recovered_s=now_s, renewed_since=frozenset())
+        self._announce(Soon.NOW)
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        self.world.now_s = self._clock()
+
+    def _is_news(self, kind: Kind[Any], meta: Meta) -> bool:
+        if meta.uid in self._dead:
+            self.counts["ghost"] += 1
+            return False
+        known = self._known[kind.kind].get(kind.key(meta.namespace, meta.name))
+        if known and meta.version <= known.version:
+            self.counts["older"] += 1
+            return False
+        return True
+
+    def _bury(self, uid: str) -> None:
+        self._dead[uid] = None
+        while len(self._dead) > _REMEMBERED_DEAD:
+            self._dead.popitem(last=False)
+
+    def note_listed(self, kind: Kind[Any]) -> None:
+        """All objects of this kind that were there at one moment have been put in."""
+        if kind.kind in self.listed:
+            return
+        self.listed.add(kind.kind)
+        if kind is HOST_LEASES:
+            # A replica that has just started is one whose path has just come back: it has heard nobody yet.
+            lived = frozenset(
+                host for host, seen in self.world.leases.items() if seen.lease.holder and not seen.lease.sealed
+            )
+            self.world.own_path = replace(self.world.own_path, lived_before=lived)
+            if self.world.own_path.healthy:
+                self.path_recovered()
+        self._announce(Soon.NOW)
+
+    def _tell(self, kind: Kind[Any], key: str, soon: Soon) -> Soon:
+        self.touched.add((kind.kind, key))
+        if soon is not Soon.NOT:
+            self._announce(soon)
+        return soon
+
+    def _announce(self, soon: Soon) -> None:
+        for listener in self._listeners:
+            listener(soon)
+
+    def _store(self, obj: Model) -> Soon:
+        world = self.world
+        match obj:
+            case HostLease():
+                return self._store_lease(obj)
+            case HAInstance():
+                world.put_instance(obj)
+                return Soon.NOW
+            case FenceRequest():
+                world.put_request(obj)
+                return Soon.NOW
+            case HostAssignment():
+                soon = assignment_soon(world.assignments.get(obj.key), obj, world)
+                world.put_assignment(obj)
+                return soon
+            case HAService():
+                obj = _with_known_spec(world.services.get(obj.key), obj)
+                soon = told_soon(world.services.get(obj.key), obj)
+                world.put_service(obj)
+                return soon
+            case Host():
+                obj = _with_known_spec(world.hosts.get(obj.key), obj)
+                soon = told_soon(world.hosts.get(obj.key), obj)
+                world.put_host(obj)
+                return soon
+            case ResourceClaim():
+                world.claims[obj.key] = obj
+        return Soon.GATHER
+
+    def _store_lease(self, lease: HostLease) -> Soon:
+        world, before = self.world, self.world.leases.get(lease.host)
+        seen = seen_now(before, lease, now_s=world.now_s)
+        world.leases[lease.host] = seen
+        if lease.sealed:
+            world.last_sealed[lease.host] = lease
+        elif lease.holder:
+            world.last_sealed.pop(lease.host, None)
+            world.gone_sealed_s.pop(lease.host, None)
+        soon = lease_soon(before, seen, world)
+        path = world.own_path
+        if before is not None and _count(lease) != _count(before.lease) and lease.host in path.lived_before:
+            world.own_path = replace(path, renewed_since=path.renewed_since | {lease.host})
+        return soon
+
+    def _take_out(self, kind: Kind[Any], key: str) -> None:
+        world = self.world
+        del self._known[kind.kind][key]
+        world.unreadable.pop((kind.kind, key), None)
+        if kind is HA_INSTANCES:
+            world.drop_instance(key)
+        elif kind is FENCE_REQUESTS:
+            world.drop_request(key)
+        elif kind is HA_SERVICES:
+            world.drop_service(key)
+        elif kind is HOST_ASSIGNMENTS:
+            world.drop_assignment(key)
+        elif kind is HOSTS:
+            world.drop_host(key)
+        elif kind is HOST_LEASES:
+            world.drop_lease(key)
+        else:
+            world.claims.pop(key, None)
+
+
+def unread(kind: Kind[Any]) -> Kind[Raw]:
+    """The same objects as they come: for the mirror, which reads only what is news to it."""
+    return Kind(kind.group, kind.version, kind.plural, kind.kind, kind.namespaced, dict, dict, kind.has_status)
+
+
+def _with_known_spec(before: Told | None, after: Told) -> Told:
+    """With the very spec as before where the API server counts no other generation: the planner keeps what it has worked out from it."""
+    if before is None or before.uid != after.uid or before.metadata.generation != after.metadata.generation:
+        return after
+    return after.model_copy(update={"spec": before.spec}) if after.metadata.generation else after
+
+
+def seen_now(before: LeaseSeen | None, lease: HostLease, *, now_s: float) -> LeaseSeen:
+    """A lease as it is now seen: `o` moves only when the renewal count (or the holder) does, never by another write."""
+    if before is None:
+        return LeaseSeen(lease, first_seen_s=now_s, sealed_seen_s=now_s if lease.sealed else None)
+    old = before.lease
+    is_same_holder = (old.uid, old.holder, old.seq) == (lease.uid, lease.holder, lease.seq)
+    first_seen_s = before.first_seen_s if _count(old) == _count(lease) else now_s
+    was_sealed_s = before.sealed_seen_s if is_same_holder and old.sealed else None
+    sealed_seen_s = (now_s if was_sealed_s is None else was_sealed_s) if lease.sealed else None
+    moved_s = (before.moved_s if old.renewal == lease.renewal else now_s) if is_same_holder else None
+    return LeaseSeen(lease, first_seen_s=first_seen_s, sealed_seen_s=sealed_seen_s, moved_s=moved_s)
+
+
+def _count(lease: HostLease) -> tuple[str, str, int, int]:
+    """Whose renewal it is, and the how manieth."""
+    return (lease.uid, lease.holder, lease.seq, lease.renewal)
+
+
+def _lived(seen: LeaseSeen, *, at_s: float) -> bool:
+    lease = seen.lease
+    if not lease.holder or lease.sealed:
+        return False
+    return judge_silence(age_s=at_s - seen.first_seen_s, contract=lease.contract) is not Silence.SILENT

@@ -1,0 +1,151 @@
+"""Hearing through our own client: every kind by an informer, and a whole list now and then that repairs what was lost.
+
+The Leases are always heard so: they are the hot path. The other kinds are heard so until kopf is up (importing it takes
+longer than a first plan), whenever kopf is down, and always in the simulator and in tests: same mirror, same calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Iterable
+from typing import Any, Final, Protocol
+
+from backstay_api.client.api import Api, Event, EventType
+from backstay_api.client.errors import ApiError, ApiTrouble
+from backstay_api.client.informer import LEASE_BACKOFF, Backoff, Informer
+from backstay_api.objects import lease as leases
+from backstay_api.objects.kinds import Kind
+from backstay_api.objects.object_kinds import ALL_KINDS, HOST_LEASES
+from backstay_operator.control.watch.cache import Mirror, unread
+
+log = logging.getLogger(__name__)
+
+RESYNC_S: Final = (30.0, 60.0)
+"""Between these two, at random, so that replicas and kinds do not all list at once."""
+
+_BACKOFF: Final = Backoff(0.1, 1.0)
+_LIST_TIMEOUT_S: Final = 20.0
+
+
+class Hearing(Protocol):
+    """Whatever keeps the mirror by what it hears."""
+
+    async def run(self) -> None:
+        """Hear for ever."""
+        ...
+
+    def recovered(self) -> None:
+        """The way to the API server is back: streams of before may be dead without a word."""
+        ...
+
+    def heard_at_s(self) -> dict[str, float]:
+        """By kind: when the server was last heard, on the loop's clock."""
+        ...
+
+
+class Ears:
+    """Informers for some kinds, from `run` until it is cancelled."""
+
+    def __init__(self, api: Api, mirror: Mirror, kinds: Iterable[Kind[Any]] = ALL_KINDS, *, rng: random.Random) -> None:
+        self._mirror = mirror
+        self._informers = {kind: _informer(api, kind, rng) for kind in kinds}
+        self._afresh = asyncio.Event()
+
+    async def run(self) -> None:
+        """Hear for ever."""
+        while True:
+            self._afresh.clear()
+            async with asyncio.TaskGroup() as tasks:
+                hearing = [
+                    tasks.create_task(work, name=f"hear {kind.plural}")
+                    for kind, informer in self._informers.items()
+                    for work in (self._hear(kind, informer), self._note_listed(kind, informer))
+                ]
+                await self._afresh.wait()
+                for task in hearing:
+                    task.cancel()
+
+    def recovered(self) -> None:
+        """Open new streams, from where the old ones had come to."""
+        self._afresh.set()
+
+    @property
+    def trouble(self) -> str:
+        """Why something is not heard now; empty while all is."""
+        return "; ".join(f"{kind.plural}: {each.trouble}" for kind, each in self._informers.items() if each.trouble)
+
+    def heard_at_s(self) -> dict[str, float]:
+        """By kind: when the server was last heard, on the loop's clock."""
+        return {
+            kind.kind: informer.last_heard_at_s
+            for kind, informer in self._informers.items()
+            if informer.last_heard_at_s is not None
+        }
+
+    async def _hear(self, kind: Kind[Any], informer: Informer[Any]) -> None:
+        def on_event(event: Event[Any]) -> None:
+            self._mirror.hear(kind, event.object, deleted=event.type is EventType.DELETED)
+
+        await informer.run(on_event)
+
+    async def _note_listed(self, kind: Kind[Any], informer: Informer[Any]) -> None:
+        await informer.synced.wait()
+        self._mirror.note_listed(kind)
+
+
+class Resync:
+    """Lists every kind now and then and holds the mirror against it."""
+
+    def __init__(self, api: Api, mirror: Mirror, *, rng: random.Random) -> None:
+        self._api = api
+        self._mirror = mirror
+        self._rng = rng
+        self._wanted = asyncio.Event()
+        self.done_at_s: dict[str, float] = {}
+        """By kind: when it was last held against a list."""
+
+    def hurry(self) -> None:
+        """List all kinds now: something may have been missed."""
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(self._rng.uniform(*RESYNC_S)):
+                    await self._wanted.wait()
+            except TimeoutError:
+                pass
+            self._wanted.clear()
+            for kind in ALL_KINDS:
+                await self.once(kind)
+
+    async def once(self, kind: Kind[Any]) -> bool:
+        """Hold one kind against a list; False if the list could not be had."""
+        try:
+            namespace = kind.home
+            listing = await self._api.list(unread(kind), namespace, timeout_s=_LIST_TIMEOUT_S)
+        except ApiError as error:
+            # That the API server is away is said once, by the watch of our own path.
+            level = logging.DEBUG if isinstance(error, ApiTrouble) else logging.WARNING
+            log.log(level, "list failed", extra={"kind": kind.kind, "why": str(error)})
+            return False
+        repair = self._mirror.repair(kind, listing.items, int(listing.resource_version))
+        self.done_at_s[kind.kind] = asyncio.get_running_loop().time()
+        if repair.ghosts:
+            log.warning("ghosts dropped", extra={"kind": kind.kind, "ghosts": repair.ghosts})
+        return True
+
+
+def _informer(api: Api, kind: Kind[Any], rng: random.Random) -> Informer[Any]:
+    if kind is HOST_LEASES:
+        return Informer(
+            api,
+            unread(kind),
+            rng=rng,
+            namespace=leases.NAMESPACE,
+            backoff=LEASE_BACKOFF,
+        )
+    return Informer(api, unread(kind), rng=rng, backoff=_BACKOFF)

@@ -1,0 +1,338 @@
+"""kopf as the ear, and only that: it lists, watches, reconnects, and hands each event to the mirror.
+
+Nothing of kopf's state machine is used: `on.event` handlers write nothing, retry nothing and keep nothing (FACTS 1). It runs
+in a thread with a loop of its own, for three reasons: when it ends it cancels every task of its loop; it wants the
+process's signals; and importing it takes longer than a first plan, which would hold up the heartbeats.
+
+So there is always a second ear: our own informers hear the same kinds into the same mirror until kopf is up, again
+whenever kopf has died (it is started again), and for a while after each outage, since a stream that was cut off without
+a word may stay silent for a minute before anybody can know. The mirror takes what is newer, whoever says it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import logging
+import os
+import random
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from backstay_api.client.informer import Backoff
+from backstay_api.client.transport import ApiConfig
+from backstay_api.objects.kinds import Kind
+from backstay_api.objects.object_kinds import OWN_KINDS
+from backstay_operator.control.counters import Facts
+from backstay_operator.control.watch.cache import Mirror
+from backstay_operator.control.watch.informers import Ears
+
+if TYPE_CHECKING:
+    import kopf
+
+log = logging.getLogger(__name__)
+
+Hear = Callable[[Kind[Any], Mapping[str, Any], bool], None]
+"""Kind, raw object, and whether it was deleted. Called from kopf's thread."""
+
+# The first plans are made before kopf's import takes the interpreter for half a second.
+WARM_UP_S: Final = 3.0
+# From "kopf knows its kinds" to "its lists are done": they are sent at once.
+OVERLAP_S: Final = 5.0
+# kopf takes a stream for dead after this much silence (bookmarks come every minute); so long both ears listen.
+INACTIVITY_S: Final = 70.0
+# Importing it and listing all kinds takes seconds; after so long nobody need wait to hear that it does not work.
+SYNC_S: Final = 60.0
+_STOP_TIMEOUT_S: Final = 5.0
+_CONNECT_TIMEOUT_S: Final = 3.0
+_LIST_TIMEOUT_S: Final = 30.0
+_RESTART: Final = Backoff(0.5, 10.0)
+
+
+class Endless:
+    """Waits between kopf's attempts: short, and without an end. It must start anew for each request, so no generator."""
+
+    def __iter__(self) -> Iterator[float]:
+        yield 0.1
+        yield 0.3
+        while True:
+            yield 1.0
+
+
+class Deaf(Exception):
+    """kopf cannot hear all our kinds; the message says which."""
+
+
+class Ear:
+    """Keeps the mirror by kopf, and by our own informers while kopf does not."""
+
+    def __init__(
+        self,
+        config: ApiConfig,
+        mirror: Mirror,
+        own: Ears,
+        facts: Facts,
+        *,
+        rng: random.Random,
+        warm_up_s: float = WARM_UP_S,
+    ) -> None:
+        self._config = config
+        self._mirror = mirror
+        self._own = own
+        self._facts = facts
+        self._rng = rng
+        self._warm_up_s = warm_up_s
+        self._own_until_s = float("inf")
+        self._changed = asyncio.Event()
+        self._heard_s: dict[str, float] = {}
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._hear_ourselves(), name="own informers")
+            if why := unfit(self._config):
+                log.warning("kopf is not used", extra={"why": why})
+            else:
+                tasks.create_task(self._keep_kopf(), name="kopf")
+
+    def recovered(self) -> None:
+        """The way to the API server is back: for a while hear through new streams too."""
+        self._own.recovered()
+        if self._own_until_s != float("inf"):
+            self._listen_until(self._now_s() + INACTIVITY_S + OVERLAP_S)
+
+    def heard_at_s(self) -> dict[str, float]:
+        """By kind: when the server was last heard, by either ear, on the loop's clock."""
+        ours = self._own.heard_at_s()
+        return {kind: max(self._heard_s.get(kind, 0.0), ours.get(kind, 0.0)) for kind in {*self._heard_s, *ours}}
+
+    async def _keep_kopf(self) -> None:
+        failures = 0
+        await asyncio.sleep(self._warm_up_s)
+        while True:
+            # Kinds that are missing when kopf starts are never heard: our own first lists show that all are served.
+            while self._mirror.missing:
+                await asyncio.sleep(1.0)
+            began_s = self._now_s()
+            error = await self._run_kopf()
+            failures = 1 if self._now_s() - began_s > INACTIVITY_S else failures + 1
+            self._listen_until(float("inf"))
+            self._facts.ear_restarts += 1
+            wait_s = _RESTART.wait_s(failures, self._rng)
+            if failures > 1:
+                # Once may be the API server's doing; twice in a row is ours.
+                self._facts.ear_trouble = (
+                    f"kopf does not run: it ended {failures} times in a row, last by {error!r:.300}"
+                )
+            log.warning("kopf ended", extra={"why": repr(error), "next_try_in_s": round(wait_s, 1)})
+            await asyncio.sleep(wait_s)
+
+    async def _run_kopf(self) -> BaseException | None:
+        """One life of kopf, in a thread; what ended it."""
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[BaseException | None] = loop.create_future()
+
+        def hear(kind: Kind[Any], body: Mapping[str, Any], deleted: bool) -> None:
+            loop.call_soon_threadsafe(self._hear, kind, body, deleted)
+
+        def heard() -> None:
+            too_late.cancel()
+            self._facts.ear_trouble = ""
+            self._listen_until(self._now_s() + OVERLAP_S)
+
+        def ready() -> None:
+            loop.call_soon_threadsafe(heard)
+
+        def note_end(error: BaseException | None) -> None:
+            if not ended.done():
+                ended.set_result(error)
+
+        def end(error: BaseException | None) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(note_end, error)
+
+        too_late = loop.call_later(SYNC_S, self._note_late)
+        life = KopfThread(self._config, hear=hear, ready=ready, end=end)
+        life.start()
+        try:
+            return await asyncio.shield(ended)
+        finally:
+            too_late.cancel()
+            life.stop()
+            if not ended.done():
+                try:
+                    async with asyncio.timeout(_STOP_TIMEOUT_S):
+                        await ended
+                except TimeoutError:
+                    log.warning("kopf did not stop in time", extra={"waited_s": _STOP_TIMEOUT_S})
+
+    def _note_late(self) -> None:
+        self._facts.ear_trouble = f"kopf does not run: {SYNC_S:.0f} s after its start it has not listed our kinds"
+
+    def _hear(self, kind: Kind[Any], body: Mapping[str, Any], deleted: bool) -> None:
+        self._heard_s[kind.kind] = self._now_s()
+        self._mirror.hear(kind, body, deleted=deleted)
+
+    async def _hear_ourselves(self) -> None:
+        while True:
+            left_s = self._own_until_s - self._now_s()
+            self._changed.clear()
+            if left_s > 0:
+                await self._hear_for(left_s)
+            else:
+                await self._changed.wait()
+
+    async def _hear_for(self, seconds: float) -> None:
+        """Until then, or until that has changed."""
+        async with asyncio.TaskGroup() as tasks:
+            hearing = tasks.create_task(self._own.run(), name="informers")
+            try:
+                async with asyncio.timeout(None if seconds == float("inf") else seconds):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+            hearing.cancel()
+
+    def _listen_until(self, at_s: float) -> None:
+        self._own_until_s = at_s
+        self._changed.set()
+
+    def _now_s(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+def name_ourselves() -> None:
+    """kopf asks for the user's name at its start, and Python raises where the uid has none: so give it one."""
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["USER"] = "backstay"
+
+
+def unfit(config: ApiConfig) -> str:
+    """Why kopf cannot use this configuration; empty if it can."""
+    if config.server_name:
+        return "the kubeconfig names a tls-server-name, which kopf cannot check"
+    return ""
+
+
+@dataclass
+class KopfThread:
+    """One kopf operator in a thread of its own."""
+
+    config: ApiConfig
+    hear: Hear
+    ready: Callable[[], None]
+    end: Callable[[BaseException | None], None]
+    _loop: asyncio.AbstractEventLoop | None = None
+    _stop: asyncio.Event | None = None
+    _is_stopped: bool = False
+
+    def start(self) -> None:
+        # A daemon: should kopf hang, it must not keep the process from ending.
+        threading.Thread(target=self._live, name="kopf", daemon=True).start()
+
+    def stop(self) -> None:
+        """Ask it to end; may be called before it has begun, and again."""
+        self._is_stopped = True
+        if self._loop is not None and self._stop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stop.set)
+
+    def _live(self) -> None:
+        try:
+            asyncio.run(self._operate())
+        except BaseException as error:
+            self.end(error)
+        else:
+            self.end(None)
+
+    async def _operate(self) -> None:
+        name_ourselves()
+        import kopf
+        from kopf._cogs.structs.references import Insights
+
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        if self._is_stopped:
+            return
+        insights = Insights()
+        watcher = asyncio.create_task(self._tell_when_ready(insights), name="ready")
+        operator = kopf.operator(
+            registry=make_registry(self.config, self.hear),
+            settings=make_settings(),
+            insights=insights,
+            clusterwide=True,
+            standalone=True,
+            stop_flag=self._stop,
+        )
+        try:
+            await operator
+            if watcher.done() and not watcher.cancelled():
+                watcher.result()
+        finally:
+            watcher.cancel()
+
+    async def _tell_when_ready(self, insights: Any) -> None:
+        await insights.ready_resources.wait()
+        heard = {resource.plural for resource in insights.watched_resources}
+        if deaf := sorted({kind.plural for kind in OWN_KINDS} - heard):
+            assert self._stop is not None
+            self._stop.set()
+            raise Deaf(f"not served by the API server when kopf started: {', '.join(deaf)}")
+        self.ready()
+
+
+def make_registry(config: ApiConfig, hear: Hear) -> kopf.OperatorRegistry:
+    """Our handlers, and no others: nothing is registered by import."""
+    import kopf
+
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=registry)
+    async def log_in(**_: Any) -> kopf.ConnectionInfo:
+        return kopf.ConnectionInfo(
+            server=config.servers[0],
+            ca_path=config.ca_file or None,
+            token=_token(config) or None,
+            certificate_path=config.cert_file or None,
+            private_key_path=config.key_file or None,
+        )
+
+    for kind in OWN_KINDS:
+        kopf.on.event(kind.group, kind.version, kind.plural, registry=registry, id=f"hear-{kind.plural}")(
+            _handler(kind, hear)
+        )
+    return registry
+
+
+def make_settings() -> kopf.OperatorSettings:
+    """kopf without peers, Events, scans and give-ups."""
+    import kopf
+
+    settings = kopf.OperatorSettings()
+    settings.peering.standalone = True
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.networking.error_backoffs = Endless()
+    settings.networking.connect_timeout = _CONNECT_TIMEOUT_S
+    settings.networking.request_timeout = _LIST_TIMEOUT_S
+    settings.watching.connect_timeout = _CONNECT_TIMEOUT_S
+    settings.watching.inactivity_timeout = INACTIVITY_S
+    # It would kill the process ten minutes after an unplanned end; we start it again instead.
+    settings.process.ultimate_exiting_timeout = None
+    return settings
+
+
+def _handler(kind: Kind[Any], hear: Hear) -> Callable[..., Any]:
+    async def observe(event: Mapping[str, Any], **_: Any) -> None:
+        hear(kind, event["object"], event["type"] == "DELETED")
+
+    return observe
+
+
+def _token(config: ApiConfig) -> str:
+    if config.token is not None:
+        return config.token()
+    return Path(config.token_file).read_text().strip() if config.token_file else ""

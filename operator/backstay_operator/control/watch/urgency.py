@@ -1,0 +1,67 @@
+"""How soon the planner must look at one change: at once where an instance is in motion, else when things have gathered.
+
+Pure: facts before and after in, a degree out. Saying "now" too often costs processor time, "not" too often costs a
+failover its speed, so whatever is not plainly idle is "now".
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from backstay_api.objects.models import HAService, Host, HostAssignment
+from backstay_api.objects.promise import Silence, judge_silence
+from backstay_operator.planner.know.world import LeaseSeen, World
+
+
+class Soon(IntEnum):
+    NOT = 0
+    """The next plan would be the same, except for its deadlines."""
+    LATER = 1
+    """Only what people are told has changed: the plan would be the same, but for what they are told next."""
+    GATHER = 2
+    """Within some ten milliseconds, together with what else comes."""
+    NOW = 3
+    """An instance is in motion, and every millisecond is one that clients wait."""
+
+
+def lease_soon(before: LeaseSeen | None, after: LeaseSeen, world: World) -> Soon:
+    """A quiet host that goes on renewing changes nothing; anything else about a lease is news."""
+    if before is None:
+        return Soon.NOW if after.lease.holder else Soon.GATHER
+    old, new = before.lease, after.lease
+    if (old.holder, old.seq, old.sealed, old.contract) != (new.holder, new.seq, new.sealed, new.contract):
+        return Soon.NOW
+    if any(world.requests[name].spec.want != "Withdrawn" for name in world.requests_of.get(new.host, ())):
+        return Soon.NOW
+    if judge_silence(age_s=world.now_s - before.first_seen_s, contract=old.contract) is not Silence.QUIET:
+        return Soon.NOW
+    own = world.own_path
+    is_waiting_for_trust = world.now_s - own.recovered_s <= world.settings.trust_again_s
+    is_waited_for = new.host in own.lived_before and new.host not in own.renewed_since
+    return Soon.GATHER if is_waiting_for_trust and is_waited_for else Soon.NOT
+
+
+def assignment_soon(before: HostAssignment | None, after: HostAssignment, world: World) -> Soon:
+    """What a host says of sessions and instances is always in motion; readiness only while something waits for a host."""
+    if before is None:
+        return Soon.NOW
+    old, new = before.status, after.status
+    if (old.session, old.instances) != (new.session, new.instances):
+        return Soon.NOW
+    if old.standbys == new.standbys:
+        return Soon.GATHER
+    waits = any(instance.spec.grant is None for instance in world.instances.values())
+    return Soon.NOW if waits else Soon.GATHER
+
+
+def told_soon(before: HAService | Host | None, after: HAService | Host) -> Soon:
+    """Of a service or host most changes are our own words to people. What the fencer says of a host is none of them."""
+    if before is None or before.spec != after.spec or _marks(before) != _marks(after):
+        return Soon.GATHER
+    if isinstance(before, Host) and isinstance(after, Host) and before.status.fencing != after.status.fencing:
+        return Soon.GATHER
+    return Soon.LATER
+
+
+def _marks(obj: HAService | Host) -> object:
+    return obj.metadata.model_copy(update={"resource_version": None})

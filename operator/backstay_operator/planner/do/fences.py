@@ -1,0 +1,331 @@
+"""What to do about a host that is late: look at its power, seal its session, want it off, or take all of that back.
+
+PROTOCOL 4. Only a session that holds an open grant for something exclusive is touched. Before any seal or `Off` the
+guard is asked, which knows all hosts; its refusals are sentences that users see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from backstay_api.objects.lease import HostLease
+from backstay_api.objects.models import FenceRequest, HAInstance, Host
+from backstay_api.objects.models.fencing import FenceRequestSpec
+from backstay_api.objects.models.instance import Grant, SessionRef
+from backstay_api.objects.texts import clip
+from backstay_operator.planner.actions import Action, DeleteFence, RequestFence, SealLease, UpdateFence
+from backstay_operator.planner.judge.budget import Budget, draw_up, is_told
+from backstay_operator.planner.judge.evidence import (
+    Missing,
+    closed,
+    confirmation,
+    is_disproved,
+    request_for,
+    request_name,
+)
+from backstay_operator.planner.judge.takeover import why_left_alone
+from backstay_operator.planner.know import sessions
+from backstay_operator.planner.know.liveness import (
+    Liveness,
+    Storm,
+    age_s,
+    has_device,
+    held,
+    holds_exclusively,
+    is_hands_off,
+    of_host,
+    storm,
+    trusts_itself,
+)
+from backstay_operator.planner.know.world import BUDGET_PERIOD_S, World
+
+Want = Literal["Observe", "Off", "Withdrawn"]
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What must be known of all hosts before one is sealed or fenced; worked out once a round."""
+
+    storm: Storm
+    left_alone: Mapping[str, str]
+    """Lost hosts whose end would help nobody now, each with a sentence."""
+    budget: Budget
+
+
+def guard(world: World) -> Guard:
+    """Look at all hosts."""
+    lost = [host for host in world.leases if _wants_fencing(world, host)]
+    # What is sealed is lost to its host anyway: it stops when it hears of that. So what was begun there is brought to an end.
+    silent = [host for host in lost if of_host(world, host) is Liveness.SILENT]
+    left_alone = {host: why for host in silent if (why := why_left_alone(world, host, world.leases[host].lease.holder))}
+    waiting = sorted(
+        (host for host in lost if host not in left_alone and not _is_ordered(world, host)),
+        key=lambda host: _longest_first(world, host),
+    )
+    return Guard(storm(world, left_alone), left_alone, draw_up(world, waiting))
+
+
+def held_back(world: World, guard: Guard, host: str) -> str | None:
+    """Why the session that holds this host's Lease may be neither sealed nor fenced now, as a sentence; None: it may."""
+    request = _present_request(world, host)
+    if confirmation(world, request) is not None:
+        return None
+    if is_hands_off(world, host):
+        return f"{host} is in maintenance (HandsOff): nobody is fenced"
+    if _is_read_off(request):
+        return None
+    if not has_device(world, host):
+        return f"{host} has no fencing device, so sealing it would prove nothing"
+    return _not_now(guard, host)
+
+
+def guards_refusal(world: World, guard: Guard, host: str) -> str:
+    """What the guard alone holds against fencing this lost host now; empty if it is not the guard."""
+    request = _present_request(world, host)
+    is_exempt = _is_read_off(request) or confirmation(world, request) is not None or _is_ordered(world, host)
+    is_asked = of_host(world, host) in (Liveness.SILENT, Liveness.SEALED) and has_device(world, host)
+    return (_not_now(guard, host) or "") if is_asked and not is_exempt and not is_hands_off(world, host) else ""
+
+
+def _not_now(guard: Guard, host: str) -> str | None:
+    if host in guard.left_alone:
+        return guard.left_alone[host]
+    if guard.storm.is_frozen:
+        return guard.storm.why
+    return guard.budget.refused.get(host)
+
+
+def fence_actions(world: World, guard: Guard, host: str) -> list[Action]:
+    """Everything to be done about one host's sessions, present and past."""
+    return _given_up(world, host) or [*_present_actions(world, guard, host), *_past_actions(world, host)]
+
+
+def _given_up(world: World, host: str) -> list[Action]:
+    """A request that somebody has deleted goes as soon as it owes nothing; if it is needed, another is made, and its power read afresh."""
+    requests = (world.requests[name] for name in sorted(world.requests_of.get(host, ())))
+    return [
+        DeleteFence(request, "somebody has deleted it, and it owes nothing")
+        for request in requests
+        if request.metadata.deletion_timestamp and not owes_on(world, request) and is_told(world, request)
+    ]
+
+
+# --- the session that holds the Lease --------------------------------------------------------------------------------
+
+
+def _present_actions(world: World, guard: Guard, host: str) -> list[Action]:
+    seen = world.leases.get(host)
+    if seen is None or not seen.lease.holder:
+        return []
+    state = of_host(world, host)
+    if disproved := _disproved(world, host):
+        return disproved
+    if state is Liveness.QUIET:
+        return _take_back(world, host, f"{host} has renewed its Lease: it was a false alarm")
+    if not holds_exclusively(world, host, seen.lease.holder):
+        return []
+    if state.is_late:
+        return [*_observe(world, host, f"{host} is {state.value.lower()}"), *_seal(world, guard, host, seen.lease)]
+    if state is Liveness.SEALED:
+        return _cut_off(world, guard, host, seen.lease)
+    return []
+
+
+def _disproved(world: World, host: str) -> list[Action]:
+    """A person's word that was not true goes, with its request, so that it can never count and a better one can be given."""
+    request = _present_request(world, host)
+    if request is None or request.status.evidence is not None or not is_disproved(world, request):
+        return []
+    by = request.spec.confirm.by if request.spec.confirm else "somebody"
+    why = f"{by} has confirmed that {host} is powered off, but it has renewed its Lease since: that does not count"
+    return [DeleteFence(request, why)]
+
+
+def _observe(world: World, host: str, why: str) -> list[Action]:
+    if is_hands_off(world, host):
+        return []
+    return _want(world, host, "Observe", why)
+
+
+def _seal(world: World, guard: Guard, host: str, lease: HostLease) -> list[Action]:
+    why = _reason_to_seal(world, host)
+    if why is None or held_back(world, guard, host) is not None:
+        return []
+    assert trusts_itself(world), f"{host}: nobody is sealed while our own path is not healthy"
+    return [SealLease(lease, why)]
+
+
+def _reason_to_seal(world: World, host: str) -> str | None:
+    request, state = _present_request(world, host), of_host(world, host)
+    if _is_read_off(request):
+        return f"{host} is late, and its power was read off"
+    if state is not Liveness.SILENT:
+        return None
+    if confirm := confirmation(world, request):
+        return f"{host} is silent, and {confirm.by} has confirmed that it is powered off"
+    # No age in the text: an action that another replica watches must stay the same while nothing changes.
+    return f"{host} is silent: three renewals in a row are missing"
+
+
+def _cut_off(world: World, guard: Guard, host: str, lease: HostLease) -> list[Action]:
+    assert lease.sealed, f"{host}: no Off for an unsealed session"
+    if not _proof_is_missing(world, host, lease.holder):
+        return []
+    if held_back(world, guard, host) is None and has_device(world, host):
+        return _want(world, host, "Off", f"{host} was silent; its session is sealed and must be proven to be over")
+    if is_hands_off(world, host):
+        return _take_back(world, host, f"{host} is in maintenance (HandsOff)")
+    request = _present_request(world, host)
+    # What has been ordered stays ordered when the guard closes behind it; a new order waits, and reads go on.
+    return (
+        [] if request is not None and request.spec.want == "Off" else _want(world, host, "Observe", f"{host} is sealed")
+    )
+
+
+def _proof_is_missing(world: World, host: str, holder: str) -> bool:
+    return any(
+        instance.spec.exclusive and isinstance(closed(world, instance), Missing)
+        for instance, grant in _held_instances(world, host)
+        if grant.session.text == holder
+    )
+
+
+def _want(world: World, host: str, want: Want, why: str) -> list[Action]:
+    request = _present_request(world, host)
+    if request is not None and request.status.evidence is not None:
+        return []  # it is proven: nothing more is to be read, and the proof must not go before it is used
+    if request is not None and request.spec.want == "Withdrawn" and not owes_on(world, request):
+        # Reads count for one request. Whatever was read before the alarm proved false says nothing of this one.
+        return [DeleteFence(request, f"{why} again: its power is read afresh")] if is_told(world, request) else []
+    if request is not None:
+        return [UpdateFence(request, want, why)] if _is_ahead(request, want) else []
+    session, machine = _present_grant(world, host)
+    known = world.hosts.get(host)
+    spec = FenceRequestSpec(
+        host=host,
+        session=session,
+        machine_uuid=machine,
+        want=want,
+        after=known.spec.fencing.after if known else "On",
+        why=clip(why),
+    )
+    return [RequestFence(request_name(host, session), spec, why)]
+
+
+def _is_ahead(request: FenceRequest, want: Want) -> bool:
+    # An Off is taken back only as a false alarm, never weakened to a mere look.
+    return want != request.spec.want and not (want == "Observe" and request.spec.want == "Off")
+
+
+def _take_back(world: World, host: str, why: str) -> list[Action]:
+    request = _present_request(world, host)
+    if request is None or request.spec.want == "Withdrawn" or request.status.evidence is not None:
+        return []
+    return [UpdateFence(request, "Withdrawn", why)]
+
+
+# --- sessions of the past --------------------------------------------------------------------------------------------
+
+
+def _past_actions(world: World, host: str) -> list[Action]:
+    needed = {grant.session.text for _, grant in _held_instances(world, host)}
+    present = _present_request(world, host)
+    actions: list[Action] = []
+    for name in sorted(world.requests_of.get(host, ())):
+        request = world.requests[name]
+        if request.spec.session.text in needed:
+            continue
+        why = _why_nobody_needs(world, request)
+        if why is not None:
+            actions.append(DeleteFence(request, why))
+        elif request.status.evidence is None and request.spec.want == "Off":
+            actions.append(UpdateFence(request, "Withdrawn", f"nothing that session of {host} held is open any more"))
+        elif request.spec.want == "Observe" and request is not present:
+            actions.append(UpdateFence(request, "Withdrawn", f"another session holds the Lease of {host}"))
+    return actions
+
+
+def _why_nobody_needs(world: World, request: FenceRequest) -> str | None:
+    """Evidence is stored in the instances by now; the fencer still needs the request to power the host on again."""
+    host, session = request.spec.host, sessions.published(world, request.spec.host)
+    if not is_told(world, request):
+        return None  # that it was fenced must not be forgotten with it
+    if owes_on(world, request):
+        return None  # be it withdrawn, be the host back: an `off` that was under way may come through after that
+    if session is not None and session.seq > request.spec.session.seq:
+        return f"{host} has returned with session {session.seq}"
+    known = world.hosts.get(host)
+    if known is None and ("Host", host) not in world.unreadable:
+        return f"{host} has been removed"
+    if known is not None and known.metadata.deletion_timestamp is not None and not held(world, host):
+        return f"{host} is being removed, and need not be switched on"
+    if request.status.powered_on and world.now_s - world.fenced_s.get(request.key, world.now_s) >= BUDGET_PERIOD_S:
+        return f"{host} was powered on again more than an hour ago"
+    return None
+
+
+def owes_on(world: World, request: FenceRequest) -> bool:
+    """Whether a host that we have switched off, or may have, is still to be switched on again by this request."""
+    known = world.hosts.get(request.spec.host)
+    stays_off = request.spec.after != "On" or (known is not None and known.spec.fencing.after != "On")
+    if stays_off or request.status.powered_on:
+        return False
+    return any(
+        attempt.action == "off" and attempt.ours and _is_listed(known, attempt.level, attempt.device)
+        for attempt in request.status.attempts
+    )
+
+
+def _is_listed(host: Host | None, level: str, device: str) -> bool:
+    """Whether the fencer may still use this device; it knows those of a Host that is gone."""
+    return host is None or any(
+        each.name == level and any(one.name == device for one in each.devices) for each in host.spec.fencing.levels
+    )
+
+
+# --- small questions -------------------------------------------------------------------------------------------------
+
+
+def _held_instances(world: World, host: str) -> Iterator[tuple[HAInstance, Grant]]:
+    for key in held(world, host):
+        grant = world.instances[key].spec.grant
+        if grant is not None:
+            yield world.instances[key], grant
+
+
+def _present_grant(world: World, host: str) -> tuple[SessionRef, str]:
+    holder = world.leases[host].lease.holder
+    return next((g.session, g.machine_uuid) for _, g in _held_instances(world, host) if g.session.text == holder)
+
+
+def _present_request(world: World, host: str) -> FenceRequest | None:
+    """The request for the session that holds the Lease now."""
+    seen = world.leases.get(host)
+    if seen is None or not seen.lease.holder or not world.requests_of.get(host):
+        return None
+    boot_id, _, nonce = seen.lease.holder.partition("/")
+    return request_for(world, host, SessionRef(boot_id=boot_id, nonce=nonce, seq=max(1, seen.lease.seq)))
+
+
+def _wants_fencing(world: World, host: str) -> bool:
+    state = of_host(world, host)
+    return state in (Liveness.SILENT, Liveness.SEALED) and holds_exclusively(
+        world, host, world.leases[host].lease.holder
+    )
+
+
+def _longest_first(world: World, host: str) -> tuple[float, str]:
+    return -age_s(world, world.leases[host]), host
+
+
+def _is_read_off(request: FenceRequest | None) -> bool:
+    # What was read before an alarm turned out to be false says nothing of the next.
+    return request is not None and request.status.power == "Off" and request.spec.want != "Withdrawn"
+
+
+def _is_ordered(world: World, host: str) -> bool:
+    """An `Off` has been ordered for the present session: its place in the budget is taken."""
+    request = _present_request(world, host)
+    return request is not None and request.spec.want == "Off"

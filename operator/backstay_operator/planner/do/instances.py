@@ -1,0 +1,272 @@
+"""The life of an instance: created, granted, stopped, closed, granted again, deleted (PROTOCOL 6).
+
+One compare-and-swap writes the evidence for an epoch and the grant of the next together. Only `_granted` and `_closed`
+make a spec that is written, and their assertions stay on: no grant without evidence, and epochs grow by one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.models.assignment import InstanceOrder
+from backstay_api.objects.models.instance import Closed, Grant, HAInstanceSpec, ServiceRef
+from backstay_operator.planner.actions import Action, CreateInstance, DeleteInstance, WriteClaim, WriteInstance
+from backstay_operator.planner.judge import edits, first_epoch
+from backstay_operator.planner.judge.acceptance import Acceptance, Refused
+from backstay_operator.planner.judge.evidence import Evidence, closed
+from backstay_operator.planner.judge.placement import NoHost, Placed, held_by_nobody, place
+from backstay_operator.planner.judge.stored_orders import stored_order
+from backstay_operator.planner.know import sessions
+from backstay_operator.planner.know.liveness import untouched
+from backstay_operator.planner.know.world import World
+from backstay_operator.planner.preconditions import Precondition
+
+from . import moves
+from .fences import guards_refusal
+from .finalizers import INSTANCE_FINALIZER, is_ours
+from .orders import order
+from .ownership import needs_to_run, not_yet_ours, record
+from .rounds import Round
+
+
+@dataclass(frozen=True)
+class Course:
+    """What is to be done about one instance now."""
+
+    actions: tuple[Action, ...] = ()
+    order: InstanceOrder | None = None
+    """For the holder of the present grant."""
+    missing: str = ""
+    """What it waits for and what a person can do, in a sentence; empty if that is plain from everything else."""
+    look_again_s: float | None = None
+    needs: tuple[Precondition, ...] = ()
+    """What must be so elsewhere before the order is sent."""
+
+
+@dataclass(frozen=True)
+class Next:
+    """Where the next epoch goes."""
+
+    grant: Grant
+    why: str
+    needs: tuple[Precondition, ...] = ()
+    records: tuple[WriteClaim, ...] = ()
+    """What the claims must say before the order goes out: written beside the grant, not after it."""
+
+
+@dataclass(frozen=True)
+class Nowhere:
+    """Why there is no next epoch now."""
+
+    why: str
+    is_placement: bool = False
+    """No host will do: whoever reads the status is told so there, host by host."""
+    look_again_s: float | None = None
+
+    @property
+    def missing(self) -> str:
+        return "" if self.is_placement else self.why
+
+
+def instance_name(service: HAService) -> str:
+    """Name of the one instance of a Single service."""
+    return f"{service.metadata.name}-0"
+
+
+def create(service: HAService) -> CreateInstance:
+    """The instance of a service that has none."""
+    assert service.metadata.namespace is not None, f"{service.key}: services live in namespaces"
+    ref = ServiceRef(name=service.metadata.name, uid=service.uid)
+    spec = HAInstanceSpec(service=ref, exclusive=service.exclusive)
+    return CreateInstance(
+        service.metadata.namespace, instance_name(service), spec, f"{service.key} has no instance yet"
+    )
+
+
+def course(round_: Round, service: HAService, instance: HAInstance, acceptance: Acceptance) -> Course:
+    """What is to be done about the instance of a service that is to stay."""
+    if instance.metadata.deletion_timestamp is not None:
+        # What can be asked is asked: an instance of which somebody has taken our finalizer away is soon not there at all.
+        return leave(round_.world, instance, "its HAInstance is being deleted")
+    if instance.spec.grant is None:
+        return _start(round_, service, instance, acceptance)
+    found = closed(round_.world, instance)
+    if isinstance(found, Evidence):
+        return _hand_over(round_, service, instance, acceptance, found)
+    return _hold(round_, service, instance, acceptance, found.why)
+
+
+def leave(world: World, instance: HAInstance, why: str, needs: tuple[Precondition, ...] = ()) -> Course:
+    """What is to be done about an instance that shall not be any more: stop it, prove it, delete it.
+
+    `needs`: what the API server must say of its service before anything is done about it.
+    """
+    if instance.spec.grant is None:
+        return Course((DeleteInstance(instance, f"{why}, and nothing of it runs", needs),))
+    found = closed(world, instance)
+    if isinstance(found, Evidence):
+        return Course((WriteInstance(instance, _closed(instance, found), f"{why}; {found.why}", needs),))
+    stored = stored_order(world, instance.spec.grant.host, instance)
+    hands_off = untouched(world, instance.spec.grant.host)
+    if hands_off and (stored is None or stored.want == "Up"):
+        return Course(order=stored, missing=f"{why}, but {hands_off}")
+    return Course(order=order(world, None, instance, "Down", why), missing=f"{why}; {found.why}", needs=needs)
+
+
+# --- nobody holds it -------------------------------------------------------------------------------------------------
+
+
+def _start(round_: Round, service: HAService, instance: HAInstance, acceptance: Acceptance) -> Course:
+    chosen = _choose(round_, service, instance, acceptance)
+    if isinstance(chosen, Nowhere):
+        return Course(missing=chosen.missing, look_again_s=chosen.look_again_s)
+    write = WriteInstance(instance, _granted(instance, chosen.grant, None), chosen.why, chosen.needs)
+    return Course((write, *chosen.records))
+
+
+def _choose(round_: Round, service: HAService, instance: HAInstance, acceptance: Acceptance) -> Next | Nowhere:
+    """The session that the next epoch goes to. Whoever held the last one is now a host like any other."""
+    world, free = round_.world, held_by_nobody(instance)
+    obstacle = _why_not_run(world, service, free, acceptance)
+    if obstacle:
+        return Nowhere(obstacle)
+    placed = _placed(round_, service, free)
+    if isinstance(placed, NoHost):
+        return Nowhere(placed.why, True, placed.look_again_s)
+    session, obstacle = sessions.live(world, placed.host), moves.cannot_take(world, service, free, placed.host)
+    if session is None or obstacle:
+        return Nowhere(obstacle or f"{placed.host} has no live session")
+    round_.planned[placed.host] += 1
+    grant = Grant(host=placed.host, session=session.ref, machine_uuid=session.machine_uuid)
+    records = record(world, service, instance, instance.spec.epoch + 1, placed.host)
+    return Next(grant, f"{placed.host}, {placed.why}", needs_to_run(world, service, placed.host), tuple(records))
+
+
+def _why_not_run(world: World, service: HAService, instance: HAInstance, acceptance: Acceptance) -> str | None:
+    if isinstance(acceptance, Refused):
+        return acceptance.message
+    if service.spec.state != "Running":
+        return f"its state shall be {service.spec.state}"
+    if not_ours := not_yet_ours(world, service, instance):
+        return not_ours
+    if instance.spec.epoch == 0:
+        return first_epoch.blocked(world, service, instance)
+    return first_epoch.ahead(world, service, instance)
+
+
+def _placed(round_: Round, service: HAService, instance: HAInstance) -> Placed | NoHost:
+    wish = moves.wished_host(service)
+    if wish is not None:
+        placed = place(round_.world, service, instance, to=wish, planned=round_.planned)
+        if isinstance(placed, Placed):
+            return placed
+    return place(round_.world, service, instance, planned=round_.planned, retry=True)
+
+
+# --- somebody holds it -----------------------------------------------------------------------------------------------
+
+
+def _hand_over(
+    round_: Round, service: HAService, instance: HAInstance, acceptance: Acceptance, found: Evidence
+) -> Course:
+    chosen = _choose(round_, service, instance, acceptance)
+    if isinstance(chosen, Next):
+        why = f"{found.why}; next {chosen.why}"
+        write = WriteInstance(instance, _granted(instance, chosen.grant, found), why, chosen.needs)
+        return Course((write, *chosen.records))
+    why = f"{found.why}; not granted again: {chosen.why}"
+    write = WriteInstance(instance, _closed(instance, found), why)
+    return Course((write,), missing=chosen.missing, look_again_s=chosen.look_again_s)
+
+
+def _hold(round_: Round, service: HAService, instance: HAInstance, acceptance: Acceptance, proof: str) -> Course:
+    """The epoch is not over: say what its holder shall do, and what is missing where that holder is lost or stuck."""
+    world, grant = round_.world, instance.spec.grant
+    assert grant is not None, f"{instance.key}: nobody holds it"
+    stored = stored_order(world, grant.host, instance)
+    missing = _proof_missing(round_, instance, grant, proof)
+    if stored is not None and stored.want == "Down":
+        return Course(order=stored, missing=missing)
+    if hands_off := untouched(world, grant.host):
+        return Course(order=stored, missing=missing or hands_off)
+    if isinstance(acceptance, Refused):
+        # What was granted and never ordered waits for a manifest that can be carried out.
+        return Course(order=stored, missing=missing)
+    return _run_or_stop(world, service, instance, stored, missing)
+
+
+def _proof_missing(round_: Round, instance: HAInstance, grant: Grant, proof: str) -> str:
+    """What is missing to run it elsewhere, where it should: its holder is lost, or could not stop it."""
+    world = round_.world
+    session, assignment = sessions.live(world, grant.host), world.assignments.get(grant.host)
+    report = assignment.status.instances.get(instance.uid) if assignment else None
+    is_stuck = report is not None and report.epoch == instance.spec.epoch and report.phase == "Stuck"
+    if session is not None and session.ref == grant.session and not is_stuck:
+        return ""
+    return "; ".join(filter(None, (proof, guards_refusal(world, round_.guard, grant.host))))
+
+
+def _run_or_stop(
+    world: World, service: HAService, instance: HAInstance, stored: InstanceOrder | None, missing: str
+) -> Course:
+    assert instance.spec.grant is not None, f"{instance.key}: nobody holds it"
+    if service.spec.state != "Running":
+        why = f"its state shall be {service.spec.state}"
+        return Course(order=order(world, service, instance, "Down", why), missing=missing)
+    found = moves.consider(world, service, instance)
+    if isinstance(found, moves.Move):
+        why = f"it goes to {found.host}: {found.why}"
+        return Course(order=order(world, service, instance, "Down", why), missing=missing)
+    is_news, host = stored is None or stored.revision != service.metadata.generation, instance.spec.grant.host
+    if is_news and (waits := not_yet_ours(world, service, None, host)):
+        # An edit is ordered when all that it names is ours, as a grant is: two services may want one address at once.
+        return Course(order=stored, missing=missing or waits)
+    if (
+        is_news
+        and edits.news(world, service, instance)
+        and (waits := first_epoch.edit_blocked(world, service, instance, host))
+    ):
+        return Course(order=stored, missing=missing or waits)
+    if is_news and (records := record(world, service, instance, instance.spec.epoch, host)):
+        return Course(tuple(records), order=stored, missing=missing)
+    up = order(world, service, instance, "Up", "it is granted here")
+    return Course(order=up, missing=missing or found.why, look_again_s=found.look_again_s)
+
+
+# --- what is written -------------------------------------------------------------------------------------------------
+
+
+def _granted(instance: HAInstance, grant: Grant, found: Evidence | None) -> HAInstanceSpec:
+    before = instance.spec
+    assert is_ours(instance, INSTANCE_FINALIZER), f"{instance.key}: no grant without our finalizer"
+    if found is not None:
+        ended: Closed | None = Closed(epoch=before.epoch, evidence=found.kind, why=found.why)
+    else:
+        ended = before.closed
+        assert before.grant is None, (
+            f"{instance.key}: epoch {before.epoch} is open, and there is no evidence that it is over"
+        )
+    is_closed = ended is not None and ended.epoch == before.epoch
+    assert is_closed or before.epoch == 0, f"{instance.key}: no evidence closed epoch {before.epoch}"
+    spec = HAInstanceSpec(
+        service=before.service,
+        exclusive=before.exclusive,
+        epoch=before.epoch + 1,
+        grant=grant,
+        closed=ended,
+        conditional=before.conditional,
+    )
+    assert spec.epoch == before.epoch + 1, f"{instance.key}: epochs grow by one"
+    return spec
+
+
+def _closed(instance: HAInstance, found: Evidence) -> HAInstanceSpec:
+    before = instance.spec
+    return HAInstanceSpec(
+        service=before.service,
+        exclusive=before.exclusive,
+        epoch=before.epoch,
+        closed=Closed(epoch=before.epoch, evidence=found.kind, why=found.why),
+        conditional=before.conditional,
+    )

@@ -1,0 +1,178 @@
+"""Why a service that runs should run elsewhere, and where. No target that is ready, no stop (PROTOCOL 6)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from backstay_api.objects.models import HAInstance, HAService
+from backstay_operator.planner.actions import Action, RemoveMoveWish
+from backstay_operator.planner.judge.placement import NoHost, Placed, better_host, must_leave, place
+from backstay_operator.planner.judge.stored_orders import stored_order
+from backstay_operator.planner.know import sessions
+from backstay_operator.planner.know.holdings import not_ours
+from backstay_operator.planner.know.world import World
+
+from .finalizers import HOST_FINALIZER
+from .orders import too_large
+
+MOVE_ANNOTATION: Final = "backstay.dev/move"
+_TO_THE_SECOND: Final = 19
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What `backstay move` has written: a target, the generation it was meant for, and when it is no longer meant."""
+
+    host: str
+    generation: int | None
+    expires: str
+
+
+@dataclass(frozen=True)
+class Move:
+    """Stop here, for it will go on there."""
+
+    host: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Stay:
+    """It stays. The text is empty where nothing asks for a move, else a sentence that says what stands against it."""
+
+    why: str = ""
+    look_again_s: float | None = None
+
+
+def wish_of(service: HAService) -> Wish | str | None:
+    """The wish to move, if there is one; a sentence where it cannot be read."""
+    text = (service.metadata.annotations or {}).get(MOVE_ANNOTATION)
+    if not text:
+        return None
+    try:
+        raw: Any = json.loads(text)
+        generation = raw.get("generation")
+        return Wish(str(raw["host"]), None if generation is None else int(generation), str(raw.get("expires") or ""))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        return f"the annotation {MOVE_ANNOTATION} cannot be read ({error!r}); use `backstay move`"
+
+
+def spent_wish(world: World, service: HAService, instance: HAInstance | None) -> list[Action]:
+    """Take away a wish that is done, expired, outdated, or cannot be granted at all."""
+    wish = wish_of(service)
+    if wish is None:
+        return []
+    why = wish if isinstance(wish, str) else _why_spent(world, service, instance, wish)
+    return [RemoveMoveWish(service, why)] if why else []
+
+
+def _why_spent(world: World, service: HAService, instance: HAInstance | None, wish: Wish) -> str:
+    if instance is not None and instance.spec.grant is not None and instance.spec.grant.host == wish.host:
+        return f"it is on {wish.host}"
+    if wish.host not in world.hosts:
+        return f"there is no host {wish.host}"
+    if _is_under_way(world, instance):
+        return ""
+    if wish.generation is not None and wish.generation != service.metadata.generation:
+        return "the service has been edited since the move was asked for"
+    # Both are the API server's form of RFC 3339 in UTC, which sorts as text; a person's order may end a second late.
+    if wish.expires and wish.expires[:_TO_THE_SECOND] < world.wall[:_TO_THE_SECOND]:
+        return f"it has expired ({wish.expires})"
+    return ""
+
+
+def _is_under_way(world: World, instance: HAInstance | None) -> bool:
+    """What was stopped for a move is moved there even if the wish runs out on the way."""
+    if instance is None or instance.spec.grant is None:
+        return False
+    entry = stored_order(world, instance.spec.grant.host, instance)
+    return entry is not None and entry.want == "Down"
+
+
+def wished_host(service: HAService) -> str | None:
+    """Where a person wants it."""
+    wish = wish_of(service)
+    return wish.host if isinstance(wish, Wish) else None
+
+
+def consider(world: World, service: HAService, instance: HAInstance) -> Move | Stay:
+    """Whether an accepted service that runs on a live host shall stop there in order to go on elsewhere."""
+    grant = instance.spec.grant
+    assert grant is not None, f"{instance.key}: only what is granted can move"
+    session = sessions.live(world, grant.host)
+    if session is None or session.ref != grant.session:
+        return Stay()
+    for reason in (_asked_to, _must, _failed, _better):
+        found = reason(world, service, instance, grant.host)
+        if found is not None:
+            return _checked(world, service, instance, found)
+    return Stay()
+
+
+def _asked_to(world: World, service: HAService, instance: HAInstance, holder: str) -> Move | Stay | None:
+    to = wished_host(service)
+    if to is None or to == holder or spent_wish(world, service, instance):
+        return None
+    return _towards(place(world, service, instance, to=to), f"a move to {to} was asked for")
+
+
+def _must(world: World, service: HAService, instance: HAInstance, holder: str) -> Move | Stay | None:
+    leave = must_leave(world, service, instance)
+    # A Host that we merely cannot read has not been removed: nothing leaves it for that.
+    if leave is None or ("Host", holder) in world.unreadable:
+        return None
+    return _towards(place(world, service, instance, away_from=(holder,)), f"{holder} {leave.why}")
+
+
+def _failed(world: World, service: HAService, instance: HAInstance, holder: str) -> Move | Stay | None:
+    report = world.assignments[holder].status.instances.get(instance.uid)
+    if report is None or report.epoch != instance.spec.epoch or report.phase != "Failed":
+        return None
+    if report.revision != (service.metadata.generation or 0):
+        return None  # the host has yet to try the present manifest
+    because = f"{holder} could not run it{f': {report.why}' if report.why else ''}"
+    elsewhere = _towards(place(world, service, instance, away_from=(holder,)), because)
+    if isinstance(elsewhere, Move):
+        return elsewhere
+    again = place(world, service, instance, retry=True)
+    if isinstance(again, Placed):
+        # There is nowhere else, and the failure is long enough ago: a new epoch, be it on the same host, is a new attempt.
+        return Move(again.host, f"{because}; it is time to try again")
+    return Stay(f"{because}, but it stays: {again.why}", again.look_again_s)
+
+
+def _better(world: World, service: HAService, instance: HAInstance, holder: str) -> Move | Stay | None:
+    better = better_host(world, service, instance)
+    if isinstance(better, NoHost):
+        return Stay(better.why, better.look_again_s)
+    return Move(better.host, better.why) if better is not None else None
+
+
+def _towards(placed: Placed | NoHost, because: str) -> Move | Stay:
+    if isinstance(placed, Placed):
+        return Move(placed.host, because)
+    return Stay(f"{because}, but it stays: {placed.why}", placed.look_again_s)
+
+
+def _checked(world: World, service: HAService, instance: HAInstance, found: Move | Stay) -> Move | Stay:
+    """Look at the target once more, with all that a grant will need."""
+    if isinstance(found, Stay):
+        return found
+    obstacle = cannot_take(world, service, instance, found.host)
+    return Stay(f"{found.why}, but it stays: {obstacle}") if obstacle else found
+
+
+def cannot_take(world: World, service: HAService, instance: HAInstance, host: str) -> str | None:
+    """Why a host that was chosen cannot be given a grant this very moment."""
+    known = world.hosts[host]
+    if sessions.live(world, host) is None:
+        return f"{host} has no session that holds its Lease, unsealed and quiet"
+    if known.metadata.deletion_timestamp is not None:
+        return f"{host} is being removed"
+    if HOST_FINALIZER not in (known.metadata.finalizers or []):
+        return f"{host} is being marked as in use first"
+    if waits := not_ours(world, service, host):
+        return waits
+    return too_large(world, host, service, instance)

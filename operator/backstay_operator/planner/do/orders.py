@@ -1,0 +1,240 @@
+"""What each host is told: a projection of all HAInstances, never an authority, in which everything only moves forward.
+
+Absence is no information, so an entry goes only when its epoch is over *and* its host has nothing of it left to stop. That
+something was ever ordered Down is the whole memory of a move: an epoch that was ordered Down is never Up again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignment
+from backstay_api.objects.models.assignment import HostAssignmentSpec, InstanceOrder, StandbyOrder
+from backstay_api.objects.texts import clip
+from backstay_operator.planner.actions import Assign
+from backstay_operator.planner.judge.stored_orders import stored_order
+from backstay_operator.planner.know import fitting
+from backstay_operator.planner.know.fitting import MOST_BYTES, MOST_ENTRIES
+from backstay_operator.planner.know.liveness import held
+from backstay_operator.planner.know.world import World
+from backstay_operator.planner.preconditions import Precondition, distinct
+
+from . import leftovers, render
+
+__all__ = ["MOST_BYTES", "MOST_ENTRIES"]
+
+_Rank = tuple[int, bool, int]
+_NO_ORDERS: Final = HostAssignmentSpec()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the plans of all services say about one host."""
+
+    instances: Mapping[str, InstanceOrder]
+    standbys: Mapping[str, StandbyOrder]
+    secured: frozenset[str] = frozenset()
+    """Units that may not start by themselves there, with those that the orders name."""
+    keep_secured: bool = False
+    """Something cannot be planned now, so no unit is given back."""
+    needs: Mapping[str, tuple[Precondition, ...]] = field(default_factory=dict)
+    """By UID of the HAInstance: what must be so before an order about it is sent that says anything new."""
+    first: frozenset[str] = frozenset()
+    """UIDs of those that wait for this host's answer before they may run at all: they are asked first."""
+    named: frozenset[str] = frozenset()
+    """Units that services name, wherever they may run: one that waits for our word here is not given back meanwhile."""
+
+
+def _hands_off(host: Host) -> str:
+    """What the agent is told of the maintenance in which nothing on it is touched; empty: there is none."""
+    maintenance = host.spec.maintenance
+    if maintenance is None or not host.is_hands_off:
+        return ""
+    return clip(f"HandsOff: {maintenance.reason}") if maintenance.reason else "HandsOff"
+
+
+def merge_forward(
+    stored: HostAssignmentSpec, wanted: HostAssignmentSpec, over: Iterable[tuple[str, int]] = ()
+) -> HostAssignmentSpec:
+    """Bring stored orders forward: of two entries the later epoch wins, then Down, then the later revision.
+
+    `over` names entries that may go: UID and the epoch up to which nothing of it is left on this host.
+    """
+    limits = dict(over)
+    instances: dict[str, InstanceOrder] = {}
+    for uid in sorted({*stored.instances, *wanted.instances}):
+        entry = _later(stored.instances.get(uid), wanted.instances.get(uid))
+        if uid in wanted.instances or entry.epoch > limits.get(uid, -1):
+            instances[uid] = entry
+    standbys = {uid: _fresher(stored.standbys.get(uid), wanted.standbys[uid]) for uid in sorted(wanted.standbys)}
+    # What neither merges (the heartbeat, what is secured, whether hands are off) is as it is wanted now.
+    return wanted.model_copy(update={"instances": instances, "standbys": standbys})
+
+
+def order(
+    world: World, service: HAService | None, instance: HAInstance, want: Literal["Up", "Down"], why: str
+) -> InstanceOrder:
+    """What the holder shall be told. Without a service (none any more, or refused) its resources stay as they were."""
+    grant = instance.spec.grant
+    assert grant is not None, f"{instance.key}: an order needs a grant"
+    assert service is not None or want == "Down", f"{instance.key}: without a service there is nothing to run"
+    stored = stored_order(world, grant.host, instance)
+    revision = service.metadata.generation or 0 if service else 0
+    if stored is not None and (service is None or want == "Down" or stored.revision >= revision):
+        return stored if stored.want in (want, "Down") else stored.model_copy(update={"want": want, "why": clip(why)})
+    return InstanceOrder(
+        namespace=instance.metadata.namespace or "",
+        name=instance.metadata.name,
+        epoch=instance.spec.epoch,
+        session=grant.session,
+        want=want,
+        exclusive=instance.spec.exclusive,
+        revision=revision,
+        resources=render.resources(service) if service else [],
+        why=clip(why),
+    )
+
+
+def standby_order(world: World, host: str, service: HAService, instance: HAInstance) -> StandbyOrder:
+    """What a host shall keep itself ready for."""
+    assignment = world.assignments.get(host)
+    stored = assignment.spec.standbys.get(instance.uid) if assignment else None
+    revision = service.metadata.generation or 0
+    if stored is not None and stored.revision >= revision:
+        return stored
+    return StandbyOrder(
+        namespace=instance.metadata.namespace or "",
+        name=instance.metadata.name,
+        revision=revision,
+        resources=render.resources(service),
+    )
+
+
+def too_large(world: World, host: str, service: HAService, instance: HAInstance) -> str | None:
+    """Why one more order does not fit on this host, as a sentence."""
+    assignment = world.assignments.get(host)
+    stored = assignment.spec if assignment else _NO_ORDERS
+    if instance.uid not in stored.instances and len(stored.instances) >= MOST_ENTRIES:
+        return f"{host} has orders for {MOST_ENTRIES} instances already, and no more fit into its HostAssignment"
+    size = fitting.size(stored.model_copy(update={"standbys": {}}))
+    size += sum(len(resource.model_dump_json()) for resource in render.resources(service))
+    if size <= MOST_BYTES:
+        return None
+    return f"the orders for {host} would be {size // 1024} KiB, more than the {MOST_BYTES // 1024} that fit: make it smaller"
+
+
+def assign(world: World, host: str, wanted: Wanted) -> Assign | None:
+    """The write that brings this host's orders forward, if there is anything to bring."""
+    assignment = world.assignments.get(host)
+    if assignment is None and not _may_be_made(world, host):
+        return None
+    stored = assignment.spec if assignment else _NO_ORDERS
+    left = leftovers.of_host(world, assignment, wanted.instances) if assignment else leftovers.NONE
+    spec, merged = _brought_forward(world, host, wanted, left)
+    if assignment is not None and _is_same(stored, merged):
+        return None
+    fitted = fitting.fitted(stored, spec, merged, wanted.first)
+    last = merge_forward(stored, fitted, left.over)
+    if assignment is not None and _is_same(stored, last):
+        return None
+    asked = {**wanted.needs, **left.needs}
+    needs = distinct(need for uid in _news(stored, last) for need in asked.get(uid, ()))
+    return Assign(host, fitted, clip(_why(stored, merged, created=assignment is None)), left.over, needs)
+
+
+def _may_be_made(world: World, host: str) -> bool:
+    """Whether this host needs a HostAssignment: it is to stay, or it holds something that it has to be told of, and to give back."""
+    known = world.hosts.get(host)
+    is_staying = known is not None and known.metadata.deletion_timestamp is None
+    return (is_staying or bool(held(world, host))) and ("HostAssignment", host) not in world.unreadable
+
+
+def _brought_forward(
+    world: World, host: str, wanted: Wanted, left: leftovers.Leftovers
+) -> tuple[HostAssignmentSpec, HostAssignmentSpec]:
+    """What is wanted on top of what is stored, and both merged."""
+    assignment, known = world.assignments.get(host), world.hosts.get(host)
+    stored = assignment.spec if assignment else _NO_ORDERS
+    spec = stored.model_copy(
+        update={
+            "heartbeat": known.spec.heartbeat if known else stored.heartbeat,
+            "instances": {**wanted.instances, **left.downs},
+            "standbys": dict(wanted.standbys),
+            "hands_off": _hands_off(known) if known else stored.hands_off,
+        }
+    )
+    merged = merge_forward(stored, spec, left.over)
+    # What an earlier manifest named may still run: given back, it would start by itself at the next boot.
+    secured = sorted(_secured(assignment, wanted) | _units(merged))
+    return spec.model_copy(update={"secured": secured}), merged.model_copy(update={"secured": secured})
+
+
+def _secured(assignment: HostAssignment | None, wanted: Wanted) -> frozenset[str]:
+    """Candidates' units; and those that the host has not given back because they would start by themselves at its next boot, for as
+    long as a service names them: one that runs elsewhere would then run twice. The host goes on saying so until that is mended.
+    """
+    if assignment is None:
+        return wanted.secured
+    if wanted.keep_secured:
+        return wanted.secured | frozenset(assignment.spec.secured)
+    return wanted.secured | (frozenset(one.unit for one in assignment.status.held) & wanted.named)
+
+
+# --- comparing -------------------------------------------------------------------------------------------------------
+
+
+def _later(one: InstanceOrder | None, other: InstanceOrder | None) -> InstanceOrder:
+    if one is None or other is None:
+        entry = one or other
+        assert entry is not None, "one of two entries exists"
+        return entry
+    if one.epoch == other.epoch and one.session != other.session:
+        # An epoch has one session for ever, so a hand has been in there: ours is right, and a Down stays a Down.
+        return other.model_copy(update={"want": "Down"}) if one.want == "Down" else other
+    return one if _rank(one) >= _rank(other) else other
+
+
+def _rank(entry: InstanceOrder) -> _Rank:
+    return entry.epoch, entry.want == "Down", entry.revision
+
+
+def _fresher(stored: StandbyOrder | None, wanted: StandbyOrder) -> StandbyOrder:
+    return stored if stored is not None and stored.revision >= wanted.revision else wanted
+
+
+def _is_same(stored: HostAssignmentSpec, merged: HostAssignmentSpec) -> bool:
+    """Whether nothing was brought forward. Merging keeps what it does not change, so that identity will do."""
+    return (
+        stored.heartbeat == merged.heartbeat
+        and stored.secured == merged.secured
+        and stored.hands_off == merged.hands_off
+        and stored.instances.keys() == merged.instances.keys()
+        and stored.standbys.keys() == merged.standbys.keys()
+        and all(merged.instances[uid] is entry for uid, entry in stored.instances.items())
+        and all(merged.standbys[uid] is entry for uid, entry in stored.standbys.items())
+    )
+
+
+def _news(stored: HostAssignmentSpec, merged: HostAssignmentSpec) -> list[str]:
+    """UIDs of entries that say anything new."""
+    return [uid for uid, entry in sorted(merged.instances.items()) if stored.instances.get(uid) is not entry]
+
+
+def _units(spec: HostAssignmentSpec) -> set[str]:
+    told = [order.resources for order in spec.instances.values()] + [
+        order.resources for order in spec.standbys.values()
+    ]
+    return {one.systemd.unit for resources in told for one in resources if one.systemd is not None}
+
+
+def _why(stored: HostAssignmentSpec, merged: HostAssignmentSpec, *, created: bool) -> str:
+    if created:
+        return "the host has no HostAssignment yet"
+    new = [merged.instances[uid] for uid in _news(stored, merged)]
+    if new:
+        return "; ".join(f"{e.namespace}/{e.name} epoch {e.epoch} {e.want}: {e.why}" for e in new[:3])
+    if stored.instances.keys() != merged.instances.keys():
+        return "entries of epochs that are over go"
+    return "other standbys, other units to secure, or another heartbeat"

@@ -1,0 +1,258 @@
+"""What must be ours before anything runs, and is given back when nothing does any more: finalizers and claims (PROTOCOL 6).
+
+Taken by creating or by compare-and-swap. Given back only if the API server itself says, just before, that nobody needs it: a
+picture of the world may be late, and "there is no instance" is nothing that one can see in it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from backstay_api.objects.models import HAInstance, HAService, ResourceClaim
+from backstay_api.objects.models.claim import ClaimOwner, HostOwner
+from backstay_operator.planner.actions import Action, CreateClaim, DeleteClaim, SetFinalizer, WriteClaim
+from backstay_operator.planner.judge import remains
+from backstay_operator.planner.know import holdings
+from backstay_operator.planner.know.claims import ClaimKey, on_host, owner_of
+from backstay_operator.planner.know.selection import declared
+from backstay_operator.planner.know.world import World
+from backstay_operator.planner.preconditions import Gone, NoInstances, Precondition, still
+from backstay_operator.planner.words import listed
+
+from .finalizers import HOST_FINALIZER, INSTANCE_FINALIZER, SERVICE_FINALIZER, is_ours, marked
+
+__all__ = ["HOST_FINALIZER", "INSTANCE_FINALIZER", "SERVICE_FINALIZER", "is_ours"]
+
+Owner = TypeVar("Owner", bound=ClaimOwner)
+Owned = Mapping[str, Sequence[str]]
+"""Names of claims by the UID of their service."""
+
+
+def owned(world: World) -> Owned:
+    """All claims by their owners, worked out once a round."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(world.claims):
+        for uid in {owner.uid for owner in world.claims[name].owners}:
+            found[uid].append(name)
+    return found
+
+
+# --- taking ----------------------------------------------------------------------------------------------------------
+
+
+def take(world: World, service: HAService, instance: HAInstance | None) -> list[Action]:
+    """Everything a service must own before it runs as this manifest says."""
+    actions: list[Action] = []
+    for key in holdings.keys(world, service):
+        if ("ResourceClaim", key.name) not in world.unreadable:
+            actions += _claim(world, service, instance, key)
+    return actions
+
+
+def marks(service: HAService, instance: HAInstance | None) -> list[SetFinalizer]:
+    """Our finalizers, put on, and put back where somebody took them away."""
+    why = "nothing is granted before its deletion can wait for the stop"
+    on_instance = marked(instance, INSTANCE_FINALIZER, why) if instance is not None else []
+    return [*marked(service, SERVICE_FINALIZER, why), *on_instance]
+
+
+def _claim(world: World, service: HAService, instance: HAInstance | None, key: ClaimKey) -> list[Action]:
+    claim, hosts = world.claims.get(key.name), _hosts_of(world, service, instance)
+    if claim is None:
+        why = f"{service.key} wants {key.text}"
+        return [CreateClaim(key.claim_for(service, hosts, instance), why)] if hosts or not key.is_on_hosts else []
+    known = holdings.on_hosts(world, claim)
+    new = [on_host(owner_of(service, instance), host) for host in hosts if host not in known] if key.is_on_hosts else []
+    if not new:
+        return []
+    spec = claim.spec.model_copy(update={"hosts": sorted([*(claim.spec.hosts or ()), *new], key=_by_host)})
+    return [WriteClaim(claim, spec, f"{service.key} wants {key.text} on {listed([one.host for one in new])}")]
+
+
+def record(world: World, service: HAService, instance: HAInstance, epoch: int, host: str) -> list[WriteClaim]:
+    """What the claims must say before an order of this epoch may name what the present manifest names on this host.
+
+    Whoever gives a claim back names the version that it has seen: so the order and the end of the claim can never both come about.
+    """
+    mine = owner_of(service, instance, epoch=epoch)
+    writes: list[WriteClaim] = []
+    for key in holdings.keys(world, service):
+        found = holdings.owner(world, key, host)
+        if found is None or found.uid != service.uid or _is_recorded(found, mine):
+            continue
+        claim, noted = world.claims[key.name], _noted(found, mine)
+        others = [one for one in claim.spec.hosts or () if one.host != host]
+        spec = claim.spec.model_copy(
+            update={"hosts": sorted([*others, noted], key=_by_host)} if key.is_on_hosts else {"owner": noted}
+        )
+        writes.append(WriteClaim(claim, spec, f"epoch {epoch}, revision {mine.revision} may name {key.text}"))
+    return writes
+
+
+def _is_recorded(found: ClaimOwner, mine: ClaimOwner) -> bool:
+    return found.instance == mine.instance and found.epoch >= mine.epoch and found.revision >= mine.revision
+
+
+def _noted(found: Owner, mine: ClaimOwner) -> Owner:
+    epoch = max(found.epoch, mine.epoch) if found.instance == mine.instance else mine.epoch
+    revision = max(found.revision, mine.revision)
+    return found.model_copy(update={"instance": mine.instance, "epoch": epoch, "revision": revision})
+
+
+def _hosts_of(world: World, service: HAService, instance: HAInstance | None) -> tuple[str, ...]:
+    """Where it may run, or runs although it may not any more."""
+    hosts = declared(world, service)
+    grant = instance.spec.grant if instance else None
+    return hosts if grant is None or grant.host in hosts else (*hosts, grant.host)
+
+
+def _by_host(owner: HostOwner) -> str:
+    return owner.host
+
+
+def not_yet_ours(world: World, service: HAService, instance: HAInstance | None, host: str | None = None) -> str | None:
+    """What must still become its own before anything is granted or ordered (on this host), as a sentence."""
+    if not is_ours(service, SERVICE_FINALIZER):
+        return "it is being marked as ours first"
+    if instance is not None and not is_ours(instance, INSTANCE_FINALIZER):
+        return f"its HAInstance {instance.metadata.name} is being marked as ours first"
+    return holdings.not_ours(world, service, host)
+
+
+def needs_to_run(world: World, service: HAService, host: str) -> tuple[Precondition, ...]:
+    """What the API server must say once more before the service is granted to this host."""
+    is_there = still(
+        service, finalizer=SERVICE_FINALIZER, what_for=f"{service.key} is granted only while it is to stay"
+    )
+    stays = still(world.hosts[host], finalizer=HOST_FINALIZER, what_for=f"what {host} holds must not vanish with it")
+    return (is_there, stays, *holdings.needs(world, service, host))
+
+
+# --- giving back -----------------------------------------------------------------------------------------------------
+
+
+def give_back_unused(
+    world: World, service: HAService, instance: HAInstance | None, owned: Sequence[str]
+) -> list[Action]:
+    """Claims that an edit, or the labels of hosts, have made needless, once nothing that needs them can run any more."""
+    wanted = {key.name for key in holdings.keys(world, service)}
+    hosts = frozenset(_hosts_of(world, service, instance))
+    is_rid = remains.runs_only_this(world, service, instance)
+    actions: list[Action] = []
+    for name in owned:
+        claim = world.claims[name]
+        mine = [one for one in claim.owners if one.uid == service.uid]
+        if name in wanted:
+            if claim.spec.owner is not None:
+                continue
+            stays = {
+                one.host
+                for one in claim.spec.hosts or ()
+                if one.uid == service.uid
+                and (one.host in hosts or _may_be_ordered(one, instance) or _left(world, one.host, instance))
+            }
+        elif is_rid and not any(_may_be_ordered(one, instance) or not _is_before(one, service) for one in mine):
+            stays = set()
+        else:
+            continue
+        why = f"{service.key} no longer wants it{' there' if name in wanted else ''}"
+        actions += _without(claim, service.uid, stays, why, _as_known(service, instance))
+    return actions
+
+
+def _may_be_ordered(owner: ClaimOwner, instance: HAInstance | None) -> bool:
+    """An order of an epoch that we have not seen granted yet may be on its way."""
+    return instance is not None and owner.instance == instance.uid and owner.epoch > instance.spec.epoch
+
+
+def _is_before(owner: ClaimOwner, service: HAService) -> bool:
+    """Whether nothing as new as the manifest that does without it may name it."""
+    return owner.revision < (service.metadata.generation or 0)
+
+
+def _left(world: World, host: str, instance: HAInstance | None) -> bool:
+    return instance is not None and remains.left_on(world, host, instance)
+
+
+def _as_known(service: HAService, instance: HAInstance | None) -> tuple[Precondition, ...]:
+    what_for = f"what {service.key} no longer needs"
+    unedited = still(service, same_generation=True, what_for=what_for)
+    if instance is None:
+        return unedited, NoInstances(service.metadata.namespace or "", service.uid, what_for)
+    return unedited, still(instance, same_version=True, what_for=what_for)
+
+
+def let_go(world: World, service: HAService, owned: Sequence[str]) -> list[Action]:
+    """A service that is being deleted and of which nothing is left: its claims, then our finalizer.
+
+    A unit of which a silent host may still run a copy (of what may run twice) stays claimed there, and outlives the service.
+    """
+    what_for = f"{service.key} is not gone before all of its instances are"
+    needs = (NoInstances(service.metadata.namespace or "", service.uid, what_for),)
+    why = f"{service.key} is deleted, and all of it has stopped"
+    me = owner_of(service)
+    actions = [
+        action
+        for name in owned
+        for action in _without(
+            world.claims[name], service.uid, _still_there(world, world.claims[name], me, is_proven=True), why, needs
+        )
+    ]
+    if not actions and is_ours(service, SERVICE_FINALIZER):
+        return [SetFinalizer(service, False, "all of it has stopped, and nothing of it is left", needs)]
+    return actions
+
+
+def abandoned(world: World) -> list[Action]:
+    """Claims of services that are gone without us, or that outlived them."""
+    actions: list[Action] = []
+    for _, claim in sorted(world.claims.items()):
+        for gone in {owner.uid: owner for owner in claim.owners if _is_abandoned(world, owner)}.values():
+            what_for = f"a claim is given back when its service {gone.key} is gone"
+            needs = (
+                Gone("HAService", gone.namespace, gone.name, gone.uid, what_for),
+                NoInstances(gone.namespace, gone.uid, what_for),
+            )
+            why = f"its service {gone.key} is gone"
+            done = _without(claim, gone.uid, _still_there(world, claim, gone), why, needs)
+            if done:
+                actions += done
+                break  # the next owner's turn comes with the next version
+    return actions
+
+
+def _is_abandoned(world: World, owner: ClaimOwner) -> bool:
+    return not holdings.is_alive(world, owner) and not world.instances_of.get(owner.uid)
+
+
+def _still_there(world: World, claim: ResourceClaim, owner: ClaimOwner, *, is_proven: bool = False) -> set[str]:
+    """Hosts on which something of a service without instances may still run."""
+    name = f"{owner.name}-0"
+    now = world.instances.get(f"{owner.namespace}/{name}")
+    but = now.uid if now is not None else ""
+    return {
+        host
+        for host in _hosts_owned(claim, owner.uid)
+        if remains.left_by_name(world, host, owner.namespace, name, but=but, is_proven=is_proven)
+    }
+
+
+def _hosts_owned(claim: ResourceClaim, uid: str) -> list[str]:
+    return [one.host for one in claim.spec.hosts or () if one.uid == uid]
+
+
+def _without(
+    claim: ResourceClaim, uid: str, stays: Iterable[str], why: str, needs: tuple[Precondition, ...]
+) -> list[Action]:
+    """The claim without this owner, but on the hosts where it stays; nothing, if that changes nothing."""
+    if claim.spec.owner is not None:
+        return [DeleteClaim(claim, why, needs)] if claim.spec.owner.uid == uid and not stays else []
+    kept = frozenset(stays)
+    hosts = [one for one in claim.spec.hosts or () if one.uid != uid or one.host in kept]
+    if hosts == claim.spec.hosts:
+        return []
+    if not hosts:
+        return [DeleteClaim(claim, why, needs)]
+    return [WriteClaim(claim, claim.spec.model_copy(update={"hosts": hosts}), why, needs)]

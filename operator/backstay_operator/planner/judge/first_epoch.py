@@ -1,0 +1,148 @@
+"""Before a grant: does anything of it run already that no HAInstance knows of? Above all before the first (PROTOCOL 6).
+
+Every live candidate must have answered. A silent one blocks only if its last report, or its last orders, list it, and not even then
+once its session has been proven over. A host that never had a session blocks nobody. What may run twice waits for nobody: a copy of
+an earlier time does no harm, and is ordered down where it is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from backstay_api.objects.models import HAInstance, HAService
+from backstay_operator.planner.know import sessions
+from backstay_operator.planner.know.fitting import no_room
+from backstay_operator.planner.know.liveness import Liveness, of_host
+from backstay_operator.planner.know.world import World
+from backstay_operator.planner.words import UNCLEAR, and_, first_words, listed
+
+from .evidence import is_proven_over
+from .placement import candidates
+from .remains import left_by_name
+
+
+def blocked(world: World, service: HAService, instance: HAInstance) -> str | None:
+    """What stands against the first grant, as a sentence; None: nothing of this name runs anywhere."""
+    if not instance.spec.exclusive:
+        return None
+    hosts = candidates(world, service)
+    if known := next(filter(None, (_earlier(world, host, instance) for host in hosts)), None):
+        return known
+    if foreign := [host for host in hosts if _is_foreign(world, host, instance)]:
+        return _foreign(world, service, instance, foreign)
+    unanswered = [
+        host for host in hosts if _must_answer(world, host) and not _has_answered(world, host, service, instance)
+    ]
+    return _unanswered(world, instance, unanswered) if unanswered else None
+
+
+def edit_blocked(world: World, service: HAService, instance: HAInstance, holder: str) -> str | None:
+    """What stands against ordering units that an edit has brought, as a sentence; None: they run nowhere, and wait for our word."""
+    hosts = [host for host in candidates(world, service) if host != holder and _must_answer(world, host)]
+    if unanswered := [host for host in hosts if not _has_answered(world, host, service, instance)]:
+        return _unanswered(world, instance, unanswered)
+    foreign = [host for host in hosts if _is_foreign(world, host, instance)]
+    return _foreign(world, service, instance, foreign) if foreign else None
+
+
+def _unanswered(world: World, instance: HAInstance, hosts: list[str]) -> str:
+    full = [f"{host} {why}" for host in hosts if (why := no_room(world, host, instance.uid))]
+    in_turns = f" ({listed(full, most=3)}: it waits for its turn)" if full else ""
+    return f"waiting for {listed(hosts)} to say that nothing of it runs there already{in_turns}"
+
+
+def ahead(world: World, service: HAService, instance: HAInstance) -> str | None:
+    """What stands against a later grant, as a sentence: a candidate that runs an epoch this HAInstance never came to.
+
+    Epochs only grow, so the object is older than what the hosts have been told: the store was restored from a backup.
+    """
+    for host in sorted(world.reported_by.get(instance.uid, ())):
+        status = world.assignments[host].status
+        report, session = status.instances[instance.uid], status.session
+        if report.released or report.epoch <= instance.spec.epoch or host not in candidates(world, service):
+            continue
+        if session is None or not is_proven_over(world, host, session.ref):
+            return (
+                f"{host} runs epoch {report.epoch} of it, but its HAInstance knows only {instance.spec.epoch}"
+                f" (restored from a backup?): reboot {host}, or power it off, and it goes on"
+            )
+    return None
+
+
+def _must_answer(world: World, host: str) -> bool:
+    # A late host is asked for as long as it is not silent: it will be one or the other in a moment.
+    state = of_host(world, host)
+    return sessions.published(world, host) is not None and state in (Liveness.QUIET, Liveness.SUSPECT, Liveness.UNSURE)
+
+
+def _has_answered(world: World, host: str, service: HAService, instance: HAInstance) -> bool:
+    report = world.assignments[host].status.standbys.get(instance.uid)
+    return report is not None and report.revision >= (service.metadata.generation or 0)
+
+
+def _is_foreign(world: World, host: str, instance: HAInstance) -> bool:
+    """Whether the host says that something of it is active there, and not by us; or that it cannot say."""
+    assignment = world.assignments.get(host)
+    session = assignment.status.session if assignment else None
+    answer = assignment.status.standbys.get(instance.uid) if assignment else None
+    if session is None or answer is None or not answer.active:
+        return False
+    return not is_proven_over(world, host, session.ref)
+
+
+def _foreign(world: World, service: HAService, instance: HAInstance, hosts: list[str]) -> str:
+    """All hosts at once, those that know what runs there first: a person is through in one go."""
+    said = {host: world.assignments[host].status.standbys[instance.uid] for host in hosts}
+    plain = {host: answer.why for host, answer in said.items() if not answer.unclear}
+    unclear = {host: answer.why for host, answer in said.items() if answer.unclear}
+    sentences = [*([_runs(service, plain)] if plain else []), *([_cannot_say(unclear)] if unclear else [])]
+    return "; ".join(sentences)
+
+
+def _cannot_say(whys: Mapping[str, str]) -> str:
+    """Nothing is known to run there, so nothing is to be stopped: the hosts' own reasons are what is to be mended."""
+    said = _told(whys)
+    return f"{and_(list(whys))} {UNCLEAR}{f': {said}' if said else ''}"
+
+
+def _told(whys: Mapping[str, str]) -> str:
+    return "; ".join(dict.fromkeys(first_words(why) for why in whys.values() if why))
+
+
+def _runs(service: HAService, whys: Mapping[str, str]) -> str:
+    """What of it runs there, by host, and the command that stops it."""
+    hosts = list(whys)
+    units = [one.systemd.unit for one in service.spec.resources if one.systemd is not None]
+    named = [unit for unit in units if any(unit in why for why in whys.values())]
+    if not named and len(units) == len(service.spec.resources):
+        named = units  # an agent that does not say which
+    where = "there" if len(hosts) == 1 else "on each"
+    if named and not any(_says_more(why, named) for why in whys.values()):
+        runs = "runs" if len(hosts) == 1 else "run"
+        return (
+            f"{and_(hosts)} {runs} {and_(named)} already, not started by Backstay:"
+            f" systemctl stop {' '.join(named)} {where}"
+        )
+    said = _told(whys)
+    because = f" ({said})" if said else ""
+    stop = f"; systemctl stop {' '.join(named)} there stops {and_(named)}" if named else ""
+    return f"something of it runs on {and_(hosts)} already, and not by us{because}: stop it there{stop}"
+
+
+def _says_more(why: str, units: list[str]) -> bool:
+    """Whether the host names anything but these units: an address, a command, whose stop is no unit's."""
+    return any(word in why for word in ("address", "virtualIP", "command"))
+
+
+def _earlier(world: World, host: str, instance: HAInstance) -> str | None:
+    """Something of this name that another HAInstance had there: by what the host says, or by what it was told last."""
+    mine = (instance.metadata.namespace or "", instance.metadata.name)
+    if not left_by_name(world, host, *mine):
+        return None
+    title = f"{mine[0]}/{mine[1]}"
+    if of_host(world, host) in (Liveness.QUIET, Liveness.SUSPECT, Liveness.UNSURE):
+        return f"{host} says that {title} of an earlier time is not over there: it has been told to stop it"
+    return (
+        f"{host} was running {title} for an HAInstance that is gone, and does not speak: let it come back, and it says what is left;"
+        f" or if it never will, make sure that it is powered off and remove it: `backstay host remove {host}`"
+    )

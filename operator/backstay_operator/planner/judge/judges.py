@@ -1,0 +1,378 @@
+"""Which hosts may run a service (filters), and which of those is best (scores): small judges, each with its reason.
+
+To add one, write the function and put it into `FILTERS` or `SCORES`; nothing else knows how many there are. Filters stand
+in the order of what they cost, and a host that one has rejected is shown to no other. What is the same for every service is
+worked out once for each host (`HostFacts`), and again only when one of that host's objects has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignment
+from backstay_api.objects.models.assignment import HostAssignmentStatus, InstanceReport
+from backstay_operator.planner.know.fitting import no_room
+from backstay_operator.planner.know.holdings import contested
+from backstay_operator.planner.know.liveness import Liveness, age_s, of_host, shutting_down
+from backstay_operator.planner.know.sessions import live, published
+from backstay_operator.planner.know.world import World
+from backstay_operator.planner.words import UNCLEAR, first_words, roughly
+
+# A FenceRequest is named by its host and 17 characters more, and the API server takes 253.
+MOST_HOST_NAME_CHARS: Final = 236
+_NOTHING_SAID: Final = HostAssignmentStatus()
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A host may not run it, and by which rule."""
+
+    rule: str
+    """One word for programs: Selector, Maintenance, Session, …"""
+    why: str
+    """What follows "n1 …" or "1 …", with the particulars: `is cordoned: new disks`."""
+    many: str
+    """What follows "2 …", without them: `are cordoned`."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """How good a host is by one judge. A judge that stands earlier outweighs all that follow."""
+
+    judge: str
+    points: int
+    why: str = ""
+    """Said only where it makes a difference."""
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """What is true of one host now, whichever service asks."""
+
+    name: str
+    host: Host
+    says: HostAssignmentStatus
+    asked: frozenset[str]
+    """UIDs of the instances that it has been asked to keep itself ready for."""
+    leaving: Rejected | None
+    """Nothing may stay here: it is being removed, or drained."""
+    closed: Rejected | None
+    """Nothing new may come here."""
+    speechless: Rejected | None
+    """No session that a grant could be bound to."""
+    lost: Rejected | None
+    """The same, but for being late: that alone is no reason to change who stands by."""
+    services: int
+    """Instances that are granted to it."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One service, looking for a host."""
+
+    world: World
+    service: HAService
+    instance: HAInstance | None
+    to: str | None = None
+    """The only host that a person wants."""
+    away_from: frozenset[str] = frozenset()
+    """Hosts that it shall leave."""
+    planned: Mapping[str, int] = field(default_factory=dict)
+    """Services that this same plan has already given to each host."""
+    retry: bool = False
+    """No host is without a failed start: one where the last is long enough ago will do."""
+
+    @property
+    def holder(self) -> str | None:
+        grant = self.instance.spec.grant if self.instance else None
+        return grant.host if grant else None
+
+
+@dataclass(frozen=True, order=True)
+class Failure:
+    """One start of the present manifest that failed on a host."""
+
+    ago_s: float
+    why: str
+
+
+def facts_of(world: World, name: str) -> HostFacts:
+    """The facts of one host, kept until one of its objects or the time has changed."""
+    host = world.hosts[name]
+    return world.once("facts", (host,), lambda: _kept_facts(world, host))
+
+
+def _kept_facts(world: World, host: Host) -> HostFacts:
+    name = host.metadata.name
+    said, seen = world.assignments.get(name), world.leases.get(name)
+    held = len(world.held_by.get(name, ()))
+    # The number and the time are compared by identity too: at worst that works the facts out once more than needed.
+    made_from = (host, said, seen, held, world.now_s, world.own_path)
+    return world.keep("facts", name, made_from, lambda: _facts(world, host, said))
+
+
+def _facts(world: World, host: Host, said: HostAssignment | None) -> HostFacts:
+    name = host.metadata.name
+    says = said.status if said else _NOTHING_SAID
+    leaving, speechless = _leaving(host), no_session(world, name)
+    return HostFacts(
+        name=name,
+        host=host,
+        says=says,
+        asked=frozenset(said.spec.standbys) if said else frozenset(),
+        leaving=leaving,
+        closed=leaving or _closed(host) or _going_down(world, name),
+        speechless=speechless,
+        lost=None if speechless and speechless.rule == "Late" else speechless,
+        services=len(world.held_by.get(name, ())),
+    )
+
+
+def _leaving(host: Host) -> Rejected | None:
+    if host.metadata.deletion_timestamp:
+        return Rejected("Removed", "is being removed", "are being removed")
+    maintenance = host.spec.maintenance
+    if maintenance and maintenance.mode == "Drain":
+        return Rejected("Maintenance", f"is being drained{_because(maintenance.reason)}", "are being drained")
+    return None
+
+
+def _closed(host: Host) -> Rejected | None:
+    if len(host.metadata.name) > MOST_HOST_NAME_CHARS:
+        why = f"has a name of {len(host.metadata.name)} characters, and what is named after it leaves room for {MOST_HOST_NAME_CHARS}"
+        return Rejected("NameTooLong", why, "have names that are too long")
+    maintenance = host.spec.maintenance
+    if maintenance and maintenance.mode == "Cordon":
+        return Rejected("Maintenance", f"is cordoned{_because(maintenance.reason)}", "are cordoned")
+    if maintenance and host.is_hands_off:
+        return Rejected(
+            "Maintenance", f"is in HandsOff maintenance{_because(maintenance.reason)}", "are in HandsOff maintenance"
+        )
+    return None
+
+
+def _going_down(world: World, name: str) -> Rejected | None:
+    """Its agent has said that the machine shuts down: what runs there is being stopped, and nothing comes there any more."""
+    how = shutting_down(world, name)
+    return Rejected("ShuttingDown", f"is shutting down{_because(how)}", "are shutting down") if how else None
+
+
+def _because(reason: str) -> str:
+    return f" ({reason})" if reason else ""
+
+
+def no_session(world: World, name: str) -> Rejected | None:
+    """Why nothing could be granted to the session that speaks for this host; nothing, if something could."""
+    session, seen = published(world, name), world.leases.get(name)
+    if session is None or seen is None:
+        return Rejected("Session", "has never reported: is its agent running?", "have never reported")
+    match of_host(world, name):
+        case Liveness.SEALED:
+            return Rejected("Session", "is sealed: it was silent and has not come back yet", "are sealed")
+        case Liveness.SILENT:
+            return Rejected("Session", f"is silent since {roughly(age_s(world, seen))}", "are silent")
+        case Liveness.SUSPECT | Liveness.UNSURE:
+            return Rejected("Late", "is late with its heartbeat", "are late with their heartbeat")
+        case Liveness.QUIET if live(world, name):
+            return None
+        case Liveness.QUIET | Liveness.UNKNOWN:
+            return Rejected("Session", "is about to open a session", "are about to open a session")
+
+
+# --- filters: cheapest first -----------------------------------------------------------------------------------------
+
+
+def is_selected(ask: Question, facts: HostFacts) -> Rejected | None:
+    """The host carries the labels that placement.hosts asks for."""
+    labels = facts.host.metadata.labels or {}
+    wanted = ask.service.spec.placement.hosts
+    for key, value in wanted.match_labels.items() if wanted else ():
+        if labels.get(key) != value:
+            has = f"has {key}={labels[key]}" if key in labels else f"has no label {key}"
+            return Rejected("Selector", f"is not selected: {has}, not {value}", "are not selected by placement.hosts")
+    return None
+
+
+def is_free(ask: Question, facts: HostFacts) -> Rejected | None:
+    """No other service has a unit or command of it on this host."""
+    found = contested(ask.world, ask.service).get(facts.name)
+    if found is None:
+        return None
+    key, other = found
+    return Rejected(
+        "Claimed",
+        f"may not run it: {key.text} belongs to the HAService {other.key} there",
+        "may not run it: what it names belongs to another HAService there",
+    )
+
+
+def has_room(ask: Question, facts: HostFacts) -> Rejected | None:
+    """The host can be asked to keep itself ready for one more. The holder need not be asked."""
+    if ask.instance is None or facts.name == ask.holder or ask.instance.uid in facts.asked:
+        return None
+    why = no_room(ask.world, facts.name, ask.instance.uid)
+    return Rejected("Room", why, "can be asked about no more services at a time") if why else None
+
+
+def is_wished(ask: Question, facts: HostFacts) -> Rejected | None:
+    """Where a person has named the host, no other will do; and what shall leave a host does not go there."""
+    if ask.to is not None and facts.name != ask.to:
+        return Rejected("Wish", f"is not {ask.to}, which was asked for", f"are not {ask.to}, which was asked for")
+    if facts.name in ask.away_from:
+        return Rejected("Wish", "is the one to move away from", "are to be moved away from")
+    return None
+
+
+def is_open(ask: Question, facts: HostFacts) -> Rejected | None:
+    """Neither removed nor drained; and, for what is not there already, neither cordoned, in other hands nor shutting down."""
+    return facts.leaving if facts.name == ask.holder else facts.closed
+
+
+def has_session(ask: Question, facts: HostFacts) -> Rejected | None:
+    """The host's own session holds its lease, unsealed and quiet."""
+    return facts.speechless
+
+
+def has_spoken(ask: Question, facts: HostFacts) -> Rejected | None:
+    """The host can be asked something: it lives, though it may be late."""
+    return facts.lost
+
+
+def starts_here(ask: Question, facts: HostFacts) -> Rejected | None:
+    """No start has failed here lately, so that a service does not bounce between two bad hosts. A person may insist."""
+    if ask.to is not None:
+        return None
+    failed = recent_failures(ask, facts)
+    again_s = retry_after_s(ask, failed)
+    if not failed or (ask.retry and failed[0].ago_s >= again_s):
+        return None
+    why = (
+        f"failed to start it {roughly(failed[0].ago_s)} ago{f': {first_words(failed[0].why)}' if failed[0].why else ''}"
+    )
+    if not ask.retry:
+        return Rejected("StartFailed", why, "failed to start it lately")
+    said = f"{why} (tried again {roughly(again_s)} after that)"
+    return Rejected("StartFailed", said, f"failed to start it lately (tried again {roughly(again_s)} after that)")
+
+
+def retry_after_s(ask: Question, failed: Sequence[Failure]) -> float:
+    """How long after its last failure a host is tried again where no other will do: twice as long each time."""
+    settings = ask.world.settings
+    return min(settings.start_failure_memory_s, settings.start_retry_s * 2.0 ** max(0, len(failed) - 1))
+
+
+def recent_failures(ask: Question, facts: HostFacts) -> list[Failure]:
+    """Starts of the present manifest that failed on this host and still count against it, the latest first."""
+    world, service = ask.world, ask.service
+    if not service.status.start_failures and not (ask.instance and ask.instance.uid in facts.says.instances):
+        return []  # as nearly always
+    found = {
+        failure.epoch: (world.failed_s.get((service.uid, failure.host, failure.epoch), world.now_s), failure.why)
+        for failure in service.status.start_failures
+        if failure.host == facts.name and service.status.observed_generation == service.metadata.generation
+    }
+    report = failed_report(service, ask.instance, facts.says)
+    if report and ask.instance:
+        at_s = world.failed_s.get((ask.instance.uid, facts.name, report.epoch), world.now_s)
+        found.setdefault(report.epoch, (at_s, report.why))
+    failed = sorted(Failure(world.now_s - at_s, why) for at_s, why in found.values())
+    return [one for one in failed if one.ago_s < world.settings.start_failure_memory_s]
+
+
+def failed_report(service: HAService, instance: HAInstance | None, says: HostAssignmentStatus) -> InstanceReport | None:
+    """What a host says of the latest epoch, if that is: I could not start the present manifest."""
+    report = says.instances.get(instance.uid) if instance else None
+    if report is None or instance is None or report.phase != "Failed" or says.hands_off:
+        return None  # with hands off, what an admin stops or breaks is his own affair
+    return report if (report.epoch, report.revision) == (instance.spec.epoch, service.metadata.generation) else None
+
+
+def is_ready(ask: Question, facts: HostFacts) -> Rejected | None:
+    """The host has examined this very manifest and could run it now. The holder counts: it runs it."""
+    if facts.name == ask.holder:
+        return None
+    said = facts.says.standbys.get(ask.instance.uid) if ask.instance else None
+    if said is None or said.revision != ask.service.metadata.generation:
+        return Rejected("Ready", "has not said yet whether it is ready", "have not said yet whether they are ready")
+    if said.active and said.unclear:
+        return Rejected("Ready", f"{UNCLEAR}{f': {said.why}' if said.why else ''}", UNCLEAR)
+    if said.active:
+        # The host's own words come last and after a colon, so that `fold` can say them once for hosts that agree.
+        words = f": {said.why}" if said.why else ""
+        many = "run some of it already, and not by us, stop it there"
+        return Rejected("Ready", f"runs{many.removeprefix('run')}{words}", many)
+    if not said.ready:
+        return Rejected("Ready", f"is not ready{f': {said.why}' if said.why else ''}", "are not ready")
+    return None
+
+
+Filter = Callable[[Question, HostFacts], Rejected | None]
+
+# Later: capacity and required together/apart stand before is_ready; they look at HostFacts too, never at other services.
+FILTERS: Final[Sequence[Filter]] = (is_selected, is_free, is_wished, is_open, has_session, starts_here, is_ready)
+
+# Who may be asked to become ready: as above, but for readiness itself; and what failed may be repaired meanwhile.
+ASKABLE: Final[Sequence[Filter]] = (is_selected, is_free, is_open, has_spoken, has_room)
+
+# Who could take over: as FILTERS, but that being late, which lasts for a moment, is nothing to write a status about.
+COULD_TAKE_OVER: Final[Sequence[Filter]] = (is_selected, is_free, is_open, has_spoken, starts_here, is_ready)
+
+# Why a selected host is not even asked.
+NOT_ASKED: Final[Sequence[Filter]] = (is_free, is_open, has_spoken, has_room)
+
+# Before the first epoch: whoever is selected and lives has to say that nothing of it runs there.
+WITNESSES: Final[Sequence[Filter]] = (is_selected, is_free, has_spoken)
+
+
+# --- scores: weightiest first ----------------------------------------------------------------------------------------
+
+
+def preference(ask: Question, facts: HostFacts) -> Score:
+    """The sum of the weights in placement.prefer that this host earns."""
+    labels = facts.host.metadata.labels or {}
+    points = sum(
+        wish.weight
+        for wish in ask.service.spec.placement.prefer or ()
+        if all(labels.get(key) == value for key, value in wish.hosts.match_labels.items())
+    )
+    return Score("Preference", points, f"preferred by {points:+d}" if points else "")
+
+
+def readiness(ask: Question, facts: HostFacts) -> Score:
+    """Ready beats not asked yet, and that beats having said no."""
+    rejected = is_ready(ask, facts)
+    said = facts.says.standbys.get(ask.instance.uid) if ask.instance else None
+    is_no = said is not None and said.revision == ask.service.metadata.generation
+    return Score("Ready", 1, "is ready") if rejected is None else Score("Ready", -1 if is_no else 0)
+
+
+def fewer_services(ask: Question, facts: HostFacts) -> Score:
+    """The host with less to do, counting what this plan has given it already."""
+    services = facts.services + ask.planned.get(facts.name, 0)
+    return Score("Services", -services, f"runs {services} other{'' if services == 1 else 's'}")
+
+
+def already_asked(ask: Question, facts: HostFacts) -> Score:
+    """A standby stays a standby: others come and go, and that is no reason to change."""
+    return Score("Asked", int(ask.instance is not None and ask.instance.uid in facts.asked), "is a standby already")
+
+
+def fewest_failures(ask: Question, facts: HostFacts) -> Score:
+    """Where a start has failed everywhere: the host where it has failed least."""
+    failed = len(recent_failures(ask, facts))
+    return Score("StartFailed", -failed, f"failed to start it {failed} time{'' if failed == 1 else 's'}")
+
+
+def unblemished(ask: Question, facts: HostFacts) -> Score:
+    """Where a start has failed lately, another host is the better standby, however preferred this one is."""
+    return Score("StartFailed", -1 if recent_failures(ask, facts) else 0, "no start has failed there")
+
+
+Judge = Callable[[Question, HostFacts], Score]
+
+# Later: spread, and together/apart as wishes, are added to what `preference` says. The name breaks what ties remain.
+SCORES: Final[Sequence[Judge]] = (preference, readiness, fewer_services)
+RETRY_SCORES: Final[Sequence[Judge]] = (fewest_failures, *SCORES)
+STANDBY_SCORES: Final[Sequence[Judge]] = (unblemished, preference, already_asked, fewer_services)

@@ -1,0 +1,251 @@
+"""Where a service shall run: asks the judges about each host, takes the best, and says why, of every host.
+
+Deterministic, and whatever the order of the inputs: nothing is compared but what the judges say and, at last, the name.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from backstay_api.objects.models import HAInstance, HAService
+from backstay_operator.planner.know.holdings import contested
+from backstay_operator.planner.know.selection import declared
+from backstay_operator.planner.know.world import World
+from backstay_operator.planner.words import listed
+
+from . import edits
+from .budget import unstable
+from .judges import (
+    ASKABLE,
+    FILTERS,
+    RETRY_SCORES,
+    SCORES,
+    STANDBY_SCORES,
+    WITNESSES,
+    Filter,
+    HostFacts,
+    Judge,
+    Question,
+    Rejected,
+    Score,
+    facts_of,
+    is_open,
+    is_selected,
+    preference,
+    recent_failures,
+    retry_after_s,
+)
+
+# As many as a service's status can list (HAServiceStatus.standbys). Hosts that said no are kept asked, so that they can
+# change their mind and so that nobody asks in circles; beyond this many, others get no chance before one of them is repaired.
+MOST_ASKED: Final = 32
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the judges said of one host."""
+
+    host: str
+    rejected: Rejected | None = None
+    scores: tuple[Score, ...] = ()
+
+    @property
+    def why(self) -> str:
+        if self.rejected:
+            return self.rejected.why
+        return ", ".join(score.why for score in self.scores if score.why)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """The host for it."""
+
+    host: str
+    why: str
+    verdicts: tuple[Verdict, ...]
+    """All hosts, the best first, the rejected last."""
+
+
+@dataclass(frozen=True)
+class NoHost:
+    """No host can run it now."""
+
+    why: str
+    """In one line: `0/3 hosts can run it: 2 are cordoned, 1 is silent since 4 s`."""
+    verdicts: tuple[Verdict, ...]
+    look_again_s: float | None = None
+    """When time alone may change this, on the clock of `World.now_s`."""
+
+
+def candidates(world: World, service: HAService) -> tuple[str, ...]:
+    """Hosts that may ever run it: selected, not being removed, and no other service's for what it names."""
+    others = contested(world, service)
+    return tuple(name for name in declared(world, service) if name not in others)
+
+
+def place(
+    world: World,
+    service: HAService,
+    instance: HAInstance | None,
+    *,
+    to: str | None = None,
+    away_from: Iterable[str] = (),
+    planned: Mapping[str, int] | None = None,
+    retry: bool = False,
+) -> Placed | NoHost:
+    """Choose the host that the instance should be granted to now.
+
+    `to` is a person's wish: that host or none. `away_from` are hosts that it shall leave (a drain, a move). `planned` counts
+    what the same plan has granted to each host already, so that many services that start at once do not all choose one.
+    `retry`: it runs nowhere, so where no host is without a failed start, the one where it failed least is tried again.
+    """
+    ask = Question(world, service, instance, to, frozenset(away_from), planned or {})
+    placed = decide(ask)
+    return decide(replace(ask, retry=True)) if retry and isinstance(placed, NoHost) else placed
+
+
+def decide(ask: Question) -> Placed | NoHost:
+    """Judge every host."""
+    verdicts = _judged(ask, FILTERS, RETRY_SCORES if ask.retry else SCORES)
+    if verdicts and verdicts[0].rejected is None:
+        return Placed(verdicts[0].host, _why_chosen(verdicts), verdicts)
+    return NoHost(fold(verdicts), verdicts, _look_again_s(ask, verdicts))
+
+
+def standbys(world: World, service: HAService, instance: HAInstance | None) -> tuple[str, ...]:
+    """Hosts that shall keep themselves ready for it, best first.
+
+    Before the first epoch, and before an edit that brings a unit, all live candidates are asked, cordoned ones too: each has to say
+    that nothing of it runs there.
+    Later the best few, and those that have said no: asked on, they tell when that has changed.
+    """
+    return world.once("standbys", (service, instance), lambda: _standbys(world, service, instance))
+
+
+def _standbys(world: World, service: HAService, instance: HAInstance | None) -> tuple[str, ...]:
+    ask = Question(world, service, instance)
+    if instance is None or instance.spec.epoch == 0 or edits.news(world, service, instance):
+        return tuple(verdict.host for verdict in _judged(ask, WITNESSES, STANDBY_SCORES) if not verdict.rejected)
+    verdicts = [verdict for verdict in _judged(ask, ASKABLE, STANDBY_SCORES) if not verdict.rejected]
+    others = [verdict.host for verdict in verdicts if verdict.host != ask.holder]
+    answers = {name: _answer(ask, name) for name in others}
+    hopeful = [name for name in others if answers[name] is not False]
+    best = hopeful[: world.settings.standbys]
+    if not any(answers[name] for name in best):
+        # A better host that has yet to answer does not replace the one that is known to be ready.
+        best += [name for name in hopeful if answers[name]][:1]
+    unwilling = [name for name in others if answers[name] is False]
+    return tuple((best + unwilling)[:MOST_ASKED])
+
+
+def held_by_nobody(instance: HAInstance) -> HAInstance:
+    """The instance without its holder. Not validated: it is no state that could be stored, only the question "where, then?"."""
+    return instance.model_copy(update={"spec": instance.spec.model_copy(update={"grant": None})})
+
+
+def better_host(world: World, service: HAService, instance: HAInstance) -> Placed | NoHost | None:
+    """With `failback: Always`, a host that is preferred to the present one by more than the stickiness; or why it must wait."""
+    holder = instance.spec.grant.host if instance.spec.grant else None
+    if service.spec.placement.failback != "Always" or holder is None or holder not in world.hosts:
+        return None
+    ask = Question(world, service, instance, away_from=frozenset([holder]))
+    placed = decide(ask)
+    if not isinstance(placed, Placed):
+        return None
+    here = preference(ask, facts_of(world, holder)).points
+    there = preference(ask, facts_of(world, placed.host)).points
+    stickiness = service.spec.placement.stickiness
+    if there <= here + stickiness:
+        return None
+    why = f"{placed.host} is preferred by {there}, {holder} by {here}: more than the stickiness of {stickiness} apart"
+    wait_s = unstable(world, placed.host)
+    if wait_s is not None:
+        said = f"{why}; but it was fenced lately, and is moved back to only when it has been stable for some minutes"
+        return NoHost(said, placed.verdicts, world.now_s + wait_s)
+    return Placed(placed.host, why, placed.verdicts)
+
+
+def must_leave(world: World, service: HAService, instance: HAInstance) -> Rejected | None:
+    """Why a service that runs well must leave its holder all the same: drained, removed, or no longer selected."""
+    holder = instance.spec.grant.host if instance.spec.grant else None
+    if holder is None:
+        return None
+    if holder not in world.hosts:
+        return Rejected("Removed", "has no Host object any more", "have no Host objects any more")
+    ask = Question(world, service, instance)
+    return next(filter(None, (judge(ask, facts_of(world, holder)) for judge in (is_open, is_selected))), None)
+
+
+def fold(verdicts: Sequence[Verdict]) -> str:
+    """All rejections in one line, the most frequent first, as kube-scheduler puts it."""
+    if not verdicts:
+        return "there are no hosts: add one with `backstay host add`"
+    groups: dict[str, list[Rejected]] = defaultdict(list)
+    for verdict in verdicts:
+        if verdict.rejected:
+            groups[verdict.rejected.many].append(verdict.rejected)
+    ranked = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
+    parts = [
+        f"1 {group[0].why}" if len(group) == 1 else f"{len(group)} {many}{_shared(group)}" for many, group in ranked
+    ]
+    able = sum(verdict.rejected is None for verdict in verdicts)
+    return f"{able}/{len(verdicts)} hosts can run it: {', '.join(parts)}"
+
+
+def _shared(group: Sequence[Rejected]) -> str:
+    """The particulars, where all of them have the same: most often a mistake in the manifest, and what its author must read."""
+    particulars = {rejected.why.partition(": ")[2] for rejected in group}
+    one = particulars.pop() if len(particulars) == 1 else ""
+    return f": {one}" if one and not group[0].many.endswith(one) else ""
+
+
+def _judged(ask: Question, filters: Sequence[Filter], scores: Sequence[Judge]) -> tuple[Verdict, ...]:
+    """A verdict on every host, the best first."""
+    verdicts = [_verdict(ask, facts_of(ask.world, name), filters, scores) for name in ask.world.hosts]
+    return tuple(sorted(verdicts, key=_rank))
+
+
+def _verdict(ask: Question, facts: HostFacts, filters: Sequence[Filter], scores: Sequence[Judge]) -> Verdict:
+    for judge in filters:
+        if rejected := judge(ask, facts):
+            return Verdict(facts.name, rejected)
+    return Verdict(facts.name, None, tuple(judge(ask, facts) for judge in scores))
+
+
+def _rank(verdict: Verdict) -> tuple[bool, tuple[int, ...], str]:
+    return (verdict.rejected is not None, tuple(-score.points for score in verdict.scores), verdict.host)
+
+
+def _why_chosen(verdicts: Sequence[Verdict]) -> str:
+    """What sets the best host apart from the second, in the words of the first judge that saw a difference."""
+    able = [verdict for verdict in verdicts if verdict.rejected is None]
+    best = able[0]
+    if len(able) == 1:
+        return f"the only host of {len(verdicts)} that can run it"
+    for ours, theirs in zip(best.scores, able[1].scores, strict=True):
+        if ours.points != theirs.points:
+            return f"{ours.why or f'better by {ours.judge}'}; {listed([other.host for other in able[1:]])} could run it too"
+    return f"as good as {listed([other.host for other in able[1:]])}, and first by name"
+
+
+def _look_again_s(ask: Question, verdicts: Sequence[Verdict]) -> float | None:
+    """When the first of the failed starts is forgotten, or long enough ago to be tried again."""
+    memory_s = ask.world.settings.start_failure_memory_s
+    times_s = []
+    for verdict in verdicts:
+        failed = recent_failures(ask, facts_of(ask.world, verdict.host))
+        if failed and verdict.rejected and verdict.rejected.rule == "StartFailed":
+            wait_s = retry_after_s(ask, failed) if ask.retry else memory_s
+            times_s.append(ask.world.now_s + wait_s - failed[0].ago_s)
+    return min(times_s, default=None)
+
+
+def _answer(ask: Question, name: str) -> bool | None:
+    """Whether this host has said that it is ready for the present manifest; None: it has not said."""
+    said = facts_of(ask.world, name).says.standbys.get(ask.instance.uid) if ask.instance else None
+    if said is None or said.revision != ask.service.metadata.generation:
+        return None
+    return said.ready and not said.active

@@ -1,0 +1,99 @@
+"""What may still run of an instance on a host, whatever epoch it is of: by what the host was told, and by what it says.
+
+A host that does not speak may run what it was told last. So nothing is over there before it has said so, or has been proven
+to be off, or has come back without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from backstay_api.objects.models import HAInstance, HAService, HostAssignment
+from backstay_api.objects.models.assignment import InstanceOrder, InstanceReport
+from backstay_operator.planner.know.world import World
+
+from .evidence import is_proven_over
+
+
+def is_gone_from(assignment: HostAssignment, uid: str, entry: InstanceOrder) -> bool:
+    """Whether the host has nothing of this epoch left: it has said so, or another session speaks and does not list it."""
+    report, session = assignment.status.instances.get(uid), assignment.status.session
+    if report is not None and (report.epoch > entry.epoch or (report.epoch == entry.epoch and report.released)):
+        return True
+    return report is None and session is not None and session.ref != entry.session
+
+
+def waiting_orders(world: World, host: str) -> Iterator[tuple[str, InstanceOrder]]:
+    """Orders for this host of which nobody knows that they are over."""
+    assignment = world.assignments.get(host)
+    if assignment is None:
+        return
+    for uid, entry in sorted(assignment.spec.instances.items()):
+        if not is_gone_from(assignment, uid, entry) and not is_proven_over(world, host, entry.session):
+            yield uid, entry
+
+
+def open_reports(world: World, host: str) -> Iterator[tuple[str, InstanceReport]]:
+    """What the host says of instances that are not over there, unless its session has been proven over."""
+    assignment = world.assignments.get(host)
+    session = assignment.status.session if assignment else None
+    if assignment is None or session is None or is_proven_over(world, host, session.ref):
+        return
+    yield from ((uid, said) for uid, said in sorted(assignment.status.instances.items()) if not said.released)
+
+
+def left_by_name(world: World, host: str, namespace: str, name: str, *, but: str = "", is_proven: bool = False) -> bool:
+    """Whether anything of an HAInstance of this name, whatever its UID (but this one), may still run on the host.
+
+    `is_proven`: its last epoch was closed, so of what is exclusive nothing is left, whatever was ordered.
+    """
+    assignment = world.assignments.get(host)
+    if assignment is None:
+        return False
+    orders = assignment.spec.instances
+    found: list[tuple[str, InstanceOrder | InstanceReport]] = [*waiting_orders(world, host), *open_reports(world, host)]
+    return any(
+        (one.namespace, one.name) == (namespace, name)
+        and uid != but
+        and not (is_proven and uid in orders and orders[uid].exclusive)
+        for uid, one in found
+    )
+
+
+def runs_only_this(world: World, service: HAService, instance: HAInstance | None) -> bool:
+    """Whether nothing of an earlier manifest of the service can run anywhere any more."""
+    if instance is None:
+        return True
+    grant = instance.spec.grant
+    if grant is not None and not _runs_the_present_manifest(world, service, instance, grant.host):
+        return False
+    # What may run twice is closed without proof: its old copies count until their hosts say that they are over.
+    here = grant.host if grant else ""
+    return instance.spec.exclusive or not any(
+        left_on(world, host, instance) for host in _told(world, instance) - {here}
+    )
+
+
+def left_on(world: World, host: str, instance: HAInstance) -> bool:
+    """Whether anything of this instance may still run on the host: it is granted there, or was and has not said that it is over."""
+    if instance.spec.grant is not None and instance.spec.grant.host == host:
+        return True
+    if instance.spec.exclusive and instance.spec.grant is None:
+        return False  # its last epoch was closed by evidence
+    uids = {uid for uid, _ in waiting_orders(world, host)} | {uid for uid, _ in open_reports(world, host)}
+    return instance.uid in uids
+
+
+def _told(world: World, instance: HAInstance) -> set[str]:
+    return world.ordered_on.get(instance.uid, set()) | world.reported_by.get(instance.uid, set())
+
+
+def _runs_the_present_manifest(world: World, service: HAService, instance: HAInstance, host: str) -> bool:
+    assignment = world.assignments.get(host)
+    report = assignment.status.instances.get(instance.uid) if assignment else None
+    return (
+        report is not None
+        and report.epoch == instance.spec.epoch
+        and report.phase == "Running"
+        and report.revision == service.metadata.generation
+    )

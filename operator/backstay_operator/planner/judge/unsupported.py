@@ -1,0 +1,90 @@
+"""Fields that stand in the schema and are not carried out yet: set to anything but what happens anyway, they are refused.
+
+A field that is silently ignored is a promise broken in silence. When a later issue implements one, its line goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from backstay_api.objects.models import HAService
+from backstay_api.objects.models.base import Model
+
+# Path below spec (`[]`: each entry of a list) → the values that say what is done today. Not set and empty always do.
+_TODAY: Final[dict[str, tuple[object, ...]]] = {
+    "state": ("Running", "Stopped"),
+    "mode": ("Single",),
+    "replicas": (1,),
+    "promoted": (),
+    "depends_on": (),
+    "placement.spread": (),
+    "placement.together": (),
+    "placement.apart": (),
+    "placement.capacity": (),
+    "placement.priority": (0,),
+    "placement.failback": ("Never", "Always"),
+    "placement.window": (),
+    "recovery.restarts": (3,),
+    "recovery.window": ("10m", "600s"),
+    "recovery.backoff": (),
+    "recovery.moves": (),
+    "recovery.reboot_grace": ("0s",),
+    "recovery.on_stop_failure": ("Block",),
+    "resources[].mount": (),
+    "resources[].file": (),
+    "resources[].ocf": (),
+    "resources[].package": (),
+    "resources[].path": (),
+    "resources[].replication": (),
+    "resources[].probes[].ocf": (),
+    # Units, commands and addresses exist where the service runs; that they must be the same everywhere is not checked.
+    "resources[].strategy": ("Move",),
+    "resources[].consistency": ("Any",),
+    "resources[].bound": (),
+    "resources[].gate": ("Block",),
+    "resources[].after": (),
+    "resources[].role": ("Any",),
+    "resources[].on_failure": ("Restart",),
+}
+
+_PATHS: Final = tuple((tuple(path.split(".")), today) for path, today in _TODAY.items())
+
+
+def first_unsupported(service: HAService) -> str:
+    """A sentence about the first field that asks for something we cannot do yet, or nothing."""
+    for path, today in _PATHS:
+        for where, value in _values(service.spec, path, "spec"):
+            if not _is_empty(value) and value not in today:
+                return _sentence(where, value, today)
+    return ""
+
+
+def _sentence(where: str, value: object, today: tuple[object, ...]) -> str:
+    said = f" ({value})" if isinstance(value, str | int) else ""
+    can = " or ".join(str(allowed) for allowed in today)
+    instead = f"today it can only be {can}, or left out" if can else "leave it out for now"
+    return f"{where}{said} is not supported yet: {instead}"
+
+
+def _values(model: Model, path: tuple[str, ...], said: str) -> Iterator[tuple[str, Any]]:
+    """Every value at a path, with the path as people write it: `spec.resources[web].probes[alive].ocf`."""
+    step, rest = path[0], path[1:]
+    name = step.removesuffix("[]")
+    value = getattr(model, name)
+    said = f"{said}.{_wire_name(model, name)}"
+    if not rest:
+        yield said, value
+    elif step.endswith("[]"):
+        for entry in value or ():
+            yield from _values(entry, rest, f"{said}[{entry.name}]")
+    elif value is not None:
+        yield from _values(value, rest, said)
+
+
+def _wire_name(model: Model, name: str) -> str:
+    return type(model).model_fields[name].alias or name
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or value == [] or value == {}

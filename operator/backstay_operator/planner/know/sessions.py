@@ -1,0 +1,88 @@
+"""Sessions: who may be given a grant, what every host needs in order to open one, and when a sealed Lease opens again.
+
+PROTOCOL 3. A sealed Lease is reopened for any newer session that its host has published, whether or not that session
+still lives: waiting for a living taker would leave the host's services stuck.
+"""
+
+from __future__ import annotations
+
+from backstay_api.objects.models import FenceRequest, HostAssignment
+from backstay_api.objects.models.assignment import AgentSession
+from backstay_api.objects.models.instance import SessionRef
+from backstay_operator.planner.actions import Action, CreateLease, ReopenLease
+
+from .liveness import Liveness, held, of_host
+from .world import World
+
+
+def published(world: World, host: str) -> AgentSession | None:
+    """The session that speaks in the host's report, alive or not."""
+    assignment: HostAssignment | None = world.assignments.get(host)
+    return assignment.status.session if assignment else None
+
+
+def live(world: World, host: str) -> AgentSession | None:
+    """The host's session, if it may be given a grant: it holds its Lease, unsealed and quiet, and it is the one that reports."""
+    session, seen = published(world, host), world.leases.get(host)
+    if session is None or seen is None or of_host(world, host) is not Liveness.QUIET:
+        return None
+    # A Lease that was reopened for a session which has not renewed it yet says nothing about its life.
+    holds = seen.lease.holder == session.text and seen.lease.seq == session.seq and seen.lease.renewal > 0
+    return session if holds else None
+
+
+def lease_actions(world: World, host: str) -> list[Action]:
+    """What the operator has to do so that the host's present session can renew a Lease."""
+    seen, session = world.leases.get(host), published(world, host)
+    if seen is None:
+        return [_new_lease(world, host)] if _is_wanted(world, host) or held(world, host) else []
+    lease = seen.lease
+    if lease.sealed and session is not None and session.seq > lease.seq:
+        why = f"{host} has opened session {session.seq}, newer than the sealed session {lease.seq}"
+        return [ReopenLease(lease, session.ref, why)]
+    return []
+
+
+def _new_lease(world: World, host: str) -> CreateLease:
+    """A Lease that is not there, as it has to be: unsealed for whoever opens a session, or sealed again."""
+    grants = [world.instances[key].spec.grant for key in held(world, host)]
+    granted = [grant.session for grant in grants if grant is not None]
+    last = max(granted, key=_seq, default=None)
+    sealed = max((*_told_sealed(world, host), *_seen_sealed(world, host, granted)), key=_seq, default=None)
+    if sealed is not None and (last is None or sealed.seq >= last.seq):
+        return CreateLease(
+            host, f"the Lease of {host} was sealed when somebody deleted it: a seal is never undone", sealed, True
+        )
+    if last is None:
+        return CreateLease(host, f"{host} has no Lease to renew")
+    return CreateLease(host, f"{host} holds a service and has no Lease by which its silence could be heard", last)
+
+
+def _told_sealed(world: World, host: str) -> list[SessionRef]:
+    """Sessions that are sealed, or over, as their FenceRequests show: `Off`, evidence and reads marked so come after the seal only."""
+    requests = (world.requests[name] for name in world.requests_of.get(host, ()))
+    return [one.spec.session for one in requests if _is_after_seal(one)]
+
+
+def _is_after_seal(request: FenceRequest) -> bool:
+    status = request.status
+    return request.spec.want == "Off" or status.evidence is not None or any(read.sealed for read in status.reads)
+
+
+def _seen_sealed(world: World, host: str, granted: list[SessionRef]) -> list[SessionRef]:
+    """The session that we ourselves saw sealed, if it may still matter: a request may be gone too, or withdrawn for maintenance.
+
+    Only while it holds something or speaks for its host: another machine under the name of a removed host counts from 1 again.
+    """
+    lease, spoken = world.last_sealed.get(host), published(world, host)
+    known = [*granted, spoken.ref] if spoken else granted
+    return [one for one in known if lease is not None and one.text == lease.holder]
+
+
+def _seq(session: SessionRef) -> int:
+    return session.seq
+
+
+def _is_wanted(world: World, host: str) -> bool:
+    known = world.hosts.get(host)
+    return known is not None and known.metadata.deletion_timestamp is None

@@ -1,0 +1,288 @@
+"""Everything the planner may know at one instant.
+
+The mirror (hands) keeps one World up to date piece by piece: `put` and `drop` touch only what changed and keep the indexes.
+The planner only reads it. Times are seconds on the replica's own monotonic clock; `wall` is for people's eyes only.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from backstay_api.objects.lease import HostLease
+from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
+from backstay_api.objects.object_kinds import Unreadable
+
+from .claims import address_or_nothing, things
+
+T = TypeVar("T")
+
+BUDGET_PERIOD_S: Final = 3600.0
+"""For how long a fence counts."""
+
+
+@dataclass(frozen=True)
+class LeaseSeen:
+    """A host's Lease, and since when we have known its present renewal count."""
+
+    lease: HostLease
+    first_seen_s: float
+    """`o` of PROTOCOL 4: our own clock when this renewal count was first seen, or when our own path recovered, if later."""
+    sealed_seen_s: float | None = None
+    """Our own clock when we first saw this holder sealed."""
+    moved_s: float | None = None
+    """Our own clock when we saw the renewal count move: proof of life at that time, which `first_seen_s` need not be."""
+
+
+@dataclass(frozen=True)
+class OwnPath:
+    """What we know of our own way to the API server (PROTOCOL 4, own trouble first)."""
+
+    healthy: bool = True
+    recovered_s: float = float("-inf")
+    """When it last came back (or when this replica started)."""
+    lived_before: frozenset[str] = frozenset()
+    """Hosts that lived when it was lost."""
+    renewed_since: frozenset[str] = frozenset()
+    """Those of them whose renewal count has moved since it came back."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an administrator of the operator may set."""
+
+    standbys: int = 3
+    """Hosts kept ready for each instance."""
+    storm_window_s: float = 60.0
+    """Within this time at most one host, or fewer than half of all, is sealed or fenced."""
+    fence_budget: int = 3
+    """Fences an hour without a person. The last is kept for a host that was not fenced in that hour."""
+    fence_again_s: float = 300.0
+    """A host that was fenced is left alone, and not moved back to, for so long after that; twice as long after each further time."""
+    trust_again_s: float = 10.0
+    """After our own trouble nobody is suspected for this long, unless more than half of the hosts have renewed."""
+    start_failure_memory_s: float = 600.0
+    """How long a failed start counts against a host."""
+    start_retry_s: float = 15.0
+    """Where no other host can run it, it is tried again this long after its first failure there, then twice as long, and so on."""
+
+
+@dataclass
+class World:
+    """All objects, parsed once, with the indexes that the planner needs. Keys: `namespace/name`, or the name alone."""
+
+    settings: Settings = field(default_factory=Settings)
+    now_s: float = 0.0
+    wall: str = "1970-01-01T00:00:00Z"
+    """RFC 3339 time of this round, for status fields."""
+    own_path: OwnPath = field(default_factory=OwnPath)
+
+    services: dict[str, HAService] = field(default_factory=dict)
+    unreadable: dict[tuple[str, str], Unreadable] = field(default_factory=dict)
+    """By kind and key. Where an object was readable before, the last readable version stays in its own map."""
+    instances: dict[str, HAInstance] = field(default_factory=dict)
+    hosts: dict[str, Host] = field(default_factory=dict)
+    assignments: dict[str, HostAssignment] = field(default_factory=dict)
+    leases: dict[str, LeaseSeen] = field(default_factory=dict)
+    last_sealed: dict[str, HostLease] = field(default_factory=dict)
+    """By host: its Lease as we saw it sealed last, unless it was seen unsealed since. It outlives the deletion of the Lease."""
+    gone_sealed_s: dict[str, float] = field(default_factory=dict)
+    """By host whose Lease went while it was sealed: our own clock when we first saw it sealed. It was lost in a storm all the same."""
+    requests: dict[str, FenceRequest] = field(default_factory=dict)
+    claims: dict[str, ResourceClaim] = field(default_factory=dict)
+
+    fenced_s: dict[str, float] = field(default_factory=dict)
+    """By FenceRequest: our own clock when we first saw it want Off, or read of it in a Host's status (for the budget)."""
+    checked_s: dict[str, float] = field(default_factory=dict)
+    """By host: our own clock when we saw that the fencer has tested its fence path. Its own time is for people."""
+
+    confirmed_s: dict[str, float] = field(default_factory=dict)
+    """By FenceRequest: our own clock when we first saw a person's confirmation in it."""
+
+    instances_of: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Keys of HAInstances by UID of their service."""
+    held_by: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Keys of HAInstances with an open grant, by host."""
+    requests_of: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Names of FenceRequests by host."""
+    wanted_by: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Keys of HAServices by what they want for themselves alone (`claims.things`)."""
+    reported_by: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Hosts that say something of an instance, by its UID."""
+    ordered_on: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Hosts that have an order about an instance, by its UID."""
+    held_on: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Hosts that hold a unit which they are no candidate for, by its name."""
+    own_addresses: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Hosts by the addresses that they say are their own, in their one form."""
+    refused: dict[tuple[str, str], str] = field(default_factory=dict)
+    """By kind and key of an object that people read: what the API server will not have about it, in a sentence."""
+    short_status: set[str] = field(default_factory=set)
+    """Keys of services whose whole status the API server has refused a while ago: their conditions alone are written."""
+    failed_s: dict[tuple[str, str, int], float] = field(default_factory=dict)
+    """By UID (of an HAService or HAInstance), host and epoch: our own clock when we first saw that start failed."""
+    kept: dict[tuple[str, str], tuple[tuple[object, ...], object]] = field(default_factory=dict)
+    """What `keep` has worked out, with what it was worked out from."""
+
+    def keep(self, topic: str, key: str, made_from: tuple[object, ...], make: Callable[[], T]) -> T:
+        """What `make` says, worked out again only when one of the very objects it is made from has been replaced."""
+        old = self.kept.get((topic, key))
+        if old is not None and len(old[0]) == len(made_from) and all(map(_same, old[0], made_from)):
+            return old[1]  # type: ignore[return-value]
+        value = make()
+        self.kept[topic, key] = (made_from, value)
+        return value
+
+    memo: dict[tuple[object, ...], tuple[tuple[object, ...], object]] | None = None
+    """What `once` has worked out for the plan that is being made; None between plans, when anything may change."""
+
+    def once(self, topic: str, about: tuple[object, ...], make: Callable[[], T]) -> T:
+        """What `make` says about these very objects, worked out once a plan: a plan only reads, so it stays true meanwhile."""
+        if self.memo is None:
+            return make()
+        key = (topic, *map(id, about))
+        found = self.memo.get(key)
+        if found is None:
+            found = self.memo[key] = (
+                about,
+                make(),
+            )  # kept with what it is about, so that nothing else can be at its place
+        return found[1]  # type: ignore[return-value]
+
+    def put_service(self, service: HAService) -> None:
+        """Take a newer version of a service."""
+        old = self.services.get(service.key)
+        if old is not None:
+            self._forget_things(old)
+            if old.uid != service.uid:
+                self._forget_failures(old.uid)
+        self.services[service.key] = service
+        for thing in things(service):
+            self.wanted_by[thing].add(service.key)
+        for failure in service.status.start_failures:
+            self.failed_s.setdefault((service.uid, failure.host, failure.epoch), self.now_s)
+
+    def drop_service(self, key: str) -> None:
+        """Forget a service that is gone."""
+        old = self.services.pop(key, None)
+        if old is not None:
+            self._forget_things(old)
+            self._forget_failures(old.uid)
+
+    def put_host(self, host: Host) -> None:
+        """Take a newer version of a host."""
+        old = self.hosts.get(host.key)
+        self.hosts[host.key] = host
+        if old is None or old.uid != host.uid or _checked_at(old) != _checked_at(host):
+            self.checked_s[host.key] = self.now_s
+        for fence in host.status.fences:
+            self.fenced_s.setdefault(fence.request, self.now_s)
+
+    def drop_host(self, key: str) -> None:
+        """Forget a host that is gone. When it was fenced stays for as long as that counts."""
+        self.hosts.pop(key, None)
+        self.checked_s.pop(key, None)
+
+    def put_assignment(self, assignment: HostAssignment) -> None:
+        """Take a newer version of what a host shall do and says."""
+        self.drop_assignment(assignment.key)
+        self.assignments[assignment.key] = assignment
+        for uid in assignment.spec.instances:
+            self.ordered_on[uid].add(assignment.key)
+        for one in assignment.status.held:
+            self.held_on[one.unit].add(assignment.key)
+        for address in _own_addresses(assignment):
+            self.own_addresses[address].add(assignment.key)
+        for uid, report in assignment.status.instances.items():
+            self.reported_by[uid].add(assignment.key)
+            if report.phase == "Failed":
+                self.failed_s.setdefault((uid, assignment.key, report.epoch), self.now_s)
+
+    def drop_assignment(self, key: str) -> None:
+        """Forget an assignment that is gone."""
+        old = self.assignments.pop(key, None)
+        if old is None:
+            return
+        _discard(self.reported_by, old.status.instances, key)
+        _discard(self.ordered_on, old.spec.instances, key)
+        _discard(self.held_on, (one.unit for one in old.status.held), key)
+        _discard(self.own_addresses, _own_addresses(old), key)
+
+    def _forget_things(self, service: HAService) -> None:
+        _discard(self.wanted_by, things(service), service.key)
+
+    def _forget_failures(self, uid: str) -> None:
+        for key in [key for key in self.failed_s if key[0] == uid]:
+            del self.failed_s[key]
+
+    def put_instance(self, instance: HAInstance) -> None:
+        """Take a newer version of an instance."""
+        self.drop_instance(instance.key)
+        self.instances[instance.key] = instance
+        self.instances_of[instance.spec.service.uid].add(instance.key)
+        if instance.spec.grant is not None:
+            self.held_by[instance.spec.grant.host].add(instance.key)
+
+    def drop_instance(self, key: str) -> None:
+        """Forget an instance that is gone."""
+        old = self.instances.pop(key, None)
+        if old is None:
+            return
+        self.instances_of[old.spec.service.uid].discard(key)
+        if old.spec.grant is not None:
+            self.held_by[old.spec.grant.host].discard(key)
+
+    def drop_lease(self, key: str) -> None:
+        """Forget a Lease that is gone. That its host was lost stays for as long as that counts."""
+        old = self.leases.pop(key, None)
+        if old is not None and old.lease.sealed and old.sealed_seen_s is not None:
+            self.gone_sealed_s[key] = old.sealed_seen_s
+
+    def put_request(self, request: FenceRequest) -> None:
+        """Take a newer version of a fence request."""
+        self.requests[request.key] = request
+        self.requests_of[request.spec.host].add(request.key)
+        if request.spec.want == "Off":
+            self.fenced_s.setdefault(request.key, self.now_s)
+        if request.spec.confirm is not None:
+            self.confirmed_s.setdefault(request.key, self.now_s)
+
+    def drop_request(self, key: str) -> None:
+        """Forget a fence request that is gone. Its place in the budget stays until it is an hour old."""
+        old = self.requests.pop(key, None)
+        self.confirmed_s.pop(key, None)
+        if old is not None:
+            self.requests_of[old.spec.host].discard(key)
+
+    def forget_old_seals(self) -> None:
+        """Those that are no part of any storm any more."""
+        since_s = self.now_s - self.settings.storm_window_s
+        self.gone_sealed_s = {host: at_s for host, at_s in self.gone_sealed_s.items() if at_s > since_s}
+
+    def forget_old_fences(self) -> None:
+        """Those that neither count nor stand anywhere any more: what stands in a status would be taken for news again."""
+        told = {fence.request for host in self.hosts.values() for fence in host.status.fences} | self.requests.keys()
+        for name in [name for name, at_s in self.fenced_s.items() if self.now_s - at_s > BUDGET_PERIOD_S]:
+            if name not in told:
+                del self.fenced_s[name]
+
+
+def _checked_at(host: Host) -> str | None:
+    return host.status.fencing.checked_at if host.status.fencing else None
+
+
+def _discard(index: dict[str, set[str]], names: Iterable[str], key: str) -> None:
+    for name in names:
+        index[name].discard(key)
+        if not index[name]:
+            del index[name]
+
+
+def _own_addresses(assignment: HostAssignment) -> set[str]:
+    return {one for text in assignment.status.facts.addresses if (one := address_or_nothing(text))}
+
+
+def _same(one: object, other: object) -> bool:
+    return one is other

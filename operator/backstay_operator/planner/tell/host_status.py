@@ -1,0 +1,105 @@
+"""What users see of a host: does it live, could it be fenced, may services come to it. Its `fencing` is the fencer's to write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backstay_api.objects.models import Host
+from backstay_api.objects.models.host import HostStatus
+from backstay_operator.planner.judge import budget
+from backstay_operator.planner.judge.judges import HostFacts, facts_of
+from backstay_operator.planner.know.liveness import FENCER_SILENT_S, Liveness, of_host, shutting_down, untested_s
+from backstay_operator.planner.know.world import World
+from backstay_operator.planner.words import roughly
+
+from .conditions import Finding, settled
+
+_READY_REASON = {
+    Liveness.QUIET: "Alive",
+    Liveness.UNSURE: "Alive",
+    Liveness.SUSPECT: "Late",
+    Liveness.SILENT: "Silent",
+    Liveness.SEALED: "Sealed",
+    Liveness.UNKNOWN: "NeverSeen",
+}
+
+
+def host_status(world: World, host: Host, *, missing: str = "") -> dict[str, Any] | None:
+    """A merge patch of the operator's part of `.status`, or nothing where it is so already.
+
+    `missing`: what evidence about this host's session is waited for, and what a person can do, in a sentence.
+    """
+    facts = facts_of(world, host.metadata.name)
+    wanted = _status(world, facts, missing)
+    if wanted == host.status.model_copy(update={"fencing": None}):
+        return None
+    patch = wanted.wire()
+    patch["session"] = patch.get("session")  # in a merge patch, null is what takes a value away
+    return patch
+
+
+def _status(world: World, facts: HostFacts, missing: str) -> HostStatus:
+    host, session = facts.host, facts.says.session
+    liveness = of_host(world, facts.name)
+    findings = [_ready(world, facts, liveness, missing), fencing_ready(world, host), _schedulable(facts)]
+    return HostStatus(
+        conditions=settled(host.status.conditions, findings, host.metadata.generation, world.wall),
+        # What we cannot judge for trouble of our own, we go on saying as we said it.
+        liveness=(host.status.liveness or "Unknown") if liveness is Liveness.UNSURE else liveness.value,
+        session=session.ref if session else None,
+        instances=facts.services,
+        agent_version=facts.says.facts.agent_version,
+        fences=budget.told(world, facts.name),
+    )
+
+
+def _ready(world: World, facts: HostFacts, liveness: Liveness, missing: str) -> Finding:
+    host, going_down = facts.host, shutting_down(world, facts.name)
+    if liveness is Liveness.UNSURE:
+        before = next((condition for condition in host.status.conditions if condition.type == "Ready"), None)
+        if before is not None:
+            return Finding("Ready", {"True": True, "False": False}.get(before.status), before.reason, before.message)
+    if facts.speechless is None and going_down:
+        return Finding("Ready", False, "ShuttingDown", _joined(f"{facts.name} is shutting down: {going_down}", missing))
+    if facts.speechless is None:
+        return Finding("Ready", True, "Alive", missing or "Its agent renews its lease")
+    why = f"{facts.name} {facts.speechless.why}"
+    if going_down:
+        why = f"{why}; it has said that it shuts down: {going_down}"
+    is_true = None if liveness in (Liveness.SUSPECT, Liveness.UNSURE) else False
+    reason = "Opening" if liveness is Liveness.QUIET else _READY_REASON[liveness]
+    return Finding("Ready", is_true, reason, _joined(why, missing))
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(filter(None, parts))
+
+
+def fencing_ready(world: World, host: Host) -> Finding:
+    """Whether this host could be fenced, as far as the fencer has said lately."""
+    fencing = host.status.fencing
+    if not host.spec.fencing.levels:
+        why = "It has no fencing device, so only a person or its own return can prove that it is off: add spec.fencing.levels"
+        return Finding("FencingReady", False, "NoDevice", why)
+    if fencing is None or fencing.checked_at is None:
+        return Finding(
+            "FencingReady", None, "NotTestedYet", "The fencer has not tested its devices yet: does the fencer run?"
+        )
+    silent_s = untested_s(world, host.metadata.name)
+    if silent_s > FENCER_SILENT_S:
+        said = f"The fencer has not said for {roughly(silent_s)} that it tested its devices: does the fencer run?"
+        return Finding("FencingReady", None, "FencerSilent", said)
+    if fencing.ready:
+        return Finding("FencingReady", True, "Tested", fencing.message or "Its devices answered as they should")
+    return Finding("FencingReady", False, "TestFailed", fencing.message or "No level of devices works as a whole")
+
+
+def _schedulable(facts: HostFacts) -> Finding:
+    maintenance = facts.host.spec.maintenance
+    if facts.closed:
+        reason = maintenance.mode if maintenance and facts.closed.rule == "Maintenance" else facts.closed.rule
+        left = f"; {facts.services} still here" if facts.leaving and facts.services else ""
+        return Finding("Schedulable", False, reason, f"{facts.name} {facts.closed.why}{left}")
+    if facts.lost:
+        return Finding("Schedulable", False, "NotReady", f"{facts.name} {facts.lost.why}")
+    return Finding("Schedulable", True, "Open", "Services may come here")

@@ -1,0 +1,385 @@
+"""What users see of a service: one state, conditions with reasons, who could take over, and what has happened.
+
+Everything is worked out again from the objects in each round. What is carried over from the status before are only times:
+a condition keeps its time while its status stays, so a status in which nothing has changed is equal to the one before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.models.assignment import InstanceOrder, InstanceReport
+from backstay_api.objects.models.instance import Grant
+from backstay_api.objects.models.service import (
+    FailoverSummary,
+    HAServiceStatus,
+    InstanceSummary,
+    StandbySummary,
+    StartFailure,
+)
+from backstay_operator.planner.judge import placement
+from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, Refused, accept
+from backstay_operator.planner.judge.judges import facts_of, failed_report
+from backstay_operator.planner.judge.placement import NoHost, Placed
+from backstay_operator.planner.know.liveness import untouched
+from backstay_operator.planner.know.world import World
+from backstay_operator.planner.words import clipped, elapsed_s, first_words, listed
+
+from .conditions import Finding, settled
+from .elsewhere import address_of_a_host, held_units, who_could_take_over
+from .host_status import fencing_ready, host_status
+
+__all__ = ["host_status", "service_status"]
+
+# As many as the schema holds.
+MOST_FAILURES: Final = 16
+
+
+def service_status(world: World, service: HAService, *, missing: str = "") -> HAServiceStatus:
+    """The status as it should be now. `missing`: what evidence is waited for, and what a person can do, in a sentence."""
+    view = _view(world, service, _joined(missing, world.refused.get(("HAService", service.key), "")))
+    standbys = who_could_take_over(world, service, view.instance)
+    summary = _summary(view)
+    if service.key in world.short_status:
+        conditions = settled(
+            service.status.conditions, _findings(view, standbys), service.metadata.generation, world.wall
+        )
+        return HAServiceStatus(observed_generation=service.metadata.generation, conditions=conditions)
+    return HAServiceStatus(
+        observed_generation=service.metadata.generation,
+        conditions=settled(
+            service.status.conditions, _findings(view, standbys), service.metadata.generation, world.wall
+        ),
+        host=summary.host,
+        state=summary.state,
+        since=summary.since,
+        instances=[summary] if view.instance else [],
+        standbys=standbys,
+        start_failures=_start_failures(view),
+        last_failover=_last_failover(view, summary),
+    )
+
+
+@dataclass(frozen=True)
+class _View:
+    """One service with everything its status speaks of."""
+
+    world: World
+    service: HAService
+    instance: HAInstance | None
+    acceptance: Acceptance
+    missing: str
+    state: str = ""
+    why: str = ""
+    """Why it is in this state, in a sentence."""
+
+    @property
+    def grant(self) -> Grant | None:
+        return self.instance.spec.grant if self.instance else None
+
+    @property
+    def holder(self) -> str:
+        return self.grant.host if self.grant else ""
+
+    @property
+    def before(self) -> InstanceSummary:
+        """What was said of the instance last time."""
+        said = self.service.status.instances
+        return said[0] if said else InstanceSummary(name="")
+
+    @property
+    def report(self) -> InstanceReport | None:
+        """What the holder's own session says of the granted epoch."""
+        said = self.world.assignments.get(self.holder)
+        if said is None or self.instance is None or self.grant is None:
+            return None
+        # A report of another session is never looked at: a newer one makes the holder lost (`_why_lost`).
+        report = said.status.instances.get(self.instance.uid)
+        return report if report and report.epoch == self.instance.spec.epoch else None
+
+    @property
+    def order(self) -> InstanceOrder | None:
+        """What the holder has been told to do about the granted epoch."""
+        told = self.world.assignments.get(self.holder)
+        order = told.spec.instances.get(self.instance.uid) if told and self.instance else None
+        return order if order and self.instance and order.epoch == self.instance.spec.epoch else None
+
+    @property
+    def shall_run(self) -> bool:
+        return self.service.spec.state == "Running" and self.service.metadata.deletion_timestamp is None
+
+    @property
+    def is_well(self) -> bool:
+        return self.state == "Running" and self.report is not None and self.report.healthy
+
+
+def _view(world: World, service: HAService, missing: str) -> _View:
+    key = f"{service.key}-0"
+    instance = world.instances.get(key) if key in world.instances_of.get(service.uid, ()) else None
+    view = _View(world, service, instance, accept(world, service), missing)
+    state, why = _with_holder(view) if view.grant else _without_holder(view)
+    return _View(world, service, instance, view.acceptance, missing, state, clipped(why))
+
+
+# --- what happens ----------------------------------------------------------------------------------------------------
+
+
+def _without_holder(view: _View) -> tuple[str, str]:
+    if not view.shall_run:
+        return (
+            "Stopped",
+            "Being deleted" if view.service.metadata.deletion_timestamp else "Stopped, as spec.state asks",
+        )
+    if isinstance(view.acceptance, Refused):
+        return "Waiting", view.acceptance.message
+    answer = placement.place(view.world, view.service, view.instance, retry=True)
+    if isinstance(answer, Placed):
+        return (
+            ("Waiting", view.missing)
+            if view.missing
+            else ("Starting", f"About to start on {answer.host}: {answer.why}")
+        )
+    return "Waiting", _joined(answer.why, view.missing)
+
+
+def _with_holder(view: _View) -> tuple[str, str]:
+    lost = _why_lost(view)
+    if lost:
+        return "Recovering", _joined(lost, view.missing or _nowhere(view))
+    report, order, host = view.report, view.order, view.holder
+    if report is None:
+        return "Starting", f"Granted to {host}, which has not answered yet"
+    hands_off = untouched(view.world, host)
+    if hands_off and report.phase in ("Stopped", "Failed"):
+        return "Stopped", _joined(f"Stopped on {host}{_told(report)}", view.missing or hands_off)
+    if report.phase == "Stuck":
+        return "Failed", _joined(f"{host} cannot prove that it is down: {first_words(report.why)}", view.missing)
+    if order is not None and order.want == "Down":
+        return "Stopping", f"Being stopped on {host}{f': {order.why}' if order.why else ''}"
+    if report.phase == "Failed":
+        return _after_failure(view, report)
+    if report.phase == "Running":
+        return "Running", _joined(f"Runs on {host}{_not_well(report)}{_because(view)}", view.missing)
+    doing = {"Starting": "Starting", "Stopping": "Stopping", "Stopped": "Not started yet"}[report.phase]
+    state = "Stopping" if report.phase == "Stopping" else "Starting"
+    return state, f"{doing} on {host}{_told(report)}"
+
+
+def _told(report: InstanceReport) -> str:
+    said = first_words(report.by_admin or report.why)
+    return f": {said}" if said else ""
+
+
+def _after_failure(view: _View, report: InstanceReport) -> tuple[str, str]:
+    failed = f"Could not be kept running on {view.holder}: {first_words(report.why) or 'no reason was given'}"
+    if not view.shall_run:
+        return "Stopping", failed
+    answer = placement.place(view.world, view.service, view.instance, retry=True)
+    if isinstance(answer, Placed):
+        return "Recovering", f"{failed}; moves to {answer.host}"
+    return "Failed", f"{failed}; {answer.why}"
+
+
+def _why_lost(view: _View) -> str:
+    """Why the holder's session is taken for gone. Being late is not enough: that alone changes no status."""
+    assert view.grant is not None
+    said = view.world.assignments.get(view.holder)
+    speaker = said.status.session if said else None
+    if speaker is not None and speaker.seq > view.grant.session.seq:
+        return f"{view.holder} has begun a new session since it was started there"
+    if view.holder not in view.world.hosts:
+        return f"{view.holder} has no Host object any more"
+    rejected = facts_of(view.world, view.holder).lost
+    return f"{view.holder} {rejected.why}" if rejected else ""
+
+
+def _nowhere(view: _View) -> str:
+    if hands_off := untouched(view.world, view.holder):
+        return hands_off
+    answer = placement.place(view.world, view.service, view.instance, away_from=[view.holder])
+    return answer.why if isinstance(answer, NoHost) else f"moves to {answer.host}"
+
+
+def _not_well(report: InstanceReport) -> str:
+    if report.healthy:
+        return ""
+    return f", but does not work: {first_words(report.why) or 'its probes fail'}"
+
+
+def _because(view: _View) -> str:
+    closed = view.instance.spec.closed if view.instance else None
+    return f" (the epoch before ended: {first_words(closed.why)})" if closed and closed.why else ""
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
+
+
+# --- conditions ------------------------------------------------------------------------------------------------------
+
+
+def _findings(view: _View, standbys: list[StandbySummary]) -> list[Finding]:
+    standby = _standby_ready(view, standbys)
+    held = held_units(view.world, view.service)
+    return [
+        _accepted(view),
+        Finding("Ready", view.is_well, _ready_reason(view), view.why),
+        _progressing(view),
+        _degraded(view),
+        standby,
+        _survives(view, standby),
+        *([held] if held else []),
+    ]
+
+
+def _ready_reason(view: _View) -> str:
+    if isinstance(view.acceptance, Refused) and not view.grant and view.shall_run:
+        return view.acceptance.reason
+    return "NotWorking" if view.state == "Running" and not view.is_well else view.state
+
+
+def _accepted(view: _View) -> Finding:
+    if isinstance(view.acceptance, Accepted):
+        kept = view.instance is not None and view.instance.spec.exclusive is not view.service.exclusive
+        said = "whose copies must never run twice" if kept and not view.service.exclusive else "of which two may run"
+        if kept:
+            why = f"spec.exclusive does not change while it lives: it stays one {said}; delete it and create it again"
+            return Finding("Accepted", True, "ExclusiveKept", why)
+        return Finding("Accepted", True, "Accepted", "Everything it asks for can be done")
+    return Finding("Accepted", False, view.acceptance.reason, view.acceptance.message)
+
+
+def _progressing(view: _View) -> Finding:
+    if refused := view.world.refused.get(("HAService", view.service.key)):
+        return Finding("Progressing", False, "RefusedByAPI", f"It does not get on: {refused}")
+    is_moving = view.state in ("Starting", "Stopping", "Recovering")
+    return Finding("Progressing", is_moving, view.state, view.why if is_moving else "Nothing is under way")
+
+
+def _degraded(view: _View) -> Finding:
+    """Something is not as wanted, whether or not it runs."""
+    report = view.report
+    if isinstance(view.acceptance, Refused) and view.grant:
+        why = f"It goes on as it was: the present manifest is refused: {view.acceptance.message}"
+        return Finding("Degraded", True, "ManifestRefused", why)
+    if view.state in ("Failed", "Recovering", "Waiting"):
+        return Finding("Degraded", True, view.state, view.why)
+    if view.state == "Stopped" and view.grant and view.shall_run:
+        return Finding("Degraded", True, "HandsOff", view.why)
+    if report is not None and view.state == "Running" and not view.is_well:
+        return Finding("Degraded", True, "NotWorking", view.why)
+    if view.missing and view.state == "Running":
+        return Finding("Degraded", True, "HeldBack", view.missing)
+    if refused := view.world.refused.get(("HAService", view.service.key)):
+        return Finding("Degraded", True, "RefusedByAPI", refused)
+    if twice := address_of_a_host(view.world, view.service):
+        return Finding("Degraded", True, "AddressOfAHost", twice)
+    failures = _start_failures(view)
+    if failures:
+        hosts = listed(sorted({failure.host for failure in failures}))
+        return Finding(
+            "Degraded", True, "StartFailed", f"Could not be started on {hosts}: {first_words(failures[-1].why)}"
+        )
+    return Finding("Degraded", False, "AsWanted", "Nothing is amiss")
+
+
+def _standby_ready(view: _View, standbys: list[StandbySummary]) -> Finding:
+    ready = [standby.host for standby in standbys if standby.ready]
+    if ready:
+        return Finding("StandbyReady", True, "Ready", f"{listed(ready)} could take over now")
+    if not standbys:
+        return Finding("StandbyReady", False, "NoOtherHost", "No other host is selected that could take over: add one")
+    said = listed([f"{standby.host}: {standby.why}" for standby in standbys], most=3)
+    return Finding("StandbyReady", False, "NotReady", f"No host could take over now; {said}")
+
+
+def _survives(view: _View, standby: Finding) -> Finding:
+    """Whether the loss of its host would be mended without a person."""
+    if view.state != "Running":
+        return Finding("SurvivesHostLoss", False, "NotRunning", "It does not run now")
+    if not standby.is_true:
+        return Finding("SurvivesHostLoss", False, "NoStandby", standby.message)
+    host = view.world.hosts.get(view.holder)
+    exclusive = view.instance.spec.exclusive if view.instance else view.service.exclusive
+    fencing, finding = (host.status.fencing, fencing_ready(view.world, host)) if host else (None, None)
+    if exclusive and finding and finding.reason == "FencerSilent":
+        said = f"Nobody knows whether {view.holder} could be fenced: {finding.message}"
+        return Finding("SurvivesHostLoss", None, "FencerSilent", said)
+    if exclusive and not (fencing and fencing.ready):
+        why = first_words(fencing.message) if fencing and fencing.message else "no fencing device is known to work"
+        said = f"{view.holder} could not be fenced ({why}): if it fell silent, a person would have to confirm that it is off"
+        return Finding("SurvivesHostLoss", False, "FencingNotReady", said)
+    return Finding("SurvivesHostLoss", True, "StandbyReady", f"Should {view.holder} be lost: {standby.message}")
+
+
+# --- who could take over, and what has happened ----------------------------------------------------------------------
+
+
+def _summary(view: _View) -> InstanceSummary:
+    before = view.before
+    is_same = (before.state, before.host) == (view.state, view.holder) and before.since is not None
+    return InstanceSummary(
+        name=view.instance.metadata.name if view.instance else f"{view.service.metadata.name}-0",
+        host=view.holder,
+        role="Started" if view.holder else "",
+        state=view.state,
+        epoch=view.instance.spec.epoch if view.instance else 0,
+        since=before.since if is_same else _since_without_instance(view),
+        why=view.why,
+        by_admin=first_words(view.report.by_admin) if view.report else "",
+    )
+
+
+def _since_without_instance(view: _View) -> str:
+    status = view.service.status
+    is_same = view.instance is None and status.state == view.state and not status.instances
+    return status.since if is_same and status.since else view.world.wall
+
+
+def _start_failures(view: _View) -> list[StartFailure]:
+    """Those that still count against a host, oldest first, with what hosts say right now."""
+    world, service, memory_s = view.world, view.service, view.world.settings.start_failure_memory_s
+    is_same_manifest = service.status.observed_generation == service.metadata.generation
+    kept = [
+        failure
+        for failure in service.status.start_failures
+        if is_same_manifest and _age_s(world, service.uid, failure.host, failure.epoch) < memory_s
+    ]
+    known = {(failure.host, failure.epoch) for failure in kept}
+    for host in sorted(world.reported_by.get(view.instance.uid, ()) if view.instance else ()):
+        report = failed_report(service, view.instance, world.assignments[host].status)
+        if report is None or view.instance is None or (host, report.epoch) in known:
+            continue
+        if _age_s(world, view.instance.uid, host, report.epoch) < memory_s:
+            why = first_words(report.why)
+            kept.append(StartFailure(host=host, epoch=report.epoch, at=world.wall, why=why))
+    return kept[-MOST_FAILURES:]
+
+
+def _age_s(world: World, uid: str, host: str, epoch: int) -> float:
+    return world.now_s - world.failed_s.get((uid, host, epoch), world.now_s)
+
+
+def _last_failover(view: _View, summary: InstanceSummary) -> FailoverSummary | None:
+    """Noted when the holder changes, completed when it runs again."""
+    last, before, closed = view.service.status.last_failover, view.before, view.instance and view.instance.spec.closed
+    if before.host and before.host != summary.host and view.instance and view.shall_run:
+        is_since_then = before.since and before.state in ("Recovering", "Stopping", "Failed")
+        # A planned move has its reason in the order to stop; of anything else the evidence knows more.
+        cause = closed.why if closed and closed.why and before.state != "Stopping" else before.why
+        last = FailoverSummary(
+            from_=before.host,
+            to=summary.host,
+            cause=first_words(cause),
+            at=before.since if before.since and is_since_then else view.world.wall,
+        )
+    if last is None or last.duration:
+        return last
+    if not last.to and summary.host:
+        last = last.model_copy(update={"to": summary.host})
+    if summary.state == "Running" and last.to == summary.host:
+        took_s = elapsed_s(last.at, view.world.wall)
+        return last.model_copy(update={"duration": f"{took_s:.1f}s" if took_s is not None else "unknown"})
+    return last

@@ -1,0 +1,115 @@
+"""What systemd says about a unit, in sentences a person can act on."""
+
+from typing import Any
+
+import pytest
+
+from backstay_agent.drivers.tools.cgroups import expected_group
+from backstay_agent.drivers.tools.journal_tail import one_line, with_words
+from backstay_agent.drivers.tools.sentences import not_loadable, why_down, why_skipped
+
+LOADED: dict[str, Any] = {"LoadState": "loaded", "Id": "db.service"}
+
+
+@pytest.mark.parametrize(
+    ("properties", "sentence"),
+    [
+        (LOADED, None),
+        ({"LoadState": "not-found"}, "unit db.service is not installed"),
+        ({"LoadState": "masked"}, "unit db.service is masked: systemctl unmask db.service"),
+        (
+            {"LoadState": "bad-setting", "LoadError": ("x", "Unit has a bad unit file setting.")},
+            "unit db.service cannot be loaded: Unit has a bad unit file setting. (see systemd-analyze verify db.service)",
+        ),
+        (
+            LOADED | {"Id": "pg.service"},
+            "db.service is another name of pg.service: name that one, so that two services cannot share it unseen",
+        ),
+        (
+            LOADED | {"Type": "oneshot", "RemainAfterExit": False},
+            "db.service is of Type=oneshot without RemainAfterExit=yes: it ends at once and is never up",
+        ),
+        (
+            LOADED | {"Type": "oneshot", "RemainAfterExit": False, "TriggeredBy": ["db.timer"]},
+            "db.service is of Type=oneshot without RemainAfterExit=yes: it ends at once and is never up;"
+            " name db.timer, which starts it",
+        ),
+        (LOADED | {"Type": "oneshot", "RemainAfterExit": True}, None),
+        (
+            LOADED | {"RefuseManualStart": True},
+            "db.service forbids to be started or stopped by anyone but systemd (RefuseManualStart=, RefuseManualStop=)",
+        ),
+    ],
+)
+def test_what_cannot_be_started_here(properties: dict[str, Any], sentence: str | None) -> None:
+    assert not_loadable("db.service", properties) == sentence
+
+
+@pytest.mark.parametrize(
+    ("properties", "sentence"),
+    [
+        (
+            {"Result": "exit-code", "ExecMainCode": 1, "ExecMainStatus": 3},
+            "db.service failed: its main process exited with 3",
+        ),
+        (
+            {"Result": "signal", "ExecMainCode": 2, "ExecMainStatus": 9},
+            "db.service failed: its main process was killed by SIGKILL",
+        ),
+        (
+            {"Result": "core-dump", "ExecMainCode": 3, "ExecMainStatus": 11},
+            "db.service failed: its main process crashed with SIGSEGV",
+        ),
+        (
+            {"Result": "exit-code", "ExecMainCode": 0},
+            "db.service failed: one of its helper processes (exit-code)",
+        ),
+        ({"Result": "oom-kill"}, "db.service failed: the kernel killed it because memory ran out"),
+        ({"Result": "timeout"}, "db.service failed: it took too long"),
+        ({"Result": "something-new"}, "db.service failed: something-new"),
+        (
+            {"Result": "success"},
+            "db.service is not running: it ended by itself, or something that it needs did not start",
+        ),
+    ],
+)
+def test_why_a_unit_is_down(properties: dict[str, Any], sentence: str) -> None:
+    assert why_down("db.service", properties) == sentence
+
+
+def test_a_skipped_start_names_the_conditions_that_do_not_hold() -> None:
+    conditions = [
+        ("ConditionPathExists", False, False, "/run/gate", 1),
+        ("ConditionHost", False, True, "n1", -1),
+        ("ConditionPathExists", False, False, "/later", 0),
+    ]
+    properties = {"ConditionResult": False, "Conditions": conditions}
+    assert (
+        why_skipped("db.service", properties)
+        == "db.service was not started: ConditionHost=!n1 does not hold on this host"
+    )
+
+
+def test_conditions_that_were_never_looked_at_skip_nothing() -> None:
+    conditions = [("ConditionPathExists", False, False, "/run/gate", 0)]
+    assert why_skipped("db.service", {"ConditionResult": False, "Conditions": conditions}) is None
+
+
+@pytest.mark.parametrize(
+    ("slice_name", "group"),
+    [
+        ("system.slice", "/system.slice/a.service"),
+        ("system-db-main.slice", "/system.slice/system-db.slice/system-db-main.slice/a.service"),
+        ("-.slice", "/a.service"),
+        ("", "/a.service"),
+    ],
+)
+def test_where_systemd_puts_a_unit(slice_name: str, group: str) -> None:
+    assert expected_group(slice_name, "a.service") == group
+
+
+def test_last_words_are_short_and_on_one_line() -> None:
+    assert one_line(b"one\n\ntwo\nthree\n\x1b[31mfour\n") == "two / three / ?[31mfour"
+    assert len(one_line(b"x" * 65536)) == 500
+    assert with_words("it failed", "") == "it failed"
+    assert with_words("it failed", "no space") == "it failed; it said: no space"

@@ -1,0 +1,554 @@
+"""The agent's thought: the machine's table is total, and the rules say what PROTOCOL 3 and 6 say."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backstay_agent.core.books import Books, Record, only_ends
+from backstay_agent.core.machine import IMPOSSIBLE, NO_CHANGE, TRANSITIONS, Effect, Event, Phase, may_run, step
+from backstay_agent.core.patience import due_at_s, is_free_for_addresses, may_restart, try_again
+from backstay_agent.core.rules import Ignored, Refused, Situation, may_start, must_stop, next_event, same_work, take
+from backstay_agent.core.sessions import (
+    AT_START,
+    Hold,
+    Inventory,
+    Kept,
+    Overtaken,
+    Publish,
+    Published,
+    Start,
+    WrongMachine,
+    at_start,
+    on_lease,
+    to_publish,
+)
+from backstay_api.objects.lease import HostLease
+from backstay_api.objects.plain import AgentSession, InstanceOrder, Probe, SessionRef, TcpSocket, Timeouts
+from backstay_api.objects.promise import Contract
+from backstay_testing.agent_world import address, unit
+
+# --- the machine --------------------------------------------------------------------------------------------------
+
+
+def test_every_pair_of_phase_and_event_is_decided_exactly_once() -> None:
+    decided = [*TRANSITIONS, *NO_CHANGE, *IMPOSSIBLE]
+    assert len(decided) == len(set(decided))
+    assert set(decided) == set(product(Phase, Event))
+
+
+def test_an_impossible_pair_ends_the_process() -> None:
+    with pytest.raises(AssertionError, match="cannot meet"):
+        step(Phase.STOPPED, Event.SUCCEEDED)
+
+
+def test_only_a_stop_that_succeeded_leads_from_what_may_run_to_what_does_not() -> None:
+    ways = {pair for pair, (phase, _) in TRANSITIONS.items() if may_run(pair[0]) and not may_run(phase)}
+    assert ways == {(Phase.STOPPING, Event.SUCCEEDED)}
+
+
+def test_an_epoch_is_closed_only_from_where_nothing_runs() -> None:
+    closing = {phase for (phase, _), (_, effect) in TRANSITIONS.items() if effect is Effect.CLOSE}
+    assert closing == {Phase.STOPPED, Phase.FAILED}
+
+
+def test_only_what_is_stopped_is_started() -> None:
+    starting = {phase for (phase, _), (_, effect) in TRANSITIONS.items() if effect is Effect.START}
+    assert starting == {Phase.STOPPED}
+
+
+_TRUE_OR_FALSE = [field.name for field in fields(Situation) if field.name not in ("phase", "outcome")]
+_WORKING = (Phase.STARTING, Phase.RECOVERING, Phase.STOPPING)
+_OUTCOMES = (None, Event.SUCCEEDED, Event.FAILED, Event.MISSED)
+
+
+def _situations() -> list[Situation]:
+    return [
+        Situation(phase=phase, outcome=outcome, **dict(zip(_TRUE_OR_FALSE, values, strict=True)))
+        for phase in Phase
+        for outcome in (_OUTCOMES if phase in _WORKING else (None,))
+        if outcome is not Event.MISSED or phase is Phase.RECOVERING
+        for values in product((False, True), repeat=len(_TRUE_OR_FALSE))
+    ]
+
+
+def test_in_no_situation_does_what_happens_next_go_nowhere() -> None:
+    """An event that is impossible would end the agent; one that changes nothing would come again and again."""
+    for situation in _situations():
+        event = next_event(situation)
+        assert event is None or (situation.phase, event) in TRANSITIONS, situation
+
+
+def test_no_situation_leads_in_circles() -> None:
+    """Where nothing is to be done, the next event comes at once: a circle of those would be an agent that does nothing else."""
+    for situation in _situations():
+        now, been = situation, set[Phase]()
+        if now.edited and now.gave_up:
+            continue  # no runner says both: what was given up is other work
+        while event := next_event(now):
+            phase, effect = step(now.phase, event)
+            if effect is not None:
+                break
+            assert phase not in been, situation
+            been.add(phase)
+            now = replace(now, phase=phase, outcome=None)
+
+
+def test_in_no_situation_is_anything_started_that_may_not_be() -> None:
+    for situation in _situations():
+        event = next_event(situation)
+        effect = step(situation.phase, event)[1] if event else None
+        if effect in (Effect.START, Effect.RESTART):
+            assert situation.may_start and not situation.must_stop, situation
+
+
+def test_in_every_situation_in_which_it_must_stop_it_is_on_its_way() -> None:
+    for situation in _situations():
+        event = next_event(situation)
+        if not situation.must_stop:
+            continue
+        phase, effect = step(situation.phase, event) if event else (situation.phase, None)
+        assert phase in (Phase.STOPPING, Phase.STUCK) or not may_run(phase), situation
+        assert may_run(situation.phase) or effect is Effect.CLOSE, situation
+
+
+def test_hands_off_nothing_is_started_and_nothing_stopped_that_safety_does_not_demand() -> None:
+    for situation in _situations():
+        event = next_event(situation)
+        if not situation.hands_off or event is None:
+            continue
+        effect = step(situation.phase, event)[1]
+        assert effect not in (Effect.START, Effect.RESTART), situation
+        assert effect is not Effect.STOP or situation.must_stop or situation.over, situation
+
+
+def test_an_admin_may_start_only_what_may_be_started_or_may_run_already() -> None:
+    for situation in _situations():
+        event = next_event(situation)
+        if event and step(situation.phase, event)[1] is Effect.PERMIT:
+            assert may_run(situation.phase) or situation.may_start, situation
+
+
+def test_when_hands_are_on_again_what_runs_is_only_watched() -> None:
+    for situation in _situations():
+        event = next_event(situation)
+        if situation.phase is Phase.LEFT and event and not (situation.must_stop or situation.over):
+            assert step(situation.phase, event) == (Phase.RUNNING, Effect.WATCH), situation
+
+
+def test_what_only_its_address_missed_keeps_what_stands_below_it() -> None:
+    assert step(Phase.RECOVERING, Event.MISSED) == (Phase.RUNNING, Effect.WATCH)
+
+
+# --- restarts -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("restarted_at_s", "now_s", "may"),
+    [
+        pytest.param([], 0, True, id="the first"),
+        pytest.param([0, 1], 2, True, id="the third"),
+        pytest.param([0, 1, 2], 3, False, id="the fourth within ten minutes"),
+        pytest.param([0, 1, 2], 599.9, False, id="still within"),
+        pytest.param([0, 1, 2], 600, True, id="ten minutes after the first of three"),
+        pytest.param([0, 500, 550], 700, True, id="two count"),
+    ],
+)
+def test_three_restarts_in_ten_minutes(restarted_at_s: list[float], now_s: float, may: bool) -> None:
+    assert may_restart(restarted_at_s, now_s=now_s) is may
+
+
+@pytest.mark.parametrize(
+    ("restarted_at_s", "again"),
+    [
+        pytest.param([], False, id="a first start that fails is for another host"),
+        pytest.param([0], True, id="one that stands for a restart is tried again"),
+        pytest.param([0, 1, 2], False, id="until the limit"),
+    ],
+)
+def test_after_a_failed_start(restarted_at_s: list[float], again: bool) -> None:
+    assert try_again(restarted_at_s, now_s=10) is again
+
+
+@pytest.mark.parametrize(
+    ("tried_at_s", "due_at"),
+    [
+        pytest.param([], 0, id="the first at once"),
+        pytest.param([100], 101, id="a second later"),
+        pytest.param([98, 100], 102, id="then two"),
+        pytest.param([90, 95, 100], 104, id="then four"),
+        pytest.param(list(range(80, 101)), 130, id="at last every half minute"),
+        pytest.param([-600, 100], 101, id="what lies ten minutes back is forgotten"),
+    ],
+)
+def test_time_between_tries(tried_at_s: list[float], due_at: float) -> None:
+    assert due_at_s(tried_at_s, now_s=100) == due_at
+
+
+@pytest.mark.parametrize(
+    ("free_at_s", "down_since_s", "free"),
+    [
+        pytest.param([], 98, True, id="a blink"),
+        pytest.param([], 97, False, id="no blink any more"),
+        pytest.param([4.0 * n for n in range(20)], 100, False, id="the twenty-first in ten minutes"),
+    ],
+)
+def test_putting_back_an_address_costs_nothing_for_a_while(
+    free_at_s: list[float], down_since_s: float, free: bool
+) -> None:
+    assert is_free_for_addresses(free_at_s, down_since_s=down_since_s, now_s=100) is free
+
+
+# --- orders -------------------------------------------------------------------------------------------------------
+
+MINE = SessionRef(boot_id="b", nonce="mine", seq=5)
+
+
+def an_order(want: str = "Up", **more: Any) -> InstanceOrder:
+    values: dict[str, Any] = {
+        "namespace": "shop",
+        "name": "web-0",
+        "epoch": 3,
+        "session": MINE,
+        "want": want,
+        "exclusive": True,
+        "revision": 1,
+        "resources": (unit(),),
+    }
+    return InstanceOrder(**{**values, **more})
+
+
+def a_record(**more: Any) -> Record:
+    values: dict[str, Any] = {
+        "uid": "u1",
+        "namespace": "shop",
+        "name": "web-0",
+        "epoch": 3,
+        "nonce": "mine",
+        "want": "Up",
+        "exclusive": True,
+        "revision": 1,
+        "wanted": (unit(),),
+    }
+    return Record(**{**values, **more})
+
+
+def books(*records: Record, **more: Any) -> Books:
+    values: dict[str, Any] = {"boot_id": "b", "nonce": "mine", "seq": 5}
+    return Books(**{**values, **more}, records={record.uid: record for record in records})
+
+
+RUNNING = a_record(may_run=True, resources=(unit(),), running_revision=1)
+CLOSED = a_record().over()
+
+
+@pytest.mark.parametrize(
+    ("record", "order", "expected"),
+    [
+        pytest.param(None, an_order(), a_record(), id="a new grant is recorded"),
+        pytest.param(None, an_order("Down"), CLOSED, id="an epoch never started is over as soon as it is recorded"),
+        pytest.param(None, an_order(session=replace(MINE, nonce="x")), Ignored, id="another session's is not ours"),
+        pytest.param(None, an_order(session=replace(MINE, boot_id="x")), Ignored, id="another boot's is not ours"),
+        pytest.param(None, an_order(session=replace(MINE, seq=4)), Ignored, id="another seq's is not ours"),
+        pytest.param(RUNNING, an_order(), Ignored, id="known"),
+        pytest.param(RUNNING, an_order(epoch=2, want="Down"), Ignored, id="an older epoch is not heard"),
+        pytest.param(
+            RUNNING, an_order("Down"), replace(RUNNING, want="Down"), id="what may run is to be stopped first"
+        ),
+        pytest.param(a_record(), an_order("Down"), CLOSED, id="what never ran is over"),
+        pytest.param(CLOSED, an_order(), Ignored, id="a closed epoch never starts again"),
+        pytest.param(CLOSED, an_order(revision=2), Ignored, id="…whatever its next edit says"),
+        pytest.param(replace(RUNNING, want="Down"), an_order(), Ignored, id="down is not taken back"),
+        pytest.param(replace(RUNNING, want="Down"), an_order(revision=2), Ignored, id="…by no edit either"),
+        pytest.param(CLOSED, an_order(epoch=4), a_record(epoch=4), id="the next epoch is another matter"),
+        pytest.param(
+            replace(RUNNING, restarts=2),
+            an_order(epoch=4),
+            replace(RUNNING, epoch=4),
+            id="what runs goes on in a newer epoch",
+        ),
+        pytest.param(
+            RUNNING,
+            an_order(epoch=4, want="Down"),
+            replace(RUNNING, epoch=4, want="Down"),
+            id="what runs is not over because a newer epoch says so",
+        ),
+        pytest.param(
+            RUNNING,
+            an_order(revision=2, resources=(unit(unit="b.service"),)),
+            replace(RUNNING, revision=2, wanted=(unit(unit="b.service"),)),
+            id="an edit keeps what runs in mind",
+        ),
+    ],
+)
+def test_what_an_order_makes_of_what_is_journalled(record: Record | None, order: InstanceOrder, expected: Any) -> None:
+    taken = take("u1", order, books(*([record] if record else [])))
+    if expected is Ignored:
+        assert isinstance(taken, Ignored)
+    else:
+        assert taken == expected
+
+
+def test_orders_mean_nothing_before_the_session_is_published() -> None:
+    assert isinstance(take("u1", an_order(session=replace(MINE, seq=0)), books(seq=0)), Ignored)
+
+
+CARRIED = a_record(nonce="old", exclusive=False, may_run=True, resources=(unit(),), running_revision=1)
+
+
+def test_a_copy_carried_over_stops_when_its_own_session_is_told_so() -> None:
+    old = SessionRef(boot_id="b", nonce="old", seq=4)
+    assert take("u1", an_order("Down", session=old, exclusive=False), books(CARRIED)) == replace(CARRIED, want="Down")
+    assert isinstance(take("u1", an_order("Up", session=old, exclusive=False), books(CARRIED)), Ignored)
+
+
+def test_a_copy_carried_over_hears_nothing_of_its_own_epoch_under_another_session() -> None:
+    """An epoch has one session for ever: a hand has been in there."""
+    assert isinstance(take("u1", an_order("Down", exclusive=False), books(CARRIED)), Ignored)
+    assert isinstance(take("u1", an_order(revision=2, exclusive=False), books(CARRIED)), Ignored)
+
+
+def test_a_copy_carried_over_is_adopted_by_its_next_grant() -> None:
+    taken = take("u1", an_order(epoch=4, exclusive=False), books(CARRIED))
+    assert taken == replace(CARRIED, epoch=4, nonce="mine")
+
+
+ELSEWHERE = a_record(uid="u0", name="other-0")
+
+
+@pytest.mark.parametrize(
+    ("record", "all_books", "obstacle", "sentence"),
+    [
+        pytest.param(a_record(), books(a_record()), "", None, id="granted to this session, not closed, want Up"),
+        pytest.param(a_record(), books(a_record(), seq=0), "", "not published", id="no session yet"),
+        pytest.param(a_record(nonce="old"), books(a_record()), "", "earlier session", id="another session's"),
+        pytest.param(CLOSED, books(CLOSED), "", "over here for ever", id="closed"),
+        pytest.param(a_record(want="Down"), books(), "", "told to stop", id="the last want was Down"),
+        pytest.param(a_record(), books(seal_seen="sealed"), "", "nothing any more: sealed", id="a seal was seen"),
+        pytest.param(
+            a_record(exclusive=False),
+            books(seal_seen="x"),
+            "",
+            "nothing any more",
+            id="…not even what is not exclusive",
+        ),
+        pytest.param(a_record(), books(), "it may sleep", "it may sleep", id="a host that may run nothing exclusive"),
+        pytest.param(a_record(exclusive=False), books(), "it may sleep", None, id="…may run the rest"),
+        pytest.param(
+            a_record(), books(ELSEWHERE, a_record()), "", "unit web.service belongs to shop/other-0", id="granted first"
+        ),
+        pytest.param(a_record(), books(a_record(), ELSEWHERE), "", None, id="granted later and not running"),
+        pytest.param(
+            a_record(),
+            books(a_record(), replace(ELSEWHERE, may_run=True, resources=(unit(),))),
+            "",
+            "belongs to shop/other-0",
+            id="what runs has it, whoever was first",
+        ),
+        pytest.param(a_record(), books(ELSEWHERE.over(), a_record()), "", None, id="what is over has nothing"),
+        pytest.param(
+            a_record(wanted=(address(address="192.0.2.10/32"),)),
+            books(replace(ELSEWHERE, wanted=(address(),)), a_record()),
+            "",
+            "address 192.0.2.10 belongs",
+            id="one address under two prefixes",
+        ),
+    ],
+)
+def test_may_start(record: Record, all_books: Books, obstacle: str, sentence: str | None) -> None:
+    refused = may_start(record, all_books, obstacle=obstacle)
+    assert (refused is None) if sentence is None else (isinstance(refused, Refused) and sentence in refused.why)
+
+
+@pytest.mark.parametrize(
+    ("record", "all_books", "leaving", "stops"),
+    [
+        pytest.param(RUNNING, books(), "", False, id="wanted up"),
+        pytest.param(replace(RUNNING, want="Down"), books(), "", True, id="told to stop"),
+        pytest.param(replace(RUNNING, want="Down"), books(hands_off="x"), "", False, id="…which waits for hands on"),
+        pytest.param(a_record(want="Down"), books(hands_off="x"), "", True, id="…unless nothing of it runs"),
+        pytest.param(RUNNING, books(seal_seen="x"), "", True, id="sealed"),
+        pytest.param(RUNNING, books(seal_seen="x", hands_off="x"), "", True, id="a seal does not wait"),
+        pytest.param(replace(RUNNING, exclusive=False), books(seal_seen="x"), "", False, id="sealed, not exclusive"),
+        pytest.param(RUNNING, books(), "reboot", True, id="the machine reboots"),
+        pytest.param(replace(RUNNING, exclusive=False), books(), "reboot", True, id="…whatever it is"),
+        pytest.param(RUNNING, books(hands_off="x"), "reboot", False, id="…under HandsOff it is not ours to stop"),
+        pytest.param(a_record(), books(hands_off="x"), "reboot", False, id="…nor ours to close, be it not begun"),
+        pytest.param(CLOSED, books(seal_seen="x"), "reboot", False, id="over"),
+    ],
+)
+def test_must_stop(record: Record, all_books: Books, leaving: str, stops: bool) -> None:
+    assert must_stop(record, all_books, leaving=leaving) is stops
+
+
+def test_on_a_machine_that_goes_down_nothing_is_started() -> None:
+    refused = may_start(a_record(), books(a_record()), leaving="reboot")
+    assert isinstance(refused, Refused) and "going down (reboot)" in refused.why
+
+
+def test_probes_and_time_limits_need_no_restart_and_everything_else_does() -> None:
+    probe = Probe(name="alive", tcp_socket=TcpSocket(port=80))
+    assert same_work((unit(),), (unit(probes=(probe,), timeouts=Timeouts(stop="3s")),))
+    assert not same_work((unit(),), (unit(unit="b.service"),))
+    assert not same_work((unit(), address()), (address(), unit()))
+
+
+def test_a_new_session_takes_along_only_what_is_not_exclusive() -> None:
+    after = books(replace(RUNNING, may_run=False), replace(CARRIED, uid="u2")).next_session("new")
+    assert (after.nonce, after.seq, after.seal_seen, list(after.records)) == ("new", 0, "", ["u2"])
+
+
+def test_a_new_session_remembers_those_before_it_their_highest_seq_and_that_hands_are_off() -> None:
+    """The HostAssignment, which tells all of that, may be deleted; and hands are off until somebody says otherwise."""
+    after = books(earlier=("first",), earlier_seq=4, hands_off="new disks").next_session("new")
+    assert (after.earlier, after.earlier_seq, after.hands_off) == (("first", "mine"), 5, "new disks")
+    assert books(seq=0, earlier_seq=4).next_session("new").earlier_seq == 4
+
+
+def test_a_new_session_while_something_exclusive_may_run_is_a_broken_program() -> None:
+    with pytest.raises(AssertionError, match="may still run"):
+        books(RUNNING).next_session("new")
+
+
+def test_an_epoch_is_not_over_while_it_may_run() -> None:
+    with pytest.raises(AssertionError, match="may run"):
+        RUNNING.over()
+
+
+STOPPED_AGAIN = replace(RUNNING, may_run=False)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_end"),
+    [
+        pytest.param(RUNNING, STOPPED_AGAIN, True, id="it was stopped"),
+        pytest.param(STOPPED_AGAIN, STOPPED_AGAIN.over(), True, id="its epoch is over"),
+        pytest.param(RUNNING, replace(RUNNING, want="Down"), True, id="it is told to stop"),
+        pytest.param(STOPPED_AGAIN, RUNNING, False, id="the same is started again"),
+        pytest.param(STOPPED_AGAIN.over(), STOPPED_AGAIN, False, id="an epoch that was over is not"),
+        pytest.param(None, a_record(), False, id="a new grant"),
+        pytest.param(RUNNING, replace(RUNNING, epoch=4), False, id="the next epoch"),
+        pytest.param(RUNNING, replace(RUNNING, wanted=(unit(), address())), False, id="an edit"),
+        pytest.param(RUNNING, replace(RUNNING, resources=(unit(), address())), False, id="more of it may run"),
+    ],
+)
+def test_what_may_be_written_in_the_room_that_is_kept_for_what_has_ended(
+    before: Record | None, after: Record, is_end: bool
+) -> None:
+    assert only_ends(books(*([before] if before else [])), books(after)) is is_end
+
+
+@given(
+    st.builds(
+        replace,
+        st.sampled_from([RUNNING, CLOSED, CARRIED, a_record(wanted=(unit(), address()))]),
+        epoch=st.integers(1, 9),
+        gave_up=st.text(),
+        begun_at_s=st.floats(0, 1e6),
+        restarted_at_s=st.lists(st.floats(0, 1e6), max_size=3).map(tuple),
+    )
+)
+def test_books_survive_their_way_to_disk_and_back(record: Record) -> None:
+    kept = books(record, earlier=("x", "y"), earlier_seq=4, hands_off="new disks")
+    assert Books.from_wire(kept.to_wire()) == kept
+
+
+def test_books_of_the_first_release_are_read() -> None:
+    wire = books(RUNNING).to_wire()
+    for name in ("earlier", "earlierSeq", "handsOff"):
+        del wire[name]
+    del wire["records"][0]["begun_at_s"]
+    assert Books.from_wire(wire) == books(RUNNING)
+
+
+# --- sessions -----------------------------------------------------------------------------------------------------
+
+
+def test_every_state_an_agent_can_find_is_decided() -> None:
+    assert set(AT_START) == set(product(Kept, Inventory))
+
+
+@pytest.mark.parametrize("inventory", Inventory)
+def test_without_a_trustworthy_journal_a_session_opens_only_where_nothing_of_ours_can_run(inventory: Inventory) -> None:
+    assert at_start(Kept.BROKEN, inventory, leftovers=False) is Start.STOP_ALL
+    assert at_start(Kept.ABSENT, inventory, leftovers=True) is Start.STOP_ALL
+    nothing = inventory in (Inventory.EMPTY, Inventory.OTHER_BOOT)
+    assert at_start(Kept.ABSENT, inventory, leftovers=False) is (Start.OPEN if nothing else Start.STOP_ALL)
+
+
+def a_session(nonce: str = "old", *, seq: int = 4, boot_id: str = "b", **more: Any) -> AgentSession:
+    return AgentSession(boot_id=boot_id, nonce=nonce, seq=seq, machine_uuid=more.pop("machine_uuid", "m"), **more)
+
+
+FRESH = books(seq=0)
+
+
+@pytest.mark.parametrize(
+    ("mine", "stored", "expected"),
+    [
+        pytest.param(FRESH, None, Publish(a_session("mine", seq=1)), id="the first session of a host"),
+        pytest.param(
+            FRESH, a_session(boot_id="a", supersedes=("x",)), Publish(a_session("mine", seq=5)), id="after a boot"
+        ),
+        pytest.param(
+            FRESH,
+            a_session(supersedes=("x", "y")),
+            Publish(a_session("mine", seq=5, supersedes=("x", "y", "old"))),
+            id="in the same boot it supersedes the stored list and the stored session",
+        ),
+        pytest.param(FRESH, a_session("mine", seq=7), Published(7), id="a write whose answer was lost"),
+        pytest.param(books(), a_session("mine", seq=5), Published(5), id="known"),
+        pytest.param(books(), a_session("other", seq=6), Overtaken, id="somebody opened a newer one"),
+        pytest.param(books(), a_session("other", seq=5), Overtaken, id="…or one as new"),
+        pytest.param(books(), None, Publish(a_session("mine", seq=5)), id="the assignment was made again"),
+        pytest.param(
+            books(earlier=("x", "y")),
+            None,
+            Publish(a_session("mine", seq=5, supersedes=("x", "y"))),
+            id="…and we remember which sessions it had named",
+        ),
+        pytest.param(
+            books(seq=0, earlier=("x",), earlier_seq=7),
+            None,
+            Publish(a_session("mine", seq=8, supersedes=("x",))),
+            id="…and how far they had counted",
+        ),
+        pytest.param(
+            books(seq=0, earlier=("x", "y"), earlier_seq=2),
+            a_session("y", seq=4, supersedes=("w", "x")),
+            Publish(a_session("mine", seq=5, supersedes=("x", "y", "w"))),
+            id="what either of us knows",
+        ),
+        pytest.param(FRESH, a_session(machine_uuid="m2"), WrongMachine, id="another machine has this name"),
+    ],
+)
+def test_how_a_session_is_published(mine: Books, stored: AgentSession | None, expected: Any) -> None:
+    found = to_publish(mine, stored, machine_uuid="m")
+    assert isinstance(found, expected) if isinstance(expected, type) else found == expected
+
+
+def a_lease(holder: str, *, seq: int, sealed: bool = False) -> HostLease:
+    return HostLease(
+        host="n1", resource_version="1", holder=holder, seq=seq, renewal=1, sealed=sealed, contract=Contract()
+    )
+
+
+@pytest.mark.parametrize(
+    ("lease", "expected"),
+    [
+        pytest.param(a_lease("", seq=0), Hold.TAKE, id="nobody has held it yet"),
+        pytest.param(a_lease("b/old", seq=4), Hold.TAKE, id="an older session's, unsealed"),
+        pytest.param(a_lease("b/old", seq=4, sealed=True), Hold.WAIT, id="an older session's, sealed"),
+        pytest.param(a_lease("b/mine", seq=5), Hold.RENEW, id="ours"),
+        pytest.param(a_lease("b/mine", seq=5, sealed=True), Hold.LOST, id="ours, sealed"),
+        pytest.param(a_lease("b/new", seq=6), Hold.LOST, id="a newer session's"),
+        pytest.param(a_lease("b/new", seq=6, sealed=True), Hold.LOST, id="a newer session's, sealed"),
+    ],
+)
+def test_what_a_session_does_about_its_lease(lease: HostLease, expected: Hold) -> None:
+    assert on_lease(lease, MINE) is expected

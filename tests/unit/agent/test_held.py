@@ -1,0 +1,137 @@
+"""A host that is no candidate any more gives a unit back only if that cannot start a second copy at its next boot (F20)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from backstay_agent.fake import FakeDriver, FakeMachine, recognised
+from backstay_agent.standby.standbys import HELD_ALONE_S, LOOK_AGAIN_S, Keeper
+from backstay_dev.simulator.virtualtime import in_virtual_time
+from backstay_testing.agent_world import UNIT, unit
+
+WEB = "web.service"
+
+
+@asynccontextmanager
+async def keeping(machine: FakeMachine) -> AsyncIterator[Keeper]:
+    keeper = Keeper(lambda _: FakeDriver(machine), lambda: "", lambda: None, lambda: marked(machine))
+    life = asyncio.create_task(keeper.run())
+    try:
+        yield keeper
+    finally:
+        life.cancel()
+
+
+def marked(machine: FakeMachine) -> list[str]:
+    return sorted(name.removeprefix("unit ") for name in machine.secured - machine.part_of.keys())
+
+
+async def told(keeper: Keeper, *secured: str) -> None:
+    keeper.update({}, ours={}, secured=frozenset(secured))
+    await asyncio.sleep(LOOK_AGAIN_S + 1)
+
+
+@in_virtual_time
+async def test_a_unit_that_would_not_start_by_itself_is_given_back_at_once() -> None:
+    machine = FakeMachine()
+    async with keeping(machine) as keeper:
+        await told(keeper, WEB)
+        await told(keeper)
+        assert (machine.secured, keeper.held) == (set(), {})
+
+
+@in_virtual_time
+async def test_nothing_is_given_back_before_the_operators_orders_were_heard() -> None:
+    machine = FakeMachine(secured={UNIT})
+    async with keeping(machine) as keeper:
+        keeper.update({}, ours={}, secured=None)
+        await asyncio.sleep(10 * HELD_ALONE_S)
+        assert machine.secured == {UNIT}
+        await told(keeper)
+        assert machine.secured == set()
+
+
+@in_virtual_time
+async def test_what_runs_here_keeps_its_mark_though_the_orders_name_it_no_more() -> None:
+    machine = FakeMachine(secured={UNIT})
+    async with keeping(machine) as keeper:
+        keeper.update({}, ours={"u1": (unit(),)}, secured=frozenset())
+        await asyncio.sleep(10 * HELD_ALONE_S)
+        assert machine.secured == {UNIT}
+
+
+@in_virtual_time
+async def test_an_enabled_unit_is_held_with_a_sentence_for_as_long_as_the_operator_wants_it() -> None:
+    machine = FakeMachine(enabled={UNIT})
+    async with keeping(machine) as keeper:
+        await told(keeper, WEB)
+        assert keeper.held == {
+            WEB: f"{UNIT} is enabled and would start by itself at the next boot; or delete the service"
+        }
+        await told(keeper, WEB)  # no candidate's any more: the operator has read that it would have to be held
+        await asyncio.sleep(10 * HELD_ALONE_S)
+        machine.boot()
+        assert not machine.running
+        keeper.update({}, ours={}, secured=frozenset())  # the service is gone
+        await asyncio.sleep(0.1)
+        assert (machine.secured, keeper.held) == (set(), {})
+
+
+@in_virtual_time
+async def test_what_is_disabled_meanwhile_is_told_so_that_the_operator_can_let_go() -> None:
+    machine = FakeMachine(enabled={UNIT})
+    async with keeping(machine) as keeper:
+        await told(keeper, WEB)
+        assert WEB in keeper.held
+        machine.enabled.clear()
+        await told(keeper, WEB)
+        assert keeper.held == {}
+        await told(keeper)
+        assert machine.secured == set()
+
+
+@in_virtual_time
+async def test_what_the_operator_cannot_know_yet_is_held_until_it_had_the_time_to_ask() -> None:
+    machine = FakeMachine()
+    async with keeping(machine) as keeper:
+        await told(keeper, WEB)
+        machine.enabled.add(UNIT)  # just now, and its order was under way
+        await told(keeper)
+        assert UNIT in machine.secured and WEB in keeper.held
+        await told(keeper, WEB)
+        await told(keeper, WEB)
+        assert UNIT in machine.secured
+        await told(keeper)
+        assert machine.secured == set(), "asked for, and asked for no more: its service is gone"
+
+
+@in_virtual_time
+async def test_what_nobody_asks_for_again_is_given_back() -> None:
+    machine = FakeMachine()
+    async with keeping(machine) as keeper:
+        await told(keeper, WEB)
+        machine.enabled.add(UNIT)
+        await told(keeper)
+        assert UNIT in machine.secured
+        await asyncio.sleep(HELD_ALONE_S)
+        assert (machine.secured, keeper.held) == (set(), {})
+
+
+@in_virtual_time
+async def test_an_umbrella_on_a_fake_machine_behaves_as_on_a_real_one() -> None:
+    worker = "unit worker.service"
+    machine = FakeMachine(enabled={UNIT}, pulls_in={UNIT: (worker,)})
+    driver, umbrella = FakeDriver(machine), unit()
+    machine.boot()
+    assert set(machine.running) == {UNIT, worker}
+    assert recognised(machine, run_is_intact=False) == [], "without a mark nothing is recognised"
+    await driver.secure(umbrella)
+    assert machine.secured == {UNIT, worker}
+    assert "name worker.service" in (await driver.not_ready(umbrella) or "")
+    await driver.stop(umbrella, timeout_s=1)
+    machine.boot()
+    assert not machine.running
+    await driver.unsecure(umbrella)
+    assert machine.secured == set()

@@ -1,0 +1,204 @@
+"""The end of an agent: alone it goes at once, with its machine it releases first; and what an admin is told who wants to stop it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backstay_agent import config, main
+from backstay_agent.core.leaving import how_it_goes_down, why_not_stop
+from backstay_agent.shutdown import leave
+from backstay_agent.store.journal import JOURNAL
+from backstay_dev.simulator.virtualtime import in_virtual_time
+from backstay_testing.agent_world import ADDRESS, UNIT, World, enrolled, running, unit
+
+REBOOT = [("web.service", "stop"), ("shutdown.target", "start"), ("reboot.target", "start")]
+RESTART = [("backstay-agent.service", "restart")]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "how"),
+    [
+        pytest.param(REBOOT, "it reboots", id="reboot"),
+        pytest.param([("poweroff.target", "start")], "it powers off", id="power-off"),
+        pytest.param([("rescue.target", "start")], "it goes into rescue mode", id="rescue mode"),
+        pytest.param([("shutdown.target", "start")], "it shuts down", id="whatever else shuts down"),
+        pytest.param(RESTART, "", id="only the agent is restarted"),
+        pytest.param([("reboot.target", "stop")], "", id="a reboot that is called off"),
+        pytest.param([], "", id="only the agent is stopped"),
+    ],
+)
+def test_by_its_jobs_systemd_tells_whether_the_machine_goes_down(jobs: list[tuple[str, str]], how: str) -> None:
+    assert how_it_goes_down(jobs) == how
+
+
+def ending(world: World, jobs: list[tuple[str, str]], told: list[str]) -> Any:
+    async def systemd() -> list[tuple[str, str]]:
+        await asyncio.sleep(0)
+        return jobs
+
+    assert world.agent
+    return leave(world.agent, systemd, told.append)
+
+
+@in_virtual_time
+async def test_an_agent_that_is_restarted_leaves_everything_as_it_is() -> None:
+    world, told = await running(), list[str]()
+    await ending(world, RESTART, told)
+    await world.kill_agent()
+    assert world.runs(UNIT, ADDRESS) and not told
+    report = await world.report()
+    assert report and not report.released and not (await world.assignment()).status.shutting_down
+
+
+@in_virtual_time
+async def test_an_agent_whose_machine_goes_down_stops_in_order_releases_and_says_how() -> None:
+    world, told = await running(), list[str]()
+    await world.order(uid="u2", exclusive=False, resources=(unit(unit="cache.service"),))
+    await world.phase_is("Running", "u2")
+    world.machine.scripts[UNIT].stop_takes_s = 15
+    before = await world.lease()
+    await ending(world, REBOOT, told)
+    status = (await world.assignment()).status
+    assert status.shutting_down == "it reboots"
+    assert {uid: report.released for uid, report in status.instances.items()} == {"u1": True, "u2": True}
+    assert not world.machine.running
+    stops = [line for line in world.machine.log if line.startswith("stop")]
+    assert stops.index(f"stop {ADDRESS}") < stops.index(f"stop {UNIT}")
+    assert (await world.lease()).renewal >= before.renewal + 25, "the heartbeat goes on until all is said"
+    assert any("EXTEND_TIMEOUT_USEC" in line for line in told)
+
+
+@in_virtual_time
+async def test_on_a_machine_that_goes_down_nothing_new_is_started_and_a_grant_is_given_back() -> None:
+    world = await running()
+    world.machine.scripts[UNIT].stop_takes_s = 15
+    end = asyncio.create_task(ending(world, REBOOT, []))
+    await asyncio.sleep(1)
+    await world.order(uid="u2", resources=(unit(unit="late.service"),))
+    await world.released("u2")
+    await end
+    assert "start unit late.service" not in world.machine.log
+
+
+@in_virtual_time
+async def test_hands_off_a_machine_that_goes_down_takes_along_what_runs_and_nothing_is_said_to_be_over() -> None:
+    from backstay_agent.cluster.link import ASSIGNMENTS
+    from backstay_testing.agent_world import HOST
+
+    world = await running()
+    await world.operator.patch(ASSIGNMENTS, HOST, {"spec": {"handsOff": "firmware"}})
+
+    async def known() -> bool:
+        return (await world.assignment()).status.hands_off
+
+    await world.until(known)
+    await ending(world, REBOOT, [])
+    status = (await world.assignment()).status
+    assert status.shutting_down and not status.instances["u1"].released
+    assert world.runs(UNIT, ADDRESS)
+
+
+@in_virtual_time
+async def test_what_does_not_stop_holds_a_machine_that_goes_down_only_for_a_while() -> None:
+    world = await running()
+    world.machine.scripts[UNIT].stop_fails = "it hangs in the kernel"
+    begun_s = asyncio.get_running_loop().time()
+    await ending(world, REBOOT, [])
+    assert 60 <= asyncio.get_running_loop().time() - begun_s < 90
+    report = await world.report()
+    assert report and not report.released
+
+
+@in_virtual_time
+async def test_a_systemd_that_does_not_answer_is_no_shutdown() -> None:
+    world = await running()
+
+    async def silent() -> list[tuple[str, str]]:
+        await asyncio.Event().wait()
+        return []
+
+    assert world.agent
+    await leave(world.agent, silent, lambda line: None)
+    assert world.runs(UNIT, ADDRESS)
+
+
+# --- stopped by hand ----------------------------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_who_stops_the_agent_of_a_host_that_holds_something_is_told_what_comes_of_it() -> None:
+    world = await running()
+    assert world.agent
+    why = why_not_stop(world.agent.journal.books)
+    assert "shop/web-u1" in why and "backstay drain" in why and "HandsOff" in why and "restart" in why
+    assert why in world.agent.farewell()
+    await world.order("Down")
+    await world.released()
+    assert why_not_stop(world.agent.journal.books) == world.agent.farewell() == ""
+
+
+@in_virtual_time
+async def test_it_may_be_stopped_where_nobody_would_miss_it() -> None:
+    world = await enrolled()
+    assert world.agent
+    await world.order(exclusive=False)
+    await world.phase_is("Running")
+    assert why_not_stop(world.agent.journal.books) == ""
+    await world.order(uid="u2", resources=(unit(unit="other.service"),))
+    await world.phase_is("Running", "u2")
+    books = world.agent.journal.books
+    assert why_not_stop(books) and not why_not_stop(books.handed_off("firmware")) and not why_not_stop(None)
+
+
+def test_the_scripts_of_a_package_are_told_by_an_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text: list[str] = []
+
+    @in_virtual_time
+    async def story() -> None:
+        world = await running()
+        text.append(world.disk.files[JOURNAL])
+
+    assert main._may_stop(tmp_path / "run", tmp_path / "lib") == 0
+    story()
+    (tmp_path / "run" / "journal").write_text(text[0])
+    (boot,) = {json.loads(text[0].splitlines()[0])["bootID"]}
+    before, main.boot_id = main.boot_id, lambda: boot
+    try:
+        assert main._may_stop(tmp_path / "run", tmp_path / "lib") == 1
+    finally:
+        main.boot_id = before
+    assert "this host holds shop/web-u1" in capsys.readouterr().out
+    (tmp_path / "run" / "journal").write_text("scribble")
+    assert main._may_stop(tmp_path / "run", tmp_path / "lib") == 1
+
+
+# --- the name of the host -----------------------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_the_name_is_kept_once_the_host_is_enrolled() -> None:
+    world = await enrolled()
+    await world.until(lambda: world.disk.files.get("state/host") == "n1\n")
+
+
+def write_config(path: Path, **more: str) -> Path:
+    config = {"servers": ["https://192.0.2.1:6443"], "token_file": "/etc/backstay/token", "state_dir": str(path.parent)}
+    path.write_text(json.dumps({**config, **more}))
+    return path
+
+
+def test_a_machine_that_is_renamed_is_still_its_host_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config.socket, "gethostname", lambda: "renamed")
+    path = write_config(tmp_path / "agent.json")
+    assert config.read_config(path).host == "renamed"
+    (tmp_path / "host").write_text("n1\n")
+    assert config.read_config(path).host == "n1"
+    assert "still the Host" in caplog.text
+    assert config.read_config(write_config(path, host="n7")).host == "n7"

@@ -1,0 +1,303 @@
+"""When probes are asked and whom they tell, in virtual time; and how each kind asks, on real sockets and programs."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from backstay_agent.drivers.tools import cgroups
+from backstay_agent.run.asking import RealAsker, http_request, http_verdict
+from backstay_agent.run.probes import run_probes
+from backstay_api.objects.plain import Exec, HttpGet, HttpHeader, OcfDepth, Probe, RenderedResource, TcpSocket
+from backstay_dev.simulator.virtualtime import in_virtual_time
+
+
+class ScriptedAsker:
+    """An Asker that answers by the clock, as a fake: good, or why not."""
+
+    def __init__(self, answers: Callable[[Probe, float], str | None], *, takes_s: float = 0.0) -> None:
+        self._answers = answers
+        self._takes_s = takes_s
+        self._begun_s = asyncio.get_running_loop().time()
+        self.asked_at_s: list[float] = []
+
+    async def ask(self, probe: Probe) -> str | None:
+        now_s = asyncio.get_running_loop().time() - self._begun_s
+        self.asked_at_s.append(now_s)
+        await asyncio.sleep(self._takes_s)
+        return self._answers(probe, now_s)
+
+
+def a_probe(name: str = "p", **settings: object) -> Probe:
+    return Probe(**{"name": name, "tcp_socket": TcpSocket(port=1), "period": "1s", **settings})  # type: ignore[arg-type]
+
+
+async def told(
+    probes: tuple[Probe, ...], asker: ScriptedAsker, *, for_s: float, starting: bool = False
+) -> list[tuple[float, bool, str]]:
+    clock = asyncio.get_running_loop()
+    begun_s, news = clock.time(), []
+    resource = RenderedResource(name="r", probes=probes)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(for_s):
+            await run_probes(
+                resource, lambda works, why: news.append((clock.time() - begun_s, works, why)), asker, starting=starting
+            )
+    return news
+
+
+@in_virtual_time
+async def test_asked_from_begin_to_begin_after_the_initial_delay() -> None:
+    asker = ScriptedAsker(lambda probe, now_s: None, takes_s=0.4)
+    await told((a_probe(initial_delay="5s", period="2s"),), asker, for_s=10, starting=True)
+    assert asker.asked_at_s == [5, 7, 9]
+
+
+@in_virtual_time
+async def test_what_runs_already_is_asked_at_once() -> None:
+    asker = ScriptedAsker(lambda probe, now_s: None)
+    await told((a_probe(initial_delay="5s", period="2s"),), asker, for_s=5)
+    assert asker.asked_at_s == [0, 2, 4]
+
+
+@in_virtual_time
+async def test_what_is_coming_up_is_asked_often_until_its_first_good_answer() -> None:
+    asker = ScriptedAsker(lambda probe, now_s: None if now_s >= 1 else "connection refused")
+    news = await told((a_probe(period="10s"),), asker, for_s=20, starting=True)
+    assert asker.asked_at_s == pytest.approx([0, 0.05, 0.15, 0.35, 0.75, 1.55, 11.55])
+    assert [works for _, works, _ in news] == [False, True]
+
+
+@in_virtual_time
+async def test_nothing_is_said_to_work_before_all_probes_have_spoken() -> None:
+    slow = a_probe("slow", success_threshold=3, period="1s")
+    news = await told((a_probe("quick"), slow), ScriptedAsker(lambda probe, now_s: None), for_s=5)
+    assert [(at_s, works) for at_s, works, _ in news] == [(2.0, True)]
+
+
+@in_virtual_time
+async def test_a_slow_answer_delays_the_next_question_and_nothing_is_made_up_for() -> None:
+    asker = ScriptedAsker(lambda probe, now_s: None, takes_s=2.5)
+    await told((a_probe(timeout="9s"),), asker, for_s=9)
+    assert asker.asked_at_s == [0, 2.5, 5, 7.5]
+
+
+@in_virtual_time
+async def test_a_period_of_nothing_is_no_busy_loop() -> None:
+    asker = ScriptedAsker(lambda probe, now_s: None)
+    await told((a_probe(period="0s"),), asker, for_s=1)
+    assert len(asker.asked_at_s) <= 21
+
+
+@in_virtual_time
+async def test_no_answer_in_time_is_a_failure() -> None:
+    asker = ScriptedAsker(lambda probe, now_s: None, takes_s=60)
+    news = await told((a_probe(timeout="500ms", failure_threshold=2),), asker, for_s=3)
+    assert news == [(1.5, False, "probe p: no answer within 0.5 s")]
+
+
+@in_virtual_time
+async def test_a_change_of_mind_is_told_once_with_its_reason() -> None:
+    asker = ScriptedAsker(lambda probe, now_s: "refused" if 3 <= now_s < 10 else None)
+    news = await told((a_probe(),), asker, for_s=20)
+    assert news == [(0, True, ""), (5, False, "probe p: refused"), (10, True, "")]
+
+
+@in_virtual_time
+async def test_a_resource_works_only_if_all_its_probes_say_so() -> None:
+    def answers(probe: Probe, now_s: float) -> str | None:
+        bad = {"a": 2 <= now_s < 6, "b": 4 <= now_s < 8}[probe.name]
+        return "no" if bad else None
+
+    probes = (a_probe("a", failure_threshold=1), a_probe("b", failure_threshold=1))
+    news = await told(probes, ScriptedAsker(answers), for_s=20)
+    assert [(at_s, works) for at_s, works, _why in news] == [(0, True), (2, False), (8, True)]
+
+
+# How each kind asks: real sockets and real programs, on this machine only.
+
+
+def ask(probe: Probe) -> str | None:
+    async def limited() -> str | None:
+        async with asyncio.timeout(10):
+            return await RealAsker().ask(probe)
+
+    return asyncio.run(limited())
+
+
+def ask_server(answer: bytes, make: Callable[[int], Probe]) -> tuple[str | None, bytes]:
+    """Ask a server that reads one request and answers with these bytes."""
+    requests: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            requests.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(answer)
+            await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def story() -> str | None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server, asyncio.timeout(10):
+            return await RealAsker().ask(make(server.sockets[0].getsockname()[1]))
+
+    return asyncio.run(story()), b"".join(requests)
+
+
+def an_http_probe(port: int) -> Probe:
+    headers = (HttpHeader(name="X-Test", value="1"), HttpHeader(name="host", value="shop.example"))
+    return Probe(name="p", http_get=HttpGet(port=port, path="/health?x=1", http_headers=headers))
+
+
+def test_tcp_that_is_open() -> None:
+    why, _ = ask_server(b"", lambda port: Probe(name="p", tcp_socket=TcpSocket(port=port)))
+    assert why is None
+
+
+def test_tcp_that_is_closed() -> None:
+    why = ask(Probe(name="p", tcp_socket=TcpSocket(port=1)))
+    assert why is not None and "Connect call failed" in why
+
+
+def test_an_http_request_says_what_was_asked_for() -> None:
+    why, request = ask_server(b"HTTP/1.1 204 No Content\r\n\r\n", an_http_probe)
+    assert why is None
+    assert request.startswith(b"GET /health?x=1 HTTP/1.1\r\n")
+    assert b"\r\nhost: shop.example\r\n" in request and request.lower().count(b"host:") == 1
+    assert b"\r\nX-Test: 1\r\n" in request
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"HTTP/1.0 200 OK\r\n\r\n", None),
+        (b"HTTP/1.1 399 Odd\r\n\r\n", None),
+        (b"HTTP/1.1 404 Not Found\r\n\r\n", "the answer is 404 Not Found"),
+        (b"HTTP/1.1 503 \x1b[31m\r\n\r\n", "the answer is 503 ?[31m"),
+        (b"HTTP/1.1 2000 x\r\n\r\n", "the answer is no HTTP"),
+        (b"SSH-2.0-OpenSSH_9\r\n", "the answer is no HTTP"),
+        (b"HTTP/1.1 200 OK", "the answer is no HTTP"),
+        (b"", "the answer is no HTTP"),
+        (b"x" * 200_000, "the answer is no HTTP"),
+    ],
+)
+def test_http_answers(answer: bytes, why: str | None) -> None:
+    assert ask_server(answer, an_http_probe)[0] == why
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Admin: yes", "a\nb"])
+def test_no_header_can_smuggle_another(value: str) -> None:
+    with pytest.raises(AssertionError):
+        http_request(HttpGet(port=1, http_headers=(HttpHeader(name="A", value=value),)))
+
+
+def test_a_v6_host_stands_in_brackets() -> None:
+    assert b"\r\nHost: [::1]:80\r\n" in http_request(HttpGet(port=80, host="::1"))
+    assert http_verdict(b"HTTP/1.1 200 OK\r\n") is None
+
+
+def a_program(*argv: str) -> Probe:
+    return Probe(name="p", exec=Exec(command=argv))
+
+
+def test_a_program_that_is_content() -> None:
+    assert ask(a_program("/bin/true")) is None
+
+
+def test_a_program_says_why_not() -> None:
+    assert (
+        ask(a_program("/bin/sh", "-c", "echo one; echo two >&2; exit 3")) == "/bin/sh exited with 3; it said: one / two"
+    )
+
+
+def test_words_are_data() -> None:
+    hostile = ["$(id)", "`id`", "; id", "a\nb", "%s", "$HOME", "-x", "ё"]
+    why = ask(a_program("/bin/sh", "-c", 'printf "%s|" "$@"; exit 1', "sh", *hostile))
+    assert why == "/bin/sh exited with 1; it said: $(id)|`id`|; id|a / b|%s|$HOME|-x|ё|"
+
+
+@pytest.mark.parametrize(
+    ("argv", "why"),
+    [
+        (("true",), "'true' is no absolute path"),
+        (("/bin/echo", "a\0b"), "a command must not contain NUL"),
+        (("/nowhere/x",), "No such file"),
+        (("/etc/passwd",), "Permission denied"),
+    ],
+)
+def test_programs_that_cannot_be_run(argv: tuple[str, ...], why: str) -> None:
+    assert why in (ask(a_program(*argv)) or "")
+
+
+def test_the_agents_environment_is_not_handed_on(tmp_path: Path) -> None:
+    os.environ["BACKSTAY_SECRET"] = "s3cret"
+    try:
+        assert "s3cret" not in (ask(a_program("/bin/sh", "-c", "env; exit 1")) or "")
+    finally:
+        del os.environ["BACKSTAY_SECRET"]
+
+
+def test_output_without_end_is_not_kept() -> None:
+    why = ask(a_program("/bin/sh", "-c", "yes | head -c 5000000; exit 1"))
+    assert why is not None and len(why) < 600
+
+
+def test_a_probe_leaves_nothing_running(tmp_path: Path) -> None:
+    """A child that holds the pipe open; the pid it wrote is gone when the answer is there."""
+    note = tmp_path / "pid"
+    script = f"sleep 1000 & echo $! > {note}; exit 0"
+    assert ask(a_program("/bin/sh", "-c", script)) is None
+    assert _is_gone(int(note.read_text()))
+
+
+def test_a_probe_leaves_nothing_running_that_went_into_a_session_of_its_own(tmp_path: Path) -> None:
+    if (group := cgroups.own()) is None or not os.access(group, os.W_OK):
+        pytest.skip("no control group (cgroup v2) that this process may divide: run as root on a host that has them")
+    note = tmp_path / "pid"
+    script = f"setsid sh -c 'echo $$ > {note}; exec sleep 1000' & while [ ! -s {note} ]; do sleep 0.01; done"
+    assert ask(a_program("/bin/sh", "-c", script)) is None
+    assert _is_gone(int(note.read_text()))
+
+
+def test_a_probe_that_is_given_up_is_killed_with_all_its_children(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    probe = a_program("/bin/sh", "-c", f"sleep 1000 & echo $! > {note}.new; mv {note}.new {note}; wait")
+
+    async def story() -> None:
+        asking = asyncio.create_task(RealAsker().ask(probe))
+        async with asyncio.timeout(10):
+            while not note.exists():
+                await asyncio.sleep(0.01)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+
+    asyncio.run(story())
+    assert _is_gone(int(note.read_text()))
+
+
+def test_kinds_that_come_later_say_so() -> None:
+    assert ask(Probe(name="p", ocf=OcfDepth(depth=10))) == "this kind of probe is not supported yet"
+
+
+def _is_gone(pid: int) -> bool:
+    """Dead within seconds, even if nobody has buried it yet. SIGKILL was sent; the kernel takes its time."""
+
+    async def story() -> bool:
+        async with asyncio.timeout(5):
+            while _state(pid) not in "ZX":
+                await asyncio.sleep(0.001)
+        return True
+
+    return asyncio.run(story())
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"

@@ -1,0 +1,450 @@
+"""Standbys are examined each for itself: what hangs or breaks stands in nobody's way, and what is said names the thing and the remedy."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backstay_agent.drivers.base import Seen, StartFailed, State
+from backstay_agent.drivers.systemd.conditions import for_certain
+from backstay_agent.drivers.systemd.needs import files_of, lacking, programs_of
+from backstay_agent.drivers.tools.disk_space import no_room
+from backstay_agent.drivers.tools.moving import may_come
+from backstay_agent.drivers.tools.ports import Listener, listeners, owner
+from backstay_agent.drivers.tools.programs import not_runnable
+from backstay_agent.drivers.tools.transient import missing
+from backstay_agent.fake import FakeDriver, FakeMachine
+from backstay_agent.standby.needs import NoNeeds, RealNeeds
+from backstay_agent.standby.readiness import AT_ONCE, PATIENCE_S, active_words
+from backstay_agent.standby.standbys import Keeper
+from backstay_api.objects.plain import (
+    Command,
+    Exec,
+    HttpGet,
+    Probe,
+    RenderedResource,
+    StandbyOrder,
+    StandbyReport,
+    TcpSocket,
+)
+from backstay_dev.simulator.virtualtime import in_virtual_time
+from backstay_testing.agent_world import UNIT, address, unit
+
+Ours = Mapping[str, tuple[RenderedResource, ...]]
+
+
+class OddDriver(FakeDriver):
+    """A driver that hangs or breaks over some units, as a fake."""
+
+    def __init__(self, machine: FakeMachine) -> None:
+        super().__init__(machine)
+        self.hang: set[str] = set()
+        self.broken: set[str] = set()
+        self.loose: set[str] = set()
+        self.takes_s = 0.0
+        self.sees: dict[str, Seen] = {}
+        self.at_once = self.most_at_once = 0
+
+    async def secure(self, resource: RenderedResource) -> None:
+        if resource.systemd and resource.systemd.unit in self.loose:
+            raise StartFailed("/etc/systemd/system is read-only")
+        await super().secure(resource)
+
+    async def check(self, resource: RenderedResource) -> Seen:
+        seen = self.sees.get(resource.systemd.unit if resource.systemd else "")
+        return seen or await super().check(resource)
+
+    async def not_ready(self, resource: RenderedResource) -> str | None:
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            await asyncio.sleep(self.takes_s)
+            return await self._not_ready(resource)
+        finally:
+            self.at_once -= 1
+
+    async def _not_ready(self, resource: RenderedResource) -> str | None:
+        name = resource.systemd.unit if resource.systemd else ""
+        if name in self.hang:
+            await asyncio.Event().wait()
+        if name in self.broken:
+            raise RuntimeError("nobody thought of this")
+        return await super().not_ready(resource)
+
+
+class Host:
+    """A keeper on a fake machine."""
+
+    def __init__(self) -> None:
+        self.machine = FakeMachine()
+        self.driver = OddDriver(self.machine)
+        self.keeper = Keeper(lambda _: self.driver, lambda: "", lambda: None, list)
+        self.life: asyncio.Task[None] | None = None
+
+    async def asked_for(self, ours: Ours | None = None, **standbys: tuple[RenderedResource, ...]) -> None:
+        orders = {
+            uid: StandbyOrder(namespace="shop", name=uid, revision=1, resources=resources)
+            for uid, resources in standbys.items()
+        }
+        self.keeper.update(orders, ours=ours or {}, secured=None)
+        self.life = self.life or asyncio.create_task(self.keeper.run())
+        await asyncio.sleep(0.1)
+
+    def report(self, uid: str = "u1") -> StandbyReport | None:
+        return self.keeper.reports.get(uid)
+
+
+@in_virtual_time
+async def test_one_that_hangs_is_not_ready_and_the_others_are_examined_all_the_same() -> None:
+    host = Host()
+    host.driver.hang.add("web.service")
+    await host.asked_for(u1=(unit(),), u2=(unit(unit="db.service"),))
+    await asyncio.sleep(PATIENCE_S)
+    hung = host.report()
+    assert hung and not hung.ready and hung.active, "what may run counts as running"
+    assert hung.unclear, "and is not said to run"
+    assert "does not answer" in hung.why
+    assert host.report("u2") == StandbyReport(ready=True, revision=1)
+    host.machine.scripts["unit db.service"].not_ready = "db.service is masked"
+    await asyncio.sleep(20)
+    assert host.report("u2") == StandbyReport(ready=False, revision=1, why="server: db.service is masked")
+    host.driver.hang.clear()
+    await host.asked_for(u1=(unit(), address()), u2=(unit(unit="db.service"),))
+    assert host.report() == StandbyReport(ready=True, revision=1)
+
+
+@pytest.mark.parametrize(
+    ("waits_for", "because"),
+    [
+        pytest.param("systemd waits for the PID file of x.service", "systemd waits for the PID file of x.service", id="known"),
+        pytest.param("", f"something on this host does not answer within {PATIENCE_S:g} s", id="not known"),
+    ],
+)  # fmt: skip
+@in_virtual_time
+async def test_what_cannot_be_said_yet_names_what_it_waits_for(waits_for: str, because: str) -> None:
+    host = Host()
+    host.driver.hang.add("web.service")
+    host.machine.scripts[UNIT].waits_for = waits_for
+    await host.asked_for(u1=(address(), unit()))
+    await asyncio.sleep(PATIENCE_S)
+    report = host.report()
+    assert report and report.unclear and report.why == f"server: not examined yet, because {because}"
+
+
+@pytest.mark.parametrize(
+    ("ours", "counts_as_running"),
+    [((), True), ((address(),), True), ((address(), unit()), False)],
+    ids=["nothing is ours", "something is not ours", "all is ours"],
+)
+@in_virtual_time
+async def test_what_cannot_be_looked_at_counts_as_running_unless_it_is_ours(
+    ours: tuple[RenderedResource, ...], counts_as_running: bool
+) -> None:
+    host = Host()
+    host.driver.hang.add("web.service")
+    await host.asked_for(ours={"u1": ours}, u1=(address(), unit()))
+    await asyncio.sleep(PATIENCE_S)
+    report = host.report()
+    assert report and not report.ready and (report.active, report.unclear) == (counts_as_running, counts_as_running)
+
+
+@in_virtual_time
+async def test_what_cannot_be_kept_from_starting_at_the_next_boot_counts_as_running() -> None:
+    """Granted to another host meanwhile, it would run twice as soon as this one boots."""
+    host = Host()
+    host.driver.loose.add("web.service")
+    await host.asked_for(u1=(unit(),))
+    disabled = host.report()
+    assert disabled == StandbyReport(ready=False, revision=1, why="server: /etc/systemd/system is read-only")
+    host.machine.enabled.add(UNIT)
+    await asyncio.sleep(20)
+    enabled = host.report()
+    assert enabled and enabled.active and enabled.unclear and not enabled.ready
+    assert enabled.why == (
+        "server: /etc/systemd/system is read-only; unit web.service is enabled and would start by itself at the next boot"
+    )
+    host.driver.loose.clear()
+    await asyncio.sleep(20)
+    assert host.report() == StandbyReport(ready=True, revision=1)
+
+
+@in_virtual_time
+async def test_many_are_examined_a_few_at_a_time_and_hanging_ones_keep_nobody_from_his_turn() -> None:
+    host = Host()
+    names = [f"s{number}.service" for number in range(100)]
+    host.driver.hang = set(names[:20])
+    host.driver.takes_s = 0.05
+    await host.asked_for(**{name: (unit(unit=name),) for name in names})
+    await asyncio.sleep(4 * PATIENCE_S + 20)
+    assert host.driver.most_at_once <= AT_ONCE + 20
+    assert {name for name, report in host.keeper.reports.items() if report.ready} == set(names[20:])
+    assert {name for name, report in host.keeper.reports.items() if "does not answer" in report.why} == set(names[:20])
+
+
+@in_virtual_time
+async def test_one_that_breaks_its_driver_is_said_and_ends_nothing() -> None:
+    host = Host()
+    host.driver.broken.add("web.service")
+    await host.asked_for(u1=(unit(),), u2=(unit(unit="db.service"),))
+    broken = host.report()
+    assert broken and not broken.ready and broken.why == "server: it could not be examined: nobody thought of this"
+    assert broken.active and broken.unclear
+    assert host.report("u2") == StandbyReport(ready=True, revision=1)
+
+
+@in_virtual_time
+async def test_all_that_runs_and_all_that_is_missing_is_said_at_once_and_no_longer_than_an_object_can_carry() -> None:
+    host = Host()
+    host.machine.scripts[UNIT].not_ready = "web.service is masked"
+    host.machine.up(unit(unit="one.service"))
+    host.machine.up(unit(unit="two.service"))
+    await host.asked_for(u1=(unit("a", "one.service"), unit("b", "two.service"), unit("c")))
+    report = host.report()
+    assert report and (report.ready, report.active) == (False, True)
+    assert report.why == (
+        "a: one.service is active and was not started by Backstay: systemctl stop one.service;"
+        " b: two.service is active and was not started by Backstay: systemctl stop two.service;"
+        " c: web.service is masked"
+    )
+    host.machine.scripts[UNIT].not_ready = "x" * 9000
+    await asyncio.sleep(11)
+    report = host.report()
+    assert report and len(report.why) == 4096 and report.why.endswith("…")
+
+
+@in_virtual_time
+async def test_a_stop_by_hand_is_heard_at_once() -> None:
+    host = Host()
+    host.machine.up(unit())
+    await host.asked_for(u1=(unit(),))
+    report = host.report()
+    assert report and report.active
+    host.machine.down(UNIT)
+    await asyncio.sleep(0.1)
+    assert host.report() == StandbyReport(ready=True, revision=1)
+    assert not [queue for queues in host.machine.listeners.values() for queue in queues], "nobody listens any more"
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "active", "unclear"),
+    [
+        pytest.param(Seen(State.STOPPED), Seen(State.FAILED, "it failed"), False, False, id="nothing runs"),
+        pytest.param(Seen(State.STOPPED), Seen(State.RUNNING), True, False, id="one runs"),
+        pytest.param(Seen(State.STOPPED), Seen(State.UNKNOWN, "exited with 3"), True, True, id="one cannot be told"),
+        pytest.param(Seen(State.RUNNING), Seen(State.UNKNOWN, "exited with 3"), True, False, id="one runs for certain"),
+        pytest.param(Seen(State.STOPPED), Seen(State.UNKNOWN, "a part runs", left=True), True, False, id="a part of it runs"),
+        pytest.param(Seen(State.STOPPED), Seen(State.STARTING), True, False, id="one is starting"),
+    ],
+)  # fmt: skip
+@in_virtual_time
+async def test_what_cannot_be_told_counts_as_running_and_is_told_apart(
+    one: Seen, two: Seen, active: bool, unclear: bool
+) -> None:
+    host = Host()
+    host.driver.sees = {"one.service": one, "two.service": two}
+    await host.asked_for(u1=(unit("a", "one.service"), unit("b", "two.service")))
+    report = host.report()
+    assert report and (report.active, report.unclear) == (active, unclear)
+
+
+LEGACY = RenderedResource(
+    name="server", command=Command(start=("/etc/init.d/x", "start"), stop=("/etc/init.d/x", "stop"), check=None)
+)
+
+
+@pytest.mark.parametrize(
+    ("resource", "seen", "words"),
+    [
+        (unit(), Seen(State.STOPPED), ""),
+        (unit(), Seen(State.FAILED, "it failed"), ""),
+        (
+            unit(),
+            Seen(State.STARTING, "web.service is activating (start)"),
+            "web.service is activating (start) and was not started by Backstay: systemctl stop web.service",
+        ),
+        (unit(), Seen(State.UNKNOWN, "systemd cannot be asked"), "systemd cannot be asked"),
+        (LEGACY, Seen(State.RUNNING), "it is up and was not started by Backstay: /etc/init.d/x stop"),
+        (LEGACY, Seen(State.UNKNOWN, "command x exited with 3"), "command x exited with 3"),
+        (address(), Seen(State.UNKNOWN, "192.0.2.10 is an address of this host itself"), "192.0.2.10 is an address of this host itself"),
+        (address(), Seen(State.RUNNING), "it is running, and not by Backstay"),
+    ],
+)  # fmt: skip
+def test_what_runs_is_named_with_its_remedy(resource: RenderedResource, seen: Seen, words: str) -> None:
+    assert active_words(resource, seen) == words
+
+
+# What a start and the probes will need: on this very machine.
+
+
+def script(path: Path, first_line: str, mode: int = 0o755) -> str:
+    path.write_text(f"{first_line}\nexit 0\n")
+    path.chmod(mode)
+    return str(path)
+
+
+def test_programs_that_could_not_be_run(tmp_path: Path) -> None:
+    good = script(tmp_path / "good", "#!/bin/sh")
+    assert [not_runnable(path) for path in ("/bin/sh", good)] == [None, None]
+    assert not_runnable(script(tmp_path / "env", "#!/usr/bin/env -S sh -e")) is None
+    assert not_runnable("/nowhere/is-well") == "/nowhere/is-well is not installed"
+    assert not_runnable(str(tmp_path)) == f"{tmp_path} is not installed"
+    odd = script(tmp_path / "odd", "#!/opt/perl5/bin/perl -w")
+    assert not_runnable(odd) == f"{odd} needs /opt/perl5/bin/perl, which is not installed"
+    odd = script(tmp_path / "odd", "#!/usr/bin/env ruby3000")
+    assert not_runnable(odd) == f"{odd} needs ruby3000, which is not installed"
+    odd = script(tmp_path / "plain", "#!/bin/sh", 0o644)
+    assert not_runnable(odd) == f"{odd} is not executable"
+
+
+def test_programs_on_a_disk_that_comes_with_the_service(tmp_path: Path) -> None:
+    """Its mount point is empty as long as it is elsewhere: nothing can be said, so nothing is."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    (tmp_path / "app").symlink_to(disk / "bin" / "app")
+    for program in (f"{disk}/bin/app", f"{tmp_path}/app"):
+        assert not_runnable(program) is None
+        assert asyncio.run(missing([program])) is None
+    (disk / "lost+found").mkdir()
+    for program in (f"{disk}/bin/app", f"{tmp_path}/app"):
+        assert not_runnable(program) == f"{program} is not installed"
+        assert asyncio.run(missing([program])) == f"{program} is not installed"
+
+
+def test_conditions_on_a_disk_that_comes_with_the_service_are_not_judged_before_it_comes(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    there = [f"ConditionPathExists={disk}/conf", f"ConditionDirectoryNotEmpty={disk}", f"AssertPathIsMountPoint={disk}"]
+    missing = f"ConditionPathExists={tmp_path}/missing"
+    assert for_certain([*there, missing, "ConditionHost=other"]) == [missing, "ConditionHost=other"]
+    assert for_certain([f"ConditionPathExists=!{disk}"]) == [f"ConditionPathExists=!{disk}"]
+    either = ["ConditionPathExists=|/etc/backstay-nowhere", f"ConditionPathExists=|{disk}/conf"]
+    assert for_certain(either) == [], "one of them is enough"
+    (disk / "data").touch()
+    assert for_certain(there) == there
+
+
+def test_variables_on_a_disk_that_comes_with_the_service() -> None:
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as disk:
+        asked = properties(EnvironmentFiles=[(f"{disk}/env", False)])
+        assert asyncio.run(lacking("web.service", asked)) is None
+        Path(disk, "data").touch()
+        assert "is missing" in (asyncio.run(lacking("web.service", asked)) or "ready")
+
+
+@pytest.mark.parametrize("path", ["/opt/backstay-nowhere/x", "/usr/local/backstay-nowhere", "/etc/backstay-nowhere/x"])
+def test_what_is_missing_where_programs_are_installed_is_missing(path: str) -> None:
+    assert not may_come(path)
+
+
+def needs_of(resource: RenderedResource, *, is_down: bool = True) -> list[str]:
+    return asyncio.run(RealNeeds().of(resource, is_down=is_down))
+
+
+def test_the_program_of_a_probe_is_asked_for_before_it_is_needed() -> None:
+    probes = tuple(
+        Probe(name=name, exec=Exec(command=(program,)))
+        for name, program in (("well", "/usr/local/bin/is-well"), ("good", "/bin/true"), ("odd", "true"))
+    )
+    assert needs_of(address(probes=probes)) == [
+        "probe well could not be asked: /usr/local/bin/is-well is not installed",
+        "probe odd could not be asked: a command must begin with an absolute path, not with 'true'",
+    ]
+    assert asyncio.run(NoNeeds().of(unit(probes=probes), is_down=True)) == []
+
+
+@pytest.mark.parametrize("where", ["0.0.0.0", "127.0.0.1", "::", "::1"])
+def test_a_port_that_somebody_else_holds_is_said_with_his_name(where: str) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in where else socket.AF_INET) as door:
+        door.bind((where, 0))
+        door.listen()
+        port = door.getsockname()[1]
+        host = "::1" if where == "::1" else None
+        probe = Probe(name="web", http_get=HttpGet(port=port, host=host))
+        (why,) = needs_of(unit(unit="never.service", probes=(probe,)))
+        assert why.startswith(f"port {port}, which probe web asks, is held by ") and f"(PID {os.getpid()}" in why
+        assert needs_of(unit(unit="never.service", probes=(probe,)), is_down=False) == [], "it may be its own"
+        assert needs_of(address(probes=(probe,))) == [], "an address listens nowhere: somebody else must"
+        far = replace(probe, http_get=HttpGet(port=port, host="192.0.2.77"))
+        assert needs_of(unit(unit="never.service", probes=(far,))) == [], "that is another host"
+    assert needs_of(unit(unit="never.service", probes=(Probe(name="web", tcp_socket=TcpSocket(port=port)),))) == []
+
+
+def test_a_listener_on_one_address_answers_for_no_other() -> None:
+    with socket.socket() as door:
+        door.bind(("127.0.0.2", 0))
+        door.listen()
+        (found,) = listeners(door.getsockname()[1])
+        assert isinstance(found, Listener) and found.answers("127.0.0.2") and not found.answers("127.0.0.1")
+        assert f"PID {os.getpid()}" in owner(found.inode)
+    assert owner(0) == "somebody who is not seen"
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,nr_inodes=200", "tmpfs", tmp_path], check=True)
+    try:
+        yield tmp_path
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
+def test_a_file_system_that_is_full_or_read_only_is_no_place_to_start(disk: Path) -> None:
+    folder = disk / "backstay"
+    assert asyncio.run(RealNeeds(folder).of_host()) == []
+    (disk / "fill").write_bytes(bytes(3 * 1024 * 1024 + 512 * 1024))
+    assert (no_room(folder) or "").endswith("KiB free, of 1024 that are needed: make room there")
+    (disk / "fill").unlink()
+    for number in range(170):
+        (disk / f"file-{number}").touch()
+    assert "files more" in (no_room(folder) or "")
+    for number in range(170):
+        (disk / f"file-{number}").unlink()
+    assert no_room(folder) is None
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    assert asyncio.run(RealNeeds(folder).of_host()) == [f"{folder} cannot be written: its file system is read-only"]
+
+
+def properties(**changed: Any) -> dict[str, Any]:
+    start = [("/bin/sh", ["/bin/sh"], False, 0, 0, 0, 0, 0, 0, 0)]
+    return {"ExecStart": start, "User": "root", "Group": "", "EnvironmentFiles": [], **changed}
+
+
+def command_line(program: str, *, may_fail: bool = False) -> tuple[Any, ...]:
+    return (program, [program], may_fail, 0, 0, 0, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({}, None),
+        ({"ExecStartPre": [command_line("/usr/bin/none-such")]}, "web.service cannot be started: /usr/bin/none-such is not installed"),
+        ({"ExecStartPre": [command_line("/usr/bin/none-such", may_fail=True)]}, None),
+        ({"ExecStart": [command_line("/srv/on-a-disk-that-moves")]}, None),
+        ({"User": "none-such"}, "web.service cannot be started: this host has no user none-such"),
+        ({"User": "none-such", "DynamicUser": True}, None),
+        ({"User": "4711"}, None),
+        ({"Group": "none-such"}, "web.service cannot be started: this host has no group none-such"),
+        ({"EnvironmentFiles": [("/etc/none", False)]}, "web.service cannot be started: its EnvironmentFile /etc/none is missing"),
+        ({"EnvironmentFiles": [("/etc/default/none-such", True), ("/run/x", False), ("/etc/x/*.env", False)]}, None),
+        ({"User": "none-such", "RootImage": "/srv/image"}, None),
+    ],
+)  # fmt: skip
+def test_what_a_unit_will_need(changed: dict[str, Any], why: str | None) -> None:
+    assert asyncio.run(lacking("web.service", properties(**changed))) == why
+    assert "/srv" not in " ".join(programs_of(properties(**changed)) + files_of(properties(**changed)))
+
+
+def test_this_python_is_a_program() -> None:
+    assert not_runnable(sys.executable) is None

@@ -1,0 +1,457 @@
+"""The agent's life in stories, on virtual time: what a host does, seen from the API and from the machine."""
+
+from __future__ import annotations
+
+import asyncio
+
+from backstay_dev.simulator.virtualtime import in_virtual_time
+from backstay_testing.agent_world import ADDRESS, UNIT, World, address, enrolled, running, unit
+
+
+@in_virtual_time
+async def test_a_new_host_publishes_its_session_and_takes_its_lease() -> None:
+    world = World()
+    await world.prepare()
+    world.start_agent()
+    session = await world.held()
+    lease = await world.lease()
+    assert (session.seq, lease.seq, lease.holder) == (1, 1, session.text)
+
+
+@in_virtual_time
+async def test_the_lease_is_renewed_every_half_second_in_the_lab_profile() -> None:
+    world = await enrolled()
+    await asyncio.sleep(1)
+    before = (await world.lease()).renewal
+    await asyncio.sleep(10)
+    assert (await world.lease()).renewal - before == 20
+
+
+@in_virtual_time
+async def test_an_order_is_started_top_to_bottom_and_stopped_bottom_to_top() -> None:
+    world = await running()
+    await world.order("Down")
+    await world.released()
+    assert world.machine.log == [f"start {UNIT}", f"start {ADDRESS}", f"stop {ADDRESS}", f"stop {UNIT}"]
+    assert not world.machine.running
+
+
+@in_virtual_time
+async def test_absence_of_an_order_stops_nothing() -> None:
+    world = await running()
+    await world.forget_order()
+    await asyncio.sleep(60)
+    assert world.runs(UNIT, ADDRESS)
+
+
+@in_virtual_time
+async def test_an_order_to_another_session_is_ignored() -> None:
+    world = await enrolled()
+    session = await world.session()
+    from backstay_api.objects.plain import SessionRef
+
+    other = SessionRef(boot_id=session.boot_id, nonce="somebody else's", seq=session.seq)
+    await world.order(session=other)
+    await asyncio.sleep(10)
+    assert world.machine.log == []
+
+
+@in_virtual_time
+async def test_an_epoch_never_started_is_released_when_told_to_stop() -> None:
+    world = await enrolled()
+    await world.order("Down")
+    await world.released()
+    await world.order("Up")
+    await asyncio.sleep(10)
+    assert world.machine.log == []
+
+
+@in_virtual_time
+async def test_a_killed_server_is_restarted_in_place_and_its_address_stays() -> None:
+    world = await running()
+    world.machine.kill(UNIT)
+    await world.until(lambda: world.runs(UNIT))
+    await world.phase_is("Running")
+    assert world.machine.log[2:] == [f"died {UNIT}", f"stop {UNIT}", f"start {UNIT}"]
+    report = await world.report()
+    assert report and report.restarts == 1
+
+
+@in_virtual_time
+async def test_the_fourth_death_within_ten_minutes_is_a_failure_for_another_host() -> None:
+    world = await running()
+    for _ in range(4):
+        await world.phase_is("Running")
+        world.machine.kill(UNIT)
+        await asyncio.sleep(1)
+    report = await world.report()
+    assert report and report.phase == "Failed" and "3 times in ten minutes" in report.why
+    assert not world.machine.running
+    await world.order("Down")
+    await world.released()
+
+
+@in_virtual_time
+async def test_deaths_that_lie_far_apart_are_restarted_for_ever() -> None:
+    world = await running()
+    for _ in range(8):
+        world.machine.kill(UNIT)
+        await asyncio.sleep(601)
+    assert world.runs(UNIT, ADDRESS)
+
+
+@in_virtual_time
+async def test_a_first_start_that_fails_is_stopped_and_told() -> None:
+    world = await enrolled()
+    world.machine.scripts[UNIT].start_fails = "exit status 1"
+    await world.order()
+    await world.phase_is("Failed")
+    report = await world.report()
+    assert report and "exit status 1" in report.why and not report.released
+    assert not world.machine.running
+
+
+@in_virtual_time
+async def test_a_probe_that_says_it_does_not_work_restarts_it() -> None:
+    from backstay_api.objects.plain import Probe, TcpSocket
+
+    probed = unit(probes=(Probe(name="alive", tcp_socket=TcpSocket(port=80)),))
+    world = await running(resources=(probed,))
+    world.hands.judges["server"](False, "connection refused")
+    await world.until(lambda: world.machine.log[1:] == [f"stop {UNIT}", f"start {UNIT}"])
+    await world.phase_is("Running")
+
+
+@in_virtual_time
+async def test_what_cannot_be_stopped_keeps_nothing_else_of_it_running() -> None:
+    """The address most of all: clients must not be served by what is half down."""
+    world = await running(resources=(address(), unit()))
+    world.machine.scripts[UNIT].stop_fails = "a process does not die"
+    await world.order("Down", resources=(address(), unit()))
+    await world.phase_is("Stuck")
+    assert set(world.machine.running) == {UNIT}
+
+
+@in_virtual_time
+async def test_what_cannot_be_stopped_is_stuck_and_not_released() -> None:
+    world = await running()
+    world.machine.scripts[UNIT].stop_fails = "a process does not die"
+    await world.order("Down")
+    await world.phase_is("Stuck")
+    await asyncio.sleep(30)
+    report = await world.report()
+    assert report and not report.released and "a process does not die" in report.why
+    world.machine.scripts[UNIT].stop_fails = ""
+    await world.released()
+
+
+@in_virtual_time
+async def test_edited_probes_restart_nothing_and_edited_units_do() -> None:
+    from backstay_api.objects.plain import Probe, TcpSocket
+
+    world = await running(resources=(unit(),))
+    probed = unit(probes=(Probe(name="alive", tcp_socket=TcpSocket(port=80)),))
+    await world.order(revision=2, resources=(probed,))
+    await world.until(lambda: "server" in world.hands.judges)
+    assert world.machine.log == [f"start {UNIT}"]
+    await world.order(revision=3, resources=(unit(unit="other.service"),))
+    await world.until(lambda: world.runs("unit other.service"))
+    assert world.machine.log == [f"start {UNIT}", f"stop {UNIT}", "start unit other.service"]
+
+
+@in_virtual_time
+async def test_two_instances_with_one_unit_do_not_run_together() -> None:
+    world = await running()
+    await world.order(uid="u2")
+    await world.phase_is("Stopped", "u2")
+    report = await world.report("u2")
+    assert report and "belongs to shop/web-u1" in report.why
+    await world.order("Down")
+    await world.phase_is("Running", "u2")
+
+
+@in_virtual_time
+async def test_sealed_it_stops_what_is_exclusive_supersedes_and_is_reopened() -> None:
+    world = await running()
+    await world.order(uid="u2", exclusive=False, resources=(unit(unit="cache.service"),))
+    await world.phase_is("Running", "u2")
+    old = await world.session()
+    await world.seal()
+
+    async def superseded() -> bool:
+        return old.nonce in (await world.session()).supersedes
+
+    await world.until(superseded)
+    new = await world.session()
+    assert new.seq == old.seq + 1
+    assert not world.runs(UNIT) and world.runs("unit cache.service")
+    await world.reopen()
+    await world.held()
+    await world.order(uid="u2", epoch=2, exclusive=False, resources=(unit(unit="cache.service"),))
+    await world.order(epoch=2)
+    await world.phase_is("Running")
+    assert world.machine.log.count("start unit cache.service") == 1
+
+
+@in_virtual_time
+async def test_while_something_cannot_be_stopped_a_sealed_session_stays() -> None:
+    world = await running()
+    world.machine.scripts[UNIT].stop_fails = "a process does not die"
+    old = await world.session()
+    await world.seal()
+    await asyncio.sleep(60)
+    assert (await world.session()).nonce == old.nonce
+    world.machine.scripts[UNIT].stop_fails = ""
+
+    async def superseded() -> bool:
+        return old.nonce in (await world.session()).supersedes
+
+    await world.until(superseded)
+    assert not world.machine.running
+
+
+@in_virtual_time
+async def test_a_restarted_agent_adopts_with_zero_restarts() -> None:
+    world = await running()
+    session = await world.session()
+    await world.kill_agent()
+    assert world.runs(UNIT, ADDRESS)
+    world.start_agent()
+    await asyncio.sleep(5)
+    await world.phase_is("Running")
+    assert await world.session() == session
+    assert world.machine.log == [f"start {UNIT}", f"start {ADDRESS}"]
+
+
+@in_virtual_time
+async def test_what_died_while_the_agent_was_away_is_restarted_in_place() -> None:
+    world = await running()
+    await world.kill_agent()
+    world.machine.kill(UNIT)
+    world.start_agent()
+    await world.until(lambda: world.runs(UNIT, ADDRESS))
+    await world.phase_is("Running")
+
+
+@in_virtual_time
+async def test_with_run_lost_everything_is_stopped_before_there_is_a_new_nonce() -> None:
+    world = await running()
+    old = await world.session()
+    await world.kill_agent()
+    world.disk.lose_run()
+    world.machine.scripts[UNIT].stop_fails = "a process does not die"
+    world.start_agent()
+    await asyncio.sleep(30)
+    assert (await world.session()).nonce == old.nonce
+    world.machine.scripts[UNIT].stop_fails = ""
+
+    async def superseded() -> bool:
+        return (await world.session()).supersedes == (old.nonce,)
+
+    await world.until(superseded)
+    assert not world.machine.running
+
+
+@in_virtual_time
+async def test_a_tampered_journal_is_not_trusted() -> None:
+    world = await running()
+    old = await world.session()
+    await world.kill_agent()
+    world.disk.files["run/journal"] = world.disk.files["run/journal"].replace('"Up"', '"Down"')
+    world.start_agent()
+
+    async def superseded() -> bool:
+        return (await world.session()).supersedes == (old.nonce,)
+
+    await world.until(superseded)
+    assert not world.machine.running
+
+
+@in_virtual_time
+async def test_a_reboot_is_a_new_session_that_supersedes_nothing() -> None:
+    world = await running()
+    old = await world.session()
+    await world.reboot()
+    world.start_agent()
+
+    async def reopened() -> bool:
+        return (await world.session()).boot_id == "boot-2"
+
+    await world.until(reopened)
+    new = await world.session()
+    assert (new.seq, new.supersedes) == (old.seq + 1, ())
+    await world.held()
+    await asyncio.sleep(10)
+    assert not world.machine.running
+
+
+@in_virtual_time
+async def test_on_a_full_disk_nothing_is_started_and_a_sentence_says_so() -> None:
+    world = await enrolled()
+    world.disk.full = "No space left on device"
+    await world.order()
+
+    async def told() -> bool:
+        report = await world.report()
+        return report is not None and "No space left" in report.why
+
+    await world.until(told)
+    assert world.machine.log == []
+    world.disk.full = ""
+    await world.phase_is("Running")
+
+
+@in_virtual_time
+async def test_an_agent_that_finds_the_disk_full_waits_for_room_and_does_not_die() -> None:
+    world = World()
+    await world.prepare()
+    world.disk.full = "No space left on device"
+    world.start_agent()
+    await asyncio.sleep(60)
+    world.disk.full = ""
+    await world.held()
+
+
+@in_virtual_time
+async def test_a_stop_that_cannot_be_recorded_is_not_released() -> None:
+    world = await running()
+    await world.kill_agent()
+    world.start_agent()
+    await asyncio.sleep(2)
+    await world.order("Down", uid="u9")
+    await world.released("u9")
+    world.machine.scripts[UNIT].stop_takes_s = 1.0
+    await world.order("Down")
+    await world.until(lambda: f"stop {UNIT}" in world.machine.log)
+    world.disk.broken = "Read-only file system"
+    await asyncio.sleep(30)
+    report = await world.report()
+    assert report and not report.released
+    assert report.why.startswith("stopped verifiably, but that cannot be recorded: ")
+    world.disk.broken = ""
+    await world.released()
+
+
+@in_virtual_time
+async def test_on_a_full_disk_what_has_ended_is_recorded_all_the_same() -> None:
+    world = await running()
+    world.disk.full = "No space left on device"
+    await world.order("Down")
+    await world.released()
+    assert not world.machine.running
+
+
+@in_virtual_time
+async def test_on_a_full_disk_a_service_that_cannot_be_started_again_is_given_up() -> None:
+    world = await running()
+    world.disk.full = "No space left on device"
+    world.machine.scripts[UNIT].start_fails = "it wanted to write below /run"
+    world.machine.kill(UNIT)
+    await world.phase_is("Failed")
+    assert not world.machine.running
+
+
+@in_virtual_time
+async def test_on_a_full_disk_a_sealed_session_ends_and_the_next_one_begins() -> None:
+    world = await running()
+    old = (await world.session()).nonce
+    world.disk.full = "No space left on device"
+    await world.seal()
+
+    async def superseded() -> bool:
+        return old in (await world.session()).supersedes
+
+    await world.until(superseded)
+    assert not world.machine.running
+
+
+@in_virtual_time
+async def test_with_run_lost_and_nothing_recognisable_the_inventory_knows_what_to_stop() -> None:
+    world = await running()
+    old = await world.session()
+    await world.kill_agent()
+    world.disk.lose_run()
+    world.start_agent(blind=True)
+
+    async def superseded() -> bool:
+        return (await world.session()).supersedes == (old.nonce,)
+
+    await world.until(superseded)
+    assert not world.machine.running
+
+
+@in_virtual_time
+async def test_whether_it_may_start_is_asked_again_when_it_is_its_turn() -> None:
+    world = await enrolled()
+    world.disk.write_takes_s = 1
+    await world.order()
+    await asyncio.sleep(1.5)  # the order is journalled, the inventory is being written
+    world.hands.why_nothing_exclusive = "this machine could be suspended"
+    await asyncio.sleep(10)
+    assert world.machine.log == [f"stop {ADDRESS}", f"stop {UNIT}"] or world.machine.log == []
+    assert not world.machine.running
+
+
+@in_virtual_time
+async def test_what_is_ours_but_in_no_record_is_stopped_by_the_next_agent() -> None:
+    world = await running()
+    await world.kill_agent()
+    world.machine.secured.add("unit stray.service")
+    world.machine.up(unit(unit="stray.service"))
+    world.start_agent()
+    await world.until(lambda: not world.runs("unit stray.service"))
+    await world.phase_is("Running")
+    assert world.machine.log == [f"start {UNIT}", f"start {ADDRESS}", "stop unit stray.service"]
+
+
+@in_virtual_time
+async def test_what_an_admin_ran_before_it_was_made_to_wait_for_us_survives_a_restart_of_the_agent() -> None:
+    world = await running()
+    await world.kill_agent()
+    world.machine.secured.add("unit theirs.service")
+    world.machine.up(unit(unit="theirs.service"))
+    world.machine.by_hand.add("unit theirs.service")
+    world.start_agent()
+    await world.phase_is("Running")
+    await asyncio.sleep(60)
+    assert world.runs("unit theirs.service")
+
+
+@in_virtual_time
+async def test_while_a_stray_cannot_be_stopped_a_sealed_session_stays() -> None:
+    world = await running()
+    before = await world.session()
+    await world.kill_agent()
+    world.machine.secured.add("unit stray.service")
+    world.machine.up(unit(unit="stray.service"))
+    world.machine.scripts["unit stray.service"].stop_fails = "it hangs in the kernel"
+    world.start_agent()
+    await world.held()
+    await world.seal()
+    await world.until(lambda: not world.runs(UNIT))
+    await asyncio.sleep(60)
+    assert await world.session() == before, "a new session would say that all of this one is over"
+    world.machine.scripts["unit stray.service"].stop_fails = ""
+    await world.until(lambda: not world.runs("unit stray.service"))
+
+    async def superseded() -> bool:
+        return (await world.session()).supersedes == (before.nonce,)
+
+    await world.until(superseded)
+
+
+@in_virtual_time
+async def test_a_grant_that_comes_while_the_epoch_before_is_being_closed_is_not_closed_with_it() -> None:
+    world = await running()
+    world.disk.write_takes_s = 1.0
+    await world.order("Down")
+    await world.until(lambda: f"stop {UNIT}" in world.machine.log)
+    await world.order(epoch=2)
+
+    async def runs_again() -> bool:
+        report = await world.report()
+        return report is not None and report.epoch == 2 and (report.released or report.phase == "Running")
+
+    await world.until(runs_again)
+    report = await world.report()
+    assert report and not report.released

@@ -1,0 +1,293 @@
+"""The agent in an imperfect world: the API away, slow or half-answering, writes that lose, other hands on its objects."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import pytest
+
+from backstay_agent.cluster.link import ASSIGNMENTS
+from backstay_api.client.errors import OutcomeUnknown, TooManyRequests
+from backstay_api.memory.server import Change, Fate, Request
+from backstay_api.objects import lease as leases
+from backstay_api.objects.kinds import LEASES
+from backstay_api.objects.plain import HostAssignment, Meta
+from backstay_dev.simulator.virtualtime import in_virtual_time
+from backstay_testing.agent_world import ADDRESS, HOST, UNIT, World, enrolled, unit
+
+
+@dataclass
+class Weather:
+    """What befalls the agent's requests: by verb and resource, until changed."""
+
+    fates: dict[tuple[str, str], Fate] = field(default_factory=dict)
+    away: str = ""
+    sent: list[Request] = field(default_factory=list)
+
+    def request(self, request: Request) -> Fate:
+        self.sent.append(request)
+        if self.away:
+            return Fate(unreachable=self.away)
+        return self.fates.get((request.verb, request.resource), Fate())
+
+    def event(self, watch: Request, change: Change | None) -> float | None:
+        return None if self.away else 0.0
+
+
+LEASE, ASSIGNMENT = LEASES.resource, ASSIGNMENTS.resource
+
+
+async def under(weather: Weather) -> World:
+    world = await enrolled(faults=weather)
+    await world.order()
+    await world.phase_is("Running")
+    return world
+
+
+@in_virtual_time
+async def test_an_api_outage_stops_nothing_and_the_same_session_renews_afterwards() -> None:
+    weather = Weather()
+    world = await under(weather)
+    session, renewal = await world.session(), (await world.lease()).renewal
+    weather.away = "connection refused"
+    world.api.cut_streams()
+    await asyncio.sleep(3600)
+    assert world.machine.log == [f"start {UNIT}", f"start {ADDRESS}"]
+    weather.away = ""
+    await asyncio.sleep(0.6)
+    assert (await world.lease()).renewal > renewal
+    assert await world.session() == session
+
+
+@in_virtual_time
+async def test_a_service_is_restarted_in_place_while_the_api_is_away_even_by_another_agent() -> None:
+    weather = Weather()
+    world = await under(weather)
+    weather.away = "connection refused"
+    world.machine.kill(UNIT)
+    await world.until(lambda: world.runs(UNIT))
+    await world.kill_agent()
+    world.machine.kill(UNIT)
+    world.start_agent()
+    await world.until(lambda: world.runs(UNIT))
+
+
+@in_virtual_time
+async def test_in_an_outage_it_tries_every_half_second_and_no_oftener() -> None:
+    weather = Weather()
+    world = await under(weather)
+    weather.away = "connection refused"
+    weather.sent.clear()
+    await asyncio.sleep(100)
+    renewals = [request for request in weather.sent if request.resource == LEASE]
+    assert 195 <= len(renewals) <= 205
+    assert world.agent and world.agent.heartbeat.trouble
+
+
+@in_virtual_time
+async def test_a_slow_answer_does_not_put_off_the_next_renewal() -> None:
+    """The period is counted from the send: others count our silence from when they see a renewal, not from its answer."""
+    weather = Weather()
+    world = await under(weather)
+    weather.fates["update", LEASE] = Fate(answer_delay_s=0.3)
+    before = (await world.lease()).renewal
+    await asyncio.sleep(20)
+    assert (await world.lease()).renewal >= before + 39
+
+
+@in_virtual_time
+async def test_a_renewal_whose_answer_is_lost_is_looked_up_and_goes_on() -> None:
+    weather = Weather()
+    world = await under(weather)
+    weather.fates["update", LEASE] = Fate(answer_lost=True)
+    before = (await world.lease()).renewal
+    await asyncio.sleep(5)
+    assert (await world.lease()).renewal >= before + 4
+    verbs = [request.verb for request in weather.sent if request.resource == LEASE]
+    assert all("get" in pair for pair in pairwise(verbs[-6:])), "after an unknown outcome it reads before it writes"
+
+
+@pytest.mark.parametrize(
+    "error", [TooManyRequests("slow down"), OutcomeUnknown("the server answered 500", code=500)], ids=["429", "500"]
+)
+def test_whatever_the_server_answers_the_session_stays(error: Exception) -> None:
+    @in_virtual_time
+    async def story() -> None:
+        weather = Weather()
+        world = await under(weather)
+        session = await world.session()
+        for verb in ("get", "update"):
+            weather.fates[verb, LEASE] = Fate(error=error)  # type: ignore[arg-type]
+        await asyncio.sleep(60)
+        weather.fates.clear()
+        await world.held()
+        assert await world.session() == session
+        assert world.machine.log == [f"start {UNIT}", f"start {ADDRESS}"]
+
+    story()
+
+
+@in_virtual_time
+async def test_a_renewal_that_lost_against_an_admins_note_is_repeated_at_once() -> None:
+    world = await enrolled()
+    await asyncio.sleep(0.4)
+    note = {"metadata": {"annotations": {"note": "hello"}}}
+    await world.operator.patch(LEASES, HOST, note, leases.NAMESPACE)
+    before = (await world.lease()).renewal
+    await asyncio.sleep(0.6)
+    lease = await world.lease()
+    assert lease.renewal > before
+    assert lease.metadata and lease.metadata["annotations"]["note"] == "hello"
+
+
+@in_virtual_time
+async def test_a_renewal_that_is_under_way_when_the_seal_comes_does_not_undo_it() -> None:
+    weather = Weather()
+    world = await under(weather)
+    await asyncio.sleep(0.3)
+    weather.fates["update", LEASE] = Fate(request_delay_s=0.3)
+    await asyncio.sleep(0.3)
+    old = await world.session()
+    await world.seal()
+
+    async def superseded() -> bool:
+        return old.nonce in (await world.session()).supersedes
+
+    await world.until(superseded)
+    assert (await world.lease()).sealed
+    assert not world.machine.running
+
+
+@in_virtual_time
+async def test_status_writes_go_on_while_others_write_to_the_assignment() -> None:
+    world = await enrolled()
+    await world.order()
+    for number in range(20):
+        await world.operator.patch(ASSIGNMENTS, HOST, {"metadata": {"annotations": {"n": str(number)}}})
+        await asyncio.sleep(0)
+    await world.phase_is("Running")
+
+
+@in_virtual_time
+async def test_a_released_epoch_is_told_though_the_first_writes_get_lost() -> None:
+    weather = Weather()
+    world = await under(weather)
+    weather.fates["update", ASSIGNMENT] = Fate(request_lost=True)
+    await world.order("Down")
+    await asyncio.sleep(30)
+    report = await world.report()
+    assert report and not report.released
+    weather.fates.clear()
+    await world.released()
+
+
+@in_virtual_time
+async def test_a_slower_profile_is_obeyed_only_once_it_is_published() -> None:
+    weather = Weather()
+    world = await under(weather)
+    weather.fates["update", LEASE] = Fate(request_lost=True)
+    await world.operator.patch(ASSIGNMENTS, HOST, {"spec": {"heartbeat": {"profile": "tolerant"}}})
+    weather.sent.clear()
+    await asyncio.sleep(10)
+    tries = [request for request in weather.sent if (request.verb, request.resource) == ("update", LEASE)]
+    assert len(tries) >= 10, "it keeps its old promise until the new one is known"
+    weather.fates.clear()
+    await asyncio.sleep(10)
+    assert (await world.lease()).contract.renew_s == 5.0
+    before = (await world.lease()).renewal
+    await asyncio.sleep(50)
+    assert (await world.lease()).renewal - before == 10
+
+
+@in_virtual_time
+async def test_a_session_opened_beside_ours_ends_ours_after_everything_is_stopped() -> None:
+    world = await enrolled()
+    await world.order()
+    await world.phase_is("Running")
+    mine = await world.session()
+    stored = await world.assignment()
+    from dataclasses import replace
+
+    other = replace(mine, nonce="intruder", seq=mine.seq + 1)
+    await world.operator.replace(
+        ASSIGNMENTS, replace(stored, status=replace(stored.status, session=other)), subresource="status"
+    )
+
+    async def superseded() -> bool:
+        return "intruder" in (await world.session()).supersedes
+
+    await world.until(superseded)
+    assert not world.machine.running
+
+
+@in_virtual_time
+async def test_another_machine_under_this_hosts_name_writes_nothing() -> None:
+    world = await enrolled()
+    stored = await world.assignment()
+    assert stored.status.session
+    from dataclasses import replace
+
+    other = replace(stored.status.session, machine_uuid="another machine", nonce="theirs", seq=9)
+    world.api.cut_streams()
+    await world.operator.delete(ASSIGNMENTS, HOST)
+    made = await world.operator.create(ASSIGNMENTS, replace(stored, metadata=Meta(name=HOST)))
+    assert isinstance(made, HostAssignment)
+    await world.operator.replace(
+        ASSIGNMENTS, replace(made, status=replace(made.status, session=other)), subresource="status"
+    )
+    await asyncio.sleep(30)
+    assert (await world.session()) == other
+    assert world.agent and "belongs to machine another machine" in world.agent.link.trouble
+
+
+@in_virtual_time
+async def test_an_assignment_made_again_gets_our_session_back() -> None:
+    world = await enrolled()
+    mine = await world.session()
+    await world.operator.delete(ASSIGNMENTS, HOST)
+    await asyncio.sleep(1)
+    stored = {"metadata": {"name": HOST}, "spec": {"heartbeat": {"profile": "lab"}, "instances": {}, "standbys": {}}}
+    await world.operator.create(ASSIGNMENTS, HostAssignment.from_wire(stored))
+
+    async def back() -> bool:
+        now = (await world.assignment()).status.session
+        return now is not None and (now.nonce, now.seq) == (mine.nonce, mine.seq)
+
+    await world.until(back)
+
+
+@in_virtual_time
+async def test_a_driver_that_hangs_in_its_start_gives_way_to_a_stop() -> None:
+    world = await enrolled()
+    world.machine.scripts[UNIT].start_takes_s = 15
+    await world.order()
+    await world.until(lambda: world.machine.log == [f"start {UNIT}"])
+    await world.order("Down")
+    await world.released()
+    assert world.machine.log == [f"start {UNIT}", f"stop {ADDRESS}", f"stop {UNIT}"]
+
+
+@in_virtual_time
+async def test_a_duplicate_address_is_found_while_the_unit_starts_and_nothing_stays_up() -> None:
+    world = await enrolled()
+    world.machine.scripts[UNIT].start_takes_s = 1
+    world.machine.scripts[ADDRESS].prepare_fails = "192.0.2.10 is in use already"
+    await world.order()
+    await world.phase_is("Failed")
+    report = await world.report()
+    assert report and "in use already" in report.why
+    assert not world.machine.running
+
+
+@in_virtual_time
+async def test_a_host_that_may_fall_asleep_runs_nothing_exclusive_and_says_so() -> None:
+    world = await enrolled()
+    world.hands.why_nothing_exclusive = "this machine could be suspended"
+    await world.order()
+    await world.order(uid="u2", exclusive=False, resources=(unit(unit="cache.service"),))
+    await world.phase_is("Running", "u2")
+    report = await world.report()
+    assert report and report.phase == "Stopped" and "could be suspended" in report.why
+    assert not world.runs(UNIT)

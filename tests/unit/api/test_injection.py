@@ -1,0 +1,118 @@
+"""SAFETY 6, the injections that apply today: each is refused with a sentence, by the schema, the operator or the agent.
+
+That a real API server refuses what the models refuse is `tests/contract/test_models_and_server_agree.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from backstay_agent.drivers.tools.transient import argv_refusal
+from backstay_agent.drivers.tools.units import refusal
+from backstay_api.objects.models import HAService, Host
+from backstay_operator.planner.judge import acceptance
+from backstay_operator.planner.judge.acceptance import Refused
+from backstay_testing.worlds import a_service, a_world
+
+HOMOGLYPH = "nginх.service"
+
+
+def parsed(**resource: Any) -> HAService:
+    wire = {"metadata": {"name": "s", "namespace": "default"}, "spec": {"resources": [{"name": "r", **resource}]}}
+    return HAService.model_validate(wire)
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        # 25: words of a shell, line breaks, look-alikes
+        *({"systemd": {"unit": f"a{odd}.service"}} for odd in (";", "$(id)", "`id`", "\n", "\0", "%s", " ", "/")),
+        {"systemd": {"unit": HOMOGLYPH}},
+        *({"virtualIP": {"address": "192.0.2.9/24", "interface": odd}} for odd in ("a\n", "a b", "../x", "", "a" * 16)),
+        {"systemd": {"unit": "a.service"}, "probes": [{"name": "p", "httpGet": {"port": 80, "path": "/\r\nHost: x"}}]},
+        # 26: names that climb, and kinds of unit that no service consists of
+        *({"systemd": {"unit": unit}} for unit in ("../../x.service", "-.mount", "system.slice", "x.swap", "a.device")),
+        # 29, 33: what is no absolute path
+        {"command": {"start": ["-rf"], "stop": ["/bin/true"]}},
+        {"command": {"start": [], "stop": ["/bin/true"]}},
+        # 32: sizes and numbers
+        {"command": {"start": ["/bin/true", "x" * 65536], "stop": ["/bin/true"]}},
+        {"command": {"start": ["/bin/true"] * 65, "stop": ["/bin/true"]}},
+        *({"systemd": {"unit": "a.service"}, "probes": [{"name": "p", "tcpSocket": {"port": n}}]} for n in (0, 10**30)),
+        {"systemd": {"unit": "a.service"}, "timeouts": {"start": "NaNs"}},
+        # 42: one address with two names
+        {"virtualIP": {"address": "::ffff:192.0.2.9/120"}},
+        # two kinds in one
+        {"systemd": {"unit": "a.service"}, "virtualIP": {"address": "192.0.2.9/24"}},
+    ],
+    ids=str,
+)
+def test_refused_by_the_schema(resource: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        parsed(**resource)
+
+
+def test_ten_thousand_resources_are_refused_by_the_schema() -> None:
+    resources = [{"name": f"r{number}", "systemd": {"unit": f"u{number}.service"}} for number in range(10_000)]
+    with pytest.raises(ValidationError):
+        HAService.model_validate({"metadata": {"name": "s"}, "spec": {"resources": resources}})
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        {"agent": "/bin/sh"},
+        {"agent": "fence_../sh"},
+        {"agent": "redfish"},
+        {"agent": "fence_redfish", "parameters": {"ip": "1.2.3.4\naction=on"}},
+        {"agent": "fence_redfish", "parameters": {"ip\naction": "on"}},
+        {"agent": "fence_redfish", "parameters": {"action": "on"}},
+        {"agent": "fence_redfish", "parameters": {"password": "x"}},
+    ],
+    ids=str,
+)
+def test_fence_devices_that_smuggle_are_refused_by_the_schema(device: dict[str, Any]) -> None:
+    """28, 30, 31. A line break in the password itself: `backstay_fencer.secrets` refuses the Secret."""
+    levels = [{"name": "first", "devices": [{"name": "bmc", **device}]}]
+    with pytest.raises(ValidationError):
+        Host.model_validate({"metadata": {"name": "n1"}, "spec": {"fencing": {"levels": levels}}})
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        # 33-39: nothing is mounted or written yet, so nothing of that can go wrong: it is refused as a whole
+        {"mount": {"device": "/dev/sdb", "path": "/etc", "options": ["suid", "dev", "bind"]}},
+        {"file": {"path": "/etc/../etc/shadow", "configMapKeyRef": {"name": "c", "key": "k"}}},
+        {"ocf": {"agent": "heartbeat:IPaddr2", "parameters": {"ip=1\nx": "y"}}},  # 27, 28
+        # 41
+        *(
+            {"virtualIP": {"address": a}}
+            for a in ("192.0.2.0/24", "192.0.2.255/24", "127.0.0.1/8", "224.0.0.1/4", "::/64")
+        ),
+    ],
+    ids=str,
+)
+def test_refused_by_the_operator_with_a_sentence(resource: dict[str, Any]) -> None:
+    service = a_service(resources=[{"name": "r", **resource}])
+    world = a_world("n1")
+    world.put_service(service)
+    verdict = acceptance.accept(world, service)
+    assert isinstance(verdict, Refused) and "spec.resources[r]" in verdict.message, verdict
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["backstay-guard.service", "backstay-agent.service", "ssh.service", "dbus.socket", "systemd-journald.service",
+     "init.scope", "../../x.service", "-.mount", "a@.service", "", "x" * 300 + ".service"],
+)  # fmt: skip
+def test_units_of_the_host_itself_are_refused_by_the_agent(unit: str) -> None:
+    assert refusal(unit)
+
+
+@pytest.mark.parametrize("argv", [(), ("-x",), ("sh", "-c", "id"), ("/opt/../bin/sh",), ("/bin/echo", "a\0b")])
+def test_commands_that_are_refused_by_the_agent(argv: tuple[str, ...]) -> None:
+    assert argv_refusal(argv)

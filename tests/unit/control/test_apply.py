@@ -1,0 +1,441 @@
+"""Each action is one write with its precondition; a stale one changes nothing and is looked up, never taken for done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from backstay_api.client.errors import Invalid
+from backstay_api.memory.server import Change, Fate, MemoryApi, MemoryCluster
+from backstay_api.objects import lease as leases
+from backstay_api.objects.kinds import Kind, Raw
+from backstay_api.objects.models import FenceRequest, HAInstance, ResourceClaim
+from backstay_api.objects.models.assignment import HostAssignmentSpec
+from backstay_api.objects.models.fencing import FenceRequestSpec
+from backstay_api.objects.models.instance import Closed, Grant, HAInstanceSpec, ServiceRef, SessionRef
+from backstay_api.objects.models.service import HAServiceStatus
+from backstay_api.objects.object_kinds import (
+    ALL_KINDS,
+    FENCE_REQUESTS,
+    HA_INSTANCES,
+    HA_SERVICES,
+    HOST_ASSIGNMENTS,
+    HOST_LEASES,
+    HOSTS,
+    RESOURCE_CLAIMS,
+)
+from backstay_dev.simulator.virtualtime import in_virtual_time
+from backstay_operator.control.act.apply import Hands, Outcome
+from backstay_operator.control.act.checks import check_step
+from backstay_operator.control.watch.cache import Mirror
+from backstay_operator.planner.actions import (
+    Assign,
+    CreateClaim,
+    CreateInstance,
+    CreateLease,
+    DeleteClaim,
+    DeleteFence,
+    DeleteInstance,
+    DeleteLease,
+    RemoveMoveWish,
+    ReopenLease,
+    ReportUnreadable,
+    RequestFence,
+    SealLease,
+    SetFinalizer,
+    UpdateFence,
+    WriteHostStatus,
+    WriteInstance,
+    WriteServiceStatus,
+)
+from backstay_operator.planner.do.finalizers import REQUEST_FINALIZER
+from backstay_operator.planner.do.ownership import HOST_FINALIZER, INSTANCE_FINALIZER, SERVICE_FINALIZER
+from backstay_testing.control_scene import WALL, Scene, Weather, order_of, raw_service
+
+SESSION = SessionRef(boot_id="boot-n1", nonce="nonce-1", seq=1)
+NEXT = SessionRef(boot_id="boot-n1", nonce="nonce-2", seq=2)
+FENCE = FenceRequestSpec(host="n1", session=SESSION, want="Observe")
+
+
+class Bench:
+    """One pair of hands and the mirror that they keep."""
+
+    def __init__(self) -> None:
+        self.scene = Scene()
+        self.scene.add_host("n1")
+        self.weather = Weather()
+        api = MemoryApi(self.scene.cluster, self.weather, actor="op")
+        self.mirror = Mirror(clock=asyncio.get_running_loop().time, wall=lambda: WALL)
+        self.hands = Hands(api, self.mirror)
+        self.look()
+
+    @property
+    def cluster(self) -> MemoryCluster:
+        return self.scene.cluster
+
+    def look(self) -> None:
+        """Hear of everything that is there."""
+        for kind in ALL_KINDS:
+            for body in self.cluster.bodies(kind):
+                self.mirror.hear(kind, body)
+
+    async def do(self, action: Any) -> Outcome:
+        return (await self.hands.apply(action)).outcome
+
+    def body(self, kind: Kind[Any], name: str, namespace: str = "") -> Raw:
+        return self.cluster.get(kind, namespace, name)
+
+    def add_instance(self, *, epoch: int = 0, granted: bool = False, closed: int = 0) -> HAInstance:
+        session = {"bootID": "boot-n1", "nonce": "nonce-1", "seq": 1}
+        spec: Raw = {"service": {"name": "web", "uid": "s"}, "exclusive": True, "epoch": epoch}
+        if granted:
+            spec["grant"] = {"host": "n1", "session": session, "machineUUID": "m"}
+        if closed:
+            spec["closed"] = {"epoch": closed, "evidence": "Released"}
+        meta = {"name": "web-0", "namespace": "shop", "finalizers": [INSTANCE_FINALIZER]}
+        self.scene.store(
+            HA_INSTANCES, {"apiVersion": HA_INSTANCES.api_version, "kind": "HAInstance", "metadata": meta, "spec": spec}
+        )
+        self.look()
+        return self.mirror.world.instances["shop/web-0"]
+
+
+def granted(instance: HAInstance, *, closed: Closed | None = None) -> HAInstanceSpec:
+    grant = Grant(host="n1", session=SESSION, machine_uuid="m")
+    return instance.spec.model_copy(update={"epoch": instance.spec.epoch + 1, "grant": grant, "closed": closed})
+
+
+@in_virtual_time
+async def test_a_grant_is_written_once_and_what_came_back_is_in_the_mirror() -> None:
+    bench = Bench()
+    assert await bench.do(CreateInstance("shop", "web-0", instance_spec(), "it has none")) is Outcome.DONE
+    first = bench.mirror.world.instances["shop/web-0"]
+    assert first.metadata.finalizers == [INSTANCE_FINALIZER]
+    assert await bench.do(WriteInstance(first, granted(first), "go")) is Outcome.DONE
+    assert bench.mirror.world.held_by["n1"] == {"shop/web-0"}
+    assert await bench.do(WriteInstance(first, granted(first), "go")) is Outcome.LOOK_AGAIN, (
+        "decided from the old version"
+    )
+    assert bench.body(HA_INSTANCES, "web-0", "shop")["spec"]["epoch"] == 1
+
+
+@in_virtual_time
+async def test_of_two_grants_decided_from_one_version_one_wins_and_the_other_learns_who_holds_it() -> None:
+    bench, rival = Bench(), None
+    instance = bench.add_instance()
+    rival = Hands(MemoryApi(bench.cluster, actor="rival"), Mirror(clock=lambda: 0.0, wall=lambda: WALL))
+    await rival.apply(WriteInstance(instance, granted(instance), "I was quicker"))
+    assert bench.mirror.world.instances["shop/web-0"].spec.epoch == 0
+    assert await bench.do(WriteInstance(instance, granted(instance), "me too")) is Outcome.LOOK_AGAIN
+    assert bench.mirror.world.instances["shop/web-0"].spec.epoch == 1
+
+
+def instance_spec(**more: Any) -> HAInstanceSpec:
+    return HAInstanceSpec(service=ServiceRef(name="web", uid="s"), exclusive=True, **more)
+
+
+GRANT = Grant(host="n1", session=SESSION, machine_uuid="m")
+ELSEWHERE = GRANT.model_copy(update={"host": "n2"})
+RELEASED = Closed(epoch=1, evidence="Released")
+
+
+def unchecked(**fields: Any) -> HAInstanceSpec:
+    """A spec that a broken planner might send: the model itself would refuse it."""
+    return instance_spec().model_copy(update=fields)
+
+
+@pytest.mark.parametrize(
+    ("after", "says"),
+    [
+        pytest.param(unchecked(epoch=2, grant=ELSEWHERE), "evidence", id="a second grant without evidence"),
+        pytest.param(
+            unchecked(epoch=3, grant=ELSEWHERE, closed=Closed(epoch=2, evidence="Boot")), "one", id="skipped epoch"
+        ),
+        pytest.param(unchecked(epoch=1, grant=ELSEWHERE), "never changes", id="the same epoch for another host"),
+        pytest.param(unchecked(epoch=1, grant=None), "grant", id="a grant that ends without evidence"),
+    ],
+)
+def test_a_step_that_breaks_a_rule_of_grants_is_never_sent(after: HAInstanceSpec, says: str) -> None:
+    with pytest.raises(AssertionError, match=says):
+        check_step(unchecked(epoch=1, grant=GRANT), after)
+
+
+@in_virtual_time
+async def test_hands_end_the_process_rather_than_send_a_grant_without_evidence() -> None:
+    bench = Bench()
+    instance = bench.add_instance(epoch=1, granted=True)
+    with pytest.raises(AssertionError, match="evidence"):
+        await bench.do(WriteInstance(instance, unchecked(epoch=2, grant=ELSEWHERE), "somebody forgot to ask"))
+    assert not bench.weather.requests
+
+
+def test_a_proven_move_passes() -> None:
+    check_step(unchecked(epoch=1, grant=GRANT), unchecked(epoch=2, grant=ELSEWHERE, closed=RELEASED))
+    check_step(unchecked(epoch=1, grant=GRANT), unchecked(epoch=1, grant=None, closed=RELEASED))
+
+
+@in_virtual_time
+async def test_a_lease_that_was_renewed_meanwhile_is_not_sealed() -> None:
+    bench = Bench()
+    old = bench.mirror.world.leases["n1"].lease
+    bench.scene.renew("n1")
+    assert await bench.do(SealLease(old, "silent")) is Outcome.LOOK_AGAIN
+    assert not bench.scene.lease("n1").sealed and bench.mirror.world.leases["n1"].lease.renewal == 2
+
+
+@in_virtual_time
+async def test_a_sealed_lease_takes_no_renewal_and_is_reopened_for_a_newer_session_only() -> None:
+    bench = Bench()
+    before = bench.scene.lease("n1")
+    assert await bench.do(SealLease(before, "silent")) is Outcome.DONE
+    sealed = bench.mirror.world.leases["n1"].lease
+    assert sealed.sealed and bench.mirror.world.leases["n1"].sealed_seen_s is not None
+    with pytest.raises(AssertionError):
+        await bench.do(ReopenLease(sealed, SESSION, "the same session"))
+    assert await bench.do(ReopenLease(sealed, NEXT, "it has stopped everything")) is Outcome.DONE
+    opened = bench.scene.lease("n1")
+    assert (opened.holder, opened.seq, opened.sealed, opened.renewal) == (NEXT.text, 2, False, 0)
+
+
+@in_virtual_time
+async def test_orders_are_brought_forward_into_what_is_stored() -> None:
+    bench = Bench()
+    instance = bench.add_instance(epoch=2, granted=True, closed=1)
+    order = order_of(instance)
+    assert await bench.do(Assign("n1", HostAssignmentSpec(instances={"a": order}), "go")) is Outcome.DONE
+    older = order.model_copy(update={"epoch": 1, "want": "Down"})
+    other = HostAssignmentSpec(instances={"a": older, "b": order})
+    assert await bench.do(Assign("n1", other, "late")) is Outcome.DONE
+    stored = bench.body(HOST_ASSIGNMENTS, "n1")["spec"]["instances"]
+    assert {uid: (entry["epoch"], entry["want"]) for uid, entry in stored.items()} == {"a": (2, "Up"), "b": (2, "Up")}
+    writes = len(bench.weather.requests)
+    assert await bench.do(Assign("n1", other, "again")) is Outcome.DONE
+    assert len(bench.weather.requests) == writes, "what is there already is not written"
+
+
+@in_virtual_time
+async def test_orders_that_are_too_large_are_refused_with_what_to_do() -> None:
+    bench = Bench()
+    order = order_of(bench.add_instance(epoch=1, granted=True)).model_copy(update={"why": "x" * 4000})
+    huge = HostAssignmentSpec(instances={f"u{number}": order for number in range(250)})
+    result = await bench.hands.apply(Assign("n1", huge, "go"))
+    assert result.outcome is Outcome.REFUSED and "spread its services" in result.why
+
+
+@in_virtual_time
+async def test_an_instance_goes_only_closed_and_in_two_steps_that_both_name_its_version() -> None:
+    bench = Bench()
+    instance = bench.add_instance(epoch=1, closed=1)
+    assert await bench.do(DeleteInstance(instance, "its service is gone")) is Outcome.DONE
+    assert not bench.cluster.bodies(HA_INSTANCES) and not bench.mirror.world.instances
+    again = bench.add_instance(epoch=1, granted=True)
+    with pytest.raises(AssertionError, match="not closed"):
+        await bench.do(DeleteInstance(again, "by mistake"))
+
+
+@in_virtual_time
+async def test_an_instance_that_was_granted_meanwhile_is_not_deleted() -> None:
+    bench = Bench()
+    instance = bench.add_instance()
+    rival = Hands(MemoryApi(bench.cluster, actor="rival"), Mirror(clock=lambda: 0.0, wall=lambda: WALL))
+    await rival.apply(WriteInstance(instance, granted(instance), "granted"))
+    assert await bench.do(DeleteInstance(instance, "gone")) is Outcome.LOOK_AGAIN
+    assert "deletionTimestamp" not in bench.body(HA_INSTANCES, "web-0", "shop")["metadata"]
+
+
+@in_virtual_time
+async def test_an_instance_that_was_granted_or_made_anew_meanwhile_is_not_even_marked() -> None:
+    bench = Bench()
+    former = bench.add_instance()
+    bench.cluster.patch(HA_INSTANCES, ("shop", "web-0"), {"metadata": {"finalizers": None}}, actor="admin")
+    bench.cluster.delete(HA_INSTANCES, ("shop", "web-0"), actor="admin")
+    made_anew = bench.add_instance()
+    assert await bench.do(DeleteInstance(former, "gone")) is Outcome.LOOK_AGAIN
+    spec = granted(made_anew).wire()
+    bench.cluster.patch(HA_INSTANCES, ("shop", "web-0"), {"spec": spec}, actor="another replica")
+    assert await bench.do(DeleteInstance(made_anew, "gone")) is Outcome.LOOK_AGAIN
+    assert "deletionTimestamp" not in bench.body(HA_INSTANCES, "web-0", "shop")["metadata"]
+
+
+@pytest.mark.parametrize("is_made_anew", [False, True])
+@in_virtual_time
+async def test_what_was_changed_or_made_anew_meanwhile_is_not_deleted(is_made_anew: bool) -> None:
+    bench = Bench()
+    spec = {"type": "Address", "key": "192.0.2.1", "owner": {"namespace": "shop", "name": "web", "uid": "s"}}
+    claim = ResourceClaim.from_wire({"metadata": {"name": "c1"}, "spec": spec})
+    await bench.do(CreateClaim(claim, ""))
+    await bench.do(RequestFence("n1-x", FENCE, "late"))
+    await bench.do(CreateLease("n1", "it has none"))
+    world = bench.mirror.world
+    actions = [
+        DeleteClaim(world.claims["c1"], "gone"),
+        DeleteFence(world.requests["n1-x"], "over"),
+        DeleteLease(world.leases["n1"].lease, "gone"),
+    ]
+    for kind, namespace, name in (
+        (RESOURCE_CLAIMS, "", "c1"),
+        (FENCE_REQUESTS, "", "n1-x"),
+        (HOST_LEASES, leases.NAMESPACE, "n1"),
+    ):
+        raw = bench.body(kind, name, namespace)
+        if is_made_anew:
+            bench.cluster.delete(kind, (namespace, name), actor="another replica")
+            meta = {key: value for key, value in raw["metadata"].items() if key in ("name", "namespace")}
+            bench.scene.store(kind, {**raw, "metadata": meta})
+        else:
+            bench.cluster.patch(kind, (namespace, name), {"metadata": {"labels": {"a": "b"}}}, actor="somebody")
+    assert [await bench.do(action) for action in actions] == [Outcome.LOOK_AGAIN] * 3
+    assert [len(bench.cluster.bodies(kind)) for kind in (RESOURCE_CLAIMS, FENCE_REQUESTS, HOST_LEASES)] == [1, 1, 1]
+
+
+@in_virtual_time
+async def test_a_fence_request_is_made_once_changed_by_version_and_keeps_what_a_person_confirmed() -> None:
+    bench = Bench()
+    assert await bench.do(RequestFence("n1-x", FENCE, "late")) is Outcome.DONE
+    assert await bench.do(RequestFence("n1-x", FENCE, "late")) is Outcome.LOOK_AGAIN
+    seen = bench.mirror.world.requests["n1-x"]
+    confirm = {"spec": {"confirm": {"by": "anna", "at": WALL}}}
+    bench.cluster.patch(FENCE_REQUESTS, ("", "n1-x"), confirm, actor="anna")
+    assert await bench.do(UpdateFence(seen, "Off", "silent")) is Outcome.LOOK_AGAIN
+    assert await bench.do(UpdateFence(bench.mirror.world.requests["n1-x"], "Off", "silent")) is Outcome.DONE
+    spec = bench.body(FENCE_REQUESTS, "n1-x")["spec"]
+    assert spec["want"] == "Off" and spec["confirm"]["by"] == "anna"
+    assert await bench.do(DeleteFence(bench.mirror.world.requests["n1-x"], "over")) is Outcome.DONE
+    assert not bench.mirror.world.requests
+
+
+async def a_fence(bench: Bench) -> FenceRequest:
+    """One that wants Off."""
+    await bench.do(RequestFence("n1-x", FENCE, "late"))
+    assert await bench.do(UpdateFence(bench.mirror.world.requests["n1-x"], "Off", "silent")) is Outcome.DONE
+    return bench.mirror.world.requests["n1-x"]
+
+
+@in_virtual_time
+async def test_a_fence_request_that_wants_off_is_only_marked_by_whoever_deletes_it_and_goes_by_our_hand() -> None:
+    bench = Bench()
+    await a_fence(bench)
+    bench.cluster.delete(FENCE_REQUESTS, ("", "n1-x"), actor="a person")
+    assert bench.body(FENCE_REQUESTS, "n1-x")["metadata"]["deletionTimestamp"]
+    bench.look()
+    assert await bench.do(DeleteFence(bench.mirror.world.requests["n1-x"], "over")) is Outcome.DONE
+    assert not bench.mirror.world.requests and not bench.cluster.bodies(FENCE_REQUESTS)
+
+
+@in_virtual_time
+async def test_one_that_is_made_with_off_carries_it_from_the_beginning() -> None:
+    bench = Bench()
+    await bench.do(RequestFence("n1-x", FENCE.model_copy(update={"want": "Off"}), "silent"))
+    assert bench.body(FENCE_REQUESTS, "n1-x")["metadata"]["finalizers"] == [REQUEST_FINALIZER]
+
+
+@in_virtual_time
+async def test_a_fence_request_stays_if_an_off_is_told_between_its_mark_and_its_end() -> None:
+    bench = Bench()
+    request = await a_fence(bench)
+    off = {"level": "bmc", "device": "bmc", "action": "off", "at": WALL, "ours": True}
+
+    def tell(change: Change) -> None:
+        is_told = bool((change.body.get("status") or {}).get("attempts"))
+        if "deletionTimestamp" in change.body["metadata"] and not is_told:
+            told = {"status": {"attempts": [off]}}
+            bench.cluster.patch(FENCE_REQUESTS, ("", "n1-x"), told, subresource="status", actor="fencer")
+
+    bench.cluster.observe(tell, FENCE_REQUESTS)
+    assert await bench.do(DeleteFence(request, "over")) is Outcome.LOOK_AGAIN
+    assert bench.mirror.world.requests["n1-x"].status.attempts
+
+
+@in_virtual_time
+async def test_the_finalizer_comes_and_goes_and_leaves_others_alone() -> None:
+    bench = Bench()
+    raw = raw_service()
+    bench.scene.store(HA_SERVICES, {**raw, "metadata": {**raw["metadata"], "finalizers": ["other"]}})
+    bench.look()
+    await bench.do(SetFinalizer(bench.mirror.world.services["shop/web"], True, ""))
+    assert bench.body(HA_SERVICES, "web", "shop")["metadata"]["finalizers"] == ["other", SERVICE_FINALIZER]
+    await bench.do(SetFinalizer(bench.mirror.world.services["shop/web"], False, ""))
+    assert bench.body(HA_SERVICES, "web", "shop")["metadata"]["finalizers"] == ["other"]
+
+
+@in_virtual_time
+async def test_the_last_finalizer_of_a_deleted_host_takes_it_out_of_the_mirror_too() -> None:
+    bench = Bench()
+    await bench.do(SetFinalizer(bench.mirror.world.hosts["n1"], True, ""))
+    assert bench.body(HOSTS, "n1")["metadata"]["finalizers"] == [HOST_FINALIZER]
+    bench.cluster.delete(HOSTS, ("", "n1"))
+    bench.look()
+    await bench.do(SetFinalizer(bench.mirror.world.hosts["n1"], False, ""))
+    assert "n1" not in bench.mirror.world.hosts and not bench.cluster.bodies(HOSTS)
+
+
+@in_virtual_time
+async def test_statuses_are_replaced_as_a_whole_and_the_fencers_part_is_left_alone() -> None:
+    bench = Bench()
+    bench.scene.add_service()
+    bench.look()
+    since = HAServiceStatus(host="n1", since=WALL)
+    await bench.do(WriteServiceStatus(bench.mirror.world.services["shop/web"], since))
+    await bench.do(WriteServiceStatus(bench.mirror.world.services["shop/web"], HAServiceStatus(host="n2")))
+    assert "since" not in bench.body(HA_SERVICES, "web", "shop")["status"]
+    bench.cluster.patch(HOSTS, ("", "n1"), {"status": {"fencing": {"ready": True}}}, subresource="status")
+    bench.look()
+    await bench.do(WriteHostStatus(bench.mirror.world.hosts["n1"], {"liveness": "Live"}))
+    assert bench.body(HOSTS, "n1")["status"] == {"fencing": {"ready": True}, "liveness": "Live"}
+    with pytest.raises(AssertionError):
+        await bench.do(WriteHostStatus(bench.mirror.world.hosts["n1"], {"fencing": {}}))
+
+
+@in_virtual_time
+async def test_what_cannot_be_read_is_told_in_its_own_status() -> None:
+    bench = Bench()
+    bench.scene.add_service(resources="none")
+    bench.look()
+    why = bench.mirror.world.unreadable["HAService", "shop/web"].why
+    assert await bench.do(ReportUnreadable("HAService", "shop/web", 1, why)) is Outcome.DONE
+    conditions = bench.body(HA_SERVICES, "web", "shop")["status"]["conditions"]
+    assert [(each["type"], each["status"], each["reason"]) for each in conditions] == [
+        ("Accepted", "False", "Unreadable"),
+        ("Ready", "Unknown", "Unreadable"),
+    ]
+
+
+@in_virtual_time
+async def test_claims_leases_and_wishes() -> None:
+    bench = Bench()
+    spec = {"type": "Address", "key": "192.0.2.1", "owner": {"namespace": "shop", "name": "web", "uid": "s"}}
+    claim = ResourceClaim.from_wire({"metadata": {"name": "c1"}, "spec": spec})
+    assert await bench.do(CreateClaim(claim, "")) is Outcome.DONE
+    assert await bench.do(CreateClaim(claim, "")) is Outcome.LOOK_AGAIN
+    assert await bench.do(DeleteClaim(bench.mirror.world.claims["c1"], "")) is Outcome.DONE
+    assert not bench.cluster.bodies(RESOURCE_CLAIMS)
+    assert await bench.do(CreateLease("n2", "it has none")) is Outcome.DONE
+    assert bench.body(HOST_LEASES, "n2", leases.NAMESPACE)["spec"] == {} and "n2" in bench.mirror.world.leases
+    raw = raw_service()
+    wish = {"backstay.dev/move": "{}", "other": "kept"}
+    bench.scene.store(HA_SERVICES, {**raw, "metadata": {**raw["metadata"], "annotations": wish}})
+    bench.look()
+    assert await bench.do(RemoveMoveWish(bench.mirror.world.services["shop/web"], "done")) is Outcome.DONE
+    assert bench.body(HA_SERVICES, "web", "shop")["metadata"]["annotations"] == {"other": "kept"}
+
+
+FATES: list[tuple[str, Fate, Outcome]] = [
+    ("refused", Fate(error=Invalid("no")), Outcome.REFUSED),
+    ("never sent", Fate(unreachable="no route"), Outcome.TROUBLE),
+    ("sent, and nobody knows", Fate(request_lost=True, cut_after_s=0.1), Outcome.LOOK_AGAIN),
+]
+
+
+@pytest.mark.parametrize(("fate", "outcome"), [pytest.param(fate, outcome, id=id_) for id_, fate, outcome in FATES])
+def test_what_came_of_a_write(fate: Fate, outcome: Outcome) -> None:
+    async def story() -> None:
+        bench = Bench()
+        bench.weather.fates = [(lambda request: request.is_write, fate)]
+        assert await bench.do(SealLease(bench.scene.lease("n1"), "silent")) is outcome
+        assert not bench.scene.lease("n1").sealed
+
+    wrapped: Callable[[], None] = in_virtual_time(story)
+    wrapped()

@@ -1,0 +1,323 @@
+"""The mirror only goes forward: whatever is heard late, twice, out of order, or of the dead, does no harm."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backstay_api.objects import lease as leases
+from backstay_api.objects.kinds import Meta, Raw
+from backstay_api.objects.lease import HostLease
+from backstay_api.objects.models import FenceRequest
+from backstay_api.objects.object_kinds import (
+    ALL_KINDS,
+    FENCE_REQUESTS,
+    HA_INSTANCES,
+    HA_SERVICES,
+    HOST_ASSIGNMENTS,
+    HOST_LEASES,
+    HOSTS,
+)
+from backstay_api.objects.promise import PROFILES
+from backstay_operator.control.watch.cache import Mirror, Repair, seen_now
+from backstay_operator.control.watch.urgency import Soon
+from backstay_operator.planner.know.world import LeaseSeen
+from backstay_testing.control_scene import WALL, raw_service
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Iterator[Clock]:
+    yield Clock()
+
+
+@pytest.fixture
+def mirror(clock: Clock) -> Mirror:
+    return Mirror(clock=clock, wall=lambda: WALL)
+
+
+def version(raw: Raw, number: int, *, uid: str = "u1", **spec: Any) -> Raw:
+    meta = {**raw["metadata"], "uid": uid, "resourceVersion": str(number), "generation": number}
+    return {**raw, "metadata": meta, "spec": {**raw["spec"], **spec}}
+
+
+WEB = raw_service("web")
+
+
+def hear(mirror: Mirror, number: int, *, uid: str = "u1", deleted: bool = False, **spec: Any) -> Soon:
+    return mirror.hear(HA_SERVICES, version(WEB, number, uid=uid, **spec), deleted=deleted)
+
+
+def generation(mirror: Mirror) -> int | None:
+    service = mirror.world.services.get("shop/web")
+    return service.metadata.generation if service else None
+
+
+def test_an_older_version_is_dropped_and_so_is_the_same_one_again(mirror: Mirror) -> None:
+    assert hear(mirror, 5) is Soon.GATHER
+    assert hear(mirror, 4) is Soon.NOT and hear(mirror, 5) is Soon.NOT
+    assert generation(mirror) == 5 and mirror.counts["older"] == 2
+
+
+def test_a_late_event_of_the_dead_does_not_bring_it_back(mirror: Mirror) -> None:
+    hear(mirror, 5)
+    hear(mirror, 6, deleted=True)
+    assert hear(mirror, 7) is Soon.NOT, "a version that is newer than all we knew, but of a UID that is gone"
+    assert generation(mirror) is None and mirror.counts["ghost"] == 1
+
+
+def test_a_recreated_object_takes_the_place_of_the_old_whose_deletion_comes_late(mirror: Mirror) -> None:
+    hear(mirror, 5)
+    hear(mirror, 9, uid="u2")
+    hear(mirror, 6, deleted=True)
+    assert mirror.world.services["shop/web"].uid == "u2"
+
+
+@given(seed=st.integers(0, 10_000))
+def test_whatever_the_order_the_newest_version_of_the_living_wins(seed: int) -> None:
+    mirror = Mirror(clock=Clock(), wall=lambda: WALL)
+    events = [(number, "u1", False) for number in range(1, 5)] + [(5, "u1", True)]
+    events += [(number, "u2", False) for number in range(6, 9)]
+    events += [events[2], events[6]]
+    random.Random(seed).shuffle(events)
+    for number, uid, deleted in events:
+        hear(mirror, number, uid=uid, deleted=deleted)
+    assert mirror.world.services["shop/web"].uid == "u2" and generation(mirror) == 8
+
+
+def test_a_list_drops_ghosts_takes_news_and_spares_what_is_newer_than_itself(mirror: Mirror) -> None:
+    for kind in ALL_KINDS:
+        mirror.note_listed(kind)
+    others = {name: {**raw_service(name)} for name in ("gone", "stale", "fresh")}
+    for number, (name, raw) in enumerate(others.items(), start=10):
+        mirror.hear(HA_SERVICES, version(raw, number, uid=name))
+    mirror.hear(HA_SERVICES, version(others["fresh"], 50, uid="fresh"))
+    listed = [version(others["stale"], 20, uid="stale"), version(WEB, 21)]
+    assert mirror.repair(HA_SERVICES, listed, 30) == Repair(ghosts=1, news=2)
+    assert sorted(mirror.world.services) == ["shop/fresh", "shop/stale", "shop/web"]
+    assert mirror.world.services["shop/stale"].metadata.generation == 20
+
+
+def test_a_read_that_finds_nothing_may_be_stale_so_the_object_can_come_back(mirror: Mirror) -> None:
+    raw = version(WEB, 5)
+    mirror.hear(HA_SERVICES, raw)
+    mirror.forget(HA_SERVICES, Meta.of(raw))
+    assert generation(mirror) is None
+    hear(mirror, 5)
+    assert generation(mirror) == 5
+
+
+def test_what_cannot_be_read_is_shown_and_its_last_readable_version_stays(mirror: Mirror) -> None:
+    hear(mirror, 5)
+    assert hear(mirror, 6, resources="none") is Soon.GATHER
+    assert generation(mirror) == 5 and "resources" in mirror.world.unreadable["HAService", "shop/web"].why
+    hear(mirror, 7)
+    assert generation(mirror) == 7 and not mirror.world.unreadable
+
+
+def test_the_readable_version_of_another_object_of_that_name_does_not_stay(mirror: Mirror) -> None:
+    hear(mirror, 5)
+    hear(mirror, 6, uid="u2", resources="none")
+    assert generation(mirror) is None and len(mirror.world.unreadable) == 1
+
+
+def test_nothing_may_be_planned_until_every_kind_was_listed(mirror: Mirror) -> None:
+    for kind in ALL_KINDS:
+        assert kind.kind in mirror.missing
+        mirror.note_listed(kind)
+    assert not mirror.missing
+
+
+# --- leases: since when is a host silent? ----------------------------------------------------------------------------
+
+
+def a_lease(host: str = "n1", *, renewal: int = 1, resource_version: int = 1, **more: Any) -> HostLease:
+    held = replace(leases.new(host), holder="boot/nonce", seq=1, contract=PROFILES["lab"], uid=f"lease-{host}")
+    return replace(held, renewal=renewal, resource_version=str(resource_version), **more)
+
+
+def put(mirror: Mirror, lease: HostLease) -> Soon:
+    meta = Meta(leases.NAMESPACE, lease.host, lease.uid, lease.resource_version)
+    return mirror.put(HOST_LEASES, lease, meta)
+
+
+BEFORE = LeaseSeen(a_lease(), first_seen_s=1000.0)
+
+
+@pytest.mark.parametrize(
+    ("lease", "first_seen_s", "sealed_seen_s"),
+    [
+        pytest.param(a_lease(), 1000.0, None, id="a write that renews nothing leaves o alone"),
+        pytest.param(a_lease(renewal=2), 1007.0, None, id="a renewal is new"),
+        pytest.param(a_lease(sealed=True), 1000.0, 1007.0, id="sealing renews nothing"),
+        pytest.param(
+            a_lease(holder="boot/other", seq=2), 1007.0, None, id="another session is new, whatever its count"
+        ),
+        pytest.param(a_lease(uid="another"), 1007.0, None, id="a recreated Lease is new"),
+    ],
+)
+def test_since_when_a_renewal_count_is_known(
+    lease: HostLease, first_seen_s: float, sealed_seen_s: float | None
+) -> None:
+    seen = seen_now(BEFORE, lease, now_s=1007.0)
+    assert (seen.first_seen_s, seen.sealed_seen_s) == (first_seen_s, sealed_seen_s)
+
+
+def test_the_moment_of_the_seal_is_kept_until_the_lease_is_reopened() -> None:
+    sealed = seen_now(BEFORE, a_lease(sealed=True), now_s=1007.0)
+    later = seen_now(sealed, a_lease(sealed=True, resource_version=3), now_s=1009.0)
+    reopened = seen_now(later, a_lease(holder="boot/next", seq=2, renewal=0), now_s=1011.0)
+    assert (later.sealed_seen_s, reopened.sealed_seen_s, reopened.first_seen_s) == (1007.0, None, 1011.0)
+
+
+def test_a_seal_is_remembered_though_its_lease_is_deleted_until_a_session_holds_it_again(mirror: Mirror) -> None:
+    put(mirror, a_lease(sealed=True))
+    raw = leases.write(a_lease(sealed=True, resource_version=2))
+    mirror.hear(HOST_LEASES, {**raw, "metadata": {**raw["metadata"], "uid": "lease-n1"}}, deleted=True)
+    assert "n1" not in mirror.world.leases and mirror.world.last_sealed["n1"].sealed
+    put(mirror, a_lease(holder="", uid="anew", resource_version=3))
+    assert "n1" in mirror.world.last_sealed, "a Lease that was made anew, and that nobody holds, says nothing"
+    put(mirror, a_lease(holder="boot/next", uid="anew", seq=2, resource_version=4))
+    assert "n1" not in mirror.world.last_sealed
+
+
+def test_recovery_of_our_own_path_makes_o_of_every_host_now(mirror: Mirror, clock: Clock) -> None:
+    mirror.note_listed(HOST_LEASES)
+    mirror.path_recovered()
+    for name in ("n1", "n2", "n3"):
+        put(mirror, a_lease(name))
+    clock.now_s += 0.7
+    put(mirror, a_lease("n3", sealed=True, resource_version=2))
+    mirror.path_lost(last_ok_s=clock.now_s)
+    assert not mirror.world.own_path.healthy and mirror.world.own_path.lived_before == {"n1", "n2"}
+    clock.now_s += 60
+    mirror.path_recovered()
+    assert mirror.world.own_path.recovered_s == clock.now_s
+    assert {seen.first_seen_s for seen in mirror.world.leases.values()} == {clock.now_s}
+    put(mirror, a_lease("n1", renewal=2, resource_version=9))
+    put(mirror, a_lease("n2", renewal=1, resource_version=10))
+    assert mirror.world.own_path.renewed_since == {"n1"}, "a write that moves no renewal count is no sign of life"
+
+
+def test_who_lived_is_judged_at_the_time_of_the_last_answer(mirror: Mirror, clock: Clock) -> None:
+    mirror.path_recovered()
+    put(mirror, a_lease("n1"))
+    answered_s = clock.now_s + 0.5
+    clock.now_s += 60  # frozen, not silent
+    mirror.path_lost(last_ok_s=answered_s)
+    assert mirror.world.own_path.lived_before == {"n1"}
+
+
+def test_quiet_renewals_ask_for_no_plan_but_any_change_does(mirror: Mirror, clock: Clock) -> None:
+    assert put(mirror, a_lease()) is Soon.NOW
+    clock.now_s += 0.5
+    assert put(mirror, a_lease(renewal=2, resource_version=2)) is Soon.NOT
+    clock.now_s += 0.8
+    assert put(mirror, a_lease(renewal=3, resource_version=3)) is Soon.NOW, "it was late: suspected perhaps"
+    assert put(mirror, a_lease(renewal=3, resource_version=4, sealed=True)) is Soon.NOW
+
+
+def an_assignment(version: int, **status: Any) -> Mapping[str, Any]:
+    meta = {"name": "n1", "uid": "a1", "resourceVersion": str(version)}
+    session = {"bootID": "b", "nonce": "n", "seq": 1, "machineUUID": "m"}
+    return {"metadata": meta, "spec": {}, "status": {"session": session, **status}}
+
+
+def test_how_soon_the_planner_looks_at_what_has_changed(mirror: Mirror) -> None:
+    """What touches an instance in motion waits for nothing; what only people read gathers for long."""
+    runs = {"u": {"namespace": "shop", "name": "web-0", "epoch": 1, "phase": "Running"}}
+    assert mirror.hear(HOST_ASSIGNMENTS, an_assignment(1)) is Soon.NOW
+    assert mirror.hear(HOST_ASSIGNMENTS, an_assignment(2, instances=runs)) is Soon.NOW
+    assert (
+        mirror.hear(HOST_ASSIGNMENTS, an_assignment(3, instances=runs, standbys={"u": {"ready": True}})) is Soon.GATHER
+    )
+    spec = {"service": {"name": "web", "uid": "w"}, "exclusive": True}
+    instance = {"metadata": {"name": "web-0", "namespace": "shop", "uid": "u", "resourceVersion": "4"}, "spec": spec}
+    assert mirror.hear(HA_INSTANCES, instance) is Soon.NOW
+    assert mirror.hear(HOST_ASSIGNMENTS, an_assignment(5, instances=runs)) is Soon.NOW, "something waits for a host"
+    assert mirror.hear(HOSTS, a_host(6)) is Soon.GATHER
+    assert mirror.hear(HOSTS, a_host(7, fences=("n1-x",))) is Soon.LATER, "our own words to people"
+
+
+def a_request(want: str) -> Mapping[str, Any]:
+    spec = {"host": "n1", "session": {"bootID": "b", "nonce": "n", "seq": 1}, "want": want}
+    return {"metadata": {"name": "n1-x", "uid": "r1", "resourceVersion": "7"}, "spec": spec}
+
+
+def test_a_renewal_of_a_host_that_is_being_looked_at_is_urgent(mirror: Mirror) -> None:
+    put(mirror, a_lease())
+    mirror.hear(FENCE_REQUESTS, a_request("Observe"))
+    assert put(mirror, a_lease(renewal=2, resource_version=2)) is Soon.NOW
+
+
+def test_a_fence_keeps_its_place_in_the_budget_for_an_hour_after_its_request_is_gone(
+    mirror: Mirror, clock: Clock
+) -> None:
+    mirror.hear(FENCE_REQUESTS, a_request("Off"))
+    mirror.drop(FENCE_REQUESTS, Meta("", "n1-x", "r1", "8"))
+    clock.now_s += 3599
+    assert mirror.snapshot().fenced_s == {"n1-x": 1000.0}
+    clock.now_s += 2
+    assert not mirror.snapshot().fenced_s
+
+
+def a_host(version: int, *, checked_at: str = "", fences: tuple[str, ...] = ()) -> dict[str, Any]:
+    status: dict[str, Any] = {"fences": [{"request": name, "at": WALL} for name in fences]}
+    if checked_at:
+        status["fencing"] = {"checkedAt": checked_at, "ready": True}
+    meta = {"name": "n1", "uid": "h", "resourceVersion": str(version)}
+    return {"metadata": meta, "spec": {}, "status": status}
+
+
+def test_a_fence_that_stands_in_a_status_is_not_taken_for_news_when_its_hour_is_over(
+    mirror: Mirror, clock: Clock
+) -> None:
+    mirror.hear(HOSTS, a_host(5, fences=("n1-old",)))
+    began_s = clock.now_s
+    clock.now_s += 3601
+    mirror.snapshot()
+    mirror.hear(HOSTS, a_host(6, fences=("n1-old",)))
+    assert mirror.snapshot().fenced_s == {"n1-old": began_s}
+    mirror.hear(HOSTS, a_host(7))
+    assert not mirror.snapshot().fenced_s
+
+
+def test_when_a_fence_path_was_tested_is_known_by_our_own_clock_and_only_a_new_test_counts(
+    mirror: Mirror, clock: Clock
+) -> None:
+    mirror.hear(HOSTS, a_host(5, checked_at="1999-01-01T00:00:00Z"))
+    first_s = clock.now_s
+    clock.now_s += 100
+    mirror.hear(HOSTS, a_host(6, checked_at="1999-01-01T00:00:00Z", fences=("n1-x",)))
+    assert mirror.world.checked_s == {"n1": first_s}
+    mirror.hear(HOSTS, a_host(7, checked_at="1998-01-01T00:00:00Z"))
+    assert mirror.world.checked_s == {"n1": clock.now_s}
+    mirror.drop(HOSTS, Meta("", "n1", "h", "8"))
+    assert not mirror.world.checked_s and not mirror.world.hosts
+
+
+def test_the_snapshot_knows_what_was_touched_since_the_last(mirror: Mirror) -> None:
+    hear(mirror, 5)
+    mirror.hear(HOSTS, {"metadata": {"name": "n1", "uid": "h", "resourceVersion": "6"}, "spec": {}})
+    assert mirror.touched == {("HAService", "shop/web"), ("Host", "n1")}
+    mirror.snapshot()
+    assert not mirror.touched
+
+
+def test_builders_are_ordinary() -> None:
+    assert isinstance(FENCE_REQUESTS.read(a_request("Off")), FenceRequest)

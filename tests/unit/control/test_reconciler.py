@@ -1,0 +1,257 @@
+"""Stories of the one loop, on the in-memory API and virtual time, with a planner of a few lines."""
+
+import asyncio
+
+import pytest
+
+from backstay_api.client.errors import Conflict
+from backstay_api.memory.server import Fate
+from backstay_api.objects import lease as leases
+from backstay_api.objects.kinds import EVENTS
+from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS, HOST_LEASES
+from backstay_dev.simulator.virtualtime import in_virtual_time, run
+from backstay_operator.control.reconciler import FOLLOWER_GATHER_S
+from backstay_operator.planner.plan import plan
+from backstay_testing.control_scene import Scene, until
+
+
+def has_orders(scene: Scene, host: str = "n1") -> bool:
+    bodies = scene.cluster.bodies(HOST_ASSIGNMENTS)
+    return any(body["metadata"]["name"] == host and body["spec"]["instances"] for body in bodies)
+
+
+@in_virtual_time
+async def test_a_service_is_granted_and_its_host_told_within_a_few_milliseconds() -> None:
+    scene = Scene()
+    scene.add_host("n1")
+    async with scene.operator():
+        await asyncio.sleep(1)
+        scene.add_service()
+        took_s = await until(lambda: has_orders(scene))
+    assert took_s < 0.05, "20 ms of gathering, three writes one after the other, and nothing else"
+    assert [request.verb for request in scene.written_by("op")] == ["create", "update", "create"]
+
+
+@in_virtual_time
+async def test_nothing_is_planned_before_every_kind_has_been_listed_once() -> None:
+    scene = Scene()
+    scene.add_host("n1")
+    scene.add_service()
+    hidden = Fate(request_lost=True)
+    scene.weather_of("op").fates = [(lambda request: request.resource.startswith("resourceclaims"), hidden)]
+    async with scene.operator() as operator:
+        await asyncio.sleep(5)
+        assert operator.mirror.missing == ["ResourceClaim"]
+        assert not scene.written_by("op")
+        await until(lambda: has_orders(scene))
+
+
+@in_virtual_time
+async def test_a_conflict_means_look_again_and_the_next_round_decides() -> None:
+    scene = Scene()
+    scene.add_host("n1")
+    lost_race = Fate(error=Conflict("somebody else was quicker"))
+    scene.weather_of("op").fates = [(lambda request: request.verb == "update", lost_race)]
+    async with scene.operator() as operator:
+        scene.add_service()
+        await until(lambda: has_orders(scene))
+        assert operator.facts.writes["WriteInstance", "look_again"] == 1
+    assert scene.instance().spec.epoch == 1
+
+
+@in_virtual_time
+async def test_an_outcome_that_nobody_knows_is_looked_up_and_never_done_twice() -> None:
+    scene = Scene()
+    scene.add_host("n1")
+    carried_out = Fate(answer_lost=True, cut_after_s=0.2)
+    scene.weather_of("op").fates = [(lambda request: request.verb == "update", carried_out)]
+    async with scene.operator() as operator:
+        scene.add_service()
+        await until(lambda: has_orders(scene))
+        await asyncio.sleep(1)
+        assert operator.facts.writes["WriteInstance", "look_again"] == 1
+    assert scene.instance().spec.epoch == 1
+
+
+@in_virtual_time
+async def test_what_is_refused_is_repeated_ever_more_slowly_and_said_to_people() -> None:
+    scene = Scene()
+    scene.add_host("n1")
+    scene.cluster.admit(HA_INSTANCES, lambda kind, old, new: "not today" if old else None)
+    async with scene.operator() as operator:
+        scene.add_service()
+        await asyncio.sleep(60)
+        attempts = operator.facts.writes["WriteInstance", "refused"]
+    assert 12 < attempts < 60
+    events = [body for body in scene.cluster.bodies(EVENTS) if body["reason"] == "Refused"]
+    assert len(events) == 1 and "not today" in events[0]["note"] and events[0]["series"]["count"] > 2
+
+
+@in_virtual_time
+async def test_a_write_that_hangs_delays_its_own_object_and_no_other() -> None:
+    scene = Scene()
+    scene.add_host("n1")
+    hangs = Fate(request_lost=True)
+    scene.weather_of("op").fates = [(lambda request: request.verb == "create" and request.name == "web-0", hangs)]
+    async with scene.operator():
+        scene.add_service("web")
+        scene.add_service("db")
+        await until(lambda: has_orders(scene), limit_s=1)
+        assert [body["metadata"]["name"] for body in scene.cluster.bodies(HA_INSTANCES)] == ["db-0"]
+        await until(lambda: len(scene.cluster.bodies(HA_INSTANCES)) == 2)
+
+
+@in_virtual_time
+async def test_of_two_replicas_the_leader_acts_and_the_other_stays_quiet() -> None:
+    scene = Scene()
+    scene.add_host("n1")
+    async with scene.operator("a", standalone=False) as a:
+        await asyncio.sleep(1)
+        async with scene.operator("b", standalone=False) as b:
+            await asyncio.sleep(1)
+            assert a.leader.leads() and not b.leader.leads()
+            scene.add_service()
+            await until(lambda: has_orders(scene))
+            await asyncio.sleep(10)
+            assert len(scene.written_by("a")) == 3 and not scene.written_by("b")
+
+
+@in_virtual_time
+async def test_a_follower_acts_on_what_has_stood_for_a_second_and_a_half() -> None:
+    scene = Scene()
+    scene.add_host("n1")
+    async with scene.operator("a", standalone=False):
+        await asyncio.sleep(1)
+        async with scene.operator("b", standalone=False) as b:
+            await asyncio.sleep(1)
+            scene.weather["a"].hang = True  # the leader can do nothing any more, but does not know it yet
+            scene.add_service()
+            took_s = await until(lambda: bool(scene.written_by("b")), limit_s=3)
+            assert not b.leader.leads() and 1.5 <= took_s < 1.5 + 2 * FOLLOWER_GATHER_S
+            await until(lambda: has_orders(scene), limit_s=6)
+    assert scene.instance().spec.epoch == 1
+
+
+@in_virtual_time
+async def test_a_leader_that_dies_is_followed_within_its_duration_and_one_that_leaves_at_once() -> None:
+    scene = Scene()
+    async with scene.operator("b", standalone=False) as b:
+        await asyncio.sleep(1)
+        scene.weather["b"].hang = True
+        async with scene.operator("c", standalone=False) as c:
+            took_s = await until(c.leader.leads)
+            assert 5 < took_s < 9 and not b.leader.leads()
+        scene.weather["b"].hang = False
+        assert await until(b.leader.leads) < 3
+
+
+@in_virtual_time
+async def test_an_outage_of_a_minute_is_survived_and_forgotten_at_once() -> None:
+    scene = Scene()
+    scene.add_host("n1")
+    async with scene.operator() as operator:
+        await asyncio.sleep(1)
+        scene.weather["op"].outage = True
+        scene.cut_streams()
+        await asyncio.sleep(5)
+        scene.add_service()
+        await asyncio.sleep(60)
+        assert operator.path.trouble and not operator.mirror.world.own_path.healthy
+        scene.weather["op"].outage = False
+        assert await until(lambda: has_orders(scene)) < 2
+
+
+@in_virtual_time
+async def test_a_lost_event_is_repaired_by_the_next_list_and_a_ghost_dropped() -> None:
+    scene = Scene()
+    scene.add_host("n1")
+    scene.add_service("old")
+    async with scene.operator() as operator:
+        await until(lambda: has_orders(scene))
+        scene.weather["op"].deaf = True
+        scene.add_service("new")
+        scene.cluster.delete(HA_SERVICES, ("shop", "old"))
+        scene.cluster.delete(HOST_LEASES, (leases.NAMESPACE, "n1"))
+        assert await until(lambda: "shop/new" in operator.mirror.world.services, limit_s=61) > 1
+        assert "shop/old" not in operator.mirror.world.services
+        await until(lambda: not operator.mirror.world.leases, limit_s=1)
+        assert operator.mirror.counts["ghost_dropped"] == 2
+
+
+@in_virtual_time
+async def test_what_cannot_be_read_is_told_once_and_again_when_it_is_edited() -> None:
+    scene = Scene()
+    scene.add_service("broken", resources="not a list")
+    async with scene.operator(plan=plan) as operator:
+        await asyncio.sleep(60)
+        assert operator.facts.writes["ReportUnreadable", "done"] == 1
+        scene.cluster.patch(HA_SERVICES, ("shop", "broken"), {"spec": {"resources": 7}})
+        await asyncio.sleep(60)
+        assert operator.facts.writes["ReportUnreadable", "done"] == 2
+    status = scene.cluster.get(HA_SERVICES, "shop", "broken")["status"]
+    assert status["observedGeneration"] == 2 and status["conditions"][0]["reason"] == "Unreadable"
+
+
+@in_virtual_time
+async def test_one_unreadable_service_stops_no_other() -> None:
+    scene = Scene()
+    scene.add_host("n1")
+    scene.add_service("broken", resources="not a list")
+    async with scene.operator() as operator:
+        scene.add_service("web")
+        await until(lambda: has_orders(scene))
+        assert "resources" in operator.mirror.world.unreadable["HAService", "shop/broken"].why
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_failed_during_an_outage_is_tried_again_at_once_after_it(seed: int) -> None:
+    run(_outage_in_the_middle_of_work(Scene(seed)), seed=seed)
+
+
+async def _outage_in_the_middle_of_work(scene: Scene) -> None:
+    scene.add_host("n1")
+    async with scene.operator() as operator:
+        await asyncio.sleep(1)
+        scene.add_service()
+        await asyncio.sleep(0.01)  # heard, but not yet decided
+        scene.weather_of("op").outage = True
+        await asyncio.sleep(60)
+        assert operator.facts.writes["CreateInstance", "trouble"] > 10
+        scene.weather_of("op").outage = False
+        assert await until(lambda: has_orders(scene)) < 1
+
+
+@in_virtual_time
+async def test_after_an_outage_streams_that_died_without_a_word_are_opened_anew() -> None:
+    scene = Scene()
+    for name in ("n1", "n2", "n3"):
+        scene.add_host(name)
+    async with scene.operator() as operator, asyncio.TaskGroup() as hosts:
+        living = [hosts.create_task(scene.keep_renewing(name)) for name in ("n1", "n2", "n3")]
+        await asyncio.sleep(2)
+        weather = scene.weather_of("op")
+        weather.hang = weather.deaf = True
+        await asyncio.sleep(10)
+        weather.hang = weather.deaf = False
+        await until(lambda: operator.mirror.world.own_path.healthy)
+        scene.add_service()
+        assert await until(lambda: has_orders(scene)) < 1
+        await asyncio.sleep(5)
+        now_s = operator.clock()
+        assert all(now_s - seen.first_seen_s < 0.6 for seen in operator.mirror.world.leases.values())
+        for task in living:
+            task.cancel()
+
+
+@in_virtual_time
+async def test_after_an_outage_everything_is_listed_even_where_watches_stay_deaf() -> None:
+    scene = Scene()
+    scene.add_host("n1")
+    async with scene.operator() as operator:
+        await asyncio.sleep(2)
+        weather = scene.weather_of("op")
+        weather.outage = weather.deaf = True
+        scene.add_service()
+        await asyncio.sleep(3)
+        weather.outage = False
+        assert await until(lambda: "shop/web" in operator.mirror.world.services) < 1.5

@@ -1,0 +1,78 @@
+"""The simulator's judge of power: whom an `on` may be sent to."""
+
+import pytest
+
+from backstay_dev.simulator.boards import Bmc
+from backstay_dev.simulator.machines import Machine
+from backstay_dev.simulator.powerwatch import PowerWatch
+from backstay_dev.simulator.virtualtime import in_virtual_time
+
+
+class Bench:
+    """One machine with one device, and the judge."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.watch = PowerWatch(self.said.append, budget=3)
+        self.watch.wanting["n1-x"] = "n1"
+        self.machine = Machine("n1", lambda actor, what: None, on_power=self.watch.hear_power)
+        self.bmc = Bmc("n1-first-bmc", "n1", self.machine)
+
+
+@pytest.mark.parametrize("who", ["a person", "another fencer, or another outlet"])
+@in_virtual_time
+async def test_an_on_to_a_machine_that_is_on_again_already_is_no_fault(who: str) -> None:
+    bench = Bench()
+    bench.watch.hear_switch("fencer", bench.bmc, "off")
+    bench.machine.lose_power("told to", by_device=True)
+    bench.machine.gain_power(who)
+    bench.watch.hear_switch("fencer", bench.bmc, "on")
+    assert bench.said == []
+
+
+@in_virtual_time
+async def test_an_off_that_comes_through_after_the_machine_was_switched_on_is_ours() -> None:
+    bench = Bench()
+    bench.watch.hear_switch("fencer", bench.bmc, "off")
+    bench.machine.lose_power("a plug")
+    bench.machine.gain_power("a person")
+    bench.machine.lose_power("told to", by_device=True)
+    bench.watch.hear_switch("fencer", bench.bmc, "on")
+    assert bench.said == []
+
+
+@pytest.mark.parametrize("was_off", [False, True], ids=["never off through us", "off through us, and on again since"])
+@in_virtual_time
+async def test_an_on_to_a_machine_whose_plug_somebody_has_pulled_is_a_fault(was_off: bool) -> None:
+    bench = Bench()
+    if was_off:
+        bench.watch.hear_switch("fencer", bench.bmc, "off")
+        bench.machine.lose_power("told to", by_device=True)
+        bench.watch.hear_switch("fencer", bench.bmc, "on")
+        bench.machine.gain_power("our on")
+        bench.watch.hear_read("fencer", bench.bmc)
+    bench.machine.lose_power("a plug")
+    bench.watch.hear_switch("fencer", bench.bmc, "on")
+    assert bench.said == ["`on` is sent to n1-first-bmc, which we have not switched off"]
+
+
+@in_virtual_time
+async def test_an_on_is_owed_until_the_fencer_that_sent_the_off_has_read_the_device_on() -> None:
+    """Seed 57291221339: another fencer had switched it on, its plug was pulled at once, and ours had read nothing between the two."""
+    bench = Bench()
+    for fencer in ("fencer", "fencer-2"):
+        bench.watch.hear_switch(fencer, bench.bmc, "off")
+    bench.machine.lose_power("told to", by_device=True)
+    bench.watch.hear_switch("fencer-2", bench.bmc, "on")
+    bench.machine.gain_power("fencer-2")
+    bench.watch.hear_read("fencer-2", bench.bmc)
+    bench.machine.lose_power("a plug")
+    bench.watch.hear_switch("fencer", bench.bmc, "on")
+    assert bench.said == []
+
+
+@in_virtual_time
+async def test_an_on_to_a_running_machine_that_we_have_never_touched_is_a_fault() -> None:
+    bench = Bench()
+    bench.watch.hear_switch("fencer", bench.bmc, "on")
+    assert len(bench.said) == 1

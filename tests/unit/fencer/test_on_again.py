@@ -1,0 +1,461 @@
+"""Who is switched on again after a fence, how often that is tried, and what is said of it (F6); boards that share a UUID (F13)."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from backstay_api.client.errors import OutcomeUnknown
+from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_ASSIGNMENTS, HOSTS
+from backstay_dev.simulator.virtualtime import in_virtual_time
+from backstay_fencer.processes import AgentRun
+from backstay_testing.fencer_scene import Scene, is_true
+
+TROUBLE = OutcomeUnknown("etcdserver: request timed out", code=500)
+
+
+class Moody:
+    """A device whose `on` fails, or does nothing, so many times."""
+
+    def __init__(self, scene: Scene, *, fails: int = 0, ignores: int = 0) -> None:
+        self._run, self._calls = scene.agents.run, scene.agents.calls
+        self.fails, self.ignores = fails, ignores
+        scene.agents.run = self.run  # type: ignore[method-assign]
+
+    async def run(self, device: Any, action: Any, secret: Any) -> AgentRun:
+        if action == "on" and (self.fails or self.ignores):
+            self._calls.append(("moody", "on"))
+            await asyncio.sleep(0.2)
+            if self.fails:
+                self.fails -= 1
+                return AgentRun(1, "Connection timed out")
+            self.ignores -= 1
+            return AgentRun(0, "Success: Powered ON")
+        return await self._run(device, action, secret)
+
+
+@in_virtual_time
+async def test_one_hiccup_of_the_api_after_the_proof_does_not_leave_the_host_off() -> None:
+    scene = Scene()
+    await scene.prepare()
+    patch, left = scene.api.patch, {"trouble": 1}
+
+    async def flaky(kind: Any, name: str, body: Any, *rest: Any, **more: Any) -> Any:
+        attempts = (body.get("status") or {}).get("attempts") or []
+        if left["trouble"] and "evidence" not in body["status"] and any(one["action"] == "on" for one in attempts):
+            left["trouble"] -= 1
+            raise TROUBLE
+        return await patch(kind, name, body, *rest, **more)
+
+    scene.api.patch = flaky  # type: ignore[method-assign]
+    async with scene.fencer():
+        await scene.ask("Off")
+        await scene.seal()
+        await scene.until(lambda: is_true(scene.is_on and scene.sent("on") == 1))
+        await asyncio.sleep(60)
+        assert (await scene.request()).status.powered_on
+    assert scene.sent("on") == 1
+
+
+@pytest.mark.parametrize("moods", [{"fails": 3}, {"ignores": 3}], ids=["it fails", "it does nothing and says success"])
+@in_virtual_time
+async def test_an_on_is_tried_again_until_the_host_is_read_on_and_the_message_says_so(moods: dict[str, int]) -> None:
+    scene = Scene()
+    await scene.prepare()
+    Moody(scene, **moods)
+    async with scene.fencer():
+        await scene.ask("Off")
+        await scene.seal()
+        await scene.until(scene.proven)
+        await asyncio.sleep(10)
+        request = await scene.request()
+        assert not request.status.powered_on
+        assert "read off twice" in request.status.message and "not on again yet: bmc" in request.status.message
+        assert ("Connection timed out" in request.status.message) is ("fails" in moods)
+        await scene.until(lambda: is_true(scene.is_on), limit_s=300)
+        await asyncio.sleep(5)
+        request = await scene.request()
+        assert request.status.powered_on and "switched on again" in request.status.message
+        await asyncio.sleep(3600)
+    assert scene.sent("on") == 4, "and then no more"
+
+
+@in_virtual_time
+async def test_the_pauses_between_tries_grow_and_a_bmc_is_not_kept_busy_for_ever() -> None:
+    scene = Scene()
+    await scene.prepare()
+    Moody(scene, fails=10_000)
+    async with scene.fencer():
+        await scene.ask("Off")
+        await scene.seal()
+        await scene.until(scene.proven)
+        reads = scene.sent("status")
+        await asyncio.sleep(3600)
+    assert 10 <= scene.sent("on") <= 20
+    assert scene.sent("status") - reads < 700
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [{"fencing": {"after": "StayOff"}}, {"maintenance": {"mode": "HandsOff", "reason": "new board"}}],
+    ids=["it shall stay off", "somebody is at work on it"],
+)
+@in_virtual_time
+async def test_no_further_on_is_sent_to_a_host_that_somebody_has_taken_in_hand(spec: dict[str, Any]) -> None:
+    scene = Scene()
+    await scene.prepare()
+    Moody(scene, fails=10_000)
+    async with scene.fencer():
+        await scene.ask("Off")
+        await scene.seal()
+        await scene.until(lambda: is_true(scene.sent("on") == 1))
+        await scene.edit_host(spec)
+        await asyncio.sleep(3600)
+    assert scene.sent("on") <= 2
+
+
+@in_virtual_time
+async def test_what_was_decided_and_not_sent_is_not_ours_to_switch_on() -> None:
+    """The Lease cannot be read, so no `off` is sent; then somebody pulls the plug. They have their hands in the machine."""
+    scene = Scene()
+    await scene.prepare()
+    get, blind = scene.api.get, {"on": False}
+
+    async def sometimes(kind: Any, *rest: Any, **more: Any) -> Any:
+        if blind["on"] and kind.plural == "leases":
+            raise TROUBLE
+        return await get(kind, *rest, **more)
+
+    scene.api.get = sometimes  # type: ignore[method-assign]
+    async with scene.fencer():
+        await scene.seal()
+        blind["on"] = True
+        await scene.ask("Off")
+        await asyncio.sleep(5)
+        assert scene.sent("off") == 0 and scene.is_on
+        scene.is_on = False
+        blind["on"] = False
+        await scene.until(scene.proven)
+        await asyncio.sleep(600)
+        attempts = (await scene.request()).status.attempts
+    assert (scene.sent("off"), scene.sent("on"), scene.is_on) == (0, 0, False)
+    assert attempts and all("not sent" in one.result and not one.ours for one in attempts)
+
+
+@in_virtual_time
+async def test_an_off_that_could_not_be_sent_is_tried_again_at_once_and_not_after_half_a_minute() -> None:
+    scene = Scene()
+    await scene.prepare()
+    get, blind = scene.api.get, {"on": True}
+
+    async def sometimes(kind: Any, *rest: Any, **more: Any) -> Any:
+        if blind["on"] and kind.plural == "leases":
+            raise TROUBLE
+        return await get(kind, *rest, **more)
+
+    async with scene.fencer():
+        await scene.seal()
+        scene.api.get = sometimes  # type: ignore[method-assign]
+        await scene.ask("Off")
+        await asyncio.sleep(3)
+        blind["on"] = False
+        await scene.until(lambda: is_true(scene.sent("off") == 1), limit_s=3)
+
+
+@in_virtual_time
+async def test_an_off_that_cannot_be_recorded_as_ours_is_not_sent() -> None:
+    """Whoever comes after a fencer that died then would owe nothing, and the host would stay off."""
+    scene = Scene()
+    await scene.prepare()
+    patch, mute = scene.api.patch, {"on": True}
+
+    async def sometimes(kind: Any, *rest: Any, **more: Any) -> Any:
+        if mute["on"] and kind is FENCE_REQUESTS:
+            raise TROUBLE
+        return await patch(kind, *rest, **more)
+
+    async with scene.fencer():
+        await scene.seal()
+        await scene.ask("Off")
+        scene.api.patch = sometimes  # type: ignore[method-assign]
+        await asyncio.sleep(30)
+        assert scene.sent("off") == 0 and scene.is_on
+        mute["on"] = False
+        await scene.until(lambda: is_true(scene.sent("off") == 1))
+
+
+@in_virtual_time
+async def test_a_plug_pulled_after_an_off_that_did_nothing_stays_pulled() -> None:
+    scene = Scene(ignores_off=True)
+    await scene.prepare()
+    async with scene.fencer():
+        await scene.seal()
+        await scene.ask("Off")
+        await scene.until(lambda: is_true(scene.sent("off") == 1))
+        await asyncio.sleep(20)
+        scene.is_on = False
+        await scene.until(scene.proven)
+        await asyncio.sleep(600)
+        request = await scene.request()
+    assert scene.sent("on") == 0 and not scene.is_on
+    assert "read on afterwards" in request.status.attempts[0].result
+
+
+@in_virtual_time
+async def test_a_fencer_that_died_before_its_on_was_read_goes_on_in_its_next_life() -> None:
+    scene = Scene()
+    await scene.prepare()
+    moody = Moody(scene, fails=10_000)
+    async with scene.fencer():
+        await scene.ask("Off")
+        await scene.seal()
+        await scene.until(lambda: is_true(scene.sent("on") == 2))
+    moody.fails = 0
+    async with scene.fencer():
+        await scene.until(lambda: is_true(scene.is_on), limit_s=400)
+        await scene.until(scene.switched_on)
+
+
+@in_virtual_time
+async def test_what_one_fencer_has_switched_off_another_does_not_write_over_and_switches_on() -> None:
+    """Seed 57291221401: two fencers lived, and the one that had sent nothing wrote a list of attempts without the other's `off`."""
+    scene = Scene()
+    await scene.prepare()
+    off = {"level": "bmc", "device": "bmc", "action": "off", "at": "2026-01-01T00:00:00Z", "result": "sent"}
+    async with scene.fencer():
+        await scene.ask("Observe")
+        await asyncio.sleep(3)
+        await scene.api.patch(FENCE_REQUESTS, "n1-x", {"status": {"attempts": [off]}}, subresource="status")
+        await scene.seal()
+        scene.switch(False)
+        await scene.until(scene.proven)
+        assert [one.action for one in (await scene.request()).status.attempts if one.ours][:1] == ["off"]
+        await scene.until(lambda: is_true(scene.is_on))
+    assert scene.sent("off") == 0
+
+
+@in_virtual_time
+async def test_a_host_that_is_removed_before_it_is_on_again_is_switched_on_all_the_same() -> None:
+    scene = Scene()
+    await scene.prepare()
+    Moody(scene, fails=2)
+    async with scene.fencer():
+        await scene.ask("Off")
+        await scene.seal()
+        await scene.until(lambda: is_true(scene.sent("on") == 1))
+        await scene.api.delete(HOSTS, "n1")
+        await scene.until(lambda: is_true(scene.is_on), limit_s=400)
+
+
+@in_virtual_time
+async def test_after_hours_of_tries_the_request_still_says_that_the_off_was_ours() -> None:
+    scene = Scene()
+    await scene.prepare()
+    Moody(scene, fails=10_000)
+    async with scene.fencer():
+        await scene.ask("Off")
+        await scene.seal()
+        await asyncio.sleep(5 * 3600)
+        attempts = (await scene.request()).status.attempts
+    assert len(attempts) == 32 and (attempts[0].action, attempts[0].ours) == ("off", True)
+    assert {one.action for one in attempts[1:]} == {"on"}
+
+
+# --- withdrawn while an `off` of ours was under way -------------------------------------------------------------------
+
+
+class Slow:
+    """A device that says yes at once and switches off much later, be its agent ended or not."""
+
+    def __init__(self, scene: Scene, after_s: float) -> None:
+        self._scene, self._run, self._after_s = scene, scene.agents.run, after_s
+        scene.agents.run = self.run  # type: ignore[method-assign]
+
+    async def run(self, device: Any, action: Any, secret: Any) -> AgentRun:
+        if action != "off":
+            return await self._run(device, action, secret)
+        self._scene.agents.calls.append(("slow", "off"))
+        asyncio.get_running_loop().call_later(self._after_s, self._scene.switch, False)
+        return AgentRun(0, "Success: Powered OFF")
+
+
+async def withdrawn_after_the_off(scene: Scene) -> None:
+    await scene.seal()
+    await scene.ask("Off")
+    await scene.until(lambda: is_true(scene.sent("off") == 1))
+    await scene.want("Withdrawn")
+
+
+@in_virtual_time
+async def test_an_off_that_comes_through_after_the_request_was_withdrawn_is_made_good() -> None:
+    scene = Scene()
+    await scene.prepare()
+    Slow(scene, 8.0)
+    async with scene.fencer():
+        await withdrawn_after_the_off(scene)
+        await asyncio.sleep(7)
+        assert "an off of ours may still come through" in (await scene.request()).status.message
+        await scene.until(lambda: is_true(not scene.is_on))
+        await scene.until(lambda: is_true(scene.is_on))
+        await asyncio.sleep(20)
+        request = await scene.request()
+        assert [one.action for one in request.status.attempts if one.ours] == ["on"], "it is settled"
+        assert request.status.evidence is None and request.status.power == "Unknown"
+        reads = scene.sent("status")
+        await asyncio.sleep(600)
+    assert (scene.sent("off"), scene.sent("on")) == (1, 1) and scene.is_on
+    assert scene.sent("status") - reads < 60, "and then only the patrol reads"
+
+
+@in_virtual_time
+async def test_a_plug_pulled_after_a_withdrawn_off_was_seen_to_do_nothing_stays_pulled() -> None:
+    scene = Scene(ignores_off=True)
+    await scene.prepare()
+    async with scene.fencer():
+        await withdrawn_after_the_off(scene)
+        await asyncio.sleep(20)
+        scene.is_on = False
+        await asyncio.sleep(600)
+        request = await scene.request()
+    assert not any(one.ours for one in request.status.attempts)
+    assert (scene.sent("off"), scene.sent("on"), scene.is_on) == (1, 0, False)
+
+
+@in_virtual_time
+async def test_what_our_withdrawn_off_has_switched_off_waits_while_hands_are_on_the_machine() -> None:
+    scene = Scene()
+    await scene.prepare()
+    Slow(scene, 4.0)
+    async with scene.fencer():
+        await withdrawn_after_the_off(scene)
+        await scene.edit_host({"maintenance": {"mode": "HandsOff", "reason": "new board"}})
+        await asyncio.sleep(120)
+        assert (scene.sent("on"), scene.is_on) == (0, False)
+        await scene.edit_host({"maintenance": None})
+        await scene.until(lambda: is_true(scene.is_on))
+    assert scene.sent("off") == 1
+
+
+@in_virtual_time
+async def test_a_fencer_that_starts_right_after_the_off_does_not_take_the_first_read_for_its_failure() -> None:
+    scene = Scene()
+    await scene.prepare()
+    Slow(scene, 8.0)
+    async with scene.fencer():
+        await withdrawn_after_the_off(scene)
+    async with scene.fencer():
+        await scene.until(lambda: is_true(not scene.is_on))
+        await scene.until(lambda: is_true(scene.is_on))
+    assert (scene.sent("off"), scene.sent("on")) == (1, 1)
+
+
+# --- proven by somebody else's hand while an `off` of ours was under way ------------------------------------------------
+
+
+@pytest.mark.parametrize("after_s", [3.0, 6.0, 9.0])
+@in_virtual_time
+async def test_an_off_that_comes_through_after_the_host_was_switched_on_again_is_made_good(after_s: float) -> None:
+    """Somebody pulls the plug while our `off` waits in a slow BMC: proven at once, on again, and then off by us."""
+    scene = Scene()
+    await scene.prepare()
+    Slow(scene, after_s)
+    async with scene.fencer():
+        await scene.seal()
+        await scene.ask("Off")
+        await scene.until(lambda: is_true(scene.sent("off") == 1))
+        scene.is_on = False
+        await scene.until(scene.proven)
+        await scene.until(lambda: is_true(scene.is_on))
+        await scene.until(lambda: is_true(not scene.is_on))
+        assert not (await scene.request()).status.powered_on, "it may yet go off"
+        await scene.until(lambda: is_true(scene.is_on))
+        await scene.until(scene.switched_on)
+        await asyncio.sleep(60)
+        assert scene.is_on
+    assert scene.sent("off") == 1
+
+
+# --- boards that share one UUID --------------------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_of_two_hosts_with_one_machine_uuid_no_device_is_trusted_and_both_are_named() -> None:
+    scene = Scene()
+    await scene.prepare()
+    await scene.agent_says("n1")
+    async with scene.fencer():
+        await asyncio.sleep(5)
+        assert (await scene.fencing()).ready
+        await scene.agent_says("n2")
+        await asyncio.sleep(5)
+        told = await scene.fencing()
+        assert not told.ready
+        assert "n2 say the same machine UUID" in told.message
+        await scene.seal()
+        await scene.ask("Off")
+        await asyncio.sleep(60)
+        assert scene.sent("off") == 0 and not await scene.proven()
+        scene.is_on = False
+        await asyncio.sleep(10)
+        assert not await scene.proven(), "it may be the other's plug"
+        assert "n2 say the same machine UUID" in (await scene.request()).status.message
+        await scene.api.delete(HOST_ASSIGNMENTS, "n2")
+        await scene.until(scene.proven)
+
+
+@in_virtual_time
+async def test_a_uuid_that_a_whole_series_of_boards_has_names_no_machine() -> None:
+    common = "03000200-0400-0500-0006-000700080009"
+    scene = Scene()
+    scene.bmc.uuid = common
+    await scene.prepare()
+    await scene.agent_says("n1", uuid=common)
+    async with scene.fencer():
+        await asyncio.sleep(5)
+        told = await scene.fencing()
+    assert not told.ready and told.devices[0].uuid == "Unverified"
+
+
+# --- a fencer that has just started ----------------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_a_fencer_that_starts_says_nothing_before_it_knows_which_machines_there_are() -> None:
+    """It once told of every host, at each start, that its agent had not yet said which machine it runs on."""
+    scene = Scene()
+    await scene.prepare()
+    await scene.agent_says("n1")
+    said: list[bool] = []
+    patch, read = scene.api.patch, scene.api.list
+
+    async def noted(kind: Any, name: str, body: Any, *rest: Any, **more: Any) -> Any:
+        if kind is HOSTS:
+            said.append(body["status"]["fencing"]["ready"])
+        return await patch(kind, name, body, *rest, **more)
+
+    async def slow(kind: Any, *rest: Any, **more: Any) -> Any:
+        if kind.plural == "hostassignments":
+            await asyncio.sleep(20)
+        return await read(kind, *rest, **more)
+
+    scene.api.patch, scene.api.list = noted, slow  # type: ignore[method-assign]
+    async with scene.fencer():
+        await asyncio.sleep(60)
+    assert said and all(said)
+
+
+@in_virtual_time
+async def test_a_request_is_not_kept_by_the_fencer_that_is_gone_from_the_server() -> None:
+    scene = Scene()
+    await scene.prepare()
+    Moody(scene, fails=10_000)
+    async with scene.fencer() as executor:
+        await scene.ask("Off")
+        await scene.seal()
+        await scene.until(lambda: is_true(scene.sent("on") == 1))
+        await scene.api.delete(FENCE_REQUESTS, "n1-x")
+        await asyncio.sleep(5)
+        assert executor.requests == 0
+        sent = scene.sent("on")
+        await asyncio.sleep(3600)
+        assert scene.sent("on") == sent

@@ -1,0 +1,114 @@
+"""Rules of the house that a machine can hold."""
+
+import ast
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+ROOMS = ("crds", "operator", "node-agent", "cli", "dev")
+SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+TRACKED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+# Generated from the models, so nobody reads it top to bottom.
+GENERATED = {"plain.py"}
+BRANCHES = (
+    ast.If,
+    ast.For,
+    ast.AsyncFor,
+    ast.While,
+    ast.ExceptHandler,
+    ast.IfExp,
+    ast.BoolOp,
+    ast.comprehension,
+    ast.match_case,
+)
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return [
+        node
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+
+
+def test_the_top_folders_are_import_roots_and_never_packages() -> None:
+    """`operator/__init__.py` would shadow the standard library's operator and break every python started here."""
+    assert [room for room in ROOMS if (ROOT / room / "__init__.py").exists()] == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_every_module_says_why_it_exists_and_stays_small(path: Path) -> None:
+    text = path.read_text()
+    assert ast.get_docstring(ast.parse(text)), "a module begins with why it exists"
+    assert path.name in GENERATED or text.count("\n") <= 400, "a file this long hides something: split it by topic"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_every_function_fits_a_screen(path: Path) -> None:
+    too_long = [f"{node.name}: {_lines(node)} lines" for node in functions(path) if _lines(node) > 60]
+    assert too_long == []
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in SOURCES if "/planner/" in name_of(p) or "/core" in name_of(p)], ids=name_of
+)
+def test_thought_is_never_awaited(path: Path) -> None:
+    assert [
+        node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.AsyncFunctionDef | ast.Await)
+    ] == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_the_clock_is_the_event_loops(path: Path) -> None:
+    """`time.time()` and `time.monotonic()` cannot be simulated; the lab (dev/) lives in real time."""
+    found = re.findall(r"\btime\.(?:time|monotonic|sleep)\(", path.read_text())
+    assert found == [] or "/dev/" in str(path)
+
+
+def test_no_file_names_a_registry() -> None:
+    hosts = re.compile(
+        "|".join(
+            [
+                "pypi" + r"\.org",
+                "pythonhosted" + r"\.org",
+                "proxy" + r"\.golang",
+                "deb" + r"\.debian",
+                "npmjs" + r"\.org",
+            ]
+        )
+    )
+    named = [
+        name
+        for name in TRACKED
+        if name and (ROOT / name).is_file() and hosts.search((ROOT / name).read_text(errors="replace"))
+    ]
+    assert named == []
+
+
+def _lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    body = node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
+    return (node.end_lineno or 0) - body[0].lineno + 1
+
+
+def test_every_news_fragment_is_one_that_the_changelog_takes() -> None:
+    """towncrier says nothing of a file that it does not know: it would never be told."""
+    kinds = {
+        one["directory"] for one in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["towncrier"]["type"]
+    }
+    names = [path.name for path in (ROOT / "newsfragments").iterdir()]
+    assert [name for name in names if not re.fullmatch(rf"\+[a-z0-9-]+\.({'|'.join(sorted(kinds))})\.md", name)] == []
+
+
+def test_every_package_says_what_belongs_there() -> None:
+    packages = [path for path in SOURCES if path.name == "__init__.py"]
+    assert [
+        name_of(path) for path in packages if len((ast.get_docstring(ast.parse(path.read_text())) or "").split()) < 5
+    ] == []
