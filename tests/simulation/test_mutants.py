@@ -23,6 +23,11 @@ def test_every_sentence_is_bent_by_one_mutant_only_and_there_are_many() -> None:
     assert len(MUTANTS) >= 60 and len({mutant.sentence for mutant in MUTANTS}) == len(MUTANTS)
 
 
+def test_what_found_each_is_recorded() -> None:
+    """`make mutants` has been run to its end: with `--record`, after a mutant has come or gone."""
+    assert list(known()) == [mutant.sentence for mutant in MUTANTS]
+
+
 def test_what_found_it_last_is_tried_first_and_then_the_nets() -> None:
     broken = one(
         "nothing is silent",
