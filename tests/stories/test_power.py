@@ -609,7 +609,7 @@ def test_a_fencer_that_is_silent_for_two_periods_is_not_believed_any_more() -> N
     assert condition(stage, "n1", "FencingReady")[:2] == ("Unknown", "FencerSilent")
     assert "has not said for 10 min" in condition(stage, "n1", "FencingReady")[2]
     survives = [c for c in stage.world.services["shop/web"].status.conditions if c.type == "SurvivesHostLoss"]
-    assert survives[0].status == "Unknown" and "does the fencer run?" in survives[0].message
+    assert survives[0].status == "Unknown" and "is the fencer running?" in survives[0].message
     the_fencer_tested(stage, "n1", "2026-03-01T12:10:00Z")
     stage.wait(1)
     assert condition(stage, "n1", "FencingReady")[0] == "True"

@@ -38,8 +38,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a read soon after an off says nothing of its effect",
         f"{FENCER}/core.py",
-        "max(tried.ended_s, tried.known_s) + SWITCHING_S",
-        "max(tried.ended_s, tried.known_s)",
+        "max(off.ended_s, off.known_s) + SWITCHING_S",
+        "max(off.ended_s, off.known_s)",
         f"{UNIT}/fencer/test_on_again.py",
     ),
     one(

@@ -87,6 +87,26 @@ async def test_an_unsealed_session_is_never_switched_off() -> None:
 
 
 @in_virtual_time
+async def test_what_is_sent_stands_in_the_request_as_ours_before_it_is_sent() -> None:
+    """Or whoever comes after a fencer that died in this moment would not know that it owes the `on`."""
+    scene = Scene()
+    await scene.prepare()
+    run, found = scene.agents.run, list[list[tuple[str, bool]]]()
+
+    async def looked_at(device: Any, action: Any, secret: Any) -> Any:
+        if action == "off":
+            found.append([(one.action, one.ours) for one in (await scene.request()).status.attempts])
+        return await run(device, action, secret)
+
+    scene.agents.run = looked_at  # type: ignore[method-assign]
+    async with scene.fencer():
+        await scene.ask("Off")
+        await scene.seal()
+        await scene.until(scene.proven)
+    assert found == [[("off", True)]]
+
+
+@in_virtual_time
 async def test_a_host_that_has_opened_a_newer_session_is_not_switched_off_for_the_old_one() -> None:
     """The operator may die between reopening the Lease and withdrawing the request: the host is well, and must stay so."""
     scene = Scene()
