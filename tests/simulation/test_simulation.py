@@ -67,11 +67,13 @@ FOUND = [
     39313224934,
     39313224999,
     72673111355,
+    777000049,
+    777000155,
 ]
 
 
 @pytest.mark.parametrize("seed", FOUND)
-def test_seeds_of_today_that_have_failed_once(seed: int) -> None:
+def test_seeds_that_have_failed_in_the_second_swarm(seed: int) -> None:
     assert run_seed(seed).accusations == ()
 
 

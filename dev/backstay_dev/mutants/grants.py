@@ -78,7 +78,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _OWNERSHIP,
         "    return (is_there, stays, *holdings.needs(world, service, host))",
         "    return ()",
-        *_S,
+        f"{STORIES}/test_edges.py",
         *_A,
         *_U,
     ),
