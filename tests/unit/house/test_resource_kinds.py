@@ -1,6 +1,7 @@
 """Every registry knows every kind of resource: what one of them has forgotten is said here, and nowhere else knows kinds by name."""
 
 import ast
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, get_args
@@ -127,3 +128,15 @@ def test_nobody_else_knows_a_kind_by_its_name(room: str) -> None:
         and (node.attr in fields or (node.attr == "command" and ast.unparse(node.value) in ("resource", "one")))
     ]
     assert found == []
+
+
+def test_the_checklist_names_four_files_of_the_product() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    section = text.partition("**…a new kind of resource comes")[2].partition("\n**…")[0]
+    named = re.findall(r"^\d\. `([^`]+)`", section, re.MULTILINE)
+    assert [(path, (ROOT / path.replace("<kind>", "command")).is_file()) for path in named] == [
+        ("crds/backstay_api/objects/models/resources.py", True),
+        ("crds/backstay_api/objects/resource_kinds.py", True),
+        ("node-agent/backstay_agent/drivers/<kind>.py", True),
+        ("node-agent/backstay_agent/drivers/__init__.py", True),
+    ]
