@@ -8,7 +8,8 @@ import pytest
 
 from backstay_api.objects.models import FenceRequest, Host
 from backstay_operator.planner.judge.budget import spent_budget
-from backstay_operator.planner.know.liveness import Liveness, of_host, storm
+from backstay_operator.planner.judge.storm import storm
+from backstay_operator.planner.know.liveness import Liveness, of_host
 from backstay_operator.planner.know.world import LeaseSeen, OwnPath, World
 from backstay_testing.worlds import NOW_S, a_service, a_world, add_host, an_instance
 
