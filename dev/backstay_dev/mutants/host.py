@@ -361,4 +361,18 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{UNIT}/agent/drivers/test_units.py",
         f"{HOSTS}/test_drivers_host.py",
     ),
+    one(
+        "what cannot be kept from starting at the next boot counts as running",
+        f"{AGENT}/standby/readiness.py",
+        "            if loose and not is_ours and not active:",
+        "            if False:",
+        f"{UNIT}/agent/test_readiness.py",
+    ),
+    one(
+        "the period of a renewal is counted from the send",
+        f"{AGENT}/cluster/heartbeat.py",
+        "            begun_s = _now_s()\n            await self._beat()",
+        "            await self._beat()\n            begun_s = _now_s()",
+        f"{UNIT}/agent/test_trouble.py",
+    ),
 )

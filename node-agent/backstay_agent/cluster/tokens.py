@@ -20,7 +20,7 @@ from typing import Final
 from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError, NotFound
 from backstay_api.objects.kinds import token_requests
-from backstay_api.objects.rbac import LONGEST_TOKEN_S
+from backstay_api.objects.names import LONGEST_TOKEN_S
 
 log = logging.getLogger(__name__)
 

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from backstay_api.objects.models import FenceRequest, Host
+from backstay_api.objects.models import FenceRequest, Host, HostAssignment
+from backstay_operator.planner.actions import DeleteFence
+from backstay_operator.planner.do.fences import fence_actions, guard
 from backstay_operator.planner.judge.budget import spent_budget
 from backstay_operator.planner.judge.storm import storm
 from backstay_operator.planner.know.liveness import Liveness, of_host
 from backstay_operator.planner.know.world import LeaseSeen, OwnPath, World
-from backstay_testing.worlds import NOW_S, a_service, a_world, add_host, an_instance
+from backstay_testing.worlds import NOW_S, a_service, a_world, add_host, an_instance, session
 
 ALL = frozenset({"n1", "n2", "n3", "n4"})
 LATE_S = 30.0
@@ -181,3 +183,30 @@ def test_who_has_used_up_the_budget(befall, counts: bool) -> None:
     world = a_world("n1")
     befall(world)
     assert list(spent_budget(world)) == (["n1"] if counts else [])
+
+
+def come_back(world: World) -> None:
+    world.drop_instance("shop/on-n1-0")
+    said = {"session": {**session("n1", 2), "machineUUID": "machine-n1"}}
+    world.put_assignment(HostAssignment.from_wire({"metadata": {"name": "n1"}, "status": said}))
+
+
+@pytest.mark.parametrize(
+    "befall",
+    [
+        pytest.param(lambda w: add_host(w, "n1", silent_s=LATE_S), id="a false alarm that rings again"),
+        pytest.param(come_back, id="its host has returned, and nothing that its session held is open any more"),
+    ],
+)
+def test_a_request_that_counts_goes_only_when_its_host_lists_it(befall) -> None:
+    """Or a new operator, which has only the objects, would not know that the host was cut off lately."""
+    world = a_world("n1", "n2")
+    lose(world, "n1", holds=True)
+    counted = request(world, off=False, session=session("n1"), want="Withdrawn")
+    raw = counted.wire()
+    world.put_request(FenceRequest.from_wire({**raw, "status": {}}))
+    befall(world)
+    assert not [one for one in fence_actions(world, guard(world), "n1") if isinstance(one, DeleteFence)]
+    fences = [{"request": counted.key, "at": "2026-01-01T00:00:00Z"}]
+    world.put_host(Host.from_wire({**world.hosts["n1"].wire(), "status": {"fences": fences}}))
+    assert [one for one in fence_actions(world, guard(world), "n1") if isinstance(one, DeleteFence)]

@@ -250,7 +250,7 @@ def _is_kept_out(world: World, rival: HAService) -> bool:
     """Whether somebody else has what this one wants: it takes nothing before that is over."""
     for key in holdings.keys(world, rival):
         claim = world.claims.get(key.name)
-        known = list(holdings.owners(claim)) if claim is not None else []
+        known = list(claim.owners) if claim is not None else []
         others = [owner for owner in known if owner.uid != rival.uid]
         if others and len(others) == len(known) and any(_hinders(world, rival, key, owner) for owner in others):
             return True
