@@ -9,7 +9,7 @@ import pytest
 from backstay_api.objects.models import FenceRequest, Host, HostAssignment
 from backstay_operator.planner.actions import DeleteFence
 from backstay_operator.planner.do.fences import fence_actions, guard
-from backstay_operator.planner.judge.budget import spent_budget
+from backstay_operator.planner.judge.budget import spent_budget, told
 from backstay_operator.planner.judge.storm import storm
 from backstay_operator.planner.know.liveness import Liveness, of_host
 from backstay_operator.planner.know.world import LeaseSeen, OwnPath, World
@@ -183,6 +183,17 @@ def test_who_has_used_up_the_budget(befall, counts: bool) -> None:
     world = a_world("n1")
     befall(world)
     assert list(spent_budget(world)) == (["n1"] if counts else [])
+
+
+def test_fences_of_one_moment_are_listed_alike_by_every_replica() -> None:
+    """Whichever of them it read first: a new operator reads all at once."""
+    lists = []
+    for names in (("n1-a", "n1-b"), ("n1-b", "n1-a")):
+        world = a_world("n1")
+        for name in names:
+            world.fenced_s[name] = NOW_S - 10
+        lists.append([fence.request for fence in told(world, "n1")])
+    assert lists[0] == lists[1]
 
 
 def come_back(world: World) -> None:
