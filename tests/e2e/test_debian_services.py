@@ -19,7 +19,7 @@ from backstay_dev.lab.lab import Lab
 from backstay_dev.lab.prerequisites import SERVICES_LAYER
 from backstay_dev.lab.product import Enrolment
 from backstay_dev.show.fault_lab import NAMESPACE, Play, Theatre
-from backstay_testing.cases import applied, is_active, presses, until_ready, until_standby
+from backstay_testing.cases import applied, presses, until_ready, until_standby
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
 
@@ -32,11 +32,17 @@ class Service:
 
     unit: str
     parts: tuple[str, ...] = ()
-    """Other units of it, which could start it."""
+    """Other units of it, which start it or are started by it."""
+    works_in: str = ""
+    """The control group of its processes, where it is not the unit's own in the system's slice."""
 
     @property
     def name(self) -> str:
-        return self.unit.partition(".")[0]
+        return self.unit.partition(".")[0].replace("@", "-")
+
+    @property
+    def group(self) -> str:
+        return self.works_in or f"system.slice/{self.unit}"
 
 
 SERVICES = (
@@ -46,9 +52,20 @@ SERVICES = (
     Service("dnsmasq.service"),
     # Its socket is enabled, and stopped at a shutdown only after all services.
     Service("rpcbind.service", parts=("rpcbind.socket",)),
-    # Not a package's, but as old ones are: a script, from which a generator makes a unit at each boot.
+    # Not packages', but as theirs are. A script, from which a generator makes a unit at each boot:
     Service("oldstyle.service"),
+    Service("pulse.timer", parts=("pulse.service",), works_in="system.slice/pulse.service"),
+    Service("inbox.path", parts=("inbox.service",), works_in="system.slice/inbox.service"),
+    Service("tenant@blue.service", works_in="tenants.slice/tenant@blue.service"),
 )
+_WORK = "ExecStart=/bin/sleep infinity\n"
+UNITS = {
+    "pulse.service": f"[Service]\nType=oneshot\n{_WORK}",
+    "pulse.timer": "[Timer]\nOnActiveSec=100ms\nOnUnitInactiveSec=100ms\nAccuracySec=10ms\n[Install]\nWantedBy=timers.target\n",
+    "inbox.service": f"[Service]\n{_WORK}",
+    "inbox.path": "[Path]\nPathExists=/etc/hostname\n[Install]\nWantedBy=multi-user.target\n",
+    "tenant@.service": f"[Service]\nSlice=tenants.slice\n{_WORK}[Install]\nWantedBy=multi-user.target\n",
+}
 ALIASES = {"redis.service": "redis-server.service", "portmap.service": "rpcbind.service"}
 OLD_STYLE = """#!/bin/sh
 ### BEGIN INIT INFO
@@ -95,7 +112,7 @@ class Watch:
                     self.disgraces.add(service.name)
 
     def _lives(self, service: Service, host: str) -> bool:
-        events = self.hosts / host / "payload/system.slice" / service.unit / "cgroup.events"
+        events = self.hosts / host / "payload" / service.group / "cgroup.events"
         try:
             return "populated 1" in events.read_text()
         except OSError:
@@ -106,10 +123,7 @@ class Watch:
 def stage() -> Iterator[Theatre]:
     with Lab(2, progress=print, packages=SERVICES_LAYER) as lab:
         for host in lab.hosts.values():
-            host.write_file("/etc/init.d/oldstyle", OLD_STYLE, mode=0o755)
-            host.run("update-rc.d", "oldstyle", "defaults")
-            host.run("systemctl", "daemon-reload")
-            host.run("systemctl", "start", "oldstyle.service")
+            make_what_no_package_brings(host)
         # Nothing here is about how soon silence is noticed.
         yield Theatre.open(lab, Enrolment(profile="default"))
 
@@ -163,6 +177,16 @@ def test_another_name_of_a_unit_is_refused_with_the_right_one(stage: Theatre) ->
             play.until_says("Ready", "False", f"{alias} is another name of {unit}: name that one", timeout_s=30)
 
 
+def make_what_no_package_brings(host: LabHost) -> None:
+    for name, text in UNITS.items():
+        host.write_file(f"/etc/systemd/system/{name}", text)
+    host.write_file("/etc/init.d/oldstyle", OLD_STYLE, mode=0o755)
+    host.run("update-rc.d", "oldstyle", "defaults")
+    host.run("systemctl", "daemon-reload")
+    host.run("systemctl", "start", "oldstyle.service")
+    host.run("systemctl", "enable", "--now", "pulse.timer", "inbox.path", "tenant@blue.service")
+
+
 @contextmanager
 def handed_over(stage: Theatre, service: Service) -> Iterator[Play]:
     """An HAService with this unit and nothing else, deleted when this ends."""
@@ -171,8 +195,10 @@ def handed_over(stage: Theatre, service: Service) -> Iterator[Play]:
 
 
 def at_work(host: LabHost) -> list[Service]:
-    """Of which something is active there."""
-    return [one for one in SERVICES if any(is_active(host, unit) for unit in (one.unit, *one.parts))]
+    """Of which something is active there, or being started (as a oneshot unit is that works)."""
+    found = host.run("systemctl", "list-units", "--plain", "--no-legend", "--state=active,activating", *every_unit())
+    names = {line.split()[0] for line in found.splitlines()}
+    return [one for one in SERVICES if names & {one.unit, *one.parts}]
 
 
 def every_unit() -> list[str]:

@@ -46,7 +46,7 @@ class Meta:
 class Kind(Generic[T]):
     """How one kind of object is named, read and written on the wire.
 
-    `read` must not raise and must not alter what it is given: what it cannot read is a value too (STYLE 2).
+    `read` must not raise and must not alter what it is given: what it cannot read is a value too.
     `write` gives the whole object with `metadata`; apiVersion and kind are filled in by the client.
     """
 

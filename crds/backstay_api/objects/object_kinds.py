@@ -1,4 +1,4 @@
-"""Our own kinds, read as pydantic models at the border: what cannot be read is a value that says why (STYLE 2)."""
+"""Our own kinds, read as pydantic models at the border: what cannot be read is a value that says why."""
 
 from __future__ import annotations
 

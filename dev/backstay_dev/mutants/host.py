@@ -114,20 +114,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         *_C,
     ),
     one(
-        "half started is not stopped",
-        _MACHINE,
-        '"failed",                      lambda now: now.outcome is not None,             _P.STOPPING, _F.STOP,',
-        '"failed",                      lambda now: now.outcome is not None,             _P.STOPPED, None,',
-        *_C,
-    ),
-    one(
-        "what could not be proven down is not down",
-        _MACHINE,
-        "lambda now: now.outcome is not None,             _P.STUCK, None,",
-        "lambda now: now.outcome is not None,             _P.STOPPED, None,",
-        *_C,
-    ),
-    one(
         "a sealed Lease is never taken",
         _SESSIONS,
         "        return Hold.WAIT if lease.seq < mine.seq else Hold.LOST",

@@ -1,4 +1,4 @@
-"""Rules of the house that a machine can hold (MODELS.md, "The bar for us")."""
+"""Rules of the house that a machine can hold."""
 
 import ast
 import re
