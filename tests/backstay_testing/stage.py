@@ -397,7 +397,7 @@ class Stage:
             case act.DeleteFence():
                 world.drop_request(action.before.key)
             case act.DeleteLease():
-                del world.leases[action.lease.host]
+                world.drop_lease(action.lease.host)
             case act.DeleteAssignment():
                 world.drop_assignment(action.before.key)
             case act.CreateClaim() if action.claim.metadata.name not in world.claims:

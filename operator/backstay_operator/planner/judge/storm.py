@@ -44,6 +44,8 @@ class Storm:
 def storm(world: World, left_alone: Container[str] = ()) -> Storm:
     """The storm guard's view of all hosts, worked out once a round. `left_alone`: nobody would gain if they were cut off."""
     lost = frozenset(host for host in world.leases if _counts_as_lost(world, host, left_alone))
+    # Whoever removes a host that was lost a moment ago does not end the storm.
+    lost |= {host for host, at_s in world.gone_sealed_s.items() if world.now_s - at_s < world.settings.storm_window_s}
     living = {host for host in world.leases if of_host(world, host) in (Liveness.QUIET, Liveness.UNSURE)}
     return Storm(lost, len(living | lost))
 

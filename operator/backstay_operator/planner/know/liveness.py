@@ -77,7 +77,7 @@ def shutting_down(world: World, host: str) -> str:
     """What the session that holds the host's Lease has said of its machine's shutdown; empty if it has said nothing."""
     said, seen = world.assignments.get(host), world.leases.get(host)
     session = said.status.session if said else None
-    if said is None or session is None or seen is None or seen.lease.holder != session.ref.text:
+    if said is None or session is None or seen is None or seen.lease.holder != session.text:
         return ""
     return said.status.shutting_down
 
@@ -145,6 +145,8 @@ def _thresholds_s(world: World) -> Iterator[float]:
             yield start_s + suspect_after_s(contract)
             yield start_s + silent_after_s(contract)
             yield start_s + suspect_after_s(contract) + window_s
+    for at_s in world.gone_sealed_s.values():
+        yield at_s + window_s
     for at_s in world.fenced_s.values():
         yield at_s + BUDGET_PERIOD_S
         for times in range(4):
