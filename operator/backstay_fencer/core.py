@@ -16,6 +16,7 @@ from backstay_api.objects.models.host import FenceDevice, FenceLevel
 
 from .reading import Power
 from .reading import judge_read as judge_read
+from .tries import SWITCHING_S, is_on_again, is_read_off, says_on, tries_of_on
 
 Identity = Literal["Match", "Mismatch", "Unverified"]
 Slot = tuple[str, str]
@@ -30,8 +31,6 @@ WAIT_PAUSE_S: Final = 1.0
 """Between reads while nothing is being switched, for hours perhaps: a BMC is a small computer."""
 SWITCHING_PAUSE_S: Final = 0.05
 """Between reads while an `off` is under way: its effect is what everybody waits for."""
-SWITCHING_S: Final = 10.0
-"""How long after the end of an `off` its effect is still waited for closely (a slow BMC takes up to 11 s)."""
 RETRY_S: Final = 30.0
 """A device whose `off` had no effect is asked again after this long."""
 UNSENT_RETRY_S: Final = 2.0
@@ -178,7 +177,7 @@ def trusted(device: FenceDevice, identity: Identity, shared_with: str = "") -> s
     if identity == "Mismatch":
         return "it powers another machine (its UUID is not the host's): correct the device's parameters"
     if identity == "Unverified" and not device.drilled:
-        return "it has not named the machine it powers, and no drill has: see that it answers, or drill it and set `drilled: true`"
+        return "it has not reported which machine it powers: check that it answers, or test it once by hand and set `drilled: true`"
     return None
 
 
@@ -301,8 +300,8 @@ def owed(facts: Facts) -> tuple[Slot, ...]:
     if facts.after != "On" or facts.powered_on:
         return ()
     if facts.proven:
-        return tuple(slot for slot in _switched_off(facts) if not _is_on_again(slot, facts))
-    return tuple(slot for slot in unsettled(facts) if _is_read_off(slot, facts))
+        return tuple(slot for slot in _switched_off(facts) if not is_on_again(slot, facts))
+    return tuple(slot for slot in unsettled(facts) if is_read_off(slot, facts))
 
 
 def unsettled(facts: Facts) -> tuple[Slot, ...]:
@@ -314,31 +313,6 @@ def _switched_off(facts: Facts) -> tuple[Slot, ...]:
     known = {slot for slot, _ in slots(facts.levels)}
     switched_off = {tried.slot for tried in facts.tried if tried.action == "off" and tried.ours}
     return tuple(sorted(switched_off & known))
-
-
-def _is_read_off(slot: Slot, facts: Facts) -> bool:
-    return any(read.power == "Off" for read in facts.reads.get(slot, ())[-1:])
-
-
-def tries_of_on(slot: Slot, facts: Facts) -> list[Tried]:
-    """Every `on` of this device, the oldest first."""
-    return [tried for tried in facts.tried if tried.slot == slot and tried.action == "on"]
-
-
-def _is_on_again(slot: Slot, facts: Facts) -> bool:
-    offs = [tried for tried in facts.tried if tried.slot == slot and tried.action == "off" and tried.ours]
-    return says_on(slot, facts) and all(facts.reads[slot][-1].begun_s >= _through_by_s(tried) for tried in offs)
-
-
-def says_on(slot: Slot, facts: Facts) -> bool:
-    """Since we have switched it on."""
-    tries, reads = tries_of_on(slot, facts), facts.reads.get(slot, ())
-    return bool(tries and reads) and reads[-1].power == "On" and reads[-1].begun_s >= tries[0].begun_s
-
-
-def _through_by_s(off: Tried) -> float:
-    """When it has had its effect, if it has any: a slow BMC goes on with it, be its agent ended or not."""
-    return float("inf") if off.ended_s is None else max(off.ended_s, off.known_s) + SWITCHING_S
 
 
 def _next_on(facts: Facts) -> Next:
@@ -403,9 +377,3 @@ def is_done_on(facts: Facts) -> bool:
     if not facts.proven or facts.after != "On" or facts.powered_on or owed(facts):
         return False
     return any(tried.action == "on" and tried.ended_s is not None for tried in facts.tried)
-
-
-def without_effect(tried: Tried, slot: Slot, read: Read) -> bool:
-    """Whether this read shows that an `off` did nothing: if the power goes later, it was somebody else."""
-    is_late = read.begun_s >= _through_by_s(tried)
-    return tried.slot == slot and tried.action == "off" and tried.ours and is_late and read.power == "On"

@@ -12,6 +12,7 @@ from backstay_api.objects.models.fencing import Attempt
 
 from . import core
 from .core import Read, Slot, Tried
+from .tries import without_effect
 
 ATTEMPTS_KEPT: Final = 32
 _NAMES: Final = ("level", "device", "action", "at")
@@ -77,7 +78,7 @@ class Records:
     def see(self, slot: Slot, read: Read) -> None:
         """A read may show that an `off` did nothing."""
         for record in self.all:
-            if core.without_effect(record.tried, slot, read):
+            if without_effect(record.tried, slot, read):
                 record.tried = replace(record.tried, ours=False)
                 record.attempt |= {"ours": False, "result": f"{record.attempt['result']}; read on afterwards"}
 

@@ -1,6 +1,5 @@
 """Power is used only where it helps: who is left alone, what a seal and an owed `on` outlive, what an admin may do."""
 
-
 import pytest
 
 from backstay_api.objects.models import FenceRequest, Host
@@ -153,6 +152,21 @@ def test_a_sealed_lease_that_somebody_deletes_comes_back_sealed() -> None:
     stage.machines["n1"].connected = True
     stage.wait(3)
     assert not stage.world.leases["n1"].lease.sealed and stage.world.leases["n1"].lease.seq > sealed.seq
+
+
+def test_a_seal_that_only_the_operator_has_seen_comes_back_too() -> None:
+    """Somebody deletes request and Lease: the grant is open still, and the session may be alive and well."""
+    stage = running("n1", "n2")
+    stage.machines["n1"].bmc = "stuck"
+    cut_off(stage, "n1")
+    stage.wait(5)
+    sealed = stage.world.last_sealed["n1"] = stage.world.leases["n1"].lease  # as the mirror keeps it
+    for name in list(stage.world.requests_of["n1"]):
+        stage.world.drop_request(name)
+    del stage.world.leases["n1"]
+    stage.settle()
+    lease = stage.world.leases["n1"].lease
+    assert (lease.sealed, lease.holder, lease.seq) == (True, sealed.holder, sealed.seq)
 
 
 def test_the_seal_comes_back_after_the_proof_too_when_nothing_is_held_any_more() -> None:

@@ -115,7 +115,7 @@ def _tested(mutant: Mutant, killers: list[str], folder: Path) -> Verdict:
     # A file that cannot even be loaded (it lacks something in the copy) has found nothing.
     if not found or done.returncode != 1 or "::" not in found[1]:
         raise CannotBeTried(f"{' '.join(files)} cannot be run:\n{done.stdout[-2000:]}{done.stderr[-500:]}")
-    return Verdict(mutant, found[1])
+    return Verdict(mutant, found[1].strip())
 
 
 def _simulated(mutant: Mutant, killer: str, folder: Path) -> Verdict:

@@ -255,4 +255,11 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         '    return request.spec.want == "Off"',
         f"{UNIT}/planner/test_evidence.py",
     ),
+    one(
+        "a seal that we saw ourselves comes back too",
+        _SESSIONS,
+        "    return [one for one in known if lease is not None and one.text == lease.holder]",
+        "    return []",
+        f"{UNIT}/planner/test_evidence.py",
+    ),
 )

@@ -211,7 +211,7 @@ class Examiner:
                         break
                     was_up = True
         except (StartFailed, StopFailed, OSError) as error:
-            log.debug("deaf", extra={"resource": resource.name, "why": str(error)})
+            log.debug("driver events lost", extra={"resource": resource.name, "why": str(error)})
             return
         if was_up:  # else it is for the next look to settle: nothing has changed
             self._on_news()

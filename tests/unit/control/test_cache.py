@@ -185,6 +185,17 @@ def test_the_moment_of_the_seal_is_kept_until_the_lease_is_reopened() -> None:
     assert (later.sealed_seen_s, reopened.sealed_seen_s, reopened.first_seen_s) == (1007.0, None, 1011.0)
 
 
+def test_a_seal_is_remembered_though_its_lease_is_deleted_until_a_session_holds_it_again(mirror: Mirror) -> None:
+    put(mirror, a_lease(sealed=True))
+    raw = leases.write(a_lease(sealed=True, resource_version=2))
+    mirror.hear(HOST_LEASES, {**raw, "metadata": {**raw["metadata"], "uid": "lease-n1"}}, deleted=True)
+    assert "n1" not in mirror.world.leases and mirror.world.last_sealed["n1"].sealed
+    put(mirror, a_lease(holder="", uid="anew", resource_version=3))
+    assert "n1" in mirror.world.last_sealed, "a Lease that was made anew, and that nobody holds, says nothing"
+    put(mirror, a_lease(holder="boot/next", uid="anew", seq=2, resource_version=4))
+    assert "n1" not in mirror.world.last_sealed
+
+
 def test_recovery_of_our_own_path_makes_o_of_every_host_now(mirror: Mirror, clock: Clock) -> None:
     mirror.note_listed(HOST_LEASES)
     mirror.path_recovered()

@@ -236,7 +236,7 @@ def test_metrics_render_every_fact() -> None:
         'backstay_unreadable_objects{kind="HAService"} 1.0',
         'backstay_lease_age_seconds{host="n1"}',
         'backstay_plan_duration_seconds_bucket{le="+Inf"}',
-        "backstay_ghosts_total 0.0",
+        "backstay_stale_entries_total 0.0",
     ):
         assert expected in text, text
 

@@ -165,6 +165,28 @@ async def test_an_off_that_could_not_be_sent_is_tried_again_at_once_and_not_afte
 
 
 @in_virtual_time
+async def test_an_off_that_cannot_be_recorded_as_ours_is_not_sent() -> None:
+    """Whoever comes after a fencer that died then would owe nothing, and the host would stay off."""
+    scene = Scene()
+    await scene.prepare()
+    patch, mute = scene.api.patch, {"on": True}
+
+    async def sometimes(kind: Any, *rest: Any, **more: Any) -> Any:
+        if mute["on"] and kind is FENCE_REQUESTS:
+            raise TROUBLE
+        return await patch(kind, *rest, **more)
+
+    async with scene.fencer():
+        await scene.seal()
+        await scene.ask("Off")
+        scene.api.patch = sometimes  # type: ignore[method-assign]
+        await asyncio.sleep(30)
+        assert scene.sent("off") == 0 and scene.is_on
+        mute["on"] = False
+        await scene.until(lambda: is_true(scene.sent("off") == 1))
+
+
+@in_virtual_time
 async def test_a_plug_pulled_after_an_off_that_did_nothing_stays_pulled() -> None:
     scene = Scene(ignores_off=True)
     await scene.prepare()

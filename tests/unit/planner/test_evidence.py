@@ -226,3 +226,29 @@ def test_a_lease_that_was_deleted_is_made_again_as_its_request_shows_that_it_was
     (made,) = lease_actions(world, "n1")
     assert isinstance(made, CreateLease) and made.sealed is sealed
     assert made.session is not None and made.session.seq == GRANTED["seq"]
+
+
+def holds_nothing(world: World) -> None:
+    world.drop_instance("shop/web-0")
+
+
+def is_another_machine(world: World) -> None:
+    holds_nothing(world)
+    speak(world, bootID="b9", nonce="z", seq=1)
+
+
+@pytest.mark.parametrize(
+    ("befall", "sealed"),
+    [
+        pytest.param(lambda w: None, True, id="it holds a grant"),
+        pytest.param(holds_nothing, True, id="it holds nothing, and speaks for its host"),
+        pytest.param(is_another_machine, False, id="another machine speaks under this name, and counts from 1 again"),
+    ],
+)
+def test_a_lease_that_we_saw_sealed_is_made_again_sealed_though_no_request_shows_it(befall, sealed: bool) -> None:
+    world, _ = scene()
+    seal(world)
+    world.last_sealed["n1"] = world.leases.pop("n1").lease
+    befall(world)
+    (made,) = lease_actions(world, "n1")
+    assert isinstance(made, CreateLease) and made.sealed is sealed

@@ -135,7 +135,7 @@ class Resync:
         repair = self._mirror.repair(kind, listing.items, int(listing.resource_version))
         self.done_at_s[kind.kind] = asyncio.get_running_loop().time()
         if repair.ghosts:
-            log.warning("ghosts dropped", extra={"kind": kind.kind, "ghosts": repair.ghosts})
+            log.warning("stale cache entries removed", extra={"kind": kind.kind, "ghosts": repair.ghosts})
         return True
 
 

@@ -88,7 +88,7 @@ def _what_is_wrong_with(cidr: str) -> str:
     interface = ipaddress.ip_interface(cidr)
     address, network = interface.ip, interface.network
     if address.is_unspecified or address.is_multicast or address.is_loopback:
-        return f"{cidr} is no address that one host of several can have: choose a unicast address of the hosts' subnet"
+        return f"{cidr} is not a unicast address that can move between hosts: choose a unicast address of the hosts' subnet"
     room = network.max_prefixlen - network.prefixlen
     if room > 1 and address == network.network_address:
         return f"{cidr} is the address of the subnet itself: choose one inside it"
