@@ -6,21 +6,16 @@ session. Times are seconds on the fencer's own monotonic clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final, Literal
+from collections.abc import Iterator
+from typing import Final
 
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.models.fencing import FenceEvidence
 from backstay_api.objects.models.host import FenceDevice, FenceLevel
 
+from .facts import Facts, Identity, Next, Read, Slot, Step, Tried
 from .reading import Power
 from .reading import judge_read as judge_read
-from .tries import SWITCHING_S, is_on_again, is_read_off, says_on, tries_of_on
-
-Identity = Literal["Match", "Mismatch", "Unverified"]
-Slot = tuple[str, str]
-"""Level and device, by name."""
 
 OBSERVE_PAUSE_S: Final = 0.5
 """Between reads that say on while a host is only suspected: it may lose its power in the next moment."""
@@ -31,6 +26,8 @@ WAIT_PAUSE_S: Final = 1.0
 """Between reads while nothing is being switched, for hours perhaps: a BMC is a small computer."""
 SWITCHING_PAUSE_S: Final = 0.05
 """Between reads while an `off` is under way: its effect is what everybody waits for."""
+SWITCHING_S: Final = 10.0
+"""How long after the end of an `off` its effect is still waited for closely (a slow BMC takes up to 11 s)."""
 RETRY_S: Final = 30.0
 """A device whose `off` had no effect is asked again after this long."""
 UNSENT_RETRY_S: Final = 2.0
@@ -42,76 +39,6 @@ ON_PAUSE_S: Final = 2.0
 """Between reads after an `on`."""
 UNSENT: Final = "not sent"
 """`Tried.failed` of what never reached a device."""
-
-
-@dataclass(frozen=True)
-class Read:
-    """One status read of one device, made for one request."""
-
-    power: Power
-    begun_s: float
-    ended_s: float
-    after_seal: bool
-    """Begun when the session's Lease was already sealed, or a newer session's."""
-    message: str = ""
-
-
-@dataclass(frozen=True)
-class Tried:
-    """One `off` or `on` sent to one device for this request."""
-
-    slot: Slot
-    action: Literal["off", "on"]
-    begun_s: float
-    ended_s: float | None
-    """None while it runs."""
-    ours: bool = True
-    """It was sent, and no read has shown since that it did nothing. What was only decided has switched nothing."""
-    failed: str = ""
-    """How an `on` failed, in the agent's words."""
-    known_s: float = float("-inf")
-    """Since when we know of it, if an earlier life of the fencer has sent it: perhaps in the moment before."""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Everything known about one request at one instant."""
-
-    want: Literal["Observe", "Off", "Withdrawn"]
-    after: Literal["On", "StayOff"]
-    over: bool
-    """The session's Lease is sealed, or a newer session's."""
-    proven: bool
-    """The evidence is stored in the request."""
-    powered_on: bool
-    levels: tuple[FenceLevel, ...]
-    identity: Mapping[Slot, Identity]
-    reads: Mapping[Slot, tuple[Read, ...]]
-    """By device, oldest first; the last two are enough."""
-    tried: tuple[Tried, ...]
-    reading: frozenset[Slot]
-    """Devices with a read under way."""
-    now_s: float
-    begun_s: float = float("inf")
-    """Since when this request is looked after."""
-    shared_with: str = ""
-    """Another host whose agent names the same machine UUID: then no device's answer says which of the two it powers."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """Run one fence agent once."""
-
-    slot: Slot
-    action: Literal["status", "off", "on"]
-
-
-@dataclass(frozen=True)
-class Next:
-    """What to run now, and when to look again if nothing happens."""
-
-    steps: tuple[Step, ...]
-    wake_at_s: float | None
 
 
 def next_steps(facts: Facts) -> Next:
@@ -300,8 +227,8 @@ def owed(facts: Facts) -> tuple[Slot, ...]:
     if facts.after != "On" or facts.powered_on:
         return ()
     if facts.proven:
-        return tuple(slot for slot in _switched_off(facts) if not is_on_again(slot, facts))
-    return tuple(slot for slot in unsettled(facts) if is_read_off(slot, facts))
+        return tuple(slot for slot in _switched_off(facts) if not _is_on_again(slot, facts))
+    return tuple(slot for slot in unsettled(facts) if _is_read_off(slot, facts))
 
 
 def unsettled(facts: Facts) -> tuple[Slot, ...]:
@@ -313,6 +240,31 @@ def _switched_off(facts: Facts) -> tuple[Slot, ...]:
     known = {slot for slot, _ in slots(facts.levels)}
     switched_off = {tried.slot for tried in facts.tried if tried.action == "off" and tried.ours}
     return tuple(sorted(switched_off & known))
+
+
+def _is_read_off(slot: Slot, facts: Facts) -> bool:
+    return any(read.power == "Off" for read in facts.reads.get(slot, ())[-1:])
+
+
+def tries_of_on(slot: Slot, facts: Facts) -> list[Tried]:
+    """Every `on` of this device, the oldest first."""
+    return [tried for tried in facts.tried if tried.slot == slot and tried.action == "on"]
+
+
+def _is_on_again(slot: Slot, facts: Facts) -> bool:
+    offs = [tried for tried in facts.tried if tried.slot == slot and tried.action == "off" and tried.ours]
+    return says_on(slot, facts) and all(facts.reads[slot][-1].begun_s >= _through_by_s(tried) for tried in offs)
+
+
+def says_on(slot: Slot, facts: Facts) -> bool:
+    """Since we have switched it on."""
+    tries, reads = tries_of_on(slot, facts), facts.reads.get(slot, ())
+    return bool(tries and reads) and reads[-1].power == "On" and reads[-1].begun_s >= tries[0].begun_s
+
+
+def _through_by_s(off: Tried) -> float:
+    """When it has had its effect, if it has any: a slow BMC goes on with it, be its agent ended or not."""
+    return float("inf") if off.ended_s is None else max(off.ended_s, off.known_s) + SWITCHING_S
 
 
 def _next_on(facts: Facts) -> Next:
@@ -377,3 +329,9 @@ def is_done_on(facts: Facts) -> bool:
     if not facts.proven or facts.after != "On" or facts.powered_on or owed(facts):
         return False
     return any(tried.action == "on" and tried.ended_s is not None for tried in facts.tried)
+
+
+def without_effect(tried: Tried, slot: Slot, read: Read) -> bool:
+    """Whether this read shows that an `off` did nothing: if the power goes later, it was somebody else."""
+    is_late = read.begun_s >= _through_by_s(tried)
+    return tried.slot == slot and tried.action == "off" and tried.ours and is_late and read.power == "On"

@@ -11,8 +11,7 @@ from typing import Any, Final, Literal
 from backstay_api.objects.models.fencing import Attempt
 
 from . import core
-from .core import Read, Slot, Tried
-from .tries import without_effect
+from .facts import Read, Slot, Tried
 
 ATTEMPTS_KEPT: Final = 32
 _NAMES: Final = ("level", "device", "action", "at")
@@ -78,7 +77,7 @@ class Records:
     def see(self, slot: Slot, read: Read) -> None:
         """A read may show that an `off` did nothing."""
         for record in self.all:
-            if without_effect(record.tried, slot, read):
+            if core.without_effect(record.tried, slot, read):
                 record.tried = replace(record.tried, ours=False)
                 record.attempt |= {"ours": False, "result": f"{record.attempt['result']}; read on afterwards"}
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .core import Facts, owed, unsettled
-from .tries import says_on, tries_of_on
+from .core import owed, says_on, tries_of_on, unsettled
+from .facts import Facts
 
 
 def on_again(facts: Facts) -> str:

@@ -82,7 +82,7 @@ def _reopen_lease(to: Server, action: act.ReopenLease) -> None:
 
 
 def _delete_lease(to: Server, action: act.DeleteLease) -> None:
-    del to.world.leases[action.lease.host]
+    to.world.drop_lease(action.lease.host)
 
 
 def _assign(to: Server, action: act.Assign) -> None:

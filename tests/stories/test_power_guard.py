@@ -51,6 +51,22 @@ def test_machines_that_died_long_ago_are_none_either() -> None:
     assert "2 of 3 hosts fell silent together (n1, n2)" in stage.missing("a")
 
 
+def test_a_host_that_is_removed_when_it_was_lost_a_moment_ago_is_part_of_the_storm() -> None:
+    """Seed 39313224732: its Lease went with it, and the next host that fell silent was taken for the only one."""
+    stage = running("n1", "n2", "n3")
+    cut_off(stage, "n1")
+    stage.remove_host("n1")
+    stage.wait(20)
+    assert stage.copies() == ["n2"] and "n1" not in stage.world.leases
+    stage.log.clear()
+    cut_off(stage, "n2")
+    stage.wait(20)
+    assert steps(stage.log, "SealLease") == []
+    assert "2 of 3 hosts fell silent together (n1, n2)" in stage.missing()
+    stage.wait(40)
+    assert steps(stage.log, "SealLease") == ["SealLease n2"], "a minute later it is one of two"
+
+
 def test_a_storm_that_begins_between_seal_and_off_holds_back_the_off() -> None:
     stage = running("n1", "n2", "n3")
     cut_off(stage, "n1")

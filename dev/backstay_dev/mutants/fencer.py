@@ -30,14 +30,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "an off after which the machine was read on is ours no more",
-        f"{FENCER}/tries.py",
+        f"{FENCER}/core.py",
         'tried.ours and is_late and read.power == "On"',
         "tried.ours and is_late and False",
         f"{UNIT}/fencer/test_on_again.py",
     ),
     one(
         "a read soon after an off says nothing of its effect",
-        f"{FENCER}/tries.py",
+        f"{FENCER}/core.py",
         "max(off.ended_s, off.known_s) + SWITCHING_S",
         "max(off.ended_s, off.known_s)",
         f"{UNIT}/fencer/test_on_again.py",
@@ -93,7 +93,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "on counts only when read after it was sent",
-        f"{FENCER}/tries.py",
+        f"{FENCER}/core.py",
         'reads[-1].power == "On" and reads[-1].begun_s >= tries[0].begun_s',
         'reads[-1].power == "On"',
         f"{UNIT}/fencer/test_core.py",

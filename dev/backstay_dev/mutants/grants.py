@@ -319,4 +319,18 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "        epoch = said.epoch",
         f"{UNIT}/planner/test_leftovers.py",
     ),
+    one(
+        "a claim counts epochs of the instance that it names",
+        _OWNERSHIP,
+        "    return found.instance == mine.instance and found.epoch >= mine.epoch and found.revision >= mine.revision",
+        "    return found.epoch >= mine.epoch and found.revision >= mine.revision",
+        f"{UNIT}/planner/test_marked_first.py",
+    ),
+    one(
+        "a claim is given back only on a later report than it records",
+        _OWNERSHIP,
+        "any(_may_be_ordered(one, instance) or not _is_before(one, service) for one in mine)",
+        "any(_may_be_ordered(one, instance) for one in mine)",
+        f"{UNIT}/planner/test_marked_first.py",
+    ),
 )

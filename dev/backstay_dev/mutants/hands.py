@@ -105,7 +105,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a oneshot needs a probe",
         f"{DRIVERS}/systemd/fitness.py",
-        "        or _needs_a_probe(unit, properties, pulled_in, asked=asked)\n",
+        "        or _needs_a_probe(unit, properties, working, asked=asked)\n",
         "",
         f"{UNIT}/agent/drivers/test_closure.py",
     ),

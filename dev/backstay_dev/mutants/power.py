@@ -212,7 +212,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a grant goes only to a session that holds its Lease",
         _SESSIONS,
-        "    holds = seen.lease.holder == session.ref.text and seen.lease.seq == session.seq and seen.lease.renewal > 0",
+        "    holds = seen.lease.holder == session.text and seen.lease.seq == session.seq and seen.lease.renewal > 0",
         "    holds = True",
         *_P,
         "tests/property",

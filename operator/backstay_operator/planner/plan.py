@@ -65,6 +65,14 @@ class Plan:
 
 def plan(world: World) -> Plan:
     """Everything that is to be done now, the most urgent first, and when to look again if nothing changes."""
+    world.memo = {}
+    try:
+        return _plan(world)
+    finally:
+        world.memo = None
+
+
+def _plan(world: World) -> Plan:
     round_ = begin(world)
     owned = ownership.owned(world)
     services = [_planned(round_, key, owned) for key in sorted(world.services)]

@@ -6,18 +6,8 @@ import pytest
 
 from backstay_api.objects.models.fencing import FenceEvidence
 from backstay_api.objects.models.host import FenceDevice, FenceLevel
-from backstay_fencer.core import (
-    Facts,
-    Read,
-    Step,
-    Tried,
-    is_done_on,
-    judge_read,
-    next_steps,
-    owed,
-    power,
-    proof,
-)
+from backstay_fencer.core import is_done_on, judge_read, next_steps, owed, power, proof
+from backstay_fencer.facts import Facts, Read, Step, Tried
 from backstay_fencer.words import on_again
 
 BMC = ("bmc", "bmc")

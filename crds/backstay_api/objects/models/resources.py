@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
@@ -43,6 +44,7 @@ class Command(Model):
     """Exit 0: up. 7: cleanly down. Anything else: failed."""
 
 
+@lru_cache(maxsize=4096)
 def _is_cidr(address: str) -> bool:
     # Go's ParseCIDR, which CEL uses, wants the prefix; Python would take a bare address or a netmask.
     host, slash, prefix = address.partition("/")

@@ -55,6 +55,10 @@ Acceptance = Accepted | Refused
 
 def accept(world: World, service: HAService) -> Acceptance:
     """Say whether this service can be carried out."""
+    return world.once("accept", (service,), lambda: _accept(world, service))
+
+
+def _accept(world: World, service: HAService) -> Acceptance:
     refused = own_fault(world, service) or _address_of_a_host(world, service) or _claimed_by_another(world, service)
     return refused or Accepted(holdings.keys(world, service))
 

@@ -114,6 +114,7 @@ def canonical_address(cidr: str) -> str:
     return str(mapped or address)
 
 
+@lru_cache(maxsize=16384)
 def address_or_nothing(text: str) -> str:
     """The one form of what a host calls an address; nothing, if it is none."""
     try:

@@ -39,6 +39,10 @@ Contested = Mapping[str, tuple[ClaimKey, ClaimOwner]]
 
 def contested(world: World, service: HAService) -> Contested:
     """By host: a unit or command of the service that another one has there, so that it cannot run there."""
+    return world.once("contested", (service,), lambda: _contested_now(world, service))
+
+
+def _contested_now(world: World, service: HAService) -> Contested:
     wanted = keys(world, service)
     claims = tuple(world.claims.get(key.name) for key in wanted)
     return world.keep("contested", service.key, (service.spec, *claims), lambda: _contested(service, wanted, claims))

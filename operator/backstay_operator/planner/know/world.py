@@ -88,6 +88,8 @@ class World:
     leases: dict[str, LeaseSeen] = field(default_factory=dict)
     last_sealed: dict[str, HostLease] = field(default_factory=dict)
     """By host: its Lease as we saw it sealed last, unless it was seen unsealed since. It outlives the deletion of the Lease."""
+    gone_sealed_s: dict[str, float] = field(default_factory=dict)
+    """By host whose Lease went while it was sealed: our own clock when we first saw it sealed. It was lost in a storm all the same."""
     requests: dict[str, FenceRequest] = field(default_factory=dict)
     claims: dict[str, ResourceClaim] = field(default_factory=dict)
 
@@ -134,6 +136,22 @@ class World:
         value = make()
         self.kept[topic, key] = (made_from, value)
         return value
+
+    memo: dict[tuple[object, ...], tuple[tuple[object, ...], object]] | None = None
+    """What `once` has worked out for the plan that is being made; None between plans, when anything may change."""
+
+    def once(self, topic: str, about: tuple[object, ...], make: Callable[[], T]) -> T:
+        """What `make` says about these very objects, worked out once a plan: a plan only reads, so it stays true meanwhile."""
+        if self.memo is None:
+            return make()
+        key = (topic, *map(id, about))
+        found = self.memo.get(key)
+        if found is None:
+            found = self.memo[key] = (
+                about,
+                make(),
+            )  # kept with what it is about, so that nothing else can be at its place
+        return found[1]  # type: ignore[return-value]
 
     def put_service(self, service: HAService) -> None:
         """Take a newer version of a service."""
@@ -218,6 +236,12 @@ class World:
         if old.spec.grant is not None:
             self.held_by[old.spec.grant.host].discard(key)
 
+    def drop_lease(self, key: str) -> None:
+        """Forget a Lease that is gone. That its host was lost stays for as long as that counts."""
+        old = self.leases.pop(key, None)
+        if old is not None and old.lease.sealed and old.sealed_seen_s is not None:
+            self.gone_sealed_s[key] = old.sealed_seen_s
+
     def put_request(self, request: FenceRequest) -> None:
         """Take a newer version of a fence request."""
         self.requests[request.key] = request
@@ -233,6 +257,11 @@ class World:
         self.confirmed_s.pop(key, None)
         if old is not None:
             self.requests_of[old.spec.host].discard(key)
+
+    def forget_old_seals(self) -> None:
+        """Those that are no part of any storm any more."""
+        since_s = self.now_s - self.settings.storm_window_s
+        self.gone_sealed_s = {host: at_s for host, at_s in self.gone_sealed_s.items() if at_s > since_s}
 
     def forget_old_fences(self) -> None:
         """Those that neither count nor stand anywhere any more: what stands in a status would be taken for news again."""

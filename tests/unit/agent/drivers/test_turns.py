@@ -28,6 +28,11 @@ def behind(ahead: dict[str, list[str]]) -> bool:
         ),
         pytest.param({"db.socket": ["sockets.target", "slow.service"]}, False, id="somebody who named it is stopping"),
         pytest.param(
+            {"db.socket": ["slow.service"], "slow.service": ["network.target"], "network.target": [US]},
+            False,
+            id="somebody who named it is stopping, whatever has been queued since",
+        ),
+        pytest.param(
             {"db.socket": ["client.service"], "client.service": ["slow.service"]},
             False,
             id="somebody who named it comes after one who is stopping",
