@@ -8,8 +8,9 @@ import pytest
 
 from backstay_api.objects.models import HostAssignment, ResourceClaim
 from backstay_api.objects.object_kinds import Unreadable
+from backstay_api.objects.resource_kinds import Claim
 from backstay_operator.planner.know import fitting
-from backstay_operator.planner.know.claims import ClaimKey
+from backstay_operator.planner.know.claims import claim_for
 from backstay_testing.stage import Stage, running, steps
 
 ADDRESS = {"name": "address", "virtualIP": {"address": "192.0.2.10/24"}}
@@ -164,7 +165,7 @@ def test_an_edit_is_recorded_in_the_claims_before_it_is_ordered() -> None:
 
 def test_an_edit_is_not_ordered_before_all_that_it_names_is_claimed() -> None:
     stage = running(resources=[unit("web")])
-    claim = ("ResourceClaim", ClaimKey("Unit", "more.service").name)
+    claim = ("ResourceClaim", Claim("Unit", "more.service").name)
     stage.world.unreadable[claim] = Unreadable(*claim, "of a later version: nobody can say whose it is")
     stage.apply_service(resources=[unit("web"), unit("more")])
     stage.wait(3)
@@ -187,7 +188,7 @@ def test_a_claim_is_kept_while_an_order_that_names_it_may_be_on_its_way(epoch: i
     stage.apply_service(resources=[unit("web"), unit("more")])
     stage.wait(1)
     service = stage.world.services["shop/web"]
-    claim = ClaimKey("Address", "192.0.2.10").claim_for(service, (), stage.world.instances["shop/web-0"])
+    claim = claim_for(Claim("Address", "192.0.2.10"), service, (), stage.world.instances["shop/web-0"])
     owner = claim.spec.owner
     assert owner is not None
     recorded = owner.model_copy(update={"epoch": epoch, "revision": 1})

@@ -14,8 +14,9 @@ from typing import Final, TypeVar
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.objects.object_kinds import Unreadable
+from backstay_api.objects.resource_kinds import canonical_address
 
-from .claims import address_or_nothing, things
+from .claims import things
 
 T = TypeVar("T")
 
@@ -287,7 +288,7 @@ def _discard(index: dict[str, set[str]], names: Iterable[str], key: str) -> None
 
 
 def _own_addresses(assignment: HostAssignment) -> set[str]:
-    return {one for text in assignment.status.facts.addresses if (one := address_or_nothing(text))}
+    return {one for text in assignment.status.facts.addresses if (one := canonical_address(text))}
 
 
 def _same(one: object, other: object) -> bool:
