@@ -482,7 +482,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedResource:
-    """One resource, as the agent shall carry it out."""
+    """One thing a service needs, as an agent is told to carry it out. Exactly one kind; the rest is the same for all kinds."""
 
     SHAPE: ClassVar[Shape] = {
         "name": Field(of=str, required=True, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),

@@ -14,10 +14,11 @@ _BUDGET: Final = f"{PLANNER}/judge/budget.py"
 _L: Final = (
     f"{UNIT}/planner/test_liveness.py",
     f"{STORIES}/test_power.py",
+    f"{STORIES}/test_power_guard.py",
     f"{STORIES}/test_promises.py",
     f"{STORIES}/test_faults.py",
 )
-_P: Final = (f"{STORIES}/test_power.py", f"{UNIT}/planner/test_evidence.py", STORIES)
+_P: Final = (f"{STORIES}/test_power.py", f"{STORIES}/test_power_guard.py", f"{UNIT}/planner/test_evidence.py", STORIES)
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(

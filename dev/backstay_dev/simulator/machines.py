@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from backstay_agent.drivers.base import Seen, State
-from backstay_agent.fake import FakeDriver, FakeHands, FakeMachine, identity
+from backstay_agent.fake import FakeDriver, FakeHands, FakeMachine
 from backstay_agent.store.disk import MemoryDisk
 from backstay_api.objects.plain import RenderedResource, Systemd
+from backstay_api.objects.resource_kinds import identity
 
 from .processes import Process
 

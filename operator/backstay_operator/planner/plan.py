@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.assignment import InstanceOrder, StandbyOrder
+from backstay_api.objects.resource_kinds import units_of
 
 from .actions import Action, ReportUnreadable, WriteHostStatus, WriteServiceStatus
 from .do import instances, moves, ownership, removal
@@ -209,7 +210,7 @@ def _standbys(
 
 def _secured(world: World, service: HAService) -> tuple[tuple[str, str], ...]:
     """Every candidate's unit waits for our word, ready or not: it must not start by itself at a boot."""
-    units = [resource.systemd.unit for resource in service.spec.resources if resource.systemd is not None]
+    units = units_of(service.spec.resources)
     return tuple((host, unit) for host in candidates(world, service) for unit in units)
 
 
@@ -315,7 +316,7 @@ def _by_host(
 def _named(world: World) -> frozenset[str]:
     """Units that some service names which is to stay."""
     services = (service for service in world.services.values() if not service.metadata.deletion_timestamp)
-    return frozenset(one.systemd.unit for service in services for one in service.spec.resources if one.systemd)
+    return frozenset(unit for service in services for unit in units_of(service.spec.resources))
 
 
 # --- the whole -------------------------------------------------------------------------------------------------------

@@ -8,10 +8,11 @@ from typing import Any, Final
 
 import pytest
 
+from backstay_api.objects.resource_kinds import claims_of
 from backstay_operator.planner.judge import judges, scores
 from backstay_operator.planner.judge.judges import FILTERS, FILTERS_AT, Filter, Point, Question, facts_of
 from backstay_operator.planner.judge.scores import SCORES, SCORES_AT, Scorer
-from backstay_operator.planner.know.claims import claim_keys
+from backstay_operator.planner.know.claims import claim_for
 from backstay_operator.planner.know.world import World
 from backstay_testing.worlds import a_service, a_world, add_host, put, report, say_ready
 
@@ -39,8 +40,8 @@ def seal(world: World) -> None:
 
 def claimed(world: World) -> None:
     """Another service has the unit there."""
-    (key,) = claim_keys(WEB)
-    world.claims[key.name] = key.claim_for(a_service("other"), ["n1"])
+    (claim,) = claims_of(WEB.spec.resources)
+    world.claims[claim.name] = claim_for(claim, a_service("other"), ["n1"])
 
 
 def failed(world: World) -> None:

@@ -14,8 +14,9 @@ from typing import Final, TypeVar
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.objects.object_kinds import Unreadable
+from backstay_api.objects.resource_kinds import canonical_address
 
-from .claims import address_or_nothing, things
+from .claims import things
 
 T = TypeVar("T")
 
@@ -95,6 +96,8 @@ class World:
 
     fenced_s: dict[str, float] = field(default_factory=dict)
     """By FenceRequest: our own clock when we first saw it want Off, or read of it in a Host's status (for the budget)."""
+    fenced_host: dict[str, str] = field(default_factory=dict)
+    """By FenceRequest in `fenced_s`: whom it was about. It outlives the request."""
     checked_s: dict[str, float] = field(default_factory=dict)
     """By host: our own clock when we saw that the fencer has tested its fence path. Its own time is for people."""
 
@@ -178,7 +181,7 @@ class World:
         if old is None or old.uid != host.uid or _checked_at(old) != _checked_at(host):
             self.checked_s[host.key] = self.now_s
         for fence in host.status.fences:
-            self.fenced_s.setdefault(fence.request, self.now_s)
+            self._was_fenced(fence.request, host.key)
 
     def drop_host(self, key: str) -> None:
         """Forget a host that is gone. When it was fenced stays for as long as that counts."""
@@ -245,7 +248,7 @@ class World:
         self.requests[request.key] = request
         self.requests_of[request.spec.host].add(request.key)
         if request.spec.want == "Off":
-            self.fenced_s.setdefault(request.key, self.now_s)
+            self._was_fenced(request.key, request.spec.host)
         if request.spec.confirm is not None:
             self.confirmed_s.setdefault(request.key, self.now_s)
 
@@ -266,7 +269,11 @@ class World:
         told = {fence.request for host in self.hosts.values() for fence in host.status.fences} | self.requests.keys()
         for name in [name for name, at_s in self.fenced_s.items() if self.now_s - at_s > BUDGET_PERIOD_S]:
             if name not in told:
-                del self.fenced_s[name]
+                del self.fenced_s[name], self.fenced_host[name]
+
+    def _was_fenced(self, request: str, host: str) -> None:
+        self.fenced_s.setdefault(request, self.now_s)
+        self.fenced_host.setdefault(request, host)
 
 
 def _checked_at(host: Host) -> str | None:
@@ -281,7 +288,7 @@ def _discard(index: dict[str, set[str]], names: Iterable[str], key: str) -> None
 
 
 def _own_addresses(assignment: HostAssignment) -> set[str]:
-    return {one for text in assignment.status.facts.addresses if (one := address_or_nothing(text))}
+    return {one for text in assignment.status.facts.addresses if (one := canonical_address(text))}
 
 
 def _same(one: object, other: object) -> bool:
