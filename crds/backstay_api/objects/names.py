@@ -8,3 +8,13 @@ SYSTEM_NAMESPACE: Final = "backstay-system"
 """Where the operator lives."""
 LEADER_LEASE: Final = "backstay-operator"
 """Lease in the system namespace: which replica acts at once. It saves work and protects nothing."""
+
+
+def instance_name(service: str, slot: int = 0) -> str:
+    """Name of the HAInstance in a slot of a service. A Single service has one slot."""
+    return f"{service}-{slot}"
+
+
+def service_of(instance: str) -> str:
+    """Name of the service that an HAInstance is a slot of."""
+    return instance.rpartition("-")[0]

@@ -80,7 +80,9 @@ class Question:
     away_from: frozenset[str] = frozenset()
     """Hosts that it shall leave."""
     planned: Mapping[str, int] = field(default_factory=dict)
-    """Services that this same plan has already given to each host."""
+    """Services that are on their way to each host: given by this same plan, or stopped elsewhere in order to go there."""
+    announced: str = ""
+    """The host for which it was stopped where it ran."""
     retry: bool = False
     """No host is without a failed start: one where the last is long enough ago will do."""
 
@@ -323,6 +325,12 @@ WITNESSES: Final[Sequence[Filter]] = (is_selected, is_free, has_spoken)
 # --- scores: weightiest first ----------------------------------------------------------------------------------------
 
 
+def announced(ask: Question, facts: HostFacts) -> Score:
+    """Where people were told that it goes, it goes, if that host still will do."""
+    is_it = facts.name == ask.announced
+    return Score("Announced", int(is_it), "was chosen when it was stopped" if is_it else "")
+
+
 def preference(ask: Question, facts: HostFacts) -> Score:
     """The sum of the weights in placement.prefer that this host earns."""
     labels = facts.host.metadata.labels or {}
@@ -343,7 +351,7 @@ def readiness(ask: Question, facts: HostFacts) -> Score:
 
 
 def fewer_services(ask: Question, facts: HostFacts) -> Score:
-    """The host with less to do, counting what this plan has given it already."""
+    """The host with less to do, counting what is on its way there already."""
     services = facts.services + ask.planned.get(facts.name, 0)
     return Score("Services", -services, f"runs {services} other{'' if services == 1 else 's'}")
 
@@ -367,6 +375,6 @@ def unblemished(ask: Question, facts: HostFacts) -> Score:
 Judge = Callable[[Question, HostFacts], Score]
 
 # Later: spread, and together/apart as wishes, are added to what `preference` says. The name breaks what ties remain.
-SCORES: Final[Sequence[Judge]] = (preference, readiness, fewer_services)
-RETRY_SCORES: Final[Sequence[Judge]] = (fewest_failures, *SCORES)
+SCORES: Final[Sequence[Judge]] = (announced, preference, readiness, fewer_services)
+RETRY_SCORES: Final[Sequence[Judge]] = (announced, fewest_failures, *SCORES)
 STANDBY_SCORES: Final[Sequence[Judge]] = (unblemished, preference, already_asked, fewer_services)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.models import HAService
 from backstay_api.objects.models.service import StandbySummary
+from backstay_operator.planner.do.decisions import Slot
 from backstay_operator.planner.judge import placement
 from backstay_operator.planner.judge.judges import COULD_TAKE_OVER, NOT_ASKED, Filter, Question, Rejected, facts_of
 from backstay_operator.planner.know.claims import canonical_address
@@ -16,10 +17,10 @@ from backstay_operator.planner.words import first_words, listed
 from .conditions import Finding
 
 
-def who_could_take_over(world: World, service: HAService, instance: HAInstance | None) -> list[StandbySummary]:
+def who_could_take_over(world: World, service: HAService, slot: Slot) -> list[StandbySummary]:
     """Those that are asked to be ready, and the selected hosts that cannot even be asked, with the reason."""
-    ask = Question(world, service, instance)
-    asked = [name for name in placement.standbys(world, service, instance) if name != ask.holder]
+    ask = Question(world, slot.in_force, slot.instance)
+    asked = [name for name in slot.asked if name in world.hosts]
     others = set(declared(world, service)) - {*asked, ask.holder}
     summaries = [_standby(name, _first_rejection(ask, name, COULD_TAKE_OVER)) for name in asked]
     for name in sorted(others):
