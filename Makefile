@@ -8,7 +8,7 @@ FIRST ?= 0
 PROFILE ?= swarm
 export PYTHONPATH := crds:operator:node-agent:cli:dev:tests
 
-help: ## this list
+help: ## this list, with how long each takes on two cores
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(VENV)/ready: constraints.txt pyproject.toml
@@ -18,12 +18,12 @@ $(VENV)/ready: constraints.txt pyproject.toml
 	@$(VENV)/bin/pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
-install: $(VENV)/ready ## Python environment in .venv
+install: $(VENV)/ready ## Python environment in .venv (1 minute)
 
-system: $(VENV)/ready ## Debian packages, control plane and machine image (root)
+system: $(VENV)/ready ## Debian packages, control plane and machine image (root; the first time 15 minutes)
 	@$(PY) -m backstay_dev.lab.prerequisites
 
-check: $(VENV)/ready ## formatting, lint, types, import contracts, generated is committed
+check: $(VENV)/ready ## formatting, lint, types, import contracts, generated is committed (20 s)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
@@ -31,26 +31,29 @@ check: $(VENV)/ready ## formatting, lint, types, import contracts, generated is 
 	$(PY) -m backstay_api.generate --check
 	$(PY) -m backstay_dev.diagrams --check
 
-test: check system ## everything a change must pass, on real hosts too (root)
+test: check system ## everything a change must pass, on real hosts too (root; 25 minutes)
 	$(VENV)/bin/pytest -q tests -m "not hosts" -n 2 --dist loadfile
 	$(VENV)/bin/pytest -q tests -m hosts -n 2 --dist loadfile --durations=15
 
-unit: $(VENV)/ready ## the tests that need nothing but Python
-	$(VENV)/bin/pytest -q tests -m "not api and not hosts"
+unit: $(VENV)/ready ## the tests that need nothing but Python (10 minutes; tests/unit alone: 2)
+	$(VENV)/bin/pytest -q tests -m "not api and not hosts" -n auto --dist loadfile
 
-demo: system ## every promise shown on real machines, with measured times (root)
+api: $(VENV)/ready ## the tests on a real API server, as any user (5 minutes; the first time it builds one, 10 more)
+	$(VENV)/bin/pytest -q tests -m "api and not hosts" -n auto --dist loadfile
+
+demo: system ## every promise shown on real machines, with measured times (root; 1 minute)
 	@$(PY) -m backstay_dev.demo
 
-lab: system ## control plane and hosts to play with (root)
+lab: system ## control plane and hosts to play with (root; 10 s until it stands)
 	@$(PY) -m backstay_dev.lab.__main__
 
-bench: system ## every performance figure (root)
+bench: system ## every performance figure (root; 15 minutes)
 	@$(PY) -m backstay_dev.bench
 
-simulate: $(VENV)/ready ## the safety core under faults: make simulate SEEDS=300 FIRST=0 PROFILE=swarm
+simulate: $(VENV)/ready ## the safety core under faults: make simulate SEEDS=300 FIRST=0 PROFILE=swarm (4 minutes)
 	@$(PY) -m backstay_dev.simulate --seeds $(SEEDS) --first $(FIRST) --profile $(PROFILE)
 
-mutants: $(VENV)/ready ## broken variants of our own code, each of which our tests or the simulator must find
+mutants: $(VENV)/ready ## broken variants of our own code, each of which our tests or the simulator must find (2 hours)
 	@$(PY) -m backstay_dev.mutants
 
 models: $(VENV)/ready ## the model checkers behind docs/protocol.md: every variant of the protocol (some 8 minutes)
@@ -59,6 +62,9 @@ models: $(VENV)/ready ## the model checkers behind docs/protocol.md: every varia
 	@mkdir -p build/models
 	@for model in lease_timing epochs failsafe protocol; do echo "models/$$model.cpp"; \
 	  g++ -std=c++17 -O2 -pthread models/$$model.cpp -o build/models/$$model && build/models/$$model || exit 1; done
+
+changelog: $(VENV)/ready ## what the next release will say, from newsfragments/
+	@$(VENV)/bin/towncrier build --draft --version next
 
 generate: $(VENV)/ready ## CRDs, plain classes and reference from the models, diagrams from the tables
 	$(PY) -m backstay_api.generate
@@ -70,4 +76,4 @@ constraints: ## pin every dependency again, with hashes
 	  --no-emit-trusted-host --no-emit-find-links --no-header --no-annotate -o constraints.txt pyproject.toml
 	@sed -i -E '/^#/d; /^backstay @/d' constraints.txt
 
-.PHONY: help install system check test unit demo lab bench simulate mutants models generate constraints
+.PHONY: help install system check test unit api demo lab bench simulate mutants models changelog generate constraints

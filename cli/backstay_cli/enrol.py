@@ -92,7 +92,7 @@ async def remove(
     session: Session,
     name: HostName,
     force: Annotated[
-        bool, typer.Option("--force", help="Though it still holds services: for a machine that is gone.")
+        bool, typer.Option("--force", help="Remove it even though it still holds services (the machine is gone).")
     ] = False,
 ) -> int:
     """Remove a host and its agent's identity, once it holds nothing."""

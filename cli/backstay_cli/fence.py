@@ -93,7 +93,7 @@ def _nothing_to_confirm(world: World, host: str) -> str:
         return f"nothing to confirm: {host} has never been seen, so nothing runs there"
     liveness = world.hosts[host].status.liveness or "Unknown"
     return (
-        f"nothing to confirm: nobody waits for proof that {host} is off (it is {liveness});"
+        f"nothing to confirm: no service is waiting for proof that {host} is off (it is {liveness});"
         " a host is asked about when it is silent and holds a service"
     )
 

@@ -37,7 +37,7 @@ NO_SUCH_THING: Final = 3
 NOT_NOW: Final = 4
 NOT_WELL: Final = 5
 
-EXIT_CODES: Final = """Exit codes: 0 done; 1 the API server refused or cannot be reached; 2 typed wrongly;
+EXIT_CODES: Final = """Exit codes: 0 done; 1 the API server refused or cannot be reached; 2 wrong usage;
 3 there is no such service or host; 4 not possible now, and nothing was changed; 5 something is not well (status --check)."""
 
 SELF_SUBJECT_REVIEWS: Final = raw(

@@ -136,7 +136,7 @@ def _failing(
     said: set[str] = set()
     known: dict[str, Any] = {one.type: one for one in conditions}
     if not known:
-        yield what, "Unknown", "nobody has said anything about it yet: does the operator run?"
+        yield what, "Unknown", "nobody has said anything about it yet: is the operator running?"
     for kind, well in checks:
         one = known.get(kind)
         if one is not None and one.status != well and one.message not in said and one.reason != "NotRunning":

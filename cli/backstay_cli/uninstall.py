@@ -19,7 +19,6 @@ from backstay_api.objects.kinds import Kind
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, ResourceClaim
 from backstay_api.objects.models.base import Object
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HA_SERVICES, HOSTS, RESOURCE_CLAIMS
-from backstay_operator.planner.know.holdings import owners
 from backstay_operator.planner.know.world import World
 
 from .operators import operator_trouble
@@ -175,7 +174,7 @@ async def _let_go(api: Api, world: World, found: _Hanging) -> list[str]:
         with suppress(NotFound):
             await api.delete(HA_INSTANCES, instance.metadata.name, instance.metadata.namespace or "", uid=instance.uid)
     for claim in world.claims.values():
-        if {one.uid for one in owners(claim)} & {one.uid for one in found.services}:
+        if {one.uid for one in claim.owners} & {one.uid for one in found.services}:
             done.append(await _without_owners(api, claim, {one.uid for one in found.services}))
     for service in found.services:
         done.append(await _without_finalizers(api, HA_SERVICES, service))

@@ -13,16 +13,14 @@ from typing import Any, Final
 from backstay_api.client.api import Api, Listing
 from backstay_api.client.errors import Forbidden
 from backstay_api.objects.kinds import Kind
-from backstay_api.objects.lease import NAMESPACE, HostLease
+from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.objects.object_kinds import (
-    FENCE_REQUESTS,
+    ALL_KINDS,
     HA_INSTANCES,
     HA_SERVICES,
-    HOST_ASSIGNMENTS,
     HOST_LEASES,
     HOSTS,
-    RESOURCE_CLAIMS,
     Unreadable,
 )
 from backstay_api.objects.promise import silent_after_s, suspect_after_s
@@ -36,16 +34,12 @@ _A_MOMENT_S = 0.001
 
 
 # Hosts first: what their status says of liveness is needed to read their leases.
-_KINDS: Final[tuple[tuple[Kind[Any], str], ...]] = (
-    (HOSTS, ""),
-    (HOST_LEASES, NAMESPACE),
-    (HOST_ASSIGNMENTS, ""),
-    (HA_INSTANCES, ""),
-    (FENCE_REQUESTS, ""),
-    (RESOURCE_CLAIMS, ""),
-    (HA_SERVICES, ""),
+_KINDS: Final[tuple[Kind[Any], ...]] = (
+    HOSTS,
+    HOST_LEASES,
+    *(kind for kind in ALL_KINDS if kind not in (HOSTS, HOST_LEASES)),
 )
-EVERYTHING: Final = [right for kind, namespace in _KINDS for right in rights_to("list", kind, namespace)]
+EVERYTHING: Final = [right for kind in _KINDS for right in rights_to("list", kind, kind.home)]
 """What a judgement about a service needs: it looks at all others."""
 VIEW: Final = "The role backstay:view, bound in the whole cluster,"
 
@@ -62,7 +56,7 @@ class View:
 
 async def look(session: Session, namespace: str = "", *, partly: bool = False) -> View:
     """Read everything; services of one namespace only, for who may read no others. `partly`: what may be read, and no more."""
-    kinds = [(kind, namespace if kind in (HA_INSTANCES, HA_SERVICES) else where) for kind, where in _KINDS]
+    kinds = [(kind, namespace if kind in (HA_INSTANCES, HA_SERVICES) else kind.home) for kind in _KINDS]
     answers = await asyncio.gather(*(_listed(session.api, kind, where) for kind, where in kinds))
     view = View(World(wall=session.tools.wall()))
     for (kind, _), answer in zip(kinds, answers, strict=True):

@@ -37,6 +37,7 @@ from .shutdown import leave, systemd_jobs
 from .single_instance import alone
 from .store.disk import RealDisk
 from .store.journal import Journal
+from .threads import live_and_exit
 
 log = logging.getLogger(__name__)
 
@@ -60,11 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
     except NoConfig as error:
         log.error("cannot begin", extra={"why": str(error)})
         return EX_CONFIG
-    # Not asyncio.run: its signal handling and its thread pool are not wanted, but its cleaning up is.
-    only = alone(config.run_dir, config.state_dir, wait=True)
-    with only, asyncio.Runner() as loop, contextlib.suppress(asyncio.CancelledError):
-        loop.run(_run(config, machine))
-    return 0
+    with alone(config.run_dir, config.state_dir, wait=True):
+        return live_and_exit(_run(config, machine))
 
 
 def _remove() -> int:

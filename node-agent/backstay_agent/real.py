@@ -19,6 +19,7 @@ from .run.asking import RealAsker
 from .run.probes import run_probes
 from .standby.needs import RealNeeds
 from .standby.standbys import Keeper
+from .threads import in_thread
 
 LOOK_AGAIN_S: Final = 60.0
 """Until what could put this machine to sleep is looked at again."""
@@ -38,7 +39,7 @@ class RealHands:
         self._obstacle_read_at_s = 0.0
 
     async def open(self) -> None:
-        self._drivers = await asyncio.to_thread(real_drivers)
+        self._drivers = await in_thread(real_drivers)
 
     def driver(self, resource: RenderedResource) -> Driver:
         return driver_of(self._drivers, resource)

@@ -178,7 +178,7 @@ def trusted(device: FenceDevice, identity: Identity, shared_with: str = "") -> s
     if identity == "Mismatch":
         return "it powers another machine (its UUID is not the host's): correct the device's parameters"
     if identity == "Unverified" and not device.drilled:
-        return "it has not named the machine it powers, and no drill has: see that it answers, or drill it and set `drilled: true`"
+        return "it has not reported which machine it powers: check that it answers, or test it once by hand and set `drilled: true`"
     return None
 
 
@@ -326,8 +326,19 @@ def tries_of_on(slot: Slot, facts: Facts) -> list[Tried]:
 
 
 def _is_on_again(slot: Slot, facts: Facts) -> bool:
+    offs = [tried for tried in facts.tried if tried.slot == slot and tried.action == "off" and tried.ours]
+    return says_on(slot, facts) and all(facts.reads[slot][-1].begun_s >= _through_by_s(tried) for tried in offs)
+
+
+def says_on(slot: Slot, facts: Facts) -> bool:
+    """Since we have switched it on."""
     tries, reads = tries_of_on(slot, facts), facts.reads.get(slot, ())
     return bool(tries and reads) and reads[-1].power == "On" and reads[-1].begun_s >= tries[0].begun_s
+
+
+def _through_by_s(off: Tried) -> float:
+    """When it has had its effect, if it has any: a slow BMC goes on with it, be its agent ended or not."""
+    return float("inf") if off.ended_s is None else max(off.ended_s, off.known_s) + SWITCHING_S
 
 
 def _next_on(facts: Facts) -> Next:
@@ -370,7 +381,7 @@ def _on_due_s(slot: Slot, facts: Facts) -> float | None:
     if not tries:
         return facts.now_s
     last = tries[-1]
-    if last.ended_s is None:
+    if last.ended_s is None or says_on(slot, facts):
         return None
     if last.failed == UNSENT:
         return last.ended_s + UNSENT_RETRY_S
@@ -396,5 +407,5 @@ def is_done_on(facts: Facts) -> bool:
 
 def without_effect(tried: Tried, slot: Slot, read: Read) -> bool:
     """Whether this read shows that an `off` did nothing: if the power goes later, it was somebody else."""
-    is_late = tried.ended_s is not None and read.begun_s >= max(tried.ended_s, tried.known_s) + SWITCHING_S
+    is_late = read.begun_s >= _through_by_s(tried)
     return tried.slot == slot and tried.action == "off" and tried.ours and is_late and read.power == "On"

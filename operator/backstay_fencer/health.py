@@ -46,7 +46,7 @@ def ill(facts: Facts) -> str:
     answers = min(heard, default=DEAF_S) < DEAF_S / 2
     deaf = sorted(name for name, age_s in facts.watches_s.items() if age_s is not None and age_s > DEAF_S)
     if answers and deaf:
-        return f"the API server is heard, but of {', '.join(deaf)} nothing for {DEAF_S:.0f} s"
+        return f"the API server answers, but the watch on {', '.join(deaf)} has been silent for {DEAF_S:.0f} s"
     return ""
 
 

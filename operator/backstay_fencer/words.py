@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .core import Facts, owed, tries_of_on, unsettled
+from .core import Facts, owed, says_on, tries_of_on, unsettled
 
 
 def on_again(facts: Facts) -> str:
@@ -13,7 +13,7 @@ def on_again(facts: Facts) -> str:
     for slot in owed(facts):
         tries = tries_of_on(slot, facts)
         failed = next((tried.failed for tried in reversed(tries) if tried.failed), "")
-        if tries and tries[-1].ended_s is not None:
+        if tries and tries[-1].ended_s is not None and not says_on(slot, facts):
             times = f"{len(tries)} time{'' if len(tries) == 1 else 's'}"
             waits.append(f"{slot[1]} does not say on after {times}{f': {failed}' if failed else ''}")
     if not waits:

@@ -229,7 +229,7 @@ class Worker:
             record.end(loop.time(), result=result, ours=True, failed="" if run.exit_code == 0 else result)
         finally:
             if record.tried.ended_s is None:
-                record.end(loop.time(), result="ended by us: no longer asked for", ours=record.tried.ours)
+                record.end(loop.time(), result="cancelled: no longer requested", ours=record.tried.ours)
             self.poke()
 
     async def _not_wanted(self, tried: Tried) -> str:
@@ -241,7 +241,10 @@ class Worker:
             # A removed host has no Lease any more; an `on` that is owed to it needs none.
             return "" if tried.action == "on" and self._may_be_on(self._latest()) else "request or lease is gone"
         except ApiError as error:
-            log.warning("nothing is switched unseen", extra={"request": self._name, "why": str(error)})
+            log.warning(
+                "power not switched: request or Lease could not be read",
+                extra={"request": self._name, "why": str(error)},
+            )
             return f"request and lease could not be read ({error})"
         if not isinstance(request, FenceRequest) or request.uid != self._uid or not isinstance(lease, HostLease):
             return "request or lease is another one"

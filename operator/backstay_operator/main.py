@@ -99,7 +99,7 @@ async def operate(config: ApiConfig, options: argparse.Namespace) -> int:
         running.cancel()
         await asyncio.wait({running})
         return 0
-    log.critical("a part of the operator has ended, so all of it does", exc_info=running.exception())
+    log.critical("a task ended unexpectedly, exiting", exc_info=running.exception())
     return 1
 
 

@@ -11,25 +11,13 @@ import random
 import socket
 import sys
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from backstay_api.client import kubeconfig
 from backstay_api.client.errors import ApiError
 from backstay_api.client.http import HttpApi
-from backstay_api.objects.kinds import Kind
-from backstay_api.objects.object_kinds import (
-    FENCE_REQUESTS,
-    HA_INSTANCES,
-    HA_SERVICES,
-    HOST_ASSIGNMENTS,
-    HOSTS,
-    RESOURCE_CLAIMS,
-)
+from backstay_api.objects.object_kinds import OWN_KINDS
 
-_KINDS: Final[tuple[Kind[Any], ...]] = (
-    *(HA_SERVICES, HA_INSTANCES, HOSTS),
-    *(HOST_ASSIGNMENTS, FENCE_REQUESTS, RESOURCE_CLAIMS),
-)
 _TIMEOUT_S: Final = 5.0
 
 
@@ -44,7 +32,7 @@ async def faults(places: Sequence[str]) -> list[str]:
 async def _unserved() -> list[str]:
     api = HttpApi(kubeconfig.load(user_agent="backstay-selftest"), rng=random.Random())
     found = []
-    for kind in _KINDS:
+    for kind in OWN_KINDS:
         try:
             await api.list(kind)
         except ApiError as error:

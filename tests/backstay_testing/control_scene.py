@@ -20,8 +20,9 @@ from backstay_api.objects.models.instance import Grant, HAInstanceSpec, ServiceR
 from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_LEASES, HOSTS, Unreadable
 from backstay_api.objects.promise import PROFILES
 from backstay_operator.control.replica import Operator, Replica
-from backstay_operator.planner.actions import Action, Assign, CreateInstance, Plan, WriteInstance
+from backstay_operator.planner.actions import Action, Assign, CreateInstance, WriteInstance
 from backstay_operator.planner.know.world import World
+from backstay_operator.planner.plan import Plan
 
 WALL = "2026-03-01T12:00:00Z"
 

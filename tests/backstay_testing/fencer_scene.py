@@ -88,6 +88,10 @@ class Scene:
     async def proven(self) -> bool:
         return (await self.request()).status.evidence is not None
 
+    async def switched_on(self) -> bool:
+        """The request says that nothing more is owed."""
+        return bool((await self.request()).status.powered_on)
+
     def sent(self, action: str) -> int:
         return sum(call[1] == action for call in self.agents.calls)
 

@@ -17,10 +17,9 @@ from backstay_api.objects.models.claim import ResourceClaimSpec
 from backstay_api.objects.models.host import HostStatus
 from backstay_api.objects.promise import PROFILES
 from backstay_operator.planner import actions as act
-from backstay_operator.planner.actions import Plan
 from backstay_operator.planner.do.orders import merge_forward
 from backstay_operator.planner.know.world import LeaseSeen, OwnPath, Unreadable, World
-from backstay_operator.planner.plan import plan
+from backstay_operator.planner.plan import Plan, plan
 
 from .truthful import every_sentence_agrees
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -42,7 +43,12 @@ def resources(unit: str, address: str, **more: object) -> list[dict[str, object]
 def site() -> Iterator[Site]:
     with Lab(1, progress=print) as lab:
         site = Site(lab)
-        for name, text in (("conf", CONF), ("lazy", LAZY), ("slow", SLOW), ("ledger", LEDGER)):
+        for name, text in (
+            ("lazy", LAZY),
+            ("slow", SLOW),
+            ("ledger", LEDGER),
+            *((name, CONF) for name in ("conf", "asks", "calm")),
+        ):
             site.host.install_unit(f"{name}.service", text)
         yield site
         print(site.journal())
@@ -124,6 +130,29 @@ def test_who_wants_to_stop_the_agent_is_told_in_words(site: Site) -> None:
     with pytest.raises(LabError, match="this host holds shop/"):
         site.host.run(*ask)
     assert "lease held" in site.host.run("systemctl", "show", "-p", "StatusText", "backstay-agent.service")
+
+
+MUTE = "import socket, time; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('127.0.0.9', 53)); time.sleep(1e6)"
+
+
+def test_a_name_server_that_does_not_answer_holds_up_neither_a_restart_nor_a_start(site: Site) -> None:
+    """Who asks it hangs in a thread that nobody can end; without its agent the host is taken for dead within seconds."""
+    site.host.run("systemd-run", "--unit=mute", "/usr/bin/python3", "-c", MUTE)
+    site.host.write_file("/etc/resolv.conf", "nameserver 127.0.0.9\noptions timeout:30 attempts:2\n")
+    hosts = [f"db{number}.shop.example" for number in range(8)]
+    probes = [{"name": f"p{at}", "tcpSocket": {"host": host, "port": 5432}} for at, host in enumerate(hosts)]
+    asks = [{"name": "server", "systemd": {"unit": "asks.service"}, "timeouts": {"start": "60s"}, "probes": probes}]
+    site.order("Up", 1, uid="asks", resources=asks)
+    wait_until(lambda: "no answer" in site.report_of("asks").get("why", ""), timeout_s=20, what="a probe's complaint")
+    up(site, "calm", 1, "calm.service", "192.0.2.138/24")
+    begun_s = time.monotonic()
+    site.host.run("systemctl", "restart", "backstay-agent.service")
+    assert time.monotonic() - begun_s < 10
+    for uid, resources_of in (("asks", asks), ("calm", resources("calm.service", "192.0.2.138/24"))):
+        site.order("Down", 1, uid=uid, resources=resources_of)
+        site.until_report("released", uid=uid, released=True)
+    site.host.run("systemctl", "stop", "mute.service")
+    site.host.path("/etc/resolv.conf").unlink()
 
 
 def test_a_clean_reboot_releases_everything_and_lets_others_finish(site: Site) -> None:

@@ -11,8 +11,8 @@ import pytest
 from backstay_dev.lab.bmc import Bmc, Knobs
 from backstay_dev.lab.hosts import LabHost
 from backstay_dev.lab.lab import LABS, Lab, sweep
-from backstay_dev.lab.network import BRIDGE_ADDRESS, Way
-from backstay_dev.lab.shell import PYTHONPATH, LabError, wait_until
+from backstay_dev.lab.network import BRIDGE, BRIDGE_ADDRESS, Way
+from backstay_dev.lab.shell import PYTHONPATH, LabError, call, wait_until
 
 pytestmark = pytest.mark.hosts
 
@@ -49,6 +49,19 @@ def test_power_loss_takes_processes_addresses_and_run_but_not_the_disk(tidy_lab:
     assert n1.read_file("/var/lib/kept") == "kept"
     assert not n1.path("/run/lost").exists()
     assert not _reaches(n2, "192.0.2.100")
+
+
+def test_a_host_without_power_takes_nobody_elses_network_along(tidy_lab: Lab) -> None:
+    """A bridge has the lowest address of its ports, and another when that one goes: all others would look for it, for seconds."""
+
+    def bridge() -> str:
+        return call("ip", "-n", tidy_lab.network.namespace, "-o", "link", "show", BRIDGE).partition("link/ether")[2]
+
+    before = bridge()
+    for host in tidy_lab.hosts.values():
+        host.power_off()
+        assert bridge() == before
+        host.power_on()
 
 
 def test_a_host_that_reboots_itself_comes_back_without_its_addresses(tidy_lab: Lab) -> None:

@@ -22,10 +22,11 @@ import pytest
 from backstay_api.client.http import HttpApi
 from backstay_api.client.kubeconfig import load
 from backstay_api.objects.models import ALL_OBJECTS
+from backstay_api.objects.object_kinds import ALL_KINDS, OWN_KINDS
 from backstay_dev.lab.controlplane import ControlPlane, free_port
 from backstay_dev.lab.shell import wait_until
 from backstay_operator.control.counters import Facts
-from backstay_operator.control.watch.cache import ALL_KINDS, OWN_KINDS, Mirror
+from backstay_operator.control.watch.cache import Mirror
 from backstay_operator.control.watch.informers import Ears, Resync
 from backstay_operator.control.watch.kopf_watch import Ear
 

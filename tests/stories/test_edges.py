@@ -1,4 +1,4 @@
-"""Small rules of PROTOCOL that nothing larger notices when they go: each is one sentence here."""
+"""Small rules of the protocol that nothing larger notices when they go: each is one sentence here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from backstay_api.objects import lease as leases
+from backstay_api.objects.models import HostAssignment
 from backstay_operator.control.watch.cache import seen_now
+from backstay_operator.planner.do.orders import merge_forward
 from backstay_operator.planner.know import sessions
 from backstay_testing.stage import Stage, running, steps
 
@@ -59,3 +61,27 @@ def test_nothing_is_granted_before_its_address_is_claimed() -> None:
     done = steps(stage.wait(1), "CreateClaim", "SetFinalizer", "WriteInstance")
     assert done.index("CreateClaim 192.0.2.10") < done.index("WriteInstance epoch 1 to n1")
     assert done.index("SetFinalizer web on") < done.index("WriteInstance epoch 1 to n1")
+
+
+@pytest.mark.parametrize("was", ["Up", "Down"])
+def test_an_order_of_an_epoch_under_another_session_is_put_right_and_what_was_told_to_stop_stays_stopped(
+    was: str,
+) -> None:
+    """An epoch has one session for ever: a hand has been in there."""
+    stage = running()
+    right = stage.world.assignments["n1"].spec
+    ((uid, order),) = right.instances.items()
+    of_another = order.session.model_copy(update={"nonce": "another"})
+    wrong = order.model_copy(update={"session": of_another, "want": was})
+    merged = merge_forward(right.model_copy(update={"instances": {uid: wrong}}), right)
+    assert merged.instances[uid] == order.model_copy(update={"want": was})
+
+
+def test_an_order_that_a_hand_has_turned_to_another_session_is_turned_back() -> None:
+    stage = running()
+    ((uid, order),) = stage.world.assignments["n1"].spec.instances.items()
+    raw = stage.world.assignments["n1"].wire()
+    raw["spec"]["instances"][uid]["session"]["nonce"] = "another"
+    stage.world.put_assignment(HostAssignment.from_wire(raw))
+    stage.wait(1)
+    assert stage.world.assignments["n1"].spec.instances[uid] == order

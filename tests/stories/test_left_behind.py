@@ -5,6 +5,10 @@ from __future__ import annotations
 import pytest
 
 from backstay_api.objects.models import HostAssignment
+from backstay_api.objects.object_kinds import Unreadable
+from backstay_operator.planner.actions import Assign, SetFinalizer
+from backstay_operator.planner.plan import plan
+from backstay_operator.planner.preconditions import Gone, HoldsNothing
 from backstay_testing.stage import Stage, running, steps
 
 
@@ -126,7 +130,47 @@ def test_what_a_host_reports_and_nobody_ordered_is_stopped() -> None:
     assert (order.want, order.epoch) == ("Down", 1)
 
 
+def test_before_what_nobody_knows_is_stopped_the_api_server_is_asked_whether_it_is_gone() -> None:
+    stage = running()
+    uid = stage.world.instances["shop/web-0"].uid
+    stage.world.drop_instance("shop/web-0")
+    (told,) = (one for one in plan(stage.world).actions if isinstance(one, Assign) and one.host == "n1")
+    assert any(isinstance(need, Gone) and need.uid == uid for need in told.needs)
+
+
+def test_what_cannot_be_read_is_not_gone_and_goes_on() -> None:
+    stage = running()
+    uid = stage.world.instances["shop/web-0"].uid
+    stage.world.drop_instance("shop/web-0")
+    stage.world.unreadable["HAInstance", "shop/web-0"] = Unreadable("HAInstance", "shop/web-0", "spec.mode: unknown")
+    stage.wait(5)
+    assert stage.world.assignments["n1"].spec.instances[uid].want == "Up" and uid in stage.machines["n1"].running
+
+
+def test_a_copy_that_was_carried_over_into_another_session_is_told_to_stop_under_an_epoch_that_it_hears() -> None:
+    """It knows the epoch as another session's, and of a UID that is gone there never will be another."""
+    stage = running(exclusive=False)
+    uid = stage.world.instances["shop/web-0"].uid
+    raw = stage.world.assignments["n1"].wire()
+    raw["spec"] = {}
+    raw["status"]["session"] |= {"nonce": "another", "seq": 9, "supersedes": [raw["status"]["session"]["nonce"]]}
+    stage.machines["n1"].frozen = True
+    stage.world.put_assignment(HostAssignment.from_wire(raw))
+    stage.world.drop_instance("shop/web-0")
+    stage.settle()
+    order = stage.world.assignments["n1"].spec.instances[uid]
+    assert (order.want, order.epoch, order.session.nonce) == ("Down", 2, "another")
+
+
 # --- hosts that are removed ------------------------------------------------------------------------------------------
+
+
+def test_before_a_removed_host_goes_the_api_server_is_asked_whether_it_holds_anything() -> None:
+    stage = running("n1", "n2")
+    stage.remove_host("n2")
+    finalizers = (one for one in plan(stage.world).actions if isinstance(one, SetFinalizer))
+    (off,) = (one for one in finalizers if one.before is stage.world.hosts["n2"] and not one.present)
+    assert any(isinstance(need, HoldsNothing) and need.host == "n2" for need in off.needs)
 
 
 def test_a_host_that_is_removed_and_added_again_still_has_its_order_to_stop() -> None:
@@ -209,6 +253,17 @@ def test_a_unit_that_a_former_candidate_holds_stays_secured_while_its_service_ex
     stage.delete_service()
     stage.wait(3)
     assert stage.world.assignments["n3"].spec.secured == []
+
+
+def test_no_unit_is_given_back_while_a_service_cannot_be_read() -> None:
+    """Nobody knows which units it names: one that is enabled would start by itself at the next boot of a candidate."""
+    stage = running(*(f"n{number}" for number in range(1, 8)))
+    stage.wait(2)
+    others = [each.spec for each in stage.world.assignments.values() if not (each.spec.instances or each.spec.standbys)]
+    assert others and all(spec.secured == ["web.service"] for spec in others)
+    stage.lose_sight_of("web")
+    stage.wait(5)
+    assert all(each.spec.secured == ["web.service"] for each in stage.world.assignments.values())
 
 
 def test_our_finalizer_is_put_back_on_what_runs_by_a_manifest_that_is_refused_now() -> None:

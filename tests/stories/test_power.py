@@ -317,6 +317,21 @@ def test_a_sealed_lease_that_somebody_deletes_comes_back_sealed() -> None:
     assert not stage.world.leases["n1"].lease.sealed and stage.world.leases["n1"].lease.seq > sealed.seq
 
 
+def test_a_seal_that_only_the_operator_has_seen_comes_back_too() -> None:
+    """Somebody deletes request and Lease: the grant is open still, and the session may be alive and well."""
+    stage = running("n1", "n2")
+    stage.machines["n1"].bmc = "stuck"
+    cut_off(stage, "n1")
+    stage.wait(5)
+    sealed = stage.world.last_sealed["n1"] = stage.world.leases["n1"].lease  # as the mirror keeps it
+    for name in list(stage.world.requests_of["n1"]):
+        stage.world.drop_request(name)
+    del stage.world.leases["n1"]
+    stage.settle()
+    lease = stage.world.leases["n1"].lease
+    assert (lease.sealed, lease.holder, lease.seq) == (True, sealed.holder, sealed.seq)
+
+
 def test_the_seal_comes_back_after_the_proof_too_when_nothing_is_held_any_more() -> None:
     stage = running("n1", "n2")
     cut_off(stage, "n1")
@@ -498,6 +513,21 @@ def test_hosts_that_said_goodbye_make_no_storm() -> None:
     assert stage.copies() == ["n2"], stage.missing()
 
 
+def test_hosts_that_said_goodbye_and_still_hold_something_count_as_lost_like_any_other() -> None:
+    stage = running("n1", "n2", "n3", "n4")
+    stage.apply_service("other", resources=[{"name": "other", "systemd": {"unit": "other.service"}}])
+    stage.wait(1)
+    assert (stage.copies(), stage.copies("other")) == (["n1"], ["n2"])
+    for name in ("n1", "n2"):
+        stage.machines[name].shutting_down = "reboot"
+    stage.wait(1)
+    for name in ("n1", "n2"):
+        stage.machines[name].frozen = True
+    stage.log.clear()
+    stage.wait(20)
+    assert "SealLease" not in " ".join(stage.log) and "2 of 4 hosts fell silent together" in stage.missing()
+
+
 def test_a_host_that_hangs_in_its_shutdown_with_something_exclusive_is_cut_off_like_any_other() -> None:
     stage = running("n1", "n2", "n3")
     stage.machines["n1"].shutting_down = "reboot"
@@ -579,7 +609,7 @@ def test_a_fencer_that_is_silent_for_two_periods_is_not_believed_any_more() -> N
     assert condition(stage, "n1", "FencingReady")[:2] == ("Unknown", "FencerSilent")
     assert "has not said for 10 min" in condition(stage, "n1", "FencingReady")[2]
     survives = [c for c in stage.world.services["shop/web"].status.conditions if c.type == "SurvivesHostLoss"]
-    assert survives[0].status == "Unknown" and "does the fencer run?" in survives[0].message
+    assert survives[0].status == "Unknown" and "is the fencer running?" in survives[0].message
     the_fencer_tested(stage, "n1", "2026-03-01T12:10:00Z")
     stage.wait(1)
     assert condition(stage, "n1", "FencingReady")[0] == "True"

@@ -308,7 +308,7 @@ def _judge(request: _Request, answer: _Answer) -> Raw:
     body = _json_object(answer.body)
     if 200 <= status < 300:
         if body is None or "kind" not in body:
-            raise OutcomeUnknown(f"{request.method} {request.path}: answered {status} with what is no object")
+            raise OutcomeUnknown(f"{request.method} {request.path}: answered {status} with what is not a JSON object")
         return body
     if 300 <= status < 400 or status == 408:
         raise OutcomeUnknown(f"{request.method} {request.path}: answered {status}", code=status)

@@ -19,21 +19,15 @@ from backstay_api.objects.kinds import Kind, Raw
 from backstay_api.objects.models import ALL_OBJECTS
 from backstay_api.objects.models.base import ListMap, Model, Object
 from backstay_api.objects.object_kinds import (
-    FENCE_REQUESTS,
-    HA_INSTANCES,
-    HA_SERVICES,
-    HOST_ASSIGNMENTS,
-    HOSTS,
-    RESOURCE_CLAIMS,
+    OWN_KINDS,
 )
 
-_KINDS: Final = (HA_SERVICES, HA_INSTANCES, HOSTS, HOST_ASSIGNMENTS, FENCE_REQUESTS, RESOURCE_CLAIMS)
 _MODELS: Final[Mapping[str, type[Object]]] = {model.__name__: model for model in ALL_OBJECTS}
 
 
 def guard(cluster: MemoryCluster) -> None:
     """From now on this cluster refuses what a real one with our CRDs would."""
-    for kind in _KINDS:
+    for kind in OWN_KINDS:
         cluster.admit(kind, admit)
 
 

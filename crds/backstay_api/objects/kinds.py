@@ -46,7 +46,7 @@ class Meta:
 class Kind(Generic[T]):
     """How one kind of object is named, read and written on the wire.
 
-    `read` must not raise and must not alter what it is given: what it cannot read is a value too (STYLE 2).
+    `read` must not raise and must not alter what it is given: what it cannot read is a value too.
     `write` gives the whole object with `metadata`; apiVersion and kind are filled in by the client.
     """
 
@@ -59,6 +59,8 @@ class Kind(Generic[T]):
     write: Callable[[T], dict[str, Any]]
     has_status: bool = False
     """There is a status subresource: writes of the object leave status alone, and the other way round."""
+    home: str = ""
+    """The one namespace in which we keep all objects of a namespaced kind, so that a name alone tells which one is meant."""
 
     @property
     def api_version(self) -> str:
@@ -68,6 +70,10 @@ class Kind(Generic[T]):
     def resource(self) -> str:
         """The name people and RBAC know: `leases.coordination.k8s.io`, `secrets`."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    def key(self, namespace: str, name: str) -> str:
+        """How people and our indexes name one of these: `namespace/name`, or the name where that is enough."""
+        return f"{namespace}/{name}" if self.namespaced and not self.home else name
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
         """The URL path of the collection (in all namespaces, if none is given), an object or its subresource."""
@@ -84,6 +90,25 @@ class Kind(Generic[T]):
     def to_wire(self, obj: T) -> Raw:
         """The object as it is sent, with apiVersion and kind."""
         return {"apiVersion": self.api_version, "kind": self.kind, **self.write(obj)}
+
+
+@dataclass(frozen=True)
+class Ref:
+    """One object of the API, whether it is there or not."""
+
+    kind: Kind[Any]
+    namespace: str
+    name: str
+
+    @property
+    def key(self) -> str:
+        """As people and our indexes name it."""
+        return self.kind.key(self.namespace, self.name)
+
+    @property
+    def id(self) -> tuple[str, str]:
+        """Name of the kind, and key."""
+        return (self.kind.kind, self.key)
 
 
 def _same(body: Mapping[str, Any]) -> Raw:

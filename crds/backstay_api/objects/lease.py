@@ -65,7 +65,7 @@ def read(raw: Mapping[str, Any]) -> HostLease:
     try:
         return _read(raw)
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"what was read is no Lease of a host: {error!r}") from error
+        raise ValueError(f"what was read is not the Lease of a host: {error!r}") from error
 
 
 def _read(raw: Mapping[str, Any]) -> HostLease:

@@ -8,6 +8,8 @@ SYSTEM_NAMESPACE: Final = "backstay-system"
 """Where the operator lives."""
 LEADER_LEASE: Final = "backstay-operator"
 """Lease in the system namespace: which replica acts at once. It saves work and protects nothing."""
+LONGEST_TOKEN_S: Final = 30 * 24 * 3600
+"""What the policy `backstay-tokens` lets a host's token live at most."""
 
 
 def instance_name(service: str, slot: int = 0) -> str:

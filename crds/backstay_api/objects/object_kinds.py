@@ -1,4 +1,4 @@
-"""Our own kinds, read as pydantic models at the border: what cannot be read is a value that says why (STYLE 2)."""
+"""Our own kinds, read as pydantic models at the border: what cannot be read is a value that says why."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from pydantic import ValidationError
 
 from . import lease
-from .kinds import Kind
+from .kinds import Kind, Ref
 from .lease import HostLease
 from .models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from .models.base import GROUP, VERSION, Object
@@ -90,5 +90,24 @@ HOST_ASSIGNMENTS: Final = _kind(HostAssignment)
 FENCE_REQUESTS: Final = _kind(FenceRequest)
 RESOURCE_CLAIMS: Final = _kind(ResourceClaim)
 HOST_LEASES: Final[Kind[HostLease | Unreadable]] = Kind(
-    "coordination.k8s.io", "v1", "leases", "Lease", True, _read_lease, _write_lease
+    "coordination.k8s.io", "v1", "leases", "Lease", True, _read_lease, _write_lease, home=lease.NAMESPACE
 )
+
+OWN_KINDS: Final[tuple[Kind[Any], ...]] = (
+    HA_SERVICES,
+    HA_INSTANCES,
+    HOSTS,
+    HOST_ASSIGNMENTS,
+    FENCE_REQUESTS,
+    RESOURCE_CLAIMS,
+)
+"""Those of our API group."""
+ALL_KINDS: Final[tuple[Kind[Any], ...]] = (*OWN_KINDS, HOST_LEASES)
+KINDS: Final[Mapping[str, Kind[Any]]] = {kind.kind: kind for kind in ALL_KINDS}
+
+
+def ref_of(obj: Object | HostLease) -> Ref:
+    """Which object this is."""
+    if isinstance(obj, HostLease):
+        return Ref(HOST_LEASES, lease.NAMESPACE, obj.host)
+    return Ref(KINDS[type(obj).__name__], obj.metadata.namespace or "", obj.metadata.name)

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from backstay_api.objects.names import LEADER_LEASE
 
+from .object_kinds import OWN_KINDS
+
 Rule = dict[str, Any]
 
 GROUP: Final = "backstay.dev"
@@ -23,8 +25,6 @@ BREAK_GLASS_VERB: Final = "break-glass"
 """A verb of ours on hainstances: may do by hand what only Backstay's programs do. No role of ours has it; cluster-admin does."""
 IDENTITY_TYPE: Final = "backstay.dev/host-identity"
 """Type of the Secrets in `backstay-hosts`: empty, one a host, named like its ServiceAccount. Tokens are bound to them."""
-LONGEST_TOKEN_S: Final = 30 * 24 * 3600
-"""What the policy `backstay-tokens` lets a host's token live at most."""
 _LOOK: Final = ("get", "list", "watch")
 
 
@@ -70,10 +70,8 @@ FENCER_IN_HOSTS: Final[list[Rule]] = [_rule("coordination.k8s.io", "leases", *_L
 FENCER_IN_FENCING: Final[list[Rule]] = [_rule("", "secrets", "get")]
 """In `backstay-fencing`, by the names that Hosts give; it cannot list them."""
 
-_KINDS: Final = ("haservices", "hainstances", "hosts", "hostassignments", "fencerequests", "resourceclaims")
-
 VIEWERS: Final[list[Rule]] = [
-    *(_rule(GROUP, resource, *_LOOK) for resource in _KINDS),
+    *(_rule(GROUP, kind.plural, *_LOOK) for kind in OWN_KINDS),
     _rule("coordination.k8s.io", "leases", "get", "list"),
 ]
 """Added to the `view` role of Kubernetes. In one namespace that is its services; what belongs to the whole cluster needs a

@@ -1,4 +1,4 @@
-"""One way to log for all our processes: a constant message with named fields beside it, for people or for machines (STYLE 11)."""
+"""One way to log for all our processes: a constant message with named fields beside it, for people or for machines."""
 
 from __future__ import annotations
 

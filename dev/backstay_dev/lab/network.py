@@ -24,6 +24,7 @@ from backstay_dev.lab.shell import LabError, call
 SUBNET: Final = "192.0.2.{}/24"
 SUBNET6: Final = "2001:db8::{:x}/64"
 BRIDGE: Final = "br0"
+_BRIDGE_MAC: Final = "02:00:00:00:00:01"
 BRIDGE_ADDRESS: Final = "192.0.2.1"
 BRIDGE_ADDRESS6: Final = "2001:db8::1"
 API_PORT: Final = 6443
@@ -75,7 +76,8 @@ class LabNetwork:
     def up(self) -> None:
         call("ip", "netns", "add", self.namespace)
         self._ip(
-            f"link add {BRIDGE} type bridge forward_delay 0 stp_state 0",
+            # An address of its own: it would have its lowest port's, and another as soon as that host is switched off.
+            f"link add {BRIDGE} address {_BRIDGE_MAC} type bridge forward_delay 0 stp_state 0",
             "link set lo up",
             f"addr add {SUBNET.format(1)} dev {BRIDGE}",
             f"addr add {SUBNET6.format(1)} dev {BRIDGE} nodad",

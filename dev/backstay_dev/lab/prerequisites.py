@@ -27,6 +27,8 @@ PROGRAMS: Final = {
 }
 # Over the hosts' image, for the lab with the real database.
 LAYER: Final = ("postgresql",)
+# The same for the lab with small services of many kinds: together 4 MB to load.
+SERVICES_LAYER: Final = ("nginx", "redis-server", "haproxy", "dnsmasq", "rpcbind")
 _PATH: Final = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 
@@ -103,6 +105,7 @@ def main() -> int:
         check()
         ensure_assets(tell)
         ensure_layer(LAYER, tell)
+        ensure_layer(SERVICES_LAYER, tell)
     except LabError as error:
         tell(str(error))
         return EXIT_CANNOT

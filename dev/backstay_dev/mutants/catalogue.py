@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import evidence, grants, host, power, wire
+from . import agent, evidence, fencer, grants, guard, hands, host, orders, power, wire
 from .kinds import Mutant
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     *evidence.MUTANTS,
+    *fencer.MUTANTS,
     *power.MUTANTS,
+    *guard.MUTANTS,
     *grants.MUTANTS,
+    *orders.MUTANTS,
     *host.MUTANTS,
+    *agent.MUTANTS,
+    *hands.MUTANTS,
     *wire.MUTANTS,
 )

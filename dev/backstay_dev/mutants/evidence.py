@@ -270,4 +270,18 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         '        return request.spec.after == "On"',
         *_F,
     ),
+    one(
+        "what is sent stands in the request as ours before it is sent",
+        _WORKER,
+        "await self._not_wanted(tried) or await self._not_recorded(record):",
+        "await self._not_wanted(tried):",
+        f"{UNIT}/fencer/test_stories.py",
+    ),
+    one(
+        "no argument of ipmitool shows the password",
+        f"{FENCER}/identity.py",
+        '["-f", password_file] if password_file else ["-P", ""]',
+        '["-P", secret.get("password", "")]',
+        f"{UNIT}/fencer/test_identity.py",
+    ),
 )

@@ -113,9 +113,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what is deleted is named by UID and version",
         _APPLY,
-        '            kind,\n            before.metadata.name,\n            before.metadata.namespace or "",\n            uid=before.uid,\n'
-        "            resource_version=before.metadata.resource_version,\n",
-        '            kind,\n            before.metadata.name,\n            before.metadata.namespace or "",\n',
+        "            uid=meta.uid,\n            resource_version=meta.resource_version,\n",
+        "",
         *_A,
     ),
     one(
@@ -135,8 +134,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a Lease is deleted by UID and version",
         _APPLY,
-        "            uid=lease.uid,\n            resource_version=lease.resource_version,\n",
-        "",
+        "Meta(leases.NAMESPACE, obj.host, obj.uid, obj.resource_version)",
+        'Meta(leases.NAMESPACE, obj.host, "", "")',
         *_A,
     ),
     one(
@@ -288,7 +287,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "one write at a time to each object",
         f"{CONTROL}/act/pacing.py",
-        "            elif subject.id not in self._under_way:",
+        "            elif ref.id not in self._under_way:",
         "            else:",
         f"{UNIT}/control/test_pacing.py",
     ),
@@ -305,5 +304,33 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "        if known and meta.version <= known.version:",
         "        if False:",
         f"{UNIT}/control/test_cache.py",
+    ),
+    one(
+        "what does not fit on a host is not granted to it",
+        _MOVES,
+        "    return too_large(world, host, service, instance)",
+        "    return None",
+        f"{UNIT}/planner/test_leftovers.py",
+    ),
+    one(
+        "a copy that was carried over is stopped under the next epoch",
+        f"{PLANNER}/do/leftovers.py",
+        "        epoch = said.epoch + 1 if instance is None and session.supersedes else said.epoch",
+        "        epoch = said.epoch",
+        f"{UNIT}/planner/test_leftovers.py",
+    ),
+    one(
+        "a claim counts epochs of the instance that it names",
+        _OWNERSHIP,
+        "    return found.instance == mine.instance and found.epoch >= mine.epoch and found.revision >= mine.revision",
+        "    return found.epoch >= mine.epoch and found.revision >= mine.revision",
+        f"{UNIT}/planner/test_marked_first.py",
+    ),
+    one(
+        "a claim is given back only on a later report than it records",
+        _OWNERSHIP,
+        "any(_may_be_ordered(one, instance) or not _is_before(one, service) for one in mine)",
+        "any(_may_be_ordered(one, instance) for one in mine)",
+        f"{UNIT}/planner/test_marked_first.py",
     ),
 )

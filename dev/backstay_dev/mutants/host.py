@@ -283,6 +283,20 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{UNIT}/agent/drivers/test_closure.py",
     ),
     one(
+        "what only a unit's end calls is gated with it",
+        f"{DRIVERS}/systemd/closure.py",
+        '    handlers = HANDLERS if "OnFailureOf" in properties else ()',
+        "    handlers = ()",
+        f"{UNIT}/agent/drivers/test_closure.py",
+    ),
+    one(
+        "a stop out of turn does not overtake those who named the unit",
+        f"{DRIVERS}/tools/turns.py",
+        '            if other.state != "waiting":',
+        "            if not other.state:",
+        f"{UNIT}/agent/drivers/test_turns.py",
+    ),
+    one(
         "of a unit that does nothing itself it is said which unit does the work",
         f"{DRIVERS}/systemd/closure.py",
         '    names = _names(known.get(unit, {}), (*PULLS, "ConsistsOf", "PropagatesStopTo"))',
@@ -338,5 +352,26 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "        pass",
         f"{UNIT}/agent/drivers/test_units.py",
         f"{HOSTS}/test_drivers_host.py",
+    ),
+    one(
+        "what cannot be kept from starting at the next boot counts as running",
+        f"{AGENT}/standby/readiness.py",
+        "            if loose and not is_ours and not active:",
+        "            if False:",
+        f"{UNIT}/agent/test_readiness.py",
+    ),
+    one(
+        "the period of a renewal is counted from the send",
+        f"{AGENT}/cluster/heartbeat.py",
+        "            begun_s = _now_s()\n            await self._beat()",
+        "            await self._beat()\n            begun_s = _now_s()",
+        f"{UNIT}/agent/test_trouble.py",
+    ),
+    one(
+        "in HandsOff the gate opens for what was granted to this session only",
+        _RUNNER,
+        "        elif refused := self._refused(record, self._tools.journal.books):\n            raise MayNot(refused.why)\n        for",
+        "        for",
+        f"{UNIT}/agent/test_people.py",
     ),
 )

@@ -26,6 +26,8 @@ LOOKED_AT: Final = (
     "README.md",
     "CONTRIBUTING.md",
     "newsfragments",
+    "models",
+    "examples",
 )
 """What tests read besides code: not copied, only named in the copy."""
 MOST_SEEDS: Final = 400
@@ -110,9 +112,10 @@ def _tested(mutant: Mutant, killers: list[str], folder: Path) -> Verdict:
     if done.returncode == 0 or (done.returncode == _NO_SUCH_TEST and "::" in files[0]):
         return Verdict(mutant, "")
     found = _FAILED.search(done.stdout)
-    if not found or done.returncode != 1:
+    # A file that cannot even be loaded (it lacks something in the copy) has found nothing.
+    if not found or done.returncode != 1 or "::" not in found[1]:
         raise CannotBeTried(f"{' '.join(files)} cannot be run:\n{done.stdout[-2000:]}{done.stderr[-500:]}")
-    return Verdict(mutant, found[1])
+    return Verdict(mutant, found[1].strip())
 
 
 def _simulated(mutant: Mutant, killer: str, folder: Path) -> Verdict:

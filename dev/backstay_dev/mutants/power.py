@@ -240,4 +240,25 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         *_P,
         "sim:swarm:100",
     ),
+    one(
+        "a request that counts goes only when the Host lists it",
+        _BUDGET,
+        "    return any(fence.request == request.key for fence in host.status.fences)",
+        "    return True",
+        f"{UNIT}/planner/test_liveness.py",
+    ),
+    one(
+        "evidence and reads after the seal show that a Lease was sealed, as Off does",
+        _SESSIONS,
+        '    return request.spec.want == "Off" or status.evidence is not None or any(read.sealed for read in status.reads)',
+        '    return request.spec.want == "Off"',
+        f"{UNIT}/planner/test_evidence.py",
+    ),
+    one(
+        "a seal that we saw ourselves comes back too",
+        _SESSIONS,
+        "    return [one for one in known if lease is not None and one.text == lease.holder]",
+        "    return []",
+        f"{UNIT}/planner/test_evidence.py",
+    ),
 )

@@ -8,13 +8,8 @@ from .kinds import API, UNIT, Mutant, one
 
 _LEASE: Final = f"{API}/objects/lease.py"
 _INSTANCE: Final = f"{API}/objects/models/instance.py"
-_M: Final = (
-    f"{UNIT}/control/test_apply.py",
-    "tests/property",
-    f"{UNIT}/api/test_admission.py",
-    f"{UNIT}/house/test_models.py",
-    f"{UNIT}/api/test_schema.py",
-)
+_ASSIGNMENT: Final = f"{API}/objects/models/assignment.py"
+_M: Final = (f"{UNIT}/api/test_schema_rules.py", f"{UNIT}/control/test_apply.py")
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
@@ -70,6 +65,41 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _INSTANCE,
         "        old.closed is None\n        or (new.closed is not None",
         "        True\n        or (new.closed is not None",
+        *_M,
+    ),
+    one(
+        "the schema: seq only grows",
+        _ASSIGNMENT,
+        "    rules = (_SEQ, _SEQ_SESSION, _MACHINE)",
+        "    rules = (_SEQ_SESSION, _MACHINE)",
+        *_M,
+    ),
+    one(
+        "the schema: another session needs a higher seq",
+        _ASSIGNMENT,
+        "    rules = (_SEQ, _SEQ_SESSION, _MACHINE)",
+        "    rules = (_SEQ, _MACHINE)",
+        *_M,
+    ),
+    one(
+        "the schema: machineUUID never changes",
+        _ASSIGNMENT,
+        "    rules = (_SEQ, _SEQ_SESSION, _MACHINE)",
+        "    rules = (_SEQ, _SEQ_SESSION)",
+        *_M,
+    ),
+    one(
+        "the schema: a request is for one session for ever",
+        f"{API}/objects/models/fencing.py",
+        "            lambda old, new: new.host == old.host and new.session == old.session,",
+        "            lambda old, new: True,",
+        *_M,
+    ),
+    one(
+        "the schema: a claim goes from one service to the next only by way of nobody",
+        f"{API}/objects/models/claim.py",
+        "                new.uid == old.uid\n                and new.revision",
+        "                new.revision",
         *_M,
     ),
 )

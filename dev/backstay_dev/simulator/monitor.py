@@ -1,7 +1,7 @@
 """The judge: after every event it holds what was written against what is really so, and believes nobody.
 
 It knows the machines as they are (power, boots, what runs) and every committed write; it shares no code with what it judges. What it
-checks is the bar of SAFETY 4.2: one active copy, epochs, evidence, releases, seals, fences, claims.
+checks is the bar of SAFETY 5: one active copy, epochs, evidence, releases, seals, fences, claims.
 """
 
 from __future__ import annotations

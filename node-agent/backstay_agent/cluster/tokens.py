@@ -20,7 +20,7 @@ from typing import Final
 from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError, NotFound
 from backstay_api.objects.kinds import token_requests
-from backstay_api.objects.rbac import LONGEST_TOKEN_S
+from backstay_api.objects.names import LONGEST_TOKEN_S
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,8 @@ async def keep_young(api: Api, path: Path, *, now_s: Callable[[], float], rng: r
         token = read_token(_text(path))
         if token is None:
             log.info(
-                "token is not renewed", extra={"file": str(path), "why": "it is no ServiceAccount's, or has no end"}
+                "token is not renewed",
+                extra={"file": str(path), "why": "it is not a ServiceAccount's token, or never expires"},
             )
             return
         after_s = min(SHARE * token.life_s, OFTEN_S)

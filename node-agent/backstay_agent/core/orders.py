@@ -52,7 +52,7 @@ class Orders:
 def read_orders(raw: Any) -> Orders:
     """Read a spec as it came. Raises ValueError where it is not even a list of entries."""
     if not isinstance(raw, Mapping):
-        raise ValueError("its spec is no object")
+        raise ValueError("its spec is not an object")
     read = {uid: _instance(entry) for uid, entry in _entries(raw, "instances")}
     kept = {uid: _standby(entry) for uid, entry in _entries(raw, "standbys")}
     heartbeat, why = _heartbeat(raw.get("heartbeat", {}))
@@ -144,7 +144,7 @@ def _senseless(resource: RenderedResource) -> Iterator[str]:
     if len(kinds) != 1:
         yield "it must name exactly one kind of resource"
     if resource.virtual_ip is not None and not _is_address(resource.virtual_ip.address):
-        yield f"{resource.virtual_ip.address!r} is no address"
+        yield f"{resource.virtual_ip.address!r} is not an address"
     if resource.command is not None and not (resource.command.start and resource.command.stop):
         yield "its command is empty"
     for probe in resource.probes:

@@ -274,7 +274,7 @@ def _seen_unit(unit: str, properties: dict[str, object]) -> Seen:
             return Seen(State.STOPPING)
     left = left_in(unit, properties)
     if left:
-        why = f"its start command is over, but of it there still run: {', '.join(left)}"
+        why = f"its start command is over, but these of its processes still run: {', '.join(left)}"
         return Seen(State.UNKNOWN, why, left=True)
     if properties.get("ActiveState") == "failed":
         return Seen(State.FAILED, why_down("its start command", properties))

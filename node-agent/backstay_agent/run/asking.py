@@ -56,7 +56,7 @@ async def _ask_http(wanted: HttpGet) -> str | None:
         try:
             status_line = await reader.readuntil(b"\n")
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            return "the answer is no HTTP"
+            return "the answer is not HTTP"
     return http_verdict(status_line)
 
 
@@ -77,13 +77,13 @@ def http_verdict(status_line: bytes) -> str | None:
     """None for a status from 200 to 399, else why not."""
     words = status_line.decode("latin-1").split(None, 2)
     if len(words) < 2 or not words[0].startswith("HTTP/") or not (words[1].isdecimal() and len(words[1]) == 3):
-        return "the answer is no HTTP"
+        return "the answer is not HTTP"
     return None if 200 <= int(words[1]) < 400 else f"the answer is {one_line(' '.join(words[1:]).encode())}"
 
 
 async def _ask_program(argv: tuple[str, ...]) -> str | None:
     if not argv[0].startswith("/"):
-        return f"{argv[0]!r} is no absolute path"
+        return f"{argv[0]!r} is not an absolute path"
     if any("\0" in word for word in argv):
         return "a command must not contain NUL"
     with cgroups.cell(f"probe-{next(_numbers)}") as cell:

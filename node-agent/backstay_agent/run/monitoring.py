@@ -140,7 +140,7 @@ class Senses:
         try:
             while True:
                 why = await self._hear(resource)
-                log.warning("deaf", extra={"resource": resource.name, "why": why})
+                log.warning("driver events lost", extra={"resource": resource.name, "why": why})
                 if self._unseen.pop(resource.name, None):
                     self._unclear[resource.name] = why
                     self._notice()

@@ -213,7 +213,9 @@ class Supervisor:
         """Stop, verifiably, what is recognisably ours but not in the books: nothing of ours may run without a record."""
         left = await self.leftovers(run_is_intact=True)
         while strays := [resource for resource in left if not self._is_recorded(resource)]:
-            log.error("stray found", extra={"resources": ", ".join(resource.name for resource in strays)})
+            log.error(
+                "unrecorded resource running", extra={"resources": ", ".join(resource.name for resource in strays)}
+            )
             if await self._stopped(strays):
                 break
             await asyncio.sleep(ROUNDS_S)

@@ -166,11 +166,13 @@ class Examiner:
 
     async def _find(self, resource: RenderedResource, *, is_ours: bool) -> Finding:
         try:
-            whys = await self._why_not(resource)
+            whys, loose = await self._why_not(resource)
             # Only when it cannot start by itself any more: what is down now stays down.
             seen = Seen(State.STOPPED) if is_ours else await self._driver(resource).check(resource)
             active = active_words(resource, seen)
             whys += await self._needs.of(resource, is_down=not is_ours and not active)
+            if loose and not is_ours and not active:
+                return Finding((f"{resource.name}: {loose}",), f"{resource.name}: {loose}", unclear=True)
         except Exception as error:
             # Whatever it is, it is this resource's: the others are examined, and this host is not ready for it.
             if not isinstance(error, StartFailed | StopFailed | OSError):
@@ -184,14 +186,19 @@ class Examiner:
             named, active and f"{resource.name}: {active}", unclear=seen.state is State.UNKNOWN and not seen.left
         )
 
-    async def _why_not(self, resource: RenderedResource) -> list[str]:
+    async def _why_not(self, resource: RenderedResource) -> tuple[list[str], str]:
+        """Why it could not be started here; and why it would be at the next boot, without us, where nothing keeps it from that.
+
+        The first epoch waits for the latter (PROTOCOL 6): granted elsewhere meanwhile, it would run twice after that boot.
+        """
         driver = self._driver(resource)
         try:
             await driver.secure(resource)
         except StartFailed as error:
-            return [str(error)]
+            by_itself = await driver.starts_by_itself(resource)
+            return [str(error)], f"{error}; {by_itself}" if by_itself else ""
         why = await driver.not_ready(resource)
-        return [why] if why else []
+        return [why] if why else [], ""
 
     async def _until_down(self, resource: RenderedResource) -> None:
         """Somebody will stop it, as the status asks: that is heard, and not only seen at the next look."""
@@ -204,7 +211,7 @@ class Examiner:
                         break
                     was_up = True
         except (StartFailed, StopFailed, OSError) as error:
-            log.debug("deaf", extra={"resource": resource.name, "why": str(error)})
+            log.debug("driver events lost", extra={"resource": resource.name, "why": str(error)})
             return
         if was_up:  # else it is for the next look to settle: nothing has changed
             self._on_news()

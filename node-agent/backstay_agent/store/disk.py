@@ -15,6 +15,8 @@ import threading
 from pathlib import Path
 from typing import Final, Protocol
 
+from backstay_agent.threads import in_thread
+
 from .slots import NotWhole, Slots
 
 MOST_BYTES: Final = 16 * 1024 * 1024
@@ -68,7 +70,7 @@ class RealDisk:
         path = self._path(name)
         try:
             if _is_durable(name):
-                await asyncio.to_thread(self._replace_durably, path, text, next(self._orders))
+                await in_thread(self._replace_durably, path, text, next(self._orders))
             else:
                 self._slots(path).write(text, from_reserve=from_reserve)
         except OSError as error:

@@ -201,7 +201,7 @@ def _verified(text: str) -> dict[str, Any]:
         raise ValueError("its check sum does not match: it was truncated or altered")
     raw = json.loads(body)
     if not isinstance(raw, dict):
-        raise TypeError("it is no object")
+        raise TypeError("it is not an object")
     return raw
 
 

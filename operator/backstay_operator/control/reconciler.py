@@ -16,9 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from backstay_api.objects.kinds import Ref
 from backstay_operator.control.act.apply import Hands, Outcome, Result
 from backstay_operator.control.act.pacing import Turns
-from backstay_operator.control.act.refs import Subject, is_for_people, subject_of
 from backstay_operator.control.act.refusals import Refusals
 from backstay_operator.control.counters import Facts
 from backstay_operator.control.leader import Leadership
@@ -26,9 +26,11 @@ from backstay_operator.control.report.events import tell
 from backstay_operator.control.report.recorder import Said
 from backstay_operator.control.watch.cache import Mirror
 from backstay_operator.control.watch.urgency import Soon
-from backstay_operator.planner.actions import Action, Plan, WriteInstance
+from backstay_operator.planner.actions import Action, WriteInstance
 from backstay_operator.planner.know.liveness import has_silence_spoken, next_look_s
 from backstay_operator.planner.know.world import World
+from backstay_operator.planner.plan import Plan
+from backstay_operator.planner.rows import Rank
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +99,7 @@ class Reconciler:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 for action in self.round():
-                    tasks.create_task(self._carry_out(action), name=f"{type(action).__name__} {subject_of(action).key}")
+                    tasks.create_task(self._carry_out(action), name=f"{type(action).__name__} {action.ref.key}")
                 await self._wait()
 
     def round(self) -> tuple[Action, ...]:
@@ -145,16 +147,16 @@ class Reconciler:
         return has_silence_spoken(world, since_s=self._planned_at_s)
 
     async def _carry_out(self, action: Action) -> None:
-        subject = subject_of(action)
-        decided_at = self._version(subject)
+        ref = action.ref
+        decided_at = self._version(ref)
         led = self._parts.leader.leads()
-        async with self._tellers if is_for_people(action) else self._writers:
+        async with self._tellers if action.rank is Rank.PEOPLE else self._writers:
             if led and not self._parts.leader.leads():
                 # Lost while it waited: as a follower it may be our turn again later.
                 result = Result(Outcome.LOOK_AGAIN, "this replica no longer leads")
             else:
                 result = await self._parts.hands.apply(action)
-        self._note(action, subject, result)
+        self._note(action, ref, result)
         self._turns.done(
             action,
             decided_at=decided_at,
@@ -162,18 +164,18 @@ class Reconciler:
             in_trouble=result.outcome is Outcome.TROUBLE,
             in_effect=result.outcome is Outcome.DONE,
         )
-        self.poke(Soon.LATER if is_for_people(action) else Soon.NOW)
+        self.poke(Soon.LATER if action.rank is Rank.PEOPLE else Soon.NOW)
 
-    def _note(self, action: Action, subject: Subject, result: Result) -> None:
+    def _note(self, action: Action, ref: Ref, result: Result) -> None:
         facts, name = self._parts.facts, type(action).__name__
         if result.outcome is Outcome.REFUSED:
             self._refusals.note(action, result.why)
         elif result.outcome is not Outcome.TROUBLE:
             self._refusals.forget(action)
         facts.writes[name, result.outcome.value] += 1
-        fields = {"action": name, "object": subject.key, "why": action.why}
+        fields = {"action": name, "object": ref.key, "why": action.why}
         if result.outcome is Outcome.DONE:
-            log.log(logging.DEBUG if is_for_people(action) else logging.INFO, "done", extra=fields)
+            log.log(logging.DEBUG if action.rank is Rank.PEOPLE else logging.INFO, "done", extra=fields)
             if isinstance(action, WriteInstance) and action.spec.grant is not None and action.spec.closed is not None:
                 facts.failovers[action.spec.closed.evidence] += 1
         elif result.outcome is Outcome.LOOK_AGAIN:
@@ -183,11 +185,11 @@ class Reconciler:
         if said := tell(action, result, self._uid):
             self._parts.say(said)
 
-    def _version(self, subject: Subject) -> str:
-        return self._parts.mirror.version(subject.kind, subject.key)
+    def _version(self, ref: Ref) -> str:
+        return self._parts.mirror.version(ref.kind, ref.key)
 
-    def _uid(self, subject: Subject) -> str:
-        meta = self._parts.mirror.meta(subject.kind, subject.key)
+    def _uid(self, ref: Ref) -> str:
+        meta = self._parts.mirror.meta(ref.kind, ref.key)
         return meta.uid if meta else ""
 
 

@@ -13,18 +13,17 @@ from dataclasses import dataclass, field
 
 from backstay_api.client.api import Api
 from backstay_api.objects.names import SYSTEM_NAMESPACE
-from backstay_api.objects.object_kinds import HOST_LEASES
+from backstay_api.objects.object_kinds import HOST_LEASES, OWN_KINDS
 from backstay_operator.control.act.apply import Hands
 from backstay_operator.control.counters import Facts
 from backstay_operator.control.leader import AlwaysLeads, Leader, Leadership
 from backstay_operator.control.reconciler import Parts, Reconciler
 from backstay_operator.control.report.recorder import Recorder
 from backstay_operator.control.watch.api_health import OwnPathWatch
-from backstay_operator.control.watch.cache import OWN_KINDS, Mirror
+from backstay_operator.control.watch.cache import Mirror
 from backstay_operator.control.watch.informers import Ears, Hearing, Resync
-from backstay_operator.planner.actions import Plan
 from backstay_operator.planner.know.world import Settings, World
-from backstay_operator.planner.plan import plan
+from backstay_operator.planner.plan import Plan, plan
 
 Planner = Callable[[World], Plan]
 

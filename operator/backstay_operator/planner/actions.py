@@ -1,58 +1,100 @@
 """What the planner may ask for. Each action is one idempotent write with its precondition, and says why.
 
 `control/act/apply.py` carries them out in one `match` that ends in `assert_never`; nothing in there decides or retries. `needs` are
-facts about *other* objects that it asks the API server for just before the write.
+facts about *other* objects that it asks the API server for just before the write. What else is known of an action stands in its
+own class: which object it writes, how urgent it is, whom it concerns, and what people are told when it is done.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
-from backstay_api.objects.lease import HostLease
+from backstay_api.objects.kinds import Ref
+from backstay_api.objects.lease import NAMESPACE, HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
-from backstay_api.objects.models.assignment import HostAssignmentSpec
+from backstay_api.objects.models.assignment import HostAssignmentSpec, InstanceOrder, StandbyOrder
+from backstay_api.objects.models.base import Condition
 from backstay_api.objects.models.claim import ResourceClaimSpec
 from backstay_api.objects.models.fencing import FenceRequestSpec
 from backstay_api.objects.models.instance import HAInstanceSpec, SessionRef
 from backstay_api.objects.models.service import HAServiceStatus
+from backstay_api.objects.object_kinds import (
+    FENCE_REQUESTS,
+    HA_INSTANCES,
+    HOST_ASSIGNMENTS,
+    HOST_LEASES,
+    KINDS,
+    ref_of,
+)
 
 from .preconditions import Precondition
+from .rows import (
+    Event,
+    OnAssignment,
+    OnClaim,
+    OnFence,
+    OnInstance,
+    OnLease,
+    OnObject,
+    Rank,
+    Row,
+    host_ref,
+    owner_refs,
+    service_of,
+    service_ref,
+    worsened,
+)
 
 
 @dataclass(frozen=True)
-class CreateInstance:
+class CreateInstance(Row):
     """Create an HAInstance at epoch 0, with our finalizer."""
 
+    rank = Rank.OWNERSHIP
     namespace: str
     name: str
     spec: HAInstanceSpec
     why: str
 
+    @property
+    def ref(self) -> Ref:
+        return Ref(HA_INSTANCES, self.namespace, self.name)
+
+    @property
+    def concerns(self) -> tuple[Ref, ...]:
+        return (service_ref(self.namespace, self.spec.service.name),)
+
 
 @dataclass(frozen=True)
-class WriteInstance:
+class WriteInstance(OnInstance):
     """Grant or close: replace the spec of exactly this version (CAS)."""
 
+    rank = Rank.GRANT
     before: HAInstance
     spec: HAInstanceSpec
     why: str
     needs: tuple[Precondition, ...] = ()
 
+    def event(self) -> Event:
+        return Event(self.concerns[0], "Normal", "Granted" if self.spec.grant else "Closed", self.why)
+
 
 @dataclass(frozen=True)
-class DeleteInstance:
+class DeleteInstance(OnInstance):
     """Remove our finalizer and delete: only a closed instance (CAS by UID and resourceVersion)."""
 
+    rank = Rank.CLEANUP
     before: HAInstance
     why: str
     needs: tuple[Precondition, ...] = ()
 
 
 @dataclass(frozen=True)
-class CreateLease:
+class CreateLease(Row):
     """A Lease for a host that has none. Nobody holds it, or the session that has to renew it."""
 
+    rank = Rank.SESSION
     host: str
     why: str
     session: SessionRef | None = None
@@ -60,32 +102,49 @@ class CreateLease:
     sealed: bool = False
     """It was sealed before somebody deleted it."""
 
+    @property
+    def ref(self) -> Ref:
+        return Ref(HOST_LEASES, NAMESPACE, self.host)
+
+    @property
+    def concerns(self) -> tuple[Ref, ...]:
+        return (host_ref(self.host),)
+
 
 @dataclass(frozen=True)
-class SealLease:
+class SealLease(OnLease):
     """Seal exactly this version (CAS)."""
 
+    rank = Rank.SEAL
+    told = ("Warning", "Sealed")
     lease: HostLease
     why: str
 
 
 @dataclass(frozen=True)
-class ReopenLease:
+class ReopenLease(OnLease):
     """Reopen exactly this sealed version for exactly this newer session (CAS)."""
 
+    rank = Rank.SESSION
+    told = ("Normal", "Reopened")
     lease: HostLease
     session: SessionRef
     why: str
 
+    @property
+    def intent(self) -> object:
+        return self.session
+
 
 @dataclass(frozen=True)
-class Assign:
+class Assign(Row):
     """Bring a host's orders forward (create the HostAssignment if there is none).
 
     `spec` is what the planner wants; apply merges it into the stored version with
     `orders.merge_forward(stored, action.spec, action.over)` and replaces by CAS.
     """
 
+    rank = Rank.ORDER
     host: str
     spec: HostAssignmentSpec
     why: str
@@ -93,124 +152,228 @@ class Assign:
     """Entries that may go: UID, and the epoch up to which nothing of it is left on this host. Absence says nothing."""
     needs: tuple[Precondition, ...] = ()
 
+    @property
+    def ref(self) -> Ref:
+        return Ref(HOST_ASSIGNMENTS, "", self.host)
+
+    @property
+    def intent(self) -> object:
+        return self.spec
+
+    @property
+    def concerns(self) -> tuple[Ref, ...]:
+        told: list[InstanceOrder | StandbyOrder] = [*self.spec.instances.values(), *self.spec.standbys.values()]
+        return (host_ref(self.host), *(service_ref(one.namespace, one.name.rpartition("-")[0]) for one in told))
+
 
 @dataclass(frozen=True)
-class RequestFence:
+class RequestFence(Row):
     """Create a FenceRequest (create-once)."""
 
+    rank = Rank.PROOF
     name: str
     spec: FenceRequestSpec
     why: str
 
+    @property
+    def ref(self) -> Ref:
+        return Ref(FENCE_REQUESTS, "", self.name)
+
+    @property
+    def concerns(self) -> tuple[Ref, ...]:
+        return (host_ref(self.spec.host),)
+
+    def event(self) -> Event:
+        return Event(
+            host_ref(self.spec.host), "Warning", "Fencing" if self.spec.want == "Off" else "Suspected", self.why
+        )
+
 
 @dataclass(frozen=True)
-class UpdateFence:
+class UpdateFence(OnFence):
     """Change `want` of exactly this version (CAS)."""
 
+    rank = Rank.PROOF
     before: FenceRequest
     want: Literal["Observe", "Off", "Withdrawn"]
     why: str
 
+    @property
+    def intent(self) -> object:
+        return self.want
+
+    def event(self) -> Event:
+        reasons = {"Observe": "Suspected", "Off": "Fencing", "Withdrawn": "FalseAlarm"}
+        about, is_over = host_ref(self.before.spec.host), self.want == "Withdrawn"
+        return Event(about, "Normal" if is_over else "Warning", reasons[self.want], self.why)
+
 
 @dataclass(frozen=True)
-class DeleteFence:
+class DeleteFence(OnFence):
     """Delete a request that nobody needs any more (CAS by UID and resourceVersion)."""
 
+    rank = Rank.CLEANUP
     before: FenceRequest
     why: str
 
 
 @dataclass(frozen=True)
-class DeleteLease:
+class DeleteLease(OnLease):
     """Delete the Lease of a host that was removed (CAS by UID and resourceVersion)."""
 
+    rank = Rank.CLEANUP
     lease: HostLease
     why: str
     needs: tuple[Precondition, ...] = ()
 
 
 @dataclass(frozen=True)
-class DeleteAssignment:
+class DeleteAssignment(OnAssignment):
     """Delete the HostAssignment of a host that was removed (CAS by UID and resourceVersion)."""
 
+    rank = Rank.CLEANUP
     before: HostAssignment
     why: str
     needs: tuple[Precondition, ...] = ()
 
 
 @dataclass(frozen=True)
-class CreateClaim:
+class CreateClaim(Row):
     """Claim something that nobody has (create-once)."""
 
+    rank = Rank.OWNERSHIP
+    told = ("Normal", "Claimed")
     claim: ResourceClaim
     why: str
 
+    @property
+    def ref(self) -> Ref:
+        return ref_of(self.claim)
+
+    @property
+    def concerns(self) -> tuple[Ref, ...]:
+        return owner_refs(self.claim)
+
 
 @dataclass(frozen=True)
-class WriteClaim:
+class WriteClaim(OnClaim):
     """Change who owns it, or up to which generation: replace the spec of exactly this version (CAS)."""
 
+    rank = Rank.OWNERSHIP
     before: ResourceClaim
     spec: ResourceClaimSpec
     why: str
     needs: tuple[Precondition, ...] = ()
 
+    @property
+    def intent(self) -> object:
+        return self.spec
+
+    @property
+    def concerns(self) -> tuple[Ref, ...]:
+        """Who gives it up and who gets it."""
+        return (*owner_refs(self.before), *owner_refs(self.before.model_copy(update={"spec": self.spec})))
+
 
 @dataclass(frozen=True)
-class DeleteClaim:
+class DeleteClaim(OnClaim):
     """Give a claim back (CAS by UID and resourceVersion)."""
 
+    rank = Rank.CLEANUP
     before: ResourceClaim
     why: str
     needs: tuple[Precondition, ...] = ()
 
 
 @dataclass(frozen=True)
-class SetFinalizer:
+class SetFinalizer(OnObject):
     """Add or remove our finalizer on exactly this version."""
 
+    rank = Rank.OWNERSHIP
     before: HAService | HAInstance | Host
     present: bool
     why: str
     needs: tuple[Precondition, ...] = ()
 
+    @property
+    def intent(self) -> object:
+        return self.present
+
+    @property
+    def concerns(self) -> tuple[Ref, ...]:
+        return (service_of(self.before) if isinstance(self.before, HAInstance) else self.ref,)
+
 
 @dataclass(frozen=True)
-class RemoveMoveWish:
+class RemoveMoveWish(OnObject):
     """Take the annotation of `backstay move` away: done, expired or impossible."""
 
+    rank = Rank.CLEANUP
+    told = ("Normal", "MoveEnded")
     before: HAService
     why: str
 
 
 @dataclass(frozen=True)
-class WriteServiceStatus:
+class WriteServiceStatus(OnObject):
     """Patch the status of a service, where it differs in more than times."""
 
+    rank = Rank.PEOPLE
     before: HAService
     status: HAServiceStatus
     why: str = ""
 
+    def event(self) -> Event | None:
+        if acts := self._acts():
+            return Event(self.ref, "Normal", "ByAdmin", acts)
+        if not any(each.epoch for each in self.status.instances):
+            return None  # it has never run: what it still waits for is no loss
+        return worsened(self.ref, self.before.status.conditions, self.status.conditions, "Degraded", "True")
+
+    def _acts(self) -> str:
+        """What somebody has done to it on the host itself since the status before."""
+        known = {one.by_admin for one in self.before.status.instances}
+        return next((one.by_admin for one in self.status.instances if one.by_admin and one.by_admin not in known), "")
+
 
 @dataclass(frozen=True)
-class WriteHostStatus:
+class WriteHostStatus(OnObject):
     """Patch the operator's part of a host's status (never `fencing`)."""
 
+    rank = Rank.PEOPLE
     before: Host
     status: dict[str, object]
     """The merge patch of `.status`."""
+    is_lost: bool = False
+    """It is silent or sealed: then people are told."""
     why: str = ""
+
+    def event(self) -> Event | None:
+        if not self.is_lost:
+            return None  # one that has only just been enrolled, or opens a session
+        after = [Condition.model_validate(one) for one in cast(list[object], self.status.get("conditions", []))]
+        return worsened(self.ref, self.before.status.conditions, after, "Ready", "False")
 
 
 @dataclass(frozen=True)
-class ReportUnreadable:
+class ReportUnreadable(Row):
     """Tell in the status of an object that it cannot be read (only HAService and Host have a place for it)."""
 
+    rank = Rank.PEOPLE
     kind: str
     key: str
     generation: int
     message: str
     why: str = ""
+
+    @property
+    def ref(self) -> Ref:
+        namespace, _, name = self.key.rpartition("/")
+        return Ref(KINDS[self.kind], namespace, name)
+
+    @property
+    def intent(self) -> object:
+        return (self.generation, self.message)
 
 
 Action = (
@@ -235,14 +398,3 @@ Action = (
     | WriteHostStatus
     | ReportUnreadable
 )
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is to be done now, and when to look again if nothing changes."""
-
-    actions: tuple[Action, ...]
-    wake_at_s: float | None = None
-    """On the same clock as `World.now_s`; silence apart."""
-    silence_wake_s: float | None = None
-    """When silence alone will next change what there is to say. Renewals that come meanwhile put it off."""

@@ -9,37 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from pydantic import ValidationError
 
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.assignment import InstanceOrder, StandbyOrder
 
-from .actions import (
-    Action,
-    Assign,
-    CreateClaim,
-    CreateInstance,
-    CreateLease,
-    DeleteAssignment,
-    DeleteClaim,
-    DeleteFence,
-    DeleteInstance,
-    DeleteLease,
-    Plan,
-    RemoveMoveWish,
-    ReopenLease,
-    ReportUnreadable,
-    RequestFence,
-    SealLease,
-    SetFinalizer,
-    UpdateFence,
-    WriteClaim,
-    WriteHostStatus,
-    WriteInstance,
-    WriteServiceStatus,
-)
+from .actions import Action, ReportUnreadable, WriteHostStatus, WriteServiceStatus
 from .do import instances, moves, ownership, removal
 from .do.decisions import Decision, Slot, decide, instance_of, standby_orders, stored_standbys
 from .do.fences import fence_actions, guards_refusal, owes_on
@@ -77,6 +53,17 @@ class ServicePlan:
     """UID of the HAInstance, if every host's answer is waited for."""
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done now, and when to look again if nothing changes."""
+
+    actions: tuple[Action, ...]
+    wake_at_s: float | None = None
+    """On the same clock as `World.now_s`; silence apart."""
+    silence_wake_s: float | None = None
+    """When silence alone will next change what there is to say. Renewals that come meanwhile put it off."""
+
+
 def plan(world: World) -> Plan:
     """Everything that is to be done now, the most urgent first, and when to look again if nothing changes."""
     round_ = begin(world)
@@ -89,7 +76,7 @@ def plan(world: World) -> Plan:
     actions += ownership.abandoned(world)
     actions += _unreadable(world)
     wake_at_s = min((one.look_again_s for one in services if one.look_again_s is not None), default=None)
-    return Plan(tuple(sorted(actions, key=_urgency)), wake_at_s, next_look_s(world))
+    return Plan(tuple(sorted(actions, key=lambda action: action.rank)), wake_at_s, next_look_s(world))
 
 
 def _planned(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) -> ServicePlan:
@@ -209,7 +196,8 @@ def plan_host(round_: Round, name: str, wanted: Wanted) -> list[Action]:
     host = world.hosts.get(name)
     patch = host_status(world, host, missing=_host_misses(round_, name)) if host is not None else None
     if host is not None and patch is not None:
-        actions.append(WriteHostStatus(host, patch))
+        is_lost = of_host(world, name) in (Liveness.SILENT, Liveness.SEALED)
+        actions.append(WriteHostStatus(host, patch, is_lost))
     return actions
 
 
@@ -277,33 +265,3 @@ def _unreadable(world: World) -> list[Action]:
         for (kind, key), unreadable in sorted(world.unreadable.items())
         if kind in ("HAService", "Host")
     ]
-
-
-# What a client waits for goes first: the seal that stops silence from renewing, then proof, grant and order.
-_ORDER: Final[Sequence[type[Action]]] = (
-    SealLease,
-    UpdateFence,
-    RequestFence,
-    WriteInstance,
-    Assign,
-    ReopenLease,
-    CreateLease,
-    SetFinalizer,
-    CreateClaim,
-    WriteClaim,
-    CreateInstance,
-    DeleteInstance,
-    DeleteClaim,
-    DeleteFence,
-    DeleteAssignment,
-    DeleteLease,
-    RemoveMoveWish,
-    WriteServiceStatus,
-    WriteHostStatus,
-    ReportUnreadable,
-)
-_RANK: Final[Mapping[type, int]] = {kind: rank for rank, kind in enumerate(_ORDER)}
-
-
-def _urgency(action: Action) -> int:
-    return _RANK[type(action)]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backstay_agent.core.books import Books, Record
+from backstay_agent.core.books import Books, Record, only_ends
 from backstay_agent.core.machine import IMPOSSIBLE, NO_CHANGE, TRANSITIONS, Effect, Event, Phase, may_run, step
 from backstay_agent.core.patience import due_at_s, is_free_for_addresses, may_restart, try_again
 from backstay_agent.core.rules import Ignored, Refused, Situation, may_start, must_stop, next_event, same_work, take
@@ -82,6 +82,21 @@ def test_in_no_situation_does_what_happens_next_go_nowhere() -> None:
     for situation in _situations():
         event = next_event(situation)
         assert event is None or (situation.phase, event) in TRANSITIONS, situation
+
+
+def test_no_situation_leads_in_circles() -> None:
+    """Where nothing is to be done, the next event comes at once: a circle of those would be an agent that does nothing else."""
+    for situation in _situations():
+        now, been = situation, set[Phase]()
+        if now.edited and now.gave_up:
+            continue  # no runner says both: what was given up is other work
+        while event := next_event(now):
+            phase, effect = step(now.phase, event)
+            if effect is not None:
+                break
+            assert phase not in been, situation
+            been.add(phase)
+            now = replace(now, phase=phase, outcome=None)
 
 
 def test_in_no_situation_is_anything_started_that_may_not_be() -> None:
@@ -292,6 +307,12 @@ def test_a_copy_carried_over_stops_when_its_own_session_is_told_so() -> None:
     assert isinstance(take("u1", an_order("Up", session=old, exclusive=False), books(CARRIED)), Ignored)
 
 
+def test_a_copy_carried_over_hears_nothing_of_its_own_epoch_under_another_session() -> None:
+    """An epoch has one session for ever: a hand has been in there."""
+    assert isinstance(take("u1", an_order("Down", exclusive=False), books(CARRIED)), Ignored)
+    assert isinstance(take("u1", an_order(revision=2, exclusive=False), books(CARRIED)), Ignored)
+
+
 def test_a_copy_carried_over_is_adopted_by_its_next_grant() -> None:
     taken = take("u1", an_order(epoch=4, exclusive=False), books(CARRIED))
     assert taken == replace(CARRIED, epoch=4, nonce="mine")
@@ -357,6 +378,7 @@ def test_may_start(record: Record, all_books: Books, obstacle: str, sentence: st
         pytest.param(RUNNING, books(), "reboot", True, id="the machine reboots"),
         pytest.param(replace(RUNNING, exclusive=False), books(), "reboot", True, id="…whatever it is"),
         pytest.param(RUNNING, books(hands_off="x"), "reboot", False, id="…under HandsOff it is not ours to stop"),
+        pytest.param(a_record(), books(hands_off="x"), "reboot", False, id="…nor ours to close, be it not begun"),
         pytest.param(CLOSED, books(seal_seen="x"), "reboot", False, id="over"),
     ],
 )
@@ -381,6 +403,13 @@ def test_a_new_session_takes_along_only_what_is_not_exclusive() -> None:
     assert (after.nonce, after.seq, after.seal_seen, list(after.records)) == ("new", 0, "", ["u2"])
 
 
+def test_a_new_session_remembers_those_before_it_their_highest_seq_and_that_hands_are_off() -> None:
+    """The HostAssignment, which tells all of that, may be deleted; and hands are off until somebody says otherwise."""
+    after = books(earlier=("first",), earlier_seq=4, hands_off="new disks").next_session("new")
+    assert (after.earlier, after.earlier_seq, after.hands_off) == (("first", "mine"), 5, "new disks")
+    assert books(seq=0, earlier_seq=4).next_session("new").earlier_seq == 4
+
+
 def test_a_new_session_while_something_exclusive_may_run_is_a_broken_program() -> None:
     with pytest.raises(AssertionError, match="may still run"):
         books(RUNNING).next_session("new")
@@ -389,6 +418,29 @@ def test_a_new_session_while_something_exclusive_may_run_is_a_broken_program() -
 def test_an_epoch_is_not_over_while_it_may_run() -> None:
     with pytest.raises(AssertionError, match="may run"):
         RUNNING.over()
+
+
+STOPPED_AGAIN = replace(RUNNING, may_run=False)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_end"),
+    [
+        pytest.param(RUNNING, STOPPED_AGAIN, True, id="it was stopped"),
+        pytest.param(STOPPED_AGAIN, STOPPED_AGAIN.over(), True, id="its epoch is over"),
+        pytest.param(RUNNING, replace(RUNNING, want="Down"), True, id="it is told to stop"),
+        pytest.param(STOPPED_AGAIN, RUNNING, False, id="the same is started again"),
+        pytest.param(STOPPED_AGAIN.over(), STOPPED_AGAIN, False, id="an epoch that was over is not"),
+        pytest.param(None, a_record(), False, id="a new grant"),
+        pytest.param(RUNNING, replace(RUNNING, epoch=4), False, id="the next epoch"),
+        pytest.param(RUNNING, replace(RUNNING, wanted=(unit(), address())), False, id="an edit"),
+        pytest.param(RUNNING, replace(RUNNING, resources=(unit(), address())), False, id="more of it may run"),
+    ],
+)
+def test_what_may_be_written_in_the_room_that_is_kept_for_what_has_ended(
+    before: Record | None, after: Record, is_end: bool
+) -> None:
+    assert only_ends(books(*([before] if before else [])), books(after)) is is_end
 
 
 @given(

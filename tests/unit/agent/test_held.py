@@ -43,6 +43,26 @@ async def test_a_unit_that_would_not_start_by_itself_is_given_back_at_once() -> 
 
 
 @in_virtual_time
+async def test_nothing_is_given_back_before_the_operators_orders_were_heard() -> None:
+    machine = FakeMachine(secured={UNIT})
+    async with keeping(machine) as keeper:
+        keeper.update({}, ours={}, secured=None)
+        await asyncio.sleep(10 * HELD_ALONE_S)
+        assert machine.secured == {UNIT}
+        await told(keeper)
+        assert machine.secured == set()
+
+
+@in_virtual_time
+async def test_what_runs_here_keeps_its_mark_though_the_orders_name_it_no_more() -> None:
+    machine = FakeMachine(secured={UNIT})
+    async with keeping(machine) as keeper:
+        keeper.update({}, ours={"u1": (unit(),)}, secured=frozenset())
+        await asyncio.sleep(10 * HELD_ALONE_S)
+        assert machine.secured == {UNIT}
+
+
+@in_virtual_time
 async def test_an_enabled_unit_is_held_with_a_sentence_for_as_long_as_the_operator_wants_it() -> None:
     machine = FakeMachine(enabled={UNIT})
     async with keeping(machine) as keeper:

@@ -17,10 +17,11 @@ from backstay_agent.addresses import own_addresses
 from backstay_agent.cluster.link import ASSIGNMENTS
 from backstay_agent.cluster.tokens import keep_young, read_token
 from backstay_agent.config import machine_uuid, read_config, sleep_obstacle
+from backstay_agent.core.sessions import Inventory, Kept
 from backstay_agent.fake import FakeDriver, FakeMachine
 from backstay_agent.health import Health, metrics
 from backstay_agent.standby.standbys import Keeper
-from backstay_agent.store.disk import MOST_BYTES, DiskTrouble, RealDisk
+from backstay_agent.store.disk import MOST_BYTES, DiskTrouble, MemoryDisk, RealDisk
 from backstay_agent.store.journal import INVENTORY, JOURNAL, Journal
 from backstay_api.client.kubeconfig import NoConfig
 from backstay_api.memory.server import MemoryApi, MemoryCluster
@@ -77,6 +78,38 @@ async def test_a_journal_cut_anywhere_is_never_believed() -> None:
         world.disk.files[JOURNAL] = whole[:length]
         found = await Journal(world.disk, "boot-1").load()
         assert found.kept.value == "broken", length
+
+
+@in_virtual_time
+async def test_what_was_kept_in_another_boot_tells_nothing_of_this_one() -> None:
+    disk = MemoryDisk()
+    before = Journal(disk, "boot-1")
+    await before.open("nonce-1")
+    await before.cover("u1", (unit(),))
+    after = Journal(disk, "boot-2")
+    found = await after.load()
+    assert (found.kept, found.inventory, found.may_run) == (Kept.OTHER_BOOT, Inventory.OTHER_BOOT, ())
+    assert not after.has_session
+
+
+@in_virtual_time
+async def test_a_seal_counts_at_once_though_nothing_at_all_can_be_written() -> None:
+    disk = MemoryDisk()
+    journal = Journal(disk, "boot-1")
+    await journal.load()
+    await journal.open("nonce-1")
+    disk.broken = "Read-only file system"
+    await journal.restrict(lambda books: books.sealed("it was sealed"))
+    assert journal.books.seal_seen == "it was sealed"
+    disk.broken = ""
+    await journal.change(lambda books: books.published(3))
+    assert "it was sealed" in disk.files[JOURNAL], "the next change writes it"
+
+
+@in_virtual_time
+async def test_what_is_started_bears_our_mark_though_nobody_has_asked_for_it_as_a_standby() -> None:
+    world = await running()
+    assert UNIT in world.machine.secured
 
 
 @in_virtual_time

@@ -313,6 +313,24 @@ async def test_hands_off_what_was_never_granted_here_is_not_permitted() -> None:
 
 
 @in_virtual_time
+async def test_hands_off_what_was_granted_to_an_earlier_session_is_not_permitted() -> None:
+    """What may run twice goes on after the seal; that an admin may start it again is for its next grant."""
+    world = await enrolled()
+    await world.order(exclusive=False)
+    await world.phase_is("Running")
+    old = await world.session()
+    await world.seal()
+
+    async def superseded() -> bool:
+        return old.nonce in (await world.session()).supersedes
+
+    await world.until(superseded)
+    await hands_off(world)
+    await asyncio.sleep(30)
+    assert world.runs(UNIT) and not world.machine.permitted
+
+
+@in_virtual_time
 async def test_an_agent_that_is_restarted_keeps_its_hands_off_before_it_has_heard_anything() -> None:
     weather = Outage()
     world = await enrolled(faults=weather)

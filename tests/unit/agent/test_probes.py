@@ -179,11 +179,11 @@ def test_an_http_request_says_what_was_asked_for() -> None:
         (b"HTTP/1.1 399 Odd\r\n\r\n", None),
         (b"HTTP/1.1 404 Not Found\r\n\r\n", "the answer is 404 Not Found"),
         (b"HTTP/1.1 503 \x1b[31m\r\n\r\n", "the answer is 503 ?[31m"),
-        (b"HTTP/1.1 2000 x\r\n\r\n", "the answer is no HTTP"),
-        (b"SSH-2.0-OpenSSH_9\r\n", "the answer is no HTTP"),
-        (b"HTTP/1.1 200 OK", "the answer is no HTTP"),
-        (b"", "the answer is no HTTP"),
-        (b"x" * 200_000, "the answer is no HTTP"),
+        (b"HTTP/1.1 2000 x\r\n\r\n", "the answer is not HTTP"),
+        (b"SSH-2.0-OpenSSH_9\r\n", "the answer is not HTTP"),
+        (b"HTTP/1.1 200 OK", "the answer is not HTTP"),
+        (b"", "the answer is not HTTP"),
+        (b"x" * 200_000, "the answer is not HTTP"),
     ],
 )
 def test_http_answers(answer: bytes, why: str | None) -> None:
@@ -224,7 +224,7 @@ def test_words_are_data() -> None:
 @pytest.mark.parametrize(
     ("argv", "why"),
     [
-        (("true",), "'true' is no absolute path"),
+        (("true",), "'true' is not an absolute path"),
         (("/bin/echo", "a\0b"), "a command must not contain NUL"),
         (("/nowhere/x",), "No such file"),
         (("/etc/passwd",), "Permission denied"),

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from backstay_agent.drivers.base import Seen, State
-from backstay_agent.drivers.moving import may_come
+from backstay_agent.drivers.base import Seen, StartFailed, State
 from backstay_agent.drivers.systemd.conditions import for_certain
 from backstay_agent.drivers.systemd.needs import files_of, lacking, programs_of
 from backstay_agent.drivers.tools.disk_space import no_room
+from backstay_agent.drivers.tools.moving import may_come
 from backstay_agent.drivers.tools.ports import Listener, listeners, owner
 from backstay_agent.drivers.tools.programs import not_runnable
 from backstay_agent.drivers.tools.transient import missing
@@ -50,9 +50,15 @@ class OddDriver(FakeDriver):
         super().__init__(machine)
         self.hang: set[str] = set()
         self.broken: set[str] = set()
+        self.loose: set[str] = set()
         self.takes_s = 0.0
         self.sees: dict[str, Seen] = {}
         self.at_once = self.most_at_once = 0
+
+    async def secure(self, resource: RenderedResource) -> None:
+        if resource.systemd and resource.systemd.unit in self.loose:
+            raise StartFailed("/etc/systemd/system is read-only")
+        await super().secure(resource)
 
     async def check(self, resource: RenderedResource) -> Seen:
         seen = self.sees.get(resource.systemd.unit if resource.systemd else "")
@@ -150,6 +156,26 @@ async def test_what_cannot_be_looked_at_counts_as_running_unless_it_is_ours(
     await asyncio.sleep(PATIENCE_S)
     report = host.report()
     assert report and not report.ready and (report.active, report.unclear) == (counts_as_running, counts_as_running)
+
+
+@in_virtual_time
+async def test_what_cannot_be_kept_from_starting_at_the_next_boot_counts_as_running() -> None:
+    """Granted to another host meanwhile, it would run twice as soon as this one boots."""
+    host = Host()
+    host.driver.loose.add("web.service")
+    await host.asked_for(u1=(unit(),))
+    disabled = host.report()
+    assert disabled == StandbyReport(ready=False, revision=1, why="server: /etc/systemd/system is read-only")
+    host.machine.enabled.add(UNIT)
+    await asyncio.sleep(20)
+    enabled = host.report()
+    assert enabled and enabled.active and enabled.unclear and not enabled.ready
+    assert enabled.why == (
+        "server: /etc/systemd/system is read-only; unit web.service is enabled and would start by itself at the next boot"
+    )
+    host.driver.loose.clear()
+    await asyncio.sleep(20)
+    assert host.report() == StandbyReport(ready=True, revision=1)
 
 
 @in_virtual_time

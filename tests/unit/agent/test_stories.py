@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from backstay_dev.simulator.virtualtime import in_virtual_time
-from backstay_testing.agent_world import ADDRESS, UNIT, World, enrolled, running, unit
+from backstay_testing.agent_world import ADDRESS, UNIT, World, address, enrolled, running, unit
 
 
 @in_virtual_time
@@ -120,6 +120,16 @@ async def test_a_probe_that_says_it_does_not_work_restarts_it() -> None:
     world.hands.judges["server"](False, "connection refused")
     await world.until(lambda: world.machine.log[1:] == [f"stop {UNIT}", f"start {UNIT}"])
     await world.phase_is("Running")
+
+
+@in_virtual_time
+async def test_what_cannot_be_stopped_keeps_nothing_else_of_it_running() -> None:
+    """The address most of all: clients must not be served by what is half down."""
+    world = await running(resources=(address(), unit()))
+    world.machine.scripts[UNIT].stop_fails = "a process does not die"
+    await world.order("Down", resources=(address(), unit()))
+    await world.phase_is("Stuck")
+    assert set(world.machine.running) == {UNIT}
 
 
 @in_virtual_time

@@ -87,6 +87,17 @@ async def test_in_an_outage_it_tries_every_half_second_and_no_oftener() -> None:
 
 
 @in_virtual_time
+async def test_a_slow_answer_does_not_put_off_the_next_renewal() -> None:
+    """The period is counted from the send: others count our silence from when they see a renewal, not from its answer."""
+    weather = Weather()
+    world = await under(weather)
+    weather.fates["update", LEASE] = Fate(answer_delay_s=0.3)
+    before = (await world.lease()).renewal
+    await asyncio.sleep(20)
+    assert (await world.lease()).renewal >= before + 39
+
+
+@in_virtual_time
 async def test_a_renewal_whose_answer_is_lost_is_looked_up_and_goes_on() -> None:
     weather = Weather()
     world = await under(weather)

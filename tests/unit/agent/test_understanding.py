@@ -68,7 +68,7 @@ def answer_to(entry: Any) -> str:
         pytest.param({"name": "server"}, "exactly one kind", id="no kind at all"),
         pytest.param({**SERVER, "command": {"start": ["/a"], "stop": ["/b"]}}, "exactly one kind", id="two kinds"),
         pytest.param({"name": "server", "command": {"start": [], "stop": ["/b"]}}, "command is empty", id="no words"),
-        pytest.param({"name": "a", "virtualIP": {"address": "999.0.2.1/24"}}, "is no address", id="no address"),
+        pytest.param({"name": "a", "virtualIP": {"address": "999.0.2.1/24"}}, "is not an address", id="no address"),
         pytest.param({"name": "server", "systemd": "web.service"}, "systemd is no object", id="a text for an object"),
         pytest.param(
             {"name": 7, "systemd": {"unit": "web.service"}}, "name is 7, not a text", id="a number for a text"

@@ -1,4 +1,4 @@
-"""SAFETY 5.5, the injections that apply today: each is refused with a sentence, by the schema, the operator or the agent.
+"""SAFETY 6, the injections that apply today: each is refused with a sentence, by the schema, the operator or the agent.
 
 That a real API server refuses what the models refuse is `tests/contract/test_models_and_server_agree.py`.
 """
@@ -35,7 +35,7 @@ def parsed(**resource: Any) -> HAService:
         {"systemd": {"unit": "a.service"}, "probes": [{"name": "p", "httpGet": {"port": 80, "path": "/\r\nHost: x"}}]},
         # 26: names that climb, and kinds of unit that no service consists of
         *({"systemd": {"unit": unit}} for unit in ("../../x.service", "-.mount", "system.slice", "x.swap", "a.device")),
-        # 29, 33: what is no absolute path
+        # 29, 33: what is not an absolute path
         {"command": {"start": ["-rf"], "stop": ["/bin/true"]}},
         {"command": {"start": [], "stop": ["/bin/true"]}},
         # 32: sizes and numbers

@@ -301,7 +301,7 @@ def test_where_nobody_waits_for_proof_there_is_nothing_to_confirm(want):
         ask_about(cluster, want)
     answer = cluster.run("fence", "n1", "--confirm", "--yes")
     assert answer.exit_code == NOT_NOW
-    assert "nothing to confirm: nobody waits for proof that n1 is off (it is Live)" in answer.stderr
+    assert "nothing to confirm: no service is waiting for proof that n1 is off (it is Live)" in answer.stderr
 
 
 # --- host add and remove ---------------------------------------------------------------------------------------------

@@ -12,8 +12,8 @@ from backstay_api.objects.lease import HostLease
 from backstay_api.objects.promise import PROFILES, Silence, judge_silence
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_operator.control.watch.api_health import Asked, limit_s, trouble
-from backstay_operator.planner.actions import Plan
 from backstay_operator.planner.know.world import World
+from backstay_operator.planner.plan import Plan
 from backstay_testing.control_scene import Scene, until
 
 

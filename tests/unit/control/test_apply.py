@@ -18,6 +18,7 @@ from backstay_api.objects.models.fencing import FenceRequestSpec
 from backstay_api.objects.models.instance import Closed, Grant, HAInstanceSpec, ServiceRef, SessionRef
 from backstay_api.objects.models.service import HAServiceStatus
 from backstay_api.objects.object_kinds import (
+    ALL_KINDS,
     FENCE_REQUESTS,
     HA_INSTANCES,
     HA_SERVICES,
@@ -29,7 +30,7 @@ from backstay_api.objects.object_kinds import (
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_operator.control.act.apply import Hands, Outcome
 from backstay_operator.control.checks import check_step
-from backstay_operator.control.watch.cache import ALL_KINDS, Mirror
+from backstay_operator.control.watch.cache import Mirror
 from backstay_operator.planner.actions import (
     Assign,
     CreateClaim,

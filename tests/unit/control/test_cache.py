@@ -15,9 +15,17 @@ from backstay_api.objects import lease as leases
 from backstay_api.objects.kinds import Meta, Raw
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest
-from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_SERVICES, HOST_LEASES, HOSTS
+from backstay_api.objects.object_kinds import (
+    ALL_KINDS,
+    FENCE_REQUESTS,
+    HA_INSTANCES,
+    HA_SERVICES,
+    HOST_ASSIGNMENTS,
+    HOST_LEASES,
+    HOSTS,
+)
 from backstay_api.objects.promise import PROFILES
-from backstay_operator.control.watch.cache import ALL_KINDS, Mirror, Repair, seen_now
+from backstay_operator.control.watch.cache import Mirror, Repair, seen_now
 from backstay_operator.control.watch.urgency import Soon
 from backstay_operator.planner.know.world import LeaseSeen
 from backstay_testing.control_scene import WALL, raw_service
@@ -177,6 +185,17 @@ def test_the_moment_of_the_seal_is_kept_until_the_lease_is_reopened() -> None:
     assert (later.sealed_seen_s, reopened.sealed_seen_s, reopened.first_seen_s) == (1007.0, None, 1011.0)
 
 
+def test_a_seal_is_remembered_though_its_lease_is_deleted_until_a_session_holds_it_again(mirror: Mirror) -> None:
+    put(mirror, a_lease(sealed=True))
+    raw = leases.write(a_lease(sealed=True, resource_version=2))
+    mirror.hear(HOST_LEASES, {**raw, "metadata": {**raw["metadata"], "uid": "lease-n1"}}, deleted=True)
+    assert "n1" not in mirror.world.leases and mirror.world.last_sealed["n1"].sealed
+    put(mirror, a_lease(holder="", uid="anew", resource_version=3))
+    assert "n1" in mirror.world.last_sealed, "a Lease that was made anew, and that nobody holds, says nothing"
+    put(mirror, a_lease(holder="boot/next", uid="anew", seq=2, resource_version=4))
+    assert "n1" not in mirror.world.last_sealed
+
+
 def test_recovery_of_our_own_path_makes_o_of_every_host_now(mirror: Mirror, clock: Clock) -> None:
     mirror.note_listed(HOST_LEASES)
     mirror.path_recovered()
@@ -211,6 +230,28 @@ def test_quiet_renewals_ask_for_no_plan_but_any_change_does(mirror: Mirror, cloc
     clock.now_s += 0.8
     assert put(mirror, a_lease(renewal=3, resource_version=3)) is Soon.NOW, "it was late: suspected perhaps"
     assert put(mirror, a_lease(renewal=3, resource_version=4, sealed=True)) is Soon.NOW
+
+
+def an_assignment(version: int, **status: Any) -> Mapping[str, Any]:
+    meta = {"name": "n1", "uid": "a1", "resourceVersion": str(version)}
+    session = {"bootID": "b", "nonce": "n", "seq": 1, "machineUUID": "m"}
+    return {"metadata": meta, "spec": {}, "status": {"session": session, **status}}
+
+
+def test_how_soon_the_planner_looks_at_what_has_changed(mirror: Mirror) -> None:
+    """What touches an instance in motion waits for nothing; what only people read gathers for long."""
+    runs = {"u": {"namespace": "shop", "name": "web-0", "epoch": 1, "phase": "Running"}}
+    assert mirror.hear(HOST_ASSIGNMENTS, an_assignment(1)) is Soon.NOW
+    assert mirror.hear(HOST_ASSIGNMENTS, an_assignment(2, instances=runs)) is Soon.NOW
+    assert (
+        mirror.hear(HOST_ASSIGNMENTS, an_assignment(3, instances=runs, standbys={"u": {"ready": True}})) is Soon.GATHER
+    )
+    spec = {"service": {"name": "web", "uid": "w"}, "exclusive": True}
+    instance = {"metadata": {"name": "web-0", "namespace": "shop", "uid": "u", "resourceVersion": "4"}, "spec": spec}
+    assert mirror.hear(HA_INSTANCES, instance) is Soon.NOW
+    assert mirror.hear(HOST_ASSIGNMENTS, an_assignment(5, instances=runs)) is Soon.NOW, "something waits for a host"
+    assert mirror.hear(HOSTS, a_host(6)) is Soon.GATHER
+    assert mirror.hear(HOSTS, a_host(7, fences=("n1-x",))) is Soon.LATER, "our own words to people"
 
 
 def a_request(want: str) -> Mapping[str, Any]:

@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 
 from backstay_api.memory.server import Fate
-from backstay_api.objects.kinds import EVENTS
+from backstay_api.objects.kinds import EVENTS, Ref
 from backstay_api.objects.models.service import HAServiceStatus
 from backstay_api.objects.object_kinds import HA_SERVICES, HOSTS
 from backstay_api.process import logs
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_operator.control.act.apply import Outcome, Result
-from backstay_operator.control.act.refs import Subject
 from backstay_operator.control.counters import Facts
 from backstay_operator.control.report.events import tell
 from backstay_operator.control.report.recorder import BURST, QUEUE, Recorder, Said
@@ -27,7 +26,7 @@ from backstay_operator.planner.actions import Action, SealLease, WriteInstance, 
 from backstay_testing.control_scene import WALL, Scene
 from backstay_testing.worlds import a_service, a_world, an_instance
 
-WEB = Subject(HA_SERVICES, "shop", "web")
+WEB = Ref(HA_SERVICES, "shop", "web")
 GRANTED = Said(WEB, "u1", "Normal", "Granted", "WriteInstance", "n1 is the first")
 
 
@@ -93,7 +92,7 @@ async def test_a_chatty_object_is_cut_short_and_others_are_not() -> None:
     posting = asyncio.create_task(recorder.run())
     for number in range(BURST + 30):
         recorder.say(replace(GRANTED, note=f"{number}"))
-    host = Subject(HOSTS, "", "n1")
+    host = Ref(HOSTS, "", "n1")
     recorder.say(Said(host, "u2", "Warning", "Sealed", "SealLease", "silent"))
     await asyncio.sleep(1)
     posting.cancel()
@@ -237,7 +236,7 @@ def test_metrics_render_every_fact() -> None:
         'backstay_unreadable_objects{kind="HAService"} 1.0',
         'backstay_lease_age_seconds{host="n1"}',
         'backstay_plan_duration_seconds_bucket{le="+Inf"}',
-        "backstay_ghosts_total 0.0",
+        "backstay_stale_entries_total 0.0",
     ):
         assert expected in text, text
 

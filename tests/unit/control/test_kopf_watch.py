@@ -83,7 +83,8 @@ from backstay_api.client.transport import ApiConfig
 from backstay_operator.control.watch.kopf_watch import Ear
 from backstay_operator.control.counters import Facts
 from backstay_operator.control.watch.informers import Ears
-from backstay_operator.control.watch.cache import ALL_KINDS, Mirror
+from backstay_api.objects.object_kinds import ALL_KINDS
+from backstay_operator.control.watch.cache import Mirror
 
 async def main():
     # Without that file kopf ends whenever it is started.

@@ -7,13 +7,14 @@ import random
 
 import pytest
 
+from backstay_api.objects.kinds import Ref
 from backstay_api.objects.models import FenceRequest
 from backstay_api.objects.models.assignment import HostAssignmentSpec
-from backstay_api.objects.object_kinds import FENCE_REQUESTS
+from backstay_api.objects.object_kinds import FENCE_REQUESTS, KINDS
 from backstay_operator.control.act.pacing import FOLLOWER_WAIT_S, Turns
-from backstay_operator.control.act.refs import KINDS, Subject, intent_of, is_for_people, subject_of
 from backstay_operator.planner import actions
 from backstay_operator.planner.actions import Action, Assign, CreateLease, UpdateFence, WriteServiceStatus
+from backstay_operator.planner.rows import Rank
 from backstay_testing.worlds import a_service, an_instance
 
 SEAL_SOON = CreateLease("n1", "it has none")
@@ -26,7 +27,7 @@ class Versions:
     def __init__(self) -> None:
         self.known: dict[str, str] = {}
 
-    def __call__(self, subject: Subject) -> str:
+    def __call__(self, subject: Ref) -> str:
         return self.known.get(subject.key, "1")
 
 
@@ -136,12 +137,12 @@ def test_every_action_names_the_object_it_writes() -> None:
         actions.UpdateFence: UpdateFence(a_request(), "Off", ""),
         actions.Assign: Assign("n1", NOTHING, ""),
     }
-    ids = {kind.__name__: subject_of(action).id for kind, action in examples.items()}
+    ids = {kind.__name__: action.ref.id for kind, action in examples.items()}
     assert ids == {
         "WriteInstance": ("HAInstance", "shop/web-0"),
         "ReportUnreadable": ("HAService", "shop/web"),
         "UpdateFence": ("FenceRequest", "n1-x"),
         "Assign": ("HostAssignment", "n1"),
     }
-    assert {intent_of(examples[UpdateFence]), "HAService" in KINDS} == {"Off", True}
-    assert is_for_people(examples[actions.ReportUnreadable]) and not is_for_people(SEAL_SOON)
+    assert {examples[UpdateFence].intent, "HAService" in KINDS} == {"Off", True}
+    assert examples[actions.ReportUnreadable].rank is Rank.PEOPLE is not SEAL_SOON.rank

@@ -14,7 +14,6 @@ from backstay_api.objects.models.claim import ClaimOwner, HostOwner, ResourceCla
 from backstay_api.objects.models.fencing import FenceRequestSpec
 from backstay_api.objects.models.instance import HAInstanceSpec, ServiceRef, SessionRef
 from backstay_api.objects.models.service import HAServiceStatus
-from backstay_operator.control.act.refusals import concerned
 from backstay_operator.planner import actions as act
 
 WEB, N1 = ("HAService", "shop/web"), ("Host", "n1")
@@ -86,7 +85,7 @@ TABLE = [
 
 @pytest.mark.parametrize(("action", "about"), TABLE, ids=lambda one: type(one).__name__)
 def test_it_is_said_where_people_look(action: act.Action, about: list[tuple[str, str]]) -> None:
-    assert list(dict.fromkeys(concerned(action))) == about
+    assert list(dict.fromkeys(ref.id for ref in action.concerns)) == about
 
 
 def test_no_kind_of_action_is_forgotten() -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from backstay_api.objects.models.host import FenceDevice
 from backstay_fencer.agents import RealAgents
+from backstay_fencer.identity import ask_ipmi, compare
+from backstay_fencer.processes import AgentRun
 
 
 @pytest.mark.parametrize("agent", ["fence_redfish", "fence_ipmilan"])
@@ -23,3 +25,31 @@ def test_a_device_that_cannot_be_asked_did_not_name_its_machine(agent: str, para
     # Not validated: the object may be older than the rules of the schema.
     device = FenceDevice.model_construct(name="bmc", agent=agent, parameters=parameters, timeout="2s")
     assert asyncio.run(RealAgents().machine_uuid(device, {})) is None
+
+
+def test_no_argument_of_ipmitool_shows_the_password() -> None:
+    seen: list[list[str]] = []
+
+    async def run(argv: list[str], stdin: str, *, timeout_s: float) -> AgentRun:
+        seen.append(argv)
+        return AgentRun(0, "System GUID  : 4c4c4544-0042-3010-8054-b7c04f4d3133")
+
+    secret = {"username": "admin", "password": "geheim"}
+    assert asyncio.run(ask_ipmi({"ip": "192.0.2.1"}, secret, run, "/proc/1/fd/3"))
+    assert seen and "geheim" not in " ".join(seen[0]) and "/proc/1/fd/3" in seen[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "machine", "expected"),
+    [
+        pytest.param("4C4C4544-0042-3010-8054-B7C04F4D3133", "4c4c4544-0042-3010-8054-b7c04f4d3133", "Match", id="same"),
+        pytest.param("44454c4c-4200-1030-8054-b7c04f4d3133", "4c4c4544-0042-3010-8054-b7c04f4d3133", "Match", id="turned"),
+        pytest.param("4c4c4544-0042-3010-8054-b7c04f4d3134", "4c4c4544-0042-3010-8054-b7c04f4d3133", "Mismatch", id="other"),
+        pytest.param(None, "4c4c4544-0042-3010-8054-b7c04f4d3133", "Unverified", id="it said nothing"),
+        pytest.param("4c4c4544-0042-3010-8054-b7c04f4d3133", "", "Unverified", id="nobody knows the machine's"),
+        pytest.param("ffffffff-ffff-ffff-ffff-ffffffffffff", "ffffffff-ffff-ffff-ffff-ffffffffffff", "Unverified", id="blank"),
+        pytest.param("00020003-0004-0005-0006-000700080009", "00020003-0004-0005-0006-000700080009", "Unverified", id="a series"),
+    ],
+)  # fmt: skip
+def test_whether_a_device_has_named_this_machine(said: str | None, machine: str, expected: str) -> None:
+    assert compare(said, machine) == expected

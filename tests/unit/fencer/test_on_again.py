@@ -163,6 +163,28 @@ async def test_an_off_that_could_not_be_sent_is_tried_again_at_once_and_not_afte
 
 
 @in_virtual_time
+async def test_an_off_that_cannot_be_recorded_as_ours_is_not_sent() -> None:
+    """Whoever comes after a fencer that died then would owe nothing, and the host would stay off."""
+    scene = Scene()
+    await scene.prepare()
+    patch, mute = scene.api.patch, {"on": True}
+
+    async def sometimes(kind: Any, *rest: Any, **more: Any) -> Any:
+        if mute["on"] and kind is FENCE_REQUESTS:
+            raise TROUBLE
+        return await patch(kind, *rest, **more)
+
+    async with scene.fencer():
+        await scene.seal()
+        await scene.ask("Off")
+        scene.api.patch = sometimes  # type: ignore[method-assign]
+        await asyncio.sleep(30)
+        assert scene.sent("off") == 0 and scene.is_on
+        mute["on"] = False
+        await scene.until(lambda: is_true(scene.sent("off") == 1))
+
+
+@in_virtual_time
 async def test_a_plug_pulled_after_an_off_that_did_nothing_stays_pulled() -> None:
     scene = Scene(ignores_off=True)
     await scene.prepare()
@@ -191,8 +213,7 @@ async def test_a_fencer_that_died_before_its_on_was_read_goes_on_in_its_next_lif
     moody.fails = 0
     async with scene.fencer():
         await scene.until(lambda: is_true(scene.is_on), limit_s=400)
-        await asyncio.sleep(5)
-        assert (await scene.request()).status.powered_on
+        await scene.until(scene.switched_on)
 
 
 @in_virtual_time
@@ -326,6 +347,32 @@ async def test_a_fencer_that_starts_right_after_the_off_does_not_take_the_first_
         await scene.until(lambda: is_true(not scene.is_on))
         await scene.until(lambda: is_true(scene.is_on))
     assert (scene.sent("off"), scene.sent("on")) == (1, 1)
+
+
+# --- proven by somebody else's hand while an `off` of ours was under way ------------------------------------------------
+
+
+@pytest.mark.parametrize("after_s", [3.0, 6.0, 9.0])
+@in_virtual_time
+async def test_an_off_that_comes_through_after_the_host_was_switched_on_again_is_made_good(after_s: float) -> None:
+    """Somebody pulls the plug while our `off` waits in a slow BMC: proven at once, on again, and then off by us."""
+    scene = Scene()
+    await scene.prepare()
+    Slow(scene, after_s)
+    async with scene.fencer():
+        await scene.seal()
+        await scene.ask("Off")
+        await scene.until(lambda: is_true(scene.sent("off") == 1))
+        scene.is_on = False
+        await scene.until(scene.proven)
+        await scene.until(lambda: is_true(scene.is_on))
+        await scene.until(lambda: is_true(not scene.is_on))
+        assert not (await scene.request()).status.powered_on, "it may yet go off"
+        await scene.until(lambda: is_true(scene.is_on))
+        await scene.until(scene.switched_on)
+        await asyncio.sleep(60)
+        assert scene.is_on
+    assert scene.sent("off") == 1
 
 
 # --- boards that share one UUID --------------------------------------------------------------------------------------

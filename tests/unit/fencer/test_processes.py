@@ -4,7 +4,7 @@ import asyncio
 import os
 from pathlib import Path
 
-from backstay_fencer.processes import Waiting, finish, run_process
+from backstay_fencer.processes import AgentRun, Waiting, finish, run_process
 
 
 def program(folder: Path) -> str:
@@ -41,9 +41,14 @@ def test_nothing_is_left_waiting_when_nobody_expects_anything(tmp_path: Path) ->
 
 def test_a_program_that_never_ends_is_killed_with_its_children(tmp_path: Path) -> None:
     path = tmp_path / "stubborn"
-    path.write_text(f"#!/bin/sh\ntrap '' TERM\nsleep 1000 &\necho $! > {tmp_path}/child\nwait\n")
+    path.write_text(f"#!/bin/sh\ntrap '' TERM\nsleep 100 &\necho $! > {tmp_path}/child\nwait\n")
     path.chmod(0o755)
-    run = asyncio.run(run_process([str(path)], "", timeout_s=0.5))
+
+    async def story() -> AgentRun:
+        async with asyncio.timeout(20.0):  # a child that lives on keeps the output open, and us waiting
+            return await run_process([str(path)], "", timeout_s=0.5)
+
+    run = asyncio.run(story())
     assert run.exit_code is None and "deadline" in run.output
     child = int((tmp_path / "child").read_text())
     state = Path(f"/proc/{child}/stat")

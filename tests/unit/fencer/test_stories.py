@@ -1,10 +1,13 @@
 """The whole fencer on an in-memory API server, fake BMCs and virtual time."""
 
 import asyncio
+import contextlib
 import json
+from typing import Any
 
 import pytest
 
+from backstay_api.client.errors import Conflict
 from backstay_api.objects import lease as leases
 from backstay_api.objects.models import Host
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_LEASES, HOSTS
@@ -30,6 +33,22 @@ async def test_a_host_without_power_is_proven_off_by_reads_alone_once_it_is_seal
 
 
 @in_virtual_time
+async def test_a_read_that_began_before_the_seal_is_no_read_after_it_however_late_it_ends() -> None:
+    scene = Scene(takes_s=1.0)
+    await scene.prepare()
+    scene.is_on = False
+    async with scene.fencer():
+        await scene.ask("Observe")
+        await asyncio.sleep(10)
+        begun = scene.sent("status")
+        await scene.until(lambda: is_true(scene.sent("status") > begun))
+        await scene.seal()
+        await asyncio.sleep(1.2)
+        assert scene.sent("status") == begun + 1 and not await scene.proven()
+        await scene.until(scene.proven)
+
+
+@in_virtual_time
 async def test_a_running_host_is_switched_off_proven_and_switched_on_again() -> None:
     scene = Scene()
     await scene.prepare()
@@ -40,8 +59,7 @@ async def test_a_running_host_is_switched_off_proven_and_switched_on_again() -> 
         await scene.want("Off")
         await scene.until(scene.proven)
         await scene.until(lambda: is_true(scene.is_on))
-        await asyncio.sleep(5)
-        assert (await scene.request()).status.powered_on
+        await scene.until(scene.switched_on)
     assert (scene.sent("off"), scene.sent("on")) == (1, 1)
 
 
@@ -66,6 +84,26 @@ async def test_an_unsealed_session_is_never_switched_off() -> None:
         await scene.ask("Off")
         await asyncio.sleep(120)
     assert scene.sent("off") == 0 and scene.is_on
+
+
+@in_virtual_time
+async def test_what_is_sent_stands_in_the_request_as_ours_before_it_is_sent() -> None:
+    """Or whoever comes after a fencer that died in this moment would not know that it owes the `on`."""
+    scene = Scene()
+    await scene.prepare()
+    run, found = scene.agents.run, list[list[tuple[str, bool]]]()
+
+    async def looked_at(device: Any, action: Any, secret: Any) -> Any:
+        if action == "off":
+            found.append([(one.action, one.ours) for one in (await scene.request()).status.attempts])
+        return await run(device, action, secret)
+
+    scene.agents.run = looked_at  # type: ignore[method-assign]
+    async with scene.fencer():
+        await scene.ask("Off")
+        await scene.seal()
+        await scene.until(scene.proven)
+    assert found == [[("off", True)]]
 
 
 @in_virtual_time
@@ -125,6 +163,35 @@ async def test_reads_made_for_one_session_never_count_for_another() -> None:
 
 
 @in_virtual_time
+async def test_a_proof_that_is_written_late_never_comes_into_a_request_that_was_made_anew() -> None:
+    scene = Scene()
+    await scene.prepare()
+    scene.is_on = False
+    patch, late = scene.api.patch, asyncio.Event()
+
+    async def made_anew_first(*what: Any, **more: Any) -> Any:
+        await scene.api.delete(FENCE_REQUESTS, "n1-x")
+        scene.is_on = True
+        await scene.ask("Observe")
+        with contextlib.suppress(Conflict):
+            await patch(*what, **more)
+
+    async def as_late_as_can_be(kind: Any, name: str, body: Any, **more: Any) -> Any:
+        if kind is not FENCE_REQUESTS or "evidence" not in body["status"] or late.is_set():
+            return await patch(kind, name, body, **more)
+        late.set()  # it is on its way, whatever becomes of who has sent it
+        return await asyncio.shield(asyncio.create_task(made_anew_first(kind, name, body, **more)))
+
+    scene.api.patch = as_late_as_can_be  # type: ignore[method-assign]
+    async with scene.fencer():
+        await scene.ask("Observe")
+        await scene.seal()
+        await late.wait()
+        await asyncio.sleep(30)
+        assert not await scene.proven()
+
+
+@in_virtual_time
 async def test_what_was_read_in_a_false_alarm_is_forgotten_when_it_is_withdrawn() -> None:
     scene = Scene()
     await scene.prepare()
@@ -149,7 +216,7 @@ async def test_an_off_that_hangs_does_not_come_through_when_nobody_wants_it_any_
         await scene.until(lambda: is_true(scene.sent("off") == 1))
         await scene.want("Withdrawn")
         await asyncio.sleep(60)
-    assert scene.is_on and scene.sent("off") == 1
+    assert scene.is_on and (scene.sent("off"), scene.sent("on")) == (1, 0), "nor was it made good: it was never off"
 
 
 @in_virtual_time
@@ -213,16 +280,39 @@ async def test_a_device_that_was_edited_is_another_one_and_must_be_read_off_twic
     async with scene.fencer():
         await scene.ask("Observe")
         await asyncio.sleep(3)
-        host = await scene.api.get(HOSTS, "n1")
-        assert isinstance(host, Host)
-        raw = host.wire()
-        raw["spec"]["fencing"]["levels"][0]["devices"][0]["parameters"]["ip"] = "192.0.2.102"
-        await scene.api.replace(HOSTS, Host.from_wire(raw))
+        await drive_it_by(scene, "192.0.2.102")
         edited_s = loop.time()
         await scene.seal()
         await asyncio.sleep(10)
         assert not await scene.proven(), "the reads of another device say nothing of this one"
         assert (await scene.request()).status.power == "On"
+
+
+@in_virtual_time
+async def test_what_a_board_of_another_machine_has_said_is_no_proof_once_the_device_is_corrected() -> None:
+    scene = Scene(ignores_off=True)
+    await scene.prepare()
+    other = FakeBmc(lambda: False, lambda on: None, uuid="another machine's")
+    scene.agents = FakeAgents({"192.0.2.101": scene.bmc, "192.0.2.102": other})
+    async with scene.fencer():
+        await asyncio.sleep(5)  # the patrol has learnt which machine the right one powers
+        await drive_it_by(scene, "192.0.2.102")
+        await scene.seal()
+        await scene.ask("Off")
+        await asyncio.sleep(10)
+        assert "another machine" in (await scene.request()).status.message
+        await drive_it_by(scene, "192.0.2.101")
+        await asyncio.sleep(30)
+        assert scene.is_on and not await scene.proven()
+
+
+async def drive_it_by(scene: Scene, ip: str) -> None:
+    """The device is edited."""
+    host = await scene.api.get(HOSTS, "n1")
+    assert isinstance(host, Host)
+    raw = host.wire()
+    raw["spec"]["fencing"]["levels"][0]["devices"][0]["parameters"]["ip"] = ip
+    await scene.api.replace(HOSTS, Host.from_wire(raw))
 
 
 @in_virtual_time

@@ -276,3 +276,25 @@ def test_the_architecture_names_every_package() -> None:
     told = (ROOT / "docs/architecture.md").read_text()
     packages = [path.parent.relative_to(ROOT) for room in ROOTS for path in (ROOT / room).rglob("__init__.py")]
     assert [str(each) for each in packages if f"{each.name}/" not in told and f"{each}`" not in told] == []
+
+
+PROOF = {"PROTOCOL": "protocol.md", "SAFETY": "safety-case.md", "FACTS": "facts.md"}
+
+
+def test_every_citation_of_the_proof_names_a_section_that_is_there() -> None:
+    """`PROTOCOL 6` is section 6 of docs/protocol.md, and so on; no other document is cited, for none is in the repository."""
+    sections = {
+        name: set(re.findall(r"^##+ (\d+(?:\.\d+)?)", (ROOT / "docs" / page).read_text(), re.MULTILINE))
+        for name, page in PROOF.items()
+    }
+    cited = [
+        (path, *found)
+        for path in [*(ROOT / room for room in ROOTS), ROOT / "tests", ROOT / "models"]
+        for source in path.rglob("*")
+        if source.suffix in (".py", ".cpp")
+        for found in re.findall(
+            r"\b(PROTOCOL|SAFETY|FACTS|STYLE|DESIGN|GUIDE|INSTALL|FEATURES) (\d+(?:\.\d+)?)", source.read_text()
+        )
+    ]
+    assert len(cited) > 30
+    assert [each for each in cited if each[2] not in sections.get(each[1], set())] == []

@@ -1,8 +1,9 @@
-"""Rules of the house that a machine can hold (MODELS.md, "The bar for us")."""
+"""Rules of the house that a machine can hold."""
 
 import ast
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,19 @@ def test_no_file_names_a_registry() -> None:
 def _lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     body = node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
     return (node.end_lineno or 0) - body[0].lineno + 1
+
+
+def test_every_news_fragment_is_one_that_the_changelog_takes() -> None:
+    """towncrier says nothing of a file that it does not know: it would never be told."""
+    kinds = {
+        one["directory"] for one in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["towncrier"]["type"]
+    }
+    names = [path.name for path in (ROOT / "newsfragments").iterdir()]
+    assert [name for name in names if not re.fullmatch(rf"\+[a-z0-9-]+\.({'|'.join(sorted(kinds))})\.md", name)] == []
+
+
+def test_every_package_says_what_belongs_there() -> None:
+    packages = [path for path in SOURCES if path.name == "__init__.py"]
+    assert [
+        name_of(path) for path in packages if len((ast.get_docstring(ast.parse(path.read_text())) or "").split()) < 5
+    ] == []

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from backstay_api.objects.models import FenceRequest, HAInstance, HostAssignment
+from backstay_operator.planner.actions import CreateLease
 from backstay_operator.planner.do.fences import fence_actions, guard
 from backstay_operator.planner.judge.evidence import Evidence, Missing, closed, request_name
 from backstay_operator.planner.know.liveness import Storm
+from backstay_operator.planner.know.sessions import lease_actions
 from backstay_operator.planner.know.world import World
 from backstay_testing.worlds import a_service, a_world, an_instance, report, session
 
@@ -198,3 +200,55 @@ def test_an_off_that_was_ordered_is_not_weakened_when_the_guard_closes_behind_it
     ask(world)
     in_a_storm = replace(guard(world), storm=Storm(frozenset({"n1", "n2"}), 2))
     assert fence_actions(world, in_a_storm, "n1") == []
+
+
+@pytest.mark.parametrize(
+    ("want", "status", "sealed"),
+    [
+        pytest.param("Observe", {}, False, id="it was only looked at"),
+        pytest.param("Off", {}, True, id="Off is wanted of sealed sessions only"),
+        pytest.param("Withdrawn", {"evidence": {"level": "bmc", "why": "off twice"}}, True, id="it was proven off"),
+        pytest.param(
+            "Withdrawn",
+            {"reads": [{"level": "bmc", "device": "bmc", "power": "On", "sealed": True}]},
+            True,
+            id="it was read after the seal",
+        ),
+    ],
+)
+def test_a_lease_that_was_deleted_is_made_again_as_its_request_shows_that_it_was(
+    want: str, status: dict[str, Any], sealed: bool
+) -> None:
+    world, _ = scene()
+    del world.leases["n1"]
+    raw = {"metadata": {"name": "r"}, "spec": {"host": "n1", "session": GRANTED, "want": want}, "status": status}
+    world.put_request(FenceRequest.from_wire(raw))
+    (made,) = lease_actions(world, "n1")
+    assert isinstance(made, CreateLease) and made.sealed is sealed
+    assert made.session is not None and made.session.seq == GRANTED["seq"]
+
+
+def holds_nothing(world: World) -> None:
+    world.drop_instance("shop/web-0")
+
+
+def is_another_machine(world: World) -> None:
+    holds_nothing(world)
+    speak(world, bootID="b9", nonce="z", seq=1)
+
+
+@pytest.mark.parametrize(
+    ("befall", "sealed"),
+    [
+        pytest.param(lambda w: None, True, id="it holds a grant"),
+        pytest.param(holds_nothing, True, id="it holds nothing, and speaks for its host"),
+        pytest.param(is_another_machine, False, id="another machine speaks under this name, and counts from 1 again"),
+    ],
+)
+def test_a_lease_that_we_saw_sealed_is_made_again_sealed_though_no_request_shows_it(befall, sealed: bool) -> None:
+    world, _ = scene()
+    seal(world)
+    world.last_sealed["n1"] = world.leases.pop("n1").lease
+    befall(world)
+    (made,) = lease_actions(world, "n1")
+    assert isinstance(made, CreateLease) and made.sealed is sealed

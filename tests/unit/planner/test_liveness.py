@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from backstay_api.objects.models import FenceRequest, Host
+from backstay_api.objects.models import FenceRequest, Host, HostAssignment
+from backstay_operator.planner.actions import DeleteFence
+from backstay_operator.planner.do.fences import fence_actions, guard
 from backstay_operator.planner.judge.budget import spent_budget
 from backstay_operator.planner.know.liveness import Liveness, of_host, storm
 from backstay_operator.planner.know.world import LeaseSeen, OwnPath, World
-from backstay_testing.worlds import NOW_S, a_service, a_world, add_host, an_instance
+from backstay_testing.worlds import NOW_S, a_service, a_world, add_host, an_instance, say_ready, session
 
 ALL = frozenset({"n1", "n2", "n3", "n4"})
 LATE_S = 30.0
@@ -109,10 +111,22 @@ def test_how_many_may_be_lost_at_a_time(hosts: int, lost: int, frozen: bool) -> 
     assert storm(world).is_frozen is frozen
 
 
+def say_goodbye(world: World, name: str, *, holder: str = "") -> None:
+    """It falls silent in a shutdown in order; `holder`: but another session holds its Lease."""
+    lose(world, name)
+    said = world.assignments[name]
+    status = said.status.model_copy(update={"shutting_down": "reboot"})
+    world.put_assignment(said.model_copy(update={"status": status}))
+    seen = world.leases[name]
+    world.leases[name] = replace(seen, lease=replace(seen.lease, holder=holder or seen.lease.holder))
+
+
 @pytest.mark.parametrize(
     ("befall", "counts"),
     [
         pytest.param(lambda w: None, False, id="a host that renews does not"),
+        pytest.param(lambda w: say_goodbye(w, "n1"), False, id="nor one that said goodbye"),
+        pytest.param(lambda w: say_goodbye(w, "n1", holder="b/other"), True, id="unless another session fell silent"),
         pytest.param(
             lambda w: lose(w, "n1", silent_s=1.0), True, id="a late one does, so that two that fall together are seen"
         ),
@@ -180,3 +194,44 @@ def test_who_has_used_up_the_budget(befall, counts: bool) -> None:
     world = a_world("n1")
     befall(world)
     assert list(spent_budget(world)) == (["n1"] if counts else [])
+
+
+def test_the_last_place_in_the_budget_goes_to_who_has_been_silent_for_longest() -> None:
+    world = a_world("n1", "n2", *(f"n{n}" for n in range(3, 9)))
+    world.settings = replace(world.settings, fence_budget=1)
+    for name, silent_s in (("n1", LATE_S), ("n2", LATE_S + 5.0)):
+        lose(world, name, silent_s=silent_s)
+        unit = {"name": "main", "systemd": {"unit": f"on-{name}.service"}}
+        service = a_service(f"on-{name}", resources=[unit])
+        world.put_service(service)
+        world.put_instance(an_instance(service, epoch=1, host=name))
+        say_ready(world, service, "n3")
+    found = guard(world)
+    assert (found.left_alone, list(found.budget.refused)) == ({}, ["n1"])
+
+
+def come_back(world: World) -> None:
+    world.drop_instance("shop/on-n1-0")
+    said = {"session": {**session("n1", 2), "machineUUID": "machine-n1"}}
+    world.put_assignment(HostAssignment.from_wire({"metadata": {"name": "n1"}, "status": said}))
+
+
+@pytest.mark.parametrize(
+    "befall",
+    [
+        pytest.param(lambda w: add_host(w, "n1", silent_s=LATE_S), id="a false alarm that rings again"),
+        pytest.param(come_back, id="its host has returned, and nothing that its session held is open any more"),
+    ],
+)
+def test_a_request_that_counts_goes_only_when_its_host_lists_it(befall) -> None:
+    """Or a new operator, which has only the objects, would not know that the host was cut off lately."""
+    world = a_world("n1", "n2")
+    lose(world, "n1", holds=True)
+    counted = request(world, off=False, session=session("n1"), want="Withdrawn")
+    raw = counted.wire()
+    world.put_request(FenceRequest.from_wire({**raw, "status": {}}))
+    befall(world)
+    assert not [one for one in fence_actions(world, guard(world), "n1") if isinstance(one, DeleteFence)]
+    fences = [{"request": counted.key, "at": "2026-01-01T00:00:00Z"}]
+    world.put_host(Host.from_wire({**world.hosts["n1"].wire(), "status": {"fences": fences}}))
+    assert [one for one in fence_actions(world, guard(world), "n1") if isinstance(one, DeleteFence)]

@@ -94,3 +94,8 @@ class ResourceClaim(Object):
     kind: Literal["ResourceClaim"] = "ResourceClaim"
     spec: ResourceClaimSpec
     """Written by the operator, by compare-and-swap only."""
+
+    @property
+    def owners(self) -> tuple[ClaimOwner, ...]:
+        """Everybody who has it somewhere."""
+        return tuple(filter(None, (self.spec.owner, *(self.spec.hosts or ()))))

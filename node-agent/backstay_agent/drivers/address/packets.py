@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
@@ -33,7 +34,6 @@ class Wire:
 
     async def who_has(self, link: Link, ip: IP) -> bytes | None:
         """The MAC of a neighbour that answers for the address; None if nobody did in time. Raises OSError."""
-        loop = asyncio.get_running_loop()
         ear = _socket()
         try:
             ear.bind((link.name, ether_type(ip)))
@@ -46,7 +46,7 @@ class Wire:
         except TimeoutError:
             return None
         finally:
-            loop.run_in_executor(None, ear.close)  # see above; nobody waits for it
+            threading.Thread(target=ear.close, name="close", daemon=True).start()  # see above; nobody waits for it
 
     async def _ask_again(self, link: Link, ip: IP) -> None:
         await asyncio.sleep(_ASK_AGAIN_S)

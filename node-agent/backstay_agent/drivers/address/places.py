@@ -73,7 +73,7 @@ def unusable(want: Interface) -> str | None:
     """Why no host can have this address."""
     ip, network = want.ip, want.network
     if ip.is_multicast or ip.is_unspecified or ip.is_loopback:
-        return f"{ip} is no address that a host can have on a network"
+        return f"{ip} is not an address that a host can have on a network"
     if network.num_addresses <= 2:
         return None
     if ip == network.network_address:

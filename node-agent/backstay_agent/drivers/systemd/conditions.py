@@ -9,8 +9,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-from backstay_agent.drivers.moving import may_come
 from backstay_agent.drivers.tools.looks import NoAnswer, look
+from backstay_agent.drivers.tools.moving import may_come
 
 LIMIT_S: Final = 5.0
 _MOST: Final = 64

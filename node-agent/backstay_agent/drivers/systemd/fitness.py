@@ -37,10 +37,12 @@ def not_fit(
     `pulled_in`: the units that it makes run (`closure.pulled_in_by`). `scripts`: text of what it starts, as far as that is text.
     """
     properties = known[unit]
+    # Of these it would be said again.
+    working = [name for name in pulled_in if known.get(name, {}).get("Type") != "oneshot"]
     return (
         _does_nothing(unit, properties, pulled_in)
         or _works_elsewhere(unit, properties, scripts)
-        or _needs_a_probe(unit, properties, pulled_in, asked=asked)
+        or _needs_a_probe(unit, properties, working, asked=asked)
         or _would_not_stay(unit, properties)
         or _lacks(unit, known)
         or _ends_the_host(unit, properties)
@@ -101,7 +103,7 @@ def scripts_of(properties: Mapping[str, Any]) -> list[str]:
     return sorted({str(command[0]) for command in properties.get("ExecStart", [])})
 
 
-def _needs_a_probe(unit: str, properties: Mapping[str, Any], pulled_in: Sequence[str], *, asked: bool) -> str | None:
+def _needs_a_probe(unit: str, properties: Mapping[str, Any], working: Sequence[str], *, asked: bool) -> str | None:
     if properties.get("Type") != "oneshot":
         return None
     if not _command_lines(properties, "ExecStop") and not _command_lines(properties, "ExecStopPost"):
@@ -111,7 +113,7 @@ def _needs_a_probe(unit: str, properties: Mapping[str, Any], pulled_in: Sequence
         )
     if asked:
         return None
-    instead = f", or name {_listed(pulled_in)}, which it pulls in" if pulled_in else ""
+    instead = f", or name {_listed(working)}, which it pulls in" if working else ""
     return (
         f"{unit} is of Type=oneshot: once it has run, nothing of it lives, and nothing tells whether what it did still"
         f" holds; give the resource a probe (exec){instead}"

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from backstay_agent.drivers.moving import may_come
 from backstay_agent.drivers.tools.looks import NoAnswer, look
+from backstay_agent.drivers.tools.moving import may_come
 from backstay_agent.drivers.tools.programs import not_runnable
 
 _SYSTEM: Final = ("/usr/", "/bin/", "/sbin/", "/lib/", "/lib64/")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +13,7 @@ from backstay_agent.drivers.tools.looks import NoAnswer, look
 from backstay_agent.drivers.tools.manager import Manager, Properties
 from backstay_agent.drivers.tools.sentences import not_loadable
 from backstay_agent.drivers.tools.units import UnitFiles, belongs_to_host, refusal
+from backstay_agent.threads import in_thread
 
 from .closure import GATED, MOST, closure, neighbours, outside_wishes, pulled_in_by
 from .fitness import not_fit, scripts_of
@@ -93,7 +93,7 @@ class Securing:
         members = list(dict.fromkeys((unit, *self.files.parts(unit))))
         for member in members:
             self.files.shut_gate(member)
-            if await asyncio.to_thread(self.files.remove_drop_in, member):
+            if await in_thread(self.files.remove_drop_in, member):
                 self._manager.reloads.changed(member)
         await self._manager.reloads.read(members)
 
@@ -162,7 +162,7 @@ class Securing:
             known[unit] = await self._manager.properties(unit)
 
     async def _write(self, unit: str, owner: str) -> None:
-        if await asyncio.to_thread(self.files.write_drop_in, unit, owner):
+        if await in_thread(self.files.write_drop_in, unit, owner):
             self._manager.reloads.changed(unit)
 
     async def _must_be_in_force(self, member: str, unit: str) -> None:

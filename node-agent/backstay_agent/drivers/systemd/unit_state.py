@@ -28,7 +28,7 @@ def seen(unit: str, properties: Properties, *, asked: bool) -> Seen:
     state = _STATES.get(str(properties.get("ActiveState")), State.UNKNOWN)
     left = left_in(unit, properties)
     if state in (State.STOPPED, State.FAILED) and left:
-        runs = f"{unit} is {properties['ActiveState']}, but of it there still run: {', '.join(left)}"
+        runs = f"{unit} is {properties['ActiveState']}, but these of its processes still run: {', '.join(left)}"
         return Seen(State.UNKNOWN, runs, left=True)
     if why := stop_failed(unit, properties):
         return Seen(State.UNKNOWN, why)

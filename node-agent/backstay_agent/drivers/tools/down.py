@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from backstay_agent.drivers import turns
 from backstay_agent.drivers.base import StopFailed
+from backstay_agent.drivers.tools import turns
 
 from . import cgroups
 from .journal_tail import last_words, with_words

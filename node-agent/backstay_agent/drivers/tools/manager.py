@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from backstay_agent.drivers.reloads import Reloads
+from backstay_agent.drivers.tools.reloads import Reloads
 
 from .bus import RELOAD_LIMIT_S, SYSTEMD, Bus, BusError, Member, connect
 from .jobs import JOB, UP, Acts, Asked

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from backstay_agent.drivers.moving import may_come
+from backstay_agent.drivers.tools.moving import may_come
 
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MOST_LINE_BYTES: Final = 256  # as much of a script's first line as the kernel reads

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from backstay_agent.drivers.moving import may_come
+from backstay_agent.drivers.tools.moving import may_come
 
 from .down import DOWN
 from .journal_tail import last_words

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar, assert_never
 from backstay_api.client.api import Api
 from backstay_api.client.errors import AlreadyExists, ApiError, ApiTrouble, Conflict, NotFound, OutcomeUnknown
 from backstay_api.objects import lease as leases
-from backstay_api.objects.kinds import Kind, Meta
+from backstay_api.objects.kinds import Kind, Meta, Ref
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment
 from backstay_api.objects.models.base import Meta as ObjectMeta
@@ -28,12 +28,12 @@ from backstay_api.objects.object_kinds import (
     HOST_ASSIGNMENTS,
     HOST_LEASES,
     HOSTS,
+    KINDS,
     RESOURCE_CLAIMS,
     Unreadable,
 )
 from backstay_api.objects.texts import clip
 from backstay_operator.control.act.preconditions import NotSo, Preconditions
-from backstay_operator.control.act.refs import KINDS, Subject, is_for_people, subject_of
 from backstay_operator.control.checks import Refused, check_forward, check_size, check_step
 from backstay_operator.control.watch.cache import Mirror, unread
 from backstay_operator.planner.actions import (
@@ -68,6 +68,7 @@ from backstay_operator.planner.do.finalizers import (
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
 from backstay_operator.planner.do.orders import merge_forward
 from backstay_operator.planner.preconditions import Precondition
+from backstay_operator.planner.rows import Rank
 
 Held = TypeVar("Held", HAInstance, FenceRequest)
 
@@ -108,18 +109,18 @@ class Hands:
 
     async def apply(self, action: Action) -> Result:
         """Do it once, and say what is now true."""
-        subject = subject_of(action)
-        api = self._telling if is_for_people(action) else self._acting
+        ref = action.ref
+        api = self._telling if action.rank is Rank.PEOPLE else self._acting
         try:
             await self._preconditions.hold(needs_of(action))
             await self._do(api, action)
         except NotSo as error:
             return Result(Outcome.LOOK_AGAIN, str(error))
         except (Conflict, AlreadyExists, NotFound) as error:
-            seen = await self.look_again(subject)
+            seen = await self.look_again(ref)
             return Result(Outcome.LOOK_AGAIN if seen else Outcome.TROUBLE, str(error))
         except OutcomeUnknown as error:
-            seen = await self.look_again(subject)
+            seen = await self.look_again(ref)
             return Result(Outcome.LOOK_AGAIN if seen else Outcome.TROUBLE, str(error))
         except ApiTrouble as error:
             return Result(Outcome.TROUBLE, str(error))
@@ -127,20 +128,18 @@ class Hands:
             return Result(Outcome.REFUSED, str(error))
         return Result(Outcome.DONE)
 
-    async def look_again(self, subject: Subject) -> bool:
+    async def look_again(self, ref: Ref) -> bool:
         """Read one object into the mirror; False if that could not be done."""
-        before = self._mirror.meta(subject.kind, subject.key)
+        before = self._mirror.meta(ref.kind, ref.key)
         try:
-            body = await self._acting.get(
-                unread(subject.kind), subject.name, subject.namespace, timeout_s=WRITE_TIMEOUT_S
-            )
+            body = await self._acting.get(unread(ref.kind), ref.name, ref.namespace, timeout_s=WRITE_TIMEOUT_S)
         except NotFound:
             if before is not None:
-                self._mirror.forget(subject.kind, before)
+                self._mirror.forget(ref.kind, before)
             return True
         except ApiError:
             return False
-        self._mirror.put(subject.kind, subject.kind.read(body), Meta.of(body))
+        self._mirror.put(ref.kind, ref.kind.read(body), Meta.of(body))
         return True
 
     async def _do(self, api: Api, action: Action) -> None:  # noqa: C901 (one flat table of all actions)
@@ -172,9 +171,9 @@ class Hands:
             case DeleteFence():
                 await self._delete_fence(api, action.before)
             case DeleteClaim() | DeleteAssignment():
-                await self._delete(api, subject_of(action).kind, action.before)
+                await self._delete(api, action.ref.kind, action.before)
             case DeleteLease():
-                await self._delete_lease(api, action.lease)
+                await self._delete(api, HOST_LEASES, action.lease)
             case CreateClaim():
                 await self._create(api, RESOURCE_CLAIMS, action.claim)
             case WriteClaim():
@@ -273,8 +272,8 @@ class Hands:
     # --- what people read ---------------------------------------------------------------------------------------
 
     async def _report_unreadable(self, api: Api, action: ReportUnreadable) -> None:
-        subject = subject_of(action)
-        known = self._mirror.meta(subject.kind, subject.key)
+        ref = action.ref
+        known = self._mirror.meta(ref.kind, ref.key)
         if known is None:
             return
         message = clip(action.message)
@@ -295,9 +294,9 @@ class Hands:
             status["observedGeneration"] = action.generation
         body = {"metadata": {"resourceVersion": known.resource_version}, "status": status}
         written = await api.patch(
-            unread(subject.kind), subject.name, body, subject.namespace, subresource="status", timeout_s=WRITE_TIMEOUT_S
+            unread(ref.kind), ref.name, body, ref.namespace, subresource="status", timeout_s=WRITE_TIMEOUT_S
         )
-        self._mirror.put(subject.kind, subject.kind.read(written), Meta.of(written))
+        self._mirror.put(ref.kind, ref.kind.read(written), Meta.of(written))
 
     # --- the four writes ----------------------------------------------------------------------------------------
 
@@ -324,28 +323,19 @@ class Hands:
         )
         self._keep(kind, written)
 
-    async def _delete(self, api: Api, kind: Kind[Any], before: Object) -> None:
+    async def _delete(self, api: Api, kind: Kind[Any], before: Object | HostLease) -> None:
+        """Delete exactly this version."""
+        meta = meta_of(before)
         await api.delete(
             kind,
-            before.metadata.name,
-            before.metadata.namespace or "",
-            uid=before.uid,
-            resource_version=before.metadata.resource_version,
+            meta.name,
+            meta.namespace,
+            uid=meta.uid,
+            resource_version=meta.resource_version,
             timeout_s=WRITE_TIMEOUT_S,
         )
-        if not before.metadata.finalizers:
-            self._gone(kind, before)
-
-    async def _delete_lease(self, api: Api, lease: leases.HostLease) -> None:
-        await api.delete(
-            HOST_LEASES,
-            lease.host,
-            leases.NAMESPACE,
-            uid=lease.uid,
-            resource_version=lease.resource_version,
-            timeout_s=WRITE_TIMEOUT_S,
-        )
-        self._mirror.drop(HOST_LEASES, meta_of(lease))
+        if isinstance(before, HostLease) or not before.metadata.finalizers:
+            self._mirror.drop(kind, meta)
 
     async def _set_finalizer(self, api: Api, before: Object, *, present: bool) -> None:
         kind = KINDS[type(before).__name__]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from backstay_operator.control.act.refs import Subject, intent_of, subject_of
+from backstay_api.objects.kinds import Ref
 from backstay_operator.planner.actions import Action, ReportUnreadable
 
 FOLLOWER_WAIT_S: Final = 1.5
@@ -57,7 +57,7 @@ class Turn:
 class Turns:
     """Keeps what was tried and what stands."""
 
-    def __init__(self, *, version: Callable[[Subject], str], rng: random.Random) -> None:
+    def __init__(self, *, version: Callable[[Ref], str], rng: random.Random) -> None:
         """`version`: the newest version that is known of an object."""
         self._version = version
         self._rng = rng
@@ -73,16 +73,16 @@ class Turns:
         waits: list[float] = []
         seen: set[_Id] = set()
         for action in actions:
-            subject = subject_of(action)
-            if isinstance(action, ReportUnreadable) and self._told.get(subject.id) == intent_of(action):
+            ref = action.ref
+            if isinstance(action, ReportUnreadable) and self._told.get(ref.id) == action.intent:
                 continue
-            id_ = _id(action, subject)
+            id_ = _id(action, ref)
             seen.add(id_)
-            due_s = self._due_s(id_, _Decision(self._version(subject), intent_of(action)), now_s=now_s, leads=leads)
+            due_s = self._due_s(id_, _Decision(self._version(ref), action.intent), now_s=now_s, leads=leads)
             if due_s > now_s:
                 waits.append(due_s)
-            elif subject.id not in self._under_way:
-                self._under_way.add(subject.id)
+            elif ref.id not in self._under_way:
+                self._under_way.add(ref.id)
                 chosen.append(action)
         self._forget_all_but(seen)
         return Turn(tuple(chosen), min(waits, default=None))
@@ -91,12 +91,12 @@ class Turns:
         self, action: Action, *, decided_at: str, now_s: float, in_trouble: bool = False, in_effect: bool = False
     ) -> None:
         """The write has ended, well or not. If it is decided again from the same version, it has to wait."""
-        subject = subject_of(action)
-        self._under_way.discard(subject.id)
+        ref = action.ref
+        self._under_way.discard(ref.id)
         if in_effect and isinstance(action, ReportUnreadable):
-            self._told[subject.id] = intent_of(action)
-        id_ = _id(action, subject)
-        decision = _Decision(decided_at, intent_of(action))
+            self._told[ref.id] = action.intent
+        id_ = _id(action, ref)
+        decision = _Decision(decided_at, action.intent)
         before = self._tried.get(id_)
         is_again = before is not None and (before.decision == decision or (in_trouble and before.whatever))
         count = before.count + 1 if before is not None and is_again else 1
@@ -133,5 +133,5 @@ class Turns:
                 del memory[id_]
 
 
-def _id(action: Action, subject: Subject) -> _Id:
-    return (type(action).__name__, *subject.id)
+def _id(action: Action, ref: Ref) -> _Id:
+    return (type(action).__name__, *ref.id)

@@ -11,11 +11,10 @@ from typing import Any, Final, assert_never
 
 from backstay_api.client.api import Api
 from backstay_api.client.errors import NotFound
-from backstay_api.objects.kinds import Kind, Meta, Raw
+from backstay_api.objects.kinds import Kind, Raw
 from backstay_api.objects.models import HAInstance
-from backstay_api.objects.object_kinds import HA_INSTANCES, RESOURCE_CLAIMS, Unreadable
-from backstay_operator.control.act.refs import KINDS
-from backstay_operator.control.watch.cache import Mirror, key_of, unread
+from backstay_api.objects.object_kinds import HA_INSTANCES, KINDS, RESOURCE_CLAIMS, Unreadable
+from backstay_operator.control.watch.cache import Mirror, unread
 from backstay_operator.planner.preconditions import Gone, HoldsNothing, NoInstances, Owned, Precondition, Still
 
 READ_TIMEOUT_S: Final = 5.0
@@ -96,7 +95,7 @@ class Preconditions:
         return None if owner.uid == need.uid else f"{need.text} belongs to the HAService {owner.key}{where}"
 
     async def _read(self, kind: Kind[Any], name: str, namespace: str = "") -> Raw | None:
-        before = self._mirror.meta(kind, key_of(kind, Meta(namespace, name, "", "")))
+        before = self._mirror.meta(kind, kind.key(namespace, name))
         try:
             body = await self._api.get(unread(kind), name, namespace, timeout_s=READ_TIMEOUT_S)
         except NotFound:

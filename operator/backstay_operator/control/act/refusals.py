@@ -6,17 +6,12 @@ service or a host; the planner finds the sentence in `World.refused` and puts it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from backstay_api.objects.models import ResourceClaim
-from backstay_api.objects.models.assignment import InstanceOrder, StandbyOrder
-from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HA_SERVICES, RESOURCE_CLAIMS
 from backstay_api.objects.texts import clip
-from backstay_operator.control.act.refs import subject_of
-from backstay_operator.planner.actions import Action, Assign, WriteServiceStatus
-from backstay_operator.planner.know.holdings import owners
+from backstay_operator.planner.actions import Action, WriteServiceStatus
 from backstay_operator.planner.know.world import World
 
 About = tuple[str, str]
@@ -45,7 +40,7 @@ class Refusals:
         """It was refused, and will be as long as nothing changes."""
         until_s = self._clock() + STATUS_S if isinstance(action, WriteServiceStatus) else None
         text = clip(f"the API server refuses {_in_words(action)}: {why}", MOST_CHARS)
-        self._known[_id(action)] = _Refusal(tuple(dict.fromkeys(concerned(action))), text, until_s)
+        self._known[_id(action)] = _Refusal(tuple(dict.fromkeys(ref.id for ref in action.concerns)), text, until_s)
 
     def forget(self, action: Action) -> None:
         """It was done, or is decided afresh."""
@@ -70,43 +65,9 @@ class Refusals:
         self._known = {id_: one for id_, one in self._known.items() if id_ in wanted or one.until_s is not None}
 
 
-def concerned(action: Action) -> Iterator[About]:
-    """Whose status has to say it: the service or the host that the written object belongs to."""
-    subject, written = subject_of(action), _written(action)
-    if subject.kind is HA_SERVICES:
-        yield "HAService", subject.key
-    elif subject.kind is HA_INSTANCES:
-        yield "HAService", f"{subject.namespace}/{written.spec.service.name}"
-    elif subject.kind is RESOURCE_CLAIMS:
-        yield from (("HAService", owner.key) for claim in _claims(action, written) for owner in owners(claim))
-    else:
-        # Host, HostAssignment and Lease are called as the host is.
-        yield "Host", written.spec.host if subject.kind is FENCE_REQUESTS else subject.name
-    if isinstance(action, Assign):
-        told: list[InstanceOrder | StandbyOrder] = [*action.spec.instances.values(), *action.spec.standbys.values()]
-        yield from (("HAService", f"{one.namespace}/{one.name.rpartition('-')[0]}") for one in told)
-
-
-def _written(action: Any) -> Any:
-    """The object as it is before the write; where it is only made, what is made has the same spec."""
-    return getattr(action, "before", None) or action
-
-
-def _claims(action: Any, written: Any) -> Iterator[ResourceClaim]:
-    """The claim as it is and as it shall be: who gives it up and who gets it are both concerned."""
-    if isinstance(written, ResourceClaim):
-        yield written
-    wanted = getattr(action, "claim", None)
-    if wanted is not None:
-        yield wanted
-    elif spec := getattr(action, "spec", None):
-        yield written.model_copy(update={"spec": spec})
-
-
 def _in_words(action: Action) -> str:
-    return f"{type(action).__name__} {subject_of(action).key}"
+    return f"{type(action).__name__} {action.ref.key}"
 
 
 def _id(action: Action) -> tuple[str, str, str]:
-    subject = subject_of(action)
-    return type(action).__name__, subject.kind.kind, subject.key
+    return (type(action).__name__, *action.ref.id)

@@ -15,8 +15,7 @@ from typing import Any, Final, Literal
 
 from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError
-from backstay_api.objects.kinds import EVENTS, Raw
-from backstay_operator.control.act.refs import Subject
+from backstay_api.objects.kinds import EVENTS, Raw, Ref
 from backstay_operator.control.counters import Facts
 
 log = logging.getLogger(__name__)
@@ -39,7 +38,7 @@ Type = Literal["Normal", "Warning"]
 class Said:
     """One thing said about one object."""
 
-    regarding: Subject
+    regarding: Ref
     uid: str
     type: Type
     reason: str

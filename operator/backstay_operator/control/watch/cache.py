@@ -18,28 +18,18 @@ from backstay_api.objects.kinds import Kind, Meta, Raw
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.objects.object_kinds import (
+    ALL_KINDS,
     FENCE_REQUESTS,
     HA_INSTANCES,
     HA_SERVICES,
     HOST_ASSIGNMENTS,
     HOST_LEASES,
     HOSTS,
-    RESOURCE_CLAIMS,
     Unreadable,
 )
 from backstay_api.objects.promise import Silence, judge_silence
 from backstay_operator.control.watch.urgency import Soon, assignment_soon, lease_soon, told_soon
 from backstay_operator.planner.know.world import LeaseSeen, OwnPath, Settings, World
-
-OWN_KINDS: Final[tuple[Kind[Any], ...]] = (
-    HA_SERVICES,
-    HA_INSTANCES,
-    HOSTS,
-    HOST_ASSIGNMENTS,
-    FENCE_REQUESTS,
-    RESOURCE_CLAIMS,
-)
-ALL_KINDS: Final[tuple[Kind[Any], ...]] = (*OWN_KINDS, HOST_LEASES)
 
 # Late events of the dead arrive within seconds; ten thousand deletions are more than happen in that time.
 _REMEMBERED_DEAD: Final = 10_000
@@ -118,7 +108,7 @@ class Mirror:
         if not self._is_news(kind, meta):
             return Soon.NOT
         self._tick()
-        key = key_of(kind, meta)
+        key = kind.key(meta.namespace, meta.name)
         known = self._known[kind.kind].get(key)
         if known and known.uid != meta.uid:
             self._bury(known.uid)
@@ -133,7 +123,7 @@ class Mirror:
     def drop(self, kind: Kind[Any], meta: Meta) -> Soon:
         """Take note that exactly this object (by UID) is gone."""
         self._bury(meta.uid)
-        key = key_of(kind, meta)
+        key = kind.key(meta.namespace, meta.name)
         known = self._known[kind.kind].get(key)
         if known is None or known.uid != meta.uid:
             return Soon.NOT
@@ -143,7 +133,7 @@ class Mirror:
 
     def forget(self, kind: Kind[Any], meta: Meta) -> None:
         """One read did not find this object. It may have been a stale read: unlike `drop`, this lets it come back."""
-        key = key_of(kind, meta)
+        key = kind.key(meta.namespace, meta.name)
         if self._known[kind.kind].get(key) == meta:
             self._tick()
             self._take_out(kind, key)
@@ -201,7 +191,7 @@ class Mirror:
         if meta.uid in self._dead:
             self.counts["ghost"] += 1
             return False
-        known = self._known[kind.kind].get(key_of(kind, meta))
+        known = self._known[kind.kind].get(kind.key(meta.namespace, meta.name))
         if known and meta.version <= known.version:
             self.counts["older"] += 1
             return False
@@ -303,11 +293,6 @@ class Mirror:
 def unread(kind: Kind[Any]) -> Kind[Raw]:
     """The same objects as they come: for the mirror, which reads only what is news to it."""
     return Kind(kind.group, kind.version, kind.plural, kind.kind, kind.namespaced, dict, dict, kind.has_status)
-
-
-def key_of(kind: Kind[Any], meta: Meta) -> str:
-    """The key of an object in the World: a host's Lease is known by its host, as the World has no other Leases."""
-    return f"{meta.namespace}/{meta.name}" if kind.namespaced and kind is not HOST_LEASES else meta.name
 
 
 def seen_now(before: LeaseSeen | None, lease: HostLease, *, now_s: float) -> LeaseSeen:

@@ -17,8 +17,8 @@ from backstay_api.client.errors import ApiError, ApiTrouble
 from backstay_api.client.informer import LEASE_BACKOFF, Backoff, Informer
 from backstay_api.objects import lease as leases
 from backstay_api.objects.kinds import Kind
-from backstay_api.objects.object_kinds import HOST_LEASES
-from backstay_operator.control.watch.cache import ALL_KINDS, Mirror, unread
+from backstay_api.objects.object_kinds import ALL_KINDS, HOST_LEASES
+from backstay_operator.control.watch.cache import Mirror, unread
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ class Resync:
     async def once(self, kind: Kind[Any]) -> bool:
         """Hold one kind against a list; False if the list could not be had."""
         try:
-            namespace = leases.NAMESPACE if kind is HOST_LEASES else ""
+            namespace = kind.home
             listing = await self._api.list(unread(kind), namespace, timeout_s=_LIST_TIMEOUT_S)
         except ApiError as error:
             # That the API server is away is said once, by the watch of our own path.
@@ -135,7 +135,7 @@ class Resync:
         repair = self._mirror.repair(kind, listing.items, int(listing.resource_version))
         self.done_at_s[kind.kind] = asyncio.get_running_loop().time()
         if repair.ghosts:
-            log.warning("ghosts dropped", extra={"kind": kind.kind, "ghosts": repair.ghosts})
+            log.warning("stale cache entries removed", extra={"kind": kind.kind, "ghosts": repair.ghosts})
         return True
 
 

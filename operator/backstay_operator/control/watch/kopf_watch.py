@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING, Any, Final
 from backstay_api.client.informer import Backoff
 from backstay_api.client.transport import ApiConfig
 from backstay_api.objects.kinds import Kind
+from backstay_api.objects.object_kinds import OWN_KINDS
 from backstay_operator.control.counters import Facts
-from backstay_operator.control.watch.cache import OWN_KINDS, Mirror
+from backstay_operator.control.watch.cache import Mirror
 from backstay_operator.control.watch.informers import Ears
 
 if TYPE_CHECKING:

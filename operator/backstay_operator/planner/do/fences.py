@@ -198,7 +198,7 @@ def _want(world: World, host: str, want: Want, why: str) -> list[Action]:
         return []  # it is proven: nothing more is to be read, and the proof must not go before it is used
     if request is not None and request.spec.want == "Withdrawn" and not owes_on(world, request):
         # Reads count for one request. Whatever was read before the alarm proved false says nothing of this one.
-        return [DeleteFence(request, f"{why} again: its power is read afresh")]
+        return [DeleteFence(request, f"{why} again: its power is read afresh")] if is_told(world, request) else []
     if request is not None:
         return [UpdateFence(request, want, why)] if _is_ahead(request, want) else []
     session, machine = _present_grant(world, host)

@@ -34,7 +34,7 @@ def owned(world: World) -> Owned:
     """All claims by their owners, worked out once a round."""
     found: dict[str, list[str]] = defaultdict(list)
     for name in sorted(world.claims):
-        for uid in {owner.uid for owner in holdings.owners(world.claims[name])}:
+        for uid in {owner.uid for owner in world.claims[name].owners}:
             found[uid].append(name)
     return found
 
@@ -143,7 +143,7 @@ def give_back_unused(
     actions: list[Action] = []
     for name in owned:
         claim = world.claims[name]
-        mine = [one for one in holdings.owners(claim) if one.uid == service.uid]
+        mine = [one for one in claim.owners if one.uid == service.uid]
         if name in wanted:
             if claim.spec.owner is not None:
                 continue
@@ -209,7 +209,7 @@ def abandoned(world: World) -> list[Action]:
     """Claims of services that are gone without us, or that outlived them."""
     actions: list[Action] = []
     for _, claim in sorted(world.claims.items()):
-        for gone in {owner.uid: owner for owner in holdings.owners(claim) if _is_abandoned(world, owner)}.values():
+        for gone in {owner.uid: owner for owner in claim.owners if _is_abandoned(world, owner)}.values():
             what_for = f"a claim is given back when its service {gone.key} is gone"
             needs = (
                 Gone("HAService", gone.namespace, gone.name, gone.uid, what_for),

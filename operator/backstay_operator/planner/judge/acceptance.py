@@ -88,7 +88,7 @@ def _what_is_wrong_with(cidr: str) -> str:
     interface = ipaddress.ip_interface(cidr)
     address, network = interface.ip, interface.network
     if address.is_unspecified or address.is_multicast or address.is_loopback:
-        return f"{cidr} is no address that one host of several can have: choose a unicast address of the hosts' subnet"
+        return f"{cidr} is not a unicast address that can move between hosts: choose a unicast address of the hosts' subnet"
     room = network.max_prefixlen - network.prefixlen
     if room > 1 and address == network.network_address:
         return f"{cidr} is the address of the subnet itself: choose one inside it"
@@ -250,7 +250,7 @@ def _is_kept_out(world: World, rival: HAService) -> bool:
     """Whether somebody else has what this one wants: it takes nothing before that is over."""
     for key in holdings.keys(world, rival):
         claim = world.claims.get(key.name)
-        known = list(holdings.owners(claim)) if claim is not None else []
+        known = list(claim.owners) if claim is not None else []
         others = [owner for owner in known if owner.uid != rival.uid]
         if others and len(others) == len(known) and any(_hinders(world, rival, key, owner) for owner in others):
             return True

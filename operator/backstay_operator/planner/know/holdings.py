@@ -6,7 +6,7 @@ says once more that all of it is ours (`needs`); an order, only under a claim th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from backstay_api.objects.models import HAService, ResourceClaim
 from backstay_api.objects.models.claim import ClaimOwner
@@ -32,13 +32,6 @@ def owner(world: World, key: ClaimKey, host: str) -> ClaimOwner | None:
 def on_hosts(world: World, claim: ResourceClaim) -> Mapping[str, ClaimOwner]:
     """Host by host, who has it there."""
     return world.keep("owners", claim.key, (claim,), lambda: {one.host: one for one in claim.spec.hosts or ()})
-
-
-def owners(claim: ResourceClaim) -> Iterator[ClaimOwner]:
-    """Everybody who has it somewhere."""
-    if claim.spec.owner is not None:
-        yield claim.spec.owner
-    yield from claim.spec.hosts or ()
 
 
 Contested = Mapping[str, tuple[ClaimKey, ClaimOwner]]

@@ -83,11 +83,11 @@ def fencing_ready(world: World, host: Host) -> Finding:
         return Finding("FencingReady", False, "NoDevice", why)
     if fencing is None or fencing.checked_at is None:
         return Finding(
-            "FencingReady", None, "NotTestedYet", "The fencer has not tested its devices yet: does the fencer run?"
+            "FencingReady", None, "NotTestedYet", "The fencer has not tested its devices yet: is the fencer running?"
         )
     silent_s = untested_s(world, host.metadata.name)
     if silent_s > FENCER_SILENT_S:
-        said = f"The fencer has not said for {roughly(silent_s)} that it tested its devices: does the fencer run?"
+        said = f"The fencer has not said for {roughly(silent_s)} that it tested its devices: is the fencer running?"
         return Finding("FencingReady", None, "FencerSilent", said)
     if fencing.ready:
         return Finding("FencingReady", True, "Tested", fencing.message or "Its devices answered as they should")

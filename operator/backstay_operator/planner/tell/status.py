@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from backstay_api.objects.models import HAInstance, HAService
-from backstay_api.objects.models.assignment import InstanceOrder, InstanceReport
+from backstay_api.objects.models.assignment import InstanceReport
 from backstay_api.objects.models.instance import Grant
 from backstay_api.objects.models.service import (
     FailoverSummary,

@@ -35,7 +35,7 @@ def of_host(world: World, host: Host | None, error: ValidationError) -> list[Act
     conditions = [*settled(host.status.conditions, [finding], host.metadata.generation, world.wall), *others]
     if conditions == host.status.conditions:
         return []
-    return [WriteHostStatus(host, {"conditions": [one.wire() for one in conditions]}, "it cannot be planned")]
+    return [WriteHostStatus(host, {"conditions": [one.wire() for one in conditions]}, why="it cannot be planned")]
 
 
 def _sentence(error: ValidationError) -> str:

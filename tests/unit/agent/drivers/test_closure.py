@@ -290,6 +290,15 @@ def test_an_umbrella_names_who_does_the_work() -> None:
     assert why(two) == f"name {WORKER} and {third}: {PG} only pulls them in"
 
 
+def test_instead_of_a_oneshot_unit_no_other_one_is_proposed() -> None:
+    """As Debian's nfs-server, which pulls in one that loads a module."""
+    loads = starts("/usr/sbin/modprobe rpcsec_gss") | {"Type": "oneshot"}
+    nfs = starts("/usr/sbin/rpc.nfsd") | {"Type": "oneshot", "ExecStop": [("/usr/sbin/rpc.nfsd", ["rpc.nfsd", "0"])]}
+    said = fit(nfs | {"Wants": ["module.service", "idmapd.service"]}, module_service=loads, idmapd_service=SERVER)
+    assert said.endswith("give the resource a probe (exec), or name idmapd.service, which it pulls in")
+    assert fit(nfs | {"Wants": ["module.service"]}, module_service=loads).endswith("give the resource a probe (exec)")
+
+
 def test_a_comment_in_a_script_delegates_nothing_and_a_line_does() -> None:
     known = {"x.service": SERVER}
     assert (

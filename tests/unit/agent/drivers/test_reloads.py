@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from backstay_agent.drivers.reloads import RELOAD_PATIENCE_S, Reloads
 from backstay_agent.drivers.tools.bus import BusError
+from backstay_agent.drivers.tools.reloads import RELOAD_PATIENCE_S, Reloads
 from backstay_dev.simulator.virtualtime import in_virtual_time
 
 OBSTACLE = "systemd is not made to read unit files anew while slow.service starts: it waits for its PID file"

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from backstay_agent.drivers.turns import Queued, only_behind
+from backstay_agent.drivers.tools.turns import Queued, only_behind
 
 US = "backstay-agent.service"
 RUNNING = {US, "slow.service"}
@@ -27,6 +27,11 @@ def behind(ahead: dict[str, list[str]]) -> bool:
             id="what comes before a target is not for everybody who comes after it",
         ),
         pytest.param({"db.socket": ["sockets.target", "slow.service"]}, False, id="somebody who named it is stopping"),
+        pytest.param(
+            {"db.socket": ["slow.service"], "slow.service": ["network.target"], "network.target": [US]},
+            False,
+            id="somebody who named it is stopping, whatever has been queued since",
+        ),
         pytest.param(
             {"db.socket": ["client.service"], "client.service": ["slow.service"]},
             False,

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
-from .tools.bus import BusError
-from .tools.manager import Manager, Watch
+from .bus import BusError
+from .manager import Manager, Watch
 
 LOOK_AGAIN_S: Final = 0.2
 """Nobody tells what a job waits for."""

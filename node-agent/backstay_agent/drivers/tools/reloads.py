@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
-from .tools.bus import BusError
+from .bus import BusError
 
 # A daemon writes its PID file within seconds, or never; then its own time limit ends the start.
 RELOAD_PATIENCE_S: Final = 30.0

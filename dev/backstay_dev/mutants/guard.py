@@ -1,0 +1,108 @@
+"""Mutants of the guards before a seal or an off, and of what returns (PROTOCOL 4)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .kinds import PLANNER, STORIES, UNIT, Mutant, one
+
+MUTANTS: Final[tuple[Mutant, ...]] = (
+    one(
+        "after ten seconds own trouble is over",
+        f"{PLANNER}/know/liveness.py",
+        "    if not own.lived_before or world.now_s - own.recovered_s >= world.settings.trust_again_s:",
+        "    if not own.lived_before:",
+        f"{UNIT}/planner/test_liveness.py",
+    ),
+    one(
+        "a clean shutdown is no storm",
+        f"{PLANNER}/know/liveness.py",
+        "    if not state.is_late or (shutting_down(world, host) and not holds_exclusively(world, host, seen.lease.holder)):",
+        "    if not state.is_late:",
+        f"{STORIES}/test_power.py",
+    ),
+    one(
+        "who says that it shuts down and holds something counts as lost",
+        f"{PLANNER}/know/liveness.py",
+        "(shutting_down(world, host) and not holds_exclusively(world, host, seen.lease.holder)):",
+        "shutting_down(world, host):",
+        f"{STORIES}/test_power.py",
+    ),
+    one(
+        "who is left alone leaves the count of a storm",
+        f"{PLANNER}/know/liveness.py",
+        "    would_be_fenced = host not in left_alone and _would",
+        "    would_be_fenced = _would",
+        f"{STORIES}/test_power.py",
+    ),
+    one(
+        "what the guard holds back stays in the count",
+        f"{PLANNER}/know/liveness.py",
+        "    return late_s < world.settings.storm_window_s or would_be_fenced",
+        "    return late_s < world.settings.storm_window_s",
+        f"{UNIT}/planner/test_liveness.py",
+    ),
+    one(
+        "a shutdown is said by the session that holds the Lease",
+        f"{PLANNER}/know/liveness.py",
+        ('or seen is None or seen.lease.holder != session.ref.text:\n        return ""'),
+        ('or seen is None:\n        return ""'),
+        f"{UNIT}/planner/test_liveness.py",
+    ),
+    one(
+        "a host that is read off is exempt from the guard",
+        f"{PLANNER}/do/fences.py",
+        ("    if _is_read_off(request):\n        return None\n"),
+        "",
+        f"{STORIES}/test_faults.py",
+    ),
+    one(
+        "power is not even read in HandsOff",
+        f"{PLANNER}/do/fences.py",
+        ("    if is_hands_off(world, host):\n        return []\n    return _want("),
+        "    return _want(",
+        f"{STORIES}/test_power.py",
+    ),
+    one(
+        "in HandsOff an Off is taken back",
+        f"{PLANNER}/do/fences.py",
+        '        return _take_back(world, host, f"{host} is in maintenance (HandsOff)")',
+        "        return []",
+        f"{STORIES}/test_power.py",
+    ),
+    one(
+        "an off for what nobody holds any more is withdrawn",
+        f"{PLANNER}/do/fences.py",
+        '            actions.append(UpdateFence(request, "Withdrawn", f"nothing that session of {host} held is open any more"))',
+        "            pass",
+        f"{STORIES}/test_power.py",
+    ),
+    one(
+        "who waits longest is fenced first",
+        f"{PLANNER}/do/fences.py",
+        "    return -age_s(world, world.leases[host]), host",
+        "    return age_s(world, world.leases[host]), host",
+        f"{UNIT}/planner/test_liveness.py",
+    ),
+    one(
+        "a Lease that is deleted under a copy comes back for its session",
+        f"{PLANNER}/know/sessions.py",
+        '    return CreateLease(host, f"{host} holds a service and has no Lease by which its silence could be heard", last)',
+        '    return CreateLease(host, f"{host} has no Lease to renew")',
+        f"{STORIES}/test_hostile.py",
+    ),
+    one(
+        "a seal that the operator saw is remembered",
+        f"{PLANNER}/know/sessions.py",
+        "    sealed = max((*_told_sealed(world, host), *_seen_sealed(world, host, granted)), key=_seq, default=None)",
+        "    sealed = max(_told_sealed(world, host), key=_seq, default=None)",
+        f"{STORIES}/test_power.py",
+    ),
+    one(
+        "a seal that a request shows is remembered",
+        f"{PLANNER}/know/sessions.py",
+        "    sealed = max((*_told_sealed(world, host), *_seen_sealed(world, host, granted)), key=_seq, default=None)",
+        "    sealed = max(_seen_sealed(world, host, granted), key=_seq, default=None)",
+        f"{STORIES}/test_power.py",
+    ),
+)

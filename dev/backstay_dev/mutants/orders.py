@@ -1,0 +1,80 @@
+"""Mutants of orders, claims and what is left behind (PROTOCOL 2 and 6)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .kinds import PLANNER, STORIES, Mutant, one
+
+MUTANTS: Final[tuple[Mutant, ...]] = (
+    one(
+        "an order is sent to the session of its grant",
+        f"{PLANNER}/judge/stored_orders.py",
+        "(entry.epoch, entry.session) != (instance.spec.epoch, grant.session):",
+        "entry.epoch != instance.spec.epoch:",
+        f"{STORIES}/test_edges.py",
+    ),
+    one(
+        "a Down by a hand stays a Down",
+        f"{PLANNER}/do/orders.py",
+        '        return other.model_copy(update={"want": "Down"}) if one.want == "Down" else other',
+        "        return other",
+        f"{STORIES}/test_edges.py",
+    ),
+    one(
+        "what cannot be planned gives back no unit",
+        f"{PLANNER}/do/orders.py",
+        ("    if wanted.keep_secured:\n        return wanted.secured | frozenset(assignment.spec.secured)\n"),
+        "",
+        f"{STORIES}/test_left_behind.py",
+    ),
+    one(
+        "a carried copy is ordered down under the next epoch",
+        f"{PLANNER}/do/leftovers.py",
+        "        epoch = said.epoch + 1 if instance is None and session.supersedes else said.epoch",
+        "        epoch = said.epoch",
+        f"{STORIES}/test_left_behind.py",
+    ),
+    one(
+        "what is gone is asked of the API server before it is stopped",
+        f"{PLANNER}/do/leftovers.py",
+        "    needs = {uid: (_gone(uid, order),) for uid, order in downs.items() if _instance(world, uid, order) is None}",
+        "    needs = dict[str, tuple[Precondition, ...]]()",
+        f"{STORIES}/test_left_behind.py",
+    ),
+    one(
+        "what cannot be read is not called gone",
+        f"{PLANNER}/do/leftovers.py",
+        '        return ("HAInstance", f"{entry.namespace}/{entry.name}") not in world.unreadable',
+        "        return True",
+        f"{STORIES}/test_left_behind.py",
+    ),
+    one(
+        "an entry goes only when the host says so",
+        f"{PLANNER}/judge/remains.py",
+        "    if report is not None and (report.epoch > entry.epoch or (report.epoch == entry.epoch and report.released)):",
+        "    if report is not None and report.epoch >= entry.epoch:",
+        f"{STORIES}/test_left_behind.py",
+    ),
+    one(
+        "a host that is silent may run what it was told last",
+        f"{PLANNER}/judge/remains.py",
+        "    return report is None and session is not None and session.ref != entry.session",
+        "    return report is None",
+        f"{STORIES}/test_left_behind.py",
+    ),
+    one(
+        "that a host holds nothing is asked of the API server",
+        f"{PLANNER}/do/removal.py",
+        '        needs = (HoldsNothing(name, f"the Host {name} goes when it holds nothing"),)',
+        "        needs = ()",
+        f"{STORIES}/test_left_behind.py",
+    ),
+    one(
+        "a claim is given back on a report of the newer manifest",
+        f"{PLANNER}/do/ownership.py",
+        "    is_rid = remains.runs_only_this(world, service, instance)",
+        "    is_rid = True",
+        f"{STORIES}/test_claims.py",
+    ),
+)

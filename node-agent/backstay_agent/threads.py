@@ -1,0 +1,86 @@
+"""Work that the event loop must not wait for, in threads of its own: a disk that syncs, a module that is imported, a name that is looked up.
+
+Not asyncio's pool: a few names that no server resolves would fill it, and a hung disk would keep the process from ending, for whoever
+ends it waits for the pool. While the agent is not there its host is silent, and what is silent is powered off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Coroutine, Hashable
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any, Final, NoReturn, TypeVar
+
+T = TypeVar("T")
+
+_shared: Final[dict[Hashable, Future[Any]]] = {}
+
+
+async def in_thread(how: Callable[..., T], *args: object) -> T:
+    """What `how` returns or raises. If the caller is cancelled it goes on, and nobody waits for it."""
+    return await asyncio.wrap_future(_begin(how, args))
+
+
+async def shared(key: Hashable, how: Callable[..., T], *args: object) -> T:
+    """As `in_thread`; who asks for the same while it is under way waits for the same answer."""
+    answer = _shared.get(key)
+    if answer is None:
+        answer = _shared[key] = _begin(how, args)
+        answer.add_done_callback(lambda _: _shared.pop(key, None))
+    return await asyncio.wrap_future(answer)
+
+
+def _begin(how: Callable[..., T], args: tuple[object, ...]) -> Future[T]:
+    answer: Future[T] = Future()
+    answer.set_running_or_notify_cancel()  # it cannot be taken back
+    threading.Thread(target=_work, args=(how, args, answer), name=getattr(how, "__name__", "work"), daemon=True).start()
+    return answer
+
+
+def _work(how: Callable[..., T], args: tuple[object, ...], answer: Future[T]) -> None:
+    try:
+        result = how(*args)
+    except BaseException as error:  # told to whoever asked
+        with suppress(RuntimeError):  # their loop has ended meanwhile
+            answer.set_exception(error)
+        return
+    with suppress(RuntimeError):
+        answer.set_result(result)
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """An event loop that waits for no thread: neither for a name server nor at its end."""
+
+    async def getaddrinfo(
+        self, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
+    ) -> Any:
+        asked = (host, port, family, type, proto, flags)
+        return await shared(("name", *asked), socket.getaddrinfo, *asked)
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Whatever still runs in it ends with the process."""
+
+
+def live_and_exit(life: Coroutine[Any, Any, None]) -> NoReturn:
+    """Run it to its end and then end the process, whatever its threads do. Cancelled is a good end."""
+    code = 0
+    try:
+        with asyncio.Runner(loop_factory=Loop) as loop:
+            loop.run(life)
+    except asyncio.CancelledError:
+        pass
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Python would wait for threads of pools; the kernel ends them all, and gives back our locks.
+    os._exit(code)

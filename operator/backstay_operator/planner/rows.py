@@ -1,0 +1,163 @@
+"""What every kind of action says of itself: how urgent it is, which object it writes, whom it concerns, and what people are told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, ClassVar, Literal
+
+from backstay_api.objects.kinds import Ref
+from backstay_api.objects.lease import HostLease
+from backstay_api.objects.models import FenceRequest, HAInstance, HostAssignment, ResourceClaim
+from backstay_api.objects.models.base import Condition
+from backstay_api.objects.object_kinds import HA_SERVICES, HOSTS, ref_of
+
+
+class Rank(IntEnum):
+    """What a client waits for goes first: the seal that stops silence from renewing, then proof, grant and order."""
+
+    SEAL = 0
+    PROOF = 1
+    GRANT = 2
+    ORDER = 3
+    SESSION = 4
+    OWNERSHIP = 5
+    CLEANUP = 6
+    PEOPLE = 7
+    """Writes that only tell: they must never stand in the way of those that act."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """What people are told of an action that was done."""
+
+    about: Ref
+    type: Literal["Normal", "Warning"]
+    reason: str
+    note: str
+
+
+class Row:
+    """What an action says of itself. Each kind of action stands in `Action`, and says at least its rank and its object."""
+
+    rank: ClassVar[Rank]
+    told: ClassVar[tuple[Literal["Normal", "Warning"], str] | None] = None
+    """Type and reason of the Event of the first that it concerns; None where it is no news for people."""
+    why: Any
+
+    @property
+    def ref(self) -> Ref:
+        """The object that it writes."""
+        raise NotImplementedError
+
+    @property
+    def intent(self) -> object:
+        """What sets it apart from another of its type on the same version of the same object; compared with `==`.
+
+        Texts and times are no part of it: they differ each time, and would let a failing write be repeated without pause.
+        """
+        return None
+
+    @property
+    def concerns(self) -> tuple[Ref, ...]:
+        """Whose status has to say it if the API server will not have it: the service or the host that people read."""
+        return (self.ref,)
+
+    def event(self) -> Event | None:
+        """What people are told once it is done."""
+        return Event(self.concerns[0], *self.told, self.why) if self.told else None
+
+
+class OnObject(Row):
+    """Writes an object that was there when it was decided."""
+
+    before: Any
+
+    @property
+    def ref(self) -> Ref:
+        return ref_of(self.before)
+
+
+class OnInstance(OnObject):
+    """Writes an HAInstance: its service's status is what people read."""
+
+    before: HAInstance
+
+    @property
+    def concerns(self) -> tuple[Ref, ...]:
+        return (service_of(self.before),)
+
+
+class OnFence(OnObject):
+    """Writes a FenceRequest: the host's status is what people read."""
+
+    before: FenceRequest
+
+    @property
+    def concerns(self) -> tuple[Ref, ...]:
+        return (host_ref(self.before.spec.host),)
+
+
+class OnAssignment(OnObject):
+    """Writes a HostAssignment: the host's status is what people read."""
+
+    before: HostAssignment
+
+    @property
+    def concerns(self) -> tuple[Ref, ...]:
+        return (host_ref(self.before.metadata.name),)
+
+
+class OnClaim(OnObject):
+    """Writes a ResourceClaim: the statuses of the services that have it are what people read."""
+
+    before: ResourceClaim
+
+    @property
+    def concerns(self) -> tuple[Ref, ...]:
+        return owner_refs(self.before)
+
+
+class OnLease(Row):
+    """Writes the Lease of a host."""
+
+    lease: HostLease
+
+    @property
+    def ref(self) -> Ref:
+        return ref_of(self.lease)
+
+    @property
+    def concerns(self) -> tuple[Ref, ...]:
+        return (host_ref(self.lease.host),)
+
+
+def host_ref(name: str) -> Ref:
+    """The Host of this name."""
+    return Ref(HOSTS, "", name)
+
+
+def service_ref(namespace: str, name: str) -> Ref:
+    """The HAService of this name."""
+    return Ref(HA_SERVICES, namespace, name)
+
+
+def service_of(instance: HAInstance) -> Ref:
+    """The service that it is an instance of."""
+    return service_ref(instance.metadata.namespace or "", instance.spec.service.name)
+
+
+def owner_refs(claim: ResourceClaim) -> tuple[Ref, ...]:
+    """The services that have it somewhere."""
+    return tuple(service_ref(owner.namespace, owner.name) for owner in claim.owners)
+
+
+def worsened(
+    about: Ref, before: Sequence[Condition], after: Sequence[Condition], type_: str, wrong: str
+) -> Event | None:
+    """What has begun to be amiss by a status: whoever is told by Events alone learns what is missing, too."""
+    was, now = (next((one for one in each if one.type == type_), None) for each in (before, after))
+    if now is None or now.status != wrong or (was is not None and (was.status, was.message) == (wrong, now.message)):
+        return None
+    return Event(about, "Warning", now.reason, now.message)
