@@ -6,20 +6,16 @@ session. Times are seconds on the fencer's own monotonic clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final, Literal
+from collections.abc import Iterator
+from typing import Final
 
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.models.fencing import FenceEvidence
 from backstay_api.objects.models.host import FenceDevice, FenceLevel
 
+from .facts import Facts, Identity, Next, Read, Slot, Step, Tried
 from .reading import Power
 from .reading import judge_read as judge_read
-
-Identity = Literal["Match", "Mismatch", "Unverified"]
-Slot = tuple[str, str]
-"""Level and device, by name."""
 
 OBSERVE_PAUSE_S: Final = 0.5
 """Between reads that say on while a host is only suspected: it may lose its power in the next moment."""
@@ -43,76 +39,6 @@ ON_PAUSE_S: Final = 2.0
 """Between reads after an `on`."""
 UNSENT: Final = "not sent"
 """`Tried.failed` of what never reached a device."""
-
-
-@dataclass(frozen=True)
-class Read:
-    """One status read of one device, made for one request."""
-
-    power: Power
-    begun_s: float
-    ended_s: float
-    after_seal: bool
-    """Begun when the session's Lease was already sealed, or a newer session's."""
-    message: str = ""
-
-
-@dataclass(frozen=True)
-class Tried:
-    """One `off` or `on` sent to one device for this request."""
-
-    slot: Slot
-    action: Literal["off", "on"]
-    begun_s: float
-    ended_s: float | None
-    """None while it runs."""
-    ours: bool = True
-    """It was sent, and no read has shown since that it did nothing. What was only decided has switched nothing."""
-    failed: str = ""
-    """How an `on` failed, in the agent's words."""
-    known_s: float = float("-inf")
-    """Since when we know of it, if an earlier life of the fencer has sent it: perhaps in the moment before."""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Everything known about one request at one instant."""
-
-    want: Literal["Observe", "Off", "Withdrawn"]
-    after: Literal["On", "StayOff"]
-    over: bool
-    """The session's Lease is sealed, or a newer session's."""
-    proven: bool
-    """The evidence is stored in the request."""
-    powered_on: bool
-    levels: tuple[FenceLevel, ...]
-    identity: Mapping[Slot, Identity]
-    reads: Mapping[Slot, tuple[Read, ...]]
-    """By device, oldest first; the last two are enough."""
-    tried: tuple[Tried, ...]
-    reading: frozenset[Slot]
-    """Devices with a read under way."""
-    now_s: float
-    begun_s: float = float("inf")
-    """Since when this request is looked after."""
-    shared_with: str = ""
-    """Another host whose agent names the same machine UUID: then no device's answer says which of the two it powers."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """Run one fence agent once."""
-
-    slot: Slot
-    action: Literal["status", "off", "on"]
-
-
-@dataclass(frozen=True)
-class Next:
-    """What to run now, and when to look again if nothing happens."""
-
-    steps: tuple[Step, ...]
-    wake_at_s: float | None
 
 
 def next_steps(facts: Facts) -> Next:

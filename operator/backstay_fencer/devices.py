@@ -13,7 +13,7 @@ from backstay_api.objects.models.host import FenceDevice
 
 from . import identity, secrets
 from .agents import Action, FenceAgents
-from .core import Identity
+from .facts import Identity
 from .processes import AgentRun
 
 

@@ -19,6 +19,7 @@ from backstay_api.objects.promise import FENCE_TEST_EVERY_S
 
 from . import core
 from .devices import Devices
+from .facts import Slot
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +122,7 @@ class Patrol:
         )
 
     async def _examine_device(
-        self, slot: core.Slot, device: FenceDevice, machine_uuid: str, shared_with: str
+        self, slot: Slot, device: FenceDevice, machine_uuid: str, shared_with: str
     ) -> DeviceStatus:
         run = await self._devices.run(device, "status")
         power, message = core.judge_read(exit_code=run.exit_code, output=run.output)

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from backstay_api.objects.models.fencing import Attempt
 
 from . import core
-from .core import Read, Slot, Tried
+from .facts import Read, Slot, Tried
 
 ATTEMPTS_KEPT: Final = 32
 _NAMES: Final = ("level", "device", "action", "at")

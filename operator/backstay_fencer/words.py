@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .core import Facts, owed, says_on, tries_of_on, unsettled
+from .core import owed, says_on, tries_of_on, unsettled
+from .facts import Facts
 
 
 def on_again(facts: Facts) -> str:

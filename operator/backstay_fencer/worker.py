@@ -21,8 +21,8 @@ from backstay_api.objects.models.host import FenceLevel
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_LEASES, Unreadable
 
 from . import core, words
-from .core import Facts, Read, Slot, Step, Tried
 from .devices import Devices, definition
+from .facts import Facts, Read, Slot, Step, Tried
 from .processes import AgentRun
 from .records import Record, Records
 

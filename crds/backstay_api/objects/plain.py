@@ -482,7 +482,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedResource:
-    """One resource, as the agent shall carry it out."""
+    """One thing a service needs, as an agent is told to carry it out. Exactly one kind; the rest is the same for all kinds."""
 
     SHAPE: ClassVar[Shape] = {
         "name": Field(of=str, required=True, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
@@ -665,6 +665,11 @@ class AgentSession:
     @property
     def ref(self) -> SessionRef:
         return SessionRef(boot_id=self.boot_id, nonce=self.nonce, seq=self.seq)
+
+    @property
+    def text(self) -> str:
+        """As `ref.text`: asked for so often that it is worth a line."""
+        return f"{self.boot_id}/{self.nonce}"
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:

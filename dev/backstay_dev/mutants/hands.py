@@ -38,7 +38,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an address stays up while what stands below is restarted",
         f"{AGENT}/run/work.py",
-        "(at > first and resource.virtual_ip is None)",
+        "(at > first and not is_address(resource))",
         "at > first",
         f"{UNIT}/agent/test_people.py",
     ),
@@ -84,8 +84,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what runs keeps its mark",
         f"{AGENT}/standby/standbys.py",
-        "for r in (*ordered, *running) if",
-        "for r in (*ordered,) if",
+        "units_of((*ordered, *running))",
+        "units_of(ordered)",
         f"{UNIT}/agent/test_held.py",
     ),
     one(
@@ -105,7 +105,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a oneshot needs a probe",
         f"{DRIVERS}/systemd/fitness.py",
-        "        or _needs_a_probe(unit, properties, pulled_in, asked=asked)\n",
+        "        or _needs_a_probe(unit, properties, working, asked=asked)\n",
         "",
         f"{UNIT}/agent/drivers/test_closure.py",
     ),

@@ -67,6 +67,8 @@ class Monitor:
     """By actor and object: when it was written last."""
     created_s: dict[str, float] = field(default_factory=dict)
     """By name of a service: when it was written last from nothing."""
+    named_s: dict[tuple[str, str], float] = field(default_factory=dict)
+    """By name of a service and unit: since when its manifest has named it, the last time."""
     superseded: set[tuple[str, str, str]] = field(default_factory=set)
     """Host, nonce and earlier session: what has been said to be over."""
     stripped: set[str] = field(default_factory=set)
@@ -123,6 +125,7 @@ class Monitor:
             case "haservices.backstay.dev":
                 if change.type is EventType.ADDED:
                     self.created_s[change.key[1]] = _now_s()
+                self._note_units(change)
             case "hainstances.backstay.dev":
                 self._instance(change)
             case "hostassignments.backstay.dev":
@@ -134,6 +137,11 @@ class Monitor:
                 self.leases.hear_request(change)
                 self.power.hear_request(change)
         self._count_writes(change)
+
+    def _note_units(self, change: Change) -> None:
+        before = set() if change.type is EventType.ADDED else units_of(change.before)
+        for unit in units_of(change.body) - before:
+            self.named_s[change.key[1], unit] = _now_s()
 
     def _count_writes(self, change: Change) -> None:
         """Nobody writes one object again and again without end. Heartbeats are bounded by their period."""
@@ -287,6 +295,12 @@ class Monitor:
         for service in sorted(exclusive):
             if runs := self.active[service].get(host):
                 self.accuse(f"{host} opens session {nonce[:6]} over an earlier one, but {_list(runs)} runs there")
+
+
+def units_of(service: Raw | None) -> set[str]:
+    """What a manifest names: `web.service`."""
+    resources = service["spec"]["resources"] if service else ()
+    return {resource["systemd"]["unit"] for resource in resources if resource.get("systemd")}
 
 
 def _service(instance_name: str) -> str:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.assignment import InstanceOrder, StandbyOrder
+from backstay_api.objects.resource_kinds import units_of
 
 from .actions import Action, ReportUnreadable, WriteHostStatus, WriteServiceStatus
 from .do import instances, moves, ownership, removal
@@ -66,6 +67,14 @@ class Plan:
 
 def plan(world: World) -> Plan:
     """Everything that is to be done now, the most urgent first, and when to look again if nothing changes."""
+    world.memo = {}
+    try:
+        return _plan(world)
+    finally:
+        world.memo = None
+
+
+def _plan(world: World) -> Plan:
     round_ = begin(world)
     owned = ownership.owned(world)
     services = [_planned(round_, key, owned) for key in sorted(world.services)]
@@ -157,7 +166,7 @@ def _ordered(instance: HAInstance | None, course: Course) -> tuple[Ordered, ...]
 
 def _secured(world: World, service: HAService) -> tuple[tuple[str, str], ...]:
     """Every candidate's unit waits for our word, ready or not: it must not start by itself at a boot."""
-    units = [resource.systemd.unit for resource in service.spec.resources if resource.systemd is not None]
+    units = units_of(service.spec.resources)
     return tuple((host, unit) for host in candidates(world, service) for unit in units)
 
 
@@ -253,7 +262,7 @@ def _by_host(
 def _named(world: World) -> frozenset[str]:
     """Units that some service names which is to stay."""
     services = (service for service in world.services.values() if not service.metadata.deletion_timestamp)
-    return frozenset(one.systemd.unit for service in services for one in service.spec.resources if one.systemd)
+    return frozenset(unit for service in services for unit in units_of(service.spec.resources))
 
 
 # --- the whole -------------------------------------------------------------------------------------------------------

@@ -6,18 +6,8 @@ import pytest
 
 from backstay_api.objects.models.fencing import FenceEvidence
 from backstay_api.objects.models.host import FenceDevice, FenceLevel
-from backstay_fencer.core import (
-    Facts,
-    Read,
-    Step,
-    Tried,
-    is_done_on,
-    judge_read,
-    next_steps,
-    owed,
-    power,
-    proof,
-)
+from backstay_fencer.core import is_done_on, judge_read, next_steps, owed, power, proof
+from backstay_fencer.facts import Facts, Read, Step, Tried
 from backstay_fencer.words import on_again
 
 BMC = ("bmc", "bmc")
@@ -163,6 +153,11 @@ def test_on_one_level_every_device_must_be_off() -> None:
         pytest.param({"tried": (Tried(BMC, "off", 99, None),), "reading": frozenset({BMC})}, [], id="both under way"),
         pytest.param(
             {"tried": (Tried(BMC, "off", 60, 61),)}, [Step(BMC, "off"), Step(BMC, "status")], id="without effect: again"
+        ),
+        pytest.param(
+            {"tried": (Tried(BMC, "off", 94, 95),), "reads": {BMC: (read("On", 99),)}},
+            [Step(BMC, "status")],
+            id="sent a moment ago: it is watched, and not sent again",
         ),
         pytest.param({"proven": True}, [], id="proven, and nothing was switched off by us: nothing is switched on"),
         pytest.param({"proven": True, "tried": (Tried(BMC, "off", 9, 9),)}, [Step(BMC, "on")], id="proven: on again"),

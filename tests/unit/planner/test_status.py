@@ -9,11 +9,12 @@ import pytest
 
 from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignment
 from backstay_api.objects.models.service import HAServiceStatus
+from backstay_api.objects.resource_kinds import claims_of
 from backstay_operator.planner import words
 from backstay_operator.planner.do.decisions import decide
 from backstay_operator.planner.do.finalizers import HOST_FINALIZER, INSTANCE_FINALIZER, SERVICE_FINALIZER
 from backstay_operator.planner.do.rounds import begin
-from backstay_operator.planner.know.claims import claim_keys
+from backstay_operator.planner.know.claims import claim_for
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.tell import status
 from backstay_testing.worlds import a_service, a_world, add_host, an_instance, report, say_ready, unit
@@ -28,8 +29,8 @@ def told_of(world: World, service: HAService) -> HAServiceStatus:
         world.hosts[name] = marked(host, HOST_FINALIZER)
     if instance is not None:
         world.put_instance(marked(instance, INSTANCE_FINALIZER))
-    for key in claim_keys(service):
-        world.claims[key.name] = key.claim_for(service, sorted(world.hosts), instance)
+    for key in claims_of(service.spec.resources):
+        world.claims[key.name] = claim_for(key, service, sorted(world.hosts), instance)
     return status.service_status(world, decide(begin(world), service))
 
 

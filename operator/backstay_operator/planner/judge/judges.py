@@ -102,7 +102,13 @@ class Failure:
 
 def facts_of(world: World, name: str) -> HostFacts:
     """The facts of one host, kept until one of its objects or the time has changed."""
-    host, said, seen = world.hosts[name], world.assignments.get(name), world.leases.get(name)
+    host = world.hosts[name]
+    return world.once("facts", (host,), lambda: _kept_facts(world, host))
+
+
+def _kept_facts(world: World, host: Host) -> HostFacts:
+    name = host.metadata.name
+    said, seen = world.assignments.get(name), world.leases.get(name)
     held = len(world.held_by.get(name, ()))
     # The number and the time are compared by identity too: at worst that works the facts out once more than needed.
     made_from = (host, said, seen, held, world.now_s, world.own_path)

@@ -124,6 +124,10 @@ def standbys(world: World, service: HAService, instance: HAInstance | None) -> t
     that nothing of it runs there.
     Later the best few, and those that have said no: asked on, they tell when that has changed.
     """
+    return world.once("standbys", (service, instance), lambda: _standbys(world, service, instance))
+
+
+def _standbys(world: World, service: HAService, instance: HAInstance | None) -> tuple[str, ...]:
     ask = Question(world, service, instance)
     if instance is None or instance.spec.epoch == 0 or edits.news(world, service, instance):
         return tuple(verdict.host for verdict in _judged(ask, WITNESSES, STANDBY_SCORES) if not verdict.rejected)

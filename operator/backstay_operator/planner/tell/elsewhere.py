@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from backstay_api.objects.models import HAService
 from backstay_api.objects.models.service import StandbySummary
+from backstay_api.objects.resource_kinds import claims_of, units_of
 from backstay_operator.planner.do.decisions import Slot
 from backstay_operator.planner.judge import placement
 from backstay_operator.planner.judge.judges import COULD_TAKE_OVER, NOT_ASKED, Filter, Question, Rejected, facts_of
-from backstay_operator.planner.know.claims import canonical_address
 from backstay_operator.planner.know.selection import declared
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import first_words, listed
@@ -42,7 +42,7 @@ def held_units(world: World, service: HAService) -> Finding | None:
     """What hosts that may not run it any more keep from starting by itself all the same, and why; nothing, if there is none."""
     said: list[str] = []
     candidates = placement.candidates(world, service) if world.held_on else ()
-    for unit in [one.systemd.unit for one in service.spec.resources if one.systemd is not None]:
+    for unit in units_of(service.spec.resources):
         for host in sorted(world.held_on.get(unit, set()).difference(candidates)):
             why = next(one.why for one in world.assignments[host].status.held if one.unit == unit)
             said.append(f"{host} still holds {unit}, though it may not run it any more: {first_words(why)}")
@@ -51,8 +51,7 @@ def held_units(world: World, service: HAService) -> Finding | None:
 
 def address_of_a_host(world: World, service: HAService) -> str:
     """An address of the service that a host has come to call its own since it was claimed, as a sentence."""
-    for resource in service.spec.resources:
-        address = canonical_address(resource.virtual_ip.address) if resource.virtual_ip else ""
-        if hosts := sorted(world.own_addresses.get(address, ())):
-            return f"{address} is {listed(hosts)}'s own address too: clients may reach either; take it away there, or choose another"
+    for claim in claims_of(service.spec.resources):
+        if hosts := sorted(world.own_addresses.get(claim.key, ()) if claim.type == "Address" else ()):
+            return f"{claim.key} is {listed(hosts)}'s own address too: clients may reach either; take it away there, or choose another"
     return ""
