@@ -119,6 +119,7 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
 }
 
 SCORE_CASES: Final[Mapping[Scorer, list[tuple[Befall, dict[str, Any], int]]]] = {
+    scores.announced: [(nothing, {"announced": "n1"}, 1), (nothing, {"announced": "n2"}, 0), (nothing, {}, 0)],
     scores.fewest_failures: [(nothing, {}, 0), (failed, {}, -1)],
     scores.unblemished: [(nothing, {}, 0), (failed, {}, -1)],
     scores.preference: [
@@ -168,12 +169,12 @@ def test_every_judge_has_cases_that_differ_and_is_asked_at_some_point() -> None:
         (
             Point.START,
             "is_selected is_free is_wished is_open has_session starts_here is_ready",
-            "preference readiness fewer_services",
+            "announced preference readiness fewer_services",
         ),
         (
             Point.RETRY,
             "is_selected is_free is_wished is_open has_session starts_here is_ready",
-            "fewest_failures preference readiness fewer_services",
+            "announced fewest_failures preference readiness fewer_services",
         ),
         (Point.STAY, "may_stay is_selected", ""),
         (Point.WITNESS, "is_selected is_free has_spoken", "unblemished preference already_asked fewer_services"),

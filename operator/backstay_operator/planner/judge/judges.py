@@ -83,7 +83,9 @@ class Question:
     away_from: frozenset[str] = frozenset()
     """Hosts that it shall leave."""
     planned: Mapping[str, int] = field(default_factory=dict)
-    """Services that this same plan has already given to each host."""
+    """Services that are on their way to each host: given by this same plan, or stopped elsewhere in order to go there."""
+    announced: str = ""
+    """The host for which it was stopped where it ran."""
     retry: bool = False
     """No host is without a failed start: one where the last is long enough ago will do."""
 

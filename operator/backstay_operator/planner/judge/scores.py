@@ -22,6 +22,12 @@ class Score:
     """Said only where it makes a difference."""
 
 
+def announced(ask: Question, facts: HostFacts) -> Score:
+    """Where people were told that it goes, it goes, if that host still will do."""
+    is_it = facts.name == ask.announced
+    return Score("Announced", int(is_it), "was chosen when it was stopped" if is_it else "")
+
+
 def preference(ask: Question, facts: HostFacts) -> Score:
     """The sum of the weights in placement.prefer that this host earns."""
     labels = facts.host.metadata.labels or {}
@@ -42,7 +48,7 @@ def readiness(ask: Question, facts: HostFacts) -> Score:
 
 
 def fewer_services(ask: Question, facts: HostFacts) -> Score:
-    """The host with less to do, counting what this plan has given it already."""
+    """The host with less to do, counting what is on its way there already."""
     services = facts.services + ask.planned.get(facts.name, 0)
     return Score("Services", -services, f"runs {services} other{'' if services == 1 else 's'}")
 
@@ -68,6 +74,7 @@ Scorer = Callable[[Question, HostFacts], Score]
 
 # Later: spread, and together/apart as wishes, are added to what `preference` says. The name breaks what ties remain.
 SCORES: Final[Sequence[tuple[Scorer, Set[Point]]]] = (
+    (announced, RUN),
     (fewest_failures, {Point.RETRY}),
     (unblemished, _STANDBY),
     (preference, {*RUN, *_STANDBY}),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.models import HAService
 from backstay_api.objects.models.service import StandbySummary
 from backstay_api.objects.resource_kinds import claims_of, units_of
+from backstay_operator.planner.do.decisions import Slot
 from backstay_operator.planner.judge import placement
 from backstay_operator.planner.judge.judges import Point, Question, Rejected, facts_of, rejection
 from backstay_operator.planner.know.selection import declared
@@ -14,10 +15,10 @@ from backstay_operator.planner.words import first_words, listed
 from .conditions import Finding
 
 
-def who_could_take_over(world: World, service: HAService, instance: HAInstance | None) -> list[StandbySummary]:
+def who_could_take_over(world: World, service: HAService, slot: Slot) -> list[StandbySummary]:
     """Those that are asked to be ready, and the selected hosts that cannot even be asked, with the reason."""
-    ask = Question(world, service, instance)
-    asked = [name for name in placement.standbys(world, service, instance) if name != ask.holder]
+    ask = Question(world, slot.in_force, slot.instance)
+    asked = [name for name in slot.asked if name in world.hosts]
     others = set(declared(world, service)) - {*asked, ask.holder}
     summaries = [_standby(name, rejection(Point.TAKE_OVER, ask, facts_of(world, name))) for name in asked]
     for name in sorted(others):
