@@ -325,7 +325,12 @@ def test_an_umbrella_names_who_does_the_work() -> None:
 @pytest.mark.parametrize("kind", ["oneshot", "simple", "exec"])
 def test_an_umbrella_however_it_does_nothing(line: str, kind: str) -> None:
     """One whose parts others want as well does not stop them, and runs beside them on every host."""
-    umbrella = starts(line) | {"Type": kind, "RemainAfterExit": True, "Wants": [WORKER], "ExecStop": [("/bin/true", [])]}
+    umbrella = starts(line) | {
+        "Type": kind,
+        "RemainAfterExit": True,
+        "Wants": [WORKER],
+        "ExecStop": [("/bin/true", [])],
+    }
     worker = LOADED | {"WantedBy": ["x.service", "multi-user.target"]}
     known = {"x.service": umbrella, WORKER: worker}
     said = not_fit("x.service", known, pulled_in_by("x.service", known), asked=True)
