@@ -10,10 +10,10 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_interface
 
 from backstay_agent.standby.standbys import Keeper
 from backstay_api.objects.plain import RenderedResource, Systemd
+from backstay_api.objects.resource_kinds import identity, units_of
 
 from .drivers.base import Seen, StartFailed, State, StopFailed
 
@@ -38,16 +38,6 @@ class Script:
     start_limit_s: float | None = None
     works_after_s: float = 0.0
     """How long after its start its probes give their first good answer."""
-
-
-def identity(resource: RenderedResource) -> str:
-    """What a resource is on the machine, whoever names it: `unit web.service`, `address 192.0.2.10`, `command /bin/true`."""
-    if resource.systemd:
-        return f"unit {resource.systemd.unit}"
-    if resource.virtual_ip:
-        return f"address {ip_interface(resource.virtual_ip.address).ip}"
-    assert resource.command
-    return f"command {' '.join(resource.command.start)}"
 
 
 @dataclass
@@ -227,7 +217,7 @@ def recognised(machine: FakeMachine, *, run_is_intact: bool) -> list[RenderedRes
     return [
         found
         for name, found in machine.running.items()
-        if name not in theirs and (found.systemd is None or name in machine.secured)
+        if name not in theirs and (not units_of([found]) or name in machine.secured)
     ]
 
 

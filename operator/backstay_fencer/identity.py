@@ -12,6 +12,7 @@ import re
 import ssl
 import urllib.request
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 Runner = Callable[..., Awaitable[Any]]
@@ -68,11 +69,13 @@ def compare(said: str | None, machine_uuid: str) -> Literal["Match", "Mismatch",
     return "Match" if is_same(said, machine_uuid) else "Mismatch"
 
 
+@lru_cache(maxsize=65536)
 def is_same(one: str, other: str) -> bool:
     """Whether two UUIDs are of one machine."""
     return _plain(other) in (_plain(one), _swapped(_plain(one)))
 
 
+@lru_cache(maxsize=65536)
 def is_placeholder(uuid: str) -> bool:
     """What boards say whose maker has left the UUID as it came: a whole series of them has the same."""
     plain = _plain(uuid)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.objects.promise import PROFILES
+from backstay_api.objects.resource_kinds import claims_of
 from backstay_operator.planner.judge.evidence import request_name
-from backstay_operator.planner.know.claims import claim_keys
+from backstay_operator.planner.know.claims import claim_for
 from backstay_operator.planner.know.world import LeaseSeen, OwnPath, World
 
 LAB = PROFILES["lab"]
@@ -257,5 +258,5 @@ def _claims(world: World, raw: dict[str, Any]) -> list[ResourceClaim]:
         spec = instance.spec.model_copy(update={"epoch": raw["epoch"]})
         instance = instance.model_copy(update={"spec": spec})
     owner = stranger if raw["stranger"] else service
-    claims = [key.claim_for(owner, sorted(raw["hosts"]), instance) for key in claim_keys(service)]
+    claims = [claim_for(key, owner, sorted(raw["hosts"]), instance) for key in claims_of(service.spec.resources)]
     return [one.model_copy(update={"metadata": one.metadata.model_copy(update={"uid": one.key})}) for one in claims]

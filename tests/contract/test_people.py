@@ -207,7 +207,16 @@ def test_nothing_hangs_for_ever_after_an_uninstall(plane: ControlPlane) -> None:
     granted = {"spec": {"epoch": 1, "grant": {**GRANT_1, "host": "n3"}}}
     code, why = operator.send("PATCH", f"{path}/web-1", granted)
     assert code == 200, why
+    fence = {
+        "apiVersion": "backstay.dev/v1alpha1",
+        "kind": "FenceRequest",
+        "metadata": {"name": "n3-x", "finalizers": ["backstay.dev/fence"]},
+        "spec": {"host": "n3", "session": GRANT_1["session"], "want": "Off"},
+    }
+    code, why = operator.send("POST", "/apis/backstay.dev/v1alpha1/fencerequests", fence)
+    assert code == 201, why
     leader_lease(plane, "2020-01-01T00:00:00.000000Z")
+    plane.kubectl("delete", "fencerequest", "n3-x", "--wait=false")
     plane.kubectl("-n", "shop", "delete", "haservice", "web", "--wait=false")
     plane.kubectl("delete", "host", "n3", "--wait=false")
     said = backstay(plane, "", "uninstall", "--release", "--yes", code=4)
@@ -216,7 +225,13 @@ def test_nothing_hangs_for_ever_after_an_uninstall(plane: ControlPlane) -> None:
     assert is_there(plane, "haservice", "web", "-n", "shop")
     # With the policies in force: the lock is let go by who may break the glass.
     backstay(plane, "", "uninstall", "--release", "--force", "--yes")
-    for what in (("haservice", "web", "-n", "shop"), ("hainstance", "web-1", "-n", "shop"), ("host", "n3")):
+    gone = (
+        ("haservice", "web", "-n", "shop"),
+        ("hainstance", "web-1", "-n", "shop"),
+        ("host", "n3"),
+        ("fencerequest", "n3-x"),
+    )
+    for what in gone:
         assert not is_there(plane, *what), what
     plane.helm("uninstall", "backstay", "--namespace", SYSTEM_NAMESPACE, "--cascade", "background")
     for kind in ALL_OBJECTS:

@@ -479,11 +479,11 @@ def test_settings_that_forbid_an_address_are_said_before_it_is_needed(
     [
         ("192.0.2.1/24", None, "192.0.2.1 is an address of this host itself (eth0): choose another"),
         ("192.0.2.254/24", None, "192.0.2.254 is a gateway of this host"),
-        ("192.0.2.255/24", None, "192.0.2.255 is the broadcast address of 192.0.2.0/24"),
-        ("192.0.2.0/24", None, "192.0.2.0 is the address of the network 192.0.2.0/24 itself"),
+        ("192.0.2.255/24", None, "192.0.2.255/24 is the broadcast address of its subnet: choose one inside it"),
+        ("192.0.2.0/24", None, "192.0.2.0/24 is the address of the subnet itself: choose one inside it"),
         ("198.51.100.7/24", None, "no interface of this host has an address in 198.51.100.0/24"),
         ("192.0.2.10/24", "eth7", "this host has no interface eth7"),
-        ("224.0.0.9/24", "eth0", "no address that a host can have"),
+        ("224.0.0.9/24", "eth0", "is not a unicast address that can move between hosts"),
         ("fe80::7/64", None, "name one with `interface`"),
     ],
 )

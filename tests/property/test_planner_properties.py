@@ -9,13 +9,14 @@ from backstay_api.objects.models.assignment import InstanceOrder
 from backstay_api.objects.models.base import Model
 from backstay_api.objects.models.claim import ClaimOwner
 from backstay_api.objects.models.resources import Resource
+from backstay_api.objects.resource_kinds import Claim, claims_of
 from backstay_operator.planner import actions as act
 from backstay_operator.planner.do.orders import merge_forward
-from backstay_operator.planner.know.claims import ClaimKey, claim_keys, keys_of
 from backstay_operator.planner.know.world import OwnPath, World
 from backstay_operator.planner.plan import plan
 from backstay_operator.planner.preconditions import Gone, HoldsNothing, Owned, Still
 from backstay_testing.soups import NOW_S, build, own_paths, wires
+from backstay_testing.truthful import every_sentence_agrees
 
 MANY = settings(
     max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -182,7 +183,7 @@ def a_lease_opens_again_only_for_a_newer_session(world: World, made: Actions) ->
             assert action.session.seq > action.lease.seq
 
 
-def owner(world: World, key: ClaimKey, host: str) -> ClaimOwner | None:
+def owner(world: World, key: Claim, host: str) -> ClaimOwner | None:
     """Who has it there, once more in one breath."""
     claim = world.claims.get(key.name)
     if claim is None:
@@ -196,7 +197,7 @@ def nothing_is_granted_or_ordered_that_is_another_services(world: World, made: A
             service, grant = world.services[f"shop/{action.spec.service.name}"], action.spec.grant
             assert grant is not None
             asked = {(need.name, need.uid, need.host) for need in action.needs if isinstance(need, Owned)}
-            for key in claim_keys(service):
+            for key in claims_of(service.spec.resources):
                 found = owner(world, key, grant.host)
                 assert found is not None
                 assert found.uid == service.uid
@@ -219,7 +220,7 @@ def is_recorded_before_it_is_ordered(world: World, host: str, uid: str, order: I
     service = world.services[f"{order.namespace}/{order.name.removesuffix('-0')}"]
     for one in order.resources:
         resource = Resource(name=one.name, systemd=one.systemd, command=one.command, virtual_ip=one.virtual_ip)
-        for key in keys_of([resource]):
+        for key in claims_of([resource]):
             found = owner(world, key, host)
             assert found is not None, f"{key.text} is nobody's on {host}"
             assert (found.uid, found.instance) == (service.uid, uid)
@@ -315,6 +316,7 @@ RULES = (
     a_claim_changes_hands_only_by_way_of_nobody,
     nothing_is_given_back_that_a_granted_service_wants,
     nothing_is_taken_for_gone_that_was_merely_not_heard_of,
+    every_sentence_agrees,
 )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from backstay_dev.mutants.catalogue import MUTANTS
 from backstay_dev.mutants.judge import judge, misfits
-from backstay_dev.mutants.kinds import Mutant, one
+from backstay_dev.mutants.kinds import ROOT, Mutant, one
 from backstay_dev.mutants.known import known
 
 
@@ -21,6 +21,14 @@ def test_every_mutant_still_fits_the_code() -> None:
 
 def test_every_sentence_is_bent_by_one_mutant_only_and_there_are_many() -> None:
     assert len(MUTANTS) >= 60 and len({mutant.sentence for mutant in MUTANTS}) == len(MUTANTS)
+
+
+def test_what_is_recorded_as_the_finder_of_a_mutant_is_there() -> None:
+    """After a mutant has come, gone or moved: `make mutants` by `python -m backstay_dev.mutants --record --only …`."""
+    found = known()
+    assert [sentence for sentence in found if sentence not in {mutant.sentence for mutant in MUTANTS}] == []
+    files = {finder.partition("::")[0] for finder in found.values() if not finder.startswith("simulator ")}
+    assert [file for file in sorted(files) if not (ROOT / file).exists()] == []
 
 
 def test_what_found_it_last_is_tried_first_and_then_the_nets() -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from backstay_api.objects.models import HostAssignment, ResourceClaim
 from backstay_api.objects.object_kinds import Unreadable
+from backstay_api.objects.resource_kinds import Claim
 from backstay_operator.planner.know import fitting
-from backstay_operator.planner.know.claims import ClaimKey
+from backstay_operator.planner.know.claims import claim_for
 from backstay_testing.stage import Stage, running, steps
 
 ADDRESS = {"name": "address", "virtualIP": {"address": "192.0.2.10/24"}}
@@ -44,16 +45,16 @@ def told(stage: Stage, name: str, condition: str) -> tuple[str, str, str]:
     return found[condition]
 
 
-def two(*, devices: bool = True) -> Stage:
-    """`old` runs old.service on n1 and `young` runs db.service on n2."""
+def two(*, old: str = "old", devices: bool = True) -> Stage:
+    """`old` runs old.service on n1 and `young` runs db.service on n2; or `old` has that unit first."""
     stage = Stage("n1", "n2", "n3", devices=devices)
     stage.wait(1)
-    stage.apply_service("old", resources=[unit("old")])
+    stage.apply_service("old", resources=[unit(old)])
     stage.wait(1)
     stage.apply_service("young", resources=[unit("db")])
     created(stage, "young", "2026-02-01T00:00:00Z")
     stage.wait(1)
-    assert who_runs(stage, "db.service") == ["n2"]
+    assert who_runs(stage, "db.service") == ["n1" if old == "db" else "n2"]
     return stage
 
 
@@ -73,14 +74,7 @@ def test_an_edit_takes_no_unit_that_a_younger_service_has() -> None:
 
 
 def test_a_unit_is_free_for_the_next_only_when_nothing_can_run_it_any_more() -> None:
-    stage = Stage("n1", "n2", "n3", devices=False)
-    stage.wait(1)
-    stage.apply_service("old", resources=[unit("db")])
-    stage.wait(1)
-    stage.apply_service("young", resources=[unit("db")])
-    created(stage, "young", "2026-02-01T00:00:00Z")
-    stage.wait(1)
-    assert who_runs(stage, "db.service") == ["n1"]
+    stage = two(old="db", devices=False)
     stage.machines["n1"].connected = False  # it runs on, and hears nothing
     stage.wait(5)
     stage.apply_service("old", resources=[unit("other")])
@@ -171,7 +165,7 @@ def test_an_edit_is_recorded_in_the_claims_before_it_is_ordered() -> None:
 
 def test_an_edit_is_not_ordered_before_all_that_it_names_is_claimed() -> None:
     stage = running(resources=[unit("web")])
-    claim = ("ResourceClaim", ClaimKey("Unit", "more.service").name)
+    claim = ("ResourceClaim", Claim("Unit", "more.service").name)
     stage.world.unreadable[claim] = Unreadable(*claim, "of a later version: nobody can say whose it is")
     stage.apply_service(resources=[unit("web"), unit("more")])
     stage.wait(3)
@@ -194,7 +188,7 @@ def test_a_claim_is_kept_while_an_order_that_names_it_may_be_on_its_way(epoch: i
     stage.apply_service(resources=[unit("web"), unit("more")])
     stage.wait(1)
     service = stage.world.services["shop/web"]
-    claim = ClaimKey("Address", "192.0.2.10").claim_for(service, (), stage.world.instances["shop/web-0"])
+    claim = claim_for(Claim("Address", "192.0.2.10"), service, (), stage.world.instances["shop/web-0"])
     owner = claim.spec.owner
     assert owner is not None
     recorded = owner.model_copy(update={"epoch": epoch, "revision": 1})

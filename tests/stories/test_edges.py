@@ -8,9 +8,12 @@ import pytest
 
 from backstay_api.objects import lease as leases
 from backstay_api.objects.models import HostAssignment
+from backstay_api.objects.models.instance import Closed
 from backstay_operator.control.watch.cache import seen_now
+from backstay_operator.planner.actions import WriteInstance
 from backstay_operator.planner.do.orders import merge_forward
 from backstay_operator.planner.know import sessions
+from backstay_operator.planner.plan import plan
 from backstay_testing.stage import Stage, running, steps
 
 HELD = replace(leases.new("n1"), holder="boot/a", seq=2, renewal=5)
@@ -85,3 +88,16 @@ def test_an_order_that_a_hand_has_turned_to_another_session_is_turned_back() -> 
     stage.world.put_assignment(HostAssignment.from_wire(raw))
     stage.wait(1)
     assert stage.world.assignments["n1"].spec.instances[uid] == order
+
+
+def test_for_a_grant_the_api_server_is_asked_once_more_for_service_host_and_all_that_it_names() -> None:
+    stage = running("n1", "n2")
+    instance = stage.world.instances["shop/web-0"]
+    over = Closed(epoch=1, evidence="Released", why="it was stopped")
+    stage.world.put_instance(
+        instance.model_copy(update={"spec": instance.spec.model_copy(update={"grant": None, "closed": over})})
+    )
+    (granted,) = (one for one in plan(stage.world).actions if isinstance(one, WriteInstance))
+    assert granted.spec.grant is not None
+    asked = {(type(need).__name__, getattr(need, "kind", "")) for need in granted.needs}
+    assert asked >= {("Still", "HAService"), ("Still", "Host"), ("Owned", "")}, granted.needs

@@ -74,8 +74,9 @@ def _read_before(model: type[Object], raw: Raw) -> Object | None:
 def _strictly(model: type[Object], raw: Raw) -> Object:
     """As the server reads it: JSON types as they are ("5" is no number), and null is the same as nothing."""
     # Metadata is judged by the server's own rules, not by ours.
-    body = {**_without_nulls(raw), "metadata": {"name": raw["metadata"].get("name", "")}}
-    return model.model_validate_json(json.dumps(body), strict=True)
+    body = {**raw, "metadata": {"name": raw["metadata"].get("name", "")}}
+    text = json.dumps(body)
+    return model.model_validate_json(json.dumps(_without_nulls(body)) if "null" in text else text, strict=True)
 
 
 def _without_nulls(value: Any) -> Any:
@@ -109,9 +110,18 @@ def _broken_transitions(old: Model, new: Model, path: tuple[str, ...]) -> Iterat
 
 @cache
 def _places(model: type[Model]) -> tuple[tuple[str, str], ...]:
-    """All fields; with each that is a list whose items are known by a key, that key."""
-    fields = model.model_fields.items()
+    """All fields with a rule about a change somewhere in them; with each that is a list whose items are known by a key, that key."""
+    shapes: dict[str, Any] = {name: field.annotation for name, field in model.model_fields.items()}
+    fields = [item for item in model.model_fields.items() if _leads_to_one(shapes[item[0]])]
     return tuple((name, _list_key(field.annotation, field.metadata)) for name, field in fields)
+
+
+@cache
+def _leads_to_one(annotation: Any) -> bool:
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        inner: list[Any] = [field.annotation for field in annotation.model_fields.values()]
+        return any(rule.is_transition for rule in annotation.rules) or any(_leads_to_one(one) for one in inner)
+    return any(_leads_to_one(one) for one in get_args(annotation))
 
 
 @cache

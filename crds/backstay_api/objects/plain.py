@@ -482,7 +482,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedResource:
-    """One resource, as the agent shall carry it out."""
+    """One thing a service needs, as an agent is told to carry it out. Exactly one kind; the rest is the same for all kinds."""
 
     SHAPE: ClassVar[Shape] = {
         "name": Field(of=str, required=True, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
@@ -539,6 +539,7 @@ class InstanceOrder:
         "revision": Field(of=int, least=0),
         "resources": Field(of=RenderedResource, many="list"),
         "why": Field(of=str),
+        "to": Field(of=str),
     }
     namespace: str
     name: str
@@ -549,6 +550,7 @@ class InstanceOrder:
     revision: int = 0
     resources: tuple[RenderedResource, ...] = ()
     why: str = ""
+    to: str = ""
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
@@ -562,6 +564,7 @@ class InstanceOrder:
             revision=raw.get("revision", 0),
             resources=tuple(RenderedResource.from_wire(item) for item in raw.get("resources", ())),
             why=raw.get("why", ""),
+            to=raw.get("to", ""),
         )
 
     def to_wire(self) -> dict[str, Any]:
@@ -575,6 +578,7 @@ class InstanceOrder:
             "revision": self.revision,
             "resources": [item.to_wire() for item in self.resources],
             "why": self.why,
+            "to": self.to,
         }
 
 
@@ -661,6 +665,11 @@ class AgentSession:
     @property
     def ref(self) -> SessionRef:
         return SessionRef(boot_id=self.boot_id, nonce=self.nonce, seq=self.seq)
+
+    @property
+    def text(self) -> str:
+        """As `ref.text`: asked for so often that it is worth a line."""
+        return f"{self.boot_id}/{self.nonce}"
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .kinds import AGENT, UNIT, Mutant, one
+from .kinds import AGENT, API, UNIT, Mutant, one
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
@@ -72,9 +72,9 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "an address has one name on the host",
-        f"{AGENT}/core/rules.py",
+        f"{API}/objects/resource_kinds.py",
         "    return str(mapped or address)",
-        "    return text",
+        '    return cidr.partition("/")[0]',
         f"{UNIT}/agent/test_single_instance.py",
     ),
     one(

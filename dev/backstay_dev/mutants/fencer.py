@@ -103,7 +103,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{FENCER}/core.py",
         "facts.now_s - tried.ended_s < _pause_s(tried)",
         "False",
-        f"{UNIT}/fencer/test_stories.py",
+        f"{UNIT}/fencer/test_core.py",
     ),
     one(
         "an on is tried ever more rarely",

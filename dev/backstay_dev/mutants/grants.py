@@ -10,6 +10,7 @@ _APPLY: Final = f"{CONTROL}/act/apply.py"
 _INSTANCES: Final = f"{PLANNER}/do/instances.py"
 _OWNERSHIP: Final = f"{PLANNER}/do/ownership.py"
 _ORDERS: Final = f"{PLANNER}/do/orders.py"
+_KINDS: Final = f"{API}/objects/resource_kinds.py"
 _FIRST: Final = f"{PLANNER}/judge/first_epoch.py"
 _MOVES: Final = f"{PLANNER}/do/moves.py"
 _S: Final = (STORIES, "tests/property")
@@ -77,7 +78,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _OWNERSHIP,
         "    return (is_there, stays, *holdings.needs(world, service, host))",
         "    return ()",
-        *_S,
+        f"{STORIES}/test_edges.py",
         *_A,
         *_U,
     ),
@@ -228,8 +229,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "no target that can take it, no stop",
         _MOVES,
-        "    obstacle = cannot_take(world, service, instance, found.host)\n    return Stay",
-        "    obstacle = None\n    return Stay",
+        "    obstacle = cannot_take(round_.world, service, instance, found.host)\n",
+        "    obstacle = None\n",
         f"{STORIES}/test_promises.py",
     ),
     one(
@@ -257,15 +258,15 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "a unit belongs to one service",
-        f"{PLANNER}/know/claims.py",
-        '        yield ClaimKey("Unit", canonical_unit(resource.systemd.unit))',
-        "        pass",
+        _KINDS,
+        '        claims=lambda systemd: (Claim("Unit", canonical_unit(systemd.unit)),),',
+        "        claims=lambda systemd: (),",
         f"{UNIT}/planner/test_acceptance.py",
         quick=True,
     ),
     one(
         "an address has one name, whatever its prefix",
-        f"{PLANNER}/know/claims.py",
+        _KINDS,
         "    return str(mapped or address)",
         "    return cidr",
         f"{UNIT}/planner/test_acceptance.py",
@@ -273,8 +274,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what may run twice has no address",
         f"{PLANNER}/judge/acceptance.py",
-        "        if resource.virtual_ip and not service.exclusive:",
-        "        if False:",
+        "    for resource in service.spec.resources if not service.exclusive else ():",
+        "    for resource in ():",
         f"{STORIES}/test_claims.py",
     ),
     one(

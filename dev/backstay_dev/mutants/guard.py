@@ -45,7 +45,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a shutdown is said by the session that holds the Lease",
         f"{PLANNER}/know/liveness.py",
-        ('or seen is None or seen.lease.holder != session.ref.text:\n        return ""'),
+        ('or seen is None or seen.lease.holder != session.text:\n        return ""'),
         ('or seen is None:\n        return ""'),
         f"{UNIT}/planner/test_liveness.py",
     ),

@@ -38,7 +38,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an address stays up while what stands below is restarted",
         f"{AGENT}/run/work.py",
-        "(at > first and resource.virtual_ip is None)",
+        "(at > first and not is_address(resource))",
         "at > first",
         f"{UNIT}/agent/test_people.py",
     ),
@@ -84,8 +84,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what runs keeps its mark",
         f"{AGENT}/standby/standbys.py",
-        "for r in (*ordered, *running) if",
-        "for r in (*ordered,) if",
+        "units_of((*ordered, *running))",
+        "units_of(ordered)",
         f"{UNIT}/agent/test_held.py",
     ),
     one(

@@ -13,10 +13,11 @@ _BUDGET: Final = f"{PLANNER}/judge/budget.py"
 _L: Final = (
     f"{UNIT}/planner/test_liveness.py",
     f"{STORIES}/test_power.py",
+    f"{STORIES}/test_power_guard.py",
     f"{STORIES}/test_promises.py",
     f"{STORIES}/test_faults.py",
 )
-_P: Final = (f"{STORIES}/test_power.py", f"{UNIT}/planner/test_evidence.py", STORIES)
+_P: Final = (f"{STORIES}/test_power.py", f"{STORIES}/test_power_guard.py", f"{UNIT}/planner/test_evidence.py", STORIES)
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
@@ -211,7 +212,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a grant goes only to a session that holds its Lease",
         _SESSIONS,
-        "    holds = seen.lease.holder == session.ref.text and seen.lease.seq == session.seq and seen.lease.renewal > 0",
+        "    holds = seen.lease.holder == session.text and seen.lease.seq == session.seq and seen.lease.renewal > 0",
         "    holds = True",
         *_P,
         "tests/property",

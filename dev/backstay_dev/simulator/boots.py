@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES
 
 from .machines import Machine, unit_of
+from .monitor import units_of
 
 if TYPE_CHECKING:
     from .world import World
 
+LATELY_S: Final = 60.0
+"""So long after a manifest names a unit, a host with an old view may still take the mark off it."""
+
 
 def boot_units(world: World, machine: Machine) -> None:
-    """What systemd starts by itself. It is the service's own copy if the unit was marked here since the service exists: then
-    the mark should still be there. Anything else is no promise of ours (docs/explanation/limits.md): a person will stop it."""
+    """What systemd starts by itself: the service's own copy, if the mark should still be there. Anything else is no promise of ours
+    (docs/explanation/limits.md): a person will stop it."""
     enabled = machine.state.enabled
     pulled_in = {part for umbrella in enabled for part in machine.state.pulls_in.get(umbrella, ())}
     for identity in sorted(((enabled - machine.state.pulls_in.keys()) | pulled_in) - machine.state.secured):
         world.story.tell(f"systemd on {machine.name}", f"starts {identity}: it is enabled, and carries no mark")
-        created_s = _named_since_s(world, identity)
-        if created_s is None or machine.marked_s.get(identity, 0.0) < created_s:
+        if not _should_be_marked(world, machine, identity):
             machine.note_by_hand(identity)
         machine.state.up(unit_of(identity))
 
 
-def _named_since_s(world: World, identity: str) -> float | None:
-    """Since when a service exists that consists of this unit now.
+def _should_be_marked(world: World, machine: Machine, identity: str) -> bool:
+    """It was marked here since a service has named it, or lost its mark when every view of that was long over. A host that was off or
+    silent when a manifest came to name the unit was asked nothing."""
+    named_s = _named_since_s(world, identity.removeprefix("unit "))
+    never_s = float("-inf")
+    if named_s is None:
+        return False
+    was_marked = machine.marked_s.get(identity, never_s) >= named_s
+    return was_marked or machine.given_back_s.get(identity, never_s) > named_s + LATELY_S
+
+
+def _named_since_s(world: World, unit: str) -> float | None:
+    """Since when a service has named this unit that does so now.
 
     One that is being deleted counts for as long as it has an HAInstance: when that is gone, every copy is over and every mark is
     given back. What starts by itself between that and the last of the service belongs to its admin, as it does a moment later.
@@ -35,7 +49,6 @@ def _named_since_s(world: World, identity: str) -> float | None:
     for body in world.cluster.bodies(HA_SERVICES):
         if body["metadata"].get("deletionTimestamp") and body["metadata"]["uid"] not in owning:
             continue
-        units = [(resource.get("systemd") or {}).get("unit") for resource in body["spec"]["resources"]]
-        if identity.removeprefix("unit ") in units:
-            return world.monitor.created_s.get(body["metadata"]["name"])
+        if unit in units_of(body):
+            return world.monitor.named_s.get((body["metadata"]["name"], unit))
     return None

@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from backstay_agent.drivers.base import Seen, State
-from backstay_agent.fake import FakeDriver, FakeHands, FakeMachine, identity
+from backstay_agent.fake import FakeDriver, FakeHands, FakeMachine
 from backstay_agent.store.disk import MemoryDisk
 from backstay_api.objects.plain import RenderedResource, Systemd
+from backstay_api.objects.resource_kinds import identity
 
 from .processes import Process
 
@@ -44,6 +45,8 @@ class Machine:
     a host does before its agent has ever heard of a service is no promise of ours (docs/explanation/limits.md)."""
     marked_s: dict[str, float] = field(default_factory=dict)
     """When each unit was marked last."""
+    given_back_s: dict[str, float] = field(default_factory=dict)
+    """When each unit's mark was taken off last."""
     outlets: dict[str, bool] = field(default_factory=dict)
     """Where several devices feed it: which of them are on."""
     off_by_device: bool = False
@@ -165,6 +168,11 @@ class ProcessDriver(FakeDriver):
         self._process.must_live()
         await super().secure(resource)
         self._mark(identity(resource))
+
+    async def unsecure(self, resource: RenderedResource) -> None:
+        self._process.must_live()
+        await super().unsecure(resource)
+        self._host.given_back_s[identity(resource)] = asyncio.get_running_loop().time()
 
     async def permit(self, resource: RenderedResource) -> None:
         self._process.must_live()

@@ -67,6 +67,10 @@ class Monitor:
     """By actor and object: when it was written last."""
     created_s: dict[str, float] = field(default_factory=dict)
     """By name of a service: when it was written last from nothing."""
+    enrolled: set[str] = field(default_factory=set)
+    """Hosts that have a Host object."""
+    named_s: dict[tuple[str, str], float] = field(default_factory=dict)
+    """By name of a service and unit: since when its manifest has named it, the last time."""
     superseded: set[tuple[str, str, str]] = field(default_factory=set)
     """Host, nonce and earlier session: what has been said to be over."""
     stripped: set[str] = field(default_factory=set)
@@ -123,6 +127,11 @@ class Monitor:
             case "haservices.backstay.dev":
                 if change.type is EventType.ADDED:
                     self.created_s[change.key[1]] = _now_s()
+                self._note_units(change)
+            case "hosts.backstay.dev" if change.type is EventType.DELETED:
+                self.enrolled.discard(change.key[1])
+            case "hosts.backstay.dev":
+                self.enrolled.add(change.key[1])
             case "hainstances.backstay.dev":
                 self._instance(change)
             case "hostassignments.backstay.dev":
@@ -134,6 +143,11 @@ class Monitor:
                 self.leases.hear_request(change)
                 self.power.hear_request(change)
         self._count_writes(change)
+
+    def _note_units(self, change: Change) -> None:
+        before = set() if change.type is EventType.ADDED else units_of(change.before)
+        for unit in units_of(change.body) - before:
+            self.named_s[change.key[1], unit] = _now_s()
 
     def _count_writes(self, change: Change) -> None:
         """Nobody writes one object again and again without end. Heartbeats are bounded by their period."""
@@ -192,9 +206,16 @@ class Monitor:
                 )
 
     def _known_by_hand(self, service: str, machine: Machine) -> str:
-        """What of this service a person has started there, early enough that the host's agent, which lives, has said so."""
+        """What of this service a person has started there, early enough that the host's agent, which lives, has said so.
+
+        A host that was removed is asked nothing (docs/explanation/limits.md).
+        """
         since_s = self.created_s.get(service, float("inf"))
-        if not machine.is_on or _now_s() - self.leases.renewed_s.get(machine.name, float("-inf")) > ALIVE_S:
+        if (
+            machine.name not in self.enrolled
+            or not machine.is_on
+            or _now_s() - self.leases.renewed_s.get(machine.name, float("-inf")) > ALIVE_S
+        ):
             return ""
         found = (
             name
@@ -287,6 +308,12 @@ class Monitor:
         for service in sorted(exclusive):
             if runs := self.active[service].get(host):
                 self.accuse(f"{host} opens session {nonce[:6]} over an earlier one, but {_list(runs)} runs there")
+
+
+def units_of(service: Raw | None) -> set[str]:
+    """What a manifest names: `web.service`."""
+    resources = service["spec"]["resources"] if service else ()
+    return {resource["systemd"]["unit"] for resource in resources if resource.get("systemd")}
 
 
 def _service(instance_name: str) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS, RESOURCE_CLAIMS
+from backstay_api.objects.plain import RenderedResource
+from backstay_api.objects.resource_kinds import identity
 
 from .shapes import NAMESPACE
 from .world import World
@@ -74,13 +76,7 @@ def _service(world: World, name: str, body: Raw) -> Iterator[str]:
 
 
 def _wanted(body: Raw) -> set[str]:
-    found = set()
-    for resource in body["spec"]["resources"]:
-        if "systemd" in resource:
-            found.add(f"unit {resource['systemd']['unit']}")
-        elif "virtualIP" in resource:
-            found.add(f"address {resource['virtualIP']['address'].partition('/')[0]}")
-    return found
+    return {identity(RenderedResource.from_wire(resource)) for resource in body["spec"]["resources"]}
 
 
 def _conditions(body: Raw) -> dict[str, Raw]:

@@ -7,6 +7,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 from backstay_agent.agent import Agent, build_agent
@@ -372,8 +373,7 @@ class World:
         return self.wall_at(self.loop.time())
 
     def wall_at(self, at_s: float) -> str:
-        at = datetime(2026, 3, 1, 12, tzinfo=UTC) + timedelta(seconds=at_s - START_S)
-        return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return _wall(int(at_s - START_S))
 
     def _dice(self) -> random.Random:
         return random.Random(self.rng.getrandbits(64))
@@ -383,3 +383,10 @@ class World:
         self.monitor.on_change(machine, identity, runs)
         if not runs:
             machine.by_hand.discard(identity)
+
+
+@cache
+def _wall(after_s: int) -> str:
+    """RFC 3339, so many seconds after the start."""
+    at = datetime(2026, 3, 1, 12, tzinfo=UTC) + timedelta(seconds=after_s)
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")

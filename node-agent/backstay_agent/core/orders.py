@@ -6,7 +6,6 @@ to know what it is about. One odd entry never keeps the others from being heard.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -21,9 +20,9 @@ from backstay_api.objects.plain import (
     StandbyOrder,
     StandbyReport,
 )
+from backstay_api.objects.resource_kinds import IMPLEMENTED
 from backstay_api.objects.shapes import Unknown, Wrong, oddities
 
-KINDS: Final = ("systemd", "command", "virtual_ip")
 _QUESTIONS: Final = ("tcp_socket", "http_get", "exec", "ocf")
 
 
@@ -140,13 +139,10 @@ def _odd(raw: Any) -> Iterator[str]:
 
 def _senseless(resource: RenderedResource) -> Iterator[str]:
     """What the shape alone does not show."""
-    kinds = [kind for kind in KINDS if getattr(resource, kind) is not None]
-    if len(kinds) != 1:
+    specs = [(kind, spec) for kind in IMPLEMENTED if (spec := getattr(resource, kind.field)) is not None]
+    if len(specs) != 1:
         yield "it must name exactly one kind of resource"
-    if resource.virtual_ip is not None and not _is_address(resource.virtual_ip.address):
-        yield f"{resource.virtual_ip.address!r} is not an address"
-    if resource.command is not None and not (resource.command.start and resource.command.stop):
-        yield "its command is empty"
+    yield from filter(None, (kind.senseless(spec) for kind, spec in specs))
     for probe in resource.probes:
         yield from _senseless_probe(probe)
 
@@ -156,14 +152,6 @@ def _senseless_probe(probe: Probe) -> Iterator[str]:
         yield f"probe {probe.name} must ask exactly one question"
     if probe.exec is not None and not probe.exec.command:
         yield f"probe {probe.name} has an empty command"
-
-
-def _is_address(cidr: str) -> bool:
-    try:
-        ipaddress.ip_interface(cidr)
-    except ValueError:
-        return False
-    return True
 
 
 def _heartbeat(raw: Any) -> tuple[Heartbeat, str]:

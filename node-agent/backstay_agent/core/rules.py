@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from backstay_api.objects.plain import InstanceOrder, RenderedResource, Timeouts
+from backstay_api.objects.plain import InstanceOrder, RenderedResource
+from backstay_api.objects.resource_kinds import Claim, claims_of, kind_of
 
 from .books import Books, Record
 from .machine import Event, Phase
@@ -123,37 +123,13 @@ def _taken_by_another(record: Record, books: Books) -> Refused | None:
             before = False
         elif other.may_run or (before and not other.closed):
             for claim in sorted(mine & claims(other)):
-                return Refused(f"{claim} belongs to {other.title}, which is not over on this host")
+                return Refused(f"{claim.text} belongs to {other.title}, which is not over on this host")
     return None
 
 
-def claims(record: Record) -> frozenset[str]:
+def claims(record: Record) -> frozenset[Claim]:
     """What only one open instance on a host may have."""
-    return claims_of((*record.resources, *record.wanted))
-
-
-def claims_of(resources: Sequence[RenderedResource]) -> frozenset[str]:
-    """The units, addresses and commands among these, by names that no two share."""
-    found: set[str] = set()
-    for resource in resources:
-        if resource.systemd:
-            found.add(f"unit {resource.systemd.unit}")
-        if resource.virtual_ip:
-            found.add(f"address {_one_form(resource.virtual_ip.address)}")
-        if resource.command:
-            found.add(f"command {' '.join(resource.command.start)}")
-    return frozenset(found)
-
-
-def _one_form(cidr: str) -> str:
-    """An address has many spellings, and two services must not share it by spelling it differently."""
-    text = cidr.partition("/")[0].lower()
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return text  # it is never added, so nobody can share it
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)
+    return frozenset(claims_of((*record.resources, *record.wanted)))
 
 
 def must_stop(record: Record, books: Books, *, leaving: str = "") -> bool:
@@ -171,12 +147,13 @@ def must_stop(record: Record, books: Books, *, leaving: str = "") -> bool:
 
 
 def same_work(one: Sequence[RenderedResource], other: Sequence[RenderedResource]) -> bool:
-    """Whether resources are the same but for what needs no restart: probes and time limits."""
-    return _work(one) == _work(other)
+    """Whether resources are the same but for what needs no restart: probes, time limits, and what their kinds name."""
+    return list(map(_work, one)) == list(map(_work, other))
 
 
-def _work(resources: Sequence[RenderedResource]) -> list[RenderedResource]:
-    return [replace(resource, probes=(), timeouts=Timeouts()) for resource in resources]
+def _work(resource: RenderedResource) -> tuple[str, str, object]:
+    kind = kind_of(resource)
+    return (resource.name, kind.field, kind.work(getattr(resource, kind.field))) if kind else (resource.name, "", None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

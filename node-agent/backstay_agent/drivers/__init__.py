@@ -6,20 +6,15 @@ Nothing heavy is imported before `real_drivers` is called: the agent's heartbeat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from backstay_api.objects.resource_kinds import kind_of
 
 from .base import Driver, StopFailed
 from .unknown import UnknownDriver
 
 if TYPE_CHECKING:
     from backstay_api.objects.plain import RenderedResource
-
-KINDS: Final = ("systemd", "command", "virtual_ip")
-
-
-def kind_of(resource: RenderedResource) -> str:
-    """Which kind of resource this is: the name of the one field that is set; empty for one of a later release."""
-    return next((kind for kind in KINDS if getattr(resource, kind) is not None), "")
 
 
 class RealDriver(Driver, Protocol):
@@ -31,7 +26,8 @@ class RealDriver(Driver, Protocol):
 
 def driver_of(drivers: Mapping[str, Driver], resource: RenderedResource) -> Driver:
     """Who drives this resource."""
-    return drivers.get(kind_of(resource)) or UnknownDriver()
+    kind = kind_of(resource)
+    return drivers[kind.field] if kind is not None else UnknownDriver()
 
 
 def real_drivers() -> Mapping[str, RealDriver]:

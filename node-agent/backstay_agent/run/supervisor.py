@@ -20,6 +20,7 @@ from backstay_agent.drivers.base import StopFailed
 from backstay_agent.store.disk import DiskTrouble
 from backstay_agent.store.journal import Found, Journal
 from backstay_api.objects.plain import InstanceOrder, InstanceReport, RenderedResource
+from backstay_api.objects.resource_kinds import claims_of
 
 from .runner import Runner
 from .tools import RETRY_S, Tools
@@ -223,7 +224,7 @@ class Supervisor:
 
     def _is_recorded(self, resource: RenderedResource) -> bool:
         recorded = [rules.claims(record) for record in self._journal.books.records.values() if record.may_run]
-        return any(rules.claims_of([resource]) & claims for claims in recorded)
+        return any(not claims.isdisjoint(claims_of([resource])) for claims in recorded)
 
     async def stop_what_was_found(self, found: Found) -> None:
         """No journal tells what runs: stop, verifiably, all that the inventory lists and all that is recognisably ours."""

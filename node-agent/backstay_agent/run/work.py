@@ -14,6 +14,7 @@ from backstay_agent.hands import Hands
 from backstay_agent.tasks import end_tasks
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.plain import Probe, RenderedResource
+from backstay_api.objects.resource_kinds import is_address
 
 DEFAULT_TIMEOUT_S: Final = 20.0
 """Where neither the manifest nor the kind's own means say how long something may take."""
@@ -124,13 +125,13 @@ def to_restart(resources: Sequence[RenderedResource], bad: Collection[str]) -> l
     return [
         resource
         for at, resource in enumerate(resources)
-        if resource.name in bad or (at > first and resource.virtual_ip is None)
+        if resource.name in bad or (at > first and not is_address(resource))
     ]
 
 
 def only_addresses(resources: Sequence[RenderedResource]) -> bool:
     """Whether these are addresses and nothing else: what serves under them is well."""
-    return bool(resources) and all(resource.virtual_ip is not None for resource in resources)
+    return bool(resources) and all(map(is_address, resources))
 
 
 def limit_s(text: str | None) -> float:

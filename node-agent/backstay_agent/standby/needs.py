@@ -17,6 +17,7 @@ from backstay_agent.drivers.tools.ports import is_here, listeners, owner
 from backstay_agent.drivers.tools.programs import not_runnable
 from backstay_agent.drivers.tools.transient import argv_refusal
 from backstay_api.objects.plain import Probe, RenderedResource
+from backstay_api.objects.resource_kinds import is_address, units_of
 
 DROP_INS: Final = Path("/etc/systemd/system")
 
@@ -53,11 +54,11 @@ class RealNeeds:
 
     async def of(self, resource: RenderedResource, *, is_down: bool) -> list[str]:
         # What is secured already needs no more writing; what a start changes there does.
-        whys = await _no_room([DROP_INS]) if resource.systemd else []
+        whys = await _no_room([DROP_INS]) if units_of([resource]) else []
         for probe in resource.probes:
             if probe.exec is not None:
                 whys += await _programs(probe.name, probe.exec.command)
-            elif is_down and resource.virtual_ip is None:
+            elif is_down and not is_address(resource):
                 whys += await _port(probe)
         return whys
 

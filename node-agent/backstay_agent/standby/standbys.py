@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 from backstay_agent.drivers.base import Driver, StartFailed
 from backstay_api.objects.plain import HeldUnit, RenderedResource, StandbyOrder, StandbyReport, Systemd
+from backstay_api.objects.resource_kinds import units_of
 
 from .needs import Needs, NoNeeds
 from .readiness import Examiner
@@ -106,7 +107,7 @@ class Keeper:
             return
         ordered = [r for order in self._orders.values() for r in order.resources]
         running = [r for resources in self._ours.values() for r in resources]
-        needed = {r.systemd.unit for r in (*ordered, *running) if r.systemd is not None} | self._secured
+        needed = {*units_of((*ordered, *running)), *self._secured}
         marked = frozenset(self._marked())
         for unit in sorted(self._secured - (marked & self._secured_in_this_life)):
             await self._mark(_unit(unit), "secure")

@@ -29,7 +29,7 @@ from backstay_api.objects.object_kinds import (
 )
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_operator.control.act.apply import Hands, Outcome
-from backstay_operator.control.checks import check_step
+from backstay_operator.control.act.checks import check_step
 from backstay_operator.control.watch.cache import Mirror
 from backstay_operator.planner.actions import (
     Assign,

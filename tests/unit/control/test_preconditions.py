@@ -14,18 +14,19 @@ from backstay_api.objects.kinds import Raw
 from backstay_api.objects.models import ResourceClaim
 from backstay_api.objects.models.instance import Grant, HAInstanceSpec
 from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS, RESOURCE_CLAIMS
+from backstay_api.objects.resource_kinds import Claim
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_operator.control.act.apply import Outcome, Result
 from backstay_operator.planner.actions import DeleteClaim, SetFinalizer, WriteInstance
 from backstay_operator.planner.do.ownership import HOST_FINALIZER, SERVICE_FINALIZER, let_go
-from backstay_operator.planner.know.claims import ClaimKey
+from backstay_operator.planner.know.claims import claim_for
 from backstay_operator.planner.plan import plan
 from backstay_operator.planner.preconditions import Gone, HoldsNothing, NoInstances, Owned, Precondition, Still
 from backstay_testing.control_scene import Scene, until
 from unit.control.test_apply import SESSION, Bench
 
-ADDRESS = ClaimKey("Address", "192.0.2.10")
-UNIT = ClaimKey("Unit", "web.service")
+ADDRESS = Claim("Address", "192.0.2.10")
+UNIT = Claim("Unit", "web.service")
 
 
 class Asked(Bench):
@@ -38,7 +39,7 @@ class Asked(Bench):
         self.service = self.mirror.world.services["shop/web"]
         self.instance = self.add_instance()
         for key in (ADDRESS, UNIT):
-            self.scene.store(RESOURCE_CLAIMS, key.claim_for(self.service, ["n1"]).wire())
+            self.scene.store(RESOURCE_CLAIMS, claim_for(key, self.service, ["n1"]).wire())
         self.look()
         for kind, name, namespace, ours in (
             (HA_SERVICES, "web", "shop", SERVICE_FINALIZER),
@@ -55,21 +56,21 @@ class Asked(Bench):
     def epoch(self) -> int:
         return int(self.body(HA_INSTANCES, "web-0", "shop")["spec"]["epoch"])
 
-    def take_claim_away(self, key: ClaimKey) -> None:
+    def take_claim_away(self, key: Claim) -> None:
         self.cluster.delete(RESOURCE_CLAIMS, ("", key.name), actor="admin")
 
-    def give_claim_to_another(self, key: ClaimKey) -> None:
+    def give_claim_to_another(self, key: Claim) -> None:
         self.take_claim_away(key)
         meta = self.service.metadata.model_copy(update={"name": "thief", "uid": "thief"})
         thief = self.service.model_copy(update={"metadata": meta})
-        self.scene.store(RESOURCE_CLAIMS, key.claim_for(thief, ["n1"]).wire())
+        self.scene.store(RESOURCE_CLAIMS, claim_for(key, thief, ["n1"]).wire())
 
 
 def still(bench: Asked, **more: Any) -> Still:
     return Still("HAService", "shop", "web", bench.service.uid, **more)
 
 
-def owned(bench: Asked, key: ClaimKey) -> Owned:
+def owned(bench: Asked, key: Claim) -> Owned:
     return Owned(key.name, key.text, bench.service.uid, "n1" if key.is_on_hosts else "")
 
 

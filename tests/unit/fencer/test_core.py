@@ -154,6 +154,11 @@ def test_on_one_level_every_device_must_be_off() -> None:
         pytest.param(
             {"tried": (Tried(BMC, "off", 60, 61),)}, [Step(BMC, "off"), Step(BMC, "status")], id="without effect: again"
         ),
+        pytest.param(
+            {"tried": (Tried(BMC, "off", 94, 95),), "reads": {BMC: (read("On", 99),)}},
+            [Step(BMC, "status")],
+            id="sent a moment ago: it is watched, and not sent again",
+        ),
         pytest.param({"proven": True}, [], id="proven, and nothing was switched off by us: nothing is switched on"),
         pytest.param({"proven": True, "tried": (Tried(BMC, "off", 9, 9),)}, [Step(BMC, "on")], id="proven: on again"),
         pytest.param(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from backstay_api.objects.models import HAService, ResourceClaim
+from backstay_api.objects.resource_kinds import canonical_address, claims_of
 from backstay_operator.planner.judge import acceptance, unsupported
 from backstay_operator.planner.judge.acceptance import Accepted, Refused
-from backstay_operator.planner.know.claims import canonical_address
+from backstay_operator.planner.know.claims import claim_for
 from backstay_testing.worlds import a_service, a_world, add_host, address, unit
 
 MOUNT = {"name": "disk", "mount": {"device": "/dev/sdb", "path": "/srv"}}
@@ -117,8 +118,8 @@ def test_nonsense_is_refused_with_a_sentence(resources, reason, said):
 
 def test_an_address_belongs_to_whoever_holds_its_claim_however_it_is_written():
     other = a_service("other", address("2001:db8::a/64"), created="2026-02-02T00:00:00Z")
-    (key,) = acceptance.claim_keys(other)
-    refused = judged(a_service("web", address("2001:0DB8:0::A/128")), other, claims=(key.claim_for(other),))
+    (key,) = claims_of(other.spec.resources)
+    refused = judged(a_service("web", address("2001:0DB8:0::A/128")), other, claims=(claim_for(key, other),))
     assert refused == Refused(
         "AlreadyClaimed",
         "address 2001:db8::a belongs to the HAService shop/other:"
@@ -128,15 +129,15 @@ def test_an_address_belongs_to_whoever_holds_its_claim_however_it_is_written():
 
 def test_its_own_claim_is_no_obstacle():
     service = a_service("web", address("192.0.2.10/24"))
-    (key,) = acceptance.claim_keys(service)
-    assert judged(service, claims=(key.claim_for(service),)) == Accepted((key,))
+    (key,) = claims_of(service.spec.resources)
+    assert judged(service, claims=(claim_for(key, service),)) == Accepted((key,))
 
 
 def test_the_same_name_made_again_is_another_service():
     service = a_service("web", address("192.0.2.10/24"))
-    (key,) = acceptance.claim_keys(service)
-    former = key.claim_for(
-        service.model_copy(update={"metadata": service.metadata.model_copy(update={"uid": "former"})})
+    (key,) = claims_of(service.spec.resources)
+    former = claim_for(
+        key, service.model_copy(update={"metadata": service.metadata.model_copy(update={"uid": "former"})})
     )
     assert isinstance(judged(service, claims=(former,)), Refused)
 
@@ -200,7 +201,7 @@ def test_the_index_follows_edits_and_deletions():
     world.put_service(first)
     world.drop_service(first.key)
     assert isinstance(acceptance.accept(world, second), Accepted)
-    assert set(world.wanted_by) == {key.name for key in acceptance.claim_keys(second)}
+    assert set(world.wanted_by) == {key.name for key in claims_of(second.spec.resources)}
 
 
 @pytest.mark.parametrize("written", ["192.0.2.10/24", "192.0.2.10/32", "::ffff:c000:20a/120", "::ffff:192.0.2.10/128"])

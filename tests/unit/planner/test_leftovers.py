@@ -6,11 +6,12 @@ import pytest
 
 from backstay_api.objects.models import Host, HostAssignment
 from backstay_api.objects.models.assignment import HostAssignmentSpec, StandbyOrder
+from backstay_api.objects.resource_kinds import claims_of
 from backstay_operator.control.checks import check_size
 from backstay_operator.planner.do.finalizers import HOST_FINALIZER
 from backstay_operator.planner.do.leftovers import of_host
 from backstay_operator.planner.do.moves import cannot_take
-from backstay_operator.planner.know.claims import claim_keys
+from backstay_operator.planner.know.claims import claim_for
 from backstay_operator.planner.know.fitting import MOST_ENTRIES, fitted
 from backstay_operator.planner.know.world import World
 from backstay_testing.worlds import a_service, a_world, put, session
@@ -65,8 +66,8 @@ def test_a_host_is_given_nothing_for_which_its_orders_have_no_room(
     world.put_host(Host.from_wire({"metadata": {"name": "n1", "uid": "uid-n1", "finalizers": [HOST_FINALIZER]}}))
     service = a_service("web", {"name": "x", "command": {"start": ["/bin/x"], "stop": ["/bin/x"]}})
     instance = put(world, service)
-    for key in claim_keys(service):
-        world.claims[key.name] = key.claim_for(service, ["n1"])
+    for key in claims_of(service.spec.resources):
+        world.claims[key.name] = claim_for(key, service, ["n1"])
     full_of(world, orders, size=size, letter=letter)
     found = cannot_take(world, service, instance, "n1")
     assert (why in (found or "")) if why else found is None

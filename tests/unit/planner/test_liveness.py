@@ -159,21 +159,30 @@ def test_the_storm_says_who_and_what_a_person_can_do() -> None:
 # --- the budget ------------------------------------------------------------------------------------------------------
 
 
-def request(world: World, *, off: bool = True, ago_s: float = 10.0, **more) -> FenceRequest:
+def request(
+    world: World, *, name: str = "n1-0123456789abcdef", off: bool = True, ago_s: float = 10.0, **more
+) -> FenceRequest:
     session = {"bootID": "b", "nonce": "n", "seq": 1}
     status = {"evidence": {"level": "bmc", "why": "read off twice"}}
     if off:
         status["attempts"] = [{"level": "bmc", "device": "bmc", "action": "off", "at": "2026-01-01T00:00:00Z"}]
     made = FenceRequest.from_wire(
         {
-            "metadata": {"name": "n1-0123456789abcdef"},
+            "metadata": {"name": name},
             "spec": {"host": "n1", "session": session, "want": "Off", **more},
             "status": status,
         }
     )
     world.put_request(made)
-    world.fenced_s[made.key] = NOW_S - ago_s
+    world.fenced_s[made.key], world.fenced_host[made.key] = NOW_S - ago_s, "n1"
     return made
+
+
+def test_a_request_of_any_name_counts_for_its_host_when_it_is_gone() -> None:
+    world = a_world("n1", "n2")
+    made = request(world, name="made-by-hand")
+    world.drop_request(made.key)
+    assert spent_budget(world) == {"n1": (10.0,)}
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.resource_kinds import claims_of
 from backstay_operator.planner.do.finalizers import INSTANCE_FINALIZER, SERVICE_FINALIZER
 from backstay_operator.planner.do.ownership import give_back_unused, not_yet_ours, record
-from backstay_operator.planner.know.claims import claim_keys
+from backstay_operator.planner.know.claims import claim_for
 from backstay_operator.planner.know.world import World
 from backstay_testing.worlds import a_service, a_world, address, an_instance, put, report
 
@@ -48,8 +49,8 @@ def test_what_is_marked_waits_only_for_its_claims() -> None:
 
 def claimed(world: World, service: HAService, **recorded: Any) -> str:
     """The service has its address, recorded so; by the claim's name."""
-    (key,) = [key for key in claim_keys(service) if key.type == "Address"]
-    claim = key.claim_for(service)
+    (key,) = [key for key in claims_of(service.spec.resources) if key.type == "Address"]
+    claim = claim_for(key, service)
     assert claim.spec.owner is not None
     owner = claim.spec.owner.model_copy(update=recorded)
     claim = claim.model_copy(update={"spec": claim.spec.model_copy(update={"owner": owner})})

@@ -6,30 +6,12 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from .base import Column, Label, ListMap, Model, Object, Rule, Text, Timestamp, exactly_one_of
+from .base import Column, Label, ListMap, Model, Object, Rule, Text, Timestamp
 from .host import Heartbeat
 from .instance import BootID, Nonce, SessionRef
-from .resources import Command, Probe, Systemd, Timeouts, UnitName, VirtualIP
+from .resources import RenderedResource, UnitName
 
 Uid = Annotated[str, Field(min_length=1, max_length=64)]
-
-
-class RenderedResource(Model):
-    """One resource, as the agent shall carry it out."""
-
-    rules = (exactly_one_of("systemd", "command", "virtual_ip"),)
-    name: Label
-    """Unique within the instance."""
-    systemd: Systemd | None = None
-    """A systemd unit."""
-    command: Command | None = None
-    """Commands."""
-    virtual_ip: Annotated[VirtualIP | None, Field(alias="virtualIP")] = None
-    """An address."""
-    timeouts: Timeouts = Timeouts()
-    """How long start, stop and check may take."""
-    probes: Annotated[list[Probe], ListMap("name"), Field(max_length=8)] = []
-    """Does it really work?"""
 
 
 class InstanceOrder(Model):
@@ -53,6 +35,8 @@ class InstanceOrder(Model):
     """Started top to bottom, stopped bottom to top."""
     why: Text = ""
     """Why, in a sentence."""
+    to: Text = ""
+    """With Down: the host that it was to go to when that was decided. The next grant prefers it; the agent has no use for it."""
 
 
 class StandbyOrder(Model):
@@ -100,6 +84,11 @@ class AgentSession(Model):
     @property
     def ref(self) -> SessionRef:
         return SessionRef(boot_id=self.boot_id, nonce=self.nonce, seq=self.seq)
+
+    @property
+    def text(self) -> str:
+        """As `ref.text`: asked for so often that it is worth a line."""
+        return f"{self.boot_id}/{self.nonce}"
 
 
 class ResourceReport(Model):

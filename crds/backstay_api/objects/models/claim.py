@@ -6,10 +6,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from .base import Column, ListMap, Model, Object, Rule
+from backstay_api.objects.resource_kinds import ON_HOSTS, ClaimType
 
-ON_HOSTS = ("Unit", "Command")
-"""What belongs to somebody host by host; everything else belongs to one service in the whole cluster."""
+from .base import Column, ListMap, Model, Object, Rule
 
 
 class ClaimOwner(Model):
@@ -59,7 +58,7 @@ class ResourceClaimSpec(Model):
 
     rules = (
         Rule(
-            "self.type in ['Unit', 'Command'] ? !has(self.owner) && has(self.hosts) : has(self.owner) && !has(self.hosts)",
+            f"self.type in {list(ON_HOSTS)} ? !has(self.owner) && has(self.hosts) : has(self.owner) && !has(self.hosts)",
             "units and commands belong to somebody host by host, everything else has one owner",
             lambda s: (s.owner is None) == (s.type in ON_HOSTS) and (s.hosts is not None) == (s.type in ON_HOSTS),
         ),
@@ -69,7 +68,7 @@ class ResourceClaimSpec(Model):
             lambda old, new: (old.type, old.key) == (new.type, new.key),
         ),
     )
-    type: Literal["Address", "Device", "Unit", "Command"]
+    type: ClaimType
     """What is claimed."""
     key: Annotated[str, Field(min_length=1, max_length=1024)]
     """The address, device, unit or command, in its one canonical form; the claim is named by its hash."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
+
+from backstay_api.objects.resource_kinds import IMPLEMENTED, RESOURCE_KINDS
 
 from .base import Argv, Duration, Label, ListMap, Model, Rule, Text, exactly_one_of
 
@@ -43,6 +46,7 @@ class Command(Model):
     """Exit 0: up. 7: cleanly down. Anything else: failed."""
 
 
+@lru_cache(maxsize=4096)
 def _is_cidr(address: str) -> bool:
     # Go's ParseCIDR, which CEL uses, wants the prefix; Python would take a bare address or a netmask.
     host, slash, prefix = address.partition("/")
@@ -243,13 +247,10 @@ class Bound(Model):
     """Bytes not yet copied."""
 
 
-KINDS = ("systemd", "command", "virtual_ip", "mount", "file", "ocf", "package", "path", "replication")
+class RenderedResource(Model):
+    """One thing a service needs, as an agent is told to carry it out. Exactly one kind; the rest is the same for all kinds."""
 
-
-class Resource(Model):
-    """One thing a service needs. Exactly one kind; the rest is the same for all kinds."""
-
-    rules = (exactly_one_of(*KINDS),)
+    rules = (exactly_one_of(*(kind.field for kind in IMPLEMENTED)),)
     name: Label
     """Unique within the service."""
     systemd: Systemd | None = None
@@ -258,6 +259,16 @@ class Resource(Model):
     """Commands of your own."""
     virtual_ip: Annotated[VirtualIP | None, Field(alias="virtualIP")] = None
     """An address that moves with the service."""
+    timeouts: Timeouts = Timeouts()
+    """How long start, stop and check may take."""
+    probes: Annotated[list[Probe], ListMap("name"), Field(max_length=8)] = []
+    """Does it really work?"""
+
+
+class Resource(RenderedResource):
+    """One thing a service needs. Exactly one kind; the rest is the same for all kinds."""
+
+    rules = (exactly_one_of(*(kind.field for kind in RESOURCE_KINDS)),)
     mount: Mount | None = None
     """A filesystem (later)."""
     file: File | None = None
@@ -270,10 +281,6 @@ class Resource(Model):
     """A tree that must be the same (later)."""
     replication: Replication | None = None
     """A lag that must stay bounded (later)."""
-    timeouts: Timeouts | None = None
-    """How long start, stop and check may take."""
-    probes: Annotated[list[Probe], ListMap("name"), Field(max_length=8)] | None = None
-    """Does it really work?"""
     strategy: Literal["Duplicate", "Share", "Move", "External"] | None = None
     """How it comes to be on more than one host (later)."""
     consistency: Literal["Any", "Bounded", "Exact"] | None = None
@@ -290,6 +297,6 @@ class Resource(Model):
     """What a failure does (later)."""
 
     @property
-    def kind_name(self) -> str:
-        """Which kind this is, as its field is called in Python."""
-        return next(name for name in KINDS if getattr(self, name) is not None)
+    def rendered(self) -> RenderedResource:
+        """What an agent is told: nothing that it need not know."""
+        return RenderedResource(**{field: getattr(self, field) for field in RenderedResource.model_fields})

@@ -18,6 +18,7 @@ from typing import Final
 
 from backstay_agent.drivers.base import Seen, StartFailed, State, StopFailed
 from backstay_api.objects.plain import RenderedResource, VirtualIP
+from backstay_api.objects.resource_kinds import unusable_address
 
 from .announcer import Announcer
 from .conflicts import Ear
@@ -25,7 +26,7 @@ from .frames import mac_text
 from .link_flaps import GRACE_S, Blinks
 from .netlink import Address, Interface, Link, Netlink
 from .packets import Wire
-from .places import Sight, find_link, laid, route_to, unusable, whole
+from .places import Sight, find_link, laid, route_to, whole
 from .promote import promoting
 from .records import NOTES, Notes
 from .sysctls import SYSCTLS, forbidden
@@ -197,7 +198,7 @@ class VirtualIPDriver:
                 return _hosts_own(want, sight.link_of(address))
         if isinstance(link, str):
             return link
-        if (why := unusable(want) or forbidden(want.version, link.name, self._sysctls)) is not None:
+        if (why := unusable_address(str(want)) or forbidden(want.version, link.name, self._sysctls)) is not None:
             return why
         if not link.is_up:
             return f"{link.name}, where {want.ip} would go, has no link"

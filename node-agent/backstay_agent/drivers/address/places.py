@@ -69,20 +69,6 @@ def route_to(want: Interface, link: Link) -> Route | None:
     return Route(link, want, METRIC) if want.network.num_addresses > 1 else None
 
 
-def unusable(want: Interface) -> str | None:
-    """Why no host can have this address."""
-    ip, network = want.ip, want.network
-    if ip.is_multicast or ip.is_unspecified or ip.is_loopback:
-        return f"{ip} is not an address that a host can have on a network"
-    if network.num_addresses <= 2:
-        return None
-    if ip == network.network_address:
-        return f"{ip} is the address of the network {network} itself"
-    if want.version == 4 and ip == network.broadcast_address:
-        return f"{ip} is the broadcast address of {network}"
-    return None
-
-
 def find_link(want: Interface, spec: VirtualIP, sight: Sight, is_ours: Callable[[Address], bool]) -> Link | str:
     """The interface where the address belongs, or why there is none."""
     if spec.interface is not None:

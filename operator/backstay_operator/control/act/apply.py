@@ -33,8 +33,8 @@ from backstay_api.objects.object_kinds import (
     Unreadable,
 )
 from backstay_api.objects.texts import clip
+from backstay_operator.control.act.checks import Refused, check_forward, check_size, check_step
 from backstay_operator.control.act.preconditions import NotSo, Preconditions
-from backstay_operator.control.checks import Refused, check_forward, check_size, check_step
 from backstay_operator.control.watch.cache import Mirror, unread
 from backstay_operator.planner.actions import (
     Action,

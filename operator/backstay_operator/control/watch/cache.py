@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from backstay_api.objects.kinds import Kind, Meta, Raw
 from backstay_api.objects.lease import HostLease
@@ -30,6 +30,8 @@ from backstay_api.objects.object_kinds import (
 from backstay_api.objects.promise import Silence, judge_silence
 from backstay_operator.control.watch.urgency import Soon, assignment_soon, lease_soon, told_soon
 from backstay_operator.planner.know.world import LeaseSeen, OwnPath, Settings, World
+
+Told = TypeVar("Told", HAService, Host)
 
 # Late events of the dead arrive within seconds; ten thousand deletions are more than happen in that time.
 _REMEMBERED_DEAD: Final = 10_000
@@ -91,6 +93,7 @@ class Mirror:
         self._tick()
         self.world.wall = self._wall()
         self.world.forget_old_fences()
+        self.world.forget_old_seals()
         self.touched = set()
         return self.world
 
@@ -243,10 +246,12 @@ class Mirror:
                 world.put_assignment(obj)
                 return soon
             case HAService():
+                obj = _with_known_spec(world.services.get(obj.key), obj)
                 soon = told_soon(world.services.get(obj.key), obj)
                 world.put_service(obj)
                 return soon
             case Host():
+                obj = _with_known_spec(world.hosts.get(obj.key), obj)
                 soon = told_soon(world.hosts.get(obj.key), obj)
                 world.put_host(obj)
                 return soon
@@ -262,6 +267,7 @@ class Mirror:
             world.last_sealed[lease.host] = lease
         elif lease.holder:
             world.last_sealed.pop(lease.host, None)
+            world.gone_sealed_s.pop(lease.host, None)
         soon = lease_soon(before, seen, world)
         path = world.own_path
         if before is not None and _count(lease) != _count(before.lease) and lease.host in path.lived_before:
@@ -282,17 +288,22 @@ class Mirror:
             world.drop_assignment(key)
         elif kind is HOSTS:
             world.drop_host(key)
+        elif kind is HOST_LEASES:
+            world.drop_lease(key)
         else:
-            shelves: Mapping[str, dict[str, Any]] = {
-                "ResourceClaim": world.claims,
-                "Lease": world.leases,
-            }
-            shelves[kind.kind].pop(key, None)
+            world.claims.pop(key, None)
 
 
 def unread(kind: Kind[Any]) -> Kind[Raw]:
     """The same objects as they come: for the mirror, which reads only what is news to it."""
     return Kind(kind.group, kind.version, kind.plural, kind.kind, kind.namespaced, dict, dict, kind.has_status)
+
+
+def _with_known_spec(before: Told | None, after: Told) -> Told:
+    """With the very spec as before where the API server counts no other generation: the planner keeps what it has worked out from it."""
+    if before is None or before.uid != after.uid or before.metadata.generation != after.metadata.generation:
+        return after
+    return after.model_copy(update={"spec": before.spec}) if after.metadata.generation else after
 
 
 def seen_now(before: LeaseSeen | None, lease: HostLease, *, now_s: float) -> LeaseSeen:

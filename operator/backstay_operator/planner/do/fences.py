@@ -303,7 +303,7 @@ def _present_grant(world: World, host: str) -> tuple[SessionRef, str]:
 def _present_request(world: World, host: str) -> FenceRequest | None:
     """The request for the session that holds the Lease now."""
     seen = world.leases.get(host)
-    if seen is None or not seen.lease.holder:
+    if seen is None or not seen.lease.holder or not world.requests_of.get(host):
         return None
     boot_id, _, nonce = seen.lease.holder.partition("/")
     return request_for(world, host, SessionRef(boot_id=boot_id, nonce=nonce, seq=max(1, seen.lease.seq)))

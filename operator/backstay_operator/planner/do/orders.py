@@ -12,6 +12,8 @@ from typing import Final, Literal
 
 from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignment
 from backstay_api.objects.models.assignment import HostAssignmentSpec, InstanceOrder, StandbyOrder
+from backstay_api.objects.models.resources import RenderedResource
+from backstay_api.objects.resource_kinds import units_of
 from backstay_api.objects.texts import clip
 from backstay_operator.planner.actions import Assign
 from backstay_operator.planner.judge.stored_orders import stored_order
@@ -21,7 +23,7 @@ from backstay_operator.planner.know.liveness import held
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.preconditions import Precondition, distinct
 
-from . import leftovers, render
+from . import leftovers
 
 __all__ = ["MOST_BYTES", "MOST_ENTRIES"]
 
@@ -74,7 +76,7 @@ def merge_forward(
 
 
 def order(
-    world: World, service: HAService | None, instance: HAInstance, want: Literal["Up", "Down"], why: str
+    world: World, service: HAService | None, instance: HAInstance, want: Literal["Up", "Down"], why: str, to: str = ""
 ) -> InstanceOrder:
     """What the holder shall be told. Without a service (none any more, or refused) its resources stay as they were."""
     grant = instance.spec.grant
@@ -83,7 +85,8 @@ def order(
     stored = stored_order(world, grant.host, instance)
     revision = service.metadata.generation or 0 if service else 0
     if stored is not None and (service is None or want == "Down" or stored.revision >= revision):
-        return stored if stored.want in (want, "Down") else stored.model_copy(update={"want": want, "why": clip(why)})
+        news = {"want": want, "why": clip(why), "to": to}
+        return stored if stored.want in (want, "Down") else stored.model_copy(update=news)
     return InstanceOrder(
         namespace=instance.metadata.namespace or "",
         name=instance.metadata.name,
@@ -92,9 +95,14 @@ def order(
         want=want,
         exclusive=instance.spec.exclusive,
         revision=revision,
-        resources=render.resources(service) if service else [],
+        resources=_rendered(service) if service else [],
         why=clip(why),
+        to=to,
     )
+
+
+def _rendered(service: HAService) -> list[RenderedResource]:
+    return [resource.rendered for resource in service.spec.resources]
 
 
 def standby_order(world: World, host: str, service: HAService, instance: HAInstance) -> StandbyOrder:
@@ -108,7 +116,7 @@ def standby_order(world: World, host: str, service: HAService, instance: HAInsta
         namespace=instance.metadata.namespace or "",
         name=instance.metadata.name,
         revision=revision,
-        resources=render.resources(service),
+        resources=_rendered(service),
     )
 
 
@@ -119,7 +127,7 @@ def too_large(world: World, host: str, service: HAService, instance: HAInstance)
     if instance.uid not in stored.instances and len(stored.instances) >= MOST_ENTRIES:
         return f"{host} has orders for {MOST_ENTRIES} instances already, and no more fit into its HostAssignment"
     size = fitting.size(stored.model_copy(update={"standbys": {}}))
-    size += sum(map(fitting.size, render.resources(service)))
+    size += sum(map(fitting.size, _rendered(service)))
     if size <= MOST_BYTES:
         return None
     return f"the orders for {host} would be {size // 1024} KiB, more than the {MOST_BYTES // 1024} that fit: make it smaller"
@@ -223,10 +231,8 @@ def _news(stored: HostAssignmentSpec, merged: HostAssignmentSpec) -> list[str]:
 
 
 def _units(spec: HostAssignmentSpec) -> set[str]:
-    told = [order.resources for order in spec.instances.values()] + [
-        order.resources for order in spec.standbys.values()
-    ]
-    return {one.systemd.unit for resources in told for one in resources if one.systemd is not None}
+    told = [order.resources for orders in (spec.instances, spec.standbys) for order in orders.values()]
+    return {unit for resources in told for unit in units_of(resources)}
 
 
 def _why(stored: HostAssignmentSpec, merged: HostAssignmentSpec, *, created: bool) -> str:

@@ -12,10 +12,11 @@ from typing import TypeVar
 
 from backstay_api.objects.models import HAInstance, HAService, ResourceClaim
 from backstay_api.objects.models.claim import ClaimOwner, HostOwner
+from backstay_api.objects.resource_kinds import Claim
 from backstay_operator.planner.actions import Action, CreateClaim, DeleteClaim, SetFinalizer, WriteClaim
 from backstay_operator.planner.judge import remains
 from backstay_operator.planner.know import holdings
-from backstay_operator.planner.know.claims import ClaimKey, on_host, owner_of
+from backstay_operator.planner.know.claims import claim_for, on_host, owner_of
 from backstay_operator.planner.know.selection import declared
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.preconditions import Gone, NoInstances, Precondition, still
@@ -58,11 +59,11 @@ def marks(service: HAService, instance: HAInstance | None) -> list[SetFinalizer]
     return [*marked(service, SERVICE_FINALIZER, why), *on_instance]
 
 
-def _claim(world: World, service: HAService, instance: HAInstance | None, key: ClaimKey) -> list[Action]:
+def _claim(world: World, service: HAService, instance: HAInstance | None, key: Claim) -> list[Action]:
     claim, hosts = world.claims.get(key.name), _hosts_of(world, service, instance)
     if claim is None:
         why = f"{service.key} wants {key.text}"
-        return [CreateClaim(key.claim_for(service, hosts, instance), why)] if hosts or not key.is_on_hosts else []
+        return [CreateClaim(claim_for(key, service, hosts, instance), why)] if hosts or not key.is_on_hosts else []
     known = holdings.on_hosts(world, claim)
     new = [on_host(owner_of(service, instance), host) for host in hosts if host not in known] if key.is_on_hosts else []
     if not new:

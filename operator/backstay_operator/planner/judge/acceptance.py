@@ -6,7 +6,6 @@ same address or unit (looked up in an index, so that ten thousand services cost 
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -15,15 +14,13 @@ from backstay_api.objects.durations import seconds
 from backstay_api.objects.models import HAService
 from backstay_api.objects.models.claim import ClaimOwner, HostOwner
 from backstay_api.objects.models.resources import Resource
+from backstay_api.objects.resource_kinds import Claim, claims_of, kind_of
 from backstay_operator.planner.know import holdings
-from backstay_operator.planner.know.claims import ClaimKey, canonical_address, claim_keys, keys_of
 from backstay_operator.planner.know.selection import declared, share_a_host
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import listed
 
 from .unsupported import first_unsupported
-
-__all__ = ["Acceptance", "Accepted", "ClaimKey", "Refused", "accept", "claim_keys"]
 
 # Shorter, and the poll itself would be the load; longer, and nobody meant it.
 SHORTEST_S: Final = 0.1
@@ -37,7 +34,7 @@ MOST_NAME_CHARS: Final = _OBJECT_NAME_CHARS - len("-0")
 class Accepted:
     """It can be carried out, once these things are its own."""
 
-    claims: tuple[ClaimKey, ...] = ()
+    claims: tuple[Claim, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,6 +52,10 @@ Acceptance = Accepted | Refused
 
 def accept(world: World, service: HAService) -> Acceptance:
     """Say whether this service can be carried out."""
+    return world.once("accept", (service,), lambda: _accept(world, service))
+
+
+def _accept(world: World, service: HAService) -> Acceptance:
     refused = own_fault(world, service) or _address_of_a_host(world, service) or _claimed_by_another(world, service)
     return refused or Accepted(holdings.keys(world, service))
 
@@ -76,40 +77,23 @@ def _not_supported_yet(service: HAService) -> Refused | None:
     return Refused("NotSupportedYet", sentence) if sentence else None
 
 
-def _bad_address(service: HAService) -> Refused | None:
+def _faulty(service: HAService) -> Refused | None:
     for resource in service.spec.resources:
-        why = _what_is_wrong_with(resource.virtual_ip.address) if resource.virtual_ip else ""
-        if why:
-            return Refused("InvalidAddress", f"spec.resources[{resource.name}].virtualIP.address: {why}")
+        kind = kind_of(resource)
+        if kind is not None and (why := kind.fault(getattr(resource, kind.field))):
+            return Refused(f"Invalid{kind.noun.capitalize()}", f"{_path(resource)}.{why}")
     return None
 
 
-def _what_is_wrong_with(cidr: str) -> str:
-    interface = ipaddress.ip_interface(cidr)
-    address, network = interface.ip, interface.network
-    if network.prefixlen == 0:
-        return f"{cidr}: /0 is no subnet but every address there is: give the prefix length of the hosts' subnet"
-    if not _is_unicast(address):
-        return f"{cidr} is not a unicast address that can move between hosts: choose a unicast address of the hosts' subnet"
-    room = network.max_prefixlen - network.prefixlen
-    if room > 1 and address == network.network_address:
-        return f"{cidr} is the address of the subnet itself: choose one inside it"
-    if room > 1 and network.version == 4 and address == network.broadcast_address:
-        return f"{cidr} is the broadcast address of its subnet: choose one inside it"
-    return ""
-
-
-def _is_unicast(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether one machine can have it on a network. Of v4, 0/8 is the sender itself, and what stands from 240/4 on is nobody's."""
-    if address.version == 4 and (address.packed[0] == 0 or address.is_reserved):
-        return False
-    return not (address.is_unspecified or address.is_multicast or address.is_loopback)
+def _path(resource: Resource) -> str:
+    kind = kind_of(resource)
+    return f"spec.resources[{resource.name}].{kind.wire if kind is not None else ''}"
 
 
 def _named_twice(service: HAService) -> Refused | None:
     seen: dict[str, str] = {}
     for resource in service.spec.resources:
-        for key in keys_of([resource]):
+        for key in claims_of([resource]):
             first = seen.setdefault(key.name, resource.name)
             if first != resource.name:
                 return Refused(
@@ -120,15 +104,17 @@ def _named_twice(service: HAService) -> Refused | None:
     return None
 
 
-def _shared_address(service: HAService) -> Refused | None:
+def _not_exclusive(service: HAService) -> Refused | None:
     """Two copies of what may run twice would have one address twice as soon as their first host is silent."""
-    for resource in service.spec.resources:
-        if resource.virtual_ip and not service.exclusive:
-            return Refused(
-                "AddressNotExclusive",
-                f"spec.resources[{resource.name}].virtualIP needs spec.exclusive: true (the default): of a service whose copies may"
-                " run twice, two hosts would have the address at once; leave the address out, or exclusive",
-            )
+    for resource in service.spec.resources if not service.exclusive else ():
+        for key in claims_of([resource]):
+            if not key.is_on_hosts:
+                thing = key.type.lower()
+                return Refused(
+                    f"{key.type}NotExclusive",
+                    f"{_path(resource)} needs spec.exclusive: true (the default): of a service whose copies may run twice,"
+                    f" two hosts would have the {thing} at once; leave the {thing} out, or exclusive",
+                )
     return None
 
 
@@ -168,8 +154,8 @@ def _durations(resource: Resource) -> Iterator[tuple[str, str | None, float]]:
 _FAULTS: Final[Sequence[Callable[[HAService], Refused | None]]] = (
     _long_name,
     _not_supported_yet,
-    _shared_address,
-    _bad_address,
+    _not_exclusive,
+    _faulty,
     _named_twice,
     _bad_duration,
 )
@@ -183,20 +169,18 @@ def _address_of_a_host(world: World, service: HAService) -> Refused | None:
 
     Once the claim is ours it stays so: what runs is not taken down for an address that somebody has added to a host since.
     """
-    for resource in service.spec.resources:
-        address = canonical_address(resource.virtual_ip.address) if resource.virtual_ip else ""
-        hosts = sorted(world.own_addresses.get(address, ()))
-        if hosts and not _is_its_own(world, service, address):
+    for key in holdings.keys(world, service):
+        hosts = sorted(world.own_addresses.get(key.key, ()) if key.type == "Address" else ())
+        if hosts and not _is_its_own(world, service, key):
+            path = next(_path(resource) for resource in service.spec.resources if key in claims_of([resource]))
             return Refused(
-                "AddressOfAHost",
-                f"spec.resources[{resource.name}].virtualIP.address: {address} is {listed(hosts)}'s own address:"
-                " choose one that no host has",
+                "AddressOfAHost", f"{path}: {key.key} is {listed(hosts)}'s own address: choose one that no host has"
             )
     return None
 
 
-def _is_its_own(world: World, service: HAService, address: str) -> bool:
-    found = holdings.owner(world, ClaimKey("Address", address), "")
+def _is_its_own(world: World, service: HAService, key: Claim) -> bool:
+    found = holdings.owner(world, key, "")
     return found is not None and found.uid == service.uid
 
 
@@ -208,7 +192,7 @@ def _claimed_by_another(world: World, service: HAService) -> Refused | None:
     return None
 
 
-def _address_of_another(world: World, service: HAService, key: ClaimKey) -> Refused | None:
+def _address_of_another(world: World, service: HAService, key: Claim) -> Refused | None:
     claim = world.claims.get(key.name)
     if claim is not None and claim.spec.owner is not None:
         return None if claim.spec.owner.uid == service.uid else _taken(key.text, claim.spec.owner.key)
@@ -216,7 +200,7 @@ def _address_of_another(world: World, service: HAService, key: ClaimKey) -> Refu
     return _taken(key.text, rival.key) if rival else None
 
 
-def _unit_of_another(world: World, service: HAService, key: ClaimKey) -> Refused | None:
+def _unit_of_another(world: World, service: HAService, key: Claim) -> Refused | None:
     """One that another has on a common host; but who has it anywhere keeps it there, and only the contested hosts are none of its.
 
     Labels move, and no service is refused for that.
@@ -241,7 +225,7 @@ def _taken(thing: str, owner: str, where: str = "") -> Refused:
     )
 
 
-def _first_rival(world: World, service: HAService, key: ClaimKey) -> HAService | None:
+def _first_rival(world: World, service: HAService, key: Claim) -> HAService | None:
     """The oldest service that wants the same thing and came before this one. One that is refused anyway takes nothing."""
     rivals = [world.services[one] for one in world.wanted_by.get(key.name, set()) - {service.key}]
     older = [
@@ -266,7 +250,7 @@ def _is_kept_out(world: World, rival: HAService) -> bool:
     return False
 
 
-def _hinders(world: World, rival: HAService, key: ClaimKey, owner: ClaimOwner) -> bool:
+def _hinders(world: World, rival: HAService, key: Claim, owner: ClaimOwner) -> bool:
     return not key.is_on_hosts or (isinstance(owner, HostOwner) and owner.host in declared(world, rival))
 
 

@@ -6,11 +6,12 @@ boots, or twice already.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.assignment import InstanceOrder
-from backstay_operator.planner.know.claims import canonical_unit
+from backstay_api.objects.models.resources import RenderedResource
+from backstay_api.objects.resource_kinds import canonical_unit, units_of
 from backstay_operator.planner.know.world import World
 
 from .stored_orders import stored_order
@@ -27,8 +28,8 @@ def news(world: World, service: HAService, instance: HAInstance) -> frozenset[st
     orders = [stored] if stored is not None else _orders(world, instance)
     if not orders:
         return frozenset()  # just granted for the first time: everybody has answered for that
-    named = {canonical_unit(one.systemd.unit) for one in service.spec.resources if one.systemd is not None}
-    return frozenset(named - {unit for order in orders for unit in _units(order)})
+    named = set(_units(service.spec.resources))
+    return frozenset(named - {unit for order in orders for unit in _units(order.resources)})
 
 
 def _orders(world: World, instance: HAInstance) -> list[InstanceOrder]:
@@ -37,5 +38,5 @@ def _orders(world: World, instance: HAInstance) -> list[InstanceOrder]:
     return [order for order in found if order is not None]
 
 
-def _units(order: InstanceOrder) -> Iterator[str]:
-    return (canonical_unit(one.systemd.unit) for one in order.resources if one.systemd is not None)
+def _units(resources: Sequence[RenderedResource]) -> Iterator[str]:
+    return map(canonical_unit, units_of(resources))

@@ -7,9 +7,11 @@ an earlier time does no harm, and is ordered down where it is found.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.models.resources import Resource
+from backstay_api.objects.resource_kinds import kind_of, units_of
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.fitting import no_room
 from backstay_operator.planner.know.liveness import Liveness, of_host
@@ -112,12 +114,13 @@ def _told(whys: Mapping[str, str]) -> str:
 def _runs(service: HAService, whys: Mapping[str, str]) -> str:
     """What of it runs there, by host, and the command that stops it."""
     hosts = list(whys)
-    units = [one.systemd.unit for one in service.spec.resources if one.systemd is not None]
+    units = units_of(service.spec.resources)
     named = [unit for unit in units if any(unit in why for why in whys.values())]
-    if not named and len(units) == len(service.spec.resources):
-        named = units  # an agent that does not say which
+    others = [resource for resource in service.spec.resources if not units_of([resource])]
+    if not named and not others:
+        named = list(units)  # an agent that does not say which
     where = "there" if len(hosts) == 1 else "on each"
-    if named and not any(_says_more(why, named) for why in whys.values()):
+    if named and not any(_says_of(others, why) for why in whys.values()):
         runs = "runs" if len(hosts) == 1 else "run"
         return (
             f"{and_(hosts)} {runs} {and_(named)} already, not started by Backstay:"
@@ -129,9 +132,10 @@ def _runs(service: HAService, whys: Mapping[str, str]) -> str:
     return f"something of it runs on {and_(hosts)} already, and not by us{because}: stop it there{stop}"
 
 
-def _says_more(why: str, units: list[str]) -> bool:
-    """Whether the host names anything but these units: an address, a command, whose stop is no unit's."""
-    return any(word in why for word in ("address", "virtualIP", "command"))
+def _says_of(others: Sequence[Resource], why: str) -> bool:
+    """Whether the host names any of these: an address, a command, whose stop is no unit's."""
+    kinds = [kind for resource in others if (kind := kind_of(resource)) is not None]
+    return any(kind.noun in why or kind.wire in why for kind in kinds)
 
 
 def _earlier(world: World, host: str, instance: HAInstance) -> str | None:

@@ -80,7 +80,9 @@ class Question:
     away_from: frozenset[str] = frozenset()
     """Hosts that it shall leave."""
     planned: Mapping[str, int] = field(default_factory=dict)
-    """Services that this same plan has already given to each host."""
+    """Services that are on their way to each host: given by this same plan, or stopped elsewhere in order to go there."""
+    announced: str = ""
+    """The host for which it was stopped where it ran."""
     retry: bool = False
     """No host is without a failed start: one where the last is long enough ago will do."""
 
@@ -100,7 +102,13 @@ class Failure:
 
 def facts_of(world: World, name: str) -> HostFacts:
     """The facts of one host, kept until one of its objects or the time has changed."""
-    host, said, seen = world.hosts[name], world.assignments.get(name), world.leases.get(name)
+    host = world.hosts[name]
+    return world.once("facts", (host,), lambda: _kept_facts(world, host))
+
+
+def _kept_facts(world: World, host: Host) -> HostFacts:
+    name = host.metadata.name
+    said, seen = world.assignments.get(name), world.leases.get(name)
     held = len(world.held_by.get(name, ()))
     # The number and the time are compared by identity too: at worst that works the facts out once more than needed.
     made_from = (host, said, seen, held, world.now_s, world.own_path)
@@ -323,6 +331,12 @@ WITNESSES: Final[Sequence[Filter]] = (is_selected, is_free, has_spoken)
 # --- scores: weightiest first ----------------------------------------------------------------------------------------
 
 
+def announced(ask: Question, facts: HostFacts) -> Score:
+    """Where people were told that it goes, it goes, if that host still will do."""
+    is_it = facts.name == ask.announced
+    return Score("Announced", int(is_it), "was chosen when it was stopped" if is_it else "")
+
+
 def preference(ask: Question, facts: HostFacts) -> Score:
     """The sum of the weights in placement.prefer that this host earns."""
     labels = facts.host.metadata.labels or {}
@@ -343,7 +357,7 @@ def readiness(ask: Question, facts: HostFacts) -> Score:
 
 
 def fewer_services(ask: Question, facts: HostFacts) -> Score:
-    """The host with less to do, counting what this plan has given it already."""
+    """The host with less to do, counting what is on its way there already."""
     services = facts.services + ask.planned.get(facts.name, 0)
     return Score("Services", -services, f"runs {services} other{'' if services == 1 else 's'}")
 
@@ -367,6 +381,6 @@ def unblemished(ask: Question, facts: HostFacts) -> Score:
 Judge = Callable[[Question, HostFacts], Score]
 
 # Later: spread, and together/apart as wishes, are added to what `preference` says. The name breaks what ties remain.
-SCORES: Final[Sequence[Judge]] = (preference, readiness, fewer_services)
-RETRY_SCORES: Final[Sequence[Judge]] = (fewest_failures, *SCORES)
+SCORES: Final[Sequence[Judge]] = (announced, preference, readiness, fewer_services)
+RETRY_SCORES: Final[Sequence[Judge]] = (announced, fewest_failures, *SCORES)
 STANDBY_SCORES: Final[Sequence[Judge]] = (unblemished, preference, already_asked, fewer_services)

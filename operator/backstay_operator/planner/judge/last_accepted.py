@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from backstay_api.objects.models import HAInstance, HAService
-from backstay_api.objects.models.assignment import RenderedResource
-from backstay_api.objects.models.resources import Resource
+from backstay_api.objects.models.resources import RenderedResource, Resource
 from backstay_api.objects.models.service import HAServiceSpec, Placement
 from backstay_operator.planner.know.world import World
 
@@ -53,17 +52,6 @@ def _as_told(service: HAService, revision: int, resources: Sequence[RenderedReso
     now = service.spec.placement
     # Where it may run is the people's latest word, as far as we can follow it; the rest is as it was or as nothing was said.
     placement = Placement(hosts=now.hosts, prefer=now.prefer, stickiness=now.stickiness)
-    spec = HAServiceSpec(resources=[_resource(one) for one in resources], placement=placement)
+    spec = HAServiceSpec(resources=[Resource(**dict(one)) for one in resources], placement=placement)
     metadata = service.metadata.model_copy(update={"generation": revision})
     return service.model_copy(update={"metadata": metadata, "spec": spec})
-
-
-def _resource(told: RenderedResource) -> Resource:
-    return Resource(
-        name=told.name,
-        systemd=told.systemd,
-        command=told.command,
-        virtual_ip=told.virtual_ip,
-        timeouts=told.timeouts,
-        probes=list(told.probes),
-    )

@@ -94,15 +94,17 @@ def place(
     to: str | None = None,
     away_from: Iterable[str] = (),
     planned: Mapping[str, int] | None = None,
+    announced: str = "",
     retry: bool = False,
 ) -> Placed | NoHost:
     """Choose the host that the instance should be granted to now.
 
     `to` is a person's wish: that host or none. `away_from` are hosts that it shall leave (a drain, a move). `planned` counts
-    what the same plan has granted to each host already, so that many services that start at once do not all choose one.
+    what is on its way to each host already, so that many services that start at once do not all choose one. `announced` is the
+    host that people were told of, best if it will do.
     `retry`: it runs nowhere, so where no host is without a failed start, the one where it failed least is tried again.
     """
-    ask = Question(world, service, instance, to, frozenset(away_from), planned or {})
+    ask = Question(world, service, instance, to, frozenset(away_from), planned or {}, announced)
     placed = decide(ask)
     return decide(replace(ask, retry=True)) if retry and isinstance(placed, NoHost) else placed
 
@@ -122,6 +124,10 @@ def standbys(world: World, service: HAService, instance: HAInstance | None) -> t
     that nothing of it runs there.
     Later the best few, and those that have said no: asked on, they tell when that has changed.
     """
+    return world.once("standbys", (service, instance), lambda: _standbys(world, service, instance))
+
+
+def _standbys(world: World, service: HAService, instance: HAInstance | None) -> tuple[str, ...]:
     ask = Question(world, service, instance)
     if instance is None or instance.spec.epoch == 0 or edits.news(world, service, instance):
         return tuple(verdict.host for verdict in _judged(ask, WITNESSES, STANDBY_SCORES) if not verdict.rejected)
@@ -142,12 +148,14 @@ def held_by_nobody(instance: HAInstance) -> HAInstance:
     return instance.model_copy(update={"spec": instance.spec.model_copy(update={"grant": None})})
 
 
-def better_host(world: World, service: HAService, instance: HAInstance) -> Placed | NoHost | None:
+def better_host(
+    world: World, service: HAService, instance: HAInstance, planned: Mapping[str, int] | None = None
+) -> Placed | NoHost | None:
     """With `failback: Always`, a host that is preferred to the present one by more than the stickiness; or why it must wait."""
     holder = instance.spec.grant.host if instance.spec.grant else None
     if service.spec.placement.failback != "Always" or holder is None or holder not in world.hosts:
         return None
-    ask = Question(world, service, instance, away_from=frozenset([holder]))
+    ask = Question(world, service, instance, away_from=frozenset([holder]), planned=planned or {})
     placed = decide(ask)
     if not isinstance(placed, Placed):
         return None

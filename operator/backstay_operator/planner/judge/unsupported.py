@@ -10,7 +10,10 @@ from typing import Any, Final
 
 from backstay_api.objects.models import HAService
 from backstay_api.objects.models.base import Model
+from backstay_api.objects.resource_kinds import RESOURCE_KINDS, kind_of
 
+# What the row of the resource's kind says of this field.
+_AS_THE_KIND: Final = object()
 # Path below spec (`[]`: each entry of a list) → the values that say what is done today. Not set and empty always do.
 _TODAY: Final[dict[str, tuple[object, ...]]] = {
     "state": ("Running", "Stopped"),
@@ -31,16 +34,10 @@ _TODAY: Final[dict[str, tuple[object, ...]]] = {
     "recovery.moves": (),
     "recovery.reboot_grace": ("0s",),
     "recovery.on_stop_failure": ("Block",),
-    "resources[].mount": (),
-    "resources[].file": (),
-    "resources[].ocf": (),
-    "resources[].package": (),
-    "resources[].path": (),
-    "resources[].replication": (),
+    **{f"resources[].{kind.field}": () for kind in RESOURCE_KINDS if not kind.is_implemented},
     "resources[].probes[].ocf": (),
-    # Units, commands and addresses exist where the service runs; that they must be the same everywhere is not checked.
-    "resources[].strategy": ("Move",),
-    "resources[].consistency": ("Any",),
+    "resources[].strategy": (_AS_THE_KIND,),
+    "resources[].consistency": (_AS_THE_KIND,),
     "resources[].bound": (),
     "resources[].gate": ("Block",),
     "resources[].after": (),
@@ -54,10 +51,15 @@ _PATHS: Final = tuple((tuple(path.split(".")), today) for path, today in _TODAY.
 def first_unsupported(service: HAService) -> str:
     """A sentence about the first field that asks for something we cannot do yet, or nothing."""
     for path, today in _PATHS:
-        for where, value in _values(service.spec, path, "spec"):
-            if not _is_empty(value) and value not in today:
-                return _sentence(where, value, today)
+        for owner, where, value in _values(service.spec, path, "spec"):
+            allowed = _today(owner, path[-1], today)
+            if not _is_empty(value) and value not in allowed:
+                return _sentence(where, value, allowed)
     return ""
+
+
+def _today(owner: Model, field: str, today: tuple[object, ...]) -> tuple[object, ...]:
+    return (getattr(kind_of(owner), field, None),) if today == (_AS_THE_KIND,) else today
 
 
 def _sentence(where: str, value: object, today: tuple[object, ...]) -> str:
@@ -67,14 +69,14 @@ def _sentence(where: str, value: object, today: tuple[object, ...]) -> str:
     return f"{where}{said} is not supported yet: {instead}"
 
 
-def _values(model: Model, path: tuple[str, ...], said: str) -> Iterator[tuple[str, Any]]:
-    """Every value at a path, with the path as people write it: `spec.resources[web].probes[alive].ocf`."""
+def _values(model: Model, path: tuple[str, ...], said: str) -> Iterator[tuple[Model, str, Any]]:
+    """Every value at a path, with its owner and the path as people write it: `spec.resources[web].probes[alive].ocf`."""
     step, rest = path[0], path[1:]
     name = step.removesuffix("[]")
     value = getattr(model, name)
     said = f"{said}.{_wire_name(model, name)}"
     if not rest:
-        yield said, value
+        yield model, said, value
     elif step.endswith("[]"):
         for entry in value or ():
             yield from _values(entry, rest, f"{said}[{entry.name}]")

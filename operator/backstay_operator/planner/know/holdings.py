@@ -10,18 +10,18 @@ from collections.abc import Mapping, Sequence
 
 from backstay_api.objects.models import HAService, ResourceClaim
 from backstay_api.objects.models.claim import ClaimOwner
+from backstay_api.objects.resource_kinds import Claim, claims_of
 from backstay_operator.planner.preconditions import Owned, Precondition
 
-from .claims import ClaimKey, claim_keys
 from .world import World
 
 
-def keys(world: World, service: HAService) -> tuple[ClaimKey, ...]:
+def keys(world: World, service: HAService) -> tuple[Claim, ...]:
     """Everything that this manifest must own, worked out once for each version of it."""
-    return world.keep("claim_keys", service.key, (service.spec,), lambda: claim_keys(service))
+    return world.keep("claim_keys", service.key, (service.spec,), lambda: claims_of(service.spec.resources))
 
 
-def owner(world: World, key: ClaimKey, host: str) -> ClaimOwner | None:
+def owner(world: World, key: Claim, host: str) -> ClaimOwner | None:
     """Who has it (on this host, if it is owned host by host); none if nobody has, or if the claim cannot be read."""
     claim = world.claims.get(key.name)
     if claim is None or ("ResourceClaim", key.name) in world.unreadable:
@@ -34,18 +34,22 @@ def on_hosts(world: World, claim: ResourceClaim) -> Mapping[str, ClaimOwner]:
     return world.keep("owners", claim.key, (claim,), lambda: {one.host: one for one in claim.spec.hosts or ()})
 
 
-Contested = Mapping[str, tuple[ClaimKey, ClaimOwner]]
+Contested = Mapping[str, tuple[Claim, ClaimOwner]]
 
 
 def contested(world: World, service: HAService) -> Contested:
     """By host: a unit or command of the service that another one has there, so that it cannot run there."""
+    return world.once("contested", (service,), lambda: _contested_now(world, service))
+
+
+def _contested_now(world: World, service: HAService) -> Contested:
     wanted = keys(world, service)
     claims = tuple(world.claims.get(key.name) for key in wanted)
     return world.keep("contested", service.key, (service.spec, *claims), lambda: _contested(service, wanted, claims))
 
 
-def _contested(service: HAService, wanted: Sequence[ClaimKey], claims: Sequence[ResourceClaim | None]) -> Contested:
-    found: dict[str, tuple[ClaimKey, ClaimOwner]] = {}
+def _contested(service: HAService, wanted: Sequence[Claim], claims: Sequence[ResourceClaim | None]) -> Contested:
+    found: dict[str, tuple[Claim, ClaimOwner]] = {}
     for key, claim in zip(wanted, claims, strict=True):
         for one in (claim.spec.hosts or ()) if claim is not None else ():
             if one.uid != service.uid:

@@ -99,6 +99,8 @@ class Storm:
 def storm(world: World, left_alone: Container[str] = ()) -> Storm:
     """The storm guard's view of all hosts, worked out once a round. `left_alone`: nobody would gain if they were cut off."""
     lost = frozenset(host for host in world.leases if _counts_as_lost(world, host, left_alone))
+    # Whoever removes a host that was lost a moment ago does not end the storm.
+    lost |= {host for host, at_s in world.gone_sealed_s.items() if world.now_s - at_s < world.settings.storm_window_s}
     living = {host for host in world.leases if of_host(world, host) in (Liveness.QUIET, Liveness.UNSURE)}
     return Storm(lost, len(living | lost))
 
@@ -122,7 +124,7 @@ def shutting_down(world: World, host: str) -> str:
     """What the session that holds the host's Lease has said of its machine's shutdown; empty if it has said nothing."""
     said, seen = world.assignments.get(host), world.leases.get(host)
     session = said.status.session if said else None
-    if said is None or session is None or seen is None or seen.lease.holder != session.ref.text:
+    if said is None or session is None or seen is None or seen.lease.holder != session.text:
         return ""
     return said.status.shutting_down
 
@@ -194,6 +196,8 @@ def _thresholds_s(world: World) -> Iterator[float]:
             yield start_s + suspect_after_s(contract)
             yield start_s + silent_after_s(contract)
             yield start_s + suspect_after_s(contract) + window_s
+    for at_s in world.gone_sealed_s.values():
+        yield at_s + window_s
     for at_s in world.fenced_s.values():
         yield at_s + BUDGET_PERIOD_S
         for times in range(4):

@@ -27,7 +27,7 @@ def live(world: World, host: str) -> AgentSession | None:
     if session is None or seen is None or of_host(world, host) is not Liveness.QUIET:
         return None
     # A Lease that was reopened for a session which has not renewed it yet says nothing about its life.
-    holds = seen.lease.holder == session.ref.text and seen.lease.seq == session.seq and seen.lease.renewal > 0
+    holds = seen.lease.holder == session.text and seen.lease.seq == session.seq and seen.lease.renewal > 0
     return session if holds else None
 
 

@@ -14,8 +14,9 @@ from typing import Final, TypeVar
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.objects.object_kinds import Unreadable
+from backstay_api.objects.resource_kinds import canonical_address
 
-from .claims import address_or_nothing, things
+from .claims import things
 
 T = TypeVar("T")
 
@@ -88,11 +89,15 @@ class World:
     leases: dict[str, LeaseSeen] = field(default_factory=dict)
     last_sealed: dict[str, HostLease] = field(default_factory=dict)
     """By host: its Lease as we saw it sealed last, unless it was seen unsealed since. It outlives the deletion of the Lease."""
+    gone_sealed_s: dict[str, float] = field(default_factory=dict)
+    """By host whose Lease went while it was sealed: our own clock when we first saw it sealed. It was lost in a storm all the same."""
     requests: dict[str, FenceRequest] = field(default_factory=dict)
     claims: dict[str, ResourceClaim] = field(default_factory=dict)
 
     fenced_s: dict[str, float] = field(default_factory=dict)
     """By FenceRequest: our own clock when we first saw it want Off, or read of it in a Host's status (for the budget)."""
+    fenced_host: dict[str, str] = field(default_factory=dict)
+    """By FenceRequest in `fenced_s`: whom it was about. It outlives the request."""
     checked_s: dict[str, float] = field(default_factory=dict)
     """By host: our own clock when we saw that the fencer has tested its fence path. Its own time is for people."""
 
@@ -133,6 +138,22 @@ class World:
         self.kept[topic, key] = (made_from, value)
         return value
 
+    memo: dict[tuple[object, ...], tuple[tuple[object, ...], object]] | None = None
+    """What `once` has worked out for the plan that is being made; None between plans, when anything may change."""
+
+    def once(self, topic: str, about: tuple[object, ...], make: Callable[[], T]) -> T:
+        """What `make` says about these very objects, worked out once a plan: a plan only reads, so it stays true meanwhile."""
+        if self.memo is None:
+            return make()
+        key = (topic, *map(id, about))
+        found = self.memo.get(key)
+        if found is None:
+            found = self.memo[key] = (
+                about,
+                make(),
+            )  # kept with what it is about, so that nothing else can be at its place
+        return found[1]  # type: ignore[return-value]
+
     def put_service(self, service: HAService) -> None:
         """Take a newer version of a service."""
         old = self.services.get(service.key)
@@ -160,7 +181,7 @@ class World:
         if old is None or old.uid != host.uid or _checked_at(old) != _checked_at(host):
             self.checked_s[host.key] = self.now_s
         for fence in host.status.fences:
-            self.fenced_s.setdefault(fence.request, self.now_s)
+            self._was_fenced(fence.request, host.key)
 
     def drop_host(self, key: str) -> None:
         """Forget a host that is gone. When it was fenced stays for as long as that counts."""
@@ -216,12 +237,18 @@ class World:
         if old.spec.grant is not None:
             self.held_by[old.spec.grant.host].discard(key)
 
+    def drop_lease(self, key: str) -> None:
+        """Forget a Lease that is gone. That its host was lost stays for as long as that counts."""
+        old = self.leases.pop(key, None)
+        if old is not None and old.lease.sealed and old.sealed_seen_s is not None:
+            self.gone_sealed_s[key] = old.sealed_seen_s
+
     def put_request(self, request: FenceRequest) -> None:
         """Take a newer version of a fence request."""
         self.requests[request.key] = request
         self.requests_of[request.spec.host].add(request.key)
         if request.spec.want == "Off":
-            self.fenced_s.setdefault(request.key, self.now_s)
+            self._was_fenced(request.key, request.spec.host)
         if request.spec.confirm is not None:
             self.confirmed_s.setdefault(request.key, self.now_s)
 
@@ -232,12 +259,21 @@ class World:
         if old is not None:
             self.requests_of[old.spec.host].discard(key)
 
+    def forget_old_seals(self) -> None:
+        """Those that are no part of any storm any more."""
+        since_s = self.now_s - self.settings.storm_window_s
+        self.gone_sealed_s = {host: at_s for host, at_s in self.gone_sealed_s.items() if at_s > since_s}
+
     def forget_old_fences(self) -> None:
         """Those that neither count nor stand anywhere any more: what stands in a status would be taken for news again."""
         told = {fence.request for host in self.hosts.values() for fence in host.status.fences} | self.requests.keys()
         for name in [name for name, at_s in self.fenced_s.items() if self.now_s - at_s > BUDGET_PERIOD_S]:
             if name not in told:
-                del self.fenced_s[name]
+                del self.fenced_s[name], self.fenced_host[name]
+
+    def _was_fenced(self, request: str, host: str) -> None:
+        self.fenced_s.setdefault(request, self.now_s)
+        self.fenced_host.setdefault(request, host)
 
 
 def _checked_at(host: Host) -> str | None:
@@ -252,7 +288,7 @@ def _discard(index: dict[str, set[str]], names: Iterable[str], key: str) -> None
 
 
 def _own_addresses(assignment: HostAssignment) -> set[str]:
-    return {one for text in assignment.status.facts.addresses if (one := address_or_nothing(text))}
+    return {one for text in assignment.status.facts.addresses if (one := canonical_address(text))}
 
 
 def _same(one: object, other: object) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.models import HAService
 from backstay_api.objects.models.service import StandbySummary
+from backstay_api.objects.resource_kinds import claims_of, units_of
+from backstay_operator.planner.do.decisions import Slot
 from backstay_operator.planner.judge import placement
 from backstay_operator.planner.judge.judges import COULD_TAKE_OVER, NOT_ASKED, Filter, Question, Rejected, facts_of
-from backstay_operator.planner.know.claims import canonical_address
 from backstay_operator.planner.know.selection import declared
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import first_words, listed
@@ -16,10 +17,10 @@ from backstay_operator.planner.words import first_words, listed
 from .conditions import Finding
 
 
-def who_could_take_over(world: World, service: HAService, instance: HAInstance | None) -> list[StandbySummary]:
+def who_could_take_over(world: World, service: HAService, slot: Slot) -> list[StandbySummary]:
     """Those that are asked to be ready, and the selected hosts that cannot even be asked, with the reason."""
-    ask = Question(world, service, instance)
-    asked = [name for name in placement.standbys(world, service, instance) if name != ask.holder]
+    ask = Question(world, slot.in_force, slot.instance)
+    asked = [name for name in slot.asked if name in world.hosts]
     others = set(declared(world, service)) - {*asked, ask.holder}
     summaries = [_standby(name, _first_rejection(ask, name, COULD_TAKE_OVER)) for name in asked]
     for name in sorted(others):
@@ -41,7 +42,7 @@ def held_units(world: World, service: HAService) -> Finding | None:
     """What hosts that may not run it any more keep from starting by itself all the same, and why; nothing, if there is none."""
     said: list[str] = []
     candidates = placement.candidates(world, service) if world.held_on else ()
-    for unit in [one.systemd.unit for one in service.spec.resources if one.systemd is not None]:
+    for unit in units_of(service.spec.resources):
         for host in sorted(world.held_on.get(unit, set()).difference(candidates)):
             why = next(one.why for one in world.assignments[host].status.held if one.unit == unit)
             said.append(f"{host} still holds {unit}, though it may not run it any more: {first_words(why)}")
@@ -50,8 +51,7 @@ def held_units(world: World, service: HAService) -> Finding | None:
 
 def address_of_a_host(world: World, service: HAService) -> str:
     """An address of the service that a host has come to call its own since it was claimed, as a sentence."""
-    for resource in service.spec.resources:
-        address = canonical_address(resource.virtual_ip.address) if resource.virtual_ip else ""
-        if hosts := sorted(world.own_addresses.get(address, ())):
-            return f"{address} is {listed(hosts)}'s own address too: clients may reach either; take it away there, or choose another"
+    for claim in claims_of(service.spec.resources):
+        if hosts := sorted(world.own_addresses.get(claim.key, ()) if claim.type == "Address" else ()):
+            return f"{claim.key} is {listed(hosts)}'s own address too: clients may reach either; take it away there, or choose another"
     return ""

@@ -1,0 +1,237 @@
+"""What a kind of resource is, one row each: all that operator, agent and simulator must know of it, but for the driver that starts it.
+
+Standard library only, and a resource is looked at by its fields alone, so that the models and the agent's plain classes (`plain.py`)
+are both understood, and both mean the same thing by the same name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+import string
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import KW_ONLY, dataclass
+from functools import lru_cache
+from typing import Any, Final, Literal
+
+ClaimType = Literal["Address", "Device", "Unit", "Command"]
+ON_HOSTS: Final[tuple[ClaimType, ...]] = ("Unit", "Command")
+"""What belongs to somebody host by host; everything else belongs to one service in the whole cluster."""
+# 128 bits: no two things share a name by chance, and the name stays readable in a terminal.
+_HASH_CHARS: Final = 32
+
+
+@dataclass(frozen=True, order=True)
+class Claim:
+    """One thing that two services may not share."""
+
+    type: ClaimType
+    key: str
+    """Its one canonical form."""
+
+    @property
+    def is_on_hosts(self) -> bool:
+        """Whether it belongs to somebody host by host."""
+        return self.type in ON_HOSTS
+
+    @property
+    def text(self) -> str:
+        """As people say it."""
+        return f"{self.type.lower()} {self.key if self.type != 'Command' else self.key[:80]}"
+
+    @property
+    def name(self) -> str:
+        """Name of its ResourceClaim: whoever wants the same thing wants the same name."""
+        return _name(self.type, self.key)
+
+
+@lru_cache(maxsize=16384)
+def _name(type_: str, key: str) -> str:
+    return f"{type_.lower()}-{hashlib.sha256(key.encode()).hexdigest()[:_HASH_CHARS]}"
+
+
+@dataclass(frozen=True)
+class ResourceKind:
+    """One kind. The functions are given what stands in the resource's field of this kind."""
+
+    field: str
+    """Its field in a resource, as Python has it."""
+    wire: str
+    """And as a manifest has it."""
+    noun: str
+    """What people call such a thing, in sentences."""
+    key: Callable[[Any], str]
+    """Which one it is on a host: its canonical name, however it is spelled."""
+    _: KW_ONLY
+    claims: Callable[[Any], tuple[Claim, ...]] = lambda spec: ()
+    """What no other service may have. Empty: any number of services may share it on a host."""
+    strategy: Literal["Duplicate", "Share", "Move", "External"] = "Move"
+    """How it comes to be on more than one host, where the manifest does not say."""
+    consistency: Literal["Any", "Bounded", "Exact"] = "Any"
+    """How different copies may be, where the manifest does not say."""
+    is_implemented: bool = False
+    """Else it is refused: the schema knows it, and nobody carries it out."""
+    units: Callable[[Any], tuple[str, ...]] = lambda spec: ()
+    """Units of the host's systemd that must not start without our word."""
+    is_address: bool = False
+    """It only leads to what serves: it stays up while that is restarted, and a port that its probes ask is not its own."""
+    work: Callable[[Any], object] = lambda spec: spec
+    """What of it is carried out by a start: an edit of anything else needs no restart."""
+    fault: Callable[[Any], str] = lambda spec: ""
+    """What no schema can say is wrong with it: the field, a colon, and the rest of a sentence; empty if nothing is."""
+    senseless: Callable[[Any], str] = lambda spec: ""
+    """Why no driver could make sense of it, whoever wrote it; empty if one can."""
+    stop_by_hand: Callable[[Any], str] = lambda spec: ""
+    """The command by which a person stops it."""
+
+
+def kind_of(resource: Any) -> ResourceKind | None:
+    """Which kind a resource is; none if it is of a later release."""
+    return next((kind for kind in RESOURCE_KINDS if getattr(resource, kind.field, None) is not None), None)
+
+
+def claims_of(resources: Iterable[Any]) -> tuple[Claim, ...]:
+    """What these must own before they run, each once, in their order."""
+    return tuple(dict.fromkeys(claim for kind, spec in _kinds_in(resources) for claim in kind.claims(spec)))
+
+
+def units_of(resources: Iterable[Any]) -> tuple[str, ...]:
+    """Units that must not start without our word, in the order of their resources."""
+    return tuple(unit for kind, spec in _kinds_in(resources) for unit in kind.units(spec))
+
+
+def identity(resource: Any) -> str:
+    """What it is on a host, whoever names it: `unit web.service`, `address 192.0.2.10`, `command /bin/true`."""
+    return next(f"{kind.noun} {kind.key(spec)}" for kind, spec in _kinds_in([resource]))
+
+
+def is_address(resource: Any) -> bool:
+    """Whether it only leads to what serves."""
+    return any(kind.is_address for kind, _ in _kinds_in([resource]))
+
+
+def _kinds_in(resources: Iterable[Any]) -> Iterator[tuple[ResourceKind, Any]]:
+    for resource in resources:
+        if (kind := kind_of(resource)) is not None:
+            yield kind, getattr(resource, kind.field)
+
+
+# --- one name for one thing ------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=16384)
+def canonical_address(cidr: str) -> str:
+    """The address alone, in its one form: the prefix does not make it another, nor does being v4-mapped. Empty: it is none."""
+    try:
+        address = ipaddress.ip_interface(cidr).ip
+    except ValueError:
+        return ""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
+
+
+@lru_cache(maxsize=16384)
+def canonical_unit(unit: str) -> str:
+    r"""The unit's name in its one form: what systemd writes as `\x2d` and the like is one name, however many ways it is spelled.
+
+    Aliases are another matter: they are known on the host alone, which refuses them (the agent says not ready).
+    """
+    stem, dot, suffix = unit.rpartition(".")
+    return f"{re.sub(_ESCAPE, _plain, stem)}{dot}{suffix}"
+
+
+_ESCAPE: Final = re.compile(r"\\x([0-9a-fA-F]{2})")
+_UNESCAPED: Final = frozenset(string.ascii_letters + string.digits + ":_.")
+
+
+def _plain(found: re.Match[str]) -> str:
+    letter = chr(int(found[1], 16))
+    return letter if letter in _UNESCAPED else f"\\x{found[1].lower()}"
+
+
+def unusable_address(cidr: str) -> str:
+    """Why no host of several can have this address, in a sentence; empty if one can."""
+    interface = ipaddress.ip_interface(cidr)
+    address, network = interface.ip, interface.network
+    if network.prefixlen == 0:
+        return f"{cidr}: /0 is no subnet but every address there is: give the prefix length of the hosts' subnet"
+    if not _is_unicast(address):
+        return f"{cidr} is not a unicast address that can move between hosts: choose a unicast address of the hosts' subnet"
+    room = network.max_prefixlen - network.prefixlen
+    if room > 1 and address == network.network_address:
+        return f"{cidr} is the address of the subnet itself: choose one inside it"
+    if room > 1 and network.version == 4 and address == network.broadcast_address:
+        return f"{cidr} is the broadcast address of its subnet: choose one inside it"
+    return ""
+
+
+def _is_unicast(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether one machine can have it on a network. Of v4, 0/8 is the sender itself, and what stands from 240/4 on is nobody's."""
+    if address.version == 4 and (address.packed[0] == 0 or address.is_reserved):
+        return False
+    return not (address.is_unspecified or address.is_multicast or address.is_loopback)
+
+
+def _address(cidr: str) -> str:
+    return canonical_address(cidr) or cidr.lower()  # what is no address is never added, so nobody can share it
+
+
+# --- the kinds -------------------------------------------------------------------------------------------------------
+
+
+RESOURCE_KINDS: Final[tuple[ResourceKind, ...]] = (
+    ResourceKind(
+        "systemd",
+        "systemd",
+        "unit",
+        lambda systemd: canonical_unit(systemd.unit),
+        claims=lambda systemd: (Claim("Unit", canonical_unit(systemd.unit)),),
+        is_implemented=True,
+        units=lambda systemd: (systemd.unit,),
+        stop_by_hand=lambda systemd: f"systemctl stop {systemd.unit}",
+    ),
+    ResourceKind(
+        "command",
+        "command",
+        "command",
+        lambda command: " ".join(command.start),
+        # What two services start by the same command is one thing on the machine: the stop of the one would be the other's.
+        claims=lambda command: (Claim("Command", " ".join(command.start)),),
+        is_implemented=True,
+        senseless=lambda command: "" if command.start and command.stop else "its command is empty",
+        stop_by_hand=lambda command: " ".join(command.stop),
+    ),
+    ResourceKind(
+        "virtual_ip",
+        "virtualIP",
+        "address",
+        lambda ip: _address(ip.address),
+        claims=lambda ip: (Claim("Address", _address(ip.address)),),
+        is_implemented=True,
+        is_address=True,
+        fault=lambda ip: (why := unusable_address(ip.address)) and f"address: {why}",
+        senseless=lambda ip: "" if canonical_address(ip.address) else f"{ip.address!r} is not an address",
+    ),
+    ResourceKind(
+        "mount",
+        "mount",
+        "filesystem",
+        lambda mount: mount.path,
+        claims=lambda mount: (Claim("Device", mount.device),),
+        strategy="Share",
+    ),
+    ResourceKind("file", "file", "file", lambda file: file.path, strategy="Duplicate", consistency="Exact"),
+    ResourceKind("ocf", "ocf", "OCF resource", lambda ocf: ocf.agent),
+    ResourceKind("package", "package", "package", lambda package: package.name, strategy="Duplicate"),
+    ResourceKind("path", "path", "tree", lambda tree: tree.path, strategy="Duplicate", consistency="Exact"),
+    ResourceKind(
+        "replication",
+        "replication",
+        "replication",
+        lambda lag: " ".join(lag.command),
+        strategy="Duplicate",
+        consistency="Bounded",
+    ),
+)
+IMPLEMENTED: Final = tuple(kind for kind in RESOURCE_KINDS if kind.is_implemented)
