@@ -7,7 +7,7 @@ import pytest
 from backstay_api.objects.models import Host, HostAssignment
 from backstay_api.objects.models.assignment import HostAssignmentSpec, StandbyOrder
 from backstay_api.objects.resource_kinds import claims_of
-from backstay_operator.control.checks import check_size
+from backstay_operator.control.act.checks import check_size
 from backstay_operator.planner.do.finalizers import HOST_FINALIZER
 from backstay_operator.planner.do.leftovers import of_host
 from backstay_operator.planner.do.moves import cannot_take
