@@ -17,6 +17,6 @@ def instance_name(service: str, slot: int = 0) -> str:
     return f"{service}-{slot}"
 
 
-def service_of(instance: str) -> str:
+def service_name(instance: str) -> str:
     """Name of the service that an HAInstance is a slot of."""
     return instance.rpartition("-")[0]

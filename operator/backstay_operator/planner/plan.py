@@ -18,7 +18,7 @@ from backstay_api.objects.resource_kinds import units_of
 
 from .actions import Action, ReportUnreadable, WriteHostStatus, WriteServiceStatus
 from .do import instances, moves, ownership, removal
-from .do.decisions import Decision, Slot, decide, instance_of, standby_orders, stored_standbys
+from .do.decisions import Decision, Slot, decide, standby_orders, stored_standbys
 from .do.fences import fence_actions, guards_refusal, owes_on
 from .do.instances import Course
 from .do.orders import Wanted, assign
@@ -95,7 +95,7 @@ def _planned(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) -> Ser
         return plan_service(round_, key, owned)
     except ValidationError as error:
         world, service = round_.world, round_.world.services[key]
-        there = filter(None, (instance_of(world, service, name) for name in service.slots))
+        there = filter(None, (world.instance_of(service, name) for name in service.slots))
         stays = tuple(one for instance in there for one in stored_standbys(world, instance))
         return ServicePlan(tuple(unplannable.of_service(world, service, error)), standbys=stays)
 

@@ -58,7 +58,7 @@ def decide(round_: Round, service: HAService) -> Decision:
 
 
 def _slot(round_: Round, service: HAService, name: str, acceptance: Acceptance) -> Slot:
-    world, instance = round_.world, instance_of(round_.world, service, name)
+    world, instance = round_.world, round_.world.instance_of(service, name)
     if instance is None:
         course = _creation(world, service, name, acceptance)
         return Slot(name, None, service, acceptance, course, standbys(world, service, None))
@@ -87,12 +87,6 @@ def _asked(world: World, service: HAService, instance: HAInstance, acceptance: A
     holder, wished = instance.spec.grant.host if instance.spec.grant else None, moves.wished_host(service)
     hosts = [*standbys(world, service, instance), *([wished] if wished is not None and wished in world.hosts else [])]
     return tuple(host for host in dict.fromkeys(hosts) if host != holder)
-
-
-def instance_of(world: World, service: HAService, name: str) -> HAInstance | None:
-    """The HAInstance of a slot, if there is one."""
-    instance = world.instances.get(f"{service.metadata.namespace}/{name}")
-    return instance if instance is not None and instance.spec.service.uid == service.uid else None
 
 
 def standby_orders(world: World, slot: Slot) -> Iterable[tuple[str, str, StandbyOrder]]:

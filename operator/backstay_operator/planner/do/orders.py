@@ -127,7 +127,7 @@ def too_large(world: World, host: str, service: HAService, instance: HAInstance)
     if instance.uid not in stored.instances and len(stored.instances) >= MOST_ENTRIES:
         return f"{host} has orders for {MOST_ENTRIES} instances already, and no more fit into its HostAssignment"
     size = fitting.size(stored.model_copy(update={"standbys": {}}))
-    size += sum(len(resource.model_dump_json()) for resource in _rendered(service))
+    size += sum(map(fitting.size, _rendered(service)))
     if size <= MOST_BYTES:
         return None
     return f"the orders for {host} would be {size // 1024} KiB, more than the {MOST_BYTES // 1024} that fit: make it smaller"
