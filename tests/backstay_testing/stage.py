@@ -11,15 +11,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from backstay_api.objects import lease as leases
-from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment
-from backstay_api.objects.models.base import Model
-from backstay_api.objects.models.claim import ResourceClaimSpec
-from backstay_api.objects.models.host import HostStatus
+from backstay_api.objects.models import FenceRequest, HAService, Host, HostAssignment
 from backstay_api.objects.promise import PROFILES
 from backstay_operator.planner import actions as act
-from backstay_operator.planner.do.orders import merge_forward
 from backstay_operator.planner.know.world import LeaseSeen, OwnPath, Unreadable, World
-from backstay_operator.planner.plan import plan
+from backstay_operator.planner.plan import Plan, plan
+
+from .stage_writes import WRITES, fits, obeys_rules
+from .truthful import every_sentence_agrees
 
 LAB = PROFILES["lab"]
 STEP_S = 0.25
@@ -77,6 +76,7 @@ class Stage:
         self.world.own_path = OwnPath(recovered_s=0.0)
         self.machines: dict[str, Machine] = {}
         self.log: list[str] = []
+        self.plans: list[Plan] = []
         self._version = 0
         self._steps = 0
         for name in names:
@@ -87,7 +87,7 @@ class Stage:
     def add_host(self, name: str, *, devices: bool = True) -> None:
         level = {"name": "bmc", "devices": [{"name": "bmc", "agent": "fence_redfish"}]}
         spec = {"fencing": {"levels": [level] if devices else []}}
-        self.world.put_host(Host.from_wire({"metadata": self._meta(name, uid=f"uid-{name}"), "spec": spec}))
+        self.world.put_host(Host.from_wire({"metadata": self.meta(name, uid=f"uid-{name}"), "spec": spec}))
         self.machines[name] = Machine(name, bmc="works" if devices else "dead")
 
     def apply_service(self, name: str = "web", *, uid: str = "", **spec: Any) -> None:
@@ -95,7 +95,7 @@ class Stage:
         key = f"shop/{name}"
         old = self.world.services.get(key)
         resources = spec.pop("resources", [{"name": "main", "systemd": {"unit": f"{name}.service"}}])
-        meta = old.metadata.wire() if old else self._meta(name, namespace="shop", uid=uid or f"uid-{name}")
+        meta = old.metadata.wire() if old else self.meta(name, namespace="shop", uid=uid or f"uid-{name}")
         meta |= {
             "generation": (old.metadata.generation or 0) + 1 if old else 1,
             "creationTimestamp": "2026-01-01T00:00:00Z",
@@ -105,12 +105,12 @@ class Stage:
         self.world.put_service(HAService.from_wire(service))
 
     def delete_service(self, name: str = "web") -> None:
-        self._edit_service(name, deletionTimestamp="2026-03-01T12:00:00Z")
+        self.edit_service(name, deletionTimestamp="2026-03-01T12:00:00Z")
 
     def ask_to_move(self, to: str, name: str = "web", *, expires: str = "2026-03-01T12:10:00Z") -> None:
         generation = self.world.services[f"shop/{name}"].metadata.generation
         wish = json.dumps({"host": to, "generation": generation, "expires": expires})
-        self._edit_service(name, annotations={"backstay.dev/move": wish})
+        self.edit_service(name, annotations={"backstay.dev/move": wish})
 
     def maintain(self, host: str, mode: str | None) -> None:
         raw = self.world.hosts[host].wire()
@@ -214,6 +214,8 @@ class Stage:
         for request in list(self.world.requests.values()):
             self._fencer(request)
         made = plan(self.world)
+        every_sentence_agrees(self.world, made.actions)
+        self.plans.append(made)
         for action in made.actions:
             self._carry_out(action)
         self._check()
@@ -234,7 +236,7 @@ class Stage:
             return
         renewed = seen.lease.renewed(LAB, renew_time="")
         now_s = self.world.now_s
-        self.world.leases[machine.name] = LeaseSeen(self._fresh(renewed), first_seen_s=now_s, moved_s=now_s)
+        self.world.leases[machine.name] = LeaseSeen(self.fresh(renewed), first_seen_s=now_s, moved_s=now_s)
 
     def _agent(self, machine: Machine) -> None:
         assignment, seen = self.world.assignments.get(machine.name), self.world.leases.get(machine.name)
@@ -244,7 +246,7 @@ class Stage:
             self._give_up_session(machine)
         if not seen.lease.sealed and seen.lease.holder != machine.holder:
             taken = seen.lease.taken(machine.holder, machine.seq, LAB, renew_time="")
-            self.world.leases[machine.name] = LeaseSeen(self._fresh(taken), first_seen_s=self.world.now_s)
+            self.world.leases[machine.name] = LeaseSeen(self.fresh(taken), first_seen_s=self.world.now_s)
         elif not seen.lease.sealed and seen.lease.renewal == 0:
             self._renew(machine)
         self._report(machine, assignment)
@@ -279,7 +281,7 @@ class Stage:
         raw = assignment.wire() | {"status": {"session": session, "instances": reports, "standbys": ready, **said}}
         new = HostAssignment.from_wire(raw)
         if new.status != assignment.status:
-            self._obeys_rules(assignment.status, new.status)
+            obeys_rules(assignment.status, new.status)
             self._version += 1
             self.world.put_assignment(new)
 
@@ -347,134 +349,32 @@ class Stage:
 
     # --- the API server -------------------------------------------------------------------------------------------
 
-    def _carry_out(self, action: act.Action) -> None:  # noqa: C901 - one match, as in control/act/apply.py
-        world, meta = self.world, self._meta
-        self._fits(action)
+    def _carry_out(self, action: act.Action) -> None:
+        fits(action)
         self._version += not isinstance(action, act.ReportUnreadable)
         if not isinstance(action, (act.WriteServiceStatus, act.WriteHostStatus)):
             self.log.append(line(action))
-        match action:
-            case act.CreateInstance():
-                made = meta(action.name, namespace=action.namespace, uid=f"uid-{action.name}-{self._version}")
-                made["finalizers"] = ["backstay.dev/instance"]
-                world.put_instance(HAInstance(metadata=made, spec=action.spec))
-            case act.WriteInstance():
-                self._obeys_rules(action.before.spec, action.spec)
-                assert world.instances[action.before.key] is action.before
-                world.put_instance(action.before.model_copy(update={"spec": action.spec}))
-            case act.DeleteInstance():
-                world.drop_instance(action.before.key)
-            case act.CreateLease():
-                who = (action.session.text, action.session.seq) if action.session else ("", 0)
-                new = leases.new(action.host, *who)
-                sealed_s = world.now_s if action.sealed else None
-                made = self._fresh(new.sealed_() if action.sealed else new)
-                world.leases[action.host] = LeaseSeen(made, world.now_s, sealed_s)
-            case act.SealLease():
-                old = world.leases[action.lease.host]
-                assert old.lease is action.lease
-                world.leases[action.lease.host] = replace(
-                    old, lease=self._fresh(action.lease.sealed_()), sealed_seen_s=world.now_s
-                )
-            case act.ReopenLease():
-                reopened = action.lease.reopened(action.session.text, action.session.seq)
-                world.leases[action.lease.host] = LeaseSeen(self._fresh(reopened), first_seen_s=world.now_s)
-            case act.Assign():
-                known = world.assignments.get(action.host)
-                old_one = known or HostAssignment.from_wire({"metadata": meta(action.host)})
-                spec = merge_forward(old_one.spec, action.spec, action.over)
-                for uid, entry in old_one.spec.instances.items():
-                    later = spec.instances.get(uid)
-                    assert later is None or later.epoch > entry.epoch or entry.want == "Up" or later.want == "Down"
-                world.put_assignment(old_one.model_copy(update={"spec": spec}))
-            case act.RequestFence():
-                assert action.name not in world.requests
-                world.put_request(FenceRequest(metadata=meta(action.name, uid=action.name), spec=action.spec))
-            case act.UpdateFence():
-                spec_ = action.before.spec.model_copy(update={"want": action.want})
-                self._obeys_rules(action.before.spec, spec_)
-                world.put_request(action.before.model_copy(update={"spec": spec_}))
-            case act.DeleteFence():
-                world.drop_request(action.before.key)
-            case act.DeleteLease():
-                world.drop_lease(action.lease.host)
-            case act.DeleteAssignment():
-                world.drop_assignment(action.before.key)
-            case act.CreateClaim() if action.claim.metadata.name not in world.claims:
-                world.claims[action.claim.metadata.name] = action.claim
-            case act.WriteClaim():
-                if world.claims.get(action.before.metadata.name) is not action.before:
-                    return  # another write of this round was first: a conflict
-                self._claim_obeys_rules(action.before.spec, action.spec)
-                world.claims[action.before.metadata.name] = action.before.model_copy(update={"spec": action.spec})
-            case act.DeleteClaim() if world.claims.get(action.before.metadata.name) is action.before:
-                del world.claims[action.before.metadata.name]
-            case act.SetFinalizer():
-                self._finalize(action)
-            case act.RemoveMoveWish():
-                self._edit_service(action.before.metadata.name, annotations={})
-            case act.WriteServiceStatus():
-                now = world.services[action.before.key]
-                world.put_service(now.model_copy(update={"status": action.status}))
-            case act.WriteHostStatus() if action.before.key in world.hosts:
-                raw = world.hosts[action.before.key].wire()
-                raw["status"] = {**raw.get("status", {}), **action.status}
-                world.put_host(Host.from_wire(raw))
+        WRITES[type(action)](self, action)
 
-    def _fits(self, action: act.Action) -> None:
-        """What is written is what the API server takes: nothing that was made without being checked is too long for it."""
-        parts = [getattr(action, name, None) for name in ("spec", "status", "claim")]
-        for part in parts:
-            if isinstance(part, Model):
-                type(part).model_validate(part.wire())
-        if isinstance(action, act.WriteHostStatus):
-            HostStatus.model_validate(action.status)
-
-    def _finalize(self, action: act.SetFinalizer) -> None:
-        if isinstance(action.before, HAInstance):
-            metadata = action.before.metadata.model_copy(update={"finalizers": ["backstay.dev/instance"]})
-            self.world.put_instance(action.before.model_copy(update={"metadata": metadata}))
-            return
-        is_service = isinstance(action.before, HAService)
-        name = "backstay.dev/service" if is_service else "backstay.dev/host"
-        shelf: dict[str, Any] = self.world.services if is_service else self.world.hosts  # type: ignore[assignment]
-        known = shelf[action.before.key]
-        metadata = known.metadata.model_copy(update={"finalizers": [name] if action.present else []})
-        if not action.present and metadata.deletion_timestamp:
-            if is_service:
-                self.world.drop_service(action.before.key)
-            else:
-                del self.world.hosts[action.before.key]
-            return
-        changed = known.model_copy(update={"metadata": metadata})
-        if is_service:
-            self.world.put_service(changed)
-        else:
-            self.world.hosts[known.key] = changed
-
-    def _edit_service(self, name: str, **metadata: Any) -> None:
+    def edit_service(self, name: str, **metadata: Any) -> None:
+        """Somebody changes its metadata."""
         raw = self.world.services[f"shop/{name}"].wire()
         raw["metadata"] |= metadata
         self.world.put_service(HAService.from_wire(raw))
 
-    def _meta(self, name: str, **more: Any) -> dict[str, Any]:
+    def meta(self, name: str, **more: Any) -> dict[str, Any]:
+        """Of an object that is made now."""
         return {"name": name, "resourceVersion": str(self._version), **more}
 
-    def _fresh(self, lease: leases.HostLease) -> leases.HostLease:
+    def fresh(self, lease: leases.HostLease) -> leases.HostLease:
+        """As the API server stores it now."""
         self._version += 1
         return replace(lease, resource_version=str(self._version))
 
-    def _claim_obeys_rules(self, old: ResourceClaimSpec, new: ResourceClaimSpec) -> None:
-        self._obeys_rules(old, new)
-        before = {one.host: one for one in old.hosts or ()}
-        for one in new.hosts or ():
-            if one.host in before:
-                self._obeys_rules(before[one.host], one)
 
-    def _obeys_rules(self, old: Model, new: Model) -> None:
-        for rule in type(new).rules:
-            holds = rule.check(old, new) if rule.is_transition else rule.check(new)
-            assert holds, f"{rule.message}:\n{old}\n{new}"
+def cut_off(stage: Stage, host: str) -> None:
+    """Only its way to the API server is cut: its clients still reach it."""
+    stage.machines[host].connected = False
 
 
 def running(*hosts: str, devices: bool = True, **spec: Any) -> Stage:

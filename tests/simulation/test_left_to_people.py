@@ -68,3 +68,24 @@ def test_whoever_switches_one_host_on_in_the_end_takes_one_that_is_to_stay() -> 
         assert other.is_on
 
     tell(Shape(TWO, 1, (WEB,), stays_dark=True), story)
+
+
+def test_what_runs_on_a_machine_whose_host_was_removed_is_nobodys_copy() -> None:
+    """Seed 99001005 of the profile `people`: nobody can ask a machine that has no Host object."""
+
+    async def story(world: World) -> None:
+        world.delete(HA_SERVICES, (NAMESPACE, "web"))
+        await asyncio.sleep(10)
+        machine = world.machines["n1"]
+        world.delete(HOSTS, ("", "n1"))
+        await asyncio.sleep(5)
+        assert world.get(HOSTS, ("", "n1")) is None
+        machine.start_by_hand("web.service")
+        world.create_service(WEB)
+        await asyncio.sleep(10)
+        assert holder(world, "web-0") == "n2"
+        machine.stop_by_hand()
+        world.add_host("n1")
+        await rest(world)
+
+    tell(Shape(TWO, 1, (WEB,)), story)

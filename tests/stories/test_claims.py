@@ -45,16 +45,16 @@ def told(stage: Stage, name: str, condition: str) -> tuple[str, str, str]:
     return found[condition]
 
 
-def two(*, devices: bool = True) -> Stage:
-    """`old` runs old.service on n1 and `young` runs db.service on n2."""
+def two(*, old: str = "old", devices: bool = True) -> Stage:
+    """`old` runs old.service on n1 and `young` runs db.service on n2; or `old` has that unit first."""
     stage = Stage("n1", "n2", "n3", devices=devices)
     stage.wait(1)
-    stage.apply_service("old", resources=[unit("old")])
+    stage.apply_service("old", resources=[unit(old)])
     stage.wait(1)
     stage.apply_service("young", resources=[unit("db")])
     created(stage, "young", "2026-02-01T00:00:00Z")
     stage.wait(1)
-    assert who_runs(stage, "db.service") == ["n2"]
+    assert who_runs(stage, "db.service") == ["n1" if old == "db" else "n2"]
     return stage
 
 
@@ -74,14 +74,7 @@ def test_an_edit_takes_no_unit_that_a_younger_service_has() -> None:
 
 
 def test_a_unit_is_free_for_the_next_only_when_nothing_can_run_it_any_more() -> None:
-    stage = Stage("n1", "n2", "n3", devices=False)
-    stage.wait(1)
-    stage.apply_service("old", resources=[unit("db")])
-    stage.wait(1)
-    stage.apply_service("young", resources=[unit("db")])
-    created(stage, "young", "2026-02-01T00:00:00Z")
-    stage.wait(1)
-    assert who_runs(stage, "db.service") == ["n1"]
+    stage = two(old="db", devices=False)
     stage.machines["n1"].connected = False  # it runs on, and hears nothing
     stage.wait(5)
     stage.apply_service("old", resources=[unit("other")])

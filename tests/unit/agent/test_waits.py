@@ -204,47 +204,48 @@ def every_status(world: World) -> list[InstanceReport]:
     return said
 
 
-@in_virtual_time
-async def test_the_failure_of_an_epoch_is_never_told_of_the_next_one() -> None:
+async def failed_once() -> World:
+    """The first start of u1 has failed, and that was told."""
     world = await enrolled()
     world.machine.scripts[UNIT].start_fails = "/srv/broken is there"
     await world.order()
     await told(world, "Failed")
+    return world
+
+
+def assert_not_told(reports: list[InstanceReport]) -> None:
+    assert reports and not any(report.phase == "Failed" or "broken" in report.why for report in reports)
+
+
+@in_virtual_time
+async def test_the_failure_of_an_epoch_is_never_told_of_the_next_one() -> None:
+    world = await failed_once()
     await world.order("Down")
     await world.released()
     world.machine.scripts[UNIT].start_fails = ""
     said = every_status(world)
     await world.order(epoch=2)
     await told(world, "Running")
-    again = [report for report in said if report.epoch == 2]
-    assert again and not any(report.phase == "Failed" or "broken" in report.why for report in again)
+    assert_not_told([report for report in said if report.epoch == 2])
 
 
 @in_virtual_time
 async def test_nor_is_it_when_the_next_epoch_comes_without_an_order_to_stop() -> None:
-    world = await enrolled()
-    world.machine.scripts[UNIT].start_fails = "/srv/broken is there"
-    await world.order()
-    await told(world, "Failed")
+    world = await failed_once()
     world.machine.scripts[UNIT].start_fails = ""
     said = every_status(world)
     await world.order(epoch=2)
     await told(world, "Running")
-    again = [report for report in said if report.epoch == 2]
-    assert again and not any(report.phase == "Failed" or "broken" in report.why for report in again)
+    assert_not_told([report for report in said if report.epoch == 2])
 
 
 @in_virtual_time
 async def test_nor_is_the_failure_of_other_resources_told_of_what_they_were_edited_into() -> None:
-    world = await enrolled()
-    world.machine.scripts[UNIT].start_fails = "/srv/broken is there"
-    await world.order()
-    await told(world, "Failed")
+    world = await failed_once()
     said = every_status(world)
     await world.order(revision=2, resources=(unit(unit="other.service"),))
     await told(world, "Running")
-    again = [report for report in said if report.revision == 2]
-    assert again and not any(report.phase == "Failed" or "broken" in report.why for report in again)
+    assert_not_told([report for report in said if report.revision == 2])
 
 
 # --- what a stop says, and what is remembered of this boot ----------------------------------------------------------

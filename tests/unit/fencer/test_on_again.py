@@ -1,6 +1,8 @@
 """Who is switched on again after a fence, how often that is tried, and what is said of it (F6); boards that share a UUID (F13)."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -114,27 +116,35 @@ async def test_no_further_on_is_sent_to_a_host_that_somebody_has_taken_in_hand(s
     assert scene.sent("on") <= 2
 
 
+@contextmanager
+def no_lease_read(scene: Scene) -> Iterator[None]:
+    """The API server does not answer whoever reads a Lease."""
+    get = scene.api.get
+
+    async def blind(kind: Any, *rest: Any, **more: Any) -> Any:
+        if kind.plural == "leases":
+            raise TROUBLE
+        return await get(kind, *rest, **more)
+
+    scene.api.get = blind  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        scene.api.get = get  # type: ignore[method-assign]
+
+
 @in_virtual_time
 async def test_what_was_decided_and_not_sent_is_not_ours_to_switch_on() -> None:
     """The Lease cannot be read, so no `off` is sent; then somebody pulls the plug. They have their hands in the machine."""
     scene = Scene()
     await scene.prepare()
-    get, blind = scene.api.get, {"on": False}
-
-    async def sometimes(kind: Any, *rest: Any, **more: Any) -> Any:
-        if blind["on"] and kind.plural == "leases":
-            raise TROUBLE
-        return await get(kind, *rest, **more)
-
-    scene.api.get = sometimes  # type: ignore[method-assign]
     async with scene.fencer():
         await scene.seal()
-        blind["on"] = True
-        await scene.ask("Off")
-        await asyncio.sleep(5)
-        assert scene.sent("off") == 0 and scene.is_on
-        scene.is_on = False
-        blind["on"] = False
+        with no_lease_read(scene):
+            await scene.ask("Off")
+            await asyncio.sleep(5)
+            assert scene.sent("off") == 0 and scene.is_on
+            scene.is_on = False
         await scene.until(scene.proven)
         await asyncio.sleep(600)
         attempts = (await scene.request()).status.attempts
@@ -146,19 +156,11 @@ async def test_what_was_decided_and_not_sent_is_not_ours_to_switch_on() -> None:
 async def test_an_off_that_could_not_be_sent_is_tried_again_at_once_and_not_after_half_a_minute() -> None:
     scene = Scene()
     await scene.prepare()
-    get, blind = scene.api.get, {"on": True}
-
-    async def sometimes(kind: Any, *rest: Any, **more: Any) -> Any:
-        if blind["on"] and kind.plural == "leases":
-            raise TROUBLE
-        return await get(kind, *rest, **more)
-
     async with scene.fencer():
         await scene.seal()
-        scene.api.get = sometimes  # type: ignore[method-assign]
-        await scene.ask("Off")
-        await asyncio.sleep(3)
-        blind["on"] = False
+        with no_lease_read(scene):
+            await scene.ask("Off")
+            await asyncio.sleep(3)
         await scene.until(lambda: is_true(scene.sent("off") == 1), limit_s=3)
 
 

@@ -9,8 +9,9 @@ import pytest
 from backstay_api.objects.models import FenceRequest, Host, HostAssignment
 from backstay_operator.planner.actions import DeleteFence
 from backstay_operator.planner.do.fences import fence_actions, guard
-from backstay_operator.planner.judge.budget import spent_budget
-from backstay_operator.planner.know.liveness import Liveness, of_host, storm
+from backstay_operator.planner.judge.budget import spent_budget, told
+from backstay_operator.planner.judge.storm import storm
+from backstay_operator.planner.know.liveness import Liveness, of_host
 from backstay_operator.planner.know.world import LeaseSeen, OwnPath, World
 from backstay_testing.worlds import NOW_S, a_service, a_world, add_host, an_instance, say_ready, session
 
@@ -159,21 +160,30 @@ def test_the_storm_says_who_and_what_a_person_can_do() -> None:
 # --- the budget ------------------------------------------------------------------------------------------------------
 
 
-def request(world: World, *, off: bool = True, ago_s: float = 10.0, **more) -> FenceRequest:
+def request(
+    world: World, *, name: str = "n1-0123456789abcdef", off: bool = True, ago_s: float = 10.0, **more
+) -> FenceRequest:
     session = {"bootID": "b", "nonce": "n", "seq": 1}
     status = {"evidence": {"level": "bmc", "why": "read off twice"}}
     if off:
         status["attempts"] = [{"level": "bmc", "device": "bmc", "action": "off", "at": "2026-01-01T00:00:00Z"}]
     made = FenceRequest.from_wire(
         {
-            "metadata": {"name": "n1-0123456789abcdef"},
+            "metadata": {"name": name},
             "spec": {"host": "n1", "session": session, "want": "Off", **more},
             "status": status,
         }
     )
     world.put_request(made)
-    world.fenced_s[made.key] = NOW_S - ago_s
+    world.fenced_s[made.key], world.fenced_host[made.key] = NOW_S - ago_s, "n1"
     return made
+
+
+def test_a_request_of_any_name_counts_for_its_host_when_it_is_gone() -> None:
+    world = a_world("n1", "n2")
+    made = request(world, name="made-by-hand")
+    world.drop_request(made.key)
+    assert spent_budget(world) == {"n1": (10.0,)}
 
 
 @pytest.mark.parametrize(
@@ -194,6 +204,17 @@ def test_who_has_used_up_the_budget(befall, counts: bool) -> None:
     world = a_world("n1")
     befall(world)
     assert list(spent_budget(world)) == (["n1"] if counts else [])
+
+
+def test_fences_of_one_moment_are_listed_alike_by_every_replica() -> None:
+    """Whichever of them it read first: a new operator reads all at once."""
+    lists = []
+    for names in (("n1-a", "n1-b"), ("n1-b", "n1-a")):
+        world = a_world("n1")
+        for name in names:
+            world.fenced_s[name], world.fenced_host[name] = NOW_S - 10, "n1"
+        lists.append([fence.request for fence in told(world, "n1")])
+    assert lists[0] == lists[1]
 
 
 def test_the_last_place_in_the_budget_goes_to_who_has_been_silent_for_longest() -> None:

@@ -51,6 +51,7 @@ class SystemdDriver:
         self._manager = manager
         self._files = files or UnitFiles()
         self._securing = Securing(manager, self._files)
+        self._sight = escaped.Sight()
 
     async def secure(self, resource: RenderedResource) -> None:
         """Raises StartFailed, with a sentence, where the unit cannot be kept from starting by itself."""
@@ -289,7 +290,7 @@ class SystemdDriver:
             if state.state not in (State.STOPPED, State.FAILED) and part not in standing.triggers:
                 why = f"{unit} is stopped, but {part}, a part of it, is not: systemctl stop {part}"
                 return Seen(State.UNKNOWN, why, left=True)
-        processes = await escaped.running(max_age_s=_SCAN_AGE_S)
+        processes = await self._sight.running(max_age_s=_SCAN_AGE_S)
         if left := await escaped.find(standing.members, _groups(standing), processes=processes):
             return Seen(State.UNKNOWN, f"{unit} is stopped, but what it has started runs: {left[0].words}", left=True)
         return seen

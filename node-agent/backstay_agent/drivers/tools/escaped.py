@@ -26,9 +26,6 @@ _LOOK_AGAIN_S: Final = 0.05
 _SCAN_LIMIT_S: Final = 10.0
 _MARK: Final = f"{MARK_VARIABLE}=".encode()
 
-_last: list[tuple[float, Mapping[int, Process]]] = []
-"""When all processes were looked at last, and what was seen: of use to those who only want to tell."""
-
 
 @dataclass(frozen=True)
 class Stray:
@@ -64,13 +61,25 @@ async def find(units: Collection[str], groups: Collection[str], *, processes: Pr
     return among(units, groups, processes if processes is not None else await running())
 
 
-async def running(*, max_age_s: float = 0.0) -> Processes:
-    """Every process of this host, as it is now, or was at most so long ago."""
-    loop = asyncio.get_running_loop()
-    if not _last or loop.time() - _last[0][0] >= max_age_s:
-        began_s = loop.time()
-        _last[:] = [(began_s, await look("/proc", snapshot, limit_s=_SCAN_LIMIT_S))]
-    return _last[0][1]
+async def running() -> Processes:
+    """Every process of this host, as it is now."""
+    return await look("/proc", snapshot, limit_s=_SCAN_LIMIT_S)
+
+
+class Sight:
+    """The last look at all processes: good enough for those who only want to tell, many at a time."""
+
+    def __init__(self) -> None:
+        self._began_s = float("-inf")
+        self._seen: Processes = {}
+
+    async def running(self, *, max_age_s: float) -> Processes:
+        """As `running`, or as it was at most so long ago."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._began_s >= max_age_s:
+            self._seen = await running()
+            self._began_s = now_s
+        return self._seen
 
 
 async def end(known: list[Stray], units: Collection[str], groups: Collection[str], term_s: float) -> list[Stray]:

@@ -46,7 +46,7 @@ def spent_budget(world: World) -> Mapping[str, tuple[float, ...]]:
     found: dict[str, list[float]] = defaultdict(list)
     for name, at_s in world.fenced_s.items():
         if counts(world, name):
-            found[_host_of(world, name)].append(world.now_s - at_s)
+            found[world.fenced_host[name]].append(world.now_s - at_s)
     return {host: tuple(sorted(ages)) for host, ages in sorted(found.items())}
 
 
@@ -73,11 +73,9 @@ def unstable(world: World, host: str) -> float | None:
 def told(world: World, host: str) -> list[Fence]:
     """The host's fences as its status shall list them."""
     known = {fence.request: fence for fence in world.hosts[host].status.fences}
-    names = [name for name in world.fenced_s if _host_of(world, name) == host and counts(world, name)]
-    fences = [
-        known.get(name) or Fence(request=name, at=world.wall) for name in sorted(names, key=world.fenced_s.__getitem__)
-    ]
-    return fences[-16:]
+    names = [name for name in world.fenced_s if world.fenced_host[name] == host and counts(world, name)]
+    in_order = sorted(names, key=lambda name: (world.fenced_s[name], name))
+    return [known.get(name) or Fence(request=name, at=world.wall) for name in in_order[-16:]]
 
 
 def is_told(world: World, request: FenceRequest) -> bool:
@@ -110,9 +108,3 @@ def _pause_s(world: World, ages: tuple[float, ...]) -> float:
 
 def _whole_pause_s(world: World, times: int) -> float:
     return min(BUDGET_PERIOD_S, world.settings.fence_again_s * 2.0 ** (times - 1))
-
-
-def _host_of(world: World, request_name: str) -> str:
-    # A request that is gone has left only its name: `<host>-<hash of σ>`.
-    request = world.requests.get(request_name)
-    return request.spec.host if request is not None else request_name.rpartition("-")[0]

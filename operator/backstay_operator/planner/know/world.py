@@ -96,6 +96,8 @@ class World:
 
     fenced_s: dict[str, float] = field(default_factory=dict)
     """By FenceRequest: our own clock when we first saw it want Off, or read of it in a Host's status (for the budget)."""
+    fenced_host: dict[str, str] = field(default_factory=dict)
+    """By FenceRequest in `fenced_s`: whom it was about. It outlives the request."""
     checked_s: dict[str, float] = field(default_factory=dict)
     """By host: our own clock when we saw that the fencer has tested its fence path. Its own time is for people."""
 
@@ -179,7 +181,7 @@ class World:
         if old is None or old.uid != host.uid or _checked_at(old) != _checked_at(host):
             self.checked_s[host.key] = self.now_s
         for fence in host.status.fences:
-            self.fenced_s.setdefault(fence.request, self.now_s)
+            self._was_fenced(fence.request, host.key)
 
     def drop_host(self, key: str) -> None:
         """Forget a host that is gone. When it was fenced stays for as long as that counts."""
@@ -226,6 +228,11 @@ class World:
         if instance.spec.grant is not None:
             self.held_by[instance.spec.grant.host].add(instance.key)
 
+    def instance_of(self, service: HAService, slot: str) -> HAInstance | None:
+        """The HAInstance in a slot of a service, if there is one."""
+        instance = self.instances.get(f"{service.metadata.namespace}/{slot}")
+        return instance if instance is not None and instance.spec.service.uid == service.uid else None
+
     def drop_instance(self, key: str) -> None:
         """Forget an instance that is gone."""
         old = self.instances.pop(key, None)
@@ -246,7 +253,7 @@ class World:
         self.requests[request.key] = request
         self.requests_of[request.spec.host].add(request.key)
         if request.spec.want == "Off":
-            self.fenced_s.setdefault(request.key, self.now_s)
+            self._was_fenced(request.key, request.spec.host)
         if request.spec.confirm is not None:
             self.confirmed_s.setdefault(request.key, self.now_s)
 
@@ -267,7 +274,11 @@ class World:
         told = {fence.request for host in self.hosts.values() for fence in host.status.fences} | self.requests.keys()
         for name in [name for name, at_s in self.fenced_s.items() if self.now_s - at_s > BUDGET_PERIOD_S]:
             if name not in told:
-                del self.fenced_s[name]
+                del self.fenced_s[name], self.fenced_host[name]
+
+    def _was_fenced(self, request: str, host: str) -> None:
+        self.fenced_s.setdefault(request, self.now_s)
+        self.fenced_host.setdefault(request, host)
 
 
 def _checked_at(host: Host) -> str | None:
