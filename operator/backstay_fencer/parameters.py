@@ -114,9 +114,14 @@ def led_elsewhere(device: FenceDevice, secret: Mapping[str, str]) -> str:
     """
     if _ADDRESS.isdisjoint(map(plain, secret)):
         return ""
-    ways = sorted(key for key in device.parameters or {} if plain(key) in _WAY)
+    ways = sorted(key for key, value in (device.parameters or {}).items() if _is_a_way(plain(key), value))
     said = f"the Secret of {device.name} says where it goes: leave {', '.join(ways)} out of the parameters"
     return said if ways else ""
+
+
+def _is_a_way(name: str, value: str) -> bool:
+    # What stands behind the address in a URL and is no path makes the address a user's name at another server.
+    return name in _WAY or (name.endswith("uri") and not value.startswith("/"))
 
 
 def told(device: FenceDevice, secret: Mapping[str, str]) -> dict[str, str]:

@@ -221,6 +221,9 @@ def test_a_secret_that_has_its_address_goes_nowhere_else() -> None:
         device = FenceDevice(name="bmc", agent="fence_redfish", parameters={way: "203.0.113.9"})
         assert way in parameters.led_elsewhere(device, secret)
         assert not parameters.led_elsewhere(device, {"password": "p"})
+    # Behind the address and its port, it makes those a user's name at another server.
+    device = FenceDevice(name="bmc", agent="fence_redfish", parameters={"systems_uri": "@203.0.113.9/x"})
+    assert "systems_uri" in parameters.led_elsewhere(device, secret)
     device = FenceDevice(name="bmc", agent="fence_redfish", parameters={"systems-uri": "/x"})
     assert not parameters.led_elsewhere(device, secret)
     assert parameters.told(device, secret) == {"systems_uri": "/x", **secret}
