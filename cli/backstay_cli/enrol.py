@@ -27,6 +27,7 @@ from backstay_api.objects.lease import NAMESPACE
 from backstay_api.objects.models import HAInstance, Host
 from backstay_api.objects.models.base import GROUP
 from backstay_api.objects.object_kinds import HA_INSTANCES, HOSTS
+from backstay_operator.planner.judge.judges import MOST_HOST_NAME_CHARS
 
 from .maintenance import HostName
 from .rights import Right, of_rules, rights_to
@@ -34,6 +35,7 @@ from .session import NOT_NOW, WELL, Session, Stop
 
 _RBAC = "rbac.authorization.k8s.io"
 ROLE: Final = "The role backstay:host-admins (the chart's value hostAdmins)"
+_LABEL_CHARS: Final = 63
 _HOSTS_RAW: Kind[Raw] = Kind(
     HOSTS.group, HOSTS.version, HOSTS.plural, HOSTS.kind, False, lambda body: dict(body), lambda body: body, True
 )
@@ -124,7 +126,9 @@ def wanted_for(
 ) -> list[Wanted]:
     """Everything that `host add` creates, in order."""
     account = rbac.agent_account(name)
-    marks = {"app.kubernetes.io/managed-by": "backstay", f"{GROUP}/host": name}
+    marks = {"app.kubernetes.io/managed-by": "backstay"}
+    if len(name) <= _LABEL_CHARS:  # for people who look for it
+        marks[f"{GROUP}/host"] = name
     local = {"name": account, "namespace": NAMESPACE, "labels": marks}
     cluster_wide = {"name": rbac.agent_cluster_role(name), "labels": marks}
     subjects = [{"kind": "ServiceAccount", "name": account, "namespace": NAMESPACE}]
@@ -171,6 +175,9 @@ def _pairs(texts: Sequence[str]) -> dict[str, str]:
 
 
 def _check(host: Raw) -> None:
+    chars = len(host["metadata"]["name"])
+    if chars > MOST_HOST_NAME_CHARS:
+        raise typer.BadParameter(f"a host's name may have {MOST_HOST_NAME_CHARS} characters, this one has {chars}")
     try:
         Host.from_wire({**host, "spec": host["spec"] or {}})
     except ValidationError as error:

@@ -15,7 +15,7 @@ from backstay_operator.planner.know.world import World
 
 from .session import WELL, Session
 from .tables import table
-from .view import EVERYTHING, VIEW, instance_of, look, service_named
+from .view import EVERYTHING, VIEW, look, service_named
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ async def explain(
     named = await service_named(session, service)
     world = (await look(session)).world
     known = world.services.get(named.key, named)
-    instance, acceptance = instance_of(world, known), accept(world, known)
+    instance, acceptance = world.instance_of(known, known.slots[0]), accept(world, known)
     lines, summary = _lines(world, known, instance)
     refused = f"{acceptance.reason}: {acceptance.message}" if isinstance(acceptance, Refused) else ""
     data = {"service": known.key, "refused": refused, "summary": summary, "hosts": [vars(line) for line in lines]}

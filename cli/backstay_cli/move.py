@@ -17,7 +17,7 @@ from backstay_operator.planner.know.world import World
 
 from .rights import rights_to
 from .session import NO_SUCH_THING, WELL, Session, Stop
-from .view import EVERYTHING, VIEW, instance_of, look, place_of, service_named
+from .view import EVERYTHING, VIEW, look, place_of, service_named
 
 # A wish that could not be granted for so long is no longer meant: nobody wants to be surprised by it tomorrow.
 LASTS: Final = timedelta(minutes=10)
@@ -39,7 +39,7 @@ async def move(
     world = (await look(session)).world
     known = world.services.get(named.key, named)
     target = to or _best_other(world, known)
-    instance = instance_of(world, known)
+    instance = world.instance_of(known, known.slots[0])
     if instance and instance.spec.grant and instance.spec.grant.host == target:
         session.say(f"{known.key} is on {target} already.")
         return WELL
@@ -53,7 +53,7 @@ async def move(
 
 
 def _best_other(world: World, service: HAService) -> str:
-    instance = instance_of(world, service)
+    instance = world.instance_of(service, service.slots[0])
     holder = instance.spec.grant.host if instance and instance.spec.grant else None
     answer = placement.place(world, service, instance, away_from=[holder] if holder else ())
     if isinstance(answer, NoHost):
@@ -65,7 +65,7 @@ def _check(world: World, service: HAService, target: str) -> None:
     """Refuse at once what could not be granted anyway."""
     if target not in world.hosts:
         raise Stop(f"there is no host {target}; there are: {', '.join(sorted(world.hosts)) or 'none'}", NO_SUCH_THING)
-    answer = placement.place(world, service, instance_of(world, service), to=target)
+    answer = placement.place(world, service, world.instance_of(service, service.slots[0]), to=target)
     rejected = next(verdict.rejected for verdict in answer.verdicts if verdict.host == target)
     if rejected and rejected.rule not in _PASSING:
         raise Stop(f"{service.key} cannot move to {target}: {target} {rejected.why}")

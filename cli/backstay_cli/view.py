@@ -144,9 +144,3 @@ async def host_named(api: Api, name: str) -> Host:
     if isinstance(found, Unreadable):
         raise Stop(f"Host {found.key} cannot be read: {found.why}")
     return found
-
-
-def instance_of(world: World, service: HAService) -> HAInstance | None:
-    """The one instance of a Single service."""
-    instance = world.instances.get(f"{service.key}-0")
-    return instance if instance is not None and instance.spec.service.uid == service.uid else None

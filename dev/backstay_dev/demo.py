@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from backstay_api.objects.names import instance_name
 from backstay_dev.lab.lab import Lab
 from backstay_dev.lab.poller import Poller
 from backstay_dev.lab.product import Product
@@ -181,7 +182,7 @@ class Demo:
         return "Ready" if self.product.condition("hosts", host, "Ready") == "True" else None
 
     def _device_evidence(self) -> str | None:
-        closed = self.product.get("hainstances", "web-0", "default")["spec"].get("closed", {})
+        closed = self.product.get("hainstances", instance_name("web"), "default")["spec"].get("closed", {})
         return f"{closed['evidence']}: {closed['why']}" if closed.get("evidence") == "Device" else None
 
     def _gap_after(self, since_s: float, *, by: str) -> float:

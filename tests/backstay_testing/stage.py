@@ -15,9 +15,10 @@ from backstay_api.objects.models import FenceRequest, HAService, Host, HostAssig
 from backstay_api.objects.promise import PROFILES
 from backstay_operator.planner import actions as act
 from backstay_operator.planner.know.world import LeaseSeen, OwnPath, Unreadable, World
-from backstay_operator.planner.plan import plan
+from backstay_operator.planner.plan import Plan, plan
 
 from .stage_writes import WRITES, fits, obeys_rules
+from .truthful import every_sentence_agrees
 
 LAB = PROFILES["lab"]
 STEP_S = 0.25
@@ -75,6 +76,7 @@ class Stage:
         self.world.own_path = OwnPath(recovered_s=0.0)
         self.machines: dict[str, Machine] = {}
         self.log: list[str] = []
+        self.plans: list[Plan] = []
         self._version = 0
         self._steps = 0
         for name in names:
@@ -212,6 +214,8 @@ class Stage:
         for request in list(self.world.requests.values()):
             self._fencer(request)
         made = plan(self.world)
+        every_sentence_agrees(self.world, made.actions)
+        self.plans.append(made)
         for action in made.actions:
             self._carry_out(action)
         self._check()

@@ -76,6 +76,24 @@ def a_kubeconfig(path: Path, cluster: dict[str, object]) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("root:x:0:0:root:/root:/bin/bash\n", id="some other file"),
+        pytest.param("{[", id="no YAML"),
+        pytest.param("- a\n", id="a list"),
+        pytest.param("clusters: 5\ncurrent-context: c\n", id="clusters that are a number"),
+        pytest.param("contexts: [{name: c}]\nclusters: []\nusers: []\ncurrent-context: c\n", id="half of one"),
+        pytest.param("\x00", id="binary"),
+    ],
+)
+def test_what_is_no_kubeconfig_is_refused_with_a_sentence(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config"
+    path.write_text(text)
+    with pytest.raises(NoConfig, match="no usable kubeconfig"):
+        from_kubeconfig(path=str(path))
+
+
 def test_an_unverified_server_is_not_obeyed(tmp_path: Path) -> None:
     cluster = {"server": "https://127.0.0.1:1", "insecure-skip-tls-verify": True}
     path = a_kubeconfig(tmp_path / "config", cluster)

@@ -74,6 +74,17 @@ def everything_of(plane: ControlPlane, host: str) -> set[str]:
     return {line for line in found.split() if line.endswith((f"/{host}", f":{host}", f"-{host}"))}
 
 
+def test_a_host_with_a_long_name_is_added_whole_or_not_at_all(plane: ControlPlane) -> None:
+    """A full name with its domain is longer than the 63 characters of a label's value."""
+    name = "db-01.rack-17.hall-3.frankfurt.datacenters.example-corporation.internal"
+    assert len(name) > 63 and backstay(plane, "admin", "host", "add", name).count("created") == 7
+    assert len(everything_of(plane, name)) == 7
+    assert "deleted" in backstay(plane, "admin", "host", "remove", name)
+    too_long = ".".join(["a" * 60] * 4)
+    said = backstay(plane, "admin", "host", "add", too_long, code=2)
+    assert "236" in said and everything_of(plane, too_long) == set()
+
+
 def test_a_host_admin_adds_drains_and_removes_a_host(plane: ControlPlane) -> None:
     assert backstay(plane, "admin", "host", "add", "n5").count("created") == 7
     assert len(everything_of(plane, "n5")) == 7

@@ -16,6 +16,7 @@ from backstay_operator.planner.know.world import OwnPath, World
 from backstay_operator.planner.plan import plan
 from backstay_operator.planner.preconditions import Gone, HoldsNothing, Owned, Still
 from backstay_testing.soups import NOW_S, build, own_paths, wires
+from backstay_testing.truthful import every_sentence_agrees
 
 MANY = settings(
     max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -315,6 +316,7 @@ RULES = (
     a_claim_changes_hands_only_by_way_of_nobody,
     nothing_is_given_back_that_a_granted_service_wants,
     nothing_is_taken_for_gone_that_was_merely_not_heard_of,
+    every_sentence_agrees,
 )
 
 

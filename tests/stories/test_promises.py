@@ -131,7 +131,7 @@ def test_a_move_stops_it_here_only_for_a_host_that_is_ready() -> None:
     stage = running()
     stage.ask_to_move("n3")
     assert stage.settle() == [
-        "Assign n1: shop/web-0 epoch 1 Down: it goes to n3: a move to n3 was asked for",
+        "Assign n1: shop/web-0 epoch 1 Down: a move to n3 was asked for",
         "WriteInstance epoch 2 to n3 on Released: n1 has stopped it verifiably and says that epoch 1 is over;"
         " next n3, the only host of 3 that can run it",
         "WriteClaim web.service: epoch 2, revision 1 may name unit web.service",

@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,10 +34,8 @@ def from_kubeconfig(*, path: str | None = None, context: str | None = None, user
     """The configuration of a kubeconfig's context (the current one, unless named)."""
     client, config = _official()
     found = client.Configuration()
-    try:
+    with _read_by_others():
         config.load_kube_config(config_file=path, context=context, client_configuration=found)
-    except (config.ConfigException, OSError) as error:
-        raise NoConfig(f"no usable kubeconfig: {error}") from error
     return replace(_from_official(found), user_agent=user_agent)
 
 
@@ -53,10 +53,8 @@ def in_cluster(*, user_agent: str = "backstay") -> ApiConfig:
 def namespace_of(*, path: str | None = None, context: str | None = None) -> str:
     """The namespace that a kubeconfig's context names, else `default`."""
     _, config = _official()
-    try:
+    with _read_by_others():
         contexts, current = config.list_kube_config_contexts(config_file=path)
-    except (config.ConfigException, OSError) as error:
-        raise NoConfig(f"no usable kubeconfig: {error}") from error
     chosen = next((known for known in contexts if known["name"] == context), None) if context else current
     if chosen is None:
         raise NoConfig(f"the kubeconfig has no context {context!r}")
@@ -85,6 +83,16 @@ def from_json_file(path: str) -> ApiConfig:
         return from_json(Path(path).read_text())
     except OSError as error:
         raise NoConfig(str(error)) from error
+
+
+@contextmanager
+def _read_by_others() -> Iterator[None]:
+    """The official package checks nothing: of a file that is no kubeconfig it raises whatever its code stumbles over."""
+    try:
+        yield
+    except Exception as error:
+        said = " ".join(str(error).split())[:300]
+        raise NoConfig(f"no usable kubeconfig: {said or type(error).__name__}") from error
 
 
 def _official() -> tuple[Any, Any]:

@@ -10,3 +10,13 @@ LEADER_LEASE: Final = "backstay-operator"
 """Lease in the system namespace: which replica acts at once. It saves work and protects nothing."""
 LONGEST_TOKEN_S: Final = 30 * 24 * 3600
 """What the policy `backstay-tokens` lets a host's token live at most."""
+
+
+def instance_name(service: str, slot: int = 0) -> str:
+    """Name of the HAInstance in a slot of a service. A Single service has one slot."""
+    return f"{service}-{slot}"
+
+
+def service_name(instance: str) -> str:
+    """Name of the service that an HAInstance is a slot of."""
+    return instance.rpartition("-")[0]

@@ -539,6 +539,7 @@ class InstanceOrder:
         "revision": Field(of=int, least=0),
         "resources": Field(of=RenderedResource, many="list"),
         "why": Field(of=str),
+        "to": Field(of=str),
     }
     namespace: str
     name: str
@@ -549,6 +550,7 @@ class InstanceOrder:
     revision: int = 0
     resources: tuple[RenderedResource, ...] = ()
     why: str = ""
+    to: str = ""
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
@@ -562,6 +564,7 @@ class InstanceOrder:
             revision=raw.get("revision", 0),
             resources=tuple(RenderedResource.from_wire(item) for item in raw.get("resources", ())),
             why=raw.get("why", ""),
+            to=raw.get("to", ""),
         )
 
     def to_wire(self) -> dict[str, Any]:
@@ -575,6 +578,7 @@ class InstanceOrder:
             "revision": self.revision,
             "resources": [item.to_wire() for item in self.resources],
             "why": self.why,
+            "to": self.to,
         }
 
 

@@ -154,7 +154,9 @@ def unusable_address(cidr: str) -> str:
     """Why no host of several can have this address, in a sentence; empty if one can."""
     interface = ipaddress.ip_interface(cidr)
     address, network = interface.ip, interface.network
-    if address.is_unspecified or address.is_multicast or address.is_loopback:
+    if network.prefixlen == 0:
+        return f"{cidr}: /0 is no subnet but every address there is: give the prefix length of the hosts' subnet"
+    if not _is_unicast(address):
         return f"{cidr} is not a unicast address that can move between hosts: choose a unicast address of the hosts' subnet"
     room = network.max_prefixlen - network.prefixlen
     if room > 1 and address == network.network_address:
@@ -162,6 +164,13 @@ def unusable_address(cidr: str) -> str:
     if room > 1 and network.version == 4 and address == network.broadcast_address:
         return f"{cidr} is the broadcast address of its subnet: choose one inside it"
     return ""
+
+
+def _is_unicast(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether one machine can have it on a network. Of v4, 0/8 is the sender itself, and what stands from 240/4 on is nobody's."""
+    if address.version == 4 and (address.packed[0] == 0 or address.is_reserved):
+        return False
+    return not (address.is_unspecified or address.is_multicast or address.is_loopback)
 
 
 def _address(cidr: str) -> str:

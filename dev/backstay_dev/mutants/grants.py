@@ -229,8 +229,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "no target that can take it, no stop",
         _MOVES,
-        "    obstacle = cannot_take(world, service, instance, found.host)\n    return Stay",
-        "    obstacle = None\n    return Stay",
+        "    obstacle = cannot_take(round_.world, service, instance, found.host)\n",
+        "    obstacle = None\n",
         f"{STORIES}/test_promises.py",
     ),
     one(

@@ -91,8 +91,22 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an umbrella that pulls in is refused by name",
         f"{DRIVERS}/systemd/fitness.py",
-        ("        _does_nothing(unit, properties, pulled_in)\n        or _works"),
+        ("        _does_nothing(unit, known, pulled_in)\n        or _works"),
         "        _works",
+        f"{UNIT}/agent/drivers/test_closure.py",
+    ),
+    one(
+        "a process that only waits is an umbrella where its parts are others' as well",
+        f"{DRIVERS}/systemd/fitness.py",
+        "set(pulled_in) <= set(closure(unit, known))",
+        "True",
+        f"{UNIT}/agent/drivers/test_closure.py",
+    ),
+    one(
+        "what RemainAfterExit= keeps up is stopped only by a stop that succeeds",
+        f"{DRIVERS}/tools/without_process.py",
+        "(has_no_process(properties) or _had_ended(properties))",
+        "has_no_process(properties)",
         f"{UNIT}/agent/drivers/test_closure.py",
     ),
     one(

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
+from backstay_api.objects.names import instance_name
 from backstay_dev.lab.hosts import LabHost
 from backstay_dev.lab.lab import Lab
 from backstay_dev.lab.poller import Poller
@@ -76,7 +77,7 @@ def bench(progress: Callable[[str], None]) -> Iterator[Bench]:
         product.wait_ready()
         lab.plane.kubectl("apply", "-f", str(MANIFEST))
         client = lab.poller(URL)
-        with client.polling(), Timeline(lab.plane.admin_kubeconfig, "web-0") as timeline:
+        with client.polling(), Timeline(lab.plane.admin_kubeconfig, instance_name("web")) as timeline:
             client.wait_for_answer(timeout_s=30)
             yield Bench(lab, product, client, timeline)
 
@@ -138,7 +139,7 @@ def cold_start(progress: Callable[[str], None]) -> Sample:
         _install(lab, product)
         lab.plane.kubectl("apply", "-f", str(MANIFEST))
         client = lab.poller(URL)
-        with client.polling(), Timeline(lab.plane.admin_kubeconfig, "web-0") as timeline:
+        with client.polling(), Timeline(lab.plane.admin_kubeconfig, instance_name("web")) as timeline:
             begun_s = time.monotonic()
             product.start()
             answer = client.wait_for_answer(after_s=begun_s, timeout_s=60)

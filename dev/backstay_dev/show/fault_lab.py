@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.request import urlopen
 
+from backstay_api.objects.names import instance_name
 from backstay_dev.lab.lab import Lab
 from backstay_dev.lab.poller import Poller
 from backstay_dev.lab.product import Enrolment, Product
@@ -58,7 +59,7 @@ class Play:
     @property
     def instance(self) -> dict[str, Any]:
         """Its HAInstance as it stands."""
-        return self.theatre.product.get("hainstances", f"{self.name}-0", NAMESPACE)
+        return self.theatre.product.get("hainstances", instance_name(self.name), NAMESPACE)
 
     @property
     def host(self) -> str:
@@ -77,7 +78,7 @@ class Play:
     @property
     def lives(self) -> list[Life]:
         """Every process of it that ever lived, by its traces."""
-        return [life for life in self.theatre.lives() if life.instance == f"{self.name}-0"]
+        return [life for life in self.theatre.lives() if life.instance == instance_name(self.name)]
 
     @property
     def ticks(self) -> int:

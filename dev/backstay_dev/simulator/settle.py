@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backstay_api.objects.kinds import Raw
+from backstay_api.objects.names import instance_name
 from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS, RESOURCE_CLAIMS
 from backstay_api.objects.plain import RenderedResource
 from backstay_api.objects.resource_kinds import identity
@@ -67,7 +68,7 @@ def _service(world: World, name: str, body: Raw) -> Iterator[str]:
         yield f"{name} on {host} misses {', '.join(sorted(missing))} ({_words(body)})"
     if extra := places[host] - wanted:
         yield f"{name} on {host} still runs {', '.join(sorted(extra))}"
-    instance = world.get(HA_INSTANCES, (NAMESPACE, f"{name}-0"))
+    instance = world.get(HA_INSTANCES, (NAMESPACE, instance_name(name)))
     grant = (instance or {"spec": {}})["spec"].get("grant") or {}
     if grant.get("host") != host:
         yield f"{name} runs on {host} and is granted to {grant.get('host')}"

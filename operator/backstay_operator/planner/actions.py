@@ -1,8 +1,7 @@
 """What the planner may ask for. Each action is one idempotent write with its precondition, and says why.
 
 `control/act/apply.py` carries them out in one `match` that ends in `assert_never`; nothing in there decides or retries. `needs` are
-facts about *other* objects that it asks the API server for just before the write. What else is known of an action stands in its
-own class: which object it writes, how urgent it is, whom it concerns, and what people are told when it is done.
+facts about *other* objects, asked just before. Each class says which object it writes, how urgent, whom it concerns, what is told.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from backstay_api.objects.models.claim import ResourceClaimSpec
 from backstay_api.objects.models.fencing import FenceRequestSpec
 from backstay_api.objects.models.instance import HAInstanceSpec, SessionRef
 from backstay_api.objects.models.service import HAServiceStatus
+from backstay_api.objects.names import service_name
 from backstay_api.objects.object_kinds import (
     FENCE_REQUESTS,
     HA_INSTANCES,
@@ -163,7 +163,7 @@ class Assign(Row):
     @property
     def concerns(self) -> tuple[Ref, ...]:
         told: list[InstanceOrder | StandbyOrder] = [*self.spec.instances.values(), *self.spec.standbys.values()]
-        return (host_ref(self.host), *(service_ref(one.namespace, one.name.rpartition("-")[0]) for one in told))
+        return (host_ref(self.host), *(service_ref(one.namespace, service_name(one.name)) for one in told))
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,15 @@ from backstay_api.objects.resource_kinds import units_of
 
 from .actions import Action, ReportUnreadable, WriteHostStatus, WriteServiceStatus
 from .do import instances, moves, ownership, removal
+from .do.decisions import Decision, Slot, decide, standby_orders, stored_standbys
 from .do.fences import fence_actions, guards_refusal, owes_on
 from .do.instances import Course
-from .do.orders import Wanted, assign, standby_order
+from .do.orders import Wanted, assign
 from .do.rounds import Round, begin
-from .judge import edits, last_accepted
-from .judge.acceptance import Acceptance, Accepted, accept
+from .judge import edits, evidence
+from .judge.acceptance import Accepted
 from .judge.evidence import Missing, closed
-from .judge.placement import candidates, standbys
+from .judge.placement import candidates
 from .know.liveness import Liveness, held, next_look_s, of_host
 from .know.sessions import lease_actions
 from .know.world import World
@@ -35,20 +36,20 @@ from .tell.host_status import host_status
 from .tell.status import service_status
 from .words import listed
 
+Ordered = tuple[str, str, InstanceOrder, tuple[Precondition, ...]]
+"""Host, UID of the HAInstance, order, and what must be so elsewhere before it is sent."""
+
 
 @dataclass(frozen=True)
 class ServicePlan:
     """What one service (or an instance without one) asks for."""
 
     actions: tuple[Action, ...] = ()
-    orders: tuple[tuple[str, str, InstanceOrder], ...] = ()
-    """Host, UID of the HAInstance, order."""
+    orders: tuple[Ordered, ...] = ()
     standbys: tuple[tuple[str, str, StandbyOrder], ...] = ()
     look_again_s: float | None = None
     secured: tuple[tuple[str, str], ...] = ()
     """Host and unit: none of these may start by itself."""
-    needs: tuple[Precondition, ...] = ()
-    """What must be so elsewhere before its order is sent."""
     first: tuple[str, ...] = ()
     """UID of the HAInstance, if every host's answer is waited for."""
 
@@ -83,7 +84,8 @@ def _plan(world: World) -> Plan:
     actions += [action for name in _hosts(world) for action in _host_planned(round_, name, wanted[name])]
     actions += ownership.abandoned(world)
     actions += _unreadable(world)
-    wake_at_s = min((one.look_again_s for one in services if one.look_again_s is not None), default=None)
+    times = [one.look_again_s for one in services if one.look_again_s is not None]
+    wake_at_s = min([*times, *evidence.wakes_s(world)], default=None)
     return Plan(tuple(sorted(actions, key=lambda action: action.rank)), wake_at_s, next_look_s(world))
 
 
@@ -93,8 +95,8 @@ def _planned(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) -> Ser
         return plan_service(round_, key, owned)
     except ValidationError as error:
         world, service = round_.world, round_.world.services[key]
-        instance = _instance_of(world, service)
-        stays = _stored_standbys(world, instance) if instance is not None else ()
+        there = filter(None, (world.instance_of(service, name) for name in service.slots))
+        stays = tuple(one for instance in there for one in stored_standbys(world, instance))
         return ServicePlan(tuple(unplannable.of_service(world, service, error)), standbys=stays)
 
 
@@ -112,99 +114,55 @@ def plan_service(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) ->
     """What one service asks for."""
     world, service = round_.world, round_.world.services[key]
     claims = list(owned.get(service.uid, ()))
-    if service.metadata.deletion_timestamp is not None:
-        return _plan_deletion(round_, service, claims)
-    acceptance = accept(world, service)
-    instance = _instance_of(world, service)
-    actions: list[Action] = []
-    if isinstance(acceptance, Accepted) or instance is not None:
-        actions += ownership.marks(service, instance)
-    if isinstance(acceptance, Accepted):
-        actions += ownership.give_back_unused(world, service, instance, claims)
-    if instance is None:
-        actions += ownership.take(world, service, None) if isinstance(acceptance, Accepted) else []
-        actions += _creation(world, service, acceptance)
-        told = (*actions, *moves.spent_wish(world, service, None), *_told(world, service, ""))
-        return ServicePlan(told, secured=_secured(world, service))
-    in_force, accepted = last_accepted.in_force(world, service, instance, acceptance)
-    if isinstance(accepted, Accepted):
-        actions += ownership.take(world, in_force, instance)
-    course = instances.course(round_, in_force, instance, accepted)
-    actions += [*course.actions, *moves.spent_wish(world, service, instance), *_told(world, service, course.missing)]
-    ready = _standbys(world, in_force, instance, accepted)
-    first = (instance.uid,) if instance.spec.epoch == 0 or edits.news(world, in_force, instance) else ()
+    decision = decide(round_, service)
+    if decision.is_leaving and not decision.slots:
+        return ServicePlan(tuple(ownership.let_go(world, service, claims)))
+    actions = [action for slot in decision.slots for action in _slot_actions(world, decision, slot, claims)]
     return ServicePlan(
-        tuple(actions),
-        _ordered(instance, course),
-        ready,
-        course.look_again_s,
+        (*actions, *_told(world, decision)),
+        tuple(order for slot in decision.slots for order in _ordered(slot.instance, slot.course)),
+        () if decision.is_leaving else tuple(one for slot in decision.slots for one in standby_orders(world, slot)),
+        min((s.course.look_again_s for s in decision.slots if s.course.look_again_s is not None), default=None),
         _secured(world, service),
-        course.needs,
-        first,
+        () if decision.is_leaving else tuple(uid for slot in decision.slots for uid in _first(world, slot)),
     )
+
+
+def _slot_actions(world: World, decision: Decision, slot: Slot, claims: Sequence[str]) -> list[Action]:
+    if decision.is_leaving:
+        return list(slot.course.actions)
+    service, instance, is_accepted = decision.service, slot.instance, isinstance(decision.acceptance, Accepted)
+    return [
+        *(ownership.marks(service, instance) if is_accepted or instance is not None else ()),
+        *(ownership.give_back_unused(world, service, instance, claims) if is_accepted else ()),
+        *(ownership.take(world, slot.in_force, instance) if isinstance(slot.acceptance, Accepted) else ()),
+        *slot.course.actions,
+        *moves.spent_wish(world, service, instance),
+    ]
+
+
+def _first(world: World, slot: Slot) -> tuple[str, ...]:
+    is_waiting = slot.instance and (slot.instance.spec.epoch == 0 or edits.news(world, slot.in_force, slot.instance))
+    return (slot.instance.uid,) if slot.instance is not None and is_waiting else ()
 
 
 def plan_ownerless(round_: Round, key: str) -> ServicePlan:
     """An instance without its service: stopped, proven over and deleted; or left as it is, if the service is only unreadable."""
     world, instance = round_.world, round_.world.instances[key]
     if ("HAService", instance.service_key) in world.unreadable:
-        return ServicePlan(standbys=_stored_standbys(world, instance))
+        return ServicePlan(standbys=tuple(stored_standbys(world, instance)))
     service = instance.spec.service
     what_for = f"{instance.key} is stopped and deleted if its service is gone"
     needs = (Gone("HAService", instance.metadata.namespace or "", service.name, service.uid, what_for),)
     course = instances.leave(world, instance, f"its HAService {service.name} is gone", needs)
-    return ServicePlan(course.actions, _ordered(instance, course), needs=course.needs)
+    return ServicePlan(course.actions, _ordered(instance, course))
 
 
-def _plan_deletion(round_: Round, service: HAService, claims: list[str]) -> ServicePlan:
-    world = round_.world
-    keys = sorted(world.instances_of.get(service.uid, ()))
-    if not keys:
-        return ServicePlan(tuple(ownership.let_go(world, service, claims)))
-    courses = [(world.instances[key], instances.leave(world, world.instances[key], "it is deleted")) for key in keys]
-    missing = "; ".join(filter(None, (course.missing for _, course in courses)))
-    actions = [action for _, course in courses for action in course.actions]
-    orders = tuple(order for instance, course in courses for order in _ordered(instance, course))
-    return ServicePlan((*actions, *_told(world, service, missing)), orders, secured=_secured(world, service))
-
-
-def _instance_of(world: World, service: HAService) -> HAInstance | None:
-    instance = world.instances.get(_instance_key(service))
-    return instance if instance is not None and instance.spec.service.uid == service.uid else None
-
-
-def _instance_key(service: HAService) -> str:
-    return f"{service.metadata.namespace}/{instances.instance_name(service)}"
-
-
-def _creation(world: World, service: HAService, acceptance: Acceptance) -> list[Action]:
-    key = _instance_key(service)
-    is_taken = key in world.instances or ("HAInstance", key) in world.unreadable
-    if is_taken or not isinstance(acceptance, Accepted) or service.spec.state != "Running":
-        return []
-    return [instances.create(service)]
-
-
-def _ordered(instance: HAInstance, course: Course) -> tuple[tuple[str, str, InstanceOrder], ...]:
-    grant = instance.spec.grant
-    return ((grant.host, instance.uid, course.order),) if grant is not None and course.order is not None else ()
-
-
-def _standbys(
-    world: World, service: HAService, instance: HAInstance, acceptance: Acceptance
-) -> tuple[tuple[str, str, StandbyOrder], ...]:
-    if instance.metadata.deletion_timestamp is not None:
+def _ordered(instance: HAInstance | None, course: Course) -> tuple[Ordered, ...]:
+    grant = instance.spec.grant if instance else None
+    if instance is None or grant is None or course.order is None:
         return ()
-    if not isinstance(acceptance, Accepted):
-        return _stored_standbys(world, instance)
-    holder = instance.spec.grant.host if instance.spec.grant else None
-    wished = moves.wished_host(service)
-    hosts = [*standbys(world, service, instance), *([wished] if wished is not None and wished in world.hosts else [])]
-    return tuple(
-        (host, instance.uid, standby_order(world, host, service, instance))
-        for host in dict.fromkeys(hosts)
-        if host != holder
-    )
+    return ((grant.host, instance.uid, course.order, course.needs),)
 
 
 def _secured(world: World, service: HAService) -> tuple[tuple[str, str], ...]:
@@ -218,17 +176,8 @@ def _is_blurred(world: World) -> bool:
     return any(kind in ("HAService", "Host") for kind, _ in world.unreadable)
 
 
-def _stored_standbys(world: World, instance: HAInstance) -> tuple[tuple[str, str, StandbyOrder], ...]:
-    """What cannot be rendered now stays as it was. Rare, so that looking at every host does no harm."""
-    return tuple(
-        (host, instance.uid, world.assignments[host].spec.standbys[instance.uid])
-        for host in sorted(world.assignments)
-        if instance.uid in world.assignments[host].spec.standbys
-    )
-
-
-def _told(world: World, service: HAService, missing: str) -> list[Action]:
-    status = service_status(world, service, missing=missing)
+def _told(world: World, decision: Decision) -> list[Action]:
+    service, status = decision.service, service_status(world, decision)
     return [] if status == service.status else [WriteServiceStatus(service, status)]
 
 
@@ -298,9 +247,8 @@ def _by_host(
     ready: dict[str, dict[str, StandbyOrder]] = defaultdict(dict)
     secured: dict[str, set[str]] = defaultdict(set)
     for service in services:
-        for host, uid, order in service.orders:
-            orders[host][uid] = order
-            needs[uid] = service.needs
+        for host, uid, order, asked in service.orders:
+            orders[host][uid], needs[uid] = order, asked
         for host, uid, standby in service.standbys:
             ready[host][uid] = standby
         for host, unit in service.secured:

@@ -19,7 +19,9 @@ from backstay_api.objects.models.base import GROUP, VERSION, Object
 from backstay_cli.main import build
 from backstay_cli.session import FAILED, NO_SUCH_THING, NOT_NOW, NOT_WELL, WELL, Tools
 from backstay_dev.simulator import virtualtime
+from backstay_operator.planner.do.decisions import decide
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
+from backstay_operator.planner.do.rounds import begin
 from backstay_operator.planner.tell import status
 from backstay_testing.worlds import a_service, a_world, add_host, an_instance, report, say_ready, session
 
@@ -91,7 +93,7 @@ def a_cluster(*, holder: str | None = "n1", ready: tuple[str, ...] = ("n2",), **
     say_ready(world, service, *ready, uid=instance.uid)
     if holder:
         report(world, service, holder, "Running", epoch=1, uid=instance.uid)
-    told = status.service_status(world, service)
+    told = status.service_status(world, decide(begin(world), service))
     cluster.store.patch(kind_of(HAService), ("shop", "web"), {"status": told.wire()}, subresource="status")
     for name in world.hosts:
         patch = status.host_status(world, world.hosts[name]) or {}

@@ -87,6 +87,11 @@ def test_every_path_of_the_table_is_a_field():
     [
         pytest.param([address("192.0.2.0/24")], "InvalidAddress", "address of the subnet itself", id="network"),
         pytest.param([address("192.0.2.255/24")], "InvalidAddress", "broadcast", id="broadcast"),
+        pytest.param([address("255.255.255.255/32")], "InvalidAddress", "unicast", id="everybody"),
+        pytest.param([address("0.1.2.3/24")], "InvalidAddress", "unicast", id="this network"),
+        pytest.param([address("240.0.0.1/24")], "InvalidAddress", "unicast", id="reserved"),
+        pytest.param([address("192.0.2.10/0")], "InvalidAddress", "/0 is no subnet", id="a subnet of everything"),
+        pytest.param([address("2001:db8::1/0")], "InvalidAddress", "/0 is no subnet", id="of everything, in v6"),
         pytest.param([address("224.0.0.1/24")], "InvalidAddress", "unicast", id="multicast"),
         pytest.param([unit("a", "x.service"), unit("b", "x.service")], "NamedTwice", "a and b", id="a unit twice"),
         pytest.param(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 
 from backstay_api.objects.models import Host, HostAssignment
+from backstay_api.objects.models.assignment import HostAssignmentSpec, StandbyOrder
 from backstay_api.objects.resource_kinds import claims_of
+from backstay_operator.control.act.checks import check_size
 from backstay_operator.planner.do.finalizers import HOST_FINALIZER
 from backstay_operator.planner.do.leftovers import of_host
 from backstay_operator.planner.do.moves import cannot_take
 from backstay_operator.planner.know.claims import claim_for
-from backstay_operator.planner.know.fitting import MOST_ENTRIES
+from backstay_operator.planner.know.fitting import MOST_ENTRIES, fitted
 from backstay_operator.planner.know.world import World
 from backstay_testing.worlds import a_service, a_world, put, session
 
@@ -37,30 +39,55 @@ def test_what_runs_of_an_instance_that_is_gone_is_stopped_by_an_order_that_reach
     assert (down.want, down.epoch, down.session.nonce) == ("Down", epoch, "nonce-n1-2")
 
 
-def full_of(world: World, orders: int, *, size: int = 0) -> None:
+def full_of(world: World, orders: int, *, size: int = 0, letter: str = "y") -> None:
     order = {**HERE, "epoch": 1, "session": session("n1"), "want": "Up", "exclusive": True}
     if size:
-        order["resources"] = [{"name": "x", "command": {"start": ["/bin/x", "y" * size], "stop": ["/bin/x"]}}]
+        order["resources"] = [{"name": "x", "command": {"start": ["/bin/x", letter * size], "stop": ["/bin/x"]}}]
     raw = world.assignments["n1"].wire()
     raw["spec"]["instances"] = {f"u{number}": order for number in range(orders)}
     world.put_assignment(HostAssignment.from_wire(raw))
 
 
 @pytest.mark.parametrize(
-    ("orders", "size", "why"),
+    ("orders", "size", "letter", "why"),
     [
-        pytest.param(MOST_ENTRIES - 1, 0, "", id="room for one more"),
-        pytest.param(MOST_ENTRIES, 0, "n1 has orders for 256 instances already", id="too many"),
-        pytest.param(250, 3900, "KiB, more than the 900 that fit", id="too large"),
+        pytest.param(MOST_ENTRIES - 1, 0, "y", "", id="room for one more"),
+        pytest.param(MOST_ENTRIES, 0, "y", "n1 has orders for 256 instances already", id="too many"),
+        pytest.param(250, 3900, "y", "KiB, more than the 900 that fit", id="too large"),
+        # What etcd and the API server count is bytes.
+        pytest.param(100, 3900, "ü", "", id="some letters of two bytes"),
+        pytest.param(100, 3900, "語", "KiB, more than the 900 that fit", id="too many letters of three bytes"),
     ],
 )
-def test_a_host_is_given_nothing_for_which_its_orders_have_no_room(orders: int, size: int, why: str) -> None:
+def test_a_host_is_given_nothing_for_which_its_orders_have_no_room(
+    orders: int, size: int, letter: str, why: str
+) -> None:
     world = a_world("n1")
     world.put_host(Host.from_wire({"metadata": {"name": "n1", "uid": "uid-n1", "finalizers": [HOST_FINALIZER]}}))
     service = a_service("web", {"name": "x", "command": {"start": ["/bin/x"], "stop": ["/bin/x"]}})
     instance = put(world, service)
     for key in claims_of(service.spec.resources):
         world.claims[key.name] = claim_for(key, service, ["n1"])
-    full_of(world, orders, size=size)
+    full_of(world, orders, size=size, letter=letter)
     found = cannot_take(world, service, instance, "n1")
     assert (why in (found or "")) if why else found is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(["y" * 3900], id="long words"),
+        pytest.param(["y"] * 63, id="many words"),
+        pytest.param(["語" * 1300], id="letters of three bytes"),
+    ],
+)
+def test_what_was_made_to_fit_is_not_refused_where_it_is_sent(words: list[str]) -> None:
+    """Two opinions of what fits would leave the host without any order, be it one to stop."""
+    command = {"start": ["/bin/x", *words], "stop": ["/bin/x", *words], "check": ["/bin/x", *words]}
+    resources = [{"name": f"r{number}", "command": command} for number in range(16)]
+    raw = {"namespace": "shop", "name": "s-0", "revision": 1, "resources": resources}
+    standbys = {f"u{number}": StandbyOrder.model_validate(raw) for number in range(MOST_ENTRIES)}
+    wanted = HostAssignmentSpec(standbys=standbys)
+    fits = fitted(HostAssignmentSpec(), wanted, wanted, ())
+    assert 0 < len(fits.standbys) < MOST_ENTRIES
+    check_size("n1", fits)

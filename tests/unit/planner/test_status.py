@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
-from backstay_api.objects.models import HAService, Host, HostAssignment
+from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignment
 from backstay_api.objects.models.service import HAServiceStatus
+from backstay_api.objects.resource_kinds import claims_of
 from backstay_operator.planner import words
+from backstay_operator.planner.do.decisions import decide
+from backstay_operator.planner.do.finalizers import HOST_FINALIZER, INSTANCE_FINALIZER, SERVICE_FINALIZER
+from backstay_operator.planner.do.rounds import begin
+from backstay_operator.planner.know.claims import claim_for
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.tell import status
 from backstay_testing.worlds import a_service, a_world, add_host, an_instance, report, say_ready, unit
+
+Thing = TypeVar("Thing", HAService, HAInstance, Host)
+
+
+def told_of(world: World, service: HAService) -> HAServiceStatus:
+    """What is decided about it now, as people are told; everything that it needs is its own."""
+    service, instance = marked(service, SERVICE_FINALIZER), world.instances.get(f"{service.key}-0")
+    for name, host in world.hosts.items():
+        world.hosts[name] = marked(host, HOST_FINALIZER)
+    if instance is not None:
+        world.put_instance(marked(instance, INSTANCE_FINALIZER))
+    for key in claims_of(service.spec.resources):
+        world.claims[key.name] = claim_for(key, service, sorted(world.hosts), instance)
+    return status.service_status(world, decide(begin(world), service))
+
+
+def marked(thing: Thing, finalizer: str) -> Thing:
+    return thing.model_copy(update={"metadata": thing.metadata.model_copy(update={"finalizers": [finalizer]})})
 
 
 def a_running_world(**spec: Any) -> tuple[World, HAService]:
@@ -75,7 +98,7 @@ def keep(world: World, service: HAService, told: HAServiceStatus, wall: str) -> 
 
 def test_a_service_that_is_well_says_where_it_runs_and_who_stands_by():
     world, service = a_running_world()
-    told = status.service_status(world, service)
+    told = told_of(world, service)
     assert (told.host, told.state, told.since) == ("n1", "Running", world.wall)
     assert [(one.type, one.status) for one in told.conditions] == [
         ("Accepted", "True"),
@@ -100,8 +123,13 @@ def test_hosts_that_nobody_asked_are_not_told_of_unless_they_cannot_be_asked():
     add_host(world, "n6")
     add_host(world, "n7", mode="Cordon")
     add_host(world, "n8", silent_s=9.0)
-    told = status.service_status(world, service).standbys
+    told = told_of(world, service).standbys
     assert [one.host for one in told] == ["n2", "n4", "n5", "n3", "n7", "n8"]
+
+
+def two_may_run(world: World, service: HAService) -> None:
+    instance = world.instances[f"{service.key}-0"]
+    world.put_instance(instance.model_copy(update={"spec": instance.spec.model_copy(update={"exclusive": False})}))
 
 
 def fail_start(world: World, service: HAService) -> None:
@@ -109,29 +137,29 @@ def fail_start(world: World, service: HAService) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "missing", "expected"),
+    ("change", "expected"),
     [
         pytest.param(
             lambda w, s: silence(w, "n1", 4.2),
-            "n1's BMC does not answer: `backstay fence n1 --confirm`",
-            ("Recovering", "n1 is silent since 4 s; n1's BMC does not answer: `backstay fence n1 --confirm`"),
+            (
+                "Recovering",
+                "n1 is silent since 4 s; n1 is silent: it is not proven to be off yet; its power is being read,"
+                " or make sure that it is powered off and say so: `backstay fence n1 --confirm`",
+            ),
             id="what is missing is said where people look",
         ),
         pytest.param(
-            lambda w, s: silence(w, "n1", 4.2),
-            "",
+            lambda w, s: (two_may_run(w, s), silence(w, "n1", 4.2)),
             ("Recovering", "n1 is silent since 4 s; moves to n2"),
             id="it will move",
         ),
         pytest.param(
             fail_start,
-            "",
             ("Recovering", "Could not be kept running on n1: exit code 1; moves to n2"),
             id="a failed start moves on",
         ),
         pytest.param(
             lambda w, s: (fail_start(w, s), say_ready(w, s, "n2", ready=False, why="no such unit")),
-            "",
             (
                 "Failed",
                 "Could not be kept running on n1: exit code 1; 0/3 hosts can run it: 2 are not ready,"
@@ -140,17 +168,15 @@ def fail_start(world: World, service: HAService) -> None:
             id="a failed start with nowhere to go",
         ),
         pytest.param(
-            lambda w, s: hold(w, s, "n1", epoch=2, phase="Starting"), "", ("Starting", "Starting on n1"), id="starting"
+            lambda w, s: hold(w, s, "n1", epoch=2, phase="Starting"), ("Starting", "Starting on n1"), id="starting"
         ),
         pytest.param(
             lambda w, s: order_down(w, s, "n1", epoch=2, why="n1 is being drained"),
-            "",
             ("Stopping", "Being stopped on n1: n1 is being drained"),
             id="a planned move says why",
         ),
         pytest.param(
             lambda w, s: hold(w, s, "n1", epoch=2, healthy=False, why="probe alive: connection refused"),
-            "",
             (
                 "NotWorking",
                 "Runs on n1, but does not work: probe alive: connection refused (the epoch before ended: it was stopped)",
@@ -159,16 +185,20 @@ def fail_start(world: World, service: HAService) -> None:
         ),
         pytest.param(
             lambda w, s: hold(w, s, "n1", epoch=2, phase="Stuck", why="processes survive SIGKILL"),
-            "",
-            ("Failed", "n1 cannot prove that it is down: processes survive SIGKILL"),
+            (
+                "Failed",
+                "n1 cannot prove that it is down: processes survive SIGKILL; n1 could not prove that it has stopped"
+                " (processes survive SIGKILL); stop it there by hand, or power the host off and say so:"
+                " `backstay fence n1 --confirm`",
+            ),
             id="stuck",
         ),
     ],
 )
-def test_what_is_not_well_is_said_in_ready(change, missing, expected):
+def test_what_is_not_well_is_said_in_ready(change, expected):
     world, service = a_running_world()
     change(world, service)
-    told = status.service_status(world, service, missing=missing)
+    told = told_of(world, service)
     assert condition(told, "Ready") == ("False", *expected)
 
 
@@ -176,7 +206,7 @@ def test_a_refused_service_says_so_in_ready_too():
     world = a_world("n1")
     service = a_service(mode="EveryHost")
     world.put_service(service)
-    told = status.service_status(world, service)
+    told = told_of(world, service)
     assert condition(told, "Accepted")[:2] == ("False", "NotSupportedYet")
     assert condition(told, "Ready")[:2] == ("False", "NotSupportedYet")
     assert told.state == "Waiting"
@@ -184,23 +214,30 @@ def test_a_refused_service_says_so_in_ready_too():
 
 def test_what_runs_goes_on_when_an_edit_is_refused_and_that_is_said():
     world, service = a_running_world(mode="EveryHost")
-    told = status.service_status(world, service)
+    told = told_of(world, service)
     assert condition(told, "Ready")[0] == "True"
     assert condition(told, "Degraded")[:2] == ("True", "ManifestRefused")
 
 
 def test_what_keeps_a_running_service_from_moving_is_said():
     world, service = a_running_world()
-    told = status.service_status(world, service, missing="n1 is being drained, but it stays: 0/3 hosts can run it: …")
+    add_host(world, "n1", mode="Drain")
+    hold(world, service, "n1", epoch=2)
+    say_ready(world, service, "n2", ready=False)
+    told = told_of(world, service)
     assert condition(told, "Ready")[0] == "True"
-    assert condition(told, "Degraded")[:2] == ("True", "HeldBack")
+    assert condition(told, "Degraded") == (
+        "True",
+        "HeldBack",
+        "n1 is being drained (new disks), but it stays: 0/3 hosts can run it: 2 are not ready, 1 is the one to move away from",
+    )
 
 
 def test_without_a_device_the_loss_of_the_host_is_not_survived_and_why():
     world, service = a_running_world()
     add_host(world, "n1")
     hold(world, service, "n1", epoch=2)
-    assert condition(status.service_status(world, service), "SurvivesHostLoss") == (
+    assert condition(told_of(world, service), "SurvivesHostLoss") == (
         "False",
         "FencingNotReady",
         "n1 could not be fenced (no fencing device is known to work):"
@@ -212,70 +249,69 @@ def test_what_need_not_be_exclusive_needs_no_device():
     world, service = a_running_world(exclusive=False)
     add_host(world, "n1")
     hold(world, service, "n1", epoch=2)
-    assert condition(status.service_status(world, service), "SurvivesHostLoss")[0] == "True"
+    assert condition(told_of(world, service), "SurvivesHostLoss")[0] == "True"
 
 
 @pytest.mark.parametrize("late_s", [0.0, 1.0])
 def test_nothing_changed_is_an_equal_status_and_a_late_heartbeat_is_nothing(late_s):
     world, service = a_running_world()
-    told = status.service_status(world, service)
+    told = told_of(world, service)
     service = keep(world, service, told, "2026-03-01T12:34:56Z")
     for host in world.hosts:
         silence(world, host, late_s)
-    assert status.service_status(world, service) == service.status == told
+    assert told_of(world, service) == service.status == told
 
 
 def test_a_condition_keeps_its_time_while_its_status_stays():
     world, service = a_running_world()
-    service = keep(world, service, status.service_status(world, service), "2026-03-01T13:00:00Z")
+    service = keep(world, service, told_of(world, service), "2026-03-01T13:00:00Z")
     say_ready(world, service, "n2", ready=False, why="no such unit")
-    times = {one.type: one.last_transition_time for one in status.service_status(world, service).conditions}
+    times = {one.type: one.last_transition_time for one in told_of(world, service).conditions}
     assert times["Ready"] == "2026-03-01T12:00:00Z"
     assert times["StandbyReady"] == "2026-03-01T13:00:00Z"
 
 
 def test_a_failover_is_told_with_its_cause_and_its_length():
     world, service = a_running_world()
-    service = keep(world, service, status.service_status(world, service), "2026-03-01T12:59:59.5Z")
+    service = keep(world, service, told_of(world, service), "2026-03-01T12:59:59.5Z")
     silence(world, "n1", 4.0)
-    service = keep(world, service, status.service_status(world, service), "2026-03-01T13:00:00Z")
+    service = keep(world, service, told_of(world, service), "2026-03-01T13:00:00Z")
     hold(world, service, None, epoch=2)
-    service = keep(world, service, status.service_status(world, service), "2026-03-01T13:00:00.2Z")
+    service = keep(world, service, told_of(world, service), "2026-03-01T13:00:00.2Z")
     assert service.status.last_failover and service.status.last_failover.to == ""
     hold(world, service, "n2", epoch=3, phase="Starting")
-    service = keep(world, service, status.service_status(world, service), "2026-03-01T13:00:00.8Z")
+    service = keep(world, service, told_of(world, service), "2026-03-01T13:00:00.8Z")
     hold(world, service, "n2", epoch=3)
-    last = status.service_status(world, service).last_failover
+    last = told_of(world, service).last_failover
     assert last and (last.from_, last.to, last.duration, last.at) == ("n1", "n2", "1.3s", "2026-03-01T12:59:59.5Z")
     assert last.cause == "it was stopped"
 
 
 def test_a_planned_move_is_told_with_the_reason_of_the_move():
     world, service = a_running_world()
-    service = keep(world, service, status.service_status(world, service), "2026-03-01T13:00:00Z")
+    service = keep(world, service, told_of(world, service), "2026-03-01T13:00:00Z")
     order_down(world, service, "n1", epoch=2, why="n1 is being drained")
-    service = keep(world, service, status.service_status(world, service), "2026-03-01T13:00:01Z")
+    service = keep(world, service, told_of(world, service), "2026-03-01T13:00:01Z")
     hold(world, service, "n2", epoch=3)
-    last = status.service_status(world, service).last_failover
+    last = told_of(world, service).last_failover
     assert last and last.cause == "Being stopped on n1: n1 is being drained"
 
 
 def test_another_session_speaks_for_itself_only():
     world, service = a_running_world()
     raw = world.assignments["n1"].wire()
-    raw["status"]["session"] |= {"nonce": "another", "seq": 2}
+    raw["status"]["session"] |= {"nonce": "another", "seq": 2, "supersedes": [raw["status"]["session"]["nonce"]]}
     world.put_assignment(HostAssignment.from_wire(raw))
-    told = status.service_status(world, service)
-    assert (told.state, told.instances[0].why) == (
-        "Recovering",
-        "n1 has begun a new session since it was started there; moves to n2",
-    )
+    told = told_of(world, service)
+    why = "n1 has begun a new session since it was started there"
+    assert (told.state, told.instances[0].why, told.instances[0].to) == ("Recovering", why, "n2")
+    assert condition(told, "Ready")[2] == f"{why}; moves to n2"
 
 
 def test_what_is_said_of_an_older_epoch_says_nothing_of_this_one():
     world, service = a_running_world()
     world.put_instance(an_instance(service, epoch=3, host="n1"))
-    told = status.service_status(world, service)
+    told = told_of(world, service)
     assert (told.state, told.instances[0].why) == ("Starting", "Granted to n1, which has not answered yet")
 
 
@@ -283,30 +319,30 @@ def test_a_restart_in_place_is_no_failover():
     world, service = a_running_world()
     for phase in ("Running", "Starting", "Running"):
         hold(world, service, "n1", epoch=2, phase=phase)
-        service = keep(world, service, status.service_status(world, service), "2026-03-01T13:00:00Z")
+        service = keep(world, service, told_of(world, service), "2026-03-01T13:00:00Z")
     assert service.status.last_failover is None
 
 
 def test_a_failed_start_is_remembered_until_it_is_forgotten_and_not_learned_twice():
     world, service = a_running_world()
     fail_start(world, service)
-    service = keep(world, service, status.service_status(world, service), "2026-03-01T12:00:01Z")
+    service = keep(world, service, told_of(world, service), "2026-03-01T12:00:01Z")
     assert [(one.host, one.epoch, one.why) for one in service.status.start_failures] == [("n1", 2, "exit code 1")]
     hold(world, service, "n2", epoch=3)
-    assert condition(status.service_status(world, service), "Degraded")[1] == "StartFailed"
+    assert condition(told_of(world, service), "Degraded")[1] == "StartFailed"
     world.now_s += 601
     for host in world.hosts:
         silence(world, host, 0.0)
-    assert status.service_status(world, service).start_failures == []
+    assert told_of(world, service).start_failures == []
 
 
 def test_an_edit_wipes_the_failures_of_the_manifest_before():
     world, service = a_running_world()
     fail_start(world, service)
-    service = keep(world, service, status.service_status(world, service), "2026-03-01T12:00:01Z")
+    service = keep(world, service, told_of(world, service), "2026-03-01T12:00:01Z")
     edited = a_service("web", unit(unit_name="better.service"), generation=2, status=service.status.wire())
     world.put_service(edited)
-    assert status.service_status(world, edited).start_failures == []
+    assert told_of(world, edited).start_failures == []
 
 
 def test_a_service_that_shall_not_run_says_so():
@@ -314,7 +350,7 @@ def test_a_service_that_shall_not_run_says_so():
     service = a_service(state="Stopped")
     world.put_service(service)
     world.put_instance(an_instance(service, epoch=3))
-    told = status.service_status(world, service)
+    told = told_of(world, service)
     assert (told.state, told.host, told.last_failover) == ("Stopped", "", None)
 
 

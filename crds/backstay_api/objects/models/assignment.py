@@ -35,6 +35,8 @@ class InstanceOrder(Model):
     """Started top to bottom, stopped bottom to top."""
     why: Text = ""
     """Why, in a sentence."""
+    to: Text = ""
+    """With Down: the host that it was to go to when that was decided. The next grant prefers it; the agent has no use for it."""
 
 
 class StandbyOrder(Model):

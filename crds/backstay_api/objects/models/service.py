@@ -6,6 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
+from backstay_api.objects.names import instance_name
+
 from .base import Column, Conditions, Duration, Label, ListMap, Model, Name, Object, Rule, Text, Timestamp
 from .resources import Resource
 
@@ -174,6 +176,8 @@ class InstanceSummary(Model):
     """Since when it is in this state."""
     why: Text = ""
     """In a sentence."""
+    to: Text = ""
+    """The host that it goes to next; empty where that is not decided, or nothing moves."""
     by_admin: Text = ""
     """Not empty: what somebody did to it on the host itself, and when. No failure."""
 
@@ -265,6 +269,11 @@ class HAService(Object):
     def exclusive(self) -> bool:
         """Whether two copies must never run."""
         return self.spec.exclusive if self.spec.exclusive is not None else True
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """Names of its HAInstances, one for each copy that shall run: a Single service has one."""
+        return (instance_name(self.metadata.name),)
 
 
 __all__ = ["HAService", "HAServiceSpec", "HAServiceStatus", "Label", "Name"]

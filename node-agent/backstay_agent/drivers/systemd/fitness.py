@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from backstay_agent.drivers.tools.without_process import has_no_process
 
-from .closure import HANDLERS, Known
+from .closure import HANDLERS, Known, closure
 
 FOREVER_US: Final = (1 << 64) - 1
 _ENDS_THE_HOST: Final = ("FailureAction", "SuccessAction", "StartLimitAction", "JobTimeoutAction")
@@ -20,13 +20,21 @@ _ENDS: Final = re.compile(
     r"(?:ctrl-alt-del|default|emergency|exit|halt|kexec|poweroff|reboot|rescue|shutdown|soft-reboot|systemd-(?:halt|kexec|poweroff|reboot))"
     r"\.(?:target|service)"
 )
-_NOTHING: Final = re.compile(r"(?:\S*/)?(?:(?:sh|bash|dash) -c )?(?:\S*/)?(?:true|:|echo|printf|exit)(?:\s[^;&|]*)?;?")
-# At their word another daemon, or PID 1, starts something elsewhere. (podman's own children are found: `strays.py`.)
+_SHELL: Final = re.compile(r"(?:\S*/)?(?:sh|bash|dash) -[a-z]*c ")
+_NOTHING: Final = re.compile(
+    r"(?:exec )?(?:(?:\S*/)?env )?(?:\S*/)?(?:true|:|exit|echo|printf|logger|sleep|tail -f /dev/null)(?:\s.*)?"
+)
+# Where a shell writes into a file, or runs another program in the words of a harmless one.
+_AND_YET: Final = re.compile(r"[>`]|\$\(")
+# At their word another daemon, or PID 1, starts something elsewhere. (podman's own children are found: `tools/escaped.py`.)
 _FOR_OTHERS: Final = frozenset(
     {"docker", "docker-compose", "podman-remote", "nerdctl", "ctr", "virsh", "machinectl", "lxc", "incus"}
 )
-_TO_PID_1: Final = frozenset({"systemctl", "invoke-rc.d", "deb-systemd-invoke"})
-_VERBS: Final = frozenset({"run", "start", "up", "create", "restart", "launch"})
+_TO_PID_1: Final = frozenset({"systemctl", "service", "invoke-rc.d", "deb-systemd-invoke"})
+_VERBS: Final = frozenset(
+    {"run", "start", "up", "create", "restart", "launch", "deploy", "isolate", "reload-or-restart"}
+)
+_STARTS: Final = ("ExecStart", "ExecStartPre", "ExecStartPost")
 
 
 def not_fit(
@@ -40,7 +48,7 @@ def not_fit(
     # Of these it would be said again.
     working = [name for name in pulled_in if known.get(name, {}).get("Type") != "oneshot"]
     return (
-        _does_nothing(unit, properties, pulled_in)
+        _does_nothing(unit, known, pulled_in)
         or _works_elsewhere(unit, properties, scripts)
         or _needs_a_probe(unit, properties, working, asked=asked)
         or _would_not_stay(unit, properties)
@@ -49,25 +57,32 @@ def not_fit(
     )
 
 
-def _does_nothing(unit: str, properties: Mapping[str, Any], pulled_in: Sequence[str]) -> str | None:
-    if not (unit.endswith(".target") or _is_idle(properties)):
+def _does_nothing(unit: str, known: Known, pulled_in: Sequence[str]) -> str | None:
+    if not (unit.endswith(".target") or _is_idle(known[unit])):
         return None
+    if known[unit].get("Type") not in (None, "oneshot") and set(pulled_in) <= set(closure(unit, known)):
+        return None  # a process that waits, and all that it waits with stops with it
     if pulled_in:
         return f"name {_listed(pulled_in)}: {unit} only pulls {'it' if len(pulled_in) == 1 else 'them'} in"
     return f"{unit} does nothing itself and pulls nothing in that could be watched: name the unit that does the work"
 
 
 def _is_idle(properties: Mapping[str, Any]) -> bool:
-    if properties.get("Type") != "oneshot":
-        return False
-    lines = [
-        line for kind in ("ExecStart", "ExecStartPre", "ExecStartPost") for line in _command_lines(properties, kind)
-    ]
-    return all(_NOTHING.fullmatch(line) for line in lines)
+    lines = [line for kind in _STARTS for line in _command_lines(properties, kind)]
+    return all(map(_is_nothing, lines)) if lines else properties.get("Type") == "oneshot"
+
+
+def _is_nothing(line: str) -> bool:
+    """Whether this command line does no work: it says something, waits, or ends at once."""
+    shell = _SHELL.match(line)
+    if shell is None:
+        return _NOTHING.fullmatch(line) is not None
+    commands = [command.strip() for command in re.split(r"[;&|]+", line[shell.end() :])]
+    return all(_NOTHING.fullmatch(one) and not _AND_YET.search(one) for one in commands if one)
 
 
 def _works_elsewhere(unit: str, properties: Mapping[str, Any], scripts: Sequence[str]) -> str | None:
-    said = _command_lines(properties, "ExecStart")
+    said = [line for kind in _STARTS for line in _command_lines(properties, kind)]
     in_scripts = [line.partition("#")[0] for text in scripts for line in text.splitlines()[:2000]]
     for line in [*said, *in_scripts]:
         by = _delegates_to(line)
@@ -91,7 +106,13 @@ def _delegates_to(line: str) -> str:
             program, rest = str(word.rpartition("/")[2]), words[at + 1 :]
             if program == "systemd-run" and "--scope" not in rest:
                 return program
-            if program in _FOR_OTHERS | _TO_PID_1 and _VERBS & set(rest):
+            if program == "service" and at and not word.startswith("/"):
+                continue  # a word of somebody else's
+            if not (_VERBS & set(rest) or {"enable", "--now"} <= set(rest)):
+                continue
+            if program == "podman" and "--remote" in rest:
+                return "podman --remote"
+            if program in _FOR_OTHERS | _TO_PID_1:
                 return program
             if word in ("echo", "printf"):
                 break

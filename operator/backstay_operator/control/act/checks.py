@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from backstay_api.objects.models.assignment import HostAssignmentSpec
 from backstay_api.objects.models.instance import HAInstanceSpec
+from backstay_operator.planner.know import fitting
 from backstay_operator.planner.know.fitting import MOST_BYTES
 
 
@@ -27,7 +26,7 @@ def check_forward(stored: HostAssignmentSpec, wanted: HostAssignmentSpec) -> Non
 
 
 def check_size(host: str, spec: HostAssignmentSpec) -> None:
-    size = len(json.dumps(spec.wire()))
+    size = fitting.size(spec)
     if size > MOST_BYTES:
         raise Refused(
             f"the orders for {host} would be {size // 1024} KiB, more than {MOST_BYTES // 1024} KiB: "

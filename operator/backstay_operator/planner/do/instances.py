@@ -18,7 +18,7 @@ from backstay_operator.planner.judge.evidence import Evidence, closed
 from backstay_operator.planner.judge.placement import NoHost, Placed, held_by_nobody, place
 from backstay_operator.planner.judge.stored_orders import stored_order
 from backstay_operator.planner.know import sessions
-from backstay_operator.planner.know.liveness import untouched
+from backstay_operator.planner.know.liveness import Liveness, of_host, untouched
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.preconditions import Precondition
 
@@ -42,6 +42,10 @@ class Course:
     look_again_s: float | None = None
     needs: tuple[Precondition, ...] = ()
     """What must be so elsewhere before the order is sent."""
+    to: str = ""
+    """The host that it goes to next: by a grant of this very plan, or by the move for which it is stopped."""
+    placed: Placed | NoHost | None = None
+    """What was found where it looked for a host."""
 
 
 @dataclass(frozen=True)
@@ -49,39 +53,43 @@ class Next:
     """Where the next epoch goes."""
 
     grant: Grant
-    why: str
+    placed: Placed
     needs: tuple[Precondition, ...] = ()
     records: tuple[WriteClaim, ...] = ()
     """What the claims must say before the order goes out: written beside the grant, not after it."""
+
+    @property
+    def why(self) -> str:
+        return f"{self.placed.host}, {self.placed.why}"
 
 
 @dataclass(frozen=True)
 class Nowhere:
     """Why there is no next epoch now."""
 
-    why: str
-    is_placement: bool = False
-    """No host will do: whoever reads the status is told so there, host by host."""
-    look_again_s: float | None = None
+    missing: str
+    """What stands against it; empty if it is only that no host will do."""
+    placed: Placed | NoHost | None = None
 
     @property
-    def missing(self) -> str:
-        return "" if self.is_placement else self.why
+    def no_host(self) -> NoHost | None:
+        return self.placed if isinstance(self.placed, NoHost) else None
+
+    @property
+    def why(self) -> str:
+        return self.missing or (self.no_host.why if self.no_host else "")
+
+    @property
+    def look_again_s(self) -> float | None:
+        return self.no_host.look_again_s if self.no_host and not self.missing else None
 
 
-def instance_name(service: HAService) -> str:
-    """Name of the one instance of a Single service."""
-    return f"{service.metadata.name}-0"
-
-
-def create(service: HAService) -> CreateInstance:
-    """The instance of a service that has none."""
+def create(service: HAService, name: str) -> CreateInstance:
+    """The instance of a slot that has none."""
     assert service.metadata.namespace is not None, f"{service.key}: services live in namespaces"
     ref = ServiceRef(name=service.metadata.name, uid=service.uid)
     spec = HAInstanceSpec(service=ref, exclusive=service.exclusive)
-    return CreateInstance(
-        service.metadata.namespace, instance_name(service), spec, f"{service.key} has no instance yet"
-    )
+    return CreateInstance(service.metadata.namespace, name, spec, f"{service.key} has no instance yet")
 
 
 def course(round_: Round, service: HAService, instance: HAInstance, acceptance: Acceptance) -> Course:
@@ -120,34 +128,32 @@ def leave(world: World, instance: HAInstance, why: str, needs: tuple[Preconditio
 def _start(round_: Round, service: HAService, instance: HAInstance, acceptance: Acceptance) -> Course:
     chosen = _choose(round_, service, instance, acceptance)
     if isinstance(chosen, Nowhere):
-        return Course(missing=chosen.missing, look_again_s=chosen.look_again_s)
+        return Course(missing=chosen.missing, look_again_s=chosen.look_again_s, placed=chosen.placed)
     write = WriteInstance(instance, _granted(instance, chosen.grant, None), chosen.why, chosen.needs)
-    return Course((write, *chosen.records))
+    return Course((write, *chosen.records), to=chosen.grant.host, placed=chosen.placed)
 
 
 def _choose(round_: Round, service: HAService, instance: HAInstance, acceptance: Acceptance) -> Next | Nowhere:
     """The session that the next epoch goes to. Whoever held the last one is now a host like any other."""
     world, free = round_.world, held_by_nobody(instance)
-    obstacle = _why_not_run(world, service, free, acceptance)
-    if obstacle:
-        return Nowhere(obstacle)
-    placed = _placed(round_, service, free)
-    if isinstance(placed, NoHost):
-        return Nowhere(placed.why, True, placed.look_again_s)
+    if isinstance(acceptance, Refused):
+        return Nowhere(acceptance.message)
+    if service.spec.state != "Running":
+        return Nowhere(f"its state shall be {service.spec.state}")
+    placed = _placed(round_, service, instance)
+    obstacle = _why_not_run(world, service, free)
+    if obstacle or isinstance(placed, NoHost):
+        return Nowhere(obstacle or "", placed)
     session, obstacle = sessions.live(world, placed.host), moves.cannot_take(world, service, free, placed.host)
     if session is None or obstacle:
-        return Nowhere(obstacle or f"{placed.host} has no live session")
-    round_.planned[placed.host] += 1
+        return Nowhere(obstacle or f"{placed.host} has no live session", placed)
+    round_.send(instance, placed.host)
     grant = Grant(host=placed.host, session=session.ref, machine_uuid=session.machine_uuid)
     records = record(world, service, instance, instance.spec.epoch + 1, placed.host)
-    return Next(grant, f"{placed.host}, {placed.why}", needs_to_run(world, service, placed.host), tuple(records))
+    return Next(grant, placed, needs_to_run(world, service, placed.host), tuple(records))
 
 
-def _why_not_run(world: World, service: HAService, instance: HAInstance, acceptance: Acceptance) -> str | None:
-    if isinstance(acceptance, Refused):
-        return acceptance.message
-    if service.spec.state != "Running":
-        return f"its state shall be {service.spec.state}"
+def _why_not_run(world: World, service: HAService, instance: HAInstance) -> str | None:
     if not_ours := not_yet_ours(world, service, instance):
         return not_ours
     if instance.spec.epoch == 0:
@@ -156,12 +162,15 @@ def _why_not_run(world: World, service: HAService, instance: HAInstance, accepta
 
 
 def _placed(round_: Round, service: HAService, instance: HAInstance) -> Placed | NoHost:
-    wish = moves.wished_host(service)
+    world, wish, free = round_.world, moves.wished_host(service), held_by_nobody(instance)
     if wish is not None:
-        placed = place(round_.world, service, instance, to=wish, planned=round_.planned)
+        placed = place(world, service, free, to=wish, planned=round_.planned)
         if isinstance(placed, Placed):
             return placed
-    return place(round_.world, service, instance, planned=round_.planned, retry=True)
+    holder = instance.spec.grant.host if instance.spec.grant else ""
+    stopped = stored_order(world, holder, instance)
+    announced = stopped.to if stopped is not None else ""
+    return place(world, service, free, planned=round_.planned, announced=announced, retry=True)
 
 
 # --- somebody holds it -----------------------------------------------------------------------------------------------
@@ -174,10 +183,10 @@ def _hand_over(
     if isinstance(chosen, Next):
         why = f"{found.why}; next {chosen.why}"
         write = WriteInstance(instance, _granted(instance, chosen.grant, found), why, chosen.needs)
-        return Course((write, *chosen.records))
+        return Course((write, *chosen.records), to=chosen.grant.host, placed=chosen.placed)
     why = f"{found.why}; not granted again: {chosen.why}"
     write = WriteInstance(instance, _closed(instance, found), why)
-    return Course((write,), missing=chosen.missing, look_again_s=chosen.look_again_s)
+    return Course((write,), missing=chosen.missing, look_again_s=chosen.look_again_s, placed=chosen.placed)
 
 
 def _hold(round_: Round, service: HAService, instance: HAInstance, acceptance: Acceptance, proof: str) -> Course:
@@ -187,13 +196,23 @@ def _hold(round_: Round, service: HAService, instance: HAInstance, acceptance: A
     stored = stored_order(world, grant.host, instance)
     missing = _proof_missing(round_, instance, grant, proof)
     if stored is not None and stored.want == "Down":
-        return Course(order=stored, missing=missing)
+        return Course(order=stored, missing=missing, to=_still_to(round_, service, instance, acceptance, stored))
     if hands_off := untouched(world, grant.host):
         return Course(order=stored, missing=missing or hands_off)
     if isinstance(acceptance, Refused):
         # What was granted and never ordered waits for a manifest that can be carried out.
         return Course(order=stored, missing=missing)
-    return _run_or_stop(world, service, instance, stored, missing)
+    return _run_or_stop(round_, service, instance, stored, missing)
+
+
+def _still_to(
+    round_: Round, service: HAService, instance: HAInstance, acceptance: Acceptance, stored: InstanceOrder
+) -> str:
+    """The host that it was stopped for, while that will do."""
+    if not stored.to or isinstance(acceptance, Refused) or service.spec.state != "Running":
+        return ""
+    placed = place(round_.world, service, held_by_nobody(instance), to=stored.to, planned=round_.planned)
+    return stored.to if isinstance(placed, Placed) else ""
 
 
 def _proof_missing(round_: Round, instance: HAInstance, grant: Grant, proof: str) -> str:
@@ -202,22 +221,31 @@ def _proof_missing(round_: Round, instance: HAInstance, grant: Grant, proof: str
     session, assignment = sessions.live(world, grant.host), world.assignments.get(grant.host)
     report = assignment.status.instances.get(instance.uid) if assignment else None
     is_stuck = report is not None and report.epoch == instance.spec.epoch and report.phase == "Stuck"
-    if session is not None and session.ref == grant.session and not is_stuck:
+    is_here = (session is not None and session.ref == grant.session) or _is_merely_late(world, grant)
+    if is_here and not is_stuck:
         return ""
     return "; ".join(filter(None, (proof, guards_refusal(world, round_.guard, grant.host))))
 
 
+def _is_merely_late(world: World, grant: Grant) -> bool:
+    """It will be one or the other in a moment: nobody is told of that, let alone asked for proof."""
+    seen = world.leases.get(grant.host)
+    holds = seen is not None and seen.lease.holder == grant.session.text
+    return holds and of_host(world, grant.host) is Liveness.SUSPECT
+
+
 def _run_or_stop(
-    world: World, service: HAService, instance: HAInstance, stored: InstanceOrder | None, missing: str
+    round_: Round, service: HAService, instance: HAInstance, stored: InstanceOrder | None, missing: str
 ) -> Course:
+    world = round_.world
     assert instance.spec.grant is not None, f"{instance.key}: nobody holds it"
     if service.spec.state != "Running":
         why = f"its state shall be {service.spec.state}"
         return Course(order=order(world, service, instance, "Down", why), missing=missing)
-    found = moves.consider(world, service, instance)
+    found = moves.consider(round_, service, instance)
     if isinstance(found, moves.Move):
-        why = f"it goes to {found.host}: {found.why}"
-        return Course(order=order(world, service, instance, "Down", why), missing=missing)
+        down = order(world, service, instance, "Down", found.why, to=found.host)
+        return Course(order=down, missing=missing, to=found.host)
     is_news, host = stored is None or stored.revision != service.metadata.generation, instance.spec.grant.host
     if is_news and (waits := not_yet_ours(world, service, None, host)):
         # An edit is ordered when all that it names is ours, as a grant is: two services may want one address at once.
@@ -231,7 +259,8 @@ def _run_or_stop(
     if is_news and (records := record(world, service, instance, instance.spec.epoch, host)):
         return Course(tuple(records), order=stored, missing=missing)
     up = order(world, service, instance, "Up", "it is granted here")
-    return Course(order=up, missing=missing or found.why, look_again_s=found.look_again_s)
+    look_again_s = found.nowhere.look_again_s if found.nowhere else None
+    return Course(order=up, missing=missing or found.why, look_again_s=look_again_s, placed=found.nowhere)
 
 
 # --- what is written -------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from backstay_operator.planner.know.world import World
 
 from .finalizers import HOST_FINALIZER
 from .orders import too_large
+from .rounds import Round
 
 MOVE_ANNOTATION: Final = "backstay.dev/move"
 _TO_THE_SECOND: Final = 19
@@ -43,7 +44,8 @@ class Stay:
     """It stays. The text is empty where nothing asks for a move, else a sentence that says what stands against it."""
 
     why: str = ""
-    look_again_s: float | None = None
+    nowhere: NoHost | None = None
+    """What was found where it looked for another host."""
 
 
 def wish_of(service: HAService) -> Wish | str | None:
@@ -97,71 +99,78 @@ def wished_host(service: HAService) -> str | None:
     return wish.host if isinstance(wish, Wish) else None
 
 
-def consider(world: World, service: HAService, instance: HAInstance) -> Move | Stay:
+def consider(round_: Round, service: HAService, instance: HAInstance) -> Move | Stay:
     """Whether an accepted service that runs on a live host shall stop there in order to go on elsewhere."""
     grant = instance.spec.grant
     assert grant is not None, f"{instance.key}: only what is granted can move"
-    session = sessions.live(world, grant.host)
+    session = sessions.live(round_.world, grant.host)
     if session is None or session.ref != grant.session:
         return Stay()
     for reason in (_asked_to, _must, _failed, _better):
-        found = reason(world, service, instance, grant.host)
+        found = reason(round_, service, instance, grant.host)
         if found is not None:
-            return _checked(world, service, instance, found)
+            return _checked(round_, service, instance, found)
     return Stay()
 
 
-def _asked_to(world: World, service: HAService, instance: HAInstance, holder: str) -> Move | Stay | None:
+def _asked_to(round_: Round, service: HAService, instance: HAInstance, holder: str) -> Move | Stay | None:
     to = wished_host(service)
-    if to is None or to == holder or spent_wish(world, service, instance):
+    if to is None or to == holder or spent_wish(round_.world, service, instance):
         return None
-    return _towards(place(world, service, instance, to=to), f"a move to {to} was asked for")
+    return _towards(place(round_.world, service, instance, to=to), f"a move to {to} was asked for")
 
 
-def _must(world: World, service: HAService, instance: HAInstance, holder: str) -> Move | Stay | None:
-    leave = must_leave(world, service, instance)
+def _must(round_: Round, service: HAService, instance: HAInstance, holder: str) -> Move | Stay | None:
+    leave = must_leave(round_.world, service, instance)
     # A Host that we merely cannot read has not been removed: nothing leaves it for that.
-    if leave is None or ("Host", holder) in world.unreadable:
+    if leave is None or ("Host", holder) in round_.world.unreadable:
         return None
-    return _towards(place(world, service, instance, away_from=(holder,)), f"{holder} {leave.why}")
+    return _towards(_elsewhere(round_, service, instance, holder), f"{holder} {leave.why}")
 
 
-def _failed(world: World, service: HAService, instance: HAInstance, holder: str) -> Move | Stay | None:
-    report = world.assignments[holder].status.instances.get(instance.uid)
+def _elsewhere(round_: Round, service: HAService, instance: HAInstance, holder: str) -> Placed | NoHost:
+    return place(round_.world, service, instance, away_from=(holder,), planned=round_.planned)
+
+
+def _failed(round_: Round, service: HAService, instance: HAInstance, holder: str) -> Move | Stay | None:
+    report = round_.world.assignments[holder].status.instances.get(instance.uid)
     if report is None or report.epoch != instance.spec.epoch or report.phase != "Failed":
         return None
     if report.revision != (service.metadata.generation or 0):
         return None  # the host has yet to try the present manifest
     because = f"{holder} could not run it{f': {report.why}' if report.why else ''}"
-    elsewhere = _towards(place(world, service, instance, away_from=(holder,)), because)
+    elsewhere = _towards(_elsewhere(round_, service, instance, holder), because)
     if isinstance(elsewhere, Move):
         return elsewhere
-    again = place(world, service, instance, retry=True)
+    again = place(round_.world, service, instance, planned=round_.planned, retry=True)
     if isinstance(again, Placed):
         # There is nowhere else, and the failure is long enough ago: a new epoch, be it on the same host, is a new attempt.
         return Move(again.host, f"{because}; it is time to try again")
-    return Stay(f"{because}, but it stays: {again.why}", again.look_again_s)
+    return Stay(f"{because}, but it stays: {again.why}", again)
 
 
-def _better(world: World, service: HAService, instance: HAInstance, holder: str) -> Move | Stay | None:
-    better = better_host(world, service, instance)
+def _better(round_: Round, service: HAService, instance: HAInstance, holder: str) -> Move | Stay | None:
+    better = better_host(round_.world, service, instance, round_.planned)
     if isinstance(better, NoHost):
-        return Stay(better.why, better.look_again_s)
+        return Stay(better.why, better)
     return Move(better.host, better.why) if better is not None else None
 
 
 def _towards(placed: Placed | NoHost, because: str) -> Move | Stay:
     if isinstance(placed, Placed):
         return Move(placed.host, because)
-    return Stay(f"{because}, but it stays: {placed.why}", placed.look_again_s)
+    return Stay(f"{because}, but it stays: {placed.why}", placed)
 
 
-def _checked(world: World, service: HAService, instance: HAInstance, found: Move | Stay) -> Move | Stay:
-    """Look at the target once more, with all that a grant will need."""
+def _checked(round_: Round, service: HAService, instance: HAInstance, found: Move | Stay) -> Move | Stay:
+    """Look at the target once more, with all that a grant will need; from here on it counts as on its way there."""
     if isinstance(found, Stay):
         return found
-    obstacle = cannot_take(world, service, instance, found.host)
-    return Stay(f"{found.why}, but it stays: {obstacle}") if obstacle else found
+    obstacle = cannot_take(round_.world, service, instance, found.host)
+    if obstacle:
+        return Stay(f"{found.why}, but it stays: {obstacle}")
+    round_.send(instance, found.host)
+    return found
 
 
 def cannot_take(world: World, service: HAService, instance: HAInstance, host: str) -> str | None:

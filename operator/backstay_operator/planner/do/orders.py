@@ -76,7 +76,7 @@ def merge_forward(
 
 
 def order(
-    world: World, service: HAService | None, instance: HAInstance, want: Literal["Up", "Down"], why: str
+    world: World, service: HAService | None, instance: HAInstance, want: Literal["Up", "Down"], why: str, to: str = ""
 ) -> InstanceOrder:
     """What the holder shall be told. Without a service (none any more, or refused) its resources stay as they were."""
     grant = instance.spec.grant
@@ -85,7 +85,8 @@ def order(
     stored = stored_order(world, grant.host, instance)
     revision = service.metadata.generation or 0 if service else 0
     if stored is not None and (service is None or want == "Down" or stored.revision >= revision):
-        return stored if stored.want in (want, "Down") else stored.model_copy(update={"want": want, "why": clip(why)})
+        news = {"want": want, "why": clip(why), "to": to}
+        return stored if stored.want in (want, "Down") else stored.model_copy(update=news)
     return InstanceOrder(
         namespace=instance.metadata.namespace or "",
         name=instance.metadata.name,
@@ -96,6 +97,7 @@ def order(
         revision=revision,
         resources=_rendered(service) if service else [],
         why=clip(why),
+        to=to,
     )
 
 
@@ -125,7 +127,7 @@ def too_large(world: World, host: str, service: HAService, instance: HAInstance)
     if instance.uid not in stored.instances and len(stored.instances) >= MOST_ENTRIES:
         return f"{host} has orders for {MOST_ENTRIES} instances already, and no more fit into its HostAssignment"
     size = fitting.size(stored.model_copy(update={"standbys": {}}))
-    size += sum(len(resource.model_dump_json()) for resource in _rendered(service))
+    size += sum(map(fitting.size, _rendered(service)))
     if size <= MOST_BYTES:
         return None
     return f"the orders for {host} would be {size // 1024} KiB, more than the {MOST_BYTES // 1024} that fit: make it smaller"

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from backstay_api.objects.models import HAInstance, HAService, ResourceClaim
 from backstay_api.objects.models.claim import ClaimOwner, HostOwner
+from backstay_api.objects.names import service_name
 from backstay_api.objects.resource_kinds import Claim
 from backstay_operator.planner.actions import Action, CreateClaim, DeleteClaim, SetFinalizer, WriteClaim
 from backstay_operator.planner.judge import remains
@@ -230,13 +231,14 @@ def _is_abandoned(world: World, owner: ClaimOwner) -> bool:
 
 def _still_there(world: World, claim: ResourceClaim, owner: ClaimOwner, *, is_proven: bool = False) -> set[str]:
     """Hosts on which something of a service without instances may still run."""
-    name = f"{owner.name}-0"
-    now = world.instances.get(f"{owner.namespace}/{name}")
-    but = now.uid if now is not None else ""
+
+    def is_its(name: str) -> bool:
+        return service_name(name) == owner.name
+
     return {
         host
         for host in _hosts_owned(claim, owner.uid)
-        if remains.left_by_name(world, host, owner.namespace, name, but=but, is_proven=is_proven)
+        if remains.left_by_name(world, host, owner.namespace, is_its, unknown=True, is_proven=is_proven)
     }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from backstay_api.objects.models import HAInstance
+from backstay_operator.planner.judge.stored_orders import stored_order
 from backstay_operator.planner.know.world import World
 
 from .fences import Guard, guard
@@ -17,9 +19,23 @@ class Round:
     world: World
     guard: Guard
     planned: Counter[str] = field(default_factory=Counter)
-    """What this very plan has granted to each host, so that services that start at once do not all choose one."""
+    """What is on its way to each host, so that services that start or move at once do not all choose one."""
+    _bound: dict[str, str] = field(default_factory=dict)
+
+    def send(self, instance: HAInstance, host: str) -> None:
+        """From here on it counts as a service of this host, and of no other that it was on its way to."""
+        if before := self._bound.get(instance.uid):
+            self.planned[before] -= 1
+        self._bound[instance.uid] = host
+        self.planned[host] += 1
 
 
 def begin(world: World) -> Round:
-    """Look at all hosts once, before anything is decided about one of them."""
-    return Round(world, guard(world))
+    """Look at all hosts once, before anything is decided about one of them; what was stopped for a move is on its way."""
+    round_ = Round(world, guard(world))
+    for host, assignment in world.assignments.items():
+        for order in assignment.spec.instances.values():
+            instance = world.instances.get(f"{order.namespace}/{order.name}") if order.to else None
+            if instance is not None and stored_order(world, host, instance) is order:
+                round_.send(instance, order.to)
+    return round_

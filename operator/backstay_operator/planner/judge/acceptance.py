@@ -14,6 +14,7 @@ from backstay_api.objects.durations import seconds
 from backstay_api.objects.models import HAService
 from backstay_api.objects.models.claim import ClaimOwner, HostOwner
 from backstay_api.objects.models.resources import Resource
+from backstay_api.objects.names import instance_name
 from backstay_api.objects.resource_kinds import Claim, claims_of, kind_of
 from backstay_operator.planner.know import holdings
 from backstay_operator.planner.know.selection import declared, share_a_host
@@ -25,9 +26,9 @@ from .unsupported import first_unsupported
 # Shorter, and the poll itself would be the load; longer, and nobody meant it.
 SHORTEST_S: Final = 0.1
 LONGEST_S: Final = 24 * 3600.0
-# What the API server takes for the name of any object; an HAInstance is named `<service>-0`.
+# What the API server takes for the name of any object; an HAInstance is named after its service.
 _OBJECT_NAME_CHARS: Final = 253
-MOST_NAME_CHARS: Final = _OBJECT_NAME_CHARS - len("-0")
+MOST_NAME_CHARS: Final = _OBJECT_NAME_CHARS - len(instance_name(""))
 
 
 @dataclass(frozen=True)

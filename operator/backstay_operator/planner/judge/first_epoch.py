@@ -141,7 +141,7 @@ def _says_of(others: Sequence[Resource], why: str) -> bool:
 def _earlier(world: World, host: str, instance: HAInstance) -> str | None:
     """Something of this name that another HAInstance had there: by what the host says, or by what it was told last."""
     mine = (instance.metadata.namespace or "", instance.metadata.name)
-    if not left_by_name(world, host, *mine):
+    if not left_by_name(world, host, mine[0], mine[1].__eq__):
         return None
     title = f"{mine[0]}/{mine[1]}"
     if of_host(world, host) in (Liveness.QUIET, Liveness.SUSPECT, Liveness.UNSURE):

@@ -18,26 +18,8 @@ from backstay_operator.planner.words import listed
 
 from . import edits
 from .budget import unstable
-from .judges import (
-    ASKABLE,
-    FILTERS,
-    RETRY_SCORES,
-    SCORES,
-    STANDBY_SCORES,
-    WITNESSES,
-    Filter,
-    HostFacts,
-    Judge,
-    Question,
-    Rejected,
-    Score,
-    facts_of,
-    is_open,
-    is_selected,
-    preference,
-    recent_failures,
-    retry_after_s,
-)
+from .judges import HostFacts, Point, Question, Rejected, facts_of, recent_failures, rejection, retry_after_s
+from .scores import SCORES_AT, Score, preference
 
 # As many as a service's status can list (HAServiceStatus.standbys). Hosts that said no are kept asked, so that they can
 # change their mind and so that nobody asks in circles; beyond this many, others get no chance before one of them is repaired.
@@ -94,22 +76,24 @@ def place(
     to: str | None = None,
     away_from: Iterable[str] = (),
     planned: Mapping[str, int] | None = None,
+    announced: str = "",
     retry: bool = False,
 ) -> Placed | NoHost:
     """Choose the host that the instance should be granted to now.
 
     `to` is a person's wish: that host or none. `away_from` are hosts that it shall leave (a drain, a move). `planned` counts
-    what the same plan has granted to each host already, so that many services that start at once do not all choose one.
+    what is on its way to each host already, so that many services that start at once do not all choose one. `announced` is the
+    host that people were told of, best if it will do.
     `retry`: it runs nowhere, so where no host is without a failed start, the one where it failed least is tried again.
     """
-    ask = Question(world, service, instance, to, frozenset(away_from), planned or {})
+    ask = Question(world, service, instance, to, frozenset(away_from), planned or {}, announced)
     placed = decide(ask)
     return decide(replace(ask, retry=True)) if retry and isinstance(placed, NoHost) else placed
 
 
 def decide(ask: Question) -> Placed | NoHost:
     """Judge every host."""
-    verdicts = _judged(ask, FILTERS, RETRY_SCORES if ask.retry else SCORES)
+    verdicts = _judged(Point.RETRY if ask.retry else Point.START, ask)
     if verdicts and verdicts[0].rejected is None:
         return Placed(verdicts[0].host, _why_chosen(verdicts), verdicts)
     return NoHost(fold(verdicts), verdicts, _look_again_s(ask, verdicts))
@@ -128,8 +112,8 @@ def standbys(world: World, service: HAService, instance: HAInstance | None) -> t
 def _standbys(world: World, service: HAService, instance: HAInstance | None) -> tuple[str, ...]:
     ask = Question(world, service, instance)
     if instance is None or instance.spec.epoch == 0 or edits.news(world, service, instance):
-        return tuple(verdict.host for verdict in _judged(ask, WITNESSES, STANDBY_SCORES) if not verdict.rejected)
-    verdicts = [verdict for verdict in _judged(ask, ASKABLE, STANDBY_SCORES) if not verdict.rejected]
+        return tuple(verdict.host for verdict in _judged(Point.WITNESS, ask) if not verdict.rejected)
+    verdicts = [verdict for verdict in _judged(Point.STANDBY, ask) if not verdict.rejected]
     others = [verdict.host for verdict in verdicts if verdict.host != ask.holder]
     answers = {name: _answer(ask, name) for name in others}
     hopeful = [name for name in others if answers[name] is not False]
@@ -146,12 +130,14 @@ def held_by_nobody(instance: HAInstance) -> HAInstance:
     return instance.model_copy(update={"spec": instance.spec.model_copy(update={"grant": None})})
 
 
-def better_host(world: World, service: HAService, instance: HAInstance) -> Placed | NoHost | None:
+def better_host(
+    world: World, service: HAService, instance: HAInstance, planned: Mapping[str, int] | None = None
+) -> Placed | NoHost | None:
     """With `failback: Always`, a host that is preferred to the present one by more than the stickiness; or why it must wait."""
     holder = instance.spec.grant.host if instance.spec.grant else None
     if service.spec.placement.failback != "Always" or holder is None or holder not in world.hosts:
         return None
-    ask = Question(world, service, instance, away_from=frozenset([holder]))
+    ask = Question(world, service, instance, away_from=frozenset([holder]), planned=planned or {})
     placed = decide(ask)
     if not isinstance(placed, Placed):
         return None
@@ -175,8 +161,7 @@ def must_leave(world: World, service: HAService, instance: HAInstance) -> Reject
         return None
     if holder not in world.hosts:
         return Rejected("Removed", "has no Host object any more", "have no Host objects any more")
-    ask = Question(world, service, instance)
-    return next(filter(None, (judge(ask, facts_of(world, holder)) for judge in (is_open, is_selected))), None)
+    return rejection(Point.STAY, Question(world, service, instance), facts_of(world, holder))
 
 
 def fold(verdicts: Sequence[Verdict]) -> str:
@@ -202,17 +187,16 @@ def _shared(group: Sequence[Rejected]) -> str:
     return f": {one}" if one and not group[0].many.endswith(one) else ""
 
 
-def _judged(ask: Question, filters: Sequence[Filter], scores: Sequence[Judge]) -> tuple[Verdict, ...]:
+def _judged(point: Point, ask: Question) -> tuple[Verdict, ...]:
     """A verdict on every host, the best first."""
-    verdicts = [_verdict(ask, facts_of(ask.world, name), filters, scores) for name in ask.world.hosts]
+    verdicts = [_verdict(point, ask, facts_of(ask.world, name)) for name in ask.world.hosts]
     return tuple(sorted(verdicts, key=_rank))
 
 
-def _verdict(ask: Question, facts: HostFacts, filters: Sequence[Filter], scores: Sequence[Judge]) -> Verdict:
-    for judge in filters:
-        if rejected := judge(ask, facts):
-            return Verdict(facts.name, rejected)
-    return Verdict(facts.name, None, tuple(judge(ask, facts) for judge in scores))
+def _verdict(point: Point, ask: Question, facts: HostFacts) -> Verdict:
+    if rejected := rejection(point, ask, facts):
+        return Verdict(facts.name, rejected)
+    return Verdict(facts.name, None, tuple(judge(ask, facts) for judge in SCORES_AT[point]))
 
 
 def _rank(verdict: Verdict) -> tuple[bool, tuple[int, ...], str]:

@@ -6,7 +6,7 @@ to be off, or has come back without it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from backstay_api.objects.models import HAInstance, HAService, HostAssignment
 from backstay_api.objects.models.assignment import InstanceOrder, InstanceReport
@@ -42,8 +42,16 @@ def open_reports(world: World, host: str) -> Iterator[tuple[str, InstanceReport]
     yield from ((uid, said) for uid, said in sorted(assignment.status.instances.items()) if not said.released)
 
 
-def left_by_name(world: World, host: str, namespace: str, name: str, *, but: str = "", is_proven: bool = False) -> bool:
-    """Whether anything of an HAInstance of this name, whatever its UID (but this one), may still run on the host.
+def left_by_name(
+    world: World,
+    host: str,
+    namespace: str,
+    is_named: Callable[[str], bool],
+    *,
+    unknown: bool = False,
+    is_proven: bool = False,
+) -> bool:
+    """Whether anything of an HAInstance of such a name, whatever its UID (`unknown`: that is gone), may still run on the host.
 
     `is_proven`: its last epoch was closed, so of what is exclusive nothing is left, whatever was ordered.
     """
@@ -53,11 +61,17 @@ def left_by_name(world: World, host: str, namespace: str, name: str, *, but: str
     orders = assignment.spec.instances
     found: list[tuple[str, InstanceOrder | InstanceReport]] = [*waiting_orders(world, host), *open_reports(world, host)]
     return any(
-        (one.namespace, one.name) == (namespace, name)
-        and uid != but
+        one.namespace == namespace
+        and is_named(one.name)
+        and not (unknown and _is_known(world, uid, one))
         and not (is_proven and uid in orders and orders[uid].exclusive)
         for uid, one in found
     )
+
+
+def _is_known(world: World, uid: str, one: InstanceOrder | InstanceReport) -> bool:
+    instance = world.instances.get(f"{one.namespace}/{one.name}")
+    return instance is not None and instance.uid == uid
 
 
 def runs_only_this(world: World, service: HAService, instance: HAInstance | None) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Final
 
 from backstay_api.objects.models.assignment import HostAssignmentSpec, InstanceOrder, StandbyOrder
+from backstay_api.objects.models.base import Model
 
 from .world import World
 
@@ -40,7 +41,7 @@ def fitted(
         return wanted.model_copy(update={"instances": kept, "standbys": dict(stored.standbys)})
     standbys: dict[str, StandbyOrder] = {}
     for uid in sorted(wanted.standbys, key=lambda uid: (uid not in first, uid not in stored.standbys, uid)):
-        room -= len(wanted.standbys[uid].model_dump_json()) + len(uid)
+        room -= size(wanted.standbys[uid]) + len(f'"{uid}":,')
         if room >= 0 and len(standbys) < MOST_ENTRIES:
             standbys[uid] = wanted.standbys[uid]
     return wanted.model_copy(update={"standbys": standbys})
@@ -52,6 +53,6 @@ def _unedited(stored: InstanceOrder | None, wanted: InstanceOrder) -> InstanceOr
     return wanted.model_copy(update={"resources": stored.resources, "revision": stored.revision})
 
 
-def size(spec: HostAssignmentSpec) -> int:
-    """As it stands on the wire, in bytes (of ASCII)."""
-    return len(spec.model_dump_json(by_alias=True, exclude_none=True))
+def size(part: Model) -> int:
+    """Of a spec, or of a part of one, as it stands on the wire, in bytes."""
+    return len(part.model_dump_json(by_alias=True, exclude_none=True).encode())

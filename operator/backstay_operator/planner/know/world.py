@@ -228,6 +228,11 @@ class World:
         if instance.spec.grant is not None:
             self.held_by[instance.spec.grant.host].add(instance.key)
 
+    def instance_of(self, service: HAService, slot: str) -> HAInstance | None:
+        """The HAInstance in a slot of a service, if there is one."""
+        instance = self.instances.get(f"{service.metadata.namespace}/{slot}")
+        return instance if instance is not None and instance.spec.service.uid == service.uid else None
+
     def drop_instance(self, key: str) -> None:
         """Forget an instance that is gone."""
         old = self.instances.pop(key, None)

@@ -6,11 +6,11 @@ a condition keeps its time while its status stays, so a status in which nothing 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from backstay_api.objects.models import HAInstance, HAService
-from backstay_api.objects.models.assignment import InstanceOrder, InstanceReport
+from backstay_api.objects.models.assignment import InstanceReport
 from backstay_api.objects.models.instance import Grant
 from backstay_api.objects.models.service import (
     FailoverSummary,
@@ -19,10 +19,12 @@ from backstay_api.objects.models.service import (
     StandbySummary,
     StartFailure,
 )
-from backstay_operator.planner.judge import placement
-from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, Refused, accept
+from backstay_operator.planner.do.decisions import Decision, Slot
+from backstay_operator.planner.do.instances import Course
+from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, Refused
 from backstay_operator.planner.judge.judges import facts_of, failed_report
-from backstay_operator.planner.judge.placement import NoHost, Placed
+from backstay_operator.planner.judge.placement import NoHost
+from backstay_operator.planner.judge.stored_orders import stored_order
 from backstay_operator.planner.know.liveness import untouched
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import clipped, elapsed_s, first_words, listed
@@ -35,27 +37,28 @@ __all__ = ["host_status", "service_status"]
 
 # As many as the schema holds.
 MOST_FAILURES: Final = 16
+_WORST_FIRST: Final = ("Failed", "Recovering", "Waiting", "Stopping", "Starting", "Stopped", "Running")
 
 
-def service_status(world: World, service: HAService, *, missing: str = "") -> HAServiceStatus:
-    """The status as it should be now. `missing`: what evidence is waited for, and what a person can do, in a sentence."""
-    view = _view(world, service, _joined(missing, world.refused.get(("HAService", service.key), "")))
-    standbys = who_could_take_over(world, service, view.instance)
-    summary = _summary(view)
+def service_status(world: World, decision: Decision) -> HAServiceStatus:
+    """The status as it should be now."""
+    service = decision.service
+    views = [_view(world, decision, slot) for slot in decision.slots]
+    # What is least well is what its service is.
+    view = min(views, key=lambda one: _WORST_FIRST.index(one.state))
+    standbys = who_could_take_over(world, service, view.slot)
+    generation = service.metadata.generation
+    conditions = settled(service.status.conditions, _findings(view, standbys), generation, world.wall)
     if service.key in world.short_status:
-        conditions = settled(
-            service.status.conditions, _findings(view, standbys), service.metadata.generation, world.wall
-        )
-        return HAServiceStatus(observed_generation=service.metadata.generation, conditions=conditions)
+        return HAServiceStatus(observed_generation=generation, conditions=conditions)
+    summary = _summary(view)
     return HAServiceStatus(
-        observed_generation=service.metadata.generation,
-        conditions=settled(
-            service.status.conditions, _findings(view, standbys), service.metadata.generation, world.wall
-        ),
+        observed_generation=generation,
+        conditions=conditions,
         host=summary.host,
         state=summary.state,
         since=summary.since,
-        instances=[summary] if view.instance else [],
+        instances=[_summary(one) for one in views if one.instance],
         standbys=standbys,
         start_failures=_start_failures(view),
         last_failover=_last_failover(view, summary),
@@ -64,16 +67,25 @@ def service_status(world: World, service: HAService, *, missing: str = "") -> HA
 
 @dataclass(frozen=True)
 class _View:
-    """One service with everything its status speaks of."""
+    """One slot of a service with everything that is told of it."""
 
     world: World
     service: HAService
-    instance: HAInstance | None
     acceptance: Acceptance
+    slot: Slot
     missing: str
+    """What evidence is waited for, and what a person can do, in a sentence."""
     state: str = ""
     why: str = ""
     """Why it is in this state, in a sentence."""
+
+    @property
+    def instance(self) -> HAInstance | None:
+        return self.slot.instance
+
+    @property
+    def course(self) -> Course:
+        return self.slot.course
 
     @property
     def grant(self) -> Grant | None:
@@ -86,8 +98,8 @@ class _View:
     @property
     def before(self) -> InstanceSummary:
         """What was said of the instance last time."""
-        said = self.service.status.instances
-        return said[0] if said else InstanceSummary(name="")
+        name = self.slot.name
+        return next((said for said in self.service.status.instances if said.name == name), InstanceSummary(name=name))
 
     @property
     def report(self) -> InstanceReport | None:
@@ -100,55 +112,53 @@ class _View:
         return report if report and report.epoch == self.instance.spec.epoch else None
 
     @property
-    def order(self) -> InstanceOrder | None:
-        """What the holder has been told to do about the granted epoch."""
-        told = self.world.assignments.get(self.holder)
-        order = told.spec.instances.get(self.instance.uid) if told and self.instance else None
-        return order if order and self.instance and order.epoch == self.instance.spec.epoch else None
-
-    @property
     def shall_run(self) -> bool:
-        return self.service.spec.state == "Running" and self.service.metadata.deletion_timestamp is None
+        return self.slot.in_force.spec.state == "Running" and self.service.metadata.deletion_timestamp is None
 
     @property
     def is_well(self) -> bool:
         return self.state == "Running" and self.report is not None and self.report.healthy
 
+    @property
+    def told(self) -> str:
+        """Why it is in this state, and where it goes next."""
+        if not self.course.to or not self.grant:
+            return self.why
+        return _joined(
+            self.why, f"{'starts again on' if self.course.to == self.holder else 'moves to'} {self.course.to}"
+        )
 
-def _view(world: World, service: HAService, missing: str) -> _View:
-    key = f"{service.key}-0"
-    instance = world.instances.get(key) if key in world.instances_of.get(service.uid, ()) else None
-    view = _View(world, service, instance, accept(world, service), missing)
+
+def _view(world: World, decision: Decision, slot: Slot) -> _View:
+    missing = _joined(slot.course.missing, world.refused.get(("HAService", decision.service.key), ""))
+    view = _View(world, decision.service, decision.acceptance, slot, missing)
     state, why = _with_holder(view) if view.grant else _without_holder(view)
-    return _View(world, service, instance, view.acceptance, missing, state, clipped(why))
+    return replace(view, state=state, why=clipped(why))
 
 
 # --- what happens ----------------------------------------------------------------------------------------------------
 
 
 def _without_holder(view: _View) -> tuple[str, str]:
+    course, placed = view.course, view.course.placed
     if not view.shall_run:
         return (
             "Stopped",
             "Being deleted" if view.service.metadata.deletion_timestamp else "Stopped, as spec.state asks",
         )
-    if isinstance(view.acceptance, Refused):
-        return "Waiting", view.acceptance.message
-    answer = placement.place(view.world, view.service, view.instance, retry=True)
-    if isinstance(answer, Placed):
-        return (
-            ("Waiting", view.missing)
-            if view.missing
-            else ("Starting", f"About to start on {answer.host}: {answer.why}")
-        )
-    return "Waiting", _joined(answer.why, view.missing)
+    if course.to and placed:
+        return "Starting", f"About to start on {course.to}: {placed.why}"
+    if isinstance(view.slot.acceptance, Refused):
+        return "Waiting", view.slot.acceptance.message
+    return "Waiting", _joined(placed.why if isinstance(placed, NoHost) else "", view.missing)
 
 
 def _with_holder(view: _View) -> tuple[str, str]:
     lost = _why_lost(view)
     if lost:
         return "Recovering", _joined(lost, view.missing or _nowhere(view))
-    report, order, host = view.report, view.order, view.holder
+    report, host = view.report, view.holder
+    stored = stored_order(view.world, host, view.instance) if view.instance else None
     if report is None:
         return "Starting", f"Granted to {host}, which has not answered yet"
     hands_off = untouched(view.world, host)
@@ -156,10 +166,11 @@ def _with_holder(view: _View) -> tuple[str, str]:
         return "Stopped", _joined(f"Stopped on {host}{_told(report)}", view.missing or hands_off)
     if report.phase == "Stuck":
         return "Failed", _joined(f"{host} cannot prove that it is down: {first_words(report.why)}", view.missing)
+    if report.phase == "Failed" and (stored is None or stored.want == "Up"):
+        return _after_failure(view, report)
+    order = view.course.order or stored
     if order is not None and order.want == "Down":
         return "Stopping", f"Being stopped on {host}{f': {order.why}' if order.why else ''}"
-    if report.phase == "Failed":
-        return _after_failure(view, report)
     if report.phase == "Running":
         return "Running", _joined(f"Runs on {host}{_not_well(report)}{_because(view)}", view.missing)
     doing = {"Starting": "Starting", "Stopping": "Stopping", "Stopped": "Not started yet"}[report.phase]
@@ -174,12 +185,14 @@ def _told(report: InstanceReport) -> str:
 
 def _after_failure(view: _View, report: InstanceReport) -> tuple[str, str]:
     failed = f"Could not be kept running on {view.holder}: {first_words(report.why) or 'no reason was given'}"
+    order = view.course.order
     if not view.shall_run:
         return "Stopping", failed
-    answer = placement.place(view.world, view.service, view.instance, retry=True)
-    if isinstance(answer, Placed):
-        return "Recovering", f"{failed}; moves to {answer.host}"
-    return "Failed", f"{failed}; {answer.why}"
+    if view.course.to:
+        return "Recovering", failed
+    if order is not None and order.want == "Up" and order.revision > report.revision:
+        return "Recovering", f"{failed}; the present manifest is tried there"
+    return "Failed", _joined(failed, _nowhere(view) or view.missing)
 
 
 def _why_lost(view: _View) -> str:
@@ -196,10 +209,7 @@ def _why_lost(view: _View) -> str:
 
 
 def _nowhere(view: _View) -> str:
-    if hands_off := untouched(view.world, view.holder):
-        return hands_off
-    answer = placement.place(view.world, view.service, view.instance, away_from=[view.holder])
-    return answer.why if isinstance(answer, NoHost) else f"moves to {answer.host}"
+    return view.course.placed.why if isinstance(view.course.placed, NoHost) else ""
 
 
 def _not_well(report: InstanceReport) -> str:
@@ -225,7 +235,7 @@ def _findings(view: _View, standbys: list[StandbySummary]) -> list[Finding]:
     held = held_units(view.world, view.service)
     return [
         _accepted(view),
-        Finding("Ready", view.is_well, _ready_reason(view), view.why),
+        Finding("Ready", view.is_well, _ready_reason(view), view.told),
         _progressing(view),
         _degraded(view),
         standby,
@@ -235,8 +245,8 @@ def _findings(view: _View, standbys: list[StandbySummary]) -> list[Finding]:
 
 
 def _ready_reason(view: _View) -> str:
-    if isinstance(view.acceptance, Refused) and not view.grant and view.shall_run:
-        return view.acceptance.reason
+    if isinstance(view.slot.acceptance, Refused) and not view.grant and view.shall_run:
+        return view.slot.acceptance.reason
     return "NotWorking" if view.state == "Running" and not view.is_well else view.state
 
 
@@ -255,7 +265,7 @@ def _progressing(view: _View) -> Finding:
     if refused := view.world.refused.get(("HAService", view.service.key)):
         return Finding("Progressing", False, "RefusedByAPI", f"It does not get on: {refused}")
     is_moving = view.state in ("Starting", "Stopping", "Recovering")
-    return Finding("Progressing", is_moving, view.state, view.why if is_moving else "Nothing is under way")
+    return Finding("Progressing", is_moving, view.state, view.told if is_moving else "Nothing is under way")
 
 
 def _degraded(view: _View) -> Finding:
@@ -265,7 +275,7 @@ def _degraded(view: _View) -> Finding:
         why = f"It goes on as it was: the present manifest is refused: {view.acceptance.message}"
         return Finding("Degraded", True, "ManifestRefused", why)
     if view.state in ("Failed", "Recovering", "Waiting"):
-        return Finding("Degraded", True, view.state, view.why)
+        return Finding("Degraded", True, view.state, view.told)
     if view.state == "Stopped" and view.grant and view.shall_run:
         return Finding("Degraded", True, "HandsOff", view.why)
     if report is not None and view.state == "Running" and not view.is_well:
@@ -321,13 +331,14 @@ def _summary(view: _View) -> InstanceSummary:
     before = view.before
     is_same = (before.state, before.host) == (view.state, view.holder) and before.since is not None
     return InstanceSummary(
-        name=view.instance.metadata.name if view.instance else f"{view.service.metadata.name}-0",
+        name=before.name,
         host=view.holder,
         role="Started" if view.holder else "",
         state=view.state,
         epoch=view.instance.spec.epoch if view.instance else 0,
         since=before.since if is_same else _since_without_instance(view),
         why=view.why,
+        to=view.course.to,
         by_admin=first_words(view.report.by_admin) if view.report else "",
     )
 

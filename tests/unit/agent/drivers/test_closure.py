@@ -246,6 +246,25 @@ def starts(line: str) -> dict[str, Any]:
         (starts("/usr/bin/podman run -d db"), "fit"),
         (starts("/usr/bin/dockerd -H fd://"), "fit"),
         (starts("/bin/systemctl start real.service"), "name the unit that x.service starts by systemctl"),
+        (starts("/bin/systemctl enable --now real.service"), "name the unit that x.service starts by systemctl"),
+        (starts("/bin/systemctl enable real.service"), "fit"),
+        (starts("/bin/systemctl isolate real.target"), "name the unit that x.service starts by systemctl"),
+        (starts("/usr/sbin/service real start"), "name the unit that x.service starts by service"),
+        (starts("/opt/app --mode service start"), "fit"),
+        (starts("/usr/bin/docker stack deploy -c x.yaml db"), "has its work done by docker"),
+        (starts("/usr/bin/podman --remote run -d db"), "has its work done by podman --remote"),
+        (
+            SERVER | {"ExecStartPre": [("/bin/systemctl", ["/bin/systemctl", "start", "real.service"])]},
+            "name the unit that x.service starts by systemctl",
+        ),
+        (
+            SERVER | {"ExecStartPost": [("/usr/bin/docker", ["/usr/bin/docker", "run", "-d", "db"])]},
+            "has its work done by docker",
+        ),
+        (
+            SERVER | {"ExecStartPost": [("/bin/systemctl", ["/bin/systemctl", "set-environment", "A=start"])]},
+            "fit",
+        ),
         (SERVER | {"StopWhenUnneeded": True}, "StopWhenUnneeded=yes"),
         (SERVER | {"RuntimeMaxUSec": 60_000_000}, "RuntimeMaxSec="),
         (SERVER | {"RuntimeMaxUSec": (1 << 64) - 1}, "fit"),
@@ -290,6 +309,42 @@ def test_an_umbrella_names_who_does_the_work() -> None:
     assert why(two) == f"name {WORKER} and {third}: {PG} only pulls them in"
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "/usr/bin/env true",
+        "/bin/sh -ec true",
+        "/bin/sh -c true; true",
+        "/bin/sh -c : && exit 0",
+        "/usr/bin/logger the database is up & running",
+        "/bin/sleep infinity",
+        "/usr/bin/tail -f /dev/null",
+        "/bin/sh -c exec sleep infinity",
+    ],
+)
+@pytest.mark.parametrize("kind", ["oneshot", "simple", "exec"])
+def test_an_umbrella_however_it_does_nothing(line: str, kind: str) -> None:
+    """One whose parts others want as well does not stop them, and runs beside them on every host."""
+    umbrella = starts(line) | {
+        "Type": kind,
+        "RemainAfterExit": True,
+        "Wants": [WORKER],
+        "ExecStop": [("/bin/true", [])],
+    }
+    worker = LOADED | {"WantedBy": ["x.service", "multi-user.target"]}
+    known = {"x.service": umbrella, WORKER: worker}
+    said = not_fit("x.service", known, pulled_in_by("x.service", known), asked=True)
+    assert said == f"name {WORKER}: x.service only pulls it in"
+
+
+def test_a_server_that_only_waits_is_one() -> None:
+    """As in tests; and where everything that it pulls in is its own, all of that is stopped with it."""
+    waits = starts("/bin/sleep infinity")
+    assert fit(waits) == "fit"
+    known = {"x.service": waits | {"Wants": [WORKER]}, WORKER: LOADED | {"WantedBy": ["x.service"]}}
+    assert not_fit("x.service", known, pulled_in_by("x.service", known), asked=False) is None
+
+
 def test_instead_of_a_oneshot_unit_no_other_one_is_proposed() -> None:
     """As Debian's nfs-server, which pulls in one that loads a module."""
     loads = starts("/usr/sbin/modprobe rpcsec_gss") | {"Type": "oneshot"}
@@ -318,6 +373,7 @@ FAILED = {
     "ActiveEnterTimestampMonotonic": 9,
     "InactiveExitTimestampMonotonic": 5,
 }
+REMAINS: dict[str, Any] = {"RemainAfterExit": True, "ActiveExitTimestampMonotonic": 20}
 
 
 @pytest.mark.parametrize(
@@ -328,6 +384,11 @@ FAILED = {
         (FAILED | {"Where": "/srv"}, True),
         (FAILED | {"Type": "oneshot", "ActiveEnterTimestampMonotonic": 3}, False),  # it was its start that failed
         (FAILED | {"Type": "oneshot", "ActiveState": "inactive"}, False),
+        # Of a kind that has a main process, and it had ended, well, long before the stop.
+        (FAILED | {"Type": "simple", **REMAINS, "ExecMainExitTimestampMonotonic": 10}, True),
+        (FAILED | {"Type": "exec", **REMAINS, "ExecMainExitTimestampMonotonic": 10}, True),
+        (FAILED | {"Type": "simple", **REMAINS, "ExecMainExitTimestampMonotonic": 21}, False),
+        (FAILED | {"Type": "forking", **REMAINS, "ExecMainExitTimestampMonotonic": 0}, False),
     ],
 )
 def test_whose_failed_stop_is_none(properties: dict[str, Any], fails: bool) -> None:

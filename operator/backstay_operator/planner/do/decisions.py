@@ -1,0 +1,106 @@
+"""What is decided about one service in a round: made here, once. Orders, standbys and statuses describe it and ask no judge again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.models.assignment import StandbyOrder
+from backstay_operator.planner.judge import last_accepted
+from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, accept
+from backstay_operator.planner.judge.placement import place, standbys
+from backstay_operator.planner.know.world import World
+
+from . import instances, moves
+from .instances import Course
+from .orders import standby_order
+from .rounds import Round
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What is decided about one instance of a service, be it there yet or not."""
+
+    name: str
+    """Of its HAInstance."""
+    instance: HAInstance | None
+    in_force: HAService
+    """The manifest that is carried out: as it stands, or where that is refused, as it was before."""
+    acceptance: Acceptance
+    """Of what is in force."""
+    course: Course
+    asked: tuple[str, ...] = ()
+    """Hosts that shall keep themselves ready for it, the best first."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is decided about one service."""
+
+    service: HAService
+    acceptance: Acceptance
+    """Of the manifest as it stands."""
+    slots: tuple[Slot, ...]
+
+    @property
+    def is_leaving(self) -> bool:
+        return self.service.metadata.deletion_timestamp is not None
+
+
+def decide(round_: Round, service: HAService) -> Decision:
+    """Decide about every slot of a service; of one that is being deleted, about every instance that is left."""
+    world, acceptance = round_.world, accept(round_.world, service)
+    if service.metadata.deletion_timestamp is not None:
+        left = (world.instances[key] for key in sorted(world.instances_of.get(service.uid, ())))
+        return Decision(service, acceptance, tuple(_last(world, service, one, acceptance) for one in left))
+    return Decision(service, acceptance, tuple(_slot(round_, service, name, acceptance) for name in service.slots))
+
+
+def _slot(round_: Round, service: HAService, name: str, acceptance: Acceptance) -> Slot:
+    world, instance = round_.world, round_.world.instance_of(service, name)
+    if instance is None:
+        course = _creation(world, service, name, acceptance)
+        return Slot(name, None, service, acceptance, course, standbys(world, service, None))
+    in_force, accepted = last_accepted.in_force(world, service, instance, acceptance)
+    course = instances.course(round_, in_force, instance, accepted)
+    return Slot(name, instance, in_force, accepted, course, _asked(world, in_force, instance, accepted))
+
+
+def _last(world: World, service: HAService, instance: HAInstance, acceptance: Acceptance) -> Slot:
+    course = instances.leave(world, instance, "it is deleted")
+    asked = _asked(world, service, instance, acceptance)
+    return Slot(instance.metadata.name, instance, service, acceptance, course, asked)
+
+
+def _creation(world: World, service: HAService, name: str, acceptance: Acceptance) -> Course:
+    key = f"{service.metadata.namespace}/{name}"
+    is_taken = key in world.instances or ("HAInstance", key) in world.unreadable
+    if not isinstance(acceptance, Accepted) or service.spec.state != "Running":
+        return Course()
+    return Course(() if is_taken else (instances.create(service, name),), placed=place(world, service, None))
+
+
+def _asked(world: World, service: HAService, instance: HAInstance, acceptance: Acceptance) -> tuple[str, ...]:
+    if not isinstance(acceptance, Accepted):
+        return tuple(host for host, _, _ in stored_standbys(world, instance))
+    holder, wished = instance.spec.grant.host if instance.spec.grant else None, moves.wished_host(service)
+    hosts = [*standbys(world, service, instance), *([wished] if wished is not None and wished in world.hosts else [])]
+    return tuple(host for host in dict.fromkeys(hosts) if host != holder)
+
+
+def standby_orders(world: World, slot: Slot) -> Iterable[tuple[str, str, StandbyOrder]]:
+    """Host, UID and order for each host that shall keep itself ready; what cannot be rendered now stays as it was."""
+    instance = slot.instance
+    if instance is None or instance.metadata.deletion_timestamp is not None:
+        return ()
+    if not isinstance(slot.acceptance, Accepted):
+        return stored_standbys(world, instance)
+    return ((host, instance.uid, standby_order(world, host, slot.in_force, instance)) for host in slot.asked)
+
+
+def stored_standbys(world: World, instance: HAInstance) -> Iterator[tuple[str, str, StandbyOrder]]:
+    """What hosts have been asked. Rare, so that looking at every host does no harm."""
+    for host in sorted(world.assignments):
+        if told := world.assignments[host].spec.standbys.get(instance.uid):
+            yield host, instance.uid, told

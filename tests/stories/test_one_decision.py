@@ -1,0 +1,65 @@
+"""What is decided once is said once: the sentences of a plan are about that plan's own grants and orders."""
+
+from __future__ import annotations
+
+from backstay_operator.planner.actions import Assign, WriteInstance, WriteServiceStatus
+from backstay_testing.stage import Stage
+
+
+def a_stage(*services: str) -> Stage:
+    stage = Stage("n1", "n2", "n3")
+    stage.wait(1)
+    for name in services:
+        stage.apply_service(name)
+    return stage
+
+
+def grants(stage: Stage) -> dict[str, str]:
+    """Host by service, of the last plan that granted anything."""
+    made = [[a for a in plan.actions if isinstance(a, WriteInstance) and a.spec.grant] for plan in stage.plans]
+    return {a.spec.service.name: a.spec.grant.host for a in [one for one in made if one][-1] if a.spec.grant}
+
+
+def test_three_new_services_are_told_to_start_where_each_of_them_is_granted():
+    stage = a_stage("a", "b", "c")
+    stage.wait(1)
+    together = next(plan for plan in stage.plans if any(isinstance(a, WriteInstance) for a in plan.actions))
+    told = {a.before.metadata.name: a.status for a in together.actions if isinstance(a, WriteServiceStatus)}
+    assert grants(stage) == {"a": "n1", "b": "n2", "c": "n3"}
+    assert {name: told[name].instances[0].why.partition(":")[0] for name in "abc"} == {
+        "a": "About to start on n1",
+        "b": "About to start on n2",
+        "c": "About to start on n3",
+    }
+
+
+def test_a_drain_says_of_each_service_where_it_really_goes_and_why_it_went():
+    stage = a_stage()
+    for host in ("n2", "n3"):
+        stage.maintain(host, "Cordon")
+    for name in "abcd":
+        stage.apply_service(name)
+    stage.wait(2)
+    assert all(stage.copies(name) == ["n1"] for name in "abcd")
+    for host in ("n2", "n3"):
+        stage.maintain(host, None)
+    stage.wait(2)
+    stage.maintain("n1", "Drain")
+    begin = len(stage.plans)
+    stage.wait(2)
+    ordered = {
+        order.name.removesuffix("-0"): order
+        for plan in stage.plans[begin:]
+        for action in plan.actions
+        if isinstance(action, Assign) and action.host == "n1"
+        for order in action.spec.instances.values()
+        if order.want == "Down"
+    }
+    went = {name: stage.copies(name)[0] for name in "abcd"}
+    assert sorted(went.values()) == ["n2", "n2", "n3", "n3"]
+    assert {name: order.to for name, order in ordered.items()} == went
+    for name in "abcd":
+        last = stage.world.services[f"shop/{name}"].status.last_failover
+        assert last is not None
+        assert (last.from_, last.to) == ("n1", went[name])
+        assert last.cause == "Being stopped on n1: n1 is being drained"
