@@ -39,7 +39,10 @@ def test_a_device_is_asked_who_it_is_where_its_secret_says_and_nowhere_else() ->
         async with await asyncio.start_server(listen, "0.0.0.0", 0) as server:
             port = str(server.sockets[0].getsockname()[1])
             parameters = {"systems_uri": "/x", "ssl_insecure": "1"}
-            for ways, secret in (({"ip": "127.0.0.2"}, {"ip": "127.0.0.1"}), ({}, {"ip": "127.0.0.1", "ipport": port})):
+            for ways, secret in (
+                ({"ip": "127.0.0.2", "ipport": port}, {"ip": "127.0.0.1"}),
+                ({}, {"ip": "127.0.0.1", "ipport": port}),
+            ):
                 device = FenceDevice(name="bmc", agent="fence_redfish", parameters=parameters | ways, timeout="2s")
                 assert await RealAgents().machine_uuid(device, secret | {"password": "p"}) is None
 
