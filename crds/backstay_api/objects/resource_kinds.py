@@ -100,11 +100,6 @@ def kinds_in(resources: Iterable[Any]) -> Iterator[tuple[ResourceKind, Any]]:
                 break
 
 
-def kind_of(resource: Any) -> ResourceKind | None:
-    """Which kind a resource is."""
-    return next((kind for kind, _ in kinds_in([resource])), None)
-
-
 def claims_of(resources: Iterable[Any]) -> tuple[Claim, ...]:
     """What these must own before they run, each once, in their order."""
     return tuple(dict.fromkeys(claim for kind, spec in kinds_in(resources) for claim in kind.claims(spec)))

@@ -272,6 +272,21 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{UNIT}/planner/test_acceptance.py",
     ),
     one(
+        "a unit has one name, however it is spelled",
+        _KINDS,
+        '    return f"{re.sub(_ESCAPE, _plain, stem)}{dot}{suffix}"',
+        "    return unit",
+        "tests/property/test_resource_kinds.py",
+        f"{UNIT}/agent/test_single_instance.py",
+    ),
+    one(
+        "an agent is told all that it is to carry out",
+        f"{API}/objects/models/resources.py",
+        "for field in RenderedResource.model_fields})",
+        "for field in RenderedResource.model_fields if field != 'probes'})",
+        "tests/property/test_resource_kinds.py",
+    ),
+    one(
         "what may run twice has no address",
         f"{PLANNER}/judge/acceptance.py",
         "    for resource in service.spec.resources if not service.exclusive else ():",

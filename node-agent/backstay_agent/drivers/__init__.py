@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from backstay_api.objects.resource_kinds import kind_of
+from backstay_api.objects.resource_kinds import kinds_in
 
 from .base import Driver, StopFailed
 from .unknown import UnknownDriver
@@ -26,8 +26,7 @@ class RealDriver(Driver, Protocol):
 
 def driver_of(drivers: Mapping[str, Driver], resource: RenderedResource) -> Driver:
     """Who drives this resource."""
-    kind = kind_of(resource)
-    return drivers[kind.field] if kind is not None else UnknownDriver()
+    return next((drivers[kind.field] for kind, _ in kinds_in([resource])), UnknownDriver())
 
 
 def real_drivers() -> Mapping[str, RealDriver]:

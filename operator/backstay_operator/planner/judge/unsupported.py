@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from backstay_api.objects.models import HAService
 from backstay_api.objects.models.base import Model
-from backstay_api.objects.resource_kinds import RESOURCE_KINDS, kind_of
+from backstay_api.objects.resource_kinds import RESOURCE_KINDS, kinds_in
 
 # What the row of the resource's kind says of this field.
 _AS_THE_KIND: Final = object()
@@ -59,7 +59,7 @@ def first_unsupported(service: HAService) -> str:
 
 
 def _today(owner: Model, field: str, today: tuple[object, ...]) -> tuple[object, ...]:
-    return (getattr(kind_of(owner), field, None),) if today == (_AS_THE_KIND,) else today
+    return tuple(getattr(kind, field) for kind, _ in kinds_in([owner])) if today == (_AS_THE_KIND,) else today
 
 
 def _sentence(where: str, value: object, today: tuple[object, ...]) -> str:
