@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Final
 
-from backstay_agent.core.machine import IMPOSSIBLE, NO_CHANGE, TRANSITIONS, Event, Phase
+from backstay_agent.core.machine import TABLE, Phase, Row
 from backstay_agent.core.sessions import AT_START, Hold, Inventory, Kept, on_lease
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.plain import SessionRef
@@ -49,24 +49,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _instance() -> Iterator[str]:
     yield "## An instance on its host\n"
-    yield "`node-agent/backstay_agent/core/machine.py`. On each arrow: the event, and after the slash what is then done.\n"
+    yield "`TABLE` in `node-agent/backstay_agent/core/machine.py`. On each arrow: when, and after the slash what is then done.\n"
     yield "```mermaid\nstateDiagram-v2\n    [*] --> Stopped"
-    for (phase, event), (to, effect) in TRANSITIONS.items():
-        yield f"    {phase.value} --> {to.value}: {event.value}{f' / {effect.value}' if effect else ''}"
+    ways = [(phase, row.to, row) for row in TABLE for phase in row.phases]
+    for phase, to, row in ways:
+        if to is not None:
+            yield f"    {phase.value} --> {to.value}: {row.when}{f' / {row.effect.value}' if row.effect else ''}"
     yield "```\n"
-    yield "Every pair: where it leads; `–` changes nothing, empty cannot happen.\n"
-    yield from _table(["", *(event.value for event in Event)], ([phase.value, *_row(phase)] for phase in Phase))
+    yield "The same in the order in which it is asked: of the rows that name the phase, the first that fits decides.\n"
+    yield from _table(["In", "when", "it goes to", "and does"], map(_row, TABLE))
 
 
-def _row(phase: Phase) -> Iterator[str]:
-    for event in Event:
-        if (phase, event) in IMPOSSIBLE:
-            yield ""
-        elif (phase, event) in NO_CHANGE:
-            yield "–"
-        else:
-            to, effect = TRANSITIONS[phase, event]
-            yield f"{to.value}{f', {effect.value}' if effect else ''}"
+def _row(row: Row) -> list[str]:
+    phases = "any" if set(row.phases) == set(Phase) else ", ".join(phase.value for phase in row.phases)
+    return [phases, row.when, row.to.value if row.to else "–", row.effect.value if row.effect else "–"]
 
 
 def _silence() -> Iterator[str]:

@@ -114,64 +114,61 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "hands off: what is stopped is not started",
-        f"{AGENT}/core/rules.py",
+        f"{AGENT}/core/machine.py",
         (
-            "    if now.must_stop:\n"
-            "        return Event.WANT_DOWN\n"
-            "    if now.hands_off:\n"
-            "        return Event.HANDS_OFF if now.may_start else None\n"
-            "    if now.gave_up:"
+            'Row(_DOWN,            "hands off, and may start",    lambda now: now.hands_off and now.may_start,     _P.LEFT, _F.PERMIT),\n'
+            '    Row(_DOWN,            "hands off",                   lambda now: now.hands_off,                       None),\n'
         ),
-        ("    if now.must_stop:\n        return Event.WANT_DOWN\n    if now.gave_up:"),
+        "",
         f"{UNIT}/agent/test_core.py",
     ),
     one(
         "hands off: what runs is left",
-        f"{AGENT}/core/rules.py",
-        ("    if now.hands_off:\n        return Event.HANDS_OFF\n    if now.edited:"),
-        "    if now.edited:",
+        f"{AGENT}/core/machine.py",
+        '    Row((*_UP, _P.STUCK), "hands off",                   lambda now: now.hands_off and not now.must_stop, _P.LEFT, _F.PERMIT),',
+        '    Row((_P.STUCK,), "hands off",                   lambda now: now.hands_off and not now.must_stop, _P.LEFT, _F.PERMIT),',
         f"{UNIT}/agent/test_core.py",
     ),
     one(
         "hands off ends",
-        f"{AGENT}/core/rules.py",
-        "    return None if now.hands_off else Event.HANDS_ON",
-        "    return None",
+        f"{AGENT}/core/machine.py",
+        '"hands on",                    lambda now: not now.hands_off,',
+        '"hands on",                    lambda now: False,',
         f"{UNIT}/agent/test_people.py",
     ),
     one(
         "what is stuck is tried again",
-        f"{AGENT}/core/rules.py",
-        "    return Event.RETRY if now.retry_due else None",
-        "    return None",
+        f"{AGENT}/core/machine.py",
+        "lambda now: now.retry_due,",
+        "lambda now: False,",
         f"{UNIT}/agent/test_leaves.py",
     ),
     one(
         "what failed is not tried again in its epoch",
-        f"{AGENT}/core/rules.py",
-        "    return Event.EDITED if now.edited or not now.gave_up else None",
-        "    return Event.EDITED",
+        f"{AGENT}/core/machine.py",
+        "lambda now: now.edited or not now.gave_up,",
+        "lambda now: True,",
         f"{UNIT}/agent/test_core.py",
     ),
     one(
         "restarts in place are limited",
-        f"{AGENT}/core/rules.py",
-        "    if not (now.may_start and now.may_restart):",
-        "    if not now.may_start:",
+        f"{AGENT}/core/machine.py",
+        "lambda now: now.down and not now.may_restart,",
+        "lambda now: False,",
         f"{UNIT}/agent/test_waits.py",
     ),
     one(
         "half started is not stopped",
         f"{AGENT}/core/machine.py",
-        "    (_P.STARTING, _E.FAILED): (_P.STOPPING, _F.STOP),",
-        "    (_P.STARTING, _E.FAILED): (_P.STOPPED, None),",
+        '"failed",                      lambda now: now.outcome is not None,             _P.STOPPING, _F.STOP, _R.ENDED),',
+        '"failed",                      lambda now: now.outcome is not None,             _P.STOPPED, None, _R.ENDED),',
         f"{UNIT}/agent/test_core.py",
     ),
     one(
         "what could not be stopped is stuck",
         f"{AGENT}/core/machine.py",
-        "    (_P.STOPPING, _E.FAILED): (_P.STUCK, None),",
-        "    (_P.STOPPING, _E.FAILED): (_P.STOPPED, None),",
+        "_P.STUCK, None, _R.ENDED),",
+        "_P.STOPPED, None, _R.ENDED),",
         f"{UNIT}/agent/test_core.py",
     ),
     one(

@@ -54,8 +54,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "Boot is evidence of the same machine only",
         _EVIDENCE,
-        "    if session is None or session.machine_uuid != grant.machine_uuid:\n        return None\n    if session.boot_id ==",
-        "    if session is None:\n        return None\n    if session.boot_id ==",
+        '    if session is None or session.machine_uuid != grant.machine_uuid:\n        return ""\n    if session.boot_id ==',
+        '    if session is None:\n        return ""\n    if session.boot_id ==',
         *_T,
     ),
     one(
@@ -76,7 +76,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a person's word counts only once the session is sealed or gone",
         _EVIDENCE,
-        "    if confirm is None or not is_sealed_or_gone(world, grant.host, grant.session):",
+        "    if confirm is None or not is_sealed_or_gone(world, host, session):",
         "    if confirm is None:",
         *_T,
     ),

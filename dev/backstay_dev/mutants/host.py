@@ -7,6 +7,7 @@ from typing import Final
 from .kinds import AGENT, DRIVERS, HOSTS, UNIT, Edit, Mutant, one
 
 _RULES: Final = f"{AGENT}/core/rules.py"
+_MACHINE: Final = f"{AGENT}/core/machine.py"
 _SESSIONS: Final = f"{AGENT}/core/sessions.py"
 _RUNNER: Final = f"{AGENT}/run/runner.py"
 _C: Final = (f"{UNIT}/agent/test_core.py", f"{UNIT}/agent/test_stories.py", f"{UNIT}/agent/test_trouble.py")
@@ -103,6 +104,13 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _RULES,
         "            for claim in sorted(mine & claims(other)):",
         "            for claim in ():",
+        *_C,
+    ),
+    one(
+        "what must stop does not wait for the end of a maintenance",
+        _MACHINE,
+        "lambda now: now.hands_off and not now.must_stop,",
+        "lambda now: now.hands_off,                      ",
         *_C,
     ),
     one(

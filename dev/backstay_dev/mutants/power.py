@@ -9,6 +9,7 @@ from .kinds import API, CONTROL, PLANNER, STORIES, UNIT, Edit, Mutant, one
 _LIVENESS: Final = f"{PLANNER}/know/liveness.py"
 _FENCES: Final = f"{PLANNER}/do/fences.py"
 _SESSIONS: Final = f"{PLANNER}/know/sessions.py"
+_STORM: Final = f"{PLANNER}/judge/storm.py"
 _BUDGET: Final = f"{PLANNER}/judge/budget.py"
 _L: Final = (
     f"{UNIT}/planner/test_liveness.py",
@@ -30,7 +31,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "fewer than half of all may be lost at once",
-        _LIVENESS,
+        _STORM,
         "        return len(self.lost) > 1 and 2 * len(self.lost) >= self.hosts",
         "        return len(self.lost) > 1 and len(self.lost) >= self.hosts",
         *_L,
@@ -38,14 +39,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "a storm is measured by the hosts that lived",
-        _LIVENESS,
+        _STORM,
         "    return Storm(lost, len(living | lost))",
         "    return Storm(lost, len(world.hosts))",
         *_L,
     ),
     one(
         "what was sealed counts for the whole window",
-        _LIVENESS,
+        _STORM,
         "        return world.now_s - since_s < world.settings.storm_window_s\n",
         "        return False\n",
         *_L,

@@ -1,13 +1,34 @@
-"""The life of one instance on this host as one table: which event leads where, and what is then to be done.
+"""The life of one instance on this host, in one table: what is the case, where that leads, and what is then to be done.
 
-Every pair of phase and event is decided exactly once: it changes something, it changes nothing, or it cannot happen. What
-it stands on: half started is not stopped; only a verified stop leads to Stopped; what could not be stopped is Stuck, and asked
-again for ever. Whether an instance *may* be started is another question (`rules.py`); here is only what follows.
+Everything that leads an instance from one phase to another stands in this file; nobody else changes a phase. `rules.py` says
+what is allowed, `patience.py` when, the runner what is the case and how to do it.
+
+**How it works.** The machine is led by what is the case, never by what happens. A runner that is woken, by whatever, gathers a
+`Situation`, and the first row of `TABLE` that fits decides. Nothing is queued, so nothing can come too late, twice or in the
+wrong order; a wake-up too many is harmless, and one that was lost costs time until the next. When several things are the case
+at once, the order of the rows says which comes first: what must stop, then maintenance, then an edit, then how the effect under
+way has ended, then what is down, then a start. The last row waits, so that each situation is decided by some row.
+
+**What is remembered.** The phase is only in memory. On disk is whether parts may be running (`Record.may_run`): an agent that
+starts begins with Running or with Stopped, and takes nothing for granted that it has not looked at. Two things beside the phase
+decide as well, and both are about one epoch: that it was given up (on disk), and which restarts were tried (on disk as far as
+they count). A newer epoch begins without them, and with the phase as it was: what runs goes on under it.
+
+**What an effect is.** One task, begun when its row is taken, and told to end when another row is. It may so be cut off at any
+await: it writes down what it is about to do before it does it, and what follows it must not assume that it came to its end.
+So half started is not stopped: from Starting and Recovering the only ways down go through Stopping. Only a verified stop leads
+to Stopped; what could not be stopped is Stuck, and is stopped again for ever.
+
+**What the table does not know.** Whether it may be started is asked twice: here, and once more by the effect itself inside the
+write that records the start (a seal may come between the two; the answer is then `Outcome.REFUSED`). Resources have states of
+their own: an instance that is Running may be down, and Left to the admin it may be anything. And what others are told (`telling.py`)
+is worded from the phase and is not the phase: Recovering is told as Running.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
@@ -28,31 +49,17 @@ class Phase(Enum):
     """Maintenance mode HandsOff: watched, and not touched."""
 
 
-class Event(Enum):
-    """What can happen to an instance."""
-
-    WANT_UP = "want up"
-    WANT_DOWN = "want down"
-    EDITED = "edited"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    DIED = "died"
-    GIVE_UP = "give up"
-    RETRY = "retry"
-    MISSED = "only its address failed"
-    HANDS_OFF = "hands off"
-    HANDS_ON = "hands on"
-
-
 class Effect(Enum):
     """What the runner has to do next."""
 
     START = "start"
-    """Every resource, top to bottom."""
+    """Every resource, top to bottom; what went wrong before is forgotten."""
     RESTART = "restart"
     """What is down and what stands on it, in place."""
     STOP = "stop"
     """Every resource, bottom to top, verified."""
+    GIVE_UP = "stop and give up"
+    """The same, and record that it is not tried again in this epoch."""
     WATCH = "watch"
     """Look at every resource once, then listen."""
     PERMIT = "permit"
@@ -61,84 +68,114 @@ class Effect(Enum):
     """Record that this epoch is over here for ever, then say so."""
 
 
-_P, _E, _F = Phase, Event, Effect
+class Outcome(Enum):
+    """How the effect that was under way has ended."""
 
-TRANSITIONS: Final[Mapping[tuple[Phase, Event], tuple[Phase, Effect | None]]] = {
-    (_P.STOPPED, _E.WANT_UP): (_P.STARTING, _F.START),
-    (_P.STOPPED, _E.WANT_DOWN): (_P.STOPPED, _F.CLOSE),
-    (_P.STOPPED, _E.GIVE_UP): (_P.FAILED, None),
-    (_P.STARTING, _E.SUCCEEDED): (_P.RUNNING, _F.WATCH),
-    (_P.STARTING, _E.FAILED): (_P.STOPPING, _F.STOP),  # half started is not stopped
-    (_P.STARTING, _E.WANT_DOWN): (_P.STOPPING, _F.STOP),
-    (_P.STARTING, _E.EDITED): (_P.STOPPING, _F.STOP),
-    (_P.RUNNING, _E.DIED): (_P.RECOVERING, _F.RESTART),
-    (_P.RUNNING, _E.GIVE_UP): (_P.STOPPING, _F.STOP),
-    (_P.RUNNING, _E.WANT_DOWN): (_P.STOPPING, _F.STOP),
-    (_P.RUNNING, _E.EDITED): (_P.STOPPING, _F.STOP),
-    (_P.RECOVERING, _E.SUCCEEDED): (_P.RUNNING, _F.WATCH),
-    (_P.RECOVERING, _E.FAILED): (_P.STOPPING, _F.STOP),
-    (_P.RECOVERING, _E.MISSED): (_P.RUNNING, _F.WATCH),  # what stands below an address is well, and stays up
-    (_P.RECOVERING, _E.WANT_DOWN): (_P.STOPPING, _F.STOP),
-    (_P.RECOVERING, _E.EDITED): (_P.STOPPING, _F.STOP),
-    (_P.STOPPING, _E.SUCCEEDED): (_P.STOPPED, None),
-    (_P.STOPPING, _E.FAILED): (_P.STUCK, None),
-    (_P.STUCK, _E.RETRY): (_P.STOPPING, _F.STOP),
-    (_P.FAILED, _E.WANT_DOWN): (_P.STOPPED, _F.CLOSE),
-    (_P.FAILED, _E.EDITED): (_P.STOPPED, None),
-    # What is being stopped is stopped first; from everywhere else it is left as it is.
-    **{
-        (phase, _E.HANDS_OFF): (_P.LEFT, _F.PERMIT)
-        for phase in (_P.STOPPED, _P.STARTING, _P.RUNNING, _P.RECOVERING, _P.FAILED, _P.STUCK)
-    },
-    (_P.LEFT, _E.HANDS_ON): (_P.RUNNING, _F.WATCH),  # what runs is taken over, what does not is found down
-    (_P.LEFT, _E.WANT_DOWN): (_P.STOPPING, _F.STOP),  # only where safety demands it
-}
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    """Something could not be started."""
+    MISSED = "missed"
+    """Nothing but an address could not be put back."""
+    BLOCKED = "blocked"
+    """Something could not be stopped, or not be recorded."""
+    REFUSED = "refused"
+    """When it was its turn, it might not be started any more. Nothing was touched."""
 
-# It happens, and nothing follows: what is wanted is under way already, or comes up again when that has ended.
-NO_CHANGE: Final[frozenset[tuple[Phase, Event]]] = frozenset(
-    {
-        (_P.STOPPED, _E.EDITED),
-        (_P.STARTING, _E.WANT_UP),
-        (_P.RUNNING, _E.WANT_UP),
-        (_P.RECOVERING, _E.WANT_UP),
-        (_P.RECOVERING, _E.DIED),
-        (_P.STOPPING, _E.WANT_UP),
-        (_P.STOPPING, _E.WANT_DOWN),
-        (_P.STOPPING, _E.EDITED),
-        (_P.STOPPING, _E.DIED),
-        (_P.STUCK, _E.WANT_UP),
-        (_P.STUCK, _E.WANT_DOWN),
-        (_P.STUCK, _E.EDITED),
-        (_P.STUCK, _E.DIED),
-        (_P.FAILED, _E.WANT_UP),
-        (_P.STOPPING, _E.HANDS_OFF),
-        *((_P.LEFT, event) for event in (_E.WANT_UP, _E.EDITED, _E.DIED, _E.HANDS_OFF)),
-    }
+
+class Reason(Enum):
+    """What people are told about why a row was taken."""
+
+    ENDED = "how the effect has ended"
+    DOWN = "what is down"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """All that decides what happens to one instance next."""
+
+    phase: Phase
+    outcome: Outcome | None = None
+    """None while the effect goes on, or where there is none."""
+    must_stop: bool = False
+    """Told so, sealed and exclusive, or the machine is going down."""
+    hands_off: bool = False
+    """Nothing may be touched, but for what must stop."""
+    over: bool = False
+    """The epoch is closed: there is nothing to watch any more."""
+    may_start: bool = False
+    gave_up: bool = False
+    edited: bool = False
+    """What is wanted is other work than what was started."""
+    down: bool = False
+    """A resource is down or does not work."""
+    may_restart: bool = True
+    """Within the limit of restarts in place, or one that does not count."""
+    may_retry: bool = False
+    """A start that has failed may be tried again here."""
+    try_due: bool = True
+    """Enough time has passed since the last try."""
+    retry_due: bool = False
+    """The same, since the last try to stop it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """In these phases, when this is the case: there it goes, and that is then done."""
+
+    phases: tuple[Phase, ...]
+    when: str
+    """In a few words, for the drawing."""
+    holds: Callable[[Situation], bool]
+    to: Phase | None
+    """None: it stays as it is, whatever the rows below say."""
+    effect: Effect | None = None
+    reason: Reason | None = None
+
+
+_P, _F, _O, _R = Phase, Effect, Outcome, Reason
+_DOWN: Final = (_P.STOPPED, _P.FAILED)
+_BEGUN: Final = (_P.STARTING, _P.RECOVERING)
+_UP: Final = (*_BEGUN, _P.RUNNING)
+
+
+def _is_hopeless(now: Situation) -> bool:
+    return now.outcome is _O.BLOCKED or (now.outcome is _O.FAILED and not now.may_retry)
+
+
+# fmt: off
+TABLE: Final[Sequence[Row]] = (
+    # What must stop does, whatever else is the case. What is being stopped, or could not be, is on its way already.
+    Row(_DOWN,            "it must stop",                lambda now: now.must_stop,                       _P.STOPPED, _F.CLOSE),
+    Row((*_UP, _P.LEFT),  "it must stop",                lambda now: now.must_stop,                       _P.STOPPING, _F.STOP),
+    Row((_P.LEFT,),       "its epoch is over",           lambda now: now.over,                            _P.STOPPING, _F.STOP),
+    Row((_P.STOPPING,),   "it is down",                  lambda now: now.outcome is _O.SUCCEEDED,         _P.STOPPED),
+    Row((_P.STOPPING,),   "it is not proven down",       lambda now: now.outcome is not None,             _P.STUCK, None, _R.ENDED),
+    # Maintenance: everything is left as it is, and nothing is begun.
+    Row(_DOWN,            "hands off, and may start",    lambda now: now.hands_off and now.may_start,     _P.LEFT, _F.PERMIT),
+    Row(_DOWN,            "hands off",                   lambda now: now.hands_off,                       None),
+    Row((*_UP, _P.STUCK), "hands off",                   lambda now: now.hands_off and not now.must_stop, _P.LEFT, _F.PERMIT),
+    Row((_P.LEFT,),       "hands on",                    lambda now: not now.hands_off,                   _P.RUNNING, _F.WATCH),
+    Row((_P.STUCK,),      "time to try again",           lambda now: now.retry_due,                       _P.STOPPING, _F.STOP),
+    # Other work is wanted than was begun: worth a try of its own.
+    Row(_UP,              "edited",                      lambda now: now.edited,                          _P.STOPPING, _F.STOP),
+    Row((_P.FAILED,),     "edited, or another epoch",    lambda now: now.edited or not now.gave_up,       _P.STOPPED),
+    # How what was begun has ended. What stands below an address that failed is well, and stays up.
+    Row(_BEGUN,           "it works",                    lambda now: now.outcome is _O.SUCCEEDED,         _P.RUNNING, _F.WATCH),
+    Row((_P.RECOVERING,), "only an address failed",      lambda now: now.outcome is _O.MISSED,            _P.RUNNING, _F.WATCH, _R.ENDED),
+    Row((_P.STARTING,),   "failed, no more tries",       _is_hopeless,                                    _P.STOPPING, _F.GIVE_UP, _R.ENDED),
+    Row(_BEGUN,           "failed",                      lambda now: now.outcome is not None,             _P.STOPPING, _F.STOP, _R.ENDED),
+    # What may not be restarted (a limit, an earlier session's copy) is at least stopped as a whole.
+    Row((_P.RUNNING,),    "down, no more tries",         lambda now: now.down and not now.may_restart,    _P.STOPPING, _F.GIVE_UP, _R.DOWN),
+    Row((_P.RUNNING,),    "down, and may not start",     lambda now: now.down and not now.may_start,      _P.STOPPING, _F.STOP, _R.DOWN),
+    Row((_P.RUNNING,),    "down, and time to try",       lambda now: now.down and now.try_due,            _P.RECOVERING, _F.RESTART, _R.DOWN),
+    # What is stopped is started, unless it was given up.
+    Row((_P.STOPPED,),    "given up",                    lambda now: now.gave_up,                         _P.FAILED),
+    Row((_P.STOPPED,),    "may start, and time to try",  lambda now: now.may_start and now.try_due,       _P.STARTING, _F.START),
+    Row(tuple(Phase),     "nothing of this",             lambda now: True,                               None),
 )
-
-# No effect is under way, nothing is watched, or nothing can be given up there.
-IMPOSSIBLE: Final[frozenset[tuple[Phase, Event]]] = frozenset(
-    {
-        *((phase, _E.SUCCEEDED) for phase in (_P.STOPPED, _P.RUNNING, _P.FAILED, _P.STUCK, _P.LEFT)),
-        *((phase, _E.FAILED) for phase in (_P.STOPPED, _P.RUNNING, _P.FAILED, _P.STUCK, _P.LEFT)),
-        *((phase, _E.DIED) for phase in (_P.STOPPED, _P.STARTING, _P.FAILED)),
-        *((phase, _E.GIVE_UP) for phase in Phase if phase not in (_P.STOPPED, _P.RUNNING)),
-        *((phase, _E.RETRY) for phase in Phase if phase is not _P.STUCK),
-        *((phase, _E.MISSED) for phase in Phase if phase is not _P.RECOVERING),
-        *((phase, _E.HANDS_ON) for phase in Phase if phase is not _P.LEFT),
-    }
-)
+# fmt: on
 
 
-def step(phase: Phase, event: Event) -> tuple[Phase, Effect | None]:
-    """Where this event leads, and what is to be done. An impossible pair is a broken program and ends the process."""
-    pair = (phase, event)
-    if pair in NO_CHANGE:
-        return phase, None
-    assert pair in TRANSITIONS, f"an instance that is {phase.value} cannot meet {event.value!r}"
-    return TRANSITIONS[pair]
-
-
-def may_run(phase: Phase) -> bool:
-    """Whether parts of the instance may be running in this phase."""
-    return phase not in (Phase.STOPPED, Phase.FAILED)
+def decide(now: Situation) -> Row:
+    """The first row that fits. One always does."""
+    return next(row for row in TABLE if now.phase in row.phases and row.holds(now))

@@ -9,7 +9,6 @@ from backstay_api.objects.plain import InstanceOrder, RenderedResource
 from backstay_api.objects.resource_kinds import Claim, claims_of, kind_of
 
 from .books import Books, Record
-from .machine import Event, Phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,92 +153,3 @@ def same_work(one: Sequence[RenderedResource], other: Sequence[RenderedResource]
 def _work(resource: RenderedResource) -> tuple[str, str, object]:
     kind = kind_of(resource)
     return (resource.name, kind.field, kind.work(getattr(resource, kind.field))) if kind else (resource.name, "", None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
-    """All that decides what happens to one instance next."""
-
-    phase: Phase
-    outcome: Event | None = None
-    """SUCCEEDED, FAILED or MISSED: how the effect that was under way ended; None while it goes on, or where there is none."""
-    must_stop: bool = False
-    """Told so, sealed and exclusive, or the machine is going down."""
-    hands_off: bool = False
-    """Nothing may be touched, but for what must stop."""
-    over: bool = False
-    """The epoch is closed: there is nothing to watch any more."""
-    may_start: bool = False
-    gave_up: bool = False
-    edited: bool = False
-    """What is wanted is other work than what was started."""
-    down: bool = False
-    """A resource is down or does not work."""
-    may_restart: bool = True
-    """Within the limit of restarts in place, or one that does not count."""
-    try_due: bool = True
-    """Enough time has passed since the last try."""
-    retry_due: bool = False
-
-
-def next_event(now: Situation) -> Event | None:
-    """What happens to the instance next; None: nothing until something changes."""
-    if now.phase is Phase.STOPPED:
-        return _when_stopped(now)
-    if now.phase is Phase.FAILED:
-        return _when_failed(now)
-    if now.phase is Phase.STOPPING:
-        return now.outcome
-    if now.phase is Phase.STUCK:
-        return _when_stuck(now)
-    if now.phase is Phase.LEFT:
-        return _when_left(now)
-    return _when_up(now)
-
-
-def _when_stopped(now: Situation) -> Event | None:
-    if now.must_stop:
-        return Event.WANT_DOWN
-    if now.hands_off:
-        return Event.HANDS_OFF if now.may_start else None
-    if now.gave_up:
-        return Event.GIVE_UP
-    return Event.WANT_UP if now.may_start and now.try_due else None
-
-
-def _when_failed(now: Situation) -> Event | None:
-    if now.must_stop:
-        return Event.WANT_DOWN
-    if now.hands_off:
-        return Event.HANDS_OFF if now.may_start else None
-    # Other resources, or another epoch: worth another try.
-    return Event.EDITED if now.edited or not now.gave_up else None
-
-
-def _when_stuck(now: Situation) -> Event | None:
-    if now.hands_off and not now.must_stop:
-        return Event.HANDS_OFF
-    return Event.RETRY if now.retry_due else None
-
-
-def _when_left(now: Situation) -> Event | None:
-    if now.must_stop or now.over:
-        return Event.WANT_DOWN
-    return None if now.hands_off else Event.HANDS_ON
-
-
-def _when_up(now: Situation) -> Event | None:
-    if now.must_stop:
-        return Event.WANT_DOWN
-    if now.hands_off:
-        return Event.HANDS_OFF
-    if now.edited:
-        return Event.EDITED
-    if now.phase is not Phase.RUNNING:
-        return now.outcome
-    if not now.down:
-        return None
-    # What may not be restarted (a limit, an earlier session's copy) is at least stopped as a whole.
-    if not (now.may_start and now.may_restart):
-        return Event.GIVE_UP
-    return Event.DIED if now.try_due else None

@@ -14,7 +14,7 @@ from typing import Any
 
 from backstay_agent.core import patience, rules
 from backstay_agent.core.books import Books, Record
-from backstay_agent.core.machine import Effect, Event, Phase, step
+from backstay_agent.core.machine import Effect, Outcome, Phase, Reason, Row, Situation, decide
 from backstay_agent.core.telling import View, report_of
 from backstay_agent.drivers.base import StartFailed, StopFailed
 from backstay_agent.store.disk import DiskTrouble
@@ -77,20 +77,19 @@ class Runner:
     async def _turn(self) -> None:
         self._wake.clear()
         self._senses.raise_if_broken()
-        event = rules.next_event(self._situation())
-        if event is None:
+        row = decide(self._situation())
+        if row.to is None:
             await self._accept_what_needs_no_restart()
             await self._wait()
             return
-        phase, effect = step(self.phase, event)
-        self._learn(event)
-        if effect is not Effect.CLOSE:
-            await self._let_go(watch_on=effect in (Effect.WATCH, Effect.PERMIT))
-        self._enter(phase)
-        await self._begin(effect)
+        self._learn(row)
+        if row.effect is not Effect.CLOSE:
+            await self._let_go(watch_on=row.effect in (Effect.WATCH, Effect.PERMIT))
+        self._enter(row.to)
+        await self._begin(row.effect)
         self._tools.tell()
 
-    def _situation(self) -> rules.Situation:
+    def _situation(self) -> Situation:
         record, books, now_s = self.record, self._tools.journal.books, _now_s()
         if record.epoch != self._epoch:
             self._turn_to(record)
@@ -101,7 +100,7 @@ class Runner:
             self._why = refused.why
             self._tools.tell()
         down = self._attempts.is_down()
-        return rules.Situation(
+        return Situation(
             phase=self.phase,
             outcome=self._outcome(),
             must_stop=rules.must_stop(record, books, leaving=self._tools.leaving()),
@@ -112,6 +111,7 @@ class Runner:
             edited=edited and record.want == "Up",
             down=down,
             may_restart=self._attempts.may_restart(record),
+            may_retry=patience.try_again(record.restarted_at_s, now_s=now_s),
             try_due=edited or self._attempts.is_due(record, now_s),
             retry_due=now_s >= self._retry_at_s,
         )
@@ -125,32 +125,40 @@ class Runner:
     def _refused(self, record: Record, books: Books) -> rules.Refused | None:
         return rules.may_start(record, books, obstacle=self._tools.hands.obstacle(), leaving=self._tools.leaving())
 
-    def _outcome(self) -> Event | None:
+    def _outcome(self) -> Outcome | None:
         if self._work is None or not self._work.done():
             return None
-        failure = _failure(self._work)
-        if failure is None:
-            return Event.SUCCEEDED
-        alone = self.phase is Phase.RECOVERING and work.only_addresses(self._restarting)
-        return Event.MISSED if alone and isinstance(failure, StartFailed) else Event.FAILED
+        match _failure(self._work):
+            case None:
+                return Outcome.SUCCEEDED
+            case MayNot():
+                return Outcome.REFUSED
+            case StartFailed():
+                alone = self.phase is Phase.RECOVERING and work.only_addresses(self._restarting)
+                return Outcome.MISSED if alone else Outcome.FAILED
+            case _:
+                return Outcome.BLOCKED
 
-    def _learn(self, event: Event) -> None:
-        """Remember what an event says, before the next phase forgets it."""
-        if event in (Event.FAILED, Event.MISSED) and self._work:
-            self._failed(_failure(self._work))
-        elif event is Event.DIED:
-            self._died()
-        elif event is Event.GIVE_UP and self.phase is Phase.RUNNING:
-            self._why = "; ".join(filter(None, (self._senses.sentence, self._why)))
-            if not patience.may_restart(self.record.restarted_at_s, now_s=_now_s()):
-                self._gave_up = f"restarted in place {patience.RESTARTS} times in ten minutes; then {self._why}"
-        elif event is Event.WANT_UP or event is Event.HANDS_OFF:
-            self._why, self._gave_up = "", ""
-        elif event is Event.HANDS_ON:
-            self._attempts.was_left = True
+    def _learn(self, row: Row) -> None:
+        """Remember what a row says, before the next phase forgets it."""
+        if row.reason is Reason.ENDED and self._work:
+            self._why = str(_failure(self._work))
+            told = {"instance": self.record.title, "phase": self.phase.value, "why": self._why}
+            log.warning("instance failed", extra=told)
+        elif row.reason is Reason.DOWN:
+            before = "" if row.effect is Effect.RESTART else self._why
+            self._why = "; ".join(filter(None, (self._senses.sentence, before)))
+        match row.effect:
+            case Effect.START | Effect.PERMIT:
+                self._why, self._gave_up = "", ""
+            case Effect.RESTART:
+                self._died()
+            case Effect.GIVE_UP:
+                tries = f"restarted in place {patience.RESTARTS} times in ten minutes; then "
+                self._gave_up = f"{tries if row.reason is Reason.DOWN else ''}{self._why}"
 
     def _died(self) -> None:
-        self._why, self._is_free = self._senses.sentence, self._attempts.count_for_nothing(self.record)
+        self._is_free = self._attempts.count_for_nothing(self.record)
         told = {"instance": self.record.title, "why": self._why}
         if self._attempts.was_left:
             log.info("maintenance is over, starting what does not run", extra=told)
@@ -161,21 +169,13 @@ class Runner:
             log.warning("resource down, restarting in place", extra=told)
         self._attempts.was_left = False
 
-    def _failed(self, failure: Exception | None) -> None:
-        self._why = str(failure)
-        log.warning(
-            "instance failed",
-            extra={"instance": self.record.title, "phase": self.phase.value, "why": self._why},
-        )
-        again = isinstance(failure, StartFailed) and patience.try_again(self.record.restarted_at_s, now_s=_now_s())
-        if self.phase is Phase.STARTING and not isinstance(failure, MayNot) and not again:
-            self._gave_up = self._why
-        if self.phase is Phase.STOPPING:
-            self._retry_at_s, self.would_not_stop = _now_s() + RETRY_S, True
-
     def _enter(self, phase: Phase) -> None:
         if phase is not self.phase:
             self._since = self._tools.wall()
+        if phase is Phase.STUCK:
+            self._retry_at_s, self.would_not_stop = _now_s() + RETRY_S, True
+        if self.phase is Phase.LEFT and phase is Phase.RUNNING:
+            self._attempts.was_left = True
         self.phase = phase
 
     async def _begin(self, effect: Effect | None) -> None:
@@ -185,7 +185,7 @@ class Runner:
                 self._spawn(self._start(self.record))
             case Effect.RESTART:
                 self._spawn(self._restart())
-            case Effect.STOP:
+            case Effect.STOP | Effect.GIVE_UP:
                 self._spawn(self._stop())
             case Effect.WATCH:
                 self._watch()

@@ -23,7 +23,7 @@ from .do.fences import fence_actions, guards_refusal, owes_on
 from .do.instances import Course
 from .do.orders import Wanted, assign
 from .do.rounds import Round, begin
-from .judge import edits
+from .judge import edits, evidence
 from .judge.acceptance import Accepted
 from .judge.evidence import Missing, closed
 from .judge.placement import candidates
@@ -84,7 +84,8 @@ def _plan(world: World) -> Plan:
     actions += [action for name in _hosts(world) for action in _host_planned(round_, name, wanted[name])]
     actions += ownership.abandoned(world)
     actions += _unreadable(world)
-    wake_at_s = min((one.look_again_s for one in services if one.look_again_s is not None), default=None)
+    times = [one.look_again_s for one in services if one.look_again_s is not None]
+    wake_at_s = min([*times, *evidence.wakes_s(world)], default=None)
     return Plan(tuple(sorted(actions, key=lambda action: action.rank)), wake_at_s, next_look_s(world))
 
 

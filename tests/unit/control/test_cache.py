@@ -108,7 +108,7 @@ def test_a_list_drops_ghosts_takes_news_and_spares_what_is_newer_than_itself(mir
         mirror.hear(HA_SERVICES, version(raw, number, uid=name))
     mirror.hear(HA_SERVICES, version(others["fresh"], 50, uid="fresh"))
     listed = [version(others["stale"], 20, uid="stale"), version(WEB, 21)]
-    assert mirror.repair(HA_SERVICES, listed, 30) == Repair(ghosts=1, news=2)
+    assert mirror.repair(HA_SERVICES, listed, 30) == Repair(stale=1, news=2)
     assert sorted(mirror.world.services) == ["shop/fresh", "shop/stale", "shop/web"]
     assert mirror.world.services["shop/stale"].metadata.generation == 20
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from backstay_api.objects.models import FenceRequest, HAInstance, Host, HostAssignment
+from backstay_api.objects.models.instance import EvidenceKind
 from backstay_operator.planner.actions import CreateLease, WriteHostStatus
 from backstay_operator.planner.do.fences import fence_actions, guard
-from backstay_operator.planner.judge.evidence import Evidence, Missing, closed, request_name
-from backstay_operator.planner.know.liveness import Storm
+from backstay_operator.planner.judge.evidence import KINDS, Evidence, Missing, closed, request_name
+from backstay_operator.planner.judge.storm import Storm
 from backstay_operator.planner.know.sessions import lease_actions
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.plan import plan
@@ -79,75 +80,75 @@ def sealed_and(**more: Any):
     return befall
 
 
-@pytest.mark.parametrize(
-    ("befall", "expected"),
-    [
-        pytest.param(lambda w: None, None, id="it runs: nothing is over"),
-        pytest.param(
-            lambda w: report(w, WEB, "n1", "Stopped", epoch=3, released=True), "Released", id="released for this epoch"
+EXCLUSIVE = [
+    pytest.param(lambda w: None, None, id="it runs: nothing is over"),
+    pytest.param(
+        lambda w: report(w, WEB, "n1", "Stopped", epoch=3, released=True), "Released", id="released for this epoch"
+    ),
+    pytest.param(
+        lambda w: report(w, WEB, "n1", "Stopped", epoch=2, released=True), None, id="released for an earlier one"
+    ),
+    pytest.param(lambda w: report(w, WEB, "n1", "Stopped", epoch=3), None, id="stopped, but not released"),
+    pytest.param(
+        lambda w: (
+            speak(w, bootID="boot-n1", nonce="x", seq=6),
+            report(w, WEB, "n1", "Stopped", epoch=3, released=True),
         ),
-        pytest.param(
-            lambda w: report(w, WEB, "n1", "Stopped", epoch=2, released=True), None, id="released for an earlier one"
-        ),
-        pytest.param(lambda w: report(w, WEB, "n1", "Stopped", epoch=3), None, id="stopped, but not released"),
-        pytest.param(
-            lambda w: (
-                speak(w, bootID="boot-n1", nonce="x", seq=6),
-                report(w, WEB, "n1", "Stopped", epoch=3, released=True),
-            ),
-            None,
-            id="released by another session of the same boot",
-        ),
-        pytest.param(
-            lambda w: speak(w, bootID="boot-n1", nonce="x", seq=6, supersedes=["nonce-n1-5"]),
-            "Released",
-            id="superseded",
-        ),
-        pytest.param(
-            lambda w: speak(w, bootID="boot-n1", nonce="x", seq=6, supersedes=["other"]),
-            None,
-            id="another was superseded",
-        ),
-        pytest.param(
-            lambda w: speak(w, bootID="boot-n1", nonce="x", seq=6, supersedes=["nonce-n1-5"], machineUUID="clone"),
-            None,
-            id="superseded by another machine",
-        ),
-        pytest.param(
-            lambda w: speak(w, bootID="boot-n1", nonce="x", seq=4, supersedes=["nonce-n1-5"]),
-            None,
-            id="superseded by a session that is not newer",
-        ),
-        pytest.param(lambda w: speak(w, bootID="b2", nonce="x", seq=6), "Boot", id="another boot, a higher seq"),
-        pytest.param(lambda w: speak(w, bootID="b0", nonce="x", seq=5), None, id="another boot, but not a higher seq"),
-        pytest.param(lambda w: speak(w, bootID="b0", nonce="x", seq=4), None, id="an earlier boot: a stale report"),
-        pytest.param(lambda w: speak(w, bootID="boot-n1", nonce="x", seq=6), None, id="a new nonce of the same boot"),
-        pytest.param(
-            lambda w: speak(w, bootID="b2", nonce="x", seq=6, machineUUID="clone"), None, id="a boot of another machine"
-        ),
-        pytest.param(sealed_and(evidence=True), "Device", id="its device has proven it off"),
-        pytest.param(sealed_and(of=session("n1", 4), evidence=True), None, id="proven off, but in an earlier session"),
-        pytest.param(
-            sealed_and(of={**GRANTED, "seq": 6}, evidence=True), None, id="proven off, for a session that is not it"
-        ),
-        pytest.param(sealed_and(power="Off"), None, id="read off once is no proof"),
-        pytest.param(sealed_and(confirm=True), "Manual", id="sealed and confirmed"),
-        pytest.param(lambda w: ask(w, confirm=True), None, id="confirmed, but it may still renew"),
-        pytest.param(sealed_and(of=session("n1", 4), confirm=True), None, id="confirmed for another session"),
-        pytest.param(
-            lambda w: (ask(w, confirm=True), hold(w, bootID="b2", nonce="x", seq=6)),
-            "Manual",
-            id="confirmed, and the Lease is in other hands",
-        ),
-        pytest.param(
-            lambda w: (ask(w, confirm=True), renew(w), seal(w)),
-            None,
-            id="confirmed, but it has renewed since, and was sealed later",
-        ),
-        pytest.param(lambda w: silence(w, 100.0), None, id="silence proves nothing"),
-        pytest.param(seal, None, id="a seal proves nothing"),
-    ],
-)
+        None,
+        id="released by another session of the same boot",
+    ),
+    pytest.param(
+        lambda w: speak(w, bootID="boot-n1", nonce="x", seq=6, supersedes=["nonce-n1-5"]),
+        "Released",
+        id="superseded",
+    ),
+    pytest.param(
+        lambda w: speak(w, bootID="boot-n1", nonce="x", seq=6, supersedes=["other"]),
+        None,
+        id="another was superseded",
+    ),
+    pytest.param(
+        lambda w: speak(w, bootID="boot-n1", nonce="x", seq=6, supersedes=["nonce-n1-5"], machineUUID="clone"),
+        None,
+        id="superseded by another machine",
+    ),
+    pytest.param(
+        lambda w: speak(w, bootID="boot-n1", nonce="x", seq=4, supersedes=["nonce-n1-5"]),
+        None,
+        id="superseded by a session that is not newer",
+    ),
+    pytest.param(lambda w: speak(w, bootID="b2", nonce="x", seq=6), "Boot", id="another boot, a higher seq"),
+    pytest.param(lambda w: speak(w, bootID="b0", nonce="x", seq=5), None, id="another boot, but not a higher seq"),
+    pytest.param(lambda w: speak(w, bootID="b0", nonce="x", seq=4), None, id="an earlier boot: a stale report"),
+    pytest.param(lambda w: speak(w, bootID="boot-n1", nonce="x", seq=6), None, id="a new nonce of the same boot"),
+    pytest.param(
+        lambda w: speak(w, bootID="b2", nonce="x", seq=6, machineUUID="clone"), None, id="a boot of another machine"
+    ),
+    pytest.param(sealed_and(evidence=True), "Device", id="its device has proven it off"),
+    pytest.param(sealed_and(of=session("n1", 4), evidence=True), None, id="proven off, but in an earlier session"),
+    pytest.param(
+        sealed_and(of={**GRANTED, "seq": 6}, evidence=True), None, id="proven off, for a session that is not it"
+    ),
+    pytest.param(sealed_and(power="Off"), None, id="read off once is no proof"),
+    pytest.param(sealed_and(confirm=True), "Manual", id="sealed and confirmed"),
+    pytest.param(lambda w: ask(w, confirm=True), None, id="confirmed, but it may still renew"),
+    pytest.param(sealed_and(of=session("n1", 4), confirm=True), None, id="confirmed for another session"),
+    pytest.param(
+        lambda w: (ask(w, confirm=True), hold(w, bootID="b2", nonce="x", seq=6)),
+        "Manual",
+        id="confirmed, and the Lease is in other hands",
+    ),
+    pytest.param(
+        lambda w: (ask(w, confirm=True), renew(w), seal(w)),
+        None,
+        id="confirmed, but it has renewed since, and was sealed later",
+    ),
+    pytest.param(lambda w: silence(w, 100.0), None, id="silence proves nothing"),
+    pytest.param(seal, None, id="a seal proves nothing"),
+]
+
+
+@pytest.mark.parametrize(("befall", "expected"), EXCLUSIVE)
 def test_evidence(befall, expected: str | None) -> None:
     world, instance = scene()
     befall(world)
@@ -156,23 +157,29 @@ def test_evidence(befall, expected: str | None) -> None:
     assert found.why
 
 
-@pytest.mark.parametrize(
-    ("befall", "expected"),
-    [
-        pytest.param(lambda w: None, None, id="it lives"),
-        pytest.param(lambda w: silence(w, 1.0), None, id="late"),
-        pytest.param(lambda w: silence(w, 2.0), "NotExclusive", id="silent"),
-        pytest.param(seal, "NotExclusive", id="sealed"),
-        pytest.param(
-            lambda w: hold(w, bootID="boot-n1", nonce="x", seq=6), "NotExclusive", id="another session holds the Lease"
-        ),
-    ],
-)
+NOT_EXCLUSIVE = [
+    pytest.param(lambda w: None, None, id="it lives"),
+    pytest.param(lambda w: silence(w, 1.0), None, id="late"),
+    pytest.param(lambda w: silence(w, 2.0), "NotExclusive", id="silent"),
+    pytest.param(seal, "NotExclusive", id="sealed"),
+    pytest.param(
+        lambda w: hold(w, bootID="boot-n1", nonce="x", seq=6), "NotExclusive", id="another session holds the Lease"
+    ),
+]
+
+
+@pytest.mark.parametrize(("befall", "expected"), NOT_EXCLUSIVE)
 def test_what_may_run_twice_needs_only_the_loss(befall, expected: str | None) -> None:
     world, instance = scene(exclusive=False)
     befall(world)
     found = closed(world, instance)
     assert (found.kind if isinstance(found, Evidence) else None) == expected
+
+
+def test_every_kind_has_a_row_and_every_row_a_case() -> None:
+    rows = [kind.name for kind in KINDS]
+    assert sorted(rows) == sorted({*get_args(EvidenceKind)} - {"Lease"}), "Lease evidence comes later"
+    assert {*rows} == {case.values[1] for case in (*EXCLUSIVE, *NOT_EXCLUSIVE)} - {None}
 
 
 def test_what_is_missing_names_the_host_and_what_a_person_can_do() -> None:

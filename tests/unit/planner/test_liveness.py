@@ -9,8 +9,9 @@ import pytest
 from backstay_api.objects.models import FenceRequest, Host, HostAssignment
 from backstay_operator.planner.actions import DeleteFence
 from backstay_operator.planner.do.fences import fence_actions, guard
-from backstay_operator.planner.judge.budget import spent_budget
-from backstay_operator.planner.know.liveness import Liveness, of_host, storm
+from backstay_operator.planner.judge.budget import spent_budget, told
+from backstay_operator.planner.judge.storm import storm
+from backstay_operator.planner.know.liveness import Liveness, of_host
 from backstay_operator.planner.know.world import LeaseSeen, OwnPath, World
 from backstay_testing.worlds import NOW_S, a_service, a_world, add_host, an_instance, say_ready, session
 
@@ -203,6 +204,17 @@ def test_who_has_used_up_the_budget(befall, counts: bool) -> None:
     world = a_world("n1")
     befall(world)
     assert list(spent_budget(world)) == (["n1"] if counts else [])
+
+
+def test_fences_of_one_moment_are_listed_alike_by_every_replica() -> None:
+    """Whichever of them it read first: a new operator reads all at once."""
+    lists = []
+    for names in (("n1-a", "n1-b"), ("n1-b", "n1-a")):
+        world = a_world("n1")
+        for name in names:
+            world.fenced_s[name], world.fenced_host[name] = NOW_S - 10, "n1"
+        lists.append([fence.request for fence in told(world, "n1")])
+    assert lists[0] == lists[1]
 
 
 def test_the_last_place_in_the_budget_goes_to_who_has_been_silent_for_longest() -> None:

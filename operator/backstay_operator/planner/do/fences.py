@@ -21,21 +21,22 @@ from backstay_operator.planner.judge.evidence import (
     Missing,
     closed,
     confirmation,
+    could_be_proven,
+    has_no_means,
     is_disproved,
     request_name,
 )
+from backstay_operator.planner.judge.storm import Storm, storm
 from backstay_operator.planner.judge.takeover import why_left_alone
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.liveness import (
     Liveness,
-    Storm,
     age_s,
     has_device,
     held,
     holds_exclusively,
     is_hands_off,
     of_host,
-    storm,
     trusts_itself,
 )
 from backstay_operator.planner.know.world import BUDGET_PERIOD_S, World
@@ -75,8 +76,8 @@ def held_back(world: World, guard: Guard, host: str) -> str | None:
         return f"{host} is in maintenance (HandsOff): nobody is fenced"
     if _is_read_off(request):
         return None
-    if not has_device(world, host):
-        return f"{host} has no fencing device, so sealing it would prove nothing"
+    if not could_be_proven(world, host):
+        return f"{has_no_means(host)}, so sealing it would prove nothing"
     return _not_now(guard, host)
 
 
@@ -84,7 +85,7 @@ def guards_refusal(world: World, guard: Guard, host: str) -> str:
     """What the guard alone holds against fencing this lost host now; empty if it is not the guard."""
     request = _present_request(world, host)
     is_exempt = _is_read_off(request) or confirmation(world, request) is not None or _is_ordered(world, host)
-    is_asked = of_host(world, host) in (Liveness.SILENT, Liveness.SEALED) and has_device(world, host)
+    is_asked = of_host(world, host) in (Liveness.SILENT, Liveness.SEALED) and could_be_proven(world, host)
     return (_not_now(guard, host) or "") if is_asked and not is_exempt and not is_hands_off(world, host) else ""
 
 

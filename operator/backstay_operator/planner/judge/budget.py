@@ -74,10 +74,8 @@ def told(world: World, host: str) -> list[Fence]:
     """The host's fences as its status shall list them."""
     known = {fence.request: fence for fence in world.hosts[host].status.fences}
     names = [name for name in world.fenced_s if world.fenced_host[name] == host and counts(world, name)]
-    fences = [
-        known.get(name) or Fence(request=name, at=world.wall) for name in sorted(names, key=world.fenced_s.__getitem__)
-    ]
-    return fences[-16:]
+    in_order = sorted(names, key=lambda name: (world.fenced_s[name], name))
+    return [known.get(name) or Fence(request=name, at=world.wall) for name in in_order[-16:]]
 
 
 def is_told(world: World, request: FenceRequest) -> bool:

@@ -1,25 +1,26 @@
 """Is an epoch over, and how do we know? No evidence, no grant (PROTOCOL 5).
 
-Each kind of evidence is one small function of stored facts that can never become untrue again. Where none holds, the
-answer says what exactly is missing and what a person can do. Lease evidence (sealed and waited out, for a session whose
-contract carries drilled watchdog numbers) comes later and will be one more function in `_KINDS`.
+Each kind of evidence is one row of `KINDS`: what proves it (small functions of stored facts that can never become untrue
+again), what to say while it does not, whether it is worth a seal, and when time alone may bring it. Whoever asks about evidence
+asks the rows. Lease evidence (sealed and waited out, for a session whose contract carries drilled watchdog numbers) comes later,
+as one more row.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from backstay_api.objects import lease as leases
 from backstay_api.objects.models import FenceRequest, HAInstance
 from backstay_api.objects.models.fencing import Confirm
-from backstay_api.objects.models.instance import EvidenceKind, Grant, SessionRef
+from backstay_api.objects.models.instance import Closed, EvidenceKind, Grant, SessionRef
 from backstay_api.objects.texts import clip
 from backstay_api.objects.wording import NOT_RECORDED
 from backstay_operator.planner.know import sessions
-from backstay_operator.planner.know.liveness import Liveness, of_host
+from backstay_operator.planner.know.liveness import Liveness, has_device, is_hands_off, of_host
 from backstay_operator.planner.know.world import World
 
 
@@ -47,11 +48,33 @@ def closed(world: World, instance: HAInstance) -> Evidence | Missing:
     """Whether the present epoch of an instance with an open grant is over, and by what."""
     grant = instance.spec.grant
     assert grant is not None, f"{instance.key}: epoch {instance.spec.epoch} has no open grant to close"
-    for kind in _KINDS:
-        found = kind(world, instance, grant)
-        if found is not None:
-            return found
+    for kind in KINDS:
+        if why := kind.holds(world, instance, grant):
+            return Evidence(kind.name, why)
     return Missing(_what_is_missing(world, instance, grant))
+
+
+def could_be_proven(world: World, host: str) -> bool:
+    """Whether anything but a person, or the host itself, could come to prove that the session that holds its Lease is over."""
+    return any(kind.could_prove(world, host) for kind in KINDS)
+
+
+def has_no_means(host: str) -> str:
+    """The same as a sentence, where nothing could."""
+    return f"{host} has no {' and no '.join(kind.means for kind in KINDS if kind.means)}"
+
+
+def wakes_s(world: World) -> Iterator[float]:
+    """When time alone may bring evidence, of every open grant."""
+    for wakes_at_s in filter(None, (kind.wakes_at_s for kind in KINDS)):
+        granted = ((instance, instance.spec.grant) for instance in world.instances.values())
+        times = (wakes_at_s(world, instance, grant) for instance, grant in granted if grant)
+        yield from (at_s for at_s in times if at_s is not None)
+
+
+def was_lost(closed: Closed) -> bool:
+    """Whether the epoch ended with its host, and not because somebody stopped it."""
+    return not any(kind.name == closed.evidence and kind.by_will for kind in KINDS)
 
 
 def request_name(host: str, session: SessionRef) -> str:
@@ -95,62 +118,57 @@ def is_disproved(world: World, request: FenceRequest) -> bool:
 
 def is_proven_over(world: World, host: str, session: SessionRef) -> bool:
     """Whether a device or a person has proven that this whole session is over, whatever it held."""
-    request = request_for(world, host, session)
-    if request is None:
-        return False
-    confirmed = confirmation(world, request) is not None and is_sealed_or_gone(world, host, session)
-    return request.status.evidence is not None or confirmed
+    return any(kind.ends(world, host, session) for kind in KINDS if kind.ends is not None)
 
 
 # --- each kind -------------------------------------------------------------------------------------------------------
 
 
-def _released(world: World, instance: HAInstance, grant: Grant) -> Evidence | None:
+def _released(world: World, instance: HAInstance, grant: Grant) -> str:
     session, epoch = sessions.published(world, grant.host), instance.spec.epoch
     if session is None or session.boot_id != grant.session.boot_id or session.machine_uuid != grant.machine_uuid:
-        return None
+        return ""
     if session.ref == grant.session:
         report = world.assignments[grant.host].status.instances.get(instance.uid)
         if report is not None and report.released and report.epoch == epoch:
-            return Evidence("Released", f"{grant.host} has stopped it verifiably and says that epoch {epoch} is over")
-        return None
+            return f"{grant.host} has stopped it verifiably and says that epoch {epoch} is over"
+        return ""
     if grant.session.nonce in session.supersedes and session.seq > grant.session.seq:
-        return Evidence(
-            "Released",
+        return (
             f"session {session.seq} of {grant.host} has superseded session {grant.session.seq},"
-            " nothing exclusive of which runs any more",
+            " nothing exclusive of which runs any more"
         )
-    return None
+    return ""
 
 
-def _booted(world: World, instance: HAInstance, grant: Grant) -> Evidence | None:
+def _booted(world: World, instance: HAInstance, grant: Grant) -> str:
     session = sessions.published(world, grant.host)
     if session is None or session.machine_uuid != grant.machine_uuid:
-        return None
+        return ""
     if session.boot_id == grant.session.boot_id or session.seq <= grant.session.seq:
-        return None
-    return Evidence("Boot", f"{grant.host} has booted since: session {session.seq} has another boot id")
+        return ""
+    return f"{grant.host} has booted since: session {session.seq} has another boot id"
 
 
-def _read_off(world: World, instance: HAInstance, grant: Grant) -> Evidence | None:
-    request = request_for(world, grant.host, grant.session)
+def _read_off(world: World, host: str, session: SessionRef) -> str:
+    request = request_for(world, host, session)
     if request is None or request.status.evidence is None:
-        return None
-    return Evidence("Device", f"{grant.host} is off: {request.status.evidence.why}")
+        return ""
+    return f"{host} is off: {request.status.evidence.why}"
 
 
-def _confirmed(world: World, instance: HAInstance, grant: Grant) -> Evidence | None:
-    confirm = confirmation(world, request_for(world, grant.host, grant.session))
-    if confirm is None or not is_sealed_or_gone(world, grant.host, grant.session):
-        return None
+def _confirmed(world: World, host: str, session: SessionRef) -> str:
+    confirm = confirmation(world, request_for(world, host, session))
+    if confirm is None or not is_sealed_or_gone(world, host, session):
+        return ""
     saw = f": {confirm.reason}" if confirm.reason else ""
-    return Evidence("Manual", f"{confirm.by} has confirmed that {grant.host} is powered off{saw}")
+    return f"{confirm.by} has confirmed that {host} is powered off{saw}"
 
 
-def _needs_none(world: World, instance: HAInstance, grant: Grant) -> Evidence | None:
+def _needs_none(world: World, instance: HAInstance, grant: Grant) -> str:
     if instance.spec.exclusive or not _is_lost(world, grant):
-        return None
-    return Evidence("NotExclusive", f"{grant.host} is lost, and two copies of this service do no harm")
+        return ""
+    return f"{grant.host} is lost, and two copies of this service do no harm"
 
 
 def _is_lost(world: World, grant: Grant) -> bool:
@@ -162,29 +180,26 @@ def _is_lost(world: World, grant: Grant) -> bool:
     return of_host(world, grant.host) in (Liveness.SILENT, Liveness.SEALED)
 
 
-_KINDS: Final[Sequence[Callable[[World, HAInstance, Grant], Evidence | None]]] = (
-    _released,
-    _booted,
-    _read_off,
-    _confirmed,
-    _needs_none,
-)
-
-
 # --- what is missing -------------------------------------------------------------------------------------------------
 
 
 def _what_is_missing(world: World, instance: HAInstance, grant: Grant) -> str:
     state = of_host(world, grant.host)
-    seen = world.leases.get(grant.host)
-    if seen is not None and seen.lease.holder == grant.session.text and state is Liveness.QUIET:
-        return _missing_from_a_live_host(world, instance, grant)
     if state is Liveness.UNSURE:
         return f"{grant.host} is late, but this operator's own way to the API server has only just come back"
-    return f"{grant.host} is {_as_people_say(state)}: {_missing_from_a_lost_host(world, grant)}"
+    said = next(filter(None, (kind.missing(world, instance, grant) for kind in KINDS)))
+    return said if _lives(world, grant) else f"{grant.host} is {_as_people_say(state)}: {said}"
 
 
-def _missing_from_a_live_host(world: World, instance: HAInstance, grant: Grant) -> str:
+def _lives(world: World, grant: Grant) -> bool:
+    """Whether the very session that it was granted to renews the Lease."""
+    seen = world.leases.get(grant.host)
+    return seen is not None and seen.lease.holder == grant.session.text and of_host(world, grant.host) is Liveness.QUIET
+
+
+def _release_missing(world: World, instance: HAInstance, grant: Grant) -> str:
+    if not _lives(world, grant):
+        return ""
     assignment = world.assignments.get(grant.host)
     report = assignment.status.instances.get(instance.uid) if assignment else None
     if report is not None and report.epoch == instance.spec.epoch and report.phase == "Stuck":
@@ -197,15 +212,14 @@ def _missing_from_a_live_host(world: World, instance: HAInstance, grant: Grant) 
     return f"{grant.host} has not said yet that epoch {instance.spec.epoch} is over"
 
 
-def _missing_from_a_lost_host(world: World, grant: Grant) -> str:
-    host = world.hosts.get(grant.host)
+def _read_off_missing(world: World, instance: HAInstance, grant: Grant) -> str:
     by_hand = f"make sure that it is powered off and say so: `backstay fence {grant.host} --confirm`"
     request = request_for(world, grant.host, grant.session)
     if confirmation(world, request) is not None:
-        return "a person has confirmed that it is powered off; its Lease is being sealed"
-    if host is not None and host.is_hands_off:
+        return ""  # a person was quicker
+    if is_hands_off(world, grant.host):
         return f"it is in maintenance (HandsOff), so it is not fenced; end the maintenance, or {by_hand}"
-    if host is None or not host.spec.fencing.levels:
+    if not has_device(world, grant.host):
         return f"nothing can prove that it is off, for it has no fencing device; {by_hand}"
     if request is not None and request.spec.want == "Off":
         lacks = request.status.missing
@@ -217,6 +231,10 @@ def _missing_from_a_lost_host(world: World, grant: Grant) -> str:
     return f"it is not proven to be off yet; its power is being read, or {by_hand}"
 
 
+def _confirmed_missing(world: World, instance: HAInstance, grant: Grant) -> str:
+    return "a person has confirmed that it is powered off; its Lease is being sealed"
+
+
 def _as_people_say(state: Liveness) -> str:
     return {
         Liveness.UNKNOWN: "not known to live",
@@ -225,3 +243,51 @@ def _as_people_say(state: Liveness) -> str:
         Liveness.SILENT: "silent",
         Liveness.SEALED: "sealed",
     }[state]
+
+
+# --- the kinds -------------------------------------------------------------------------------------------------------
+
+_OfEpoch = Callable[[World, HAInstance, Grant], str]
+_OfSession = Callable[[World, str, SessionRef], str]
+
+
+def _whole(ends: _OfSession) -> _OfEpoch:
+    return lambda world, instance, grant: ends(world, grant.host, grant.session)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One kind of evidence: all that anybody asks about it."""
+
+    name: EvidenceKind
+    holds: _OfEpoch
+    """What proves that the epoch is over, as a sentence; empty if it is not proven."""
+    ends: _OfSession | None = None
+    """The same of the whole session, whatever it held, where this kind proves so much."""
+    missing: _OfEpoch = lambda world, instance, grant: ""
+    """What exactly is missing, and what a person can do; empty if another kind is nearer. The first that speaks is heard."""
+    could_prove: Callable[[World, str], bool] = lambda world, host: False
+    """Whether it could come to prove, by itself, that the session that holds this host's Lease is over: then a seal is worth it."""
+    means: str = ""
+    """What a host needs for that: `fencing device`."""
+    wakes_at_s: Callable[[World, HAInstance, Grant], float | None] | None = None
+    """When time alone may bring it, on the clock of `World.now_s`. Silence is counted for all hosts (`liveness.next_look_s`)."""
+    by_will: bool = False
+    """It comes when somebody has stopped the instance: its host was not lost."""
+
+
+# In the order in which they are asked: who has stopped it says most, and what needs no proof comes last.
+KINDS: Final[Sequence[Kind]] = (
+    Kind(name="Released", holds=_released, missing=_release_missing, by_will=True),
+    Kind(name="Boot", holds=_booted),
+    Kind(
+        name="Device",
+        holds=_whole(_read_off),
+        ends=_read_off,
+        missing=_read_off_missing,
+        could_prove=has_device,
+        means="fencing device",
+    ),
+    Kind(name="Manual", holds=_whole(_confirmed), ends=_confirmed, missing=_confirmed_missing),
+    Kind(name="NotExclusive", holds=_needs_none),
+)

@@ -1,15 +1,17 @@
-"""Which hosts may run a service (filters), and which of those is best (scores): small judges, each with its reason.
+"""Which hosts may run a service: small judges, each with its reason. Which of those is best, `scores.py` says.
 
-To add one, write the function and put it into `FILTERS` or `SCORES`; nothing else knows how many there are. Filters stand
-in the order of what they cost, and a host that one has rejected is shown to no other. What is the same for every service is
-worked out once for each host (`HostFacts`), and again only when one of that host's objects has changed.
+To add one, write the function and give it a row in `FILTERS`, which says at which points it is asked; nothing else knows how
+many there are. They stand in the order of what they cost, and a host that one has rejected is shown to no other.
+What is the same for every service is worked out once for each host (`HostFacts`), and again only when one of that host's
+objects has changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Final
+from enum import Enum
+from typing import Final, TypeVar
 
 from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignment
 from backstay_api.objects.models.assignment import HostAssignmentStatus, InstanceReport
@@ -44,16 +46,6 @@ class Rejected:
 
 
 @dataclass(frozen=True)
-class Score:
-    """How good a host is by one judge. A judge that stands earlier outweighs all that follow."""
-
-    judge: str
-    points: int
-    why: str = ""
-    """Said only where it makes a difference."""
-
-
-@dataclass(frozen=True)
 class HostFacts:
     """What is true of one host now, whichever service asks."""
 
@@ -72,6 +64,17 @@ class HostFacts:
     """The same, but for being late: that alone is no reason to change who stands by."""
     services: int
     """Instances that are granted to it."""
+
+
+class Point(Enum):
+    """What the judges are asked about a host."""
+
+    START = "may it start there?"
+    RETRY = "may it be tried there again, though a start has failed there?"
+    STAY = "may what runs well stay there?"
+    WITNESS = "before the first epoch: does the host have to say that nothing of it runs there?"
+    STANDBY = "may the host be asked to keep itself ready?"
+    TAKE_OVER = "could it take over? Being late lasts for a moment, and is nothing to write a status about."
 
 
 @dataclass(frozen=True)
@@ -192,6 +195,11 @@ def no_session(world: World, name: str) -> Rejected | None:
 # --- filters: cheapest first -----------------------------------------------------------------------------------------
 
 
+def may_stay(ask: Question, facts: HostFacts) -> Rejected | None:
+    """The host is neither removed nor drained."""
+    return facts.leaving
+
+
 def is_selected(ask: Question, facts: HostFacts) -> Rejected | None:
     """The host carries the labels that placement.hosts asks for."""
     labels = facts.host.metadata.labels or {}
@@ -217,14 +225,6 @@ def is_free(ask: Question, facts: HostFacts) -> Rejected | None:
     )
 
 
-def has_room(ask: Question, facts: HostFacts) -> Rejected | None:
-    """The host can be asked to keep itself ready for one more. The holder need not be asked."""
-    if ask.instance is None or facts.name == ask.holder or ask.instance.uid in facts.asked:
-        return None
-    why = no_room(ask.world, facts.name, ask.instance.uid)
-    return Rejected("Room", why, "can be asked about no more services at a time") if why else None
-
-
 def is_wished(ask: Question, facts: HostFacts) -> Rejected | None:
     """Where a person has named the host, no other will do; and what shall leave a host does not go there."""
     if ask.to is not None and facts.name != ask.to:
@@ -247,6 +247,14 @@ def has_session(ask: Question, facts: HostFacts) -> Rejected | None:
 def has_spoken(ask: Question, facts: HostFacts) -> Rejected | None:
     """The host can be asked something: it lives, though it may be late."""
     return facts.lost
+
+
+def has_room(ask: Question, facts: HostFacts) -> Rejected | None:
+    """The host can be asked to keep itself ready for one more. The holder need not be asked."""
+    if ask.instance is None or facts.name == ask.holder or ask.instance.uid in facts.asked:
+        return None
+    why = no_room(ask.world, facts.name, ask.instance.uid)
+    return Rejected("Room", why, "can be asked about no more services at a time") if why else None
 
 
 def starts_here(ask: Question, facts: HostFacts) -> Rejected | None:
@@ -315,76 +323,35 @@ def is_ready(ask: Question, facts: HostFacts) -> Rejected | None:
 
 
 Filter = Callable[[Question, HostFacts], Rejected | None]
+RUN: Final = frozenset({Point.START, Point.RETRY})
+_SPARE: Final = frozenset({Point.STANDBY, Point.TAKE_OVER})
 
 # Later: capacity and required together/apart stand before is_ready; they look at HostFacts too, never at other services.
-FILTERS: Final[Sequence[Filter]] = (is_selected, is_free, is_wished, is_open, has_session, starts_here, is_ready)
+# What failed may be repaired while the host is asked to be ready, and a cordoned host is a witness all the same.
+FILTERS: Final[Sequence[tuple[Filter, Set[Point]]]] = (
+    (may_stay, {Point.STAY}),
+    (is_selected, frozenset(Point)),
+    (is_free, {*RUN, *_SPARE, Point.WITNESS}),
+    (is_wished, RUN),
+    (is_open, {*RUN, *_SPARE}),
+    (has_session, RUN),
+    (has_spoken, {*_SPARE, Point.WITNESS}),
+    (has_room, {Point.STANDBY}),
+    (starts_here, {*RUN, Point.TAKE_OVER}),
+    (is_ready, {*RUN, Point.TAKE_OVER}),
+)
 
-# Who may be asked to become ready: as above, but for readiness itself; and what failed may be repaired meanwhile.
-ASKABLE: Final[Sequence[Filter]] = (is_selected, is_free, is_open, has_spoken, has_room)
-
-# Who could take over: as FILTERS, but that being late, which lasts for a moment, is nothing to write a status about.
-COULD_TAKE_OVER: Final[Sequence[Filter]] = (is_selected, is_free, is_open, has_spoken, starts_here, is_ready)
-
-# Why a selected host is not even asked.
-NOT_ASKED: Final[Sequence[Filter]] = (is_free, is_open, has_spoken, has_room)
-
-# Before the first epoch: whoever is selected and lives has to say that nothing of it runs there.
-WITNESSES: Final[Sequence[Filter]] = (is_selected, is_free, has_spoken)
-
-
-# --- scores: weightiest first ----------------------------------------------------------------------------------------
-
-
-def announced(ask: Question, facts: HostFacts) -> Score:
-    """Where people were told that it goes, it goes, if that host still will do."""
-    is_it = facts.name == ask.announced
-    return Score("Announced", int(is_it), "was chosen when it was stopped" if is_it else "")
+_Judge = TypeVar("_Judge")
 
 
-def preference(ask: Question, facts: HostFacts) -> Score:
-    """The sum of the weights in placement.prefer that this host earns."""
-    labels = facts.host.metadata.labels or {}
-    points = sum(
-        wish.weight
-        for wish in ask.service.spec.placement.prefer or ()
-        if all(labels.get(key) == value for key, value in wish.hosts.match_labels.items())
-    )
-    return Score("Preference", points, f"preferred by {points:+d}" if points else "")
+def by_point(rows: Sequence[tuple[_Judge, Set[Point]]]) -> Mapping[Point, Sequence[_Judge]]:
+    """Who is asked at each point, in the order of the rows."""
+    return {point: tuple(judge for judge, points in rows if point in points) for point in Point}
 
 
-def readiness(ask: Question, facts: HostFacts) -> Score:
-    """Ready beats not asked yet, and that beats having said no."""
-    rejected = is_ready(ask, facts)
-    said = facts.says.standbys.get(ask.instance.uid) if ask.instance else None
-    is_no = said is not None and said.revision == ask.service.metadata.generation
-    return Score("Ready", 1, "is ready") if rejected is None else Score("Ready", -1 if is_no else 0)
+FILTERS_AT: Final = by_point(FILTERS)
 
 
-def fewer_services(ask: Question, facts: HostFacts) -> Score:
-    """The host with less to do, counting what is on its way there already."""
-    services = facts.services + ask.planned.get(facts.name, 0)
-    return Score("Services", -services, f"runs {services} other{'' if services == 1 else 's'}")
-
-
-def already_asked(ask: Question, facts: HostFacts) -> Score:
-    """A standby stays a standby: others come and go, and that is no reason to change."""
-    return Score("Asked", int(ask.instance is not None and ask.instance.uid in facts.asked), "is a standby already")
-
-
-def fewest_failures(ask: Question, facts: HostFacts) -> Score:
-    """Where a start has failed everywhere: the host where it has failed least."""
-    failed = len(recent_failures(ask, facts))
-    return Score("StartFailed", -failed, f"failed to start it {failed} time{'' if failed == 1 else 's'}")
-
-
-def unblemished(ask: Question, facts: HostFacts) -> Score:
-    """Where a start has failed lately, another host is the better standby, however preferred this one is."""
-    return Score("StartFailed", -1 if recent_failures(ask, facts) else 0, "no start has failed there")
-
-
-Judge = Callable[[Question, HostFacts], Score]
-
-# Later: spread, and together/apart as wishes, are added to what `preference` says. The name breaks what ties remain.
-SCORES: Final[Sequence[Judge]] = (announced, preference, readiness, fewer_services)
-RETRY_SCORES: Final[Sequence[Judge]] = (announced, fewest_failures, *SCORES)
-STANDBY_SCORES: Final[Sequence[Judge]] = (unblemished, preference, already_asked, fewer_services)
+def rejection(point: Point, ask: Question, facts: HostFacts) -> Rejected | None:
+    """Why this host will not do, by the first filter that has something against it."""
+    return next((rejected for judge in FILTERS_AT[point] if (rejected := judge(ask, facts))), None)

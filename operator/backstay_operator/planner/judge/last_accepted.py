@@ -14,6 +14,7 @@ from backstay_api.objects.models.service import HAServiceSpec, Placement
 from backstay_operator.planner.know.world import World
 
 from .acceptance import Acceptance, Accepted, accept
+from .evidence import was_lost
 from .stored_orders import stored_order
 
 
@@ -35,7 +36,7 @@ def _shall_go_on(world: World, instance: HAInstance) -> bool:
     """Whether it ran when the edit came, or was lost since: what was stopped by somebody's will stays so."""
     grant, closed = instance.spec.grant, instance.spec.closed
     if grant is None:
-        return closed is not None and closed.evidence != "Released"
+        return closed is not None and was_lost(closed)
     stored = stored_order(world, grant.host, instance)
     return stored is None or stored.want == "Up"
 

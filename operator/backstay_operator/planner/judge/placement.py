@@ -18,26 +18,8 @@ from backstay_operator.planner.words import listed
 
 from . import edits
 from .budget import unstable
-from .judges import (
-    ASKABLE,
-    FILTERS,
-    RETRY_SCORES,
-    SCORES,
-    STANDBY_SCORES,
-    WITNESSES,
-    Filter,
-    HostFacts,
-    Judge,
-    Question,
-    Rejected,
-    Score,
-    facts_of,
-    is_open,
-    is_selected,
-    preference,
-    recent_failures,
-    retry_after_s,
-)
+from .judges import HostFacts, Point, Question, Rejected, facts_of, recent_failures, rejection, retry_after_s
+from .scores import SCORES_AT, Score, preference
 
 # As many as a service's status can list (HAServiceStatus.standbys). Hosts that said no are kept asked, so that they can
 # change their mind and so that nobody asks in circles; beyond this many, others get no chance before one of them is repaired.
@@ -111,7 +93,7 @@ def place(
 
 def decide(ask: Question) -> Placed | NoHost:
     """Judge every host."""
-    verdicts = _judged(ask, FILTERS, RETRY_SCORES if ask.retry else SCORES)
+    verdicts = _judged(Point.RETRY if ask.retry else Point.START, ask)
     if verdicts and verdicts[0].rejected is None:
         return Placed(verdicts[0].host, _why_chosen(verdicts), verdicts)
     return NoHost(fold(verdicts), verdicts, _look_again_s(ask, verdicts))
@@ -130,8 +112,8 @@ def standbys(world: World, service: HAService, instance: HAInstance | None) -> t
 def _standbys(world: World, service: HAService, instance: HAInstance | None) -> tuple[str, ...]:
     ask = Question(world, service, instance)
     if instance is None or instance.spec.epoch == 0 or edits.news(world, service, instance):
-        return tuple(verdict.host for verdict in _judged(ask, WITNESSES, STANDBY_SCORES) if not verdict.rejected)
-    verdicts = [verdict for verdict in _judged(ask, ASKABLE, STANDBY_SCORES) if not verdict.rejected]
+        return tuple(verdict.host for verdict in _judged(Point.WITNESS, ask) if not verdict.rejected)
+    verdicts = [verdict for verdict in _judged(Point.STANDBY, ask) if not verdict.rejected]
     others = [verdict.host for verdict in verdicts if verdict.host != ask.holder]
     answers = {name: _answer(ask, name) for name in others}
     hopeful = [name for name in others if answers[name] is not False]
@@ -179,8 +161,7 @@ def must_leave(world: World, service: HAService, instance: HAInstance) -> Reject
         return None
     if holder not in world.hosts:
         return Rejected("Removed", "has no Host object any more", "have no Host objects any more")
-    ask = Question(world, service, instance)
-    return next(filter(None, (judge(ask, facts_of(world, holder)) for judge in (is_open, is_selected))), None)
+    return rejection(Point.STAY, Question(world, service, instance), facts_of(world, holder))
 
 
 def fold(verdicts: Sequence[Verdict]) -> str:
@@ -206,17 +187,16 @@ def _shared(group: Sequence[Rejected]) -> str:
     return f": {one}" if one else ""
 
 
-def _judged(ask: Question, filters: Sequence[Filter], scores: Sequence[Judge]) -> tuple[Verdict, ...]:
+def _judged(point: Point, ask: Question) -> tuple[Verdict, ...]:
     """A verdict on every host, the best first."""
-    verdicts = [_verdict(ask, facts_of(ask.world, name), filters, scores) for name in ask.world.hosts]
+    verdicts = [_verdict(point, ask, facts_of(ask.world, name)) for name in ask.world.hosts]
     return tuple(sorted(verdicts, key=_rank))
 
 
-def _verdict(ask: Question, facts: HostFacts, filters: Sequence[Filter], scores: Sequence[Judge]) -> Verdict:
-    for judge in filters:
-        if rejected := judge(ask, facts):
-            return Verdict(facts.name, rejected)
-    return Verdict(facts.name, None, tuple(judge(ask, facts) for judge in scores))
+def _verdict(point: Point, ask: Question, facts: HostFacts) -> Verdict:
+    if rejected := rejection(point, ask, facts):
+        return Verdict(facts.name, rejected)
+    return Verdict(facts.name, None, tuple(judge(ask, facts) for judge in SCORES_AT[point]))
 
 
 def _rank(verdict: Verdict) -> tuple[bool, tuple[int, ...], str]:

@@ -1,13 +1,12 @@
-"""What a host's silence says, and how many hosts may be taken for dead at a time (PROTOCOL 4).
+"""What a host's silence says (PROTOCOL 4).
 
 A replica first doubts itself: while its own path to the API is not healthy, or has only just come back, nobody is
-suspected. Then it doubts what it sees: many hosts that fall silent together are more likely one broken switch.
+suspected.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from enum import Enum
 from typing import Final
 
@@ -71,53 +70,7 @@ def trusts_itself(world: World) -> bool:
     return 2 * len(own.renewed_since & own.lived_before) > len(own.lived_before)
 
 
-# --- how many at a time ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Storm:
-    """Which hosts were lost within the window, and whether that is too many for a coincidence."""
-
-    lost: frozenset[str]
-    hosts: int
-    """How many lived when it began: their Leases were held and quiet. Objects of machines that are long gone are no majority."""
-
-    @property
-    def is_frozen(self) -> bool:
-        """More than one, and not fewer than half of those that lived."""
-        return len(self.lost) > 1 and 2 * len(self.lost) >= self.hosts
-
-    @property
-    def why(self) -> str:
-        return (
-            f"{len(self.lost)} of {self.hosts} hosts fell silent together ({', '.join(sorted(self.lost))}):"
-            " that looks like a broken network, so none is sealed or fenced until hosts return or are read off;"
-            " a person who has seen one powered off can say so: `backstay fence HOST --confirm`"
-        )
-
-
-def storm(world: World, left_alone: Container[str] = ()) -> Storm:
-    """The storm guard's view of all hosts, worked out once a round. `left_alone`: nobody would gain if they were cut off."""
-    lost = frozenset(host for host in world.leases if _counts_as_lost(world, host, left_alone))
-    # Whoever removes a host that was lost a moment ago does not end the storm.
-    lost |= {host for host, at_s in world.gone_sealed_s.items() if world.now_s - at_s < world.settings.storm_window_s}
-    living = {host for host in world.leases if of_host(world, host) in (Liveness.QUIET, Liveness.UNSURE)}
-    return Storm(lost, len(living | lost))
-
-
-def _counts_as_lost(world: World, host: str, left_alone: Container[str]) -> bool:
-    seen = world.leases[host]
-    state = of_host(world, host)
-    if state is Liveness.SEALED:
-        since_s = seen.sealed_seen_s if seen.sealed_seen_s is not None else seen.first_seen_s
-        return world.now_s - since_s < world.settings.storm_window_s
-    if not state.is_late or (shutting_down(world, host) and not holds_exclusively(world, host, seen.lease.holder)):
-        return False
-    # What the guard held back stays in the count however long it lasts: a network that stays broken is no less broken
-    # after a minute. What would not be fenced anyway leaves it, or one machine in repair would block everybody for ever.
-    late_s = age_s(world, seen) - suspect_after_s(seen.lease.contract)
-    would_be_fenced = host not in left_alone and _would_be_fenced(world, host, seen.lease.holder)
-    return late_s < world.settings.storm_window_s or would_be_fenced
+# --- what a host said, is and holds -----------------------------------------------------------------------------------
 
 
 def shutting_down(world: World, host: str) -> str:
@@ -144,10 +97,6 @@ def has_device(world: World, host: str) -> bool:
     """Whether anything but a person could prove that it is off."""
     known = world.hosts.get(host)
     return known is not None and bool(known.spec.fencing.levels)
-
-
-def _would_be_fenced(world: World, host: str, holder: str) -> bool:
-    return has_device(world, host) and not is_hands_off(world, host) and holds_exclusively(world, host, holder)
 
 
 def holds_exclusively(world: World, host: str, session_text: str) -> bool:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from backstay_api.objects.models import HAService
 from backstay_api.objects.models.service import StandbySummary
 from backstay_api.objects.resource_kinds import claims_of, units_of
 from backstay_operator.planner.do.decisions import Slot
 from backstay_operator.planner.judge import placement
-from backstay_operator.planner.judge.judges import COULD_TAKE_OVER, NOT_ASKED, Filter, Question, Rejected, facts_of
+from backstay_operator.planner.judge.judges import Point, Question, Rejected, facts_of, rejection
 from backstay_operator.planner.know.selection import declared
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import first_words, listed
@@ -22,20 +20,15 @@ def who_could_take_over(world: World, service: HAService, slot: Slot) -> list[St
     ask = Question(world, slot.in_force, slot.instance)
     asked = [name for name in slot.asked if name in world.hosts]
     others = set(declared(world, service)) - {*asked, ask.holder}
-    summaries = [_standby(name, _first_rejection(ask, name, COULD_TAKE_OVER)) for name in asked]
+    summaries = [_standby(name, rejection(Point.TAKE_OVER, ask, facts_of(world, name))) for name in asked]
     for name in sorted(others):
-        if rejected := _first_rejection(ask, name, NOT_ASKED):
+        if rejected := rejection(Point.STANDBY, ask, facts_of(world, name)):
             summaries.append(_standby(name, rejected))
     return summaries[: placement.MOST_ASKED]
 
 
 def _standby(name: str, rejected: Rejected | None) -> StandbySummary:
     return StandbySummary(host=name, ready=rejected is None, why=first_words(rejected.why) if rejected else "")
-
-
-def _first_rejection(ask: Question, name: str, filters: Sequence[Filter]) -> Rejected | None:
-    facts = facts_of(ask.world, name)
-    return next((rejected for judge in filters if (rejected := judge(ask, facts))), None)
 
 
 def held_units(world: World, service: HAService) -> Finding | None:

@@ -1,0 +1,86 @@
+"""Which of the hosts that may run a service is the best: small judges again, weightiest first, each with its reason.
+
+To add one, write the function and give it a row in `SCORES`, which says at which points it is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass
+from typing import Final
+
+from .judges import RUN, HostFacts, Point, Question, by_point, is_ready, recent_failures
+
+
+@dataclass(frozen=True)
+class Score:
+    """How good a host is by one judge. A judge that stands earlier outweighs all that follow."""
+
+    judge: str
+    points: int
+    why: str = ""
+    """Said only where it makes a difference."""
+
+
+def announced(ask: Question, facts: HostFacts) -> Score:
+    """Where people were told that it goes, it goes, if that host still will do."""
+    is_it = facts.name == ask.announced
+    return Score("Announced", int(is_it), "was chosen when it was stopped" if is_it else "")
+
+
+def preference(ask: Question, facts: HostFacts) -> Score:
+    """The sum of the weights in placement.prefer that this host earns."""
+    labels = facts.host.metadata.labels or {}
+    points = sum(
+        wish.weight
+        for wish in ask.service.spec.placement.prefer or ()
+        if all(labels.get(key) == value for key, value in wish.hosts.match_labels.items())
+    )
+    return Score("Preference", points, f"preferred by {points:+d}" if points else "")
+
+
+def readiness(ask: Question, facts: HostFacts) -> Score:
+    """Ready beats not asked yet, and that beats having said no."""
+    rejected = is_ready(ask, facts)
+    said = facts.says.standbys.get(ask.instance.uid) if ask.instance else None
+    is_no = said is not None and said.revision == ask.service.metadata.generation
+    return Score("Ready", 1, "is ready") if rejected is None else Score("Ready", -1 if is_no else 0)
+
+
+def fewer_services(ask: Question, facts: HostFacts) -> Score:
+    """The host with less to do, counting what is on its way there already."""
+    services = facts.services + ask.planned.get(facts.name, 0)
+    return Score("Services", -services, f"runs {services} other{'' if services == 1 else 's'}")
+
+
+def already_asked(ask: Question, facts: HostFacts) -> Score:
+    """A standby stays a standby: others come and go, and that is no reason to change."""
+    return Score("Asked", int(ask.instance is not None and ask.instance.uid in facts.asked), "is a standby already")
+
+
+def fewest_failures(ask: Question, facts: HostFacts) -> Score:
+    """Where a start has failed everywhere: the host where it has failed least."""
+    failed = len(recent_failures(ask, facts))
+    return Score("StartFailed", -failed, f"failed to start it {failed} time{'' if failed == 1 else 's'}")
+
+
+def unblemished(ask: Question, facts: HostFacts) -> Score:
+    """Where a start has failed lately, another host is the better standby, however preferred this one is."""
+    return Score("StartFailed", -1 if recent_failures(ask, facts) else 0, "no start has failed there")
+
+
+_STANDBY: Final = frozenset({Point.STANDBY, Point.WITNESS})
+Scorer = Callable[[Question, HostFacts], Score]
+
+# Later: spread, and together/apart as wishes, are added to what `preference` says. The name breaks what ties remain.
+SCORES: Final[Sequence[tuple[Scorer, Set[Point]]]] = (
+    (announced, RUN),
+    (fewest_failures, {Point.RETRY}),
+    (unblemished, _STANDBY),
+    (preference, {*RUN, *_STANDBY}),
+    (readiness, RUN),
+    (already_asked, _STANDBY),
+    (fewer_services, {*RUN, *_STANDBY}),
+)
+
+SCORES_AT: Final = by_point(SCORES)
