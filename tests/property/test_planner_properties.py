@@ -8,7 +8,6 @@ from backstay_api.objects.models import HAInstance
 from backstay_api.objects.models.assignment import InstanceOrder
 from backstay_api.objects.models.base import Model
 from backstay_api.objects.models.claim import ClaimOwner
-from backstay_api.objects.models.resources import Resource
 from backstay_api.objects.resource_kinds import Claim, claims_of
 from backstay_operator.planner import actions as act
 from backstay_operator.planner.do.orders import merge_forward
@@ -218,14 +217,12 @@ def is_news(world: World, host: str, uid: str, order: InstanceOrder) -> bool:
 
 def is_recorded_before_it_is_ordered(world: World, host: str, uid: str, order: InstanceOrder) -> None:
     service = world.services[f"{order.namespace}/{order.name.removesuffix('-0')}"]
-    for one in order.resources:
-        resource = Resource(name=one.name, systemd=one.systemd, command=one.command, virtual_ip=one.virtual_ip)
-        for key in claims_of([resource]):
-            found = owner(world, key, host)
-            assert found is not None, f"{key.text} is nobody's on {host}"
-            assert (found.uid, found.instance) == (service.uid, uid)
-            assert found.epoch >= order.epoch
-            assert found.revision >= order.revision
+    for key in claims_of(order.resources):
+        found = owner(world, key, host)
+        assert found is not None, f"{key.text} is nobody's on {host}"
+        assert (found.uid, found.instance) == (service.uid, uid)
+        assert found.epoch >= order.epoch
+        assert found.revision >= order.revision
 
 
 def a_claim_changes_hands_only_by_way_of_nobody(world: World, made: Actions) -> None:
