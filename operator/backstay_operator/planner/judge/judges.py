@@ -58,7 +58,7 @@ class HostFacts:
     """Nothing may stay here: it is being removed, or drained."""
     closed: Rejected | None
     """Nothing new may come here."""
-    speechless: Rejected | None
+    no_session: Rejected | None
     """No session that a grant could be bound to."""
     lost: Rejected | None
     """The same, but for being late: that alone is no reason to change who stands by."""
@@ -127,7 +127,7 @@ def _kept_facts(world: World, host: Host) -> HostFacts:
 def _facts(world: World, host: Host, said: HostAssignment | None) -> HostFacts:
     name = host.metadata.name
     says = said.status if said else _NOTHING_SAID
-    leaving, speechless = _leaving(host), no_session(world, name)
+    leaving, no_session = _leaving(host), why_no_session(world, name)
     return HostFacts(
         name=name,
         host=host,
@@ -135,8 +135,8 @@ def _facts(world: World, host: Host, said: HostAssignment | None) -> HostFacts:
         asked=frozenset(said.spec.standbys) if said else frozenset(),
         leaving=leaving,
         closed=leaving or _closed(host) or _going_down(world, name),
-        speechless=speechless,
-        lost=None if speechless and speechless.rule == "Late" else speechless,
+        no_session=no_session,
+        lost=None if no_session and no_session.rule == "Late" else no_session,
         services=len(world.held_by.get(name, ())),
     )
 
@@ -174,7 +174,7 @@ def _because(reason: str) -> str:
     return f" ({reason})" if reason else ""
 
 
-def no_session(world: World, name: str) -> Rejected | None:
+def why_no_session(world: World, name: str) -> Rejected | None:
     """Why nothing could be granted to the session that speaks for this host; nothing, if something could."""
     session, seen = published(world, name), world.leases.get(name)
     if session is None or seen is None:
@@ -241,7 +241,7 @@ def is_open(ask: Question, facts: HostFacts) -> Rejected | None:
 
 def has_session(ask: Question, facts: HostFacts) -> Rejected | None:
     """The host's own session holds its lease, unsealed and quiet."""
-    return facts.speechless
+    return facts.no_session
 
 
 def has_spoken(ask: Question, facts: HostFacts) -> Rejected | None:
