@@ -68,13 +68,12 @@ class RealAgents:
 
     async def machine_uuid(self, device: FenceDevice, secret: Mapping[str, str]) -> str | None:
         ask = identity.ASK.get(device.agent)
-        if ask is None:
+        if ask is None or parameters.led_elsewhere(device, secret):
             return None
-        told = {parameters.plain(key): value for key, value in (device.parameters or {}).items()}
         try:
             async with asyncio.timeout(seconds(device.timeout)):
                 with in_memory(secret) as password_file:
-                    return await ask(told, secret, run_process, password_file)
+                    return await ask(parameters.told(device, secret), secret, run_process, password_file)
         except (TimeoutError, OSError, ValueError, LookupError, http.client.HTTPException):
             # A parameter that is missing or odd, or a device that talks nonsense: it did not name its machine.
             return None

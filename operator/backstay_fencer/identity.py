@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 
 Runner = Callable[..., Awaitable[Any]]
 Ask = Callable[[Mapping[str, str], Mapping[str, str], Runner, str], Awaitable[str | None]]
-"""Parameters, Secret, how to run a program, and where the password can be read as a file."""
+"""Parameters (with those in the Secret), Secret, how to run a program, and where the password can be read as a file."""
 
 ANSWER_LIMIT: Final = 1 << 20
 _PLACEHOLDERS: Final = (
@@ -41,7 +41,7 @@ async def ask_ipmi(
     """The BMC's GUID, by ipmitool; the password is neither in its arguments nor in its environment."""
     argv = ["/usr/bin/ipmitool", "-I", "lanplus" if _is_on(parameters.get("lanplus", "1")) else "lan"]
     argv += ["-f", password_file] if password_file else ["-P", ""]
-    argv += ["-H", parameters["ip"], "-p", parameters.get("ipport", "623"), "-U", _user(parameters, secret)]
+    argv += ["-H", _address(parameters), "-p", parameters.get("ipport", "623"), "-U", _user(parameters, secret)]
     if "cipher" in parameters:
         argv += ["-C", parameters["cipher"]]
     done = await run([*argv, "mc", "guid"], "", timeout_s=20.0)
@@ -83,7 +83,7 @@ def is_placeholder(uuid: str) -> bool:
 
 
 def _get_redfish(parameters: Mapping[str, str], secret: Mapping[str, str]) -> str | None:
-    url = f"https://{parameters['ip']}:{parameters.get('ipport', '443')}{parameters['systems_uri']}"
+    url = f"https://{_address(parameters)}:{parameters.get('ipport', '443')}{parameters['systems_uri']}"
     context = ssl.create_default_context()
     if _is_on(parameters.get("ssl_insecure", "0")) or not _is_on(parameters.get("ssl_secure", "1")):
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -94,6 +94,10 @@ def _get_redfish(parameters: Mapping[str, str], secret: Mapping[str, str]) -> st
     with opener.open(request, timeout=10.0) as answer:
         said = json.loads(answer.read(ANSWER_LIMIT))
     return str(said["UUID"]) if isinstance(said, dict) and said.get("UUID") else None
+
+
+def _address(parameters: Mapping[str, str]) -> str:
+    return parameters.get("ip") or parameters["ipaddr"]
 
 
 def _user(parameters: Mapping[str, str], secret: Mapping[str, str]) -> str:

@@ -59,6 +59,9 @@ KEEPS_PASSWORD: Final = _words(
 IPMITOOL: Final = _words("fence_idrac fence_ilo3 fence_ilo4 fence_ilo5 fence_imm fence_ipmilan fence_ipmilanplus")
 # In a Secret these words stand where they belong.
 _CREDENTIAL: Final = re.compile("passw(or)?d|secret")
+# What says where a password goes, by its names in all agents.
+_ADDRESS: Final = _words("ip ipaddr")
+_WAY: Final = _ADDRESS | _words("auth_url ipport proxy proxyhost session_url")
 # What ipmitool takes instead of a password, and must not be told by an argument either.
 _KG: Final = "hexadecimal_kg"
 
@@ -101,7 +104,29 @@ def refusal(device: FenceDevice, secret: Mapping[str, str], metadata: Metadata) 
     for key in secret:
         if forbidden_parameter(_CREDENTIAL.sub("", plain(key))):
             return f"the Secret of {device.name} may not carry {key}: only user names, passwords and keys"
-    return shows_password(device, secret)
+    return led_elsewhere(device, secret) or shows_password(device, secret)
+
+
+def led_elsewhere(device: FenceDevice, secret: Mapping[str, str]) -> str:
+    """Why the password would be sent to somebody else than its Secret says, in a sentence; empty if it would not.
+
+    Whoever may edit a Host may name any Secret and any address. A Secret that has its address is sent there only.
+    """
+    if _ADDRESS.isdisjoint(map(plain, secret)):
+        return ""
+    ways = sorted(key for key, value in (device.parameters or {}).items() if _is_a_way(plain(key), value))
+    said = f"the Secret of {device.name} says where it goes: leave {', '.join(ways)} out of the parameters"
+    return said if ways else ""
+
+
+def _is_a_way(name: str, value: str) -> bool:
+    # What stands behind the address in a URL and is no path makes the address a user's name at another server.
+    return name in _WAY or (name.endswith("uri") and not value.startswith("/"))
+
+
+def told(device: FenceDevice, secret: Mapping[str, str]) -> dict[str, str]:
+    """What Host and Secret say together, by the names that agents read. The Secret has the last word."""
+    return {plain(key): value for key, value in (device.parameters or {}).items()} | dict(secret)
 
 
 def shows_password(device: FenceDevice, secret: Mapping[str, str]) -> str:
@@ -125,12 +150,12 @@ def options(device: FenceDevice, secret: Mapping[str, str], *, password_file: st
     fence_ipmilan pastes a password into ipmitool's arguments. It is told none; what it pastes behind its own `-N` tells
     ipmitool where to read it. Should a version of it quote that one day, ipmitool fails and reads are "unknown".
     """
-    told = {plain(key): value for key, value in (device.parameters or {}).items()} | dict(secret)
+    both = told(device, secret)
     if device.agent not in IPMITOOL or not password_file:
-        return told
-    told = {key: value for key, value in told.items() if key not in ("password", "passwd")}
-    told["ipmitool_timeout"] = f"{told.get('ipmitool_timeout', '2')} -f {password_file}"
-    return told
+        return both
+    both = {key: value for key, value in both.items() if key not in ("password", "passwd")}
+    both["ipmitool_timeout"] = f"{both.get('ipmitool_timeout', '2')} -f {password_file}"
+    return both
 
 
 def plain(key: str) -> str:

@@ -23,7 +23,7 @@ from backstay_api.objects.names import SYSTEM_NAMESPACE
 from backstay_operator.control.replica import Operator, Replica
 from backstay_operator.control.serve import logs
 from backstay_operator.control.serve.endpoints import Endpoints
-from backstay_operator.control.watch.kopf_watch import Ear
+from backstay_operator.control.watch.kopf_watch import KopfWatch
 from backstay_operator.planner.know.world import Settings
 
 log = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ async def run_replica(config: ApiConfig, options: argparse.Namespace) -> None:
     )
     operator = Operator(api, replica)
     if not options.without_kopf:
-        operator.hearing = Ear(config, operator.mirror, operator.ears, operator.facts, rng=rng)
+        operator.hearing = KopfWatch(config, operator.mirror, operator.ears, operator.facts, rng=rng)
     log.info("operator starts", extra={"identity": options.identity, "server": config.servers[0]})
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(api.close)

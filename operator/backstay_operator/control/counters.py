@@ -41,7 +41,7 @@ class Facts:
     """Grants that followed an epoch which was closed by this evidence."""
     events_lost: int = 0
     """Events for people that could not be posted or were too many."""
-    ear_restarts: int = 0
+    kopf_restarts: int = 0
     """How often kopf died and was started again."""
-    ear_trouble: str = ""
+    kopf_trouble: str = ""
     """Why kopf is not heard, when that is no longer a matter of starting; our own informers hear instead."""

@@ -91,7 +91,7 @@ class Reconciler:
 
     def recovered(self) -> None:
         """The API server is back: what failed without it is tried again at once."""
-        self._turns.forgive()
+        self._turns.retry_now()
         self.poke()
 
     async def run(self) -> None:

@@ -21,7 +21,7 @@ from backstay_operator.control.reconciler import Parts, Reconciler
 from backstay_operator.control.report.recorder import Recorder
 from backstay_operator.control.watch.api_health import OwnPathWatch
 from backstay_operator.control.watch.cache import Mirror
-from backstay_operator.control.watch.informers import Ears, Hearing, Resync
+from backstay_operator.control.watch.informers import EventSource, Informers, Resync
 from backstay_operator.planner.know.world import Settings, World
 from backstay_operator.planner.plan import Plan, plan
 
@@ -53,8 +53,8 @@ class Operator:
         self.replica = replica
         self.facts = Facts(started_at_s=clock())
         self.mirror = Mirror(clock=clock, wall=replica.wall, settings=replica.settings)
-        self.heartbeats = Ears(api.lane("leases"), self.mirror, [HOST_LEASES], rng=rng)
-        self.ears = Ears(api.lane("watches"), self.mirror, OWN_KINDS, rng=rng)
+        self.heartbeats = Informers(api.lane("leases"), self.mirror, [HOST_LEASES], rng=rng)
+        self.ears = Informers(api.lane("watches"), self.mirror, OWN_KINDS, rng=rng)
         self.resync = Resync(api.lane("lists"), self.mirror, rng=rng)
         self.path = OwnPathWatch(
             api.lane("path"),
@@ -92,7 +92,7 @@ class Operator:
         )
         self.path.on_recovery(self.reconciler.recovered)
         self.path.on_recovery(self._hear_afresh)
-        self.hearing: Hearing = self.ears
+        self.hearing: EventSource = self.ears
 
     async def run(self) -> None:
         """Until cancelled, or until one of its tasks ends: then all do."""

@@ -78,7 +78,7 @@ def test_a_late_event_of_the_dead_does_not_bring_it_back(mirror: Mirror) -> None
     hear(mirror, 5)
     hear(mirror, 6, deleted=True)
     assert hear(mirror, 7) is Soon.NOT, "a version that is newer than all we knew, but of a UID that is gone"
-    assert generation(mirror) is None and mirror.counts["ghost"] == 1
+    assert generation(mirror) is None and mirror.counts["late"] == 1
 
 
 def test_a_recreated_object_takes_the_place_of_the_old_whose_deletion_comes_late(mirror: Mirror) -> None:
@@ -108,7 +108,7 @@ def test_a_list_drops_ghosts_takes_news_and_spares_what_is_newer_than_itself(mir
         mirror.hear(HA_SERVICES, version(raw, number, uid=name))
     mirror.hear(HA_SERVICES, version(others["fresh"], 50, uid="fresh"))
     listed = [version(others["stale"], 20, uid="stale"), version(WEB, 21)]
-    assert mirror.repair(HA_SERVICES, listed, 30) == Repair(ghosts=1, news=2)
+    assert mirror.repair(HA_SERVICES, listed, 30) == Repair(stale=1, news=2)
     assert sorted(mirror.world.services) == ["shop/fresh", "shop/stale", "shop/web"]
     assert mirror.world.services["shop/stale"].metadata.generation == 20
 

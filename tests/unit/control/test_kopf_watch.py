@@ -71,7 +71,7 @@ def test_the_image_has_a_name_for_its_uid() -> None:
 
 def test_readiness_says_that_kopf_does_not_run() -> None:
     ages = Ages(plan_s=1.0, answer_s=0.3, heartbeats_s=0.2, watches_s={}, resync_s={})
-    state = State(ages, leads=True, waiting_for="", path_trouble="", ear_trouble="kopf does not run: it ended")
+    state = State(ages, leads=True, waiting_for="", path_trouble="", kopf_trouble="kopf does not run: it ended")
     assert not_ready(state) == "kopf does not run: it ended"
 
 
@@ -80,9 +80,9 @@ DYING = """
 import asyncio, os, random
 from backstay_api.client.http import HttpApi
 from backstay_api.client.transport import ApiConfig
-from backstay_operator.control.watch.kopf_watch import Ear
+from backstay_operator.control.watch.kopf_watch import KopfWatch
 from backstay_operator.control.counters import Facts
-from backstay_operator.control.watch.informers import Ears
+from backstay_operator.control.watch.informers import Informers
 from backstay_api.objects.object_kinds import ALL_KINDS
 from backstay_operator.control.watch.cache import Mirror
 
@@ -93,12 +93,12 @@ async def main():
     mirror = Mirror(clock=asyncio.get_running_loop().time, wall=lambda: "2026-03-01T12:00:00Z")
     for kind in ALL_KINDS:
         mirror.note_listed(kind)
-    ear = Ear(config, mirror, Ears(HttpApi(config, rng=rng), mirror, [], rng=rng), facts, rng=rng, warm_up_s=0)
+    ear = KopfWatch(config, mirror, Informers(HttpApi(config, rng=rng), mirror, [], rng=rng), facts, rng=rng, warm_up_s=0)
     running = asyncio.create_task(ear.run())
     for ends in (1, 2):
-        while facts.ear_restarts < ends:
+        while facts.kopf_restarts < ends:
             await asyncio.sleep(0.01)
-        print(facts.ear_trouble or "nothing", flush=True)
+        print(facts.kopf_trouble or "nothing", flush=True)
     os._exit(0)
 
 asyncio.run(main())

@@ -175,7 +175,7 @@ async def test_a_lost_event_is_repaired_by_the_next_list_and_a_ghost_dropped() -
         assert await until(lambda: "shop/new" in operator.mirror.world.services, limit_s=61) > 1
         assert "shop/old" not in operator.mirror.world.services
         await until(lambda: not operator.mirror.world.leases, limit_s=1)
-        assert operator.mirror.counts["ghost_dropped"] == 2
+        assert operator.mirror.counts["stale_dropped"] == 2
 
 
 @in_virtual_time

@@ -27,6 +27,29 @@ def test_a_device_that_cannot_be_asked_did_not_name_its_machine(agent: str, para
     assert asyncio.run(RealAgents().machine_uuid(device, {})) is None
 
 
+def test_a_device_is_asked_who_it_is_where_its_secret_says_and_nowhere_else() -> None:
+    """A server that listens on every address of this host stands for the one to which the password was led."""
+    asked: list[str] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(writer.get_extra_info("sockname")[0])
+        writer.close()
+
+    async def ask() -> None:
+        async with await asyncio.start_server(listen, "0.0.0.0", 0) as server:
+            port = str(server.sockets[0].getsockname()[1])
+            parameters = {"systems_uri": "/x", "ssl_insecure": "1"}
+            for ways, secret in (
+                ({"ip": "127.0.0.2", "ipport": port}, {"ip": "127.0.0.1"}),
+                ({}, {"ip": "127.0.0.1", "ipport": port}),
+            ):
+                device = FenceDevice(name="bmc", agent="fence_redfish", parameters=parameters | ways, timeout="2s")
+                assert await RealAgents().machine_uuid(device, secret | {"password": "p"}) is None
+
+    asyncio.run(ask())
+    assert asked == ["127.0.0.1"]
+
+
 def test_no_argument_of_ipmitool_shows_the_password() -> None:
     seen: list[list[str]] = []
 
@@ -36,7 +59,8 @@ def test_no_argument_of_ipmitool_shows_the_password() -> None:
 
     secret = {"username": "admin", "password": "geheim"}
     assert asyncio.run(ask_ipmi({"ip": "192.0.2.1"}, secret, run, "/proc/1/fd/3"))
-    assert seen and "geheim" not in " ".join(seen[0]) and "/proc/1/fd/3" in seen[0]
+    assert asyncio.run(ask_ipmi({"ipaddr": "192.0.2.1"}, secret, run, "/proc/1/fd/3")), "its older name"
+    assert seen[0] == seen[1] and "geheim" not in " ".join(seen[0]) and "/proc/1/fd/3" in seen[0]
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,13 @@ METADATA = Metadata(
         pytest.param(
             {"agent": "fence_ipmilan"}, {"hexadecimal_kg": "p"}, "shows hexadecimal_kg", id="the key of IPMI 2"
         ),
+        pytest.param({"parameters": {"plug": "3"}}, {"ip": "a", "password": "p"}, "", id="a Secret with its address"),
+        pytest.param(
+            {"parameters": {"ip": "b"}},
+            {"ip": "a", "password": "p"},
+            "the Secret of bmc says where it goes: leave ip out of the parameters",
+            id="a Host that leads a password elsewhere",
+        ),
     ],
 )
 def test_what_is_refused_before_anything_runs(device: dict[str, object], secret: dict[str, str], words: str) -> None:
@@ -205,3 +212,18 @@ def test_options_of_other_agents_are_what_host_and_secret_say() -> None:
     device = FenceDevice(name="bmc", agent="fence_redfish", parameters={"systems-uri": "/x"})
     told = parameters.options(device, {"password": "p"}, password_file="/proc/1/fd/3")
     assert told == {"systems_uri": "/x", "password": "p"}
+
+
+def test_a_secret_that_has_its_address_goes_nowhere_else() -> None:
+    """Whoever may edit a Host may name any Secret, but need not be shown what is in it."""
+    secret = {"ipaddr": "192.0.2.1", "password": "p"}
+    for way in ("ip", "ipaddr", "ipport", "proxy", "proxyhost", "auth-url"):
+        device = FenceDevice(name="bmc", agent="fence_redfish", parameters={way: "203.0.113.9"})
+        assert way in parameters.led_elsewhere(device, secret)
+        assert not parameters.led_elsewhere(device, {"password": "p"})
+    # Behind the address and its port, it makes those a user's name at another server.
+    device = FenceDevice(name="bmc", agent="fence_redfish", parameters={"systems_uri": "@203.0.113.9/x"})
+    assert "systems_uri" in parameters.led_elsewhere(device, secret)
+    device = FenceDevice(name="bmc", agent="fence_redfish", parameters={"systems-uri": "/x"})
+    assert not parameters.led_elsewhere(device, secret)
+    assert parameters.told(device, secret) == {"systems_uri": "/x", **secret}

@@ -102,7 +102,7 @@ class Turns:
         count = before.count + 1 if before is not None and is_again else 1
         self._tried[id_] = _Attempts(decision, count, now_s + self._pause_s(count), in_trouble)
 
-    def forgive(self) -> None:
+    def retry_now(self) -> None:
         """The API server is back: nobody waits for what went wrong without it."""
         self._tried.clear()
 

@@ -42,7 +42,7 @@ class Endpoints:
             leads=operator.leader.leads(),
             waiting_for=operator.facts.waiting_for,
             path_trouble=operator.path.trouble,
-            ear_trouble=operator.facts.ear_trouble,
+            kopf_trouble=operator.facts.kopf_trouble,
         )
 
     async def answer(self, method: str, path: str) -> Answered:

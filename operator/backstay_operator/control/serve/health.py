@@ -31,7 +31,7 @@ class State:
     leads: bool
     waiting_for: str
     path_trouble: str
-    ear_trouble: str = ""
+    kopf_trouble: str = ""
     """Why kopf is not heard; the informers beside it are."""
 
 
@@ -50,7 +50,7 @@ def not_ready(state: State) -> str:
     """Why this replica cannot act now; empty if it can."""
     if state.waiting_for:
         return f"waiting for {state.waiting_for}"
-    return ill(state) or state.path_trouble or state.ear_trouble
+    return ill(state) or state.path_trouble or state.kopf_trouble
 
 
 def told(state: State) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def told(state: State) -> dict[str, Any]:
         "leads": state.leads,
         "waitingFor": state.waiting_for,
         "ownPath": state.path_trouble or "healthy",
-        "kopf": state.ear_trouble or "well",
+        "kopf": state.kopf_trouble or "well",
     }
 
 

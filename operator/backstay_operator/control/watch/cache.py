@@ -43,7 +43,7 @@ Model = HAService | HAInstance | Host | HostAssignment | FenceRequest | Resource
 class Repair:
     """What a list found wrong with the picture."""
 
-    ghosts: int
+    stale: int
     """Objects that were kept although they are gone: their DELETED never came."""
     news: int
     """Objects that the list knew newer: an event was lost, or is still under way."""
@@ -66,7 +66,7 @@ class Mirror:
         self.touched: set[tuple[str, str]] = set()
         """Kind and key of what has changed since the last snapshot."""
         self.counts: Counter[str] = Counter()
-        """`older`, `ghost` (event of a deleted object), `ghost_dropped` (by a list), `repaired` (by a list)."""
+        """`older`, `late` (event of a deleted object), `stale_dropped` (by a list), `repaired` (by a list)."""
 
     def on_change(self, listener: Callable[[Soon], None]) -> None:
         """Call this after each change, with how soon the planner must look."""
@@ -143,7 +143,7 @@ class Mirror:
             self._tell(kind, key, Soon.NOW)
 
     def repair(self, kind: Kind[Any], bodies: Iterable[Mapping[str, Any]], version: int) -> Repair:
-        """Hold the picture of one kind against a whole list of it as of `version`: take what is newer, drop ghosts."""
+        """Hold the picture of one kind against a whole list of it as of `version`: take what is newer, drop what is gone."""
         alive: set[str] = set()
         news = 0
         for body in bodies:
@@ -154,14 +154,14 @@ class Mirror:
                 self.put(kind, kind.read(body), meta)
         # What is newer than the list may have been created after it.
         known = self._known[kind.kind].values()
-        ghosts = [each for each in known if each.uid not in alive and each.version <= version]
-        for ghost in ghosts:
-            self.drop(kind, ghost)
+        stale = [each for each in known if each.uid not in alive and each.version <= version]
+        for gone in stale:
+            self.drop(kind, gone)
         if kind.kind in self.listed:
-            self.counts["ghost_dropped"] += len(ghosts)
+            self.counts["stale_dropped"] += len(stale)
             self.counts["repaired"] += news
         self.note_listed(kind)
-        return Repair(len(ghosts), news)
+        return Repair(len(stale), news)
 
     # --- our own path to the API server (PROTOCOL 4) --------------------------------------------------------------
 
@@ -192,7 +192,7 @@ class Mirror:
 
     def _is_news(self, kind: Kind[Any], meta: Meta) -> bool:
         if meta.uid in self._dead:
-            self.counts["ghost"] += 1
+            self.counts["late"] += 1
             return False
         known = self._known[kind.kind].get(kind.key(meta.namespace, meta.name))
         if known and meta.version <= known.version:
@@ -320,7 +320,7 @@ def seen_now(before: LeaseSeen | None, lease: HostLease, *, now_s: float) -> Lea
 
 
 def _count(lease: HostLease) -> tuple[str, str, int, int]:
-    """Whose renewal it is, and the how manieth."""
+    """Whose renewal it is, and its count."""
     return (lease.uid, lease.holder, lease.seq, lease.renewal)
 
 

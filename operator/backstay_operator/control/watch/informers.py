@@ -29,7 +29,7 @@ _BACKOFF: Final = Backoff(0.1, 1.0)
 _LIST_TIMEOUT_S: Final = 20.0
 
 
-class Hearing(Protocol):
+class EventSource(Protocol):
     """Whatever keeps the mirror by what it hears."""
 
     async def run(self) -> None:
@@ -45,7 +45,7 @@ class Hearing(Protocol):
         ...
 
 
-class Ears:
+class Informers:
     """Informers for some kinds, from `run` until it is cancelled."""
 
     def __init__(self, api: Api, mirror: Mirror, kinds: Iterable[Kind[Any]] = ALL_KINDS, *, rng: random.Random) -> None:
@@ -134,8 +134,8 @@ class Resync:
             return False
         repair = self._mirror.repair(kind, listing.items, int(listing.resource_version))
         self.done_at_s[kind.kind] = asyncio.get_running_loop().time()
-        if repair.ghosts:
-            log.warning("stale cache entries removed", extra={"kind": kind.kind, "ghosts": repair.ghosts})
+        if repair.stale:
+            log.warning("stale cache entries removed", extra={"kind": kind.kind, "entries": repair.stale})
         return True
 
 

@@ -28,7 +28,7 @@ from backstay_api.objects.kinds import Kind
 from backstay_api.objects.object_kinds import OWN_KINDS
 from backstay_operator.control.counters import Facts
 from backstay_operator.control.watch.cache import Mirror
-from backstay_operator.control.watch.informers import Ears
+from backstay_operator.control.watch.informers import Informers
 
 if TYPE_CHECKING:
     import kopf
@@ -62,18 +62,18 @@ class Endless:
             yield 1.0
 
 
-class Deaf(Exception):
+class NotServed(Exception):
     """kopf cannot hear all our kinds; the message says which."""
 
 
-class Ear:
+class KopfWatch:
     """Keeps the mirror by kopf, and by our own informers while kopf does not."""
 
     def __init__(
         self,
         config: ApiConfig,
         mirror: Mirror,
-        own: Ears,
+        own: Informers,
         facts: Facts,
         *,
         rng: random.Random,
@@ -120,11 +120,11 @@ class Ear:
             error = await self._run_kopf()
             failures = 1 if self._now_s() - began_s > INACTIVITY_S else failures + 1
             self._listen_until(float("inf"))
-            self._facts.ear_restarts += 1
+            self._facts.kopf_restarts += 1
             wait_s = _RESTART.wait_s(failures, self._rng)
             if failures > 1:
                 # Once may be the API server's doing; twice in a row is ours.
-                self._facts.ear_trouble = (
+                self._facts.kopf_trouble = (
                     f"kopf does not run: it ended {failures} times in a row, last by {error!r:.300}"
                 )
             log.warning("kopf ended", extra={"why": repr(error), "next_try_in_s": round(wait_s, 1)})
@@ -140,7 +140,7 @@ class Ear:
 
         def heard() -> None:
             too_late.cancel()
-            self._facts.ear_trouble = ""
+            self._facts.kopf_trouble = ""
             self._listen_until(self._now_s() + OVERLAP_S)
 
         def ready() -> None:
@@ -170,7 +170,7 @@ class Ear:
                     log.warning("kopf did not stop in time", extra={"waited_s": _STOP_TIMEOUT_S})
 
     def _note_late(self) -> None:
-        self._facts.ear_trouble = f"kopf does not run: {SYNC_S:.0f} s after its start it has not listed our kinds"
+        self._facts.kopf_trouble = f"kopf does not run: {SYNC_S:.0f} s after its start it has not listed our kinds"
 
     def _hear(self, kind: Kind[Any], body: Mapping[str, Any], deleted: bool) -> None:
         self._heard_s[kind.kind] = self._now_s()
@@ -280,7 +280,7 @@ class KopfThread:
         if deaf := sorted({kind.plural for kind in OWN_KINDS} - heard):
             assert self._stop is not None
             self._stop.set()
-            raise Deaf(f"not served by the API server when kopf started: {', '.join(deaf)}")
+            raise NotServed(f"not served by the API server when kopf started: {', '.join(deaf)}")
         self.ready()
 
 

@@ -181,10 +181,10 @@ def fold(verdicts: Sequence[Verdict]) -> str:
 
 
 def _shared(group: Sequence[Rejected]) -> str:
-    """The particulars, where all of them have the same: most often a mistake in the manifest, and what its author must read."""
-    particulars = {rejected.why.partition(": ")[2] for rejected in group}
+    """The particulars, where all of them have the same."""
+    particulars = {rejected.particulars for rejected in group}
     one = particulars.pop() if len(particulars) == 1 else ""
-    return f": {one}" if one and not group[0].many.endswith(one) else ""
+    return f": {one}" if one else ""
 
 
 def _judged(point: Point, ask: Question) -> tuple[Verdict, ...]:

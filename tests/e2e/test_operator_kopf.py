@@ -27,8 +27,8 @@ from backstay_dev.lab.controlplane import ControlPlane, free_port
 from backstay_dev.lab.shell import wait_until
 from backstay_operator.control.counters import Facts
 from backstay_operator.control.watch.cache import Mirror
-from backstay_operator.control.watch.informers import Ears, Resync
-from backstay_operator.control.watch.kopf_watch import Ear
+from backstay_operator.control.watch.informers import Informers, Resync
+from backstay_operator.control.watch.kopf_watch import KopfWatch
 
 pytestmark = pytest.mark.api
 
@@ -61,7 +61,7 @@ def apply(plane: ControlPlane, name: str, unit: str = "web.service", address: st
 @dataclass
 class Listening:
     mirror: Mirror
-    ear: Ear
+    ear: KopfWatch
     facts: Facts
 
     def unit(self, name: str) -> str | None:
@@ -81,7 +81,7 @@ async def by_kopf_alone(plane: ControlPlane) -> AsyncIterator[Listening]:
         assert await resync.once(kind)
     mirror.note_listed(ALL_KINDS[-1])
     facts = Facts()
-    ear = Ear(config, mirror, Ears(api, mirror, [], rng=rng), facts, rng=rng, warm_up_s=0)
+    ear = KopfWatch(config, mirror, Informers(api, mirror, [], rng=rng), facts, rng=rng, warm_up_s=0)
     running = asyncio.create_task(ear.run())
     try:
         yield Listening(mirror, ear, facts)
@@ -127,7 +127,7 @@ def test_kopf_hears_again_soon_after_the_api_server_has_been_away(plane: Control
             await asyncio.to_thread(apply, plane, "after")
             took_s = await until(lambda: heard.unit("after") is not None, limit_s=10)
             print(f"heard {took_s:.2f} s after it was written")
-            assert heard.facts.ear_restarts == 0, "it has waited, not died"
+            assert heard.facts.kopf_restarts == 0, "it has waited, not died"
 
     asyncio.run(story())
 
