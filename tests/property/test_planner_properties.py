@@ -14,7 +14,7 @@ from backstay_operator.planner.do.orders import merge_forward
 from backstay_operator.planner.know.world import OwnPath, World
 from backstay_operator.planner.plan import plan
 from backstay_operator.planner.preconditions import Gone, HoldsNothing, Owned, Still
-from backstay_testing.soups import NOW_S, build, own_paths, wires
+from backstay_testing.random_worlds import NOW_S, build, own_paths, wires
 from backstay_testing.truthful import every_sentence_agrees
 
 MANY = settings(
@@ -270,8 +270,8 @@ def nothing_is_taken_for_gone_that_was_merely_not_heard_of(world: World, made: A
 
 @FEW
 @given(wires(), own_paths)
-def test_the_same_world_gives_the_same_plan_in_whatever_order_it_was_heard_of(soup, own_path: OwnPath) -> None:
-    once, again = plan(build(soup, own_path)), plan(build(soup, own_path, backwards=True))
+def test_the_same_world_gives_the_same_plan_in_whatever_order_it_was_heard_of(random_world, own_path: OwnPath) -> None:
+    once, again = plan(build(random_world, own_path)), plan(build(random_world, own_path, backwards=True))
     assert once == again
 
 
@@ -294,8 +294,8 @@ def nothing_is_deleted_before_it_is_over(world: World, made: Actions) -> None:
 
 @FEW
 @given(wires(), own_paths)
-def test_planning_alters_nothing(soup, own_path: OwnPath) -> None:
-    world = build(soup, own_path)
+def test_planning_alters_nothing(random_world, own_path: OwnPath) -> None:
+    world = build(random_world, own_path)
     assume(world.instances)
     first = plan(world)
     assert plan(world) == first
@@ -319,8 +319,8 @@ RULES = (
 
 @MANY
 @given(wires(), own_paths)
-def test_whatever_the_world_looks_like_every_plan_keeps_every_rule(soup, own_path: OwnPath) -> None:
-    world = build(soup, own_path)
+def test_whatever_the_world_looks_like_every_plan_keeps_every_rule(random_world, own_path: OwnPath) -> None:
+    world = build(random_world, own_path)
     made = plan(world).actions
     for rule in RULES:
         rule(world, made)
