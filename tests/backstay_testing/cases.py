@@ -1,6 +1,6 @@
-"""What stories about other people's bug reports need: a service whose unit is as odd as the report says, on the theatre's hosts.
+"""What stories about other people's bug reports need: a service whose unit is as odd as the report says, on the fault_lab's hosts.
 
-The units run the theatre's ticker wherever the oddity leaves room for it, so that the judge sees two copies in these stories as well.
+The units run the fault_lab's ticker wherever the oddity leaves room for it, so that the judge sees two copies in these stories as well.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from backstay_api.objects import lease as leases
 from backstay_api.objects.promise import PROFILES
 from backstay_dev.lab.hosts import LabHost
-from backstay_dev.show.fault_lab import NAMESPACE, TICKER, TRACES, Play, Theatre
+from backstay_dev.show.fault_lab import NAMESPACE, TICKER, TRACES, FaultLab, Play
 
 SLEEPER = "[Service]\nExecStart=/usr/bin/sleep infinity\n"
 OTHERS = ("n2", "n3")
@@ -30,7 +30,7 @@ def unit_of(name: str, text: str = "[Service]\nExecStart={tick}\n") -> str:
 
 @contextmanager
 def case(
-    theatre: Theatre,
+    fault_lab: FaultLab,
     name: str,
     *,
     unit: str = "[Service]\nExecStart={tick}\n",
@@ -45,18 +45,18 @@ def case(
 
     `programs`: files of mode 0755 for every host. `server`: more of the unit's resource (probes, timeouts). `resources`: instead of the
     address. `on`: where it is to run first. `wait`: until it does."""
-    play = Play(name, theatre, free_address(theatre))
-    for host in theatre.lab.hosts.values():
+    play = Play(name, fault_lab, free_address(fault_lab))
+    for host in fault_lab.lab.hosts.values():
         for path, text in (programs or {}).items():
             host.write_file(path, text, mode=0o755)
         host.install_unit(f"{name}.service", unit_of(name, unit))
     address = [{"name": "address", "virtualIP": {"address": f"{play.address}/24"}}]
     mine = {"name": "server", "systemd": {"unit": f"{name}.service"}, **(server or {})}
     if on:
-        theatre.lab.plane.kubectl("label", "host", on, f"kubernetes.io/hostname={on}", "--overwrite")
+        fault_lab.lab.plane.kubectl("label", "host", on, f"kubernetes.io/hostname={on}", "--overwrite")
         prefer = [{"hosts": {"matchLabels": {"kubernetes.io/hostname": on}}, "weight": 1000}]
         spec["placement"] = {**spec.get("placement", {}), "prefer": prefer}
-    with applied(theatre, name, {**spec, "resources": [mine, *(address if resources is None else resources)]}):
+    with applied(fault_lab, name, {**spec, "resources": [mine, *(address if resources is None else resources)]}):
         if wait:
             until_ready(play, on=on)
             play.first_host = play.host
@@ -64,24 +64,24 @@ def case(
 
 
 @contextmanager
-def applied(theatre: Theatre, name: str, spec: dict[str, Any]) -> Iterator[None]:
+def applied(fault_lab: FaultLab, name: str, spec: dict[str, Any]) -> Iterator[None]:
     """An HAService exactly as given, deleted when this ends."""
-    theatre.apply(name, spec)
+    fault_lab.apply(name, spec)
     try:
         yield
     except BaseException as error:
         if not getattr(error, "__notes__", ()):
-            error.add_note(f"{name}: {Play(name, theatre, '').condition('Ready')}\n{theatre.report()}")
-        theatre.lab.tidy()
+            error.add_note(f"{name}: {Play(name, fault_lab, '').condition('Ready')}\n{fault_lab.report()}")
+        fault_lab.lab.tidy()
         raise
     finally:
-        theatre.take_off(name)
+        fault_lab.take_off(name)
 
 
-def free_address(theatre: Theatre) -> str:
-    """The theatre's next one."""
-    theatre._next_address += 1
-    return f"192.0.2.{101 + (theatre._next_address - 101) % 120}"
+def free_address(fault_lab: FaultLab) -> str:
+    """The fault_lab's next one."""
+    fault_lab._next_address += 1
+    return f"192.0.2.{101 + (fault_lab._next_address - 101) % 120}"
 
 
 # Questions
@@ -96,25 +96,25 @@ def until_ready(play: Play, *, on: str = "", other_than: str = "", epoch: int = 
         return right and play.condition("Ready").startswith("True") and play.epoch >= epoch
 
     words = f"{play.name} to be Ready on {on or 'a host'}{f' but {other_than}' if other_than else ''}"
-    play.theatre.until(ready, words, also=lambda: play.condition("Ready"), timeout_s=timeout_s)
+    play.fault_lab.until(ready, words, also=lambda: play.condition("Ready"), timeout_s=timeout_s)
     return play.host
 
 
-def host_status(theatre: Theatre, host: str) -> dict[str, Any]:
+def host_status(fault_lab: FaultLab, host: str) -> dict[str, Any]:
     """What its agent says."""
-    return dict(theatre.product.get("hostassignments", host).get("status", {}))
+    return dict(fault_lab.product.get("hostassignments", host).get("status", {}))
 
 
 def standby(play: Play, host: str) -> dict[str, Any]:
     """What this host says about its readiness to take the service over."""
     uid = play.instance["metadata"]["uid"]
-    return dict(host_status(play.theatre, host).get("standbys", {}).get(uid, {}))
+    return dict(host_status(play.fault_lab, host).get("standbys", {}).get(uid, {}))
 
 
 def until_not_ready(play: Play, hosts: Sequence[str], *words: str, timeout_s: float = 30.0) -> None:
     """Wait until each of these hosts says that it could not run it, in these words."""
     for host in hosts:
-        play.theatre.until(
+        play.fault_lab.until(
             lambda host=host: refuses(standby(play, host), words),  # type: ignore[misc]
             f"{host} to say of {play.name}: {' … '.join(words)}",
             also=lambda host=host: f"{host} says: {standby(play, host)}; {play.condition('Ready')}",  # type: ignore[misc]
@@ -130,7 +130,7 @@ def refuses(said: dict[str, Any], words: Sequence[str]) -> bool:
 def until_standby(play: Play, host: str) -> None:
     """Wait until this host is ready to take it over."""
 
-    play.theatre.until(
+    play.fault_lab.until(
         lambda: standby(play, host).get("ready") is True,
         f"{host} to be ready for {play.name}",
         also=lambda: standby(play, host),
@@ -140,7 +140,7 @@ def until_standby(play: Play, host: str) -> None:
 def report_of(play: Play, host: str) -> dict[str, Any]:
     """What the host's agent says about the instance that it was given."""
     uid = play.instance["metadata"]["uid"]
-    return dict(host_status(play.theatre, host).get("instances", {}).get(uid, {}))
+    return dict(host_status(play.fault_lab, host).get("instances", {}).get(uid, {}))
 
 
 def restarts(play: Play, host: str) -> int:
@@ -152,23 +152,23 @@ def is_active(host: LabHost, unit: str) -> bool:
 
 
 @contextmanager
-def patient(theatre: Theatre, host: str) -> Iterator[None]:
+def patient(fault_lab: FaultLab, host: str) -> Iterator[None]:
     """The host is silent only after 15 s instead of 1.5: for stories in which its agent is away for a moment, also on a busy machine."""
-    theatre.patch_host(host, {"heartbeat": {"profile": "tolerant"}})
+    fault_lab.patch_host(host, {"heartbeat": {"profile": "tolerant"}})
     path = f"/apis/coordination.k8s.io/v1/namespaces/{leases.NAMESPACE}/leases/{host}"
 
     def promised() -> bool:
-        return leases.read(theatre.lab.plane.request("GET", path)).contract == PROFILES["tolerant"]
+        return leases.read(fault_lab.lab.plane.request("GET", path)).contract == PROFILES["tolerant"]
 
-    theatre.until(promised, f"the Lease of {host} to say the new period")
+    fault_lab.until(promised, f"the Lease of {host} to say the new period")
     try:
         yield
     finally:
-        theatre.patch_host(host, {"heartbeat": {"profile": "lab"}})
+        fault_lab.patch_host(host, {"heartbeat": {"profile": "lab"}})
 
 
-def running_on(theatre: Theatre, unit: str) -> list[str]:
-    return [host.name for host in theatre.lab.hosts.values() if host.is_on and is_active(host, unit)]
+def running_on(fault_lab: FaultLab, unit: str) -> list[str]:
+    return [host.name for host in fault_lab.lab.hosts.values() if host.is_on and is_active(host, unit)]
 
 
 def main_pid(host: LabHost, unit: str) -> int:
@@ -185,8 +185,8 @@ def has_address(host: LabHost, address: str) -> bool:
     return host.is_on and f" {address}/" in host.run("ip", "-o", "address")
 
 
-def holding(theatre: Theatre, address: str) -> list[str]:
-    return [host.name for host in theatre.lab.hosts.values() if has_address(host, address)]
+def holding(fault_lab: FaultLab, address: str) -> list[str]:
+    return [host.name for host in fault_lab.lab.hosts.values() if has_address(host, address)]
 
 
 def kill_main(host: LabHost, unit: str) -> None:
@@ -196,32 +196,32 @@ def kill_main(host: LabHost, unit: str) -> None:
 def move(play: Play, to: str) -> None:
     """As an administrator, who waits until that host is ready."""
     until_standby(play, to)
-    play.theatre.backstay("move", play.name, "--to", to, "-n", NAMESPACE)
+    play.fault_lab.backstay("move", play.name, "--to", to, "-n", NAMESPACE)
 
 
 def explain(play: Play) -> str:
-    return play.theatre.backstay("explain", play.name, "-n", NAMESPACE)
+    return play.fault_lab.backstay("explain", play.name, "-n", NAMESPACE)
 
 
 @contextmanager
-def labelled(theatre: Theatre, host: str, value: str) -> Iterator[dict[str, Any]]:
+def labelled(fault_lab: FaultLab, host: str, value: str) -> Iterator[dict[str, Any]]:
     """Only this host is selected: the placement that says so."""
-    theatre.lab.plane.kubectl("label", "host", host, f"case={value}", "--overwrite")
+    fault_lab.lab.plane.kubectl("label", "host", host, f"case={value}", "--overwrite")
     try:
         yield {"hosts": {"matchLabels": {"case": value}}}
     finally:
-        theatre.lab.plane.kubectl("label", "host", host, "case-")
+        fault_lab.lab.plane.kubectl("label", "host", host, "case-")
 
 
 @contextmanager
-def second_interface(theatre: Theatre, *, own: bool = False) -> Iterator[str]:
+def second_interface(fault_lab: FaultLab, *, own: bool = False) -> Iterator[str]:
     """`svc0` on every host, in a subnet where hosts have no address (or, `own`, .11, .12, .13), as long as they stay on."""
-    for number, host in enumerate(theatre.lab.hosts.values()):
+    for number, host in enumerate(fault_lab.lab.hosts.values()):
         make_interface(host, f"198.51.100.{11 + number}/24" if own else "")
     try:
         yield "svc0"
     finally:
-        for host in theatre.lab.hosts.values():
+        for host in fault_lab.lab.hosts.values():
             if host.is_on:
                 host.run("ip", "link", "del", "svc0", check=False)
 
@@ -233,6 +233,6 @@ def make_interface(host: LabHost, address: str = "") -> None:
     host.run("ip", "link", "set", "svc0", "up")
 
 
-def presses(theatre: Theatre, host: str) -> list[str]:
+def presses(fault_lab: FaultLab, host: str) -> list[str]:
     """What the buttons of its power were pressed for, since the last tidying up."""
-    return [button for _, button in theatre.lab.bmcs[host].presses]
+    return [button for _, button in fault_lab.lab.bmcs[host].presses]

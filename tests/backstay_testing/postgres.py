@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from backstay_dev.lab.hosts import LabHost, lab_cgroup
 from backstay_dev.lab.shell import LabError
-from backstay_dev.show.fault_lab import NAMESPACE, TRACES, Play, Theatre
+from backstay_dev.show.fault_lab import NAMESPACE, TRACES, FaultLab, Play
 
 CLUSTER = "postgresql@15-main.service"
 UMBRELLA = "postgresql.service"
@@ -19,9 +19,9 @@ NOT_CLEAN = "database system was not properly shut down"
 STOLEN = 'lock file "postmaster.pid"'
 
 
-def put_data_on_the_shared_disk(theatre: Theatre) -> None:
+def put_data_on_the_shared_disk(fault_lab: FaultLab) -> None:
     """What whoever sets this up does on each host; everything else is as the package left it, enabled at boot."""
-    first, *_ = hosts = list(theatre.lab.hosts.values())
+    first, *_ = hosts = list(fault_lab.lab.hosts.values())
     for host in hosts:
         # The umbrella alone comes back while the cluster is still being shut down.
         host.run("systemctl", "stop", UMBRELLA, CLUSTER)
@@ -37,9 +37,9 @@ def put_data_on_the_shared_disk(theatre: Theatre) -> None:
         assert host.run("systemctl", "is-enabled", UMBRELLA).strip() == "enabled", "as the package leaves it"
 
 
-def watch(theatre: Theatre) -> None:
+def watch(fault_lab: FaultLab) -> None:
     """Somebody who leaves traces for it, where the judge reads."""
-    lab = theatre.lab
+    lab = fault_lab.lab
     target = lab.shared / TRACES.rpartition("/")[2] / "postgres.trace"
     lab.run_outside("postmasters", "backstay_dev.show.postmasters", [lab_cgroup(lab.id), DATA, target])
 
@@ -48,14 +48,14 @@ def watch(theatre: Theatre) -> None:
 class Database:
     """One HAService with PostgreSQL in it, and what was written."""
 
-    theatre: Theatre
+    fault_lab: FaultLab
     unit: str
     name: str = "pg"
     rows: list[str] = field(default_factory=list)
 
     @property
     def play(self) -> Play:
-        return Play(self.name, self.theatre, "192.0.2.90")
+        return Play(self.name, self.fault_lab, "192.0.2.90")
 
     @contextmanager
     def applied(self) -> Iterator[Database]:
@@ -64,17 +64,17 @@ class Database:
             {"name": "database", "systemd": {"unit": self.unit}},
             {"name": "address", "virtualIP": {"address": "192.0.2.90/24"}},
         ]
-        self.theatre.apply(self.name, {"resources": resources})
+        self.fault_lab.apply(self.name, {"resources": resources})
         try:
             yield self
         finally:
-            self.theatre.lab.tidy()
-            self.theatre.take_off(self.name)
+            self.fault_lab.lab.tidy()
+            self.fault_lab.take_off(self.name)
 
     def sql(self, host: str, text: str) -> list[str]:
         """Through the socket, as its own user."""
         line = ["runuser", "-u", "postgres", "--", "psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "-c", text]
-        return self.theatre.lab[host].run(*line).split()
+        return self.fault_lab.lab[host].run(*line).split()
 
     def until_answers(self, *, on: str = "", other_than: str = "", epoch: int = 0) -> str:
         """Wait until it is Ready there and answers SQL; the host."""
@@ -89,7 +89,7 @@ class Database:
                 )
             return False
 
-        self.theatre.until(
+        self.fault_lab.until(
             answers, f"an answer of the database on {on or f'any host but {other_than}'}", also=self.words, timeout_s=60
         )
         return self.play.host
@@ -103,12 +103,12 @@ class Database:
         return self.sql(host, "select note from notes order by note") == sorted(self.rows)
 
     def words(self) -> str:
-        states = {name: is_active(host, CLUSTER) for name, host in self.theatre.lab.hosts.items() if host.is_on}
+        states = {name: is_active(host, CLUSTER) for name, host in self.fault_lab.lab.hosts.items() if host.is_on}
         return f"{self.play.condition('Ready')}; {CLUSTER} is {states}; {self.play.condition('StandbyReady')}"
 
     def log(self) -> str:
         """All hosts' logs of PostgreSQL, and what each said of its own lock."""
-        return "\n".join(host.read_file(LOG) for host in self.theatre.lab.hosts.values() if host.path(LOG).exists())
+        return "\n".join(host.read_file(LOG) for host in self.fault_lab.lab.hosts.values() if host.path(LOG).exists())
 
     def is_refused_or_runs(self) -> bool:
         """Refused: with the name of the unit that does the work."""

@@ -1,4 +1,4 @@
-"""The theatre: one lab with the whole product, shared by all stories of a worker; judged and tidied after each.
+"""The fault_lab: one lab with the whole product, shared by all stories of a worker; judged and tidied after each.
 
 `make test` runs two workers side by side, each with labs of its own; what belongs together stays with one of them (`backstay_testing.workers`).
 """
@@ -9,22 +9,22 @@ import pytest
 
 from backstay_dev.lab.lab import Lab
 from backstay_dev.rights.audit import Tally
-from backstay_dev.show.fault_lab import Theatre
+from backstay_dev.show.fault_lab import FaultLab
 
 
 @pytest.fixture(scope="session")
-def open_theatre() -> Iterator[Theatre]:
+def open_fault_lab() -> Iterator[FaultLab]:
     with Lab(3, progress=print) as lab:
-        theatre = Theatre.open(lab)
-        yield theatre
+        fault_lab = FaultLab.open(lab)
+        yield fault_lab
         tally = Tally()
         tally.take(lab.plane)
         assert tally.report().missing == (), tally.report().text()
 
 
 @pytest.fixture
-def theatre(open_theatre: Theatre) -> Iterator[Theatre]:
+def fault_lab(open_fault_lab: FaultLab) -> Iterator[FaultLab]:
     """Put in order after each test; and whatever the test was about, nobody may have run twice."""
-    yield open_theatre
-    open_theatre.tidy()
-    assert open_theatre.judge() == []
+    yield open_fault_lab
+    open_fault_lab.tidy()
+    assert open_fault_lab.judge() == []

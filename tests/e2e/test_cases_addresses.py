@@ -3,7 +3,7 @@
 import pytest
 
 from backstay_dev.lab.hosts import LabHost
-from backstay_dev.show.fault_lab import Play, Theatre
+from backstay_dev.show.fault_lab import FaultLab, Play
 from backstay_testing.cases import (
     ALL,
     applied,
@@ -62,15 +62,15 @@ class Deleted:
 
 @pytest.mark.parametrize("family", ["4", "6"])
 def test_02_one_of_two_addresses_of_a_subnet_leaves_and_the_other_does_not_notice(
-    theatre: Theatre, family: str
+    fault_lab: FaultLab, family: str
 ) -> None:
     """Debian leaves promote_secondaries at 0: with the first address of a subnet the kernel takes all the others away."""
     first, second, own, prefix = FAMILIES[family]
-    n1, n2 = theatre.lab["n1"], theatre.lab["n2"]
+    n1, n2 = fault_lab.lab["n1"], fault_lab.lab["n2"]
     with (
-        second_interface(theatre),
-        case(theatre, f"case02-alpha{family}", resources=on_svc0(first, prefix), on="n1") as alpha,
-        case(theatre, f"case02-beta{family}", resources=on_svc0(second, prefix), on="n1") as beta,
+        second_interface(fault_lab),
+        case(fault_lab, f"case02-alpha{family}", resources=on_svc0(first, prefix), on="n1") as alpha,
+        case(fault_lab, f"case02-beta{family}", resources=on_svc0(second, prefix), on="n1") as beta,
     ):
         deleted = Deleted(n1)
         move(alpha, "n2")
@@ -85,15 +85,15 @@ def test_02_one_of_two_addresses_of_a_subnet_leaves_and_the_other_does_not_notic
         assert not has_address(n2, first)
 
 
-def test_07_a_blink_of_the_link_restarts_nothing_and_the_addresses_come_back(theatre: Theatre) -> None:
+def test_07_a_blink_of_the_link_restarts_nothing_and_the_addresses_come_back(fault_lab: FaultLab) -> None:
     addresses = [
         {"name": "address", "virtualIP": {"address": "198.51.100.107/24"}},
         {"name": "address6", "virtualIP": {"address": "2001:db8:1::107/64", "interface": "svc0"}},
     ]
-    with second_interface(theatre, own=True), case(theatre, "case07", resources=addresses, on="n1") as play:
-        n1 = theatre.lab["n1"]
+    with second_interface(fault_lab, own=True), case(fault_lab, "case07", resources=addresses, on="n1") as play:
+        n1 = fault_lab.lab["n1"]
         n1.run("sh", "-c", "ip link set svc0 down; sleep 0.3; ip link set svc0 up")
-        theatre.until(
+        fault_lab.until(
             lambda: (
                 has_address(n1, "198.51.100.107") and has_address(n1, "2001:db8:1::107") and play.is_running(on="n1")
             ),
@@ -108,27 +108,27 @@ def test_07_a_blink_of_the_link_restarts_nothing_and_the_addresses_come_back(the
         make_interface(n1)
 
 
-def test_08_the_own_address_of_a_host_is_refused_in_its_name(theatre: Theatre) -> None:
+def test_08_the_own_address_of_a_host_is_refused_in_its_name(fault_lab: FaultLab) -> None:
     resources = [{"name": "address", "virtualIP": {"address": "192.0.2.12/24"}}]
-    with case(theatre, "case08", resources=resources, wait=False) as play:
-        says_whose(theatre, play)
-        assert play.lives == [] and holding(theatre, "192.0.2.12") == ["n2"]
+    with case(fault_lab, "case08", resources=resources, wait=False) as play:
+        says_whose(fault_lab, play)
+        assert play.lives == [] and holding(fault_lab, "192.0.2.12") == ["n2"]
 
 
-def test_08_nobody_takes_the_own_address_of_a_host_that_is_off_and_is_no_candidate(theatre: Theatre) -> None:
+def test_08_nobody_takes_the_own_address_of_a_host_that_is_off_and_is_no_candidate(fault_lab: FaultLab) -> None:
     resources = [{"name": "address", "virtualIP": {"address": "192.0.2.12/24"}}]
-    theatre.lab["n2"].power_off()
+    fault_lab.lab["n2"].power_off()
     with (
-        labelled(theatre, "n1", "08") as placement,
-        case(theatre, "case08-off", resources=resources, wait=False, placement=placement) as play,
+        labelled(fault_lab, "n1", "08") as placement,
+        case(fault_lab, "case08-off", resources=resources, wait=False, placement=placement) as play,
     ):
-        says_whose(theatre, play)
-        theatre.lab["n2"].power_on()
-        theatre.product.wait_ready(timeout_s=60)
-        assert play.lives == [] and holding(theatre, "192.0.2.12") == ["n2"]
+        says_whose(fault_lab, play)
+        fault_lab.lab["n2"].power_on()
+        fault_lab.product.wait_ready(timeout_s=60)
+        assert play.lives == [] and holding(fault_lab, "192.0.2.12") == ["n2"]
 
 
-def says_whose(theatre: Theatre, play: Play) -> None:
+def says_whose(fault_lab: FaultLab, play: Play) -> None:
     """Refused, and not as something that could be stopped there."""
     said = play.until_says("Accepted", "False", "192.0.2.12", "n2", timeout_s=20)
     assert "stop it" not in said
@@ -150,9 +150,11 @@ serve(socket.AF_INET6, '2001:db8::99')
 """
 
 
-def test_19_a_server_that_binds_to_the_address_alone_starts_wherever_it_goes_in_both_families(theatre: Theatre) -> None:
+def test_19_a_server_that_binds_to_the_address_alone_starts_wherever_it_goes_in_both_families(
+    fault_lab: FaultLab,
+) -> None:
     unit = "[Service]\nExecStart=/usr/local/bin/case19\n"
-    for host in theatre.lab.hosts.values():
+    for host in fault_lab.lab.hosts.values():
         host.write_file("/usr/local/bin/case19", SERVER, mode=0o755)
         host.install_unit("case19.service", unit)
     resources = [
@@ -160,41 +162,43 @@ def test_19_a_server_that_binds_to_the_address_alone_starts_wherever_it_goes_in_
         {"name": "address6", "virtualIP": {"address": "2001:db8::99/64"}},
         {"name": "server", "systemd": {"unit": "case19.service"}},
     ]
-    with applied(theatre, "case19", {"resources": resources}):
-        play = Play("case19", theatre, "192.0.2.99")
+    with applied(fault_lab, "case19", {"resources": resources}):
+        play = Play("case19", fault_lab, "192.0.2.99")
         first = until_ready(play)
-        assert answers(theatre) == ["here", "here"]
+        assert answers(fault_lab) == ["here", "here"]
         second = next(name for name in ALL if name != first)
         move(play, second)
         until_ready(play, on=second)
-        assert answers(theatre) == ["here", "here"]
-        before = main_pid(theatre.lab[second], "case19.service")
-        kill_main(theatre.lab[second], "case19.service")
-        theatre.until(lambda: main_pid(theatre.lab[second], "case19.service") not in (0, before), "a restart")
-        theatre.until(lambda: answers(theatre) == ["here", "here"], "answers of the new process")
-        theatre.lab[second].power_off()
+        assert answers(fault_lab) == ["here", "here"]
+        before = main_pid(fault_lab.lab[second], "case19.service")
+        kill_main(fault_lab.lab[second], "case19.service")
+        fault_lab.until(lambda: main_pid(fault_lab.lab[second], "case19.service") not in (0, before), "a restart")
+        fault_lab.until(lambda: answers(fault_lab) == ["here", "here"], "answers of the new process")
+        fault_lab.lab[second].power_off()
         until_ready(play, other_than=second)
-        theatre.until(lambda: answers(theatre) == ["here", "here"], "answers of both addresses from elsewhere")
+        fault_lab.until(lambda: answers(fault_lab) == ["here", "here"], "answers of both addresses from elsewhere")
 
 
-def answers(theatre: Theatre) -> list[str]:
+def answers(fault_lab: FaultLab) -> list[str]:
     """What a client of each address reads."""
     import socket
 
     found = []
-    with theatre.lab.network.entered():
+    with fault_lab.lab.network.entered():
         for where in ("192.0.2.99", "2001:db8::99"):
             with socket.create_connection((where, 8019), timeout=2) as line:
                 found.append(line.recv(100).decode())
     return found
 
 
-def test_30_one_more_address_for_a_running_service_comes_on_the_same_host_in_the_same_epoch(theatre: Theatre) -> None:
-    with case(theatre, "case30") as play:
-        more = free_address(theatre)
+def test_30_one_more_address_for_a_running_service_comes_on_the_same_host_in_the_same_epoch(
+    fault_lab: FaultLab,
+) -> None:
+    with case(fault_lab, "case30") as play:
+        more = free_address(fault_lab)
         resources = [*play.object["spec"]["resources"], {"name": "more", "virtualIP": {"address": f"{more}/24"}}]
-        theatre.apply("case30", {"resources": resources})
-        theatre.until(lambda: holding(theatre, more) == [play.first_host], "the new address, where the service is")
+        fault_lab.apply("case30", {"resources": resources})
+        fault_lab.until(lambda: holding(fault_lab, more) == [play.first_host], "the new address, where the service is")
         play.until_running(on=play.first_host)
-        assert play.epoch == 1 and holding(theatre, play.address) == [play.first_host]
-        assert running_on(theatre, "case30.service") == [play.first_host]
+        assert play.epoch == 1 and holding(fault_lab, play.address) == [play.first_host]
+        assert running_on(fault_lab, "case30.service") == [play.first_host]

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from backstay_dev.lab.product import AGENT_UNIT
-from backstay_dev.show.fault_lab import Theatre
+from backstay_dev.show.fault_lab import FaultLab
 from backstay_testing.cases import (
     ALL,
     case,
@@ -29,26 +29,26 @@ pytestmark = [pytest.mark.api, pytest.mark.hosts]
 
 
 @contextmanager
-def hands_off(theatre: Theatre, host: str) -> Iterator[None]:
+def hands_off(fault_lab: FaultLab, host: str) -> Iterator[None]:
     """Until its agent knows; ended as an administrator ends it."""
-    theatre.patch_host(host, {"maintenance": {"mode": "HandsOff", "reason": "upgrade of a package"}})
-    theatre.until(
-        lambda: host_status(theatre, host).get("handsOff") is True,
+    fault_lab.patch_host(host, {"maintenance": {"mode": "HandsOff", "reason": "upgrade of a package"}})
+    fault_lab.until(
+        lambda: host_status(fault_lab, host).get("handsOff") is True,
         f"the agent on {host} to know that it shall keep its hands off",
-        also=lambda: host_status(theatre, host).get("handsOff"),
+        also=lambda: host_status(fault_lab, host).get("handsOff"),
         timeout_s=20,
     )
     yield
-    theatre.backstay("undrain", host)
+    fault_lab.backstay("undrain", host)
 
 
-def test_13_hands_off_what_the_admin_stops_stays_stopped_until_the_admin_starts_it(theatre: Theatre) -> None:
-    with case(theatre, "case13", on="n1") as play:
-        n1 = theatre.lab["n1"]
-        with hands_off(theatre, "n1"):
+def test_13_hands_off_what_the_admin_stops_stays_stopped_until_the_admin_starts_it(fault_lab: FaultLab) -> None:
+    with case(fault_lab, "case13", on="n1") as play:
+        n1 = fault_lab.lab["n1"]
+        with hands_off(fault_lab, "n1"):
             for number in range(4):
                 n1.run("systemctl", "stop", "case13.service")
-                theatre.until(
+                fault_lab.until(
                     lambda: "admin" in report_of(play, "n1").get("byAdmin", ""),
                     "the host to say who stopped it",
                     also=lambda: report_of(play, "n1"),
@@ -56,8 +56,8 @@ def test_13_hands_off_what_the_admin_stops_stays_stopped_until_the_admin_starts_
                 )
                 assert not is_active(n1, "case13.service") and len(play.lives) == number + 1
                 n1.run("systemctl", "start", "case13.service")
-                theatre.until(lambda number=number: len(play.lives) == number + 2, "what the admin starts, to start")  # type: ignore[misc]
-                theatre.until(
+                fault_lab.until(lambda number=number: len(play.lives) == number + 2, "what the admin starts, to start")  # type: ignore[misc]
+                fault_lab.until(
                     lambda: not report_of(play, "n1").get("byAdmin", ""),
                     "the host to see it run",
                     also=lambda: report_of(play, "n1"),
@@ -68,126 +68,132 @@ def test_13_hands_off_what_the_admin_stops_stays_stopped_until_the_admin_starts_
         assert (play.epoch, restarts(play, "n1"), main_pid(n1, "case13.service")) == (1, 0, pid)
 
 
-def test_13_what_the_admin_left_stopped_is_started_when_maintenance_ends(theatre: Theatre) -> None:
-    with case(theatre, "case13-left", on="n1") as play:
-        with hands_off(theatre, "n1"):
-            theatre.lab["n1"].run("systemctl", "stop", "case13-left.service")
-            theatre.until(lambda: report_of(play, "n1").get("byAdmin", "") != "", "the host to say who stopped it")
-        theatre.until(lambda: len(play.lives) == 2 and play.is_running(on="n1"), "its start in place")
+def test_13_what_the_admin_left_stopped_is_started_when_maintenance_ends(fault_lab: FaultLab) -> None:
+    with case(fault_lab, "case13-left", on="n1") as play:
+        with hands_off(fault_lab, "n1"):
+            fault_lab.lab["n1"].run("systemctl", "stop", "case13-left.service")
+            fault_lab.until(lambda: report_of(play, "n1").get("byAdmin", "") != "", "the host to say who stopped it")
+        fault_lab.until(lambda: len(play.lives) == 2 and play.is_running(on="n1"), "its start in place")
         assert play.epoch == 1
 
 
-def test_14_hands_off_and_the_agent_away_for_longer_than_any_heartbeat_and_nothing_happens(theatre: Theatre) -> None:
-    with case(theatre, "case14", on="n1") as play:
-        theatre.patch_host("n1", {"maintenance": {"mode": "HandsOff", "reason": "upgrade of the agent"}})
-        theatre.until(
-            lambda: theatre.product.get("hostassignments", "n1")["spec"].get("handsOff", "") != "", "its order"
+def test_14_hands_off_and_the_agent_away_for_longer_than_any_heartbeat_and_nothing_happens(fault_lab: FaultLab) -> None:
+    with case(fault_lab, "case14", on="n1") as play:
+        fault_lab.patch_host("n1", {"maintenance": {"mode": "HandsOff", "reason": "upgrade of the agent"}})
+        fault_lab.until(
+            lambda: fault_lab.product.get("hostassignments", "n1")["spec"].get("handsOff", "") != "", "its order"
         )
-        theatre.product.stop_agent("n1")
+        fault_lab.product.stop_agent("n1")
         play.until_says("Ready", "n1", "HandsOff")
         # Time in which a wrong fence would be seen: many lives of a heartbeat.
         play.let_live(1200)
-        assert presses(theatre, "n1") == [] and running_on(theatre, "case14.service") == ["n1"]
-        theatre.product.start_agent("n1")
-        theatre.backstay("undrain", "n1")
+        assert presses(fault_lab, "n1") == [] and running_on(fault_lab, "case14.service") == ["n1"]
+        fault_lab.product.start_agent("n1")
+        fault_lab.backstay("undrain", "n1")
         play.until_says("Ready", "True")
         assert play.saw_nothing() and restarts(play, "n1") == 0
 
 
-def test_20_edited_while_the_agent_is_away_the_old_one_is_stopped_before_the_new_one_starts(theatre: Theatre) -> None:
-    with case(theatre, "case20", on="n1") as play, patient(theatre, "n1"):
-        n1 = theatre.lab["n1"]
+def test_20_edited_while_the_agent_is_away_the_old_one_is_stopped_before_the_new_one_starts(
+    fault_lab: FaultLab,
+) -> None:
+    with case(fault_lab, "case20", on="n1") as play, patient(fault_lab, "n1"):
+        n1 = fault_lab.lab["n1"]
         n1.install_unit("case20-new.service", n1.read_file("/etc/systemd/system/case20.service"))
         for other in ("n2", "n3"):
-            theatre.lab[other].install_unit("case20-new.service", n1.read_file("/etc/systemd/system/case20.service"))
+            fault_lab.lab[other].install_unit("case20-new.service", n1.read_file("/etc/systemd/system/case20.service"))
         n1.run("systemctl", "kill", "--signal=STOP", "--kill-who=main", AGENT_UNIT)
         edited = [
             {"name": "server", "systemd": {"unit": "case20-new.service"}},
             {"name": "address", "virtualIP": {"address": "192.0.2.98/24"}},
         ]
-        theatre.apply("case20", {**play.object["spec"], "resources": edited})
-        theatre.until(
-            lambda: "case20-new" in str(theatre.product.get("hostassignments", "n1")["spec"]), "the new order"
+        fault_lab.apply("case20", {**play.object["spec"], "resources": edited})
+        fault_lab.until(
+            lambda: "case20-new" in str(fault_lab.product.get("hostassignments", "n1")["spec"]), "the new order"
         )
-        theatre.kill_agent("n1")
-        theatre.until(lambda: has_address(n1, "192.0.2.98"), "the new address", also=lambda: play.condition("Ready"))
+        fault_lab.kill_agent("n1")
+        fault_lab.until(lambda: has_address(n1, "192.0.2.98"), "the new address", also=lambda: play.condition("Ready"))
         play.until_running(on="n1")
         assert not is_active(n1, "case20.service") and not has_address(n1, play.address)
-        assert running_on(theatre, "case20-new.service") == ["n1"] and play.epoch == 1
+        assert running_on(fault_lab, "case20-new.service") == ["n1"] and play.epoch == 1
 
 
-def test_23_a_host_that_is_renamed_keeps_its_service_where_agent_json_names_it(theatre: Theatre) -> None:
-    with case(theatre, "case23", on="n1") as play, patient(theatre, "n1"), renamed(theatre, "n1", named=True):
-        theatre.product.kill_agent("n1")
+def test_23_a_host_that_is_renamed_keeps_its_service_where_agent_json_names_it(fault_lab: FaultLab) -> None:
+    with case(fault_lab, "case23", on="n1") as play, patient(fault_lab, "n1"), renamed(fault_lab, "n1", named=True):
+        fault_lab.product.kill_agent("n1")
         play.let_live(400)
         until_ready(play, on="n1")
-        assert presses(theatre, "n1") == [] and running_on(theatre, "case23.service") == ["n1"] and len(play.lives) == 1
+        assert (
+            presses(fault_lab, "n1") == []
+            and running_on(fault_lab, "case23.service") == ["n1"]
+            and len(play.lives) == 1
+        )
 
 
-def test_23_a_host_that_is_renamed_says_so_where_agent_json_names_it_not(theatre: Theatre) -> None:
+def test_23_a_host_that_is_renamed_says_so_where_agent_json_names_it_not(fault_lab: FaultLab) -> None:
     """The token is the Host's: what asks under another name is told 403, and that alone reached a log."""
-    n1 = theatre.lab["n1"]
-    with case(theatre, "case23-bare", on="n1") as play, renamed(theatre, "n1", named=False):
+    n1 = fault_lab.lab["n1"]
+    with case(fault_lab, "case23-bare", on="n1") as play, renamed(fault_lab, "n1", named=False):
         n1.run("systemctl", "restart", "--no-block", AGENT_UNIT)
-        theatre.until(
+        fault_lab.until(
             lambda: any(
                 "still the Host that it was enrolled as" in line and "host=n1" in line and "agent.json" in line
-                for line in theatre.product.agent_log("n1", 40).splitlines()
+                for line in fault_lab.product.agent_log("n1", 40).splitlines()
             ),
             "the agent to say that the machine's name is no longer the Host's",
-            also=lambda: theatre.product.agent_log("n1", 15),
+            also=lambda: fault_lab.product.agent_log("n1", 15),
             timeout_s=40,
         )
         assert play.host in ALL
 
 
 @contextmanager
-def renamed(theatre: Theatre, host: str, *, named: bool) -> Iterator[None]:
+def renamed(fault_lab: FaultLab, host: str, *, named: bool) -> Iterator[None]:
     """The machine's name is another one than its Host's; `named`: agent.json says which Host it is."""
-    machine = theatre.lab[host]
+    machine = fault_lab.lab[host]
     config = machine.read_file("/etc/backstay/agent.json")
     if named:
         machine.write_file("/etc/backstay/agent.json", json.dumps({**json.loads(config), "host": host}))
         machine.run("systemctl", "restart", AGENT_UNIT)
-        theatre.until(lambda: theatre.host_says(host, "Ready").startswith("True"), "Ready")
+        fault_lab.until(lambda: fault_lab.host_says(host, "Ready").startswith("True"), "Ready")
     machine.write_file("/etc/hostname", "renamed\n")
     machine.run("hostname", "renamed")
     try:
         yield
     finally:
-        theatre.lab.tidy()
+        fault_lab.lab.tidy()
         machine.write_file("/etc/hostname", f"{host}\n")
         machine.run("hostname", host)
         machine.write_file("/etc/backstay/agent.json", config)
         machine.run("systemctl", "restart", "--no-block", AGENT_UNIT)
-        theatre.product.wait_ready(timeout_s=60)
+        fault_lab.product.wait_ready(timeout_s=60)
 
 
 def test_28_an_agent_that_is_stopped_without_maintenance_leaves_in_order_or_says_what_is_asked_for(
-    theatre: Theatre,
+    fault_lab: FaultLab,
 ) -> None:
-    with case(theatre, "case28", on="n1") as play:
-        n1 = theatre.lab["n1"]
+    with case(fault_lab, "case28", on="n1") as play:
+        n1 = fault_lab.lab["n1"]
         said = n1.run("sh", "-c", f"systemctl stop {AGENT_UNIT} 2>&1", check=False)
         said += n1.run("journalctl", "--no-pager", "-o", "cat", "-u", AGENT_UNIT, "-n", "20") if n1.is_on else ""
-        theatre.until(
+        fault_lab.until(
             lambda: "maintenance" in said.lower() or play.evidence == "Released",
             "words about maintenance, or an orderly departure",
-            also=lambda: f"{said}\n{play.condition('Ready')} {presses(theatre, 'n1')}",
+            also=lambda: f"{said}\n{play.condition('Ready')} {presses(fault_lab, 'n1')}",
             timeout_s=10,
         )
-        theatre.lab.tidy()
-        theatre.product.start_agent("n1")
+        fault_lab.lab.tidy()
+        fault_lab.product.start_agent("n1")
 
 
-def test_31_a_tool_that_restarts_the_unit_again_and_again_is_no_failure(theatre: Theatre) -> None:
-    with case(theatre, "case31", on="n1") as play:
-        n1 = theatre.lab["n1"]
+def test_31_a_tool_that_restarts_the_unit_again_and_again_is_no_failure(fault_lab: FaultLab) -> None:
+    with case(fault_lab, "case31", on="n1") as play:
+        n1 = fault_lab.lab["n1"]
         before = starts(n1, "case31.service")
         for number in range(4):
             n1.run("systemctl", "restart", "case31.service")
             assert is_active(n1, "case31.service")
-            theatre.until(
+            fault_lab.until(
                 lambda number=number: len(play.lives) >= number + 2 and play.is_running(on="n1"), "its next life"
             )  # type: ignore[misc]
             play.let_live(40)
@@ -196,14 +202,14 @@ def test_31_a_tool_that_restarts_the_unit_again_and_again_is_no_failure(theatre:
         assert play.condition("Ready").startswith("True")
 
 
-def test_31_a_stop_by_hand_is_answered_once_and_told(theatre: Theatre) -> None:
-    with case(theatre, "case31-stop", on="n1") as play:
-        theatre.lab["n1"].run("systemctl", "stop", "case31-stop.service")
-        theatre.until(lambda: len(play.lives) == 2 and play.is_running(on="n1"), "its start in place")
-        theatre.until(
-            lambda: any("admin" in event for event in theatre.events("HAService", "case31-stop")),
+def test_31_a_stop_by_hand_is_answered_once_and_told(fault_lab: FaultLab) -> None:
+    with case(fault_lab, "case31-stop", on="n1") as play:
+        fault_lab.lab["n1"].run("systemctl", "stop", "case31-stop.service")
+        fault_lab.until(lambda: len(play.lives) == 2 and play.is_running(on="n1"), "its start in place")
+        fault_lab.until(
+            lambda: any("admin" in event for event in fault_lab.events("HAService", "case31-stop")),
             "an Event that says who stopped it",
-            also=lambda: f"{theatre.events('HAService', 'case31-stop')} {report_of(play, 'n1')}",
+            also=lambda: f"{fault_lab.events('HAService', 'case31-stop')} {report_of(play, 'n1')}",
             timeout_s=10,
         )
         assert (play.epoch, restarts(play, "n1")) == (1, 0)
@@ -217,13 +223,13 @@ ExecStart=/bin/sh -c 'sleep 1; systemd-notify --ready; exec {tick}'
 """
 
 
-def test_33_mended_and_moved_back_it_comes_and_the_old_failure_is_not_told_again(theatre: Theatre) -> None:
-    broken = theatre.lab["n1"].path("/srv/case33.broken")
+def test_33_mended_and_moved_back_it_comes_and_the_old_failure_is_not_told_again(fault_lab: FaultLab) -> None:
+    broken = fault_lab.lab["n1"].path("/srv/case33.broken")
     broken.touch()
-    with case(theatre, "case33", unit=TWICE, wait=False, on="n1") as play:
+    with case(fault_lab, "case33", unit=TWICE, wait=False, on="n1") as play:
         play.until_running(other_than="n1")
         broken.unlink()
-        reports = Reports(theatre, "n1")
+        reports = Reports(fault_lab, "n1")
         for _ in range(3):
             away = play.host
             epoch = play.epoch
@@ -239,13 +245,13 @@ def test_33_mended_and_moved_back_it_comes_and_the_old_failure_is_not_told_again
 class Reports:
     """Every report of an agent about its instances, from now on."""
 
-    def __init__(self, theatre: Theatre, host: str) -> None:
+    def __init__(self, fault_lab: FaultLab, host: str) -> None:
         import subprocess
 
-        plane = theatre.lab.plane
+        plane = fault_lab.lab.plane
         command = [str(plane.assets.kubectl), "--kubeconfig", str(plane.admin_kubeconfig)]
         words = ["get", "hostassignment", host, "-o", "json", "--watch", "--output-watch-events"]
-        self._file = theatre.lab.state / "reports.json"
+        self._file = fault_lab.lab.state / "reports.json"
         with self._file.open("wb") as sink:
             self._watch = subprocess.Popen([*command, *words], stdout=sink)
 

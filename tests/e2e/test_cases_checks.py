@@ -2,7 +2,7 @@
 
 import pytest
 
-from backstay_dev.show.fault_lab import Play, Theatre
+from backstay_dev.show.fault_lab import FaultLab, Play
 from backstay_testing.cases import (
     ALL,
     OTHERS,
@@ -33,24 +33,24 @@ def exec_probe(program: str, **more: object) -> dict[str, object]:
     ],
 )
 def test_05_a_host_without_the_probes_program_is_not_ready_and_says_which(
-    theatre: Theatre, name: str, elsewhere: str | None, word: str
+    fault_lab: FaultLab, name: str, elsewhere: str | None, word: str
 ) -> None:
-    theatre.lab["n1"].write_file(WELL, "#!/bin/sh\nexit 0\n", mode=0o755)
+    fault_lab.lab["n1"].write_file(WELL, "#!/bin/sh\nexit 0\n", mode=0o755)
     for other in OTHERS:
-        theatre.lab[other].path(WELL).unlink(missing_ok=True)
+        fault_lab.lab[other].path(WELL).unlink(missing_ok=True)
         if elsewhere is not None:
-            theatre.lab[other].write_file(WELL, elsewhere, mode=0o755)
-    with case(theatre, name, server=exec_probe(WELL, failureThreshold=3)) as play:
+            fault_lab.lab[other].write_file(WELL, elsewhere, mode=0o755)
+    with case(fault_lab, name, server=exec_probe(WELL, failureThreshold=3)) as play:
         until_not_ready(play, OTHERS, word)
         play.until_says("StandbyReady", "False")
         assert play.host == "n1" and word in explain(play)
-        theatre.lab["n1"].power_off()
+        fault_lab.lab["n1"].power_off()
         # Until it is proven off: one that comes back before that is switched off as it boots.
-        theatre.until(
+        fault_lab.until(
             lambda: play.evidence == "Device", "the proof that n1 is off", also=lambda: play.condition("Ready")
         )
         assert [life.host for life in play.lives] == ["n1"], "nobody starts what could never be well there"
-        theatre.lab["n1"].power_on()
+        fault_lab.lab["n1"].power_on()
         play.until_running(on="n1")
 
 
@@ -66,13 +66,13 @@ esac
 """
 
 
-def test_17_a_check_that_exits_with_3_is_told_as_that_and_not_as_something_that_runs(theatre: Theatre) -> None:
-    for host in theatre.lab.hosts.values():
+def test_17_a_check_that_exits_with_3_is_told_as_that_and_not_as_something_that_runs(fault_lab: FaultLab) -> None:
+    for host in fault_lab.lab.hosts.values():
         host.write_file("/etc/init.d/case17", LEGACY, mode=0o755)
     verbs = {"start": "start", "stop": "stop", "check": "status"}
     command = {verb: ["/etc/init.d/case17", word] for verb, word in verbs.items()}
-    with applied(theatre, "case17", {"resources": [{"name": "server", "command": command}]}):
-        play = Play("case17", theatre, "")
+    with applied(fault_lab, "case17", {"resources": [{"name": "server", "command": command}]}):
+        play = Play("case17", fault_lab, "")
         wrong: list[str] = []
 
         def told() -> bool:
@@ -81,16 +81,16 @@ def test_17_a_check_that_exits_with_3_is_told_as_that_and_not_as_something_that_
                 wrong.append(said)
             return "cannot say whether it runs there" in said and "exited with 3" in said
 
-        theatre.until(told, "the exit code", also=lambda: play.condition("Ready"), timeout_s=20)
+        fault_lab.until(told, "the exit code", also=lambda: play.condition("Ready"), timeout_s=20)
         assert "wanted 0" in play.condition("Ready") and "7" in play.condition("Ready")
         assert not wrong, "nothing is said to run, at no time"
 
 
-def test_29_a_check_that_prints_an_error_and_exits_with_0_is_a_good_one(theatre: Theatre) -> None:
+def test_29_a_check_that_prints_an_error_and_exits_with_0_is_a_good_one(fault_lab: FaultLab) -> None:
     program = {"/usr/local/bin/case29": "#!/bin/sh\ndate >>/run/case29\necho CRITICAL: 1\nexit 0\n"}
-    with case(theatre, "case29", programs=program, server=exec_probe("/usr/local/bin/case29")) as play:
-        host = theatre.lab[play.host]
-        theatre.until(lambda: len(host.read_file("/run/case29").splitlines()) >= 4, "some checks")
+    with case(fault_lab, "case29", programs=program, server=exec_probe("/usr/local/bin/case29")) as play:
+        host = fault_lab.lab[play.host]
+        fault_lab.until(lambda: len(host.read_file("/run/case29").splitlines()) >= 4, "some checks")
         assert play.saw_nothing() and restarts(play, play.host) == 0
 
 
@@ -105,7 +105,7 @@ LAZY = "#!/bin/sh\nsleep 4\nexec /bin/busybox httpd -f -p 8036 -h /srv\n"
     ],
 )
 def test_36_ready_and_the_address_come_after_the_first_good_answer(
-    theatre: Theatre, name: str, delay: dict[str, str]
+    fault_lab: FaultLab, name: str, delay: dict[str, str]
 ) -> None:
     """Type=simple: systemd calls it active at once, and it listens four seconds later."""
     probe = {
@@ -115,25 +115,25 @@ def test_36_ready_and_the_address_come_after_the_first_good_answer(
         "timeout": "400ms",
         **delay,
     }
-    for host in theatre.lab.hosts.values():
+    for host in fault_lab.lab.hosts.values():
         host.write_file("/srv/lazy", "here\n")
     unit = "[Service]\nExecStart=/usr/local/bin/{name}\n"
     server = {"timeouts": {"start": "30s"}, "probes": [probe]}
-    with case(theatre, name, unit=unit, programs={f"/usr/local/bin/{name}": LAZY}, server=server, wait=False) as play:
+    with case(fault_lab, name, unit=unit, programs={f"/usr/local/bin/{name}": LAZY}, server=server, wait=False) as play:
         early: list[str] = []
 
         def ready() -> bool:
-            held, listening = holding(theatre, play.address), listens(theatre)
+            held, listening = holding(fault_lab, play.address), listens(fault_lab)
             if held and not listening:
                 early.append(f"{held} held the address and nobody listened")
             return play.condition("Ready").startswith("True")
 
-        theatre.until(ready, "Ready", also=lambda: play.condition("Ready"))
-        assert listens(theatre) == [play.host] and not early
+        fault_lab.until(ready, "Ready", also=lambda: play.condition("Ready"))
+        assert listens(fault_lab) == [play.host] and not early
         assert play.epoch == 1 and restarts(play, play.host) == 0
         until_ready(play, on=play.host)
 
 
-def listens(theatre: Theatre) -> list[str]:
+def listens(fault_lab: FaultLab) -> list[str]:
     """Hosts on which somebody listens on the port, by the kernel's table."""
-    return [name for name in ALL if theatre.lab[name].is_on and ":8036 " in theatre.lab[name].run("ss", "-ltnH")]
+    return [name for name in ALL if fault_lab.lab[name].is_on and ":8036 " in fault_lab.lab[name].run("ss", "-ltnH")]

@@ -6,19 +6,19 @@ from contextlib import contextmanager
 import pytest
 
 from backstay_dev.lab.hosts import LabHost
-from backstay_dev.show.fault_lab import Theatre
+from backstay_dev.show.fault_lab import FaultLab
 from backstay_testing.cases import case, explain, kill_main, until_not_ready, until_standby
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
 
 
-def test_03_a_service_that_needs_room_in_run_leaves_the_host_whose_run_is_full(theatre: Theatre) -> None:
+def test_03_a_service_that_needs_room_in_run_leaves_the_host_whose_run_is_full(fault_lab: FaultLab) -> None:
     unit = "[Service]\nExecStartPre=/bin/sh -c 'head -c 65536 /dev/zero >/run/case03.$$$$'\nExecStart={tick}\n"
-    with case(theatre, "case03", unit=unit, on="n1") as play:
-        with full_run(theatre.lab["n1"]):
-            kill_main(theatre.lab["n1"], "case03.service")
+    with case(fault_lab, "case03", unit=unit, on="n1") as play:
+        with full_run(fault_lab.lab["n1"]):
+            kill_main(fault_lab.lab["n1"], "case03.service")
             play.until_running(other_than="n1", timeout_s=30)
-            assert play.evidence == "Released" and not theatre.lab.bmcs["n1"].presses
+            assert play.evidence == "Released" and not fault_lab.lab.bmcs["n1"].presses
             until_not_ready(play, ["n1"], "/run")
         until_standby(play, "n1")
 
@@ -53,17 +53,17 @@ def mount_options(host: LabHost, place: str) -> list[str]:
 
 
 def test_04_a_service_leaves_the_host_whose_root_has_become_read_only_and_that_host_is_not_chosen(
-    theatre: Theatre,
+    fault_lab: FaultLab,
 ) -> None:
     unit = "[Service]\nExecStartPre=/bin/sh -c 'date >/srv/case04.state'\nExecStart={tick}\n"
-    with case(theatre, "case04", unit=unit, on="n1") as play:
-        theatre.lab["n1"].run("mount", "-o", "remount,bind,ro", "/")
+    with case(fault_lab, "case04", unit=unit, on="n1") as play:
+        fault_lab.lab["n1"].run("mount", "-o", "remount,bind,ro", "/")
         try:
-            kill_main(theatre.lab["n1"], "case04.service")
+            kill_main(fault_lab.lab["n1"], "case04.service")
             play.until_running(other_than="n1")
             assert play.evidence == "Released"
-            with case(theatre, "case04-new") as new:
+            with case(fault_lab, "case04-new") as new:
                 until_not_ready(new, ["n1"], "Read-only file system")
                 assert new.host != "n1" and "Read-only file system" in explain(new)
         finally:
-            theatre.lab["n1"].run("mount", "-o", "remount,bind,rw", "/")
+            fault_lab.lab["n1"].run("mount", "-o", "remount,bind,rw", "/")

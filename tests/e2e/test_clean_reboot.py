@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backstay_dev.show.fault_lab import Theatre
+from backstay_dev.show.fault_lab import FaultLab
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
 
@@ -18,9 +18,9 @@ TimeoutStopSec=60
 """
 
 
-def test_a_clean_reboot_of_the_holder_is_released_and_nobody_is_powered_off(theatre: Theatre) -> None:
-    host, bmc = theatre.lab["n1"], theatre.lab.bmcs["n1"]
-    with theatre.playing("orderly", on="n1") as play:
+def test_a_clean_reboot_of_the_holder_is_released_and_nobody_is_powered_off(fault_lab: FaultLab) -> None:
+    host, bmc = fault_lab.lab["n1"], fault_lab.lab.bmcs["n1"]
+    with fault_lab.playing("orderly", on="n1") as play:
         host.install_unit("ledger.service", LEDGER)
         host.run("systemctl", "start", "ledger.service")
         host.run("systemctl", "enable", "backstay-agent.service")
@@ -29,6 +29,6 @@ def test_a_clean_reboot_of_the_holder_is_released_and_nobody_is_powered_off(thea
         play.until_running(other_than="n1")
         assert play.evidence == "Released"
         assert not host.path("/srv/ledger.ok").exists(), "it runs elsewhere long before the other unit is through"
-        theatre.until(lambda: host.path("/srv/ledger.ok").exists(), "the other unit to be through")
-        theatre.until(lambda: theatre.host_says("n1", "Ready").startswith("True"), "n1 to be back", timeout_s=90)
+        fault_lab.until(lambda: host.path("/srv/ledger.ok").exists(), "the other unit to be through")
+        fault_lab.until(lambda: fault_lab.host_says("n1", "Ready").startswith("True"), "n1 to be back", timeout_s=90)
         assert not [press for press in bmc.presses if press[1] == "off"]

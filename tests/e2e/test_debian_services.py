@@ -18,7 +18,7 @@ from backstay_dev.lab.hosts import LabHost, lab_cgroup
 from backstay_dev.lab.lab import Lab
 from backstay_dev.lab.prerequisites import SERVICES_LAYER
 from backstay_dev.lab.product import Enrolment
-from backstay_dev.show.fault_lab import NAMESPACE, Play, Theatre
+from backstay_dev.show.fault_lab import NAMESPACE, FaultLab, Play
 from backstay_testing.cases import applied, presses, until_ready, until_standby
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
@@ -120,15 +120,15 @@ class Watch:
 
 
 @pytest.fixture(scope="module")
-def stage() -> Iterator[Theatre]:
+def stage() -> Iterator[FaultLab]:
     with Lab(2, progress=print, packages=SERVICES_LAYER) as lab:
         for host in lab.hosts.values():
             make_what_no_package_brings(host)
         # Nothing here is about how soon silence is noticed.
-        yield Theatre.open(lab, Enrolment(profile="default"))
+        yield FaultLab.open(lab, Enrolment(profile="default"))
 
 
-def test_packaged_services_run_on_one_host_and_rest_on_the_other_also_after_boots(stage: Theatre) -> None:
+def test_packaged_services_run_on_one_host_and_rest_on_the_other_also_after_boots(stage: FaultLab) -> None:
     hosts = stage.lab.hosts.values()
     assert {host.name: at_work(host) for host in hosts} == {host.name: list(SERVICES) for host in hosts}, "as installed"
     watch = Watch(lab_cgroup(stage.lab.id))
@@ -144,7 +144,7 @@ def test_packaged_services_run_on_one_host_and_rest_on_the_other_also_after_boot
         assert watch.seen == {f"{service.name} on {host.name}" for service in SERVICES for host in hosts}, "it looked"
 
 
-def live_through_everything(stage: Theatre, plays: list[Play]) -> None:
+def live_through_everything(stage: FaultLab, plays: list[Play]) -> None:
     n1, n2 = stage.lab["n1"], stage.lab["n2"]
     for play in plays:
         until_ready(play)
@@ -171,7 +171,7 @@ def live_through_everything(stage: Theatre, plays: list[Play]) -> None:
     assert "off" not in presses(stage, "n1")
 
 
-def test_another_name_of_a_unit_is_refused_with_the_right_one(stage: Theatre) -> None:
+def test_another_name_of_a_unit_is_refused_with_the_right_one(stage: FaultLab) -> None:
     for alias, unit in ALIASES.items():
         with handed_over(stage, Service(alias)) as play:
             play.until_says("Ready", "False", f"{alias} is another name of {unit}: name that one", timeout_s=30)
@@ -188,7 +188,7 @@ def make_what_no_package_brings(host: LabHost) -> None:
 
 
 @contextmanager
-def handed_over(stage: Theatre, service: Service) -> Iterator[Play]:
+def handed_over(stage: FaultLab, service: Service) -> Iterator[Play]:
     """An HAService with this unit and nothing else, deleted when this ends."""
     with applied(stage, service.name, {"resources": [{"name": "server", "systemd": {"unit": service.unit}}]}):
         yield Play(service.name, stage, "")

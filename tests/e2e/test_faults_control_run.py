@@ -3,31 +3,31 @@
 import pytest
 
 from backstay_dev.show import overlap, unsafe_reconciler
-from backstay_dev.show.fault_lab import TICKER, Theatre
+from backstay_dev.show.fault_lab import TICKER, FaultLab
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
 
-UNIT = "reckless.service"
+UNIT = "unsafe.service"
 # Not where the judge of the other tests reads: this overlap is meant.
 TRACES = "/shared/control-run"
 
 
-def test_a_reconciler_that_skips_evidence_runs_a_service_twice_and_the_detector_says_so(theatre: Theatre) -> None:
-    lab = theatre.lab
+def test_a_reconciler_that_skips_evidence_runs_a_service_twice_and_the_detector_says_so(fault_lab: FaultLab) -> None:
+    lab = fault_lab.lab
     folder = lab.shared / "control-run"
     folder.mkdir()
     for host in lab.hosts.values():
-        host.install_unit(UNIT, f"[Service]\nExecStart=/usr/bin/python3 -S -E {TICKER} reckless-0 {TRACES} /none\n")
+        host.install_unit(UNIT, f"[Service]\nExecStart=/usr/bin/python3 -S -E {TICKER} unsafe-0 {TRACES} /none\n")
     traces, one_round = overlap.Traces(folder), unsafe_reconciler.on_a_lab(lab, UNIT)
     try:
-        theatre.until(lambda: one_round().holder == "n1" and bool(traces.lives()), "the unit to run on n1")
+        fault_lab.until(lambda: one_round().holder == "n1" and bool(traces.lives()), "the unit to run on n1")
         assert overlap.overlaps(traces.lives()) == []
         lab["n1"].cut_all()
-        theatre.until(lambda: one_round().holder != "n1", "its host to be silent, and taken for dead")
-        theatre.until(lambda: bool(overlap.overlaps(traces.lives())), "the detector to see two copies")
+        fault_lab.until(lambda: one_round().holder != "n1", "its host to be silent, and taken for dead")
+        fault_lab.until(lambda: bool(overlap.overlaps(traces.lives())), "the detector to see two copies")
         [found] = overlap.overlaps(traces.lives())
         assert (found.earlier.host, found.later.host) == ("n1", "n2")
-        assert "reckless-0 ran twice" in str(found)
+        assert "unsafe-0 ran twice" in str(found)
     finally:
         for host in lab.hosts.values():
             host.run("systemctl", "stop", UNIT)

@@ -9,7 +9,7 @@ import pytest
 
 from backstay_dev.lab.product import CHART
 from backstay_dev.lab.shell import LabError
-from backstay_dev.show.fault_lab import NAMESPACE, Theatre
+from backstay_dev.show.fault_lab import NAMESPACE, FaultLab
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
 
@@ -32,19 +32,21 @@ REFUSED_BY_THE_SERVER = {
 }
 
 
-def test_what_the_schema_forbids_is_refused_with_a_sentence_at_once(theatre: Theatre) -> None:
+def test_what_the_schema_forbids_is_refused_with_a_sentence_at_once(fault_lab: FaultLab) -> None:
     for name, (spec, sentence) in REFUSED_BY_THE_SERVER.items():
         with pytest.raises(LabError) as refusal:
-            theatre.apply(name, spec)
+            fault_lab.apply(name, spec)
         assert sentence in str(refusal.value), name
 
 
-def test_what_only_hosts_and_others_can_refuse_is_told_in_the_status_and_nobody_else_notices(theatre: Theatre) -> None:
-    for host in theatre.lab.hosts.values():
+def test_what_only_hosts_and_others_can_refuse_is_told_in_the_status_and_nobody_else_notices(
+    fault_lab: FaultLab,
+) -> None:
+    for host in fault_lab.lab.hosts.values():
         host.install_unit("never-active.service", NEVER_ACTIVE)
         host.run("systemctl", "mask", "masked.service")
     late = {"name": "a", "systemd": {"unit": "never-active.service"}, "timeouts": {"start": "300ms", "stop": "1s"}}
-    with theatre.playing("model", on="n2") as model:
+    with fault_lab.playing("model", on="n2") as model:
         taken = model.address
         hopeless: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
             "missing-unit": (unit("no-such.service"), "Ready", ("False Waiting", "no-such.service is not installed")),
@@ -72,69 +74,69 @@ def test_what_only_hosts_and_others_can_refuse_is_told_in_the_status_and_nobody_
                 ("False AlreadyClaimed", "tick-model.service", f"{NAMESPACE}/model"),
             ),
         }
-        with all_applied(theatre, {name: spec for name, (spec, _, _) in hopeless.items()}):
+        with all_applied(fault_lab, {name: spec for name, (spec, _, _) in hopeless.items()}):
             for name, (_, condition, words) in hopeless.items():
-                theatre.until(
-                    lambda name=name, condition=condition, words=words: says(theatre, name, condition, words),  # type: ignore[misc]
+                fault_lab.until(
+                    lambda name=name, condition=condition, words=words: says(fault_lab, name, condition, words),  # type: ignore[misc]
                     f"{name}: {condition} to say {words}",
-                    also=lambda name=name: theatre.product.get("haservices", name, NAMESPACE)["status"],  # type: ignore[misc]
+                    also=lambda name=name: fault_lab.product.get("haservices", name, NAMESPACE)["status"],  # type: ignore[misc]
                 )
-            tried = theatre.product.get("hainstances", "never-active-0", NAMESPACE)["spec"]["epoch"]
-            assert tried <= 2 * len(theatre.lab.hosts), "it does not bounce for ever"
+            tried = fault_lab.product.get("hainstances", "never-active-0", NAMESPACE)["spec"]["epoch"]
+            assert tried <= 2 * len(fault_lab.lab.hosts), "it does not bounce for ever"
         assert model.saw_nothing()
 
 
-def test_what_an_older_schema_allowed_is_shown_as_unreadable_and_goes_on_as_it_was(theatre: Theatre) -> None:
-    with theatre.playing("old-fashioned", on="n1") as old, theatre.playing("modern", on="n2") as modern:
-        with older_schema(theatre):
-            patch_unit(theatre, "old-fashioned", "a unit of the old days")
+def test_what_an_older_schema_allowed_is_shown_as_unreadable_and_goes_on_as_it_was(fault_lab: FaultLab) -> None:
+    with fault_lab.playing("old-fashioned", on="n1") as old, fault_lab.playing("modern", on="n2") as modern:
+        with older_schema(fault_lab):
+            patch_unit(fault_lab, "old-fashioned", "a unit of the old days")
         old.until_says("Accepted", "False Unreadable", "unit")
-        with theatre.playing("newest"):
+        with fault_lab.playing("newest"):
             assert old.saw_nothing()
             assert modern.saw_nothing()
-        patch_unit(theatre, "old-fashioned", "tick-old-fashioned.service")
+        patch_unit(fault_lab, "old-fashioned", "tick-old-fashioned.service")
         old.until_says("Accepted", "True")
         old.until_running(on="n1")
         assert old.saw_nothing()
 
 
-def test_deleted_while_it_moves_and_made_again_with_the_same_name(theatre: Theatre) -> None:
-    with theatre.playing("beside-it") as beside:
-        doomed = theatre.put_on("doomed", on="n1")
-        theatre.backstay("move", f"{NAMESPACE}/doomed", "--to", "n3")
-        theatre.take_off("doomed")
-        assert running_on(theatre, "tick-doomed.service") == [] == holding(theatre, doomed.address)
-        again = theatre.put_on("doomed", on="n2")
+def test_deleted_while_it_moves_and_made_again_with_the_same_name(fault_lab: FaultLab) -> None:
+    with fault_lab.playing("beside-it") as beside:
+        doomed = fault_lab.put_on("doomed", on="n1")
+        fault_lab.backstay("move", f"{NAMESPACE}/doomed", "--to", "n3")
+        fault_lab.take_off("doomed")
+        assert running_on(fault_lab, "tick-doomed.service") == [] == holding(fault_lab, doomed.address)
+        again = fault_lab.put_on("doomed", on="n2")
         assert (again.epoch, again.first_host) == (1, "n2")
-        theatre.take_off("doomed")
-        assert running_on(theatre, "tick-doomed.service") == [] == holding(theatre, again.address)
-        assert "doomed" not in theatre.lab.plane.kubectl("get", "hasvc,hai,resourceclaims", "-A", "-o", "wide")
+        fault_lab.take_off("doomed")
+        assert running_on(fault_lab, "tick-doomed.service") == [] == holding(fault_lab, again.address)
+        assert "doomed" not in fault_lab.lab.plane.kubectl("get", "hasvc,hai,resourceclaims", "-A", "-o", "wide")
         assert beside.saw_nothing()
 
 
-def test_edited_while_it_fails_over_it_starts_as_edited(theatre: Theatre) -> None:
-    with theatre.playing("edited", on="n1") as edited:
+def test_edited_while_it_fails_over_it_starts_as_edited(fault_lab: FaultLab) -> None:
+    with fault_lab.playing("edited", on="n1") as edited:
         spec = edited.object["spec"]
-        theatre.lab["n1"].power_off()
+        fault_lab.lab["n1"].power_off()
         extra = {"name": "extra", "virtualIP": {"address": "192.0.2.249/24"}}
-        theatre.apply("edited", {**spec, "resources": [*spec["resources"], extra]})
+        fault_lab.apply("edited", {**spec, "resources": [*spec["resources"], extra]})
         host = edited.until_running(other_than="n1")
-        theatre.until(lambda: holding(theatre, "192.0.2.249") == [host], "the new address where the service is")
+        fault_lab.until(lambda: holding(fault_lab, "192.0.2.249") == [host], "the new address where the service is")
         assert edited.evidence == "Device"
         without = {**spec, "resources": [one for one in spec["resources"] if one["name"] != "address"]}
-        theatre.apply("edited", without)
-        theatre.until(lambda: not holding(theatre, edited.address), "the address that was taken out to go")
-        theatre.until(lambda: not holding(theatre, "192.0.2.249"), "the other one, too")
+        fault_lab.apply("edited", without)
+        fault_lab.until(lambda: not holding(fault_lab, edited.address), "the address that was taken out to go")
+        fault_lab.until(lambda: not holding(fault_lab, "192.0.2.249"), "the other one, too")
         edited.until_running(on=host)
 
 
-def test_a_host_object_that_is_deleted_stays_until_its_service_has_left(theatre: Theatre) -> None:
-    with theatre.playing("guest", on="n1") as guest, theatre.playing("neighbour", on="n2") as neighbour:
-        theatre.lab.plane.kubectl("delete", "host", "n1", "--timeout=60s", timeout_s=70)
+def test_a_host_object_that_is_deleted_stays_until_its_service_has_left(fault_lab: FaultLab) -> None:
+    with fault_lab.playing("guest", on="n1") as guest, fault_lab.playing("neighbour", on="n2") as neighbour:
+        fault_lab.lab.plane.kubectl("delete", "host", "n1", "--timeout=60s", timeout_s=70)
         assert guest.host != "n1" and guest.evidence == "Released"
         guest.until_running(other_than="n1")
         assert neighbour.saw_nothing()
-    theatre.product.enrol(["n1"])
+    fault_lab.product.enrol(["n1"])
 
 
 # --- helpers ---------------------------------------------------------------------------------------------------------
@@ -144,27 +146,27 @@ def unit(name: str) -> dict[str, Any]:
     return {"resources": [{"name": "a", "systemd": {"unit": name}}]}
 
 
-def says(theatre: Theatre, name: str, condition: str, words: tuple[str, ...]) -> bool:
-    product = theatre.product
+def says(fault_lab: FaultLab, name: str, condition: str, words: tuple[str, ...]) -> bool:
+    product = fault_lab.product
     said = product.condition("haservices", name, condition, NAMESPACE)
     said += f" {product.condition_words('haservices', name, condition, NAMESPACE)}"
     return all(word in said for word in words)
 
 
 @contextmanager
-def all_applied(theatre: Theatre, specs: dict[str, dict[str, Any]]) -> Iterator[None]:
+def all_applied(fault_lab: FaultLab, specs: dict[str, dict[str, Any]]) -> Iterator[None]:
     for name, spec in specs.items():
-        theatre.apply(name, spec)
+        fault_lab.apply(name, spec)
     try:
         yield
     finally:
-        theatre.lab.plane.kubectl("delete", "hasvc", *specs, "-n", NAMESPACE, "--timeout=60s", timeout_s=70)
+        fault_lab.lab.plane.kubectl("delete", "hasvc", *specs, "-n", NAMESPACE, "--timeout=60s", timeout_s=70)
 
 
 @contextmanager
-def older_schema(theatre: Theatre) -> Iterator[None]:
+def older_schema(fault_lab: FaultLab) -> Iterator[None]:
     """The CRD without what it says of unit names, as if an earlier release had said less."""
-    plane = theatre.lab.plane
+    plane = fault_lab.lab.plane
     crd = json.loads(plane.kubectl("get", "crd", CRD, "-o", "json"))
     spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
     name = spec["resources"]["items"]["properties"]["systemd"]["properties"]["unit"]
@@ -180,29 +182,29 @@ def older_schema(theatre: Theatre) -> Iterator[None]:
         plane.kubectl("replace", "-f", CHART / "files" / "crds" / "haservices.yaml")
 
 
-def patch_unit(theatre: Theatre, service: str, name: str) -> None:
+def patch_unit(fault_lab: FaultLab, service: str, name: str) -> None:
     """Again and again: a CRD is accepted some time before it is obeyed."""
     path = "/spec/resources/0/systemd/unit"
     patch = json.dumps([{"op": "replace", "path": path, "value": name}])
 
     def patched() -> bool:
-        theatre.lab.plane.kubectl("patch", "hasvc", service, "-n", NAMESPACE, "--type=json", "-p", patch)
+        fault_lab.lab.plane.kubectl("patch", "hasvc", service, "-n", NAMESPACE, "--type=json", "-p", patch)
         return True
 
-    theatre.until(patched, f"unit of {service} to be changed")
+    fault_lab.until(patched, f"unit of {service} to be changed")
 
 
-def running_on(theatre: Theatre, name: str) -> list[str]:
+def running_on(fault_lab: FaultLab, name: str) -> list[str]:
     return [
         host.name
-        for host in theatre.lab.hosts.values()
+        for host in fault_lab.lab.hosts.values()
         if host.is_on and host.run("systemctl", "is-active", name, check=False).strip() == "active"
     ]
 
 
-def holding(theatre: Theatre, address: str) -> list[str]:
+def holding(fault_lab: FaultLab, address: str) -> list[str]:
     return [
         host.name
-        for host in theatre.lab.hosts.values()
+        for host in fault_lab.lab.hosts.values()
         if host.is_on and f" {address}/" in host.run("ip", "-o", "address")
     ]

@@ -23,7 +23,7 @@ from backstay_cli.enrol import wanted_for
 from backstay_dev.lab.controlplane import ControlPlane
 from backstay_dev.lab.shell import Child, LabError, spawn_python
 from backstay_dev.rights.audit import Tally
-from backstay_testing.paper_agents import PaperAgent, until
+from backstay_testing.fake_agents import FakeAgent, until
 
 pytestmark = pytest.mark.api
 
@@ -86,7 +86,7 @@ async def story(plane: ControlPlane) -> None:
     )
     for name in ("n1", "n2"):
         enrol(plane, name)
-    agents = {name: PaperAgent(api_of(plane, name), name) for name in ("n1", "n2")}
+    agents = {name: FakeAgent(api_of(plane, name), name) for name in ("n1", "n2")}
     tasks = {name: asyncio.create_task(agent.run()) for name, agent in agents.items()}
     await until("both hosts are ready", lambda: told(plane, "hosts", "Ready") == {"n1": "True", "n2": "True"})
     plane.kubectl("apply", "-f", "-", stdin=json.dumps(SERVICE))

@@ -11,7 +11,7 @@ import pytest
 
 from backstay_dev.lab.lab import Lab
 from backstay_dev.lab.prerequisites import LAYER
-from backstay_dev.show.fault_lab import NAMESPACE, Theatre
+from backstay_dev.show.fault_lab import NAMESPACE, FaultLab
 from backstay_testing.postgres import (
     CLUSTER,
     NOT_CLEAN,
@@ -27,22 +27,22 @@ pytestmark = [pytest.mark.api, pytest.mark.hosts]
 
 
 @pytest.fixture(scope="module")
-def two_hosts() -> Iterator[Theatre]:
+def two_hosts() -> Iterator[FaultLab]:
     with Lab(2, progress=print, packages=LAYER) as lab:
-        theatre = Theatre.open(lab)
-        put_data_on_the_shared_disk(theatre)
-        watch(theatre)
-        yield theatre
+        fault_lab = FaultLab.open(lab)
+        put_data_on_the_shared_disk(fault_lab)
+        watch(fault_lab)
+        yield fault_lab
 
 
 @pytest.fixture
-def stage(two_hosts: Theatre) -> Iterator[Theatre]:
+def stage(two_hosts: FaultLab) -> Iterator[FaultLab]:
     yield two_hosts
     two_hosts.tidy()
     assert two_hosts.judge() == []
 
 
-def test_who_starts_it_by_hand_on_both_hosts_has_two_and_the_detector_says_so(stage: Theatre) -> None:
+def test_who_starts_it_by_hand_on_both_hosts_has_two_and_the_detector_says_so(stage: FaultLab) -> None:
     """The control: nothing but Backstay stands between them. Its data is of no use to anybody after this."""
     for host in stage.lab.hosts.values():
         host.run("systemctl", "start", CLUSTER)
@@ -60,13 +60,13 @@ def test_who_starts_it_by_hand_on_both_hosts_has_two_and_the_detector_says_so(st
     stage.judge()
 
 
-def test_the_cluster_is_moved_killed_powered_off_and_rebooted_and_opened_once_at_a_time(stage: Theatre) -> None:
+def test_the_cluster_is_moved_killed_powered_off_and_rebooted_and_opened_once_at_a_time(stage: FaultLab) -> None:
     with Database(stage, CLUSTER).applied() as pg:
         live_through_everything(stage, pg)
     assert {is_active(host, CLUSTER) for host in stage.lab.hosts.values()} == {"inactive"}
 
 
-def live_through_everything(stage: Theatre, pg: Database) -> None:
+def live_through_everything(stage: FaultLab, pg: Database) -> None:
     first = pg.until_answers()
     second = next(name for name in stage.lab.hosts if name != first)
     pg.write(first, "written")
@@ -109,7 +109,7 @@ def live_through_everything(stage: Theatre, pg: Database) -> None:
 
 
 def test_the_umbrella_that_only_pulls_it_in_is_refused_by_name_or_taken_for_all_that_it_stands_for(
-    stage: Theatre,
+    stage: FaultLab,
 ) -> None:
     for host in stage.lab.hosts.values():
         host.run("systemctl", "stop", UMBRELLA, CLUSTER)

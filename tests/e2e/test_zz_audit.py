@@ -1,9 +1,9 @@
-"""The audit, at the end of the session: what operator, fencer and agents asked the theatre's API server for, against the chart's roles."""
+"""The audit, at the end of the session: what operator, fencer and agents asked the fault_lab's API server for, against the chart's roles."""
 
 import pytest
 
 from backstay_dev.rights.audit import Tally
-from backstay_dev.show.fault_lab import Theatre
+from backstay_dev.show.fault_lab import FaultLab
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
 
@@ -17,21 +17,21 @@ NOT_REACHED = {
 }
 
 
-def test_nothing_was_forbidden(theatre: Theatre) -> None:
+def test_nothing_was_forbidden(fault_lab: FaultLab) -> None:
     tally = Tally()
-    tally.take(theatre.lab.plane)
+    tally.take(fault_lab.lab.plane)
     report = tally.report()
     assert tally.used, "the audit log tells of our programs at all"
     assert report.missing == (), report.text()
 
 
-def test_every_right_was_used(theatre: Theatre, request: pytest.FixtureRequest) -> None:
+def test_every_right_was_used(fault_lab: FaultLab, request: pytest.FixtureRequest) -> None:
     faults = {file.name for file in request.path.parent.glob("test_faults_*.py")}
     if missing := faults - {item.path.name for item in request.session.items}:
         pytest.skip(
             f"only a session with all fault tests uses every right; not in this one: {', '.join(sorted(missing))}"
         )
     tally = Tally()
-    tally.take(theatre.lab.plane)
+    tally.take(fault_lab.lab.plane)
     excess = {str(need) for need in tally.report().excess}
     assert excess <= NOT_REACHED, tally.report().text()

@@ -8,14 +8,13 @@ from backstay_api.objects.models import HAInstance
 from backstay_api.objects.models.assignment import InstanceOrder
 from backstay_api.objects.models.base import Model
 from backstay_api.objects.models.claim import ClaimOwner
-from backstay_api.objects.models.resources import Resource
 from backstay_api.objects.resource_kinds import Claim, claims_of
 from backstay_operator.planner import actions as act
 from backstay_operator.planner.do.orders import merge_forward
 from backstay_operator.planner.know.world import OwnPath, World
 from backstay_operator.planner.plan import plan
 from backstay_operator.planner.preconditions import Gone, HoldsNothing, Owned, Still
-from backstay_testing.soups import NOW_S, build, own_paths, wires
+from backstay_testing.random_worlds import NOW_S, build, own_paths, wires
 from backstay_testing.truthful import every_sentence_agrees
 
 MANY = settings(
@@ -218,14 +217,12 @@ def is_news(world: World, host: str, uid: str, order: InstanceOrder) -> bool:
 
 def is_recorded_before_it_is_ordered(world: World, host: str, uid: str, order: InstanceOrder) -> None:
     service = world.services[f"{order.namespace}/{order.name.removesuffix('-0')}"]
-    for one in order.resources:
-        resource = Resource(name=one.name, systemd=one.systemd, command=one.command, virtual_ip=one.virtual_ip)
-        for key in claims_of([resource]):
-            found = owner(world, key, host)
-            assert found is not None, f"{key.text} is nobody's on {host}"
-            assert (found.uid, found.instance) == (service.uid, uid)
-            assert found.epoch >= order.epoch
-            assert found.revision >= order.revision
+    for key in claims_of(order.resources):
+        found = owner(world, key, host)
+        assert found is not None, f"{key.text} is nobody's on {host}"
+        assert (found.uid, found.instance) == (service.uid, uid)
+        assert found.epoch >= order.epoch
+        assert found.revision >= order.revision
 
 
 def a_claim_changes_hands_only_by_way_of_nobody(world: World, made: Actions) -> None:
@@ -273,8 +270,8 @@ def nothing_is_taken_for_gone_that_was_merely_not_heard_of(world: World, made: A
 
 @FEW
 @given(wires(), own_paths)
-def test_the_same_world_gives_the_same_plan_in_whatever_order_it_was_heard_of(soup, own_path: OwnPath) -> None:
-    once, again = plan(build(soup, own_path)), plan(build(soup, own_path, backwards=True))
+def test_the_same_world_gives_the_same_plan_in_whatever_order_it_was_heard_of(random_world, own_path: OwnPath) -> None:
+    once, again = plan(build(random_world, own_path)), plan(build(random_world, own_path, backwards=True))
     assert once == again
 
 
@@ -297,8 +294,8 @@ def nothing_is_deleted_before_it_is_over(world: World, made: Actions) -> None:
 
 @FEW
 @given(wires(), own_paths)
-def test_planning_alters_nothing(soup, own_path: OwnPath) -> None:
-    world = build(soup, own_path)
+def test_planning_alters_nothing(random_world, own_path: OwnPath) -> None:
+    world = build(random_world, own_path)
     assume(world.instances)
     first = plan(world)
     assert plan(world) == first
@@ -322,8 +319,8 @@ RULES = (
 
 @MANY
 @given(wires(), own_paths)
-def test_whatever_the_world_looks_like_every_plan_keeps_every_rule(soup, own_path: OwnPath) -> None:
-    world = build(soup, own_path)
+def test_whatever_the_world_looks_like_every_plan_keeps_every_rule(random_world, own_path: OwnPath) -> None:
+    world = build(random_world, own_path)
     made = plan(world).actions
     for rule in RULES:
         rule(world, made)

@@ -19,7 +19,7 @@ SWITCHES = ("SealLease", "UpdateFence", "RequestFence")
 def test_machines_that_never_lived_are_no_healthy_majority() -> None:
     stage = Stage("n1", "n2", "n3", "n4")
     for number in range(6):
-        name = f"ghost{number}"
+        name = f"gone{number}"
         stage.world.put_host(
             Host.from_wire({"metadata": {"name": name, "uid": name, "resourceVersion": "1"}, "spec": {}})
         )

@@ -57,13 +57,13 @@ class ResourceKind:
 
     field: str
     """Its field in a resource, as Python has it."""
-    wire: str
-    """And as a manifest has it."""
     noun: str
     """What people call such a thing, in sentences."""
     key: Callable[[Any], str]
     """Which one it is on a host: its canonical name, however it is spelled."""
     _: KW_ONLY
+    alias: str = ""
+    """Its field as a manifest has it, where that is another word."""
     claims: Callable[[Any], tuple[Claim, ...]] = lambda spec: ()
     """What no other service may have. Empty: any number of services may share it on a host."""
     strategy: Literal["Duplicate", "Share", "Move", "External"] = "Move"
@@ -85,36 +85,44 @@ class ResourceKind:
     stop_by_hand: Callable[[Any], str] = lambda spec: ""
     """The command by which a person stops it."""
 
+    @property
+    def wire(self) -> str:
+        """Its field as a manifest has it."""
+        return self.alias or self.field
+
+
+def kinds_in(resources: Iterable[Any]) -> Iterator[tuple[ResourceKind, Any]]:
+    """Of each resource its kind, and what stands in that field. One that is of a later release has none."""
+    for resource in resources:
+        for kind in RESOURCE_KINDS:
+            if (spec := getattr(resource, kind.field, None)) is not None:
+                yield kind, spec
+                break
+
 
 def kind_of(resource: Any) -> ResourceKind | None:
-    """Which kind a resource is; none if it is of a later release."""
-    return next((kind for kind in RESOURCE_KINDS if getattr(resource, kind.field, None) is not None), None)
+    """Which kind a resource is."""
+    return next((kind for kind, _ in kinds_in([resource])), None)
 
 
 def claims_of(resources: Iterable[Any]) -> tuple[Claim, ...]:
     """What these must own before they run, each once, in their order."""
-    return tuple(dict.fromkeys(claim for kind, spec in _kinds_in(resources) for claim in kind.claims(spec)))
+    return tuple(dict.fromkeys(claim for kind, spec in kinds_in(resources) for claim in kind.claims(spec)))
 
 
 def units_of(resources: Iterable[Any]) -> tuple[str, ...]:
     """Units that must not start without our word, in the order of their resources."""
-    return tuple(unit for kind, spec in _kinds_in(resources) for unit in kind.units(spec))
+    return tuple(unit for kind, spec in kinds_in(resources) for unit in kind.units(spec))
 
 
 def identity(resource: Any) -> str:
     """What it is on a host, whoever names it: `unit web.service`, `address 192.0.2.10`, `command /bin/true`."""
-    return next(f"{kind.noun} {kind.key(spec)}" for kind, spec in _kinds_in([resource]))
+    return next(f"{kind.noun} {kind.key(spec)}" for kind, spec in kinds_in([resource]))
 
 
 def is_address(resource: Any) -> bool:
     """Whether it only leads to what serves."""
-    return any(kind.is_address for kind, _ in _kinds_in([resource]))
-
-
-def _kinds_in(resources: Iterable[Any]) -> Iterator[tuple[ResourceKind, Any]]:
-    for resource in resources:
-        if (kind := kind_of(resource)) is not None:
-            yield kind, getattr(resource, kind.field)
+    return any(kind.is_address for kind, _ in kinds_in([resource]))
 
 
 # --- one name for one thing ------------------------------------------------------------------------------------------
@@ -183,7 +191,6 @@ def _address(cidr: str) -> str:
 RESOURCE_KINDS: Final[tuple[ResourceKind, ...]] = (
     ResourceKind(
         "systemd",
-        "systemd",
         "unit",
         lambda systemd: canonical_unit(systemd.unit),
         claims=lambda systemd: (Claim("Unit", canonical_unit(systemd.unit)),),
@@ -192,7 +199,6 @@ RESOURCE_KINDS: Final[tuple[ResourceKind, ...]] = (
         stop_by_hand=lambda systemd: f"systemctl stop {systemd.unit}",
     ),
     ResourceKind(
-        "command",
         "command",
         "command",
         lambda command: " ".join(command.start),
@@ -204,9 +210,9 @@ RESOURCE_KINDS: Final[tuple[ResourceKind, ...]] = (
     ),
     ResourceKind(
         "virtual_ip",
-        "virtualIP",
         "address",
         lambda ip: _address(ip.address),
+        alias="virtualIP",
         claims=lambda ip: (Claim("Address", _address(ip.address)),),
         is_implemented=True,
         is_address=True,
@@ -215,23 +221,15 @@ RESOURCE_KINDS: Final[tuple[ResourceKind, ...]] = (
     ),
     ResourceKind(
         "mount",
-        "mount",
         "filesystem",
         lambda mount: mount.path,
         claims=lambda mount: (Claim("Device", mount.device),),
         strategy="Share",
     ),
-    ResourceKind("file", "file", "file", lambda file: file.path, strategy="Duplicate", consistency="Exact"),
-    ResourceKind("ocf", "ocf", "OCF resource", lambda ocf: ocf.agent),
-    ResourceKind("package", "package", "package", lambda package: package.name, strategy="Duplicate"),
-    ResourceKind("path", "path", "tree", lambda tree: tree.path, strategy="Duplicate", consistency="Exact"),
-    ResourceKind(
-        "replication",
-        "replication",
-        "replication",
-        lambda lag: " ".join(lag.command),
-        strategy="Duplicate",
-        consistency="Bounded",
-    ),
+    ResourceKind("file", "file", lambda file: file.path, strategy="Duplicate", consistency="Exact"),
+    ResourceKind("ocf", "OCF resource", lambda ocf: ocf.agent),
+    ResourceKind("package", "package", lambda package: package.name, strategy="Duplicate"),
+    ResourceKind("path", "tree", lambda tree: tree.path, strategy="Duplicate", consistency="Exact"),
+    ResourceKind("replication", "replication", lambda lag: lag.command[0], strategy="Duplicate", consistency="Bounded"),
 )
 IMPLEMENTED: Final = tuple(kind for kind in RESOURCE_KINDS if kind.is_implemented)

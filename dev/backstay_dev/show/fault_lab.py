@@ -1,7 +1,7 @@
 """A whole Backstay on a lab, for fault tests: services that leave traces, questions about them, and the judge who reads the traces.
 
-    with theatre.playing("web") as web:            # an HAService with a unit that leaves a trace every 5 ms, and an address
-        theatre.lab[web.host].power_off()
+    with fault_lab.playing("web") as web:            # an HAService with a unit that leaves a trace every 5 ms, and an address
+        fault_lab.lab[web.host].power_off()
         web.until_running(other_than=web.first_host)
     # at the end of each test: nobody ran twice, ever
 
@@ -47,19 +47,19 @@ class Play:
     """One service on the stage."""
 
     name: str
-    theatre: Theatre
+    fault_lab: FaultLab
     address: str
     first_host: str = ""
 
     @property
     def object(self) -> dict[str, Any]:
         """The HAService as it stands."""
-        return self.theatre.product.get("haservices", self.name, NAMESPACE)
+        return self.fault_lab.product.get("haservices", self.name, NAMESPACE)
 
     @property
     def instance(self) -> dict[str, Any]:
         """Its HAInstance as it stands."""
-        return self.theatre.product.get("hainstances", instance_name(self.name), NAMESPACE)
+        return self.fault_lab.product.get("hainstances", instance_name(self.name), NAMESPACE)
 
     @property
     def host(self) -> str:
@@ -78,7 +78,7 @@ class Play:
     @property
     def lives(self) -> list[Life]:
         """Every process of it that ever lived, by its traces."""
-        return [life for life in self.theatre.lives() if life.instance == instance_name(self.name)]
+        return [life for life in self.fault_lab.lives() if life.instance == instance_name(self.name)]
 
     @property
     def ticks(self) -> int:
@@ -88,7 +88,7 @@ class Play:
     def let_live(self, ticks: int) -> None:
         """Wait until it has left so many more traces (one every 5 ms at best)."""
         enough = self.ticks + ticks
-        self.theatre.until(lambda: self.ticks >= enough, f"{ticks} more traces of {self.name}")
+        self.fault_lab.until(lambda: self.ticks >= enough, f"{ticks} more traces of {self.name}")
 
     def saw_nothing(self) -> bool:
         """One life from the first trace to now, in the first epoch."""
@@ -97,8 +97,8 @@ class Play:
 
     def condition(self, kind: str) -> str:
         """`True Reason: message`"""
-        status = self.theatre.product.condition("haservices", self.name, kind, NAMESPACE)
-        return f"{status} {self.theatre.product.condition_words('haservices', self.name, kind, NAMESPACE)}"
+        status = self.fault_lab.product.condition("haservices", self.name, kind, NAMESPACE)
+        return f"{status} {self.fault_lab.product.condition_words('haservices', self.name, kind, NAMESPACE)}"
 
     def is_running(self, *, on: str = "", other_than: str = "") -> bool:
         """Ready in kubectl's eyes, and a process of it left a trace within the last moment, there."""
@@ -111,7 +111,7 @@ class Play:
 
     def until_running(self, *, on: str = "", other_than: str = "", timeout_s: float = 60.0) -> str:
         """Wait until it runs there; the host."""
-        self.theatre.until(
+        self.fault_lab.until(
             lambda: self.is_running(on=on, other_than=other_than),
             f"{self.name} running {f'on {on}' if on else f'elsewhere than on {other_than}' if other_than else ''}",
             also=lambda: self.condition("Ready"),
@@ -121,7 +121,7 @@ class Play:
 
     def until_says(self, kind: str, *words: str, timeout_s: float = 60.0) -> str:
         """Wait until a condition carries these words; the whole of it."""
-        self.theatre.until(
+        self.fault_lab.until(
             lambda: all(word in self.condition(kind) for word in words),
             f"{self.name}: {kind} to say {words}",
             also=lambda: self.condition(kind),
@@ -131,11 +131,11 @@ class Play:
 
     def poller(self) -> Poller:
         """A client of its address (only where the service answers on port 80)."""
-        return self.theatre.lab.poller(f"http://{self.address}/")
+        return self.fault_lab.lab.poller(f"http://{self.address}/")
 
 
 @dataclass
-class Theatre:
+class FaultLab:
     """The lab with the product in it."""
 
     lab: Lab
@@ -145,7 +145,7 @@ class Theatre:
     _told: set[tuple[str, str, str]] = field(default_factory=set)
 
     @classmethod
-    def open(cls, lab: Lab, enrolment: Enrolment | None = None, *, operator: Sequence[str] = OPERATOR) -> Theatre:
+    def open(cls, lab: Lab, enrolment: Enrolment | None = None, *, operator: Sequence[str] = OPERATOR) -> FaultLab:
         """Install, enrol and start everything; returns when every host is Ready."""
         product = Product(lab)
         product.install()

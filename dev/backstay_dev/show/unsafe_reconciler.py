@@ -23,7 +23,7 @@ Heard = Mapping[str, str]
 
 
 @dataclass
-class Reckless:
+class Unsafe:
     """Keeps one unit running somewhere, whatever it takes."""
 
     hosts: Sequence[str]
@@ -42,17 +42,17 @@ class Reckless:
             self.start(self.holder)
 
 
-def on_a_lab(lab: Lab, unit: str) -> Callable[[], Reckless]:
+def on_a_lab(lab: Lab, unit: str) -> Callable[[], Unsafe]:
     """The same with hands: each call is one round, and returns the reconciler as it stands."""
-    reckless = Reckless(list(lab.hosts), lambda host: _start(lab, host, unit))
+    unsafe = Unsafe(list(lab.hosts), lambda host: _start(lab, host, unit))
 
-    def one_round() -> Reckless:
+    def one_round() -> Unsafe:
         leases = lab.plane.request("GET", f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases")["items"]
         heard = {
             lease.host: f"{lease.holder} {lease.renewal}" for lease in map(hostleases.read, leases) if lease.holder
         }
-        reckless.look(heard, time.monotonic())
-        return reckless
+        unsafe.look(heard, time.monotonic())
+        return unsafe
 
     return one_round
 

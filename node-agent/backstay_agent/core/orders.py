@@ -20,7 +20,7 @@ from backstay_api.objects.plain import (
     StandbyOrder,
     StandbyReport,
 )
-from backstay_api.objects.resource_kinds import IMPLEMENTED
+from backstay_api.objects.resource_kinds import IMPLEMENTED, kinds_in
 from backstay_api.objects.shapes import Unknown, Wrong, oddities
 
 _QUESTIONS: Final = ("tcp_socket", "http_get", "exec", "ocf")
@@ -139,10 +139,9 @@ def _odd(raw: Any) -> Iterator[str]:
 
 def _senseless(resource: RenderedResource) -> Iterator[str]:
     """What the shape alone does not show."""
-    specs = [(kind, spec) for kind in IMPLEMENTED if (spec := getattr(resource, kind.field)) is not None]
-    if len(specs) != 1:
+    if sum(getattr(resource, kind.field) is not None for kind in IMPLEMENTED) != 1:
         yield "it must name exactly one kind of resource"
-    yield from filter(None, (kind.senseless(spec) for kind, spec in specs))
+    yield from filter(None, (kind.senseless(spec) for kind, spec in kinds_in([resource])))
     for probe in resource.probes:
         yield from _senseless_probe(probe)
 

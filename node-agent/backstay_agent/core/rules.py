@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from backstay_api.objects.plain import InstanceOrder, RenderedResource
-from backstay_api.objects.resource_kinds import Claim, claims_of, kind_of
+from backstay_api.objects.resource_kinds import Claim, claims_of, kinds_in
 
 from .books import Books, Record
 
@@ -150,6 +150,5 @@ def same_work(one: Sequence[RenderedResource], other: Sequence[RenderedResource]
     return list(map(_work, one)) == list(map(_work, other))
 
 
-def _work(resource: RenderedResource) -> tuple[str, str, object]:
-    kind = kind_of(resource)
-    return (resource.name, kind.field, kind.work(getattr(resource, kind.field))) if kind else (resource.name, "", None)
+def _work(resource: RenderedResource) -> tuple[object, ...]:
+    return resource.name, *((kind.field, kind.work(spec)) for kind, spec in kinds_in([resource]))

@@ -15,7 +15,7 @@ from typing import Any, Final
 from backstay_agent.drivers.base import Driver, Seen, StartFailed, State, StopFailed
 from backstay_agent.tasks import end_tasks
 from backstay_api.objects.plain import RenderedResource, StandbyOrder, StandbyReport
-from backstay_api.objects.resource_kinds import kind_of, units_of
+from backstay_api.objects.resource_kinds import kinds_in, units_of
 from backstay_api.objects.texts import clip
 
 from .needs import Needs
@@ -223,8 +223,7 @@ def active_words(resource: RenderedResource, seen: Seen) -> str:
     if seen.state in DOWN:
         return ""
     said = seen.by_admin or seen.why
-    kind = kind_of(resource)
-    stop = kind.stop_by_hand(getattr(resource, kind.field)) if kind is not None else ""
+    stop = next((kind.stop_by_hand(spec) for kind, spec in kinds_in([resource])), "")
     if stop and seen.state is not State.UNKNOWN:
         up = next((f"{unit} is active" for unit in units_of([resource])), "it is up")
         return f"{said or up} and was not started by Backstay: {stop}"

@@ -14,7 +14,7 @@ from backstay_agent.single_instance import AnotherAgent, alone
 from backstay_agent.store.disk import RealDisk
 from backstay_api.objects import lease as leases
 from backstay_dev.simulator.virtualtime import in_virtual_time
-from backstay_testing.agent_world import address, running
+from backstay_testing.agent_world import address, running, unit
 
 # --- two agents ---------------------------------------------------------------------------------------------------
 
@@ -88,7 +88,7 @@ def test_what_is_no_lease_is_no_crash(raw: Any) -> None:
         leases.read(raw)
 
 
-# --- one address, many spellings ----------------------------------------------------------------------------------
+# --- one thing, many spellings ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("spelling", ["2001:db8:0:0::10/64", "2001:DB8::10/128", "2001:0db8::0010/64"])
@@ -103,3 +103,16 @@ async def test_an_address_that_is_spelt_differently_is_still_the_same(spelling: 
 
     await world.until(refused)
     assert [line for line in world.machine.log if line.startswith("start")] == ["start address 2001:db8::10"]
+
+
+@in_virtual_time
+async def test_a_unit_that_is_spelt_differently_is_still_the_same() -> None:
+    world = await running(resources=(unit(unit=r"db\x2dmain.service"),))
+    await world.order(uid="u2", resources=(unit(unit=r"d\x62\x2Dmain.service"),))
+
+    async def refused() -> bool:
+        report = await world.report("u2")
+        return report is not None and r"unit db\x2dmain.service belongs to shop/web-u1" in report.why
+
+    await world.until(refused)
+    assert [line for line in world.machine.log if line.startswith("start")] == [r"start unit db\x2dmain.service"]

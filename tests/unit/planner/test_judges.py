@@ -121,14 +121,18 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
 SCORE_CASES: Final[Mapping[Scorer, list[tuple[Befall, dict[str, Any], int]]]] = {
     scores.announced: [(nothing, {"announced": "n1"}, 1), (nothing, {"announced": "n2"}, 0), (nothing, {}, 0)],
     scores.fewest_failures: [(nothing, {}, 0), (failed, {}, -1)],
-    scores.unblemished: [(nothing, {}, 0), (failed, {}, -1)],
+    scores.no_recent_failure: [(nothing, {}, 0), (failed, {}, -1)],
     scores.preference: [
         (host(labels={"pool": "db"}), {"service": LIKES_POOL}, 7),
         (nothing, {"service": LIKES_POOL}, 0),
     ],
     scores.readiness: [(ready(), {}, 1), (nothing, {}, 0), (ready(ready=False), {}, -1)],
     scores.already_asked: [(ready(), {}, 1), (nothing, {}, 0)],
-    scores.fewer_services: [(nothing, {}, 0), (granted, {}, -1), (nothing, {"planned": {"n1": 2}}, -2)],
+    scores.fewer_services: [
+        (nothing, {}, 0),
+        (granted, {}, -1),
+        (nothing, {"planned": {"n1": {"shop/a-0", "shop/b-0"}}}, -2),
+    ],
 }
 
 
@@ -177,11 +181,11 @@ def test_every_judge_has_cases_that_differ_and_is_asked_at_some_point() -> None:
             "announced fewest_failures preference readiness fewer_services",
         ),
         (Point.STAY, "may_stay is_selected", ""),
-        (Point.WITNESS, "is_selected is_free has_spoken", "unblemished preference already_asked fewer_services"),
+        (Point.WITNESS, "is_selected is_free has_spoken", "no_recent_failure preference already_asked fewer_services"),
         (
             Point.STANDBY,
             "is_selected is_free is_open has_spoken has_room",
-            "unblemished preference already_asked fewer_services",
+            "no_recent_failure preference already_asked fewer_services",
         ),
         (Point.TAKE_OVER, "is_selected is_free is_open has_spoken starts_here is_ready", ""),
     ],

@@ -73,7 +73,7 @@ class Metrics(Collector):
     def _hearing(self) -> Iterator[Metric]:
         counts, facts = self._operator.mirror.counts, self._operator.facts
         yield _counter("stale_entries", "Cached objects that a list showed to be gone", counts["stale_dropped"])
-        yield _counter("late_events", "Events of objects that were known to be gone", counts["ghost"])
+        yield _counter("late_events", "Events of objects that were known to be gone", counts["late"])
         yield _counter("older_events", "Events of versions that were known already", counts["older"])
         yield _counter("repaired", "Objects that a list knew newer", counts["repaired"])
         yield _counter("kopf_restarts", "How often kopf ended and was started again", facts.kopf_restarts)

@@ -66,7 +66,7 @@ class Mirror:
         self.touched: set[tuple[str, str]] = set()
         """Kind and key of what has changed since the last snapshot."""
         self.counts: Counter[str] = Counter()
-        """`older`, `ghost` (event of a deleted object), `stale_dropped` (by a list), `repaired` (by a list)."""
+        """`older`, `late` (event of a deleted object), `stale_dropped` (by a list), `repaired` (by a list)."""
 
     def on_change(self, listener: Callable[[Soon], None]) -> None:
         """Call this after each change, with how soon the planner must look."""
@@ -192,7 +192,7 @@ class Mirror:
 
     def _is_news(self, kind: Kind[Any], meta: Meta) -> bool:
         if meta.uid in self._dead:
-            self.counts["ghost"] += 1
+            self.counts["late"] += 1
             return False
         known = self._known[kind.kind].get(kind.key(meta.namespace, meta.name))
         if known and meta.version <= known.version:
@@ -320,7 +320,7 @@ def seen_now(before: LeaseSeen | None, lease: HostLease, *, now_s: float) -> Lea
 
 
 def _count(lease: HostLease) -> tuple[str, str, int, int]:
-    """Whose renewal it is, and the how manieth."""
+    """Whose renewal it is, and its count."""
     return (lease.uid, lease.holder, lease.seq, lease.renewal)
 
 

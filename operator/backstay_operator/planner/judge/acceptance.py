@@ -15,7 +15,7 @@ from backstay_api.objects.models import HAService
 from backstay_api.objects.models.claim import ClaimOwner, HostOwner
 from backstay_api.objects.models.resources import Resource
 from backstay_api.objects.names import instance_name
-from backstay_api.objects.resource_kinds import Claim, claims_of, kind_of
+from backstay_api.objects.resource_kinds import Claim, claims_of, kinds_in
 from backstay_operator.planner.know import holdings
 from backstay_operator.planner.know.selection import declared, share_a_host
 from backstay_operator.planner.know.world import World
@@ -33,9 +33,7 @@ MOST_NAME_CHARS: Final = _OBJECT_NAME_CHARS - len(instance_name(""))
 
 @dataclass(frozen=True)
 class Accepted:
-    """It can be carried out, once these things are its own."""
-
-    claims: tuple[Claim, ...] = ()
+    """It can be carried out, once all that it claims is its own."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def accept(world: World, service: HAService) -> Acceptance:
 
 def _accept(world: World, service: HAService) -> Acceptance:
     refused = own_fault(world, service) or _address_of_a_host(world, service) or _claimed_by_another(world, service)
-    return refused or Accepted(holdings.keys(world, service))
+    return refused or Accepted()
 
 
 def own_fault(world: World, service: HAService) -> Refused | None:
@@ -80,15 +78,14 @@ def _not_supported_yet(service: HAService) -> Refused | None:
 
 def _faulty(service: HAService) -> Refused | None:
     for resource in service.spec.resources:
-        kind = kind_of(resource)
-        if kind is not None and (why := kind.fault(getattr(resource, kind.field))):
-            return Refused(f"Invalid{kind.noun.capitalize()}", f"{_path(resource)}.{why}")
+        for kind, spec in kinds_in([resource]):
+            if why := kind.fault(spec):
+                return Refused(f"Invalid{kind.noun.capitalize()}", f"{_path(resource)}.{why}")
     return None
 
 
 def _path(resource: Resource) -> str:
-    kind = kind_of(resource)
-    return f"spec.resources[{resource.name}].{kind.wire if kind is not None else ''}"
+    return next(f"spec.resources[{resource.name}].{kind.wire}" for kind, _ in kinds_in([resource]))
 
 
 def _named_twice(service: HAService) -> Refused | None:
@@ -172,17 +169,13 @@ def _address_of_a_host(world: World, service: HAService) -> Refused | None:
     """
     for key in holdings.keys(world, service):
         hosts = sorted(world.own_addresses.get(key.key, ()) if key.type == "Address" else ())
-        if hosts and not _is_its_own(world, service, key):
+        owner = holdings.owner(world, key, "")
+        if hosts and (owner is None or owner.uid != service.uid):
             path = next(_path(resource) for resource in service.spec.resources if key in claims_of([resource]))
             return Refused(
                 "AddressOfAHost", f"{path}: {key.key} is {listed(hosts)}'s own address: choose one that no host has"
             )
     return None
-
-
-def _is_its_own(world: World, service: HAService, key: Claim) -> bool:
-    found = holdings.owner(world, key, "")
-    return found is not None and found.uid == service.uid
 
 
 def _claimed_by_another(world: World, service: HAService) -> Refused | None:

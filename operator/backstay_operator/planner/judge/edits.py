@@ -6,11 +6,8 @@ boots, or twice already.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.assignment import InstanceOrder
-from backstay_api.objects.models.resources import RenderedResource
 from backstay_api.objects.resource_kinds import canonical_unit, units_of
 from backstay_operator.planner.know.world import World
 
@@ -28,15 +25,11 @@ def news(world: World, service: HAService, instance: HAInstance) -> frozenset[st
     orders = [stored] if stored is not None else _orders(world, instance)
     if not orders:
         return frozenset()  # just granted for the first time: everybody has answered for that
-    named = set(_units(service.spec.resources))
-    return frozenset(named - {unit for order in orders for unit in _units(order.resources)})
+    told = units_of(resource for order in orders for resource in order.resources)
+    return frozenset(map(canonical_unit, units_of(service.spec.resources))).difference(map(canonical_unit, told))
 
 
 def _orders(world: World, instance: HAInstance) -> list[InstanceOrder]:
     """Whatever any host has been told. Rare, so that looking at every host does no harm."""
     found = (assignment.spec.instances.get(instance.uid) for assignment in world.assignments.values())
     return [order for order in found if order is not None]
-
-
-def _units(resources: Sequence[RenderedResource]) -> Iterator[str]:
-    return map(canonical_unit, units_of(resources))

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.resources import Resource
-from backstay_api.objects.resource_kinds import kind_of, units_of
+from backstay_api.objects.resource_kinds import kinds_in, units_of
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.fitting import no_room
 from backstay_operator.planner.know.liveness import Liveness, of_host
@@ -134,8 +134,7 @@ def _runs(service: HAService, whys: Mapping[str, str]) -> str:
 
 def _says_of(others: Sequence[Resource], why: str) -> bool:
     """Whether the host names any of these: an address, a command, whose stop is no unit's."""
-    kinds = [kind for resource in others if (kind := kind_of(resource)) is not None]
-    return any(kind.noun in why or kind.wire in why for kind in kinds)
+    return any(kind.noun in why or kind.wire in why for kind, _ in kinds_in(others))
 
 
 def _earlier(world: World, host: str, instance: HAInstance) -> str | None:

@@ -49,7 +49,7 @@ def readiness(ask: Question, facts: HostFacts) -> Score:
 
 def fewer_services(ask: Question, facts: HostFacts) -> Score:
     """The host with less to do, counting what is on its way there already."""
-    services = facts.services + ask.planned.get(facts.name, 0)
+    services = facts.services + len(ask.planned.get(facts.name, ()))
     return Score("Services", -services, f"runs {services} other{'' if services == 1 else 's'}")
 
 
@@ -64,7 +64,7 @@ def fewest_failures(ask: Question, facts: HostFacts) -> Score:
     return Score("StartFailed", -failed, f"failed to start it {failed} time{'' if failed == 1 else 's'}")
 
 
-def unblemished(ask: Question, facts: HostFacts) -> Score:
+def no_recent_failure(ask: Question, facts: HostFacts) -> Score:
     """Where a start has failed lately, another host is the better standby, however preferred this one is."""
     return Score("StartFailed", -1 if recent_failures(ask, facts) else 0, "no start has failed there")
 
@@ -76,7 +76,7 @@ Scorer = Callable[[Question, HostFacts], Score]
 SCORES: Final[Sequence[tuple[Scorer, Set[Point]]]] = (
     (announced, RUN),
     (fewest_failures, {Point.RETRY}),
-    (unblemished, _STANDBY),
+    (no_recent_failure, _STANDBY),
     (preference, {*RUN, *_STANDBY}),
     (readiness, RUN),
     (already_asked, _STANDBY),

@@ -59,11 +59,11 @@ def _ready(world: World, facts: HostFacts, liveness: Liveness, missing: str) -> 
         before = next((condition for condition in host.status.conditions if condition.type == "Ready"), None)
         if before is not None:
             return Finding("Ready", {"True": True, "False": False}.get(before.status), before.reason, before.message)
-    if facts.speechless is None and going_down:
+    if facts.no_session is None and going_down:
         return Finding("Ready", False, "ShuttingDown", _joined(f"{facts.name} is shutting down: {going_down}", missing))
-    if facts.speechless is None:
+    if facts.no_session is None:
         return Finding("Ready", True, "Alive", missing or "Its agent renews its lease")
-    why = f"{facts.name} {facts.speechless.why}"
+    why = f"{facts.name} {facts.no_session.why}"
     if going_down:
         why = f"{why}; it has said that it shuts down: {going_down}"
     is_true = None if liveness in (Liveness.SUSPECT, Liveness.UNSURE) else False

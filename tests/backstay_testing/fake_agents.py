@@ -34,7 +34,7 @@ _RENEW_S: Final = 0.4
 
 
 @dataclass
-class PaperAgent:
+class FakeAgent:
     """One host's agent. Cancel `run` and the host is lost."""
 
     api: Api

@@ -1,4 +1,4 @@
-"""Any soup of objects: worlds as hypothesis draws them, most of which no healthy cluster would ever show."""
+"""Any random_world of objects: worlds as hypothesis draws them, most of which no healthy cluster would ever show."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def session(host: str, seq: int) -> dict[str, Any]:
 
 
 def mostly(usual: Any, other: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """A soup in which everything is random is refused at the first glance: most of it must fit, for the rest to matter."""
+    """A random_world in which everything is random is refused at the first glance: most of it must fit, for the rest to matter."""
     return st.integers(1, 4).flatmap(lambda n: other if n == 4 else st.just(usual))
 
 
@@ -45,32 +45,34 @@ GENERATION = 2
 
 @st.composite
 def wires(draw: Draw) -> dict[str, list[dict[str, Any]]]:
-    """A soup, as it would stand on the wire; `build` makes a World of it in any order."""
-    soup: dict[str, list[dict[str, Any]]] = {
+    """A random_world, as it would stand on the wire; `build` makes a World of it in any order."""
+    random_world: dict[str, list[dict[str, Any]]] = {
         kind: [] for kind in ("hosts", "assignments", "leases", "requests", "services", "instances", "claims")
     }
     for name in SERVICES:
         if draw(sometimes(8)):
             continue
-        soup["services"].append(draw(services(name)))
+        random_world["services"].append(draw(services(name)))
     for name in SERVICES:
         if not draw(sometimes(5)):
-            soup["instances"].append(draw(instances(name)))
+            random_world["instances"].append(draw(instances(name)))
     for host in HOSTS:
-        soup["hosts"] += [draw(hosts(host))] if not draw(sometimes(8)) else []
-        soup["assignments"] += [draw(assignments(host))] if not draw(sometimes(8)) else []
-        soup["leases"] += [draw(leases(host))] if not draw(sometimes(8)) else []
-        soup["requests"] += [draw(requests(host, seq)) for seq in draw(mostly({USUAL_SEQ}, st.sets(seqs, max_size=2)))]
-    soup["claims"] = [
+        random_world["hosts"] += [draw(hosts(host))] if not draw(sometimes(8)) else []
+        random_world["assignments"] += [draw(assignments(host))] if not draw(sometimes(8)) else []
+        random_world["leases"] += [draw(leases(host))] if not draw(sometimes(8)) else []
+        random_world["requests"] += [
+            draw(requests(host, seq)) for seq in draw(mostly({USUAL_SEQ}, st.sets(seqs, max_size=2)))
+        ]
+    random_world["claims"] = [
         {
             "of": s["metadata"]["uid"],
             "stranger": draw(sometimes(12)),
             "epoch": draw(mostly(3, st.integers(0, 3))),
             "hosts": draw(mostly(list(HOSTS), st.lists(st.sampled_from(HOSTS), unique=True, min_size=1))),
         }
-        for s in soup["services"]
+        for s in random_world["services"]
     ]
-    return soup
+    return random_world
 
 
 @st.composite
@@ -215,10 +217,10 @@ own_paths = st.builds(
 )
 
 
-def build(soup: dict[str, list[dict[str, Any]]], own_path: OwnPath, *, backwards: bool = False) -> World:
-    """The World of a soup. The order in which things come must not matter."""
+def build(random_world: dict[str, list[dict[str, Any]]], own_path: OwnPath, *, backwards: bool = False) -> World:
+    """The World of a random_world. The order in which things come must not matter."""
     world = World(now_s=NOW_S, wall="2026-03-01T12:00:00Z", own_path=own_path)
-    each = {kind: list(reversed(raws)) if backwards else raws for kind, raws in soup.items()}
+    each = {kind: list(reversed(raws)) if backwards else raws for kind, raws in random_world.items()}
     for raw in each["hosts"]:
         world.hosts[raw["metadata"]["name"]] = Host.from_wire(raw)
     for raw in each["assignments"]:

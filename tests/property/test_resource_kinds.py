@@ -1,0 +1,76 @@
+"""A resource means the same to the operator's models and to the agent's plain classes, and survives the way to the host and back."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backstay_api.generate.definitions import object_schema
+from backstay_api.objects import plain
+from backstay_api.objects.models import HAService
+from backstay_api.objects.models.resources import RenderedResource, Resource
+from backstay_api.objects.resource_kinds import (
+    IMPLEMENTED,
+    canonical_unit,
+    claims_of,
+    identity,
+    is_address,
+    kind_of,
+    units_of,
+)
+from backstay_testing.wire_objects import good
+
+_SCHEMA = object_schema(HAService)["properties"]["spec"]["properties"]["resources"]["items"]["properties"]
+
+
+@st.composite
+def resources(draw: Any) -> dict[str, Any]:
+    """One that can be carried out, as a manifest has it, with whatever may stand beside its kind."""
+    kind = draw(st.sampled_from(IMPLEMENTED))
+    beside = {name: _SCHEMA[name] for name in ("timeouts", "probes", "strategy", "onFailure")}
+    rest = draw(st.fixed_dictionaries({}, optional={name: good(schema) for name, schema in beside.items()}))
+    probes = [
+        probe
+        for probe in rest.pop("probes", [])
+        if sum(ask in probe for ask in ("tcpSocket", "httpGet", "exec", "ocf")) == 1
+    ]
+    return {"name": draw(good(_SCHEMA["name"])), kind.wire: draw(good(_SCHEMA[kind.wire])), "probes": probes, **rest}
+
+
+def keeps_its_rules(raw: dict[str, Any]) -> bool:
+    command = raw.get("command")
+    return command is None or all(argv[0].startswith("/") for argv in command.values() if argv)
+
+
+@given(resources().filter(keeps_its_rules))
+def test_operator_and_agent_claim_the_same(raw: dict[str, Any]) -> None:
+    asked = Resource.model_validate(raw)
+    told = plain.RenderedResource.from_wire(asked.rendered.wire())
+    assert claims_of([asked]) == claims_of([asked.rendered]) == claims_of([told]) != ()
+    assert (identity(asked), units_of([asked]), is_address(asked)) == (
+        identity(told),
+        units_of([told]),
+        is_address(told),
+    )
+    assert kind_of(asked) is kind_of(told)
+
+
+@given(resources().filter(keeps_its_rules))
+def test_what_an_agent_was_told_is_read_back_as_it_was(raw: dict[str, Any]) -> None:
+    told = Resource.model_validate(raw).rendered
+    assert Resource(**dict(told)).rendered == told
+    assert RenderedResource.model_validate(told.wire()) == told
+    assert {name: value for name, value in told.wire().items() if name in raw} == {
+        name: value for name, value in RenderedResource.model_validate(raw).wire().items() if name in raw
+    }
+
+
+@given(st.lists(st.tuples(st.sampled_from("aZ0:_.-@"), st.sampled_from(["plain", "x{:02x}", "x{:02X}"]))))
+def test_every_spelling_of_a_unit_is_one_name(stem: list[tuple[str, str]]) -> None:
+    """A dash that is escaped is another letter than a dash, for systemd too; anything else that need not be escaped is itself."""
+    spelled, one_form = "", ""
+    for letter, how in stem:
+        is_escaped = how != "plain"
+        spelled += "\\" + how.format(ord(letter)) if is_escaped else letter
+        one_form += f"\\x{ord(letter):02x}" if is_escaped and letter in "-@" else letter
+    assert canonical_unit(f"{spelled}.service") == f"{one_form}.service"

@@ -1,0 +1,142 @@
+"""Every registry knows every kind of resource: what one of them has forgotten is said here, and nowhere else knows kinds by name."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import yaml
+
+from backstay_agent.drivers import real_drivers
+from backstay_api.objects import plain
+from backstay_api.objects.models.base import Model
+from backstay_api.objects.models.resources import Bound, RenderedResource, Resource, Timeouts
+from backstay_api.objects.resource_kinds import IMPLEMENTED, RESOURCE_KINDS, ResourceKind, claims_of, identity
+from backstay_operator.planner.judge.acceptance import Accepted, Refused, accept
+from backstay_testing.worlds import a_service, a_world
+
+ROOT = Path(__file__).resolve().parents[3]
+LATER = tuple(kind for kind in RESOURCE_KINDS if not kind.is_implemented)
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "systemd": {"unit": "web.service"},
+    "command": {"start": ["/bin/up"], "stop": ["/bin/down"]},
+    "virtual_ip": {"address": "192.0.2.10/24"},
+    "mount": {"device": "/dev/sdb", "path": "/srv"},
+    "file": {"path": "/etc/web.conf"},
+    "ocf": {"agent": "heartbeat:Dummy"},
+    "package": {"name": "nginx"},
+    "path": {"path": "/srv/www"},
+    "replication": {"command": ["/bin/lag"]},
+}
+# Who may know a kind by its name: its model, its row, its driver.
+KNOW_KINDS = (
+    "crds/backstay_api/objects/models/resources.py",
+    "crds/backstay_api/objects/plain.py",
+    "node-agent/backstay_agent/drivers/",
+)
+
+
+def by_name(kind: ResourceKind) -> str:
+    return kind.wire
+
+
+def example(kind: ResourceKind, **more: Any) -> dict[str, Any]:
+    return {"name": "one", kind.wire: EXAMPLES[kind.field], **more}
+
+
+def kinds_in(model: type[Model]) -> dict[str, str | None]:
+    """Fields that are a kind of resource, with their names on the wire: parts that may be left out, but for what all kinds share."""
+    found = {}
+    for name, field in model.model_fields.items():
+        types = [one for one in get_args(field.annotation) if isinstance(one, type) and issubclass(one, Model)]
+        if types and not {*types} & {Timeouts, Bound} and type(None) in get_args(field.annotation):
+            found[name] = field.alias
+    return found
+
+
+def test_every_kind_of_the_schema_has_a_row_and_every_row_is_in_the_schema() -> None:
+    assert kinds_in(Resource) == {kind.field: kind.wire for kind in RESOURCE_KINDS}
+
+
+def test_an_agent_is_told_of_every_implemented_kind_and_has_its_driver() -> None:
+    implemented = {kind.field for kind in IMPLEMENTED}
+    assert kinds_in(RenderedResource).keys() == implemented
+    assert plain.RenderedResource.SHAPE.keys() == {kind.wire for kind in IMPLEMENTED} | {"name", "timeouts", "probes"}
+    assert real_drivers().keys() == implemented
+
+
+@pytest.mark.parametrize("kind", LATER, ids=by_name)
+def test_a_kind_of_a_later_release_is_refused_by_name(kind: ResourceKind) -> None:
+    refused = accept(a_world("n1"), a_service("web", example(kind)))
+    assert refused == Refused(
+        "NotSupportedYet", f"spec.resources[one].{kind.wire} is not supported yet: leave it out for now"
+    )
+
+
+@pytest.mark.parametrize("kind", IMPLEMENTED, ids=by_name)
+def test_only_the_strategy_of_its_row_is_taken(kind: ResourceKind) -> None:
+    for field, others in (("strategy", ("Duplicate", "Share", "Move", "External")), ("consistency", ("Any", "Exact"))):
+        taken = [
+            one
+            for one in others
+            if isinstance(accept(a_world("n1"), a_service("web", example(kind, **{field: one}))), Accepted)
+        ]
+        assert taken == [getattr(kind, field)]
+
+
+@pytest.mark.parametrize("kind", RESOURCE_KINDS, ids=by_name)
+def test_every_kind_can_be_shown_and_says_what_it_claims(kind: ResourceKind) -> None:
+    resource = Resource.model_validate(example(kind))
+    assert identity(resource).startswith(f"{kind.noun} ")
+    assert all(claim.key and claim.text for claim in claims_of([resource]))
+    assert resource.rendered.name == "one" if kind.is_implemented else True
+
+
+@pytest.mark.parametrize("kind", RESOURCE_KINDS, ids=by_name)
+def test_every_kind_stands_in_the_reference_and_the_implemented_ones_in_an_example(kind: ResourceKind) -> None:
+    page = (ROOT / "docs/reference/haservices.md").read_text()
+    (row,) = [line for line in page.splitlines() if line.startswith(f"| `spec.resources[].{kind.wire}` |")]
+    assert ("(later)" in row) is not kind.is_implemented
+    manifests = [body for path in (ROOT / "examples").glob("*.yaml") for body in yaml.safe_load_all(path.read_text())]
+    shown = {name for body in manifests for one in body["spec"].get("resources", ()) for name in one}
+    assert (kind.wire in shown) is kind.is_implemented
+
+
+def test_the_contract_of_drivers_names_every_driver() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (contract,) = [one for one in contracts if one["name"].startswith("drivers stand on tools")]
+    assert contract["exhaustive"] and contract["containers"] == ["backstay_agent.drivers"]
+
+
+@pytest.mark.parametrize("room", ["crds", "operator", "node-agent", "cli"])
+def test_nobody_else_knows_a_kind_by_its_name(room: str) -> None:
+    """What is asked of a resource by its kind is asked of the row: so a new kind is forgotten nowhere."""
+    fields = {kind.field for kind in RESOURCE_KINDS} - {
+        "file",
+        "path",
+        "command",
+        "package",
+    }  # words for other things too
+    found = [
+        f"{name}:{node.lineno}: {ast.unparse(node)}"
+        for path in sorted((ROOT / room).rglob("*.py"))
+        if not (name := str(path.relative_to(ROOT))).startswith(KNOW_KINDS)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and (node.attr in fields or (node.attr == "command" and ast.unparse(node.value) in ("resource", "one")))
+    ]
+    assert found == []
+
+
+def test_the_checklist_names_four_files_of_the_product() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    section = text.partition("**…a new kind of resource comes")[2].partition("\n**…")[0]
+    named = re.findall(r"^\d\. `([^`]+)`", section, re.MULTILINE)
+    assert [(path, (ROOT / path.replace("<kind>", "command")).is_file()) for path in named] == [
+        ("crds/backstay_api/objects/models/resources.py", True),
+        ("crds/backstay_api/objects/resource_kinds.py", True),
+        ("node-agent/backstay_agent/drivers/<kind>.py", True),
+        ("node-agent/backstay_agent/drivers/__init__.py", True),
+    ]
