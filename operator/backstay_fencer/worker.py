@@ -288,9 +288,9 @@ class Worker:
         if facts.want == "Withdrawn":
             status["message"] = words.withdrawn(facts)
         elif isinstance(found, FenceEvidence):
-            status |= {"evidence": found.wire(), "message": found.why}
+            status |= {"evidence": found.wire(), "message": found.why, "missing": ""}
         else:
-            status["message"] = self._missing(found)
+            status |= {"message": self._missing(found), "missing": found}
         if status != self._told and await self._patch(status):
             self._told = status
 

@@ -98,6 +98,11 @@ def _lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return (node.end_lineno or 0) - body[0].lineno + 1
 
 
+def test_the_name_of_an_instance_is_spelled_in_one_place() -> None:
+    """A service may come to have more than one: whoever needs its name asks `HAService.slots`, or `instance_name`."""
+    assert [name_of(path) for path in SOURCES if re.search(r"""-0["']""", path.read_text())] == []
+
+
 def test_every_news_fragment_is_one_that_the_changelog_takes() -> None:
     """towncrier says nothing of a file that it does not know: it would never be told."""
     kinds = {

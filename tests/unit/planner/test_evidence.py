@@ -7,14 +7,15 @@ from typing import Any, get_args
 
 import pytest
 
-from backstay_api.objects.models import FenceRequest, HAInstance, HostAssignment
+from backstay_api.objects.models import FenceRequest, HAInstance, Host, HostAssignment
 from backstay_api.objects.models.instance import EvidenceKind
-from backstay_operator.planner.actions import CreateLease
+from backstay_operator.planner.actions import CreateLease, WriteHostStatus
 from backstay_operator.planner.do.fences import fence_actions, guard
 from backstay_operator.planner.judge.evidence import KINDS, Evidence, Missing, closed, request_name
 from backstay_operator.planner.judge.storm import Storm
 from backstay_operator.planner.know.sessions import lease_actions
 from backstay_operator.planner.know.world import World
+from backstay_operator.planner.plan import plan
 from backstay_testing.worlds import a_service, a_world, an_instance, report, session
 
 GRANTED = {"bootID": "boot-n1", "nonce": "nonce-n1-5", "seq": 5}
@@ -259,3 +260,26 @@ def test_a_lease_that_we_saw_sealed_is_made_again_sealed_though_no_request_shows
     befall(world)
     (made,) = lease_actions(world, "n1")
     assert isinstance(made, CreateLease) and made.sealed is sealed
+
+
+def test_what_the_fencer_lacks_is_a_field_of_its_own_whatever_its_sentence_is():
+    world, instance = scene()
+    raw = world.hosts["n1"].wire()
+    raw["spec"]["fencing"] = {"levels": [{"name": "bmc", "devices": [{"name": "bmc", "agent": "fence_redfish"}]}]}
+    world.hosts["n1"] = Host.from_wire(raw)
+    sealed_and()(world)
+    raw = world.requests["r-nonce-n1-5"].wire()
+    raw["status"] |= {"message": "In other words than today's", "missing": "level bmc: bmc: says unknown"}
+    world.put_request(FenceRequest.from_wire(raw))
+    assert closed(world, instance) == Missing(
+        "n1 is sealed: it is not proven off: level bmc: bmc: says unknown;"
+        " make sure that it is powered off and say so: `backstay fence n1 --confirm`"
+    )
+
+
+def test_a_holder_that_is_no_session_does_not_keep_its_host_from_being_planned():
+    world, _ = scene()
+    ask(world)
+    world.leases["n1"] = replace(world.leases["n1"], lease=replace(world.leases["n1"].lease, holder="somebody"))
+    told = [action.status for action in plan(world).actions if isinstance(action, WriteHostStatus)]
+    assert "CannotBePlanned" not in str(told)

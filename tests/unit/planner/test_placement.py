@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backstay_api.objects.models import HAService
+from backstay_api.objects.models import HAService, Host
 from backstay_operator.planner.judge import placement
 from backstay_operator.planner.judge.placement import NoHost, Placed
 from backstay_operator.planner.know.world import World
@@ -182,8 +182,8 @@ def test_services_that_start_together_do_not_all_choose_one_host():
         instance = put(world, service, epoch=0)
         say_ready(world, service, "n1", "n2", "n3")
         chosen = placement.place(world, service, instance, planned=planned).host
-        planned[chosen] = planned.get(chosen, 0) + 1
-    assert planned == {"n1": 1, "n2": 1, "n3": 1}
+        planned[chosen] = {*planned.get(chosen, ()), instance.key}
+    assert {host: len(keys) for host, keys in planned.items()} == {"n1": 1, "n2": 1, "n3": 1}
 
 
 def test_before_the_first_epoch_every_live_candidate_is_asked_even_a_cordoned_one():
@@ -343,3 +343,14 @@ def test_standbys_that_have_been_asked_stay_the_same(described):
             say_ready(world, service, name, ready=False)
     second = placement.standbys(world, service, instance)
     assert set(first) <= set(second)
+
+
+@pytest.mark.parametrize("reason", ["new disks", "ticket 7: new disks"])
+def test_what_a_person_gives_as_a_reason_is_not_taken_for_what_hosts_have_in_common(reason):
+    world, service = a_world(), a_service()
+    for name in ("n1", "n2"):
+        add_host(world, name, mode="Cordon")
+        spec = {"maintenance": {"mode": "Cordon", "reason": reason}}
+        world.hosts[name] = Host.from_wire({"metadata": world.hosts[name].metadata.wire(), "spec": spec})
+    answer = placement.place(world, service, put(world, service, epoch=1))
+    assert answer.why == "0/2 hosts can run it: 2 are cordoned"

@@ -119,6 +119,8 @@ class FenceRequestStatus(Model):
     """The fencer has switched it on again, and has read that it is on."""
     message: Text = ""
     """What is missing and what a person can do, in a sentence."""
+    missing: Text = ""
+    """What the devices have not shown yet, level by level; empty once they have."""
 
 
 class FenceRequest(Object):

@@ -24,7 +24,6 @@ from backstay_operator.planner.judge.evidence import (
     could_be_proven,
     has_no_means,
     is_disproved,
-    request_for,
     request_name,
 )
 from backstay_operator.planner.judge.storm import Storm, storm
@@ -303,11 +302,10 @@ def _present_grant(world: World, host: str) -> tuple[SessionRef, str]:
 
 def _present_request(world: World, host: str) -> FenceRequest | None:
     """The request for the session that holds the Lease now."""
-    seen = world.leases.get(host)
-    if seen is None or not seen.lease.holder or not world.requests_of.get(host):
-        return None
-    boot_id, _, nonce = seen.lease.holder.partition("/")
-    return request_for(world, host, SessionRef(boot_id=boot_id, nonce=nonce, seq=max(1, seen.lease.seq)))
+    seen, names = world.leases.get(host), sorted(world.requests_of.get(host, ()))
+    held_by = (seen.lease.holder, seen.lease.seq) if seen is not None else None
+    sessions_of = ((world.requests[name], world.requests[name].spec.session) for name in names)
+    return next((request for request, one in sessions_of if (one.text, one.seq) == held_by), None)
 
 
 def _wants_fencing(world: World, host: str) -> bool:

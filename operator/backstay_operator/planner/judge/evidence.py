@@ -222,9 +222,12 @@ def _read_off_missing(world: World, instance: HAInstance, grant: Grant) -> str:
     if not has_device(world, grant.host):
         return f"nothing can prove that it is off, for it has no fencing device; {by_hand}"
     if request is not None and request.spec.want == "Off":
-        # The fencer's own sentence begins with the host and ends with the way out.
-        said = request.status.message.removeprefix(f"{grant.host} is ")
-        return said or f"its fencing device has not shown yet that it is off; or {by_hand}"
+        lacks = request.status.missing
+        return (
+            f"it is not proven off: {lacks}; {by_hand}"
+            if lacks
+            else f"its fencing device has not shown yet that it is off; or {by_hand}"
+        )
     return f"it is not proven to be off yet; its power is being read, or {by_hand}"
 
 

@@ -8,7 +8,7 @@ objects has changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeVar
@@ -33,10 +33,16 @@ class Rejected:
 
     rule: str
     """One word for programs: Selector, Maintenance, Session, …"""
-    why: str
-    """What follows "n1 …" or "1 …", with the particulars: `is cordoned: new disks`."""
+    one: str
+    """What follows "n1 …" or "1 …": `is not ready`."""
     many: str
-    """What follows "2 …", without them: `are cordoned`."""
+    """What follows "2 …": `are not ready`."""
+    particulars: str = ""
+    """What hosts may have in common, most often a mistake in the manifest, and is then said once: `unit web.service is masked`."""
+
+    @property
+    def why(self) -> str:
+        return f"{self.one}: {self.particulars}" if self.particulars else self.one
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,9 @@ class Point(Enum):
     TAKE_OVER = "could it take over? Being late lasts for a moment, and is nothing to write a status about."
 
 
+Planned = Mapping[str, Collection[str]]
+
+
 @dataclass(frozen=True)
 class Question:
     """One service, looking for a host."""
@@ -82,8 +91,8 @@ class Question:
     """The only host that a person wants."""
     away_from: frozenset[str] = frozenset()
     """Hosts that it shall leave."""
-    planned: Mapping[str, int] = field(default_factory=dict)
-    """Services that are on their way to each host: given by this same plan, or stopped elsewhere in order to go there."""
+    planned: Planned = field(default_factory=dict)
+    """Keys of HAInstances on their way to each host: given by this same plan, or stopped elsewhere in order to go there."""
     announced: str = ""
     """The host for which it was stopped where it ran."""
     retry: bool = False
@@ -172,10 +181,10 @@ def why_no_session(world: World, name: str) -> Rejected | None:
     """Why nothing could be granted to the session that speaks for this host; nothing, if something could."""
     session, seen = published(world, name), world.leases.get(name)
     if session is None or seen is None:
-        return Rejected("Session", "has never reported: is its agent running?", "have never reported")
+        return Rejected("Session", "has never reported", "have never reported", "is its agent running?")
     match of_host(world, name):
         case Liveness.SEALED:
-            return Rejected("Session", "is sealed: it was silent and has not come back yet", "are sealed")
+            return Rejected("Session", "is sealed", "are sealed", "it was silent and has not come back yet")
         case Liveness.SILENT:
             return Rejected("Session", f"is silent since {roughly(age_s(world, seen))}", "are silent")
         case Liveness.SUSPECT | Liveness.UNSURE:
@@ -201,7 +210,7 @@ def is_selected(ask: Question, facts: HostFacts) -> Rejected | None:
     for key, value in wanted.match_labels.items() if wanted else ():
         if labels.get(key) != value:
             has = f"has {key}={labels[key]}" if key in labels else f"has no label {key}"
-            return Rejected("Selector", f"is not selected: {has}, not {value}", "are not selected by placement.hosts")
+            return Rejected("Selector", "is not selected", "are not selected by placement.hosts", f"{has}, not {value}")
     return None
 
 
@@ -213,8 +222,9 @@ def is_free(ask: Question, facts: HostFacts) -> Rejected | None:
     key, other = found
     return Rejected(
         "Claimed",
-        f"may not run it: {key.text} belongs to the HAService {other.key} there",
+        "may not run it",
         "may not run it: what it names belongs to another HAService there",
+        f"{key.text} belongs to the HAService {other.key} there",
     )
 
 
@@ -258,13 +268,12 @@ def starts_here(ask: Question, facts: HostFacts) -> Rejected | None:
     again_s = retry_after_s(ask, failed)
     if not failed or (ask.retry and failed[0].ago_s >= again_s):
         return None
-    why = (
-        f"failed to start it {roughly(failed[0].ago_s)} ago{f': {first_words(failed[0].why)}' if failed[0].why else ''}"
+    again = f" (tried again {roughly(again_s)} after that)" if ask.retry else ""
+    ago, why = f"failed to start it {roughly(failed[0].ago_s)} ago", first_words(failed[0].why)
+    many = f"failed to start it lately{again}"
+    return (
+        Rejected("StartFailed", ago, many, f"{why}{again}") if why else Rejected("StartFailed", f"{ago}{again}", many)
     )
-    if not ask.retry:
-        return Rejected("StartFailed", why, "failed to start it lately")
-    said = f"{why} (tried again {roughly(again_s)} after that)"
-    return Rejected("StartFailed", said, f"failed to start it lately (tried again {roughly(again_s)} after that)")
 
 
 def retry_after_s(ask: Question, failed: Sequence[Failure]) -> float:
@@ -307,14 +316,12 @@ def is_ready(ask: Question, facts: HostFacts) -> Rejected | None:
     if said is None or said.revision != ask.service.metadata.generation:
         return Rejected("Ready", "has not said yet whether it is ready", "have not said yet whether they are ready")
     if said.active and said.unclear:
-        return Rejected("Ready", f"{UNCLEAR}{f': {said.why}' if said.why else ''}", UNCLEAR)
+        return Rejected("Ready", UNCLEAR, UNCLEAR, said.why)
     if said.active:
-        # The host's own words come last and after a colon, so that `fold` can say them once for hosts that agree.
-        words = f": {said.why}" if said.why else ""
-        many = "run some of it already, and not by us, stop it there"
-        return Rejected("Ready", f"runs{many.removeprefix('run')}{words}", many)
+        done = "some of it already, and not by us, stop it there"
+        return Rejected("Ready", f"runs {done}", f"run {done}", said.why)
     if not said.ready:
-        return Rejected("Ready", f"is not ready{f': {said.why}' if said.why else ''}", "are not ready")
+        return Rejected("Ready", "is not ready", "are not ready", said.why)
     return None
 
 
