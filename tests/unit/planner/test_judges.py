@@ -128,7 +128,11 @@ SCORE_CASES: Final[Mapping[Scorer, list[tuple[Befall, dict[str, Any], int]]]] = 
     ],
     scores.readiness: [(ready(), {}, 1), (nothing, {}, 0), (ready(ready=False), {}, -1)],
     scores.already_asked: [(ready(), {}, 1), (nothing, {}, 0)],
-    scores.fewer_services: [(nothing, {}, 0), (granted, {}, -1), (nothing, {"planned": {"n1": 2}}, -2)],
+    scores.fewer_services: [
+        (nothing, {}, 0),
+        (granted, {}, -1),
+        (nothing, {"planned": {"n1": {"shop/a-0", "shop/b-0"}}}, -2),
+    ],
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 from backstay_api.objects.models import HAInstance
@@ -18,16 +18,16 @@ class Round:
 
     world: World
     guard: Guard
-    planned: Counter[str] = field(default_factory=Counter)
-    """What is on its way to each host, so that services that start or move at once do not all choose one."""
+    planned: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Keys of what is on its way to each host, so that services that start or move at once do not all choose one."""
     _bound: dict[str, str] = field(default_factory=dict)
 
     def send(self, instance: HAInstance, host: str) -> None:
         """From here on it counts as a service of this host, and of no other that it was on its way to."""
         if before := self._bound.get(instance.uid):
-            self.planned[before] -= 1
+            self.planned[before].discard(instance.key)
         self._bound[instance.uid] = host
-        self.planned[host] += 1
+        self.planned[host].add(instance.key)
 
 
 def begin(world: World) -> Round:

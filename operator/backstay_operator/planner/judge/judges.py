@@ -8,7 +8,7 @@ objects has changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeVar
@@ -77,6 +77,9 @@ class Point(Enum):
     TAKE_OVER = "could it take over? Being late lasts for a moment, and is nothing to write a status about."
 
 
+Planned = Mapping[str, Collection[str]]
+
+
 @dataclass(frozen=True)
 class Question:
     """One service, looking for a host."""
@@ -88,8 +91,8 @@ class Question:
     """The only host that a person wants."""
     away_from: frozenset[str] = frozenset()
     """Hosts that it shall leave."""
-    planned: Mapping[str, int] = field(default_factory=dict)
-    """Services that are on their way to each host: given by this same plan, or stopped elsewhere in order to go there."""
+    planned: Planned = field(default_factory=dict)
+    """Keys of HAInstances on their way to each host: given by this same plan, or stopped elsewhere in order to go there."""
     announced: str = ""
     """The host for which it was stopped where it ran."""
     retry: bool = False

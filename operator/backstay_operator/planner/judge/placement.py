@@ -6,7 +6,7 @@ Deterministic, and whatever the order of the inputs: nothing is compared but wha
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,7 +18,7 @@ from backstay_operator.planner.words import listed
 
 from . import edits
 from .budget import unstable
-from .judges import HostFacts, Point, Question, Rejected, facts_of, recent_failures, rejection, retry_after_s
+from .judges import HostFacts, Planned, Point, Question, Rejected, facts_of, recent_failures, rejection, retry_after_s
 from .scores import SCORES_AT, Score, preference
 
 # As many as a service's status can list (HAServiceStatus.standbys). Hosts that said no are kept asked, so that they can
@@ -75,13 +75,13 @@ def place(
     *,
     to: str | None = None,
     away_from: Iterable[str] = (),
-    planned: Mapping[str, int] | None = None,
+    planned: Planned | None = None,
     announced: str = "",
     retry: bool = False,
 ) -> Placed | NoHost:
     """Choose the host that the instance should be granted to now.
 
-    `to` is a person's wish: that host or none. `away_from` are hosts that it shall leave (a drain, a move). `planned` counts
+    `to` is a person's wish: that host or none. `away_from` are hosts that it shall leave (a drain, a move). `planned` names
     what is on its way to each host already, so that many services that start at once do not all choose one. `announced` is the
     host that people were told of, best if it will do.
     `retry`: it runs nowhere, so where no host is without a failed start, the one where it failed least is tried again.
@@ -131,7 +131,7 @@ def held_by_nobody(instance: HAInstance) -> HAInstance:
 
 
 def better_host(
-    world: World, service: HAService, instance: HAInstance, planned: Mapping[str, int] | None = None
+    world: World, service: HAService, instance: HAInstance, planned: Planned | None = None
 ) -> Placed | NoHost | None:
     """With `failback: Always`, a host that is preferred to the present one by more than the stickiness; or why it must wait."""
     holder = instance.spec.grant.host if instance.spec.grant else None

@@ -49,7 +49,7 @@ def readiness(ask: Question, facts: HostFacts) -> Score:
 
 def fewer_services(ask: Question, facts: HostFacts) -> Score:
     """The host with less to do, counting what is on its way there already."""
-    services = facts.services + ask.planned.get(facts.name, 0)
+    services = facts.services + len(ask.planned.get(facts.name, ()))
     return Score("Services", -services, f"runs {services} other{'' if services == 1 else 's'}")
 
 
