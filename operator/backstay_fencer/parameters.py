@@ -25,7 +25,7 @@ _PLAIN_TYPES: Final = frozenset({"boolean", "integer", "second", "select"})
 # Parameters of kind "string" in Debian's agents that were looked at: addresses, names of things on the other side, numbers.
 _PLAIN: Final = _words(
     """
-    api_type api_version apiversion auth_url cipher cloud community compute_domain crn crosscableip devices domain email
+    api_type api_version apiversion auth_url cipher cloud community compute_domain crn crosscableip domain email
     endpoint_type family filter hidden_page instance ip ipaddr ipmitool_timeout ipport key limit login managed namespace
     node_name nodename page ping_count ping_good_count ping_interval ping_maxfail ping_targets ping_timeout plug
     plug_separator plugzonemap port project project_domain project_domain_name project_name proxy proxyhost pve_node

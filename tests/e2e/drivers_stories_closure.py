@@ -215,16 +215,19 @@ async def a_stop_that_failed_is_no_verified_stop_of_what_has_no_process() -> Non
         "ExecStart=/bin/touch /run/d-export\nExecStop=/bin/sh -c 'echo umount: /srv: target is busy >&2; exit 32'\n"
     )
     probe = Probe(name="there", exec=Exec(command=("/usr/bin/test", "-e", "/run/d-export")))
-    export = replace(install("d-export.service", text), probes=(probe,))
-    async with systemd() as (driver, _):
-        await driver.start(export, timeout_s=5)
-        for _again in range(2):
-            await refused(driver.stop(export, timeout_s=5), StopFailed, "systemctl reset-failed d-export.service")
-            sh("systemctl", "daemon-reload")
-        assert (await driver.check(export)).state is State.UNKNOWN
-        assert [one.systemd.unit for one in await driver.leftovers() if one.systemd] == ["d-export.service"]
-        sh("systemctl", "reset-failed", "d-export.service")
-        await driver.stop(export, timeout_s=5)
+    # Whatever its Type: what RemainAfterExit= keeps up has no process either.
+    for kind in ("oneshot", "simple", "exec"):
+        export = replace(install("d-export.service", text.replace("oneshot", kind)), probes=(probe,))
+        async with systemd() as (driver, _):
+            await driver.start(export, timeout_s=5)
+            await until(lambda: sh("systemctl", "show", "-P", "SubState", "d-export.service") == "exited")
+            for _again in range(2):
+                await refused(driver.stop(export, timeout_s=5), StopFailed, "systemctl reset-failed d-export.service")
+                sh("systemctl", "daemon-reload")
+            assert (await driver.check(export)).state is State.UNKNOWN
+            assert [one.systemd.unit for one in await driver.leftovers() if one.systemd] == ["d-export.service"]
+            sh("systemctl", "reset-failed", "d-export.service")
+            await driver.stop(export, timeout_s=5)
 
 
 @story
@@ -291,11 +294,18 @@ async def work_that_others_do_is_refused() -> None:
     text = "[Service]\nExecStart=/usr/bin/docker run --rm --name d-db postgres\n"
     wrapper = program("wrapper", "# docker run, here only talked of\nexec /usr/bin/systemd-run --unit=d-far sleep 10")
     starter = ONCE + "ExecStart=/bin/systemctl start d-real.service\nExecStop=/bin/systemctl stop d-real.service\n"
+    before = "[Service]\nExecStartPre=/usr/sbin/service d-real start\n" + SLEEPER.removeprefix("[Service]\n")
+    # Enabled itself, the part is everybody's, and would run beside the umbrella on every host.
+    waiter = "[Unit]\nWants=d-real.service\n[Service]\nExecStart=/bin/sleep infinity\n"
+    install("d-real.service")
+    sh("systemctl", "enable", "d-real.service")
     async with systemd() as (driver, _):
         for resource, why in (
             (install("d-docker.service", text), "has its work done by docker"),
             (install("d-wrapped.service", f"[Service]\nExecStart={wrapper}\n"), "has its work done by systemd-run"),
             (install("d-starter.service", starter), "name the unit that d-starter.service starts by systemctl"),
+            (install("d-before.service", before), "name the unit that d-before.service starts by service"),
+            (install("d-waiter.service", waiter), "name d-real.service: d-waiter.service only pulls it in"),
         ):
             await driver.secure(resource)
             assert why in (await driver.not_ready(resource) or "ready"), why

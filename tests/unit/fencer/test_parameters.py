@@ -66,7 +66,14 @@ def test_plain_values_are_taken(value: str) -> None:
 
 
 METADATA = Metadata(
-    {"ip": "string", "plug": "string", "lanplus": "boolean", "api_path": "string", "password": "string"}
+    {
+        "ip": "string",
+        "plug": "string",
+        "lanplus": "boolean",
+        "api_path": "string",
+        "password": "string",
+        "devices": "string",
+    }
 )
 
 
@@ -85,6 +92,12 @@ METADATA = Metadata(
         ),
         pytest.param(
             {"agent": "fence_apc_snmp"}, {"password": "p"}, "shows its password", id="an SNMP tool's argument"
+        ),
+        pytest.param(
+            {"agent": "fence_sbd", "parameters": {"devices": "/dev/sda"}},
+            {},
+            "may not be given devices",
+            id="a disk of the fencer's own machine",
         ),
         pytest.param({"agent": "fence_apc_snmp"}, {}, "", id="no password, nothing to show"),
         pytest.param(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from backstay_api.objects.models import Host, HostAssignment
-from backstay_api.objects.models.assignment import HostAssignmentSpec, StandbyOrder
+from backstay_api.objects.models.assignment import HostAssignmentSpec, InstanceOrder, StandbyOrder
 from backstay_api.objects.resource_kinds import claims_of
 from backstay_operator.control.act.checks import check_size
 from backstay_operator.planner.do.finalizers import HOST_FINALIZER
 from backstay_operator.planner.do.leftovers import of_host
 from backstay_operator.planner.do.moves import cannot_take
+from backstay_operator.planner.do.orders import merge_forward
 from backstay_operator.planner.know.claims import claim_for
 from backstay_operator.planner.know.fitting import MOST_ENTRIES, fitted
 from backstay_operator.planner.know.world import World
@@ -91,3 +92,19 @@ def test_what_was_made_to_fit_is_not_refused_where_it_is_sent(words: list[str]) 
     fits = fitted(HostAssignmentSpec(), wanted, wanted, ())
     assert 0 < len(fits.standbys) < MOST_ENTRIES
     check_size("n1", fits)
+
+
+def test_an_edit_that_does_not_fit_holds_up_no_other_order() -> None:
+    def order(words: int, revision: int = 1) -> InstanceOrder:
+        command = {"start": ["/bin/x", *["y" * 3900] * words], "stop": ["/bin/x"]}
+        raw = {**HERE, "epoch": 1, "session": session("n1"), "want": "Up", "exclusive": True, "revision": revision}
+        return InstanceOrder.model_validate({**raw, "resources": [{"name": "x", "command": command}]})
+
+    standby = StandbyOrder.model_validate({**HERE, "revision": 1, "resources": order(1).wire()["resources"]})
+    orders = {f"u{number}": order(1) for number in range(205)}
+    stored = HostAssignmentSpec(instances=orders, standbys={f"s{number}": standby for number in range(14)})
+    check_size("n1", stored)
+    wanted = stored.model_copy(update={"instances": {**orders, "u0": order(30, revision=2), "new": order(6)}})
+    fits = merge_forward(stored, fitted(stored, wanted, merge_forward(stored, wanted), ()))
+    check_size("n1", fits)
+    assert fits.instances == {**orders, "new": order(6)} and fits.standbys

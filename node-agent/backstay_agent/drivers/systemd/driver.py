@@ -237,8 +237,12 @@ class SystemdDriver:
 
     async def _must_live(self, watch: Watch, *, asked: bool) -> None:
         seen = unit_state.seen(watch.unit, watch.properties, asked=asked)
-        if seen.state is State.FAILED:
-            raise StartFailed(await self._with_words(seen.why, watch))
+        if unit_state.is_hollow(seen, watch.properties):
+            await asyncio.sleep(_SETTLE_S)
+            await self._manager.refresh(watch)
+            seen = unit_state.seen(watch.unit, watch.properties, asked=asked)
+        if seen.state in (State.FAILED, State.STOPPED):
+            raise StartFailed(await self._with_words(seen.why or why_down(watch.unit, watch.properties), watch))
 
     async def _with_words(self, why: str, watch: Watch) -> str:
         return with_words(why, await last_words(watch.properties))
@@ -269,11 +273,8 @@ class SystemdDriver:
                 f"{standing.unit} is stopped, but what it had started elsewhere could not be:"
                 f" {', '.join(stray.words for stray in left[:5])}"
             )
-        if not known:
-            return []
-        return [
-            f"{standing.unit} had work outside of its control group: {', '.join(stray.words for stray in known[:5])}"
-        ]
+        found = ", ".join(stray.words for stray in known[:5])
+        return [f"{standing.unit} had work outside of its control group: {found}"] if known else []
 
     # Looking
 
@@ -321,11 +322,9 @@ class SystemdDriver:
         is_down, has_job = watch.active in DOWN, watch.has_job
         by = words(watch.unit, watch.asked, active=watch.active, has_job=has_job, was_up=was_up)
         if by and seen.state is not State.RUNNING:
-            return (
-                Seen(State.STARTING, seen.why, by)
-                if is_down and has_job
-                else await self._asked_for(watch, seen, by, is_down)
-            )
+            if is_down and has_job:
+                return Seen(State.STARTING, seen.why, by)
+            return await self._asked_for(watch, seen, by, is_down)
         if was_up and seen.state is State.STOPPED:
             return Seen(State.STOPPED, ended_by_itself(watch.unit, watch.properties))
         return seen

@@ -22,7 +22,8 @@ _ENDS: Final = re.compile(
 )
 _SHELL: Final = re.compile(r"(?:\S*/)?(?:sh|bash|dash) -[a-z]*c ")
 _NOTHING: Final = re.compile(
-    r"(?:exec )?(?:(?:\S*/)?env )?(?:\S*/)?(?:true|:|exit|echo|printf|logger|sleep|tail -f /dev/null)(?:\s.*)?"
+    r"(?:exec )?(?:(?:\S*/)?env )?(?:\S*/)?"
+    r"(?:(?:true|:|exit|echo|printf|logger)(?:\s.*)?|sleep (?:inf(?:inity)?|[0-9.]{1,3}[smh]?)|tail -f /dev/null)"
 )
 # Where a shell writes into a file, or runs another program in the words of a harmless one.
 _AND_YET: Final = re.compile(r"[>`]|\$\(")

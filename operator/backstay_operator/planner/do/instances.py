@@ -72,16 +72,12 @@ class Nowhere:
     placed: Placed | NoHost | None = None
 
     @property
-    def no_host(self) -> NoHost | None:
-        return self.placed if isinstance(self.placed, NoHost) else None
-
-    @property
     def why(self) -> str:
-        return self.missing or (self.no_host.why if self.no_host else "")
+        return self.missing or (self.placed.why if self.placed else "")
 
     @property
     def look_again_s(self) -> float | None:
-        return self.no_host.look_again_s if self.no_host and not self.missing else None
+        return self.placed.look_again_s if isinstance(self.placed, NoHost) and not self.missing else None
 
 
 def create(service: HAService, name: str) -> CreateInstance:

@@ -38,7 +38,8 @@ def fitted(
     room = MOST_BYTES - size(merged.model_copy(update={"standbys": {}}))
     if room < 0:
         kept = {uid: _unedited(stored.instances.get(uid), entry) for uid, entry in wanted.instances.items()}
-        return wanted.model_copy(update={"instances": kept, "standbys": dict(stored.standbys)})
+        wanted = wanted.model_copy(update={"instances": kept, "standbys": dict(stored.standbys)})
+        room = MOST_BYTES - size(merged.model_copy(update={"instances": {**merged.instances, **kept}, "standbys": {}}))
     standbys: dict[str, StandbyOrder] = {}
     for uid in sorted(wanted.standbys, key=lambda uid: (uid not in first, uid not in stored.standbys, uid)):
         room -= size(wanted.standbys[uid]) + len(f'"{uid}":,')
