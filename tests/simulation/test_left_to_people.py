@@ -90,3 +90,23 @@ def test_what_runs_on_a_machine_whose_host_was_removed_is_nobodys_copy() -> None
         await rest(world)
 
     tell(Shape(TWO, 1, (WEB,)), story)
+
+
+def test_what_runs_on_a_machine_whose_host_was_added_in_that_moment_is_nobodys_copy() -> None:
+    """Seed 660000211 of the profile `people`: its agent has not taken its Lease yet, so nobody knows that it lives."""
+
+    async def story(world: World) -> None:
+        world.delete(HA_SERVICES, (NAMESPACE, "web"))
+        await asyncio.sleep(10)
+        machine = world.machines["n1"]
+        world.delete(HOSTS, ("", "n1"))
+        machine.start_by_hand("web.service")
+        await asyncio.sleep(0.15)
+        world.add_host("n1")
+        await asyncio.sleep(0.05)
+        world.create_service(WEB)
+        await asyncio.sleep(10)
+        machine.stop_by_hand()
+        await rest(world)
+
+    tell(Shape(TWO, 1, (WEB,)), story)

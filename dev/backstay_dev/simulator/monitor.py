@@ -67,8 +67,8 @@ class Monitor:
     """By actor and object: when it was written last."""
     created_s: dict[str, float] = field(default_factory=dict)
     """By name of a service: when it was written last from nothing."""
-    enrolled: set[str] = field(default_factory=set)
-    """Hosts that have a Host object."""
+    enrolled_s: dict[str, float] = field(default_factory=dict)
+    """By name of a host that has a Host object: since when."""
     named_s: dict[tuple[str, str], float] = field(default_factory=dict)
     """By name of a service and unit: since when its manifest has named it, the last time."""
     superseded: set[tuple[str, str, str]] = field(default_factory=set)
@@ -129,9 +129,9 @@ class Monitor:
                     self.created_s[change.key[1]] = _now_s()
                 self._note_units(change)
             case "hosts.backstay.dev" if change.type is EventType.DELETED:
-                self.enrolled.discard(change.key[1])
+                self.enrolled_s.pop(change.key[1], None)
             case "hosts.backstay.dev":
-                self.enrolled.add(change.key[1])
+                self.enrolled_s.setdefault(change.key[1], _now_s())
             case "hainstances.backstay.dev":
                 self._instance(change)
             case "hostassignments.backstay.dev":
@@ -208,14 +208,12 @@ class Monitor:
     def _known_by_hand(self, service: str, machine: Machine) -> str:
         """What of this service a person has started there, early enough that the host's agent, which lives, has said so.
 
-        A host that was removed is asked nothing (docs/explanation/limits.md).
+        A host that was removed is asked nothing, nor one that was added and has not taken its Lease (docs/explanation/limits.md).
         """
         since_s = self.created_s.get(service, float("inf"))
-        if (
-            machine.name not in self.enrolled
-            or not machine.is_on
-            or _now_s() - self.leases.renewed_s.get(machine.name, float("-inf")) > ALIVE_S
-        ):
+        renewed_s = self.leases.renewed_s.get(machine.name, float("-inf"))
+        is_asked = renewed_s > self.enrolled_s.get(machine.name, float("inf")) and _now_s() - renewed_s <= ALIVE_S
+        if not (machine.is_on and is_asked):
             return ""
         found = (
             name
