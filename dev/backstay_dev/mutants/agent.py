@@ -234,4 +234,11 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "",
         f"{UNIT}/agent/test_keeping.py",
     ),
+    one(
+        "an answer that comes late does not stand over what was heard meanwhile",
+        f"{AGENT}/cluster/link.py",
+        "        if self._stored is None or _version(stored) > _version(self._stored):",
+        "        if True:",
+        f"{UNIT}/agent/test_trouble.py",
+    ),
 )

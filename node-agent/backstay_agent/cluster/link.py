@@ -243,7 +243,6 @@ class Link:
             written = await self._api.replace(ASSIGNMENTS, replace(stored, status=status), subresource="status")
             if isinstance(written, Unreadable):
                 raise OutcomeUnknown(f"the status may or may not be written: {written.why}")
-            self._stored = None
             self._learn(written)
         self.said = status
         self._written.set()

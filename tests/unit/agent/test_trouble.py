@@ -184,6 +184,25 @@ async def test_a_released_epoch_is_told_though_the_first_writes_get_lost() -> No
 
 
 @in_virtual_time
+async def test_an_answer_that_comes_after_the_assignment_was_made_anew_is_not_taken_for_what_stands_there() -> None:
+    """The write went to the one before: whoever reads the new one knows nothing of this host yet."""
+    weather = Weather()
+    world = await under(weather)
+    mine = (await world.session()).nonce
+    weather.fates["update", ASSIGNMENT] = Fate(answer_delay_s=1.0)
+    weather.sent.clear()
+    await world.order(revision=2)
+    await world.until(lambda: ("update", ASSIGNMENT) in [(each.verb, each.resource) for each in weather.sent])
+    await asyncio.sleep(0.5)
+    await world.operator.delete(ASSIGNMENTS, HOST)
+    weather.fates.clear()
+    body = {"metadata": {"name": HOST}, "spec": {"heartbeat": {"profile": "lab"}, "instances": {}, "standbys": {}}}
+    await world.operator.create(ASSIGNMENTS, HostAssignment.from_wire(body))
+    await asyncio.sleep(300)
+    assert (await world.session()).nonce == mine
+
+
+@in_virtual_time
 async def test_a_slower_profile_is_obeyed_only_once_it_is_published() -> None:
     weather = Weather()
     world = await under(weather)
