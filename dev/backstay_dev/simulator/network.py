@@ -97,6 +97,12 @@ class Network:
         at = bisect.bisect_right(self._times, asyncio.get_running_loop().time() - age_s)
         return self._revisions[at - 1] if at else 1
 
+    def note_read(self, actor: str, lease: HostLease) -> None:
+        """What this process knows of a Lease by its own reads: of two that are under way at once, the older answer may come last."""
+        known = self.lease_reads.get((actor, lease.host))
+        if known is None or int(lease.resource_version) >= int(known.resource_version):
+            self.lease_reads[actor, lease.host] = lease
+
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _fate(self, request: Request) -> Fate:
@@ -164,5 +170,5 @@ class ProcessApi(MemoryApi):
     async def get(self, kind: Kind[T], name: str, namespace: str = "", *, timeout_s: float | None = None) -> T:
         found = await super().get(kind, name, namespace, timeout_s=timeout_s)
         if isinstance(found, HostLease):
-            self._network.lease_reads[self.actor, name] = found
+            self._network.note_read(self.actor, found)
         return found
