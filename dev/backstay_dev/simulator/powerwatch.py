@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from backstay_api.client.api import EventType
 from backstay_api.memory.server import Change
@@ -33,8 +33,6 @@ class Off:
     sent_s: float
     is_on_since: bool = False
     """Its machine has come on, whoever did that."""
-    on_by: set[str] = field(default_factory=set)
-    """Fencers that have sent `on` after it."""
     past_for: set[str] = field(default_factory=set)
     """Fencers that have read since that the device is on. Before, they cannot know, and still owe an `on`."""
 
@@ -59,7 +57,9 @@ class PowerWatch:
     ours: dict[str, Off] = field(default_factory=dict)
     """By device to which `off` was ever sent."""
     touched: set[str] = field(default_factory=set)
-    """Hosts to which `off` was ever sent."""
+    """Hosts to which `off` was ever sent, or may have been as far as a request says."""
+    recorded: set[tuple[str, str]] = field(default_factory=set)
+    """Device, and time of an `off` that a request has recorded as ours."""
 
     # --- seals -----------------------------------------------------------------------------------------------------
 
@@ -89,10 +89,20 @@ class PowerWatch:
         name, spec = change.key[1], change.body["spec"]
         if change.type is not EventType.DELETED and spec.get("confirm"):
             self.confirmed.add(_session(spec["session"]))
+        self._hear_attempts(spec["host"], (change.body.get("status") or {}).get("attempts") or ())
         if change.type is not EventType.DELETED and spec.get("want") == "Off":
             self.wanting[name] = spec["host"]
         elif name in self.wanting:
             self.wanted_s[self.wanting.pop(name)] = _now_s()
+
+    def _hear_attempts(self, host: str, attempts: Iterable[Mapping[str, Any]]) -> None:
+        """An `off` is recorded as ours before it is sent: whoever reads that has to owe an `on`, sent or not (PROTOCOL 5)."""
+        for one in attempts:
+            device, at = f"{host}-{one['level']}-{one['device']}", one["at"]
+            if one["action"] == "off" and one.get("ours", True) and (device, at) not in self.recorded:
+                self.recorded.add((device, at))
+                self.touched.add(host)
+                self.ours.setdefault(device, Off(_now_s()))
 
     # --- switches --------------------------------------------------------------------------------------------------
 
@@ -107,8 +117,6 @@ class PowerWatch:
             return
         if not self._is_ours(by, bmc):
             self.accuse(f"`on` is sent to {bmc.name}, which we have not switched off")
-        if bmc.name in self.ours:
-            self.ours[bmc.name].on_by.add(by)
 
     def _is_ours(self, by: str, bmc: Bmc) -> bool:
         """Who may be switched on. A machine that is on already (by a person, another fencer, another outlet) takes no harm by it."""
@@ -130,7 +138,8 @@ class PowerWatch:
         off = self.ours.get(bmc.name)
         if off is None or not off.is_on_since or not bmc.machine.is_on:
             return
-        if by in off.on_by or _now_s() - off.sent_s > SURE_S:
+        # Earlier, an `off` of ours may still come through, though it is on and though `on` was sent since (PROTOCOL 5).
+        if _now_s() - off.sent_s > SURE_S:
             off.past_for.add(by)
 
     def _off(self, host: str) -> None:

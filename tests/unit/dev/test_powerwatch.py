@@ -1,10 +1,14 @@
 """The simulator's judge of power: whom an `on` may be sent to."""
 
+import asyncio
+
 import pytest
 
+from backstay_api.client.api import EventType
+from backstay_api.memory.server import Change
 from backstay_dev.simulator.boards import Bmc
 from backstay_dev.simulator.machines import Machine
-from backstay_dev.simulator.powerwatch import PowerWatch
+from backstay_dev.simulator.powerwatch import SURE_S, PowerWatch
 from backstay_dev.simulator.virtualtime import in_virtual_time
 
 
@@ -50,10 +54,41 @@ async def test_an_on_to_a_machine_whose_plug_somebody_has_pulled_is_a_fault(was_
         bench.machine.lose_power("told to", by_device=True)
         bench.watch.hear_switch("fencer", bench.bmc, "on")
         bench.machine.gain_power("our on")
+        await asyncio.sleep(SURE_S + 1)
         bench.watch.hear_read("fencer", bench.bmc)
     bench.machine.lose_power("a plug")
     bench.watch.hear_switch("fencer", bench.bmc, "on")
     assert bench.said == ["`on` is sent to n1-first-bmc, which we have not switched off"]
+
+
+@in_virtual_time
+async def test_a_read_that_comes_early_does_not_show_that_our_off_is_over() -> None:
+    """Seed 16088334917: it was on, but a slow board might still have carried out our `off`."""
+    bench = Bench()
+    bench.watch.hear_switch("fencer", bench.bmc, "off")
+    bench.machine.lose_power("told to", by_device=True)
+    bench.watch.hear_switch("fencer", bench.bmc, "on")
+    bench.machine.gain_power("our on")
+    bench.watch.hear_read("fencer", bench.bmc)
+    bench.machine.lose_power("a plug")
+    bench.watch.hear_switch("fencer", bench.bmc, "on")
+    assert bench.said == []
+
+
+@pytest.mark.parametrize("ours", [True, False])
+@in_virtual_time
+async def test_what_a_request_has_recorded_as_ours_counts_as_sent(ours: bool) -> None:
+    """Seed 57291221339: proven before it was sent, and another fencer read of it before that was told."""
+    bench = Bench()
+    attempt = {"level": "first", "device": "bmc", "action": "off", "at": "2026-01-01T00:00:00Z", "ours": ours}
+    spec = {"host": "n1", "want": "Off", "session": {"bootID": "b", "nonce": "x", "seq": 1}}
+    body = {"metadata": {"name": "n1-x"}, "spec": spec, "status": {"attempts": [attempt]}}
+    bench.watch.hear_request(
+        Change(5, EventType.MODIFIED, "fencerequests.backstay.dev", ("", "n1-x"), body, None, "fencer")
+    )
+    bench.machine.lose_power("a plug")
+    bench.watch.hear_switch("fencer-2", bench.bmc, "on")
+    assert (bench.said == []) is ours
 
 
 @in_virtual_time
