@@ -328,7 +328,7 @@ def is_done_on(facts: Facts) -> bool:
     """Everything that we switched off was read on again, after we had switched it on."""
     if not facts.proven or facts.after != "On" or facts.powered_on or owed(facts):
         return False
-    return any(tried.action == "on" and tried.ended_s is not None for tried in facts.tried)
+    return any(tried.action == "on" and tried.ended_s is not None and tried.failed != UNSENT for tried in facts.tried)
 
 
 def without_effect(tried: Tried, slot: Slot, read: Read) -> bool:

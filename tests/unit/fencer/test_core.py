@@ -211,6 +211,15 @@ def test_of_two_outlets_only_those_that_we_switched_off_are_switched_on_each_unt
     assert is_done_on(both_on) and next_steps(both_on).steps == ()
 
 
+def test_an_on_that_was_not_sent_has_switched_nothing_on() -> None:
+    """Seed 40663202865: another fencer's `off`, begun in the same second, passed for ours, which was not sent; so nothing seemed owed."""
+    unsent = Tried(LEFT, "on", 70, 71, ours=False, failed="not sent")
+    facts = both_off(tried=(Tried(LEFT, "off", 9, 10, ours=False), unsent), reads={LEFT: (read("Off", 80),)})
+    assert owed(facts) == () and not is_done_on(facts)
+    sent = dataclasses.replace(facts, tried=(facts.tried[0], dataclasses.replace(unsent, ours=True, failed="")))
+    assert is_done_on(sent)
+
+
 def test_what_it_said_before_the_on_does_not_count_as_on_again() -> None:
     tried = (Tried(BMC, "off", 9, 10), Tried(BMC, "on", 70, 71))
     assert owed(some_facts(proven=True, tried=tried, reads={BMC: (read("On", 8),)})) == (BMC,)
