@@ -59,7 +59,8 @@ def test_nothing_goes_wrong_in_seeds_that_nobody_has_tried(capsys: pytest.Captur
     assert [one for one in bad if not all(KNOWN in why for why in one["why"])] == []
 
 
-# The one fault that is known and open (docs/next.md, seed 40670776569). It does no harm to safety: it is told, and fails nothing. To be emptied.
+# The one fault that is known and open (docs/next.md, seed 40670776569), and does no harm to safety:
+# it is told, and fails nothing. To be emptied.
 KNOWN = "was switched off by a device of ours and is not switched on again"
 
 # What nobody had tried when it was found, each for another reason (the worlds of test_worlds_without.py tell them shortly).
