@@ -99,7 +99,7 @@ class Executor:
     def __init__(self, api: Api, agents: FenceAgents, *, rng: random.Random, wall: Callable[[], str]) -> None:
         self.watches = Watches(api, rng)
         devices = Devices(api, agents)
-        self._ports = Ports(api, devices, self.watches, wall)
+        self._ports = Ports(api, devices, self.watches, wall, identity=f"{rng.getrandbits(32):08x}")
         self.patrol = Patrol(api, devices, self.watches, wall)
         self._workers: dict[str, tuple[Worker, asyncio.Task[None]]] = {}
         """By UID: a request recreated under an old name starts with no reads."""

@@ -14,7 +14,7 @@ from . import core
 from .facts import Read, Slot, Tried
 
 ATTEMPTS_KEPT: Final = 32
-_NAMES: Final = ("level", "device", "action", "at")
+_NAMES: Final = ("level", "device", "action", "at", "by")
 
 
 @dataclass
@@ -42,8 +42,9 @@ class Record:
 
 @dataclass
 class Records:
-    """All of one request."""
+    """All of one request, told by the fencer of this name."""
 
+    by: str
     all: list[Record] = field(default_factory=list)
 
     def __bool__(self) -> bool:
@@ -55,7 +56,7 @@ class Records:
 
     def begin(self, slot: Slot, action: Literal["off", "on"], *, at: str, now_s: float) -> Record:
         """One more, which has been decided and not been sent yet."""
-        told: dict[str, Any] = {"level": slot[0], "device": slot[1], "action": action, "at": at}
+        told: dict[str, Any] = {"level": slot[0], "device": slot[1], "action": action, "at": at, "by": self.by}
         told |= {"ours": False, "result": f"{core.UNSENT} yet"}
         record = Record(Tried(slot, action, now_s, None, ours=False), told)
         self.all.append(record)
@@ -91,7 +92,7 @@ class Records:
 
 
 def _name(told: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(told[name] for name in _NAMES)
+    return tuple(told.get(name, "") for name in _NAMES)
 
 
 def _as_tried(attempt: Attempt, at_s: float, now_s: float) -> Tried:

@@ -50,6 +50,8 @@ class Ports:
     known: Known
     wall: Callable[[], str]
     """RFC 3339 now, for people's eyes."""
+    identity: str
+    """Of this life of the fencer, as its attempts bear it."""
 
 
 class Worker:
@@ -66,7 +68,7 @@ class Worker:
         self._read_of: dict[Slot, str] = {}
         """Definition of the device that the reads are of: edited meanwhile, it is another one that nobody has read."""
         self._reading: set[Slot] = set()
-        self._records = Records()
+        self._records = Records(ports.identity)
         self._writing = asyncio.Lock()
         self._known_levels: tuple[FenceLevel, ...] = ()
         """As last seen: who switched a host off owes it an `on`, be its Host removed meanwhile."""

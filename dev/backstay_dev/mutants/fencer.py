@@ -196,4 +196,11 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "    return _plain(other) == _plain(one)",
         f"{UNIT}/fencer/test_identity.py",
     ),
+    one(
+        "fencers that live side by side tell their attempts apart",
+        f"{FENCER}/records.py",
+        '("level", "device", "action", "at", "by")',
+        '("level", "device", "action", "at")',
+        f"{UNIT}/fencer/test_records.py",
+    ),
 )

@@ -80,6 +80,8 @@ class Attempt(Model):
     """What was asked for."""
     at: Timestamp
     """When."""
+    by: Text = ""
+    """The life of a fencer that sent it: of several that live side by side, each tells of its own."""
     ours: bool = True
     """The device was asked, so far as we know, and no read has shown since that it did nothing: what it switched off, we switch on again."""
     result: Text = ""
