@@ -1,7 +1,7 @@
 """The agent as a process: reads its configuration, takes the lock, tells systemd, and runs until it is told to end.
 
 Whatever ends it (SIGTERM, SIGKILL, a broken invariant), nothing that it manages is stopped: systemd starts it again, and it
-adopts what runs. Only when the whole machine goes down it stops and releases what it holds first (`goodbye.py`).
+adopts what runs. Only when the whole machine goes down it stops and releases what it holds first (`shutdown.py`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What stories about other people's bug reports need: a service whose unit is as odd as the report says, on the fault_lab's hosts.
+"""What stories about other people's bug reports need: a service whose unit is as odd as the report says, on the fault lab's hosts.
 
-The units run the fault_lab's ticker wherever the oddity leaves room for it, so that the judge sees two copies in these stories as well.
+The units run the fault lab's ticker wherever the oddity leaves room for it, so that the judge sees two copies in these stories as well.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def applied(fault_lab: FaultLab, name: str, spec: dict[str, Any]) -> Iterator[No
 
 
 def free_address(fault_lab: FaultLab) -> str:
-    """The fault_lab's next one."""
+    """The fault lab's next one."""
     fault_lab._next_address += 1
     return f"192.0.2.{101 + (fault_lab._next_address - 101) % 120}"
 

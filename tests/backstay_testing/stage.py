@@ -388,38 +388,33 @@ def running(*hosts: str, devices: bool = True, **spec: Any) -> Stage:
     return stage
 
 
-def line(action: act.Action) -> str:  # noqa: C901
+def line(action: act.Action) -> str:
     """One action as a line of a story: what, of whom, why."""
+    return f"{type(action).__name__} {_of_whom(action)}: {action.why}"
+
+
+def _of_whom(action: act.Action) -> str:
+    """The object that it writes, as a story names it."""
     match action:
         case act.WriteInstance():
             grant, ended = action.spec.grant, action.spec.closed
             what = f"epoch {action.spec.epoch} to {grant.host}" if grant else f"epoch {action.spec.epoch} closed"
-            text = f"{what}{f' on {ended.evidence}' if ended and ended.epoch >= action.before.spec.epoch else ''}"
-        case act.SealLease() | act.ReopenLease() | act.DeleteLease():
-            text = action.lease.host
-        case act.Assign():
-            text = action.host
+            return f"{what}{f' on {ended.evidence}' if ended and ended.epoch >= action.before.spec.epoch else ''}"
         case act.RequestFence():
-            text = f"{action.spec.host} {action.spec.want}"
+            return f"{action.spec.host} {action.spec.want}"
         case act.UpdateFence():
-            text = f"{action.before.spec.host} {action.want}"
+            return f"{action.before.spec.host} {action.want}"
         case act.DeleteFence():
-            text = action.before.spec.host
+            return action.before.spec.host
         case act.CreateClaim():
-            text = action.claim.spec.key
+            return action.claim.spec.key
         case act.DeleteClaim() | act.WriteClaim():
-            text = action.before.spec.key
-        case act.CreateInstance():
-            text = action.name
-        case act.CreateLease():
-            text = action.host
+            return action.before.spec.key
         case act.SetFinalizer():
-            text = f"{action.before.metadata.name} {'on' if action.present else 'off'}"
+            return f"{action.ref.name} {'on' if action.present else 'off'}"
         case act.ReportUnreadable():
-            text = action.key
-        case _:
-            text = action.before.metadata.name
-    return f"{type(action).__name__} {text}: {action.why}"
+            return action.key
+    return action.ref.name
 
 
 def steps(log: list[str], *kinds: str) -> list[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-from backstay_api.objects.models import HAService
+from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.models.service import HAServiceStatus
 from backstay_operator.planner import actions as act
 from backstay_operator.planner.know.world import World
 
@@ -14,27 +16,9 @@ _NAMED = re.compile(r"(?:About to start on|moves to|goes to|starts again on) ([a
 
 def every_sentence_agrees(world: World, made: tuple[act.Action, ...]) -> None:
     """The plan was made of this world."""
-    granted = {
-        action.before.key: action.spec.grant.host
-        for action in made
-        if isinstance(action, act.WriteInstance) and action.spec.grant is not None
-    }
-    for key, service in sorted(world.services.items()):
-        instance = world.instances.get(f"{key}-0")
-        if instance is None or instance.spec.service.uid != service.uid:
-            continue
-        told = _told(service, made)
-        named = set(_NAMED.findall(" ".join([*(one.message for one in told.conditions), *_whys(told)])))
-        target = granted.get(instance.key) or _target(world, made, instance.uid)
-        assert len(named) <= 1, f"{key}: {named}"
-        if instance.key in granted:
-            assert named == {target}, f"{key} is granted to {target}, and the status names {named}: {_whys(told)}"
-        elif _is_ordered_down_now(world, made, instance.uid):
-            assert named == ({target} if target else set()), f"{key} goes to {target}, the status names {named}"
-        elif named:
-            assert named == {target}, f"{key}: nothing of this plan sends it to {named}: {_whys(told)}"
-        last = told.last_failover
-        assert last is None or not _NAMED.search(last.cause), f"{key}: {last.cause}"
+    for service in world.services.values():
+        for instance in filter(None, (world.instance_of(service, name) for name in service.slots)):
+            _status_agrees(world, made, service, instance)
     for action in made:
         if isinstance(action, act.WriteInstance) and action.spec.grant is not None:
             assert re.search(rf"(^|next ){action.spec.grant.host}, ", action.why), action.why
@@ -42,13 +26,32 @@ def every_sentence_agrees(world: World, made: tuple[act.Action, ...]) -> None:
             assert not _NAMED.search(order.why), order.why
 
 
-def _told(service: HAService, made: tuple[act.Action, ...]):
+def _status_agrees(world: World, made: tuple[act.Action, ...], service: HAService, instance: HAInstance) -> None:
+    told = _told(service, made)
+    whys = [one.why for one in told.instances]
+    named = set(_NAMED.findall(" ".join([*(one.message for one in told.conditions), *whys])))
+    granted = next((host for key, host in _granted(made) if key == instance.key), "")
+    target = granted or _target(world, made, instance.uid)
+    assert len(named) <= 1, f"{service.key}: {named}"
+    if granted:
+        assert named == {granted}, f"{service.key} is granted to {granted}, and the status names {named}: {whys}"
+    elif _is_ordered_down_now(world, made, instance.uid):
+        assert named == ({target} if target else set()), f"{service.key} goes to {target}, the status names {named}"
+    elif named:
+        assert named == {target}, f"{service.key}: nothing of this plan sends it to {named}: {whys}"
+    assert told.last_failover is None or not _NAMED.search(told.last_failover.cause), told.last_failover
+
+
+def _granted(made: tuple[act.Action, ...]) -> Iterator[tuple[str, str]]:
+    """Key of the instance, and the host that this plan grants it to."""
+    for action in made:
+        if isinstance(action, act.WriteInstance) and action.spec.grant is not None:
+            yield action.before.key, action.spec.grant.host
+
+
+def _told(service: HAService, made: tuple[act.Action, ...]) -> HAServiceStatus:
     written = [a.status for a in made if isinstance(a, act.WriteServiceStatus) and a.before.key == service.key]
     return written[0] if written else service.status
-
-
-def _whys(told) -> list[str]:
-    return [one.why for one in told.instances]
 
 
 def _orders(world: World, made: tuple[act.Action, ...], uid: str):

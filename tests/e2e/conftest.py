@@ -1,4 +1,4 @@
-"""The fault_lab: one lab with the whole product, shared by all stories of a worker; judged and tidied after each.
+"""The fault lab: one lab with the whole product, shared by all stories of a worker; judged and tidied after each.
 
 `make test` runs two workers side by side, each with labs of its own; what belongs together stays with one of them (`backstay_testing.workers`).
 """
@@ -10,6 +10,9 @@ import pytest
 from backstay_dev.lab.lab import Lab
 from backstay_dev.rights.audit import Tally
 from backstay_dev.show.fault_lab import FaultLab
+from backstay_testing.cable import cable, driver
+
+__all__ = ["cable", "driver"]
 
 
 @pytest.fixture(scope="session")

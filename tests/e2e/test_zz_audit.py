@@ -1,4 +1,4 @@
-"""The audit, at the end of the session: what operator, fencer and agents asked the fault_lab's API server for, against the chart's roles."""
+"""The audit, at the end of the session: what operator, fencer and agents asked the fault lab's API server for, against the chart's roles."""
 
 import pytest
 

@@ -32,27 +32,30 @@ def holds_rules(old: Model, new: Model) -> None:
 
 def is_over(world: World, instance: HAInstance) -> bool:
     """Evidence, once more, in one breath (PROTOCOL 5)."""
-    spec, grant = instance.spec, instance.spec.grant
+    grant = instance.spec.grant
     assert grant is not None
-    said = world.assignments[grant.host].status if grant.host in world.assignments else None
     lease = world.leases[grant.host].lease if grant.host in world.leases else None
-    mine = [r for r in world.requests.values() if (r.spec.host, r.spec.session) == (grant.host, grant.session)]
-    if said is not None and said.session is not None and said.session.machine_uuid == grant.machine_uuid:
-        s, g, report = said.session, grant.session, said.instances.get(instance.uid)
-        if (s.boot_id, s.nonce, s.seq) == (g.boot_id, g.nonce, g.seq):
-            if report is not None and report.epoch == spec.epoch and report.released:
-                return True
-        elif s.boot_id == g.boot_id:
-            if g.nonce in s.supersedes and s.seq > g.seq:
-                return True
-        elif s.seq > g.seq:
-            return True
-    if any(request.status.evidence is not None for request in mine):
-        return True
     cannot_renew = lease is not None and (lease.sealed or lease.holder != grant.session.text)
-    if any(request.spec.confirm is not None for request in mine) and cannot_renew:
-        return True
-    return not spec.exclusive and not renews(world, grant.host, grant.session.text)
+    mine = [r for r in world.requests.values() if (r.spec.host, r.spec.session) == (grant.host, grant.session)]
+    return (
+        _is_over_by_its_hosts_word(world, instance)
+        or any(request.status.evidence is not None for request in mine)
+        or (cannot_renew and any(request.spec.confirm is not None for request in mine))
+        or (not instance.spec.exclusive and not renews(world, grant.host, grant.session.text))
+    )
+
+
+def _is_over_by_its_hosts_word(world: World, instance: HAInstance) -> bool:
+    grant = instance.spec.grant
+    said = world.assignments[grant.host].status if grant.host in world.assignments else None
+    if said is None or said.session is None or said.session.machine_uuid != grant.machine_uuid:
+        return False
+    now, then, report = said.session, grant.session, said.instances.get(instance.uid)
+    if (now.boot_id, now.nonce, now.seq) == (then.boot_id, then.nonce, then.seq):
+        return report is not None and report.epoch == instance.spec.epoch and bool(report.released)
+    if now.boot_id == then.boot_id and then.nonce not in now.supersedes:
+        return False
+    return now.seq > then.seq
 
 
 def renews(world: World, host: str, session_text: str) -> bool:

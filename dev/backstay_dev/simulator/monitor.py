@@ -286,20 +286,22 @@ class Monitor:
             return
         before = old.get("instances") or {}
         for uid, report in (new.get("instances") or {}).items():
-            was = before.get(uid) or {}
-            is_new = report.get("released") and (was.get("epoch"), was.get("released")) != (report["epoch"], True)
-            is_new = is_new and self.open_epoch.get(uid) == report["epoch"]  # what is closed may be said again
-            runs = self.active[_service(report["name"])].get(host)
-            if is_new and runs and self._is_exclusive(report["name"]):
-                self.accuse(
-                    f"{host} says that {report['name']} epoch {report['epoch']} is released, but {_list(runs)} runs"
-                )
+            if report.get("released"):
+                self._released(host, uid, report, before.get(uid) or {})
         # A HostAssignment that a person deletes is made again with the same list: what was said once is no new claim, and what
         # the session has been granted since runs there rightly.
         said = {(host, session["nonce"], earlier) for earlier in session.get("supersedes") or ()}
         if said - self.superseded:
             self._superseding(host, session["nonce"])
         self.superseded |= said
+
+    def _released(self, host: str, uid: str, report: Raw, was: Raw) -> None:
+        name, epoch = report["name"], report["epoch"]
+        # What is closed may be said again.
+        is_new = (was.get("epoch"), was.get("released")) != (epoch, True) and self.open_epoch.get(uid) == epoch
+        runs = self.active[_service(name)].get(host)
+        if is_new and runs and self._is_exclusive(name):
+            self.accuse(f"{host} says that {name} epoch {epoch} is released, but {_list(runs)} runs")
 
     def _superseding(self, host: str, nonce: str) -> None:
         exclusive = {owned.service for owned in self.owners.values() if owned.is_exclusive}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.names import instance_name
@@ -17,20 +17,30 @@ from .world import World
 def stuck(world: World) -> list[str]:
     """Everything that is not yet as it should be, in words; empty when the world has come to rest."""
     services = {body["metadata"]["name"]: body for body in world.cluster.bodies(HA_SERVICES)}
-    found = [line for name, body in sorted(services.items()) for line in _service(world, name, body)]
+    return [
+        *(line for name, body in sorted(services.items()) for line in _service(world, name, body)),
+        *_runs_for_nobody(world, services),
+        *_left_in_the_cluster(world, services),
+        *(line for name in sorted(world.machines) for line in _host(world, name)),
+    ]
+
+
+def _runs_for_nobody(world: World, services: Mapping[str, Raw]) -> Iterator[str]:
     named = {what for body in services.values() for what in _wanted(body)}
     for name, places in sorted(world.monitor.active.items()):
-        left = {what for what_runs in places.values() for what in what_runs} - named
+        left = set().union(*places.values()) - named
         if left and name not in services:
-            found.append(f"{', '.join(sorted(left))} still runs on {', '.join(places)}, and no service names it")
+            yield f"{', '.join(sorted(left))} still runs on {', '.join(places)}, and no service names it"
+
+
+def _left_in_the_cluster(world: World, services: Mapping[str, Raw]) -> Iterator[str]:
     for body in world.cluster.bodies(HA_INSTANCES):
         if body["spec"]["service"]["name"] not in services:
-            found.append(f"HAInstance {body['metadata']['name']} is left of a deleted service")
+            yield f"HAInstance {body['metadata']['name']} is left of a deleted service"
     for body in world.cluster.bodies(RESOURCE_CLAIMS):
         owners = [body["spec"].get("owner"), *body["spec"].get("hosts", ())]
         if any(owner and owner["name"] not in services for owner in owners):
-            found.append(f"the claim of {body['spec']['key']} is left of a deleted service")
-    return [*found, *(line for name in sorted(world.machines) for line in _host(world, name))]
+            yield f"the claim of {body['spec']['key']} is left of a deleted service"
 
 
 def _host(world: World, name: str) -> Iterator[str]:

@@ -107,15 +107,19 @@ def _says(before: Raw | None, after: Raw) -> list[str]:
         past = f", superseding {', '.join(n[:6] for n in session['supersedes'])}" if session.get("supersedes") else ""
         lines.append(f"{host} opens session {_short(session)}{past}")
     reports, was = new.get("instances") or {}, old.get("instances") or {}
-    for uid, report in reports.items():
-        before_it = was.get(uid, {})
-        if any(report.get(f) != before_it.get(f) for f in ("epoch", "phase", "released", "healthy")):
-            state = "released" if report.get("released") else report["phase"]
-            unwell = (
-                "" if report.get("healthy", True) or state == "released" else f", not healthy ({report.get('why', '')})"
-            )
-            lines.append(f"{host} says: {report['name']} epoch {report['epoch']} {state}{unwell}")
-    return lines
+    news = [report for uid, report in reports.items() if _is_news(was.get(uid, {}), report)]
+    return [*lines, *(f"{host} says: {_report(report)}" for report in news)]
+
+
+def _is_news(before: Raw, report: Raw) -> bool:
+    return any(report.get(field) != before.get(field) for field in ("epoch", "phase", "released", "healthy"))
+
+
+def _report(report: Raw) -> str:
+    state = "released" if report.get("released") else report["phase"]
+    is_well = report.get("healthy", True) or state == "released"
+    unwell = "" if is_well else f", not healthy ({report.get('why', '')})"
+    return f"{report['name']} epoch {report['epoch']} {state}{unwell}"
 
 
 def _lease(before: Raw | None, after: Raw | None) -> list[str]:

@@ -192,17 +192,18 @@ class CommandDriver:
                 watch.unit, lasting(command.start, f"Backstay: {resource.name}", [memory, mark], stop_s)
             )
         wait_s = _FIRST_WAIT_S
-        while True:
-            if not watch.lost:
-                await self._manager.refresh(watch)
-                if watch.active in DOWN and not watch.has_job:
-                    raise StartFailed(await _with_words(why_down(command.start[0], watch.properties), watch))
-                if command.check is None and watch.active == "active":
-                    return
-                # A start that stays in the foreground never exits: then the check alone can say that it is up.
-                if command.check is not None and (await self._ask(resource)).exit_code == 0:
-                    return
+        while watch.lost or not await self._is_up(resource, watch):
             wait_s = await _bell_or(watch, wait_s if command.check else None)
+
+    async def _is_up(self, resource: RenderedResource, watch: Watch) -> bool:
+        command = _command(resource)
+        await self._manager.refresh(watch)
+        if watch.active in DOWN and not watch.has_job:
+            raise StartFailed(await _with_words(why_down(command.start[0], watch.properties), watch))
+        if command.check is None:
+            return watch.active == "active"
+        # A start that stays in the foreground never exits: then the check alone can say that it is up.
+        return (await self._ask(resource)).exit_code == 0
 
     async def _until_cleanly_down(self, resource: RenderedResource, timeout_s: float, stop: Ended) -> None:
         wait_s = _FIRST_WAIT_S

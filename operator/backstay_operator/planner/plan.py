@@ -7,7 +7,7 @@ about hosts (`ServicePlan`) depends on nothing but the world, and a host's plan 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -117,20 +117,34 @@ def plan_service(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) ->
     decision = decide(round_, service)
     if decision.is_leaving and not decision.slots:
         return ServicePlan(tuple(ownership.let_go(world, service, claims)))
+    told, ordered = _told(world, decision), tuple(_orders(decision))
+    if decision.is_leaving:
+        actions = [action for slot in decision.slots for action in slot.course.actions]
+        return ServicePlan(
+            (*actions, *told), ordered, look_again_s=_look_again_s(decision), secured=_secured(world, service)
+        )
     actions = [action for slot in decision.slots for action in _slot_actions(world, decision, slot, claims)]
     return ServicePlan(
-        (*actions, *_told(world, decision)),
-        tuple(order for slot in decision.slots for order in _ordered(slot.instance, slot.course)),
-        () if decision.is_leaving else tuple(one for slot in decision.slots for one in standby_orders(world, slot)),
-        min((s.course.look_again_s for s in decision.slots if s.course.look_again_s is not None), default=None),
+        (*actions, *told),
+        ordered,
+        tuple(one for slot in decision.slots for one in standby_orders(world, slot)),
+        _look_again_s(decision),
         _secured(world, service),
-        () if decision.is_leaving else tuple(uid for slot in decision.slots for uid in _first(world, slot)),
+        tuple(uid for slot in decision.slots for uid in _first(world, slot)),
     )
 
 
+def _orders(decision: Decision) -> Iterator[Ordered]:
+    for slot in decision.slots:
+        yield from _ordered(slot.instance, slot.course)
+
+
+def _look_again_s(decision: Decision) -> float | None:
+    times_s = (slot.course.look_again_s for slot in decision.slots)
+    return min((at_s for at_s in times_s if at_s is not None), default=None)
+
+
 def _slot_actions(world: World, decision: Decision, slot: Slot, claims: Sequence[str]) -> list[Action]:
-    if decision.is_leaving:
-        return list(slot.course.actions)
     service, instance, is_accepted = decision.service, slot.instance, isinstance(decision.acceptance, Accepted)
     return [
         *(ownership.marks(service, instance) if is_accepted or instance is not None else ()),

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -315,3 +316,21 @@ def test_nobody_uses_a_word_that_only_we_would_understand(room: str) -> None:
     told = "docs/glossary.md", "docs/adr/0004-kopf-is-the-ear.md", "tests/unit/house/test_docs.py"
     files = [path for path in (ROOT / room).rglob("*") if path.suffix in (".py", ".md") and name_of(path) not in told]
     assert [(name_of(path), found) for path in files for found in PRIVATE_WORDS.findall(path.read_text())] == []
+
+
+# What must never be there, and the form of a citation.
+NO_FILES = {"operator/__init__.py", "file.py"}
+
+
+def test_every_file_that_somebody_names_is_there() -> None:
+    """In documents and in the code: written whole, or as the end of its path."""
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    ends = {"/".join(path.split("/")[start:]) for path in tracked for start in range(path.count("/") + 1)}
+    lost = [
+        (path, name)
+        for path in tracked
+        if path.endswith((".md", ".py")) and path != "CHANGELOG.md"
+        for name in re.findall(r"`([\w./-]+\.(?:py|md|cpp|yaml|tsv))(?::[\w.]+)?`", (ROOT / path).read_text())
+        if name.removeprefix("../") not in ends | NO_FILES
+    ]
+    assert lost == []
