@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from backstay_api.objects.lease import HostLease
@@ -100,10 +101,11 @@ def say_ready(
     why: str = "",
     active: bool = False,
     unclear: bool = False,
+    running: Sequence[str] = (),
     uid: str = "",
 ) -> None:
     """These hosts have been asked about the service at its present generation, and have answered."""
-    report = {"ready": ready, "active": active, "unclear": unclear, "why": why}
+    report = {"ready": ready, "active": active, "unclear": unclear, "running": list(running), "why": why}
     report["revision"] = service.metadata.generation
     _tell(world, hosts, "standbys", uid or f"{service.uid}-0", report)
     order = {"namespace": "shop", "name": f"{service.metadata.name}-0", "revision": service.metadata.generation}

@@ -122,6 +122,20 @@ def test_status_shows_services_hosts_and_what_is_not_well():
     assert "service shop/web   SurvivesHostLoss   n1 could not be fenced" in answer.stdout
 
 
+@pytest.mark.parametrize(
+    ("told", "is_shown"),
+    [
+        pytest.param({"staysOff": True, "message": "n1 is off; bmc does not say on"}, True, id="it is tried in vain"),
+        pytest.param({"message": "n1 is off"}, False, id="nobody has tried yet, or an older fencer"),
+    ],
+)
+def test_status_shows_a_host_that_could_not_be_switched_on_again(told, is_shown):
+    cluster = a_cluster()
+    ask_about(cluster, evidence={"level": "power", "why": "read off twice"}, **told)
+    said = cluster.run("status").stdout
+    assert ("host n1            StaysOff           n1 is off; bmc does not say on" in said) is is_shown
+
+
 def test_status_for_scripts():
     cluster = a_cluster()
     assert cluster.run("status", "--check").exit_code == NOT_WELL
