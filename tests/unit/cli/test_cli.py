@@ -23,7 +23,8 @@ from backstay_operator.planner.do.decisions import decide
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
 from backstay_operator.planner.do.rounds import begin
 from backstay_operator.planner.tell import status
-from backstay_testing.worlds import a_service, a_world, add_host, an_instance, report, say_ready, session
+from backstay_testing.builders import a_service, an_instance, session
+from backstay_testing.worlds import a_world, add_host, report, say_ready
 
 SILENT = {"type": "Ready", "status": "False", "reason": "Silent", "message": "n2 is silent"}
 NOW = "2026-03-01T12:00:00Z"
@@ -106,7 +107,13 @@ def a_cluster(*, holder: str | None = "n1", ready: tuple[str, ...] = ("n2",), **
 
 
 def ask_about(cluster: Cluster, want: str = "Off", **status: Any) -> None:
-    spec = {"host": "n1", "session": session("n1"), "machineUUID": "machine-n1", "want": want, "why": "n1 is silent"}
+    spec = {
+        "host": "n1",
+        "session": session("n1").wire(),
+        "machineUUID": "machine-n1",
+        "want": want,
+        "why": "n1 is silent",
+    }
     cluster.put(FenceRequest.from_wire({"metadata": {"name": "n1-abc"}, "spec": spec, "status": status}))
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from backstay_operator.planner.judge import first_epoch
-from backstay_testing.worlds import a_service, a_world, put, say_ready
+from backstay_testing.builders import a_service
+from backstay_testing.worlds import a_world, put, say_ready
 
 LEGACY = {"name": "server", "command": {"start": ["/etc/init.d/x", "start"], "stop": ["/etc/init.d/x", "stop"]}}
 EXITED = "server: command /etc/init.d/x status exited with 3: wanted 0 (running) or 7 (stopped)"

@@ -13,7 +13,8 @@ from backstay_api.objects.models import HAService, Host
 from backstay_operator.planner.judge import placement
 from backstay_operator.planner.judge.placement import NoHost, Placed
 from backstay_operator.planner.know.world import World
-from backstay_testing.worlds import NOW_S, a_service, a_world, add_host, put, report, say_ready
+from backstay_testing.builders import a_service
+from backstay_testing.worlds import NOW_S, a_world, add_host, put, report, say_ready
 
 
 def why_not(world: World, service: HAService, host: str, **wish) -> str:
