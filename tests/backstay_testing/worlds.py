@@ -168,11 +168,13 @@ def say_ready(
     why: str = "",
     active: bool = False,
     unclear: bool = False,
+    running: Sequence[str] = (),
     uid: str = "",
 ) -> None:
     """These hosts have been asked about the service at its present generation, and have answered."""
     revision, (slot,) = service.metadata.generation, service.slots
-    said = {"ready": ready, "active": active, "unclear": unclear, "why": why, "revision": revision}
+    said = {"ready": ready, "active": active, "unclear": unclear, "running": list(running)}
+    said |= {"why": why, "revision": revision}
     order = {"namespace": service.metadata.namespace, "name": slot, "revision": revision}
     for host in hosts:
         raw, of = world.assignments[host].wire(), uid or f"uid-{slot}"

@@ -140,6 +140,20 @@ def test_every_kind_has_a_row_and_every_row_a_case() -> None:
     assert {*rows} == {case.values[1] for case in (*EXCLUSIVE, *NOT_EXCLUSIVE)} - {None}
 
 
+@pytest.mark.parametrize(
+    ("unrecorded", "words"),
+    [
+        pytest.param(True, "n1 says: the disk is full; it continues by itself as soon as that can be written", id="only the disk"),
+        pytest.param(False, "n1 could not prove that it has stopped (the disk is full); stop it there by hand", id="also an older agent"),
+    ],
+)  # fmt: skip
+def test_what_is_stopped_and_only_not_recorded_is_nothing_to_stop_by_hand(unrecorded: bool, words: str) -> None:
+    world, instance = scene()
+    report(world, WEB, "n1", "Stuck", epoch=3, why="the disk is full", unrecorded=unrecorded)
+    found = closed(world, instance)
+    assert isinstance(found, Missing) and found.why.startswith(words)
+
+
 def test_what_is_missing_names_the_host_and_what_a_person_can_do() -> None:
     world, instance = scene()
     silent(100.0)(world)
