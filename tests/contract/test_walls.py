@@ -300,7 +300,17 @@ REFUSED = [
         "identity_file",
         "identity-file",
     ),
-    *("debug_file", "debug", "verbose", "verbose-level", "logfile", "token_file", "cookie-file", "status_file"),
+    *(
+        "debug_file",
+        "debug",
+        "verbose",
+        "verbose-level",
+        "port-as-ip",
+        "logfile",
+        "token_file",
+        "cookie-file",
+        "status_file",
+    ),
     *(
         "tlscert",
         "tlskey",
@@ -320,6 +330,13 @@ REFUSED = [
 def test_a_fence_device_names_no_program_and_no_file(walls: ControlPlane, key: str) -> None:
     code, said = As(walls, "ann", HOST_ADMINS).send("POST", f"{HOSTS}?dryRun=All", a_host({key: "1"}))
     assert (code, "parameters may not" in said) == (422, True), said
+
+
+def test_an_agent_that_tells_of_no_power_is_refused_by_name(walls: ControlPlane) -> None:
+    host = a_host({"plug": "n7"})
+    host["spec"]["fencing"]["levels"][0]["devices"][0]["agent"] = "fence_sbd"
+    code, said = As(walls, "ann", HOST_ADMINS).send("POST", f"{HOSTS}?dryRun=All", host)
+    assert (code, "prove nothing of what runs there" in said) == (422, True), said
 
 
 @pytest.mark.parametrize("value", ["-oProxyCommand=x", "192.0.2.1 -f /etc/passwd", "192.0.2.1 exec /tmp/x", "a\t-b"])
