@@ -332,13 +332,6 @@ def test_a_fence_device_names_no_program_and_no_file(walls: ControlPlane, key: s
     assert (code, "parameters may not" in said) == (422, True), said
 
 
-def test_an_agent_that_tells_of_no_power_is_refused_by_name(walls: ControlPlane) -> None:
-    host = a_host({"plug": "n7"})
-    host["spec"]["fencing"]["levels"][0]["devices"][0]["agent"] = "fence_sbd"
-    code, said = As(walls, "ann", HOST_ADMINS).send("POST", f"{HOSTS}?dryRun=All", host)
-    assert (code, "prove nothing of what runs there" in said) == (422, True), said
-
-
 @pytest.mark.parametrize("value", ["-oProxyCommand=x", "192.0.2.1 -f /etc/passwd", "192.0.2.1 exec /tmp/x", "a\t-b"])
 def test_a_value_is_no_option(walls: ControlPlane, value: str) -> None:
     code, said = As(walls, "ann", HOST_ADMINS).send("POST", f"{HOSTS}?dryRun=All", a_host({"ip": value}))
