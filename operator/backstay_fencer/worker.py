@@ -223,7 +223,7 @@ class Worker:
         try:
             refused = await self._not_wanted(tried) or await self._not_recorded(record)
             if refused := refused or self._not_trusted(tried):
-                record.end(loop.time(), result=f"{core.UNSENT}: {refused}", ours=False, failed=core.UNSENT)
+                record.end(loop.time(), result=f"{core.UNSENT}: {refused}", ours=False, failed=core.UNSENT, unsent=True)
                 return
             run, _ = await self._run(tried.slot, tried.action)
             result = f"exit {run.exit_code}: {run.output.strip()[-200:]}"
@@ -292,7 +292,7 @@ class Worker:
             "attempts": self._records.told(),
         }
         if facts.want == "Withdrawn":
-            status["message"] = words.withdrawn(facts)
+            status |= {"message": words.withdrawn(facts), "staysOff": bool(words.not_on(facts))}
         elif isinstance(found, FenceEvidence):
             status |= {"evidence": found.wire(), "message": found.why, "missing": ""}
         else:
@@ -310,6 +310,7 @@ class Worker:
         status: dict[str, Any] = {
             "attempts": self._records.told(),
             "message": "; ".join(filter(None, (evidence.why, said))),
+            "staysOff": not is_on and bool(words.not_on(facts)),
         }
         if is_on:
             status["poweredOn"] = True
