@@ -12,9 +12,10 @@ from typing import Any
 
 from backstay_api.objects import lease as leases
 from backstay_api.objects.models import FenceRequest, HAService, Host, HostAssignment
+from backstay_api.objects.object_kinds import Unreadable
 from backstay_api.objects.promise import PROFILES
 from backstay_operator.planner import actions as act
-from backstay_operator.planner.know.world import LeaseSeen, OwnPath, Unreadable, World
+from backstay_operator.planner.know.world import LeaseSeen, OwnPath, World
 from backstay_operator.planner.plan import Plan, plan
 
 from .stage_writes import WRITES, fits, obeys_rules

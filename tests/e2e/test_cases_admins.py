@@ -3,9 +3,11 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
+from backstay_api.objects.kinds import Raw
 from backstay_dev.lab.product import AGENT_UNIT
 from backstay_dev.show.fault_lab import FaultLab
 from backstay_testing.cases import (
@@ -190,12 +192,14 @@ def test_31_a_tool_that_restarts_the_unit_again_and_again_is_no_failure(fault_la
     with case(fault_lab, "case31", on="n1") as play:
         n1 = fault_lab.lab["n1"]
         before = starts(n1, "case31.service")
+
+        def lives_again(number: int) -> bool:
+            return len(play.lives) >= number + 2 and play.is_running(on="n1")
+
         for number in range(4):
             n1.run("systemctl", "restart", "case31.service")
             assert is_active(n1, "case31.service")
-            fault_lab.until(
-                lambda number=number: len(play.lives) >= number + 2 and play.is_running(on="n1"), "its next life"
-            )  # type: ignore[misc]
+            fault_lab.until(partial(lives_again, number), "its next life")
             play.let_live(40)
         assert starts(n1, "case31.service") == before + 4, "systemd's own restart each time, and nothing on top"
         assert (play.epoch, restarts(play, "n1"), len(play.lives)) == (1, 0, 5)
@@ -255,7 +259,7 @@ class Reports:
         with self._file.open("wb") as sink:
             self._watch = subprocess.Popen([*command, *words], stdout=sink)
 
-    def end(self) -> list[dict[str, object]]:
+    def end(self) -> list[Raw]:
         self._watch.terminate()
         self._watch.wait(10)
         text, found, decoder = self._file.read_text(), [], json.JSONDecoder()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from backstay_api.objects.kinds import Raw
 from backstay_dev.lab.product import CHART
 from backstay_dev.lab.shell import LabError
 from backstay_dev.show.fault_lab import NAMESPACE, FaultLab
@@ -22,7 +23,7 @@ def with_address(address: str) -> dict[str, Any]:
     return {"resources": [UNIT, {"name": "b", "virtualIP": {"address": address}}]}
 
 
-REFUSED_BY_THE_SERVER = {
+REFUSED_BY_THE_SERVER: dict[str, tuple[Raw, str]] = {
     "unknown-field": ({"resources": [UNIT], "colour": "blue"}, 'unknown field "spec.colour"'),
     "two-kinds": ({"resources": [{**UNIT, "virtualIP": {"address": "192.0.2.250/24"}}]}, "exactly one of"),
     "no-kind": ({"resources": [{"name": "a"}]}, "exactly one of"),

@@ -95,7 +95,7 @@ def flap(stage: Stage, host: str, *, for_s: float) -> list[float]:
         cut_off(stage, host)
         stage.wait(5)
         if not stage.machines[host].powered:
-            times.append(round(stage.world.now_s - began_s))
+            times.append(float(round(stage.world.now_s - began_s)))
             stage.boot(host)
         stage.machines[host].connected = True
         stage.wait(5)
@@ -199,7 +199,8 @@ def test_a_host_that_shuts_down_in_order_hands_over_and_is_neither_suspected_nor
     shut_down(stage, "n1")
     stage.wait(2)
     assert stage.copies() == ["n2"]
-    assert stage.world.instances["shop/web-0"].spec.closed.evidence == "Released"
+    closed = stage.world.instances["shop/web-0"].spec.closed
+    assert closed is not None and closed.evidence == "Released"
     assert stage.host_says("n1", "Ready") == "n1 is shutting down: reboot"
     assert "n1 is shutting down (reboot)" in stage.host_says("n1", "Schedulable")
     stage.machines["n1"].connected = False  # the agent is gone; another unit still writes its data

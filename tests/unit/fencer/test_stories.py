@@ -182,7 +182,7 @@ async def test_a_proof_that_is_written_late_never_comes_into_a_request_that_was_
         late.set()  # it is on its way, whatever becomes of who has sent it
         return await asyncio.shield(asyncio.create_task(made_anew_first(kind, name, body, **more)))
 
-    scene.api.patch = as_late_as_can_be  # type: ignore[method-assign]
+    scene.api.patch = as_late_as_can_be  # type: ignore[method-assign, assignment]
     async with scene.fencer():
         await scene.ask("Observe")
         await scene.seal()
@@ -328,7 +328,7 @@ async def test_a_device_that_is_edited_between_the_decision_and_the_off_is_not_s
             await asyncio.sleep(1)
         return await write(kind, name, body, namespace, **more)
 
-    scene.api.patch = edited_meanwhile  # type: ignore[assignment]
+    scene.api.patch = edited_meanwhile  # type: ignore[method-assign]
     async with scene.fencer():
         await asyncio.sleep(5)  # the patrol has learnt which machine the right one powers
         await scene.seal()
