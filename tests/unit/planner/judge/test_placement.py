@@ -261,6 +261,32 @@ def test_a_better_standby_that_has_not_answered_does_not_replace_the_only_ready_
 
 
 @pytest.mark.parametrize(
+    ("befall", "expected"),
+    [
+        pytest.param(nothing, ("n1",), id="the best is ready: one is enough"),
+        pytest.param(
+            lambda w: say_ready(w, a_service(generation=1), "n1"), ("n1", "n2"), id="the best has answered for an older manifest"
+        ),
+        pytest.param(
+            lambda w: say_ready(w, a_service(generation=2), "n1", active=True), ("n2", "n1"), id="something runs on the best"
+        ),
+        pytest.param(
+            lambda w: say_ready(w, a_service(generation=2), "n1", ready=False), ("n2", "n1"), id="the best has said no, and is asked on"
+        ),
+    ],
+)  # fmt: skip
+def test_a_standby_is_ready_if_it_has_said_so_of_the_present_manifest_and_nothing_runs_there(
+    befall: Befall, expected: tuple[str, ...]
+) -> None:
+    world, service = a_world("n1", "n2"), a_service(generation=2)
+    world.settings = replace(world.settings, standbys=1)
+    instance = put(world, service, epoch=1)
+    say_ready(world, service, "n1", "n2")
+    befall(world)
+    assert placement.standbys(world, service, instance) == expected
+
+
+@pytest.mark.parametrize(
     ("weight", "failback", "expected"),
     [
         pytest.param(101, "Always", "n2", id="beyond the stickiness it moves back"),
