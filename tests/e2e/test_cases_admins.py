@@ -9,7 +9,7 @@ import pytest
 
 from backstay_api.objects.kinds import Raw
 from backstay_dev.lab.product import AGENT_UNIT
-from backstay_dev.show.fault_lab import FaultLab
+from backstay_dev.show.fault_lab import FaultLab, Play
 from backstay_testing.cases import (
     ALL,
     case,
@@ -44,6 +44,10 @@ def hands_off(fault_lab: FaultLab, host: str) -> Iterator[None]:
     fault_lab.backstay("undrain", host)
 
 
+def has_lived(play: Play, times: int) -> bool:
+    return len(play.lives) == times
+
+
 def test_13_hands_off_what_the_admin_stops_stays_stopped_until_the_admin_starts_it(fault_lab: FaultLab) -> None:
     with case(fault_lab, "case13", on="n1") as play:
         n1 = fault_lab.lab["n1"]
@@ -58,7 +62,7 @@ def test_13_hands_off_what_the_admin_stops_stays_stopped_until_the_admin_starts_
                 )
                 assert not is_active(n1, "case13.service") and len(play.lives) == number + 1
                 n1.run("systemctl", "start", "case13.service")
-                fault_lab.until(lambda number=number: len(play.lives) == number + 2, "what the admin starts, to start")  # type: ignore[misc]
+                fault_lab.until(partial(has_lived, play, number + 2), "what the admin starts, to start")
                 fault_lab.until(
                     lambda: not report_of(play, "n1").get("byAdmin", ""),
                     "the host to see it run",

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -78,9 +79,9 @@ def test_what_only_hosts_and_others_can_refuse_is_told_in_the_status_and_nobody_
         with all_applied(fault_lab, {name: spec for name, (spec, _, _) in hopeless.items()}):
             for name, (_, condition, words) in hopeless.items():
                 fault_lab.until(
-                    lambda name=name, condition=condition, words=words: says(fault_lab, name, condition, words),  # type: ignore[misc]
+                    partial(says, fault_lab, name, condition, words),
                     f"{name}: {condition} to say {words}",
-                    also=lambda name=name: fault_lab.product.get("haservices", name, NAMESPACE)["status"],  # type: ignore[misc]
+                    also=partial(fault_lab.product.get, "haservices", name, NAMESPACE),
                 )
             tried = fault_lab.product.get("hainstances", "never-active-0", NAMESPACE)["spec"]["epoch"]
             assert tried <= 2 * len(fault_lab.lab.hosts), "it does not bounce for ever"

@@ -110,9 +110,9 @@ WEB = a_service(generation=2)
 ALL = ("n1", "n2", "n3")
 
 
-def answers(*hosts: str, revision: int = 2, **said: bool) -> Befall:
+def answers(*hosts: str, revision: int = 2, ready: bool = True, active: bool = False) -> Befall:
     def befall(world: World) -> None:
-        say_ready(world, a_service(generation=revision), *hosts, **said)
+        say_ready(world, a_service(generation=revision), *hosts, ready=ready, active=active)
 
     return befall
 
