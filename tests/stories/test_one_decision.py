@@ -20,7 +20,7 @@ def grants(stage: Stage) -> dict[str, str]:
     return {a.spec.service.name: a.spec.grant.host for a in [one for one in made if one][-1] if a.spec.grant}
 
 
-def test_three_new_services_are_told_to_start_where_each_of_them_is_granted():
+def test_three_new_services_are_told_to_start_where_each_of_them_is_granted() -> None:
     stage = a_stage("a", "b", "c")
     stage.wait(1)
     together = next(plan for plan in stage.plans if any(isinstance(a, WriteInstance) for a in plan.actions))
@@ -33,7 +33,7 @@ def test_three_new_services_are_told_to_start_where_each_of_them_is_granted():
     }
 
 
-def test_a_drain_says_of_each_service_where_it_really_goes_and_why_it_went():
+def test_a_drain_says_of_each_service_where_it_really_goes_and_why_it_went() -> None:
     stage = a_stage()
     for host in ("n2", "n3"):
         stage.maintain(host, "Cordon")
