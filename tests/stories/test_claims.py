@@ -75,7 +75,7 @@ def test_an_edit_takes_no_unit_that_a_younger_service_has() -> None:
 
 def test_a_unit_is_free_for_the_next_only_when_nothing_can_run_it_any_more() -> None:
     stage = two(old="db", devices=False)
-    stage.machines["n1"].connected = False  # it runs on, and hears nothing
+    stage.machines["n1"].connected = False  # it runs on, and receives nothing
     stage.wait(5)
     stage.apply_service("old", resources=[unit("other")])
     stage.wait(30)

@@ -184,11 +184,11 @@ HEALTHY = State(
             replace(HEALTHY, ages=replace(HEALTHY.ages, answer_s=500.0, heartbeats_s=500.0), path_trouble="away"),
             False,
             False,
-            id="without the API a new process would hear no more",
+            id="without the API a new process would see no more",
         ),
         pytest.param(replace(HEALTHY, ages=replace(HEALTHY.ages, plan_s=31.0)), True, False, id="the loop hangs"),
         pytest.param(
-            replace(HEALTHY, ages=replace(HEALTHY.ages, heartbeats_s=181.0)), True, False, id="deaf beyond repair"
+            replace(HEALTHY, ages=replace(HEALTHY.ages, heartbeats_s=181.0)), True, False, id="silent beyond repair"
         ),
     ],
 )
