@@ -1,0 +1,418 @@
+"""A stage for stories: the operator, fencer and agents of production in the simulator's world, in virtual time and without faults.
+
+A story says what people, machines and networks do, lets time pass, and looks. Every plan is held against its own sentences
+(`truthful`), every write and every start is judged by the simulator's monitor, and every action that was carried out is a line of
+the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from backstay_agent.fake import Script
+from backstay_agent.standby.standbys import LOOK_AGAIN_S
+from backstay_api.client.api import Api, EventType
+from backstay_api.memory.server import Change
+from backstay_api.objects.kinds import Kind, Raw
+from backstay_api.objects.object_kinds import (
+    FENCE_REQUESTS,
+    HA_INSTANCES,
+    HA_SERVICES,
+    HOST_ASSIGNMENTS,
+    HOST_LEASES,
+    HOSTS,
+    RESOURCE_CLAIMS,
+)
+from backstay_api.objects.plain import RenderedResource
+from backstay_api.objects.resource_kinds import identity
+from backstay_dev.simulator.machines import Machine
+from backstay_dev.simulator.monitor import Owned
+from backstay_dev.simulator.processes import SimulationLoop
+from backstay_dev.simulator.shapes import NAMESPACE, HostShape, Shape
+from backstay_dev.simulator.virtualtime import wind_up
+from backstay_dev.simulator.world import API
+from backstay_dev.simulator.world import World as Real
+from backstay_operator.control.act.apply import Outcome, Result
+from backstay_operator.control.replica import Operator, Replica
+from backstay_operator.planner import actions as act
+from backstay_operator.planner.know.world import Settings, World
+from backstay_operator.planner.plan import Plan, plan
+
+from .truthful import every_sentence_agrees
+
+T = TypeVar("T")
+
+PERSON = "a person"
+REST_S = 1.0
+"""Nothing but heartbeats has been written for so long: all has come to rest."""
+QUIET = ("leases.coordination.k8s.io", "events.events.k8s.io")
+
+
+class Stage:
+    """Some hosts with what feeds them, one operator, one fencer."""
+
+    open: list[Stage] = []
+    """All that have not ended yet."""
+
+    def __init__(
+        self, *names: str, devices: bool = True, profile: str = "lab", settings: Settings | None = None
+    ) -> None:
+        self.loop = SimulationLoop(seed=1, limit_s=math.inf)
+        self.real = Real(Shape(hosts=(), operators=1, services=()), seed=1, loop=self.loop)
+        self.real.settings, self.real.employ = settings or Settings(), self._employ
+        self.real.boots_for_s, self.real.restarts_in_s = (0.3,), (0.05,)
+        self.machines = self.real.machines
+        self.log: list[str] = []
+        """Every action that was carried out, in the order of the plans, without what people are told."""
+        self.plans: list[Plan] = []
+        self.blessed: list[str] = []
+        """What the monitor may say: a person has done it."""
+        self.operator: Operator | None = None
+        self._runs: dict[str, set[str]] = {}
+        """By service: all that its manifests have ever named."""
+        self._changed_s = 0.0
+        self.real.cluster.observe(self._note_change)
+        Stage.open.append(self)
+        self.profile = profile
+        self.do(lambda: self._begin(names, devices))
+        self.settle()
+        self.log.clear()
+
+    def _begin(self, names: Sequence[str], devices: bool) -> None:
+        self.real.build()
+        self._install({name: self._shape(devices) for name in names})
+
+    def _shape(self, devices: bool) -> HostShape:
+        return HostShape(self.profile, "board" if devices else "none")
+
+    def end(self) -> None:
+        """All processes die; what nobody has waited for is heard."""
+        Stage.open.remove(self)
+        self.do(self.real.end)
+        wind_up(self.loop)
+        assert not self.loop.unheard, self.loop.unheard
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    def do(self, call: Callable[[], T]) -> T:
+        """Now, whoever is in the middle of what."""
+
+        async def now() -> T:
+            return call()
+
+        return self.loop.run_until_complete(now())
+
+    def wait(self, seconds: float) -> list[str]:
+        """Let time pass; returns what was done meanwhile."""
+        begin = len(self.log)
+        self.loop.run_until_complete(asyncio.sleep(seconds))
+        self._judge()
+        return self.log[begin:]
+
+    def settle(self) -> list[str]:
+        """Until all rests."""
+        return self.until(lambda: self.loop.time() - self._changed_s >= REST_S, "it never comes to rest")
+
+    def until(self, said: Callable[[], object], what: str = "", *, limit_s: float = 60.0) -> list[str]:
+        """Until something is true; returns what was done meanwhile."""
+        begin, limit_at_s = len(self.log), self.loop.time() + limit_s
+        while not said():
+            assert self.loop.time() < limit_at_s, f"{what or 'not'} within {limit_s:g} s:\n{self.real.story.last(30)}"
+            self.wait(0.05)
+        return self.log[begin:]
+
+    def _judge(self) -> None:
+        found = [one for one in self.real.accusations if not any(blessed in one for blessed in self.blessed)]
+        assert not found, "\n".join([self.real.story.last(30), *found])
+
+    def _note_change(self, change: Change) -> None:
+        if change.resource not in QUIET:
+            self._changed_s = self.loop.time()
+
+    # --- what the operator does -----------------------------------------------------------------------------------------
+
+    def _employ(self, api: Api, replica: Replica) -> Operator:
+        """A replica whose plans are judged, and whose acts are written down."""
+        self.operator = operator = Operator(api, replica, plan=self._plan)
+        hands = operator.reconciler._parts.hands
+        apply = hands.apply
+
+        async def noted(action: act.Action) -> Result:
+            is_told = isinstance(action, (act.WriteServiceStatus, act.WriteHostStatus))
+            here = [] if is_told else [line(action)]
+            self.log += here
+            result = await apply(action)
+            if here and result.outcome is not Outcome.DONE:
+                self.log.remove(here[0])
+            return result
+
+        hands.apply = noted  # type: ignore[method-assign]
+        return operator
+
+    def _plan(self, world: World) -> Plan:
+        made = plan(world)
+        every_sentence_agrees(world, made.actions)
+        self.plans.append(made)
+        return made
+
+    @property
+    def world(self) -> World:
+        """What the operator knows: to be read."""
+        assert self.operator is not None
+        return self.operator.mirror.world
+
+    # --- what people write ----------------------------------------------------------------------------------------------
+
+    def add_host(self, name: str, *, devices: bool = True) -> None:
+        self.do(lambda: self._install({name: self._shape(devices)}))
+
+    def _install(self, hosts: Mapping[str, HostShape]) -> None:
+        self.real.install(hosts)
+        for name in hosts:
+            self.real.launch(f"agent-{name}")
+        for service, identities in self._runs.items():
+            self._own(service, identities)
+
+    def apply_service(self, name: str = "web", **spec: Any) -> None:
+        """kubectl apply."""
+        spec.setdefault("resources", [{"name": "main", "systemd": {"unit": f"{name}.service"}}])
+        identities = {identity(RenderedResource.from_wire(one)) for one in spec["resources"]}
+        self._runs.setdefault(name, set()).update(identities)
+        self._own(name, identities, is_exclusive=spec.get("exclusive", True))
+        meta = {"name": name, "namespace": NAMESPACE}
+        if (old := self.get(HA_SERVICES, name)) is None:
+            self.create(HA_SERVICES, {"metadata": meta, "spec": spec})
+        else:
+            self.do(
+                lambda: self.real.cluster.replace(HA_SERVICES, NAMESPACE, {**old, "spec": spec}, actor=PERSON)
+            )
+
+    def _own(self, service: str, identities: set[str], *, is_exclusive: bool = True) -> None:
+        for one in identities:
+            self.real.monitor.owners.setdefault(one, Owned(service, is_exclusive))
+
+    def delete_service(self, name: str = "web") -> None:
+        self.delete(HA_SERVICES, name)
+
+    def ask_to_move(self, to: str, name: str = "web", *, for_s: float = 600) -> None:
+        generation = self.must(HA_SERVICES, name)["metadata"]["generation"]
+        wish = json.dumps({"host": to, "generation": generation, "expires": self.wall_in(for_s)})
+        self.edit(HA_SERVICES, name, metadata={"annotations": {"backstay.dev/move": wish}})
+
+    def wall_in(self, seconds: float) -> str:
+        return self.real.wall_at(self.loop.time() + seconds)
+
+    def maintain(self, host: str, mode: str | None, reason: str = "") -> None:
+        self.edit(HOSTS, host, spec={"maintenance": {"mode": mode, "reason": reason or None} if mode else None})
+
+    @contextmanager
+    def only(self, host: str) -> Iterator[None]:
+        """What starts meanwhile starts there: what may run twice goes to whoever says first that it is ready."""
+        others = [name for name in self.machines if name != host]
+        for name in others:
+            self.maintain(name, "Cordon")
+        yield
+        for name in others:
+            self.maintain(name, None)
+        self.settle()
+
+    def label(self, host: str, **labels: str) -> None:
+        self.edit(HOSTS, host, metadata={"labels": {"pool": None, **labels}})
+
+    def remove_host(self, host: str) -> None:
+        self.delete(HOSTS, host)
+
+    def strip(self, kind: Kind[Any], name: str) -> None:
+        """Somebody takes our finalizer away, or restores the object without it."""
+        self.real.monitor.stripped.add(self.must(kind, name)["metadata"]["uid"])
+        self.edit(kind, name, metadata={"finalizers": None})
+
+    def delete_by_force(self, kind: Kind[Any], name: str) -> None:
+        self.strip(kind, name)
+        self.delete(kind, name)
+
+    def restore(self, kind: Kind[Any], body: Raw) -> None:
+        """etcd is restored, and no rule is asked."""
+        name, cluster = body["metadata"]["name"], self.real.cluster
+        self.do(lambda: cluster._commit(kind, EventType.MODIFIED, body, self.must(kind, name), PERSON))
+
+    def of_a_later_version(self, kind: Kind[Any], name: str, **parts: Any) -> None:
+        """Somebody has upgraded the CRDs, and writes what this operator cannot read; a replica that starts now knows no earlier version."""
+        self.real.cluster._tables[kind.resource].rules.clear()
+        self.edit(kind, name, **parts)
+        self.restart_operator()
+
+    def restart_operator(self) -> None:
+        """What a replica keeps on its own clock is gone; what it reads is there again."""
+        old = self.operator
+        self.do(lambda: self.real.kill("operator-a"))
+        self.until(lambda: self.operator is not old and not self.operator.mirror.missing)
+
+    def confirm(self, host: str, by: str = "eve", reason: str = "") -> None:
+        """backstay fence HOST --confirm"""
+        said = {"by": by, "at": self.wall_in(0), "reason": reason or None}
+        for request in self.requests_of(host):
+            self.edit(FENCE_REQUESTS, request, spec={"confirm": said})
+
+    # --- what befalls hosts ---------------------------------------------------------------------------------------------
+
+    def cut_off(self, host: str) -> None:
+        """Only its way to the API server is cut: its clients still reach it."""
+        self.do(lambda: self.real.cut(host, "silent"))
+
+    def reconnect(self, host: str) -> None:
+        self.do(lambda: self.real.heal(host))
+
+    def false_alarm(self, host: str) -> None:
+        """It is silent for just so long that its power is read."""
+        self.cut_off(host)
+        self.until(lambda: "Observe" in self.requests_of(host).values())
+        self.reconnect(host)
+
+    def freeze(self, who: str) -> None:
+        """The host's agent hangs, and what runs there runs on; or another process."""
+        self.do(lambda: self.real.freeze(f"agent-{who}" if who in self.machines else who))
+
+    def thaw(self, who: str) -> None:
+        self.do(lambda: self.real.thaw(f"agent-{who}" if who in self.machines else who))
+
+    def power_off(self, host: str) -> None:
+        self.do(lambda: self.machines[host].lose_power("a feed fails"))
+
+    def boot(self, host: str) -> None:
+        """On again, whether it was off or not."""
+        self.power_off(host)
+        self.do(lambda: self.machines[host].gain_power("it boots"))
+
+    def shut_down(self, host: str) -> None:
+        self.do(lambda: self.real.shut_down(self.machines[host], then=lambda: None))
+
+    def start_by_hand(self, host: str, unit: str = "web.service") -> None:
+        self.do(lambda: self.machines[host].start_by_hand(unit))
+
+    def stop_by_hand(self, host: str) -> None:
+        self.do(self.machines[host].stop_by_hand)
+
+    def script(self, host: str, unit: str = "web.service") -> Script:
+        """How a unit behaves there."""
+        return self.machines[host].state.scripts[f"unit {unit}"]
+
+    def unready(self, host: str, why: str, unit: str = "web.service") -> None:
+        """Its agent finds out when it looks again."""
+        self.script(host, unit).not_ready = why
+        self.wait(LOOK_AGAIN_S + 1)
+
+    def break_bmc(self, host: str, how: str = "dead") -> None:
+        """dead: it never answers; stuck: it answers, says on, and does nothing."""
+        bmc = self.real.bmcs[f"{host}-first-bmc"]
+        bmc.is_reachable, bmc.ignores_off, bmc.says_on = how != "dead", how == "stuck", how == "stuck"
+
+    def mend_bmc(self, host: str) -> None:
+        self.real.bmcs[f"{host}-first-bmc"].mend()
+
+    # --- what is so -----------------------------------------------------------------------------------------------------
+
+    def copies(self, name: str = "web") -> list[str]:
+        """Hosts on which something of it runs that we have started."""
+        return [host for host, machine in sorted(self.machines.items()) if self._runs.get(name, set()) & _ours(machine)]
+
+    def missing(self, name: str = "web") -> str:
+        """What the status of the service says of its instance."""
+        summaries = self.world.services[f"{NAMESPACE}/{name}"].status.instances
+        return summaries[0].why if summaries else ""
+
+    def told(self, name: str, condition: str) -> tuple[str, str, str]:
+        """Status, reason and message of one of the service's conditions."""
+        found = self.world.services[f"{NAMESPACE}/{name}"].status.conditions
+        return next((c.status, c.reason, c.message) for c in found if c.type == condition)
+
+    def host_says(self, host: str, condition: str) -> str:
+        """Message of one of the host's conditions."""
+        return next(c.message for c in self.world.hosts[host].status.conditions if c.type == condition)
+
+    def requests_of(self, host: str) -> dict[str, str]:
+        """Names of the requests to fence it, and what each wants."""
+        bodies = self.real.cluster.bodies(FENCE_REQUESTS)
+        return {body["metadata"]["name"]: body["spec"]["want"] for body in bodies if body["spec"]["host"] == host}
+
+    # --- objects, as a person with every right reads and writes them ------------------------------------------------------
+
+    def get(self, kind: Kind[Any], name: str) -> Raw | None:
+        return self.real.get(kind, self._key(kind, name))
+
+    def must(self, kind: Kind[Any], name: str) -> Raw:
+        found = self.get(kind, name)
+        assert found is not None, f"there is no {kind.kind} {name}"
+        return found
+
+    def create(self, kind: Kind[Any], body: Raw) -> None:
+        body = {"apiVersion": API, "kind": kind.kind, **body}
+        self.do(lambda: self.real.cluster.create(kind, body["metadata"].get("namespace", ""), body, actor=PERSON))
+
+    def edit(self, kind: Kind[Any], name: str, *, status: Raw | None = None, **parts: Any) -> None:
+        """A merge patch of the object, or of its status."""
+        key, cluster = self._key(kind, name), self.real.cluster
+        if parts:
+            self.do(lambda: cluster.patch(kind, key, parts, actor=PERSON))
+        if status is not None:
+            self.do(lambda: cluster.patch(kind, key, {"status": status}, subresource="status", actor=PERSON))
+
+    def delete(self, kind: Kind[Any], name: str) -> None:
+        self.do(lambda: self.real.cluster.delete(kind, self._key(kind, name), actor=PERSON))
+
+    def _key(self, kind: Kind[Any], name: str) -> tuple[str, str]:
+        return ("backstay-hosts" if kind is HOST_LEASES else NAMESPACE if kind.namespaced else "", name)
+
+
+def _ours(machine: Machine) -> set[str]:
+    return machine.state.running.keys() - machine.by_hand
+
+
+def running(*hosts: str, devices: bool = True, settings: Settings | None = None, **spec: Any) -> Stage:
+    """A stage (three hosts, if not said) on which service web runs on n1."""
+    stage = Stage(*(hosts or ("n1", "n2", "n3")), devices=devices, settings=settings)
+    with stage.only("n1"):
+        stage.apply_service(**spec)
+        stage.settle()
+    assert stage.copies() == ["n1"], stage.missing()
+    stage.log.clear()
+    return stage
+
+
+def line(action: act.Action) -> str:
+    """One action as a line of a story: what, of whom, why."""
+    return f"{type(action).__name__} {_of_whom(action)}: {action.why}"
+
+
+def _of_whom(action: act.Action) -> str:
+    """The object that it writes, as a story names it."""
+    match action:
+        case act.WriteInstance():
+            grant, ended = action.spec.grant, action.spec.closed
+            what = f"epoch {action.spec.epoch} to {grant.host}" if grant else f"epoch {action.spec.epoch} closed"
+            return f"{what}{f' on {ended.evidence}' if ended and ended.epoch >= action.before.spec.epoch else ''}"
+        case act.RequestFence():
+            return f"{action.spec.host} {action.spec.want}"
+        case act.UpdateFence():
+            return f"{action.before.spec.host} {action.want}"
+        case act.DeleteFence():
+            return action.before.spec.host
+        case act.CreateClaim():
+            return action.claim.spec.key
+        case act.DeleteClaim() | act.WriteClaim():
+            return action.before.spec.key
+        case act.SetFinalizer():
+            return f"{action.ref.name} {'on' if action.present else 'off'}"
+        case act.ReportUnreadable():
+            return action.key
+    return action.ref.name
+
+
+def steps(log: list[str], *kinds: str) -> list[str]:
+    """The lines of these kinds, without their reasons."""
+    return [one.partition(":")[0] for one in log if one.split(" ", 1)[0] in kinds]
