@@ -26,7 +26,6 @@ from backstay_api.objects.object_kinds import (
     HOST_ASSIGNMENTS,
     HOST_LEASES,
     HOSTS,
-    RESOURCE_CLAIMS,
 )
 from backstay_api.objects.plain import RenderedResource
 from backstay_api.objects.resource_kinds import identity
@@ -73,9 +72,10 @@ class Stage:
         self.blessed: list[str] = []
         """What the monitor may say: a person has done it."""
         self.operator: Operator | None = None
-        self._runs: dict[str, set[str]] = {}
-        """By service: all that its manifests have ever named."""
+        self._begun_for: dict[tuple[str, str], str] = {}
+        """By host and resource: the service whose order made us start it there."""
         self._changed_s = 0.0
+        self._judge_change, self.real.monitor.on_change = self.real.monitor.on_change, self._note_run  # type: ignore[method-assign]
         self.real.cluster.observe(self._note_change)
         Stage.open.append(self)
         self.profile = profile
@@ -134,6 +134,27 @@ class Stage:
         if change.resource not in QUIET:
             self._changed_s = self.loop.time()
 
+    def _note_run(self, machine: Machine, what: str, runs: bool) -> None:
+        """Two services may have a unit of one name, each on its own hosts: the monitor is told whose it is."""
+        place = (machine.name, what)
+        if runs and what not in machine.by_hand and (service := self._ordered_for(*place)):
+            self._begun_for[place] = service
+        if (service := self._begun_for.get(place)) and what not in machine.by_hand:
+            owned = self.real.monitor.owners[what]
+            if owned.service != service:
+                what = f"{what} of {service}"
+                self.real.monitor.owners[what] = Owned(service, owned.is_exclusive)
+        self._judge_change(machine, what, runs)
+
+    def _ordered_for(self, host: str, what: str) -> str:
+        orders = (self.get(HOST_ASSIGNMENTS, host) or {"spec": {}})["spec"].get("instances") or {}
+        named = (
+            order["name"].removesuffix("-0")
+            for order in orders.values()
+            if order["want"] == "Up" and what in {identity(RenderedResource.from_wire(one)) for one in order["resources"]}
+        )
+        return next(named, "")
+
     # --- what the operator does -----------------------------------------------------------------------------------------
 
     def _employ(self, api: Api, replica: Replica) -> Operator:
@@ -175,15 +196,14 @@ class Stage:
         self.real.install(hosts)
         for name in hosts:
             self.real.launch(f"agent-{name}")
-        for service, identities in self._runs.items():
-            self._own(service, identities)
+            self.real.cluster.patch(HOSTS, ("", name), {"metadata": {"labels": None}}, actor=PERSON)
 
     def apply_service(self, name: str = "web", **spec: Any) -> None:
         """kubectl apply."""
         spec.setdefault("resources", [{"name": "main", "systemd": {"unit": f"{name}.service"}}])
-        identities = {identity(RenderedResource.from_wire(one)) for one in spec["resources"]}
-        self._runs.setdefault(name, set()).update(identities)
-        self._own(name, identities, is_exclusive=spec.get("exclusive", True))
+        for resource in spec["resources"]:
+            owned = Owned(name, spec.get("exclusive", True))
+            self.real.monitor.owners.setdefault(identity(RenderedResource.from_wire(resource)), owned)
         meta = {"name": name, "namespace": NAMESPACE}
         if (old := self.get(HA_SERVICES, name)) is None:
             self.create(HA_SERVICES, {"metadata": meta, "spec": spec})
@@ -191,10 +211,6 @@ class Stage:
             self.do(
                 lambda: self.real.cluster.replace(HA_SERVICES, NAMESPACE, {**old, "spec": spec}, actor=PERSON)
             )
-
-    def _own(self, service: str, identities: set[str], *, is_exclusive: bool = True) -> None:
-        for one in identities:
-            self.real.monitor.owners.setdefault(one, Owned(service, is_exclusive))
 
     def delete_service(self, name: str = "web") -> None:
         self.delete(HA_SERVICES, name)
@@ -243,9 +259,13 @@ class Stage:
 
     def of_a_later_version(self, kind: Kind[Any], name: str, **parts: Any) -> None:
         """Somebody has upgraded the CRDs, and writes what this operator cannot read; a replica that starts now knows no earlier version."""
-        self.real.cluster._tables[kind.resource].rules.clear()
+        self.upgrade(kind)
         self.edit(kind, name, **parts)
         self.restart_operator()
+
+    def upgrade(self, kind: Kind[Any]) -> None:
+        """The CRD of this kind is of a later version: it takes what we know nothing of."""
+        self.real.cluster._tables[kind.resource].rules.clear()
 
     def restart_operator(self) -> None:
         """What a replica keeps on its own clock is gone; what it reads is there again."""
@@ -319,7 +339,7 @@ class Stage:
 
     def copies(self, name: str = "web") -> list[str]:
         """Hosts on which something of it runs that we have started."""
-        return [host for host, machine in sorted(self.machines.items()) if self._runs.get(name, set()) & _ours(machine)]
+        return sorted(self.real.monitor.active[name])
 
     def missing(self, name: str = "web") -> str:
         """What the status of the service says of its instance."""
@@ -367,10 +387,6 @@ class Stage:
 
     def _key(self, kind: Kind[Any], name: str) -> tuple[str, str]:
         return ("backstay-hosts" if kind is HOST_LEASES else NAMESPACE if kind.namespaced else "", name)
-
-
-def _ours(machine: Machine) -> set[str]:
-    return machine.state.running.keys() - machine.by_hand
 
 
 def running(*hosts: str, devices: bool = True, settings: Settings | None = None, **spec: Any) -> Stage:
