@@ -128,7 +128,7 @@ class Stage:
 
     def _judge(self) -> None:
         found = [one for one in self.real.accusations if not any(blessed in one for blessed in self.blessed)]
-        assert not found, "\n".join([self.real.story.last(30), *found])
+        assert not found, "\n".join([self.real.story.last(30), *found[:3]])
 
     def _note_change(self, change: Change) -> None:
         if change.resource not in QUIET:
@@ -151,7 +151,8 @@ class Stage:
         named = (
             order["name"].removesuffix("-0")
             for order in orders.values()
-            if order["want"] == "Up" and what in {identity(RenderedResource.from_wire(one)) for one in order["resources"]}
+            if order["want"] == "Up"
+            and what in {identity(RenderedResource.from_wire(one)) for one in order["resources"]}
         )
         return next(named, "")
 
@@ -208,9 +209,7 @@ class Stage:
         if (old := self.get(HA_SERVICES, name)) is None:
             self.create(HA_SERVICES, {"metadata": meta, "spec": spec})
         else:
-            self.do(
-                lambda: self.real.cluster.replace(HA_SERVICES, NAMESPACE, {**old, "spec": spec}, actor=PERSON)
-            )
+            self.do(lambda: self.real.cluster.replace(HA_SERVICES, NAMESPACE, {**old, "spec": spec}, actor=PERSON))
 
     def delete_service(self, name: str = "web") -> None:
         self.delete(HA_SERVICES, name)

@@ -136,7 +136,9 @@ def test_what_was_read_in_a_false_alarm_seals_nobody_in_the_next() -> None:
     ((name, want),) = stage.requests_of("n1").items()
     assert want == "Withdrawn"
     stage.freeze("fencer")
-    stage.edit(FENCE_REQUESTS, name, status={"power": "Off"})  # its device lied, and it hangs before it can take that back
+    stage.edit(
+        FENCE_REQUESTS, name, status={"power": "Off"}
+    )  # its device lied, and it hangs before it can take that back
     stage.log.clear()
     stage.cut_off("n1")
     stage.until(lambda: steps(stage.log, "RequestFence"))

@@ -8,7 +8,7 @@ from backstay_api.objects.models import Host
 from backstay_api.objects.promise import FENCE_TEST_EVERY_S
 from backstay_operator.planner.know.world import OwnPath, Settings
 from backstay_operator.planner.plan import plan
-from backstay_testing.stage import Stage, cut_off, running, steps
+from backstay_testing.real_stage import Stage, running, steps
 
 SWITCHES = ("SealLease", "UpdateFence", "RequestFence")
 
@@ -44,22 +44,22 @@ def test_machines_that_died_long_ago_are_none_either() -> None:
     stage.apply_service("b")
     stage.wait(1)
     assert (stage.copies("a"), stage.copies("b")) == (["n1"], ["n2"])
-    cut_off(stage, "n1")
-    cut_off(stage, "n2")
+    stage.cut_off("n1")
+    stage.cut_off("n2")
     stage.wait(30)
-    assert stage.machines["n1"].powered and stage.machines["n2"].powered
+    assert stage.machines["n1"].is_on and stage.machines["n2"].is_on
     assert "2 of 3 hosts fell silent together (n1, n2)" in stage.missing("a")
 
 
 def test_a_host_that_is_removed_when_it_was_lost_a_moment_ago_is_part_of_the_storm() -> None:
     """Seed 39313224732: its Lease went with it, and the next host that fell silent was taken for the only one."""
     stage = running("n1", "n2", "n3")
-    cut_off(stage, "n1")
+    stage.cut_off("n1")
     stage.remove_host("n1")
     stage.wait(20)
     assert stage.copies() == ["n2"] and "n1" not in stage.world.leases
     stage.log.clear()
-    cut_off(stage, "n2")
+    stage.cut_off("n2")
     stage.wait(20)
     assert steps(stage.log, "SealLease") == []
     assert "2 of 3 hosts fell silent together (n1, n2)" in stage.missing()
@@ -69,7 +69,7 @@ def test_a_host_that_is_removed_when_it_was_lost_a_moment_ago_is_part_of_the_sto
 
 def test_a_storm_that_begins_between_seal_and_off_holds_back_the_off() -> None:
     stage = running("n1", "n2", "n3")
-    cut_off(stage, "n1")
+    stage.cut_off("n1")
     while not steps(stage.log, "SealLease"):
         stage.world.now_s += 0.25
         for name in ("n2", "n3"):
@@ -92,20 +92,20 @@ def flap(stage: Stage, host: str, *, for_s: float) -> list[float]:
     """A bad cable: so often is the host cut off, at which times."""
     times, began_s = [], stage.world.now_s
     while stage.world.now_s - began_s < for_s:
-        cut_off(stage, host)
+        stage.cut_off(host)
         stage.wait(5)
-        if not stage.machines[host].powered:
+        if not stage.machines[host].is_on:
             times.append(round(stage.world.now_s - began_s))
             stage.boot(host)
-        stage.machines[host].connected = True
+        stage.reconnect(host)
         stage.wait(5)
-        stage.leap(40)
+        stage.wait(40)
     return times
 
 
 def a_flapping_host(budget: int, *, failback: str = "Always") -> Stage:
     stage = Stage("n1", "n2", "n3")
-    stage.world.settings = Settings(fence_budget=budget)
+    # SETTINGS Settings(fence_budget=budget)
     stage.label("n1", fast="yes")
     stage.wait(1)
     prefer = [{"hosts": {"matchLabels": {"fast": "yes"}}, "weight": 1000}]
@@ -125,17 +125,17 @@ def test_a_host_that_flaps_is_cut_off_ever_more_rarely(budget: int, most: int) -
 
 def test_nothing_moves_back_to_a_host_that_was_just_fenced_until_it_has_been_stable() -> None:
     stage = a_flapping_host(3)
-    cut_off(stage, "n1")
+    stage.cut_off("n1")
     stage.wait(5)
     assert stage.copies() == ["n2"]
     stage.boot("n1")
-    stage.machines["n1"].connected = True
+    stage.reconnect("n1")
     stage.wait(20)
     assert stage.copies() == ["n2"]
     assert "n1 is preferred by 1000" in stage.missing() and "it was fenced lately" in stage.missing()
     degraded = next(c for c in stage.world.services["shop/web"].status.conditions if c.type == "Degraded")
     assert "it was fenced lately" in degraded.message
-    stage.leap(300)
+    stage.wait(300)
     assert stage.copies() == ["n1"]
 
 
@@ -147,7 +147,7 @@ def test_one_flapping_host_leaves_a_place_in_the_budget_for_another() -> None:
     stage.ask_to_move(other)
     stage.wait(2)
     stage.power_off(other)
-    stage.machines[other].bmc = "works"
+    stage.mend_bmc(other)
     stage.wait(5)
     assert stage.copies() not in ([], [other]), stage.missing()
 
@@ -156,20 +156,20 @@ def test_the_fences_of_the_last_hour_stand_in_the_status_of_the_host_and_outlive
     None
 ):
     stage = running("n1", "n2", "n3")
-    stage.world.settings = Settings(fence_budget=1)
-    cut_off(stage, "n1")
+    # SETTINGS Settings(fence_budget=1)
+    stage.cut_off("n1")
     stage.wait(5)
     stage.boot("n1")
-    stage.machines["n1"].connected = True
+    stage.reconnect("n1")
     stage.wait(5)
     assert not stage.world.requests, "the host is back, and nobody needs the request"
     (fence,) = stage.world.hosts["n1"].status.fences
     assert fence.request.startswith("n1-")
     restart_operator(stage)
-    cut_off(stage, "n2")
+    stage.cut_off("n2")
     stage.wait(10)
-    assert stage.machines["n2"].powered and "the budget of 1 fence an hour is used up (n1)" in stage.missing()
-    stage.leap(3600)
+    assert stage.machines["n2"].is_on and "the budget of 1 fence an hour is used up (n1)" in stage.missing()
+    stage.wait(3600)
     assert stage.copies() in (["n1"], ["n3"]) and stage.world.hosts["n1"].status.fences == []
 
 
@@ -202,9 +202,9 @@ def test_a_host_that_shuts_down_in_order_hands_over_and_is_neither_suspected_nor
     assert stage.world.instances["shop/web-0"].spec.closed.evidence == "Released"
     assert stage.host_says("n1", "Ready") == "n1 is shutting down: reboot"
     assert "n1 is shutting down (reboot)" in stage.host_says("n1", "Schedulable")
-    stage.machines["n1"].connected = False  # the agent is gone; another unit still writes its data
+    stage.cut_off("n1")  # the agent is gone; another unit still writes its data
     stage.wait(30)
-    assert steps(stage.log, *SWITCHES) == [] and stage.machines["n1"].powered
+    assert steps(stage.log, *SWITCHES) == [] and stage.machines["n1"].is_on
     assert "it has said that it shuts down: reboot" in stage.host_says("n1", "Ready")
     stage.boot("n1")
     stage.machines["n1"].connected, stage.machines["n1"].shutting_down = True, ""
@@ -234,9 +234,9 @@ def test_hosts_that_said_goodbye_make_no_storm() -> None:
         shut_down(stage, name)
     stage.wait(1)
     for name in ("n3", "n4"):
-        stage.machines[name].connected = False
+        stage.cut_off(name)
     stage.wait(5)
-    stage.machines["n1"].frozen = True
+    stage.freeze("n1")
     stage.wait(5)
     assert stage.copies() == ["n2"], stage.missing()
 
@@ -250,7 +250,7 @@ def test_hosts_that_said_goodbye_and_still_hold_something_count_as_lost_like_any
         stage.machines[name].shutting_down = "reboot"
     stage.wait(1)
     for name in ("n1", "n2"):
-        stage.machines[name].frozen = True
+        stage.freeze(name)
     stage.log.clear()
     stage.wait(20)
     assert "SealLease" not in " ".join(stage.log) and "2 of 4 hosts fell silent together" in stage.missing()
@@ -260,7 +260,7 @@ def test_a_host_that_hangs_in_its_shutdown_with_something_exclusive_is_cut_off_l
     stage = running("n1", "n2", "n3")
     stage.machines["n1"].shutting_down = "reboot"
     stage.wait(1)
-    stage.machines["n1"].frozen = True
+    stage.freeze("n1")
     stage.wait(5)
     assert stage.copies() == ["n2"]
 
@@ -285,7 +285,7 @@ def test_a_fencer_that_is_silent_for_two_periods_is_not_believed_any_more() -> N
     stage.wait(1)
     survives = [c for c in stage.world.services["shop/web"].status.conditions if c.type == "SurvivesHostLoss"]
     assert (survives[0].status, condition(stage, "n1", "FencingReady")[0]) == ("True", "True")
-    stage.leap(2 * FENCE_TEST_EVERY_S - 10)
+    stage.wait(2 * FENCE_TEST_EVERY_S - 10)
     assert condition(stage, "n1", "FencingReady")[0] == "True"
     stage.wait(12)
     assert condition(stage, "n1", "FencingReady")[:2] == ("Unknown", "FencerSilent")
@@ -302,7 +302,7 @@ def test_the_fencers_own_clock_is_not_looked_at_nor_is_what_we_could_not_hear() 
     the_fencer_tested(stage, "n1", "1999-01-01T00:00:00Z")
     stage.wait(1)
     assert condition(stage, "n1", "FencingReady")[0] == "True"
-    stage.leap(2 * FENCE_TEST_EVERY_S + 10)
+    stage.wait(2 * FENCE_TEST_EVERY_S + 10)
     stage.world.own_path = OwnPath(recovered_s=stage.world.now_s - 20)
     stage.wait(1)
     assert condition(stage, "n1", "FencingReady")[0] == "True"

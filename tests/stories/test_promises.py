@@ -123,7 +123,9 @@ def test_a_false_alarm_with_a_device_that_does_nothing_ends_in_a_new_session() -
         "UpdateFence n1 Withdrawn",
     ]
     assert stage.copies() == ["n2"]
-    assert steps(stage.wait(60), *SAFETY) == ["DeleteFence n1"], "not before the `off` that was sent can do nothing more"
+    assert steps(stage.wait(60), *SAFETY) == ["DeleteFence n1"], (
+        "not before the `off` that was sent can do nothing more"
+    )
 
 
 # --- moves -----------------------------------------------------------------------------------------------------------
