@@ -251,6 +251,16 @@ class Stage:
         self.strip(kind, name)
         self.delete(kind, name)
 
+    def when(self, kind: Kind[Any], is_so: Callable[[Raw], object], call: Callable[[], object]) -> None:
+        """At the very write with which something is so for the first time, before anybody hears of it."""
+
+        def hear(change: Change) -> None:
+            if is_so(change.body):
+                self.real.cluster.ignore(hear, kind)
+                call()
+
+        self.real.cluster.observe(hear, kind)
+
     def restore(self, kind: Kind[Any], body: Raw) -> None:
         """etcd is restored, and no rule is asked."""
         name, cluster = body["metadata"]["name"], self.real.cluster
