@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from backstay_testing.real_stage import Stage
+from backstay_testing.stage import Stage
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from backstay_api.objects.models.instance import Grant
 from backstay_operator.planner.judge import evidence
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.plan import plan
-from backstay_testing.real_stage import Stage, running, steps
+from backstay_testing.stage import Stage, running, steps
 
 RESET_AFTER_S = 20.0
 

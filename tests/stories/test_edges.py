@@ -12,7 +12,7 @@ from backstay_operator.control.watch.cache import seen_now
 from backstay_operator.planner.actions import WriteInstance
 from backstay_operator.planner.do.orders import merge_forward
 from backstay_operator.planner.know import sessions
-from backstay_testing.real_stage import Stage, running, steps
+from backstay_testing.stage import Stage, running, steps
 from backstay_testing.worlds import a_world
 
 HELD = replace(leases.new("n1"), holder="boot/a", seq=2, renewal=5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backstay_api.objects.object_kinds import HA_SERVICES
 from backstay_operator.planner.know.world import Settings
-from backstay_testing.real_stage import Stage, running, steps
+from backstay_testing.stage import Stage, running, steps
 
 SAFETY = ("SealLease", "RequestFence", "UpdateFence", "WriteInstance", "ReopenLease", "DeleteFence")
 TOUCHED = ("SealLease", "UpdateFence", "WriteInstance")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HOST_LEASES
-from backstay_testing.real_stage import running, steps
+from backstay_testing.stage import running, steps
 
 TOUCHED = ("SealLease", "WriteInstance", "DeleteFence", "RequestFence", "UpdateFence")
 

@@ -7,8 +7,7 @@ import pytest
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS
 from backstay_operator.planner.actions import Assign, SetFinalizer
 from backstay_operator.planner.preconditions import Gone, HoldsNothing
-from backstay_testing.real_stage import Stage, running, steps
-
+from backstay_testing.stage import Stage, running, steps
 
 # --- an instance that is gone ----------------------------------------------------------------------------------------
 

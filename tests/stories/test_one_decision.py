@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backstay_operator.planner.actions import Assign, WriteInstance, WriteServiceStatus
-from backstay_testing.real_stage import Stage
+from backstay_testing.stage import Stage
 
 
 def test_three_new_services_are_told_to_start_where_each_of_them_is_granted():

@@ -2,16 +2,11 @@
 
 import pytest
 
-from backstay_api.objects.kinds import Raw
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_LEASES, HOSTS
 from backstay_operator.planner.know.world import Settings
-from backstay_testing.real_stage import Stage, running, steps
+from backstay_testing.stage import Stage, is_sealed, running, steps
 
 SWITCHES = ("SealLease", "UpdateFence", "RequestFence")
-
-
-def is_sealed(lease: Raw) -> bool:
-    return lease["metadata"].get("annotations", {}).get("backstay.dev/sealed") == "true"
 
 
 # --- nobody is powered off for nothing -------------------------------------------------------------------------------
@@ -188,7 +183,9 @@ def test_a_lease_that_was_not_sealed_comes_back_unsealed() -> None:
 def proven_off() -> Stage:
     """n1 was cut off, its service is on n2, and the fencer hangs before it switches n1 on again."""
     stage = running("n1", "n2")
-    stage.when(FENCE_REQUESTS, lambda body: (body.get("status") or {}).get("evidence"), lambda: stage.real.freeze("fencer"))
+    stage.when(
+        FENCE_REQUESTS, lambda body: (body.get("status") or {}).get("evidence"), lambda: stage.real.freeze("fencer")
+    )
     stage.cut_off("n1")
     stage.until(lambda: stage.copies() == ["n2"])
     return stage
@@ -247,7 +244,9 @@ def test_a_request_that_a_person_deletes_stays_while_an_on_may_be_owed_by_it_and
     stage.wait(10)
     assert stage.requests_of("n1") == {name: "Off"}, "it is still carried out"
     stage.freeze("fencer")
-    attempts = [{**one, "ours": False, "result": "not sent"} for one in stage.must(FENCE_REQUESTS, name)["status"]["attempts"]]
+    attempts = [
+        {**one, "ours": False, "result": "not sent"} for one in stage.must(FENCE_REQUESTS, name)["status"]["attempts"]
+    ]
     stage.edit(FENCE_REQUESTS, name, status={"attempts": attempts})
     stage.wait(2)
     assert steps(stage.log, "DeleteFence", "RequestFence")[-2:] == ["DeleteFence n1", "RequestFence n1 Observe"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backstay_api.objects.object_kinds import HA_SERVICES, HOSTS
-from backstay_testing.real_stage import Stage, running, steps
+from backstay_testing.stage import Stage, running, steps
 
 SAFETY = ("SealLease", "RequestFence", "UpdateFence", "WriteInstance", "ReopenLease", "DeleteFence")
 

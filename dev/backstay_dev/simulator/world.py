@@ -78,6 +78,8 @@ class World:
         self.boots_for_s = (0.3, 2.0, 8.0)
         """How long after its power a machine's agent may come up."""
         self.restarts_in_s = (0.05, 0.05, 0.5, 3.0, 10.0)
+        self.lingers_s = 0.5
+        """How long after its agent a machine that goes down in order is off."""
         self.fence_agents = Agents(self.bmcs, random.Random(f"fence {seed}"), self._ordered)
         self._cut_at_s: dict[str, float] = {}
         self._frozen_at_s: dict[str, float] = {}
@@ -306,7 +308,7 @@ class World:
                 machine.lose_power("it has gone down in order")
                 then()
 
-        leaving.add_done_callback(lambda _: self.later(0.5, go_down), context=WORLD)
+        leaving.add_done_callback(lambda _: self.later(self.lingers_s, go_down), context=WORLD)
         self.later(SYSTEMD_WAITS_S, go_down)
 
     # --- network ----------------------------------------------------------------------------------------------------
