@@ -12,18 +12,17 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 from backstay_agent.fake import Script
 from backstay_agent.standby.standbys import LOOK_AGAIN_S
-from backstay_api.client.api import Api, EventType
+from backstay_api.client.api import Api
 from backstay_api.memory.server import Change
 from backstay_api.objects.kinds import Kind, Raw
 from backstay_api.objects.object_kinds import (
     FENCE_REQUESTS,
     HA_SERVICES,
     HOST_ASSIGNMENTS,
-    HOST_LEASES,
     HOSTS,
 )
 from backstay_api.objects.plain import RenderedResource
@@ -33,7 +32,6 @@ from backstay_dev.simulator.monitor import Owned
 from backstay_dev.simulator.processes import SimulationLoop
 from backstay_dev.simulator.shapes import NAMESPACE, HostShape, Shape
 from backstay_dev.simulator.virtualtime import wind_up
-from backstay_dev.simulator.world import API
 from backstay_dev.simulator.world import World as Real
 from backstay_operator.control.act.apply import Outcome, Result
 from backstay_operator.control.replica import Operator, Replica
@@ -41,17 +39,19 @@ from backstay_operator.planner import actions as act
 from backstay_operator.planner.know.world import Settings, World
 from backstay_operator.planner.plan import Plan, plan
 
+from .rights import PERSON, Rights
+from .steps import line, steps
 from .truthful import every_sentence_agrees
 
-T = TypeVar("T")
-
-PERSON = "a person"
 REST_S = 1.0
 """Nothing but heartbeats has been written for so long: all has come to rest."""
 QUIET = ("leases.coordination.k8s.io", "events.events.k8s.io")
 
 
-class Stage:
+__all__ = ["Stage", "is_sealed", "running", "steps"]
+
+
+class Stage(Rights):
     """Some hosts with what feeds them, one operator, one fencer."""
 
     open: list[Stage] = []
@@ -69,7 +69,7 @@ class Stage:
         """Every action that was carried out, in the order of the plans, without what people are told."""
         self.plans: list[Plan] = []
         self.blessed: list[str] = []
-        """What the monitor may say: a person has done it."""
+        """What the monitor may say, because a person has brought it about."""
         self.operator: Operator | None = None
         self._begun_for: dict[tuple[str, str], str] = {}
         """By host and resource: the service whose order made us start it there."""
@@ -97,14 +97,6 @@ class Stage:
         assert not self.loop.unheard, self.loop.unheard
 
     # --- time ---------------------------------------------------------------------------------------------------------
-
-    def do(self, call: Callable[[], T]) -> T:
-        """Now, whoever is in the middle of what."""
-
-        async def now() -> T:
-            return call()
-
-        return self.loop.run_until_complete(now())
 
     def wait(self, seconds: float) -> list[str]:
         """Let time pass; returns what was done meanwhile."""
@@ -168,6 +160,8 @@ class Stage:
             here = [] if is_told else [line(action)]
             self.log += here
             result = await apply(action)
+            if result.outcome is Outcome.REFUSED:
+                self.real.accuse(f"the API server refuses {line(action)}: {result.why}")
             if here and result.outcome is not Outcome.DONE:
                 self.log.remove(here[0])
             return result
@@ -241,39 +235,11 @@ class Stage:
     def remove_host(self, host: str) -> None:
         self.delete(HOSTS, host)
 
-    def strip(self, kind: Kind[Any], name: str) -> None:
-        """Somebody takes our finalizer away, or restores the object without it."""
-        self.real.monitor.stripped.add(self.must(kind, name)["metadata"]["uid"])
-        self.edit(kind, name, metadata={"finalizers": None})
-
-    def delete_by_force(self, kind: Kind[Any], name: str) -> None:
-        self.strip(kind, name)
-        self.delete(kind, name)
-
-    def when(self, kind: Kind[Any], is_so: Callable[[Raw], object], call: Callable[[], object]) -> None:
-        """At the very write with which something is so for the first time, before anybody hears of it."""
-
-        def hear(change: Change) -> None:
-            if is_so(change.body):
-                self.real.cluster.ignore(hear, kind)
-                call()
-
-        self.real.cluster.observe(hear, kind)
-
-    def restore(self, kind: Kind[Any], body: Raw) -> None:
-        """etcd is restored, and no rule is asked."""
-        name, cluster = body["metadata"]["name"], self.real.cluster
-        self.do(lambda: cluster._commit(kind, EventType.MODIFIED, body, self.must(kind, name), PERSON))
-
     def of_a_later_version(self, kind: Kind[Any], name: str, **parts: Any) -> None:
         """Somebody has upgraded the CRDs, and writes what this operator cannot read; a replica that starts now knows no earlier version."""
         self.upgrade(kind)
         self.edit(kind, name, **parts)
         self.restart_operator()
-
-    def upgrade(self, kind: Kind[Any]) -> None:
-        """The CRD of this kind is of a later version: it takes what we know nothing of."""
-        self.real.cluster._tables[kind.resource].rules.clear()
 
     def restart_operator(self) -> None:
         """What a replica keeps on its own clock is gone; what it reads is there again."""
@@ -369,34 +335,6 @@ class Stage:
         bodies = self.real.cluster.bodies(FENCE_REQUESTS)
         return {body["metadata"]["name"]: body["spec"]["want"] for body in bodies if body["spec"]["host"] == host}
 
-    # --- objects, as a person with every right reads and writes them ------------------------------------------------------
-
-    def get(self, kind: Kind[Any], name: str) -> Raw | None:
-        return self.real.get(kind, self._key(kind, name))
-
-    def must(self, kind: Kind[Any], name: str) -> Raw:
-        found = self.get(kind, name)
-        assert found is not None, f"there is no {kind.kind} {name}"
-        return found
-
-    def create(self, kind: Kind[Any], body: Raw) -> None:
-        body = {"apiVersion": API, "kind": kind.kind, **body}
-        self.do(lambda: self.real.cluster.create(kind, body["metadata"].get("namespace", ""), body, actor=PERSON))
-
-    def edit(self, kind: Kind[Any], name: str, *, status: Raw | None = None, **parts: Any) -> None:
-        """A merge patch of the object, or of its status."""
-        key, cluster = self._key(kind, name), self.real.cluster
-        if parts:
-            self.do(lambda: cluster.patch(kind, key, parts, actor=PERSON))
-        if status is not None:
-            self.do(lambda: cluster.patch(kind, key, {"status": status}, subresource="status", actor=PERSON))
-
-    def delete(self, kind: Kind[Any], name: str) -> None:
-        self.do(lambda: self.real.cluster.delete(kind, self._key(kind, name), actor=PERSON))
-
-    def _key(self, kind: Kind[Any], name: str) -> tuple[str, str]:
-        return ("backstay-hosts" if kind is HOST_LEASES else NAMESPACE if kind.namespaced else "", name)
-
 
 def is_sealed(lease: Raw) -> bool:
     return lease["metadata"].get("annotations", {}).get("backstay.dev/sealed") == "true"
@@ -413,37 +351,3 @@ def running(
     assert stage.copies() == ["n1"], stage.missing()
     stage.log.clear()
     return stage
-
-
-def line(action: act.Action) -> str:
-    """One action as a line of a story: what, of whom, why."""
-    return f"{type(action).__name__} {_of_whom(action)}: {action.why}"
-
-
-def _of_whom(action: act.Action) -> str:
-    """The object that it writes, as a story names it."""
-    match action:
-        case act.WriteInstance():
-            grant, ended = action.spec.grant, action.spec.closed
-            what = f"epoch {action.spec.epoch} to {grant.host}" if grant else f"epoch {action.spec.epoch} closed"
-            return f"{what}{f' on {ended.evidence}' if ended and ended.epoch >= action.before.spec.epoch else ''}"
-        case act.RequestFence():
-            return f"{action.spec.host} {action.spec.want}"
-        case act.UpdateFence():
-            return f"{action.before.spec.host} {action.want}"
-        case act.DeleteFence():
-            return action.before.spec.host
-        case act.CreateClaim():
-            return action.claim.spec.key
-        case act.DeleteClaim() | act.WriteClaim():
-            return action.before.spec.key
-        case act.SetFinalizer():
-            return f"{action.ref.name} {'on' if action.present else 'off'}"
-        case act.ReportUnreadable():
-            return action.key
-    return action.ref.name
-
-
-def steps(log: list[str], *kinds: str) -> list[str]:
-    """The lines of these kinds, without their reasons."""
-    return [one.partition(":")[0] for one in log if one.split(" ", 1)[0] in kinds]

@@ -303,6 +303,7 @@ def test_whatever_others_write_is_never_too_long_for_what_we_write() -> None:
     stage.break_bmc(holder)
     stage.power_off(holder)
     stage.wait(5)
+    stage.blessed.append(f"is invalid: {LONG}")
     for kind in (HOST_ASSIGNMENTS, HA_INSTANCES):  # webhooks of somebody else
         stage.real.cluster.admit(kind, lambda kind, old, new: LONG if old and old["spec"] != new["spec"] else None)
     stage.maintain("n3", None)

@@ -74,12 +74,8 @@ class World:
         )
         self.settings = Settings(fence_budget=shape.budget, start_failure_memory_s=60.0)
         self.employ: Callable[[Api, Replica], Operator] = Operator
-        """How a replica of the operator is put together."""
-        self.boots_for_s = (0.3, 2.0, 8.0)
-        """How long after its power a machine's agent may come up."""
-        self.restarts_in_s = (0.05, 0.05, 0.5, 3.0, 10.0)
-        self.lingers_s = 0.5
-        """How long after its agent a machine that goes down in order is off."""
+        # How long a boot takes, the restart of a process, and what is left of a shutdown when the agent is done.
+        self.boots_for_s, self.restarts_in_s, self.lingers_s = (0.3, 2.0, 8.0), (0.05, 0.05, 0.5, 3.0, 10.0), 0.5
         self.fence_agents = Agents(self.bmcs, random.Random(f"fence {seed}"), self._ordered)
         self._cut_at_s: dict[str, float] = {}
         self._frozen_at_s: dict[str, float] = {}
@@ -244,8 +240,7 @@ class World:
         self.story.tell(process.name, f"died: {why}" if why else "is killed")
         if why:
             self.accuse(f"{process.name} died by itself: {why}")
-        delay_s = self.rng.choice(self.restarts_in_s)
-        self.later(delay_s, lambda: self._begin(process.name))
+        self.later(self.rng.choice(self.restarts_in_s), lambda: self._begin(process.name))
 
     def end(self) -> None:
         """Everybody dies, and nobody is restarted."""
@@ -288,8 +283,7 @@ class World:
         self.monitor.power.hear_power(machine)
         agent = f"agent-{machine.name}"
         if machine.is_on:
-            boots_for_s = self.rng.choice(self.boots_for_s)
-            self.later(boots_for_s, lambda: self._begin(agent))
+            self.later(self.rng.choice(self.boots_for_s), lambda: self._begin(agent))
         else:
             self.kill(agent)
 
