@@ -6,7 +6,7 @@ from backstay_operator.planner.actions import Assign, WriteInstance, WriteServic
 from backstay_testing.stage import Stage
 
 
-def test_three_new_services_are_told_to_start_where_each_of_them_is_granted():
+def test_three_new_services_are_told_to_start_where_each_of_them_is_granted() -> None:
     stage = Stage("n1", "n2", "n3")
     for host in stage.machines:
         stage.maintain(host, "Cordon")
@@ -27,7 +27,7 @@ def test_three_new_services_are_told_to_start_where_each_of_them_is_granted():
     }
 
 
-def test_a_drain_says_of_each_service_where_it_really_goes_and_why_it_went():
+def test_a_drain_says_of_each_service_where_it_really_goes_and_why_it_went() -> None:
     stage = Stage("n1", "n2", "n3")
     for host in ("n2", "n3"):
         stage.maintain(host, "Cordon")

@@ -28,7 +28,7 @@ from backstay_operator.planner.know.world import Settings
 from .boards import Agents, Bmc, ProcessAgents
 from .boots import boot_units
 from .leasewatch import LeaseWatch
-from .machines import Machine, ProcessDisk, ProcessHands
+from .machines import Machine, ProcessDisk, ProcessHostSystem
 from .monitor import Monitor, Owned
 from .network import Network, ProcessApi, site_of
 from .powerwatch import PowerWatch
@@ -228,7 +228,7 @@ class World:
         agent = build_agent(
             ProcessApi(self.network, process),
             ProcessDisk(machine, process),
-            ProcessHands(machine, process),
+            ProcessHostSystem(machine, process),
             AgentMachine(host=machine.name, boot_id=machine.boot_id, uuid=machine.uuid),
             rng=self._dice(),
             settings=AgentSettings(contract=PROFILES[self.host_shapes[machine.name].profile], wall=self.wall),

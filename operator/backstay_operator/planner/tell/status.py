@@ -38,8 +38,7 @@ __all__ = ["host_status", "service_status"]
 
 # As many as the schema holds.
 MOST_FAILURES: Final = 16
-_MOST_CHARS: Final = 3700
-"""Of a reason, so that what follows it, above all where the service goes, is not lost behind it."""
+_MOST_CHARS: Final = 3700  # of a reason, so that where the service goes next is not lost behind it
 _WORST_FIRST: Final = ("Failed", "Recovering", "Waiting", "Stopping", "Starting", "Stopped", "Running")
 
 
