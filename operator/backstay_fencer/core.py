@@ -108,10 +108,18 @@ def trusted(device: FenceDevice, identity: Identity, shared_with: str = "") -> s
     return None
 
 
+def distrust(slot: Slot, facts: Facts) -> str:
+    """Why the word of the device in this place is not taken now; empty if it is."""
+    device = dict(slots(facts.levels)).get(slot)
+    if device is None:
+        return "the device is no longer in the Host's spec"
+    return trusted(device, facts.identity.get(slot, "Unverified"), facts.shared_with) or ""
+
+
 def _not_proven(level: FenceLevel, device: FenceDevice, facts: Facts) -> str | None:
     slot = (level.name, device.name)
-    if distrust := trusted(device, facts.identity.get(slot, "Unverified"), facts.shared_with):
-        return distrust
+    if why := distrust(slot, facts):
+        return why
     reads = facts.reads.get(slot, ())
     if not reads:
         return "not read yet"
@@ -174,10 +182,7 @@ def _level_in_turn(facts: Facts) -> FenceLevel | None:
     usable = [
         level
         for level in facts.levels
-        if not any(
-            trusted(device, facts.identity.get((level.name, device.name), "Unverified"), facts.shared_with)
-            for device in level.devices
-        )
+        if not any(distrust((level.name, device.name), facts) for device in level.devices)
     ]
     fresh = [level for level in usable if not _has_failed(level, facts)]
     return fresh[0] if fresh else min(usable, key=lambda level: _last_try_s(level, facts), default=None)
@@ -204,8 +209,7 @@ def _tried_lately(slot: Slot, facts: Facts) -> bool:
 
 
 def _pause_s(tried: Tried) -> float:
-    was_sent = tried.ours or tried.failed != UNSENT
-    return RETRY_S if was_sent else UNSENT_RETRY_S
+    return UNSENT_RETRY_S if tried.unsent and not tried.ours else RETRY_S
 
 
 def _off_due_s(facts: Facts) -> Iterator[float]:
@@ -309,14 +313,14 @@ def _on_due_s(slot: Slot, facts: Facts) -> float | None:
     last = tries[-1]
     if last.ended_s is None or says_on(slot, facts):
         return None
-    if last.failed == UNSENT:
+    if last.unsent:
         return last.ended_s + UNSENT_RETRY_S
     return last.ended_s + min(ON_LAST_S, ON_FIRST_S * 2.0 ** min(30, len(tries) - 1))
 
 
 def _look_due_s(slot: Slot, facts: Facts) -> float | None:
     tries, reads = tries_of_on(slot, facts), facts.reads.get(slot, ())
-    if slot in facts.reading or not tries or tries[-1].ended_s is None or tries[-1].failed == UNSENT:
+    if slot in facts.reading or not tries or tries[-1].ended_s is None or tries[-1].unsent:
         return None
     last_s = tries[-1].ended_s
     # Somebody may have pulled the plug for days: a BMC is a small computer.
@@ -328,7 +332,7 @@ def is_done_on(facts: Facts) -> bool:
     """Everything that we switched off was read on again, after we had switched it on."""
     if not facts.proven or facts.after != "On" or facts.powered_on or owed(facts):
         return False
-    return any(tried.action == "on" and tried.ended_s is not None and tried.failed != UNSENT for tried in facts.tried)
+    return any(tried.action == "on" and tried.ended_s is not None and not tried.unsent for tried in facts.tried)
 
 
 def without_effect(tried: Tried, slot: Slot, read: Read) -> bool:

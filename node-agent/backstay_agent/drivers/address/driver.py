@@ -21,7 +21,7 @@ from backstay_api.objects.plain import RenderedResource, VirtualIP
 from backstay_api.objects.resource_kinds import unusable_address
 
 from .announcer import Announcer
-from .conflicts import Ear
+from .changes import Changes
 from .frames import mac_text
 from .link_flaps import GRACE_S, Blinks
 from .netlink import Address, Interface, Link, Netlink
@@ -105,7 +105,7 @@ class VirtualIPDriver:
             want, _spec = _want(resource)
         except ValueError:
             return  # such an address can never have been added
-        self._announcer.hush(want)
+        self._announcer.stop(want)
         try:
             async with asyncio.timeout(timeout_s), self._one_change:
                 await self._withdraw(want)
@@ -127,15 +127,15 @@ class VirtualIPDriver:
         """First what it is now, then every change; puts back what a blink of its link took, and announces it again."""
         want, spec = _wanted(resource)
         last: Seen | None = None
-        async with Ear(self._netlink, want.ip) as ear:
+        async with Changes(self._netlink, want.ip) as changes:
             while True:
                 sight = await self._look()
                 seen = await self._mended(want, spec, sight, first=last is None)
-                self._announce_again(want, sight, seen, last, blinked=ear.heard_down)
+                self._announce_again(want, sight, seen, last, blinked=changes.went_down)
                 if seen != last:
                     yield (last := seen)
-                await ear.next(self._patience_s(want, spec, sight))
-                for name in ear.heard_down:
+                await changes.next(self._patience_s(want, spec, sight))
+                for name in changes.went_down:
                     self._blinks.saw(name, is_up=False, now_s=_now_s())
 
     async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
@@ -187,7 +187,7 @@ class VirtualIPDriver:
         return Seen(State.FAILED, f"{name}, which has {want.ip}, has no link")
 
     def _patience_s(self, want: Interface, spec: VirtualIP, sight: Sight) -> float | None:
-        """When to look again though nothing is heard."""
+        """When to look again though no event comes."""
         name, _link = self._home(want, spec, sight)
         return self._blinks.left_s(name, _now_s()) or None
 
@@ -210,14 +210,14 @@ class VirtualIPDriver:
 
     async def _link_back(self, want: Interface, spec: VirtualIP) -> Sight:
         """Wait out a blink of the link where it goes."""
-        async with Ear(self._netlink, want.ip) as ear:
+        async with Changes(self._netlink, want.ip) as changes:
             while True:
                 sight = await self._look()
                 link = self._find(want, spec, sight)
                 left_s = 0.0 if isinstance(link, str) or link.is_up else self._blinks.left_s(link.name, _now_s())
                 if left_s <= 0:
                     return sight
-                await ear.next(left_s)
+                await changes.next(left_s)
 
     async def _add(self, want: Interface, spec: VirtualIP) -> Link:
         sight = await self._look()

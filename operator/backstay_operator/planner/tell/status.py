@@ -19,6 +19,7 @@ from backstay_api.objects.models.service import (
     StandbySummary,
     StartFailure,
 )
+from backstay_api.objects.texts import clip
 from backstay_operator.planner.do.decisions import Decision, Slot
 from backstay_operator.planner.do.instances import Course
 from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, Refused
@@ -27,7 +28,7 @@ from backstay_operator.planner.judge.placement import NoHost
 from backstay_operator.planner.judge.stored_orders import stored_order
 from backstay_operator.planner.know.liveness import untouched
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.words import clipped, elapsed_s, first_words, listed
+from backstay_operator.planner.words import elapsed_s, first_words, listed
 
 from .conditions import Finding, settled
 from .elsewhere import address_of_a_host, held_units, who_could_take_over
@@ -37,6 +38,7 @@ __all__ = ["host_status", "service_status"]
 
 # As many as the schema holds.
 MOST_FAILURES: Final = 16
+_MOST_CHARS: Final = 3700  # of a reason, so that where the service goes next is not lost behind it
 _WORST_FIRST: Final = ("Failed", "Recovering", "Waiting", "Stopping", "Starting", "Stopped", "Running")
 
 
@@ -133,7 +135,7 @@ def _view(world: World, decision: Decision, slot: Slot) -> _View:
     missing = _joined(slot.course.missing, world.refused.get(("HAService", decision.service.key), ""))
     view = _View(world, decision.service, decision.acceptance, slot, missing)
     state, why = _with_holder(view) if view.grant else _without_holder(view)
-    return replace(view, state=state, why=clipped(why))
+    return replace(view, state=state, why=clip(why, _MOST_CHARS))
 
 
 # --- what happens ----------------------------------------------------------------------------------------------------
@@ -220,7 +222,7 @@ def _not_well(report: InstanceReport) -> str:
 
 def _because(view: _View) -> str:
     closed = view.instance.spec.closed if view.instance else None
-    return f" (the epoch before ended: {first_words(closed.why)})" if closed and closed.why else ""
+    return f" (previous epoch ended: {first_words(closed.why)})" if closed and closed.why else ""
 
 
 def _joined(*parts: str) -> str:
@@ -263,16 +265,18 @@ def _accepted(view: _View) -> Finding:
 
 def _progressing(view: _View) -> Finding:
     if refused := view.world.refused.get(("HAService", view.service.key)):
-        return Finding("Progressing", False, "RefusedByAPI", f"It does not get on: {refused}")
+        return Finding("Progressing", False, "RefusedByAPI", f"It cannot proceed: {refused}")
     is_moving = view.state in ("Starting", "Stopping", "Recovering")
-    return Finding("Progressing", is_moving, view.state, view.told if is_moving else "Nothing is under way")
+    return Finding("Progressing", is_moving, view.state, view.told if is_moving else "No change is in progress")
 
 
 def _degraded(view: _View) -> Finding:
     """Something is not as wanted, whether or not it runs."""
     report = view.report
     if isinstance(view.acceptance, Refused) and view.grant:
-        why = f"It goes on as it was: the present manifest is refused: {view.acceptance.message}"
+        why = (
+            f"It keeps running by the previous manifest, because the present one is refused: {view.acceptance.message}"
+        )
         return Finding("Degraded", True, "ManifestRefused", why)
     if view.state in ("Failed", "Recovering", "Waiting"):
         return Finding("Degraded", True, view.state, view.told)
@@ -292,7 +296,7 @@ def _degraded(view: _View) -> Finding:
         return Finding(
             "Degraded", True, "StartFailed", f"Could not be started on {hosts}: {first_words(failures[-1].why)}"
         )
-    return Finding("Degraded", False, "AsWanted", "Nothing is amiss")
+    return Finding("Degraded", False, "AsWanted", "No problem was found")
 
 
 def _standby_ready(view: _View, standbys: list[StandbySummary]) -> Finding:
@@ -308,7 +312,7 @@ def _standby_ready(view: _View, standbys: list[StandbySummary]) -> Finding:
 def _survives(view: _View, standby: Finding) -> Finding:
     """Whether the loss of its host would be mended without a person."""
     if view.state != "Running":
-        return Finding("SurvivesHostLoss", False, "NotRunning", "It does not run now")
+        return Finding("SurvivesHostLoss", False, "NotRunning", "It is not running")
     if not standby.is_true:
         return Finding("SurvivesHostLoss", False, "NoStandby", standby.message)
     host = view.world.hosts.get(view.holder)

@@ -17,7 +17,8 @@ from backstay_operator.planner.do.rounds import begin
 from backstay_operator.planner.know.claims import claim_for
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.tell import status
-from backstay_testing.worlds import a_service, a_world, add_host, an_instance, report, say_ready, unit
+from backstay_testing.builders import a_service, an_instance, unit
+from backstay_testing.worlds import a_world, add_host, report, say_ready
 
 Thing = TypeVar("Thing", HAService, HAInstance, Host)
 
@@ -96,7 +97,7 @@ def keep(world: World, service: HAService, told: HAServiceStatus, wall: str) -> 
     return world.services[service.key]
 
 
-def test_a_service_that_is_well_says_where_it_runs_and_who_stands_by():
+def test_a_service_that_is_well_says_where_it_runs_and_who_stands_by() -> None:
     world, service = a_running_world()
     told = told_of(world, service)
     assert (told.host, told.state, told.since) == ("n1", "Running", world.wall)
@@ -114,7 +115,7 @@ def test_a_service_that_is_well_says_where_it_runs_and_who_stands_by():
     ]
 
 
-def test_hosts_that_nobody_asked_are_not_told_of_unless_they_cannot_be_asked():
+def test_hosts_that_nobody_asked_are_not_told_of_unless_they_cannot_be_asked() -> None:
     world, service = a_running_world()
     for name in ("n4", "n5"):
         say_ready(world, service, "n2")
@@ -143,14 +144,14 @@ def fail_start(world: World, service: HAService) -> None:
             lambda w, s: silence(w, "n1", 4.2),
             (
                 "Recovering",
-                "n1 is silent since 4 s; n1 is silent: it is not proven to be off yet; its power is being read,"
+                "n1 has been silent for 4 s; n1 is silent: it is not proven to be off yet; its power is being read,"
                 " or make sure that it is powered off and say so: `backstay fence n1 --confirm`",
             ),
             id="what is missing is said where people look",
         ),
         pytest.param(
             lambda w, s: (two_may_run(w, s), silence(w, "n1", 4.2)),
-            ("Recovering", "n1 is silent since 4 s; moves to n2"),
+            ("Recovering", "n1 has been silent for 4 s; moves to n2"),
             id="it will move",
         ),
         pytest.param(
@@ -179,7 +180,7 @@ def fail_start(world: World, service: HAService) -> None:
             lambda w, s: hold(w, s, "n1", epoch=2, healthy=False, why="probe alive: connection refused"),
             (
                 "NotWorking",
-                "Runs on n1, but does not work: probe alive: connection refused (the epoch before ended: it was stopped)",
+                "Runs on n1, but does not work: probe alive: connection refused (previous epoch ended: it was stopped)",
             ),
             id="running is not working",
         ),
@@ -195,14 +196,14 @@ def fail_start(world: World, service: HAService) -> None:
         ),
     ],
 )
-def test_what_is_not_well_is_said_in_ready(change, expected):
+def test_what_is_not_well_is_said_in_ready(change, expected) -> None:
     world, service = a_running_world()
     change(world, service)
     told = told_of(world, service)
     assert condition(told, "Ready") == ("False", *expected)
 
 
-def test_a_refused_service_says_so_in_ready_too():
+def test_a_refused_service_says_so_in_ready_too() -> None:
     world = a_world("n1")
     service = a_service(mode="EveryHost")
     world.put_service(service)
@@ -212,14 +213,14 @@ def test_a_refused_service_says_so_in_ready_too():
     assert told.state == "Waiting"
 
 
-def test_what_runs_goes_on_when_an_edit_is_refused_and_that_is_said():
+def test_what_runs_goes_on_when_an_edit_is_refused_and_that_is_said() -> None:
     world, service = a_running_world(mode="EveryHost")
     told = told_of(world, service)
     assert condition(told, "Ready")[0] == "True"
     assert condition(told, "Degraded")[:2] == ("True", "ManifestRefused")
 
 
-def test_what_keeps_a_running_service_from_moving_is_said():
+def test_what_keeps_a_running_service_from_moving_is_said() -> None:
     world, service = a_running_world()
     add_host(world, "n1", mode="Drain")
     hold(world, service, "n1", epoch=2)
@@ -229,11 +230,11 @@ def test_what_keeps_a_running_service_from_moving_is_said():
     assert condition(told, "Degraded") == (
         "True",
         "HeldBack",
-        "n1 is being drained (new disks), but it stays: 0/3 hosts can run it: 2 are not ready, 1 is the one to move away from",
+        "n1 is being drained (new disks), but it stays: 0/3 hosts can run it: 2 are not ready, 1 is the host that it leaves",
     )
 
 
-def test_without_a_device_the_loss_of_the_host_is_not_survived_and_why():
+def test_without_a_device_the_loss_of_the_host_is_not_survived_and_why() -> None:
     world, service = a_running_world()
     add_host(world, "n1")
     hold(world, service, "n1", epoch=2)
@@ -245,7 +246,7 @@ def test_without_a_device_the_loss_of_the_host_is_not_survived_and_why():
     )
 
 
-def test_what_need_not_be_exclusive_needs_no_device():
+def test_what_need_not_be_exclusive_needs_no_device() -> None:
     world, service = a_running_world(exclusive=False)
     add_host(world, "n1")
     hold(world, service, "n1", epoch=2)
@@ -253,7 +254,7 @@ def test_what_need_not_be_exclusive_needs_no_device():
 
 
 @pytest.mark.parametrize("late_s", [0.0, 1.0])
-def test_nothing_changed_is_an_equal_status_and_a_late_heartbeat_is_nothing(late_s):
+def test_nothing_changed_is_an_equal_status_and_a_late_heartbeat_is_nothing(late_s) -> None:
     world, service = a_running_world()
     told = told_of(world, service)
     service = keep(world, service, told, "2026-03-01T12:34:56Z")
@@ -262,7 +263,7 @@ def test_nothing_changed_is_an_equal_status_and_a_late_heartbeat_is_nothing(late
     assert told_of(world, service) == service.status == told
 
 
-def test_a_condition_keeps_its_time_while_its_status_stays():
+def test_a_condition_keeps_its_time_while_its_status_stays() -> None:
     world, service = a_running_world()
     service = keep(world, service, told_of(world, service), "2026-03-01T13:00:00Z")
     say_ready(world, service, "n2", ready=False, why="no such unit")
@@ -271,7 +272,7 @@ def test_a_condition_keeps_its_time_while_its_status_stays():
     assert times["StandbyReady"] == "2026-03-01T13:00:00Z"
 
 
-def test_a_failover_is_told_with_its_cause_and_its_length():
+def test_a_failover_is_told_with_its_cause_and_its_length() -> None:
     world, service = a_running_world()
     service = keep(world, service, told_of(world, service), "2026-03-01T12:59:59.5Z")
     silence(world, "n1", 4.0)
@@ -287,7 +288,7 @@ def test_a_failover_is_told_with_its_cause_and_its_length():
     assert last.cause == "it was stopped"
 
 
-def test_a_planned_move_is_told_with_the_reason_of_the_move():
+def test_a_planned_move_is_told_with_the_reason_of_the_move() -> None:
     world, service = a_running_world()
     service = keep(world, service, told_of(world, service), "2026-03-01T13:00:00Z")
     order_down(world, service, "n1", epoch=2, why="n1 is being drained")
@@ -297,7 +298,7 @@ def test_a_planned_move_is_told_with_the_reason_of_the_move():
     assert last and last.cause == "Being stopped on n1: n1 is being drained"
 
 
-def test_another_session_speaks_for_itself_only():
+def test_another_session_speaks_for_itself_only() -> None:
     world, service = a_running_world()
     raw = world.assignments["n1"].wire()
     raw["status"]["session"] |= {"nonce": "another", "seq": 2, "supersedes": [raw["status"]["session"]["nonce"]]}
@@ -308,14 +309,14 @@ def test_another_session_speaks_for_itself_only():
     assert condition(told, "Ready")[2] == f"{why}; moves to n2"
 
 
-def test_what_is_said_of_an_older_epoch_says_nothing_of_this_one():
+def test_what_is_said_of_an_older_epoch_says_nothing_of_this_one() -> None:
     world, service = a_running_world()
     world.put_instance(an_instance(service, epoch=3, host="n1"))
     told = told_of(world, service)
     assert (told.state, told.instances[0].why) == ("Starting", "Granted to n1, which has not answered yet")
 
 
-def test_a_restart_in_place_is_no_failover():
+def test_a_restart_in_place_is_no_failover() -> None:
     world, service = a_running_world()
     for phase in ("Running", "Starting", "Running"):
         hold(world, service, "n1", epoch=2, phase=phase)
@@ -323,7 +324,7 @@ def test_a_restart_in_place_is_no_failover():
     assert service.status.last_failover is None
 
 
-def test_a_failed_start_is_remembered_until_it_is_forgotten_and_not_learned_twice():
+def test_a_failed_start_is_remembered_until_it_is_forgotten_and_not_learned_twice() -> None:
     world, service = a_running_world()
     fail_start(world, service)
     service = keep(world, service, told_of(world, service), "2026-03-01T12:00:01Z")
@@ -336,7 +337,7 @@ def test_a_failed_start_is_remembered_until_it_is_forgotten_and_not_learned_twic
     assert told_of(world, service).start_failures == []
 
 
-def test_an_edit_wipes_the_failures_of_the_manifest_before():
+def test_an_edit_wipes_the_failures_of_the_manifest_before() -> None:
     world, service = a_running_world()
     fail_start(world, service)
     service = keep(world, service, told_of(world, service), "2026-03-01T12:00:01Z")
@@ -345,76 +346,13 @@ def test_an_edit_wipes_the_failures_of_the_manifest_before():
     assert told_of(world, edited).start_failures == []
 
 
-def test_a_service_that_shall_not_run_says_so():
+def test_a_service_that_shall_not_run_says_so() -> None:
     world = a_world("n1")
     service = a_service(state="Stopped")
     world.put_service(service)
     world.put_instance(an_instance(service, epoch=3))
     told = told_of(world, service)
     assert (told.state, told.host, told.last_failover) == ("Stopped", "", None)
-
-
-# --- hosts -----------------------------------------------------------------------------------------------------------
-
-
-def host_condition(patch: dict[str, Any] | None, kind: str) -> tuple[str, str]:
-    assert patch is not None
-    found = next(one for one in patch["conditions"] if one["type"] == kind)
-    return found["status"], found["reason"]
-
-
-@pytest.mark.parametrize(
-    ("change", "kind", "expected"),
-    [
-        pytest.param(lambda w: None, "Ready", ("True", "Alive"), id="it lives"),
-        pytest.param(lambda w: silence(w, "n1", 1.0), "Ready", ("Unknown", "Late"), id="late is not dead"),
-        pytest.param(lambda w: silence(w, "n1", 9.0), "Ready", ("False", "Silent"), id="silent"),
-        pytest.param(lambda w: w.leases.clear(), "Ready", ("False", "NeverSeen"), id="never seen"),
-        pytest.param(lambda w: None, "FencingReady", ("False", "NoDevice"), id="no device"),
-        pytest.param(lambda w: fenceable(w, "n1"), "FencingReady", ("True", "Tested"), id="a tested device"),
-        pytest.param(lambda w: None, "Schedulable", ("True", "Open"), id="open"),
-        pytest.param(lambda w: add_host(w, "n1", mode="Cordon"), "Schedulable", ("False", "Cordon"), id="cordoned"),
-        pytest.param(lambda w: silence(w, "n1", 9.0), "Schedulable", ("False", "NotReady"), id="not when silent"),
-    ],
-)
-def test_what_is_said_of_a_host(change, kind, expected):
-    world = a_world("n1", "n2", "n3")
-    change(world)
-    assert host_condition(status.host_status(world, world.hosts["n1"]), kind) == expected
-
-
-def test_a_host_status_is_written_once_and_never_the_fencers_part():
-    world = a_world("n1")
-    fenceable(world, "n1")
-    host = world.hosts["n1"]
-    patch = status.host_status(world, host)
-    assert patch and "fencing" not in patch
-    raw = host.wire()
-    raw["status"] |= patch
-    world.hosts["n1"] = Host.from_wire(raw)
-    world.wall = "2026-03-01T13:00:00Z"
-    assert status.host_status(world, world.hosts["n1"]) is None
-
-
-def test_a_session_that_nobody_speaks_for_any_more_is_taken_away():
-    world = a_world("n1")
-    raw = world.hosts["n1"].wire()
-    raw["status"] = status.host_status(world, world.hosts["n1"])
-    world.hosts["n1"] = Host.from_wire(raw)
-    world.drop_assignment("n1")
-    patch = status.host_status(world, world.hosts["n1"])
-    assert patch is not None and patch["session"] is None
-
-
-def test_while_our_own_path_is_in_trouble_a_host_is_said_to_be_as_it_was():
-    world = a_world("n1")
-    patch = status.host_status(world, world.hosts["n1"])
-    raw = world.hosts["n1"].wire()
-    raw["status"] |= patch or {}
-    world.hosts["n1"] = Host.from_wire(raw)
-    world.own_path = replace(world.own_path, healthy=False)
-    silence(world, "n1", 9.0)
-    assert status.host_status(world, world.hosts["n1"]) is None
 
 
 # --- words -----------------------------------------------------------------------------------------------------------
@@ -429,12 +367,12 @@ def test_while_our_own_path_is_in_trouble_a_host_is_said_to_be_as_it_was():
         ("yesterday", "2026-01-01T00:00:00Z", None),
     ],
 )
-def test_elapsed_time(start, end, seconds):
+def test_elapsed_time(start, end, seconds) -> None:
     assert words.elapsed_s(start, end) == seconds
 
 
 @pytest.mark.parametrize(
     ("age", "text"), [(0.4, "less than 1 s"), (4.9, "4 s"), (59, "45 s"), (61, "1 min"), (9000, "2 h")]
 )
-def test_ages_are_said_in_few_steps(age, text):
+def test_ages_are_said_in_few_steps(age, text) -> None:
     assert words.roughly(age) == text
