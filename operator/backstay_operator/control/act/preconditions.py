@@ -117,7 +117,7 @@ class Preconditions:
         return found
 
     def _learn(self, kind: Kind[Any], body: Raw) -> None:
-        self._mirror.hear(kind, body)
+        self._mirror.observe(kind, body)
 
 
 def _and(why: str | None, what_for: str) -> str | None:

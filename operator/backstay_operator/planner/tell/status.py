@@ -19,6 +19,7 @@ from backstay_api.objects.models.service import (
     StandbySummary,
     StartFailure,
 )
+from backstay_api.objects.texts import clip
 from backstay_operator.planner.do.decisions import Decision, Slot
 from backstay_operator.planner.do.instances import Course
 from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, Refused
@@ -27,7 +28,7 @@ from backstay_operator.planner.judge.placement import NoHost
 from backstay_operator.planner.judge.stored_orders import stored_order
 from backstay_operator.planner.know.liveness import untouched
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.words import clipped, elapsed_s, first_words, listed
+from backstay_operator.planner.words import elapsed_s, first_words, listed
 
 from .conditions import Finding, settled
 from .elsewhere import address_of_a_host, held_units, who_could_take_over
@@ -37,6 +38,7 @@ __all__ = ["host_status", "service_status"]
 
 # As many as the schema holds.
 MOST_FAILURES: Final = 16
+_MOST_CHARS: Final = 3700  # of a reason, so that where the service goes next is not lost behind it
 _WORST_FIRST: Final = ("Failed", "Recovering", "Waiting", "Stopping", "Starting", "Stopped", "Running")
 
 
@@ -133,7 +135,7 @@ def _view(world: World, decision: Decision, slot: Slot) -> _View:
     missing = _joined(slot.course.missing, world.refused.get(("HAService", decision.service.key), ""))
     view = _View(world, decision.service, decision.acceptance, slot, missing)
     state, why = _with_holder(view) if view.grant else _without_holder(view)
-    return replace(view, state=state, why=clipped(why))
+    return replace(view, state=state, why=clip(why, _MOST_CHARS))
 
 
 # --- what happens ----------------------------------------------------------------------------------------------------
@@ -199,8 +201,8 @@ def _why_lost(view: _View) -> str:
     """Why the holder's session is taken for gone. Being late is not enough: that alone changes no status."""
     assert view.grant is not None
     said = view.world.assignments.get(view.holder)
-    speaker = said.status.session if said else None
-    if speaker is not None and speaker.seq > view.grant.session.seq:
+    latest = said.status.session if said else None
+    if latest is not None and latest.seq > view.grant.session.seq:
         return f"{view.holder} has begun a new session since it was started there"
     if view.holder not in view.world.hosts:
         return f"{view.holder} has no Host object any more"
