@@ -181,12 +181,12 @@ async def test_a_proof_that_is_written_late_never_comes_into_a_request_that_was_
         await scene.ask("Observe")
         with contextlib.suppress(Conflict):
             await scene.api.patch(FENCE_REQUESTS, "n1-x", body, subresource="status")
-        raise Conflict("it was late")
 
     async def as_late_as_can_be(kind: Kind[Any], body: Mapping[str, Any]) -> None:
         if kind is FENCE_REQUESTS and "evidence" in body.get("status", {}) and not late.is_set():
             late.set()  # it is on its way, whatever becomes of who has sent it
             await asyncio.shield(asyncio.create_task(made_anew_first(body)))
+            raise Conflict("it was made anew meanwhile")
 
     scene.api.on_patch = as_late_as_can_be
     async with scene.fencer():

@@ -79,6 +79,14 @@ def told(*, released: bool = False) -> Befall:
     return befall
 
 
+def ordered(world: World) -> None:
+    tell(world, "n1", an_instance(WEB, epoch=1, host="n1"), an_order(an_instance(WEB, epoch=1, host="n1"), "Down"))
+
+
+def another_proven(world: World) -> None:
+    world.put_request(a_request("n1", session("n1", 2), is_proven=True))
+
+
 def proven(world: World) -> None:
     world.put_request(a_request("n1", is_proven=True))
 
@@ -116,6 +124,7 @@ BOTH = [DeleteAssignment, DeleteLease]
         pytest.param(all_of(gone, unreadable("HAInstance", "shop/x-0")), False, [], id="what holds something may not be readable"),
         pytest.param(all_of(gone, unreadable("HAService", "shop/x")), False, BOTH, id="other things may be unreadable"),
         pytest.param(all_of(gone, told()), False, [], id="it has still to hear that something is to stop"),
+        pytest.param(all_of(gone, ordered), False, [], id="it has still to hear of a stop, and says nothing of it"),
         pytest.param(all_of(gone, told(released=True)), False, BOTH, id="what was to stop is over"),
         pytest.param(all_of(gone, told(), proven), False, BOTH, id="what was to stop is off with it"),
         pytest.param(
@@ -124,6 +133,7 @@ BOTH = [DeleteAssignment, DeleteLease]
         pytest.param(all_of(gone, sealed), False, [], id="its seal has to meet it"),
         pytest.param(all_of(gone, sealed, proven), False, BOTH, id="its sealed session is proven to be over"),
         pytest.param(all_of(gone, sealed, asked), False, [], id="its sealed session is not proven to be over"),
+        pytest.param(all_of(gone, sealed, another_proven), False, [], id="another session of it is proven to be over"),
         pytest.param(all_of(gone, sealed, another_spoke), False, [], id="its sealed session is known to nobody"),
         pytest.param(all_of(gone, asked), False, [], id="a fence is not over"),
         pytest.param(all_of(gone, lambda w: hold_by_nobody(w, "n1")), False, BOTH, id="nobody ever held its Lease"),
