@@ -78,7 +78,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{UNIT}/planner/do/test_fences.py",
     ),
     one(
-        "a fence path that was not heard of is unknown",
+        "a fence path that nobody has reported on is unknown",
         f"{PLANNER}/know/liveness.py",
         "FENCER_SILENT_S: Final = 2 * FENCE_TEST_EVERY_S",
         "FENCER_SILENT_S: Final = 2000 * FENCE_TEST_EVERY_S",
@@ -235,7 +235,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{UNIT}/planner/do/test_removal.py",
     ),
     one(
-        "a removed host that has still to hear of a stop keeps its orders",
+        "a removed host that has still to learn of a stop keeps its orders",
         f"{PLANNER}/do/removal.py",
         "any(True for _ in remains.waiting_orders(world, name)) or ",
         "",

@@ -123,8 +123,8 @@ BOTH = [DeleteAssignment, DeleteLease]
         pytest.param(all_of(gone, unreadable("Host")), False, [], id="it only cannot be read"),
         pytest.param(all_of(gone, unreadable("HAInstance", "shop/x-0")), False, [], id="what holds something may not be readable"),
         pytest.param(all_of(gone, unreadable("HAService", "shop/x")), False, BOTH, id="other things may be unreadable"),
-        pytest.param(all_of(gone, told()), False, [], id="it has still to hear that something is to stop"),
-        pytest.param(all_of(gone, ordered), False, [], id="it has still to hear of a stop, and says nothing of it"),
+        pytest.param(all_of(gone, told()), False, [], id="it has still to learn that something is to stop"),
+        pytest.param(all_of(gone, ordered), False, [], id="it has still to learn of a stop, and says nothing of it"),
         pytest.param(all_of(gone, told(released=True)), False, BOTH, id="what was to stop is over"),
         pytest.param(all_of(gone, told(), proven), False, BOTH, id="what was to stop is off with it"),
         pytest.param(

@@ -122,7 +122,7 @@ def earlier(host: str, *, released: bool = False) -> Befall:
     return lambda world: report(world, WEB, host, "Running", epoch=3, uid="uid-gone", released=released)
 
 
-def unheard(world: World) -> None:
+def unreported(world: World) -> None:
     world.put_assignment(an_assignment("n3"))
 
 
@@ -177,7 +177,7 @@ EARLIER_SILENT = (
         pytest.param(all_of(MOST, untrusted), WAITS_FOR_N3, id="one is late, and that may be our own trouble"),
         pytest.param(all_of(MOST, silent), None, id="one is silent"),
         pytest.param(all_of(MOST, lambda w: seal(w, "n3")), None, id="one is sealed"),
-        pytest.param(all_of(MOST, unheard), None, id="one has never had a session"),
+        pytest.param(all_of(MOST, unreported), None, id="one has never had a session"),
         pytest.param(all_of(MOST, somebody_elses), None, id="one can never run it"),
         pytest.param(
             all_of(MOST, full),
@@ -187,7 +187,7 @@ EARLIER_SILENT = (
         ),
         # Something of it runs.
         pytest.param(all_of(MOST, answers("n3", active=True)), RUNS_ON_N3, id="something of it runs already"),
-        pytest.param(all_of(MOST, answers("n3", active=True), silent), RUNS_ON_N3, id="it ran when the host was heard of last"),
+        pytest.param(all_of(MOST, answers("n3", active=True), silent), RUNS_ON_N3, id="it ran when the host reported last"),
         pytest.param(all_of(MOST, answers("n3", active=True), proven("n3")), None, id="that host is proven to be off"),
         pytest.param(all_of(MOST, earlier("n3"), answers("n3")), EARLIER_LIVES, id="an earlier one is not over"),
         pytest.param(all_of(MOST, earlier("n3", released=True), answers("n3")), None, id="an earlier one is over"),
