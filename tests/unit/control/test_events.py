@@ -87,7 +87,7 @@ async def test_the_same_sentence_again_is_one_event_with_a_count() -> None:
 
 
 @in_virtual_time
-async def test_a_chatty_object_is_cut_short_and_others_are_not() -> None:
+async def test_what_is_said_too_often_is_cut_short_and_nothing_else_is() -> None:
     scene = Scene()
     recorder, facts = a_recorder(scene)
     posting = asyncio.create_task(recorder.run())
@@ -95,9 +95,11 @@ async def test_a_chatty_object_is_cut_short_and_others_are_not() -> None:
         recorder.say(replace(GRANTED, note=f"{number}"))
     host = Ref(HOSTS, "", "n1")
     recorder.say(Said(host, "u2", "Warning", "Sealed", "SealLease", "silent"))
+    recorder.say(replace(GRANTED, type="Warning", reason="Degraded", note="no standby"))
     await asyncio.sleep(1)
     posting.cancel()
-    assert len(posted(scene)) == BURST + 1 and facts.events_lost == 30
+    assert len(posted(scene)) == BURST + 2 and facts.events_lost == 30
+    assert posted(scene)[-1]["note"] == "no standby"
     assert {each["metadata"]["namespace"] for each in posted(scene) if each["regarding"]["kind"] == "Host"} == {
         "default"
     }
