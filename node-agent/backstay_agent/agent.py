@@ -17,6 +17,7 @@ from typing import Final
 from backstay_api.client.api import Api
 from backstay_api.objects.plain import AgentSession, Facts, HostAssignmentStatus, StandbyReport
 from backstay_api.objects.promise import PROFILES, Contract
+from backstay_api.process.waiting import clock_s
 
 from .cluster.heartbeat import Heartbeat
 from .cluster.link import Link, Listeners
@@ -243,7 +244,7 @@ class Agent:
 
     def facts(self) -> dict[str, object]:
         """What is true of this agent now, for its health endpoint."""
-        now_s = asyncio.get_running_loop().time()
+        now_s = clock_s()
         renewed_at_s = self.heartbeat.renewed_at_s
         records = self.journal.books.records.values() if self.journal.has_session else ()
         return {

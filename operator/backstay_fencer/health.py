@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from backstay_api.process.endpoints import JSON, Answered, judged
+from backstay_api.process.waiting import clock_s
 
 from .executor import Executor
 
@@ -64,7 +64,7 @@ class Health:
 
     def facts(self) -> Facts:
         """As of now."""
-        executor, now_s = self._executor, asyncio.get_running_loop().time()
+        executor, now_s = self._executor, clock_s()
         watches = executor.watches.all()
         ages = {name: None if at_s is None else now_s - at_s for name, (at_s, _) in watches.items()}
         tested_at_s = executor.patrol.tested_at_s

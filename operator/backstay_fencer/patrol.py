@@ -16,6 +16,7 @@ from backstay_api.objects.models import Host
 from backstay_api.objects.models.host import DeviceStatus, FenceDevice, FencingStatus
 from backstay_api.objects.object_kinds import HOSTS
 from backstay_api.objects.promise import FENCE_TEST_EVERY_S
+from backstay_api.process.waiting import clock_s, until
 
 from . import core
 from .devices import Devices
@@ -63,7 +64,7 @@ class Patrol:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self._poke.clear()
-                now_s = asyncio.get_running_loop().time()
+                now_s = clock_s()
                 self._forget_removed()
                 for name in self._known.host_names():
                     subject = self._subject(name)
@@ -71,7 +72,7 @@ class Patrol:
                     if subject is not None and (tested != subject or due_s <= now_s):
                         self._due_s[name] = subject, float("inf")
                         tasks.create_task(self._visit(name, subject, gate), name=f"test {name}")
-                await self._wait(min((due for _, due in self._due_s.values()), default=float("inf")))
+                await until(self._poke, min((due for _, due in self._due_s.values()), default=float("inf")))
 
     def _forget_removed(self) -> None:
         """A host that cannot be read, or is gone, is not due: a due time that is over would keep this loop spinning."""
@@ -85,24 +86,17 @@ class Patrol:
             return None
         return host.uid, host.spec.fencing, self._known.machine_uuid(name), self._known.same_machine(name)
 
-    async def _wait(self, until_s: float) -> None:
-        try:
-            async with asyncio.timeout_at(None if until_s == float("inf") else until_s):
-                await self._poke.wait()
-        except TimeoutError:
-            return
-
     async def _visit(self, name: str, subject: object, gate: asyncio.Semaphore) -> None:
         async with gate:
             host = self._known.host(name)
             if host is None:
                 return
             status = await self.examine(host, self._known.machine_uuid(name))
-            self.tested_at_s = asyncio.get_running_loop().time()
+            self.tested_at_s = clock_s()
             await self._tell(host, status)
         wait_s = EVERY_S if status.ready else AGAIN_S
         if self._due_s.get(name, (None, 0.0))[0] == subject:
-            self._due_s[name] = subject, asyncio.get_running_loop().time() + wait_s
+            self._due_s[name] = subject, clock_s() + wait_s
         self.poke()
 
     async def examine(self, host: Host, machine_uuid: str) -> FencingStatus:

@@ -19,6 +19,7 @@ from backstay_api.objects.models import FenceRequest, Host
 from backstay_api.objects.models.fencing import FenceEvidence
 from backstay_api.objects.models.host import FenceLevel
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_LEASES, Unreadable
+from backstay_api.process.waiting import clock_s, until
 
 from . import core, words
 from .devices import Devices, definition
@@ -82,7 +83,7 @@ class Worker:
 
     async def run(self) -> None:
         """Work until cancelled; its agents are its children and end with it."""
-        self._begun_s = asyncio.get_running_loop().time()
+        self._begun_s = clock_s()
         # What an earlier life of the fencer sent may be tried again at once.
         self._hear(self._request, at_s=self._begun_s - core.RETRY_S)
         while True:
@@ -98,7 +99,7 @@ class Worker:
         while not core.is_busy(self.facts()):
             self._poke.clear()
             await self._tell(self.facts())
-            await self._wait(None)
+            await self._poke.wait()
 
     async def _serve(self, tasks: asyncio.TaskGroup) -> None:
         while core.is_busy(self.facts()):
@@ -109,7 +110,7 @@ class Worker:
             for step in upcoming.steps:
                 self._begin(step, tasks)
             await self._tell(self.facts())
-            await self._wait(upcoming.wake_at_s)
+            await until(self._poke, upcoming.wake_at_s)
         self._end_needless_offs()
 
     def _end_needless_offs(self) -> None:
@@ -136,7 +137,7 @@ class Worker:
             reads=self._reads_of(levels),
             tried=self._records.tried(),
             reading=frozenset(self._reading),
-            now_s=asyncio.get_running_loop().time(),
+            now_s=clock_s(),
             begun_s=self._begun_s,
             shared_with=self._ports.known.same_machine(request.spec.host, request.spec.machine_uuid),
         )
@@ -159,7 +160,7 @@ class Worker:
         """A newer version: it may tell of what another fencer has sent, be it an earlier life of ours."""
         if isinstance(request, Unreadable) or request.uid != self._uid or _version(request) < _version(self._request):
             return
-        now_s = asyncio.get_running_loop().time()
+        now_s = clock_s()
         if request is not self._request or at_s is not None:
             self._records.hear(request.status.attempts, now_s=now_s, at_s=now_s if at_s is None else at_s)
         self._request = request
@@ -178,14 +179,6 @@ class Worker:
         session = self._request.spec.session
         return lease is not None and leases.is_over(lease, holder=session.text, seq=session.seq)
 
-    async def _wait(self, until_s: float | None) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout_at(until_s if until_s is None else max(until_s, loop.time())):
-                await self._poke.wait()
-        except TimeoutError:
-            return
-
     async def _know(self, device: Any) -> None:
         await self._ports.devices.know(device)
         self.poke()
@@ -195,7 +188,7 @@ class Worker:
             self._reading.add(step.slot)
             tasks.create_task(self._read(step.slot), name=f"read {step.slot}")
         else:
-            now_s = asyncio.get_running_loop().time()
+            now_s = clock_s()
             record = self._records.begin(step.slot, step.action, at=self._ports.wall(), now_s=now_s)
             task = tasks.create_task(self._switch(record), name=f"{step.action} {step.slot}")
             if step.action == "off":
@@ -204,13 +197,12 @@ class Worker:
 
     async def _read(self, slot: Slot) -> None:
         """One status read. Whether it counts as made after the seal is settled before it begins."""
-        loop = asyncio.get_running_loop()
-        after_seal, begun_s = self._is_over(self._ports.known.lease(self._request.spec.host)), loop.time()
+        after_seal, begun_s = self._is_over(self._ports.known.lease(self._request.spec.host)), clock_s()
         asked = next((definition(device) for at, device in core.slots(self._levels()) if at == slot), "")
         try:
             run = await self._run(slot, "status")
             power, message = core.judge_read(exit_code=run.exit_code, output=run.output)
-            read = Read(power, begun_s, loop.time(), after_seal, message)
+            read = Read(power, begun_s, clock_s(), after_seal, message)
             before = self._reads.get(slot, ()) if self._read_of.get(slot) == asked else ()
             self._reads[slot], self._read_of[slot] = (*before[-1:], read), asked
             self._records.see(slot, read)
@@ -220,18 +212,18 @@ class Worker:
 
     async def _switch(self, record: Record) -> None:
         """One `off` or `on`: only if the request and the Lease, read again, still ask for it, and recorded before it is sent."""
-        loop, tried = asyncio.get_running_loop(), record.tried
+        tried = record.tried
         try:
             if refused := await self._not_wanted(tried) or await self._not_recorded(record):
-                record.end(loop.time(), result=f"{core.UNSENT}: {refused}", ours=False, failed=core.UNSENT)
+                record.end(clock_s(), result=f"{core.UNSENT}: {refused}", ours=False, failed=core.UNSENT)
                 return
             run = await self._run(tried.slot, tried.action)
             result = f"exit {run.exit_code}: {run.output.strip()[-200:]}"
             log.warning("fence agent ran", extra={"request": self._name, "slot": tried.slot, "action": tried.action})
-            record.end(loop.time(), result=result, ours=True, failed="" if run.exit_code == 0 else result)
+            record.end(clock_s(), result=result, ours=True, failed="" if run.exit_code == 0 else result)
         finally:
             if record.tried.ended_s is None:
-                record.end(loop.time(), result="cancelled: no longer requested", ours=record.tried.ours)
+                record.end(clock_s(), result="cancelled: no longer requested", ours=record.tried.ours)
             self.poke()
 
     async def _not_wanted(self, tried: Tried) -> str:

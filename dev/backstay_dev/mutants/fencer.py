@@ -73,8 +73,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "whether a read comes after the seal is settled before it begins",
         f"{FENCER}/worker.py",
-        "loop.time(), after_seal, message)",
-        "loop.time(), self._is_over(self._ports.known.lease(self._request.spec.host)), message)",
+        "clock_s(), after_seal, message)",
+        "clock_s(), self._is_over(self._ports.known.lease(self._request.spec.host)), message)",
         f"{UNIT}/fencer/test_stories.py",
     ),
     one(

@@ -6,7 +6,6 @@ Absence of an order is no information: only `want: Down`, or the end of the sess
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +20,7 @@ from backstay_agent.store.disk import DiskTrouble
 from backstay_agent.store.journal import Found, Journal
 from backstay_api.objects.plain import InstanceOrder, InstanceReport, RenderedResource
 from backstay_api.objects.resource_kinds import claims_of
+from backstay_api.process.waiting import clock_s, within
 
 from .runner import Runner
 from .tools import RETRY_S, Tools
@@ -82,9 +82,7 @@ class Supervisor:
             while True:
                 await self._sync_runners(tasks)
                 await self._cover_standbys()
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_AGAIN_S):
-                        await self._news.wait()
+                await within(self._news, LOOK_AGAIN_S)
                 self._news.clear()
                 await self._obey_hands_off()
                 await self._take_orders()
@@ -160,16 +158,13 @@ class Supervisor:
         """
         self._news.set()
         self.changed_mode()
-        clock = asyncio.get_running_loop()
         hopeless_since_s: float | None = None
         while (left := self._open_ones()) and not self._journal.books.hands_off:
             self.trouble = f"this machine is going down, and still to be stopped: {', '.join(left)}"
-            hopeless_since_s = (hopeless_since_s or clock.time()) if self._is_hopeless() else None
-            if hopeless_since_s is not None and clock.time() - hopeless_since_s > STUCK_S:
+            hopeless_since_s = (hopeless_since_s or clock_s()) if self._is_hopeless() else None
+            if hopeless_since_s is not None and clock_s() - hopeless_since_s > STUCK_S:
                 return
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await self._settled.wait()
+            await within(self._settled, 1.0)
             self._settled.clear()
         self.trouble = ""
 

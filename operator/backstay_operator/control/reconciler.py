@@ -8,7 +8,6 @@ and still no object is ever planned on before our own last write to it is in the
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
 import random
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from backstay_api.objects.kinds import Ref
+from backstay_api.process.waiting import until
 from backstay_operator.control.act.apply import Hands, Outcome, Result
 from backstay_operator.control.act.pacing import Turns
 from backstay_operator.control.act.refusals import Refusals
@@ -129,9 +129,7 @@ class Reconciler:
         """Until the deadline, or until what has changed has waited long enough for others like it."""
         while not self._is_time():
             self._poked.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(min(self._wake_at_s, self._act_at_s)):
-                    await self._poked.wait()
+            await until(self._poked, min(self._wake_at_s, self._act_at_s))
         await asyncio.sleep(min(self._took_s, BREATH_S))
         self._act_at_s = math.inf
 

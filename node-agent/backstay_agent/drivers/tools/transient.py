@@ -12,7 +12,7 @@ from typing import Any, Final
 from backstay_agent.drivers.tools.moving import may_come
 
 from .down import DOWN
-from .journal_tail import last_words
+from .journal_tail import last_words, with_words
 from .looks import look
 from .manager import Manager, Properties
 
@@ -133,4 +133,4 @@ async def _ended(argv: Sequence[str], properties: Properties, timeout_s: float) 
     else:
         what, exit_code = f"ended with {properties.get('Result')} (signal {status})", None
     said = "" if exit_code in (0, CLEANLY_DOWN) else await last_words(properties)
-    return Ended(exit_code, f"{argv[0]} {what}" + (f"; it said: {said}" if said else ""))
+    return Ended(exit_code, with_words(f"{argv[0]} {what}", said))

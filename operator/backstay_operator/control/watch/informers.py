@@ -18,6 +18,7 @@ from backstay_api.client.informer import LEASE_BACKOFF, Backoff, Informer
 from backstay_api.objects import lease as leases
 from backstay_api.objects.kinds import Kind
 from backstay_api.objects.object_kinds import ALL_KINDS, HOST_LEASES
+from backstay_api.process.waiting import clock_s, within
 from backstay_operator.control.watch.cache import Mirror, unread
 
 log = logging.getLogger(__name__)
@@ -113,11 +114,7 @@ class Resync:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            try:
-                async with asyncio.timeout(self._rng.uniform(*RESYNC_S)):
-                    await self._wanted.wait()
-            except TimeoutError:
-                pass
+            await within(self._wanted, self._rng.uniform(*RESYNC_S))
             self._wanted.clear()
             for kind in ALL_KINDS:
                 await self.once(kind)
@@ -125,15 +122,14 @@ class Resync:
     async def once(self, kind: Kind[Any]) -> bool:
         """Hold one kind against a list; False if the list could not be had."""
         try:
-            namespace = kind.home
-            listing = await self._api.list(unread(kind), namespace, timeout_s=_LIST_TIMEOUT_S)
+            listing = await self._api.list(unread(kind), kind.home, timeout_s=_LIST_TIMEOUT_S)
         except ApiError as error:
             # That the API server is away is said once, by the watch of our own path.
             level = logging.DEBUG if isinstance(error, ApiTrouble) else logging.WARNING
             log.log(level, "list failed", extra={"kind": kind.kind, "why": str(error)})
             return False
         repair = self._mirror.repair(kind, listing.items, int(listing.resource_version))
-        self.done_at_s[kind.kind] = asyncio.get_running_loop().time()
+        self.done_at_s[kind.kind] = clock_s()
         if repair.stale:
             log.warning("stale cache entries removed", extra={"kind": kind.kind, "entries": repair.stale})
         return True

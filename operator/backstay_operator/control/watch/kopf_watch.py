@@ -26,6 +26,7 @@ from backstay_api.client.informer import Backoff
 from backstay_api.client.transport import ApiConfig
 from backstay_api.objects.kinds import Kind
 from backstay_api.objects.object_kinds import OWN_KINDS
+from backstay_api.process.waiting import clock_s, until
 from backstay_operator.control.counters import Facts
 from backstay_operator.control.watch.cache import Mirror
 from backstay_operator.control.watch.informers import Informers
@@ -102,7 +103,7 @@ class KopfWatch:
         """The way to the API server is back: for a while hear through new streams too."""
         self._own.recovered()
         if self._own_until_s != float("inf"):
-            self._listen_until(self._now_s() + INACTIVITY_S + OVERLAP_S)
+            self._listen_until(clock_s() + INACTIVITY_S + OVERLAP_S)
 
     def heard_at_s(self) -> dict[str, float]:
         """By kind: when the server was last heard, by either ear, on the loop's clock."""
@@ -116,9 +117,9 @@ class KopfWatch:
             # Kinds that are missing when kopf starts are never heard: our own first lists show that all are served.
             while self._mirror.missing:
                 await asyncio.sleep(1.0)
-            began_s = self._now_s()
+            began_s = clock_s()
             error = await self._run_kopf()
-            failures = 1 if self._now_s() - began_s > INACTIVITY_S else failures + 1
+            failures = 1 if clock_s() - began_s > INACTIVITY_S else failures + 1
             self._listen_until(float("inf"))
             self._facts.kopf_restarts += 1
             wait_s = _RESTART.wait_s(failures, self._rng)
@@ -141,7 +142,7 @@ class KopfWatch:
         def heard() -> None:
             too_late.cancel()
             self._facts.kopf_trouble = ""
-            self._listen_until(self._now_s() + OVERLAP_S)
+            self._listen_until(clock_s() + OVERLAP_S)
 
         def ready() -> None:
             loop.call_soon_threadsafe(heard)
@@ -173,35 +174,23 @@ class KopfWatch:
         self._facts.kopf_trouble = f"kopf does not run: {SYNC_S:.0f} s after its start it has not listed our kinds"
 
     def _hear(self, kind: Kind[Any], body: Mapping[str, Any], deleted: bool) -> None:
-        self._heard_s[kind.kind] = self._now_s()
+        self._heard_s[kind.kind] = clock_s()
         self._mirror.hear(kind, body, deleted=deleted)
 
     async def _hear_ourselves(self) -> None:
         while True:
-            left_s = self._own_until_s - self._now_s()
             self._changed.clear()
-            if left_s > 0:
-                await self._hear_for(left_s)
-            else:
+            if self._own_until_s <= clock_s():
                 await self._changed.wait()
-
-    async def _hear_for(self, seconds: float) -> None:
-        """Until then, or until that has changed."""
-        async with asyncio.TaskGroup() as tasks:
-            hearing = tasks.create_task(self._own.run(), name="informers")
-            try:
-                async with asyncio.timeout(None if seconds == float("inf") else seconds):
-                    await self._changed.wait()
-            except TimeoutError:
-                pass
-            hearing.cancel()
+                continue
+            async with asyncio.TaskGroup() as tasks:
+                hearing = tasks.create_task(self._own.run(), name="informers")
+                await until(self._changed, self._own_until_s)
+                hearing.cancel()
 
     def _listen_until(self, at_s: float) -> None:
         self._own_until_s = at_s
         self._changed.set()
-
-    def _now_s(self) -> float:
-        return asyncio.get_running_loop().time()
 
 
 def name_ourselves() -> None:
