@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError
@@ -21,6 +21,7 @@ from backstay_api.process.waiting import clock_s, until
 from . import core
 from .devices import Devices
 from .facts import Slot
+from .watches import Watches
 
 log = logging.getLogger(__name__)
 
@@ -32,20 +33,10 @@ AT_ONCE: Final = 4
 """Hosts tested side by side."""
 
 
-class Known(Protocol):
-    """What the executor's watches know."""
-
-    def host(self, name: str) -> Host | None: ...
-    def host_names(self) -> tuple[str, ...]: ...
-    def machine_uuid(self, host: str) -> str: ...
-    def same_machine(self, host: str, machine_uuid: str = "") -> str: ...
-    async def known(self) -> None: ...
-
-
 class Patrol:
     """Tests each host's fence path when it is new or changed, and every few minutes."""
 
-    def __init__(self, api: Api, devices: Devices, known: Known, wall: Callable[[], str]) -> None:
+    def __init__(self, api: Api, devices: Devices, known: Watches, wall: Callable[[], str]) -> None:
         self._api, self._devices, self._known, self._wall = api, devices, known, wall
         self._due_s: dict[str, tuple[object, float]] = {}
         """By host: what was tested, and when it is due again."""

@@ -9,13 +9,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError, Conflict, NotFound
 from backstay_api.objects import lease as leases
 from backstay_api.objects.lease import HostLease
-from backstay_api.objects.models import FenceRequest, Host
+from backstay_api.objects.models import FenceRequest
 from backstay_api.objects.models.fencing import FenceEvidence
 from backstay_api.objects.models.host import FenceLevel
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_LEASES, Unreadable
@@ -26,20 +26,12 @@ from .devices import Devices, definition
 from .facts import Facts, Read, Slot, Step, Tried
 from .processes import AgentRun
 from .records import Record, Records
+from .watches import Watches
 
 log = logging.getLogger(__name__)
 
 _PATCHES: Final = 3
 """So often a status is written at once, if somebody has written the request meanwhile."""
-
-
-class Known(Protocol):
-    """What the executor's watches know."""
-
-    def request(self, name: str) -> FenceRequest | None: ...
-    def host(self, name: str) -> Host | None: ...
-    def lease(self, host: str) -> HostLease | None: ...
-    def same_machine(self, host: str, machine_uuid: str = "") -> str: ...
 
 
 @dataclass(frozen=True)
@@ -48,7 +40,7 @@ class Ports:
 
     api: Api
     devices: Devices
-    known: Known
+    known: Watches
     wall: Callable[[], str]
     """RFC 3339 now, for people's eyes."""
     identity: str
