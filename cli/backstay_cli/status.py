@@ -125,7 +125,7 @@ def _troubles(view: View, services: Sequence[HAService], hosts: Sequence[Host]) 
     for request in sorted(view.world.requests.values(), key=lambda one: one.key):
         if request.spec.want == "Off" and request.status.evidence is None and request.spec.confirm is None:
             yield f"host {request.spec.host}", "Fencing", request.status.message or request.spec.why
-        elif request.status.evidence is not None and "not on again yet" in request.status.message:
+        elif request.status.stays_off:
             yield f"host {request.spec.host}", "StaysOff", request.status.message
 
 

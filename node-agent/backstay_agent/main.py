@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 EX_CONFIG: Final = 78
 """systemd does not start us again after this: `RestartPreventExitStatus=78`."""
-STATUS_S: Final = 5.0
+STATUS_S: Final = 1.0
 """How often `systemctl status` is told how things stand."""
 
 

@@ -206,8 +206,7 @@ def _off_lately(slot: Slot, facts: Facts, pause_s: Callable[[Tried], float]) -> 
 
 
 def _pause_s(tried: Tried) -> float:
-    was_sent = tried.ours or tried.failed != UNSENT
-    return RETRY_S if was_sent else UNSENT_RETRY_S
+    return UNSENT_RETRY_S if tried.unsent and not tried.ours else RETRY_S
 
 
 def _off_due_s(facts: Facts) -> Iterator[float]:
@@ -305,14 +304,14 @@ def _on_due_s(slot: Slot, facts: Facts) -> float | None:
     last = tries[-1]
     if last.ended_s is None or says_on(slot, facts):
         return None
-    if last.failed == UNSENT:
+    if last.unsent:
         return last.ended_s + UNSENT_RETRY_S
     return last.ended_s + min(ON_LAST_S, ON_FIRST_S * 2.0 ** min(30, len(tries) - 1))
 
 
 def _look_due_s(slot: Slot, facts: Facts) -> float | None:
     tries, reads = tries_of_on(slot, facts), facts.reads.get(slot, ())
-    if slot in facts.reading or not tries or tries[-1].ended_s is None or tries[-1].failed == UNSENT:
+    if slot in facts.reading or not tries or tries[-1].ended_s is None or tries[-1].unsent:
         return None
     last_s = tries[-1].ended_s
     # Somebody may have pulled the plug for days: a BMC is a small computer.
@@ -324,7 +323,7 @@ def is_done_on(facts: Facts) -> bool:
     """Everything that we switched off was read on again, after we had switched it on."""
     if not facts.proven or facts.after != "On" or facts.powered_on or owed(facts):
         return False
-    return any(tried.action == "on" and tried.ended_s is not None and tried.failed != UNSENT for tried in facts.tried)
+    return any(tried.action == "on" and tried.ended_s is not None and not tried.unsent for tried in facts.tried)
 
 
 def without_effect(tried: Tried, slot: Slot, read: Read) -> bool:

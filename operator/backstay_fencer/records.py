@@ -26,8 +26,8 @@ class Record:
     heard: dict[str, Any] | None = None
     """As another has told it last, if it is not ours."""
 
-    def end(self, now_s: float, *, result: str, ours: bool, failed: str = "") -> None:
-        self.tried = replace(self.tried, ended_s=now_s, ours=ours, failed=failed)
+    def end(self, now_s: float, *, result: str, ours: bool, failed: str = "", unsent: bool = False) -> None:
+        self.tried = replace(self.tried, ended_s=now_s, ours=ours, unsent=unsent, failed=failed)
         self.attempt |= {"result": result, "ours": ours}
 
     def sends(self) -> None:
@@ -96,6 +96,6 @@ def _name(told: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _as_tried(attempt: Attempt, at_s: float, now_s: float) -> Tried:
-    failed = "" if attempt.ours else core.UNSENT
-    slot = (attempt.level, attempt.device)
-    return Tried(slot, attempt.action, at_s, at_s, ours=attempt.ours, failed=failed, known_s=now_s)
+    slot, failed = (attempt.level, attempt.device), "" if attempt.ours else core.UNSENT
+    ours = attempt.ours
+    return Tried(slot, attempt.action, at_s, at_s, ours=ours, unsent=not ours, failed=failed, known_s=now_s)

@@ -207,7 +207,7 @@ class Worker:
         tried = record.tried
         try:
             if refused := await self._not_wanted(tried) or await self._not_recorded(record):
-                record.end(clock_s(), result=f"{core.UNSENT}: {refused}", ours=False, failed=core.UNSENT)
+                record.end(clock_s(), result=f"{core.UNSENT}: {refused}", ours=False, failed=core.UNSENT, unsent=True)
                 return
             run = await self._run(tried.slot, tried.action)
             result = f"exit {run.exit_code}: {run.output.strip()[-200:]}"
@@ -272,7 +272,7 @@ class Worker:
             "attempts": self._records.told(),
         }
         if facts.want == "Withdrawn":
-            status["message"] = words.withdrawn(facts)
+            status |= {"message": words.withdrawn(facts), "staysOff": bool(words.not_on(facts))}
         elif isinstance(found, FenceEvidence):
             status |= {"evidence": found.wire(), "message": found.why, "missing": ""}
         else:
@@ -290,6 +290,7 @@ class Worker:
         status: dict[str, Any] = {
             "attempts": self._records.told(),
             "message": "; ".join(filter(None, (evidence.why, said))),
+            "staysOff": not is_on and bool(words.not_on(facts)),
         }
         if is_on:
             status["poweredOn"] = True

@@ -109,7 +109,7 @@ async def until(fact: Callable[[], bool]) -> None:
 
 
 async def limited(tell: Story) -> None:
-    async with asyncio.timeout(25):
+    async with asyncio.timeout(100):
         await tell()
 
 

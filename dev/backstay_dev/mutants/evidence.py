@@ -9,7 +9,7 @@ from .kinds import FENCER, PLANNER, STORIES, UNIT, Edit, Mutant, one
 _EVIDENCE: Final = f"{PLANNER}/judge/evidence.py"
 _CORE: Final = f"{FENCER}/core.py"
 _WORKER: Final = f"{FENCER}/worker.py"
-_T: Final = (f"{UNIT}/planner/test_evidence.py", f"{STORIES}/test_edges.py")
+_T: Final = (f"{UNIT}/planner/judge/test_evidence.py", f"{STORIES}/test_edges.py")
 _F: Final = (f"{UNIT}/fencer/test_core.py", f"{UNIT}/fencer/test_stories.py", f"{UNIT}/fencer/test_on_again.py")
 
 MUTANTS: Final[tuple[Mutant, ...]] = (

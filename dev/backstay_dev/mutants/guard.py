@@ -12,7 +12,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{PLANNER}/know/liveness.py",
         "    if not own.lived_before or world.now_s - own.recovered_s >= world.settings.trust_again_s:",
         "    if not own.lived_before:",
-        f"{UNIT}/planner/test_liveness.py",
+        f"{UNIT}/planner/know/test_liveness.py",
     ),
     one(
         "a clean shutdown is no storm",
@@ -40,14 +40,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{PLANNER}/judge/storm.py",
         "    return late_s < world.settings.storm_window_s or (host not in left_alone and _would_be_fenced(world, host))",
         "    return late_s < world.settings.storm_window_s",
-        f"{UNIT}/planner/test_liveness.py",
+        f"{UNIT}/planner/judge/test_storm.py",
     ),
     one(
         "a shutdown is said by the session that holds the Lease",
         f"{PLANNER}/know/liveness.py",
         ('or seen is None or seen.lease.holder != session.text:\n        return ""'),
         ('or seen is None:\n        return ""'),
-        f"{UNIT}/planner/test_liveness.py",
+        f"{UNIT}/planner/judge/test_storm.py",
     ),
     one(
         "a host that is read off is exempt from the guard",
@@ -82,7 +82,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{PLANNER}/do/fences.py",
         "    return -age_s(world, world.leases[host]), host",
         "    return age_s(world, world.leases[host]), host",
-        f"{UNIT}/planner/test_liveness.py",
+        f"{UNIT}/planner/judge/test_budget.py",
     ),
     one(
         "a Lease that is deleted under a copy comes back for its session",

@@ -12,13 +12,20 @@ _SESSIONS: Final = f"{PLANNER}/know/sessions.py"
 _STORM: Final = f"{PLANNER}/judge/storm.py"
 _BUDGET: Final = f"{PLANNER}/judge/budget.py"
 _L: Final = (
-    f"{UNIT}/planner/test_liveness.py",
+    f"{UNIT}/planner/know/test_liveness.py",
+    f"{UNIT}/planner/judge/test_storm.py",
+    f"{UNIT}/planner/judge/test_budget.py",
     f"{STORIES}/test_power.py",
     f"{STORIES}/test_power_guard.py",
     f"{STORIES}/test_promises.py",
     f"{STORIES}/test_faults.py",
 )
-_P: Final = (f"{STORIES}/test_power.py", f"{STORIES}/test_power_guard.py", f"{UNIT}/planner/test_evidence.py", STORIES)
+_P: Final = (
+    f"{STORIES}/test_power.py",
+    f"{STORIES}/test_power_guard.py",
+    f"{UNIT}/planner/judge/test_evidence.py",
+    STORIES,
+)
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
@@ -84,7 +91,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
                 "            pass",
             ),
         ),
-        (f"{UNIT}/planner/test_liveness.py", "sim:outages"),
+        (f"{UNIT}/planner/know/test_liveness.py", "sim:outages"),
     ),
     one(
         "only a renewal moves the clock of silence, no other write of the Lease",
@@ -247,20 +254,20 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _BUDGET,
         "    return any(fence.request == request.key for fence in host.status.fences)",
         "    return True",
-        f"{UNIT}/planner/test_liveness.py",
+        f"{UNIT}/planner/judge/test_budget.py",
     ),
     one(
         "evidence and reads after the seal show that a Lease was sealed, as Off does",
         _SESSIONS,
         '    return request.spec.want == "Off" or status.evidence is not None or any(read.sealed for read in status.reads)',
         '    return request.spec.want == "Off"',
-        f"{UNIT}/planner/test_evidence.py",
+        f"{UNIT}/planner/judge/test_evidence.py",
     ),
     one(
         "a seal that we saw ourselves comes back too",
         _SESSIONS,
         "    return [one for one in known if lease is not None and one.text == lease.holder]",
         "    return []",
-        f"{UNIT}/planner/test_evidence.py",
+        f"{UNIT}/planner/judge/test_evidence.py",
     ),
 )

@@ -22,6 +22,8 @@ class View:
     phase: Phase
     since: str
     why: str
+    unrecorded: bool
+    """Of its last failure: only the disk was in the way."""
     stop_note: str
     """What is to be said about its last stop: that it had to be killed."""
     gave_up: str
@@ -49,6 +51,7 @@ def report_of(record: Record, view: View) -> InstanceReport:
         since=view.since,
         why=_why(record, view) if is_known else "",
         by_admin=view.by_admin if is_known and not _is_as_it_was(view) else "",
+        unrecorded=is_known and view.phase is Phase.STUCK and view.unrecorded,
         resources=() if record.closed else _resources(view),
     )
 

@@ -20,13 +20,12 @@ from backstay_agent.drivers.base import StartFailed, StopFailed
 from backstay_agent.store.disk import DiskTrouble
 from backstay_agent.tasks import end_tasks
 from backstay_api.objects.plain import InstanceReport, RenderedResource
-from backstay_api.objects.wording import NOT_RECORDED
 from backstay_api.process.waiting import clock_s
 
 from . import work
 from .attempts import Acts, Attempts
 from .monitoring import Senses
-from .tools import RETRY_S, MayNot, Tools
+from .tools import RETRY_S, MayNot, NotRecorded, Tools
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ class Runner:
         self._senses = Senses(tools.hands, self._notice)
         self._trying: tuple[RenderedResource, ...] = ()
         """What the start under way starts."""
-        self._why, self._stop_note = "", ""
+        self._why, self._stop_note, self._unrecorded = "", "", False
         self._gave_up = self.record.gave_up
         self._epoch = self.record.epoch
         self._retry_at_s = 0.0
@@ -143,7 +142,7 @@ class Runner:
     def _learn(self, row: Row) -> None:
         """Remember what a row says, before the next phase forgets it."""
         if row.reason is Reason.ENDED and self._work:
-            self._why = str(_failure(self._work))
+            self._why, self._unrecorded = str(error := _failure(self._work)), isinstance(error, NotRecorded)
             told = {"instance": self.record.title, "phase": self.phase.value, "why": self._why}
             log.warning("instance failed", extra=told)
         elif row.reason is Reason.DOWN:
@@ -258,7 +257,7 @@ class Runner:
             await self._amend(self._stopped)
         except DiskTrouble as error:
             if self.record.may_run:
-                raise StopFailed(f"{NOT_RECORDED}: {error}") from error
+                raise NotRecorded(error) from error
 
     def _stopped(self, now: Record) -> Record:
         # A newer epoch that was granted meanwhile gets a try of its own.
@@ -303,7 +302,7 @@ class Runner:
                 await self._amend(lambda now: now if now.may_run or now.epoch != epoch else now.over())
                 return
             except DiskTrouble as error:
-                self._why = f"{NOT_RECORDED}: {error}"
+                self._why = str(NotRecorded(error))
                 self._tools.tell()
                 await asyncio.sleep(RETRY_S)
 
@@ -375,6 +374,7 @@ class Runner:
                 phase=self.phase,
                 since=self._since,
                 why=self._why,
+                unrecorded=self._unrecorded,
                 stop_note=self._stop_note,
                 gave_up=self._gave_up,
                 by_admin=self._acts.said,

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from backstay_agent.drivers.base import StopFailed
 from backstay_agent.hands import Hands
+from backstay_agent.store.disk import DiskTrouble
 from backstay_agent.store.journal import Journal
 
 RETRY_S: Final = 5.0
@@ -15,6 +17,13 @@ RETRY_S: Final = 5.0
 
 class MayNot(Exception):
     """A start was refused when it was its turn. Nothing was touched."""
+
+
+class NotRecorded(StopFailed):
+    """It is verifiably stopped, and only the disk is in the way."""
+
+    def __init__(self, error: DiskTrouble) -> None:
+        super().__init__(f"stopped verifiably, but that cannot be recorded: {error}")
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ Ours = Sequence[RenderedResource]
 class Finding:
     """What was found about one resource."""
 
+    resource: str
     whys: tuple[str, ...] = ()
     active: str = ""
     """What of it runs here that we have not started, or why nobody can say; empty if nothing does."""
@@ -77,7 +78,7 @@ class Examiner:
         self._under_way: dict[str, _Examination] = {}
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._last: dict[str, StandbyReport] = {}
-        self._ears: dict[str, asyncio.Task[None]] = {}
+        self._ears: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     async def round(self, orders: Mapping[str, StandbyOrder], ours: Mapping[str, Ours]) -> dict[str, StandbyReport]:
         """Examine all of them, or go on with those that have not answered yet."""
@@ -108,7 +109,7 @@ class Examiner:
             for uid, one in self._under_way.items()
             if orders.get(uid) != one.order or tuple(ours.get(uid, ())) != one.ours
         ]
-        ears = [key for key in self._ears if key.partition("/")[0] not in orders or self._ears[key].done()]
+        ears = [key for key in self._ears if key[0] not in orders or self._ears[key].done()]
         await end_tasks([self._under_way.pop(uid).task for uid in old] + [self._ears.pop(key) for key in ears])
 
     async def _in_turn(self, uid: str, order: StandbyOrder, ours: Ours) -> StandbyReport:
@@ -157,14 +158,21 @@ class Examiner:
             self._under_way[uid].at = resource
             findings.append(await self._find(resource, is_ours=resource in ours))
         for resource, found in zip(order.resources, findings, strict=True):
-            if found.active and f"{uid}/{resource.name}" not in self._ears:
-                self._ears[f"{uid}/{resource.name}"] = asyncio.create_task(self._until_down(resource))
+            if found.active and (uid, resource.name) not in self._ears:
+                self._ears[uid, resource.name] = asyncio.create_task(self._until_down(resource))
             whys += found.whys
         active = [found for found in findings if found.active]
         text = clip("; ".join(dict.fromkeys([*(found.active for found in active), *whys])))
         # One that plainly runs is enough: it is to be stopped, whatever else cannot be seen.
         unclear = bool(active) and all(found.unclear for found in active)
-        return StandbyReport(ready=not whys, active=bool(active), unclear=unclear, revision=order.revision, why=text)
+        return StandbyReport(
+            ready=not whys,
+            active=bool(active),
+            running=tuple(found.resource for found in active if not found.unclear),
+            unclear=unclear,
+            revision=order.revision,
+            why=text,
+        )
 
     async def _find(self, resource: RenderedResource, *, is_ours: bool) -> Finding:
         try:
@@ -174,19 +182,17 @@ class Examiner:
             active = active_words(resource, seen)
             whys += await self._needs.of(resource, is_down=not is_ours and not active)
             if loose and not is_ours and not active:
-                return Finding((f"{resource.name}: {loose}",), f"{resource.name}: {loose}", unclear=True)
+                return Finding(resource.name, (f"{resource.name}: {loose}",), f"{resource.name}: {loose}", unclear=True)
         except Exception as error:
             # Whatever it is, it is this resource's: the others are examined, and this host is not ready for it.
             if not isinstance(error, StartFailed | StopFailed | OSError):
                 log.exception("not examined", extra={"resource": resource.name})
             why = f"it could not be examined: {error or type(error).__name__}"
-            return Finding(
-                (f"{resource.name}: {why}",), "" if is_ours else f"{resource.name}: {why}", unclear=not is_ours
-            )
+            said = f"{resource.name}: {why}"
+            return Finding(resource.name, (said,), "" if is_ours else said, unclear=not is_ours)
         named = tuple(f"{resource.name}: {why}" for why in whys)
-        return Finding(
-            named, active and f"{resource.name}: {active}", unclear=seen.state is State.UNKNOWN and not seen.left
-        )
+        unclear = seen.state is State.UNKNOWN and not seen.left
+        return Finding(resource.name, named, active and f"{resource.name}: {active}", unclear)
 
     async def _why_not(self, resource: RenderedResource) -> tuple[list[str], str]:
         """Why it could not be started here; and why it would be at the next boot, without us, where nothing keeps it from that.

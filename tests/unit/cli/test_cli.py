@@ -23,7 +23,8 @@ from backstay_operator.planner.do.decisions import decide
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
 from backstay_operator.planner.do.rounds import begin
 from backstay_operator.planner.tell import status
-from backstay_testing.worlds import a_service, a_world, add_host, an_instance, report, say_ready, session
+from backstay_testing.builders import a_service, an_instance, session
+from backstay_testing.worlds import a_world, add_host, report, say_ready
 
 SILENT = {"type": "Ready", "status": "False", "reason": "Silent", "message": "n2 is silent"}
 NOW = "2026-03-01T12:00:00Z"
@@ -106,7 +107,13 @@ def a_cluster(*, holder: str | None = "n1", ready: tuple[str, ...] = ("n2",), **
 
 
 def ask_about(cluster: Cluster, want: str = "Off", **status: Any) -> None:
-    spec = {"host": "n1", "session": session("n1"), "machineUUID": "machine-n1", "want": want, "why": "n1 is silent"}
+    spec = {
+        "host": "n1",
+        "session": session("n1").wire(),
+        "machineUUID": "machine-n1",
+        "want": want,
+        "why": "n1 is silent",
+    }
     cluster.put(FenceRequest.from_wire({"metadata": {"name": "n1-abc"}, "spec": spec, "status": status}))
 
 
@@ -120,6 +127,20 @@ def test_status_shows_services_hosts_and_what_is_not_well():
     assert ["shop/web", "True", "n1", "Running", "0s", "1/2", "ready"] in lines
     assert ["n3", "True", "False", "0", "Cordon", "Live"] in lines
     assert "service shop/web   SurvivesHostLoss   n1 could not be fenced" in answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("told", "is_shown"),
+    [
+        pytest.param({"staysOff": True, "message": "n1 is off; bmc does not say on"}, True, id="it is tried in vain"),
+        pytest.param({"message": "n1 is off"}, False, id="nobody has tried yet, or an older fencer"),
+    ],
+)
+def test_status_shows_a_host_that_could_not_be_switched_on_again(told, is_shown):
+    cluster = a_cluster()
+    ask_about(cluster, evidence={"level": "power", "why": "read off twice"}, **told)
+    said = cluster.run("status").stdout
+    assert ("host n1            StaysOff           n1 is off; bmc does not say on" in said) is is_shown
 
 
 def test_status_for_scripts():

@@ -23,8 +23,9 @@ from backstay_operator.control.report.recorder import BURST, QUEUE, Recorder, Sa
 from backstay_operator.control.serve.endpoints import Endpoints
 from backstay_operator.control.serve.health import Ages, State, ill, not_ready
 from backstay_operator.planner.actions import Action, SealLease, WriteInstance, WriteServiceStatus
+from backstay_testing.builders import a_service, an_instance
 from backstay_testing.control_scene import WALL, Scene
-from backstay_testing.worlds import a_service, a_world, an_instance
+from backstay_testing.worlds import a_world
 
 WEB = Ref(HA_SERVICES, "shop", "web")
 GRANTED = Said(WEB, "u1", "Normal", "Granted", "WriteInstance", "n1 is the first")

@@ -71,13 +71,14 @@ async def test_an_on_is_tried_again_until_the_host_is_read_on_and_the_message_sa
         await scene.until(scene.proven)
         await asyncio.sleep(10)
         request = await scene.request()
-        assert not request.status.powered_on
+        assert not request.status.powered_on and request.status.stays_off
         assert "read off twice" in request.status.message and "not on again yet: bmc" in request.status.message
         assert ("Connection timed out" in request.status.message) is ("fails" in moods)
         await scene.until(lambda: is_true(scene.is_on), limit_s=300)
         await asyncio.sleep(5)
         request = await scene.request()
-        assert request.status.powered_on and "switched on again" in request.status.message
+        assert request.status.powered_on and not request.status.stays_off
+        assert "switched on again" in request.status.message
         await asyncio.sleep(3600)
     assert scene.sent("on") == 4, "and then no more"
 

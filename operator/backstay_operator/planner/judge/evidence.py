@@ -18,7 +18,6 @@ from backstay_api.objects.models import FenceRequest, HAInstance
 from backstay_api.objects.models.fencing import Confirm
 from backstay_api.objects.models.instance import Closed, EvidenceKind, Grant, SessionRef
 from backstay_api.objects.texts import clip
-from backstay_api.objects.wording import NOT_RECORDED
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.liveness import Liveness, has_device, is_hands_off, of_host
 from backstay_operator.planner.know.world import World
@@ -203,7 +202,7 @@ def _release_missing(world: World, instance: HAInstance, grant: Grant) -> str:
     assignment = world.assignments.get(grant.host)
     report = assignment.status.instances.get(instance.uid) if assignment else None
     if report is not None and report.epoch == instance.spec.epoch and report.phase == "Stuck":
-        if NOT_RECORDED in report.why:
+        if report.unrecorded:
             return f"{grant.host} says: {report.why}; it goes on by itself as soon as that can be written there"
         return (
             f"{grant.host} could not prove that it has stopped ({report.why or 'it does not say why'});"

@@ -318,7 +318,7 @@ def is_ready(ask: Question, facts: HostFacts) -> Rejected | None:
     if said.active and said.unclear:
         return Rejected("Ready", UNCLEAR, UNCLEAR, said.why)
     if said.active:
-        done = "some of it already, and not by us, stop it there"
+        done = "some of it already, not started by Backstay, stop it there"
         return Rejected("Ready", f"runs {done}", f"run {done}", said.why)
     if not said.ready:
         return Rejected("Ready", "is not ready", "are not ready", said.why)

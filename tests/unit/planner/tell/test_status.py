@@ -17,7 +17,8 @@ from backstay_operator.planner.do.rounds import begin
 from backstay_operator.planner.know.claims import claim_for
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.tell import status
-from backstay_testing.worlds import a_service, a_world, add_host, an_instance, report, say_ready, unit
+from backstay_testing.builders import a_service, an_instance, unit
+from backstay_testing.worlds import a_world, add_host, report, say_ready
 
 Thing = TypeVar("Thing", HAService, HAInstance, Host)
 

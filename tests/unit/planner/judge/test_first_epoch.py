@@ -3,7 +3,8 @@
 import pytest
 
 from backstay_operator.planner.judge import first_epoch
-from backstay_testing.worlds import a_service, a_world, put, say_ready
+from backstay_testing.builders import a_service
+from backstay_testing.worlds import a_world, put, say_ready
 
 LEGACY = {"name": "server", "command": {"start": ["/etc/init.d/x", "start"], "stop": ["/etc/init.d/x", "stop"]}}
 EXITED = "server: command /etc/init.d/x status exited with 3: wanted 0 (running) or 7 (stopped)"
@@ -27,14 +28,14 @@ UP = "server: it is up and was not started by Backstay: /etc/init.d/x stop"
         pytest.param(
             {"n3": UP},
             {"n1": EXITED},
-            f"something of it runs on n3 already, and not by us ({UP}): stop it there;"
+            f"something of it runs on n3 already, not started by Backstay ({UP}): stop it there;"
             f" n1 cannot say whether it runs there: {EXITED}",
             id="only where it runs is it to be stopped",
         ),
         pytest.param(
             {"n1": UP},
             {},
-            f"something of it runs on n1 already, and not by us ({UP}): stop it there",
+            f"something of it runs on n1 already, not started by Backstay ({UP}): stop it there",
             id="what plainly runs is to be stopped",
         ),
     ],
@@ -47,6 +48,50 @@ def test_what_stands_against_the_first_grant(plain: dict[str, str], unclear: dic
         said = plain.get(host, unclear.get(host, ""))
         is_active = host in plain or host in unclear
         say_ready(world, service, host, active=is_active, unclear=host in unclear, why=said)
+    assert first_epoch.blocked(world, service, instance) == why
+
+
+SERVER = {"name": "server", "systemd": {"unit": "web.service"}}
+BATCH = {**LEGACY, "name": "batch"}
+STOP_WEB = "systemctl stop web.service there"
+
+
+@pytest.mark.parametrize(
+    ("resources", "running", "why"),
+    [
+        pytest.param([SERVER], ["server"], f"n1 runs web.service already, not started by Backstay: {STOP_WEB}", id="a unit"),
+        pytest.param(
+            [SERVER, BATCH],
+            ["server"],
+            f"n1 runs web.service already, not started by Backstay: {STOP_WEB}",
+            id="a unit beside a command: what does not run is not named",
+        ),
+        pytest.param(
+            [SERVER, BATCH],
+            ["server", "batch"],
+            f"something of it runs on n1 already, not started by Backstay (it says so): stop it there; {STOP_WEB} stops web.service",
+            id="both",
+        ),
+        pytest.param([SERVER, BATCH], ["batch"],
+            "something of it runs on n1 already, not started by Backstay (it says so): stop it there", id="only the command"),
+        pytest.param([SERVER], [], f"n1 runs web.service already, not started by Backstay: {STOP_WEB}", id="an older agent"),
+        pytest.param(
+            [SERVER, BATCH],
+            [],
+            f"something of it runs on n1 already, not started by Backstay (it says so): stop it there; {STOP_WEB} stops web.service",
+            id="an older agent, and it may be either",
+        ),
+        pytest.param([SERVER], ["renamed"],
+            f"n1 runs web.service already, not started by Backstay: {STOP_WEB}", id="of an earlier manifest"),
+    ],
+)  # fmt: skip
+def test_what_is_to_be_stopped_is_what_the_host_names_as_running(
+    resources: list[dict[str, object]], running: list[str], why: str
+) -> None:
+    world = a_world("n1")
+    service = a_service("web", *resources)
+    instance = put(world, service)
+    say_ready(world, service, "n1", active=True, running=running, why="it says so")
     assert first_epoch.blocked(world, service, instance) == why
 
 

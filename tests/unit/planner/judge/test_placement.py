@@ -13,7 +13,8 @@ from backstay_api.objects.models import HAService, Host
 from backstay_operator.planner.judge import placement
 from backstay_operator.planner.judge.placement import NoHost, Placed
 from backstay_operator.planner.know.world import World
-from backstay_testing.worlds import NOW_S, a_service, a_world, add_host, put, report, say_ready
+from backstay_testing.builders import a_service
+from backstay_testing.worlds import NOW_S, a_world, add_host, put, report, say_ready
 
 
 def why_not(world: World, service: HAService, host: str, **wish) -> str:
@@ -69,7 +70,7 @@ def forget_session(world):
         pytest.param(
             lambda w: say_ready(w, a_service(), "n1", active=True, why="web.service is active"),
             {},
-            "Ready: runs some of it already, and not by us, stop it there: web.service is active",
+            "Ready: runs some of it already, not started by Backstay, stop it there: web.service is active",
             id="what somebody else has started there comes first",
         ),
         pytest.param(
@@ -130,7 +131,9 @@ def test_what_runs_on_all_hosts_alike_is_said_once_and_whole():
     say_ready(world, service, "n1", "n2", active=True, why=words)
     answer = placement.place(world, service, instance)
     assert isinstance(answer, NoHost)
-    assert answer.why == f"0/2 hosts can run it: 2 run some of it already, and not by us, stop it there: {words}"
+    assert (
+        answer.why == f"0/2 hosts can run it: 2 run some of it already, not started by Backstay, stop it there: {words}"
+    )
 
 
 def test_a_failed_start_counts_until_it_is_forgotten_and_says_when():

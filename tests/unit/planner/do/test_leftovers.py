@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from backstay_api.objects.models import Host, HostAssignment
+from backstay_api.objects.models import HostAssignment
 from backstay_api.objects.models.assignment import HostAssignmentSpec, InstanceOrder, StandbyOrder
-from backstay_api.objects.resource_kinds import claims_of
 from backstay_operator.control.act.checks import check_size
-from backstay_operator.planner.do.finalizers import HOST_FINALIZER
 from backstay_operator.planner.do.leftovers import of_host
 from backstay_operator.planner.do.moves import cannot_take
 from backstay_operator.planner.do.orders import merge_forward
-from backstay_operator.planner.know.claims import claim_for
 from backstay_operator.planner.know.fitting import MOST_ENTRIES, fitted
 from backstay_operator.planner.know.world import World
-from backstay_testing.worlds import a_service, a_world, put, session
+from backstay_testing.builders import a_service, command, session
+from backstay_testing.worlds import a_world, make_ours, put, report, speak
 
 HERE = {"namespace": "shop", "name": "gone-0"}
 
@@ -33,15 +31,14 @@ def test_what_runs_of_an_instance_that_is_gone_is_stopped_by_an_order_that_reach
     supersedes: list[str], epoch: int
 ) -> None:
     world = a_world("n1")
-    said = {"session": {**session("n1", 2), "machineUUID": "machine-n1", "supersedes": supersedes}}
-    said["instances"] = {"uid-gone": {**HERE, "epoch": 3, "phase": "Running"}}
-    assignment = HostAssignment.from_wire({"metadata": {"name": "n1"}, "status": said})
-    down = of_host(world, assignment, {}).downs["uid-gone"]
+    speak(world, "n1", session("n1", 2), supersedes=supersedes)
+    report(world, a_service("gone"), "n1", "Running", epoch=3, uid="uid-gone")
+    down = of_host(world, world.assignments["n1"], {}).downs["uid-gone"]
     assert (down.want, down.epoch, down.session.nonce) == ("Down", epoch, "nonce-n1-2")
 
 
 def full_of(world: World, orders: int, *, size: int = 0, letter: str = "y") -> None:
-    order = {**HERE, "epoch": 1, "session": session("n1"), "want": "Up", "exclusive": True}
+    order = {**HERE, "epoch": 1, "session": session("n1").wire(), "want": "Up", "exclusive": True}
     if size:
         order["resources"] = [{"name": "x", "command": {"start": ["/bin/x", letter * size], "stop": ["/bin/x"]}}]
     raw = world.assignments["n1"].wire()
@@ -64,11 +61,9 @@ def test_a_host_is_given_nothing_for_which_its_orders_have_no_room(
     orders: int, size: int, letter: str, why: str
 ) -> None:
     world = a_world("n1")
-    world.put_host(Host.from_wire({"metadata": {"name": "n1", "uid": "uid-n1", "finalizers": [HOST_FINALIZER]}}))
-    service = a_service("web", {"name": "x", "command": {"start": ["/bin/x"], "stop": ["/bin/x"]}})
+    service = a_service("web", command("x", start=["/bin/x"], stop=["/bin/x"]))
     instance = put(world, service)
-    for key in claims_of(service.spec.resources):
-        world.claims[key.name] = claim_for(key, service, ["n1"])
+    make_ours(world)
     full_of(world, orders, size=size, letter=letter)
     found = cannot_take(world, service, instance, "n1")
     assert (why in (found or "")) if why else found is None
@@ -97,7 +92,14 @@ def test_what_was_made_to_fit_is_not_refused_where_it_is_sent(words: list[str]) 
 def test_an_edit_that_does_not_fit_holds_up_no_other_order() -> None:
     def order(words: int, revision: int = 1) -> InstanceOrder:
         command = {"start": ["/bin/x", *["y" * 3900] * words], "stop": ["/bin/x"]}
-        raw = {**HERE, "epoch": 1, "session": session("n1"), "want": "Up", "exclusive": True, "revision": revision}
+        raw = {
+            **HERE,
+            "epoch": 1,
+            "session": session("n1").wire(),
+            "want": "Up",
+            "exclusive": True,
+            "revision": revision,
+        }
         return InstanceOrder.model_validate({**raw, "resources": [{"name": "x", "command": command}]})
 
     standby = StandbyOrder.model_validate({**HERE, "revision": 1, "resources": order(1).wire()["resources"]})

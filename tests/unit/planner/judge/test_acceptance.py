@@ -9,7 +9,8 @@ from backstay_api.objects.resource_kinds import canonical_address, claims_of
 from backstay_operator.planner.judge import acceptance, unsupported
 from backstay_operator.planner.judge.acceptance import Accepted, Refused
 from backstay_operator.planner.know.claims import claim_for
-from backstay_testing.worlds import a_service, a_world, add_host, address, unit
+from backstay_testing.builders import a_service, address, unit
+from backstay_testing.worlds import a_world, add_host
 
 MOUNT = {"name": "disk", "mount": {"device": "/dev/sdb", "path": "/srv"}}
 

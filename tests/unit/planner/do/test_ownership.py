@@ -10,7 +10,8 @@ from backstay_operator.planner.do.finalizers import INSTANCE_FINALIZER, SERVICE_
 from backstay_operator.planner.do.ownership import give_back_unused, not_yet_ours, record
 from backstay_operator.planner.know.claims import claim_for
 from backstay_operator.planner.know.world import World
-from backstay_testing.worlds import a_service, a_world, address, an_instance, put, report
+from backstay_testing.builders import a_service, address, an_instance
+from backstay_testing.worlds import a_world, put, report
 
 
 def marked(obj: HAService | HAInstance, *finalizers: str) -> HAService | HAInstance:

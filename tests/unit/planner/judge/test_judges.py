@@ -14,7 +14,8 @@ from backstay_operator.planner.judge.judges import FILTERS, FILTERS_AT, Filter, 
 from backstay_operator.planner.judge.scores import SCORES, SCORES_AT, Scorer
 from backstay_operator.planner.know.claims import claim_for
 from backstay_operator.planner.know.world import World
-from backstay_testing.worlds import a_service, a_world, add_host, put, report, say_ready
+from backstay_testing.builders import a_service
+from backstay_testing.worlds import a_world, add_host, put, report, say_ready
 
 Befall = Callable[[World], object]
 
