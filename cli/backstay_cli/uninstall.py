@@ -100,12 +100,12 @@ class _Hanging:
 def _hanging(world: World) -> _Hanging:
     services = [one for one in world.services.values() if one.metadata.deletion_timestamp]
     hosts = [one for one in world.hosts.values() if one.metadata.deletion_timestamp]
-    gone = {one.uid for one in services}
+    gone, known = {one.uid for one in services}, {one.uid for one in world.services.values()}
     held = [one for one in world.instances.values() if one.spec.grant]
     instances = [
         one
         for one in world.instances.values()
-        if one.spec.service.uid in gone or one.metadata.deletion_timestamp or _is_orphan(world, one)
+        if one.spec.service.uid in gone or one.metadata.deletion_timestamp or one.spec.service.uid not in known
     ]
     may_run = sorted(f"{one.key} on {one.spec.grant.host}" for one in held if one in instances and one.spec.grant)
     leaving = {host.key for host in hosts}
@@ -135,10 +135,6 @@ async def _release(session: Session, world: World, *, force: bool, yes: bool) ->
         session.say(f"{what} let go")
     session.show({"released": done}, lambda: None)
     return WELL
-
-
-def _is_orphan(world: World, instance: HAInstance) -> bool:
-    return not any(one.uid == instance.spec.service.uid for one in world.services.values())
 
 
 async def _refuse_beside_an_operator(session: Session) -> None:

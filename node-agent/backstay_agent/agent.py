@@ -39,10 +39,6 @@ LAST_WORDS_S: Final = 10.0
 """A machine that goes down waits so long for the API server to hear what is released."""
 
 
-def _no_wall() -> str:
-    return "1970-01-01T00:00:00Z"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What the host's own configuration says."""
@@ -50,7 +46,7 @@ class Settings:
     contract: Contract = field(default_factory=lambda: PROFILES["default"])
     """What is obeyed until the assignment's wish was heard."""
     facts: Facts = field(default_factory=Facts)
-    wall: Callable[[], str] = _no_wall
+    wall: Callable[[], str] = lambda: "1970-01-01T00:00:00Z"
     """RFC 3339 time, for people's eyes only."""
 
 
@@ -93,7 +89,7 @@ class Agent:
             listeners=Listeners(self._on_orders, self._on_published, self._end_session, self._on_another),
             body=self._status,
         )
-        self._standbys = hands.standbys(self._standby_changed)
+        self._standbys = hands.standbys(self.link.say)
         self._disk = disk
         self._was_published = asyncio.Event()
         self._orders = Orders()
@@ -216,9 +212,6 @@ class Agent:
     def _changed(self) -> None:
         self.supervisor.changed()
         self._update_standbys()
-        self.link.say()
-
-    def _standby_changed(self) -> None:
         self.link.say()
 
     def _update_standbys(self) -> None:

@@ -104,7 +104,8 @@ class Heartbeat:
             case Hold.RENEW:
                 await self._write(known.renewed(self._wanted, renew_time=self._wall()), session)
             case Hold.TAKE:
-                await self._write(_taken(known, session, self._wanted, self._wall()), session)
+                taken = known.taken(session.text, session.seq, self._wanted, renew_time=self._wall())
+                await self._write(taken, session)
             case Hold.WAIT:
                 self._known, self.held, self.trouble = None, False, ""
             case Hold.LOST:
@@ -149,7 +150,3 @@ def contract_of(wish: Wish) -> Contract:
         log.warning("heartbeat period out of bounds", extra={"renew_s": renew_s, "used_s": profile.renew_s})
         return profile
     return replace(profile, renew_s=renew_s, request_s=min(profile.request_s, renew_s))
-
-
-def _taken(known: leases.HostLease, session: SessionRef, contract: Contract, wall: str) -> leases.HostLease:
-    return known.taken(session.text, session.seq, contract, renew_time=wall)

@@ -92,14 +92,10 @@ class Supervisor:
     async def _obey_hands_off(self) -> None:
         """Known before any other order is looked at, and by the next agent of this host before it has heard anything."""
         wanted = self._heard.spec.hands_off
-        if self._heard_anything and wanted != self._journal.books.hands_off:
+        if self._heard is not _NOTHING and wanted != self._journal.books.hands_off:
             await self._journal.restrict(lambda books: books.handed_off(wanted))
             log.info("hands off" if wanted else "hands on", extra={"why": wanted})
             self._tools.tell()
-
-    @property
-    def _heard_anything(self) -> bool:
-        return self._heard is not _NOTHING
 
     async def _take_orders(self) -> None:
         """Journal what the orders say, all of them in one write."""
@@ -157,7 +153,8 @@ class Supervisor:
         Under maintenance mode HandsOff nothing is stopped by us, and so nothing is said to be over.
         """
         self._news.set()
-        self.changed_mode()
+        for runner, _ in self._runners.values():
+            runner.poke()
         hopeless_since_s: float | None = None
         while (left := self._open_ones()) and not self._journal.books.hands_off:
             self.trouble = f"this machine is going down, and still to be stopped: {', '.join(left)}"
@@ -171,11 +168,6 @@ class Supervisor:
     def _is_hopeless(self) -> bool:
         """Whatever is left has been told to stop, and did not."""
         return all(runner.would_not_stop for runner, _ in self._runners.values() if not runner.record.closed)
-
-    def changed_mode(self) -> None:
-        """What may be done on this host at all is another: every instance has to look again."""
-        for runner, _ in self._runners.values():
-            runner.poke()
 
     def _open_ones(self) -> list[str]:
         records = self._journal.books.records.values() if self._journal.has_session else ()

@@ -50,7 +50,7 @@ async def failing(unit: str, conditions: list[str]) -> str | None:
         failed = await look(f"/ (conditions of {unit})", partial(for_certain, failed)) if failed else []
     except NoAnswer as error:
         return f"{unit}: {error}"
-    return _why(unit, failed) if failed else None
+    return f"{unit} would not start: {' and '.join(failed)[:500]} does not hold on this host" if failed else None
 
 
 def _failed(said: str, conditions: list[str]) -> list[str]:
@@ -72,7 +72,3 @@ def _path(condition: str) -> str:
     asks = kind.removeprefix("Condition").removeprefix("Assert").startswith(("Path", "Directory", "File"))
     parameter = parameter.removeprefix("|")
     return parameter if asks and parameter.startswith("/") else ""
-
-
-def _why(unit: str, failed: list[str]) -> str:
-    return f"{unit} would not start: {' and '.join(failed)[:500]} does not hold on this host"

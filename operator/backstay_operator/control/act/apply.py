@@ -116,10 +116,7 @@ class Hands:
             await self._do(api, action)
         except NotSo as error:
             return Result(Outcome.LOOK_AGAIN, str(error))
-        except (Conflict, AlreadyExists, NotFound) as error:
-            seen = await self.look_again(ref)
-            return Result(Outcome.LOOK_AGAIN if seen else Outcome.TROUBLE, str(error))
-        except OutcomeUnknown as error:
+        except (Conflict, AlreadyExists, NotFound, OutcomeUnknown) as error:
             seen = await self.look_again(ref)
             return Result(Outcome.LOOK_AGAIN if seen else Outcome.TROUBLE, str(error))
         except ApiTrouble as error:
@@ -345,13 +342,10 @@ class Hands:
         await self._patch(api, kind, before, {"metadata": {"finalizers": wanted or None}})
         if before.metadata.deletion_timestamp is not None and not wanted:
             # The answer was its last state: it is gone now.
-            self._gone(kind, before)
+            self._mirror.drop(kind, meta_of(before))
 
     def _keep(self, kind: Kind[Any], written: Any) -> None:
         self._mirror.put(kind, written, meta_of(written))
-
-    def _gone(self, kind: Kind[Any], before: Object) -> None:
-        self._mirror.drop(kind, meta_of(before))
 
 
 def needs_of(action: Action) -> tuple[Precondition, ...]:

@@ -102,22 +102,19 @@ class Preconditions:
             if before is not None:
                 self._mirror.forget(kind, before)
             return None
-        self._learn(kind, body)
+        self._mirror.hear(kind, body)
         return body
 
     async def _instances(self, namespace: str) -> list[HAInstance]:
         listing = await self._api.list(unread(HA_INSTANCES), namespace, timeout_s=READ_TIMEOUT_S)
         found: list[HAInstance] = []
         for body in listing.items:
-            self._learn(HA_INSTANCES, body)
+            self._mirror.hear(HA_INSTANCES, body)
             read = HA_INSTANCES.read(body)
             if isinstance(read, Unreadable):
                 raise NotSo(f"HAInstance {read.key} cannot be read, so nobody knows what it holds: {read.why}")
             found.append(read)
         return found
-
-    def _learn(self, kind: Kind[Any], body: Raw) -> None:
-        self._mirror.hear(kind, body)
 
 
 def _and(why: str | None, what_for: str) -> str | None:

@@ -13,8 +13,4 @@ def set_up(*, style: str, level: str) -> None:
     for chatty in ("kopf", "aiohttp", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     for retrying in ("kopf._cogs.clients.watching", "kopf._core.reactor.observation"):
-        logging.getLogger(retrying).addFilter(_is_no_retry)
-
-
-def _is_no_retry(record: logging.LogRecord) -> bool:
-    return "will retry" not in record.getMessage()
+        logging.getLogger(retrying).addFilter(lambda record: "will retry" not in record.getMessage())

@@ -83,9 +83,8 @@ def runs_only_this(world: World, service: HAService, instance: HAInstance | None
         return False
     # What may run twice is closed without proof: its old copies count until their hosts say that they are over.
     here = grant.host if grant else ""
-    return instance.spec.exclusive or not any(
-        left_on(world, host, instance) for host in _told(world, instance) - {here}
-    )
+    told = world.ordered_on.get(instance.uid, set()) | world.reported_by.get(instance.uid, set())
+    return instance.spec.exclusive or not any(left_on(world, host, instance) for host in told - {here})
 
 
 def left_on(world: World, host: str, instance: HAInstance) -> bool:
@@ -96,10 +95,6 @@ def left_on(world: World, host: str, instance: HAInstance) -> bool:
         return False  # its last epoch was closed by evidence
     uids = {uid for uid, _ in waiting_orders(world, host)} | {uid for uid, _ in open_reports(world, host)}
     return instance.uid in uids
-
-
-def _told(world: World, instance: HAInstance) -> set[str]:
-    return world.ordered_on.get(instance.uid, set()) | world.reported_by.get(instance.uid, set())
 
 
 def _runs_the_present_manifest(world: World, service: HAService, instance: HAInstance, host: str) -> bool:
