@@ -13,7 +13,6 @@ import random
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import typer
@@ -25,6 +24,7 @@ from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError, Forbidden, Invalid, NotFound
 from backstay_api.client.http import HttpApi
 from backstay_api.objects.kinds import raw
+from backstay_api.process.service import wall
 
 from .rights import Right, refused
 
@@ -88,7 +88,7 @@ class Tools:
 
 def real_tools() -> Tools:
     """The tools of a person at a terminal."""
-    return Tools(_open_api, _namespace_of, _who_am_i, _wall, _ask)
+    return Tools(_open_api, _namespace_of, _who_am_i, wall, _ask)
 
 
 def _open_api(options: Options) -> Api:
@@ -117,10 +117,6 @@ async def _server_time(api: Api) -> str:
         return str(review["metadata"]["creationTimestamp"])
     except (Forbidden, Invalid, NotFound, KeyError):
         return ""
-
-
-def _wall() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _ask(question: str) -> bool:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
@@ -99,35 +99,14 @@ def _said() -> set[type[Model]]:
     return set(_parts_first(HostAssignmentStatus)) - _heard()
 
 
-@dataclass(frozen=True)
-class _Form:
-    """A field's type, taken apart: of `list[X] | None`, one value is an X, there are many, and it may be left out."""
-
-    one: Any
-    bounded: Any
-    """The same with its bounds."""
-    many: str
-    """`list`, `map`, or empty."""
-    is_optional: bool
-
-    @property
-    def is_scalar(self) -> bool:
-        return self.one is Any or self.one in (str, int, bool) or get_origin(self.one) is Literal
-
-
-def _form(field: FieldInfo) -> _Form:
-    inner = _of_optional(_bare(field.annotation))
-    hint = _bare(field.annotation if inner is None else inner)
-    many = {list: "list", dict: "map"}.get(get_origin(hint), "")
-    bounded = get_args(hint)[-1] if many else field.annotation
-    return _Form(_bare(bounded) if many else hint, bounded, many, inner is not None)
-
-
 def _shape(field: FieldInfo) -> str:
-    form = _form(field)
-    limits = _limits(form.bounded, () if form.many else field.metadata)
-    parts = [f"of={_kind(form.one)}"]
-    parts += [f'many="{form.many}"'] if form.many else []
+    hint = _bare(field.annotation)
+    hint = _bare(_of_optional(hint) or hint)
+    many = {list: "list", dict: "map"}.get(get_origin(hint), "")
+    item = field.annotation if not many else get_args(hint)[-1]
+    limits = _limits(item, () if many else field.metadata)
+    parts = [f"of={_kind(_bare(_of_optional(_bare(item)) or item))}"]
+    parts += [f'many="{many}"'] if many else []
     parts += ["required=True"] if field.is_required() else []
     parts += [f'pattern=r"{limits.pattern}"'] if limits.pattern else []
     parts += [
@@ -182,7 +161,7 @@ def _properties(model: type[Model]) -> Iterator[str]:
 
 
 def _declaration(name: str, field: FieldInfo) -> str:
-    hint = _spelled(_form(field))
+    hint = _spelled(field.annotation)
     return f"{name}: {hint}" if field.is_required() else f"{name}: {hint} = {_default(field)}"
 
 
@@ -204,13 +183,19 @@ def _quoted(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
-def _spelled(form: _Form) -> str:
+def _spelled(hint: Any) -> str:
     """The type as it is written in the plain class."""
-    one = "Any" if form.one is Any else getattr(form.one, "__name__", "")
-    if get_origin(form.one) is Literal:
-        one = f"Literal[{', '.join(map(_quoted, get_args(form.one)))}]"
-    hint = {"": one, "list": f"tuple[{one}, ...]", "map": f"Mapping[str, {one}]"}[form.many]
-    return f"{hint} | None" if form.is_optional else hint
+    hint = _bare(hint)
+    if (inner := _of_optional(hint)) is not None:
+        return f"{_spelled(inner)} | None"
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is list:
+        return f"tuple[{_spelled(arguments[0])}, ...]"
+    if origin is dict:
+        return f"Mapping[str, {_spelled(arguments[1])}]"
+    if origin is Literal:
+        return f"Literal[{', '.join(map(_quoted, arguments))}]"
+    return "Any" if hint is Any else str(hint.__name__)
 
 
 def _bare(hint: Any) -> Any:
@@ -245,43 +230,44 @@ def _fitted(line: str) -> str:
 
 
 def _read_field(field: FieldInfo) -> str:
-    key, form = f'"{field.alias}"', _form(field)
+    key = f'"{field.alias}"'
+    bare = _bare(field.annotation)
+    inner = _of_optional(bare)
+    hint = bare if inner is None else inner
     if field.is_required():
-        return _read(form, f"raw[{key}]")
-    if form.is_scalar and not form.many:
-        return f"raw.get({key})" if form.is_optional else f"raw.get({key}, {_default(field)})"
-    if form.is_optional:
-        return f"None if (part := raw.get({key})) is None else {_read(form, 'part')}"
-    return _read(form, f"raw.get({key}, {'()' if form.many == 'list' else '{}'})")
+        return _read(hint, f"raw[{key}]")
+    if _is_scalar(hint):
+        return f"raw.get({key})" if inner is not None else f"raw.get({key}, {_default(field)})"
+    if inner is not None:
+        return f"None if (part := raw.get({key})) is None else {_read(hint, 'part')}"
+    empty = "()" if get_origin(_bare(hint)) is list else "{}"
+    return _read(hint, f"raw.get({key}, {empty})")
 
 
-def _read(form: _Form, value: str) -> str:
+def _read(hint: Any, value: str) -> str:
     """An expression that makes the plain value of a JSON value."""
-    one = form.one.__name__ if not form.is_scalar else ""
-    return _made(form, value, "tuple", lambda item: f"{one}.from_wire({item})")
+    hint = _bare(hint)
+    arguments = get_args(hint)
+    if get_origin(hint) is list:
+        item = _bare(arguments[0])
+        return f"tuple({value})" if _is_scalar(item) else f"tuple({_read(item, 'item')} for item in {value})"
+    if get_origin(hint) is dict:
+        item = _bare(arguments[1])
+        return f"dict({value})" if _is_scalar(item) else f"{{k: {_read(item, 'v')} for k, v in {value}.items()}}"
+    return value if _is_scalar(hint) else f"{hint.__name__}.from_wire({value})"
 
 
-def _write(form: _Form, value: str) -> str:
-    """An expression that makes the JSON value of a plain value."""
-    return _made(form, value, "list", lambda item: f"{item}.to_wire()")
-
-
-def _made(form: _Form, value: str, sequence: str, make: Callable[[str], str]) -> str:
-    if form.many == "map":
-        return f"dict({value})" if form.is_scalar else f"{{k: {make('v')} for k, v in {value}.items()}}"
-    if form.many and form.is_scalar:
-        return f"{sequence}({value})"
-    if form.many:
-        items = f"{make('item')} for item in {value}"
-        return f"[{items}]" if sequence == "list" else f"{sequence}({items})"
-    return value if form.is_scalar else make(value)
+def _is_scalar(hint: Any) -> bool:
+    hint = _bare(hint)
+    return hint is Any or hint in (str, int, bool) or get_origin(hint) is Literal
 
 
 def _writer(model: type[Model]) -> list[str]:
     always, sometimes = [], []
-    write = _write_bounded if model in _said() else _write_field
     for name, field in model.model_fields.items():
-        if not _form(field).is_optional:
+        inner = _of_optional(_bare(field.annotation))
+        write = _write_bounded if model in _said() else _write_field
+        if inner is None:
             always.append(f'            "{field.alias}": {write(field, f"self.{name}")},')
         else:
             sometimes.append(f"        if self.{name} is not None:")
@@ -296,22 +282,39 @@ def _writer(model: type[Model]) -> list[str]:
 
 
 def _write_field(field: FieldInfo, value: str) -> str:
-    return _write(_form(field), value)
+    bare = _bare(field.annotation)
+    return _write(_of_optional(bare) or bare, value)
 
 
 def _write_bounded(field: FieldInfo, value: str) -> str:
     """As `_write_field`, and never more than the schema takes."""
-    form, length = _form(field), _limits(None, field.metadata).length
-    if form.many == "map":
-        return f"{{k: {_write(replace(form, many=''), 'v')} for k, v in islice({value}.items(), {length})}}"
-    if form.many and _is_text(form.bounded, ()):
-        return f"[clip(item) for item in {value}[:{length}]]"
-    if form.many:
-        return _write(form, f"{value}[:{length}]")
-    return f"clip({value})" if _is_text(field.annotation, field.metadata) else _write(form, value)
+    bare = _bare(field.annotation)
+    bare = _of_optional(bare) or bare
+    if get_origin(bare) is list:
+        length, item = _limits(None, field.metadata).length, get_args(bare)[0]
+        if _is_text(item, ()):
+            return f"[clip(item) for item in {value}[:{length}]]"
+        return _write(bare, f"{value}[:{length}]")
+    if get_origin(bare) is dict:
+        length, item = _limits(None, field.metadata).length, get_args(bare)[1]
+        return f"{{k: {_write(item, 'v')} for k, v in islice({value}.items(), {length})}}"
+    return f"clip({value})" if _is_text(field.annotation, field.metadata) else _write(bare, value)
 
 
 def _is_text(hint: Any, metadata: Iterable[Any]) -> bool:
     """For people: it may be cut. Whatever has a form of its own is a name."""
     limits = _limits(hint, metadata)
     return limits.length == MOST and not limits.pattern
+
+
+def _write(hint: Any, value: str) -> str:
+    """An expression that makes the JSON value of a plain value."""
+    hint = _bare(hint)
+    arguments = get_args(hint)
+    if get_origin(hint) is list:
+        item = _bare(arguments[0])
+        return f"list({value})" if _is_scalar(item) else f"[{_write(item, 'item')} for item in {value}]"
+    if get_origin(hint) is dict:
+        item = _bare(arguments[1])
+        return f"dict({value})" if _is_scalar(item) else f"{{k: {_write(item, 'v')} for k, v in {value}.items()}}"
+    return value if _is_scalar(hint) else f"{value}.to_wire()"

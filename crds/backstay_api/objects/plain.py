@@ -58,7 +58,7 @@ class Meta:
     labels: Mapping[str, str] | None = None
     annotations: Mapping[str, str] | None = None
     finalizers: tuple[str, ...] | None = None
-    owner_references: tuple[dict, ...] | None = None
+    owner_references: tuple[Mapping[str, Any], ...] | None = None
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
@@ -76,7 +76,7 @@ class Meta:
             finalizers=None if (part := raw.get("finalizers")) is None else tuple(part),
             owner_references=None
             if (part := raw.get("ownerReferences")) is None
-            else tuple(dict.from_wire(item) for item in part),
+            else tuple(dict(item) for item in part),
         )
 
     def to_wire(self) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class Meta:
         if self.finalizers is not None:
             wire["finalizers"] = list(self.finalizers)
         if self.owner_references is not None:
-            wire["ownerReferences"] = [item.to_wire() for item in self.owner_references]
+            wire["ownerReferences"] = [dict(item) for item in self.owner_references]
         return wire
 
 

@@ -45,19 +45,22 @@ class Row:
     told: ClassVar[tuple[Literal["Normal", "Warning"], str] | None] = None
     """Type and reason of the Event of the first that it concerns; None where it is no news for people."""
     why: Any
+    needs: Any = ()
+    """Preconditions: what must be so elsewhere before it is written."""
 
     @property
     def ref(self) -> Ref:
         """The object that it writes."""
         raise NotImplementedError
 
+    by: ClassVar[str] = ""
+    """The field that sets it apart from another of its type on the same version of the same object; compared with `==`.
+    Texts and times do not: they differ each time, and would let a failing write be repeated without pause."""
+
     @property
     def intent(self) -> object:
-        """What sets it apart from another of its type on the same version of the same object; compared with `==`.
-
-        Texts and times are no part of it: they differ each time, and would let a failing write be repeated without pause.
-        """
-        return None
+        """What sets it apart."""
+        return getattr(self, self.by) if self.by else None
 
     @property
     def concerns(self) -> tuple[Ref, ...]:

@@ -67,7 +67,6 @@ from backstay_operator.planner.do.finalizers import (
 )
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
 from backstay_operator.planner.do.orders import merge_forward
-from backstay_operator.planner.preconditions import Precondition
 from backstay_operator.planner.rows import Rank
 
 Held = TypeVar("Held", HAInstance, FenceRequest)
@@ -112,7 +111,7 @@ class Hands:
         ref = action.ref
         api = self._telling if action.rank is Rank.PEOPLE else self._acting
         try:
-            await self._preconditions.hold(needs_of(action))
+            await self._preconditions.hold(action.needs)
             await self._do(api, action)
         except NotSo as error:
             return Result(Outcome.LOOK_AGAIN, str(error))
@@ -346,11 +345,6 @@ class Hands:
 
     def _keep(self, kind: Kind[Any], written: Any) -> None:
         self._mirror.put(kind, written, meta_of(written))
-
-
-def needs_of(action: Action) -> tuple[Precondition, ...]:
-    """What must be so elsewhere before this is written."""
-    return getattr(action, "needs", ())
 
 
 def meta_of(obj: Object | HostLease | Unreadable) -> Meta:

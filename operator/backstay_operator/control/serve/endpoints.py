@@ -6,7 +6,7 @@ import asyncio
 import importlib
 from typing import Any, Final
 
-from backstay_api.process.endpoints import JSON, Answered, judged, serve
+from backstay_api.process.endpoints import JSON, Answered, judged
 from backstay_operator.control.replica import Operator
 from backstay_operator.control.serve.health import Ages, State, ill, not_ready, told
 
@@ -19,10 +19,6 @@ class Endpoints:
     def __init__(self, operator: Operator) -> None:
         self._operator = operator
         self._metrics: Any = None
-
-    async def run(self, *, host: str, port: int) -> None:
-        """Serve until cancelled."""
-        await serve(self.answer, host=host, port=port)
 
     def state(self) -> State:
         """The facts, as of now."""
@@ -47,8 +43,6 @@ class Endpoints:
 
     async def answer(self, method: str, path: str) -> Answered:
         """Code, content type and body for one request."""
-        if method not in ("GET", "HEAD"):
-            return 405, JSON, b"{}"
         state = self.state()
         match path.partition("?")[0]:
             case "/healthz" | "/livez":
