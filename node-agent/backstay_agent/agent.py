@@ -1,6 +1,6 @@
 """The whole agent, composed: heartbeat, link, supervisor, and the life of a session that ties them together.
 
-`build_agent` takes every effect as a port (API, disk, hands, wall clock, dice), so the simulator runs this very code on virtual
+`Agent` takes every effect as a port (API, disk, hands, wall clock, dice), so the simulator runs this very code on virtual
 time and kills it at any await. The parts live and die together; systemd starts the agent again within 50 ms.
 """
 
@@ -60,10 +60,17 @@ class Machine:
 
 
 class Agent:
-    """One host's agent."""
+    """One host's agent; `await agent.run()` is its whole life."""
 
     def __init__(
-        self, api: Api, disk: Disk, hands: Hands, machine: Machine, rng: random.Random, settings: Settings
+        self,
+        api: Api,
+        disk: Disk,
+        hands: Hands,
+        machine: Machine,
+        *,
+        rng: random.Random,
+        settings: Settings = Settings(),
     ) -> None:
         self.machine = machine
         self.journal = Journal(disk, machine.boot_id)
@@ -276,16 +283,3 @@ def _said_all(status: HostAssignmentStatus) -> bool:
     return bool(status.shutting_down) and all(
         report.released or status.hands_off for report in status.instances.values()
     )
-
-
-def build_agent(
-    api: Api,
-    disk: Disk,
-    hands: Hands,
-    machine: Machine,
-    *,
-    rng: random.Random,
-    settings: Settings = Settings(),
-) -> Agent:
-    """An agent of all its ports; `await agent.run()` is its whole life."""
-    return Agent(api, disk, hands, machine, rng, settings)

@@ -24,7 +24,7 @@ from backstay_api.client.kubeconfig import NoConfig
 from backstay_api.process import logs
 
 from .addresses import follow, own_addresses
-from .agent import Agent, Machine, Settings, build_agent
+from .agent import Agent, Machine, Settings
 from .cluster.tokens import keep_young
 from .config import Config, boot_id, facts, machine_uuid, read_config
 from .core.leaving import why_not_stop
@@ -102,7 +102,7 @@ def _options() -> argparse.ArgumentParser:
 async def _run(config: Config, machine: Machine) -> None:
     rng = random.Random()
     api = HttpApi(config.api, rng=rng)
-    agent = build_agent(
+    agent = Agent(
         api,
         RealDisk(run_dir=config.run_dir, state_dir=config.state_dir),
         RealHands(rng=rng, keeps=(config.run_dir, config.state_dir)),

@@ -21,7 +21,6 @@ from backstay_operator.control.act.apply import Hands, Outcome, Result
 from backstay_operator.control.act.pacing import Turns
 from backstay_operator.control.act.refusals import Refusals
 from backstay_operator.control.counters import Facts
-from backstay_operator.control.leader import Leadership
 from backstay_operator.control.report.events import tell
 from backstay_operator.control.report.recorder import Said
 from backstay_operator.control.watch.cache import Mirror
@@ -55,7 +54,8 @@ class Parts:
     mirror: Mirror
     plan: Callable[[World], Plan]
     hands: Hands
-    leader: Leadership
+    leads: Callable[[], bool]
+    """Whether this replica acts at once."""
     judge_path: Callable[[], str]
     """Judge our own path as of now; a sentence if it is in trouble."""
     say: Callable[[Said], None]
@@ -85,7 +85,7 @@ class Reconciler:
 
     def poke(self, soon: Soon = Soon.NOW) -> None:
         """Something has changed."""
-        gather_s = GATHER_S[soon] if self._parts.leader.leads() else FOLLOWER_GATHER_S
+        gather_s = GATHER_S[soon] if self._parts.leads() else FOLLOWER_GATHER_S
         self._act_at_s = min(self._act_at_s, self._parts.clock() + gather_s)
         self._poked.set()
 
@@ -120,7 +120,7 @@ class Reconciler:
         facts.waiting_for, facts.planned_at_s, facts.plan_actions = "", now_s, len(plan.actions)
         self._planned_at_s, self._took_s = now_s, max(parts.think_s, parts.clock() - now_s)
         facts.plan.add(self._took_s)
-        turn = self._turns.take(plan.actions, now_s=now_s, leads=parts.leader.leads())
+        turn = self._turns.take(plan.actions, now_s=now_s, leads=parts.leads())
         self._due_s = _earliest_s(now_s, plan.wake_at_s, turn.wake_at_s, now_s + HEARTBEAT_S)
         self._wake_at_s = _earliest_s(now_s, self._due_s, plan.silence_wake_s)
         return turn.actions
@@ -147,9 +147,9 @@ class Reconciler:
     async def _carry_out(self, action: Action) -> None:
         ref = action.ref
         decided_at = self._version(ref)
-        led = self._parts.leader.leads()
+        led = self._parts.leads()
         async with self._tellers if action.rank is Rank.PEOPLE else self._writers:
-            if led and not self._parts.leader.leads():
+            if led and not self._parts.leads():
                 # Lost while it waited: as a follower it may be our turn again later.
                 result = Result(Outcome.LOOK_AGAIN, "this replica no longer leads")
             else:

@@ -35,7 +35,7 @@ class Endpoints:
                 watches_s={kind: now_s - at_s for kind, at_s in operator.hearing.heard_at_s().items()},
                 resync_s={kind: now_s - at_s for kind, at_s in operator.resync.done_at_s.items()},
             ),
-            leads=operator.leader.leads(),
+            leads=operator.leads(),
             waiting_for=operator.facts.waiting_for,
             path_trouble=operator.path.trouble,
             kopf_trouble=operator.facts.kopf_trouble,

@@ -10,12 +10,11 @@ import asyncio
 import logging
 import random
 from collections.abc import Iterable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from backstay_api.client.api import Api, Event, EventType
 from backstay_api.client.errors import ApiError, ApiTrouble
 from backstay_api.client.informer import LEASE_BACKOFF, Backoff, Informer
-from backstay_api.objects import lease as leases
 from backstay_api.objects.kinds import Kind
 from backstay_api.objects.object_kinds import ALL_KINDS, HOST_LEASES
 from backstay_api.process.waiting import clock_s, within
@@ -28,22 +27,6 @@ RESYNC_S: Final = (30.0, 60.0)
 
 _BACKOFF: Final = Backoff(0.1, 1.0)
 _LIST_TIMEOUT_S: Final = 20.0
-
-
-class EventSource(Protocol):
-    """Whatever keeps the mirror by what it hears."""
-
-    async def run(self) -> None:
-        """Hear for ever."""
-        ...
-
-    def recovered(self) -> None:
-        """The way to the API server is back: streams of before may be dead without a word."""
-        ...
-
-    def heard_at_s(self) -> dict[str, float]:
-        """By kind: when the server was last heard, on the loop's clock."""
-        ...
 
 
 class Informers:
@@ -136,12 +119,5 @@ class Resync:
 
 
 def _informer(api: Api, kind: Kind[Any], rng: random.Random) -> Informer[Any]:
-    if kind is HOST_LEASES:
-        return Informer(
-            api,
-            unread(kind),
-            rng=rng,
-            namespace=leases.NAMESPACE,
-            backoff=LEASE_BACKOFF,
-        )
-    return Informer(api, unread(kind), rng=rng, backoff=_BACKOFF)
+    backoff = LEASE_BACKOFF if kind is HOST_LEASES else _BACKOFF
+    return Informer(api, unread(kind), rng=rng, namespace=kind.home, backoff=backoff)
