@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from backstay_api.memory.server import MemoryApi, MemoryCluster
 from backstay_api.objects import lease, rbac
 from backstay_api.objects.kinds import LEASES, Kind, raw
-from backstay_api.objects.models import FenceRequest, HAService, Host
+from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host
 from backstay_api.objects.models.base import GROUP, VERSION, Object
 from backstay_cli.main import build
 from backstay_cli.session import FAILED, NO_SUCH_THING, NOT_NOW, NOT_WELL, WELL, Tools
@@ -22,9 +22,10 @@ from backstay_dev.simulator import virtualtime
 from backstay_operator.planner.do.decisions import decide
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
 from backstay_operator.planner.do.rounds import begin
+from backstay_operator.planner.know.world import World
 from backstay_operator.planner.tell import status
-from backstay_testing.builders import a_service, an_instance, session
-from backstay_testing.worlds import a_world, add_host, report, say_ready
+from backstay_testing.builders import a_service, an_instance, session, unit
+from backstay_testing.worlds import a_world, add_host, make_ours, report, say_ready
 
 SILENT = {"type": "Ready", "status": "False", "reason": "Silent", "message": "n2 is silent"}
 NOW = "2026-03-01T12:00:00Z"
@@ -78,24 +79,34 @@ class Cluster:
 
 def a_cluster(*, holder: str | None = "n1", ready: tuple[str, ...] = ("n2",), **spec: Any) -> Cluster:
     """web on n1, n2 ready, n3 cordoned; told as the operator tells it."""
-    world = a_world("n1", "n2")
+    cluster, world = Cluster(), a_world("n1", "n2")
     add_host(world, "n3", mode="Cordon")
-    service = a_service(**spec)
-    # The in-memory API gives its own UIDs, so the instance is found by those.
-    cluster = Cluster()
+    run_on(cluster, world, a_service(**spec), holder, ready)
+    tell(cluster, world)
+    return cluster
+
+
+def run_on(cluster: Cluster, world: World, service: HAService, holder: str | None, ready: tuple[str, ...]) -> None:
+    """The in-memory API gives its own UIDs, so the instance is found by those."""
     cluster.put(service)
-    service = HAService.from_wire(cluster.get(HAService, "web", "shop"))
-    instance = an_instance(service, epoch=1, host=holder)
-    cluster.put(instance)
-    stored = cluster.get(type(instance), "web-0", "shop")
-    instance = type(instance).from_wire(stored)
+    service = HAService.from_wire(cluster.get(HAService, service.metadata.name, "shop"))
+    cluster.put(an_instance(service, epoch=1, host=holder))
+    instance = HAInstance.from_wire(cluster.get(HAInstance, service.slots[0], "shop"))
     world.put_service(service)
     world.put_instance(instance)
     say_ready(world, service, *ready, uid=instance.uid)
     if holder:
         report(world, service, holder, "Running", epoch=1, uid=instance.uid)
-    told = status.service_status(world, decide(begin(world), service))
-    cluster.store.patch(kind_of(HAService), ("shop", "web"), {"status": told.wire()}, subresource="status")
+
+
+def tell(cluster: Cluster, world: World) -> None:
+    """What the operator says, and all that it has seen."""
+    for service in world.services.values():
+        told = status.service_status(world, decide(begin(world), service))
+        at = ("shop", service.metadata.name)
+        cluster.store.patch(kind_of(HAService), at, {"status": told.wire()}, subresource="status")
+    for claim in world.claims.values():
+        cluster.put(claim)
     for name in world.hosts:
         patch = status.host_status(world, world.hosts[name]) or {}
         cluster.put(Host.from_wire({**world.hosts[name].wire(), "status": patch}))
@@ -103,7 +114,6 @@ def a_cluster(*, holder: str | None = "n1", ready: tuple[str, ...] = ("n2",), **
         body = lease.write(world.leases[name].lease)
         body["metadata"].pop("resourceVersion")
         cluster.store.create(LEASES, "backstay-hosts", body)
-    return cluster
 
 
 def ask_about(cluster: Cluster, want: str = "Off", **status: Any) -> None:
@@ -180,6 +190,22 @@ def test_explain_says_of_each_host_by_which_rule():
     ]
     assert told["hosts"][2]["why"] == "is cordoned (new disks)"
     assert told["summary"].startswith("it is on n1, and would go to n2 next")
+
+
+@pytest.mark.parametrize(("name", "to"), [("a", "n2"), ("b", "n3")])
+def test_of_two_services_that_leave_a_host_each_is_said_to_go_where_the_operator_sends_it(name, to):
+    cluster, world = Cluster(), a_world("n2", "n3")
+    add_host(world, "n1", mode="Drain")
+    for each in ("a", "b"):
+        run_on(cluster, world, a_service(each, unit(each)), "n1", ("n2", "n3"))
+    make_ours(world)
+    tell(cluster, world)
+    told = json.loads(cluster.run("explain", name, "-o", "json").stdout)
+    assert told["summary"].startswith(f"it is on n1, and goes to {to} next: ")
+    assert [line["host"] for line in told["hosts"] if line["verdict"] == "chosen"] == [to]
+    assert told["hosts"][0]["why"] == "it stops here: n1 is being drained (new disks)"
+    cluster.run("move", name)
+    assert json.loads(cluster.get(HAService, name, "shop")["metadata"]["annotations"][MOVE_ANNOTATION])["host"] == to
 
 
 def test_explain_speaks_to_people_too():

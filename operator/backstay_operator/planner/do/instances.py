@@ -241,7 +241,7 @@ def _run_or_stop(
     found = moves.consider(round_, service, instance)
     if isinstance(found, moves.Move):
         down = order(world, service, instance, "Down", found.why, to=found.host)
-        return Course(order=down, missing=missing, to=found.host)
+        return Course(order=down, missing=missing, to=found.host, placed=found.placed)
     is_news, host = stored is None or stored.revision != service.metadata.generation, instance.spec.grant.host
     if is_news and (waits := not_yet_ours(world, service, None, host)):
         # An edit is ordered when all that it names is ours, as a grant is: two services may want one address at once.

@@ -35,8 +35,12 @@ class Wish:
 class Move:
     """Stop here, for it will go on there."""
 
-    host: str
+    placed: Placed
     why: str
+
+    @property
+    def host(self) -> str:
+        return self.placed.host
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,7 @@ def _asked_to(round_: Round, service: HAService, instance: HAInstance, holder: s
     to = wished_host(service)
     if to is None or to == holder or spent_wish(round_.world, service, instance):
         return None
-    return _towards(place(round_.world, service, instance, to=to), f"a move to {to} was asked for")
+    return _towards(elsewhere(round_, service, instance, to=to), f"a move to {to} was asked for")
 
 
 def _must(round_: Round, service: HAService, instance: HAInstance, holder: str) -> Move | Stay | None:
@@ -125,11 +129,17 @@ def _must(round_: Round, service: HAService, instance: HAInstance, holder: str) 
     # A Host that we merely cannot read has not been removed: nothing leaves it for that.
     if leave is None or ("Host", holder) in round_.world.unreadable:
         return None
-    return _towards(_elsewhere(round_, service, instance, holder), f"{holder} {leave.why}")
+    return _towards(elsewhere(round_, service, instance), f"{holder} {leave.why}")
 
 
-def _elsewhere(round_: Round, service: HAService, instance: HAInstance, holder: str) -> Placed | NoHost:
-    return place(round_.world, service, instance, away_from=(holder,), planned=round_.planned)
+def elsewhere(
+    round_: Round, service: HAService, instance: HAInstance | None, *, to: str | None = None, announced: str = ""
+) -> Placed | NoHost:
+    """Where it would go if it had to leave its holder; or whether it could go where a person wants it."""
+    if to is not None:
+        return place(round_.world, service, instance, to=to)
+    holder = (instance.spec.grant.host,) if instance and instance.spec.grant else ()
+    return place(round_.world, service, instance, away_from=holder, planned=round_.planned, announced=announced)
 
 
 def _failed(round_: Round, service: HAService, instance: HAInstance, holder: str) -> Move | Stay | None:
@@ -139,13 +149,13 @@ def _failed(round_: Round, service: HAService, instance: HAInstance, holder: str
     if report.revision != (service.metadata.generation or 0):
         return None  # the host has yet to try the present manifest
     because = f"{holder} could not run it{f': {report.why}' if report.why else ''}"
-    elsewhere = _towards(_elsewhere(round_, service, instance, holder), because)
-    if isinstance(elsewhere, Move):
-        return elsewhere
+    away = _towards(elsewhere(round_, service, instance), because)
+    if isinstance(away, Move):
+        return away
     again = place(round_.world, service, instance, planned=round_.planned, retry=True)
     if isinstance(again, Placed):
         # There is nowhere else, and the failure is long enough ago: a new epoch, be it on the same host, is a new attempt.
-        return Move(again.host, f"{because}; it is time to try again")
+        return Move(again, f"{because}; it is time to try again")
     return Stay(f"{because}, but it stays: {again.why}", again)
 
 
@@ -153,12 +163,12 @@ def _better(round_: Round, service: HAService, instance: HAInstance, holder: str
     better = better_host(round_.world, service, instance, round_.planned)
     if isinstance(better, NoHost):
         return Stay(better.why, better)
-    return Move(better.host, better.why) if better is not None else None
+    return Move(better, better.why) if better is not None else None
 
 
 def _towards(placed: Placed | NoHost, because: str) -> Move | Stay:
     if isinstance(placed, Placed):
-        return Move(placed.host, because)
+        return Move(placed, because)
     return Stay(f"{because}, but it stays: {placed.why}", placed)
 
 
