@@ -121,7 +121,10 @@ async def _release(session: Session, world: World, *, force: bool, yes: bool) ->
     found = _hanging(world)
     if not (found.services or found.hosts or found.instances or found.requests):
         raise Stop("nothing hangs: only what is being deleted is let go (kubectl delete it first)")
-    await _refuse_beside_an_operator(session)
+    if not await operator_trouble(session):
+        raise Stop(
+            "an operator lives: it lets go by itself what is verifiably stopped, and says in the status what it waits for"
+        )
     if found.may_run and not force:
         raise Stop(
             f"nobody has verified that these are stopped: {'; '.join(found.may_run)}. Stop them there (`systemctl disable --now"
@@ -135,14 +138,6 @@ async def _release(session: Session, world: World, *, force: bool, yes: bool) ->
         session.say(f"{what} let go")
     session.show({"released": done}, lambda: None)
     return WELL
-
-
-async def _refuse_beside_an_operator(session: Session) -> None:
-    silence = await operator_trouble(session)
-    if not silence:
-        raise Stop(
-            "an operator lives: it lets go by itself what is verifiably stopped, and says in the status what it waits for"
-        )
 
 
 def _rights() -> Iterator[Any]:
@@ -172,12 +167,8 @@ async def _let_go(api: Api, world: World, found: _Hanging) -> list[str]:
     for claim in world.claims.values():
         if {one.uid for one in claim.owners} & {one.uid for one in found.services}:
             done.append(await _without_owners(api, claim, {one.uid for one in found.services}))
-    for service in found.services:
-        done.append(await _without_finalizers(api, HA_SERVICES, service))
-    for request in found.requests:
-        done.append(await _without_finalizers(api, FENCE_REQUESTS, request))
-    for host in found.hosts:
-        done.append(await _without_finalizers(api, HOSTS, host))
+    for kind, objects in ((HA_SERVICES, found.services), (FENCE_REQUESTS, found.requests), (HOSTS, found.hosts)):
+        done += [await _without_finalizers(api, kind, one) for one in objects]
     return done
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar, assert_never
 from backstay_api.client.api import Api
 from backstay_api.client.errors import AlreadyExists, ApiError, ApiTrouble, Conflict, NotFound, OutcomeUnknown
 from backstay_api.objects import lease as leases
-from backstay_api.objects.kinds import Kind, Meta, Ref
+from backstay_api.objects.kinds import Kind, Meta, Ref, unread
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment
 from backstay_api.objects.models.base import Meta as ObjectMeta
@@ -35,7 +35,7 @@ from backstay_api.objects.object_kinds import (
 from backstay_api.objects.texts import clip
 from backstay_operator.control.act.checks import Refused, check_forward, check_size, check_step
 from backstay_operator.control.act.preconditions import NotSo, Preconditions
-from backstay_operator.control.watch.cache import Mirror, unread
+from backstay_operator.control.watch.cache import Mirror
 from backstay_operator.planner.actions import (
     Action,
     Assign,

@@ -11,10 +11,10 @@ from typing import Any, Final, assert_never
 
 from backstay_api.client.api import Api
 from backstay_api.client.errors import NotFound
-from backstay_api.objects.kinds import Kind, Raw
+from backstay_api.objects.kinds import Kind, Raw, unread
 from backstay_api.objects.models import HAInstance
 from backstay_api.objects.object_kinds import HA_INSTANCES, KINDS, RESOURCE_CLAIMS, Unreadable
-from backstay_operator.control.watch.cache import Mirror, unread
+from backstay_operator.control.watch.cache import Mirror
 from backstay_operator.planner.preconditions import Gone, HoldsNothing, NoInstances, Owned, Precondition, Still
 
 READ_TIMEOUT_S: Final = 5.0

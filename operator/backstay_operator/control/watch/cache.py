@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
-from backstay_api.objects.kinds import Kind, Meta, Raw
+from backstay_api.objects.kinds import Kind, Meta
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.objects.object_kinds import (
@@ -292,11 +292,6 @@ class Mirror:
             world.drop_lease(key)
         else:
             world.claims.pop(key, None)
-
-
-def unread(kind: Kind[Any]) -> Kind[Raw]:
-    """The same objects as they come: for the mirror, which reads only what is news to it."""
-    return Kind(kind.group, kind.version, kind.plural, kind.kind, kind.namespaced, dict, dict, kind.has_status)
 
 
 def _with_known_spec(before: Told | None, after: Told) -> Told:

@@ -15,10 +15,10 @@ from typing import Any, Final
 from backstay_api.client.api import Api, Event, EventType
 from backstay_api.client.errors import ApiError, ApiTrouble
 from backstay_api.client.informer import LEASE_BACKOFF, Backoff, Informer
-from backstay_api.objects.kinds import Kind
+from backstay_api.objects.kinds import Kind, unread
 from backstay_api.objects.object_kinds import ALL_KINDS, HOST_LEASES
 from backstay_api.process.waiting import clock_s, within
-from backstay_operator.control.watch.cache import Mirror, unread
+from backstay_operator.control.watch.cache import Mirror
 
 log = logging.getLogger(__name__)
 
