@@ -142,10 +142,6 @@ class Session:
             return ""
         return self.options.namespace or self.tools.namespace_of(self.options)
 
-    @property
-    def is_for_programs(self) -> bool:
-        return bool(self.options.output)
-
     async def need(self, rights: Sequence[Right], role: str) -> None:
         """Before the first write: stop where a right is missing. `role`: who has it, for the sentence."""
         missing = list(dict.fromkeys(str(right) for right in await self.tools.refused(self.api, rights)))
@@ -163,7 +159,7 @@ class Session:
 
     def say(self, text: str) -> None:
         """What is going on, for people: on the terminal, never in what a program reads."""
-        (self.err if self.is_for_programs else self.out).print(text, markup=False)
+        (self.err if self.options.output else self.out).print(text, markup=False)
 
 
 def run(options: Options, tools: Tools, command: Callable[[Session], Awaitable[int]]) -> int:

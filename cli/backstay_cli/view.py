@@ -99,7 +99,9 @@ def _put(view: View, item: Known) -> None:
         case ResourceClaim():
             world.claims[item.key] = item
         case HAService():
-            _note_failures(world, item)
+            for failure in item.status.start_failures:
+                age_s = elapsed_s(failure.at, world.wall) or 0.0
+                world.failed_s[item.uid, failure.host, failure.epoch] = world.now_s - age_s
             world.put_service(item)
 
 
@@ -113,12 +115,6 @@ def _age_s(world: World, lease: HostLease) -> float:
     ready = next((one for one in host.status.conditions if one.type == "Ready"), None)
     since_s = elapsed_s(ready.last_transition_time, world.wall) if ready else None
     return silent_after_s(lease.contract) + max(_A_MOMENT_S, since_s or 0.0)
-
-
-def _note_failures(world: World, service: HAService) -> None:
-    for failure in service.status.start_failures:
-        age_s = elapsed_s(failure.at, world.wall) or 0.0
-        world.failed_s[service.uid, failure.host, failure.epoch] = world.now_s - age_s
 
 
 def place_of(session: Session, text: str) -> tuple[str, str]:

@@ -126,7 +126,12 @@ async def _run(config: Config, machine: Machine) -> None:
 
 async def _add_what_is_optional(tasks: asyncio.TaskGroup, config: Config, agent: Agent, api: HttpApi) -> None:
     if config.api.token_file:
-        young = keep_young(api.lane("token"), Path(config.api.token_file), now_s=_wall_s, rng=random.Random())
+        young = keep_young(
+            api.lane("token"),
+            Path(config.api.token_file),
+            now_s=lambda: datetime.now(UTC).timestamp(),
+            rng=random.Random(),
+        )
         tasks.create_task(young, name="token")
     if config.health:
         tasks.create_task(Health(agent).serve(config.health), name="health")
@@ -161,10 +166,6 @@ def _notify(state: str) -> None:
 def _wall() -> str:
     # Six digits: that is how a Lease's renewTime must look.
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _wall_s() -> float:
-    return datetime.now(UTC).timestamp()
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from backstay_api.client.api import (
     refuse_version_of_new,
     replaced_meta,
 )
-from backstay_api.client.errors import ApiError, Gone, Malformed, OutcomeUnknown, Unreachable, from_status
+from backstay_api.client.errors import Gone, Malformed, OutcomeUnknown, Unreachable, from_status
 from backstay_api.client.http_wire import Broken, Connection, Head
 from backstay_api.client.transport import ApiConfig, Dialer, Lane
 from backstay_api.objects.kinds import Kind, Meta, Raw, T
@@ -341,7 +341,8 @@ def _event(kind: Kind[T], line: bytes) -> Event[T] | Bookmark:
     if not isinstance(body, dict):
         raise Malformed(f"not an event: {line[:200]!r}")
     if type_ == "ERROR":
-        raise _stream_error(body)
+        code = body.get("code")
+        raise from_status(code if isinstance(code, int) else 500, body, is_write=False)
     meta = body.get("metadata")
     if not isinstance(meta, dict) or not str(meta.get("resourceVersion", "")).isdecimal():
         raise Malformed(f"an event without a version: {line[:200]!r}")
@@ -350,8 +351,3 @@ def _event(kind: Kind[T], line: bytes) -> Event[T] | Bookmark:
     if type_ not in EventType.__members__ or not meta.get("name"):
         raise Malformed(f"not an event: {line[:200]!r}")
     return Event(EventType(type_), _read(kind, body), Meta.of(body))
-
-
-def _stream_error(status: Raw) -> ApiError:
-    code = status.get("code")
-    return from_status(code if isinstance(code, int) else 500, status, is_write=False)

@@ -101,8 +101,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an off is not repeated at once",
         f"{FENCER}/core.py",
-        "facts.now_s - tried.ended_s < _pause_s(tried)",
-        "False",
+        "not _off_lately(slot, facts, _pause_s)",
+        "not _off_lately(slot, facts, lambda tried: 0.0)",
         f"{UNIT}/fencer/test_core.py",
     ),
     one(

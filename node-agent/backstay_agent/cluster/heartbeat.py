@@ -99,7 +99,10 @@ class Heartbeat:
             return
 
     async def _renew(self, session: SessionRef) -> None:
-        known = self._known or await self._read()
+        known = self._known
+        if known is None:
+            raw = await self._api.get(LEASES, self._host, leases.NAMESPACE, timeout_s=self._obeyed.request_s)
+            known = leases.read(raw)
         match on_lease(known, session):
             case Hold.RENEW:
                 await self._write(known.renewed(self._wanted, renew_time=self._wall()), session)
@@ -113,10 +116,6 @@ class Heartbeat:
                 if session == self._session:
                     self.release()
                     self._on_lost(why_lost(known, session))
-
-    async def _read(self) -> leases.HostLease:
-        raw = await self._api.get(LEASES, self._host, leases.NAMESPACE, timeout_s=self._obeyed.request_s)
-        return leases.read(raw)
 
     async def _write(self, lease: leases.HostLease, session: SessionRef) -> None:
         sent_at_s = clock_s()

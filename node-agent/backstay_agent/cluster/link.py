@@ -180,16 +180,13 @@ class Link:
             log.error("assignment unreadable", extra={"host": self._host, "why": event.object.why})
             return
         self._learn(event.object)
-        self._note_another(event.object.metadata.uid)
+        if self._uid not in ("", event.object.metadata.uid):
+            self._tell.on_another()
+        self._uid = event.object.metadata.uid
         if isinstance(event.object, Heard):
             self._hear(event.object)
         if event.object.status.session is None or not self._is_ours(event.object.status.session):
             self._dirty.set()
-
-    def _note_another(self, uid: str | None) -> None:
-        if self._uid not in ("", uid):
-            self._tell.on_another()
-        self._uid = uid
 
     def _hear(self, heard: Heard) -> None:
         if heard.why and heard.why != self._odd:

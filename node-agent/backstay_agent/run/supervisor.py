@@ -128,11 +128,8 @@ class Supervisor:
             if uid in self._runners:
                 self._runners[uid][0].poke()
             elif not record.closed:
-                self._add(uid, tasks)
-
-    def _add(self, uid: str, tasks: asyncio.TaskGroup) -> None:
-        runner = Runner(uid, self._tools)
-        self._runners[uid] = (runner, tasks.create_task(runner.run(), name=f"runner {uid}"))
+                runner = Runner(uid, self._tools)
+                self._runners[uid] = (runner, tasks.create_task(runner.run(), name=f"runner {uid}"))
 
     # --- the end of a session ---------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ about hosts (`ServicePlan`) depends on nothing but the world, and a host's plan 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -117,7 +117,8 @@ def plan_service(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) ->
     decision = decide(round_, service)
     if decision.is_leaving and not decision.slots:
         return ServicePlan(tuple(ownership.let_go(world, service, claims)))
-    told, ordered = _told(world, decision), tuple(_orders(decision))
+    told = _told(world, decision)
+    ordered = tuple(one for slot in decision.slots for one in _ordered(slot.instance, slot.course))
     if decision.is_leaving:
         actions = [action for slot in decision.slots for action in slot.course.actions]
         return ServicePlan(
@@ -132,11 +133,6 @@ def plan_service(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) ->
         _secured(world, service),
         tuple(uid for slot in decision.slots for uid in _first(world, slot)),
     )
-
-
-def _orders(decision: Decision) -> Iterator[Ordered]:
-    for slot in decision.slots:
-        yield from _ordered(slot.instance, slot.course)
 
 
 def _look_again_s(decision: Decision) -> float | None:

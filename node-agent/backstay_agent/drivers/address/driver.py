@@ -117,7 +117,8 @@ class VirtualIPDriver(Plain):
                 self._announce_again(want, sight, seen, last, blinked=ear.heard_down)
                 if seen != last:
                     yield (last := seen)
-                await ear.next(self._patience_s(want, spec, sight))
+                name, _link = self._home(want, spec, sight)
+                await ear.next(self._blinks.left_s(name, clock_s()) or None)
                 for name in ear.heard_down:
                     self._blinks.saw(name, is_up=False, now_s=clock_s())
 
@@ -168,11 +169,6 @@ class VirtualIPDriver(Plain):
                 State.UNKNOWN, f"the link of {name}, which has {want.ip}, is down; given {GRACE_S:g} s to return"
             )
         return Seen(State.FAILED, f"{name}, which has {want.ip}, has no link")
-
-    def _patience_s(self, want: Interface, spec: VirtualIP, sight: Sight) -> float | None:
-        """When to look again though nothing is heard."""
-        name, _link = self._home(want, spec, sight)
-        return self._blinks.left_s(name, clock_s()) or None
 
     async def _obstacle(self, want: Interface, spec: VirtualIP, sight: Sight) -> str | None:
         link = self._find(want, spec, sight)

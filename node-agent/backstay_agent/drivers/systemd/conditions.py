@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Final
 
 from backstay_agent.drivers.tools.looks import NoAnswer, look
-from backstay_agent.drivers.tools.moving import may_come
+from backstay_agent.drivers.tools.programs import may_come
 
 LIMIT_S: Final = 5.0
 _MOST: Final = 64

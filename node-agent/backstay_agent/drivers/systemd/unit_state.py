@@ -9,8 +9,7 @@ from backstay_agent.drivers.base import Seen, State
 from backstay_agent.drivers.tools import cgroups
 from backstay_agent.drivers.tools.down import groups_of, left_in
 from backstay_agent.drivers.tools.manager import Properties
-from backstay_agent.drivers.tools.sentences import why_down
-from backstay_agent.drivers.tools.without_process import stop_failed
+from backstay_agent.drivers.tools.sentences import stop_failed, why_down
 
 _STATES: Final = {
     "active": State.RUNNING,

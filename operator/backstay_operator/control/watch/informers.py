@@ -34,7 +34,10 @@ class Informers:
 
     def __init__(self, api: Api, mirror: Mirror, kinds: Iterable[Kind[Any]] = ALL_KINDS, *, rng: random.Random) -> None:
         self._mirror = mirror
-        self._informers = {kind: _informer(api, kind, rng) for kind in kinds}
+        self._informers: dict[Kind[Any], Informer[Any]] = {}
+        for kind in kinds:
+            backoff = LEASE_BACKOFF if kind is HOST_LEASES else _BACKOFF
+            self._informers[kind] = Informer(api, unread(kind), rng=rng, namespace=kind.home, backoff=backoff)
         self._afresh = asyncio.Event()
 
     async def run(self) -> None:
@@ -116,8 +119,3 @@ class Resync:
         if repair.stale:
             log.warning("stale cache entries removed", extra={"kind": kind.kind, "entries": repair.stale})
         return True
-
-
-def _informer(api: Api, kind: Kind[Any], rng: random.Random) -> Informer[Any]:
-    backoff = LEASE_BACKOFF if kind is HOST_LEASES else _BACKOFF
-    return Informer(api, unread(kind), rng=rng, namespace=kind.home, backoff=backoff)

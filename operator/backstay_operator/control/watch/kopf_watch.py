@@ -19,7 +19,6 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from backstay_api.client.informer import Backoff
@@ -94,7 +93,8 @@ class KopfWatch:
         """Until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._hear_ourselves(), name="own informers")
-            if why := unfit(self._config):
+            if self._config.server_name:
+                why = "the kubeconfig names a tls-server-name, which kopf cannot check"
                 log.warning("kopf is not used", extra={"why": why})
             else:
                 tasks.create_task(self._keep_kopf(), name="kopf")
@@ -201,13 +201,6 @@ def name_ourselves() -> None:
         os.environ["USER"] = "backstay"
 
 
-def unfit(config: ApiConfig) -> str:
-    """Why kopf cannot use this configuration; empty if it can."""
-    if config.server_name:
-        return "the kubeconfig names a tls-server-name, which kopf cannot check"
-    return ""
-
-
 @dataclass
 class KopfThread:
     """One kopf operator in a thread of its own."""
@@ -284,7 +277,7 @@ def make_registry(config: ApiConfig, hear: Hear) -> kopf.OperatorRegistry:
         return kopf.ConnectionInfo(
             server=config.servers[0],
             ca_path=config.ca_file or None,
-            token=_token(config) or None,
+            token=config.authorization().removeprefix("Bearer ") or None,
             certificate_path=config.cert_file or None,
             private_key_path=config.key_file or None,
         )
@@ -319,9 +312,3 @@ def _handler(kind: Kind[Any], hear: Hear) -> Callable[..., Any]:
         hear(kind, event["object"], event["type"] == "DELETED")
 
     return observe
-
-
-def _token(config: ApiConfig) -> str:
-    if config.token is not None:
-        return config.token()
-    return Path(config.token_file).read_text().strip() if config.token_file else ""

@@ -16,7 +16,7 @@ from backstay_operator.planner.judge import edits, first_epoch
 from backstay_operator.planner.judge.acceptance import Acceptance, Refused
 from backstay_operator.planner.judge.evidence import Evidence, closed
 from backstay_operator.planner.judge.placement import NoHost, Placed, held_by_nobody, place
-from backstay_operator.planner.judge.stored_orders import stored_order
+from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.liveness import Liveness, of_host, untouched
 from backstay_operator.planner.know.world import World

@@ -9,7 +9,7 @@ from typing import Any, Final
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_operator.planner.actions import Action, RemoveMoveWish
 from backstay_operator.planner.judge.placement import NoHost, Placed, better_host, must_leave, place
-from backstay_operator.planner.judge.stored_orders import stored_order
+from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.holdings import not_ours
 from backstay_operator.planner.know.world import World

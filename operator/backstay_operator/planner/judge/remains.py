@@ -15,6 +15,16 @@ from backstay_operator.planner.know.world import World
 from .evidence import is_proven_over
 
 
+def stored_order(world: World, host: str, instance: HAInstance) -> InstanceOrder | None:
+    """What the host has been told about the present epoch of an instance."""
+    assignment = world.assignments.get(host)
+    entry = assignment.spec.instances.get(instance.uid) if assignment else None
+    grant = instance.spec.grant
+    if entry is None or grant is None or (entry.epoch, entry.session) != (instance.spec.epoch, grant.session):
+        return None
+    return entry
+
+
 def is_gone_from(assignment: HostAssignment, uid: str, entry: InstanceOrder) -> bool:
     """Whether the host has nothing of this epoch left: it has said so, or another session speaks and does not list it."""
     report, session = assignment.status.instances.get(uid), assignment.status.session

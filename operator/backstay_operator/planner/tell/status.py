@@ -24,7 +24,7 @@ from backstay_operator.planner.do.instances import Course
 from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, Refused
 from backstay_operator.planner.judge.judges import facts_of, failed_report
 from backstay_operator.planner.judge.placement import NoHost
-from backstay_operator.planner.judge.stored_orders import stored_order
+from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know.liveness import untouched
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import clipped, elapsed_s, first_words, listed
