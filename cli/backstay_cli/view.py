@@ -135,7 +135,6 @@ async def service_named(session: Session, text: str) -> HAService:
 
 
 async def host_named(api: Api, name: str) -> Host:
-    """A Host by its name."""
     found = await api.get(HOSTS, name)
     if isinstance(found, Unreadable):
         raise Stop(f"Host {found.key} cannot be read: {found.why}")

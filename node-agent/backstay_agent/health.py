@@ -19,7 +19,6 @@ class Health:
         self._agent = agent
 
     async def serve(self, address: str) -> None:
-        """Answer until cancelled."""
         host, _, port = address.rpartition(":")
         await serve(self.answer, host=host.strip("[]") or "127.0.0.1", port=int(port))
 

@@ -48,7 +48,6 @@ STATUS_S: Final = 1.0
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Entry point of `backstay-agent`."""
     options = _options().parse_args(arguments)
     logs.set_up(style="json" if options.json_logs else "text", level="debug" if options.verbose else "info")
     if options.remove:

@@ -30,11 +30,9 @@ class Executor:
 
     @property
     def requests(self) -> int:
-        """How many are looked after."""
         return len(self._workers)
 
     async def run(self) -> None:
-        """Serve until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             watches = self.watches
             tasks.create_task(watches.hosts.run(self._machines_changed), name="hosts")

@@ -63,7 +63,6 @@ class Health:
         self._executor = executor
 
     def facts(self) -> Facts:
-        """As of now."""
         executor, now_s = self._executor, clock_s()
         watches = executor.watches.all()
         ages = {name: None if at_s is None else now_s - at_s for name, (at_s, _) in watches.items()}
@@ -77,7 +76,6 @@ class Health:
         )
 
     async def answer(self, method: str, path: str) -> Answered:
-        """One request."""
         facts = self.facts()
         match path.partition("?")[0]:
             case "/healthz" | "/livez":

@@ -45,7 +45,6 @@ class Patrol:
         """When a host's fence path was last tested, on the loop's clock."""
 
     def poke(self) -> None:
-        """Something may have changed."""
         self._poke.set()
 
     async def run(self) -> None:

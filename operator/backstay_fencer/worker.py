@@ -70,7 +70,6 @@ class Worker:
         """Those under way."""
 
     def poke(self) -> None:
-        """Something may have changed."""
         self._poke.set()
 
     async def run(self) -> None:
@@ -113,7 +112,6 @@ class Worker:
                 task.cancel()
 
     def facts(self) -> Facts:
-        """Everything known about this request now."""
         request, levels = self._latest(), self._levels()
         return Facts(
             want=request.spec.want,

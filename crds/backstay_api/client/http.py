@@ -335,7 +335,6 @@ async def _lines(connection: Connection, head: Head, inactivity_s: float) -> Asy
 
 
 def _event(kind: Kind[T], line: bytes) -> Event[T] | Bookmark:
-    """Read one line of a watch."""
     event = _json_object(line) or {}
     type_, body = str(event.get("type")), event.get("object")
     if not isinstance(body, dict):

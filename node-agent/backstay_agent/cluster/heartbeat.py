@@ -70,7 +70,6 @@ class Heartbeat:
         self._wanted = contract_of(wish)
 
     async def run(self) -> None:
-        """Renew until cancelled."""
         while True:
             await self._told.wait()
             self._changed.clear()

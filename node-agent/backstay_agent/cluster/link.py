@@ -146,7 +146,6 @@ class Link:
         self._dirty.set()
 
     async def watch(self) -> None:
-        """Hear the assignment until cancelled."""
         await self._informer.run(self._heard)
 
     async def report(self) -> None:

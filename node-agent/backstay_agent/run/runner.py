@@ -65,7 +65,6 @@ class Runner:
         self._wake.set()
 
     async def run(self) -> None:
-        """Live until cancelled."""
         try:
             if self.phase is Phase.RUNNING:
                 await self._adopt()

@@ -60,7 +60,6 @@ class Supervisor:
         return self._heard.spec.instances
 
     def assign(self, orders: Orders) -> None:
-        """The newest orders."""
         if orders != self._heard:
             self._heard = orders
             self._news.set()

@@ -97,7 +97,6 @@ class Examiner:
         return self._last
 
     async def end(self) -> None:
-        """Examine and listen no more."""
         under_way, self._under_way = self._under_way, {}
         ears, self._ears = self._ears, {}
         await end_tasks([*(one.task for one in under_way.values()), *ears.values()])

@@ -84,7 +84,6 @@ class Reconciler:
         parts.mirror.on_change(self.poke)
 
     def poke(self, soon: Soon = Soon.NOW) -> None:
-        """Something has changed."""
         gather_s = GATHER_S[soon] if self._parts.leads() else FOLLOWER_GATHER_S
         self._act_at_s = min(self._act_at_s, self._parts.clock() + gather_s)
         self._poked.set()

@@ -34,7 +34,7 @@ from .preconditions import Gone, Precondition
 from .tell import unplannable
 from .tell.host_status import host_status
 from .tell.status import service_status
-from .words import listed
+from .words import joined, listed
 
 Ordered = tuple[str, str, InstanceOrder, tuple[Precondition, ...]]
 """Host, UID of the HAInstance, order, and what must be so elsewhere before it is sent."""
@@ -225,7 +225,7 @@ def _host_misses(round_: Round, name: str) -> str:
     """What stands between a lost or leaving host and the services that it still holds; and what the API server refuses about it."""
     world = round_.world
     refused = world.refused.get(("Host", name), "")
-    return "; ".join(filter(None, (_still_holds(round_, name), refused)))
+    return joined(_still_holds(round_, name), refused)
 
 
 def _still_holds(round_: Round, name: str) -> str:
@@ -240,7 +240,7 @@ def _still_holds(round_: Round, name: str) -> str:
     if state is Liveness.QUIET:
         return f"{held_here}; a service leaves when another host is ready for it"
     proof = next((p.why for p in (closed(world, world.instances[key]) for key in keys) if isinstance(p, Missing)), "")
-    return "; ".join(filter(None, (held_here, proof, guards_refusal(world, round_.guard, name))))
+    return joined(held_here, proof, guards_refusal(world, round_.guard, name))
 
 
 def _hosts(world: World) -> list[str]:

@@ -137,12 +137,10 @@ class OnLease(Row):
 
 
 def host_ref(name: str) -> Ref:
-    """The Host of this name."""
     return Ref(HOSTS, "", name)
 
 
 def service_ref(namespace: str, name: str) -> Ref:
-    """The HAService of this name."""
     return Ref(HA_SERVICES, namespace, name)
 
 
@@ -152,7 +150,6 @@ def service_of(instance: HAInstance) -> Ref:
 
 
 def owner_refs(claim: ResourceClaim) -> tuple[Ref, ...]:
-    """The services that have it somewhere."""
     return tuple(service_ref(owner.namespace, owner.name) for owner in claim.owners)
 
 

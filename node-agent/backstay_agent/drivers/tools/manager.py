@@ -206,7 +206,6 @@ class Manager:
         watch.properties = await self._read(await self._connected(), watch.path)
 
     async def close(self) -> None:
-        """End the connection."""
         ours = [*self._asking, *([self._reviving] if self._reviving is not None else [])]
         for task in ours:
             task.cancel()
@@ -299,13 +298,11 @@ class Manager:
         while True:
             try:
                 bus = await self._connected()
-                await bus.call(Member(_ROOT, _MANAGER, "Subscribe"))
-            except BusError as error:
-                if error.name != f"{SYSTEMD}.AlreadySubscribed":
-                    self._mark_lost(f"systemd cannot be reached: {error}")
-                    await asyncio.sleep(_RETRY_S)
-                    continue
-            try:
+                try:
+                    await bus.call(Member(_ROOT, _MANAGER, "Subscribe"))
+                except BusError as error:
+                    if error.name != f"{SYSTEMD}.AlreadySubscribed":
+                        raise
                 for watch in list(self._watches):
                     watch.detach()
                     await self._attach(bus, watch)

@@ -21,7 +21,6 @@ class Endpoints:
         self._metrics: Any = None
 
     def state(self) -> State:
-        """The facts, as of now."""
         operator = self._operator
         now_s = operator.clock()
         planned_s = operator.facts.planned_at_s

@@ -90,7 +90,6 @@ class KopfWatch:
         self._heard_s: dict[str, float] = {}
 
     async def run(self) -> None:
-        """Until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._hear_ourselves(), name="own informers")
             if self._config.server_name:

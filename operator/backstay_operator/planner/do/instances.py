@@ -21,6 +21,7 @@ from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.liveness import Liveness, of_host, untouched
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.preconditions import Precondition
+from backstay_operator.planner.words import joined
 
 from . import moves
 from .fences import guards_refusal
@@ -220,7 +221,7 @@ def _proof_missing(round_: Round, instance: HAInstance, grant: Grant, proof: str
     is_here = (session is not None and session.ref == grant.session) or _is_merely_late(world, grant)
     if is_here and not is_stuck:
         return ""
-    return "; ".join(filter(None, (proof, guards_refusal(world, round_.guard, grant.host))))
+    return joined(proof, guards_refusal(world, round_.guard, grant.host))
 
 
 def _is_merely_late(world: World, grant: Grant) -> bool:
