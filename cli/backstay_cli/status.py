@@ -51,7 +51,7 @@ async def status(
 def _unseen(view: View, silence: str | None) -> list[str]:
     """What this user may not read; a host's Lease says nothing that the Host does not."""
     kinds = [kind.resource for kind in view.unseen if kind is not HOST_LEASES]
-    return [*kinds, *(["whether an operator lives"] if silence is None else [])]
+    return [*kinds, *(["whether an operator is running"] if silence is None else [])]
 
 
 def _print(

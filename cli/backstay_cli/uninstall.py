@@ -1,4 +1,4 @@
-"""`backstay uninstall`: what is left of Backstay in this cluster, in which order it goes, and the way out where no operator lives.
+"""`backstay uninstall`: what is left of Backstay in this cluster, in which order it goes, and the way out where no operator runs.
 
 Finalizers keep a service's object until its stop is verified, and only an operator verifies. Without one the objects would
 hang at `kubectl delete` for ever: then a person says that nothing runs, and they are let go.
@@ -30,19 +30,19 @@ OURS: Final = "backstay.dev/"
 _ROLE: Final = "cluster-admin"
 
 _ORDER: Final = """
-In this order, while an operator lives:
+In this order, while an operator runs:
   1. kubectl delete haservices --all -A          stops them, verified
   2. for each host:  backstay host remove HOST
      and on it:      systemctl disable --now backstay-agent && backstay-agent --remove
   3. helm uninstall RELEASE --namespace backstay-system
   4. kubectl delete namespaces backstay-hosts backstay-fencing, and the definitions: kubectl delete crd haservices.backstay.dev …
-Where no operator lives any more, objects hang at their deletion: `backstay uninstall --release`."""
+Where no operator runs any more, objects are stuck in deletion: `backstay uninstall --release`."""
 
 
 async def uninstall(
     session: Session,
     release: Annotated[
-        bool, typer.Option("--release", help="Let go of objects that hang at their deletion, where no operator lives.")
+        bool, typer.Option("--release", help="Release objects that are stuck in deletion, where no operator runs.")
     ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="With --release: also what may still run. I have stopped it myself.")
@@ -50,7 +50,7 @@ async def uninstall(
     check: Annotated[bool, typer.Option("--check", help="Exit with 5 where something is left.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
 ) -> int:
-    """Say what is left of Backstay here and in which order it goes; with --release, let go of what hangs without an operator."""
+    """Say what is left of Backstay here and in which order it goes; with --release, release what is stuck without an operator."""
     await session.need(EVERYTHING, VIEW)
     world = (await look(session)).world
     if release:
@@ -120,10 +120,10 @@ def _hanging(world: World) -> _Hanging:
 async def _release(session: Session, world: World, *, force: bool, yes: bool) -> int:
     found = _hanging(world)
     if not (found.services or found.hosts or found.instances or found.requests):
-        raise Stop("nothing hangs: only what is being deleted is let go (kubectl delete it first)")
+        raise Stop("nothing is stuck: only what is being deleted is released (kubectl delete it first)")
     if not await operator_trouble(session):
         raise Stop(
-            "an operator lives: it lets go by itself what is verifiably stopped, and says in the status what it waits for"
+            "an operator is running: it releases by itself what is verifiably stopped, and says in the status what it waits for"
         )
     if found.may_run and not force:
         raise Stop(
@@ -132,10 +132,10 @@ async def _release(session: Session, world: World, *, force: bool, yes: bool) ->
         )
     await session.need([*_rights()], _ROLE)
     if not yes and not session.tools.ask(_question(found)):
-        raise Stop("nothing was let go")
+        raise Stop("nothing was released")
     done = await _let_go(session.api, world, found)
     for what in done:
-        session.say(f"{what} let go")
+        session.say(f"{what} released")
     session.show({"released": done}, lambda: None)
     return WELL
 
@@ -154,7 +154,7 @@ def _question(found: _Hanging) -> str:
         sorted([*(one.key for one in found.services), *(f"host {one.key}" for one in found.hosts), *requests])
     )
     stopped = f"Have you stopped {'; '.join(found.may_run)} yourself, on those machines?\n" if found.may_run else ""
-    return f"{stopped}Let go of {names or 'instances without a service'}?"
+    return f"{stopped}Release {names or 'instances without a service'}?"
 
 
 async def _let_go(api: Api, world: World, found: _Hanging) -> list[str]:

@@ -328,7 +328,7 @@ async def a_unit_whose_daemon_is_dead_is_not_running() -> None:
         async with aclosing(driver.changes(sysv)) as changes:
             assert (await anext(changes)).state is State.RUNNING
             os.kill(int(Path("/run/d-sysv.pid").read_text()), signal.SIGKILL)
-            why = "d-sysv.service is active (exited), but nothing of it lives any more"
+            why = "d-sysv.service is active (exited), but none of its processes runs any more"
             assert await anext(changes) == Seen(State.FAILED, why)
         await driver.stop(sysv, timeout_s=5)
         await driver.start(sysv, timeout_s=5)

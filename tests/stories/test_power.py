@@ -19,8 +19,8 @@ def test_a_host_is_left_alone_while_nobody_could_take_over_and_the_status_says_s
     assert stage.machines["n1"].powered and stage.copies() == ["n1"]
     assert steps(stage.log, *SWITCHES) == ["RequestFence n1 Observe"], "its power is read all the same"
     for said in (stage.missing(), stage.host_says("n1", "Ready")):
-        assert "n1 is left alone, because no other host could take over (shop/web: there is no other host)" in said
-        assert "it is cut off as soon as one could" in said and "backstay fence n1 --confirm" in said
+        assert "n1 is not fenced, because no other host could take over (shop/web: there is no other host)" in said
+        assert "it is fenced as soon as one could" in said and "backstay fence n1 --confirm" in said
 
 
 def test_who_is_not_ready_is_named_and_as_soon_as_one_is_it_goes_on() -> None:

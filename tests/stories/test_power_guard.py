@@ -209,7 +209,7 @@ def test_a_host_that_shuts_down_in_order_hands_over_and_is_neither_suspected_nor
     stage.boot("n1")
     stage.machines["n1"].connected, stage.machines["n1"].shutting_down = True, ""
     stage.wait(3)
-    assert stage.host_says("n1", "Schedulable") == "Services may come here"
+    assert stage.host_says("n1", "Schedulable") == "Services may be placed here"
 
 
 def test_nothing_is_granted_to_a_host_that_shuts_down_not_even_its_own_service_back() -> None:

@@ -132,8 +132,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "hands off ends",
         f"{AGENT}/core/machine.py",
-        '"hands on",                    lambda now: not now.hands_off,',
-        '"hands on",                    lambda now: False,',
+        '"maintenance is over",         lambda now: not now.hands_off,',
+        '"maintenance is over",         lambda now: False,',
         f"{UNIT}/agent/test_people.py",
     ),
     one(

@@ -87,7 +87,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a Lease that is deleted under a copy comes back for its session",
         f"{PLANNER}/know/sessions.py",
-        '    return CreateLease(host, f"{host} holds a service and has no Lease by which its silence could be heard", last)',
+        '    return CreateLease(host, f"{host} holds a service and has no Lease by which its silence could be noticed", last)',
         '    return CreateLease(host, f"{host} has no Lease to renew")',
         f"{STORIES}/test_hostile.py",
     ),

@@ -154,7 +154,7 @@ TABLE: Final[Sequence[Row]] = (
     Row(_DOWN,            "hands off, and may start",    lambda now: now.hands_off and now.may_start,     _P.LEFT, _F.PERMIT),
     Row(_DOWN,            "hands off",                   lambda now: now.hands_off,                       None),
     Row((*_UP, _P.STUCK), "hands off",                   lambda now: now.hands_off and not now.must_stop, _P.LEFT, _F.PERMIT),
-    Row((_P.LEFT,),       "hands on",                    lambda now: not now.hands_off,                   _P.RUNNING, _F.WATCH),
+    Row((_P.LEFT,),       "maintenance is over",         lambda now: not now.hands_off,                   _P.RUNNING, _F.WATCH),
     Row((_P.STUCK,),      "time to try again",           lambda now: now.retry_due,                       _P.STOPPING, _F.STOP),
     # Other work is wanted than was begun: worth a try of its own.
     Row(_UP,              "edited",                      lambda now: now.edited,                          _P.STOPPING, _F.STOP),

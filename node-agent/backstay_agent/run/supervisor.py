@@ -93,7 +93,7 @@ class Supervisor:
         wanted = self._heard.spec.hands_off
         if self._heard is not _NOTHING and wanted != self._journal.books.hands_off:
             await self._journal.restrict(lambda books: books.handed_off(wanted))
-            log.info("hands off" if wanted else "hands on", extra={"why": wanted})
+            log.info("hands off" if wanted else "hands off is over", extra={"why": wanted})
             self._tools.tell()
 
     async def _take_orders(self) -> None:

@@ -282,7 +282,7 @@ def test_explain_takes_the_operators_word_for_silence():
     cluster = a_cluster()
     told = {"liveness": "Silent", "conditions": [{**SILENT, "lastTransitionTime": "2026-03-01T11:59:00Z"}]}
     cluster.store.patch(kind_of(Host), ("", "n2"), {"status": told}, subresource="status")
-    assert "n2     no        Session       is silent since 1 min" in cluster.run("explain", "web").stdout
+    assert "n2     no        Session       has been silent for 1 min" in cluster.run("explain", "web").stdout
 
 
 def test_a_move_with_nowhere_to_go_says_why():

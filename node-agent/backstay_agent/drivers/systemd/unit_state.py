@@ -54,7 +54,7 @@ def _alive(unit: str, properties: Properties, *, asked: bool) -> Seen:
         return Seen(
             State.UNKNOWN, f"{unit} has run, and nothing tells whether what it did still holds: give it a probe (exec)"
         )
-    return Seen(State.FAILED, f"{unit} is active ({sub}), but nothing of it lives any more")
+    return Seen(State.FAILED, f"{unit} is active ({sub}), but none of its processes runs any more")
 
 
 def is_hollow(told: Seen, properties: Properties) -> bool:

@@ -44,8 +44,10 @@ class Metrics(Collector):
         if state.ages.plan_s is not None:
             yield _gauge("last_plan_age_seconds", "Since the last plan", state.ages.plan_s)
         if state.ages.heartbeats_s is not None:
-            yield _gauge("heartbeats_age_seconds", "Since the Lease watch last heard anything", state.ages.heartbeats_s)
-        yield _by("watch_age_seconds", "Since a kind was last heard", "kind", state.ages.watches_s)
+            yield _gauge(
+                "heartbeats_age_seconds", "Since the Lease watch last received anything", state.ages.heartbeats_s
+            )
+        yield _by("watch_age_seconds", "Since a watch of the kind last received anything", "kind", state.ages.watches_s)
         yield _by("resync_age_seconds", "Since a kind was last held against a list", "kind", state.ages.resync_s)
 
     def _plans(self) -> Iterator[Metric]:

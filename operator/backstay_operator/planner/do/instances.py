@@ -136,7 +136,7 @@ def _choose(round_: Round, service: HAService, instance: HAInstance, acceptance:
     if isinstance(acceptance, Refused):
         return Nowhere(acceptance.message)
     if service.spec.state != "Running":
-        return Nowhere(f"its state shall be {service.spec.state}")
+        return Nowhere(f"spec.state is {service.spec.state}")
     placed = _placed(round_, service, instance)
     obstacle = _why_not_run(world, service, free)
     if obstacle or isinstance(placed, NoHost):
@@ -237,7 +237,7 @@ def _run_or_stop(
     world = round_.world
     assert instance.spec.grant is not None, f"{instance.key}: nobody holds it"
     if service.spec.state != "Running":
-        why = f"its state shall be {service.spec.state}"
+        why = f"spec.state is {service.spec.state}"
         return Course(order=order(world, service, instance, "Down", why), missing=missing)
     found = moves.consider(round_, service, instance)
     if isinstance(found, moves.Move):

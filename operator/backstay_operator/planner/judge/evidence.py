@@ -203,7 +203,7 @@ def _release_missing(world: World, instance: HAInstance, grant: Grant) -> str:
     report = assignment.status.instances.get(instance.uid) if assignment else None
     if report is not None and report.epoch == instance.spec.epoch and report.phase == "Stuck":
         if report.unrecorded:
-            return f"{grant.host} says: {report.why}; it goes on by itself as soon as that can be written there"
+            return f"{grant.host} says: {report.why}; it continues by itself as soon as that can be written"
         return (
             f"{grant.host} could not prove that it has stopped ({report.why or 'it does not say why'});"
             f" stop it there by hand, or power the host off and say so: `backstay fence {grant.host} --confirm`"
@@ -236,8 +236,8 @@ def _confirmed_missing(world: World, instance: HAInstance, grant: Grant) -> str:
 
 def _as_people_say(state: Liveness) -> str:
     return {
-        Liveness.UNKNOWN: "not known to live",
-        Liveness.QUIET: "in the hands of another session, which has not said that the old one is over",
+        Liveness.UNKNOWN: "not known to be alive",
+        Liveness.QUIET: "running another session, which has not reported that the old one is over",
         Liveness.SUSPECT: "late",
         Liveness.SILENT: "silent",
         Liveness.SEALED: "sealed",

@@ -135,8 +135,8 @@ def _earlier(world: World, host: str, instance: HAInstance) -> str | None:
         return None
     title = f"{mine[0]}/{mine[1]}"
     if of_host(world, host) in (Liveness.QUIET, Liveness.SUSPECT, Liveness.UNSURE):
-        return f"{host} says that {title} of an earlier time is not over there: it has been told to stop it"
+        return f"{host} has not reported yet that an earlier {title} is stopped there: it has been told to stop it"
     return (
-        f"{host} was running {title} for an HAInstance that is gone, and does not speak: let it come back, and it says what is left;"
-        f" or if it never will, make sure that it is powered off and remove it: `backstay host remove {host}`"
+        f"{host} was running {title} for an HAInstance that is gone, and reports nothing: bring it back, and it reports what is left;"
+        f" or if it never returns, make sure that it is powered off and remove it: `backstay host remove {host}`"
     )

@@ -186,13 +186,13 @@ def why_no_session(world: World, name: str) -> Rejected | None:
         case Liveness.SEALED:
             return Rejected("Session", "is sealed", "are sealed", "it was silent and has not come back yet")
         case Liveness.SILENT:
-            return Rejected("Session", f"is silent since {roughly(age_s(world, seen))}", "are silent")
+            return Rejected("Session", f"has been silent for {roughly(age_s(world, seen))}", "are silent")
         case Liveness.SUSPECT | Liveness.UNSURE:
             return Rejected("Late", "is late with its heartbeat", "are late with their heartbeat")
         case Liveness.QUIET if live(world, name):
             return None
         case Liveness.QUIET | Liveness.UNKNOWN:
-            return Rejected("Session", "is about to open a session", "are about to open a session")
+            return Rejected("Session", "has not opened a session yet", "have not opened a session yet")
 
 
 # --- filters: cheapest first -----------------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ def is_wished(ask: Question, facts: HostFacts) -> Rejected | None:
     if ask.to is not None and facts.name != ask.to:
         return Rejected("Wish", f"is not {ask.to}, which was asked for", f"are not {ask.to}, which was asked for")
     if facts.name in ask.away_from:
-        return Rejected("Wish", "is the one to move away from", "are to be moved away from")
+        return Rejected("Wish", "is the host that it leaves", "are the hosts that it leaves")
     return None
 
 

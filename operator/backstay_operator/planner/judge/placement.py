@@ -56,7 +56,7 @@ class NoHost:
     """No host can run it now."""
 
     why: str
-    """In one line: `0/3 hosts can run it: 2 are cordoned, 1 is silent since 4 s`."""
+    """In one line: `0/3 hosts can run it: 2 are cordoned, 1 has been silent for 4 s`."""
     verdicts: tuple[Verdict, ...]
     look_again_s: float | None = None
     """When time alone may change this, on the clock of `World.now_s`."""

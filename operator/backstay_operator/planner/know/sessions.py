@@ -55,7 +55,7 @@ def _new_lease(world: World, host: str) -> CreateLease:
         )
     if last is None:
         return CreateLease(host, f"{host} has no Lease to renew")
-    return CreateLease(host, f"{host} holds a service and has no Lease by which its silence could be heard", last)
+    return CreateLease(host, f"{host} holds a service and has no Lease by which its silence could be noticed", last)
 
 
 def _told_sealed(world: World, host: str) -> list[SessionRef]:

@@ -98,4 +98,4 @@ def _schedulable(facts: HostFacts) -> Finding:
         return Finding("Schedulable", False, reason, f"{facts.name} {facts.closed.why}{left}")
     if facts.lost:
         return Finding("Schedulable", False, "NotReady", f"{facts.name} {facts.lost.why}")
-    return Finding("Schedulable", True, "Open", "Services may come here")
+    return Finding("Schedulable", True, "Open", "Services may be placed here")

@@ -220,7 +220,7 @@ def _not_well(report: InstanceReport) -> str:
 
 def _because(view: _View) -> str:
     closed = view.instance.spec.closed if view.instance else None
-    return f" (the epoch before ended: {first_words(closed.why)})" if closed and closed.why else ""
+    return f" (previous epoch ended: {first_words(closed.why)})" if closed and closed.why else ""
 
 
 # --- conditions ------------------------------------------------------------------------------------------------------
@@ -259,16 +259,18 @@ def _accepted(view: _View) -> Finding:
 
 def _progressing(view: _View) -> Finding:
     if refused := view.world.refused.get(("HAService", view.service.key)):
-        return Finding("Progressing", False, "RefusedByAPI", f"It does not get on: {refused}")
+        return Finding("Progressing", False, "RefusedByAPI", f"It cannot proceed: {refused}")
     is_moving = view.state in ("Starting", "Stopping", "Recovering")
-    return Finding("Progressing", is_moving, view.state, view.told if is_moving else "Nothing is under way")
+    return Finding("Progressing", is_moving, view.state, view.told if is_moving else "No change is in progress")
 
 
 def _degraded(view: _View) -> Finding:
     """Something is not as wanted, whether or not it runs."""
     report = view.report
     if isinstance(view.acceptance, Refused) and view.grant:
-        why = f"It goes on as it was: the present manifest is refused: {view.acceptance.message}"
+        why = (
+            f"It keeps running by the previous manifest, because the present one is refused: {view.acceptance.message}"
+        )
         return Finding("Degraded", True, "ManifestRefused", why)
     if view.state in ("Failed", "Recovering", "Waiting"):
         return Finding("Degraded", True, view.state, view.told)
@@ -288,7 +290,7 @@ def _degraded(view: _View) -> Finding:
         return Finding(
             "Degraded", True, "StartFailed", f"Could not be started on {hosts}: {first_words(failures[-1].why)}"
         )
-    return Finding("Degraded", False, "AsWanted", "Nothing is amiss")
+    return Finding("Degraded", False, "AsWanted", "No problem was found")
 
 
 def _standby_ready(view: _View, standbys: list[StandbySummary]) -> Finding:
@@ -304,7 +306,7 @@ def _standby_ready(view: _View, standbys: list[StandbySummary]) -> Finding:
 def _survives(view: _View, standby: Finding) -> Finding:
     """Whether the loss of its host would be mended without a person."""
     if view.state != "Running":
-        return Finding("SurvivesHostLoss", False, "NotRunning", "It does not run now")
+        return Finding("SurvivesHostLoss", False, "NotRunning", "It is not running")
     if not standby.is_true:
         return Finding("SurvivesHostLoss", False, "NoStandby", standby.message)
     host = view.world.hosts.get(view.holder)

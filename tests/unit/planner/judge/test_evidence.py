@@ -144,7 +144,7 @@ def test_every_kind_has_a_row_and_every_row_a_case() -> None:
 @pytest.mark.parametrize(
     ("unrecorded", "words"),
     [
-        pytest.param(True, "n1 says: the disk is full; it goes on by itself as soon as that can be written there", id="only the disk"),
+        pytest.param(True, "n1 says: the disk is full; it continues by itself as soon as that can be written", id="only the disk"),
         pytest.param(False, "n1 could not prove that it has stopped (the disk is full); stop it there by hand", id="also an older agent"),
     ],
 )  # fmt: skip

@@ -86,7 +86,7 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
     judges.is_wished: [
         (nothing, {"to": "n1"}, ""),
         (nothing, {"to": "n2"}, "is not n2, which was asked for"),
-        (nothing, {"away_from": frozenset({"n1"})}, "is the one to move away from"),
+        (nothing, {"away_from": frozenset({"n1"})}, "is the host that it leaves"),
     ],
     judges.is_open: [
         (nothing, {}, ""),

@@ -55,12 +55,12 @@ def forget_session(world):
             id="hands",
         ),
         pytest.param(lambda w: add_host(w, "n1", silent_s=1.0), {}, "Late: is late with its heartbeat", id="late"),
-        pytest.param(lambda w: add_host(w, "n1", silent_s=4.2), {}, "Session: is silent since 4 s", id="silent"),
+        pytest.param(lambda w: add_host(w, "n1", silent_s=4.2), {}, "Session: has been silent for 4 s", id="silent"),
         pytest.param(seal, {}, "Session: is sealed: it was silent and has not come back yet", id="sealed"),
         pytest.param(
             lambda w: w.leases.clear(), {}, "Session: has never reported: is its agent running?", id="no lease"
         ),
-        pytest.param(forget_session, {}, "Session: is about to open a session", id="another session holds the lease"),
+        pytest.param(forget_session, {}, "Session: has not opened a session yet", id="another session holds the lease"),
         pytest.param(
             lambda w: say_ready(w, a_service(), "n1", ready=False, why="unit web.service is masked"),
             {},
@@ -110,7 +110,7 @@ def test_reasons_fold_into_one_line():
     service = a_service()
     answer = placement.place(world, service, put(world, service, epoch=1))
     assert isinstance(answer, NoHost)
-    assert answer.why == "0/3 hosts can run it: 2 are cordoned, 1 is silent since 4 s"
+    assert answer.why == "0/3 hosts can run it: 2 are cordoned, 1 has been silent for 4 s"
 
 
 def test_what_all_hosts_lack_alike_stands_in_the_one_line_too():
@@ -239,7 +239,7 @@ def test_what_is_known_of_a_host_ages_with_the_world():
     say_ready(world, service, "n1")
     assert isinstance(placement.place(world, service, instance), Placed)
     world.now_s += 4.0
-    assert placement.place(world, service, instance).why == "0/1 hosts can run it: 1 is silent since 4 s"
+    assert placement.place(world, service, instance).why == "0/1 hosts can run it: 1 has been silent for 4 s"
 
 
 def test_a_better_standby_that_has_not_answered_does_not_replace_the_only_ready_one():

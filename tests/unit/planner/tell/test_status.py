@@ -144,14 +144,14 @@ def fail_start(world: World, service: HAService) -> None:
             lambda w, s: silence(w, "n1", 4.2),
             (
                 "Recovering",
-                "n1 is silent since 4 s; n1 is silent: it is not proven to be off yet; its power is being read,"
+                "n1 has been silent for 4 s; n1 is silent: it is not proven to be off yet; its power is being read,"
                 " or make sure that it is powered off and say so: `backstay fence n1 --confirm`",
             ),
             id="what is missing is said where people look",
         ),
         pytest.param(
             lambda w, s: (two_may_run(w, s), silence(w, "n1", 4.2)),
-            ("Recovering", "n1 is silent since 4 s; moves to n2"),
+            ("Recovering", "n1 has been silent for 4 s; moves to n2"),
             id="it will move",
         ),
         pytest.param(
@@ -180,7 +180,7 @@ def fail_start(world: World, service: HAService) -> None:
             lambda w, s: hold(w, s, "n1", epoch=2, healthy=False, why="probe alive: connection refused"),
             (
                 "NotWorking",
-                "Runs on n1, but does not work: probe alive: connection refused (the epoch before ended: it was stopped)",
+                "Runs on n1, but does not work: probe alive: connection refused (previous epoch ended: it was stopped)",
             ),
             id="running is not working",
         ),
@@ -230,7 +230,7 @@ def test_what_keeps_a_running_service_from_moving_is_said():
     assert condition(told, "Degraded") == (
         "True",
         "HeldBack",
-        "n1 is being drained (new disks), but it stays: 0/3 hosts can run it: 2 are not ready, 1 is the one to move away from",
+        "n1 is being drained (new disks), but it stays: 0/3 hosts can run it: 2 are not ready, 1 is the host that it leaves",
     )
 
 
