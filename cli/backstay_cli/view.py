@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from backstay_api.client.api import Api, Listing
 from backstay_api.client.errors import Forbidden
-from backstay_api.objects.kinds import Kind
+from backstay_api.objects.kinds import Kind, T
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.objects.object_kinds import (
@@ -128,14 +128,14 @@ def place_of(session: Session, text: str) -> tuple[str, str]:
 async def service_named(session: Session, text: str) -> HAService:
     """A service as people name it: `web`, or `shop/web`."""
     namespace, name = place_of(session, text)
-    found = await session.api.get(HA_SERVICES, name, namespace)
-    if isinstance(found, Unreadable):
-        raise Stop(f"HAService {found.key} cannot be read: {found.why}")
-    return found
+    return _readable(await session.api.get(HA_SERVICES, name, namespace))
 
 
 async def host_named(api: Api, name: str) -> Host:
-    found = await api.get(HOSTS, name)
+    return _readable(await api.get(HOSTS, name))
+
+
+def _readable(found: T | Unreadable) -> T:
     if isinstance(found, Unreadable):
-        raise Stop(f"Host {found.key} cannot be read: {found.why}")
+        raise Stop(f"{found.kind} {found.key} cannot be read: {found.why}")
     return found

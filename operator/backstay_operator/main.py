@@ -16,11 +16,10 @@ from typing import Final
 from backstay_api.client.http import HttpApi
 from backstay_api.client.transport import ApiConfig
 from backstay_api.objects.names import SYSTEM_NAMESPACE
-from backstay_api.process import service
+from backstay_api.process import logs, service
 from backstay_api.process.endpoints import serve
 from backstay_api.process.service import environment, wall
 from backstay_operator.control.replica import Operator, Replica
-from backstay_operator.control.serve import logs
 from backstay_operator.control.serve.endpoints import Endpoints
 from backstay_operator.control.watch.kopf_watch import KopfWatch
 from backstay_operator.planner.know.world import Settings
@@ -35,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     options = parse(arguments)
     logs.set_up(style=options.log_format, level=options.log_level)
+    _quiet_kopf()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     return service.live("backstay-operator", options, lambda config: run_replica(config, options))
 
@@ -84,6 +84,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--log-level", default=environment("LOG_LEVEL", "info"))
     return parser.parse_args(arguments)
+
+
+def _quiet_kopf() -> None:
+    """It tells every attempt of every request as an error: ours say it once."""
+    for chatty in ("kopf", "aiohttp", "asyncio"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    for retrying in ("kopf._cogs.clients.watching", "kopf._core.reactor.observation"):
+        logging.getLogger(retrying).addFilter(lambda record: "will retry" not in record.getMessage())
 
 
 async def run_replica(config: ApiConfig, options: argparse.Namespace) -> None:
