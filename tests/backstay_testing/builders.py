@@ -139,21 +139,22 @@ def a_host(
     reason: str = "new disks",
     has_device: bool = False,
     after: Literal["On", "StayOff"] = "On",
+    profile: str = "default",
     status: Mapping[str, object] | None = None,
 ) -> Host:
     """A Host: without a fencing device and not in maintenance, unless that is said."""
-    spec: Raw = {"fencing": {"levels": [BMC] if has_device else [], "after": after}}
+    spec: Raw = {"fencing": {"levels": [BMC] if has_device else [], "after": after}, "heartbeat": {"profile": profile}}
     if mode:
         spec["maintenance"] = {"mode": mode, "reason": reason}
     meta = {"name": name, "uid": f"uid-{name}", "labels": labels, "resourceVersion": "1"}
     return Host.from_wire({"metadata": meta, "spec": spec, "status": status or {}})
 
 
-def an_assignment(host: str, *, speaks: AgentSession | None = None) -> HostAssignment:
-    """A HostAssignment without orders; `speaks` is the session that reports in it."""
+def an_assignment(host: str, *, speaks: AgentSession | None = None, **spec: object) -> HostAssignment:
+    """A HostAssignment, as a rule without orders; `speaks` is the session that reports in it."""
     status = {"session": speaks.wire()} if speaks is not None else {}
     meta = {"name": host, "uid": f"uid-as-{host}", "resourceVersion": "1"}
-    return HostAssignment.from_wire({"metadata": meta, "status": status})
+    return HostAssignment.from_wire({"metadata": meta, "spec": spec, "status": status})
 
 
 def a_lease(host: str, of: SessionRef | None = None, *, renewal: int = 9, sealed: bool = False) -> HostLease:
@@ -203,6 +204,7 @@ def a_request(
     is_confirmed: bool = False,
     is_proven: bool = False,
     is_switched_off: bool = False,
+    is_ours: bool = True,
     is_on_again: bool = False,
     read_after_seal: bool = False,
     after: Literal["On", "StayOff"] = "On",
@@ -219,7 +221,7 @@ def a_request(
         "power": power,
         "poweredOn": is_on_again,
         "evidence": {"level": "bmc", "why": "read off twice"} if is_proven else None,
-        "attempts": [{**at_device, "action": "off", "at": CREATED}] if is_switched_off else [],
+        "attempts": [{**at_device, "action": "off", "at": CREATED, "ours": is_ours}] if is_switched_off else [],
         "reads": [{**at_device, "power": "On", "sealed": True}] if read_after_seal else [],
         "message": message,
         "missing": missing,

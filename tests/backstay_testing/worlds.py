@@ -20,6 +20,7 @@ from .builders import (
     agent_session,
     an_assignment,
     an_instance,
+    an_order,
     claims,
     machine,
     marked,
@@ -190,3 +191,16 @@ def report(
     known = world.assignments[host].wire()["status"].get("instances", {})
     entry = {"revision": service.metadata.generation, **said, **more}
     _amend(world, host, "status", {"instances": {**known, uid or f"uid-{slot}": entry}})
+
+
+def running(world: World, service: HAService, host: str = "n1", *, epoch: int = 2) -> HAInstance:
+    """It runs there at this epoch, as ordered; all other hosts are ready for it, and all that it needs is its own."""
+    put(world, service, epoch=epoch, host=host)
+    make_ours(world)
+    (slot,) = service.slots
+    instance = world.instances[f"{service.metadata.namespace}/{slot}"]
+    generation = service.metadata.generation or 0
+    tell(world, host, instance, an_order(instance, revision=generation, resources=service.wire()["spec"]["resources"]))
+    report(world, service, host, "Running", epoch=epoch)
+    say_ready(world, service, *(name for name in world.hosts if name != host))
+    return instance

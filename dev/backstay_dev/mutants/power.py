@@ -23,6 +23,7 @@ _L: Final = (
 _P: Final = (
     f"{STORIES}/test_power.py",
     f"{STORIES}/test_power_guard.py",
+    f"{UNIT}/planner/know/test_sessions.py",
     f"{UNIT}/planner/judge/test_evidence.py",
     STORIES,
 )
@@ -144,11 +145,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
                 '    return want != request.spec.want and not (want == "Observe" and request.spec.want == "Off")',
                 "    return want != request.spec.want",
             ),
-            Edit(
-                _FENCES,
-                '        [] if request is not None and request.spec.want == "Off" else _want(',
-                "        _want(",
-            ),
         ),
         _P,
     ),
@@ -261,13 +257,13 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _SESSIONS,
         '    return request.spec.want == "Off" or status.evidence is not None or any(read.sealed for read in status.reads)',
         '    return request.spec.want == "Off"',
-        f"{UNIT}/planner/judge/test_evidence.py",
+        f"{UNIT}/planner/know/test_sessions.py",
     ),
     one(
         "a seal that we saw ourselves comes back too",
         _SESSIONS,
         "    return [one for one in known if lease is not None and one.text == lease.holder]",
         "    return []",
-        f"{UNIT}/planner/judge/test_evidence.py",
+        f"{UNIT}/planner/know/test_sessions.py",
     ),
 )

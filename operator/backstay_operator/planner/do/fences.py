@@ -177,11 +177,8 @@ def _cut_off(world: World, guard: Guard, host: str, lease: HostLease) -> list[Ac
         return _want(world, host, "Off", f"{host} was silent; its session is sealed and must be proven to be over")
     if is_hands_off(world, host):
         return _take_back(world, host, f"{host} is in maintenance (HandsOff)")
-    request = _present_request(world, host)
-    # What has been ordered stays ordered when the guard closes behind it; a new order waits, and reads go on.
-    return (
-        [] if request is not None and request.spec.want == "Off" else _want(world, host, "Observe", f"{host} is sealed")
-    )
+    # What has been ordered stays ordered when the guard closes behind it (`_is_ahead`); a new order waits, and reads go on.
+    return _want(world, host, "Observe", f"{host} is sealed")
 
 
 def _proof_is_missing(world: World, host: str, holder: str) -> bool:

@@ -7,13 +7,12 @@ from typing import Literal, get_args
 
 import pytest
 
-from backstay_api.objects.models import FenceRequest, HAInstance
+from backstay_api.objects.models import HAInstance
 from backstay_api.objects.models.instance import EvidenceKind
-from backstay_operator.planner.actions import CreateLease, WriteHostStatus
+from backstay_operator.planner.actions import WriteHostStatus
 from backstay_operator.planner.do.fences import fence_actions, guard
 from backstay_operator.planner.judge.evidence import KINDS, Evidence, Missing, closed, request_name
 from backstay_operator.planner.judge.storm import Storm
-from backstay_operator.planner.know.sessions import lease_actions
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.plan import plan
 from backstay_testing import worlds
@@ -181,56 +180,6 @@ def test_an_off_that_was_ordered_is_not_weakened_when_the_guard_closes_behind_it
     asked()(world)
     in_a_storm = replace(guard(world), storm=Storm(frozenset({"n1", "n2"}), 2))
     assert fence_actions(world, in_a_storm, "n1") == []
-
-
-@pytest.mark.parametrize(
-    ("request_", "sealed"),
-    [
-        pytest.param(a_request("n1", GRANTED, want="Observe"), False, id="it was only looked at"),
-        pytest.param(a_request("n1", GRANTED, want="Off"), True, id="Off is wanted of sealed sessions only"),
-        pytest.param(a_request("n1", GRANTED, want="Withdrawn", is_proven=True), True, id="it was proven off"),
-        pytest.param(
-            a_request("n1", GRANTED, want="Withdrawn", read_after_seal=True), True, id="it was read after the seal"
-        ),
-    ],
-)
-def test_a_lease_that_was_deleted_is_made_again_as_its_request_shows_that_it_was(
-    request_: FenceRequest, sealed: bool
-) -> None:
-    world, _ = scene()
-    del world.leases["n1"]
-    world.put_request(request_)
-    (made,) = lease_actions(world, "n1")
-    assert isinstance(made, CreateLease) and made.sealed is sealed
-    assert made.session == GRANTED
-
-
-def holds_nothing(world: World) -> None:
-    world.drop_instance("shop/web-0")
-
-
-def is_another_machine(world: World) -> None:
-    holds_nothing(world)
-    worlds.speak(world, "n1", session("n1", 1, boot="b9"))
-
-
-@pytest.mark.parametrize(
-    ("befall", "sealed"),
-    [
-        pytest.param(nothing, True, id="it holds a grant"),
-        pytest.param(holds_nothing, True, id="it holds nothing, and speaks for its host"),
-        pytest.param(is_another_machine, False, id="another machine speaks under this name, and counts from 1 again"),
-    ],
-)
-def test_a_lease_that_we_saw_sealed_is_made_again_sealed_though_no_request_shows_it(
-    befall: Befall, sealed: bool
-) -> None:
-    world, _ = scene()
-    seal(world)
-    world.last_sealed["n1"] = world.leases.pop("n1").lease
-    befall(world)
-    (made,) = lease_actions(world, "n1")
-    assert isinstance(made, CreateLease) and made.sealed is sealed
 
 
 def test_what_the_fencer_lacks_is_a_field_of_its_own_whatever_its_sentence_is() -> None:

@@ -355,69 +355,6 @@ def test_a_service_that_shall_not_run_says_so():
     assert (told.state, told.host, told.last_failover) == ("Stopped", "", None)
 
 
-# --- hosts -----------------------------------------------------------------------------------------------------------
-
-
-def host_condition(patch: dict[str, Any] | None, kind: str) -> tuple[str, str]:
-    assert patch is not None
-    found = next(one for one in patch["conditions"] if one["type"] == kind)
-    return found["status"], found["reason"]
-
-
-@pytest.mark.parametrize(
-    ("change", "kind", "expected"),
-    [
-        pytest.param(lambda w: None, "Ready", ("True", "Alive"), id="it lives"),
-        pytest.param(lambda w: silence(w, "n1", 1.0), "Ready", ("Unknown", "Late"), id="late is not dead"),
-        pytest.param(lambda w: silence(w, "n1", 9.0), "Ready", ("False", "Silent"), id="silent"),
-        pytest.param(lambda w: w.leases.clear(), "Ready", ("False", "NeverSeen"), id="never seen"),
-        pytest.param(lambda w: None, "FencingReady", ("False", "NoDevice"), id="no device"),
-        pytest.param(lambda w: fenceable(w, "n1"), "FencingReady", ("True", "Tested"), id="a tested device"),
-        pytest.param(lambda w: None, "Schedulable", ("True", "Open"), id="open"),
-        pytest.param(lambda w: add_host(w, "n1", mode="Cordon"), "Schedulable", ("False", "Cordon"), id="cordoned"),
-        pytest.param(lambda w: silence(w, "n1", 9.0), "Schedulable", ("False", "NotReady"), id="not when silent"),
-    ],
-)
-def test_what_is_said_of_a_host(change, kind, expected):
-    world = a_world("n1", "n2", "n3")
-    change(world)
-    assert host_condition(status.host_status(world, world.hosts["n1"]), kind) == expected
-
-
-def test_a_host_status_is_written_once_and_never_the_fencers_part():
-    world = a_world("n1")
-    fenceable(world, "n1")
-    host = world.hosts["n1"]
-    patch = status.host_status(world, host)
-    assert patch and "fencing" not in patch
-    raw = host.wire()
-    raw["status"] |= patch
-    world.hosts["n1"] = Host.from_wire(raw)
-    world.wall = "2026-03-01T13:00:00Z"
-    assert status.host_status(world, world.hosts["n1"]) is None
-
-
-def test_a_session_that_nobody_speaks_for_any_more_is_taken_away():
-    world = a_world("n1")
-    raw = world.hosts["n1"].wire()
-    raw["status"] = status.host_status(world, world.hosts["n1"])
-    world.hosts["n1"] = Host.from_wire(raw)
-    world.drop_assignment("n1")
-    patch = status.host_status(world, world.hosts["n1"])
-    assert patch is not None and patch["session"] is None
-
-
-def test_while_our_own_path_is_in_trouble_a_host_is_said_to_be_as_it_was():
-    world = a_world("n1")
-    patch = status.host_status(world, world.hosts["n1"])
-    raw = world.hosts["n1"].wire()
-    raw["status"] |= patch or {}
-    world.hosts["n1"] = Host.from_wire(raw)
-    world.own_path = replace(world.own_path, healthy=False)
-    silence(world, "n1", 9.0)
-    assert status.host_status(world, world.hosts["n1"]) is None
-
-
 # --- words -----------------------------------------------------------------------------------------------------------
 
 
