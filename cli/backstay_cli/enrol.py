@@ -27,7 +27,7 @@ from backstay_api.objects.kinds import (
 from backstay_api.objects.lease import NAMESPACE
 from backstay_api.objects.models import Host
 from backstay_api.objects.models.base import GROUP
-from backstay_api.objects.object_kinds import HA_INSTANCES, HOSTS
+from backstay_api.objects.object_kinds import HA_INSTANCES, HOSTS, faults
 from backstay_operator.planner.judge.judges import MOST_HOST_NAME_CHARS
 
 from .maintenance import ROLE, HostName, held_on
@@ -179,8 +179,7 @@ def _check(host: Raw) -> None:
     try:
         Host.from_wire({**host, "spec": host["spec"] or {}})
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        raise typer.BadParameter(f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}") from error
+        raise typer.BadParameter(faults(error)[0]) from error
 
 
 def _rights(verbs: str, objects: Sequence[Wanted]) -> list[Right]:

@@ -61,12 +61,17 @@ def _kind(model: type[M]) -> Kind[M | Unreadable]:
 def _sentence(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
-    faults = [
-        f"{'.'.join(str(part) for part in fault['loc']) or 'the object'}: {fault['msg'].removeprefix('Value error, ')}"
+    found = faults(error)
+    more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
+    return "; ".join(found[:3]) + more
+
+
+def faults(error: ValidationError) -> list[str]:
+    """What is wrong with an object, one sentence for each fault."""
+    return [
+        f"{'.'.join(map(str, fault['loc'])) or 'the object'}: {fault['msg'].removeprefix('Value error, ')}"
         for fault in error.errors(include_url=False, include_input=False)
     ]
-    more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
-    return "; ".join(faults[:3]) + more
 
 
 HA_SERVICES: Final = _kind(HAService)

@@ -21,6 +21,7 @@ from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment
 from backstay_api.objects.models.base import Meta as ObjectMeta
 from backstay_api.objects.models.base import Object
+from backstay_api.objects.models.service import HAServiceStatus
 from backstay_api.objects.object_kinds import (
     FENCE_REQUESTS,
     HA_INSTANCES,
@@ -34,7 +35,7 @@ from backstay_api.objects.object_kinds import (
 )
 from backstay_api.objects.texts import clip
 from backstay_operator.control.act.checks import Refused, check_forward, check_size, check_step
-from backstay_operator.control.act.preconditions import NotSo, Preconditions
+from backstay_operator.control.act.preconditions import NotSo, Preconditions, look
 from backstay_operator.control.watch.cache import Mirror
 from backstay_operator.planner.actions import (
     Action,
@@ -68,6 +69,7 @@ from backstay_operator.planner.do.finalizers import (
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
 from backstay_operator.planner.do.orders import merge_forward
 from backstay_operator.planner.rows import Rank
+from backstay_operator.planner.tell.conditions import Finding, settled
 
 Held = TypeVar("Held", HAInstance, FenceRequest)
 
@@ -79,6 +81,7 @@ FINALIZERS: Final[Mapping[type[Object], str]] = {
     Host: HOST_FINALIZER,
     FenceRequest: REQUEST_FINALIZER,
 }
+_SERVICE_STATUS: Final = [each.alias or name for name, each in HAServiceStatus.model_fields.items()]
 
 
 class Outcome(Enum):
@@ -126,16 +129,10 @@ class Hands:
 
     async def look_again(self, ref: Ref) -> bool:
         """Read one object into the mirror; False if that could not be done."""
-        before = self._mirror.meta(ref.kind, ref.key)
         try:
-            body = await self._acting.get(unread(ref.kind), ref.name, ref.namespace, timeout_s=WRITE_TIMEOUT_S)
-        except NotFound:
-            if before is not None:
-                self._mirror.forget(ref.kind, before)
-            return True
+            await look(self._acting, self._mirror, ref)
         except ApiError:
             return False
-        self._mirror.put(ref.kind, ref.kind.read(body), Meta.of(body))
         return True
 
     async def _do(self, api: Api, action: Action) -> None:  # noqa: C901 (one flat table of all actions)
@@ -180,7 +177,7 @@ class Hands:
                 body = {"metadata": {"annotations": {MOVE_ANNOTATION: None}}}
                 await self._patch(api, HA_SERVICES, action.before, body)
             case WriteServiceStatus():
-                status = {**dict.fromkeys(_status_fields(), None), **action.status.wire()}
+                status = {**dict.fromkeys(_SERVICE_STATUS), **action.status.wire()}
                 await self._patch(api, HA_SERVICES, action.before, {"status": status}, subresource="status")
             case WriteHostStatus():
                 assert "fencing" not in action.status, "Host.status.fencing belongs to the fencer"
@@ -272,22 +269,13 @@ class Hands:
         known = self._mirror.meta(ref.kind, ref.key)
         if known is None:
             return
-        message = clip(action.message)
-        types = {"Accepted": "False", "Ready": "Unknown"} if action.kind == "HAService" else {"Ready": "Unknown"}
-        conditions = [
-            {
-                "type": type_,
-                "status": status,
-                "reason": "Unreadable",
-                "message": message,
-                "lastTransitionTime": self._mirror.world.wall,
-                "observedGeneration": action.generation,
-            }
-            for type_, status in types.items()
-        ]
-        status: dict[str, Any] = {"conditions": conditions}
+        findings = [Finding("Ready", None, "Unreadable", action.message)]
+        status: dict[str, Any] = {}
         if action.kind == "HAService":
+            findings.insert(0, Finding("Accepted", False, "Unreadable", action.message))
             status["observedGeneration"] = action.generation
+        conditions = settled((), findings, action.generation, self._mirror.world.wall)
+        status["conditions"] = [one.wire() for one in conditions]
         body = {"metadata": {"resourceVersion": known.resource_version}, "status": status}
         written = await api.patch(
             unread(ref.kind), ref.name, body, ref.namespace, subresource="status", timeout_s=WRITE_TIMEOUT_S
@@ -356,9 +344,3 @@ def meta_of(obj: Object | HostLease | Unreadable) -> Meta:
         raise Conflict(f"{obj.kind} {obj.key} cannot be read after it was written: {obj.why}")
     meta = obj.metadata
     return Meta(meta.namespace or "", meta.name, obj.uid, meta.resource_version or "")
-
-
-def _status_fields() -> list[str]:
-    fields = HAService.model_fields["status"].annotation
-    assert fields is not None
-    return [each.alias or name for name, each in fields.model_fields.items()]

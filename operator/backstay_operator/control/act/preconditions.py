@@ -11,7 +11,7 @@ from typing import Any, Final, assert_never
 
 from backstay_api.client.api import Api
 from backstay_api.client.errors import NotFound
-from backstay_api.objects.kinds import Kind, Raw, unread
+from backstay_api.objects.kinds import Kind, Raw, Ref, unread
 from backstay_api.objects.models import HAInstance
 from backstay_api.objects.object_kinds import HA_INSTANCES, KINDS, RESOURCE_CLAIMS, Unreadable
 from backstay_operator.control.watch.cache import Mirror
@@ -95,15 +95,7 @@ class Preconditions:
         return None if owner.uid == need.uid else f"{need.text} belongs to the HAService {owner.key}{where}"
 
     async def _read(self, kind: Kind[Any], name: str, namespace: str = "") -> Raw | None:
-        before = self._mirror.meta(kind, kind.key(namespace, name))
-        try:
-            body = await self._api.get(unread(kind), name, namespace, timeout_s=READ_TIMEOUT_S)
-        except NotFound:
-            if before is not None:
-                self._mirror.forget(kind, before)
-            return None
-        self._mirror.hear(kind, body)
-        return body
+        return await look(self._api, self._mirror, Ref(kind, namespace, name))
 
     async def _instances(self, namespace: str) -> list[HAInstance]:
         listing = await self._api.list(unread(HA_INSTANCES), namespace, timeout_s=READ_TIMEOUT_S)
@@ -115,6 +107,19 @@ class Preconditions:
                 raise NotSo(f"HAInstance {read.key} cannot be read, so nobody knows what it holds: {read.why}")
             found.append(read)
         return found
+
+
+async def look(api: Api, mirror: Mirror, ref: Ref) -> Raw | None:
+    """Read one object into the mirror; None if it is gone."""
+    before = mirror.meta(ref.kind, ref.key)
+    try:
+        body = await api.get(unread(ref.kind), ref.name, ref.namespace, timeout_s=READ_TIMEOUT_S)
+    except NotFound:
+        if before is not None:
+            mirror.forget(ref.kind, before)
+        return None
+    mirror.hear(ref.kind, body)
+    return body
 
 
 def _and(why: str | None, what_for: str) -> str | None:

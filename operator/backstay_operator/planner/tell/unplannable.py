@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from backstay_api.objects.models import HAService, Host
 from backstay_api.objects.models.base import Condition
+from backstay_api.objects.object_kinds import faults
 from backstay_api.objects.texts import clip
 from backstay_operator.planner.actions import Action, WriteHostStatus, WriteServiceStatus
 from backstay_operator.planner.know.world import World
@@ -37,11 +38,8 @@ def _conditions(world: World, obj: HAService | Host, error: ValidationError) -> 
 
 
 def _sentence(error: ValidationError) -> str:
-    faults = "; ".join(
-        f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
-        for fault in error.errors(include_url=False, include_input=False)
-    )
+    wrong = "; ".join(faults(error))
     return clip(
-        f"Nothing is done about it now, for what would be written is no {error.title} ({faults}): report this as a bug",
+        f"Nothing is done about it now, for what would be written is no {error.title} ({wrong}): report this as a bug",
         2000,
     )
