@@ -82,7 +82,7 @@ async def held_on(api: Api, host: str) -> list[HAInstance]:
     """What is granted to the host, in order of name."""
     listing = await api.list(HA_INSTANCES)
     readable = [one for one in listing.items if isinstance(one, HAInstance)]
-    return sorted((one for one in readable if one.spec.grant and one.spec.grant.host == host), key=lambda one: one.key)
+    return sorted((one for one in readable if one.holder == host), key=lambda one: one.key)
 
 
 async def _how_it_goes(session: Session, instance: HAInstance) -> str:

@@ -72,8 +72,8 @@ def _left(world: World) -> Iterator[tuple[str, str]]:
         hangs = ", is being deleted" if service.metadata.deletion_timestamp else ""
         yield f"service {key}", f"{service.status.state or 'Unknown'} on {service.status.host or 'no host'}{hangs}"
     for key, instance in sorted(world.instances.items()):
-        if instance.spec.grant:
-            yield f"instance {key}", f"may run on {instance.spec.grant.host}"
+        if instance.holder:
+            yield f"instance {key}", f"may run on {instance.holder}"
     for key, host in sorted(world.hosts.items()):
         hangs = (
             "is being deleted"
@@ -101,18 +101,16 @@ def _hanging(world: World) -> _Hanging:
     services = [one for one in world.services.values() if one.metadata.deletion_timestamp]
     hosts = [one for one in world.hosts.values() if one.metadata.deletion_timestamp]
     gone, known = {one.uid for one in services}, {one.uid for one in world.services.values()}
-    held = [one for one in world.instances.values() if one.spec.grant]
+    held = [one for one in world.instances.values() if one.holder]
     instances = [
         one
         for one in world.instances.values()
         if one.spec.service.uid in gone or one.metadata.deletion_timestamp or one.spec.service.uid not in known
     ]
-    may_run = sorted(f"{one.key} on {one.spec.grant.host}" for one in held if one in instances and one.spec.grant)
+    may_run = sorted(f"{one.key} on {one.holder}" for one in held if one in instances)
     leaving = {host.key for host in hosts}
-    stays = [one for one in held if one not in instances and one.spec.grant and one.spec.grant.host in leaving]
-    may_run += sorted(
-        f"{one.key} on {one.spec.grant.host}, which is not being released" for one in stays if one.spec.grant
-    )
+    stays = [one for one in held if one not in instances and one.holder in leaving]
+    may_run += sorted(f"{one.key} on {one.holder}, which is not being released" for one in stays)
     requests = [one for one in world.requests.values() if one.metadata.deletion_timestamp]
     return _Hanging(services, hosts, instances, requests, may_run)
 

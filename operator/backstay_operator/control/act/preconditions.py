@@ -56,7 +56,7 @@ class Preconditions:
                 ]
                 return _and(f"{found[0].key} is there" if found else None, need.what_for)
             case HoldsNothing():
-                held = [one for one in await self._instances("") if one.spec.grant and one.spec.grant.host == need.host]
+                held = [one for one in await self._instances("") if one.holder == need.host]
                 return _and(f"{held[0].key} is granted to {need.host}" if held else None, need.what_for)
         assert_never(need)
 

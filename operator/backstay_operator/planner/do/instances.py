@@ -164,8 +164,7 @@ def _placed(round_: Round, service: HAService, instance: HAInstance) -> Placed |
         placed = place(world, service, free, to=wish, planned=round_.planned)
         if isinstance(placed, Placed):
             return placed
-    holder = instance.spec.grant.host if instance.spec.grant else ""
-    stopped = stored_order(world, holder, instance)
+    stopped = stored_order(world, instance.holder, instance)
     announced = stopped.to if stopped is not None else ""
     return place(world, service, free, planned=round_.planned, announced=announced, retry=True)
 

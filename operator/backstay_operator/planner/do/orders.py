@@ -25,8 +25,6 @@ from backstay_operator.planner.preconditions import Precondition, distinct
 
 from . import leftovers
 
-__all__ = ["MOST_BYTES", "MOST_ENTRIES"]
-
 _Rank = tuple[int, bool, int]
 _NO_ORDERS: Final = HostAssignmentSpec()
 

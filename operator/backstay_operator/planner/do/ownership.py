@@ -25,8 +25,6 @@ from backstay_operator.planner.words import listed
 
 from .finalizers import HOST_FINALIZER, INSTANCE_FINALIZER, SERVICE_FINALIZER, is_ours, marked
 
-__all__ = ["HOST_FINALIZER", "INSTANCE_FINALIZER", "SERVICE_FINALIZER", "is_ours"]
-
 Owner = TypeVar("Owner", bound=ClaimOwner)
 Owned = Mapping[str, Sequence[str]]
 """Names of claims by the UID of their service."""

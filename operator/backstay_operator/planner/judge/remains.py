@@ -88,18 +88,16 @@ def runs_only_this(world: World, service: HAService, instance: HAInstance | None
     """Whether nothing of an earlier manifest of the service can run anywhere any more."""
     if instance is None:
         return True
-    grant = instance.spec.grant
-    if grant is not None and not _runs_the_present_manifest(world, service, instance, grant.host):
+    if instance.holder and not _runs_the_present_manifest(world, service, instance, instance.holder):
         return False
     # What may run twice is closed without proof: its old copies count until their hosts say that they are over.
-    here = grant.host if grant else ""
     told = world.ordered_on.get(instance.uid, set()) | world.reported_by.get(instance.uid, set())
-    return instance.spec.exclusive or not any(left_on(world, host, instance) for host in told - {here})
+    return instance.spec.exclusive or not any(left_on(world, host, instance) for host in told - {instance.holder})
 
 
 def left_on(world: World, host: str, instance: HAInstance) -> bool:
     """Whether anything of this instance may still run on the host: it is granted there, or was and has not said that it is over."""
-    if instance.spec.grant is not None and instance.spec.grant.host == host:
+    if instance.holder == host:
         return True
     if instance.spec.exclusive and instance.spec.grant is None:
         return False  # its last epoch was closed by evidence

@@ -31,9 +31,7 @@ from backstay_operator.planner.words import clipped, elapsed_s, first_words, joi
 
 from .conditions import Finding, settled
 from .elsewhere import address_of_a_host, held_units, who_could_take_over
-from .host_status import fencing_ready, host_status
-
-__all__ = ["host_status", "service_status"]
+from .host_status import fencing_ready
 
 # As many as the schema holds.
 MOST_FAILURES: Final = 16
@@ -93,7 +91,7 @@ class _View:
 
     @property
     def holder(self) -> str:
-        return self.grant.host if self.grant else ""
+        return self.instance.holder if self.instance else ""
 
     @property
     def before(self) -> InstanceSummary:
