@@ -379,7 +379,7 @@ def test_what_is_done_about_sessions_of_the_past(befall: Befall, expected: list[
 
 IN_HANDS_OFF = "n1 is in maintenance (HandsOff): nobody is fenced"
 NO_MEANS = "n1 has no fencing device, so sealing it would prove nothing"
-LEFT_ALONE = "n1 is left alone, because no other host could take over"
+LEFT_ALONE = "n1 is not fenced, because no other host could take over"
 IN_STORM = "2 of 3 hosts fell silent together (n1, n2)"
 SPENT = "the budget of 3 fences an hour is used up"
 
