@@ -61,10 +61,12 @@ async def add(
     ] = "",
     bmc_parameter: Annotated[
         list[str] | None,
-        typer.Option(help="Parameter of that agent, again for each: ip=192.0.2.101.", metavar="KEY=VALUE"),
+        typer.Option(
+            help="Parameter of that agent, again for each: systems_uri=/redfish/v1/Systems/1.", metavar="KEY=VALUE"
+        ),
     ] = None,
     bmc_secret: Annotated[
-        str, typer.Option(help="Secret in backstay-fencing with its username and password.", metavar="NAME")
+        str, typer.Option(help="Secret in backstay-fencing with its ip, username and password.", metavar="NAME")
     ] = "",
     heartbeat: Annotated[
         str, typer.Option(help="How quickly its silence is noticed: lab, fast, default, tolerant.", metavar="PROFILE")
@@ -81,7 +83,7 @@ async def add(
         return WELL
     await session.need(await _missing_to_hand_on(session, name) + _rights("create get patch", objects), ROLE)
     done = [(one.name, await _ensure(session.api, one)) for one in objects]
-    return _tell(session, done, _next_steps(name))
+    return _tell(session, done, _next_steps(name, bmc_secret))
 
 
 async def remove(
@@ -264,7 +266,10 @@ def _print_manifests(session: Session, objects: Sequence[Wanted]) -> None:
         session.out.file.write(yaml.safe_dump_all(bodies, sort_keys=False))
 
 
-def _next_steps(name: str) -> str:
+def _next_steps(name: str, secret: str) -> str:
+    of_secret = (
+        f", and whether its BMC answers; Secret {rbac.FENCING_NAMESPACE}/{secret} must hold ip, username, password"
+    )
     account = rbac.agent_account(name)
     return (
         f"\nNext, on a machine that may (the token is the host's password; an agent renews it by itself):\n"
@@ -276,5 +281,5 @@ def _next_steps(name: str) -> str:
         f'(with "host": "{name}" where that is not the machine\'s host name, and "machine_uuid_file"\n'
         f" where the firmware tells no UUID; docs/how-to/add-a-host.md has every key and the agent's installation),\n"
         f"and start it there: systemctl enable --now backstay-agent\n"
-        f"`backstay status` says when {name} has reported."
+        f"`backstay status` says when {name} has reported{of_secret if secret else ''}."
     )

@@ -13,6 +13,7 @@ import random
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Final, TypeVar
 
 import typer
@@ -131,9 +132,13 @@ class Session:
 
     options: Options
     tools: Tools
-    api: Api
     out: Console = field(default_factory=lambda: Console(soft_wrap=True, highlight=False))
     err: Console = field(default_factory=lambda: Console(soft_wrap=True, highlight=False, stderr=True))
+
+    @cached_property
+    def api(self) -> Api:
+        """Opened when it is first asked: what asks nobody needs no kubeconfig."""
+        return self.tools.open_api(self.options)
 
     @property
     def namespace(self) -> str:
@@ -166,11 +171,12 @@ def run(options: Options, tools: Tools, command: Callable[[Session], Awaitable[i
     """Carry out one command and say how it ended."""
 
     async def with_api() -> int:
-        session = Session(options, tools, tools.open_api(options))
+        session = Session(options, tools)
         try:
             return await command(session)
         finally:
-            await session.api.close()
+            if "api" in vars(session):
+                await session.api.close()
 
     try:
         return tools.run(with_api())

@@ -117,14 +117,18 @@ def trusted(device: FenceDevice, identity: Identity, shared_with: str = "") -> s
     return None
 
 
-def _distrust(slot: Slot, device: FenceDevice, facts: Facts) -> str | None:
-    return trusted(device, facts.identity.get(slot, "Unverified"), facts.shared_with)
+def distrust(slot: Slot, facts: Facts) -> str:
+    """Why the word of the device in this place is not taken now; empty if it is."""
+    device = dict(slots(facts.levels)).get(slot)
+    if device is None:
+        return "the device is no longer in the Host's spec"
+    return trusted(device, facts.identity.get(slot, "Unverified"), facts.shared_with) or ""
 
 
 def _not_proven(level: FenceLevel, device: FenceDevice, facts: Facts) -> str | None:
     slot = (level.name, device.name)
-    if distrust := _distrust(slot, device, facts):
-        return distrust
+    if why := distrust(slot, facts):
+        return why
     reads = facts.reads.get(slot, ())
     if not reads:
         return "not read yet"
@@ -178,7 +182,7 @@ def _level_in_turn(facts: Facts) -> FenceLevel | None:
     usable = [
         level
         for level in facts.levels
-        if not any(_distrust((level.name, device.name), device, facts) for device in level.devices)
+        if not any(distrust((level.name, device.name), facts) for device in level.devices)
     ]
     fresh = [level for level in usable if not _has_failed(level, facts)]
     return fresh[0] if fresh else min(usable, key=lambda level: _last_try_s(level, facts), default=None)

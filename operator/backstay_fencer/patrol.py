@@ -108,7 +108,7 @@ class Patrol:
     async def _examine_device(
         self, slot: Slot, device: FenceDevice, machine_uuid: str, shared_with: str
     ) -> DeviceStatus:
-        run = await self._devices.run(device, "status")
+        run, _ = await self._devices.run(device, "status")
         power, message = core.judge_read(exit_code=run.exit_code, output=run.output)
         if power != "Unknown":
             await self._devices.ask_identity(device)

@@ -22,7 +22,7 @@ from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_LEASES, Unrea
 from backstay_api.process.waiting import clock_s, until
 
 from . import core, words
-from .devices import Devices, definition
+from .devices import Devices
 from .facts import Facts, Read, Slot, Step, Tried
 from .processes import AgentRun
 from .records import Record, Records
@@ -162,7 +162,7 @@ class Worker:
         return self._known_levels
 
     def _reads_of(self, levels: tuple[FenceLevel, ...]) -> dict[Slot, tuple[Read, ...]]:
-        present = {slot: definition(device) for slot, device in core.slots(levels)}
+        present = {slot: self._ports.devices.definition(device) for slot, device in core.slots(levels)}
         return {slot: reads for slot, reads in self._reads.items() if self._read_of.get(slot) == present.get(slot)}
 
     def _is_over(self, lease: HostLease | None) -> bool:
@@ -188,9 +188,8 @@ class Worker:
     async def _read(self, slot: Slot) -> None:
         """One status read. Whether it counts as made after the seal is settled before it begins."""
         after_seal, begun_s = self._is_over(self._ports.known.lease(self._request.spec.host)), clock_s()
-        asked = next((definition(device) for at, device in core.slots(self._levels()) if at == slot), "")
         try:
-            run = await self._run(slot, "status")
+            run, asked = await self._run(slot, "status")
             power, message = core.judge_read(exit_code=run.exit_code, output=run.output)
             read = Read(power, begun_s, clock_s(), after_seal, message)
             before = self._reads.get(slot, ()) if self._read_of.get(slot) == asked else ()
@@ -204,10 +203,11 @@ class Worker:
         """One `off` or `on`: only if the request and the Lease, read again, still ask for it, and recorded before it is sent."""
         tried = record.tried
         try:
-            if refused := await self._not_wanted(tried) or await self._not_recorded(record):
+            refused = await self._not_wanted(tried) or await self._not_recorded(record)
+            if refused := refused or self._not_trusted(tried):
                 record.end(clock_s(), result=f"{core.UNSENT}: {refused}", ours=False, failed=core.UNSENT, unsent=True)
                 return
-            run = await self._run(tried.slot, tried.action)
+            run, _ = await self._run(tried.slot, tried.action)
             result = f"exit {run.exit_code}: {run.output.strip()[-200:]}"
             log.warning("fence agent ran", extra={"request": self._name, "slot": tried.slot, "action": tried.action})
             record.end(clock_s(), result=result, ours=True, failed="" if run.exit_code == 0 else result)
@@ -248,10 +248,14 @@ class Worker:
         record.sends()
         return "" if await self._patch({"attempts": self._records.told()}) else "it could not be recorded"
 
-    async def _run(self, slot: Slot, action: Any) -> AgentRun:
+    def _not_trusted(self, tried: Tried) -> str:
+        """Host or Secret may have named another device since it was decided; an `on` is owed to whatever we switched off."""
+        return core.distrust(tried.slot, self.facts()) if tried.action == "off" else ""
+
+    async def _run(self, slot: Slot, action: Any) -> tuple[AgentRun, str]:
         device = next((device for at, device in core.slots(self._levels()) if at == slot), None)
         if device is None:
-            return AgentRun(124, "the device is no longer in the Host's spec")
+            return AgentRun(124, "the device is no longer in the Host's spec"), ""
         return await self._ports.devices.run(device, action)
 
     async def _tell(self, facts: Facts) -> None:

@@ -236,8 +236,7 @@ def _boot_id(host: LabHost) -> str | None:
 
 
 def _fence(bmc: Bmc, agent: str, action: str, **changed: str) -> tuple[int, str]:
-    where = bmc.redfish() if agent == "fence_redfish" else bmc.ipmi()
-    words = {**where, **bmc.credentials(), "action": action, **changed}
+    words = {**bmc.parameters(agent), **bmc.secret(agent), "action": action, **changed}
     done = subprocess.run(
         [agent],
         input="".join(f"{key}={value}\n" for key, value in words.items()),

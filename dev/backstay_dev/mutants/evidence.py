@@ -273,8 +273,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what is sent stands in the request as ours before it is sent",
         _WORKER,
-        "await self._not_wanted(tried) or await self._not_recorded(record):",
-        "await self._not_wanted(tried):",
+        "await self._not_wanted(tried) or await self._not_recorded(record)",
+        "await self._not_wanted(tried)",
         f"{UNIT}/fencer/test_stories.py",
     ),
     one(

@@ -401,7 +401,9 @@ def test_adding_a_host_twice_changes_nothing_and_repairs_what_was_changed():
 def test_a_bmc_is_added_without_losing_anything_else():
     cluster = a_cluster()
     words = ["--bmc", "fence_redfish", "--bmc-parameter", "ip=192.0.2.101", "--bmc-secret", "n3-bmc"]
-    assert cluster.run("host", "add", "n3", *words).exit_code == WELL
+    answer = cluster.run("host", "add", "n3", *words)
+    assert answer.exit_code == WELL
+    assert "Secret backstay-fencing/n3-bmc must hold ip, username, password" in answer.stdout
     spec = cluster.get(Host, "n3")["spec"]
     assert spec["maintenance"]["mode"] == "Cordon"
     (device,) = spec["fencing"]["levels"][0]["devices"]
@@ -422,6 +424,7 @@ def test_a_bmc_is_added_without_losing_anything_else():
         ),
         pytest.param(["n4", "--heartbeat", "quick"], "heartbeat", id="no such profile"),
         pytest.param(["n4", "--bmc", "ipmi"], "agent", id="no fence agent"),
+        pytest.param(["n4", "--bmc", "fence_sbd"], "prove nothing of what runs there", id="no power"),
     ],
 )
 def test_nonsense_is_told_before_anything_is_written(words, said):
@@ -463,6 +466,13 @@ def test_a_host_that_holds_something_is_not_removed():
 def test_without_a_kubeconfig_one_sentence_says_so(tmp_path):
     answer = CliRunner().invoke(build(), ["status", "--kubeconfig", str(tmp_path / "none")])
     assert answer.exit_code == FAILED and "no usable kubeconfig" in answer.stderr
+
+
+def test_a_dry_run_asks_nobody_and_needs_no_kubeconfig(tmp_path):
+    words = ["host", "add", "n4", "--dry-run", "--kubeconfig", str(tmp_path / "none")]
+    answer = CliRunner().invoke(build(), words)
+    assert answer.exit_code == WELL, answer.stderr
+    assert next(yaml.safe_load_all(answer.stdout))["metadata"]["name"] == "n4"
 
 
 def test_every_command_has_a_help_that_names_its_exit_codes():

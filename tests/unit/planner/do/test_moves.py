@@ -148,9 +148,9 @@ def unready(*names: str) -> Befall:
     return lambda world: say_ready(world, world.services["shop/web"], *names, ready=False, why="masked")
 
 
-def failed(*, epoch: int = 2, ago_s: float = 0.0, **more: object) -> Befall:
+def failed(why: str = "", *, epoch: int = 2, revision: int = 2, ago_s: float = 0.0) -> Befall:
     def befall(world: World) -> None:
-        report(world, world.services["shop/web"], "n1", "Failed", epoch=epoch, **more)
+        report(world, world.services["shop/web"], "n1", "Failed", epoch=epoch, revision=revision, why=why)
         world.failed_s["uid-web-0", "n1", epoch] = world.now_s - ago_s
 
     return befall
@@ -187,7 +187,7 @@ def said(found: Move | Stay) -> str:
     return f"stays: {found.why}" if found.why else "stays"
 
 
-CRASH = {"why": "exit code 1"}
+CRASH = "exit code 1"
 NOBODY = all_of(unready("n2", "n3"))
 PREFERRED = "n3 is preferred by 500, n1 by 0: more than the stickiness of 100 apart"
 DRAINED = "n1 is being drained (new disks)"
@@ -225,16 +225,16 @@ CONSIDERED = [
         all_of(drain, NOBODY),
         {},
         "",
-        f"stays: {DRAINED}, but it stays: 0/3 hosts can run it: 2 are not ready: masked, 1 is the one to move away from",
+        f"stays: {DRAINED}, but it stays: 0/3 hosts can run it: 2 are not ready: masked, 1 is the host that it leaves",
         "no target that is ready, no stop",
     ),
     # It failed there.
-    (failed(**CRASH), {}, "", "to n2: n1 could not run it: exit code 1", "its host could not run it"),
+    (failed(CRASH), {}, "", "to n2: n1 could not run it: exit code 1", "its host could not run it"),
     (failed(), {}, "", "to n2: n1 could not run it", "its host does not say why"),
-    (failed(epoch=1, **CRASH), {}, "", "stays", "that was an earlier epoch"),
-    (failed(revision=1, **CRASH), {}, "", "stays", "that was an earlier manifest"),
+    (failed(CRASH, epoch=1), {}, "", "stays", "that was an earlier epoch"),
+    (failed(CRASH, revision=1), {}, "", "stays", "that was an earlier manifest"),
     (
-        all_of(failed(**CRASH), NOBODY),
+        all_of(failed(CRASH), NOBODY),
         {},
         "",
         "stays: n1 could not run it: exit code 1, but it stays: 0/3 hosts can run it: 2 are not ready: masked,"
@@ -242,7 +242,7 @@ CONSIDERED = [
         "nowhere else, and it has only just failed",
     ),
     (
-        all_of(failed(ago_s=15.0, **CRASH), NOBODY),
+        all_of(failed(CRASH, ago_s=15.0), NOBODY),
         {},
         "",
         "to n1: n1 could not run it: exit code 1; it is time to try again",
@@ -261,11 +261,11 @@ CONSIDERED = [
     ),
     # Which is heard first.
     (drain, {}, wish("n3"), "to n3: a move to n3 was asked for", "a wish comes before a drain"),
-    (failed(**CRASH), {}, wish("n3"), "to n3: a move to n3 was asked for", "a wish comes before a failure"),
-    (all_of(failed(**CRASH), drain), {}, "", f"to n2: {DRAINED}", "a drain comes before a failure"),
+    (failed(CRASH), {}, wish("n3"), "to n3: a move to n3 was asked for", "a wish comes before a failure"),
+    (all_of(failed(CRASH), drain), {}, "", f"to n2: {DRAINED}", "a drain comes before a failure"),
     (all_of(in_rack_a("n3"), drain), ALWAYS, "", f"to n3: {DRAINED}", "a drain comes before a better host"),
     (
-        all_of(in_rack_a("n3"), failed(**CRASH)),
+        all_of(in_rack_a("n3"), failed(CRASH)),
         ALWAYS,
         "",
         "to n3: n1 could not run it: exit code 1",
