@@ -1,6 +1,6 @@
 """A driver in memory, as a fake for tests and the simulator: one machine's resources, which outlive the agents that drive them.
 
-It can be told to be slow, to fail, to lie about nothing: what runs is in `running`, and `on_change` hears each start and stop, so
+It can be told to be slow, to fail, to lie about nothing: what runs is in `running`, and `on_change` is told of each start and stop, so
 a monitor of overlaps sees exactly what a client would.
 """
 
@@ -106,7 +106,7 @@ class FakeMachine:
 
 
 class FakeDriver:
-    """One agent's hands on a FakeMachine, for every kind of resource."""
+    """What one agent drives on a FakeMachine, for every kind of resource."""
 
     def __init__(self, machine: FakeMachine) -> None:
         self.machine = machine
@@ -226,8 +226,8 @@ def _parts(machine: FakeMachine, name: str) -> list[str]:
     return [part for part, owner in machine.part_of.items() if owner == name]
 
 
-class FakeHands:
-    """One agent's hands on a FakeMachine: the port `hands.Hands`, as a fake."""
+class FakeHostSystem:
+    """What one agent uses of a FakeMachine: `host_system.HostSystem`, as a fake."""
 
     def __init__(self, machine: FakeMachine) -> None:
         self.machine = machine

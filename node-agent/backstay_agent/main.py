@@ -31,7 +31,7 @@ from .core.leaving import why_not_stop
 from .core.sessions import Kept
 from .drivers.tools.units import UnitFiles
 from .health import Health
-from .real import RealHands
+from .real import RealHostSystem
 from .remove import remove
 from .shutdown import leave, systemd_jobs
 from .single_instance import alone
@@ -104,7 +104,7 @@ async def _run(config: Config, machine: Machine) -> None:
     agent = Agent(
         api,
         RealDisk(run_dir=config.run_dir, state_dir=config.state_dir),
-        RealHands(rng=rng, keeps=(config.run_dir, config.state_dir)),
+        RealHostSystem(rng=rng, keeps=(config.run_dir, config.state_dir)),
         machine,
         rng=random.SystemRandom(),  # nonces must differ between machines that boot at the same moment
         settings=Settings(facts=facts(await own_addresses()), wall=_wall),

@@ -1,4 +1,4 @@
-"""The hands of a real host. What is heavy to import (D-Bus) is imported by `open`, in a thread: the heartbeat beats meanwhile."""
+"""The system of a real host. What is heavy to import (D-Bus) is imported by `open`, in a thread: the heartbeat goes on meanwhile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .config import sleep_obstacle
 from .drivers import RealDriver, driver_of, leftovers, real_drivers
 from .drivers.base import Driver
 from .drivers.tools.units import UnitFiles
-from .hands import OnVerdict
+from .host_system import OnVerdict
 from .run.asking import RealAsker
 from .run.probes import run_probes
 from .standby.needs import RealNeeds
@@ -25,8 +25,8 @@ LOOK_AGAIN_S: Final = 60.0
 """Until what could put this machine to sleep is looked at again."""
 
 
-class RealHands:
-    """`hands.Hands` of this very host."""
+class RealHostSystem:
+    """`host_system.HostSystem` of this very host."""
 
     def __init__(self, *, rng: random.Random, keeps: Sequence[Path] = ()) -> None:
         """`keeps`: the folders where the agent keeps what it must remember."""

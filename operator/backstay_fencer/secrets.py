@@ -15,10 +15,9 @@ from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError, NotFound
 from backstay_api.objects.kinds import SECRETS
 from backstay_api.objects.models.host import FenceDevice
+from backstay_api.objects.rbac import FENCING_NAMESPACE as NAMESPACE
 
 from .parameters import plain, words
-
-NAMESPACE: Final = "backstay-fencing"
 
 # What says where a password goes, by its names in all agents.
 _WAYS: Final = words("auth_url ip ipport proxy proxyhost proxyport session_url")

@@ -14,6 +14,7 @@ from backstay_api.objects.kinds import SECRETS
 from backstay_api.objects.models import FenceRequest, Host, HostAssignment
 from backstay_api.objects.models.host import FencingStatus
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_ASSIGNMENTS, HOST_LEASES, HOSTS
+from backstay_api.objects.promise import Contract
 from backstay_fencer.executor import Executor
 from backstay_fencer.fake import FakeAgents, FakeBmc
 
@@ -40,7 +41,7 @@ class Scene:
         await self.api.create(HOSTS, Host.from_wire({"metadata": {"name": "n1"}, "spec": spec}))
         body = {"metadata": {"name": "n1", "namespace": "backstay-fencing"}, "data": _told("192.0.2.101")}
         await self.api.create(SECRETS, body, "backstay-fencing")
-        held = leases.new("n1").taken("boot-1/nonce-1", 1, leases.Contract(), renew_time="")
+        held = leases.new("n1").taken("boot-1/nonce-1", 1, Contract(), renew_time="")
         await self.api.create(HOST_LEASES, held, leases.NAMESPACE)
 
     async def seal(self) -> None:

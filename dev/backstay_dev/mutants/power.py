@@ -199,9 +199,17 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "a person's word costs no budget",
-        _BUDGET,
+        f"{PLANNER}/know/world.py",
         "    return request.spec.confirm is None and not was_off_anyway",
         "    return not was_off_anyway",
+        *_L,
+        *_P,
+    ),
+    one(
+        "a request that has cost nothing leaves no fence behind",
+        f"{PLANNER}/know/world.py",
+        "if old is not None and not has_cost(old):",
+        "if False:",
         *_L,
         *_P,
     ),

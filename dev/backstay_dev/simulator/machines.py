@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from backstay_agent.drivers.base import Seen, State
-from backstay_agent.fake import FakeDriver, FakeHands, FakeMachine
+from backstay_agent.fake import FakeDriver, FakeHostSystem, FakeMachine
 from backstay_agent.store.disk import MemoryDisk
 from backstay_api.objects.plain import RenderedResource, Systemd
 from backstay_api.objects.resource_kinds import identity
@@ -142,8 +142,8 @@ class ProcessDisk:
         return await self._disk.list(folder)
 
 
-class ProcessHands(FakeHands):
-    """One agent's hands on its machine, dead when the agent is."""
+class ProcessHostSystem(FakeHostSystem):
+    """What one agent uses of its machine, dead when the agent is."""
 
     def __init__(self, machine: Machine, process: Process) -> None:
         super().__init__(machine.state)

@@ -1,6 +1,6 @@
 """What an agent must remember across its own restarts: its session, and what it was granted and may be running.
 
-The hands keep this in `/run/backstay/journal` and write it *before* every effect, so whatever an agent that dies at any point
+The agent keeps this in `/run/backstay/journal` and write it *before* every effect, so whatever an agent that dies at any point
 has begun, its successor knows. Times are the event loop's (CLOCK_MONOTONIC: one clock for one boot).
 """
 
@@ -116,7 +116,7 @@ class Books:
     earlier_seq: int = 0
     """The highest seq that one of them was published with, as far as we know."""
     hands_off: str = ""
-    """Maintenance mode HandsOff, as last heard: watch, and touch nothing."""
+    """Maintenance mode HandsOff, as last received: watch, and touch nothing."""
     records: Mapping[str, Record]
     """By UID of the HAInstance, in the order in which they were granted first."""
 

@@ -21,7 +21,7 @@ to Stopped; what could not be stopped is Stuck, and is stopped again for ever.
 
 **What the table does not know.** Whether it may be started is asked twice: here, and once more by the effect itself inside the
 write that records the start (a seal may come between the two; the answer is then `Outcome.REFUSED`). Resources have states of
-their own: an instance that is Running may be down, and Left to the admin it may be anything. And what others are told (`telling.py`)
+their own: an instance that is Running may be down, and Left to the admin it may be anything. And what others are told (`reports.py`)
 is worded from the phase and is not the phase: Recovering is told as Running.
 """
 

@@ -1,7 +1,7 @@
 """What the operator wrote for this host, read entry by entry: what this release does not know is noticed and answered, never guessed.
 
 The operator may be of a later release. An order that is not understood is no order to start; an order to stop needs no more than
-to know what it is about. One odd entry never keeps the others from being heard.
+to know what it is about. One odd entry never keeps the others from being obeyed.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ def _secured(raw: Any) -> tuple[str, ...]:
 
 
 def _hands_off(raw: Any) -> str:
-    """In doubt hands off: what is not touched can be touched later."""
+    """In doubt nothing is touched: what is not touched can be touched later."""
     return raw if isinstance(raw, str) else "" if raw is None else "for a reason that cannot be read"
 
 

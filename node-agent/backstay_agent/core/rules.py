@@ -42,7 +42,7 @@ def take(uid: str, order: InstanceOrder, books: Books) -> Record | Ignored:
 
 
 def _foreign(order: InstanceOrder, record: Record | None, books: Books) -> Record | Ignored:
-    """An order to another session. Only one is heard: a copy carried over from that session shall stop."""
+    """An order to another session. Only one is obeyed: a copy carried over from that session shall stop."""
     carried = record is not None and record.may_run and record.nonce == order.session.nonce != books.nonce
     if record and carried and order.epoch == record.epoch and order.want == "Down" and record.want == "Up":
         return replace(record, want="Down")

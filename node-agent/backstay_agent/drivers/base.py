@@ -1,4 +1,4 @@
-"""What a driver is: the hands for one kind of resource. Drivers do not know each other, nor instances, epochs or the API.
+"""What a driver is: all that is done to one kind of resource. Drivers do not know each other, nor instances, epochs or the API.
 
 `resource` is the plain dataclass `backstay_api.objects.plain.RenderedResource` (one kind set).
 """
@@ -87,7 +87,7 @@ class Driver(Protocol):
     def changes(self, resource: RenderedResource) -> AsyncIterator[Seen]:
         """Tell by event, not by polling, whenever its state changes, until the iterator is closed.
 
-        The first is the present state, looked at after the listening began: so nothing falls between a look and an ear.
+        The first is the present state, looked at after the listening began: so no change between the look and the first event is missed.
         """
 
 

@@ -20,7 +20,6 @@ from backstay_api.objects.plain import RenderedResource
 
 from .base import Plain, Seen, StartFailed, State, StopFailed
 from .tools import cgroups, escaped
-from .tools.bells import bells
 from .tools.bus import BusError
 from .tools.down import DOWN, bring_down, group_names, left_in, state_words
 from .tools.journal_tail import with_last_words
@@ -29,6 +28,7 @@ from .tools.manager import Manager, Watch
 from .tools.sentences import why_down
 from .tools.transient import CLEANLY_DOWN, Ended, argv_refusal, lasting, missing, run_once
 from .tools.units import MARK_VARIABLE
+from .tools.wakeups import wakeups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,7 +106,7 @@ class CommandDriver(Plain):
             ended = await run_once(self._manager, _stem(unit, "stop"), command.stop, timeout_s)
             # Also after a stop that failed: what the start left running is known, and must not stay for ever.
             note = await bring_down(self._manager, unit, timeout_s)
-            await self._end_strays(unit, timeout_s)
+            await self._end_escaped(unit, timeout_s)
             if command.check is not None:
                 await self._until_cleanly_down(resource, timeout_s, ended)
             elif ended.exit_code != 0:
@@ -140,8 +140,8 @@ class CommandDriver(Plain):
         unit = unit_name(_command(resource))
         with _as_start_failed(unit):
             period_s = CHECK_PERIOD_S if _command(resource).check else None
-            async with self._manager.watch(unit) as watch, aclosing(bells(unit, watch, lambda: period_s)) as rung:
-                async for _ in rung:
+            async with self._manager.watch(unit) as watch, aclosing(wakeups(unit, watch, lambda: period_s)) as woken:
+                async for _ in woken:
                     seen = await self.check(resource)
                     if seen != last:
                         yield (last := seen)
@@ -176,7 +176,7 @@ class CommandDriver(Plain):
             )
         wait_s = _FIRST_WAIT_S
         while watch.lost or not await self._is_up(resource, watch):
-            wait_s = await _bell_or(watch, wait_s if command.check else None)
+            wait_s = await _changed_or(watch, wait_s if command.check else None)
 
     async def _is_up(self, resource: RenderedResource, watch: Watch) -> bool:
         command = _command(resource)
@@ -210,7 +210,7 @@ class CommandDriver(Plain):
         except NoAnswer:
             return False  # what cannot be seen may be there, and may have run
 
-    async def _end_strays(self, unit: str, timeout_s: float) -> None:
+    async def _end_escaped(self, unit: str, timeout_s: float) -> None:
         groups = group_names(unit, await self._manager.properties(unit))
         if left := await escaped.end([], [unit], groups, min(timeout_s, escaped.TERM_S)):
             raise StopFailed(
@@ -278,7 +278,7 @@ def _judged(ended: Ended, unit: Seen, check: Sequence[str]) -> Seen:
     return Seen(State.FAILED if unit.state is State.RUNNING else State.UNKNOWN, why)
 
 
-async def _bell_or(watch: Watch, wait_s: float | None) -> float:
+async def _changed_or(watch: Watch, wait_s: float | None) -> float:
     """Wait for news of the unit, but not longer; returns how long to wait the next time."""
     try:
         async with asyncio.timeout(wait_s):

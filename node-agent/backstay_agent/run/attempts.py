@@ -12,14 +12,14 @@ from backstay_agent.core.books import Record
 from backstay_api.process.waiting import clock_s
 
 from . import work
-from .monitoring import Senses
+from .monitoring import Monitor
 
 
 class Attempts:
-    """Judges the troubles that the senses report: do they count, and when may they be answered."""
+    """Judges the troubles that the monitor reports: do they count, and when may they be answered."""
 
-    def __init__(self, senses: Senses) -> None:
-        self._senses = senses
+    def __init__(self, monitor: Monitor) -> None:
+        self._monitor = monitor
         self._free_at_s: tuple[float, ...] = ()
         """Restarts that counted for nothing."""
         self._down_since_s: float | None = None
@@ -34,8 +34,8 @@ class Attempts:
     def is_down(self) -> bool:
         """Whether something is known to be down, after everything was looked at once: so that what is down together is
         started together."""
-        if not self._senses.troubles or self._senses.is_looking or self._senses.is_going_down:
-            if self._senses.is_well:
+        if not self._monitor.troubles or self._monitor.is_looking or self._monitor.is_going_down:
+            if self._monitor.is_well:
                 self._down_since_s, self.was_left = None, False
             return False
         if self._down_since_s is None:
@@ -44,11 +44,11 @@ class Attempts:
 
     def count_for_nothing(self, record: Record) -> bool:
         """Whether restarting what is down is no restart of ours: an admin did it, or only an address is missing."""
-        bad = self._senses.troubles.keys()
-        return self.was_left or bool(bad and bad <= self._senses.by_admin.keys()) or self._is_blink(record)
+        bad = self._monitor.troubles.keys()
+        return self.was_left or bool(bad and bad <= self._monitor.by_admin.keys()) or self._is_blink(record)
 
     def _is_blink(self, record: Record) -> bool:
-        if not work.only_addresses(work.to_restart(record.resources, self._senses.troubles)):
+        if not work.only_addresses(work.to_restart(record.resources, self._monitor.troubles)):
             return False
         now_s = clock_s()
         since_s = now_s if self._down_since_s is None else self._down_since_s
@@ -84,7 +84,7 @@ class Acts:
         self.said = ""
 
     def note(self, seen: Mapping[str, str], wall: str) -> bool:
-        """Hear what the senses see now; whether that is another act than before."""
+        """What the monitor sees now; whether that is another act than before."""
         is_new = any(self._seen.get(name) != act for name, act in seen.items())
         self._seen = dict(seen)
         if is_new:

@@ -36,7 +36,7 @@ class _Board:
 
     on_verdict: OnVerdict
     silent: set[str]
-    """Probes without a verdict: nothing is said to work before they have spoken."""
+    """Probes without a verdict: nothing is said to work before they have answered."""
     failing: dict[str, str] = field(default_factory=dict)
     told_to_work: bool | None = None
 

@@ -38,7 +38,7 @@ STUCK_S: Final = 60.0
 
 
 _NOTHING: Final = Orders()
-"""Nothing was heard yet."""
+"""Nothing was received yet."""
 
 
 class Supervisor:
@@ -48,7 +48,7 @@ class Supervisor:
         self._tools = tools
         self._journal: Journal = tools.journal
         self._runners: dict[str, tuple[Runner, asyncio.Task[None]]] = {}
-        self._heard = _NOTHING
+        self._received = _NOTHING
         self._news = asyncio.Event()
         self._settled = asyncio.Event()
         self._not_taken: dict[str, str] = {}
@@ -57,11 +57,11 @@ class Supervisor:
 
     @property
     def _orders(self) -> Mapping[str, InstanceOrder]:
-        return self._heard.spec.instances
+        return self._received.spec.instances
 
     def assign(self, orders: Orders) -> None:
-        if orders != self._heard:
-            self._heard = orders
+        if orders != self._received:
+            self._received = orders
             self._news.set()
 
     def look_again(self) -> None:
@@ -89,9 +89,9 @@ class Supervisor:
     # --- orders -----------------------------------------------------------------------------------------------
 
     async def _obey_hands_off(self) -> None:
-        """Known before any other order is looked at, and by the next agent of this host before it has heard anything."""
-        wanted = self._heard.spec.hands_off
-        if self._heard is not _NOTHING and wanted != self._journal.books.hands_off:
+        """Known before any other order is looked at, and by the next agent of this host before it has received anything."""
+        wanted = self._received.spec.hands_off
+        if self._received is not _NOTHING and wanted != self._journal.books.hands_off:
             await self._journal.restrict(lambda books: books.handed_off(wanted))
             log.info("hands off" if wanted else "hands off is over", extra={"why": wanted})
             self._tools.tell()
@@ -112,7 +112,9 @@ class Supervisor:
 
     async def _cover_standbys(self) -> None:
         try:
-            await self._journal.cover_ahead({uid: order.resources for uid, order in self._heard.spec.standbys.items()})
+            await self._journal.cover_ahead(
+                {uid: order.resources for uid, order in self._received.spec.standbys.items()}
+            )
         except DiskTrouble as error:
             log.warning("inventory not written", extra={"why": str(error)})
 
@@ -187,20 +189,20 @@ class Supervisor:
         """What is recognisable as ours on this host; waits until that can be seen (systemd may only be coming up)."""
         while True:
             try:
-                return await self._tools.hands.leftovers(run_is_intact=run_is_intact)
+                return await self._tools.system.leftovers(run_is_intact=run_is_intact)
             except StopFailed as error:
                 self.trouble = str(error)
                 log.warning("leftovers not seen", extra={"why": self.trouble})
                 await asyncio.sleep(UNSEEN_S)
 
-    async def stop_strays(self) -> None:
+    async def stop_unrecorded(self) -> None:
         """Stop, verifiably, what is recognisably ours but not in the books: nothing of ours may run without a record."""
         left = await self.leftovers(run_is_intact=True)
-        while strays := [resource for resource in left if not self._is_recorded(resource)]:
+        while unrecorded := [resource for resource in left if not self._is_recorded(resource)]:
             log.error(
-                "unrecorded resource running", extra={"resources": ", ".join(resource.name for resource in strays)}
+                "unrecorded resource running", extra={"resources": ", ".join(resource.name for resource in unrecorded)}
             )
-            if await self._stopped(strays):
+            if await self._stopped(unrecorded):
                 break
             await asyncio.sleep(ROUNDS_S)
         self.trouble = ""
@@ -222,7 +224,7 @@ class Supervisor:
 
     async def _stopped(self, group: Sequence[RenderedResource]) -> bool:
         try:
-            await take_down(self._tools.hands, group)
+            await take_down(self._tools.system, group)
         except StopFailed as error:
             self.trouble = f"left by an earlier agent, and not to be stopped: {error}"
             log.error("leftovers not stopped", extra={"why": self.trouble})
@@ -243,7 +245,7 @@ class Supervisor:
             order = self._orders.get(uid)
             if uid not in told and order is not None and order.session == books.session:
                 told[uid] = _refusal(order, why, phase="Stopped")
-        for uid, answer in self._heard.not_understood.items():
+        for uid, answer in self._received.not_understood.items():
             if answer.order.session == books.session:
                 told[uid] = _with_answer(told.get(uid), answer)
         return told

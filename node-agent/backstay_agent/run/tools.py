@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from backstay_agent.drivers.base import StopFailed
-from backstay_agent.hands import Hands
+from backstay_agent.host_system import HostSystem
 from backstay_agent.store.disk import DiskTrouble
 from backstay_agent.store.journal import Journal
 
@@ -31,7 +31,7 @@ class Tools:
     """What all runners of an agent share."""
 
     journal: Journal
-    hands: Hands
+    system: HostSystem
     tell: Callable[[], None]
     """Something that the status shows, or that others wait for, has changed."""
     wall: Callable[[], str]

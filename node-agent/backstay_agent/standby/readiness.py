@@ -78,7 +78,7 @@ class Examiner:
         self._under_way: dict[str, _Examination] = {}
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._last: dict[str, StandbyReport] = {}
-        self._ears: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._watches: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     async def round(self, orders: Mapping[str, StandbyOrder], ours: Mapping[str, Ours]) -> dict[str, StandbyReport]:
         """Examine all of them, or go on with those that have not answered yet."""
@@ -98,8 +98,8 @@ class Examiner:
 
     async def end(self) -> None:
         under_way, self._under_way = self._under_way, {}
-        ears, self._ears = self._ears, {}
-        await end_tasks([*(one.task for one in under_way.values()), *ears.values()])
+        watches, self._watches = self._watches, {}
+        await end_tasks([*(one.task for one in under_way.values()), *watches.values()])
 
     async def _forget(self, orders: Mapping[str, StandbyOrder], ours: Mapping[str, Ours]) -> None:
         """What nobody asks for any more, or asks otherwise."""
@@ -108,8 +108,8 @@ class Examiner:
             for uid, one in self._under_way.items()
             if orders.get(uid) != one.order or tuple(ours.get(uid, ())) != one.ours
         ]
-        ears = [key for key in self._ears if key[0] not in orders or self._ears[key].done()]
-        await end_tasks([self._under_way.pop(uid).task for uid in old] + [self._ears.pop(key) for key in ears])
+        ended = [key for key in self._watches if key[0] not in orders or self._watches[key].done()]
+        await end_tasks([self._under_way.pop(uid).task for uid in old] + [self._watches.pop(key) for key in ended])
 
     async def _in_turn(self, uid: str, order: StandbyOrder, ours: Ours) -> StandbyReport:
         async with self._turns:
@@ -157,8 +157,8 @@ class Examiner:
             self._under_way[uid].at = resource
             findings.append(await self._find(resource, is_ours=resource in ours))
         for resource, found in zip(order.resources, findings, strict=True):
-            if found.active and (uid, resource.name) not in self._ears:
-                self._ears[uid, resource.name] = asyncio.create_task(self._until_down(resource))
+            if found.active and (uid, resource.name) not in self._watches:
+                self._watches[uid, resource.name] = asyncio.create_task(self._until_down(resource))
             whys += found.whys
         active = [found for found in findings if found.active]
         text = clip("; ".join(dict.fromkeys([*(found.active for found in active), *whys])))
@@ -208,7 +208,7 @@ class Examiner:
         return [why] if why else [], ""
 
     async def _until_down(self, resource: RenderedResource) -> None:
-        """Somebody will stop it, as the status asks: that is heard, and not only seen at the next look."""
+        """Somebody will stop it, as the status asks: that is noticed at once, and not only at the next look."""
         was_up = False
         try:
             changes: Any = self._driver(resource).changes(resource)

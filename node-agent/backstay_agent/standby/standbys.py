@@ -38,7 +38,7 @@ class Held:
 
 
 class Keeper:
-    """`hands.Standbys` on any drivers."""
+    """`host_system.Standbys` on any drivers."""
 
     def __init__(
         self,

@@ -117,7 +117,7 @@ async def test_a_probe_that_says_it_does_not_work_restarts_it() -> None:
 
     probed = unit(probes=(Probe(name="alive", tcp_socket=TcpSocket(port=80)),))
     world = await running(resources=(probed,))
-    world.hands.judges["server"](False, "connection refused")
+    world.system.judges["server"](False, "connection refused")
     await world.until(lambda: world.machine.log[1:] == [f"stop {UNIT}", f"start {UNIT}"])
     await world.phase_is("Running")
 
@@ -152,7 +152,7 @@ async def test_edited_probes_restart_nothing_and_edited_units_do() -> None:
     world = await running(resources=(unit(),))
     probed = unit(probes=(Probe(name="alive", tcp_socket=TcpSocket(port=80)),))
     await world.order(revision=2, resources=(probed,))
-    await world.until(lambda: "server" in world.hands.judges)
+    await world.until(lambda: "server" in world.system.judges)
     assert world.machine.log == [f"start {UNIT}"]
     await world.order(revision=3, resources=(unit(unit="other.service"),))
     await world.until(lambda: world.runs("unit other.service"))
@@ -387,7 +387,7 @@ async def test_whether_it_may_start_is_asked_again_when_it_is_its_turn() -> None
     world.disk.write_takes_s = 1
     await world.order()
     await asyncio.sleep(1.5)  # the order is journalled, the inventory is being written
-    world.hands.why_nothing_exclusive = "this machine could be suspended"
+    world.system.why_nothing_exclusive = "this machine could be suspended"
     await asyncio.sleep(10)
     assert world.machine.log == [f"stop {ADDRESS}", f"stop {UNIT}"] or world.machine.log == []
     assert not world.machine.running

@@ -22,7 +22,7 @@ from backstay_api.objects.resource_kinds import unusable_address
 from backstay_api.process.waiting import clock_s
 
 from .announcer import Announcer
-from .conflicts import Ear
+from .changes import Changes
 from .frames import mac_text
 from .link_flaps import GRACE_S, Blinks
 from .netlink import Address, Interface, Link, Netlink
@@ -91,7 +91,7 @@ class VirtualIPDriver(Plain):
             want, _spec = _want(resource)
         except ValueError:
             return  # such an address can never have been added
-        self._announcer.hush(want)
+        self._announcer.stop(want)
         try:
             async with asyncio.timeout(timeout_s), self._one_change:
                 await self._withdraw(want)
@@ -110,16 +110,16 @@ class VirtualIPDriver(Plain):
         """First what it is now, then every change; puts back what a blink of its link took, and announces it again."""
         want, spec = _wanted(resource)
         last: Seen | None = None
-        async with Ear(self._netlink, want.ip) as ear:
+        async with Changes(self._netlink, want.ip) as changes:
             while True:
                 sight = await self._look()
                 seen = await self._mended(want, spec, sight, first=last is None)
-                self._announce_again(want, sight, seen, last, blinked=ear.heard_down)
+                self._announce_again(want, sight, seen, last, blinked=changes.went_down)
                 if seen != last:
                     yield (last := seen)
                 name, _link = self._home(want, spec, sight)
-                await ear.next(self._blinks.left_s(name, clock_s()) or None)
-                for name in ear.heard_down:
+                await changes.next(self._blinks.left_s(name, clock_s()) or None)
+                for name in changes.went_down:
                     self._blinks.saw(name, is_up=False, now_s=clock_s())
 
     async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
@@ -189,14 +189,14 @@ class VirtualIPDriver(Plain):
 
     async def _link_back(self, want: Interface, spec: VirtualIP) -> Sight:
         """Wait out a blink of the link where it goes."""
-        async with Ear(self._netlink, want.ip) as ear:
+        async with Changes(self._netlink, want.ip) as changes:
             while True:
                 sight = await self._look()
                 link = self._find(want, spec, sight)
                 left_s = 0.0 if isinstance(link, str) or link.is_up else self._blinks.left_s(link.name, clock_s())
                 if left_s <= 0:
                     return sight
-                await ear.next(left_s)
+                await changes.next(left_s)
 
     async def _add(self, want: Interface, spec: VirtualIP) -> Link:
         sight = await self._look()

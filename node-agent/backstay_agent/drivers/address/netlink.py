@@ -1,4 +1,4 @@
-"""rtnetlink, as little of it as an address needs: messages to bytes and back (pure), and a socket that asks and hears.
+"""rtnetlink, as little of it as an address needs: messages to bytes and back (pure), and a socket that asks and receives events.
 
 From the standard library alone; the layouts are those of linux/rtnetlink.h, if_addr.h and if_link.h.
 """
@@ -238,7 +238,7 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
         data = data[(size + 3) & ~3 :]
 
 
-# Asking and hearing
+# Asking, and receiving events
 
 
 class Netlink:
@@ -281,11 +281,11 @@ class Netlink:
     async def events(self) -> AsyncGenerator[Address | Link | None, None]:
         """Each address or link that changed; None first, and when events were lost: then everything may have changed."""
         loop = asyncio.get_running_loop()
-        with closing(_socket(_GROUPS)) as ear:
+        with closing(_socket(_GROUPS)) as events:
             yield None
             while True:
                 try:
-                    datagram = await loop.sock_recv(ear, 65536)
+                    datagram = await loop.sock_recv(events, 65536)
                 except OSError as error:
                     if error.errno != 105:  # ENOBUFS: more happened than the socket could hold
                         raise
@@ -298,11 +298,11 @@ class Netlink:
         """Send one request and gather its answers. Raises OSError as the kernel refuses."""
         loop = asyncio.get_running_loop()
         answers: list[Message] = []
-        with closing(_socket(0)) as mouth:
+        with closing(_socket(0)) as asking:
             async with asyncio.timeout(_LIMIT_S):
-                await loop.sock_sendall(mouth, encode(request))
+                await loop.sock_sendall(asking, encode(request))
                 while True:
-                    for message in decode(await loop.sock_recv(mouth, 1 << 18)):
+                    for message in decode(await loop.sock_recv(asking, 1 << 18)):
                         if message.type == NLMSG_ERROR:
                             _raise_if_refused(message)
                         if message.type in (NLMSG_ERROR, NLMSG_DONE):

@@ -15,7 +15,6 @@ from typing import Final
 
 from backstay_agent.drivers.base import Plain, Seen, StartFailed, State, StopFailed
 from backstay_agent.drivers.tools import cgroups, escaped
-from backstay_agent.drivers.tools.bells import bells
 from backstay_agent.drivers.tools.bus import BusError
 from backstay_agent.drivers.tools.down import DOWN, bring_all_down, bring_down, group_names, state_words
 from backstay_agent.drivers.tools.jobs import words
@@ -24,6 +23,7 @@ from backstay_agent.drivers.tools.looks import NoAnswer
 from backstay_agent.drivers.tools.manager import Manager, Properties, Watch
 from backstay_agent.drivers.tools.sentences import ended_by_itself, not_loadable, why_down, why_skipped
 from backstay_agent.drivers.tools.units import UnitFiles, refusal
+from backstay_agent.drivers.tools.wakeups import wakeups
 from backstay_api.objects.plain import RenderedResource, Systemd
 from backstay_api.process.waiting import clock_s
 
@@ -260,17 +260,17 @@ class SystemdDriver(Plain):
         if late := [member for member in now.members if member not in standing.members]:
             with self._manager.acts.on(late):
                 notes += await bring_all_down(self._manager, late, timeout_s)
-        return notes + await self._end_strays(known, now, timeout_s)
+        return notes + await self._end_escaped(known, now, timeout_s)
 
-    async def _end_strays(self, known: list[escaped.Stray], standing: Standing, timeout_s: float) -> list[str]:
+    async def _end_escaped(self, known: list[escaped.Escaped], standing: Standing, timeout_s: float) -> list[str]:
         groups = _groups(standing)
         left = await escaped.end(known, standing.members, groups, min(timeout_s, escaped.TERM_S))
         if left:
             raise StopFailed(
                 f"{standing.unit} is stopped, but what it had started elsewhere could not be:"
-                f" {', '.join(stray.words for stray in left[:5])}"
+                f" {', '.join(one.words for one in left[:5])}"
             )
-        found = ", ".join(stray.words for stray in known[:5])
+        found = ", ".join(one.words for one in known[:5])
         return [f"{standing.unit} had work outside of its control group: {found}"] if known else []
 
     # Looking
@@ -295,8 +295,8 @@ class SystemdDriver(Plain):
 
     async def _follow(self, watch: Watch, *, asked: bool) -> AsyncGenerator[Seen, None]:
         lost_at_s, was_up = 0.0, False
-        async with aclosing(bells(watch.unit, watch, lambda: LOST_GRACE_S if watch.lost else None)) as rung:
-            async for _ in rung:
+        async with aclosing(wakeups(watch.unit, watch, lambda: LOST_GRACE_S if watch.lost else None)) as woken:
+            async for _ in woken:
                 if watch.lost:
                     lost_at_s = lost_at_s or clock_s()
                     if clock_s() - lost_at_s >= LOST_GRACE_S:

@@ -1,4 +1,4 @@
-"""D-Bus, as little of it as the agent needs: call a method, hear a signal, learn that the connection is gone.
+"""D-Bus, as little of it as the agent needs: call a method, receive a signal, learn that the connection is gone.
 
 The real one is sdbus, imported only when a connection is made: an agent without systemd resources starts without it.
 """

@@ -30,7 +30,7 @@ Connect = Callable[[Callable[[], None]], Coroutine[Any, Any, Bus]]
 
 @dataclass(eq=False)
 class Watch:
-    """What is known of one unit, and a bell that rings when that may have changed."""
+    """What is known of one unit, and an event for when that may have changed."""
 
     unit: str
     path: str = ""
@@ -41,16 +41,16 @@ class Watch:
     """The last job on it that somebody else has queued, and that may explain its state."""
     referenced_on: Bus | None = None
     """The connection that keeps the unit in systemd's memory for us."""
-    _bell: asyncio.Event = field(default_factory=asyncio.Event)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
     _unlisten: Callable[[], None] | None = None
 
     async def changed(self) -> None:
         """Wait until something may have changed since this was last awaited."""
-        await self._bell.wait()
-        self._bell.clear()
+        await self._news.wait()
+        self._news.clear()
 
     def ring(self) -> None:
-        self._bell.set()
+        self._news.set()
 
     def follow(self, unlisten: Callable[[], None], properties: Properties) -> None:
         """For the manager: signals come in again, and this is the state to begin with."""

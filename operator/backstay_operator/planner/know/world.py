@@ -250,11 +250,14 @@ class World:
             self.confirmed_s.setdefault(request.key, self.now_s)
 
     def drop_request(self, key: str) -> None:
-        """Forget a fence request that is gone. Its place in the budget stays until it is an hour old."""
+        """Forget a fence request that is gone. Its place in the budget, if it had one, stays until it is an hour old."""
         old = self.requests.pop(key, None)
         self.confirmed_s.pop(key, None)
         if old is not None:
             self.requests_of[old.spec.host].discard(key)
+        if old is not None and not has_cost(old):
+            self.fenced_s.pop(key, None)
+            self.fenced_host.pop(key, None)
 
     def forget_old_seals(self) -> None:
         """Those that are no part of any storm any more."""
@@ -271,6 +274,12 @@ class World:
     def _was_fenced(self, request: str, host: str) -> None:
         self.fenced_s.setdefault(request, self.now_s)
         self.fenced_host.setdefault(request, host)
+
+
+def has_cost(request: FenceRequest) -> bool:
+    """Whether it wanted Off for a host that was not off anyway, and that nobody answers for."""
+    was_off_anyway = request.status.evidence is not None and not any(a.action == "off" for a in request.status.attempts)
+    return request.spec.confirm is None and not was_off_anyway
 
 
 def _checked_at(host: Host) -> str | None:

@@ -19,6 +19,7 @@ from backstay_api.objects.models.service import (
     StandbySummary,
     StartFailure,
 )
+from backstay_api.objects.texts import clip
 from backstay_operator.planner.do.decisions import Decision, Slot
 from backstay_operator.planner.do.instances import Course
 from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, Refused
@@ -27,7 +28,7 @@ from backstay_operator.planner.judge.placement import NoHost
 from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know.liveness import untouched
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.words import clipped, elapsed_s, first_words, joined, listed
+from backstay_operator.planner.words import elapsed_s, first_words, joined, listed
 
 from .conditions import Finding, settled
 from .elsewhere import address_of_a_host, held_units, who_could_take_over
@@ -35,6 +36,7 @@ from .host_status import fencing_ready
 
 # As many as the schema holds.
 MOST_FAILURES: Final = 16
+_MOST_CHARS: Final = 3700  # of a reason, so that where the service goes next is not lost behind it
 _WORST_FIRST: Final = ("Failed", "Recovering", "Waiting", "Stopping", "Starting", "Stopped", "Running")
 
 
@@ -131,7 +133,7 @@ def _view(world: World, decision: Decision, slot: Slot) -> _View:
     missing = joined(slot.course.missing, world.refused.get(("HAService", decision.service.key), ""))
     view = _View(world, decision.service, decision.acceptance, slot, missing)
     state, why = _with_holder(view) if view.grant else _without_holder(view)
-    return replace(view, state=state, why=clipped(why))
+    return replace(view, state=state, why=clip(why, _MOST_CHARS))
 
 
 # --- what happens ----------------------------------------------------------------------------------------------------

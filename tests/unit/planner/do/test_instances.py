@@ -6,8 +6,10 @@ import json
 
 import pytest
 
+from backstay_api.objects.kinds import Raw
 from backstay_api.objects.models import HAService
 from backstay_operator.planner.actions import Action, DeleteInstance, WriteClaim, WriteInstance
+from backstay_operator.planner.do.finalizers import HOST_FINALIZER
 from backstay_operator.planner.do.instances import Course, course, create, leave
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
 from backstay_operator.planner.do.rounds import begin
@@ -224,18 +226,19 @@ def down(to: str = "") -> Befall:
 
 def mode(name: str) -> Befall:
     def befall(world: World) -> None:
-        (finalizer,) = world.hosts["n1"].metadata.finalizers or ()
-        world.hosts["n1"] = marked(a_host("n1", mode=name), finalizer)
+        world.hosts["n1"] = marked(a_host("n1", mode=name), HOST_FINALIZER)
 
     return befall
 
 
-def edit(*resources: dict[str, object], **spec: object) -> Befall:
+def edit(*resources: Raw, state: str = "Running", mode: str = "Single") -> Befall:
     """The manifest is another, and the hosts have answered for it."""
 
     def befall(world: World) -> None:
         before = world.services["shop/web"]
-        edited = marked(a_service("web", *resources, generation=2, **spec), *(before.metadata.finalizers or ()))
+        edited = marked(
+            a_service("web", *resources, generation=2, state=state, mode=mode), *(before.metadata.finalizers or ())
+        )
         world.put_service(edited)
         say_ready(world, edited, "n2", "n3")
 
@@ -276,7 +279,7 @@ TO_N2 = all_of(mode("Drain"), down("n2"))
         pytest.param(TO_N2, "Down 1, to n2", "", id="stopped for a move"),
         pytest.param(all_of(TO_N2, unready("n2")), "Down 1", "", id="stopped for a move to what is not ready any more"),
         pytest.param(all_of(TO_N2, edit(unit(), state="Stopped")), "Down 1", "", id="stopped for a move, and then for good"),
-        pytest.param(all_of(TO_N2, edit(unit(), mode="Replicated", replicas=2)), "Down 1", "", id="stopped for a move, then refused"),
+        pytest.param(all_of(TO_N2, edit(unit(), mode="Replicated")), "Down 1", "", id="stopped for a move, then refused"),
         pytest.param(down(), "Down 1", "", id="what was ordered Down stays Down"),
         pytest.param(all_of(down(), mode("HandsOff")), "Down 1", "", id="what was ordered Down stays so in HandsOff"),
         # It is not touched.
@@ -285,9 +288,9 @@ TO_N2 = all_of(mode("Drain"), down("n2"))
         pytest.param(
             all_of(mode("HandsOff"), edit(unit(), state="Stopped")), "Up 1", HANDS_OFF, id="hands off: not stopped either"
         ),
-        pytest.param(edit(unit(), mode="Replicated", replicas=2), "Up 1", "", id="a refused manifest stops nothing"),
+        pytest.param(edit(unit(), mode="Replicated"), "Up 1", "", id="a refused manifest stops nothing"),
         pytest.param(
-            all_of(unordered, edit(unit(), mode="Replicated", replicas=2)), "", "", id="what was never ordered waits for a good manifest"
+            all_of(unordered, edit(unit(), mode="Replicated")), "", "", id="what was never ordered waits for a good manifest"
         ),
         # It is edited.
         pytest.param(edit(unit()), "record, Up 1", "", id="an edit is recorded before it is ordered"),
@@ -314,7 +317,7 @@ TO_N2 = all_of(mode("Drain"), down("n2"))
             all_of(released, edit(unit(), state="Stopped")), "close 2 by Released", "spec.state is Stopped", id="it is closed for good"
         ),
         pytest.param(
-            all_of(released, edit(unit(), mode="Replicated", replicas=2)), "close 2 by Released", "spec.mode",
+            all_of(released, edit(unit(), mode="Replicated")), "close 2 by Released", "spec.mode",
             id="it is closed, and its manifest is refused",
         ),
         pytest.param(all_of(released, leaving), "close 2 by Released", "", id="it is closed, and will be deleted"),
@@ -325,6 +328,13 @@ TO_N2 = all_of(mode("Drain"), down("n2"))
         pytest.param(
             overtaken, "Up 1", "n1 is running another session, which has not reported that the old one is over",
             id="another session holds the Lease",
+        ),
+        pytest.param(
+            all_of(overtaken, lambda w: silence(w, "n1", 1.0)), "Up 1", "n1 is late: nothing can prove that it is off",
+            id="another session holds the Lease, and that is late",
+        ),
+        pytest.param(
+            lambda w: report(w, WEB, "n1", "Stuck", epoch=1), "Up 1", "", id="it was stuck in an earlier epoch"
         ),
         pytest.param(
             all_of(mode("HandsOff"), lambda w: silence(w, "n1")), "Up 1", "n1 is silent: it is in maintenance (HandsOff)",

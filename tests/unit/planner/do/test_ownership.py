@@ -362,6 +362,7 @@ def test_a_claim_goes_only_while_the_manifest_and_the_instance_are_as_they_were_
 # --- a service that goes, or is gone ---------------------------------------------------------------------------------
 
 TWICE = a_service("web", unit(), exclusive=False)
+OTHER = a_service("other", unit(), exclusive=False)
 
 
 def may_still_run(on: str, service: HAService = TWICE, *, want_down: bool = False) -> Befall:
@@ -468,6 +469,7 @@ def has_an_instance(world: World) -> None:
             ["write Unit: n1 web"],
             id="a silent host may run what it was told last",
         ),
+        pytest.param(may_still_run("n1", OTHER), ["give back Unit"], id="what may run is another service's"),
         pytest.param(all_of(may_still_run("n1"), may_still_run("n2")), [], id="copies may run on every host"),
     ],
 )

@@ -46,7 +46,7 @@ def judged(service: HAService, *others: HAService, claims: tuple[ResourceClaim, 
         ),
     ],
 )
-def test_what_we_cannot_do_yet_is_refused_and_named(service, path):
+def test_what_we_cannot_do_yet_is_refused_and_named(service, path) -> None:
     refused = judged(service)
     assert isinstance(refused, Refused)
     assert refused.reason == "NotSupportedYet" and refused.message.startswith(f"{path} is not supported yet: ")
@@ -68,11 +68,11 @@ def test_what_we_cannot_do_yet_is_refused_and_named(service, path):
         ),
     ],
 )
-def test_what_happens_anyway_may_be_said(service):
+def test_what_happens_anyway_may_be_said(service) -> None:
     assert isinstance(judged(service), Accepted)
 
 
-def test_every_path_of_the_table_is_a_field():
+def test_every_path_of_the_table_is_a_field() -> None:
     everything = a_service(
         "web",
         unit(probes=[{"name": "p", "tcpSocket": {"port": 1}}]),
@@ -111,13 +111,13 @@ def test_every_path_of_the_table_is_a_field():
         ),
     ],
 )
-def test_nonsense_is_refused_with_a_sentence(resources, reason, said):
+def test_nonsense_is_refused_with_a_sentence(resources, reason, said) -> None:
     refused = judged(a_service("web", *resources))
     assert isinstance(refused, Refused)
     assert refused.reason == reason and said in refused.message
 
 
-def test_an_address_belongs_to_whoever_holds_its_claim_however_it_is_written():
+def test_an_address_belongs_to_whoever_holds_its_claim_however_it_is_written() -> None:
     other = a_service("other", address("2001:db8::a/64"), created="2026-02-02T00:00:00Z")
     (key,) = claims_of(other.spec.resources)
     refused = judged(a_service("web", address("2001:0DB8:0::A/128")), other, claims=(claim_for(key, other),))
@@ -128,13 +128,13 @@ def test_an_address_belongs_to_whoever_holds_its_claim_however_it_is_written():
     )
 
 
-def test_its_own_claim_is_no_obstacle():
+def test_its_own_claim_is_no_obstacle() -> None:
     service = a_service("web", address("192.0.2.10/24"))
     (key,) = claims_of(service.spec.resources)
     assert judged(service, claims=(claim_for(key, service),)) == Accepted()
 
 
-def test_the_same_name_made_again_is_another_service():
+def test_the_same_name_made_again_is_another_service() -> None:
     service = a_service("web", address("192.0.2.10/24"))
     (key,) = claims_of(service.spec.resources)
     former = claim_for(
@@ -160,7 +160,7 @@ def test_the_same_name_made_again_is_another_service():
         ),
     ],
 )
-def test_a_unit_belongs_to_one_service_of_a_host(mine, theirs, is_refused):
+def test_a_unit_belongs_to_one_service_of_a_host(mine, theirs, is_refused) -> None:
     mine = {"created": "2026-02-02T00:00:00Z", **mine}
     service, other = a_service("web", unit("x"), **mine), a_service("other", unit("x"), **theirs)
     answer = judged(service, other)
@@ -175,7 +175,7 @@ def a_command(name, start):
     return {"name": name, "command": {"start": start, "stop": ["/opt/press", "stop"]}}
 
 
-def test_a_command_belongs_to_one_service_of_a_host_and_to_one_resource():
+def test_a_command_belongs_to_one_service_of_a_host_and_to_one_resource() -> None:
     """What the same command starts is one thing on the machine, and one unit of the agent's."""
     start, other_start = ["/opt/press", "start", "x" * 100], ["/opt/press", "start", "x" * 100 + "y"]
     younger = a_service("b", a_command("line", start), created="2026-02-02T00:00:00Z")
@@ -186,12 +186,12 @@ def test_a_command_belongs_to_one_service_of_a_host_and_to_one_resource():
     assert isinstance(twice, Refused) and "both name command /opt/press start" in twice.message
 
 
-def test_of_two_made_in_the_same_second_exactly_one_is_accepted():
+def test_of_two_made_in_the_same_second_exactly_one_is_accepted() -> None:
     pair = a_service("a", address("192.0.2.10/24")), a_service("b", address("192.0.2.10/24"))
     assert [type(judged(*pair)), type(judged(*reversed(pair)))] == [Accepted, Refused]
 
 
-def test_the_index_follows_edits_and_deletions():
+def test_the_index_follows_edits_and_deletions() -> None:
     world = a_world("n1")
     first, second = a_service("a", unit("x")), a_service("b", unit("x"), created="2026-02-02T00:00:00Z")
     world.put_service(first)
@@ -206,5 +206,5 @@ def test_the_index_follows_edits_and_deletions():
 
 
 @pytest.mark.parametrize("written", ["192.0.2.10/24", "192.0.2.10/32", "::ffff:c000:20a/120", "::ffff:192.0.2.10/128"])
-def test_an_address_has_one_form_for_its_claim(written):
+def test_an_address_has_one_form_for_its_claim(written) -> None:
     assert canonical_address(written) == "192.0.2.10"

@@ -59,6 +59,12 @@ def test_a_request_of_any_name_counts_for_its_host_when_it_is_gone() -> None:
             id="nor one a person answers for",
         ),
         pytest.param(lambda w: w.drop_request(request(w).key), True, id="a request that is gone still counts"),
+        pytest.param(
+            lambda w: w.drop_request(request(w, off=False).key), False, id="but not of a host that was off anyway"
+        ),
+        pytest.param(
+            lambda w: w.drop_request(request(w, confirm=True).key), False, id="nor one that a person answers for"
+        ),
     ],
 )
 def test_who_has_used_up_the_budget(befall: Befall, counts: bool) -> None:

@@ -23,12 +23,12 @@ def why_not(world: World, service: HAService, host: str, **wish) -> str:
     return f"{rejected.rule}: {rejected.why}" if rejected else ""
 
 
-def seal(world):
+def seal(world) -> None:
     seen = world.leases["n1"]
     world.leases["n1"] = replace(seen, lease=seen.lease.sealed_())
 
 
-def forget_session(world):
+def forget_session(world) -> None:
     world.leases["n1"] = replace(world.leases["n1"], lease=replace(world.leases["n1"].lease, holder="boot/other"))
 
 
@@ -93,7 +93,7 @@ def forget_session(world):
         ),
     ],
 )
-def test_each_judge_says_why(change, spec, expected):
+def test_each_judge_says_why(change, spec, expected) -> None:
     world = a_world("n1", "n2")
     service = a_service(**spec)
     put(world, service, epoch=1)
@@ -102,7 +102,7 @@ def test_each_judge_says_why(change, spec, expected):
     assert why_not(world, service, "n1") == expected
 
 
-def test_reasons_fold_into_one_line():
+def test_reasons_fold_into_one_line() -> None:
     world = a_world()
     for name in ("n1", "n2"):
         add_host(world, name, mode="Cordon")
@@ -113,7 +113,7 @@ def test_reasons_fold_into_one_line():
     assert answer.why == "0/3 hosts can run it: 2 are cordoned, 1 has been silent for 4 s"
 
 
-def test_what_all_hosts_lack_alike_stands_in_the_one_line_too():
+def test_what_all_hosts_lack_alike_stands_in_the_one_line_too() -> None:
     world = a_world("n1", "n2")
     service = a_service()
     instance = put(world, service, epoch=1)
@@ -123,7 +123,7 @@ def test_what_all_hosts_lack_alike_stands_in_the_one_line_too():
     assert answer.why == "0/2 hosts can run it: 2 are not ready: web: unit web.service is not installed"
 
 
-def test_what_runs_on_all_hosts_alike_is_said_once_and_whole():
+def test_what_runs_on_all_hosts_alike_is_said_once_and_whole() -> None:
     world = a_world("n1", "n2")
     service = a_service()
     instance = put(world, service, epoch=1)
@@ -136,7 +136,7 @@ def test_what_runs_on_all_hosts_alike_is_said_once_and_whole():
     )
 
 
-def test_a_failed_start_counts_until_it_is_forgotten_and_says_when():
+def test_a_failed_start_counts_until_it_is_forgotten_and_says_when() -> None:
     world = a_world("n1")
     failure = {"host": "n1", "epoch": 3, "at": "2026-01-01T00:00:00Z", "why": "exit code 1"}
     service = a_service(status={"observedGeneration": 1, "startFailures": [failure]})
@@ -149,7 +149,7 @@ def test_a_failed_start_counts_until_it_is_forgotten_and_says_when():
     assert isinstance(placement.place(world, service, instance), Placed)
 
 
-def test_an_edited_manifest_is_given_a_new_chance():
+def test_an_edited_manifest_is_given_a_new_chance() -> None:
     world = a_world("n1")
     failure = {"host": "n1", "epoch": 3, "at": "2026-01-01T00:00:00Z", "why": "exit code 1"}
     service = a_service(generation=2, status={"observedGeneration": 1, "startFailures": [failure]})
@@ -158,7 +158,7 @@ def test_an_edited_manifest_is_given_a_new_chance():
     assert isinstance(placement.place(world, service, instance), Placed)
 
 
-def test_a_person_may_insist_on_a_host_where_a_start_failed():
+def test_a_person_may_insist_on_a_host_where_a_start_failed() -> None:
     world = a_world("n1", "n2")
     service = a_service()
     instance = put(world, service, epoch=1, host="n2")
@@ -167,7 +167,7 @@ def test_a_person_may_insist_on_a_host_where_a_start_failed():
     assert isinstance(placement.place(world, service, instance, to="n1"), Placed)
 
 
-def test_a_preferred_host_wins_and_the_reason_says_so():
+def test_a_preferred_host_wins_and_the_reason_says_so() -> None:
     world = a_world("n1", "n2")
     add_host(world, "n3", labels={"rack": "a"})
     service = a_service(placement={"prefer": [{"hosts": {"matchLabels": {"rack": "a"}}, "weight": 50}]})
@@ -177,7 +177,7 @@ def test_a_preferred_host_wins_and_the_reason_says_so():
     assert (answer.host, answer.why) == ("n3", "preferred by +50; n1, n2 could run it too")
 
 
-def test_services_that_start_together_do_not_all_choose_one_host():
+def test_services_that_start_together_do_not_all_choose_one_host() -> None:
     world = a_world("n1", "n2", "n3")
     planned = {}
     for name in ("a", "b", "c"):
@@ -189,7 +189,7 @@ def test_services_that_start_together_do_not_all_choose_one_host():
     assert {host: len(keys) for host, keys in planned.items()} == {"n1": 1, "n2": 1, "n3": 1}
 
 
-def test_before_the_first_epoch_every_live_candidate_is_asked_even_a_cordoned_one():
+def test_before_the_first_epoch_every_live_candidate_is_asked_even_a_cordoned_one() -> None:
     world = a_world("n1", "n2", "n3", "n4", "n5")
     add_host(world, "n6", mode="Cordon")
     add_host(world, "n7", silent_s=9.0)
@@ -197,14 +197,14 @@ def test_before_the_first_epoch_every_live_candidate_is_asked_even_a_cordoned_on
     assert sorted(placement.standbys(world, service, put(world, service))) == ["n1", "n2", "n3", "n4", "n5", "n6"]
 
 
-def test_later_three_standbys_are_kept_and_the_holder_is_none_of_them():
+def test_later_three_standbys_are_kept_and_the_holder_is_none_of_them() -> None:
     world = a_world("n1", "n2", "n3", "n4", "n5")
     service = a_service()
     instance = put(world, service, epoch=1, host="n1")
     assert placement.standbys(world, service, instance) == ("n2", "n3", "n4")
 
 
-def test_hosts_that_say_no_are_asked_on_and_others_get_their_chance():
+def test_hosts_that_say_no_are_asked_on_and_others_get_their_chance() -> None:
     world = a_world("n1", "n2", "n3", "n4", "n5")
     service = a_service()
     instance = put(world, service, epoch=1, host="n1")
@@ -212,7 +212,7 @@ def test_hosts_that_say_no_are_asked_on_and_others_get_their_chance():
     assert placement.standbys(world, service, instance) == ("n4", "n5", "n2", "n3")
 
 
-def test_where_a_start_has_failed_another_host_stands_by():
+def test_where_a_start_has_failed_another_host_stands_by() -> None:
     world = a_world("n1", "n2", "n3", "n4", "n5")
     world.settings = replace(world.settings, standbys=1)
     service = a_service()
@@ -222,7 +222,7 @@ def test_where_a_start_has_failed_another_host_stands_by():
     assert placement.standbys(world, service, instance) == ("n3",)
 
 
-def test_a_standby_stays_one_though_another_host_has_less_to_do():
+def test_a_standby_stays_one_though_another_host_has_less_to_do() -> None:
     world = a_world("n1", "n2", "n3")
     world.settings = replace(world.settings, standbys=1)
     service = a_service()
@@ -232,7 +232,7 @@ def test_a_standby_stays_one_though_another_host_has_less_to_do():
     assert placement.standbys(world, service, instance) == ("n2",)
 
 
-def test_what_is_known_of_a_host_ages_with_the_world():
+def test_what_is_known_of_a_host_ages_with_the_world() -> None:
     world = a_world("n1")
     service = a_service()
     instance = put(world, service, epoch=1)
@@ -242,7 +242,7 @@ def test_what_is_known_of_a_host_ages_with_the_world():
     assert placement.place(world, service, instance).why == "0/1 hosts can run it: 1 has been silent for 4 s"
 
 
-def test_a_better_standby_that_has_not_answered_does_not_replace_the_only_ready_one():
+def test_a_better_standby_that_has_not_answered_does_not_replace_the_only_ready_one() -> None:
     world = a_world("n1", "n3")
     world.settings = replace(world.settings, standbys=1)
     add_host(world, "n2", labels={"rack": "a"})
@@ -262,7 +262,7 @@ def test_a_better_standby_that_has_not_answered_does_not_replace_the_only_ready_
         pytest.param(1000, "Never", None, id="failback Never: it stays whatever the weight"),
     ],
 )
-def test_failback(weight, failback, expected):
+def test_failback(weight, failback, expected) -> None:
     world = a_world("n1")
     add_host(world, "n2", labels={"rack": "a"})
     prefer = [{"hosts": {"matchLabels": {"rack": "a"}}, "weight": weight}]
@@ -283,7 +283,7 @@ def test_failback(weight, failback, expected):
         pytest.param("", {}, "Selector", id="a host that is no longer selected is left"),
     ],
 )
-def test_when_a_service_must_leave_its_holder(mode, labels, expected):
+def test_when_a_service_must_leave_its_holder(mode, labels, expected) -> None:
     world = a_world()
     add_host(world, "n1", mode=mode, labels=labels)
     service = a_service(placement={"hosts": {"matchLabels": {"pool": "db"}}})
@@ -316,7 +316,7 @@ def world_of(described, order):
 
 
 @given(hosts, st.randoms(use_true_random=False), st.booleans())
-def test_the_order_in_which_hosts_became_known_decides_nothing(described, dice: random.Random, held):
+def test_the_order_in_which_hosts_became_known_decides_nothing(described, dice: random.Random, held) -> None:
     orders = [list(range(len(described))), dice.sample(range(len(described)), len(described))]
     answers = []
     for order in orders:
@@ -327,7 +327,7 @@ def test_the_order_in_which_hosts_became_known_decides_nothing(described, dice: 
 
 
 @given(hosts)
-def test_a_service_that_was_placed_does_not_want_to_move(described):
+def test_a_service_that_was_placed_does_not_want_to_move(described) -> None:
     world, service = world_of(described, range(len(described)))
     placed = placement.place(world, service, put(world, service, epoch=0))
     if isinstance(placed, Placed):
@@ -337,7 +337,7 @@ def test_a_service_that_was_placed_does_not_want_to_move(described):
 
 
 @given(hosts)
-def test_standbys_that_have_been_asked_stay_the_same(described):
+def test_standbys_that_have_been_asked_stay_the_same(described) -> None:
     world, service = world_of(described, range(len(described)))
     instance = put(world, service, epoch=1)
     first = placement.standbys(world, service, instance)
@@ -349,7 +349,7 @@ def test_standbys_that_have_been_asked_stay_the_same(described):
 
 
 @pytest.mark.parametrize("reason", ["new disks", "ticket 7: new disks"])
-def test_what_a_person_gives_as_a_reason_is_not_taken_for_what_hosts_have_in_common(reason):
+def test_what_a_person_gives_as_a_reason_is_not_taken_for_what_hosts_have_in_common(reason) -> None:
     world, service = a_world(), a_service()
     for name in ("n1", "n2"):
         add_host(world, name, mode="Cordon")

@@ -151,7 +151,7 @@ def saw_sealed(seq: int) -> Befall:
     return befall
 
 
-NEW, HELD = "n1 has no Lease to renew", "n1 holds a service and has no Lease by which its silence could be heard"
+NEW, HELD = "n1 has no Lease to renew", "n1 holds a service and has no Lease by which its silence could be noticed"
 SEALED = "the Lease of n1 was sealed when somebody deleted it: a seal is never undone"
 
 

@@ -76,14 +76,14 @@ READY = [
         id="it shuts down, and something is waited for",
     ),
     pytest.param(late, "", ("Unknown", "Late", "n1 is late with its heartbeat"), id="late is not dead"),
-    pytest.param(silent, "", ("False", "Silent", "n1 is silent since 30 s"), id="silent"),
+    pytest.param(silent, "", ("False", "Silent", "n1 has been silent for 30 s"), id="silent"),
     pytest.param(
-        silent, NO_DEVICE, ("False", "Silent", f"n1 is silent since 30 s; {NO_DEVICE}"), id="silent, and what is missing"
+        silent, NO_DEVICE, ("False", "Silent", f"n1 has been silent for 30 s; {NO_DEVICE}"), id="silent, and what is missing"
     ),
     pytest.param(
         all_of(silent, going_down),
         "",
-        ("False", "Silent", "n1 is silent since 30 s; it has said that it shuts down: reboot"),
+        ("False", "Silent", "n1 has been silent for 30 s; it has said that it shuts down: reboot"),
         id="silent, as it has said that it would be",
     ),
     pytest.param(
@@ -98,7 +98,7 @@ READY = [
     pytest.param(
         lambda w: hold(w, "n1", session("n1", 2)),
         "",
-        ("False", "Opening", "n1 is about to open a session"),
+        ("False", "Opening", "n1 has not opened a session yet"),
         id="another session holds the Lease than reports",
     ),
     pytest.param(
@@ -108,7 +108,7 @@ READY = [
         all_of(write, silent, untrusted), "", ("True", "Alive", "Its agent renews its lease"), id="our own trouble: as it was said"
     ),
     pytest.param(
-        all_of(silent, write, untrusted), "", ("False", "Silent", "n1 is silent since 30 s"), id="our own trouble: bad as it was"
+        all_of(silent, write, untrusted), "", ("False", "Silent", "n1 has been silent for 30 s"), id="our own trouble: bad as it was"
     ),
     pytest.param(
         all_of(late, write, untrusted), "", ("Unknown", "Late", "n1 is late with its heartbeat"), id="our own trouble: unknown as it was"
@@ -218,7 +218,7 @@ CORDONED = ("False", "Cordon", "n1 is cordoned (new disks)")
 @pytest.mark.parametrize(
     ("befall", "expected"),
     [
-        pytest.param(nothing, ("True", "Open", "Services may come here"), id="open"),
+        pytest.param(nothing, ("True", "Open", "Services may be placed here"), id="open"),
         pytest.param(mode("Cordon"), CORDONED, id="cordoned"),
         pytest.param(mode("Cordon", ""), ("False", "Cordon", "n1 is cordoned"), id="cordoned without a reason"),
         pytest.param(all_of(mode("Cordon"), holds_two), CORDONED, id="cordoned: what is there stays"),
@@ -236,8 +236,8 @@ CORDONED = ("False", "Cordon", "n1 is cordoned (new disks)")
             all_of(leaving, holds_two), ("False", "Removed", "n1 is being removed; 2 still here"), id="removed: how much is left"
         ),
         pytest.param(going_down, ("False", "ShuttingDown", "n1 is shutting down (reboot)"), id="it shuts down"),
-        pytest.param(late, ("True", "Open", "Services may come here"), id="late lasts for a moment"),
-        pytest.param(silent, ("False", "NotReady", "n1 is silent since 30 s"), id="silent"),
+        pytest.param(late, ("True", "Open", "Services may be placed here"), id="late lasts for a moment"),
+        pytest.param(silent, ("False", "NotReady", "n1 has been silent for 30 s"), id="silent"),
         # Which is said first.
         pytest.param(
             all_of(mode("Drain"), leaving), ("False", "Removed", "n1 is being removed"), id="a removal before a drain"

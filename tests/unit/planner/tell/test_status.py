@@ -97,7 +97,7 @@ def keep(world: World, service: HAService, told: HAServiceStatus, wall: str) -> 
     return world.services[service.key]
 
 
-def test_a_service_that_is_well_says_where_it_runs_and_who_stands_by():
+def test_a_service_that_is_well_says_where_it_runs_and_who_stands_by() -> None:
     world, service = a_running_world()
     told = told_of(world, service)
     assert (told.host, told.state, told.since) == ("n1", "Running", world.wall)
@@ -115,7 +115,7 @@ def test_a_service_that_is_well_says_where_it_runs_and_who_stands_by():
     ]
 
 
-def test_hosts_that_nobody_asked_are_not_told_of_unless_they_cannot_be_asked():
+def test_hosts_that_nobody_asked_are_not_told_of_unless_they_cannot_be_asked() -> None:
     world, service = a_running_world()
     for name in ("n4", "n5"):
         say_ready(world, service, "n2")
@@ -196,14 +196,14 @@ def fail_start(world: World, service: HAService) -> None:
         ),
     ],
 )
-def test_what_is_not_well_is_said_in_ready(change, expected):
+def test_what_is_not_well_is_said_in_ready(change, expected) -> None:
     world, service = a_running_world()
     change(world, service)
     told = told_of(world, service)
     assert condition(told, "Ready") == ("False", *expected)
 
 
-def test_a_refused_service_says_so_in_ready_too():
+def test_a_refused_service_says_so_in_ready_too() -> None:
     world = a_world("n1")
     service = a_service(mode="EveryHost")
     world.put_service(service)
@@ -213,14 +213,14 @@ def test_a_refused_service_says_so_in_ready_too():
     assert told.state == "Waiting"
 
 
-def test_what_runs_goes_on_when_an_edit_is_refused_and_that_is_said():
+def test_what_runs_goes_on_when_an_edit_is_refused_and_that_is_said() -> None:
     world, service = a_running_world(mode="EveryHost")
     told = told_of(world, service)
     assert condition(told, "Ready")[0] == "True"
     assert condition(told, "Degraded")[:2] == ("True", "ManifestRefused")
 
 
-def test_what_keeps_a_running_service_from_moving_is_said():
+def test_what_keeps_a_running_service_from_moving_is_said() -> None:
     world, service = a_running_world()
     add_host(world, "n1", mode="Drain")
     hold(world, service, "n1", epoch=2)
@@ -234,7 +234,7 @@ def test_what_keeps_a_running_service_from_moving_is_said():
     )
 
 
-def test_without_a_device_the_loss_of_the_host_is_not_survived_and_why():
+def test_without_a_device_the_loss_of_the_host_is_not_survived_and_why() -> None:
     world, service = a_running_world()
     add_host(world, "n1")
     hold(world, service, "n1", epoch=2)
@@ -246,7 +246,7 @@ def test_without_a_device_the_loss_of_the_host_is_not_survived_and_why():
     )
 
 
-def test_what_need_not_be_exclusive_needs_no_device():
+def test_what_need_not_be_exclusive_needs_no_device() -> None:
     world, service = a_running_world(exclusive=False)
     add_host(world, "n1")
     hold(world, service, "n1", epoch=2)
@@ -254,7 +254,7 @@ def test_what_need_not_be_exclusive_needs_no_device():
 
 
 @pytest.mark.parametrize("late_s", [0.0, 1.0])
-def test_nothing_changed_is_an_equal_status_and_a_late_heartbeat_is_nothing(late_s):
+def test_nothing_changed_is_an_equal_status_and_a_late_heartbeat_is_nothing(late_s) -> None:
     world, service = a_running_world()
     told = told_of(world, service)
     service = keep(world, service, told, "2026-03-01T12:34:56Z")
@@ -263,7 +263,7 @@ def test_nothing_changed_is_an_equal_status_and_a_late_heartbeat_is_nothing(late
     assert told_of(world, service) == service.status == told
 
 
-def test_a_condition_keeps_its_time_while_its_status_stays():
+def test_a_condition_keeps_its_time_while_its_status_stays() -> None:
     world, service = a_running_world()
     service = keep(world, service, told_of(world, service), "2026-03-01T13:00:00Z")
     say_ready(world, service, "n2", ready=False, why="no such unit")
@@ -272,7 +272,7 @@ def test_a_condition_keeps_its_time_while_its_status_stays():
     assert times["StandbyReady"] == "2026-03-01T13:00:00Z"
 
 
-def test_a_failover_is_told_with_its_cause_and_its_length():
+def test_a_failover_is_told_with_its_cause_and_its_length() -> None:
     world, service = a_running_world()
     service = keep(world, service, told_of(world, service), "2026-03-01T12:59:59.5Z")
     silence(world, "n1", 4.0)
@@ -288,7 +288,7 @@ def test_a_failover_is_told_with_its_cause_and_its_length():
     assert last.cause == "it was stopped"
 
 
-def test_a_planned_move_is_told_with_the_reason_of_the_move():
+def test_a_planned_move_is_told_with_the_reason_of_the_move() -> None:
     world, service = a_running_world()
     service = keep(world, service, told_of(world, service), "2026-03-01T13:00:00Z")
     order_down(world, service, "n1", epoch=2, why="n1 is being drained")
@@ -298,7 +298,7 @@ def test_a_planned_move_is_told_with_the_reason_of_the_move():
     assert last and last.cause == "Being stopped on n1: n1 is being drained"
 
 
-def test_another_session_speaks_for_itself_only():
+def test_another_session_speaks_for_itself_only() -> None:
     world, service = a_running_world()
     raw = world.assignments["n1"].wire()
     raw["status"]["session"] |= {"nonce": "another", "seq": 2, "supersedes": [raw["status"]["session"]["nonce"]]}
@@ -309,14 +309,14 @@ def test_another_session_speaks_for_itself_only():
     assert condition(told, "Ready")[2] == f"{why}; moves to n2"
 
 
-def test_what_is_said_of_an_older_epoch_says_nothing_of_this_one():
+def test_what_is_said_of_an_older_epoch_says_nothing_of_this_one() -> None:
     world, service = a_running_world()
     world.put_instance(an_instance(service, epoch=3, host="n1"))
     told = told_of(world, service)
     assert (told.state, told.instances[0].why) == ("Starting", "Granted to n1, which has not answered yet")
 
 
-def test_a_restart_in_place_is_no_failover():
+def test_a_restart_in_place_is_no_failover() -> None:
     world, service = a_running_world()
     for phase in ("Running", "Starting", "Running"):
         hold(world, service, "n1", epoch=2, phase=phase)
@@ -324,7 +324,7 @@ def test_a_restart_in_place_is_no_failover():
     assert service.status.last_failover is None
 
 
-def test_a_failed_start_is_remembered_until_it_is_forgotten_and_not_learned_twice():
+def test_a_failed_start_is_remembered_until_it_is_forgotten_and_not_learned_twice() -> None:
     world, service = a_running_world()
     fail_start(world, service)
     service = keep(world, service, told_of(world, service), "2026-03-01T12:00:01Z")
@@ -337,7 +337,7 @@ def test_a_failed_start_is_remembered_until_it_is_forgotten_and_not_learned_twic
     assert told_of(world, service).start_failures == []
 
 
-def test_an_edit_wipes_the_failures_of_the_manifest_before():
+def test_an_edit_wipes_the_failures_of_the_manifest_before() -> None:
     world, service = a_running_world()
     fail_start(world, service)
     service = keep(world, service, told_of(world, service), "2026-03-01T12:00:01Z")
@@ -346,7 +346,7 @@ def test_an_edit_wipes_the_failures_of_the_manifest_before():
     assert told_of(world, edited).start_failures == []
 
 
-def test_a_service_that_shall_not_run_says_so():
+def test_a_service_that_shall_not_run_says_so() -> None:
     world = a_world("n1")
     service = a_service(state="Stopped")
     world.put_service(service)
@@ -367,12 +367,12 @@ def test_a_service_that_shall_not_run_says_so():
         ("yesterday", "2026-01-01T00:00:00Z", None),
     ],
 )
-def test_elapsed_time(start, end, seconds):
+def test_elapsed_time(start, end, seconds) -> None:
     assert words.elapsed_s(start, end) == seconds
 
 
 @pytest.mark.parametrize(
     ("age", "text"), [(0.4, "less than 1 s"), (4.9, "4 s"), (59, "45 s"), (61, "1 min"), (9000, "2 h")]
 )
-def test_ages_are_said_in_few_steps(age, text):
+def test_ages_are_said_in_few_steps(age, text) -> None:
     assert words.roughly(age) == text

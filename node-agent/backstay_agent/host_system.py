@@ -1,4 +1,4 @@
-"""What an agent does things with on its host, as one port: drivers by kind, probes, and an eye for what is ours.
+"""All that an agent uses of its host, behind one interface: drivers by kind, probes, and what is found there of ours.
 
 The real ones (`real.py`) import D-Bus and the like only when `open` is called: the heartbeat must beat before that.
 """
@@ -46,7 +46,7 @@ class Standbys(Protocol):
         """Examine, secure, and look again whenever something may have changed; until cancelled."""
 
 
-class Hands(Protocol):
+class HostSystem(Protocol):
     """Everything on the host that an agent drives."""
 
     async def open(self) -> None:

@@ -1,4 +1,4 @@
-"""Hears that links or addresses of this host have changed, from the kernel, and wakes whoever waits for that."""
+"""Learns from the kernel that links or addresses of this host have changed, and wakes whoever waits for that."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from .frames import IP
 from .netlink import Address, Link, Netlink
 
 
-class Ear:
-    """While it is open nothing is missed; what happened in between rings once."""
+class Changes:
+    """While it is open nothing is missed; what happened in between wakes once."""
 
     def __init__(self, netlink: Netlink, of: IP | None = None) -> None:
         """`of`: of all addresses only this one."""
@@ -19,13 +19,13 @@ class Ear:
         self._of = of
         self._news = asyncio.Event()
         self._told: set[str] = set()
-        self.heard_down: set[str] = set()
+        self.went_down: set[str] = set()
         """Links that were told to be down since the last look, be they up again by now."""
 
-    async def __aenter__(self) -> Ear:
+    async def __aenter__(self) -> Changes:
         self._events = self._netlink.events()
         await anext(self._events)  # from here on it listens
-        self._task = asyncio.create_task(self._listen(), name=f"ear {self._of}")
+        self._task = asyncio.create_task(self._listen(), name=f"changes {self._of}")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -39,7 +39,7 @@ class Ear:
         if self._task.done():
             self._task.result()
         self._news.clear()
-        self.heard_down, self._told = self._told, set()
+        self.went_down, self._told = self._told, set()
 
     async def _listen(self) -> None:
         try:

@@ -1,4 +1,4 @@
-"""What an agent says when the API server refuses the whole of it: less, but always what the safety of others depends on."""
+"""What an agent reports when the API server refuses the whole of it: less, but always what the safety of others depends on."""
 
 from __future__ import annotations
 

@@ -13,16 +13,16 @@ from .down import groups_of
 from .manager import Watch
 
 
-async def bells(unit: str, watch: Watch, period_s: Callable[[], float | None]) -> AsyncGenerator[None, None]:
+async def wakeups(unit: str, watch: Watch, period_s: Callable[[], float | None]) -> AsyncGenerator[None, None]:
     """Once now, then whenever the unit or what lives in it may have changed, and regularly if there is a period."""
     news = asyncio.Event()
     groups: dict[Path, asyncio.Task[None]] = {}
-    unit_task = asyncio.create_task(_ring(_changes_of(watch), news))
+    unit_task = asyncio.create_task(_note(_changes_of(watch), news))
     try:
         while True:
             for group in groups_of(unit, watch.properties):
                 if group.exists() and (group not in groups or groups[group].done()):
-                    groups[group] = asyncio.create_task(_ring(cgroups.life(group), news))
+                    groups[group] = asyncio.create_task(_note(cgroups.life(group), news))
             yield
             await within(news, period_s())
             news.clear()
@@ -32,7 +32,7 @@ async def bells(unit: str, watch: Watch, period_s: Callable[[], float | None]) -
         await asyncio.gather(unit_task, *groups.values(), return_exceptions=True)
 
 
-async def _ring(told: AsyncIterator[object], news: asyncio.Event) -> None:
+async def _note(told: AsyncIterator[object], news: asyncio.Event) -> None:
     async for _ in told:
         news.set()
 
