@@ -1,4 +1,4 @@
-"""What the fencer hears of requests, hosts, Leases and agents."""
+"""What the fencer watches: requests, hosts, Leases and what agents say."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from . import identity
 
 
 class Watches:
-    """What the fencer hears of, as it is now."""
+    """What the fencer watches, as it is now."""
 
     def __init__(self, api: Api, rng: random.Random) -> None:
         def informer(kind: Kind[T], namespace: str = "") -> Informer[T]:
@@ -65,14 +65,14 @@ class Watches:
         return next((name for name in others if identity.is_same(self._said[name], uuid)), "")
 
     def all(self) -> dict[str, tuple[float | None, str]]:
-        """By what is watched: when it was last heard of (the loop's clock), and why it is not heard now."""
+        """By what is watched: when the server last told of it (the loop's clock), and why it is not watched now."""
         watches: dict[str, Informer[Any]] = {
             "fencerequests": self.requests,
             "hosts": self.hosts,
             "hostassignments": self.assignments,
             "leases": self.leases,
         }
-        return {name: (watch.last_heard_at_s, watch.trouble) for name, watch in watches.items()}
+        return {name: (watch.last_seen_at_s, watch.trouble) for name, watch in watches.items()}
 
     async def known(self) -> None:
         """Until hosts and their agents' words have been listed: before that, absence says nothing."""

@@ -76,7 +76,7 @@ class Worker:
         """Work until cancelled; its agents are its children and end with it."""
         self._begun_s = clock_s()
         # What an earlier life of the fencer sent may be tried again at once.
-        self._hear(self._request, at_s=self._begun_s - core.RETRY_S)
+        self._observe(self._request, at_s=self._begun_s - core.RETRY_S)
         while True:
             await self._until_wanted()
             devices = [device for _, device in core.slots(self._levels())]
@@ -143,16 +143,16 @@ class Worker:
         """The newest version of *this* request; one recreated under the same name is another."""
         seen = self._ports.known.request(self._name)
         if seen is not None:
-            self._hear(seen)
+            self._observe(seen)
         return self._request
 
-    def _hear(self, request: FenceRequest | Unreadable, at_s: float | None = None) -> None:
+    def _observe(self, request: FenceRequest | Unreadable, at_s: float | None = None) -> None:
         """A newer version: it may tell of what another fencer has sent, be it an earlier life of ours."""
         if isinstance(request, Unreadable) or request.uid != self._uid or _version(request) < _version(self._request):
             return
         now_s = clock_s()
         if request is not self._request or at_s is not None:
-            self._records.hear(request.status.attempts, now_s=now_s, at_s=now_s if at_s is None else at_s)
+            self._records.observe(request.status.attempts, now_s=now_s, at_s=now_s if at_s is None else at_s)
         self._request = request
 
     def _levels(self) -> tuple[FenceLevel, ...]:
@@ -232,7 +232,7 @@ class Worker:
             return f"request and lease could not be read ({error})"
         if not isinstance(request, FenceRequest) or request.uid != self._uid or not isinstance(lease, HostLease):
             return "request or lease is another one"
-        self._hear(request)
+        self._observe(request)
         if tried.action == "on":
             # Withdrawn while our `off` came through: nobody will prove anything any more, and the host is off through us.
             is_over = request.status.evidence is not None or request.spec.want == "Withdrawn"
@@ -331,12 +331,12 @@ class Worker:
             meta = {"uid": self._uid, "resourceVersion": self._request.metadata.resource_version}
             body = {"metadata": meta, "status": {**status, "attempts": self._records.told()}}
             try:
-                self._hear(await self._ports.api.patch(FENCE_REQUESTS, self._name, body, subresource="status"))
+                self._observe(await self._ports.api.patch(FENCE_REQUESTS, self._name, body, subresource="status"))
                 return
             except Conflict:
                 if not left:
                     raise
-            self._hear(await self._ports.api.get(FENCE_REQUESTS, self._name))
+            self._observe(await self._ports.api.get(FENCE_REQUESTS, self._name))
 
 
 def _version(request: FenceRequest) -> int:

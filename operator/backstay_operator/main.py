@@ -65,7 +65,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=int(environment("HEALTH_PORT", "8080")),
         help="0: none (default: %(default)s)",
     )
-    parser.add_argument("--without-kopf", action="store_true", help="hear through our own informers only")
+    parser.add_argument("--without-kopf", action="store_true", help="watch through our own informers only")
     parser.add_argument(
         "--standbys", type=int, default=int(environment("STANDBYS", "3")), help="hosts kept ready for each instance"
     )
@@ -95,7 +95,7 @@ def _quiet_kopf() -> None:
 
 
 async def run_replica(config: ApiConfig, options: argparse.Namespace) -> None:
-    """All of one replica: API, ears, loop, endpoints."""
+    """All of one replica: API, watches, loop, endpoints."""
     rng = random.Random()
     api = HttpApi(config, rng=rng)
     settings = Settings(standbys=options.standbys, fence_budget=options.fence_budget, fence_again_s=options.fence_pause)
@@ -109,7 +109,7 @@ async def run_replica(config: ApiConfig, options: argparse.Namespace) -> None:
     )
     operator = Operator(api, replica)
     if not options.without_kopf:
-        operator.hearing = KopfWatch(config, operator.mirror, operator.ears, operator.facts, rng=rng)
+        operator.source = KopfWatch(config, operator.mirror, operator.informers, operator.facts, rng=rng)
     log.info("operator starts", extra={"identity": options.identity, "server": config.servers[0]})
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(api.close)

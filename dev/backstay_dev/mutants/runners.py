@@ -75,7 +75,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{UNIT}/agent/test_held.py",
     ),
     one(
-        "nothing is given back before the orders are heard",
+        "nothing is given back before the orders are received",
         f"{AGENT}/standby/standbys.py",
         ("        if self._secured is None:\n            return\n"),
         ("        if self._secured is None:\n            self._secured = frozenset()\n"),

@@ -233,4 +233,4 @@ def active_words(resource: RenderedResource, seen: Seen) -> str:
     if stop and seen.state is not State.UNKNOWN:
         up = next((f"{unit} is active" for unit in units_of([resource])), "it is up")
         return f"{said or up} and was not started by Backstay: {stop}"
-    return said or f"it is {seen.state.value.lower()}, and not by Backstay"
+    return said or f"it is {seen.state.value.lower()}, not started by Backstay"

@@ -43,4 +43,4 @@ class Facts:
     kopf_restarts: int = 0
     """How often kopf died and was started again."""
     kopf_trouble: str = ""
-    """Why kopf is not heard, when that is no longer a matter of starting; our own informers hear instead."""
+    """Why kopf does not run, when that is no longer a matter of starting; our own informers watch instead."""

@@ -17,7 +17,7 @@ from typing import Final
 
 from backstay_api.objects.kinds import Ref
 from backstay_api.process.waiting import until
-from backstay_operator.control.act.apply import Hands, Outcome, Result
+from backstay_operator.control.act.apply import Outcome, Result, Writer
 from backstay_operator.control.act.pacing import Turns
 from backstay_operator.control.act.refusals import Refusals
 from backstay_operator.control.counters import Facts
@@ -26,7 +26,7 @@ from backstay_operator.control.report.recorder import Said
 from backstay_operator.control.watch.cache import Mirror
 from backstay_operator.control.watch.urgency import Soon
 from backstay_operator.planner.actions import Action, WriteInstance
-from backstay_operator.planner.know.liveness import has_silence_spoken, next_look_s
+from backstay_operator.planner.know.liveness import has_silence_counted, next_look_s
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.plan import Plan
 from backstay_operator.planner.rows import Rank
@@ -40,7 +40,7 @@ HEARTBEAT_S: Final = 5.0
 AT_LEAST_S: Final = 0.002
 """A deadline that is already over must not make the loop spin."""
 BREATH_S: Final = 0.05
-"""After a plan that took long, at most so long (and no longer than it took) is left to hearing and writing first."""
+"""After a plan that took long, at most so long (and no longer than it took) is left to watching and writing first."""
 FOLLOWER_GATHER_S: Final = 0.2
 """A replica that does not lead acts only on what has stood for long (`turns`): it need not plan at every change."""
 WRITERS: Final = 16
@@ -53,7 +53,7 @@ class Parts:
 
     mirror: Mirror
     plan: Callable[[World], Plan]
-    hands: Hands
+    writer: Writer
     leads: Callable[[], bool]
     """Whether this replica acts at once."""
     judge_path: Callable[[], str]
@@ -141,7 +141,7 @@ class Reconciler:
             return False
         world = self._parts.mirror.snapshot()
         self._wake_at_s = _earliest_s(now_s, self._due_s, next_look_s(world))
-        return has_silence_spoken(world, since_s=self._planned_at_s)
+        return has_silence_counted(world, since_s=self._planned_at_s)
 
     async def _carry_out(self, action: Action) -> None:
         ref = action.ref
@@ -152,7 +152,7 @@ class Reconciler:
                 # Lost while it waited: as a follower it may be our turn again later.
                 result = Result(Outcome.LOOK_AGAIN, "this replica no longer leads")
             else:
-                result = await self._parts.hands.apply(action)
+                result = await self._parts.writer.apply(action)
         self._note(action, ref, result)
         self._turns.done(
             action,

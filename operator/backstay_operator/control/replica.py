@@ -1,6 +1,6 @@
 """One replica of the operator, put together on any `Api`: what production, the simulator and the tests run alike.
 
-Only three things differ: the API behind `api`, whether kopf or our own informers are the ear, and who serves the
+Only three things differ: the API behind `api`, whether kopf or our own informers watch, and who serves the
 endpoints. All tasks live and die together; whoever started the replica starts it again.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from backstay_api.client.api import Api
 from backstay_api.objects.names import SYSTEM_NAMESPACE
 from backstay_api.objects.object_kinds import HOST_LEASES, OWN_KINDS
-from backstay_operator.control.act.apply import Hands
+from backstay_operator.control.act.apply import Writer
 from backstay_operator.control.counters import Facts
 from backstay_operator.control.leader import Leader
 from backstay_operator.control.reconciler import Parts, Reconciler
@@ -55,7 +55,7 @@ class Operator:
         self.facts = Facts(started_at_s=clock())
         self.mirror = Mirror(clock=clock, wall=replica.wall, settings=replica.settings)
         self.heartbeats = Informers(api.lane("leases"), self.mirror, [HOST_LEASES], rng=rng)
-        self.ears = Informers(api.lane("watches"), self.mirror, OWN_KINDS, rng=rng)
+        self.informers = Informers(api.lane("watches"), self.mirror, OWN_KINDS, rng=rng)
         self.resync = Resync(api.lane("lists"), self.mirror, rng=rng)
         self.path = OwnPathWatch(
             api.lane("path"),
@@ -72,7 +72,7 @@ class Operator:
             Parts(
                 mirror=self.mirror,
                 plan=plan,
-                hands=Hands(api, self.mirror),
+                writer=Writer(api, self.mirror),
                 leads=self.leads,
                 judge_path=self.path.judge,
                 say=self.recorder.say,
@@ -83,14 +83,14 @@ class Operator:
             )
         )
         self.path.on_recovery(self.reconciler.recovered)
-        self.path.on_recovery(self._hear_afresh)
-        self.hearing: Informers | KopfWatch = self.ears
+        self.path.on_recovery(self._watch_afresh)
+        self.source: Informers | KopfWatch = self.informers
 
     async def run(self) -> None:
         """Until cancelled, or until one of its tasks ends: then all do."""
         parts = {
             "heartbeats": self.heartbeats.run,
-            "ear": self.hearing.run,
+            "watches": self.source.run,
             "resync": self.resync.run,
             "own path": self.path.run,
             "recorder": self.recorder.run,
@@ -104,11 +104,11 @@ class Operator:
         """Whether this replica acts at once."""
         return self.replica.standalone or self.leader.leads()
 
-    def _hear_afresh(self) -> None:
+    def _watch_afresh(self) -> None:
         """After an outage; at the start everything is being listed anyway."""
         if not self.mirror.missing:
             self.heartbeats.recovered()
-            self.hearing.recovered()
+            self.source.recovered()
             self.resync.hurry()
 
 

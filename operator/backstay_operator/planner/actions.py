@@ -98,7 +98,7 @@ class CreateLease(Row):
     host: str
     why: str
     session: SessionRef | None = None
-    """It holds something: should it be dead, its silence is heard only if the Lease is its own."""
+    """It holds something: should it be dead, its silence is noticed only if the Lease is its own."""
     sealed: bool = False
     """It was sealed before somebody deleted it."""
 

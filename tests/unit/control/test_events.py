@@ -88,7 +88,7 @@ async def test_the_same_sentence_again_is_one_event_with_a_count() -> None:
 
 
 @in_virtual_time
-async def test_a_chatty_object_is_cut_short_and_others_are_not() -> None:
+async def test_what_is_said_too_often_is_cut_short_and_nothing_else_is() -> None:
     scene = Scene()
     recorder, facts = a_recorder(scene)
     posting = asyncio.create_task(recorder.run())
@@ -96,9 +96,11 @@ async def test_a_chatty_object_is_cut_short_and_others_are_not() -> None:
         recorder.say(replace(GRANTED, note=f"{number}"))
     host = Ref(HOSTS, "", "n1")
     recorder.say(Said(host, "u2", "Warning", "Sealed", "SealLease", "silent"))
+    recorder.say(replace(GRANTED, type="Warning", reason="Degraded", note="no standby"))
     await asyncio.sleep(1)
     posting.cancel()
-    assert len(posted(scene)) == BURST + 1 and facts.events_lost == 30
+    assert len(posted(scene)) == BURST + 2 and facts.events_lost == 30
+    assert posted(scene)[-1]["note"] == "no standby"
     assert {each["metadata"]["namespace"] for each in posted(scene) if each["regarding"]["kind"] == "Host"} == {
         "default"
     }
@@ -185,11 +187,11 @@ HEALTHY = State(
             replace(HEALTHY, ages=replace(HEALTHY.ages, answer_s=500.0, heartbeats_s=500.0), path_trouble="away"),
             False,
             False,
-            id="without the API a new process would hear no more",
+            id="without the API a new process would see no more",
         ),
         pytest.param(replace(HEALTHY, ages=replace(HEALTHY.ages, plan_s=31.0)), True, False, id="the loop hangs"),
         pytest.param(
-            replace(HEALTHY, ages=replace(HEALTHY.ages, heartbeats_s=181.0)), True, False, id="deaf beyond repair"
+            replace(HEALTHY, ages=replace(HEALTHY.ages, heartbeats_s=181.0)), True, False, id="silent beyond repair"
         ),
     ],
 )

@@ -100,7 +100,7 @@ class Result:
     why: str = ""
 
 
-class Hands:
+class Writer:
     """Writes through lanes of their own, so that what is only told never delays what acts."""
 
     def __init__(self, api: Api, mirror: Mirror) -> None:

@@ -101,7 +101,7 @@ class Preconditions:
         listing = await self._api.list(unread(HA_INSTANCES), namespace, timeout_s=READ_TIMEOUT_S)
         found: list[HAInstance] = []
         for body in listing.items:
-            self._mirror.hear(HA_INSTANCES, body)
+            self._mirror.observe(HA_INSTANCES, body)
             read = HA_INSTANCES.read(body)
             if isinstance(read, Unreadable):
                 raise NotSo(f"HAInstance {read.key} cannot be read, so nobody knows what it holds: {read.why}")
@@ -118,7 +118,7 @@ async def look(api: Api, mirror: Mirror, ref: Ref) -> Raw | None:
         if before is not None:
             mirror.forget(ref.kind, before)
         return None
-    mirror.hear(ref.kind, body)
+    mirror.observe(ref.kind, body)
     return body
 
 

@@ -25,13 +25,13 @@ class Endpoints:
         now_s = operator.clock()
         planned_s = operator.facts.planned_at_s
         answered_s = operator.path.last_ok_sent_s
-        heartbeats_s = operator.heartbeats.heard_at_s().get("Lease")
+        heartbeats_s = operator.heartbeats.seen_at_s().get("Lease")
         return State(
             Ages(
                 plan_s=None if planned_s is None else now_s - planned_s,
                 answer_s=None if answered_s is None else now_s - answered_s,
                 heartbeats_s=None if heartbeats_s is None else now_s - heartbeats_s,
-                watches_s={kind: now_s - at_s for kind, at_s in operator.hearing.heard_at_s().items()},
+                watches_s={kind: now_s - at_s for kind, at_s in operator.source.seen_at_s().items()},
                 resync_s={kind: now_s - at_s for kind, at_s in operator.resync.done_at_s.items()},
             ),
             leads=operator.leads(),

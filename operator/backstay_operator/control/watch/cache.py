@@ -1,4 +1,4 @@
-"""The one picture of everything, kept up to date piece by piece from whatever is heard, written or listed.
+"""The one picture of everything, kept up to date piece by piece from whatever is watched, written or listed.
 
 Why it is more than a dict: events come late, twice, out of order, after the deletion of what they speak of, or never. Each
 object only goes forward here (by resourceVersion, which is one counter for the whole cluster); a deleted UID never
@@ -92,9 +92,9 @@ class Mirror:
         self.touched = set()
         return self.world
 
-    # --- what is heard ------------------------------------------------------------------------------------------
+    # --- what is watched ------------------------------------------------------------------------------------------
 
-    def hear(self, kind: Kind[Any], body: Mapping[str, Any], *, deleted: bool = False) -> Soon:
+    def observe(self, kind: Kind[Any], body: Mapping[str, Any], *, deleted: bool = False) -> Soon:
         """One event as it came, not yet read: most are echoes of our own writes and are dropped unread."""
         meta = Meta.of(body)
         if deleted:
@@ -172,7 +172,7 @@ class Mirror:
         self._announce(Soon.GATHER)
 
     def path_recovered(self) -> None:
-        """Silence counts again, from now: nobody could be heard before."""
+        """Silence counts again, from now: nobody could be seen before."""
         self._tick()
         now_s = self.world.now_s
         for host, seen in self.world.leases.items():
@@ -206,7 +206,7 @@ class Mirror:
             return
         self.listed.add(kind.kind)
         if kind is HOST_LEASES:
-            # A replica that has just started is one whose path has just come back: it has heard nobody yet.
+            # A replica that has just started is one whose path has just come back: it has seen nobody yet.
             lived = frozenset(
                 host for host, seen in self.world.leases.items() if seen.lease.holder and not seen.lease.sealed
             )

@@ -1,6 +1,6 @@
-"""Hearing through our own client: every kind by an informer, and a whole list now and then that repairs what was lost.
+"""Watching through our own client: every kind by an informer, and a whole list now and then that repairs what was lost.
 
-The Leases are always heard so: they are the hot path. The other kinds are heard so until kopf is up (importing it takes
+The Leases are always watched so: they are the hot path. The other kinds are watched so until kopf is up (importing it takes
 longer than a first plan), whenever kopf is down, and always in the simulator and in tests: same mirror, same calls.
 """
 
@@ -41,17 +41,17 @@ class Informers:
         self._afresh = asyncio.Event()
 
     async def run(self) -> None:
-        """Hear for ever."""
+        """Watch for ever."""
         while True:
             self._afresh.clear()
             async with asyncio.TaskGroup() as tasks:
-                hearing = [
-                    tasks.create_task(work, name=f"hear {kind.plural}")
+                watching = [
+                    tasks.create_task(work, name=f"watch {kind.plural}")
                     for kind, informer in self._informers.items()
-                    for work in (self._hear(kind, informer), self._note_listed(kind, informer))
+                    for work in (self._watch(kind, informer), self._note_listed(kind, informer))
                 ]
                 await self._afresh.wait()
-                for task in hearing:
+                for task in watching:
                     task.cancel()
 
     def recovered(self) -> None:
@@ -60,20 +60,20 @@ class Informers:
 
     @property
     def trouble(self) -> str:
-        """Why something is not heard now; empty while all is."""
+        """Why something is not watched now; empty while all is."""
         return "; ".join(f"{kind.plural}: {each.trouble}" for kind, each in self._informers.items() if each.trouble)
 
-    def heard_at_s(self) -> dict[str, float]:
-        """By kind: when the server was last heard, on the loop's clock."""
+    def seen_at_s(self) -> dict[str, float]:
+        """By kind: when the server last told anything, on the loop's clock."""
         return {
-            kind.kind: informer.last_heard_at_s
+            kind.kind: informer.last_seen_at_s
             for kind, informer in self._informers.items()
-            if informer.last_heard_at_s is not None
+            if informer.last_seen_at_s is not None
         }
 
-    async def _hear(self, kind: Kind[Any], informer: Informer[Any]) -> None:
+    async def _watch(self, kind: Kind[Any], informer: Informer[Any]) -> None:
         def on_event(event: Event[Any]) -> None:
-            self._mirror.hear(kind, event.object, deleted=event.type is EventType.DELETED)
+            self._mirror.observe(kind, event.object, deleted=event.type is EventType.DELETED)
 
         await informer.run(on_event)
 

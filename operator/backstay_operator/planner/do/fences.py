@@ -57,7 +57,7 @@ class Guard:
 def guard(world: World) -> Guard:
     """Look at all hosts."""
     lost = [host for host in world.leases if _wants_fencing(world, host)]
-    # What is sealed is lost to its host anyway: it stops when it hears of that. So what was begun there is brought to an end.
+    # What is sealed is lost to its host anyway: it stops when it learns of that. So what was begun there is brought to an end.
     silent = [host for host in lost if of_host(world, host) is Liveness.SILENT]
     left_alone = {host: why for host in silent if (why := why_left_alone(world, host, world.leases[host].lease.holder))}
     waiting = sorted(

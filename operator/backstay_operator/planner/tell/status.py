@@ -199,8 +199,8 @@ def _why_lost(view: _View) -> str:
     """Why the holder's session is taken for gone. Being late is not enough: that alone changes no status."""
     assert view.grant is not None
     said = view.world.assignments.get(view.holder)
-    speaker = said.status.session if said else None
-    if speaker is not None and speaker.seq > view.grant.session.seq:
+    latest = said.status.session if said else None
+    if latest is not None and latest.seq > view.grant.session.seq:
         return f"{view.holder} has begun a new session since it was started there"
     if view.holder not in view.world.hosts:
         return f"{view.holder} has no Host object any more"
