@@ -70,14 +70,14 @@ class Rights:
         self.delete(kind, name)
 
     def when(self, kind: Kind[Any], is_so: Callable[[Raw], object], call: Callable[[], object]) -> None:
-        """At the very write with which something is so for the first time, before anybody hears of it."""
+        """At the very write with which something is so for the first time, before anybody learns of it."""
 
-        def hear(change: Change) -> None:
+        def note(change: Change) -> None:
             if is_so(change.body):
-                self.real.cluster.ignore(hear, kind)
+                self.real.cluster.ignore(note, kind)
                 call()
 
-        self.real.cluster.observe(hear, kind)
+        self.real.cluster.observe(note, kind)
 
     def restore(self, kind: Kind[Any], body: Raw) -> None:
         """etcd is restored, and no rule is asked."""

@@ -90,11 +90,11 @@ class Stage(Rights):
         return HostShape(self.profile, "board" if devices else "none")
 
     def end(self) -> None:
-        """All processes die; what nobody has waited for is heard."""
+        """All processes die; what nobody has waited for is raised."""
         Stage.open.remove(self)
         self.do(self.real.end)
         wind_up(self.loop)
-        assert not self.loop.unheard, self.loop.unheard
+        assert not self.loop.unhandled, self.loop.unhandled
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
@@ -152,8 +152,8 @@ class Stage(Rights):
     def _employ(self, api: Api, replica: Replica) -> Operator:
         """A replica whose plans are judged, and whose acts are written down."""
         self.operator = operator = Operator(api, replica, plan=self._plan)
-        hands = operator.reconciler._parts.hands
-        apply = hands.apply
+        writer = operator.reconciler._parts.writer
+        apply = writer.apply
 
         async def noted(action: act.Action) -> Result:
             is_told = isinstance(action, (act.WriteServiceStatus, act.WriteHostStatus))
@@ -166,7 +166,7 @@ class Stage(Rights):
                 self.log.remove(here[0])
             return result
 
-        hands.apply = noted  # type: ignore[method-assign]
+        writer.apply = noted  # type: ignore[method-assign]
         return operator
 
     def _plan(self, world: World) -> Plan:

@@ -7,7 +7,7 @@ import pytest
 from backstay_agent.drivers.address.driver import VirtualIPDriver
 from backstay_agent.drivers.address.link_flaps import GRACE_S
 from backstay_agent.drivers.base import Seen, StartFailed, State
-from backstay_testing.cable import BOTH, SEEN, STALE, Cable, ear, gather, make, now_s, play, until, vip
+from backstay_testing.cable import BOTH, SEEN, STALE, Cable, gather, make, now_s, play, until, vip, watching
 
 pytestmark = pytest.mark.hosts
 
@@ -48,7 +48,7 @@ def test_an_address_that_somebody_else_has_is_not_taken(cable: Cable, driver: Vi
 def test_an_address_that_vanishes_is_missed_at_once(cable: Cable, driver: VirtualIPDriver, address: str) -> None:
     async def story() -> None:
         await driver.start(vip(address), timeout_s=5)
-        async with ear(driver, vip(address)) as change:
+        async with watching(driver, vip(address)) as change:
             assert (await change()).state is State.RUNNING
 
             cable.ip(cable.here, "addr", "del", address.split("/")[0], "dev", "eth0")
@@ -62,7 +62,7 @@ def test_a_link_that_goes_for_good_is_told_and_when_it_comes_back_the_address_is
 ) -> None:
     async def story() -> None:
         await driver.start(vip("192.0.2.10/24"), timeout_s=5)
-        async with ear(driver, vip("192.0.2.10/24")) as change:
+        async with watching(driver, vip("192.0.2.10/24")) as change:
             assert (await change()).state is State.RUNNING
             cable.ip(cable.there, "link", "set", "eth0", "down")
             down_s = now_s()
@@ -91,7 +91,7 @@ def test_a_blink_of_the_link_is_no_failure_and_all_that_it_took_is_put_back(
 
     async def story() -> None:
         await driver.start(vip(address, "eth0"), timeout_s=5)
-        async with ear(driver, vip(address, "eth0")) as change:
+        async with watching(driver, vip(address, "eth0")) as change:
             assert (await change()).state is State.RUNNING
             following = asyncio.create_task(gather(change))
             await asyncio.sleep(0)
@@ -113,8 +113,8 @@ def test_an_interface_that_is_made_anew_at_once_has_its_addresses_again(cable: C
         for address in ("198.51.100.7/24", "2001:db8:1::7/64"):
             await driver.start(vip(address, "svc0"), timeout_s=5)
         async with (
-            ear(driver, vip("198.51.100.7/24", "svc0")) as four,
-            ear(driver, vip("2001:db8:1::7/64", "svc0")) as six,
+            watching(driver, vip("198.51.100.7/24", "svc0")) as four,
+            watching(driver, vip("2001:db8:1::7/64", "svc0")) as six,
         ):
             assert [(await four()).state, (await six()).state] == [State.RUNNING, State.RUNNING]
             cable.ip(cable.here, "link", "del", "svc0")
@@ -122,7 +122,7 @@ def test_an_interface_that_is_made_anew_at_once_has_its_addresses_again(cable: C
             make(cable)
             assert [(await four()).state, (await six()).state] == [State.RUNNING, State.RUNNING]
         cable.ip(cable.here, "link", "del", "svc0")
-        async with ear(driver, vip("198.51.100.7/24", "svc0")) as four:
+        async with watching(driver, vip("198.51.100.7/24", "svc0")) as four:
             assert (await four()).state is State.UNKNOWN
             assert (await four()).state is State.FAILED, "gone for good"
 
@@ -132,7 +132,7 @@ def test_an_interface_that_is_made_anew_at_once_has_its_addresses_again(cable: C
 def test_an_address_that_an_admin_takes_away_is_not_put_back(cable: Cable, driver: VirtualIPDriver) -> None:
     async def story() -> None:
         await driver.start(vip("192.0.2.10/24"), timeout_s=5)
-        async with ear(driver, vip("192.0.2.10/24")) as change:
+        async with watching(driver, vip("192.0.2.10/24")) as change:
             assert (await change()).state is State.RUNNING
             cable.ip(cable.here, "addr", "del", "192.0.2.10/32", "dev", "eth0")
             assert (await change()).state is State.STOPPED

@@ -24,7 +24,7 @@ def test_without_proof_nothing_moves_until_a_person_confirms(fault_lab: FaultLab
     try:
         with fault_lab.playing("held", on="n1") as held, fault_lab.playing("aside", on="n2") as aside:
             # Presses do nothing, so the host lives on: whoever believed this BMC would run the service twice.
-            bmc.knobs.deaf = True
+            bmc.knobs.ignores_presses = True
             bmc.knobs.unreachable = True
             fault_lab.lab["n1"].cut_all()
             _told_everywhere(fault_lab, held, "says unknown", "no answer before our deadline")

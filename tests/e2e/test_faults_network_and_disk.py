@@ -80,7 +80,7 @@ def test_a_service_that_moves_away_takes_no_address_of_another_along(second_inte
             fault_lab.backstay("move", "alpha", "--to", "n2")
             alpha.until_running(on="n2")
         told = n1.read_file("/run/monitor")
-        assert "Deleted" in told and FIRST in told, "the monitor heard it"
+        assert "Deleted" in told and FIRST in told, "the monitor saw it"
         assert SECOND not in told
         assert restarts(beta, "n1") == 0 and beta.saw_nothing()
         # The worse form: an address that the host itself was given later.

@@ -257,7 +257,7 @@ def nothing_is_given_back_that_a_granted_service_wants(world: World, made: Actio
                 assert grant is None or grant.host != host, "it is granted there"
 
 
-def nothing_is_taken_for_gone_that_was_merely_not_heard_of(world: World, made: Actions) -> None:
+def nothing_is_taken_for_gone_that_was_merely_not_seen(world: World, made: Actions) -> None:
     for action in made:
         if isinstance(action, act.SetFinalizer) and not action.present:
             assert action.needs
@@ -275,7 +275,7 @@ def nothing_is_taken_for_gone_that_was_merely_not_heard_of(world: World, made: A
 
 @FEW
 @given(wires(), own_paths)
-def test_the_same_world_gives_the_same_plan_in_whatever_order_it_was_heard_of(
+def test_the_same_world_gives_the_same_plan_in_whatever_order_it_was_learned(
     random_world: Wires, own_path: OwnPath
 ) -> None:
     once, again = plan(build(random_world, own_path)), plan(build(random_world, own_path, backwards=True))
@@ -319,7 +319,7 @@ RULES = (
     nothing_is_granted_or_ordered_that_is_another_services,
     a_claim_changes_hands_only_by_way_of_nobody,
     nothing_is_given_back_that_a_granted_service_wants,
-    nothing_is_taken_for_gone_that_was_merely_not_heard_of,
+    nothing_is_taken_for_gone_that_was_merely_not_seen,
     every_sentence_agrees,
 )
 

@@ -64,7 +64,7 @@ def test_an_edit_takes_no_unit_that_a_younger_service_has() -> None:
 
 def test_a_unit_is_free_for_the_next_only_when_nothing_can_run_it_any_more() -> None:
     stage = two(old="db", devices=False)
-    stage.cut_off("n1")  # it runs on, and hears nothing
+    stage.cut_off("n1")  # it runs on, and receives nothing
     stage.wait(5)
     stage.apply_service("old", resources=[unit("other")])
     stage.wait(30)
@@ -156,7 +156,7 @@ def test_an_edit_is_not_ordered_before_all_that_it_names_is_claimed() -> None:
     stage = running(resources=[unit("web")])
     claim = Claim("Unit", "more.service").name
     stage.upgrade(RESOURCE_CLAIMS)  # nobody can say whose it is
-    stage.create(RESOURCE_CLAIMS, {"metadata": {"name": claim}, "spec": {"type": "Unheard-of", "key": "more.service"}})
+    stage.create(RESOURCE_CLAIMS, {"metadata": {"name": claim}, "spec": {"type": "Unknown-yet", "key": "more.service"}})
     stage.apply_service(resources=[unit("web"), unit("more")])
     stage.wait(3)
     assert ordered_units(stage, "n1") == ["web.service"]

@@ -71,7 +71,7 @@ def test_a_host_that_holds_nothing_exclusive_is_never_fenced() -> None:
     assert steps(stage.wait(60), *SAFETY) == []
 
 
-def test_what_may_run_twice_moves_on_silence_alone_and_the_old_copy_stops_when_it_is_heard_of_again() -> None:
+def test_what_may_run_twice_moves_on_silence_alone_and_the_old_copy_stops_when_it_is_seen_again() -> None:
     stage = running(exclusive=False)
     stage.cut_off("n1")
     assert steps(stage.wait(4), *SAFETY) == ["WriteInstance epoch 2 to n2 on NotExclusive"]
@@ -204,7 +204,7 @@ def test_what_somebody_else_runs_already_is_not_started_a_second_time() -> None:
     assert stage.copies() == ["n1"]
 
 
-def test_a_candidate_that_was_never_heard_of_blocks_nobody() -> None:
+def test_a_candidate_that_was_never_seen_blocks_nobody() -> None:
     stage = Stage("n1", "n2")
     stage.machines["n2"].is_on = False
     stage.apply_service()

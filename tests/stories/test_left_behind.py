@@ -136,7 +136,7 @@ def test_what_cannot_be_read_is_not_gone_and_goes_on() -> None:
     assert stage.world.assignments["n1"].spec.instances[uid].want == "Up" and stage.copies() == ["n1"]
 
 
-def test_a_copy_that_was_carried_over_into_another_session_is_told_to_stop_under_an_epoch_that_it_hears() -> None:
+def test_a_copy_that_was_carried_over_into_another_session_is_told_to_stop_under_an_epoch_that_it_obeys() -> None:
     """It knows the epoch as another session's, and of a UID that is gone there never will be another."""
     stage = running(exclusive=False)
     uid = stage.world.instances["shop/web-0"].uid
@@ -170,7 +170,7 @@ def test_a_host_that_is_removed_and_added_again_still_has_its_order_to_stop() ->
     stage.remove_host("n1")
     stage.wait(5)
     assert "n1" not in stage.world.hosts
-    assert "n1" in stage.world.assignments, "it has yet to hear that it shall stop"
+    assert "n1" in stage.world.assignments, "it has yet to be told that it shall stop"
     stage.reconnect("n1")
     stage.wait(5)
     assert stage.copies() == ["n2"]
@@ -244,7 +244,7 @@ def test_no_unit_is_given_back_while_a_service_cannot_be_read() -> None:
     stage.wait(2)
     others = [each.spec for each in stage.world.assignments.values() if not (each.spec.instances or each.spec.standbys)]
     assert others and all(spec.secured == ["web.service"] for spec in others)
-    stage.of_a_later_version(HA_SERVICES, "web", spec={"mode": "Unheard-of"})
+    stage.of_a_later_version(HA_SERVICES, "web", spec={"mode": "Unknown-yet"})
     stage.wait(5)
     assert all(each.spec.secured == ["web.service"] for each in stage.world.assignments.values())
 

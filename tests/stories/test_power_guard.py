@@ -272,7 +272,7 @@ def test_a_fencer_that_is_silent_for_two_periods_is_not_believed_any_more() -> N
     assert condition(stage, "n1", "FencingReady")[0] == "True"
 
 
-def test_the_fencers_own_clock_is_not_looked_at_nor_is_what_we_could_not_hear() -> None:
+def test_the_fencers_own_clock_is_not_looked_at_nor_is_what_we_could_not_see() -> None:
     stage = a_fencer_that_hangs()
     said = stage.must(HOSTS, "n1")["status"]["fencing"]
     stage.edit(HOSTS, "n1", status={"fencing": {**said, "checkedAt": "1999-01-01T00:00:00Z"}})

@@ -170,7 +170,7 @@ def test_a_target_that_could_not_be_given_the_grant_at_once_stops_nothing() -> N
 
 def test_a_host_that_cannot_be_read_any_more_is_not_left_for_that() -> None:
     stage = running()
-    stage.of_a_later_version(HOSTS, "n1", spec={"heartbeat": {"profile": "unheard-of"}})
+    stage.of_a_later_version(HOSTS, "n1", spec={"heartbeat": {"profile": "unknown-yet"}})
     assert ("Host", "n1") in stage.world.unreadable
     assert steps(stage.wait(5), *SAFETY, "Assign") == []
     assert stage.copies() == ["n1"]
@@ -319,7 +319,7 @@ def test_an_edit_while_it_fails_over_is_what_the_next_host_runs() -> None:
 def test_a_service_that_cannot_be_read_any_more_keeps_what_it_had() -> None:
     stage = running()
     before = {name: one.spec for name, one in stage.world.assignments.items()}
-    stage.of_a_later_version(HA_SERVICES, "web", spec={"mode": "Unheard-of"})
+    stage.of_a_later_version(HA_SERVICES, "web", spec={"mode": "Unknown-yet"})
     assert ("HAService", "shop/web") in stage.world.unreadable
     assert [one for one in stage.settle() if not one.startswith("ReportUnreadable")] == []
     assert {name: one.spec for name, one in stage.world.assignments.items()} == before

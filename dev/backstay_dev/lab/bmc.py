@@ -35,7 +35,7 @@ class Knobs:
     """Reads say on for ever, whatever the machine does."""
     off_then_on: bool = False
     """Reads say off, on, off, on, …, whatever the machine does."""
-    deaf: bool = False
+    ignores_presses: bool = False
     """Presses of the button are acknowledged and nothing happens."""
     off_takes_s: float = 0.0
     """A press is acknowledged at once and the power goes so much later."""
@@ -91,7 +91,7 @@ class Bmc:
 
     def press(self, button: str) -> None:
         self.presses.append((time.monotonic(), button))
-        if self.knobs.deaf:
+        if self.knobs.ignores_presses:
             return
         if button == "on":
             self.host.power_on(wait=False)

@@ -74,7 +74,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         *_L,
     ),
     Mutant(
-        "silence is counted from when it could be heard",
+        "silence is counted from when it could be noticed",
         (
             Edit(
                 _LIVENESS,

@@ -31,7 +31,7 @@ class Bmc:
     """The machine that it really feeds."""
     is_outlet: bool = False
     """One of several that feed the machine: it knows of nothing but itself."""
-    is_mute: bool = False
+    is_nameless: bool = False
     """It cannot tell which machine it feeds."""
     read_takes_s: float = 0.2
     off_takes_s: float = 1.0
@@ -57,7 +57,7 @@ class Agents:
     """Fence agents against these devices: a command that was sent takes effect even if the fencer dies meanwhile."""
 
     def __init__(self, bmcs: Mapping[str, Bmc], rng: random.Random, ordered: Ordered) -> None:
-        """`ordered` hears each `off` and `on` as it is sent, and each read that says on."""
+        """`ordered` is told of each `off` and `on` as it is sent, and each read that says on."""
         self._bmcs = bmcs
         self._rng = rng
         self._ordered = ordered
@@ -79,7 +79,7 @@ class Agents:
     async def machine_uuid(self, device: FenceDevice) -> str | None:
         bmc = self._bmcs[(device.parameters or {})["ip"]]
         await asyncio.sleep(bmc.read_takes_s)
-        return bmc.machine.uuid if bmc.is_reachable and not bmc.is_mute else None
+        return bmc.machine.uuid if bmc.is_reachable and not bmc.is_nameless else None
 
     async def _status(self, bmc: Bmc, by: str) -> AgentRun:
         now_s = asyncio.get_running_loop().time()

@@ -40,7 +40,7 @@ class Machine:
     by_hand_since_s: dict[str, float] = field(default_factory=dict)
     packaged: dict[str, str] = field(default_factory=dict)
     """What a package has enabled (the unit, or the umbrella that pulls it in), by unit. It counts from when the unit is marked first: what
-    a host does before its agent has ever heard of a service is no promise of ours (docs/explanation/limits.md)."""
+    a host does before its agent has ever been told of a service is no promise of ours (docs/explanation/limits.md)."""
     marked_s: dict[str, float] = field(default_factory=dict)
     """When each unit was marked last."""
     given_back_s: dict[str, float] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
-from backstay_agent.agent import Agent, build_agent
+from backstay_agent.agent import Agent
 from backstay_agent.agent import Machine as AgentMachine
 from backstay_agent.agent import Settings as AgentSettings
 from backstay_api.client.api import Api
@@ -80,8 +80,8 @@ class World:
         self._cut_at_s: dict[str, float] = {}
         self._frozen_at_s: dict[str, float] = {}
         self._note_sends()
-        self.cluster.observe(self.story.hear)
-        self.cluster.observe(self.monitor.hear)
+        self.cluster.observe(self.story.observe)
+        self.cluster.observe(self.monitor.observe)
 
     # --- building -------------------------------------------------------------------------------------------------
 
@@ -124,9 +124,9 @@ class World:
             machine = neighbour
         for level, device in DEVICES[shape.devices]:
             ip = f"{name}-{level}-{device}"
-            is_mute = shape.names in ("nothing", "drilled")
+            is_nameless = shape.names in ("nothing", "drilled")
             is_outlet = shape.devices == "outlets" and machine.name == name
-            self.bmcs[ip] = Bmc(ip, name, machine, is_outlet=is_outlet, is_mute=is_mute)
+            self.bmcs[ip] = Bmc(ip, name, machine, is_outlet=is_outlet, is_nameless=is_nameless)
             if is_outlet:
                 machine.outlets[ip] = True
 
@@ -225,7 +225,7 @@ class World:
 
     async def _agent(self, process: Process) -> None:
         machine = self.machines[site_of(process.name)]
-        agent = build_agent(
+        agent = Agent(
             ProcessApi(self.network, process),
             ProcessDisk(machine, process),
             ProcessHostSystem(machine, process),
@@ -274,13 +274,13 @@ class World:
 
     def _ordered(self, by: str, bmc: Bmc, action: Action) -> None:
         if action == "status":
-            self.monitor.power.hear_read(by, bmc)
+            self.monitor.power.note_read(by, bmc)
             return
         self.story.tell(by, f"sends `{action}` to {bmc.name}")
         self.monitor.on_switch(by, bmc, action)
 
     def _power_changed(self, machine: Machine) -> None:
-        self.monitor.power.hear_power(machine)
+        self.monitor.power.note_power(machine)
         agent = f"agent-{machine.name}"
         if machine.is_on:
             self.later(self.rng.choice(self.boots_for_s), lambda: self._begin(agent))

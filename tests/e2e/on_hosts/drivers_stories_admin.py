@@ -18,8 +18,8 @@ BY_RESTART = f"restarted by an admin: systemctl restart {CONF}"
 
 
 @asynccontextmanager
-async def heard(text: str = SLEEPER) -> AsyncIterator[tuple[SystemdDriver, AsyncIterator[Seen]]]:
-    """It runs by us, and the first that is told was heard."""
+async def watched(text: str = SLEEPER) -> AsyncIterator[tuple[SystemdDriver, AsyncIterator[Seen]]]:
+    """It runs by us, and the first that is told was watched."""
     conf = install(CONF, text)
     async with systemd() as (driver, _):
         await driver.start(conf, timeout_s=5)
@@ -44,7 +44,7 @@ async def until_told(changes: AsyncIterator[Seen], state: State) -> list[Seen]:
 @story
 async def a_restart_by_an_admin_is_no_failure() -> None:
     """One that is over before anybody looked is not even told."""
-    async with heard() as (_, changes):
+    async with watched() as (_, changes):
         for _again in range(4):
             await systemctl("restart", CONF)
         os.kill(main_pid(CONF), signal.SIGKILL)
@@ -58,7 +58,10 @@ async def a_restart_by_an_admin_is_no_failure() -> None:
 @story
 async def how_often_an_admin_has_restarted_it_is_not_held_against_our_start() -> None:
     """systemd refuses a sixth start within ten seconds, whoever asked for the five before it (a package's scripts, a tool)."""
-    async with heard() as (driver, _):  # what is listened to is not forgotten by systemd, nor how often it was started
+    async with watched() as (
+        driver,
+        _,
+    ):  # what is listened to is not forgotten by systemd, nor how often it was started
         for _again in range(4):
             await systemctl("restart", CONF)
         await systemctl("stop", CONF)
@@ -68,7 +71,7 @@ async def how_often_an_admin_has_restarted_it_is_not_held_against_our_start() ->
 @story
 async def a_slow_restart_by_an_admin_is_told_as_one() -> None:
     slow = "[Service]\nExecStart=/bin/sleep 100000\nExecStop=/bin/sleep 0.5\nExecStartPre=/bin/sleep 0.5\n"
-    async with heard(slow) as (_, changes):
+    async with watched(slow) as (_, changes):
         restart = asyncio.create_task(systemctl("try-restart", CONF))
         told = await until_told(changes, State.RUNNING)
         await restart
@@ -78,7 +81,7 @@ async def a_slow_restart_by_an_admin_is_told_as_one() -> None:
 
 @story
 async def a_stop_by_an_admin_a_crash_and_an_end_by_itself_are_told_apart() -> None:
-    async with heard() as (driver, changes):
+    async with watched() as (driver, changes):
         sh("systemctl", "stop", CONF)
         told = await until_told(changes, State.STOPPED)
         assert told[-1].by_admin == f"stopped by an admin: systemctl stop {CONF}"
@@ -98,8 +101,10 @@ async def a_stop_by_an_admin_a_crash_and_an_end_by_itself_are_told_apart() -> No
 
 @story
 async def a_stop_that_ends_badly_is_an_admins_all_the_same() -> None:
-    deaf = "[Service]\nExecStart=/bin/sh -c \"trap 'exit 3' TERM; touch /run/d-ready; while :; do sleep 0.05; done\"\n"
-    async with heard(deaf) as (_, changes):
+    stubborn = (
+        "[Service]\nExecStart=/bin/sh -c \"trap 'exit 3' TERM; touch /run/d-ready; while :; do sleep 0.05; done\"\n"
+    )
+    async with watched(stubborn) as (_, changes):
         await until(lambda: os.path.exists("/run/d-ready"))
         sh("systemctl", "stop", CONF)
         told = await until_told(changes, State.FAILED)
@@ -109,7 +114,7 @@ async def a_stop_that_ends_badly_is_an_admins_all_the_same() -> None:
 @story
 async def a_reload_and_a_start_of_what_runs_are_nothing() -> None:
     text = "[Service]\nExecStart=/bin/sleep 100000\nExecReload=/bin/true\n"
-    async with heard(text) as (_, changes):
+    async with watched(text) as (_, changes):
         for act in (
             ("reload", CONF),
             ("start", CONF),
@@ -126,7 +131,7 @@ async def a_reload_and_a_start_of_what_runs_are_nothing() -> None:
 async def what_stops_because_something_it_needs_has_failed_was_stopped_by_nobody() -> None:
     install("d-need.service", "[Service]\nExecStart=/bin/sleep 100000\n[Install]\nWantedBy=multi-user.target\n")
     sh("systemctl", "enable", "d-need.service")
-    async with heard("[Unit]\nBindsTo=d-need.service\nAfter=d-need.service\n" + SLEEPER) as (_, changes):
+    async with watched("[Unit]\nBindsTo=d-need.service\nAfter=d-need.service\n" + SLEEPER) as (_, changes):
         os.kill(main_pid("d-need.service"), signal.SIGKILL)
         told = await until_told(changes, State.FAILED)
         assert told[-1].why == f"{CONF} was stopped because d-need.service, which it needs (BindsTo=), has failed"

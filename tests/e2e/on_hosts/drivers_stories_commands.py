@@ -65,9 +65,9 @@ async def a_start_that_stays_in_the_foreground_is_up_when_its_check_says_so() ->
         await driver.start(app, timeout_s=5)
         await driver.stop(app, timeout_s=5)
     assert not runs("sleep 100005")
-    deaf = command(program("deaf", "exec sleep 100006"), check=False)
+    slow = command(program("slow", "exec sleep 100006"), check=False)
     async with commands() as driver:
-        await refused(driver.start(deaf, timeout_s=0.3), StartFailed, "did not bring it up within 0.3 s")
+        await refused(driver.start(slow, timeout_s=0.3), StartFailed, "did not bring it up within 0.3 s")
     assert not runs("sleep 100006")
 
 

@@ -212,12 +212,12 @@ async def a_units_own_time_limit_holds_where_the_manifest_has_none() -> None:
 
 @story
 async def a_unit_that_will_not_go_is_killed() -> None:
-    script = "trap '' TERM; touch /run/d-deaf; while :; do sleep 1; done"
+    script = "trap '' TERM; touch /run/d-stubborn; while :; do sleep 1; done"
     stubborn = install("d-stubborn.service", f'[Service]\nExecStart=/bin/sh -c "{script}"\n')
     async with systemd() as (driver, _):
         await driver.start(stubborn, timeout_s=5)
         pid = main_pid("d-stubborn.service")
-        await until(Path("/run/d-deaf").exists)
+        await until(Path("/run/d-stubborn").exists)
         note = await driver.stop(replace(stubborn, timeouts=Timeouts(stop="300ms")), timeout_s=0.3)
         assert note == "d-stubborn.service did not stop within 0.3 s and was killed by SIGKILL"
         assert not lives(pid)

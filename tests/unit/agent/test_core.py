@@ -351,7 +351,7 @@ CLOSED = a_record().over()
         pytest.param(None, an_order(session=replace(MINE, boot_id="x")), Ignored, id="another boot's is not ours"),
         pytest.param(None, an_order(session=replace(MINE, seq=4)), Ignored, id="another seq's is not ours"),
         pytest.param(RUNNING, an_order(), Ignored, id="known"),
-        pytest.param(RUNNING, an_order(epoch=2, want="Down"), Ignored, id="an older epoch is not heard"),
+        pytest.param(RUNNING, an_order(epoch=2, want="Down"), Ignored, id="an older epoch is not obeyed"),
         pytest.param(
             RUNNING, an_order("Down"), replace(RUNNING, want="Down"), id="what may run is to be stopped first"
         ),
@@ -402,7 +402,7 @@ def test_a_copy_carried_over_stops_when_its_own_session_is_told_so() -> None:
     assert isinstance(take("u1", an_order("Up", session=old, exclusive=False), books(CARRIED)), Ignored)
 
 
-def test_a_copy_carried_over_hears_nothing_of_its_own_epoch_under_another_session() -> None:
+def test_a_copy_carried_over_obeys_nothing_of_its_own_epoch_under_another_session() -> None:
     """An epoch has one session for ever: a hand has been in there."""
     assert isinstance(take("u1", an_order("Down", exclusive=False), books(CARRIED)), Ignored)
     assert isinstance(take("u1", an_order(revision=2, exclusive=False), books(CARRIED)), Ignored)

@@ -19,9 +19,8 @@ from backstay_agent.drivers.base import Seen, StartFailed, State
 from backstay_agent.drivers.systemd.conditions import for_certain
 from backstay_agent.drivers.systemd.needs import files_of, lacking, programs_of
 from backstay_agent.drivers.tools.disk_space import no_room
-from backstay_agent.drivers.tools.moving import may_come
 from backstay_agent.drivers.tools.ports import Listener, listeners, owner
-from backstay_agent.drivers.tools.programs import not_runnable
+from backstay_agent.drivers.tools.programs import may_come, not_runnable
 from backstay_agent.drivers.tools.transient import missing
 from backstay_agent.fake import FakeDriver, FakeMachine
 from backstay_agent.standby.needs import NoNeeds, RealNeeds
@@ -223,7 +222,7 @@ async def test_all_that_runs_and_all_that_is_missing_is_said_at_once_and_no_long
 
 
 @in_virtual_time
-async def test_a_stop_by_hand_is_heard_at_once() -> None:
+async def test_a_stop_by_hand_is_noticed_at_once() -> None:
     host = Host()
     host.machine.up(unit())
     await host.asked_for(u1=(unit(),))
@@ -276,7 +275,7 @@ LEGACY = RenderedResource(
         (LEGACY, Seen(State.RUNNING), "it is up and was not started by Backstay: /etc/init.d/x stop"),
         (LEGACY, Seen(State.UNKNOWN, "command x exited with 3"), "command x exited with 3"),
         (address(), Seen(State.UNKNOWN, "192.0.2.10 is an address of this host itself"), "192.0.2.10 is an address of this host itself"),
-        (address(), Seen(State.RUNNING), "it is running, and not by Backstay"),
+        (address(), Seen(State.RUNNING), "it is running, not started by Backstay"),
     ],
 )  # fmt: skip
 def test_what_runs_is_named_with_its_remedy(resource: RenderedResource, seen: Seen, words: str) -> None:

@@ -397,13 +397,13 @@ async def test_whether_it_may_start_is_asked_again_when_it_is_its_turn() -> None
 async def test_what_is_ours_but_in_no_record_is_stopped_by_the_next_agent() -> None:
     world = await running()
     await world.kill_agent()
-    world.machine.secured.add("unit stray.service")
-    world.machine.gates.add("unit stray.service")
-    world.machine.up(unit(unit="stray.service"))
+    world.machine.secured.add("unit unrecorded.service")
+    world.machine.gates.add("unit unrecorded.service")
+    world.machine.up(unit(unit="unrecorded.service"))
     world.start_agent()
-    await world.until(lambda: not world.runs("unit stray.service"))
+    await world.until(lambda: not world.runs("unit unrecorded.service"))
     await world.phase_is("Running")
-    assert world.machine.log == [f"start {UNIT}", f"start {ADDRESS}", "stop unit stray.service"]
+    assert world.machine.log == [f"start {UNIT}", f"start {ADDRESS}", "stop unit unrecorded.service"]
 
 
 @in_virtual_time
@@ -419,22 +419,22 @@ async def test_what_an_admin_ran_before_it_was_made_to_wait_for_us_survives_a_re
 
 
 @in_virtual_time
-async def test_while_a_stray_cannot_be_stopped_a_sealed_session_stays() -> None:
+async def test_while_an_unrecorded_resource_cannot_be_stopped_a_sealed_session_stays() -> None:
     world = await running()
     before = await world.session()
     await world.kill_agent()
-    world.machine.secured.add("unit stray.service")
-    world.machine.gates.add("unit stray.service")
-    world.machine.up(unit(unit="stray.service"))
-    world.machine.scripts["unit stray.service"].stop_fails = "it hangs in the kernel"
+    world.machine.secured.add("unit unrecorded.service")
+    world.machine.gates.add("unit unrecorded.service")
+    world.machine.up(unit(unit="unrecorded.service"))
+    world.machine.scripts["unit unrecorded.service"].stop_fails = "it hangs in the kernel"
     world.start_agent()
     await world.held()
     await world.seal()
     await world.until(lambda: not world.runs(UNIT))
     await asyncio.sleep(60)
     assert await world.session() == before, "a new session would say that all of this one is over"
-    world.machine.scripts["unit stray.service"].stop_fails = ""
-    await world.until(lambda: not world.runs("unit stray.service"))
+    world.machine.scripts["unit unrecorded.service"].stop_fails = ""
+    await world.until(lambda: not world.runs("unit unrecorded.service"))
 
     async def superseded() -> bool:
         return (await world.session()).supersedes == (before.nonce,)

@@ -339,7 +339,7 @@ async def test_a_device_that_is_edited_between_the_decision_and_the_off_is_not_s
 
 
 @in_virtual_time
-async def test_the_fencer_says_what_it_hears_and_tests() -> None:
+async def test_the_fencer_says_what_it_watches_and_tests() -> None:
     scene = Scene()
     await scene.prepare()
     async with scene.fencer() as executor:
@@ -358,11 +358,11 @@ async def test_the_fencer_says_what_it_hears_and_tests() -> None:
 @pytest.mark.parametrize(
     ("watches", "trouble", "is_ill", "is_ready"),
     [
-        pytest.param({"hosts": 5.0, "leases": 1.0}, "", False, True, id="all is heard"),
+        pytest.param({"hosts": 5.0, "leases": 1.0}, "", False, True, id="all is watched"),
         pytest.param(
             {"hosts": 500.0, "leases": 500.0}, "refused", False, False, id="no server: a restart would not help"
         ),
-        pytest.param({"hosts": 5.0, "leases": 500.0}, "", True, False, id="one stream is deaf"),
+        pytest.param({"hosts": 5.0, "leases": 500.0}, "", True, False, id="one stream is silent"),
         pytest.param({"hosts": None, "leases": None}, "not listed yet", False, False, id="just begun"),
     ],
 )

@@ -29,14 +29,12 @@ class Metrics(Collector):
         ProcessCollector(registry=self._registry)
 
     def render(self) -> bytes:
-        """The text format."""
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
-        """All of ours."""
         yield from self._health()
         yield from self._plans()
-        yield from self._hearing()
+        yield from self._watches()
         yield from self._hosts()
 
     def _health(self) -> Iterator[Metric]:
@@ -72,7 +70,7 @@ class Metrics(Collector):
             failovers.add_metric([evidence], count)
         yield failovers
 
-    def _hearing(self) -> Iterator[Metric]:
+    def _watches(self) -> Iterator[Metric]:
         counts, facts = self._operator.mirror.counts, self._operator.facts
         yield _counter("stale_entries", "Cached objects that a list showed to be gone", counts["stale_dropped"])
         yield _counter("late_events", "Events of objects that were known to be gone", counts["late"])

@@ -57,12 +57,12 @@ class Guard:
 def guard(world: World) -> Guard:
     """Look at all hosts."""
     lost = [host for host in world.leases if _wants_fencing(world, host)]
-    # What is sealed is lost to its host anyway: it stops when it hears of that. So what was begun there is brought to an end.
+    # What is sealed is lost to its host anyway: it stops when it learns of that. So what was begun there is brought to an end.
     silent = [host for host in lost if of_host(world, host) is Liveness.SILENT]
     left_alone = {host: why for host in silent if (why := why_left_alone(world, host, world.leases[host].lease.holder))}
     waiting = sorted(
         (host for host in lost if host not in left_alone and not _is_ordered(world, host)),
-        key=lambda host: _longest_first(world, host),
+        key=lambda host: (-age_s(world, world.leases[host]), host),
     )
     return Guard(storm(world, left_alone), left_alone, draw_up(world, waiting))
 
@@ -310,10 +310,6 @@ def _wants_fencing(world: World, host: str) -> bool:
     return state in (Liveness.SILENT, Liveness.SEALED) and holds_exclusively(
         world, host, world.leases[host].lease.holder
     )
-
-
-def _longest_first(world: World, host: str) -> tuple[float, str]:
-    return -age_s(world, world.leases[host]), host
 
 
 def _is_read_off(request: FenceRequest | None) -> bool:

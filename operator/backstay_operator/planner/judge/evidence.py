@@ -264,7 +264,7 @@ class Kind:
     ends: _OfSession | None = None
     """The same of the whole session, whatever it held, where this kind proves so much."""
     missing: _OfEpoch = lambda world, instance, grant: ""
-    """What exactly is missing, and what a person can do; empty if another kind is nearer. The first that speaks is heard."""
+    """What exactly is missing, and what a person can do; empty if another kind is nearer. The first that says something counts."""
     could_prove: Callable[[World, str], bool] = lambda world, host: False
     """Whether it could come to prove, by itself, that the session that holds this host's Lease is over: then a seal is worth it."""
     means: str = ""

@@ -99,9 +99,8 @@ class Question:
     """No host is without a failed start: one where the last is long enough ago will do."""
 
     @property
-    def holder(self) -> str | None:
-        grant = self.instance.spec.grant if self.instance else None
-        return grant.host if grant else None
+    def holder(self) -> str:
+        return self.instance.holder if self.instance else ""
 
 
 @dataclass(frozen=True, order=True)
@@ -247,7 +246,7 @@ def has_session(ask: Question, facts: HostFacts) -> Rejected | None:
     return facts.no_session
 
 
-def has_spoken(ask: Question, facts: HostFacts) -> Rejected | None:
+def is_reachable(ask: Question, facts: HostFacts) -> Rejected | None:
     """The host can be asked something: it lives, though it may be late."""
     return facts.lost
 
@@ -338,7 +337,7 @@ FILTERS: Final[Sequence[tuple[Filter, Set[Point]]]] = (
     (is_wished, RUN),
     (is_open, {*RUN, *_SPARE}),
     (has_session, RUN),
-    (has_spoken, {*_SPARE, Point.WITNESS}),
+    (is_reachable, {*_SPARE, Point.WITNESS}),
     (has_room, {Point.STANDBY}),
     (starts_here, {*RUN, Point.TAKE_OVER}),
     (is_ready, {*RUN, Point.TAKE_OVER}),

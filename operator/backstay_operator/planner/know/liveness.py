@@ -116,7 +116,7 @@ def held(world: World, host: str) -> list[str]:
 
 
 def untested_s(world: World, host: str) -> float:
-    """For how long the fencer has not said that it tested the host's fence path, while we could have heard it."""
+    """For how long the fencer has not said that it tested the host's fence path, while it could have reached us."""
     return world.now_s - max(world.checked_s.get(host, world.now_s), world.own_path.recovered_s)
 
 
@@ -129,7 +129,7 @@ def next_look_s(world: World) -> float | None:
     return min(times, default=None)
 
 
-def has_silence_spoken(world: World, *, since_s: float) -> bool:
+def has_silence_counted(world: World, *, since_s: float) -> bool:
     """Whether silence alone, without any event, has changed what there is to say since then."""
     return any(since_s < at_s + _A_MOMENT_S <= world.now_s for at_s in _thresholds_s(world))
 

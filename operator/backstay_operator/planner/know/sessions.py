@@ -74,8 +74,8 @@ def _seen_sealed(world: World, host: str, granted: list[SessionRef]) -> list[Ses
 
     Only while it holds something or speaks for its host: another machine under the name of a removed host counts from 1 again.
     """
-    lease, spoken = world.last_sealed.get(host), published(world, host)
-    known = [*granted, spoken.ref] if spoken else granted
+    lease, known_session = world.last_sealed.get(host), published(world, host)
+    known = [*granted, known_session.ref] if known_session else granted
     return [one for one in known if lease is not None and one.text == lease.holder]
 
 

@@ -151,7 +151,7 @@ MASKED = "0/3 hosts can run it: 3 are not ready: masked"
         ),
         pytest.param(WEB, 1, unmarked_host("n1"), "", "n1 is being marked as in use first", id="the host cannot take it yet"),
         pytest.param(WEB, 1, leaving, "delete", "", id="it is being deleted"),
-        # Which reason is heard first.
+        # Which reason comes first.
         pytest.param(
             a_service(mode="Replicated", replicas=2, state="Stopped"), 1, nothing, "", "spec.mode", id="a refusal before its state"
         ),

@@ -23,7 +23,7 @@ HERE = {"namespace": "shop", "name": "gone-0"}
     [
         pytest.param([], 3, id="a session that has superseded nothing knows the epoch as its own"),
         pytest.param(
-            ["nonce-n1-1"], 4, id="one that was carried over is heard of under an epoch that is not this session's"
+            ["nonce-n1-1"], 4, id="one that was carried over is reported under an epoch that is not this session's"
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Why a service that runs should run elsewhere, as tables: each reason, what stands against it, and which reason is heard first."""
+"""Why a service that runs should run elsewhere, as tables: each reason, what stands against it, and which reason comes first."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ CONSIDERED = [
         f"stays: {PREFERRED}; but it was fenced lately, and is moved back to only when it has been stable for some minutes",
         "the better host was fenced lately",
     ),
-    # Which is heard first.
+    # Which comes first.
     (drain, {}, wish("n3"), "to n3: a move to n3 was asked for", "a wish comes before a drain"),
     (failed(CRASH), {}, wish("n3"), "to n3: a move to n3 was asked for", "a wish comes before a failure"),
     (all_of(failed(CRASH), drain), {}, "", f"to n2: {DRAINED}", "a drain comes before a failure"),

@@ -120,7 +120,7 @@ def test_what_is_not_merged_is_as_it_is_wanted() -> None:
         pytest.param(None, None, "Down", ("Down", 0, 0, "because"), id="there is no service any more"),
         pytest.param(UP, WEB, "Up", ("Up", 1, 0, "it was"), id="as it is stored"),
         pytest.param(UP, NEWER, "Up", ("Up", 2, 2, "because"), id="an edit"),
-        pytest.param(entry(2, revision=3), NEWER, "Up", ("Up", 3, 0, "it was"), id="an edit that we have not heard of"),
+        pytest.param(entry(2, revision=3), NEWER, "Up", ("Up", 3, 0, "it was"), id="an edit that we have not seen"),
         pytest.param(UP, WEB, "Down", ("Down", 1, 0, "because"), id="it is to stop"),
         pytest.param(
             UP, NEWER, "Down", ("Down", 1, 0, "because"), id="what is to stop is what runs, not what was edited"
@@ -169,7 +169,7 @@ def test_what_is_never_ordered(
         pytest.param(None, 2, 2, id="it is asked for the first time"),
         pytest.param(1, 2, 2, id="it was asked about an earlier manifest"),
         pytest.param(2, 2, 0, id="it was asked about this one"),
-        pytest.param(3, 3, 0, id="it was asked about a later one that we have not heard of"),
+        pytest.param(3, 3, 0, id="it was asked about a later one that we have not seen"),
     ],
 )
 def test_what_a_standby_is_told(stored: int | None, revision: int, resources: int) -> None:

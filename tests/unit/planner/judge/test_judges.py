@@ -98,7 +98,7 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         (host(silent_s=1.0), {}, "is late with its heartbeat"),
         (seal, {}, "is sealed: it was silent and has not come back yet"),
     ],
-    judges.has_spoken: [
+    judges.is_reachable: [
         (host(silent_s=1.0), {}, ""),
         (seal, {}, "is sealed: it was silent and has not come back yet"),
     ],
@@ -182,13 +182,17 @@ def test_every_judge_has_cases_that_differ_and_is_asked_at_some_point() -> None:
             "announced fewest_failures preference readiness fewer_services",
         ),
         (Point.STAY, "may_stay is_selected", ""),
-        (Point.WITNESS, "is_selected is_free has_spoken", "no_recent_failure preference already_asked fewer_services"),
         (
-            Point.STANDBY,
-            "is_selected is_free is_open has_spoken has_room",
+            Point.WITNESS,
+            "is_selected is_free is_reachable",
             "no_recent_failure preference already_asked fewer_services",
         ),
-        (Point.TAKE_OVER, "is_selected is_free is_open has_spoken starts_here is_ready", ""),
+        (
+            Point.STANDBY,
+            "is_selected is_free is_open is_reachable has_room",
+            "no_recent_failure preference already_asked fewer_services",
+        ),
+        (Point.TAKE_OVER, "is_selected is_free is_open is_reachable starts_here is_ready", ""),
     ],
 )
 def test_who_is_asked_at_each_point_and_in_which_order(point: Point, filters: str, scored: str) -> None:

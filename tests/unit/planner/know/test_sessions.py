@@ -14,7 +14,7 @@ from backstay_testing.builders import a_request, a_service, an_assignment, an_in
 from backstay_testing.worlds import Befall, a_world, all_of, hold, nothing, renew, seal, silence, speak
 
 
-def unheard(world: World) -> None:
+def unreported(world: World) -> None:
     """Its agent has never reported."""
     world.put_assignment(an_assignment("n1"))
 
@@ -56,7 +56,7 @@ def sealed(world: World) -> None:
     [
         pytest.param(nothing, 1, 1, id="it renews, and it is the one that reports"),
         pytest.param(unassigned, None, None, id="there is no HostAssignment"),
-        pytest.param(unheard, None, None, id="it has never reported"),
+        pytest.param(unreported, None, None, id="it has never reported"),
         pytest.param(no_lease, 1, None, id="there is no Lease"),
         pytest.param(lambda w: silence(w, "n1", 1.0), 1, None, id="it is late"),
         pytest.param(lambda w: silence(w, "n1"), 1, None, id="it is silent"),
@@ -79,8 +79,8 @@ def test_which_session_speaks_for_a_host_and_which_may_be_given_a_grant(
 ) -> None:
     world = a_world("n1")
     befall(world)
-    spoken, alive = published(world, "n1"), live(world, "n1")
-    assert (spoken.seq if spoken else None, alive.seq if alive else None) == (speaking, living)
+    latest, alive = published(world, "n1"), live(world, "n1")
+    assert (latest.seq if latest else None, alive.seq if alive else None) == (speaking, living)
 
 
 # --- Leases that are sealed ------------------------------------------------------------------------------------------
@@ -97,7 +97,7 @@ def test_which_session_speaks_for_a_host_and_which_may_be_given_a_grant(
         pytest.param(
             all_of(lambda w: hold(w, "n1", session("n1", 3)), sealed, speaks(2)), None, id="an older session that reports late"
         ),
-        pytest.param(all_of(sealed, unheard), None, id="nobody reports"),
+        pytest.param(all_of(sealed, unreported), None, id="nobody reports"),
         pytest.param(all_of(sealed, speaks(2), lambda w: w.drop_host("n1")), 2, id="its Host is gone"),
     ],
 )  # fmt: skip

@@ -56,7 +56,7 @@ def going_down(world: World) -> None:
     shut_down(world, "n1")
 
 
-def unheard(world: World) -> None:
+def unreported(world: World) -> None:
     world.put_assignment(an_assignment("n1"))
 
 
@@ -93,7 +93,7 @@ READY = [
         lambda w: w.leases.clear(), "", ("False", "NeverSeen", "n1 has never reported: is its agent running?"), id="no Lease"
     ),
     pytest.param(
-        unheard, "", ("False", "Opening", "n1 has never reported: is its agent running?"), id="a Lease, and no report"
+        unreported, "", ("False", "Opening", "n1 has never reported: is its agent running?"), id="a Lease, and no report"
     ),
     pytest.param(
         lambda w: hold(w, "n1", session("n1", 2)),
@@ -182,7 +182,7 @@ FENCER_SILENT = (
         pytest.param(all_of(device(), fencer_quiet(LONG_S - 2.0)), WELL, id="two tests are not overdue yet"),
         pytest.param(all_of(device(), fencer_quiet(LONG_S)), FENCER_SILENT, id="the fencer has been silent for long"),
         pytest.param(
-            all_of(device(), fencer_quiet(LONG_S), path_came_back), WELL, id="it could not be heard until a moment ago"
+            all_of(device(), fencer_quiet(LONG_S), path_came_back), WELL, id="it could not be reached until a moment ago"
         ),
         pytest.param(all_of(untested, fencer_quiet(LONG_S)), NOT_YET, id="never tested comes before silence"),
         pytest.param(all_of(device(ready=False), fencer_quiet(LONG_S)), FENCER_SILENT, id="silence comes before failure"),
@@ -277,7 +277,7 @@ def was_fenced(world: World) -> None:
         pytest.param(nothing, "Live", 1, 0, [], id="it lives"),
         pytest.param(holds_two, "Live", 1, 2, [], id="what is granted to it is counted"),
         pytest.param(silent, "Silent", 1, 0, [], id="silent"),
-        pytest.param(unheard, "Live", None, 0, [], id="nobody speaks for it"),
+        pytest.param(unreported, "Live", None, 0, [], id="nobody speaks for it"),
         pytest.param(all_of(silent, untrusted), "Unknown", 1, 0, [], id="our own trouble, and nothing was said"),
         pytest.param(all_of(write, silent, untrusted), "Live", 1, 0, [], id="our own trouble: as it was said"),
         pytest.param(was_fenced, "Live", 1, 0, ["r1"], id="that it was cut off counts, and is told"),
@@ -299,7 +299,7 @@ def test_what_else_is_told(befall: Befall, liveness: str, seq: int | None, insta
         pytest.param(all_of(silent, untrusted), False, id="what we cannot judge we go on saying"),
         pytest.param(late, True, id="it is late"),
         pytest.param(holds_two, True, id="it has been granted something"),
-        pytest.param(unheard, True, id="nobody speaks for it any more"),
+        pytest.param(unreported, True, id="nobody speaks for it any more"),
     ],
 )
 def test_it_is_written_when_something_has_changed_and_never_the_fencers_part(befall: Befall, is_written: bool) -> None:
