@@ -41,7 +41,7 @@ class Known(Protocol):
     async def known(self) -> None: ...
 
 
-class Patrol:
+class PathTests:
     """Tests each host's fence path when it is new or changed, and every few minutes."""
 
     def __init__(self, api: Api, devices: Devices, known: Known, wall: Callable[[], str]) -> None:
