@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from backstay_agent.standby.standbys import Keeper
 from backstay_api.objects.plain import RenderedResource, Systemd
 from backstay_api.objects.resource_kinds import identity, units_of
+from backstay_api.process.waiting import clock_s
 
 from .drivers.base import Seen, StartFailed, State, StopFailed
 
@@ -67,13 +68,13 @@ class FakeMachine:
         name = identity(resource)
         if name not in self.running:
             self.running[name] = resource
-            self.begun_at_s[name] = _now_s()
+            self.begun_at_s[name] = clock_s()
             self.on_change(name, True)
         self._tell(name, Seen(State.RUNNING))
 
     def works_in_s(self, name: str) -> float:
         """Until its probes answer well."""
-        return self.begun_at_s.get(name, 0.0) + self.scripts[name].works_after_s - _now_s()
+        return self.begun_at_s.get(name, 0.0) + self.scripts[name].works_after_s - clock_s()
 
     def down(self, name: str, seen: Seen | None = None) -> None:
         if self.running.pop(name, None) is not None:
@@ -267,7 +268,3 @@ class FakeHostSystem:
 
     def obstacle(self) -> str:
         return self.why_nothing_exclusive
-
-
-def _now_s() -> float:
-    return asyncio.get_running_loop().time()

@@ -29,11 +29,9 @@ class Metrics(Collector):
         ProcessCollector(registry=self._registry)
 
     def render(self) -> bytes:
-        """The text format."""
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
-        """All of ours."""
         yield from self._health()
         yield from self._plans()
         yield from self._watches()

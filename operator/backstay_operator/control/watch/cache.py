@@ -14,17 +14,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
-from backstay_api.objects.kinds import Kind, Meta, Raw
+from backstay_api.objects.kinds import Kind, Meta
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.objects.object_kinds import (
     ALL_KINDS,
-    FENCE_REQUESTS,
-    HA_INSTANCES,
-    HA_SERVICES,
-    HOST_ASSIGNMENTS,
     HOST_LEASES,
-    HOSTS,
     Unreadable,
 )
 from backstay_api.objects.promise import Silence, judge_silence
@@ -278,25 +273,18 @@ class Mirror:
         world = self.world
         del self._known[kind.kind][key]
         world.unreadable.pop((kind.kind, key), None)
-        if kind is HA_INSTANCES:
-            world.drop_instance(key)
-        elif kind is FENCE_REQUESTS:
-            world.drop_request(key)
-        elif kind is HA_SERVICES:
-            world.drop_service(key)
-        elif kind is HOST_ASSIGNMENTS:
-            world.drop_assignment(key)
-        elif kind is HOSTS:
-            world.drop_host(key)
-        elif kind is HOST_LEASES:
-            world.drop_lease(key)
-        else:
-            world.claims.pop(key, None)
+        _DROPS[kind.kind](world, key)
 
 
-def unread(kind: Kind[Any]) -> Kind[Raw]:
-    """The same objects as they come: for the mirror, which reads only what is news to it."""
-    return Kind(kind.group, kind.version, kind.plural, kind.kind, kind.namespaced, dict, dict, kind.has_status)
+_DROPS: Final[Mapping[str, Callable[[World, str], object]]] = {
+    "HAService": World.drop_service,
+    "HAInstance": World.drop_instance,
+    "Host": World.drop_host,
+    "HostAssignment": World.drop_assignment,
+    "FenceRequest": World.drop_request,
+    "ResourceClaim": lambda world, key: world.claims.pop(key, None),
+    "Lease": World.drop_lease,
+}
 
 
 def _with_known_spec(before: Told | None, after: Told) -> Told:

@@ -99,9 +99,8 @@ class Question:
     """No host is without a failed start: one where the last is long enough ago will do."""
 
     @property
-    def holder(self) -> str | None:
-        grant = self.instance.spec.grant if self.instance else None
-        return grant.host if grant else None
+    def holder(self) -> str:
+        return self.instance.holder if self.instance else ""
 
 
 @dataclass(frozen=True, order=True)
