@@ -46,8 +46,7 @@ async def explain(
 
 def _lines(slot: Slot, answer: Placed | NoHost) -> tuple[list[Line], str]:
     """Each host's line, and what is decided in one sentence."""
-    grant, course = slot.instance.spec.grant if slot.instance else None, slot.course
-    holder = grant.host if grant else ""
+    holder, course = slot.instance.holder if slot.instance else "", slot.course
     lines = [_line(verdict, answer) for verdict in answer.verdicts if verdict.host != holder]
     if not slot.instance or not holder:
         would = "is about to be" if course.to else "would be"

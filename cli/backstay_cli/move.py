@@ -41,7 +41,7 @@ async def move(
     round_, decision = decide_in_turn(world, known)
     slot = decision.slots[0]
     target = to or _best_other(round_, slot, known)
-    if slot.instance and slot.instance.spec.grant and slot.instance.spec.grant.host == target:
+    if slot.instance and slot.instance.holder == target:
         session.say(f"{known.key} is on {target} already.")
         return WELL
     _check(round_, slot, known, target)

@@ -72,8 +72,8 @@ def _left(world: World) -> Iterator[tuple[str, str]]:
         hangs = ", is being deleted" if service.metadata.deletion_timestamp else ""
         yield f"service {key}", f"{service.status.state or 'Unknown'} on {service.status.host or 'no host'}{hangs}"
     for key, instance in sorted(world.instances.items()):
-        if instance.spec.grant:
-            yield f"instance {key}", f"may run on {instance.spec.grant.host}"
+        if instance.holder:
+            yield f"instance {key}", f"may run on {instance.holder}"
     for key, host in sorted(world.hosts.items()):
         hangs = (
             "is being deleted"
@@ -100,19 +100,17 @@ class _Hanging:
 def _hanging(world: World) -> _Hanging:
     services = [one for one in world.services.values() if one.metadata.deletion_timestamp]
     hosts = [one for one in world.hosts.values() if one.metadata.deletion_timestamp]
-    gone = {one.uid for one in services}
-    held = [one for one in world.instances.values() if one.spec.grant]
+    gone, known = {one.uid for one in services}, {one.uid for one in world.services.values()}
+    held = [one for one in world.instances.values() if one.holder]
     instances = [
         one
         for one in world.instances.values()
-        if one.spec.service.uid in gone or one.metadata.deletion_timestamp or _is_orphan(world, one)
+        if one.spec.service.uid in gone or one.metadata.deletion_timestamp or one.spec.service.uid not in known
     ]
-    may_run = sorted(f"{one.key} on {one.spec.grant.host}" for one in held if one in instances and one.spec.grant)
+    may_run = sorted(f"{one.key} on {one.holder}" for one in held if one in instances)
     leaving = {host.key for host in hosts}
-    stays = [one for one in held if one not in instances and one.spec.grant and one.spec.grant.host in leaving]
-    may_run += sorted(
-        f"{one.key} on {one.spec.grant.host}, which is not being released" for one in stays if one.spec.grant
-    )
+    stays = [one for one in held if one not in instances and one.holder in leaving]
+    may_run += sorted(f"{one.key} on {one.holder}, which is not being released" for one in stays)
     requests = [one for one in world.requests.values() if one.metadata.deletion_timestamp]
     return _Hanging(services, hosts, instances, requests, may_run)
 
@@ -121,7 +119,10 @@ async def _release(session: Session, world: World, *, force: bool, yes: bool) ->
     found = _hanging(world)
     if not (found.services or found.hosts or found.instances or found.requests):
         raise Stop("nothing is stuck: only what is being deleted is released (kubectl delete it first)")
-    await _refuse_beside_an_operator(session)
+    if not await operator_trouble(session):
+        raise Stop(
+            "an operator is running: it releases by itself what is verifiably stopped, and says in the status what it waits for"
+        )
     if found.may_run and not force:
         raise Stop(
             f"nobody has verified that these are stopped: {'; '.join(found.may_run)}. Stop them there (`systemctl disable --now"
@@ -135,18 +136,6 @@ async def _release(session: Session, world: World, *, force: bool, yes: bool) ->
         session.say(f"{what} released")
     session.show({"released": done}, lambda: None)
     return WELL
-
-
-def _is_orphan(world: World, instance: HAInstance) -> bool:
-    return not any(one.uid == instance.spec.service.uid for one in world.services.values())
-
-
-async def _refuse_beside_an_operator(session: Session) -> None:
-    silence = await operator_trouble(session)
-    if not silence:
-        raise Stop(
-            "an operator is running: it releases by itself what is verifiably stopped, and says in the status what it waits for"
-        )
 
 
 def _rights() -> Iterator[Any]:
@@ -176,12 +165,8 @@ async def _let_go(api: Api, world: World, found: _Hanging) -> list[str]:
     for claim in world.claims.values():
         if {one.uid for one in claim.owners} & {one.uid for one in found.services}:
             done.append(await _without_owners(api, claim, {one.uid for one in found.services}))
-    for service in found.services:
-        done.append(await _without_finalizers(api, HA_SERVICES, service))
-    for request in found.requests:
-        done.append(await _without_finalizers(api, FENCE_REQUESTS, request))
-    for host in found.hosts:
-        done.append(await _without_finalizers(api, HOSTS, host))
+    for kind, objects in ((HA_SERVICES, found.services), (FENCE_REQUESTS, found.requests), (HOSTS, found.hosts)):
+        done += [await _without_finalizers(api, kind, one) for one in objects]
     return done
 
 

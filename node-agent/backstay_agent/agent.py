@@ -1,6 +1,6 @@
 """The whole agent, composed: heartbeat, link, supervisor, and the life of a session that ties them together.
 
-`build_agent` takes every effect as a port (API, disk, host system, wall clock, random numbers), so the simulator runs this very code on virtual
+`Agent` takes every effect as a port (API, disk, host system, wall clock, random numbers), so the simulator runs this very code on virtual
 time and kills it at any await. The parts live and die together; systemd starts the agent again within 50 ms.
 """
 
@@ -17,6 +17,7 @@ from typing import Final
 from backstay_api.client.api import Api
 from backstay_api.objects.plain import AgentSession, Facts, HostAssignmentStatus, StandbyReport
 from backstay_api.objects.promise import PROFILES, Contract
+from backstay_api.process.waiting import clock_s
 
 from .cluster.heartbeat import Heartbeat
 from .cluster.link import Link, Listeners
@@ -38,10 +39,6 @@ LAST_WORDS_S: Final = 10.0
 """A machine that goes down waits so long for the API server to store what is released."""
 
 
-def _no_wall() -> str:
-    return "1970-01-01T00:00:00Z"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What the host's own configuration says."""
@@ -49,7 +46,7 @@ class Settings:
     contract: Contract = field(default_factory=lambda: PROFILES["default"])
     """What is obeyed until the assignment was received."""
     facts: Facts = field(default_factory=Facts)
-    wall: Callable[[], str] = _no_wall
+    wall: Callable[[], str] = lambda: "1970-01-01T00:00:00Z"
     """RFC 3339 time, for people's eyes only."""
 
 
@@ -63,10 +60,17 @@ class Machine:
 
 
 class Agent:
-    """One host's agent."""
+    """One host's agent; `await agent.run()` is its whole life."""
 
     def __init__(
-        self, api: Api, disk: Disk, system: HostSystem, machine: Machine, rng: random.Random, settings: Settings
+        self,
+        api: Api,
+        disk: Disk,
+        system: HostSystem,
+        machine: Machine,
+        *,
+        rng: random.Random,
+        settings: Settings = Settings(),
     ) -> None:
         self.machine = machine
         self.journal = Journal(disk, machine.boot_id)
@@ -92,7 +96,7 @@ class Agent:
             listeners=Listeners(self._on_orders, self._on_published, self._end_session, self._on_another),
             body=self._status,
         )
-        self._standbys = system.standbys(self._standby_changed)
+        self._standbys = system.standbys(self.link.say)
         self._disk = disk
         self._was_published = asyncio.Event()
         self._orders = Orders()
@@ -218,9 +222,6 @@ class Agent:
         self._update_standbys()
         self.link.say()
 
-    def _standby_changed(self) -> None:
-        self.link.say()
-
     def _update_standbys(self) -> None:
         spec = self._orders.spec
         secured = frozenset(spec.secured) if self._is_told else None
@@ -244,7 +245,7 @@ class Agent:
 
     def facts(self) -> dict[str, object]:
         """What is true of this agent now, for its health endpoint."""
-        now_s = asyncio.get_running_loop().time()
+        now_s = clock_s()
         renewed_at_s = self.heartbeat.renewed_at_s
         records = self.journal.books.records.values() if self.journal.has_session else ()
         return {
@@ -283,16 +284,3 @@ def _said_all(status: HostAssignmentStatus) -> bool:
     return bool(status.shutting_down) and all(
         report.released or status.hands_off for report in status.instances.values()
     )
-
-
-def build_agent(
-    api: Api,
-    disk: Disk,
-    system: HostSystem,
-    machine: Machine,
-    *,
-    rng: random.Random,
-    settings: Settings = Settings(),
-) -> Agent:
-    """An agent of all its ports; `await agent.run()` is its whole life."""
-    return Agent(api, disk, system, machine, rng, settings)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from backstay_api.objects.plain import RenderedResource
+from backstay_api.process.waiting import clock_s
 
 from .config import sleep_obstacle
 from .drivers import RealDriver, driver_of, leftovers, real_drivers
@@ -54,7 +54,7 @@ class RealHostSystem:
         return Keeper(self.driver, self.obstacle, on_change, self._units.owners, self._needs)
 
     def obstacle(self) -> str:
-        now_s = asyncio.get_running_loop().time()
+        now_s = clock_s()
         if now_s - self._obstacle_read_at_s > LOOK_AGAIN_S:
             self._obstacle, self._obstacle_read_at_s = sleep_obstacle(), now_s
         return self._obstacle

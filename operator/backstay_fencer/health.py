@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from backstay_api.process.endpoints import JSON, Answered, judged
+from backstay_api.process.waiting import clock_s
 
 from .executor import Executor
 
@@ -63,11 +63,10 @@ class Health:
         self._executor = executor
 
     def facts(self) -> Facts:
-        """As of now."""
-        executor, now_s = self._executor, asyncio.get_running_loop().time()
+        executor, now_s = self._executor, clock_s()
         watches = executor.watches.all()
         ages = {name: None if at_s is None else now_s - at_s for name, (at_s, _) in watches.items()}
-        tested_at_s = executor.patrol.tested_at_s
+        tested_at_s = executor.path_tests.tested_at_s
         return Facts(
             watches_s=ages,
             troubles={name: trouble for name, (_, trouble) in watches.items()},
@@ -77,7 +76,6 @@ class Health:
         )
 
     async def answer(self, method: str, path: str) -> Answered:
-        """One request."""
         facts = self.facts()
         match path.partition("?")[0]:
             case "/healthz" | "/livez":

@@ -35,10 +35,6 @@ class Record:
         self.tried = replace(self.tried, ours=True)
         self.attempt |= {"ours": True, "result": "sent; no answer yet"}
 
-    def is_as_stored(self) -> bool:
-        """Another's, and we know nothing better."""
-        return self.attempt == self.stored
-
 
 @dataclass
 class Records:
@@ -71,7 +67,7 @@ class Records:
             if record is None:
                 record = Record(_as_tried(attempt, at_s, now_s), dict(told), told)
                 self.all.append(record)
-            elif record.is_as_stored() and told != record.stored:
+            elif record.attempt == record.stored != told:
                 record.tried = replace(record.tried, ours=attempt.ours)
                 record.attempt, record.stored = dict(told), told
 

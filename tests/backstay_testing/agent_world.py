@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from backstay_agent.agent import Agent, Machine, Settings, build_agent
+from backstay_agent.agent import Agent, Machine, Settings
 from backstay_agent.cluster.link import ASSIGNMENTS
 from backstay_agent.fake import FakeHostSystem, FakeMachine
 from backstay_agent.store.disk import MemoryDisk
@@ -70,7 +70,7 @@ class World:
         assert self._life is None or self._life.done(), "one agent at a time"
         self.system = FakeHostSystem(self.machine)
         self.system.blind = blind
-        self.agent = build_agent(
+        self.agent = Agent(
             self.api,
             self.disk,
             self.system,
@@ -94,6 +94,7 @@ class World:
         for name in list(self.machine.running):
             self.machine.down(name)
         self.disk.lose_run()
+        self.machine.gates.clear()
         self.boot += 1
 
     # --- what can be seen -------------------------------------------------------------------------------------

@@ -10,43 +10,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Generic, Protocol
+from typing import Final, Generic
 
-from backstay_api.client.api import DEFAULT_INACTIVITY_S, DEFAULT_TIMEOUT_S, Bookmark, Entry, Event, EventType, Listing
+from backstay_api.client.api import (
+    DEFAULT_INACTIVITY_S,
+    DEFAULT_TIMEOUT_S,
+    Api,
+    Bookmark,
+    Entry,
+    Event,
+    EventType,
+    Listing,
+)
 from backstay_api.client.errors import ApiError, ApiTrouble, Gone, Malformed
 from backstay_api.objects.kinds import Key, Kind, T
 
 log = logging.getLogger(__name__)
-
-
-class Source(Protocol):
-    """The two calls of `client.Api` that a cache is made from."""
-
-    async def list(
-        self,
-        kind: Kind[T],
-        namespace: str = "",
-        *,
-        label_selector: str = "",
-        field_selector: str = "",
-        resource_version: str | None = None,
-        timeout_s: float | None = None,
-    ) -> Listing[T]: ...
-
-    def watch(
-        self,
-        kind: Kind[T],
-        namespace: str = "",
-        *,
-        resource_version: str,
-        name: str = "",
-        inactivity_s: float = DEFAULT_INACTIVITY_S,
-        timeout_s: float | None = None,
-    ) -> AsyncGenerator[Event[T] | Bookmark, None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +61,7 @@ class Informer(Generic[T]):
 
     def __init__(
         self,
-        api: Source,
+        api: Api,
         kind: Kind[T],
         *,
         rng: random.Random,
@@ -108,11 +91,6 @@ class Informer(Generic[T]):
     @property
     def entries(self) -> Mapping[Key, Entry[T]]:
         return MappingProxyType(self._cache)
-
-    @property
-    def version(self) -> int | None:
-        """Everything up to this revision has been told; None before the first list and while a new one is needed."""
-        return self._version
 
     async def run(self, on_event: Callable[[Event[T]], None]) -> None:
         """Keep the cache, tell each change once and in order; runs until cancelled.
@@ -150,7 +128,7 @@ class Informer(Generic[T]):
         listing = await self._api.list(
             self._kind,
             self._namespace,
-            field_selector=f"metadata.name={self._name}" if self._name else "",
+            name=self._name,
             timeout_s=self._timeout_s,
         )
         version = int(listing.resource_version)

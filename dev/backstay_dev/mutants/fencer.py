@@ -73,8 +73,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "whether a read comes after the seal is settled before it begins",
         f"{FENCER}/worker.py",
-        "loop.time(), after_seal, message)",
-        "loop.time(), self._is_over(self._ports.known.lease(self._request.spec.host)), message)",
+        "clock_s(), after_seal, message)",
+        "clock_s(), self._is_over(self._ports.known.lease(self._request.spec.host)), message)",
         f"{UNIT}/fencer/test_stories.py",
     ),
     one(
@@ -101,8 +101,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an off is not repeated at once",
         f"{FENCER}/core.py",
-        "facts.now_s - tried.ended_s < _pause_s(tried)",
-        "False",
+        "not _off_lately(slot, facts, _pause_s)",
+        "not _off_lately(slot, facts, lambda tried: 0.0)",
         f"{UNIT}/fencer/test_core.py",
     ),
     one(

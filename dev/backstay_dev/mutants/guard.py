@@ -80,8 +80,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "who waits longest is fenced first",
         f"{PLANNER}/do/fences.py",
-        "    return -age_s(world, world.leases[host]), host",
-        "    return age_s(world, world.leases[host]), host",
+        "key=lambda host: (-age_s(world, world.leases[host]), host)",
+        "key=lambda host: (age_s(world, world.leases[host]), host)",
         f"{UNIT}/planner/judge/test_budget.py",
     ),
     one(

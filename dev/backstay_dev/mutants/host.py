@@ -33,7 +33,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         (
             Edit(
                 _RULES,
-                '    if record.closed:\n        return Ignored(f"epoch {order.epoch} is over here for ever")\n',
+                '    if record.closed:\n        return Ignored(f"epoch {order.epoch} is over on this host")\n',
                 "",
             ),
             Edit(
@@ -371,8 +371,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "the period of a renewal is counted from the send",
         f"{AGENT}/cluster/heartbeat.py",
-        "            begun_s = _now_s()\n            await self._beat()",
-        "            await self._beat()\n            begun_s = _now_s()",
+        "            begun_s = clock_s()\n            await self._beat()",
+        "            await self._beat()\n            begun_s = clock_s()",
         f"{UNIT}/agent/test_trouble.py",
     ),
     one(

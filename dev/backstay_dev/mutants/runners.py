@@ -104,7 +104,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "what RemainAfterExit= keeps up is stopped only by a stop that succeeds",
-        f"{DRIVERS}/tools/without_process.py",
+        f"{DRIVERS}/tools/sentences.py",
         "(has_no_process(properties) or _had_ended(properties))",
         "has_no_process(properties)",
         f"{UNIT}/agent/drivers/test_closure.py",

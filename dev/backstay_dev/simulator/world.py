@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
-from backstay_agent.agent import Agent, build_agent
+from backstay_agent.agent import Agent
 from backstay_agent.agent import Machine as AgentMachine
 from backstay_agent.agent import Settings as AgentSettings
 from backstay_api.client.api import Api
@@ -227,7 +227,7 @@ class World:
 
     async def _agent(self, process: Process) -> None:
         machine = self.machines[site_of(process.name)]
-        agent = build_agent(
+        agent = Agent(
             ProcessApi(self.network, process),
             ProcessDisk(machine, process),
             ProcessHostSystem(machine, process),

@@ -146,7 +146,6 @@ class Link:
         self._dirty.set()
 
     async def watch(self) -> None:
-        """Follow the assignment until cancelled."""
         await self._informer.run(self._on_event)
 
     async def report(self) -> None:
@@ -180,16 +179,13 @@ class Link:
             log.error("assignment unreadable", extra={"host": self._host, "why": event.object.why})
             return
         self._learn(event.object)
-        self._note_another(event.object.metadata.uid)
+        if self._uid not in ("", event.object.metadata.uid):
+            self._tell.on_another()
+        self._uid = event.object.metadata.uid
         if isinstance(event.object, Received):
             self._receive(event.object)
         if event.object.status.session is None or not self._is_ours(event.object.status.session):
             self._dirty.set()
-
-    def _note_another(self, uid: str | None) -> None:
-        if self._uid not in ("", uid):
-            self._tell.on_another()
-        self._uid = uid
 
     def _receive(self, received: Received) -> None:
         if received.why and received.why != self._odd:

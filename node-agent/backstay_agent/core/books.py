@@ -95,19 +95,9 @@ class Record:
 
 
 _PLAIN: Final[Mapping[str, type]] = {
-    "uid": str,
-    "namespace": str,
-    "name": str,
-    "epoch": int,
-    "nonce": str,
-    "want": str,
-    "exclusive": bool,
-    "revision": int,
-    "running_revision": int,
-    "may_run": bool,
-    "closed": bool,
-    "gave_up": str,
-    "restarts": int,
+    **dict.fromkeys(("uid", "namespace", "name", "nonce", "want", "gave_up"), str),
+    **dict.fromkeys(("epoch", "revision", "running_revision", "restarts"), int),
+    **dict.fromkeys(("exclusive", "may_run", "closed"), bool),
 }
 
 

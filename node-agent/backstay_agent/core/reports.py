@@ -50,15 +50,11 @@ def report_of(record: Record, view: View) -> InstanceReport:
         restarts=record.restarts,
         since=view.since,
         why=_why(record, view) if is_known else "",
-        by_admin=view.by_admin if is_known and not _is_as_it_was(view) else "",
+        # Hands off, and what an admin had stopped runs again: outside of that mode it stays told, for it may last only a moment.
+        by_admin=view.by_admin if is_known and not (view.phase is Phase.LEFT and view.is_well) else "",
         unrecorded=is_known and view.phase is Phase.STUCK and view.unrecorded,
         resources=() if record.closed else _resources(view),
     )
-
-
-def _is_as_it_was(view: View) -> bool:
-    """Hands off, and what an admin had stopped runs again: outside of that mode it stays told, for it may last only a moment."""
-    return view.phase is Phase.LEFT and view.is_well
 
 
 # A restart in place is a running instance that is not healthy for a moment.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from backstay_api.objects.plain import HostAssignmentStatus, InstanceReport, StandbyReport
+from backstay_api.objects.plain import HostAssignmentStatus, StandbyReport
 from backstay_api.objects.texts import clip
 
 _NOTE: Final = 300
@@ -34,15 +34,14 @@ def ever_shorter(status: HostAssignmentStatus, refused: str) -> tuple[HostAssign
     note = clip(f"the whole status of this host was refused: {refused}", _NOTE)
     brief = HostAssignmentStatus(
         session=status.session,
-        instances={uid: _brief(report, note) for uid, report in status.instances.items()},
+        instances={
+            uid: replace(report, why=note, by_admin="", resources=(), since=None)
+            for uid, report in status.instances.items()
+        },
         shutting_down=clip(status.shutting_down, _NOTE),
         hands_off=status.hands_off,
     )
     return replace(brief, standbys={uid: _brief_standby(one) for uid, one in status.standbys.items()}), brief
-
-
-def _brief(report: InstanceReport, note: str) -> InstanceReport:
-    return replace(report, why=note, by_admin="", resources=(), since=None)
 
 
 def _brief_standby(report: StandbyReport) -> StandbyReport:

@@ -25,7 +25,6 @@ class RealDriver(Driver, Protocol):
 
 
 def driver_of(drivers: Mapping[str, Driver], resource: RenderedResource) -> Driver:
-    """Who drives this resource."""
     return next((drivers[kind.field] for kind, _ in kinds_in([resource])), UnknownDriver())
 
 

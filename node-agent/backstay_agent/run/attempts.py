@@ -5,11 +5,11 @@ Only for this life of the agent: restarts that count are in the journal, these d
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
 from backstay_agent.core import patience
 from backstay_agent.core.books import Record
+from backstay_api.process.waiting import clock_s
 
 from . import work
 from .monitoring import Monitor
@@ -39,7 +39,7 @@ class Attempts:
                 self._down_since_s, self.was_left = None, False
             return False
         if self._down_since_s is None:
-            self._down_since_s = _now_s()
+            self._down_since_s = clock_s()
         return True
 
     def count_for_nothing(self, record: Record) -> bool:
@@ -50,12 +50,12 @@ class Attempts:
     def _is_blink(self, record: Record) -> bool:
         if not work.only_addresses(work.to_restart(record.resources, self._monitor.troubles)):
             return False
-        now_s = _now_s()
+        now_s = clock_s()
         since_s = now_s if self._down_since_s is None else self._down_since_s
         return patience.is_free_for_addresses(self._free_at_s, down_since_s=since_s, now_s=now_s)
 
     def may_restart(self, record: Record) -> bool:
-        return self.count_for_nothing(record) or patience.may_restart(record.restarted_at_s, now_s=_now_s())
+        return self.count_for_nothing(record) or patience.may_restart(record.restarted_at_s, now_s=clock_s())
 
     def is_due(self, record: Record, now_s: float) -> bool:
         """Whether the next try may begin. If not, when to look again is kept: it may fall due before the caller waits.
@@ -73,7 +73,7 @@ class Attempts:
 
     def begin_free(self) -> None:
         """One that counts for nothing begins."""
-        self._free_at_s = (*self._free_at_s, _now_s())[-patience.FREE_MOST :]
+        self._free_at_s = (*self._free_at_s, clock_s())[-patience.FREE_MOST :]
 
 
 class Acts:
@@ -93,12 +93,8 @@ class Acts:
 
     def answered(self) -> None:
         """What was stopped is started again."""
-        self.said += "; it was started again (maintenance mode HandsOff keeps hands off)"
+        self.said += "; it was started again (maintenance mode HandsOff prevents that)"
 
     def forget(self) -> None:
         """A newer epoch."""
         self.said = ""
-
-
-def _now_s() -> float:
-    return asyncio.get_running_loop().time()

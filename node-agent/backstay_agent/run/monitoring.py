@@ -17,6 +17,7 @@ from backstay_agent.drivers.base import Seen, StartFailed, State, StopFailed
 from backstay_agent.host_system import HostSystem
 from backstay_agent.tasks import end_tasks
 from backstay_api.objects.plain import RenderedResource
+from backstay_api.process.waiting import clock_s
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +158,7 @@ class Monitor:
                     self._saw(resource.name, seen)
         except (OSError, StartFailed, StopFailed) as error:
             return str(error)
-        return "its driver no longer tells"
+        return "its driver reports no more changes"
 
     def _saw(self, name: str, seen: Seen) -> None:
         before = (
@@ -190,7 +191,7 @@ class Monitor:
         if works:
             self._unwell.pop(name, None)
             self._unproven.pop(name, None)
-        elif name in self._unproven and (wait_s := self._patience_until_s - _now_s()) > 0:
+        elif name in self._unproven and (wait_s := self._patience_until_s - clock_s()) > 0:
             self._unproven[name] = why
             asyncio.get_running_loop().call_later(wait_s, self._lose_patience, name)
         else:
@@ -199,7 +200,7 @@ class Monitor:
             self._notice()
 
     def _lose_patience(self, name: str) -> None:
-        if self._probes and name in self._unproven and _now_s() >= self._patience_until_s:
+        if self._probes and name in self._unproven and clock_s() >= self._patience_until_s:
             self._unwell[name] = self._unproven[name]
             self._notice()
 
@@ -207,7 +208,3 @@ class Monitor:
 def _is_watched_alike(one: RenderedResource, other: RenderedResource) -> bool:
     """Whether a driver tells the same of both: of probes it is told only whether there are any."""
     return same_work([one], [other]) and bool(one.probes) == bool(other.probes)
-
-
-def _now_s() -> float:
-    return asyncio.get_running_loop().time()

@@ -20,6 +20,7 @@ from backstay_agent.drivers.base import StartFailed, StopFailed
 from backstay_agent.store.disk import DiskTrouble
 from backstay_agent.tasks import end_tasks
 from backstay_api.objects.plain import InstanceReport, RenderedResource
+from backstay_api.process.waiting import clock_s
 
 from . import work
 from .attempts import Acts, Attempts
@@ -64,7 +65,6 @@ class Runner:
         self._wake.set()
 
     async def run(self) -> None:
-        """Live until cancelled."""
         try:
             if self.phase is Phase.RUNNING:
                 await self._adopt()
@@ -89,7 +89,7 @@ class Runner:
         self._tools.tell()
 
     def _situation(self) -> Situation:
-        record, books, now_s = self.record, self._tools.journal.books, _now_s()
+        record, books, now_s = self.record, self._tools.journal.books, clock_s()
         if record.epoch != self._epoch:
             self._turn_to(record)
         tried = self._trying if self.phase is Phase.STARTING else record.resources
@@ -172,7 +172,7 @@ class Runner:
         if phase is not self.phase:
             self._since = self._tools.wall()
         if phase is Phase.STUCK:
-            self._retry_at_s, self.would_not_stop = _now_s() + RETRY_S, True
+            self._retry_at_s, self.would_not_stop = clock_s() + RETRY_S, True
         if self.phase is Phase.LEFT and phase is Phase.RUNNING:
             self._attempts.was_left = True
         self.phase = phase
@@ -223,14 +223,14 @@ class Runner:
         await self._tools.journal.cover(self.uid, resources)
         # After a restart in place that failed, this start stands for one.
         again = bool(record.restarted_at_s) and rules.same_work(record.resources, resources)
-        at_s = _now_s()
+        at_s = clock_s()
         await self._amend(
             lambda now: now.begun(resources, revision, at_s).restarted(at_s if again else None), may_start=True
         )
         await work.bring_up(self._tools.system, resources, tell=self._say)
 
     async def _restart(self) -> None:
-        record, at_s = self.record, _now_s()
+        record, at_s = self.record, clock_s()
         self._restarting = work.to_restart(record.resources, self._monitor.troubles)
         unproven = self._monitor.unproven
         if self._is_free:
@@ -283,7 +283,7 @@ class Runner:
         if not record.may_run:
             resources, revision = record.wanted, record.revision
             await self._tools.journal.cover(self.uid, resources)
-            await self._amend(lambda now: now.begun(resources, revision, _now_s()), may_start=True)
+            await self._amend(lambda now: now.begun(resources, revision, clock_s()), may_start=True)
             await self._monitor.end(but=self.record.resources)
             self._watch()
         elif refused := self._refused(record, self._tools.journal.books):
@@ -358,7 +358,7 @@ class Runner:
 
     def _notice(self) -> None:
         if self._acts.note(self._monitor.by_admin, self._tools.wall()):
-            log.info("admin's act", extra={"instance": self.record.title, "what": self._acts.said})
+            log.info("changed by an admin", extra={"instance": self.record.title, "what": self._acts.said})
         self._wake.set()
         self._tools.tell()
 
@@ -394,7 +394,3 @@ def _failure(effect: asyncio.Task[None]) -> Exception | None:
     if not isinstance(error, StartFailed | StopFailed | DiskTrouble | MayNot):
         raise error
     return error
-
-
-def _now_s() -> float:
-    return asyncio.get_running_loop().time()

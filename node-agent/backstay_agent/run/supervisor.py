@@ -6,7 +6,6 @@ Absence of an order is no information: only `want: Down`, or the end of the sess
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +20,7 @@ from backstay_agent.store.disk import DiskTrouble
 from backstay_agent.store.journal import Found, Journal
 from backstay_api.objects.plain import InstanceOrder, InstanceReport, RenderedResource
 from backstay_api.objects.resource_kinds import claims_of
+from backstay_api.process.waiting import clock_s, within
 
 from .runner import Runner
 from .tools import RETRY_S, Tools
@@ -60,7 +60,6 @@ class Supervisor:
         return self._received.spec.instances
 
     def assign(self, orders: Orders) -> None:
-        """The newest orders."""
         if orders != self._received:
             self._received = orders
             self._news.set()
@@ -82,9 +81,7 @@ class Supervisor:
             while True:
                 await self._sync_runners(tasks)
                 await self._cover_standbys()
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_AGAIN_S):
-                        await self._news.wait()
+                await within(self._news, LOOK_AGAIN_S)
                 self._news.clear()
                 await self._obey_hands_off()
                 await self._take_orders()
@@ -94,14 +91,10 @@ class Supervisor:
     async def _obey_hands_off(self) -> None:
         """Known before any other order is looked at, and by the next agent of this host before it has received anything."""
         wanted = self._received.spec.hands_off
-        if self._is_told and wanted != self._journal.books.hands_off:
+        if self._received is not _NOTHING and wanted != self._journal.books.hands_off:
             await self._journal.restrict(lambda books: books.handed_off(wanted))
             log.info("hands off" if wanted else "hands off is over", extra={"why": wanted})
             self._tools.tell()
-
-    @property
-    def _is_told(self) -> bool:
-        return self._received is not _NOTHING
 
     async def _take_orders(self) -> None:
         """Journal what the orders say, all of them in one write."""
@@ -136,11 +129,8 @@ class Supervisor:
             if uid in self._runners:
                 self._runners[uid][0].poke()
             elif not record.closed:
-                self._add(uid, tasks)
-
-    def _add(self, uid: str, tasks: asyncio.TaskGroup) -> None:
-        runner = Runner(uid, self._tools)
-        self._runners[uid] = (runner, tasks.create_task(runner.run(), name=f"runner {uid}"))
+                runner = Runner(uid, self._tools)
+                self._runners[uid] = (runner, tasks.create_task(runner.run(), name=f"runner {uid}"))
 
     # --- the end of a session ---------------------------------------------------------------------------------
 
@@ -161,28 +151,21 @@ class Supervisor:
         Under maintenance mode HandsOff nothing is stopped by us, and so nothing is said to be over.
         """
         self._news.set()
-        self.changed_mode()
-        clock = asyncio.get_running_loop()
+        for runner, _ in self._runners.values():
+            runner.poke()
         hopeless_since_s: float | None = None
         while (left := self._open_ones()) and not self._journal.books.hands_off:
             self.trouble = f"this machine is going down, and still to be stopped: {', '.join(left)}"
-            hopeless_since_s = (hopeless_since_s or clock.time()) if self._is_hopeless() else None
-            if hopeless_since_s is not None and clock.time() - hopeless_since_s > STUCK_S:
+            hopeless_since_s = (hopeless_since_s or clock_s()) if self._is_hopeless() else None
+            if hopeless_since_s is not None and clock_s() - hopeless_since_s > STUCK_S:
                 return
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await self._settled.wait()
+            await within(self._settled, 1.0)
             self._settled.clear()
         self.trouble = ""
 
     def _is_hopeless(self) -> bool:
         """Whatever is left has been told to stop, and did not."""
         return all(runner.would_not_stop for runner, _ in self._runners.values() if not runner.record.closed)
-
-    def changed_mode(self) -> None:
-        """What may be done on this host at all is another: every instance has to look again."""
-        for runner, _ in self._runners.values():
-            runner.poke()
 
     def _open_ones(self) -> list[str]:
         records = self._journal.books.records.values() if self._journal.has_session else ()

@@ -15,6 +15,7 @@ from backstay_agent.tasks import end_tasks
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.plain import Probe, RenderedResource
 from backstay_api.objects.resource_kinds import is_address
+from backstay_api.process.waiting import clock_s
 
 DEFAULT_TIMEOUT_S: Final = 20.0
 """Where neither the manifest nor the kind's own means say how long something may take."""
@@ -51,11 +52,11 @@ async def bring_up(
 
 
 async def _start(system: HostSystem, resource: RenderedResource, driver: Driver, tell: Callable[[str], None]) -> None:
-    begun_s = _now_s()
+    begun_s = clock_s()
     await driver.start(resource, timeout_s=limit_s(resource.timeouts.start))
     if resource.probes:
         allowance_s = await start_allowance_s(driver, resource)
-        left_s = begun_s + allowance_s - _now_s()
+        left_s = begun_s + allowance_s - clock_s()
         await _first_answer(system, resource, max(left_s, *map(_first_answer_takes_s, resource.probes)), tell)
 
 
@@ -87,7 +88,7 @@ async def _first_answer(
             told[0] = why
             tell(f"{resource.name}: it is up and does not work yet: {why}")
 
-    tell(f"{resource.name}: it is up, and its probes are waited for")
+    tell(f"{resource.name}: it is up; its probes have not answered yet")
     asking = asyncio.create_task(system.probe(resource, judge, starting=True))
     asking.add_done_callback(lambda _: works.set())
     try:
@@ -139,7 +140,3 @@ def only_addresses(resources: Sequence[RenderedResource]) -> bool:
 def limit_s(text: str | None) -> float:
     """A time limit as the manifest says it."""
     return DEFAULT_TIMEOUT_S if text is None else seconds(text)
-
-
-def _now_s() -> float:
-    return asyncio.get_running_loop().time()

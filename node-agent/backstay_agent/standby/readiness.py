@@ -17,6 +17,7 @@ from backstay_agent.tasks import end_tasks
 from backstay_api.objects.plain import RenderedResource, StandbyOrder, StandbyReport
 from backstay_api.objects.resource_kinds import kinds_in, units_of
 from backstay_api.objects.texts import clip
+from backstay_api.process.waiting import clock_s
 
 from .needs import Needs
 
@@ -96,7 +97,6 @@ class Examiner:
         return self._last
 
     async def end(self) -> None:
-        """Examine and watch no more."""
         under_way, self._under_way = self._under_way, {}
         watches, self._watches = self._watches, {}
         await end_tasks([*(one.task for one in under_way.values()), *watches.values()])
@@ -113,7 +113,7 @@ class Examiner:
 
     async def _in_turn(self, uid: str, order: StandbyOrder, ours: Ours) -> StandbyReport:
         async with self._turns:
-            self._under_way[uid].begun_at_s = asyncio.get_running_loop().time()
+            self._under_way[uid].begun_at_s = clock_s()
             examining = asyncio.create_task(
                 self._examine(uid, order, ours), name=f"look {order.namespace}/{order.name}"
             )
@@ -135,7 +135,7 @@ class Examiner:
             del self._under_way[uid]
             return one.task.result()
         one.task.add_done_callback(lambda _: self._on_news())
-        if not one.hangs(asyncio.get_running_loop().time()):
+        if not one.hangs(clock_s()):
             last = self._last.get(uid)
             return last if last is not None and last.revision == order.revision else None
         # UNKNOWN counts as running, but for what runs here by us.

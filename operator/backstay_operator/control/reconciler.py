@@ -8,7 +8,6 @@ and still no object is ever planned on before our own last write to it is in the
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
 import random
@@ -17,11 +16,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from backstay_api.objects.kinds import Ref
+from backstay_api.process.waiting import until
 from backstay_operator.control.act.apply import Outcome, Result, Writer
 from backstay_operator.control.act.pacing import Turns
 from backstay_operator.control.act.refusals import Refusals
 from backstay_operator.control.counters import Facts
-from backstay_operator.control.leader import Leadership
 from backstay_operator.control.report.events import tell
 from backstay_operator.control.report.recorder import Said
 from backstay_operator.control.watch.cache import Mirror
@@ -55,7 +54,8 @@ class Parts:
     mirror: Mirror
     plan: Callable[[World], Plan]
     writer: Writer
-    leader: Leadership
+    leads: Callable[[], bool]
+    """Whether this replica acts at once."""
     judge_path: Callable[[], str]
     """Judge our own path as of now; a sentence if it is in trouble."""
     say: Callable[[Said], None]
@@ -84,8 +84,7 @@ class Reconciler:
         parts.mirror.on_change(self.poke)
 
     def poke(self, soon: Soon = Soon.NOW) -> None:
-        """Something has changed."""
-        gather_s = GATHER_S[soon] if self._parts.leader.leads() else FOLLOWER_GATHER_S
+        gather_s = GATHER_S[soon] if self._parts.leads() else FOLLOWER_GATHER_S
         self._act_at_s = min(self._act_at_s, self._parts.clock() + gather_s)
         self._poked.set()
 
@@ -120,7 +119,7 @@ class Reconciler:
         facts.waiting_for, facts.planned_at_s, facts.plan_actions = "", now_s, len(plan.actions)
         self._planned_at_s, self._took_s = now_s, max(parts.think_s, parts.clock() - now_s)
         facts.plan.add(self._took_s)
-        turn = self._turns.take(plan.actions, now_s=now_s, leads=parts.leader.leads())
+        turn = self._turns.take(plan.actions, now_s=now_s, leads=parts.leads())
         self._due_s = _earliest_s(now_s, plan.wake_at_s, turn.wake_at_s, now_s + HEARTBEAT_S)
         self._wake_at_s = _earliest_s(now_s, self._due_s, plan.silence_wake_s)
         return turn.actions
@@ -129,9 +128,7 @@ class Reconciler:
         """Until the deadline, or until what has changed has waited long enough for others like it."""
         while not self._is_time():
             self._poked.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(min(self._wake_at_s, self._act_at_s)):
-                    await self._poked.wait()
+            await until(self._poked, min(self._wake_at_s, self._act_at_s))
         await asyncio.sleep(min(self._took_s, BREATH_S))
         self._act_at_s = math.inf
 
@@ -149,9 +146,9 @@ class Reconciler:
     async def _carry_out(self, action: Action) -> None:
         ref = action.ref
         decided_at = self._version(ref)
-        led = self._parts.leader.leads()
+        led = self._parts.leads()
         async with self._tellers if action.rank is Rank.PEOPLE else self._writers:
-            if led and not self._parts.leader.leads():
+            if led and not self._parts.leads():
                 # Lost while it waited: as a follower it may be our turn again later.
                 result = Result(Outcome.LOOK_AGAIN, "this replica no longer leads")
             else:

@@ -16,12 +16,13 @@ from backstay_api.objects.names import SYSTEM_NAMESPACE
 from backstay_api.objects.object_kinds import HOST_LEASES, OWN_KINDS
 from backstay_operator.control.act.apply import Writer
 from backstay_operator.control.counters import Facts
-from backstay_operator.control.leader import AlwaysLeads, Leader, Leadership
+from backstay_operator.control.leader import Leader
 from backstay_operator.control.reconciler import Parts, Reconciler
 from backstay_operator.control.report.recorder import Recorder
 from backstay_operator.control.watch.api_health import OwnPathWatch
 from backstay_operator.control.watch.cache import Mirror
-from backstay_operator.control.watch.informers import EventSource, Informers, Resync
+from backstay_operator.control.watch.informers import Informers, Resync
+from backstay_operator.control.watch.kopf_watch import KopfWatch
 from backstay_operator.planner.know.world import Settings, World
 from backstay_operator.planner.plan import Plan, plan
 
@@ -63,17 +64,8 @@ class Operator:
             watch_trouble=lambda: self.heartbeats.trouble,
             clock=clock,
         )
-        self.leader: Leadership = (
-            AlwaysLeads()
-            if replica.standalone
-            else Leader(
-                api,
-                identity=replica.identity,
-                clock=clock,
-                wall=replica.wall,
-                rng=rng,
-                namespace=replica.namespace,
-            )
+        self.leader = Leader(
+            api, identity=replica.identity, clock=clock, wall=replica.wall, rng=rng, namespace=replica.namespace
         )
         self.recorder = Recorder(api, self.facts, identity=replica.identity, clock=clock, wall=replica.wall)
         self.reconciler = Reconciler(
@@ -81,7 +73,7 @@ class Operator:
                 mirror=self.mirror,
                 plan=plan,
                 writer=Writer(api, self.mirror),
-                leader=self.leader,
+                leads=self.leads,
                 judge_path=self.path.judge,
                 say=self.recorder.say,
                 facts=self.facts,
@@ -92,19 +84,25 @@ class Operator:
         )
         self.path.on_recovery(self.reconciler.recovered)
         self.path.on_recovery(self._watch_afresh)
-        self.source: EventSource = self.informers
+        self.source: Informers | KopfWatch = self.informers
 
     async def run(self) -> None:
         """Until cancelled, or until one of its tasks ends: then all do."""
+        parts = {
+            "heartbeats": self.heartbeats.run,
+            "watches": self.source.run,
+            "resync": self.resync.run,
+            "own path": self.path.run,
+            "recorder": self.recorder.run,
+            "reconciler": self.reconciler.run,
+        }
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_for_ever("heartbeats", self.heartbeats.run), name="heartbeats")
-            tasks.create_task(_for_ever("watches", self.source.run), name="watches")
-            tasks.create_task(_for_ever("resync", self.resync.run), name="resync")
-            tasks.create_task(_for_ever("own path", self.path.run), name="own path")
-            tasks.create_task(_for_ever("recorder", self.recorder.run), name="recorder")
-            tasks.create_task(_for_ever("reconciler", self.reconciler.run), name="reconciler")
-            if isinstance(self.leader, Leader):
-                tasks.create_task(_for_ever("leader", self.leader.run), name="leader")
+            for name, work in (parts if self.replica.standalone else parts | {"leader": self.leader.run}).items():
+                tasks.create_task(_for_ever(name, work), name=name)
+
+    def leads(self) -> bool:
+        """Whether this replica acts at once."""
+        return self.replica.standalone or self.leader.leads()
 
     def _watch_afresh(self) -> None:
         """After an outage; at the start everything is being listed anyway."""

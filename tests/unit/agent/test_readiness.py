@@ -19,9 +19,8 @@ from backstay_agent.drivers.base import Seen, StartFailed, State
 from backstay_agent.drivers.systemd.conditions import for_certain
 from backstay_agent.drivers.systemd.needs import files_of, lacking, programs_of
 from backstay_agent.drivers.tools.disk_space import no_room
-from backstay_agent.drivers.tools.moving import may_come
 from backstay_agent.drivers.tools.ports import Listener, listeners, owner
-from backstay_agent.drivers.tools.programs import not_runnable
+from backstay_agent.drivers.tools.programs import may_come, not_runnable
 from backstay_agent.drivers.tools.transient import missing
 from backstay_agent.fake import FakeDriver, FakeMachine
 from backstay_agent.standby.needs import NoNeeds, RealNeeds
@@ -386,7 +385,7 @@ def test_a_listener_on_one_address_answers_for_no_other() -> None:
         (found,) = listeners(door.getsockname()[1])
         assert isinstance(found, Listener) and found.answers("127.0.0.2") and not found.answers("127.0.0.1")
         assert f"PID {os.getpid()}" in owner(found.inode)
-    assert owner(0) == "somebody who is not seen"
+    assert owner(0) == "a process that cannot be seen"
 
 
 @pytest.fixture

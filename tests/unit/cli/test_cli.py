@@ -24,7 +24,8 @@ from backstay_operator.planner.do.decisions import decide
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
 from backstay_operator.planner.do.rounds import begin
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.tell import status
+from backstay_operator.planner.tell.host_status import host_status
+from backstay_operator.planner.tell.status import service_status
 from backstay_testing.builders import a_service, an_instance, session, unit
 from backstay_testing.worlds import a_world, add_host, make_ours, report, say_ready
 
@@ -103,13 +104,13 @@ def run_on(cluster: Cluster, world: World, service: HAService, holder: str | Non
 def tell(cluster: Cluster, world: World) -> None:
     """What the operator says, and all that it has seen."""
     for service in world.services.values():
-        told = status.service_status(world, decide(begin(world), service))
+        told = service_status(world, decide(begin(world), service))
         at = ("shop", service.metadata.name)
         cluster.store.patch(kind_of(HAService), at, {"status": told.wire()}, subresource="status")
     for claim in world.claims.values():
         cluster.put(claim)
     for name in world.hosts:
-        patch = status.host_status(world, world.hosts[name]) or {}
+        patch = host_status(world, world.hosts[name]) or {}
         cluster.put(Host.from_wire({**world.hosts[name].wire(), "status": patch}))
         cluster.put(world.assignments[name])
         body = lease.write(world.leases[name].lease)

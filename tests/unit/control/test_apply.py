@@ -51,8 +51,12 @@ from backstay_operator.planner.actions import (
     WriteInstance,
     WriteServiceStatus,
 )
-from backstay_operator.planner.do.finalizers import REQUEST_FINALIZER
-from backstay_operator.planner.do.ownership import HOST_FINALIZER, INSTANCE_FINALIZER, SERVICE_FINALIZER
+from backstay_operator.planner.do.finalizers import (
+    HOST_FINALIZER,
+    INSTANCE_FINALIZER,
+    REQUEST_FINALIZER,
+    SERVICE_FINALIZER,
+)
 from backstay_testing.control_scene import WALL, Scene, Weather, order_of, raw_service
 
 SESSION = SessionRef(boot_id="boot-n1", nonce="nonce-1", seq=1)

@@ -18,7 +18,8 @@ from backstay_api.objects.resource_kinds import Claim
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_operator.control.act.apply import Outcome, Result
 from backstay_operator.planner.actions import DeleteClaim, SetFinalizer, WriteInstance
-from backstay_operator.planner.do.ownership import HOST_FINALIZER, SERVICE_FINALIZER, let_go
+from backstay_operator.planner.do.finalizers import HOST_FINALIZER, SERVICE_FINALIZER
+from backstay_operator.planner.do.ownership import let_go
 from backstay_operator.planner.know.claims import claim_for
 from backstay_operator.planner.plan import plan
 from backstay_operator.planner.preconditions import Gone, HoldsNothing, NoInstances, Owned, Precondition, Still

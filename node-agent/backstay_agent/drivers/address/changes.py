@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+
+from backstay_api.process.waiting import within
 
 from .frames import IP
 from .netlink import Address, Link, Netlink
@@ -34,9 +35,7 @@ class Changes:
 
     async def next(self, timeout_s: float | None) -> None:
         """Wait for news, but not longer. Raises OSError when there will be none."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._news.wait()
+        await within(self._news, timeout_s)
         if self._task.done():
             self._task.result()
         self._news.clear()

@@ -16,9 +16,10 @@ from ipaddress import ip_interface
 from pathlib import Path
 from typing import Final
 
-from backstay_agent.drivers.base import Seen, StartFailed, State, StopFailed
+from backstay_agent.drivers.base import Plain, Seen, StartFailed, State, StopFailed
 from backstay_api.objects.plain import RenderedResource, VirtualIP
 from backstay_api.objects.resource_kinds import unusable_address
+from backstay_api.process.waiting import clock_s
 
 from .announcer import Announcer
 from .changes import Changes
@@ -36,8 +37,8 @@ log = logging.getLogger(__name__)
 _GONE: Final = (errno.EADDRNOTAVAIL, errno.ENODEV, errno.ESRCH)
 
 
-class VirtualIPDriver:
-    """The driver for resources of kind `virtualIP`."""
+class VirtualIPDriver(Plain):
+    """The driver for resources of kind `virtualIP`. An address that we add lives in the kernel only: a boot forgets it."""
 
     def __init__(
         self, netlink: Netlink | None = None, wire: Wire | None = None, notes: Path = NOTES, sysctls: Path = SYSCTLS
@@ -51,24 +52,12 @@ class VirtualIPDriver:
         self._one_change = asyncio.Lock()
         """What is looked at and then changed is not changed by another service's address in between."""
 
-    async def secure(self, resource: RenderedResource) -> None:
-        """An address that we add lives in the kernel only: a boot forgets it."""
-
-    async def unsecure(self, resource: RenderedResource) -> None:
-        """Nothing was done."""
-
-    async def starts_by_itself(self, resource: RenderedResource) -> str | None:
-        return None
-
     async def not_ready(self, resource: RenderedResource) -> str | None:
         try:
             want, spec = _want(resource)
             return await self._obstacle(want, spec, await self._look())
         except (OSError, TimeoutError, ValueError) as error:
             return f"{resource.name}: {error or 'the kernel did not answer'}"
-
-    def waits_for(self, resource: RenderedResource) -> str:
-        return ""
 
     async def prepare(self, resource: RenderedResource) -> None:
         """Ask the network whether somebody else has the address."""
@@ -97,9 +86,6 @@ class VirtualIPDriver:
             raise StartFailed(f"{want} could not be added: {error}") from error
         self._announcer.announce(want, link)
 
-    async def start_limit_s(self, resource: RenderedResource) -> float | None:
-        return None
-
     async def stop(self, resource: RenderedResource, *, timeout_s: float) -> None:
         try:
             want, _spec = _want(resource)
@@ -112,9 +98,6 @@ class VirtualIPDriver:
         except (OSError, TimeoutError) as error:
             why = error if isinstance(error, OSError) and error.errno else f"not withdrawn within {timeout_s:g} s"
             raise StopFailed(f"{want.ip} may still be on this host: {why}") from error
-
-    async def permit(self, resource: RenderedResource) -> None:
-        """Nothing keeps an admin from it."""
 
     async def check(self, resource: RenderedResource) -> Seen:
         want, spec = _wanted(resource)
@@ -134,9 +117,10 @@ class VirtualIPDriver:
                 self._announce_again(want, sight, seen, last, blinked=changes.went_down)
                 if seen != last:
                     yield (last := seen)
-                await changes.next(self._patience_s(want, spec, sight))
+                name, _link = self._home(want, spec, sight)
+                await changes.next(self._blinks.left_s(name, clock_s()) or None)
                 for name in changes.went_down:
-                    self._blinks.saw(name, is_up=False, now_s=_now_s())
+                    self._blinks.saw(name, is_up=False, now_s=clock_s())
 
     async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
         """Every address here that an agent of ours added."""
@@ -151,7 +135,7 @@ class VirtualIPDriver:
     async def _look(self) -> Sight:
         sight = Sight(tuple(await self._netlink.addresses()), await self._netlink.links())
         for link in sight.links.values():
-            self._blinks.saw(link.name, is_up=link.is_up, now_s=_now_s())
+            self._blinks.saw(link.name, is_up=link.is_up, now_s=clock_s())
         return sight
 
     def _find(self, want: Interface, spec: VirtualIP, sight: Sight) -> Link | str:
@@ -179,17 +163,12 @@ class VirtualIPDriver:
         if not here and not self._notes.has(want):
             return Seen(State.STOPPED, f"{want.ip} is on no interface of this host")
         if link is None:
-            self._blinks.saw(name, is_up=False, now_s=_now_s())
-        if self._blinks.left_s(name, _now_s()) > 0:
+            self._blinks.saw(name, is_up=False, now_s=clock_s())
+        if self._blinks.left_s(name, clock_s()) > 0:
             return Seen(
                 State.UNKNOWN, f"the link of {name}, which has {want.ip}, is down; given {GRACE_S:g} s to return"
             )
         return Seen(State.FAILED, f"{name}, which has {want.ip}, has no link")
-
-    def _patience_s(self, want: Interface, spec: VirtualIP, sight: Sight) -> float | None:
-        """When to look again though no event comes."""
-        name, _link = self._home(want, spec, sight)
-        return self._blinks.left_s(name, _now_s()) or None
 
     async def _obstacle(self, want: Interface, spec: VirtualIP, sight: Sight) -> str | None:
         link = self._find(want, spec, sight)
@@ -214,7 +193,7 @@ class VirtualIPDriver:
             while True:
                 sight = await self._look()
                 link = self._find(want, spec, sight)
-                left_s = 0.0 if isinstance(link, str) or link.is_up else self._blinks.left_s(link.name, _now_s())
+                left_s = 0.0 if isinstance(link, str) or link.is_up else self._blinks.left_s(link.name, clock_s())
                 if left_s <= 0:
                     return sight
                 await changes.next(left_s)
@@ -291,7 +270,7 @@ class VirtualIPDriver:
         try:
             if seen.state is State.RUNNING:
                 await self._keep_route(want, link)
-            elif seen.state is State.STOPPED and self._blinks.blinked(name, _now_s()):
+            elif seen.state is State.STOPPED and self._blinks.blinked(name, clock_s()):
                 async with self._one_change:
                     await self._put(want, link)
                 log.info("address put back", extra={"address": str(want), "interface": link.name})
@@ -327,7 +306,3 @@ def _wanted(resource: RenderedResource) -> tuple[Interface, VirtualIP]:
 
 def _hosts_own(want: Interface, link: Link) -> str:
     return f"{want.ip} is an address of this host itself ({link.name}): choose another"
-
-
-def _now_s() -> float:
-    return asyncio.get_running_loop().time()

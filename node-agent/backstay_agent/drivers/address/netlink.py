@@ -44,7 +44,6 @@ IFA_F_NOPREFIXROUTE: Final = 0x200
 IFF_UP: Final = 0x1
 IFF_LOOPBACK: Final = 0x8
 IFF_NOARP: Final = 0x80
-IFF_RUNNING: Final = 0x40
 IFF_LOWER_UP: Final = 0x10000
 ARPHRD_ETHER: Final = 1
 
@@ -161,7 +160,6 @@ def route(wanted: Route) -> bytes:
 
 
 def encode(message: Message) -> bytes:
-    """The message with its header."""
     size = _HEADER.size + len(message.body)
     return _HEADER.pack(size, message.type, message.flags, message.sequence, 0) + message.body
 
@@ -266,19 +264,16 @@ class Netlink:
         await self._ask(Message(RTM_DELROUTE, route(wanted), _REQUEST | _ACK, 1))
 
     async def addresses(self) -> list[Address]:
-        """All addresses of all interfaces."""
         answers = await self._ask(Message(RTM_GETADDR, _ADDRESS.pack(0, 0, 0, 0, 0), _REQUEST | _DUMP, 1))
         found = (read_address(answer.body) for answer in answers if answer.type == RTM_NEWADDR)
         return [address for address in found if address is not None]
 
     async def links(self) -> dict[int, Link]:
-        """All interfaces, by index."""
         answers = await self._ask(Message(RTM_GETLINK, _LINK.pack(0, 0, 0, 0, 0), _REQUEST | _DUMP, 1))
         found = [read_link(answer.body) for answer in answers if answer.type == RTM_NEWLINK]
         return {link.index: link for link in found}
 
     async def gateways(self) -> set[str]:
-        """The gateways of all routes."""
         answers = await self._ask(Message(RTM_GETROUTE, _ROUTE.pack(*[0] * 9), _REQUEST | _DUMP, 1))
         found = (read_gateway(answer.body) for answer in answers if answer.type == RTM_NEWROUTE)
         return {gateway for gateway in found if gateway is not None}

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from backstay_agent.drivers.tools.without_process import has_no_process
+from backstay_agent.drivers.tools.sentences import has_no_process
 
 from .closure import HANDLERS, Known, closure
 

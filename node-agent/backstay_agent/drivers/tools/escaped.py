@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from backstay_api.process.waiting import clock_s
+
 from .looks import look
 from .units import MARK_VARIABLE
 
@@ -75,7 +77,7 @@ class Sight:
 
     async def running(self, *, max_age_s: float) -> Processes:
         """As `running`, or as it was at most so long ago."""
-        now_s = asyncio.get_running_loop().time()
+        now_s = clock_s()
         if now_s - self._began_s >= max_age_s:
             self._seen = await running()
             self._began_s = now_s
@@ -84,10 +86,9 @@ class Sight:
 
 async def end(known: list[Escaped], units: Collection[str], groups: Collection[str], term_s: float) -> list[Escaped]:
     """End them all, politely first; returns what is still there."""
-    loop = asyncio.get_running_loop()
-    began_s, asked, last = loop.time(), set[Escaped](), signal.SIGTERM
+    began_s, asked, last = clock_s(), set[Escaped](), signal.SIGTERM
     while left := await _still_there(known, units, groups):
-        passed_s = loop.time() - began_s
+        passed_s = clock_s() - began_s
         if passed_s > term_s + KILL_S:
             return left
         number = signal.SIGTERM if passed_s < term_s else signal.SIGKILL

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import suppress
 from pathlib import Path
+
+from backstay_api.process.waiting import within
 
 from . import cgroups
 from .down import groups_of
@@ -23,9 +24,7 @@ async def wakeups(unit: str, watch: Watch, period_s: Callable[[], float | None])
                 if group.exists() and (group not in groups or groups[group].done()):
                     groups[group] = asyncio.create_task(_note(cgroups.life(group), news))
             yield
-            with suppress(TimeoutError):
-                async with asyncio.timeout(period_s()):
-                    await news.wait()
+            await within(news, period_s())
             news.clear()
     finally:
         for task in (unit_task, *groups.values()):

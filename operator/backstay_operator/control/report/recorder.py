@@ -80,7 +80,6 @@ class Recorder:
         self._some.set()
 
     async def run(self) -> None:
-        """Post what is said, until cancelled."""
         while True:
             await self._some.wait()
             self._some.clear()

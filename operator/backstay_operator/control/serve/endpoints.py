@@ -6,7 +6,7 @@ import asyncio
 import importlib
 from typing import Any, Final
 
-from backstay_api.process.endpoints import JSON, Answered, judged, serve
+from backstay_api.process.endpoints import JSON, Answered, judged
 from backstay_operator.control.replica import Operator
 from backstay_operator.control.serve.health import Ages, State, ill, not_ready, told
 
@@ -20,12 +20,7 @@ class Endpoints:
         self._operator = operator
         self._metrics: Any = None
 
-    async def run(self, *, host: str, port: int) -> None:
-        """Serve until cancelled."""
-        await serve(self.answer, host=host, port=port)
-
     def state(self) -> State:
-        """The facts, as of now."""
         operator = self._operator
         now_s = operator.clock()
         planned_s = operator.facts.planned_at_s
@@ -39,7 +34,7 @@ class Endpoints:
                 watches_s={kind: now_s - at_s for kind, at_s in operator.source.seen_at_s().items()},
                 resync_s={kind: now_s - at_s for kind, at_s in operator.resync.done_at_s.items()},
             ),
-            leads=operator.leader.leads(),
+            leads=operator.leads(),
             waiting_for=operator.facts.waiting_for,
             path_trouble=operator.path.trouble,
             kopf_trouble=operator.facts.kopf_trouble,
@@ -47,8 +42,6 @@ class Endpoints:
 
     async def answer(self, method: str, path: str) -> Answered:
         """Code, content type and body for one request."""
-        if method not in ("GET", "HEAD"):
-            return 405, JSON, b"{}"
         state = self.state()
         match path.partition("?")[0]:
             case "/healthz" | "/livez":

@@ -102,7 +102,6 @@ class OwnPathWatch:
         return self.trouble
 
     async def run(self) -> None:
-        """Ask for ever."""
         while True:
             sent_s = self._clock()
             if await self._ask():

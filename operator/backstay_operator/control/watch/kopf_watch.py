@@ -19,13 +19,13 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from backstay_api.client.informer import Backoff
 from backstay_api.client.transport import ApiConfig
 from backstay_api.objects.kinds import Kind
 from backstay_api.objects.object_kinds import OWN_KINDS
+from backstay_api.process.waiting import clock_s, until
 from backstay_operator.control.counters import Facts
 from backstay_operator.control.watch.cache import Mirror
 from backstay_operator.control.watch.informers import Informers
@@ -90,10 +90,10 @@ class KopfWatch:
         self._seen_s: dict[str, float] = {}
 
     async def run(self) -> None:
-        """Until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._run_informers(), name="own informers")
-            if why := unfit(self._config):
+            if self._config.server_name:
+                why = "the kubeconfig names a tls-server-name, which kopf cannot check"
                 log.warning("kopf is not used", extra={"why": why})
             else:
                 tasks.create_task(self._keep_kopf(), name="kopf")
@@ -102,7 +102,7 @@ class KopfWatch:
         """The way to the API server is back: for a while watch through new streams too."""
         self._own.recovered()
         if self._own_until_s != float("inf"):
-            self._listen_until(self._now_s() + INACTIVITY_S + OVERLAP_S)
+            self._listen_until(clock_s() + INACTIVITY_S + OVERLAP_S)
 
     def seen_at_s(self) -> dict[str, float]:
         """By kind: when the server last told anything, by either way, on the loop's clock."""
@@ -116,9 +116,9 @@ class KopfWatch:
             # Kinds that are missing when kopf starts are never watched: our own first lists show that all are served.
             while self._mirror.missing:
                 await asyncio.sleep(1.0)
-            began_s = self._now_s()
+            began_s = clock_s()
             error = await self._run_kopf()
-            failures = 1 if self._now_s() - began_s > INACTIVITY_S else failures + 1
+            failures = 1 if clock_s() - began_s > INACTIVITY_S else failures + 1
             self._listen_until(float("inf"))
             self._facts.kopf_restarts += 1
             wait_s = _RESTART.wait_s(failures, self._rng)
@@ -141,7 +141,7 @@ class KopfWatch:
         def note_ready() -> None:
             too_late.cancel()
             self._facts.kopf_trouble = ""
-            self._listen_until(self._now_s() + OVERLAP_S)
+            self._listen_until(clock_s() + OVERLAP_S)
 
         def ready() -> None:
             loop.call_soon_threadsafe(note_ready)
@@ -173,35 +173,23 @@ class KopfWatch:
         self._facts.kopf_trouble = f"kopf does not run: {SYNC_S:.0f} s after its start it has not listed our kinds"
 
     def _observe(self, kind: Kind[Any], body: Mapping[str, Any], deleted: bool) -> None:
-        self._seen_s[kind.kind] = self._now_s()
+        self._seen_s[kind.kind] = clock_s()
         self._mirror.observe(kind, body, deleted=deleted)
 
     async def _run_informers(self) -> None:
         while True:
-            left_s = self._own_until_s - self._now_s()
             self._changed.clear()
-            if left_s > 0:
-                await self._run_informers_for(left_s)
-            else:
+            if self._own_until_s <= clock_s():
                 await self._changed.wait()
-
-    async def _run_informers_for(self, seconds: float) -> None:
-        """Until then, or until that has changed."""
-        async with asyncio.TaskGroup() as tasks:
-            informers = tasks.create_task(self._own.run(), name="informers")
-            try:
-                async with asyncio.timeout(None if seconds == float("inf") else seconds):
-                    await self._changed.wait()
-            except TimeoutError:
-                pass
-            informers.cancel()
+                continue
+            async with asyncio.TaskGroup() as tasks:
+                informers = tasks.create_task(self._own.run(), name="informers")
+                await until(self._changed, self._own_until_s)
+                informers.cancel()
 
     def _listen_until(self, at_s: float) -> None:
         self._own_until_s = at_s
         self._changed.set()
-
-    def _now_s(self) -> float:
-        return asyncio.get_running_loop().time()
 
 
 def name_ourselves() -> None:
@@ -210,13 +198,6 @@ def name_ourselves() -> None:
         getpass.getuser()
     except (KeyError, OSError):
         os.environ["USER"] = "backstay"
-
-
-def unfit(config: ApiConfig) -> str:
-    """Why kopf cannot use this configuration; empty if it can."""
-    if config.server_name:
-        return "the kubeconfig names a tls-server-name, which kopf cannot check"
-    return ""
 
 
 @dataclass
@@ -295,7 +276,7 @@ def make_registry(config: ApiConfig, on_event: OnEvent) -> kopf.OperatorRegistry
         return kopf.ConnectionInfo(
             server=config.servers[0],
             ca_path=config.ca_file or None,
-            token=_token(config) or None,
+            token=config.authorization().removeprefix("Bearer ") or None,
             certificate_path=config.cert_file or None,
             private_key_path=config.key_file or None,
         )
@@ -330,9 +311,3 @@ def _handler(kind: Kind[Any], on_event: OnEvent) -> Callable[..., Any]:
         on_event(kind, event["object"], event["type"] == "DELETED")
 
     return observe
-
-
-def _token(config: ApiConfig) -> str:
-    if config.token is not None:
-        return config.token()
-    return Path(config.token_file).read_text().strip() if config.token_file else ""

@@ -103,9 +103,9 @@ def _creation(world: World, service: HAService, name: str, acceptance: Acceptanc
 def _asked(world: World, service: HAService, instance: HAInstance, acceptance: Acceptance) -> tuple[str, ...]:
     if not isinstance(acceptance, Accepted):
         return tuple(host for host, _, _ in stored_standbys(world, instance))
-    holder, wished = instance.spec.grant.host if instance.spec.grant else None, moves.wished_host(service)
+    wished = moves.wished_host(service)
     hosts = [*standbys(world, service, instance), *([wished] if wished is not None and wished in world.hosts else [])]
-    return tuple(host for host in dict.fromkeys(hosts) if host != holder)
+    return tuple(host for host in dict.fromkeys(hosts) if host != instance.holder)
 
 
 def standby_orders(world: World, slot: Slot) -> Iterable[tuple[str, str, StandbyOrder]]:

@@ -62,7 +62,7 @@ def guard(world: World) -> Guard:
     left_alone = {host: why for host in silent if (why := why_left_alone(world, host, world.leases[host].lease.holder))}
     waiting = sorted(
         (host for host in lost if host not in left_alone and not _is_ordered(world, host)),
-        key=lambda host: _longest_first(world, host),
+        key=lambda host: (-age_s(world, world.leases[host]), host),
     )
     return Guard(storm(world, left_alone), left_alone, draw_up(world, waiting))
 
@@ -122,7 +122,7 @@ def _present_actions(world: World, guard: Guard, host: str) -> list[Action]:
     state = of_host(world, host)
     if disproved := _disproved(world, host):
         return disproved
-    if state is Liveness.QUIET:
+    if state is Liveness.LIVE:
         return _take_back(world, host, f"{host} has renewed its Lease: it was a false alarm")
     if not holds_exclusively(world, host, seen.lease.holder):
         return []
@@ -310,10 +310,6 @@ def _wants_fencing(world: World, host: str) -> bool:
     return state in (Liveness.SILENT, Liveness.SEALED) and holds_exclusively(
         world, host, world.leases[host].lease.holder
     )
-
-
-def _longest_first(world: World, host: str) -> tuple[float, str]:
-    return -age_s(world, world.leases[host]), host
 
 
 def _is_read_off(request: FenceRequest | None) -> bool:

@@ -88,8 +88,7 @@ def _is_over(world: World, uid: str, entry: InstanceOrder | InstanceReport) -> b
 def _is_granted_here(world: World, assignment: HostAssignment, uid: str, entry: InstanceOrder | InstanceReport) -> bool:
     """A later epoch has been granted to this host: its order, which is about to come, goes on with what runs."""
     instance = _instance(world, uid, entry)
-    grant = instance.spec.grant if instance is not None else None
-    return grant is not None and grant.host == assignment.metadata.name
+    return instance is not None and instance.holder == assignment.metadata.name
 
 
 def _gone(uid: str, order: InstanceOrder) -> Gone:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_operator.planner.actions import Action, RemoveMoveWish
 from backstay_operator.planner.judge.placement import NoHost, Placed, better_host, must_leave, place
-from backstay_operator.planner.judge.stored_orders import stored_order
+from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.holdings import not_ours
 from backstay_operator.planner.know.world import World
@@ -75,7 +75,7 @@ def spent_wish(world: World, service: HAService, instance: HAInstance | None) ->
 
 
 def _why_spent(world: World, service: HAService, instance: HAInstance | None, wish: Wish) -> str:
-    if instance is not None and instance.spec.grant is not None and instance.spec.grant.host == wish.host:
+    if instance is not None and instance.holder == wish.host:
         return f"it is on {wish.host}"
     if wish.host not in world.hosts:
         return f"there is no host {wish.host}"
@@ -91,9 +91,7 @@ def _why_spent(world: World, service: HAService, instance: HAInstance | None, wi
 
 def _is_under_way(world: World, instance: HAInstance | None) -> bool:
     """What was stopped for a move is moved there even if the wish runs out on the way."""
-    if instance is None or instance.spec.grant is None:
-        return False
-    entry = stored_order(world, instance.spec.grant.host, instance)
+    entry = stored_order(world, instance.holder, instance) if instance is not None else None
     return entry is not None and entry.want == "Down"
 
 
@@ -138,7 +136,7 @@ def elsewhere(
     """Where it would go if it had to leave its holder; or whether it could go where a person wants it."""
     if to is not None:
         return place(round_.world, service, instance, to=to)
-    holder = (instance.spec.grant.host,) if instance and instance.spec.grant else ()
+    holder = (instance.holder,) if instance and instance.holder else ()
     return place(round_.world, service, instance, away_from=holder, planned=round_.planned, announced=announced)
 
 
@@ -187,11 +185,11 @@ def cannot_take(world: World, service: HAService, instance: HAInstance, host: st
     """Why a host that was chosen cannot be given a grant this very moment."""
     known = world.hosts[host]
     if sessions.live(world, host) is None:
-        return f"{host} has no session that holds its Lease, unsealed and quiet"
+        return f"{host} has no session that holds its Lease unsealed and renews it"
     if known.metadata.deletion_timestamp is not None:
         return f"{host} is being removed"
     if HOST_FINALIZER not in (known.metadata.finalizers or []):
-        return f"{host} is being marked as in use first"
+        return f"the finalizer of {host} is being set first"
     if waits := not_ours(world, service, host):
         return waits
     return too_large(world, host, service, instance)

@@ -51,7 +51,6 @@ def owner_of(service: HAService, instance: HAInstance | None = None, *, epoch: i
 
 
 def on_host(owner: ClaimOwner, host: str) -> HostOwner:
-    """The same owner, on one host."""
     return HostOwner(host=host, **owner.model_dump(exclude={"host"}))
 
 

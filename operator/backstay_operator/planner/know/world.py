@@ -155,7 +155,6 @@ class World:
         return found[1]  # type: ignore[return-value]
 
     def put_service(self, service: HAService) -> None:
-        """Take a newer version of a service."""
         old = self.services.get(service.key)
         if old is not None:
             self._forget_things(old)
@@ -168,14 +167,12 @@ class World:
             self.failed_s.setdefault((service.uid, failure.host, failure.epoch), self.now_s)
 
     def drop_service(self, key: str) -> None:
-        """Forget a service that is gone."""
         old = self.services.pop(key, None)
         if old is not None:
             self._forget_things(old)
             self._forget_failures(old.uid)
 
     def put_host(self, host: Host) -> None:
-        """Take a newer version of a host."""
         old = self.hosts.get(host.key)
         self.hosts[host.key] = host
         if old is None or old.uid != host.uid or _checked_at(old) != _checked_at(host):
@@ -189,7 +186,6 @@ class World:
         self.checked_s.pop(key, None)
 
     def put_assignment(self, assignment: HostAssignment) -> None:
-        """Take a newer version of what a host shall do and says."""
         self.drop_assignment(assignment.key)
         self.assignments[assignment.key] = assignment
         for uid in assignment.spec.instances:
@@ -204,7 +200,6 @@ class World:
                 self.failed_s.setdefault((uid, assignment.key, report.epoch), self.now_s)
 
     def drop_assignment(self, key: str) -> None:
-        """Forget an assignment that is gone."""
         old = self.assignments.pop(key, None)
         if old is None:
             return
@@ -221,7 +216,6 @@ class World:
             del self.failed_s[key]
 
     def put_instance(self, instance: HAInstance) -> None:
-        """Take a newer version of an instance."""
         self.drop_instance(instance.key)
         self.instances[instance.key] = instance
         self.instances_of[instance.spec.service.uid].add(instance.key)
@@ -234,7 +228,6 @@ class World:
         return instance if instance is not None and instance.spec.service.uid == service.uid else None
 
     def drop_instance(self, key: str) -> None:
-        """Forget an instance that is gone."""
         old = self.instances.pop(key, None)
         if old is None:
             return
@@ -249,7 +242,6 @@ class World:
             self.gone_sealed_s[key] = old.sealed_seen_s
 
     def put_request(self, request: FenceRequest) -> None:
-        """Take a newer version of a fence request."""
         self.requests[request.key] = request
         self.requests_of[request.spec.host].add(request.key)
         if request.spec.want == "Off":

@@ -25,16 +25,14 @@ from backstay_operator.planner.do.instances import Course
 from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, Refused
 from backstay_operator.planner.judge.judges import facts_of, failed_report
 from backstay_operator.planner.judge.placement import NoHost
-from backstay_operator.planner.judge.stored_orders import stored_order
+from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know.liveness import untouched
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.words import elapsed_s, first_words, listed
+from backstay_operator.planner.words import elapsed_s, first_words, joined, listed
 
 from .conditions import Finding, settled
 from .elsewhere import address_of_a_host, held_units, who_could_take_over
-from .host_status import fencing_ready, host_status
-
-__all__ = ["host_status", "service_status"]
+from .host_status import fencing_ready
 
 # As many as the schema holds.
 MOST_FAILURES: Final = 16
@@ -95,7 +93,7 @@ class _View:
 
     @property
     def holder(self) -> str:
-        return self.grant.host if self.grant else ""
+        return self.instance.holder if self.instance else ""
 
     @property
     def before(self) -> InstanceSummary:
@@ -126,13 +124,13 @@ class _View:
         """Why it is in this state, and where it goes next."""
         if not self.course.to or not self.grant:
             return self.why
-        return _joined(
+        return joined(
             self.why, f"{'starts again on' if self.course.to == self.holder else 'moves to'} {self.course.to}"
         )
 
 
 def _view(world: World, decision: Decision, slot: Slot) -> _View:
-    missing = _joined(slot.course.missing, world.refused.get(("HAService", decision.service.key), ""))
+    missing = joined(slot.course.missing, world.refused.get(("HAService", decision.service.key), ""))
     view = _View(world, decision.service, decision.acceptance, slot, missing)
     state, why = _with_holder(view) if view.grant else _without_holder(view)
     return replace(view, state=state, why=clip(why, _MOST_CHARS))
@@ -152,29 +150,29 @@ def _without_holder(view: _View) -> tuple[str, str]:
         return "Starting", f"About to start on {course.to}: {placed.why}"
     if isinstance(view.slot.acceptance, Refused):
         return "Waiting", view.slot.acceptance.message
-    return "Waiting", _joined(placed.why if isinstance(placed, NoHost) else "", view.missing)
+    return "Waiting", joined(placed.why if isinstance(placed, NoHost) else "", view.missing)
 
 
 def _with_holder(view: _View) -> tuple[str, str]:
     lost = _why_lost(view)
     if lost:
-        return "Recovering", _joined(lost, view.missing or _nowhere(view))
+        return "Recovering", joined(lost, view.missing or _nowhere(view))
     report, host = view.report, view.holder
     stored = stored_order(view.world, host, view.instance) if view.instance else None
     if report is None:
         return "Starting", f"Granted to {host}, which has not answered yet"
     hands_off = untouched(view.world, host)
     if hands_off and report.phase in ("Stopped", "Failed"):
-        return "Stopped", _joined(f"Stopped on {host}{_told(report)}", view.missing or hands_off)
+        return "Stopped", joined(f"Stopped on {host}{_told(report)}", view.missing or hands_off)
     if report.phase == "Stuck":
-        return "Failed", _joined(f"{host} cannot prove that it is down: {first_words(report.why)}", view.missing)
+        return "Failed", joined(f"{host} cannot prove that it is down: {first_words(report.why)}", view.missing)
     if report.phase == "Failed" and (stored is None or stored.want == "Up"):
         return _after_failure(view, report)
     order = view.course.order or stored
     if order is not None and order.want == "Down":
         return "Stopping", f"Being stopped on {host}{f': {order.why}' if order.why else ''}"
     if report.phase == "Running":
-        return "Running", _joined(f"Runs on {host}{_not_well(report)}{_because(view)}", view.missing)
+        return "Running", joined(f"Runs on {host}{_not_well(report)}{_because(view)}", view.missing)
     doing = {"Starting": "Starting", "Stopping": "Stopping", "Stopped": "Not started yet"}[report.phase]
     state = "Stopping" if report.phase == "Stopping" else "Starting"
     return state, f"{doing} on {host}{_told(report)}"
@@ -194,7 +192,7 @@ def _after_failure(view: _View, report: InstanceReport) -> tuple[str, str]:
         return "Recovering", failed
     if order is not None and order.want == "Up" and order.revision > report.revision:
         return "Recovering", f"{failed}; the present manifest is tried there"
-    return "Failed", _joined(failed, _nowhere(view) or view.missing)
+    return "Failed", joined(failed, _nowhere(view) or view.missing)
 
 
 def _why_lost(view: _View) -> str:
@@ -223,10 +221,6 @@ def _not_well(report: InstanceReport) -> str:
 def _because(view: _View) -> str:
     closed = view.instance.spec.closed if view.instance else None
     return f" (previous epoch ended: {first_words(closed.why)})" if closed and closed.why else ""
-
-
-def _joined(*parts: str) -> str:
-    return "; ".join(part for part in parts if part)
 
 
 # --- conditions ------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError
@@ -16,10 +16,12 @@ from backstay_api.objects.models import Host
 from backstay_api.objects.models.host import DeviceStatus, FenceDevice, FencingStatus
 from backstay_api.objects.object_kinds import HOSTS
 from backstay_api.objects.promise import FENCE_TEST_EVERY_S
+from backstay_api.process.waiting import clock_s, until
 
 from . import core
 from .devices import Devices
 from .facts import Slot
+from .watches import Watches
 
 log = logging.getLogger(__name__)
 
@@ -31,20 +33,10 @@ AT_ONCE: Final = 4
 """Hosts tested side by side."""
 
 
-class Known(Protocol):
-    """What the executor's watches know."""
-
-    def host(self, name: str) -> Host | None: ...
-    def host_names(self) -> tuple[str, ...]: ...
-    def machine_uuid(self, host: str) -> str: ...
-    def same_machine(self, host: str, machine_uuid: str = "") -> str: ...
-    async def known(self) -> None: ...
-
-
-class Patrol:
+class PathTests:
     """Tests each host's fence path when it is new or changed, and every few minutes."""
 
-    def __init__(self, api: Api, devices: Devices, known: Known, wall: Callable[[], str]) -> None:
+    def __init__(self, api: Api, devices: Devices, known: Watches, wall: Callable[[], str]) -> None:
         self._api, self._devices, self._known, self._wall = api, devices, known, wall
         self._due_s: dict[str, tuple[object, float]] = {}
         """By host: what was tested, and when it is due again."""
@@ -53,7 +45,6 @@ class Patrol:
         """When a host's fence path was last tested, on the loop's clock."""
 
     def poke(self) -> None:
-        """Something may have changed."""
         self._poke.set()
 
     async def run(self) -> None:
@@ -63,7 +54,7 @@ class Patrol:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self._poke.clear()
-                now_s = asyncio.get_running_loop().time()
+                now_s = clock_s()
                 self._forget_removed()
                 for name in self._known.host_names():
                     subject = self._subject(name)
@@ -71,7 +62,7 @@ class Patrol:
                     if subject is not None and (tested != subject or due_s <= now_s):
                         self._due_s[name] = subject, float("inf")
                         tasks.create_task(self._visit(name, subject, gate), name=f"test {name}")
-                await self._wait(min((due for _, due in self._due_s.values()), default=float("inf")))
+                await until(self._poke, min((due for _, due in self._due_s.values()), default=float("inf")))
 
     def _forget_removed(self) -> None:
         """A host that cannot be read, or is gone, is not due: a due time that is over would keep this loop spinning."""
@@ -85,24 +76,17 @@ class Patrol:
             return None
         return host.uid, host.spec.fencing, self._known.machine_uuid(name), self._known.same_machine(name)
 
-    async def _wait(self, until_s: float) -> None:
-        try:
-            async with asyncio.timeout_at(None if until_s == float("inf") else until_s):
-                await self._poke.wait()
-        except TimeoutError:
-            return
-
     async def _visit(self, name: str, subject: object, gate: asyncio.Semaphore) -> None:
         async with gate:
             host = self._known.host(name)
             if host is None:
                 return
             status = await self.examine(host, self._known.machine_uuid(name))
-            self.tested_at_s = asyncio.get_running_loop().time()
+            self.tested_at_s = clock_s()
             await self._tell(host, status)
         wait_s = EVERY_S if status.ready else AGAIN_S
         if self._due_s.get(name, (None, 0.0))[0] == subject:
-            self._due_s[name] = subject, asyncio.get_running_loop().time() + wait_s
+            self._due_s[name] = subject, clock_s() + wait_s
         self.poke()
 
     async def examine(self, host: Host, machine_uuid: str) -> FencingStatus:
