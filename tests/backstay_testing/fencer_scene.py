@@ -51,24 +51,10 @@ class HeldUpApi(MemoryApi):
         return await super().get(kind, name, namespace, timeout_s=timeout_s)
 
     async def list(
-        self,
-        kind: Kind[T],
-        namespace: str = "",
-        *,
-        label_selector: str = "",
-        field_selector: str = "",
-        resource_version: str | None = None,
-        timeout_s: float | None = None,
+        self, kind: Kind[T], namespace: str = "", *, name: str = "", timeout_s: float | None = None
     ) -> Listing[T]:
         await self.on_read(kind)
-        return await super().list(
-            kind,
-            namespace,
-            label_selector=label_selector,
-            field_selector=field_selector,
-            resource_version=resource_version,
-            timeout_s=timeout_s,
-        )
+        return await super().list(kind, namespace, name=name, timeout_s=timeout_s)
 
 
 async def nothing_first(kind: Kind[Any], body: Mapping[str, Any]) -> None:

@@ -157,15 +157,15 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a unit stays claimed where an order that names it may be on its way",
         f"{PLANNER}/do/ownership.py",
-        "or _may_be_ordered(one, instance) or _left",
-        "or _left",
+        "                    or _may_be_ordered(one, instance)\n",
+        "",
         f"{UNIT}/planner/do/test_ownership.py",
     ),
     one(
         "a unit stays claimed where something of it is left",
         f"{PLANNER}/do/ownership.py",
-        " or _left(world, one.host, instance))",
-        ")",
+        "                    or (instance is not None and remains.left_on(world, one.host, instance))\n",
+        "",
         f"{UNIT}/planner/do/test_ownership.py",
     ),
     one(

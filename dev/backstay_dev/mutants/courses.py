@@ -177,8 +177,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a wish that cannot be granted keeps nothing from running",
         f"{PLANNER}/do/instances.py",
-        ("        if isinstance(placed, Placed):\n            return placed\n    holder"),
-        ("        return placed\n    holder"),
+        ("        if isinstance(placed, Placed):\n            return placed\n    stopped"),
+        ("        return placed\n    stopped"),
         f"{UNIT}/planner/do/test_instances.py",
     ),
     one(

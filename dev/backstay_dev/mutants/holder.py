@@ -178,7 +178,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "hands off: what an admin may start is journalled first",
         f"{AGENT}/run/runner.py",
         (
-            "            await self._amend(lambda now: now.begun(resources, revision, _now_s()), may_start=True)\n"
+            "            await self._amend(lambda now: now.begun(resources, revision, clock_s()), may_start=True)\n"
             "            await self._monitor.end(but"
         ),
         "            await self._monitor.end(but",

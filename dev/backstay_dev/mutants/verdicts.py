@@ -45,8 +45,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a host that is late and not silent is waited for before the first epoch",
         f"{PLANNER}/judge/first_epoch.py",
-        ("state in (Liveness.QUIET, Liveness.SUSPECT, Liveness.UNSURE)\n\n\ndef _has"),
-        ("state in (Liveness.QUIET,)\n\n\ndef _has"),
+        ("state in (Liveness.LIVE, Liveness.SUSPECT, Liveness.UNSURE)\n\n\ndef _has"),
+        ("state in (Liveness.LIVE,)\n\n\ndef _has"),
         f"{UNIT}/planner/judge/test_first_epoch.py",
     ),
     one(
@@ -94,7 +94,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a host whose session is only beginning is told as such",
         f"{PLANNER}/tell/host_status.py",
-        '"Opening" if liveness is Liveness.QUIET else',
+        '"Opening" if liveness is Liveness.LIVE else',
         "",
         f"{UNIT}/planner/tell/test_host_status.py",
     ),
