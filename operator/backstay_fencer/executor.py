@@ -71,8 +71,8 @@ class Watches:
         `machine_uuid`: what this host's agent said when it was granted something, in case that is all there is.
         """
         uuid = machine_uuid or self.machine_uuid(host) or self._said.get(host, "")
-        others = sorted(name for name in self._said if name != host) if uuid else []
-        return next((name for name in others if identity.is_same(self._said[name], uuid)), "")
+        others = self._said.items() if uuid else ()
+        return min((name for name, said in others if name != host and identity.is_same(said, uuid)), default="")
 
     def all(self) -> dict[str, tuple[float | None, str]]:
         """By what is watched: when it was last heard of (the loop's clock), and why it is not heard now."""
@@ -125,9 +125,9 @@ class Executor:
             for entry in self.watches.requests.entries.values()
             if isinstance(entry.object, FenceRequest)
         }
-        for uid in self._workers.keys() - wanted.keys():
+        for uid in [uid for uid in self._workers if uid not in wanted]:
             self._workers.pop(uid)[1].cancel()
-        for uid in wanted.keys() - self._workers.keys():
+        for uid in [uid for uid in wanted if uid not in self._workers]:
             worker = Worker(wanted[uid], self._ports)
             self._workers[uid] = worker, tasks.create_task(worker.run(), name=f"request {wanted[uid].key}")
         self._poke_all()

@@ -98,9 +98,9 @@ class Worker:
 
     async def _until_wanted(self) -> None:
         """Nothing is run, and nothing kept waiting, for a request that was withdrawn, or is proven, and owes no `on`."""
-        while not core.is_busy(self.facts()):
+        while not core.is_busy(facts := self.facts()):
             self._poke.clear()
-            await self._tell(self.facts())
+            await self._tell(facts)
             await self._wait(None)
 
     async def _serve(self, tasks: asyncio.TaskGroup) -> None:

@@ -17,7 +17,7 @@ from backstay_api.client.errors import ApiError, NotFound
 from backstay_api.memory.admission import guard
 from backstay_api.memory.server import MemoryCluster, Request
 from backstay_api.objects.kinds import Kind, Raw
-from backstay_api.objects.object_kinds import HA_SERVICES, HOSTS
+from backstay_api.objects.object_kinds import HA_SERVICES, HOST_ASSIGNMENTS, HOSTS
 from backstay_api.objects.promise import PROFILES
 from backstay_fencer.agents import Action
 from backstay_fencer.executor import Executor
@@ -77,6 +77,7 @@ class World:
         self._note_sends()
         self.cluster.observe(self.story.hear)
         self.cluster.observe(self.monitor.hear)
+        self.cluster.observe(self.fence_agents.hear_name, HOST_ASSIGNMENTS)
 
     # --- building -------------------------------------------------------------------------------------------------
 
@@ -118,7 +119,8 @@ class World:
             ip = f"{name}-{level}-{device}"
             is_mute = shape.names in ("nothing", "drilled")
             is_outlet = shape.devices == "outlets" and machine.name == name
-            self.bmcs[ip] = Bmc(ip, name, machine, is_outlet=is_outlet, is_mute=is_mute)
+            is_early = shape.names == "twin"
+            self.bmcs[ip] = Bmc(ip, name, machine, is_outlet=is_outlet, is_mute=is_mute, is_early=is_early)
             if is_outlet:
                 machine.outlets[ip] = True
 
