@@ -37,7 +37,7 @@ class Rules:
     version: bool = True
     """The delete names the version of the claim that it was decided on."""
     by_absence: bool = False
-    """A replica that has not heard of A yet takes its claim for abandoned."""
+    """A replica that has not seen A yet takes its claim for abandoned."""
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ ROWS = [
     ),
     Row("given back when anything older was seen to run without it", lambda: safety(give_back="runs without"), False),
     Row("deleted without naming its version", lambda: safety(version=False), False),
-    Row("taken for abandoned because a mirror has not heard of its service", lambda: safety(by_absence=True), False),
+    Row("taken for abandoned because a mirror has not seen its service", lambda: safety(by_absence=True), False),
     Row("liveness: A runs its newest revision, and X is not kept for nobody", liveness, True),
 ]
 

@@ -64,7 +64,8 @@ def add(app: typer.Typer, name: str, function: AsyncCommand) -> None:
         async def carried_out(session: Session) -> int:
             return await function(session, **given)
 
-        raise typer.Exit(run(options, _tools(typer_context), carried_out))
+        given_tools = typer_context.obj
+        raise typer.Exit(run(options, given_tools if isinstance(given_tools, Tools) else real_tools(), carried_out))
 
     own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
     _sign(command, own, doc=function.__doc__)
@@ -104,7 +105,3 @@ def _options(given: dict[str, Any]) -> Options:
 def _said_before(context: typer.Context) -> Options:
     said = context.meta.get("said")
     return said if isinstance(said, Options) else Options()
-
-
-def _tools(context: typer.Context) -> Tools:
-    return context.obj if isinstance(context.obj, Tools) else real_tools()

@@ -22,23 +22,20 @@ from backstay_api.objects.kinds import (
     SERVICE_ACCOUNTS,
     Kind,
     Raw,
+    unread,
 )
 from backstay_api.objects.lease import NAMESPACE
-from backstay_api.objects.models import HAInstance, Host
+from backstay_api.objects.models import Host
 from backstay_api.objects.models.base import GROUP
-from backstay_api.objects.object_kinds import HA_INSTANCES, HOSTS
+from backstay_api.objects.object_kinds import HA_INSTANCES, HOSTS, faults
 from backstay_operator.planner.judge.judges import MOST_HOST_NAME_CHARS
 
-from .maintenance import HostName
+from .maintenance import ROLE, HostName, held_on
 from .rights import Right, of_rules, rights_to
 from .session import NOT_NOW, WELL, Session, Stop
 
 _RBAC = "rbac.authorization.k8s.io"
-ROLE: Final = "The role backstay:host-admins (the chart's value hostAdmins)"
 _LABEL_CHARS: Final = 63
-_HOSTS_RAW: Kind[Raw] = Kind(
-    HOSTS.group, HOSTS.version, HOSTS.plural, HOSTS.kind, False, lambda body: dict(body), lambda body: body, True
-)
 
 
 @dataclass(frozen=True)
@@ -64,10 +61,12 @@ async def add(
     ] = "",
     bmc_parameter: Annotated[
         list[str] | None,
-        typer.Option(help="Parameter of that agent, again for each: ip=192.0.2.101.", metavar="KEY=VALUE"),
+        typer.Option(
+            help="Parameter of that agent, again for each: systems_uri=/redfish/v1/Systems/1.", metavar="KEY=VALUE"
+        ),
     ] = None,
     bmc_secret: Annotated[
-        str, typer.Option(help="Secret in backstay-fencing with its username and password.", metavar="NAME")
+        str, typer.Option(help="Secret in backstay-fencing with its ip, username and password.", metavar="NAME")
     ] = "",
     heartbeat: Annotated[
         str, typer.Option(help="How quickly its silence is noticed: lab, fast, default, tolerant.", metavar="PROFILE")
@@ -84,10 +83,7 @@ async def add(
         return WELL
     await session.need(await _missing_to_hand_on(session, name) + _rights("create get patch", objects), ROLE)
     done = [(one.name, await _ensure(session.api, one)) for one in objects]
-    for what, result in done:
-        session.say(f"{what} {result}")
-    session.show([{"object": what, "result": result} for what, result in done], lambda: session.say(_next_steps(name)))
-    return WELL
+    return _tell(session, done, _next_steps(name, bmc_secret))
 
 
 async def remove(
@@ -100,7 +96,7 @@ async def remove(
     """Remove a host and its agent's identity, once it holds nothing."""
     objects = wanted_for(name)
     await session.need([*rights_to("list", HA_INSTANCES), *_rights("delete", objects)], ROLE)
-    held = await _held(session.api, name)
+    held = [one.key for one in await held_on(session.api, name)]
     if held and not force:
         raise Stop(
             f"{name} still holds {', '.join(held)}: `backstay drain {name} --wait` first"
@@ -108,12 +104,16 @@ async def remove(
             NOT_NOW,
         )
     done = [(one.name, await _delete(session.api, one)) for one in objects]
-    for what, result in done:
-        session.say(f"{what} {result}")
     advice = (
         f"\nThen on {name}: systemctl disable --now backstay-agent\n"
         f"and, so that its units start by themselves again: backstay-agent --remove"
     )
+    return _tell(session, done, advice)
+
+
+def _tell(session: Session, done: Sequence[tuple[str, str]], advice: str) -> int:
+    for what, result in done:
+        session.say(f"{what} {result}")
     session.show([{"object": what, "result": result} for what, result in done], lambda: session.say(advice))
     return WELL
 
@@ -139,7 +139,7 @@ def wanted_for(
     role_ref = {"apiGroup": _RBAC, "kind": "Role", "name": account}
     cluster_role_ref = {"apiGroup": _RBAC, "kind": "ClusterRole", "name": cluster_wide["name"]}
     return [
-        Wanted(_HOSTS_RAW, host, False),
+        Wanted(unread(HOSTS), host, False),
         Wanted(SERVICE_ACCOUNTS, {"metadata": dict(local)}, False),
         # Tokens are bound to it: whoever deletes it ends them all, within seconds.
         Wanted(SECRETS, {"metadata": dict(local), "type": rbac.IDENTITY_TYPE}, False),
@@ -181,8 +181,7 @@ def _check(host: Raw) -> None:
     try:
         Host.from_wire({**host, "spec": host["spec"] or {}})
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        raise typer.BadParameter(f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}") from error
+        raise typer.BadParameter(faults(error)[0]) from error
 
 
 def _rights(verbs: str, objects: Sequence[Wanted]) -> list[Right]:
@@ -259,12 +258,6 @@ async def _delete(api: Api, wanted: Wanted) -> str:
     return "deleted"
 
 
-async def _held(api: Api, host: str) -> list[str]:
-    listing = await api.list(HA_INSTANCES)
-    instances = [one for one in listing.items if isinstance(one, HAInstance)]
-    return sorted(one.key for one in instances if one.spec.grant and one.spec.grant.host == host)
-
-
 def _print_manifests(session: Session, objects: Sequence[Wanted]) -> None:
     bodies = [one.kind.to_wire(one.body) for one in objects]
     if session.options.output == "json":
@@ -273,7 +266,10 @@ def _print_manifests(session: Session, objects: Sequence[Wanted]) -> None:
         session.out.file.write(yaml.safe_dump_all(bodies, sort_keys=False))
 
 
-def _next_steps(name: str) -> str:
+def _next_steps(name: str, secret: str) -> str:
+    of_secret = (
+        f", and whether its BMC answers; Secret {rbac.FENCING_NAMESPACE}/{secret} must hold ip, username, password"
+    )
     account = rbac.agent_account(name)
     return (
         f"\nNext, on a machine that may (the token is the host's password; an agent renews it by itself):\n"
@@ -285,5 +281,5 @@ def _next_steps(name: str) -> str:
         f'(with "host": "{name}" where that is not the machine\'s host name, and "machine_uuid_file"\n'
         f" where the firmware tells no UUID; docs/how-to/add-a-host.md has every key and the agent's installation),\n"
         f"and start it there: systemctl enable --now backstay-agent\n"
-        f"`backstay status` says when {name} has reported."
+        f"`backstay status` says when {name} has reported{of_secret if secret else ''}."
     )

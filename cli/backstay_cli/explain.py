@@ -1,4 +1,4 @@
-"""`backstay explain SERVICE`: for each host, chosen, or by which rule not; in the words of the operator's own judges."""
+"""`backstay explain SERVICE`: what the operator decides about it, and of each host why, or by which rule not."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from backstay_api.objects.models import HAInstance, HAService
-from backstay_operator.planner.judge import placement
-from backstay_operator.planner.judge.acceptance import Refused, accept
-from backstay_operator.planner.judge.placement import Placed, Verdict
-from backstay_operator.planner.know.world import World
+from backstay_api.objects.models import HAService
+from backstay_operator.planner.do.decisions import Slot, decide_in_turn, next_host
+from backstay_operator.planner.judge.acceptance import Refused
+from backstay_operator.planner.judge.placement import NoHost, Placed, Verdict
 
 from .session import WELL, Session
 from .tables import table
@@ -36,41 +35,32 @@ async def explain(
     named = await service_named(session, service)
     world = (await look(session)).world
     known = world.services.get(named.key, named)
-    instance, acceptance = world.instance_of(known, known.slots[0]), accept(world, known)
-    lines, summary = _lines(world, known, instance)
+    round_, decision = decide_in_turn(world, known)
+    acceptance, slot = decision.acceptance, decision.slots[0]
+    lines, summary = _lines(slot, next_host(round_, slot))
     refused = f"{acceptance.reason}: {acceptance.message}" if isinstance(acceptance, Refused) else ""
     data = {"service": known.key, "refused": refused, "summary": summary, "hosts": [vars(line) for line in lines]}
     session.show(data, lambda: _print(session, known, refused, summary, lines))
     return WELL
 
 
-def _lines(world: World, service: HAService, instance: HAInstance | None) -> tuple[list[Line], str]:
-    holder = instance.spec.grant.host if instance and instance.spec.grant else None
-    # Of a service that runs, the question is where it would go: its holder is judged for itself.
-    answer = placement.place(world, service, instance, away_from=[holder] if holder else ())
+def _lines(slot: Slot, answer: Placed | NoHost) -> tuple[list[Line], str]:
+    """Each host's line, and what is decided in one sentence."""
+    holder, course = slot.instance.holder if slot.instance else "", slot.course
     lines = [_line(verdict, answer) for verdict in answer.verdicts if verdict.host != holder]
-    if holder is None:
-        if isinstance(answer, Placed):
-            return lines, f"it would be started on {answer.host}: {answer.why}"
-        return lines, answer.why
-    next_one = (
-        f"would go to {answer.host} next: {answer.why}"
-        if isinstance(answer, Placed)
-        else f"has nowhere else to go: {answer.why}"
-    )
-    return [_holder(world, service, instance, holder), *lines], f"it is on {holder}, and {next_one}"
+    if not slot.instance or not holder:
+        would = "is about to be" if course.to else "would be"
+        found = answer.why if isinstance(answer, NoHost) else f"it {would} started on {answer.host}: {answer.why}"
+        return lines, "; ".join(filter(None, (course.missing, found)))
+    order = course.order
+    stays = course.missing or f"it is granted epoch {slot.instance.spec.epoch} and stays while it runs well"
+    here = Line(holder, "holder", "-", f"it stops here: {order.why}" if order and order.want == "Down" else stays)
+    goes = "goes" if course.to else "would go"
+    where = f"{goes} to {answer.host} next" if isinstance(answer, Placed) else "has nowhere else to go"
+    return [here, *lines], f"it is on {holder}, and {where}: {answer.why}"
 
 
-def _holder(world: World, service: HAService, instance: HAInstance | None, holder: str) -> Line:
-    leave = placement.must_leave(world, service, instance) if instance else None
-    epoch = instance.spec.epoch if instance else 0
-    why = (
-        f"must leave it: {holder} {leave.why}" if leave else f"it is granted epoch {epoch} and stays while it runs well"
-    )
-    return Line(holder, "holder", leave.rule if leave else "-", why)
-
-
-def _line(verdict: Verdict, answer: Placed | placement.NoHost) -> Line:
+def _line(verdict: Verdict, answer: Placed | NoHost) -> Line:
     if verdict.rejected:
         return Line(verdict.host, "no", verdict.rejected.rule, verdict.rejected.why)
     if isinstance(answer, Placed) and verdict.host == answer.host:

@@ -27,7 +27,6 @@ kubectl cannot: what is not well and why, and what would happen; and it does wha
 
 
 def build() -> typer.Typer:
-    """The program, with all its commands."""
     app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None, epilog=EXIT_CODES)
     add_shared(app)
     add(app, "status", status)
@@ -55,7 +54,6 @@ def _passing_on(run: Callable[[list[str]], int]) -> Callable[..., None]:
 
 
 def main() -> None:
-    """Entry point of both names."""
     called = Path(sys.argv[0]).name
     build()(prog_name="kubectl backstay" if called == "kubectl-backstay" else "backstay")
 

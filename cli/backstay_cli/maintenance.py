@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
+from backstay_api.client.api import Api
 from backstay_api.objects import durations
 from backstay_api.objects.models import HAInstance
 from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS, Unreadable
@@ -17,7 +18,7 @@ from .view import host_named
 
 HostName = Annotated[str, typer.Argument(help="Name of the Host.", metavar="HOST")]
 
-_ROLE: Final = "The role backstay:host-admins (the chart's value hostAdmins)"
+ROLE: Final = "The role backstay:host-admins (the chart's value hostAdmins)"
 # A person watches; a move takes tenths of a second.
 _LOOK_EVERY_S = 0.5
 
@@ -34,7 +35,7 @@ async def drain(
     """Move all services away from a host, and let none come: for repairs, upgrades, reboots."""
     limit_s = _seconds(timeout)
     looking = [*rights_to("list", HA_INSTANCES), *(rights_to("get", HA_SERVICES) if wait else [])]
-    await session.need([*rights_to("get patch", HOSTS, name=host), *looking], _ROLE)
+    await session.need([*rights_to("get patch", HOSTS, name=host), *looking], ROLE)
     known = await host_named(session.api, host)
     present = known.spec.maintenance
     if present and present.mode == "HandsOff":
@@ -44,14 +45,14 @@ async def drain(
     session.say(f"{host} is being drained.")
     if wait:
         await _wait_until_empty(session, host, limit_s)
-    left = await _left_on(session, host)
+    left = await held_on(session.api, host)
     session.show({"host": host, "maintenance": maintenance, "left": [one.key for one in left]}, lambda: None)
     return WELL
 
 
 async def undrain(session: Session, host: HostName) -> int:
     """Let services come to a host again: ends Drain, Cordon and HandsOff."""
-    await session.need(rights_to("get patch", HOSTS, name=host), _ROLE)
+    await session.need(rights_to("get patch", HOSTS, name=host), ROLE)
     known = await host_named(session.api, host)
     if known.spec.maintenance is None:
         session.say(f"{host} was not in maintenance.")
@@ -66,7 +67,7 @@ async def _wait_until_empty(session: Session, host: str, limit_s: float) -> None
     said = ""
     try:
         async with asyncio.timeout(limit_s):
-            while left := await _left_on(session, host):
+            while left := await held_on(session.api, host):
                 text = "\n".join([await _how_it_goes(session, one) for one in left])
                 if text != said:
                     session.say(text)
@@ -77,10 +78,11 @@ async def _wait_until_empty(session: Session, host: str, limit_s: float) -> None
     session.say(f"Nothing of Backstay runs on {host} any more.")
 
 
-async def _left_on(session: Session, host: str) -> list[HAInstance]:
-    listing = await session.api.list(HA_INSTANCES)
+async def held_on(api: Api, host: str) -> list[HAInstance]:
+    """What is granted to the host, in order of name."""
+    listing = await api.list(HA_INSTANCES)
     readable = [one for one in listing.items if isinstance(one, HAInstance)]
-    return sorted((one for one in readable if one.spec.grant and one.spec.grant.host == host), key=lambda one: one.key)
+    return sorted((one for one in readable if one.holder == host), key=lambda one: one.key)
 
 
 async def _how_it_goes(session: Session, instance: HAInstance) -> str:

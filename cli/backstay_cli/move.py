@@ -10,10 +10,10 @@ import typer
 
 from backstay_api.objects.models import HAService
 from backstay_api.objects.object_kinds import HA_SERVICES
-from backstay_operator.planner.do.moves import MOVE_ANNOTATION
-from backstay_operator.planner.judge import placement
+from backstay_operator.planner.do.decisions import Slot, decide_in_turn, next_host
+from backstay_operator.planner.do.moves import MOVE_ANNOTATION, elsewhere
+from backstay_operator.planner.do.rounds import Round
 from backstay_operator.planner.judge.placement import NoHost
-from backstay_operator.planner.know.world import World
 
 from .rights import rights_to
 from .session import NO_SUCH_THING, WELL, Session, Stop
@@ -38,12 +38,13 @@ async def move(
     named = await service_named(session, service)
     world = (await look(session)).world
     known = world.services.get(named.key, named)
-    target = to or _best_other(world, known)
-    instance = world.instance_of(known, known.slots[0])
-    if instance and instance.spec.grant and instance.spec.grant.host == target:
+    round_, decision = decide_in_turn(world, known)
+    slot = decision.slots[0]
+    target = to or _best_other(round_, slot, known)
+    if slot.instance and slot.instance.holder == target:
         session.say(f"{known.key} is on {target} already.")
         return WELL
-    _check(world, known, target)
+    _check(round_, slot, known, target)
     wish = {"host": target, "generation": known.metadata.generation, "expires": _expiry(session.tools.wall())}
     meta = {"annotations": {MOVE_ANNOTATION: json.dumps(wish)}}
     await session.api.patch(HA_SERVICES, known.metadata.name, {"metadata": meta}, known.metadata.namespace or "")
@@ -52,20 +53,19 @@ async def move(
     return WELL
 
 
-def _best_other(world: World, service: HAService) -> str:
-    instance = world.instance_of(service, service.slots[0])
-    holder = instance.spec.grant.host if instance and instance.spec.grant else None
-    answer = placement.place(world, service, instance, away_from=[holder] if holder else ())
+def _best_other(round_: Round, slot: Slot, service: HAService) -> str:
+    answer = next_host(round_, slot)
     if isinstance(answer, NoHost):
         raise Stop(f"{service.key} stays where it is: {answer.why}")
     return answer.host
 
 
-def _check(world: World, service: HAService, target: str) -> None:
+def _check(round_: Round, slot: Slot, service: HAService, target: str) -> None:
     """Refuse at once what could not be granted anyway."""
-    if target not in world.hosts:
-        raise Stop(f"there is no host {target}; there are: {', '.join(sorted(world.hosts)) or 'none'}", NO_SUCH_THING)
-    answer = placement.place(world, service, world.instance_of(service, service.slots[0]), to=target)
+    hosts = round_.world.hosts
+    if target not in hosts:
+        raise Stop(f"there is no host {target}; there are: {', '.join(sorted(hosts)) or 'none'}", NO_SUCH_THING)
+    answer = elsewhere(round_, slot.in_force, slot.instance, to=target)
     rejected = next(verdict.rejected for verdict in answer.verdicts if verdict.host == target)
     if rejected and rejected.rule not in _PASSING:
         raise Stop(f"{service.key} cannot move to {target}: {target} {rejected.why}")

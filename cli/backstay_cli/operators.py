@@ -24,7 +24,7 @@ NEVER: Final = (
 
 
 async def operator_trouble(session: Session) -> str | None:
-    """Why nobody moves services; empty if an operator lives, None if this user may not see that."""
+    """Why nobody moves services; empty if an operator runs, None if this user may not see that."""
     try:
         lease = await _lease(session)
     except Forbidden:

@@ -13,7 +13,7 @@ import random
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Final, TypeVar
 
 import typer
@@ -25,6 +25,7 @@ from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError, Forbidden, Invalid, NotFound
 from backstay_api.client.http import HttpApi
 from backstay_api.objects.kinds import raw
+from backstay_api.process.service import wall
 
 from .rights import Right, refused
 
@@ -88,7 +89,7 @@ class Tools:
 
 def real_tools() -> Tools:
     """The tools of a person at a terminal."""
-    return Tools(_open_api, _namespace_of, _who_am_i, _wall, _ask)
+    return Tools(_open_api, _namespace_of, _who_am_i, wall, _ask)
 
 
 def _open_api(options: Options) -> Api:
@@ -119,10 +120,6 @@ async def _server_time(api: Api) -> str:
         return ""
 
 
-def _wall() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
 def _ask(question: str) -> bool:
     if not sys.stdin.isatty():
         raise Stop("this needs a yes, and there is no terminal to ask at: add --yes if you mean it")
@@ -135,9 +132,13 @@ class Session:
 
     options: Options
     tools: Tools
-    api: Api
     out: Console = field(default_factory=lambda: Console(soft_wrap=True, highlight=False))
     err: Console = field(default_factory=lambda: Console(soft_wrap=True, highlight=False, stderr=True))
+
+    @cached_property
+    def api(self) -> Api:
+        """Opened when it is first asked: what asks nobody needs no kubeconfig."""
+        return self.tools.open_api(self.options)
 
     @property
     def namespace(self) -> str:
@@ -145,10 +146,6 @@ class Session:
         if self.options.all_namespaces:
             return ""
         return self.options.namespace or self.tools.namespace_of(self.options)
-
-    @property
-    def is_for_programs(self) -> bool:
-        return bool(self.options.output)
 
     async def need(self, rights: Sequence[Right], role: str) -> None:
         """Before the first write: stop where a right is missing. `role`: who has it, for the sentence."""
@@ -167,18 +164,19 @@ class Session:
 
     def say(self, text: str) -> None:
         """What is going on, for people: on the terminal, never in what a program reads."""
-        (self.err if self.is_for_programs else self.out).print(text, markup=False)
+        (self.err if self.options.output else self.out).print(text, markup=False)
 
 
 def run(options: Options, tools: Tools, command: Callable[[Session], Awaitable[int]]) -> int:
     """Carry out one command and say how it ended."""
 
     async def with_api() -> int:
-        session = Session(options, tools, tools.open_api(options))
+        session = Session(options, tools)
         try:
             return await command(session)
         finally:
-            await session.api.close()
+            if "api" in vars(session):
+                await session.api.close()
 
     try:
         return tools.run(with_api())

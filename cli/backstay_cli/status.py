@@ -51,7 +51,7 @@ async def status(
 def _unseen(view: View, silence: str | None) -> list[str]:
     """What this user may not read; a host's Lease says nothing that the Host does not."""
     kinds = [kind.resource for kind in view.unseen if kind is not HOST_LEASES]
-    return [*kinds, *(["whether an operator lives"] if silence is None else [])]
+    return [*kinds, *(["whether an operator is running"] if silence is None else [])]
 
 
 def _print(
@@ -125,7 +125,7 @@ def _troubles(view: View, services: Sequence[HAService], hosts: Sequence[Host]) 
     for request in sorted(view.world.requests.values(), key=lambda one: one.key):
         if request.spec.want == "Off" and request.status.evidence is None and request.spec.confirm is None:
             yield f"host {request.spec.host}", "Fencing", request.status.message or request.spec.why
-        elif request.status.evidence is not None and "not on again yet" in request.status.message:
+        elif request.status.stays_off:
             yield f"host {request.spec.host}", "StaysOff", request.status.message
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from rich.console import Console
 from rich.text import Text
 
 from backstay_operator.planner.words import elapsed_s
 
-_GOOD = {"True", "Running", "holder", "Live"}
-_BAD = {"False", "Failed", "Silent", "Sealed", "Waiting"}
-_SO_SO = {"Unknown", "Starting", "Stopping", "Recovering", "Drain", "Cordon", "HandsOff", "Suspect"}
+_STYLES: Final = {
+    **dict.fromkeys(("True", "Running", "holder", "Live"), "green"),
+    **dict.fromkeys(("False", "Failed", "Silent", "Sealed", "Waiting"), "red"),
+    **dict.fromkeys(
+        ("Unknown", "Starting", "Stopping", "Recovering", "Drain", "Cordon", "HandsOff", "Suspect"), "yellow"
+    ),
+}
 
 
 def table(console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -19,7 +24,7 @@ def table(console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]])
     widths = [max(len(row[column]) for row in [heads, *rows]) for column in range(len(heads) - 1)]
     console.print(_line([Text(head, style="bold") for head in heads], widths))
     for row in rows:
-        console.print(_line([Text(cell, style=_style(cell)) for cell in row], widths))
+        console.print(_line([Text(cell, style=_STYLES.get(cell, "")) for cell in row], widths))
 
 
 def _line(cells: Sequence[Text], widths: Sequence[int]) -> Text:
@@ -30,14 +35,6 @@ def _line(cells: Sequence[Text], widths: Sequence[int]) -> Text:
             line.append(" " * (widths[number] - len(cell) + 3))
     line.rstrip()
     return line
-
-
-def _style(cell: str) -> str:
-    if cell in _GOOD:
-        return "green"
-    if cell in _BAD:
-        return "red"
-    return "yellow" if cell in _SO_SO else ""
 
 
 def age(since: str | None, now: str) -> str:

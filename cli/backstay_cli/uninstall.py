@@ -1,4 +1,4 @@
-"""`backstay uninstall`: what is left of Backstay in this cluster, in which order it goes, and the way out where no operator lives.
+"""`backstay uninstall`: what is left of Backstay in this cluster, in which order it goes, and the way out where no operator runs.
 
 Finalizers keep a service's object until its stop is verified, and only an operator verifies. Without one the objects would
 hang at `kubectl delete` for ever: then a person says that nothing runs, and they are let go.
@@ -30,19 +30,19 @@ OURS: Final = "backstay.dev/"
 _ROLE: Final = "cluster-admin"
 
 _ORDER: Final = """
-In this order, while an operator lives:
+In this order, while an operator runs:
   1. kubectl delete haservices --all -A          stops them, verified
   2. for each host:  backstay host remove HOST
      and on it:      systemctl disable --now backstay-agent && backstay-agent --remove
   3. helm uninstall RELEASE --namespace backstay-system
   4. kubectl delete namespaces backstay-hosts backstay-fencing, and the definitions: kubectl delete crd haservices.backstay.dev …
-Where no operator lives any more, objects hang at their deletion: `backstay uninstall --release`."""
+Where no operator runs any more, objects are stuck in deletion: `backstay uninstall --release`."""
 
 
 async def uninstall(
     session: Session,
     release: Annotated[
-        bool, typer.Option("--release", help="Let go of objects that hang at their deletion, where no operator lives.")
+        bool, typer.Option("--release", help="Release objects that are stuck in deletion, where no operator runs.")
     ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="With --release: also what may still run. I have stopped it myself.")
@@ -50,7 +50,7 @@ async def uninstall(
     check: Annotated[bool, typer.Option("--check", help="Exit with 5 where something is left.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
 ) -> int:
-    """Say what is left of Backstay here and in which order it goes; with --release, let go of what hangs without an operator."""
+    """Say what is left of Backstay here and in which order it goes; with --release, release what is stuck without an operator."""
     await session.need(EVERYTHING, VIEW)
     world = (await look(session)).world
     if release:
@@ -72,8 +72,8 @@ def _left(world: World) -> Iterator[tuple[str, str]]:
         hangs = ", is being deleted" if service.metadata.deletion_timestamp else ""
         yield f"service {key}", f"{service.status.state or 'Unknown'} on {service.status.host or 'no host'}{hangs}"
     for key, instance in sorted(world.instances.items()):
-        if instance.spec.grant:
-            yield f"instance {key}", f"may run on {instance.spec.grant.host}"
+        if instance.holder:
+            yield f"instance {key}", f"may run on {instance.holder}"
     for key, host in sorted(world.hosts.items()):
         hangs = (
             "is being deleted"
@@ -100,19 +100,17 @@ class _Hanging:
 def _hanging(world: World) -> _Hanging:
     services = [one for one in world.services.values() if one.metadata.deletion_timestamp]
     hosts = [one for one in world.hosts.values() if one.metadata.deletion_timestamp]
-    gone = {one.uid for one in services}
-    held = [one for one in world.instances.values() if one.spec.grant]
+    gone, known = {one.uid for one in services}, {one.uid for one in world.services.values()}
+    held = [one for one in world.instances.values() if one.holder]
     instances = [
         one
         for one in world.instances.values()
-        if one.spec.service.uid in gone or one.metadata.deletion_timestamp or _is_orphan(world, one)
+        if one.spec.service.uid in gone or one.metadata.deletion_timestamp or one.spec.service.uid not in known
     ]
-    may_run = sorted(f"{one.key} on {one.spec.grant.host}" for one in held if one in instances and one.spec.grant)
+    may_run = sorted(f"{one.key} on {one.holder}" for one in held if one in instances)
     leaving = {host.key for host in hosts}
-    stays = [one for one in held if one not in instances and one.spec.grant and one.spec.grant.host in leaving]
-    may_run += sorted(
-        f"{one.key} on {one.spec.grant.host}, which is not being released" for one in stays if one.spec.grant
-    )
+    stays = [one for one in held if one not in instances and one.holder in leaving]
+    may_run += sorted(f"{one.key} on {one.holder}, which is not being released" for one in stays)
     requests = [one for one in world.requests.values() if one.metadata.deletion_timestamp]
     return _Hanging(services, hosts, instances, requests, may_run)
 
@@ -120,8 +118,11 @@ def _hanging(world: World) -> _Hanging:
 async def _release(session: Session, world: World, *, force: bool, yes: bool) -> int:
     found = _hanging(world)
     if not (found.services or found.hosts or found.instances or found.requests):
-        raise Stop("nothing hangs: only what is being deleted is let go (kubectl delete it first)")
-    await _refuse_beside_an_operator(session)
+        raise Stop("nothing is stuck: only what is being deleted is released (kubectl delete it first)")
+    if not await operator_trouble(session):
+        raise Stop(
+            "an operator is running: it releases by itself what is verifiably stopped, and says in the status what it waits for"
+        )
     if found.may_run and not force:
         raise Stop(
             f"nobody has verified that these are stopped: {'; '.join(found.may_run)}. Stop them there (`systemctl disable --now"
@@ -129,24 +130,12 @@ async def _release(session: Session, world: World, *, force: bool, yes: bool) ->
         )
     await session.need([*_rights()], _ROLE)
     if not yes and not session.tools.ask(_question(found)):
-        raise Stop("nothing was let go")
+        raise Stop("nothing was released")
     done = await _let_go(session.api, world, found)
     for what in done:
-        session.say(f"{what} let go")
+        session.say(f"{what} released")
     session.show({"released": done}, lambda: None)
     return WELL
-
-
-def _is_orphan(world: World, instance: HAInstance) -> bool:
-    return not any(one.uid == instance.spec.service.uid for one in world.services.values())
-
-
-async def _refuse_beside_an_operator(session: Session) -> None:
-    silence = await operator_trouble(session)
-    if not silence:
-        raise Stop(
-            "an operator lives: it lets go by itself what is verifiably stopped, and says in the status what it waits for"
-        )
 
 
 def _rights() -> Iterator[Any]:
@@ -163,7 +152,7 @@ def _question(found: _Hanging) -> str:
         sorted([*(one.key for one in found.services), *(f"host {one.key}" for one in found.hosts), *requests])
     )
     stopped = f"Have you stopped {'; '.join(found.may_run)} yourself, on those machines?\n" if found.may_run else ""
-    return f"{stopped}Let go of {names or 'instances without a service'}?"
+    return f"{stopped}Release {names or 'instances without a service'}?"
 
 
 async def _let_go(api: Api, world: World, found: _Hanging) -> list[str]:
@@ -176,12 +165,8 @@ async def _let_go(api: Api, world: World, found: _Hanging) -> list[str]:
     for claim in world.claims.values():
         if {one.uid for one in claim.owners} & {one.uid for one in found.services}:
             done.append(await _without_owners(api, claim, {one.uid for one in found.services}))
-    for service in found.services:
-        done.append(await _without_finalizers(api, HA_SERVICES, service))
-    for request in found.requests:
-        done.append(await _without_finalizers(api, FENCE_REQUESTS, request))
-    for host in found.hosts:
-        done.append(await _without_finalizers(api, HOSTS, host))
+    for kind, objects in ((HA_SERVICES, found.services), (FENCE_REQUESTS, found.requests), (HOSTS, found.hosts)):
+        done += [await _without_finalizers(api, kind, one) for one in objects]
     return done
 
 

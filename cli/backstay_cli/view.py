@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from backstay_api.client.api import Api, Listing
 from backstay_api.client.errors import Forbidden
-from backstay_api.objects.kinds import Kind
+from backstay_api.objects.kinds import Kind, T
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.objects.object_kinds import (
@@ -99,7 +99,9 @@ def _put(view: View, item: Known) -> None:
         case ResourceClaim():
             world.claims[item.key] = item
         case HAService():
-            _note_failures(world, item)
+            for failure in item.status.start_failures:
+                age_s = elapsed_s(failure.at, world.wall) or 0.0
+                world.failed_s[item.uid, failure.host, failure.epoch] = world.now_s - age_s
             world.put_service(item)
 
 
@@ -115,12 +117,6 @@ def _age_s(world: World, lease: HostLease) -> float:
     return silent_after_s(lease.contract) + max(_A_MOMENT_S, since_s or 0.0)
 
 
-def _note_failures(world: World, service: HAService) -> None:
-    for failure in service.status.start_failures:
-        age_s = elapsed_s(failure.at, world.wall) or 0.0
-        world.failed_s[service.uid, failure.host, failure.epoch] = world.now_s - age_s
-
-
 def place_of(session: Session, text: str) -> tuple[str, str]:
     """Namespace and name of a service as people name it: `web`, or `shop/web`."""
     namespace, _, name = text.rpartition("/")
@@ -132,15 +128,14 @@ def place_of(session: Session, text: str) -> tuple[str, str]:
 async def service_named(session: Session, text: str) -> HAService:
     """A service as people name it: `web`, or `shop/web`."""
     namespace, name = place_of(session, text)
-    found = await session.api.get(HA_SERVICES, name, namespace)
-    if isinstance(found, Unreadable):
-        raise Stop(f"HAService {found.key} cannot be read: {found.why}")
-    return found
+    return _readable(await session.api.get(HA_SERVICES, name, namespace))
 
 
 async def host_named(api: Api, name: str) -> Host:
-    """A Host by its name."""
-    found = await api.get(HOSTS, name)
+    return _readable(await api.get(HOSTS, name))
+
+
+def _readable(found: T | Unreadable) -> T:
     if isinstance(found, Unreadable):
-        raise Stop(f"Host {found.key} cannot be read: {found.why}")
+        raise Stop(f"{found.kind} {found.key} cannot be read: {found.why}")
     return found

@@ -152,7 +152,7 @@ class Demo:
             self.client.stop()
             left = [name for name in self.lab.hosts if self._runs_on(name)]
             self.ledger.check("everything is stopped, the address is gone", f"left on: {left or 'no host'}", not left)
-            # Each host gives the unit back by itself, when it has heard that nobody wants it any more.
+            # Each host gives the unit back by itself, when it has learned that nobody wants it any more.
             self.ledger.expect("the unit is its admin's again on every host", self._given_back, within_s=5)
             objects = self._kubectl("get", "hasvc,hai,resourceclaims.backstay.dev", "-A", "-o", "name").split()
             self.ledger.check("no object of it is left either", f"{objects or 'none'}", not objects)

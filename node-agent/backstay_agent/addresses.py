@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from .drivers.address.conflicts import Ear
+from .drivers.address.changes import Changes
 from .drivers.address.netlink import Netlink
 from .drivers.address.records import NOTES, Notes
 
@@ -47,12 +47,12 @@ async def follow(told: Callable[[Addresses], None], netlink: Netlink | None = No
 
 async def _follow(told: Callable[[Addresses], None], netlink: Netlink, notes: Notes) -> None:
     last: Addresses | None = None
-    async with Ear(netlink) as ear:
+    async with Changes(netlink) as changes:
         while True:
             found = await _look(netlink, notes)
             if found != last:
                 told(last := found)
-            await ear.next(None)
+            await changes.next(None)
             await asyncio.sleep(CALM_S)
 
 

@@ -1,6 +1,6 @@
 """The whole agent, composed: heartbeat, link, supervisor, and the life of a session that ties them together.
 
-`build_agent` takes every effect as a port (API, disk, hands, wall clock, dice), so the simulator runs this very code on virtual
+`Agent` takes every effect as a port (API, disk, host system, wall clock, random numbers), so the simulator runs this very code on virtual
 time and kills it at any await. The parts live and die together; systemd starts the agent again within 50 ms.
 """
 
@@ -17,13 +17,14 @@ from typing import Final
 from backstay_api.client.api import Api
 from backstay_api.objects.plain import AgentSession, Facts, HostAssignmentStatus, StandbyReport
 from backstay_api.objects.promise import PROFILES, Contract
+from backstay_api.process.waiting import clock_s
 
 from .cluster.heartbeat import Heartbeat
 from .cluster.link import Link, Listeners
 from .core.leaving import why_not_stop
 from .core.orders import Orders
 from .core.sessions import Kept, Start, at_start
-from .hands import Hands
+from .host_system import HostSystem
 from .run.supervisor import ROUNDS_S, Supervisor
 from .run.tools import Tools
 from .standby.standbys import held_units
@@ -35,11 +36,7 @@ log = logging.getLogger(__name__)
 NAME: Final = "state/host"
 """Where the name is kept under which this machine is enrolled."""
 LAST_WORDS_S: Final = 10.0
-"""A machine that goes down waits so long for the API server to hear what is released."""
-
-
-def _no_wall() -> str:
-    return "1970-01-01T00:00:00Z"
+"""A machine that goes down waits so long for the API server to store what is released."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +44,9 @@ class Settings:
     """What the host's own configuration says."""
 
     contract: Contract = field(default_factory=lambda: PROFILES["default"])
-    """What is obeyed until the assignment's wish was heard."""
+    """What is obeyed until the assignment was received."""
     facts: Facts = field(default_factory=Facts)
-    wall: Callable[[], str] = _no_wall
+    wall: Callable[[], str] = lambda: "1970-01-01T00:00:00Z"
     """RFC 3339 time, for people's eyes only."""
 
 
@@ -63,14 +60,21 @@ class Machine:
 
 
 class Agent:
-    """One host's agent."""
+    """One host's agent; `await agent.run()` is its whole life."""
 
     def __init__(
-        self, api: Api, disk: Disk, hands: Hands, machine: Machine, rng: random.Random, settings: Settings
+        self,
+        api: Api,
+        disk: Disk,
+        system: HostSystem,
+        machine: Machine,
+        *,
+        rng: random.Random,
+        settings: Settings = Settings(),
     ) -> None:
         self.machine = machine
         self.journal = Journal(disk, machine.boot_id)
-        self._hands = hands
+        self._system = system
         self._rng = rng
         self._settings = settings
         self._facts = settings.facts
@@ -80,7 +84,7 @@ class Agent:
         )
         self._leaving = ""
         tools = Tools(
-            journal=self.journal, hands=hands, tell=self._changed, wall=settings.wall, leaving=lambda: self._leaving
+            journal=self.journal, system=system, tell=self._changed, wall=settings.wall, leaving=lambda: self._leaving
         )
         self.supervisor = Supervisor(tools)
         self.link = Link(
@@ -92,12 +96,12 @@ class Agent:
             listeners=Listeners(self._on_orders, self._on_published, self._end_session, self._on_another),
             body=self._status,
         )
-        self._standbys = hands.standbys(self._standby_changed)
+        self._standbys = system.standbys(self.link.say)
         self._disk = disk
         self._was_published = asyncio.Event()
         self._orders = Orders()
         self._is_told = False
-        """The operator's orders have been heard in this life."""
+        """The operator's orders have been received since this agent started."""
 
     async def run(self) -> None:
         """Live until cancelled. What runs on the host goes on running then."""
@@ -115,17 +119,18 @@ class Agent:
     async def _live(self, found: Found, tasks: asyncio.TaskGroup) -> None:
         """Session after session; most agents see one."""
         await asyncio.sleep(0)  # the first renewal and the first list are on their way
-        await self._hands.open()
+        await self._system.open()
         await self._settle(found)
         tasks.create_task(self.supervisor.run(), name="supervisor")
         tasks.create_task(self._standbys.run(), name="standbys")
         self._update_standbys()
-        strays = tasks.create_task(self.supervisor.stop_strays(), name="strays") if found.kept is Kept.INTACT else None
+        unrecorded = self.supervisor.stop_unrecorded() if found.kept is Kept.INTACT else None
+        stopping = tasks.create_task(unrecorded, name="unrecorded") if unrecorded else None
         while True:
             why = self.journal.books.seal_seen or await self._session_ended()
             await self.supervisor.wind_down(why)
-            if strays:
-                await strays  # what no record knows belongs to this session too
+            if stopping:
+                await stopping  # what no record knows belongs to this session too
             self.heartbeat.release()
             await self.supervisor.next_session(self._nonce())
             self._over = None
@@ -217,9 +222,6 @@ class Agent:
         self._update_standbys()
         self.link.say()
 
-    def _standby_changed(self) -> None:
-        self.link.say()
-
     def _update_standbys(self) -> None:
         spec = self._orders.spec
         secured = frozenset(spec.secured) if self._is_told else None
@@ -243,7 +245,7 @@ class Agent:
 
     def facts(self) -> dict[str, object]:
         """What is true of this agent now, for its health endpoint."""
-        now_s = asyncio.get_running_loop().time()
+        now_s = clock_s()
         renewed_at_s = self.heartbeat.renewed_at_s
         records = self.journal.books.records.values() if self.journal.has_session else ()
         return {
@@ -282,16 +284,3 @@ def _said_all(status: HostAssignmentStatus) -> bool:
     return bool(status.shutting_down) and all(
         report.released or status.hands_off for report in status.instances.values()
     )
-
-
-def build_agent(
-    api: Api,
-    disk: Disk,
-    hands: Hands,
-    machine: Machine,
-    *,
-    rng: random.Random,
-    settings: Settings = Settings(),
-) -> Agent:
-    """An agent of all its ports; `await agent.run()` is its whole life."""
-    return Agent(api, disk, hands, machine, rng, settings)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from backstay_api.client.kubeconfig import NoConfig, from_json
+from backstay_api.client.kubeconfig import NoConfig, of_agent
 from backstay_api.client.transport import ApiConfig
 from backstay_api.objects.plain import Facts
 
@@ -57,7 +57,7 @@ def read_config(path: Path) -> Config:
         raise NoConfig(f"{path} must hold one JSON object")
     own: dict[str, Any] = {name: str(given.pop(name)) for name in _OWN if name in given}
     try:
-        api = from_json(json.dumps(given))
+        api = of_agent(given)
     except NoConfig as error:
         raise NoConfig(f"{path}: {error}; besides these: {', '.join(_OWN)}") from error
     own |= {name: Path(own[name]) for name in ("run_dir", "state_dir") if name in own}

@@ -1,6 +1,6 @@
 """A driver in memory, as a fake for tests and the simulator: one machine's resources, which outlive the agents that drive them.
 
-It can be told to be slow, to fail, to lie about nothing: what runs is in `running`, and `on_change` hears each start and stop, so
+It can be told to be slow, to fail, to lie about nothing: what runs is in `running`, and `on_change` is told of each start and stop, so
 a monitor of overlaps sees exactly what a client would.
 """
 
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from backstay_agent.standby.standbys import Keeper
 from backstay_api.objects.plain import RenderedResource, Systemd
 from backstay_api.objects.resource_kinds import identity, units_of
+from backstay_api.process.waiting import clock_s
 
 from .drivers.base import Seen, StartFailed, State, StopFailed
 
@@ -49,8 +50,8 @@ class FakeMachine:
     secured: set[str] = field(default_factory=set)
     log: list[str] = field(default_factory=list)
     """What was done, in order: `start unit web.service`."""
-    by_hand: set[str] = field(default_factory=set)
-    """What an admin started before it was made to wait for us: it looks like ours, but we opened no gate for it."""
+    gates: set[str] = field(default_factory=set)
+    """Units that may be started: their gate stands open in /run."""
     begun_at_s: dict[str, float] = field(default_factory=dict)
     permitted: set[str] = field(default_factory=set)
     """What the agent lets an admin start by hand."""
@@ -67,13 +68,13 @@ class FakeMachine:
         name = identity(resource)
         if name not in self.running:
             self.running[name] = resource
-            self.begun_at_s[name] = _now_s()
+            self.begun_at_s[name] = clock_s()
             self.on_change(name, True)
         self._tell(name, Seen(State.RUNNING))
 
     def works_in_s(self, name: str) -> float:
         """Until its probes answer well."""
-        return self.begun_at_s.get(name, 0.0) + self.scripts[name].works_after_s - _now_s()
+        return self.begun_at_s.get(name, 0.0) + self.scripts[name].works_after_s - clock_s()
 
     def down(self, name: str, seen: Seen | None = None) -> None:
         if self.running.pop(name, None) is not None:
@@ -83,7 +84,6 @@ class FakeMachine:
     def start_by_itself(self, name: str) -> None:
         """systemd starts a unit: its mark keeps it from that, and nothing keeps it from pulling in others."""
         if name not in self.secured:
-            self.by_hand.add(name)
             self.up(RenderedResource(name="server", systemd=Systemd(unit=name.removeprefix("unit "))))
         for part in self.pulls_in.get(name, ()):
             self.start_by_itself(part)
@@ -105,7 +105,7 @@ class FakeMachine:
 
 
 class FakeDriver:
-    """One agent's hands on a FakeMachine, for every kind of resource."""
+    """What one agent drives on a FakeMachine, for every kind of resource."""
 
     def __init__(self, machine: FakeMachine) -> None:
         self.machine = machine
@@ -157,6 +157,7 @@ class FakeDriver:
         if why := await self.not_ready(resource) if name in self.machine.pulls_in else None:
             raise StartFailed(why)
         self.machine.log.append(f"start {name}")
+        self.machine.gates.add(name)
         # From the first moment on it may do harm: that is when it counts as running.
         self.machine.up(resource)
         await asyncio.sleep(min(script.start_takes_s, timeout_s))
@@ -175,6 +176,7 @@ class FakeDriver:
         name = identity(resource)
         script = self.machine.scripts[name]
         self.machine.log.append(f"stop {name}")
+        self.machine.gates.discard(name)
         await asyncio.sleep(min(script.stop_takes_s, timeout_s))
         if script.stop_fails or script.stop_takes_s > timeout_s:
             raise StopFailed(script.stop_fails or f"{name} was not down within {timeout_s:g} s")
@@ -186,6 +188,7 @@ class FakeDriver:
     async def permit(self, resource: RenderedResource) -> None:
         await asyncio.sleep(0)
         self.machine.permitted.add(identity(resource))
+        self.machine.gates.add(identity(resource))
 
     async def check(self, resource: RenderedResource) -> Seen:
         await asyncio.sleep(0)
@@ -212,21 +215,17 @@ class FakeDriver:
 
 
 def recognised(machine: FakeMachine, *, run_is_intact: bool) -> list[RenderedResource]:
-    """What runs and looks like ours, as on a real host: units by their mark, and no others; addresses and commands by theirs."""
-    theirs = machine.by_hand if run_is_intact else set()
-    return [
-        found
-        for name, found in machine.running.items()
-        if name not in theirs and (not units_of([found]) or name in machine.secured)
-    ]
+    """What runs and looks like ours, as on a real host: units by their mark, and with /run their open gates; the rest by its own marks."""
+    ours = {name for name in machine.secured if not run_is_intact or name in machine.gates}
+    return [found for name, found in machine.running.items() if name in ours or not units_of([found])]
 
 
 def _parts(machine: FakeMachine, name: str) -> list[str]:
     return [part for part, owner in machine.part_of.items() if owner == name]
 
 
-class FakeHands:
-    """One agent's hands on a FakeMachine: the port `hands.Hands`, as a fake."""
+class FakeHostSystem:
+    """What one agent uses of a FakeMachine: `host_system.HostSystem`, as a fake."""
 
     def __init__(self, machine: FakeMachine) -> None:
         self.machine = machine
@@ -267,7 +266,3 @@ class FakeHands:
 
     def obstacle(self) -> str:
         return self.why_nothing_exclusive
-
-
-def _now_s() -> float:
-    return asyncio.get_running_loop().time()

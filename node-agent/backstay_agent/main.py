@@ -24,14 +24,14 @@ from backstay_api.client.kubeconfig import NoConfig
 from backstay_api.process import logs
 
 from .addresses import follow, own_addresses
-from .agent import Agent, Machine, Settings, build_agent
+from .agent import Agent, Machine, Settings
 from .cluster.tokens import keep_young
 from .config import Config, boot_id, facts, machine_uuid, read_config
 from .core.leaving import why_not_stop
 from .core.sessions import Kept
 from .drivers.tools.units import UnitFiles
 from .health import Health
-from .real import RealHands
+from .real import RealHostSystem
 from .remove import remove
 from .shutdown import leave, systemd_jobs
 from .single_instance import alone
@@ -43,12 +43,11 @@ log = logging.getLogger(__name__)
 
 EX_CONFIG: Final = 78
 """systemd does not start us again after this: `RestartPreventExitStatus=78`."""
-STATUS_S: Final = 5.0
+STATUS_S: Final = 1.0
 """How often `systemctl status` is told how things stand."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Entry point of `backstay-agent`."""
     options = _options().parse_args(arguments)
     logs.set_up(style="json" if options.json_logs else "text", level="debug" if options.verbose else "info")
     if options.remove:
@@ -59,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
         config = read_config(options.config)
         machine = Machine(host=config.host, boot_id=boot_id(), uuid=machine_uuid(config.machine_uuid_file))
     except NoConfig as error:
-        log.error("cannot begin", extra={"why": str(error)})
+        log.error("cannot start", extra={"why": str(error)})
         return EX_CONFIG
     with alone(config.run_dir, config.state_dir, wait=True):
         return live_and_exit(_run(config, machine))
@@ -102,10 +101,10 @@ def _options() -> argparse.ArgumentParser:
 async def _run(config: Config, machine: Machine) -> None:
     rng = random.Random()
     api = HttpApi(config.api, rng=rng)
-    agent = build_agent(
+    agent = Agent(
         api,
         RealDisk(run_dir=config.run_dir, state_dir=config.state_dir),
-        RealHands(rng=rng, keeps=(config.run_dir, config.state_dir)),
+        RealHostSystem(rng=rng, keeps=(config.run_dir, config.state_dir)),
         machine,
         rng=random.SystemRandom(),  # nonces must differ between machines that boot at the same moment
         settings=Settings(facts=facts(await own_addresses()), wall=_wall),
@@ -114,7 +113,7 @@ async def _run(config: Config, machine: Machine) -> None:
     assert task
     told = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
-    log.info("agent begins", extra={"host": machine.host, "boot": machine.boot_id})
+    log.info("agent started", extra={"host": machine.host, "boot": machine.boot_id})
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(agent.run(), name="agent")
         await asyncio.sleep(0)
@@ -126,7 +125,12 @@ async def _run(config: Config, machine: Machine) -> None:
 
 async def _add_what_is_optional(tasks: asyncio.TaskGroup, config: Config, agent: Agent, api: HttpApi) -> None:
     if config.api.token_file:
-        young = keep_young(api.lane("token"), Path(config.api.token_file), now_s=_wall_s, rng=random.Random())
+        young = keep_young(
+            api.lane("token"),
+            Path(config.api.token_file),
+            now_s=lambda: datetime.now(UTC).timestamp(),
+            rng=random.Random(),
+        )
         tasks.create_task(young, name="token")
     if config.health:
         tasks.create_task(Health(agent).serve(config.health), name="health")
@@ -161,10 +165,6 @@ def _notify(state: str) -> None:
 def _wall() -> str:
     # Six digits: that is how a Lease's renewTime must look.
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _wall_s() -> float:
-    return datetime.now(UTC).timestamp()
 
 
 if __name__ == "__main__":

@@ -1,20 +1,20 @@
-"""The hands of a real host. What is heavy to import (D-Bus) is imported by `open`, in a thread: the heartbeat beats meanwhile."""
+"""The system of a real host. What is heavy to import (D-Bus) is imported by `open`, in a thread: the heartbeat goes on meanwhile."""
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from backstay_api.objects.plain import RenderedResource
+from backstay_api.process.waiting import clock_s
 
 from .config import sleep_obstacle
 from .drivers import RealDriver, driver_of, leftovers, real_drivers
 from .drivers.base import Driver
 from .drivers.tools.units import UnitFiles
-from .hands import OnVerdict
+from .host_system import OnVerdict
 from .run.asking import RealAsker
 from .run.probes import run_probes
 from .standby.needs import RealNeeds
@@ -25,8 +25,8 @@ LOOK_AGAIN_S: Final = 60.0
 """Until what could put this machine to sleep is looked at again."""
 
 
-class RealHands:
-    """`hands.Hands` of this very host."""
+class RealHostSystem:
+    """`host_system.HostSystem` of this very host."""
 
     def __init__(self, *, rng: random.Random, keeps: Sequence[Path] = ()) -> None:
         """`keeps`: the folders where the agent keeps what it must remember."""
@@ -54,7 +54,7 @@ class RealHands:
         return Keeper(self.driver, self.obstacle, on_change, self._units.owners, self._needs)
 
     def obstacle(self) -> str:
-        now_s = asyncio.get_running_loop().time()
+        now_s = clock_s()
         if now_s - self._obstacle_read_at_s > LOOK_AGAIN_S:
             self._obstacle, self._obstacle_read_at_s = sleep_obstacle(), now_s
         return self._obstacle

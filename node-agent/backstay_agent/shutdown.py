@@ -11,9 +11,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from .core.leaving import how_it_goes_down
+
+if TYPE_CHECKING:
+    from .agent import Agent
 
 log = logging.getLogger(__name__)
 
@@ -23,17 +26,7 @@ EXTEND_S: Final = 30.0
 """For so long at a time systemd is asked to wait for the end of what is being stopped."""
 
 
-class Leaver(Protocol):
-    """Who is told (`agent.Agent`)."""
-
-    async def shut_down(self, how: str) -> None:
-        """Stop and release everything, say so, then return."""
-
-    def farewell(self) -> str:
-        """What an admin should know if the agent now ends alone; empty: nothing."""
-
-
-async def leave(agent: Leaver, jobs: Callable[[], Any], notify: Callable[[str], None]) -> None:
+async def leave(agent: Agent, jobs: Callable[[], Any], notify: Callable[[str], None]) -> None:
     """Do what has to be done before this process ends."""
     how = await going_down(jobs)
     if not how:

@@ -15,4 +15,4 @@ async def end_tasks(tasks: Sequence[asyncio.Task[Any]]) -> None:
         await asyncio.wait(tasks)
     for task in tasks:
         if not task.cancelled():
-            task.exception()  # heard: it was asked for already, or no longer matters
+            task.exception()  # retrieved: it was asked for already, or no longer matters

@@ -25,23 +25,28 @@ _shared: Final[dict[Hashable, Future[Any]]] = {}
 
 async def in_thread(how: Callable[..., T], *args: object) -> T:
     """What `how` returns or raises. If the caller is cancelled it goes on, and nobody waits for it."""
-    return await asyncio.wrap_future(_begin(how, args))
+    return await asyncio.wrap_future(begin(_name(how), how, *args))
 
 
 async def shared(key: Hashable, how: Callable[..., T], *args: object) -> T:
     """As `in_thread`; who asks for the same while it is under way waits for the same answer."""
     answer = _shared.get(key)
     if answer is None:
-        answer = _shared[key] = _begin(how, args)
+        answer = _shared[key] = begin(_name(how), how, *args)
         answer.add_done_callback(lambda _: _shared.pop(key, None))
     return await asyncio.wrap_future(answer)
 
 
-def _begin(how: Callable[..., T], args: tuple[object, ...]) -> Future[T]:
+def begin(name: str, how: Callable[..., T], *args: object) -> Future[T]:
+    """The same, for who does not wait; `name` is the thread's."""
     answer: Future[T] = Future()
     answer.set_running_or_notify_cancel()  # it cannot be taken back
-    threading.Thread(target=_work, args=(how, args, answer), name=getattr(how, "__name__", "work"), daemon=True).start()
+    threading.Thread(target=_work, args=(how, args, answer), name=name, daemon=True).start()
     return answer
+
+
+def _name(how: Callable[..., object]) -> str:
+    return getattr(how, "__name__", "work")
 
 
 def _work(how: Callable[..., T], args: tuple[object, ...], answer: Future[T]) -> None:

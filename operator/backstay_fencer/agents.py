@@ -68,12 +68,12 @@ class RealAgents:
 
     async def machine_uuid(self, device: FenceDevice, secret: Mapping[str, str]) -> str | None:
         ask = identity.ASK.get(device.agent)
-        if ask is None or parameters.led_elsewhere(device, secret):
+        if ask is None:
             return None
         try:
             async with asyncio.timeout(seconds(device.timeout)):
                 with in_memory(secret) as password_file:
-                    return await ask(parameters.told(device, secret), secret, run_process, password_file)
+                    return await ask(parameters.told(device, secret), run_process, password_file)
         except (TimeoutError, OSError, ValueError, LookupError, http.client.HTTPException):
             # A parameter that is missing or odd, or a device that talks nonsense: it did not name its machine.
             return None

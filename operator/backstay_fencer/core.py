@@ -6,7 +6,7 @@ session. Times are seconds on the fencer's own monotonic clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from backstay_api.objects.durations import seconds
@@ -47,13 +47,22 @@ def next_steps(facts: Facts) -> Next:
         return _next_on(facts)
     if facts.want == "Withdrawn":
         return _next_settling(facts)
-    due = [(slot, _read_due_s(slot, device, facts)) for slot, device in slots(facts.levels)]
-    reads = tuple(Step(slot, "status") for slot, at_s in due if at_s is not None and at_s <= facts.now_s)
-    offs = tuple(_switch_off(facts))
-    later = [at_s for _, at_s in due if at_s is not None and at_s > facts.now_s]
-    if facts.want == "Off":
-        later += [at_s for at_s in _off_due_s(facts) if at_s > facts.now_s]
-    return Next(offs + reads, min(later, default=None))
+    reads = _due(
+        ((Step(slot, "status"), _read_due_s(slot, device, facts)) for slot, device in slots(facts.levels)), facts
+    )
+    later = [at_s for at_s in _off_due_s(facts) if at_s > facts.now_s] if facts.want == "Off" else []
+    return Next((*_switch_off(facts), *reads.steps), _first_of(reads.wake_at_s, *later))
+
+
+def _due(steps: Iterable[tuple[Step, float | None]], facts: Facts) -> Next:
+    """Those whose time has come, and when the first of the others is due."""
+    timed = [(step, at_s) for step, at_s in steps if at_s is not None]
+    later = (at_s for _, at_s in timed if at_s > facts.now_s)
+    return Next(tuple(step for step, at_s in timed if at_s <= facts.now_s), min(later, default=None))
+
+
+def _first_of(*times_s: float | None) -> float | None:
+    return min((at_s for at_s in times_s if at_s is not None), default=None)
 
 
 def is_busy(facts: Facts) -> bool:
@@ -108,10 +117,18 @@ def trusted(device: FenceDevice, identity: Identity, shared_with: str = "") -> s
     return None
 
 
+def distrust(slot: Slot, facts: Facts) -> str:
+    """Why the word of the device in this place is not taken now; empty if it is."""
+    device = dict(slots(facts.levels)).get(slot)
+    if device is None:
+        return "the device is no longer in the Host's spec"
+    return trusted(device, facts.identity.get(slot, "Unverified"), facts.shared_with) or ""
+
+
 def _not_proven(level: FenceLevel, device: FenceDevice, facts: Facts) -> str | None:
     slot = (level.name, device.name)
-    if distrust := trusted(device, facts.identity.get(slot, "Unverified"), facts.shared_with):
-        return distrust
+    if why := distrust(slot, facts):
+        return why
     reads = facts.reads.get(slot, ())
     if not reads:
         return "not read yet"
@@ -137,21 +154,12 @@ def _read_due_s(slot: Slot, device: FenceDevice, facts: Facts) -> float | None:
     if last.power == "Off":
         # The read that counts begins after the seal: until then one look a second is enough.
         return last.ended_s + (seconds(device.read_gap) if facts.over else 1.0)
-    if _is_switching(slot, facts):
+    if _off_lately(slot, facts, lambda tried: SWITCHING_S):
         return last.ended_s + SWITCHING_PAUSE_S
     if facts.want != "Observe":
         return last.ended_s + WAIT_PAUSE_S
     is_long = facts.now_s - facts.begun_s > OBSERVE_LONG_S
     return last.ended_s + (OBSERVE_LONG_PAUSE_S if is_long else OBSERVE_PAUSE_S)
-
-
-def _is_switching(slot: Slot, facts: Facts) -> bool:
-    return any(
-        tried.slot == slot
-        and tried.action == "off"
-        and (tried.ended_s is None or facts.now_s - tried.ended_s < SWITCHING_S)
-        for tried in facts.tried
-    )
 
 
 def _switch_off(facts: Facts) -> Iterator[Step]:
@@ -165,7 +173,7 @@ def _switch_off(facts: Facts) -> Iterator[Step]:
         slot = (level.name, device.name)
         last_read = facts.reads.get(slot, ())[-1:]
         is_off = bool(last_read) and last_read[0].power == "Off"
-        if not is_off and not _tried_lately(slot, facts):
+        if not is_off and not _off_lately(slot, facts, _pause_s):
             yield Step(slot, "off")
 
 
@@ -174,10 +182,7 @@ def _level_in_turn(facts: Facts) -> FenceLevel | None:
     usable = [
         level
         for level in facts.levels
-        if not any(
-            trusted(device, facts.identity.get((level.name, device.name), "Unverified"), facts.shared_with)
-            for device in level.devices
-        )
+        if not any(distrust((level.name, device.name), facts) for device in level.devices)
     ]
     fresh = [level for level in usable if not _has_failed(level, facts)]
     return fresh[0] if fresh else min(usable, key=lambda level: _last_try_s(level, facts), default=None)
@@ -194,18 +199,18 @@ def _last_try_s(level: FenceLevel, facts: Facts) -> float:
     return max((tried.begun_s for tried in facts.tried if tried.slot[0] == level.name), default=float("-inf"))
 
 
-def _tried_lately(slot: Slot, facts: Facts) -> bool:
+def _off_lately(slot: Slot, facts: Facts, pause_s: Callable[[Tried], float]) -> bool:
+    """Whether an `off` of this device is under way, or has ended less than that ago."""
     return any(
         tried.slot == slot
         and tried.action == "off"
-        and (tried.ended_s is None or facts.now_s - tried.ended_s < _pause_s(tried))
+        and (tried.ended_s is None or facts.now_s - tried.ended_s < pause_s(tried))
         for tried in facts.tried
     )
 
 
 def _pause_s(tried: Tried) -> float:
-    was_sent = tried.ours or tried.failed != UNSENT
-    return RETRY_S if was_sent else UNSENT_RETRY_S
+    return UNSENT_RETRY_S if tried.unsent and not tried.ours else RETRY_S
 
 
 def _off_due_s(facts: Facts) -> Iterator[float]:
@@ -271,26 +276,20 @@ def _next_on(facts: Facts) -> Next:
     """Switch on again, and look whether it helped; again and again, for nobody else will."""
     if any(tried.action == "off" and tried.ended_s is None for tried in facts.tried):
         return Next((), None)  # it would come after the `on`
-    steps: list[Step] = []
-    later: list[float] = []
-    for slot in owed(facts):
-        for due_s, action in ((_on_due_s(slot, facts), "on"), (_look_due_s(slot, facts), "status")):
-            if due_s is not None and due_s <= facts.now_s:
-                steps.append(Step(slot, "on" if action == "on" else "status"))
-            elif due_s is not None:
-                later.append(due_s)
-    return Next(tuple(steps), min(later, default=None))
+    return _due((step for slot in owed(facts) for step in _steps_on(slot, facts)), facts)
+
+
+def _steps_on(slot: Slot, facts: Facts) -> Iterator[tuple[Step, float | None]]:
+    yield Step(slot, "on"), _on_due_s(slot, facts)
+    yield Step(slot, "status"), _look_due_s(slot, facts)
 
 
 def _next_settling(facts: Facts) -> Next:
     """Look whether an `off` of ours comes through after all, and switch on again what it has switched off. Never another `off`."""
     switching = _next_on(facts)
-    looked_at = {step.slot for step in switching.steps}
-    due = [(slot, _settling_due_s(slot, facts)) for slot in unsettled(facts) if slot not in looked_at]
-    reads = tuple(Step(slot, "status") for slot, at_s in due if at_s is not None and at_s <= facts.now_s)
-    later = [at_s for _, at_s in due if at_s is not None and at_s > facts.now_s]
-    later += [switching.wake_at_s] if switching.wake_at_s is not None else []
-    return Next(switching.steps + reads, min(later, default=None))
+    others = [slot for slot in unsettled(facts) if slot not in {step.slot for step in switching.steps}]
+    reads = _due(((Step(slot, "status"), _settling_due_s(slot, facts)) for slot in others), facts)
+    return Next(switching.steps + reads.steps, _first_of(switching.wake_at_s, reads.wake_at_s))
 
 
 def _settling_due_s(slot: Slot, facts: Facts) -> float | None:
@@ -309,14 +308,14 @@ def _on_due_s(slot: Slot, facts: Facts) -> float | None:
     last = tries[-1]
     if last.ended_s is None or says_on(slot, facts):
         return None
-    if last.failed == UNSENT:
+    if last.unsent:
         return last.ended_s + UNSENT_RETRY_S
     return last.ended_s + min(ON_LAST_S, ON_FIRST_S * 2.0 ** min(30, len(tries) - 1))
 
 
 def _look_due_s(slot: Slot, facts: Facts) -> float | None:
     tries, reads = tries_of_on(slot, facts), facts.reads.get(slot, ())
-    if slot in facts.reading or not tries or tries[-1].ended_s is None or tries[-1].failed == UNSENT:
+    if slot in facts.reading or not tries or tries[-1].ended_s is None or tries[-1].unsent:
         return None
     last_s = tries[-1].ended_s
     # Somebody may have pulled the plug for days: a BMC is a small computer.
@@ -328,7 +327,7 @@ def is_done_on(facts: Facts) -> bool:
     """Everything that we switched off was read on again, after we had switched it on."""
     if not facts.proven or facts.after != "On" or facts.powered_on or owed(facts):
         return False
-    return any(tried.action == "on" and tried.ended_s is not None and tried.failed != UNSENT for tried in facts.tried)
+    return any(tried.action == "on" and tried.ended_s is not None and not tried.unsent for tried in facts.tried)
 
 
 def without_effect(tried: Tried, slot: Slot, read: Read) -> bool:

@@ -1,6 +1,6 @@
 """What is known of the devices themselves, whatever request they are asked for: which machine each says it powers.
 
-Shared by the requests' workers and the patrol, so that a fence at night need not ask first.
+Shared by the requests' workers and the path tests, so that a fence at night need not ask first.
 """
 
 from __future__ import annotations
@@ -24,15 +24,30 @@ class Devices:
         self._api = api
         self._agents = agents
         self._named: dict[str, str] = {}
-        """UUID by the device's whole definition: another address or user is another device."""
+        """UUID by the device's definition."""
+        self._led: dict[str, str] = {}
+        """Where its Secret last said that it is, by what the Host says of it."""
 
-    async def run(self, device: FenceDevice, action: Action) -> AgentRun:
-        """Run the device's agent once; what goes wrong before it is told as if it had said so."""
+    def definition(self, device: FenceDevice) -> str:
+        """What makes it this device: with another address or user it is another one, under whatever name."""
+        of_host = _of_host(device)
+        return of_host + self._led.get(of_host, "")
+
+    async def run(self, device: FenceDevice, action: Action) -> tuple[AgentRun, str]:
+        """Run the device's agent once; what goes wrong before it is told as if it had said so. And which device that was."""
+        before = self.definition(device)
         try:
-            secret = await secrets.read(self._api, device)
+            secret = await self._secret(device)
         except secrets.NoSecret as error:
-            return AgentRun(125, str(error))
-        return await self._agents.run(device, action, secret)
+            return AgentRun(125, str(error)), before
+        asked = self.definition(device)
+        if before not in (asked, _of_host(device)):
+            await self.ask_identity(device)
+            if action != "status":
+                return AgentRun(
+                    125, "its Secret names another address than before: not switched before it is read"
+                ), asked
+        return await self._agents.run(device, action, secret), asked
 
     def expecting(self, devices: Iterable[FenceDevice]) -> AbstractAsyncContextManager[None]:
         """Within this, these devices will be asked soon."""
@@ -41,23 +56,28 @@ class Devices:
     async def ask_identity(self, device: FenceDevice) -> None:
         """Let the device name its machine. An answer is kept; no answer leaves what was known."""
         try:
-            secret: Mapping[str, str] = await secrets.read(self._api, device)
+            secret = await self._secret(device)
         except secrets.NoSecret:
             return
+        asked = self.definition(device)
         said = await self._agents.machine_uuid(device, secret)
         if said is not None:
-            self._named[definition(device)] = said
+            self._named[asked] = said
 
     def identity(self, device: FenceDevice, machine_uuid: str) -> Identity:
         """Whether this device powers this machine, as far as it has said."""
-        return identity.compare(self._named.get(definition(device)), machine_uuid)
+        return identity.compare(self._named.get(self.definition(device)), machine_uuid)
 
     async def know(self, device: FenceDevice) -> None:
         """Ask once, unless it has named its machine before."""
-        if definition(device) not in self._named:
+        if self.definition(device) not in self._named:
             await self.ask_identity(device)
 
+    async def _secret(self, device: FenceDevice) -> Mapping[str, str]:
+        secret = await secrets.read(self._api, device)
+        self._led[_of_host(device)] = str(sorted(secrets.ways(secret)))
+        return secret
 
-def definition(device: FenceDevice) -> str:
-    """What makes it this device: with another address or user it is another one, under whatever name."""
+
+def _of_host(device: FenceDevice) -> str:
     return device.model_dump_json(exclude={"timeout", "read_gap", "drilled"})

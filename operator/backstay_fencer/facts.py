@@ -38,6 +38,8 @@ class Tried:
     """None while it runs."""
     ours: bool = True
     """It was sent, and no read has shown since that it did nothing. What was only decided has switched nothing."""
+    unsent: bool = False
+    """It ended without having been sent."""
     failed: str = ""
     """How an `on` failed, in the agent's words."""
     known_s: float = float("-inf")

@@ -14,12 +14,13 @@ from backstay_api.objects.durations import seconds
 from backstay_api.objects.models.host import FenceDevice
 
 from .agents import Action
+from .parameters import told
 from .processes import AgentRun
 
 
 @dataclass
 class FakeBmc:
-    """One machine's power as a device shows it. Found by the device's parameter `ip`."""
+    """One machine's power as a device shows it. Found by its address, `ip`."""
 
     is_on: Callable[[], bool]
     switch: Callable[[bool], None]
@@ -35,14 +36,14 @@ class FakeBmc:
 
 
 class FakeAgents:
-    """Runs no process: asks the FakeBmc that the device's `ip` names."""
+    """Runs no process: asks the FakeBmc at the address that Secret or device name."""
 
     def __init__(self, bmcs: Mapping[str, FakeBmc]) -> None:
         self.bmcs = bmcs
         self.calls: list[tuple[str, Action]] = []
 
     async def run(self, device: FenceDevice, action: Action, secret: Mapping[str, str]) -> AgentRun:
-        address = (device.parameters or {}).get("ip", "")
+        address = told(device, secret).get("ip", "")
         self.calls.append((address, action))
         bmc = self.bmcs.get(address)
         if bmc is None or not bmc.reachable:
@@ -55,7 +56,7 @@ class FakeAgents:
         return nullcontext()
 
     async def machine_uuid(self, device: FenceDevice, secret: Mapping[str, str]) -> str | None:
-        bmc = self.bmcs.get((device.parameters or {}).get("ip", ""))
+        bmc = self.bmcs.get(told(device, secret).get("ip", ""))
         if bmc is None or not bmc.reachable:
             return None
         await asyncio.sleep(bmc.takes_s)

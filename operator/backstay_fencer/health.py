@@ -1,18 +1,18 @@
-"""/healthz and /readyz of the fencer: does it hear what it must know, and does it test the fence paths? Facts, not an open port."""
+"""/healthz and /readyz of the fencer: does it see what it must know, and does it test the fence paths? Facts, not an open port."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from backstay_api.process.endpoints import JSON, Answered, judged
+from backstay_api.process.waiting import clock_s
 
 from .executor import Executor
 
-DEAF_S: Final = 180.0
-"""Bookmarks come every minute: three missed while another watch hears means that this stream is beyond repair."""
+STALE_WATCH_S: Final = 180.0
+"""Bookmarks come every minute: three missed while another watch gets events means that this stream is beyond repair."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Facts:
     """What the fencer knows of itself."""
 
     watches_s: Mapping[str, float | None]
-    """By what is watched: seconds since the server was last heard; None: never."""
+    """By what is watched: seconds since the server last told anything; None: never."""
     troubles: Mapping[str, str]
-    """By what is watched: why it is not heard now; empty while it is."""
+    """By what is watched: why it is not watched now; empty while it is."""
     requests: int
     hosts: int
     tested_s: float | None
@@ -42,18 +42,18 @@ class Facts:
 
 def ill(facts: Facts) -> str:
     """Why the process should be started again; empty if that would not help, or nothing is wrong."""
-    heard = [age_s for age_s in facts.watches_s.values() if age_s is not None]
-    answers = min(heard, default=DEAF_S) < DEAF_S / 2
-    deaf = sorted(name for name, age_s in facts.watches_s.items() if age_s is not None and age_s > DEAF_S)
-    if answers and deaf:
-        return f"the API server answers, but the watch on {', '.join(deaf)} has been silent for {DEAF_S:.0f} s"
+    ages_s = [age_s for age_s in facts.watches_s.values() if age_s is not None]
+    answers = min(ages_s, default=STALE_WATCH_S) < STALE_WATCH_S / 2
+    stale = sorted(name for name, age_s in facts.watches_s.items() if age_s is not None and age_s > STALE_WATCH_S)
+    if answers and stale:
+        return f"the API server answers, but the watch on {', '.join(stale)} has been silent for {STALE_WATCH_S:.0f} s"
     return ""
 
 
 def not_ready(facts: Facts) -> str:
     """Why it could not carry out a request now; empty if it could."""
-    unheard = "; ".join(f"{name}: {why}" for name, why in sorted(facts.troubles.items()) if why)
-    return ill(facts) or unheard
+    unwatched = "; ".join(f"{name}: {why}" for name, why in sorted(facts.troubles.items()) if why)
+    return ill(facts) or unwatched
 
 
 class Health:
@@ -63,11 +63,10 @@ class Health:
         self._executor = executor
 
     def facts(self) -> Facts:
-        """As of now."""
-        executor, now_s = self._executor, asyncio.get_running_loop().time()
+        executor, now_s = self._executor, clock_s()
         watches = executor.watches.all()
         ages = {name: None if at_s is None else now_s - at_s for name, (at_s, _) in watches.items()}
-        tested_at_s = executor.patrol.tested_at_s
+        tested_at_s = executor.path_tests.tested_at_s
         return Facts(
             watches_s=ages,
             troubles={name: trouble for name, (_, trouble) in watches.items()},
@@ -77,7 +76,6 @@ class Health:
         )
 
     async def answer(self, method: str, path: str) -> Answered:
-        """One request."""
         facts = self.facts()
         match path.partition("?")[0]:
             case "/healthz" | "/livez":

@@ -10,14 +10,15 @@ import base64
 import json
 import re
 import ssl
-import urllib.request
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
 from functools import lru_cache
+from http.client import HTTPSConnection
 from typing import Any, Final, Literal
 
 Runner = Callable[..., Awaitable[Any]]
-Ask = Callable[[Mapping[str, str], Mapping[str, str], Runner, str], Awaitable[str | None]]
-"""Parameters (with those in the Secret), Secret, how to run a program, and where the password can be read as a file."""
+Ask = Callable[[Mapping[str, str], Runner, str], Awaitable[str | None]]
+"""What Host and Secret say, how to run a program, and where the password can be read as a file."""
 
 ANSWER_LIMIT: Final = 1 << 20
 _PLACEHOLDERS: Final = (
@@ -28,20 +29,16 @@ _PLACEHOLDERS: Final = (
 )
 
 
-async def ask_redfish(
-    parameters: Mapping[str, str], secret: Mapping[str, str], run: Runner, password_file: str
-) -> str | None:
+async def ask_redfish(parameters: Mapping[str, str], run: Runner, password_file: str) -> str | None:
     """The UUID in the system's own resource. Blocking HTTP in a thread: it is asked for once in minutes."""
-    return await asyncio.to_thread(_get_redfish, parameters, secret)
+    return await asyncio.to_thread(_get_redfish, parameters)
 
 
-async def ask_ipmi(
-    parameters: Mapping[str, str], secret: Mapping[str, str], run: Runner, password_file: str
-) -> str | None:
+async def ask_ipmi(parameters: Mapping[str, str], run: Runner, password_file: str) -> str | None:
     """The BMC's GUID, by ipmitool; the password is neither in its arguments nor in its environment."""
     argv = ["/usr/bin/ipmitool", "-I", "lanplus" if _is_on(parameters.get("lanplus", "1")) else "lan"]
     argv += ["-f", password_file] if password_file else ["-P", ""]
-    argv += ["-H", _address(parameters), "-p", parameters.get("ipport", "623"), "-U", _user(parameters, secret)]
+    argv += ["-H", _address(parameters), "-p", parameters.get("ipport", "623"), "-U", _user(parameters)]
     if "cipher" in parameters:
         argv += ["-C", parameters["cipher"]]
     done = await run([*argv, "mc", "guid"], "", timeout_s=20.0)
@@ -82,17 +79,18 @@ def is_placeholder(uuid: str) -> bool:
     return len(set(plain)) <= 2 or any(plain in (one, _swapped(one)) for one in _PLACEHOLDERS)
 
 
-def _get_redfish(parameters: Mapping[str, str], secret: Mapping[str, str]) -> str | None:
-    url = f"https://{_address(parameters)}:{parameters.get('ipport', '443')}{parameters['systems_uri']}"
+def _get_redfish(parameters: Mapping[str, str]) -> str | None:
     context = ssl.create_default_context()
     if _is_on(parameters.get("ssl_insecure", "0")) or not _is_on(parameters.get("ssl_secure", "1")):
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    login = base64.b64encode(f"{_user(parameters, secret)}:{secret.get('password', '')}".encode()).decode()
-    request = urllib.request.Request(url, headers={"Authorization": f"Basic {login}", "Accept": "application/json"})
-    # Straight to the BMC: a proxy from the environment has no business between it and us.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
-    with opener.open(request, timeout=10.0) as answer:
-        said = json.loads(answer.read(ANSWER_LIMIT))
+    login = base64.b64encode(f"{_user(parameters)}:{parameters.get('password', '')}".encode()).decode()
+    # Straight to the BMC and no further: neither a proxy nor a redirect has any business with its password.
+    port = int(parameters.get("ipport", "443"))
+    with closing(HTTPSConnection(_address(parameters), port, timeout=10.0, context=context)) as bmc:
+        headers = {"Authorization": f"Basic {login}", "Accept": "application/json"}
+        bmc.request("GET", parameters["systems_uri"], headers=headers)
+        answer = bmc.getresponse()
+        said = json.loads(answer.read(ANSWER_LIMIT)) if answer.status == 200 else None
     return str(said["UUID"]) if isinstance(said, dict) and said.get("UUID") else None
 
 
@@ -100,8 +98,8 @@ def _address(parameters: Mapping[str, str]) -> str:
     return parameters.get("ip") or parameters["ipaddr"]
 
 
-def _user(parameters: Mapping[str, str], secret: Mapping[str, str]) -> str:
-    return secret.get("username") or parameters.get("username") or parameters.get("login") or ""
+def _user(parameters: Mapping[str, str]) -> str:
+    return parameters.get("username") or parameters.get("login") or ""
 
 
 def _is_on(text: str) -> bool:

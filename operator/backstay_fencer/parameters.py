@@ -15,7 +15,8 @@ from typing import Final
 from backstay_api.objects.models.host import FenceDevice, forbidden_parameter
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """Names, as they stand in a table."""
     return frozenset(text.split())
 
 
@@ -23,45 +24,39 @@ def _words(text: str) -> frozenset[str]:
 _PLAIN_TYPES: Final = frozenset({"boolean", "integer", "second", "select"})
 
 # Parameters of kind "string" in Debian's agents that were looked at: addresses, names of things on the other side, numbers.
-_PLAIN: Final = _words(
+_PLAIN: Final = words(
     """
-    api_type api_version apiversion auth_url cipher cloud community compute_domain crn crosscableip domain email
-    endpoint_type family filter hidden_page instance ip ipaddr ipmitool_timeout ipport key limit login managed namespace
-    node_name nodename page ping_count ping_good_count ping_interval ping_maxfail ping_targets ping_timeout plug
-    plug_separator plugzonemap port project project_domain project_domain_name project_name proxy proxyhost pve_node
-    ram_role random_sleep_range record_only redfish_uri region region_name ribcl_version separator serial_port session_url
-    suborg switch systems_uri target tenant_name timeout type user_domain user_domain_name username uuid vmtype
-    vmware_datacenter vmware_type zone
+    api_type api_version apiversion auth_url cipher cloud community crn email filter hidden_page instance ip ipaddr
+    ipmitool_timeout ipport key limit login managed namespace node_name nodename page plug plug_separator plugzonemap
+    port project project_domain_name project_name proxy proxyhost pve_node ram_role redfish_uri region ribcl_version
+    separator serial_port session_url suborg switch systems_uri target tenant_name timeout user_domain_name username
+    uuid vmtype vmware_datacenter vmware_type zone
     """
 )
 
 # Agents that hand the password to a program of their own, as an argument or in the environment (SNMP tools, amttool, …).
-SHOWS_PASSWORD: Final = _words(
+SHOWS_PASSWORD: Final = words(
     """
-    fence_amt fence_apc_snmp fence_cisco_mds fence_eaton_snmp fence_emerson fence_ibmblade fence_ifmib fence_intelmodular
-    fence_ipdu fence_ironic fence_lindypdu fence_tripplite_snmp fence_vmware
+    fence_amt fence_apc_snmp fence_eaton_snmp fence_emerson fence_ibmblade fence_intelmodular fence_ipdu fence_ironic
+    fence_lindypdu fence_tripplite_snmp fence_vmware
     """
 )
 # Agents of Debian 12 that were looked at: the password goes to the device and to nobody else.
-KEEPS_PASSWORD: Final = _words(
+KEEPS_PASSWORD: Final = words(
     """
-    fence_aliyun fence_alom fence_apc fence_aws fence_azure_arm fence_bladecenter fence_brocade fence_cdu
-    fence_cisco_ucs fence_compute fence_crosslink fence_cyberpower_ssh fence_docker fence_drac fence_drac5
-    fence_dummy fence_ecloud fence_eps fence_evacuate fence_gce fence_hds_cb fence_heuristics_ping fence_hpblade
+    fence_aliyun fence_alom fence_apc fence_aws fence_azure_arm fence_bladecenter fence_cdu fence_cisco_ucs
+    fence_cyberpower_ssh fence_docker fence_drac fence_drac5 fence_ecloud fence_eps fence_gce fence_hds_cb fence_hpblade
     fence_ibm_powervs fence_ibm_vpc fence_ibmz fence_ilo fence_ilo2 fence_ilo3_ssh fence_ilo4_ssh fence_ilo5_ssh
-    fence_ilo_moonshot fence_ilo_mp fence_ilo_ssh fence_kdump fence_kubevirt fence_ldom fence_lpar fence_mpath
-    fence_netio fence_openstack fence_ovh fence_powerman fence_pve fence_raritan fence_raritan_px3 fence_rcd_serial
-    fence_redfish fence_rhevm fence_rsa fence_rsb fence_sanbox2 fence_sbd fence_scsi fence_skalar fence_vbox
-    fence_virsh fence_vmware_rest fence_vmware_soap fence_vmware_vcloud fence_wti fence_xenapi fence_zvmip
+    fence_ilo_moonshot fence_ilo_mp fence_ilo_ssh fence_kubevirt fence_ldom fence_lpar fence_netio fence_openstack
+    fence_ovh fence_powerman fence_pve fence_raritan fence_raritan_px3 fence_rcd_serial fence_redfish fence_rhevm
+    fence_rsa fence_rsb fence_skalar fence_vbox fence_virsh fence_vmware_rest fence_vmware_soap fence_vmware_vcloud
+    fence_wti fence_xenapi fence_zvmip
     """
 )
 # Agents that drive ipmitool, which can read the password from a file: they are never told it (`ipmi_options`).
-IPMITOOL: Final = _words("fence_idrac fence_ilo3 fence_ilo4 fence_ilo5 fence_imm fence_ipmilan fence_ipmilanplus")
+IPMITOOL: Final = words("fence_idrac fence_ilo3 fence_ilo4 fence_ilo5 fence_imm fence_ipmilan fence_ipmilanplus")
 # In a Secret these words stand where they belong.
 _CREDENTIAL: Final = re.compile("passw(or)?d|secret")
-# What says where a password goes, by its names in all agents.
-_ADDRESS: Final = _words("ip ipaddr")
-_WAY: Final = _ADDRESS | _words("auth_url ipport proxy proxyhost session_url")
 # What ipmitool takes instead of a password, and must not be told by an argument either.
 _KG: Final = "hexadecimal_kg"
 
@@ -104,24 +99,7 @@ def refusal(device: FenceDevice, secret: Mapping[str, str], metadata: Metadata) 
     for key in secret:
         if forbidden_parameter(_CREDENTIAL.sub("", plain(key))):
             return f"the Secret of {device.name} may not carry {key}: only user names, passwords and keys"
-    return led_elsewhere(device, secret) or shows_password(device, secret)
-
-
-def led_elsewhere(device: FenceDevice, secret: Mapping[str, str]) -> str:
-    """Why the password would be sent to somebody else than its Secret says, in a sentence; empty if it would not.
-
-    Whoever may edit a Host may name any Secret and any address. A Secret that has its address is sent there only.
-    """
-    if _ADDRESS.isdisjoint(map(plain, secret)):
-        return ""
-    ways = sorted(key for key, value in (device.parameters or {}).items() if _is_a_way(plain(key), value))
-    said = f"the Secret of {device.name} says where it goes: leave {', '.join(ways)} out of the parameters"
-    return said if ways else ""
-
-
-def _is_a_way(name: str, value: str) -> bool:
-    # What stands behind the address in a URL and is no path makes the address a user's name at another server.
-    return name in _WAY or (name.endswith("uri") and not value.startswith("/"))
+    return shows_password(device, secret)
 
 
 def told(device: FenceDevice, secret: Mapping[str, str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ import os
 import signal
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -29,14 +29,12 @@ class AgentRun:
     """stdout and stderr, capped."""
 
 
-async def run_process(
-    argv: list[str], stdin: str, *, timeout_s: float, environment: Mapping[str, str] | None = None
-) -> AgentRun:
+async def run_process(argv: list[str], stdin: str, *, timeout_s: float) -> AgentRun:
     """Run a program in a process group of its own, to its end or to our deadline, whichever is first."""
-    return await finish(await spawn(argv, environment), stdin, timeout_s=timeout_s)
+    return await finish(await spawn(argv), stdin, timeout_s=timeout_s)
 
 
-async def spawn(argv: list[str], environment: Mapping[str, str] | None = None) -> Process:
+async def spawn(argv: list[str]) -> Process:
     """Start a program that will read its orders from stdin."""
     return await asyncio.create_subprocess_exec(
         *argv,
@@ -44,7 +42,7 @@ async def spawn(argv: list[str], environment: Mapping[str, str] | None = None) -
         stdout=PIPE,
         stderr=STDOUT,
         start_new_session=True,
-        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", **(environment or {})},
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"},
     )
 
 

@@ -23,21 +23,17 @@ class Record:
 
     tried: Tried
     attempt: dict[str, Any]
-    heard: dict[str, Any] | None = None
+    stored: dict[str, Any] | None = None
     """As another has told it last, if it is not ours."""
 
-    def end(self, now_s: float, *, result: str, ours: bool, failed: str = "") -> None:
-        self.tried = replace(self.tried, ended_s=now_s, ours=ours, failed=failed)
+    def end(self, now_s: float, *, result: str, ours: bool, failed: str = "", unsent: bool = False) -> None:
+        self.tried = replace(self.tried, ended_s=now_s, ours=ours, unsent=unsent, failed=failed)
         self.attempt |= {"result": result, "ours": ours}
 
     def sends(self) -> None:
         """It stands in the request from now on, and is sent next."""
         self.tried = replace(self.tried, ours=True)
         self.attempt |= {"ours": True, "result": "sent; no answer yet"}
-
-    def is_as_heard(self) -> bool:
-        """Another's, and we know nothing better."""
-        return self.attempt == self.heard
 
 
 @dataclass
@@ -62,7 +58,7 @@ class Records:
         self.all.append(record)
         return record
 
-    def hear(self, attempts: Iterable[Attempt], *, now_s: float, at_s: float) -> None:
+    def observe(self, attempts: Iterable[Attempt], *, now_s: float, at_s: float) -> None:
         """What the request tells of others counts as sent: it decides who may switch on again. `at_s`: when it shall count as tried."""
         known = {_name(record.attempt): record for record in self.all}
         for attempt in attempts:
@@ -71,9 +67,9 @@ class Records:
             if record is None:
                 record = Record(_as_tried(attempt, at_s, now_s), dict(told), told)
                 self.all.append(record)
-            elif record.is_as_heard() and told != record.heard:
+            elif record.attempt == record.stored != told:
                 record.tried = replace(record.tried, ours=attempt.ours)
-                record.attempt, record.heard = dict(told), told
+                record.attempt, record.stored = dict(told), told
 
     def see(self, slot: Slot, read: Read) -> None:
         """A read may show that an `off` did nothing."""
@@ -96,6 +92,6 @@ def _name(told: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _as_tried(attempt: Attempt, at_s: float, now_s: float) -> Tried:
-    failed = "" if attempt.ours else core.UNSENT
-    slot = (attempt.level, attempt.device)
-    return Tried(slot, attempt.action, at_s, at_s, ours=attempt.ours, failed=failed, known_s=now_s)
+    slot, failed = (attempt.level, attempt.device), "" if attempt.ours else core.UNSENT
+    ours = attempt.ours
+    return Tried(slot, attempt.action, at_s, at_s, ours=ours, unsent=not ours, failed=failed, known_s=now_s)

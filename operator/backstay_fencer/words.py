@@ -6,10 +6,8 @@ from .core import owed, says_on, tries_of_on, unsettled
 from .facts import Facts
 
 
-def on_again(facts: Facts) -> str:
-    """What is said of a host that is to be on again; empty where none is, or nothing is amiss."""
-    if facts.powered_on:
-        return "switched on again"
+def not_on(facts: Facts) -> list[str]:
+    """Of each device that was switched on again and does not say on, in a sentence, why not."""
     waits = []
     for slot in owed(facts):
         tries = tries_of_on(slot, facts)
@@ -17,7 +15,14 @@ def on_again(facts: Facts) -> str:
         if tries and tries[-1].ended_s is not None and not says_on(slot, facts):
             times = f"{len(tries)} time{'' if len(tries) == 1 else 's'}"
             waits.append(f"{slot[1]} does not say on after {times}{f': {failed}' if failed else ''}")
-    if not waits:
+    return waits
+
+
+def on_again(facts: Facts) -> str:
+    """What is said of a host that is to be on again; empty where none is, or all goes well."""
+    if facts.powered_on:
+        return "switched on again"
+    if not (waits := not_on(facts)):
         return ""
     return f"not on again yet: {'; '.join(waits)}. It is tried again; or switch it on by hand, or set after: StayOff"
 
@@ -27,4 +32,4 @@ def withdrawn(facts: Facts) -> str:
     if not unsettled(facts):
         return "withdrawn: nothing is asked for any more"
     waits = on_again(facts) or "its power is read until that is known"
-    return f"withdrawn, and an off of ours may still come through, or has: {waits}"
+    return f"withdrawn, and an off that was sent may still take effect, or has: {waits}"

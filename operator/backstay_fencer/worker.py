@@ -9,37 +9,29 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError, Conflict, NotFound
 from backstay_api.objects import lease as leases
 from backstay_api.objects.lease import HostLease
-from backstay_api.objects.models import FenceRequest, Host
+from backstay_api.objects.models import FenceRequest
 from backstay_api.objects.models.fencing import FenceEvidence
 from backstay_api.objects.models.host import FenceLevel
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_LEASES, Unreadable
+from backstay_api.process.waiting import clock_s, until
 
 from . import core, words
-from .devices import Devices, definition
+from .devices import Devices
 from .facts import Facts, Read, Slot, Step, Tried
 from .processes import AgentRun
 from .records import Record, Records
+from .watches import Watches
 
 log = logging.getLogger(__name__)
 
 _PATCHES: Final = 3
 """So often a status is written at once, if somebody has written the request meanwhile."""
-
-
-class Known(Protocol):
-    """What the executor's watches know."""
-
-    def request(self, name: str) -> FenceRequest | None: ...
-    def host(self, name: str) -> Host | None: ...
-    def lease(self, host: str) -> HostLease | None: ...
-    def machine_uuid(self, host: str) -> str: ...
-    def same_machine(self, host: str, machine_uuid: str = "") -> str: ...
 
 
 @dataclass(frozen=True)
@@ -48,7 +40,7 @@ class Ports:
 
     api: Api
     devices: Devices
-    known: Known
+    known: Watches
     wall: Callable[[], str]
     """RFC 3339 now, for people's eyes."""
     identity: str
@@ -80,14 +72,13 @@ class Worker:
         """Those under way."""
 
     def poke(self) -> None:
-        """Something may have changed."""
         self._poke.set()
 
     async def run(self) -> None:
         """Work until cancelled; its agents are its children and end with it."""
-        self._begun_s = asyncio.get_running_loop().time()
+        self._begun_s = clock_s()
         # What an earlier life of the fencer sent may be tried again at once.
-        self._hear(self._request, at_s=self._begun_s - core.RETRY_S)
+        self._observe(self._request, at_s=self._begun_s - core.RETRY_S)
         while True:
             await self._until_wanted()
             devices = [device for _, device in core.slots(self._levels())]
@@ -101,7 +92,7 @@ class Worker:
         while not core.is_busy(facts := self.facts()):
             self._poke.clear()
             await self._tell(facts)
-            await self._wait(None)
+            await self._poke.wait()
 
     async def _serve(self, tasks: asyncio.TaskGroup) -> None:
         while core.is_busy(self.facts()):
@@ -112,7 +103,7 @@ class Worker:
             for step in upcoming.steps:
                 self._begin(step, tasks)
             await self._tell(self.facts())
-            await self._wait(upcoming.wake_at_s)
+            await until(self._poke, upcoming.wake_at_s)
         self._end_needless_offs()
 
     def _end_needless_offs(self) -> None:
@@ -123,7 +114,6 @@ class Worker:
                 task.cancel()
 
     def facts(self) -> Facts:
-        """Everything known about this request now."""
         request, levels = self._latest(), self._levels()
         return Facts(
             want=request.spec.want,
@@ -139,7 +129,7 @@ class Worker:
             reads=self._reads_of(levels),
             tried=self._records.tried(),
             reading=frozenset(self._reading),
-            now_s=asyncio.get_running_loop().time(),
+            now_s=clock_s(),
             begun_s=self._begun_s,
             shared_with=self._sharing(request),
         )
@@ -163,16 +153,16 @@ class Worker:
         """The newest version of *this* request; one recreated under the same name is another."""
         seen = self._ports.known.request(self._name)
         if seen is not None:
-            self._hear(seen)
+            self._observe(seen)
         return self._request
 
-    def _hear(self, request: FenceRequest | Unreadable, at_s: float | None = None) -> None:
+    def _observe(self, request: FenceRequest | Unreadable, at_s: float | None = None) -> None:
         """A newer version: it may tell of what another fencer has sent, be it an earlier life of ours."""
         if isinstance(request, Unreadable) or request.uid != self._uid or _version(request) < _version(self._request):
             return
-        now_s = asyncio.get_running_loop().time()
+        now_s = clock_s()
         if request is not self._request or at_s is not None:
-            self._records.hear(request.status.attempts, now_s=now_s, at_s=now_s if at_s is None else at_s)
+            self._records.observe(request.status.attempts, now_s=now_s, at_s=now_s if at_s is None else at_s)
         self._request = request
 
     def _levels(self) -> tuple[FenceLevel, ...]:
@@ -182,20 +172,12 @@ class Worker:
         return self._known_levels
 
     def _reads_of(self, levels: tuple[FenceLevel, ...]) -> dict[Slot, tuple[Read, ...]]:
-        present = {slot: definition(device) for slot, device in core.slots(levels)}
+        present = {slot: self._ports.devices.definition(device) for slot, device in core.slots(levels)}
         return {slot: reads for slot, reads in self._reads.items() if self._read_of.get(slot) == present.get(slot)}
 
     def _is_over(self, lease: HostLease | None) -> bool:
         session = self._request.spec.session
         return lease is not None and leases.is_over(lease, holder=session.text, seq=session.seq)
-
-    async def _wait(self, until_s: float | None) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout_at(until_s if until_s is None else max(until_s, loop.time())):
-                await self._poke.wait()
-        except TimeoutError:
-            return
 
     async def _know(self, device: Any) -> None:
         await self._ports.devices.know(device)
@@ -206,7 +188,7 @@ class Worker:
             self._reading.add(step.slot)
             tasks.create_task(self._read(step.slot), name=f"read {step.slot}")
         else:
-            now_s = asyncio.get_running_loop().time()
+            now_s = clock_s()
             record = self._records.begin(step.slot, step.action, at=self._ports.wall(), now_s=now_s)
             task = tasks.create_task(self._switch(record), name=f"{step.action} {step.slot}")
             if step.action == "off":
@@ -215,13 +197,11 @@ class Worker:
 
     async def _read(self, slot: Slot) -> None:
         """One status read. Whether it counts as made after the seal is settled before it begins."""
-        loop = asyncio.get_running_loop()
-        after_seal, begun_s = self._is_over(self._ports.known.lease(self._request.spec.host)), loop.time()
-        asked = next((definition(device) for at, device in core.slots(self._levels()) if at == slot), "")
+        after_seal, begun_s = self._is_over(self._ports.known.lease(self._request.spec.host)), clock_s()
         try:
-            run = await self._run(slot, "status")
+            run, asked = await self._run(slot, "status")
             power, message = core.judge_read(exit_code=run.exit_code, output=run.output)
-            read = Read(power, begun_s, loop.time(), after_seal, message)
+            read = Read(power, begun_s, clock_s(), after_seal, message)
             before = self._reads.get(slot, ()) if self._read_of.get(slot) == asked else ()
             self._reads[slot], self._read_of[slot] = (*before[-1:], read), asked
             self._records.see(slot, read)
@@ -231,18 +211,19 @@ class Worker:
 
     async def _switch(self, record: Record) -> None:
         """One `off` or `on`: only if the request and the Lease, read again, still ask for it, and recorded before it is sent."""
-        loop, tried = asyncio.get_running_loop(), record.tried
+        tried = record.tried
         try:
-            if refused := await self._not_wanted(tried) or await self._not_recorded(record):
-                record.end(loop.time(), result=f"{core.UNSENT}: {refused}", ours=False, failed=core.UNSENT)
+            refused = await self._not_wanted(tried) or await self._not_recorded(record)
+            if refused := refused or self._not_trusted(tried):
+                record.end(clock_s(), result=f"{core.UNSENT}: {refused}", ours=False, failed=core.UNSENT, unsent=True)
                 return
-            run = await self._run(tried.slot, tried.action)
+            run, _ = await self._run(tried.slot, tried.action)
             result = f"exit {run.exit_code}: {run.output.strip()[-200:]}"
             log.warning("fence agent ran", extra={"request": self._name, "slot": tried.slot, "action": tried.action})
-            record.end(loop.time(), result=result, ours=True, failed="" if run.exit_code == 0 else result)
+            record.end(clock_s(), result=result, ours=True, failed="" if run.exit_code == 0 else result)
         finally:
             if record.tried.ended_s is None:
-                record.end(loop.time(), result="cancelled: no longer requested", ours=record.tried.ours)
+                record.end(clock_s(), result="cancelled: no longer requested", ours=record.tried.ours)
             self.poke()
 
     async def _not_wanted(self, tried: Tried) -> str:
@@ -261,7 +242,7 @@ class Worker:
             return f"request and lease could not be read ({error})"
         if not isinstance(request, FenceRequest) or request.uid != self._uid or not isinstance(lease, HostLease):
             return "request or lease is another one"
-        self._hear(request)
+        self._observe(request)
         if tried.action == "on":
             # Withdrawn while our `off` came through: nobody will prove anything any more, and the host is off through us.
             is_over = request.status.evidence is not None or request.spec.want == "Withdrawn"
@@ -277,10 +258,14 @@ class Worker:
         record.sends()
         return "" if await self._patch({"attempts": self._records.told()}) else "it could not be recorded"
 
-    async def _run(self, slot: Slot, action: Any) -> AgentRun:
+    def _not_trusted(self, tried: Tried) -> str:
+        """Host or Secret may have named another device since it was decided; an `on` is owed to whatever we switched off."""
+        return core.distrust(tried.slot, self.facts()) if tried.action == "off" else ""
+
+    async def _run(self, slot: Slot, action: Any) -> tuple[AgentRun, str]:
         device = next((device for at, device in core.slots(self._levels()) if at == slot), None)
         if device is None:
-            return AgentRun(124, "the device is no longer in the Host's spec")
+            return AgentRun(124, "the device is no longer in the Host's spec"), ""
         return await self._ports.devices.run(device, action)
 
     async def _tell(self, facts: Facts) -> None:
@@ -299,7 +284,7 @@ class Worker:
             "attempts": self._records.told(),
         }
         if facts.want == "Withdrawn":
-            status["message"] = words.withdrawn(facts)
+            status |= {"message": words.withdrawn(facts), "staysOff": bool(words.not_on(facts))}
         elif isinstance(found, FenceEvidence):
             status |= {"evidence": found.wire(), "message": found.why, "missing": ""}
         else:
@@ -317,6 +302,7 @@ class Worker:
         status: dict[str, Any] = {
             "attempts": self._records.told(),
             "message": "; ".join(filter(None, (evidence.why, said))),
+            "staysOff": not is_on and bool(words.not_on(facts)),
         }
         if is_on:
             status["poweredOn"] = True
@@ -355,12 +341,12 @@ class Worker:
             meta = {"uid": self._uid, "resourceVersion": self._request.metadata.resource_version}
             body = {"metadata": meta, "status": {**status, "attempts": self._records.told()}}
             try:
-                self._hear(await self._ports.api.patch(FENCE_REQUESTS, self._name, body, subresource="status"))
+                self._observe(await self._ports.api.patch(FENCE_REQUESTS, self._name, body, subresource="status"))
                 return
             except Conflict:
                 if not left:
                     raise
-            self._hear(await self._ports.api.get(FENCE_REQUESTS, self._name))
+            self._observe(await self._ports.api.get(FENCE_REQUESTS, self._name))
 
 
 def _version(request: FenceRequest) -> int:

@@ -1,1 +1,1 @@
-"""The operator: `planner` is thought (pure), `control` is hands (kopf, API writes, status, metrics)."""
+"""The operator: `planner` decides (pure), `control` acts (kopf, API writes, status, metrics)."""

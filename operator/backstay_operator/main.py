@@ -5,23 +5,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import datetime
 import logging
-import os
 import random
 import secrets
-import signal
 import socket
 import sys
 from collections.abc import Sequence
 from typing import Final
 
 from backstay_api.client.http import HttpApi
-from backstay_api.client.kubeconfig import NoConfig, load
 from backstay_api.client.transport import ApiConfig
 from backstay_api.objects.names import SYSTEM_NAMESPACE
+from backstay_api.process import logs, service
+from backstay_api.process.endpoints import serve
+from backstay_api.process.service import environment, wall
 from backstay_operator.control.replica import Operator, Replica
-from backstay_operator.control.serve import logs
 from backstay_operator.control.serve.endpoints import Endpoints
 from backstay_operator.control.watch.kopf_watch import KopfWatch
 from backstay_operator.planner.know.world import Settings
@@ -36,75 +34,68 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     options = parse(arguments)
     logs.set_up(style=options.log_format, level=options.log_level)
+    _quiet_kopf()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    try:
-        config = load(path=options.kubeconfig, context=options.context, user_agent="backstay-operator")
-    except NoConfig as error:
-        print(f"backstay-operator: {error}", file=sys.stderr)
-        return 2
-    return asyncio.run(operate(config, options))
+    return service.live("backstay-operator", options, lambda config: run_replica(config, options))
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Options; each has an environment variable as its default, for the chart."""
-    parser = argparse.ArgumentParser(prog="backstay-operator", description="Decides where services run, and says why.")
-    parser.add_argument("--kubeconfig", default=os.environ.get("KUBECONFIG") or None, help="default: as kubectl does")
-    parser.add_argument("--context", default=None, help="a context of the kubeconfig")
+    parser = service.parser("backstay-operator", "Decides where services run, and says why.")
     parser.add_argument(
-        "--namespace", default=_env("NAMESPACE", SYSTEM_NAMESPACE), help="of the leader Lease (default: %(default)s)"
+        "--namespace",
+        default=environment("NAMESPACE", SYSTEM_NAMESPACE),
+        help="of the leader Lease (default: %(default)s)",
     )
     parser.add_argument(
-        "--identity", default=_env("IDENTITY", f"{socket.gethostname()}-{secrets.token_hex(3)}"), help="of this replica"
+        "--identity",
+        default=environment("IDENTITY", f"{socket.gethostname()}-{secrets.token_hex(3)}"),
+        help="of this replica",
     )
     parser.add_argument(
         "--standalone",
         action="store_true",
-        default=_env("STANDALONE", "") == "true",
+        default=environment("STANDALONE", "") == "true",
         help="known to be the only replica",
     )
-    parser.add_argument("--health-host", default=_env("HEALTH_HOST", "0.0.0.0"), help="(default: %(default)s)")
+    parser.add_argument("--health-host", default=environment("HEALTH_HOST", "0.0.0.0"), help="(default: %(default)s)")
     parser.add_argument(
-        "--health-port", type=int, default=int(_env("HEALTH_PORT", "8080")), help="0: none (default: %(default)s)"
+        "--health-port",
+        type=int,
+        default=int(environment("HEALTH_PORT", "8080")),
+        help="0: none (default: %(default)s)",
     )
-    parser.add_argument("--without-kopf", action="store_true", help="hear through our own informers only")
+    parser.add_argument("--without-kopf", action="store_true", help="watch through our own informers only")
     parser.add_argument(
-        "--standbys", type=int, default=int(_env("STANDBYS", "3")), help="hosts kept ready for each instance"
+        "--standbys", type=int, default=int(environment("STANDBYS", "3")), help="hosts kept ready for each instance"
     )
     parser.add_argument(
-        "--fence-budget", type=int, default=int(_env("FENCE_BUDGET", "3")), help="hosts an hour fenced without a person"
+        "--fence-budget",
+        type=int,
+        default=int(environment("FENCE_BUDGET", "3")),
+        help="hosts an hour fenced without a person",
     )
     parser.add_argument(
         "--fence-pause",
         type=float,
-        default=float(_env("FENCE_PAUSE", str(Settings.fence_again_s))),
+        default=float(environment("FENCE_PAUSE", str(Settings.fence_again_s))),
         metavar="SECONDS",
         help="a host that was fenced is fenced again so much later at the earliest, then twice as long (default: %(default)s)",
     )
-    parser.add_argument("--log-format", choices=("text", "json"), default=_env("LOG_FORMAT", "text"))
-    parser.add_argument("--log-level", default=_env("LOG_LEVEL", "info"))
+    parser.add_argument("--log-level", default=environment("LOG_LEVEL", "info"))
     return parser.parse_args(arguments)
 
 
-async def operate(config: ApiConfig, options: argparse.Namespace) -> int:
-    """Run the replica until SIGTERM or SIGINT (0), or until a part of it ends by itself (1)."""
-    asked = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, asked.set)
-    running = asyncio.create_task(run_replica(config, options), name="replica")
-    waiting = asyncio.create_task(asked.wait(), name="until asked to end")
-    await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    if not running.done():
-        log.info("asked to end")
-        running.cancel()
-        await asyncio.wait({running})
-        return 0
-    log.critical("a task ended unexpectedly, exiting", exc_info=running.exception())
-    return 1
+def _quiet_kopf() -> None:
+    """It tells every attempt of every request as an error: ours say it once."""
+    for chatty in ("kopf", "aiohttp", "asyncio"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    for retrying in ("kopf._cogs.clients.watching", "kopf._core.reactor.observation"):
+        logging.getLogger(retrying).addFilter(lambda record: "will retry" not in record.getMessage())
 
 
 async def run_replica(config: ApiConfig, options: argparse.Namespace) -> None:
-    """All of one replica: API, ears, loop, endpoints."""
+    """All of one replica: API, watches, loop, endpoints."""
     rng = random.Random()
     api = HttpApi(config, rng=rng)
     settings = Settings(standbys=options.standbys, fence_budget=options.fence_budget, fence_again_s=options.fence_pause)
@@ -118,24 +109,15 @@ async def run_replica(config: ApiConfig, options: argparse.Namespace) -> None:
     )
     operator = Operator(api, replica)
     if not options.without_kopf:
-        operator.hearing = KopfWatch(config, operator.mirror, operator.ears, operator.facts, rng=rng)
+        operator.source = KopfWatch(config, operator.mirror, operator.informers, operator.facts, rng=rng)
     log.info("operator starts", extra={"identity": options.identity, "server": config.servers[0]})
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(api.close)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(operator.run(), name="operator")
             if options.health_port:
-                serving = Endpoints(operator).run(host=options.health_host, port=options.health_port)
+                serving = serve(Endpoints(operator).answer, host=options.health_host, port=options.health_port)
                 tasks.create_task(serving, name="endpoints")
-
-
-def wall() -> str:
-    """The time for people, as Kubernetes writes it."""
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _env(name: str, default: str) -> str:
-    return os.environ.get(f"BACKSTAY_{name}", default)
 
 
 if __name__ == "__main__":

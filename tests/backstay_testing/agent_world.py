@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from backstay_agent.agent import Agent, Machine, Settings, build_agent
+from backstay_agent.agent import Agent, Machine, Settings
 from backstay_agent.cluster.link import ASSIGNMENTS
-from backstay_agent.fake import FakeHands, FakeMachine
+from backstay_agent.fake import FakeHostSystem, FakeMachine
 from backstay_agent.store.disk import MemoryDisk
 from backstay_api.memory.admission import guard
 from backstay_api.memory.server import Faults, MemoryApi, MemoryCluster
@@ -52,7 +52,7 @@ class World:
         self.api = MemoryApi(self.cluster, faults, actor="agent")
         self.disk = MemoryDisk()
         self.machine = FakeMachine()
-        self.hands = FakeHands(self.machine)
+        self.system = FakeHostSystem(self.machine)
         self.boot = 1
         self.rng = random.Random(seed)
         self.agent: Agent | None = None
@@ -68,12 +68,12 @@ class World:
 
     def start_agent(self, *, blind: bool = False) -> Agent:
         assert self._life is None or self._life.done(), "one agent at a time"
-        self.hands = FakeHands(self.machine)
-        self.hands.blind = blind
-        self.agent = build_agent(
+        self.system = FakeHostSystem(self.machine)
+        self.system.blind = blind
+        self.agent = Agent(
             self.api,
             self.disk,
-            self.hands,
+            self.system,
             Machine(host=HOST, boot_id=f"boot-{self.boot}", uuid="uuid-1"),
             rng=self.rng,
             settings=Settings(contract=PROFILES["lab"]),
@@ -94,6 +94,7 @@ class World:
         for name in list(self.machine.running):
             self.machine.down(name)
         self.disk.lose_run()
+        self.machine.gates.clear()
         self.boot += 1
 
     # --- what can be seen -------------------------------------------------------------------------------------

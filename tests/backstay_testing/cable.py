@@ -65,17 +65,17 @@ class Cable:
     @contextmanager
     def monitor(self) -> Iterator[Callable[[], str]]:
         """The addresses that were taken away from here on. The kernel tells before the change is over."""
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as ear:
-            ear.bind((0, 0x10 | 0x100))
-            ear.setblocking(False)
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as receiver:
+            receiver.bind((0, 0x10 | 0x100))
+            receiver.setblocking(False)
 
             def told() -> str:
-                heard: list[str] = []
+                removed: list[str] = []
                 with suppress(BlockingIOError):
                     while True:
-                        messages = [one for one in decode(ear.recv(65536)) if one.type == RTM_DELADDR]
-                        heard += [str(read_address(message.body)) for message in messages]
-                return "\n".join(heard)
+                        messages = [one for one in decode(receiver.recv(65536)) if one.type == RTM_DELADDR]
+                        removed += [str(read_address(message.body)) for message in messages]
+                return "\n".join(removed)
 
             yield told
 
@@ -170,6 +170,6 @@ async def until(told: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def ear(driver: VirtualIPDriver, resource: RenderedResource) -> AsyncIterator[Callable[[], Awaitable[Seen]]]:
+async def watching(driver: VirtualIPDriver, resource: RenderedResource) -> AsyncIterator[Callable[[], Awaitable[Seen]]]:
     async with aclosing(driver.changes(resource)) as changes:
         yield changes.__anext__

@@ -1,4 +1,4 @@
-"""A small cluster for tests of the operator's hands: the in-memory API, hosts that renew, and a planner of a few lines."""
+"""A small cluster for tests of what the operator does: the in-memory API, hosts that renew, and a planner of a few lines."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ WALL = "2026-03-01T12:00:00Z"
 
 
 class Weather:
-    """Faults as a test wants them: `outage` refuses every request, `hang` never answers, `deaf` loses every event."""
+    """Faults as a test wants them: `outage` refuses every request, `hang` never answers, `blind` loses every event."""
 
     def __init__(self) -> None:
         self.outage = False
         self.hang = False
-        self.deaf = False
+        self.blind = False
         self.fates: list[tuple[Callable[[Request], bool], Fate]] = []
         """For the next request that matches."""
         self.requests: list[Request] = []
@@ -53,7 +53,7 @@ class Weather:
         return Fate(request_lost=True) if self.hang else Fate(request_delay_s=0.001, answer_delay_s=0.001)
 
     def event(self, watch: Request, change: Change | None) -> float | None:
-        return float("inf") if self.deaf else 0.001
+        return float("inf") if self.blind else 0.001
 
 
 def raw_service(name: str = "web", **spec: Any) -> Raw:

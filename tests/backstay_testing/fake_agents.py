@@ -68,12 +68,12 @@ class FakeAgent:
     async def _obey(self) -> None:
         changed = asyncio.Event()
 
-        def heard(event: Event[Raw]) -> None:
+        def on_event(event: Event[Raw]) -> None:
             changed.set()
 
         informer = Informer(self.api, ASSIGNMENTS, rng=random.Random(1), name=self.host, backoff=LEASE_BACKOFF)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(informer.run(heard))
+            tasks.create_task(informer.run(on_event))
             while True:
                 await changed.wait()
                 changed.clear()

@@ -1,6 +1,7 @@
 """One host with one BMC and the whole fencer, on an in-memory API server and virtual time."""
 
 import asyncio
+import base64
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from backstay_api.objects.kinds import SECRETS
 from backstay_api.objects.models import FenceRequest, Host, HostAssignment
 from backstay_api.objects.models.host import FencingStatus
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_ASSIGNMENTS, HOST_LEASES, HOSTS
+from backstay_api.objects.promise import Contract
 from backstay_fencer.executor import Executor
 from backstay_fencer.fake import FakeAgents, FakeBmc
 
@@ -32,20 +34,14 @@ class Scene:
     def switch(self, on: bool) -> None:
         self.is_on = on
 
-    async def prepare(self) -> None:
-        parameters = {"ip": "192.0.2.101"}
-        device = {
-            "name": "bmc",
-            "agent": "fence_redfish",
-            "parameters": parameters,
-            "secretRef": {"name": "n1"},
-            "timeout": "2s",
-        }
+    async def prepare(self, *, secret: bool = True) -> None:
+        device: dict[str, Any] = {"name": "bmc", "agent": "fence_redfish", "timeout": "2s"}
+        device |= {"secretRef": {"name": "n1"}} if secret else {"parameters": {"ip": "192.0.2.101"}}
         spec = {"fencing": {"levels": [{"name": "bmc", "devices": [device]}]}}
         await self.api.create(HOSTS, Host.from_wire({"metadata": {"name": "n1"}, "spec": spec}))
-        secret = {"metadata": {"name": "n1", "namespace": "backstay-fencing"}, "data": {"password": "c2VjcmV0"}}
-        await self.api.create(SECRETS, secret, "backstay-fencing")
-        held = leases.new("n1").taken("boot-1/nonce-1", 1, leases.Contract(), renew_time="")
+        body = {"metadata": {"name": "n1", "namespace": "backstay-fencing"}, "data": _told("192.0.2.101")}
+        await self.api.create(SECRETS, body, "backstay-fencing")
+        held = leases.new("n1").taken("boot-1/nonce-1", 1, Contract(), renew_time="")
         await self.api.create(HOST_LEASES, held, leases.NAMESPACE)
 
     async def seal(self) -> None:
@@ -62,6 +58,18 @@ class Scene:
         said = {"session": {**SESSION, "machineUUID": uuid}}
         await self.api.create(HOST_ASSIGNMENTS, HostAssignment.from_wire({"metadata": {"name": host}}))
         await self.api.patch(HOST_ASSIGNMENTS, host, {"status": said}, subresource="status")
+
+    async def lead_to(self, ip: str) -> None:
+        """The device gets another address, in whichever of Secret and Host it stands."""
+        host = await self.api.get(HOSTS, "n1")
+        assert isinstance(host, Host)
+        raw = host.wire()
+        [device] = raw["spec"]["fencing"]["levels"][0]["devices"]
+        if "secretRef" in device:
+            await self.api.patch(SECRETS, "n1", {"data": _told(ip)}, "backstay-fencing")
+        else:
+            device["parameters"]["ip"] = ip
+            await self.api.replace(HOSTS, Host.from_wire(raw))
 
     async def edit_host(self, spec: dict[str, Any]) -> None:
         await self.api.patch(HOSTS, "n1", {"spec": spec})
@@ -104,6 +112,12 @@ class Scene:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+
+def _told(ip: str) -> dict[str, str]:
+    """What a Secret holds."""
+    told = {"ip": ip, "username": "backstay", "password": "secret"}
+    return {key: base64.b64encode(value.encode()).decode() for key, value in told.items()}
 
 
 async def is_true(value: bool) -> bool:

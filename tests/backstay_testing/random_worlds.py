@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeVar
 
 from hypothesis import strategies as st
 
+from backstay_api.objects.kinds import Raw
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.objects.promise import PROFILES
@@ -18,22 +19,25 @@ LAB = PROFILES["lab"]
 NOW_S = 10_000.0
 HOSTS = ("n1", "n2", "n3")
 SERVICES = ("a", "b")
-# From plainly quiet, over the very edge of each state, to long gone.
+# From plainly live, over the very edge of each state, to long gone.
 AGES_S = (0.0, 0.5, 0.75, 0.76, 1.2, 1.5, 1.51, 30.0, 100.0, 5000.0)
 
+T = TypeVar("T")
 Draw = st.DrawFn
+Wires = dict[str, list[Raw]]
+"""By kind: each object as it would stand on the wire."""
 
 
 def sometimes(one_in: int) -> st.SearchStrategy[bool]:
     return st.integers(1, one_in).map(lambda n: n == one_in)
 
 
-def session(host: str, seq: int) -> dict[str, Any]:
+def session(host: str, seq: int) -> Raw:
     """Sessions 1 and 2 are of one boot, 3 and 4 of the next."""
     return {"bootID": f"boot-{host}-{(seq + 1) // 2}", "nonce": f"{host}-{seq}", "seq": seq}
 
 
-def mostly(usual: Any, other: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+def mostly(usual: T, other: st.SearchStrategy[T]) -> st.SearchStrategy[T]:
     """A random_world in which everything is random is refused at the first glance: most of it must fit, for the rest to matter."""
     return st.integers(1, 4).flatmap(lambda n: other if n == 4 else st.just(usual))
 
@@ -44,9 +48,9 @@ GENERATION = 2
 
 
 @st.composite
-def wires(draw: Draw) -> dict[str, list[dict[str, Any]]]:
+def wires(draw: Draw) -> Wires:
     """A random_world, as it would stand on the wire; `build` makes a World of it in any order."""
-    random_world: dict[str, list[dict[str, Any]]] = {
+    random_world: Wires = {
         kind: [] for kind in ("hosts", "assignments", "leases", "requests", "services", "instances", "claims")
     }
     for name in SERVICES:
@@ -76,8 +80,8 @@ def wires(draw: Draw) -> dict[str, list[dict[str, Any]]]:
 
 
 @st.composite
-def services(draw: Draw, name: str) -> dict[str, Any]:
-    meta: dict[str, Any] = {
+def services(draw: Draw, name: str) -> Raw:
+    meta: Raw = {
         "name": name,
         "namespace": "shop",
         "uid": f"uid-{name}",
@@ -91,7 +95,7 @@ def services(draw: Draw, name: str) -> dict[str, Any]:
         meta["annotations"] = {
             "backstay.dev/move": draw(st.sampled_from(['{"host": "n2"}', '{"host": "n9"}', "nonsense"]))
         }
-    spec: dict[str, Any] = {
+    spec: Raw = {
         "resources": [
             {"name": "main", "systemd": {"unit": f"{name}.service"}},
             {"name": "address", "virtualIP": {"address": f"192.0.2.{SERVICES.index(name) + 1}/24"}},
@@ -104,11 +108,11 @@ def services(draw: Draw, name: str) -> dict[str, Any]:
 
 
 @st.composite
-def instances(draw: Draw, name: str) -> dict[str, Any]:
+def instances(draw: Draw, name: str) -> Raw:
     epoch = draw(st.integers(0, 3))
     owner = f"uid-{name}" if not draw(sometimes(12)) else f"uid-{name}-before"
     exclusive = not draw(sometimes(4))
-    spec: dict[str, Any] = {"service": {"name": name, "uid": owner}, "exclusive": exclusive, "epoch": epoch}
+    spec: Raw = {"service": {"name": name, "uid": owner}, "exclusive": exclusive, "epoch": epoch}
     is_open = epoch > 0 and draw(st.integers(0, 3)) > 0
     if is_open:
         host = draw(st.sampled_from(HOSTS))
@@ -117,7 +121,7 @@ def instances(draw: Draw, name: str) -> dict[str, Any]:
     closed = epoch - 1 if is_open else epoch
     if closed > 0:
         spec["closed"] = {"epoch": closed, "evidence": "Released", "why": "it was"}
-    meta: dict[str, Any] = {"name": f"{name}-0", "namespace": "shop", "uid": f"uid-{name}-0", "resourceVersion": "7"}
+    meta: Raw = {"name": f"{name}-0", "namespace": "shop", "uid": f"uid-{name}-0", "resourceVersion": "7"}
     meta["finalizers"] = [] if draw(sometimes(10)) else ["backstay.dev/instance"]
     if draw(sometimes(8)):
         meta["deletionTimestamp"] = "2026-03-01T12:00:00Z"
@@ -125,20 +129,20 @@ def instances(draw: Draw, name: str) -> dict[str, Any]:
 
 
 @st.composite
-def hosts(draw: Draw, name: str) -> dict[str, Any]:
-    meta: dict[str, Any] = {"name": name, "uid": f"uid-{name}"}
+def hosts(draw: Draw, name: str) -> Raw:
+    meta: Raw = {"name": name, "uid": f"uid-{name}"}
     meta["finalizers"] = [] if draw(sometimes(10)) else ["backstay.dev/host"]
     if draw(sometimes(8)):
         meta["deletionTimestamp"] = "2026-03-01T12:00:00Z"
     level = {"name": "bmc", "devices": [{"name": "bmc", "agent": "fence_redfish"}]}
     mode = draw(mostly(None, st.sampled_from([None, "Cordon", "Drain", "HandsOff"])))
-    spec: dict[str, Any] = {"fencing": {"levels": [level] if draw(st.integers(0, 3)) else []}}
+    spec: Raw = {"fencing": {"levels": [level] if draw(st.integers(0, 3)) else []}}
     return {"metadata": meta, "spec": spec | ({"maintenance": {"mode": mode}} if mode else {})}
 
 
 @st.composite
-def assignments(draw: Draw, host: str) -> dict[str, Any]:
-    status: dict[str, Any] = {}
+def assignments(draw: Draw, host: str) -> Raw:
+    status: Raw = {}
     if not draw(sometimes(8)):
         seq = draw(mostly(USUAL_SEQ, seqs))
         earlier = [session(host, n)["nonce"] for n in range(1, seq)]
@@ -163,14 +167,14 @@ def assignments(draw: Draw, host: str) -> dict[str, Any]:
 
 
 @st.composite
-def reports(draw: Draw, name: str) -> dict[str, Any]:
+def reports(draw: Draw, name: str) -> Raw:
     phase = draw(st.sampled_from(["Stopped", "Starting", "Running", "Stopping", "Failed", "Stuck"]))
     said = {"namespace": "shop", "name": f"{name}-0", "epoch": draw(st.integers(1, 4)), "phase": phase}
     return {**said, "released": draw(st.booleans()), "revision": draw(st.integers(0, 2))}
 
 
 @st.composite
-def orders(draw: Draw, host: str, name: str) -> dict[str, Any]:
+def orders(draw: Draw, host: str, name: str) -> Raw:
     return {
         "namespace": "shop",
         "name": f"{name}-0",
@@ -183,7 +187,7 @@ def orders(draw: Draw, host: str, name: str) -> dict[str, Any]:
 
 
 @st.composite
-def leases(draw: Draw, host: str) -> dict[str, Any]:
+def leases(draw: Draw, host: str) -> Raw:
     seq = draw(mostly(USUAL_SEQ, st.integers(0, 4)))
     return {
         "host": host,
@@ -196,12 +200,12 @@ def leases(draw: Draw, host: str) -> dict[str, Any]:
 
 
 @st.composite
-def requests(draw: Draw, host: str, seq: int) -> dict[str, Any]:
-    spec: dict[str, Any] = {"host": host, "session": session(host, seq)}
+def requests(draw: Draw, host: str, seq: int) -> Raw:
+    spec: Raw = {"host": host, "session": session(host, seq)}
     spec["want"] = draw(st.sampled_from(["Observe", "Off", "Withdrawn"]))
     if draw(sometimes(5)):
         spec["confirm"] = {"by": "eve", "at": "2026-03-01T12:00:00Z"}
-    status: dict[str, Any] = {"power": draw(st.sampled_from(["On", "Off", "Unknown"]))}
+    status: Raw = {"power": draw(st.sampled_from(["On", "Off", "Unknown"]))}
     if draw(sometimes(5)):
         status["evidence"] = {"level": "bmc", "why": "read off twice"}
     status["poweredOn"] = draw(sometimes(4))
@@ -217,7 +221,7 @@ own_paths = st.builds(
 )
 
 
-def build(random_world: dict[str, list[dict[str, Any]]], own_path: OwnPath, *, backwards: bool = False) -> World:
+def build(random_world: Wires, own_path: OwnPath, *, backwards: bool = False) -> World:
     """The World of a random_world. The order in which things come must not matter."""
     world = World(now_s=NOW_S, wall="2026-03-01T12:00:00Z", own_path=own_path)
     each = {kind: list(reversed(raws)) if backwards else raws for kind, raws in random_world.items()}
@@ -239,20 +243,20 @@ def build(random_world: dict[str, list[dict[str, Any]]], own_path: OwnPath, *, b
     return world
 
 
-def _lease(raw: dict[str, Any]) -> LeaseSeen:
+def _lease(raw: Raw) -> LeaseSeen:
     ref = session(raw["host"], raw["seq"])
     holder = f"{ref['bootID']}/{ref['nonce']}" if raw["seq"] else ""
     lease = HostLease(raw["host"], "7", holder, raw["seq"], raw["renewal"], raw["sealed"], LAB)
     return LeaseSeen(lease, NOW_S - raw["age_s"], NOW_S - raw["sealed_age_s"] if raw["sealed"] else None)
 
 
-def _request(raw: dict[str, Any]) -> FenceRequest:
+def _request(raw: Raw) -> FenceRequest:
     request = FenceRequest.from_wire({"metadata": {"name": "x"}, **raw})
     name = request_name(request.spec.host, request.spec.session)
     return request.model_copy(update={"metadata": request.metadata.model_copy(update={"name": name, "uid": name})})
 
 
-def _claims(world: World, raw: dict[str, Any]) -> list[ResourceClaim]:
+def _claims(world: World, raw: Raw) -> list[ResourceClaim]:
     service = next(s for s in world.services.values() if s.uid == raw["of"])
     stranger = service.model_copy(update={"metadata": service.metadata.model_copy(update={"uid": "stranger"})})
     instance = world.instances.get(f"{service.key}-0")

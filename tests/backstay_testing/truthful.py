@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 
 from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.models.assignment import InstanceOrder
+from backstay_api.objects.models.instance import HAInstanceSpec
 from backstay_api.objects.models.service import HAServiceStatus
 from backstay_operator.planner import actions as act
 from backstay_operator.planner.know.world import World
@@ -54,14 +56,16 @@ def _told(service: HAService, made: tuple[act.Action, ...]) -> HAServiceStatus:
     return written[0] if written else service.status
 
 
-def _orders(world: World, made: tuple[act.Action, ...], uid: str):
+def _orders(
+    world: World, made: tuple[act.Action, ...], uid: str
+) -> list[tuple[str, InstanceOrder | None, InstanceOrder | None]]:
     """What each host has been told, or is told by this plan."""
     new = {action.host: action.spec.instances.get(uid) for action in made if isinstance(action, act.Assign)}
     old = {host: one.spec.instances.get(uid) for host, one in world.assignments.items()}
     return [(host, old.get(host), new.get(host) or old.get(host)) for host in sorted({*old, *new})]
 
 
-def _present(world: World, uid: str):
+def _present(world: World, uid: str) -> HAInstanceSpec:
     return next(one.spec for one in world.instances.values() if one.uid == uid)
 
 

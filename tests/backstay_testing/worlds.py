@@ -1,58 +1,130 @@
-"""Builders for planner tests: a World in a few words. They name what a test is about and leave the rest ordinary."""
+"""Worlds for planner tests, in a few words: hosts, what they say, and what befalls them. The objects come from `builders.py`."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
 
-from backstay_api.objects.lease import HostLease
-from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignment
-from backstay_api.objects.promise import PROFILES
+from backstay_api.objects.kinds import Raw
+from backstay_api.objects.models import HAInstance, HAService, HostAssignment
+from backstay_api.objects.models.assignment import InstanceOrder
+from backstay_api.objects.models.instance import SessionRef
+from backstay_operator.planner.do.finalizers import HOST_FINALIZER, INSTANCE_FINALIZER, SERVICE_FINALIZER
 from backstay_operator.planner.know.world import LeaseSeen, World
 
+from .builders import (
+    WALL,
+    a_host,
+    a_lease,
+    agent_session,
+    an_assignment,
+    an_instance,
+    an_order,
+    claims,
+    machine,
+    marked,
+    session,
+)
+
 NOW_S = 5000.0
-BOOT = "boot"
+SILENT_S = 30.0
+"""Of a host that is silent by any profile."""
+
+Befall = Callable[[World], object]
+"""Something that happens in a world: a row of a table is often one of these, and what is decided then."""
 
 
-def unit(name: str = "web", unit_name: str | None = None, **more: Any) -> dict[str, Any]:
-    return {"name": name, "systemd": {"unit": unit_name or f"{name}.service"}, **more}
+def nothing(world: World) -> None:
+    """As it was built."""
 
 
-def address(cidr: str, name: str = "address") -> dict[str, Any]:
-    return {"name": name, "virtualIP": {"address": cidr}}
+def all_of(*befalls: Befall) -> Befall:
+    """One thing after the other."""
+
+    def befall(world: World) -> None:
+        for each in befalls:
+            each(world)
+
+    return befall
 
 
-def a_service(
-    name: str = "web", *resources: dict[str, Any], created: str = "2026-01-01T00:00:00Z", **spec: Any
-) -> HAService:
-    """An HAService in namespace shop, at generation 1 unless `generation=` says otherwise; `status=` its status."""
-    meta: dict[str, Any] = {"name": name, "namespace": "shop", "uid": f"uid-{name}", "creationTimestamp": created}
-    meta["generation"] = spec.pop("generation", 1)
-    meta["resourceVersion"] = "1"
-    body: dict[str, Any] = {"metadata": meta, "spec": {"resources": list(resources) or [unit()], **spec}}
-    if "status" in spec:
-        body["status"] = body["spec"].pop("status")
-    return HAService.from_wire(body)
+# --- hosts -----------------------------------------------------------------------------------------------------------
 
 
-def an_instance(service: HAService, *, epoch: int = 0, host: str | None = None) -> HAInstance:
-    """The HAInstance of a service: held by a host, or closed, or (epoch 0) never granted."""
-    spec: dict[str, Any] = {
-        "service": {"name": service.metadata.name, "uid": service.uid},
-        "exclusive": service.exclusive,
-        "epoch": epoch,
-    }
-    if host:
-        spec["grant"] = {"host": host, "session": session(host), "machineUUID": f"machine-{host}"}
-    closed = epoch - 1 if host else epoch
-    if closed > 0:
-        spec["closed"] = {"epoch": closed, "evidence": "Released", "why": "it was stopped"}
-    meta = {
-        "name": f"{service.metadata.name}-0",
-        "namespace": "shop",
-        "uid": f"uid-{service.metadata.name}-0",
-        "resourceVersion": "1",
-    }
-    return HAInstance.from_wire({"metadata": meta, "spec": spec})
+def a_world(*names: str) -> World:
+    """Live hosts, with nothing on them."""
+    world = World(now_s=NOW_S, wall=WALL)
+    for name in names:
+        add_host(world, name)
+    return world
+
+
+def add_host(
+    world: World,
+    name: str,
+    *,
+    labels: Mapping[str, str] | None = None,
+    mode: str = "",
+    reason: str = "new disks",
+    has_device: bool = False,
+    after: Literal["On", "StayOff"] = "On",
+    silent_s: float = 0.0,
+) -> None:
+    """A host whose agent lives and has said nothing about services; or that has been silent for so long."""
+    host = a_host(name, labels=labels, mode=mode, reason=reason, has_device=has_device, after=after)
+    world.hosts[name] = host
+    world.put_assignment(an_assignment(name, speaks=agent_session(session(name), machine(name))))
+    world.leases[name] = LeaseSeen(a_lease(name), first_seen_s=world.now_s - silent_s)
+
+
+def silence(world: World, host: str, for_s: float = SILENT_S) -> None:
+    """It has not renewed for so long."""
+    world.leases[host] = replace(world.leases[host], first_seen_s=world.now_s - for_s)
+
+
+def seal(world: World, host: str, *, ago_s: float | None = None) -> None:
+    """Its Lease is sealed; `ago_s`: and we saw it so long ago."""
+    seen = world.leases[host]
+    sealed_s = seen.sealed_seen_s if ago_s is None else world.now_s - ago_s
+    world.leases[host] = LeaseSeen(seen.lease.sealed_(), seen.first_seen_s, sealed_s, seen.moved_s)
+
+
+def renew(world: World, host: str) -> None:
+    """It renews a second after whatever happened before."""
+    world.now_s += 1.0
+    world.leases[host] = replace(world.leases[host], first_seen_s=world.now_s, moved_s=world.now_s)
+
+
+def hold(world: World, host: str, of: SessionRef) -> None:
+    """Another session holds its Lease."""
+    seen = world.leases[host]
+    world.leases[host] = replace(seen, lease=replace(seen.lease, holder=of.text, seq=of.seq))
+
+
+def hold_by_nobody(world: World, host: str) -> None:
+    """Nobody has ever held its Lease."""
+    seen = world.leases[host]
+    world.leases[host] = replace(seen, lease=replace(seen.lease, holder="", seq=0))
+
+
+def speak(world: World, host: str, of: SessionRef, *, on_machine: str = "", supersedes: Sequence[str] = ()) -> None:
+    """This session reports for the host."""
+    said = agent_session(of, on_machine or machine(host), supersedes)
+    _amend(world, host, "status", {"session": said.wire()})
+
+
+def shut_down(world: World, host: str, how: str = "reboot") -> None:
+    """Its agent has said that the machine shuts down."""
+    _amend(world, host, "status", {"shuttingDown": how})
+
+
+def _amend(world: World, host: str, part: Literal["spec", "status"], news: Raw) -> None:
+    raw = world.assignments[host].wire()
+    world.put_assignment(HostAssignment.from_wire({**raw, part: {**raw.get(part, {}), **news}}))
+
+
+# --- services --------------------------------------------------------------------------------------------------------
 
 
 def put(world: World, service: HAService, *, epoch: int = 0, host: str | None = None) -> HAInstance:
@@ -63,33 +135,29 @@ def put(world: World, service: HAService, *, epoch: int = 0, host: str | None = 
     return instance
 
 
-def session(host: str, seq: int = 1) -> dict[str, Any]:
-    return {"bootID": f"{BOOT}-{host}", "nonce": f"nonce-{host}-{seq}", "seq": seq}
+def make_ours(world: World) -> None:
+    """All that a grant needs is there: our finalizers on everything, and claims on every host for what services name."""
+    for name, host in world.hosts.items():
+        world.hosts[name] = marked(host, HOST_FINALIZER)
+    for instance in list(world.instances.values()):
+        world.put_instance(marked(instance, INSTANCE_FINALIZER))
+    for key, service in world.services.items():
+        world.services[key] = marked(service, SERVICE_FINALIZER)
+        own(world, service)
 
 
-def add_host(
-    world: World, name: str, *, labels: dict[str, str] | None = None, mode: str = "", silent_s: float = 0.0
-) -> None:
-    """A host whose agent lives (lab profile: late after 0.75 s, silent after 1.5 s) and has said nothing about services."""
-    spec = {"maintenance": {"mode": mode, "reason": "new disks"}} if mode else {}
-    world.hosts[name] = Host.from_wire(
-        {"metadata": {"name": name, "uid": f"uid-{name}", "labels": labels}, "spec": spec}
-    )
-    said = {"session": {**session(name), "machineUUID": f"machine-{name}"}}
-    world.put_assignment(
-        HostAssignment.from_wire({"metadata": {"name": name, "uid": f"uid-as-{name}"}, "status": said})
-    )
-    ref = session(name)
-    lease = HostLease(
-        host=name,
-        resource_version="1",
-        holder=f"{ref['bootID']}/{ref['nonce']}",
-        seq=1,
-        renewal=9,
-        sealed=False,
-        contract=PROFILES["lab"],
-    )
-    world.leases[name] = LeaseSeen(lease, first_seen_s=world.now_s - silent_s)
+def own(world: World, service: HAService, *, epoch: int | None = None, revision: int = 0) -> None:
+    """Claims for what a service names, on every host."""
+    (slot,) = service.slots
+    instance = world.instance_of(service, slot)
+    for claim in claims(service, *sorted(world.hosts), instance=instance, epoch=epoch, revision=revision):
+        world.claims[claim.key] = claim
+
+
+def tell(world: World, host: str, instance: HAInstance, order: InstanceOrder) -> None:
+    """The host has been told this about the instance."""
+    raw = world.assignments[host].wire()["spec"].get("instances", {})
+    _amend(world, host, "spec", {"instances": {**raw, instance.uid: order.wire()}})
 
 
 def say_ready(
@@ -100,41 +168,39 @@ def say_ready(
     why: str = "",
     active: bool = False,
     unclear: bool = False,
+    running: Sequence[str] = (),
     uid: str = "",
 ) -> None:
     """These hosts have been asked about the service at its present generation, and have answered."""
-    report = {"ready": ready, "active": active, "unclear": unclear, "why": why}
-    report["revision"] = service.metadata.generation
-    _tell(world, hosts, "standbys", uid or f"{service.uid}-0", report)
-    order = {"namespace": "shop", "name": f"{service.metadata.name}-0", "revision": service.metadata.generation}
-    for name in hosts:
-        raw = world.assignments[name].wire()
-        raw["spec"].setdefault("standbys", {})[uid or f"{service.uid}-0"] = order
-        world.put_assignment(HostAssignment.from_wire(raw))
+    revision, (slot,) = service.metadata.generation, service.slots
+    said = {"ready": ready, "active": active, "unclear": unclear, "running": list(running)}
+    said |= {"why": why, "revision": revision}
+    order = {"namespace": service.metadata.namespace, "name": slot, "revision": revision}
+    for host in hosts:
+        raw, of = world.assignments[host].wire(), uid or f"uid-{slot}"
+        _amend(world, host, "status", {"standbys": {**raw["status"].get("standbys", {}), of: said}})
+        _amend(world, host, "spec", {"standbys": {**raw["spec"].get("standbys", {}), of: order}})
 
 
-def report(world: World, service: HAService, host: str, phase: str, *, epoch: int, uid: str = "", **more: Any) -> None:
+def report(
+    world: World, service: HAService, host: str, phase: str, *, epoch: int, uid: str = "", **more: object
+) -> None:
     """The host says what it does about the service's instance."""
-    said = {"namespace": "shop", "name": f"{service.metadata.name}-0", "epoch": epoch, "phase": phase}
-    _tell(
-        world,
-        (host,),
-        "instances",
-        uid or f"{service.uid}-0",
-        {"revision": service.metadata.generation, **said, **more},
-    )
+    (slot,) = service.slots
+    said = {"namespace": service.metadata.namespace, "name": slot, "epoch": epoch, "phase": phase}
+    known = world.assignments[host].wire()["status"].get("instances", {})
+    entry = {"revision": service.metadata.generation, **said, **more}
+    _amend(world, host, "status", {"instances": {**known, uid or f"uid-{slot}": entry}})
 
 
-def _tell(world: World, hosts: tuple[str, ...], where: str, uid: str, said: dict[str, Any]) -> None:
-    for name in hosts:
-        raw = world.assignments[name].wire()
-        raw.setdefault("status", {}).setdefault(where, {})[uid] = said
-        world.put_assignment(HostAssignment.from_wire(raw))
-
-
-def a_world(*names: str) -> World:
-    """Live hosts, with nothing on them."""
-    world = World(now_s=NOW_S, wall="2026-03-01T12:00:00Z")
-    for name in names:
-        add_host(world, name)
-    return world
+def running(world: World, service: HAService, host: str = "n1", *, epoch: int = 2) -> HAInstance:
+    """It runs there at this epoch, as ordered; all other hosts are ready for it, and all that it needs is its own."""
+    put(world, service, epoch=epoch, host=host)
+    make_ours(world)
+    (slot,) = service.slots
+    instance = world.instances[f"{service.metadata.namespace}/{slot}"]
+    generation = service.metadata.generation or 0
+    tell(world, host, instance, an_order(instance, revision=generation, resources=service.wire()["spec"]["resources"]))
+    report(world, service, host, "Running", epoch=epoch)
+    say_ready(world, service, *(name for name in world.hosts if name != host))
+    return instance

@@ -378,7 +378,7 @@ def test_helm_test_asks_the_programs_themselves(installed: ControlPlane) -> None
     ]
     try:
         wait_until(lambda: tested(f"127.0.0.1:{ports['operator']}") == (0, ""), timeout_s=30, what="a ready operator")
-        # The fencer has the operator's identity here; both may see what it must hear, so it is ready too.
+        # The fencer has the operator's identity here; both may see what it must watch, so it is ready too.
         wait_until(lambda: tested(f"127.0.0.1:{ports['fencer']}") == (0, ""), timeout_s=30, what="a ready fencer")
     finally:
         for program in programs:

@@ -36,13 +36,13 @@ def test_a_renewal_is_seen_and_read_alike(play: Play) -> None:
         held = await a_held_lease(scene)
         renewals: asyncio.Queue[int] = asyncio.Queue()
 
-        def hear(event: Event[HostLease | Unreadable]) -> None:
+        def note(event: Event[HostLease | Unreadable]) -> None:
             renewals.put_nowait(readable(event.object).renewal)
 
         informer = Informer(
             scene.api, HOST_LEASES, namespace=scene.namespace, rng=random.Random(1), backoff=LEASE_BACKOFF
         )
-        running = asyncio.create_task(informer.run(hear))
+        running = asyncio.create_task(informer.run(note))
         await informer.synced.wait()
         for _ in range(3):
             renewed = held.renewed(LAB, renew_time="2026-01-01T00:00:01.000000Z")

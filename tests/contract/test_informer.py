@@ -30,7 +30,7 @@ ADDED, MODIFIED, DELETED = EventType.ADDED, EventType.MODIFIED, EventType.DELETE
 
 
 @pytest.mark.parametrize(
-    ("known", "heard", "told"),
+    ("known", "event_of", "told"),
     [
         pytest.param(None, (ADDED, "x", 5), [(ADDED, "x5")], id="new"),
         pytest.param(None, (MODIFIED, "x", 5), [(ADDED, "x5")], id="changed, and we never knew it"),
@@ -47,9 +47,9 @@ ADDED, MODIFIED, DELETED = EventType.ADDED, EventType.MODIFIED, EventType.DELETE
     ],
 )
 def test_news(
-    known: tuple[str, int] | None, heard: tuple[EventType, str, int], told: list[tuple[EventType, str]]
+    known: tuple[str, int] | None, event_of: tuple[EventType, str, int], told: list[tuple[EventType, str]]
 ) -> None:
-    events = news(entry(*known) if known else None, event(*heard))
+    events = news(entry(*known) if known else None, event(*event_of))
     assert [(event.type, event.object) for event in events] == told
 
 
@@ -86,15 +86,15 @@ class Stage:
         self.far = MemoryApi(self.cluster, self.network)
         self.informer: Informer[Raw] = Informer(self.far, WIDGETS, rng=random.Random(3), backoff=backoff)
         self.told: list[tuple[str, str]] = []
-        self.task = asyncio.create_task(self.informer.run(self._hear))
+        self.task = asyncio.create_task(self.informer.run(self._note))
 
-    def _hear(self, event: Event[Raw]) -> None:
+    def _note(self, event: Event[Raw]) -> None:
         self.told.append((event.type.value, event.meta.name))
 
     @property
-    def heard_ago_s(self) -> float:
-        assert self.informer.last_heard_at_s is not None
-        return asyncio.get_running_loop().time() - self.informer.last_heard_at_s
+    def seen_ago_s(self) -> float:
+        assert self.informer.last_seen_at_s is not None
+        return asyncio.get_running_loop().time() - self.informer.last_seen_at_s
 
 
 @in_virtual_time
@@ -133,12 +133,12 @@ async def test_an_outage_of_an_hour_is_outlived_and_what_happened_in_it_is_told(
     assert 3600 / 10 <= len(tries) <= 3600 / 3, "about every five seconds, on the average"
     warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(warnings) <= 2, "an outage is told when it begins, not at each try"
-    assert stage.heard_ago_s >= 3600 and "away" in stage.informer.trouble
+    assert stage.seen_ago_s >= 3600 and "away" in stage.informer.trouble
     stage.network.fate = Fate()
     stage.cluster.compact()
     await asyncio.sleep(11)
     assert stage.told == [("ADDED", "a"), ("ADDED", "b"), ("DELETED", "a")]
-    assert stage.informer.trouble == "" and stage.heard_ago_s <= 11
+    assert stage.informer.trouble == "" and stage.seen_ago_s <= 11
 
 
 @in_virtual_time
@@ -155,11 +155,11 @@ async def test_a_stream_that_hangs_is_replaced() -> None:
 
 
 @in_virtual_time
-async def test_a_quiet_stream_is_heard_by_its_bookmarks() -> None:
+async def test_a_quiet_stream_is_known_to_work_by_its_bookmarks() -> None:
     stage = Stage()
     await asyncio.sleep(1000)
     assert [verb for _, verb in stage.network.requests] == ["list", "watch"]
-    assert stage.heard_ago_s <= 60
+    assert stage.seen_ago_s <= 60
 
 
 @pytest.mark.parametrize(

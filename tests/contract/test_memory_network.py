@@ -182,15 +182,15 @@ async def test_a_stale_read_goes_back_to_the_last_compaction_at_most() -> None:
 
 async def arrivals(api: MemoryApi, count: int) -> list[tuple[float, str]]:
     """When and what a watch from the very beginning tells."""
-    heard: list[tuple[float, str]] = []
+    done: list[tuple[float, str]] = []
     began_s = now_s()
     async with aclosing(api.watch(WIDGETS, resource_version="1")) as stream:
         async for item in stream:
             what = "bookmark" if isinstance(item, Bookmark) else item.meta.name
-            heard.append((round(now_s() - began_s, 6), what))
-            if len(heard) == count:
+            done.append((round(now_s() - began_s, 6), what))
+            if len(done) == count:
                 break
-    return heard
+    return done
 
 
 @in_virtual_time

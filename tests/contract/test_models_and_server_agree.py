@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backstay_api.objects.models import ALL_OBJECTS, HAInstance, HAService, Host, ResourceClaim
-from backstay_api.objects.object_kinds import HA_SERVICES
+from backstay_api.objects.models.host import NOT_POWER
+from backstay_api.objects.object_kinds import HA_SERVICES, HOSTS
 from backstay_testing.agreement import KINDS, MINIMAL, SCHEMAS, Json, Server, assert_both_were_tried, bounded
 from backstay_testing.instances import SANE_CLAIMS, SANE_INSTANCES
 from backstay_testing.wire_objects import GOOD_ADDRESSES, ODD_ADDRESSES, ODD_TEXT, good, perhaps_bent
@@ -60,6 +61,21 @@ def test_a_status(server: Server, model: type[Any]) -> None:
 def test_an_address(server: Server, address: str) -> None:
     """Python, Go and CEL each have their own idea of an address."""
     server.agrees_on_new(HA_SERVICES, {"resources": [{"name": "address", "virtualIP": {"address": address}}]})
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        *({"agent": agent} for agent in ("fence_redfish", *NOT_POWER, "fence_scsi2", "fence_of_somebody")),
+        *({"agent": "fence_apc", "parameters": {key: "1"}} for key in ("port_as_ip", "port-as-ip", "port", "use_sudo")),
+    ],
+)
+def test_a_fence_device(server: Server, device: Json) -> None:
+    is_taken = server.agrees_on_new(
+        HOSTS, {"fencing": {"levels": [{"name": "l", "devices": [{"name": "d", **device}]}]}}
+    )
+    is_power = device["agent"] not in NOT_POWER
+    assert is_taken == (is_power and not {"port_as_ip", "port-as-ip", "use_sudo"} & device.get("parameters", {}).keys())
 
 
 @pytest.mark.parametrize("text", ODD_TEXT)

@@ -123,7 +123,7 @@ def test_a_tenant_sees_what_is_his_and_is_told_what_he_may_not_see(plane: Contro
     assert "shop/web" in said and "You may not see hosts.backstay.dev" in said and "backstay:view" in said
     told = json.loads(backstay(plane, "tenant", "status", "-o", "json").partition("\n\n")[0])
     assert [one["metadata"]["name"] for one in told["services"]] == ["web"]
-    assert "hosts.backstay.dev" in told["unseen"] and "whether an operator lives" in told["unseen"]
+    assert "hosts.backstay.dev" in told["unseen"] and "whether an operator is running" in told["unseen"]
     assert "you may see neither services nor hosts" in backstay(plane, "nobody", "status", code=1)
     assert "The role backstay:view" in backstay(plane, "tenant", "explain", "web", code=1)
 

@@ -300,7 +300,17 @@ REFUSED = [
         "identity_file",
         "identity-file",
     ),
-    *("debug_file", "debug", "verbose", "verbose-level", "logfile", "token_file", "cookie-file", "status_file"),
+    *(
+        "debug_file",
+        "debug",
+        "verbose",
+        "verbose-level",
+        "port-as-ip",
+        "logfile",
+        "token_file",
+        "cookie-file",
+        "status_file",
+    ),
     *(
         "tlscert",
         "tlskey",

@@ -61,7 +61,7 @@ def test_a_watch_tells_what_happens_while_it_is_open(play: Play) -> None:
     play(story)
 
 
-def test_a_watch_by_name_hears_of_nothing_else(play: Play) -> None:
+def test_a_watch_by_name_tells_of_nothing_else(play: Play) -> None:
     async def story(scene: Scene) -> None:
         since = Meta.of(await scene.widget("other")).resource_version
         await scene.change("other", size=2)

@@ -129,7 +129,10 @@ def test_who_wants_to_stop_the_agent_is_told_in_words(site: Site) -> None:
     ask = ("env", "PYTHONPATH=/opt/backstay", "python3", "-m", "backstay_agent.main", "--may-stop")
     with pytest.raises(LabError, match="this host holds shop/"):
         site.host.run(*ask)
-    assert "lease held" in site.host.run("systemctl", "show", "-p", "StatusText", "backstay-agent.service")
+    shown = ("systemctl", "show", "-p", "StatusText", "backstay-agent.service")
+    wait_until(
+        lambda: "lease held" in site.host.run(*shown), timeout_s=5, what="`systemctl status` to tell of the lease"
+    )
 
 
 MUTE = "import socket, time; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('127.0.0.9', 53)); time.sleep(1e6)"

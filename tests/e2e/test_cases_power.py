@@ -1,10 +1,10 @@
 """Other people's bug reports about power: reboots that are clean, cuts that take the BMC along, a host that nobody could replace."""
 
 import json
+import re
 
 import pytest
 
-from backstay_dev.lab.product import FENCING_NAMESPACE
 from backstay_dev.show.fault_lab import FaultLab
 from backstay_testing.cases import case, holding, labelled, presses, running_on
 
@@ -112,19 +112,39 @@ def test_27_an_odd_password_and_a_misspelt_agent_are_told_within_seconds_and_for
     fault_lab: FaultLab,
 ) -> None:
     """One line break at the end is what `echo` leaves, and harmless; what Windows leaves is not."""
-    right = fault_lab.lab.bmcs["n1"].credentials()
+    right, give = fault_lab.lab.bmcs["n1"].secret("fence_redfish"), fault_lab.product.give_secret
     try:
-        point_at(fault_lab, "n1", secret(fault_lab, "odd", {**right, "password": f"{right['password']}\r\n"}))
+        point_at(fault_lab, "n1", give("odd", {**right, "password": f"{right['password']}\r\n"}))
         misspell(fault_lab, "n2", "fence_redfsh")
         says(fault_lab, "n2", "False", "fence_redfsh")
         says(fault_lab, "n1", "False")
-        point_at(fault_lab, "n1", secret(fault_lab, "echoed", {**right, "password": f"{right['password']}\n"}))
+        point_at(fault_lab, "n1", give("echoed", {**right, "password": f"{right['password']}\n"}))
         misspell(fault_lab, "n2", "fence_redfish")
         says(fault_lab, "n2", "True")
         says(fault_lab, "n1", "True")
     finally:
         misspell(fault_lab, "n2", "fence_redfish")
         point_at(fault_lab, "n1", "n1-bmc")
+
+
+def test_a_secret_without_its_address_is_refused_in_words_that_a_host_admin_can_follow(fault_lab: FaultLab) -> None:
+    right = fault_lab.lab.bmcs["n1"].secret("fence_redfish")
+    try:
+        told = {key: value for key, value in right.items() if key != "ip"}
+        point_at(fault_lab, "n1", fault_lab.product.give_secret("bare", told))
+        says(fault_lab, "n1", "False", "does not say where its password goes: add the device's address as ip: kubectl")
+        say_address(fault_lab, fault_lab.host_says("n1", "FencingReady"), right["ip"])
+        says(fault_lab, "n1", "True")
+    finally:
+        point_at(fault_lab, "n1", "n1-bmc")
+
+
+def say_address(fault_lab: FaultLab, said: str, ip: str) -> None:
+    """Type the commands of the sentence."""
+    make, give = (command.split()[1:] for command in re.findall(r"kubectl [^|]*[^|\s]", said))
+    kubectl = fault_lab.lab.plane.kubectl
+    made = kubectl(*(word.replace("…", ip) for word in make))
+    kubectl(*give, "--as=ann", "--as-group=backstay:host-admins", stdin=made)
 
 
 def says(fault_lab: FaultLab, host: str, *words: str) -> None:
@@ -134,12 +154,6 @@ def says(fault_lab: FaultLab, host: str, *words: str) -> None:
         also=lambda: fault_lab.host_says(host, "FencingReady"),
         timeout_s=30,
     )
-
-
-def secret(fault_lab: FaultLab, name: str, credentials: dict[str, str]) -> str:
-    body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": credentials}
-    fault_lab.lab.plane.request("POST", f"/api/v1/namespaces/{FENCING_NAMESPACE}/secrets", body)
-    return name
 
 
 def point_at(fault_lab: FaultLab, host: str, name: str) -> None:

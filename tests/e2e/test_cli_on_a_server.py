@@ -11,7 +11,7 @@ import pytest
 from backstay_dev.lab.controlplane import ControlPlane
 from backstay_dev.lab.shell import LabError
 from backstay_testing.agreement import Server
-from backstay_testing.worlds import session
+from backstay_testing.builders import session
 
 pytestmark = pytest.mark.api
 
@@ -91,7 +91,7 @@ def test_an_added_host_has_the_rights_of_its_agent_and_no_others(plane: ControlP
 def test_a_lost_host_is_confirmed_by_whoever_is_logged_in(plane: ControlPlane, plugin: Path) -> None:
     backstay(plane, plugin, "host", "add", "cli-3")
     assert "nothing to confirm" in backstay(plane, plugin, "fence", "cli-3", "--confirm", "--yes", code=4)
-    spec = {"host": "cli-3", "session": session("cli-3"), "want": "Observe", "why": "cli-3 is silent"}
+    spec = {"host": "cli-3", "session": session("cli-3").wire(), "want": "Observe", "why": "cli-3 is silent"}
     body = {
         "apiVersion": "backstay.dev/v1alpha1",
         "kind": "FenceRequest",

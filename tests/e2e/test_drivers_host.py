@@ -1,4 +1,4 @@
-"""Drivers on a real host: each story of `drivers_stories_*.py` is told inside a lab's machine."""
+"""Drivers on a real host: each story of `on_hosts/drivers_stories_*.py` is told inside a lab's machine."""
 
 import ast
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from backstay_dev.lab.lab import AGENT_CODE, Lab
 
 pytestmark = pytest.mark.hosts
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "on_hosts"
 FILES = {
     name: (HERE / f"{name}.py").read_text()
     for name in (

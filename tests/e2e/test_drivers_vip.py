@@ -7,7 +7,7 @@ import pytest
 from backstay_agent.drivers.address.driver import VirtualIPDriver
 from backstay_agent.drivers.address.link_flaps import GRACE_S
 from backstay_agent.drivers.base import Seen, StartFailed, State
-from backstay_testing.cable import BOTH, SEEN, STALE, Cable, ear, gather, make, now_s, play, until, vip
+from backstay_testing.cable import BOTH, SEEN, STALE, Cable, gather, make, now_s, play, until, vip, watching
 
 pytestmark = pytest.mark.hosts
 
@@ -22,13 +22,13 @@ def test_a_neighbour_that_knew_it_elsewhere_learns_that_it_is_here(
     async def story() -> None:
         await driver.prepare(vip(address))
         assert STALE in cable.neighbour_entry(ip), "to ask must not make anybody believe that it is here"
-        await driver.start(vip(address), timeout_s=1)
+        await driver.start(vip(address), timeout_s=5)
         await until(lambda: cable.mac(cable.here) in cable.neighbour_entry(ip))
         assert await driver.check(vip(address)) == Seen(State.RUNNING)
-        await driver.start(vip(address), timeout_s=1)
-        await driver.stop(vip(address), timeout_s=1)
+        await driver.start(vip(address), timeout_s=5)
+        await driver.stop(vip(address), timeout_s=5)
         assert ip not in cable.addresses()
-        await driver.stop(vip(address), timeout_s=1)
+        await driver.stop(vip(address), timeout_s=5)
 
     play(story)
 
@@ -47,8 +47,8 @@ def test_an_address_that_somebody_else_has_is_not_taken(cable: Cable, driver: Vi
 @BOTH
 def test_an_address_that_vanishes_is_missed_at_once(cable: Cable, driver: VirtualIPDriver, address: str) -> None:
     async def story() -> None:
-        await driver.start(vip(address), timeout_s=1)
-        async with ear(driver, vip(address)) as change:
+        await driver.start(vip(address), timeout_s=5)
+        async with watching(driver, vip(address)) as change:
             assert (await change()).state is State.RUNNING
 
             cable.ip(cable.here, "addr", "del", address.split("/")[0], "dev", "eth0")
@@ -61,8 +61,8 @@ def test_a_link_that_goes_for_good_is_told_and_when_it_comes_back_the_address_is
     cable: Cable, driver: VirtualIPDriver
 ) -> None:
     async def story() -> None:
-        await driver.start(vip("192.0.2.10/24"), timeout_s=1)
-        async with ear(driver, vip("192.0.2.10/24")) as change:
+        await driver.start(vip("192.0.2.10/24"), timeout_s=5)
+        async with watching(driver, vip("192.0.2.10/24")) as change:
             assert (await change()).state is State.RUNNING
             cable.ip(cable.there, "link", "set", "eth0", "down")
             down_s = now_s()
@@ -71,7 +71,7 @@ def test_a_link_that_goes_for_good_is_told_and_when_it_comes_back_the_address_is
             assert await change() == Seen(State.FAILED, "eth0, which has 192.0.2.10, has no link")
             assert GRACE_S - 0.1 < now_s() - down_s < GRACE_S + 1
             with pytest.raises(StartFailed, match=r"where 192\.0\.2\.11 would go, has no link"):
-                await driver.start(vip("192.0.2.11/24"), timeout_s=1)
+                await driver.start(vip("192.0.2.11/24"), timeout_s=5)
             cable.ip(cable.there, "link", "set", "eth0", "up")
             cable.ip(cable.there, "neigh", "replace", "192.0.2.10", "lladdr", STALE, "dev", "eth0", "nud", "stale")
             assert (await change()).state is State.RUNNING
@@ -90,8 +90,8 @@ def test_a_blink_of_the_link_is_no_failure_and_all_that_it_took_is_put_back(
     cable.ip(cable.there, "addr", "add", far, "dev", "eth0", *(["nodad"] if ":" in far else []))
 
     async def story() -> None:
-        await driver.start(vip(address, "eth0"), timeout_s=1)
-        async with ear(driver, vip(address, "eth0")) as change:
+        await driver.start(vip(address, "eth0"), timeout_s=5)
+        async with watching(driver, vip(address, "eth0")) as change:
             assert (await change()).state is State.RUNNING
             following = asyncio.create_task(gather(change))
             await asyncio.sleep(0)
@@ -111,10 +111,10 @@ def test_an_interface_that_is_made_anew_at_once_has_its_addresses_again(cable: C
 
     async def story() -> None:
         for address in ("198.51.100.7/24", "2001:db8:1::7/64"):
-            await driver.start(vip(address, "svc0"), timeout_s=1)
+            await driver.start(vip(address, "svc0"), timeout_s=5)
         async with (
-            ear(driver, vip("198.51.100.7/24", "svc0")) as four,
-            ear(driver, vip("2001:db8:1::7/64", "svc0")) as six,
+            watching(driver, vip("198.51.100.7/24", "svc0")) as four,
+            watching(driver, vip("2001:db8:1::7/64", "svc0")) as six,
         ):
             assert [(await four()).state, (await six()).state] == [State.RUNNING, State.RUNNING]
             cable.ip(cable.here, "link", "del", "svc0")
@@ -122,7 +122,7 @@ def test_an_interface_that_is_made_anew_at_once_has_its_addresses_again(cable: C
             make(cable)
             assert [(await four()).state, (await six()).state] == [State.RUNNING, State.RUNNING]
         cable.ip(cable.here, "link", "del", "svc0")
-        async with ear(driver, vip("198.51.100.7/24", "svc0")) as four:
+        async with watching(driver, vip("198.51.100.7/24", "svc0")) as four:
             assert (await four()).state is State.UNKNOWN
             assert (await four()).state is State.FAILED, "gone for good"
 
@@ -131,8 +131,8 @@ def test_an_interface_that_is_made_anew_at_once_has_its_addresses_again(cable: C
 
 def test_an_address_that_an_admin_takes_away_is_not_put_back(cable: Cable, driver: VirtualIPDriver) -> None:
     async def story() -> None:
-        await driver.start(vip("192.0.2.10/24"), timeout_s=1)
-        async with ear(driver, vip("192.0.2.10/24")) as change:
+        await driver.start(vip("192.0.2.10/24"), timeout_s=5)
+        async with watching(driver, vip("192.0.2.10/24")) as change:
             assert (await change()).state is State.RUNNING
             cable.ip(cable.here, "addr", "del", "192.0.2.10/32", "dev", "eth0")
             assert (await change()).state is State.STOPPED

@@ -38,11 +38,11 @@ def test_taking_ours_away_takes_nothing_of_the_hosts(
         wanted = state()
         if order == "ours first":
             cable.ip(cable.here, "addr", "del", theirs, "dev", "eth0")
-        await driver.start(vip(ours, "eth0"), timeout_s=1)
+        await driver.start(vip(ours, "eth0"), timeout_s=5)
         if order == "ours first":
             add_theirs()
         with cable.monitor() as told:
-            await driver.stop(vip(ours, "eth0"), timeout_s=1)
+            await driver.stop(vip(ours, "eth0"), timeout_s=5)
             assert theirs.split("/")[0] not in told(), "not even for a moment"
         assert state() == wanted
 
@@ -59,13 +59,13 @@ def test_one_service_that_leaves_takes_nothing_of_anothers(
     cable.ip(cable.there, "addr", "add", far, "dev", "eth0", *(["nodad"] if ":" in far else []))
 
     async def story() -> None:
-        await driver.start(vip(first, "eth0"), timeout_s=1)
-        await driver.start(vip(second, "eth0"), timeout_s=1)
+        await driver.start(vip(first, "eth0"), timeout_s=5)
+        await driver.start(vip(second, "eth0"), timeout_s=5)
         with cable.monitor() as told:
-            await driver.stop(vip(first, "eth0"), timeout_s=1)
+            await driver.stop(vip(first, "eth0"), timeout_s=5)
             assert second.split("/")[0] not in told()
         await until(lambda: cable.answers(far.split("/")[0], by=second.split("/")[0]))
-        await driver.stop(vip(second, "eth0"), timeout_s=1)
+        await driver.stop(vip(second, "eth0"), timeout_s=5)
 
     before = routes(cable)
     play(story)
@@ -74,7 +74,7 @@ def test_one_service_that_leaves_takes_nothing_of_anothers(
 
 def test_the_hosts_own_address_that_goes_takes_nothing_of_ours(cable: Cable, driver: VirtualIPDriver) -> None:
     async def story() -> None:
-        await driver.start(vip("192.0.2.10/24"), timeout_s=1)
+        await driver.start(vip("192.0.2.10/24"), timeout_s=5)
         cable.ip(cable.here, "addr", "del", "192.0.2.1/24", "dev", "eth0")
         assert await driver.check(vip("192.0.2.10/24")) == Seen(State.RUNNING)
         await until(lambda: cable.answers("192.0.2.2", by="192.0.2.10"))
@@ -90,7 +90,7 @@ def test_an_address_that_an_older_agent_added_goes_alone_too(cable: Cable, drive
         await Netlink().add(old, old.interface)
         cable.ip(cable.here, "addr", "add", "198.51.100.12/24", "dev", "eth0")
         assert "secondary" in cable.addresses()
-        await driver.stop(vip("198.51.100.101/24", "eth0"), timeout_s=1)
+        await driver.stop(vip("198.51.100.101/24", "eth0"), timeout_s=5)
 
     play(story)
     assert "198.51.100.12/24" in cable.addresses() and "198.51.100.101" not in cable.addresses()
@@ -104,16 +104,16 @@ def test_an_address_of_the_host_itself_is_named_and_never_withdrawn(
     ip = address.split("/")[0]
 
     async def story() -> None:
-        await driver.start(vip(address), timeout_s=1)
-        await driver.stop(vip(address), timeout_s=1)
+        await driver.start(vip(address), timeout_s=5)
+        await driver.stop(vip(address), timeout_s=5)
         (tmp_path / "notes" / ip.replace(":", "-")).touch()  # the note of a life that died
         cable.ip(cable.here, "addr", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else []))
         why = f"{ip} is an address of this host itself (eth0): choose another"
         assert await driver.not_ready(vip(address)) == why
         assert await driver.check(vip(address)) == Seen(State.UNKNOWN, why)
         with pytest.raises(StartFailed, match="of this host itself"):
-            await driver.start(vip(address), timeout_s=1)
-        await driver.stop(vip(address), timeout_s=1)
+            await driver.start(vip(address), timeout_s=5)
+        await driver.stop(vip(address), timeout_s=5)
         assert ip in cable.addresses()
         assert ip in " ".join(await own_addresses()), "so that the operator can refuse it by name"
 
@@ -127,7 +127,7 @@ def test_the_hosts_own_addresses_are_told_whenever_they_change_and_never_ours(
         told: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()
         following = asyncio.create_task(follow(told.put_nowait, notes=tmp_path / "notes"))
         assert await told.get() == ("192.0.2.1/24", "2001:db8::1/64")
-        await driver.start(vip("192.0.2.10/24"), timeout_s=1)
+        await driver.start(vip("192.0.2.10/24"), timeout_s=5)
         cable.ip(cable.here, "addr", "add", "192.0.2.12/24", "dev", "eth0")
         assert await told.get() == ("192.0.2.1/24", "192.0.2.12/24", "2001:db8::1/64")
         cable.ip(cable.here, "addr", "del", "192.0.2.12/24", "dev", "eth0")
@@ -186,8 +186,8 @@ def test_addresses_that_cannot_be_here(
     async def story() -> None:
         assert why in (await driver.not_ready(vip(address, interface)) or "ready")
         with pytest.raises(StartFailed, match=re.escape(why)):
-            await driver.start(vip(address, interface), timeout_s=1)
-        await driver.stop(vip(address, interface), timeout_s=1)
+            await driver.start(vip(address, interface), timeout_s=5)
+        await driver.stop(vip(address, interface), timeout_s=5)
 
     play(story)
     assert cable.addresses() == before, "what is not ours must stay"
@@ -204,13 +204,13 @@ def test_a_host_without_a_link_is_not_ready(cable: Cable, driver: VirtualIPDrive
 
 def test_what_is_ours_is_recognised_without_any_memory(cable: Cable, driver: VirtualIPDriver, tmp_path: Path) -> None:
     async def story() -> None:
-        await driver.start(vip("192.0.2.10/24"), timeout_s=1)
-        await driver.start(vip("2001:db8::10/64"), timeout_s=1)
+        await driver.start(vip("192.0.2.10/24"), timeout_s=5)
+        await driver.start(vip("2001:db8::10/64"), timeout_s=5)
         forgetful = VirtualIPDriver(notes=tmp_path / "emptied")
         left = [resource.virtual_ip for resource in await forgetful.leftovers()]
         assert left == [VirtualIP(address="192.0.2.10/32"), VirtualIP(address="2001:db8::10/128")]
-        await forgetful.stop(vip("192.0.2.10/24"), timeout_s=1)
-        await forgetful.stop(vip("2001:db8::10/64"), timeout_s=1)
+        await forgetful.stop(vip("192.0.2.10/24"), timeout_s=5)
+        await forgetful.stop(vip("2001:db8::10/64"), timeout_s=5)
         assert await driver.leftovers() == []
 
     play(story)
@@ -220,7 +220,7 @@ def test_a_host_does_not_use_a_v6_address_that_may_move_for_its_own_connections(
     cable: Cable, driver: VirtualIPDriver
 ) -> None:
     async def story() -> None:
-        await driver.start(vip("2001:db8::ffff/64"), timeout_s=1)
+        await driver.start(vip("2001:db8::ffff/64"), timeout_s=5)
         assert "src 2001:db8::1 " in cable.ip(cable.here, "-6", "route", "get", "2001:db8::2") + " "
 
     play(story)
@@ -231,8 +231,8 @@ def test_the_subnets_route_stays_when_the_address_goes(cable: Cable, driver: Vir
 
     async def story() -> None:
         for address in ("192.0.2.10/24", "2001:db8::10/64"):
-            await driver.start(vip(address), timeout_s=1)
-            await driver.stop(vip(address), timeout_s=1)
+            await driver.start(vip(address), timeout_s=5)
+            await driver.stop(vip(address), timeout_s=5)
 
     play(story)
     assert (cable.ip(cable.here, "route"), cable.ip(cable.here, "-6", "route")) == before

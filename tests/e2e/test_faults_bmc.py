@@ -1,9 +1,11 @@
 """BMCs that are away, locked, mistaken or lying: no proof, no failover; and every place that people look at says what is missing."""
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
+from backstay_dev.lab.bmc import Bmc
 from backstay_dev.show.fault_lab import FaultLab, Play
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
@@ -22,7 +24,7 @@ def test_without_proof_nothing_moves_until_a_person_confirms(fault_lab: FaultLab
     try:
         with fault_lab.playing("held", on="n1") as held, fault_lab.playing("aside", on="n2") as aside:
             # Presses do nothing, so the host lives on: whoever believed this BMC would run the service twice.
-            bmc.knobs.deaf = True
+            bmc.knobs.ignores_presses = True
             bmc.knobs.unreachable = True
             fault_lab.lab["n1"].cut_all()
             _told_everywhere(fault_lab, held, "says unknown", "no answer before our deadline")
@@ -56,17 +58,18 @@ def test_without_proof_nothing_moves_until_a_person_confirms(fault_lab: FaultLab
 
 def test_a_broken_first_level_is_passed_over_and_ipmi_proves_it_on_the_second(fault_lab: FaultLab) -> None:
     bmc = fault_lab.lab.bmcs["n1"]
-    secret = {"secretRef": {"name": "n1-bmc"}, "readGap": "0s"}
-    nobody_there = {**bmc.redfish(), "ipport": "1"}
-    redfish = {"name": "redfish", "agent": "fence_redfish", "parameters": nobody_there, "timeout": "1s", **secret}
-    ipmi = {"name": "ipmi", "agent": "fence_ipmilan", "parameters": bmc.ipmi(), "drilled": True, **secret}
+    give = fault_lab.product.give_secret
+    nobody_there = give("nobody-there", {**bmc.secret("fence_redfish"), "ipport": "1"})
+    redfish = device(bmc, "fence_redfish", nobody_there, timeout="1s")
+    ipmi = device(bmc, "fence_ipmilan", give("n1-ipmi", bmc.secret("fence_ipmilan")), drilled=True)
     levels = [{"name": "first", "devices": [redfish]}, {"name": "second", "devices": [ipmi]}]
     as_it_was = fault_lab.product.get("hosts", "n1")["spec"]["fencing"]
     fault_lab.patch_host("n1", {"fencing": {"levels": levels}})
     try:
         with fault_lab.playing("deep", on="n1") as deep:
             fault_lab.until(
-                lambda: "ipmi" in fault_lab.host_says("n1", "FencingReady"), "the second level to be tested"
+                lambda: "works: fence-ipmilan" in fault_lab.host_says("n1", "FencingReady"),
+                "the second level to be tested",
             )
             fault_lab.lab["n1"].cut_all()
             deep.until_running(other_than="n1")
@@ -76,6 +79,11 @@ def test_a_broken_first_level_is_passed_over_and_ipmi_proves_it_on_the_second(fa
             assert [button for _, button in bmc.presses][:1] == ["off"]
     finally:
         fault_lab.patch_host("n1", {"fencing": as_it_was})
+
+
+def device(bmc: Bmc, agent: str, secret: str, **more: Any) -> dict[str, Any]:
+    body = {"name": agent.replace("_", "-"), "agent": agent, "parameters": bmc.parameters(agent), **more}
+    return {**body, "secretRef": {"name": secret}, "readGap": "0s"}
 
 
 def _told_everywhere(fault_lab: FaultLab, held: Play, *words: str) -> None:

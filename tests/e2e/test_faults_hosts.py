@@ -44,7 +44,7 @@ def test_a_host_cut_off_from_everything_is_powered_off_first(fault_lab: FaultLab
 
 
 @pytest.mark.parametrize(
-    "way", [pytest.param(Way.BOTH, id="both ways"), pytest.param(Way.FROM_HOST, id="it hears and is not heard")]
+    "way", [pytest.param(Way.BOTH, id="both ways"), pytest.param(Way.FROM_HOST, id="it receives and cannot send")]
 )
 def test_a_host_cut_off_from_the_api_alone_is_sealed_powered_off_and_only_then_replaced(
     fault_lab: FaultLab, way: Way

@@ -80,7 +80,7 @@ def test_a_service_that_moves_away_takes_no_address_of_another_along(second_inte
             fault_lab.backstay("move", "alpha", "--to", "n2")
             alpha.until_running(on="n2")
         told = n1.read_file("/run/monitor")
-        assert "Deleted" in told and FIRST in told, "the monitor heard it"
+        assert "Deleted" in told and FIRST in told, "the monitor saw it"
         assert SECOND not in told
         assert restarts(beta, "n1") == 0 and beta.saw_nothing()
         # The worse form: an address that the host itself was given later.
@@ -167,7 +167,7 @@ def test_what_runs_already_is_named_with_its_remedy_and_its_stop_is_seen_at_once
             lambda: all(why in why_not(play, host) for host in fault_lab.lab.hosts), "all three say it", timeout_s=30
         )
         fault_lab.lab["n2"].run("systemctl", "stop", "pkg.service")
-        fault_lab.until(lambda: why not in why_not(play, "n2"), "its stop to be seen", timeout_s=2)
+        fault_lab.until(lambda: why not in why_not(play, "n2"), "its stop to be seen", timeout_s=5)
         for host in ("n1", "n3"):
             fault_lab.lab[host].run("systemctl", "stop", "pkg.service")
         play.until_running()

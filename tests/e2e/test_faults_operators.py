@@ -38,7 +38,7 @@ def test_two_operators_at_once_grant_each_epoch_once(fault_lab: FaultLab) -> Non
         fault_lab.product.operators["operator"].kill()
         fault_lab.lab["n3"].power_off()
         shared.until_running(other_than="n3")
-        # The follower acts 1.5 s later: by then the host may have been switched on again and have spoken for itself.
+        # The follower acts 1.5 s later: by then the host may have been switched on again and have reported for itself.
         assert (shared.epoch, len(shared.lives)) == (3, 3) and shared.evidence in ("Device", "Boot")
         assert beside.saw_nothing()
 

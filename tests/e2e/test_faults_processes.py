@@ -55,7 +55,7 @@ def test_a_minute_without_etcd_and_api_server_stops_nothing_and_leads_to_nothing
             assert calm.saw_nothing()
             assert (hurt.epoch, len(hurt.lives)) == (1, 2)
             # Who is late when the server hangs may be looked at; that is all, and it is taken back.
-            assert all(one["spec"]["want"] == "Withdrawn" for one in fault_lab.fence_requests().values())
+            fault_lab.until(lambda: _wants(fault_lab) <= {"Withdrawn"}, "every look to be taken back")
             assert not any(bmc.presses for bmc in fault_lab.lab.bmcs.values())
             assert _seals(fault_lab) == sealed
 
@@ -73,6 +73,10 @@ def _kill(fault_lab: FaultLab, victim: str, dice: random.Random) -> None:
 def _kill_main_process(play: Play) -> None:
     host = play.fault_lab.lab[play.first_host]
     host.run("systemctl", "kill", "--kill-who=main", "--signal=KILL", f"tick-{play.name}.service")
+
+
+def _wants(fault_lab: FaultLab) -> set[str]:
+    return {one["spec"]["want"] for one in fault_lab.fence_requests().values()}
 
 
 def _seals(fault_lab: FaultLab) -> list[str]:

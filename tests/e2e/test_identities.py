@@ -82,6 +82,7 @@ def test_a_service_lives_and_moves_and_nothing_is_forbidden(plane: ControlPlane,
 async def story(plane: ControlPlane) -> None:
     plane.kubectl(
         *("create", "secret", "generic", "bmc", "--namespace", FENCING_NAMESPACE),
+        *("--from-literal=ip=127.0.0.1", "--from-literal=ipport=1"),
         *("--from-literal=username=u", "--from-literal=password=p"),
     )
     for name in ("n1", "n2"):
@@ -117,13 +118,8 @@ def told_of(plane: ControlPlane) -> set[str]:
     return {one["metadata"]["name"] for one in left}
 
 
-# Nobody listens at that port: this BMC never answers, so a person must say what they have seen.
-BMC = {
-    "name": "bmc",
-    "agent": "fence_redfish",
-    "parameters": {"ip": "127.0.0.1", "ipport": "1"},
-    "secretRef": {"name": "bmc"},
-}
+# Nobody listens where its Secret says: this BMC never answers, so a person must say what they have seen.
+BMC = {"name": "bmc", "agent": "fence_redfish", "secretRef": {"name": "bmc"}}
 
 
 def enrol(plane: ControlPlane, name: str) -> None:

@@ -138,13 +138,13 @@ def test_the_real_fence_agents_read_and_press_the_power_button(tidy_lab: Lab, ag
     [
         pytest.param(Knobs(always_on=True), ["ON", "ON"], id="on for ever"),
         pytest.param(Knobs(off_then_on=True), ["OFF", "ON", "OFF"], id="off, then on"),
-        pytest.param(Knobs(deaf=True), ["ON"], id="deaf to the button"),
+        pytest.param(Knobs(ignores_presses=True), ["ON"], id="it ignores the button"),
     ],
 )
 def test_a_bmc_lies_as_it_is_told(tidy_lab: Lab, knobs: Knobs, reads: list[str]) -> None:
     bmc = tidy_lab.bmcs["n3"]
     bmc.knobs = knobs
-    if knobs.deaf or knobs.always_on:
+    if knobs.ignores_presses or knobs.always_on:
         bmc.press("off")
     assert [_fence(bmc, "fence_redfish", "status")[1] for _ in reads] == [f"Status: {read}" for read in reads]
 
@@ -236,8 +236,7 @@ def _boot_id(host: LabHost) -> str | None:
 
 
 def _fence(bmc: Bmc, agent: str, action: str, **changed: str) -> tuple[int, str]:
-    where = bmc.redfish() if agent == "fence_redfish" else bmc.ipmi()
-    words = {**where, **bmc.credentials(), "action": action, **changed}
+    words = {**bmc.parameters(agent), **bmc.secret(agent), "action": action, **changed}
     done = subprocess.run(
         [agent],
         input="".join(f"{key}={value}\n" for key, value in words.items()),

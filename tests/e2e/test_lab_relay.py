@@ -60,7 +60,7 @@ class Client:
         answer.read()
         return answer.status
 
-    def hears_nothing(self, *, for_s: float) -> bool:
+    def receives_nothing(self, *, for_s: float) -> bool:
         return select.select([self._connection.sock], [], [], for_s)[0] == []
 
     def json(self, path: str) -> Any:
@@ -140,7 +140,7 @@ def test_events_that_are_held_back_come_when_the_fault_is_over(relay: Relay, a: 
     assert _state(watch) == "one"
     held = relay.add(Fault(Kind.HOLD, source="a"))
     b.status("PUT", f"{MAPS}/watched", _map("watched", state="two"))
-    assert a.hears_nothing(for_s=0.3)
+    assert a.receives_nothing(for_s=0.3)
     relay.remove(held)
     assert _state(watch) == "two"
 

@@ -1,4 +1,4 @@
-"""kopf as the ear, on a real API server: it alone keeps the mirror, through the death of the server and its own."""
+"""kopf as the watcher, on a real API server: it alone keeps the mirror, through the death of the server and its own."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from backstay_operator.control.watch.kopf_watch import KopfWatch
 pytestmark = pytest.mark.api
 
 REPOSITORY = Path(__file__).parents[2]
-NAMESPACE = "ear"
+NAMESPACE = "watch"
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def apply(plane: ControlPlane, name: str, unit: str = "web.service", address: st
 @dataclass
 class Listening:
     mirror: Mirror
-    ear: KopfWatch
+    watch: KopfWatch
     facts: Facts
 
     def unit(self, name: str) -> str | None:
@@ -72,7 +72,7 @@ class Listening:
 
 @asynccontextmanager
 async def by_kopf_alone(plane: ControlPlane) -> AsyncIterator[Listening]:
-    """An ear whose own informers hear nothing."""
+    """A watcher whose own informers watch nothing."""
     config, rng = load(path=str(plane.admin_kubeconfig)), random.Random(0)
     api = HttpApi(config, rng=rng)
     mirror = Mirror(clock=asyncio.get_running_loop().time, wall=lambda: "2026-03-01T12:00:00Z")
@@ -81,10 +81,10 @@ async def by_kopf_alone(plane: ControlPlane) -> AsyncIterator[Listening]:
         assert await resync.once(kind)
     mirror.note_listed(ALL_KINDS[-1])
     facts = Facts()
-    ear = KopfWatch(config, mirror, Informers(api, mirror, [], rng=rng), facts, rng=rng, warm_up_s=0)
-    running = asyncio.create_task(ear.run())
+    watch = KopfWatch(config, mirror, Informers(api, mirror, [], rng=rng), facts, rng=rng, warm_up_s=0)
+    running = asyncio.create_task(watch.run())
     try:
-        yield Listening(mirror, ear, facts)
+        yield Listening(mirror, watch, facts)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -102,32 +102,32 @@ async def until(said: Callable[[], bool], *, limit_s: float = 20.0) -> float:
 
 def test_kopf_tells_of_new_changed_and_deleted_objects_and_writes_nothing(plane: ControlPlane) -> None:
     async def story() -> None:
-        async with by_kopf_alone(plane) as heard:
+        async with by_kopf_alone(plane) as seen:
             apply(plane, "one")
-            await until(lambda: heard.unit("one") == "web.service")
+            await until(lambda: seen.unit("one") == "web.service")
             apply(plane, "one", "other.service")
-            await until(lambda: heard.unit("one") == "other.service")
+            await until(lambda: seen.unit("one") == "other.service")
             stored = json.loads(plane.kubectl("get", "haservice", "one", "-n", NAMESPACE, "-o", "json"))
             assert "finalizers" not in stored["metadata"] and "status" not in stored
             assert list(stored["metadata"]["annotations"]) == ["kubectl.kubernetes.io/last-applied-configuration"]
             plane.kubectl("delete", "haservice", "one", "-n", NAMESPACE)
-            await until(lambda: heard.unit("one") is None)
+            await until(lambda: seen.unit("one") is None)
 
     asyncio.run(story())
 
 
-def test_kopf_hears_again_soon_after_the_api_server_has_been_away(plane: ControlPlane) -> None:
+def test_kopf_tells_again_soon_after_the_api_server_has_been_away(plane: ControlPlane) -> None:
     async def story() -> None:
-        async with by_kopf_alone(plane) as heard:
+        async with by_kopf_alone(plane) as seen:
             apply(plane, "before")
-            await until(lambda: heard.unit("before") is not None)
+            await until(lambda: seen.unit("before") is not None)
             plane.kill_apiserver()
             await asyncio.sleep(5)  # an outage is made of time
             await asyncio.to_thread(plane.start_apiserver)
             await asyncio.to_thread(apply, plane, "after")
-            took_s = await until(lambda: heard.unit("after") is not None, limit_s=10)
-            print(f"heard {took_s:.2f} s after it was written")
-            assert heard.facts.kopf_restarts == 0, "it has waited, not died"
+            took_s = await until(lambda: seen.unit("after") is not None, limit_s=10)
+            print(f"seen {took_s:.2f} s after it was written")
+            assert seen.facts.kopf_restarts == 0, "it has waited, not died"
 
     asyncio.run(story())
 

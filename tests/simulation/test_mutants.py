@@ -38,7 +38,7 @@ def test_what_found_it_last_is_tried_first_and_then_the_nets() -> None:
         "SILENT_RENEWALS: Final = 3.0",
         "SILENT_RENEWALS: Final = 9.0",
     )
-    test = "tests/unit/planner/test_liveness.py"
+    test = "tests/unit/planner/know/test_liveness.py"
     finder = judge(replace(broken, killers=(test,)), last_found_by=f"{test}::test_that_was_renamed").found_by
     assert finder.startswith(f"{test}::test_")
     assert judge(broken, last_found_by=finder).found_by == finder
@@ -52,7 +52,7 @@ def test_what_changes_nothing_is_found_by_nothing() -> None:
         "operator/backstay_operator/planner/know/liveness.py",
         '"""It renewed not long ago."""',
         '"""It renewed lately."""',
-        "tests/unit/planner/test_liveness.py",
+        "tests/unit/planner/know/test_liveness.py",
         "sim:moves:2",
     )
     assert judge(harmless).found_by == ""

@@ -19,12 +19,12 @@ def run(story: Callable[[SimulationLoop], Awaitable[None]]) -> None:
         wind_up(loop)
     finally:
         asyncio.set_event_loop(None)
-    assert loop.unheard == []
+    assert loop.unhandled == []
 
 
 def process(loop: SimulationLoop, work: Callable[[], Awaitable[None]], deaths: list[str] | None = None) -> Process:
-    heard = deaths if deaths is not None else []
-    made = Process("p", loop, lambda _, why: heard.append(why))
+    noted = deaths if deaths is not None else []
+    made = Process("p", loop, lambda _, why: noted.append(why))
     made.start(work)
     return made
 

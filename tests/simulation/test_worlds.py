@@ -16,7 +16,7 @@ from backstay_testing.stories import ADDRESS, ADDRESSED, LOG, THREE, TWO, WEB, e
 
 
 def test_an_address_that_is_edited_away_and_back_is_never_up_twice() -> None:
-    """The follower hears of claims late; every other kind it hears at once (F4)."""
+    """The follower learns of claims late; every other kind it sees at once (F4)."""
 
     async def story(world: World) -> None:
         world.launch("operator-b")
@@ -101,7 +101,7 @@ def test_what_may_run_twice_is_stopped_where_it_runs_on_after_its_service_was_de
     tell(Shape(TWO, 2, (LOG,)), story)
 
 
-def test_a_host_that_is_removed_and_added_again_still_hears_what_it_was_told_to_stop() -> None:
+def test_a_host_that_is_removed_and_added_again_still_gets_what_it_was_told_to_stop() -> None:
     """F23: the order Down stands in an object that goes with its host."""
 
     async def story(world: World) -> None:

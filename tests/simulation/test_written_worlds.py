@@ -65,7 +65,7 @@ def runs(world: World, identity: str) -> list[str]:
     return [name for name, machine in sorted(world.machines.items()) if identity in machine.state.running]
 
 
-def test_a_claim_that_was_given_back_is_not_used_by_a_replica_that_hears_of_it_late() -> None:
+def test_a_claim_that_was_given_back_is_not_used_by_a_replica_that_learns_of_it_late() -> None:
     async def live(world: World) -> None:
         world.monitor.owners["address 192.0.2.10"] = Owned("the address", True)
         await asyncio.sleep(8)
@@ -121,8 +121,8 @@ def test_a_unit_that_is_renamed_is_nobodys_while_it_may_run_on() -> None:
     play(a_shape(WEB, operators=2, devices=False), live)
 
 
-def test_a_replica_that_has_not_heard_of_a_service_stops_and_deletes_nothing_of_it() -> None:
-    """To a follower that hears of services late, the new instance has none, and its claims are abandoned."""
+def test_a_replica_that_has_not_seen_a_service_stops_and_deletes_nothing_of_it() -> None:
+    """To a follower that learns of services late, the new instance has none, and its claims are abandoned."""
 
     async def live(world: World) -> None:
         await asyncio.sleep(8)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from backstay_api.objects.models import HostAssignment, ResourceClaim
-from backstay_api.objects.object_kinds import Unreadable
+from backstay_api.objects.models import ResourceClaim
+from backstay_api.objects.object_kinds import HOST_ASSIGNMENTS, RESOURCE_CLAIMS
 from backstay_api.objects.resource_kinds import Claim
 from backstay_operator.planner.know import fitting
 from backstay_operator.planner.know.claims import claim_for
@@ -24,25 +24,15 @@ def pool(name: str) -> dict[str, Any]:
     return {"hosts": {"matchLabels": {"pool": name}}}
 
 
-def created(stage: Stage, name: str, at: str) -> None:
-    raw = stage.world.services[f"shop/{name}"].wire()
-    raw["metadata"]["creationTimestamp"] = at
-    stage.world.put_service(type(stage.world.services[f"shop/{name}"]).from_wire(raw))
-
-
 def who_runs(stage: Stage, unit_name: str) -> list[str]:
     """Hosts that have been ordered to run this unit and run that instance."""
     found: list[str] = []
     for host, assignment in stage.world.assignments.items():
-        for uid, order in assignment.spec.instances.items():
-            if order.want == "Up" and uid in stage.machines[host].running:
-                found += [host for one in order.resources if one.systemd and one.systemd.unit == unit_name]
+        for order in assignment.spec.instances.values():
+            units = [one.systemd.unit for one in order.resources if one.systemd]
+            if order.want == "Up" and unit_name in units and f"unit {unit_name}" in stage.machines[host].state.running:
+                found.append(host)
     return sorted(found)
-
-
-def told(stage: Stage, name: str, condition: str) -> tuple[str, str, str]:
-    found = {c.type: (c.status, c.reason, c.message) for c in stage.world.services[f"shop/{name}"].status.conditions}
-    return found[condition]
 
 
 def two(*, old: str = "old", devices: bool = True) -> Stage:
@@ -52,7 +42,6 @@ def two(*, old: str = "old", devices: bool = True) -> Stage:
     stage.apply_service("old", resources=[unit(old)])
     stage.wait(1)
     stage.apply_service("young", resources=[unit("db")])
-    created(stage, "young", "2026-02-01T00:00:00Z")
     stage.wait(1)
     assert who_runs(stage, "db.service") == ["n1" if old == "db" else "n2"]
     return stage
@@ -66,22 +55,22 @@ def test_an_edit_takes_no_unit_that_a_younger_service_has() -> None:
     stage.apply_service("old", resources=[unit("old"), unit("db")])
     stage.wait(3)
     assert who_runs(stage, "db.service") == ["n2"]
-    status, reason, message = told(stage, "old", "Accepted")
+    status, reason, message = stage.told("old", "Accepted")
     assert (status, reason) == ("False", "AlreadyClaimed")
     assert message.startswith("unit db.service belongs to the HAService shop/young on hosts that both may use")
     assert who_runs(stage, "old.service") == ["n1"], "it goes on as it was"
-    assert told(stage, "young", "Accepted")[0] == "True"
+    assert stage.told("young", "Accepted")[0] == "True"
 
 
 def test_a_unit_is_free_for_the_next_only_when_nothing_can_run_it_any_more() -> None:
     stage = two(old="db", devices=False)
-    stage.machines["n1"].connected = False  # it runs on, and hears nothing
+    stage.cut_off("n1")  # it runs on, and receives nothing
     stage.wait(5)
     stage.apply_service("old", resources=[unit("other")])
     stage.wait(30)
     assert stage.copies("young") == []
-    assert told(stage, "young", "Accepted")[1] == "AlreadyClaimed"
-    stage.machines["n1"].connected = True
+    assert stage.told("young", "Accepted")[1] == "AlreadyClaimed"
+    stage.reconnect("n1")
     stage.wait(5)
     assert stage.copies("young") != [], "n1 has said that it runs the new manifest"
 
@@ -90,10 +79,10 @@ def test_a_renamed_unit_goes_to_the_next_once_the_new_manifest_runs() -> None:
     stage = two()
     stage.apply_service("old", resources=[unit("db")])
     stage.wait(2)
-    assert told(stage, "old", "Accepted")[1] == "AlreadyClaimed"
+    assert stage.told("old", "Accepted")[1] == "AlreadyClaimed"
     stage.apply_service("young", resources=[unit("other")])
     stage.wait(3)
-    assert told(stage, "old", "Accepted")[0] == "True"
+    assert stage.told("old", "Accepted")[0] == "True"
     assert who_runs(stage, "db.service") == ["n1"]
     assert who_runs(stage, "other.service") == ["n2"]
 
@@ -124,20 +113,20 @@ def test_a_host_that_changes_pools_is_a_candidate_only_when_the_unit_is_claimed_
     stage.apply_service("one", resources=[unit("nginx")], placement=pool("a"))
     stage.apply_service("two", resources=[unit("nginx")], placement=pool("b"))
     stage.wait(2)
-    stage.machines["n1"].connected = False  # it runs on, and n1 changes pools meanwhile
-    stage.machines["n1"].bmc = "dead"
+    stage.cut_off("n1")  # it runs on, and n1 changes pools meanwhile
+    stage.break_bmc("n1")
     stage.label("n1", pool="b")
     stage.wait(10)
     claim = next(iter(stage.world.claims.values()))
     owners = {one.host: one.name for one in claim.spec.hosts or ()}
     assert owners["n1"] == "one", "nothing has shown that it does not run there"
     stage.ask_to_move("n1", "two")
-    stage.machines["n1"].connected = True
+    stage.reconnect("n1")
     stage.wait(3)
     assert who_runs(stage, "nginx.service") in (["n2", "n3"], ["n1", "n2"]), stage.log[-10:]
     owners = {one.host: one.name for one in next(iter(stage.world.claims.values())).spec.hosts or ()}
     assert owners["n1"] == "two", "it has left, and said so"
-    assert told(stage, "one", "Accepted")[0] == told(stage, "two", "Accepted")[0] == "True", (
+    assert stage.told("one", "Accepted")[0] == stage.told("two", "Accepted")[0] == "True", (
         "nobody is refused for a label"
     )
 
@@ -165,13 +154,14 @@ def test_an_edit_is_recorded_in_the_claims_before_it_is_ordered() -> None:
 
 def test_an_edit_is_not_ordered_before_all_that_it_names_is_claimed() -> None:
     stage = running(resources=[unit("web")])
-    claim = ("ResourceClaim", Claim("Unit", "more.service").name)
-    stage.world.unreadable[claim] = Unreadable(*claim, "of a later version: nobody can say whose it is")
+    claim = Claim("Unit", "more.service").name
+    stage.upgrade(RESOURCE_CLAIMS)  # nobody can say whose it is
+    stage.create(RESOURCE_CLAIMS, {"metadata": {"name": claim}, "spec": {"type": "Unknown-yet", "key": "more.service"}})
     stage.apply_service(resources=[unit("web"), unit("more")])
     stage.wait(3)
     assert ordered_units(stage, "n1") == ["web.service"]
     assert "unit more.service is being claimed on n1 first" in stage.missing()
-    del stage.world.unreadable[claim]
+    stage.delete(RESOURCE_CLAIMS, claim)
     stage.wait(1)
     assert ordered_units(stage, "n1") == ["web.service", "more.service"]
 
@@ -193,7 +183,7 @@ def test_a_claim_is_kept_while_an_order_that_names_it_may_be_on_its_way(epoch: i
     assert owner is not None
     recorded = owner.model_copy(update={"epoch": epoch, "revision": 1})
     spec = claim.spec.model_copy(update={"owner": recorded})
-    stage.world.claims[claim.metadata.name] = claim.model_copy(update={"spec": spec})
+    stage.create(RESOURCE_CLAIMS, claim.model_copy(update={"spec": spec}).wire())
     stage.settle()
     assert any(one.spec.type == "Address" for one in stage.world.claims.values()) == stays
 
@@ -206,9 +196,8 @@ def _of_n1(claim: ResourceClaim) -> tuple[int, int]:
 def test_nothing_moves_to_a_host_before_the_unit_is_claimed_there() -> None:
     stage = running()
     (claim,) = stage.world.claims.values()
-    known = [one for one in claim.spec.hosts or () if one.host != "n3"]
-    spec = claim.spec.model_copy(update={"hosts": known})
-    stage.world.claims[claim.metadata.name] = claim.model_copy(update={"spec": spec})
+    known = [one.wire() for one in claim.spec.hosts or () if one.host != "n3"]
+    stage.edit(RESOURCE_CLAIMS, claim.metadata.name, spec={"hosts": known})
     stage.ask_to_move("n3")
     done = steps(stage.settle(), "WriteClaim", "Assign")
     assert done[0] == "WriteClaim web.service"
@@ -219,15 +208,15 @@ def test_a_host_that_leaves_keeps_the_claim_of_what_may_run_twice_until_it_says_
     stage = running(exclusive=False)
     for host in ("n2", "n3"):
         stage.label(host, pool="a")
-    stage.machines["n1"].bmc = "dead"
-    stage.machines["n1"].connected = False
+    stage.break_bmc("n1")
+    stage.cut_off("n1")
     stage.wait(5)
     assert stage.copies() == ["n1", "n2"]
     stage.apply_service(exclusive=False, placement=pool("a"))
     stage.wait(5)
     (claim,) = stage.world.claims.values()
     assert [one.host for one in claim.spec.hosts or ()] == ["n1", "n2", "n3"]
-    stage.machines["n1"].connected = True
+    stage.reconnect("n1")
     stage.wait(5)
     (claim,) = stage.world.claims.values()
     assert [one.host for one in claim.spec.hosts or ()] == ["n2", "n3"]
@@ -235,30 +224,30 @@ def test_a_host_that_leaves_keeps_the_claim_of_what_may_run_twice_until_it_says_
 
 def test_an_address_that_an_edit_leaves_out_is_given_back_only_on_a_report_of_what_runs_without_it() -> None:
     stage = running(resources=[unit("web"), ADDRESS])
-    stage.machines["n1"].connected = False
-    stage.machines["n1"].bmc = "dead"
+    stage.cut_off("n1")
+    stage.break_bmc("n1")
     stage.apply_service(resources=[unit("web")])
     stage.wait(10)
     assert any(claim.spec.type == "Address" for claim in stage.world.claims.values())
-    stage.machines["n1"].connected = True
+    stage.reconnect("n1")
     stage.wait(3)
     assert not any(claim.spec.type == "Address" for claim in stage.world.claims.values())
 
 
 def test_nothing_of_a_deleted_service_is_left_but_what_a_silent_host_may_still_run() -> None:
     stage = running(exclusive=False)
-    stage.machines["n1"].bmc = "dead"
-    stage.machines["n1"].connected = False
+    stage.break_bmc("n1")
+    stage.cut_off("n1")
     stage.wait(5)
     stage.delete_service()
     stage.wait(5)
     assert "shop/web" not in stage.world.services
     (claim,) = stage.world.claims.values()
     assert [one.host for one in claim.spec.hosts or ()] == ["n1"]
-    stage.machines["n1"].connected = True
+    stage.reconnect("n1")
     stage.wait(5)
     assert stage.world.claims == {}
-    assert stage.machines["n1"].running == {}
+    assert stage.copies() == []
 
 
 # --- refused in words ------------------------------------------------------------------------------------------------
@@ -268,14 +257,12 @@ def test_an_address_of_a_host_is_refused_by_the_name_of_the_host_wherever_it_is(
     stage = Stage("n1", "n2", "n3")
     stage.label("n1", pool="a")
     stage.wait(1)
-    raw = stage.world.assignments["n2"].wire()
-    raw.setdefault("status", {}).setdefault("facts", {})["addresses"] = ["192.0.2.12/24", "nonsense"]
-    stage.world.put_assignment(HostAssignment.from_wire(raw))
     stage.power_off("n2")
+    stage.edit(HOST_ASSIGNMENTS, "n2", status={"facts": {"addresses": ["192.0.2.12/24", "nonsense"]}})
     own = {"name": "address", "virtualIP": {"address": "192.0.2.12/25"}}
     stage.apply_service(resources=[unit("web"), own], placement=pool("a"))
     stage.wait(5)
-    status, reason, message = told(stage, "web", "Accepted")
+    status, reason, message = stage.told("web", "Accepted")
     assert (status, reason) == ("False", "AddressOfAHost")
     assert "192.0.2.12 is n2's own address" in message
     assert stage.copies() == []
@@ -286,7 +273,7 @@ def test_copies_that_may_run_twice_have_no_address() -> None:
     stage.wait(1)
     stage.apply_service(exclusive=False, resources=[unit("web"), ADDRESS])
     stage.wait(2)
-    status, reason, message = told(stage, "web", "Accepted")
+    status, reason, message = stage.told("web", "Accepted")
     assert (status, reason) == ("False", "AddressNotExclusive")
     assert "two hosts would have the address at once" in message
 
@@ -298,7 +285,7 @@ def test_a_name_that_leaves_no_room_for_what_is_named_after_it_is_refused(length
     name = "x" * length
     stage.apply_service(name, uid="uid", resources=[unit("web")])
     stage.wait(2)
-    status, reason, message = told(stage, name, "Accepted")
+    status, reason, message = stage.told(name, "Accepted")
     assert (status, reason) == ("False", "NameTooLong")
     assert f"{length} characters" in message and "at most 251" in message
 
@@ -309,14 +296,14 @@ def test_a_name_that_leaves_no_room_for_what_is_named_after_it_is_refused(length
 def test_all_hosts_that_run_it_already_are_named_at_once_with_the_command_that_stops_it() -> None:
     stage = Stage("n1", "n2", "n3")
     for name in ("n1", "n2"):
-        stage.machines[name].foreign.add("web-0")
+        stage.start_by_hand(name)
     stage.wait(1)
     stage.apply_service()
     stage.wait(2)
     said = "n1 and n2 run web.service already, not started by Backstay: systemctl stop web.service on each"
-    assert said in stage.missing() or said in told(stage, "web", "Ready")[2]
+    assert said in stage.missing() or said in stage.told("web", "Ready")[2]
     for name in ("n1", "n2"):
-        stage.machines[name].foreign.clear()
+        stage.stop_by_hand(name)
     stage.wait(2)
     assert len(stage.copies()) == 1
 
@@ -344,13 +331,13 @@ def test_a_service_that_waits_for_its_turn_to_be_asked_says_so(monkeypatch: pyte
     monkeypatch.setattr(fitting, "MOST_ENTRIES", 2)
     stage = Stage("n1", "n2")
     for number in range(3):
-        for machine in stage.machines.values():
-            machine.foreign.add(f"s{number}-0")
+        for host in stage.machines:
+            stage.start_by_hand(host, f"s{number}.service")
     stage.wait(1)
     for number in range(3):
         stage.apply_service(f"s{number}")
     stage.wait(5)
-    said = [stage.missing(f"s{number}") + told(stage, f"s{number}", "Ready")[2] for number in range(3)]
+    said = [stage.missing(f"s{number}") + stage.told(f"s{number}", "Ready")[2] for number in range(3)]
     assert sum("it waits for its turn" in one for one in said) == 1, said
 
 
@@ -376,7 +363,7 @@ def test_a_selected_host_that_another_service_has_the_unit_on_is_said_by_the_nam
 def test_a_host_whose_name_leaves_no_room_for_a_fence_request_gets_nothing_and_says_so() -> None:
     name = "h" * 237
     stage = Stage(name, "n2")
-    stage.machines[name].frozen = True
+    stage.freeze(name)
     stage.wait(1)
     stage.apply_service()
     stage.wait(2)
@@ -406,19 +393,19 @@ def ordered_units(stage: Stage, host: str, name: str = "web") -> list[str]:
 def test_a_unit_that_an_edit_brings_is_ordered_when_no_candidate_runs_it() -> None:
     stage = running("n1", "n2", "n3", "n4", "n5", "n6")
     before = ordered_units(stage, "n1")
-    stage.machines["n6"].foreign.add("web-0")  # enabled there, and running: no standby of today's
+    stage.start_by_hand("n6", "extra.service")  # enabled there, and running: no standby of today's
     stage.apply_service(resources=[unit("web"), unit("extra")])
     stage.wait(3)
     assert ordered_units(stage, "n1") == before
     assert "n6" in stage.missing() and "extra.service" in stage.missing()
-    stage.machines["n6"].foreign.clear()
+    stage.stop_by_hand("n6")
     stage.wait(3)
     assert "extra.service" in ordered_units(stage, "n1")
 
 
 def test_a_unit_that_an_edit_brings_waits_for_no_host_that_is_silent() -> None:
     stage = running("n1", "n2", "n3")
-    stage.machines["n3"].connected = False
+    stage.cut_off("n3")
     stage.wait(30)
     stage.apply_service(resources=[unit("web"), unit("extra")])
     stage.wait(3)
@@ -426,8 +413,10 @@ def test_a_unit_that_an_edit_brings_waits_for_no_host_that_is_silent() -> None:
 
 
 def test_an_edit_that_brings_no_unit_asks_nobody() -> None:
-    stage = running("n1", "n2", "n3", resources=[unit("web"), unit("extra")])
-    stage.machines["n2"].foreign.add("web-0")
+    stage = running("n1", "n3", resources=[unit("web"), unit("extra")])
+    stage.add_host("n2")
+    stage.start_by_hand("n2", "extra.service")
+    stage.wait(2)
     stage.apply_service(resources=[unit("web")])
     stage.wait(3)
     assert "extra.service" not in ordered_units(stage, "n1")

@@ -7,14 +7,13 @@ from dataclasses import replace
 import pytest
 
 from backstay_api.objects import lease as leases
-from backstay_api.objects.models import HostAssignment
-from backstay_api.objects.models.instance import Closed
+from backstay_api.objects.object_kinds import HOST_ASSIGNMENTS
 from backstay_operator.control.watch.cache import seen_now
 from backstay_operator.planner.actions import WriteInstance
 from backstay_operator.planner.do.orders import merge_forward
 from backstay_operator.planner.know import sessions
-from backstay_operator.planner.plan import plan
 from backstay_testing.stage import Stage, running, steps
+from backstay_testing.worlds import a_world
 
 HELD = replace(leases.new("n1"), holder="boot/a", seq=2, renewal=5)
 
@@ -42,11 +41,11 @@ def test_a_session_is_over_when_it_is_sealed_or_followed(lease: leases.HostLease
     ],
 )
 def test_a_grant_goes_only_to_a_session_that_has_renewed_this_very_lease(change: dict[str, object]) -> None:
-    stage = running()
-    assert sessions.live(stage.world, "n2") is not None
-    seen = stage.world.leases["n2"]
-    stage.world.leases["n2"] = replace(seen, lease=replace(seen.lease, **change))  # type: ignore[arg-type]
-    assert sessions.live(stage.world, "n2") is None
+    world = a_world("n2")
+    assert sessions.live(world, "n2") is not None
+    seen = world.leases["n2"]
+    world.leases["n2"] = replace(seen, lease=replace(seen.lease, **change))  # type: ignore[arg-type]
+    assert sessions.live(world, "n2") is None
 
 
 def test_a_renewal_is_seen_to_move_only_within_one_session() -> None:
@@ -83,21 +82,15 @@ def test_an_order_of_an_epoch_under_another_session_is_put_right_and_what_was_to
 def test_an_order_that_a_hand_has_turned_to_another_session_is_turned_back() -> None:
     stage = running()
     ((uid, order),) = stage.world.assignments["n1"].spec.instances.items()
-    raw = stage.world.assignments["n1"].wire()
-    raw["spec"]["instances"][uid]["session"]["nonce"] = "another"
-    stage.world.put_assignment(HostAssignment.from_wire(raw))
+    stage.edit(HOST_ASSIGNMENTS, "n1", spec={"instances": {uid: {"session": {"nonce": "another"}}}})
     stage.wait(1)
+    assert steps(stage.log, "Assign") == ["Assign n1"] and stage.copies() == ["n1"]
     assert stage.world.assignments["n1"].spec.instances[uid] == order
 
 
 def test_for_a_grant_the_api_server_is_asked_once_more_for_service_host_and_all_that_it_names() -> None:
     stage = running("n1", "n2")
-    instance = stage.world.instances["shop/web-0"]
-    over = Closed(epoch=1, evidence="Released", why="it was stopped")
-    stage.world.put_instance(
-        instance.model_copy(update={"spec": instance.spec.model_copy(update={"grant": None, "closed": over})})
-    )
-    (granted,) = (one for one in plan(stage.world).actions if isinstance(one, WriteInstance))
-    assert granted.spec.grant is not None
+    writes = [one for made in stage.plans for one in made.actions if isinstance(one, WriteInstance)]
+    granted = next(one for one in writes if one.spec.grant is not None)
     asked = {(type(need).__name__, getattr(need, "kind", "")) for need in granted.needs}
     assert asked >= {("Still", "HAService"), ("Still", "Host"), ("Owned", "")}, granted.needs

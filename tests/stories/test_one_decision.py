@@ -6,26 +6,20 @@ from backstay_operator.planner.actions import Assign, WriteInstance, WriteServic
 from backstay_testing.stage import Stage
 
 
-def a_stage(*services: str) -> Stage:
+def test_three_new_services_are_told_to_start_where_each_of_them_is_granted() -> None:
     stage = Stage("n1", "n2", "n3")
-    stage.wait(1)
-    for name in services:
+    for host in stage.machines:
+        stage.maintain(host, "Cordon")
+    for name in "abc":
         stage.apply_service(name)
-    return stage
-
-
-def grants(stage: Stage) -> dict[str, str]:
-    """Host by service, of the last plan that granted anything."""
-    made = [[a for a in plan.actions if isinstance(a, WriteInstance) and a.spec.grant] for plan in stage.plans]
-    return {a.spec.service.name: a.spec.grant.host for a in [one for one in made if one][-1] if a.spec.grant}
-
-
-def test_three_new_services_are_told_to_start_where_each_of_them_is_granted():
-    stage = a_stage("a", "b", "c")
-    stage.wait(1)
+    stage.settle()
+    for host in stage.machines:
+        stage.maintain(host, None)
+    stage.settle()
     together = next(plan for plan in stage.plans if any(isinstance(a, WriteInstance) for a in plan.actions))
+    granted = [a.spec for a in together.actions if isinstance(a, WriteInstance)]
     told = {a.before.metadata.name: a.status for a in together.actions if isinstance(a, WriteServiceStatus)}
-    assert grants(stage) == {"a": "n1", "b": "n2", "c": "n3"}
+    assert {one.service.name: one.grant and one.grant.host for one in granted} == {"a": "n1", "b": "n2", "c": "n3"}
     assert {name: told[name].instances[0].why.partition(":")[0] for name in "abc"} == {
         "a": "About to start on n1",
         "b": "About to start on n2",
@@ -33,8 +27,8 @@ def test_three_new_services_are_told_to_start_where_each_of_them_is_granted():
     }
 
 
-def test_a_drain_says_of_each_service_where_it_really_goes_and_why_it_went():
-    stage = a_stage()
+def test_a_drain_says_of_each_service_where_it_really_goes_and_why_it_went() -> None:
+    stage = Stage("n1", "n2", "n3")
     for host in ("n2", "n3"):
         stage.maintain(host, "Cordon")
     for name in "abcd":

@@ -79,16 +79,9 @@ class Api(Protocol):
     async def get(self, kind: Kind[T], name: str, namespace: str = "", *, timeout_s: float | None = None) -> T: ...
 
     async def list(
-        self,
-        kind: Kind[T],
-        namespace: str = "",
-        *,
-        label_selector: str = "",
-        field_selector: str = "",
-        resource_version: str | None = None,
-        timeout_s: float | None = None,
+        self, kind: Kind[T], namespace: str = "", *, name: str = "", timeout_s: float | None = None
     ) -> Listing[T]:
-        """All objects, fetched in chunks. `resource_version` as in Kubernetes: None asks for the newest."""
+        """All objects (or those of one name) as they are now, fetched in chunks."""
         ...
 
     def watch(

@@ -22,7 +22,7 @@ from backstay_api.client.api import (
     refuse_version_of_new,
     replaced_meta,
 )
-from backstay_api.client.errors import ApiError, Gone, Malformed, OutcomeUnknown, Unreachable, from_status
+from backstay_api.client.errors import Gone, Malformed, OutcomeUnknown, Unreachable, from_status
 from backstay_api.client.http_wire import Broken, Connection, Head
 from backstay_api.client.transport import ApiConfig, Dialer, Lane
 from backstay_api.objects.kinds import Kind, Meta, Raw, T
@@ -87,22 +87,9 @@ class HttpApi:
         return _read(kind, await self._call(_Request("GET", kind.path(namespace, name)), timeout_s))
 
     async def list(
-        self,
-        kind: Kind[T],
-        namespace: str = "",
-        *,
-        label_selector: str = "",
-        field_selector: str = "",
-        resource_version: str | None = None,
-        timeout_s: float | None = None,
+        self, kind: Kind[T], namespace: str = "", *, name: str = "", timeout_s: float | None = None
     ) -> Listing[T]:
-        query = {
-            "labelSelector": label_selector,
-            "fieldSelector": field_selector,
-            "resourceVersion": resource_version or "",
-            "limit": str(self._config.chunk),
-        }
-        query = {name: value for name, value in query.items() if value}
+        query = {"limit": str(self._config.chunk), **_named(name)}
         until_s = asyncio.get_running_loop().time() + self._limit_s(timeout_s)
         try:
             return await self._list_in_chunks(kind, namespace, query, until_s)
@@ -125,9 +112,8 @@ class HttpApi:
             "allowWatchBookmarks": "true",
             "resourceVersion": resource_version,
             "timeoutSeconds": str(self._rng.randint(*self._config.watch_lifetime_s)),
+            **_named(name),
         }
-        if name:
-            query["fieldSelector"] = f"metadata.name={name}"
         request = _Request("GET", kind.path(namespace), query)
         connection, head = await self._open_stream(request, timeout_s)
         try:
@@ -196,20 +182,17 @@ class HttpApi:
 
     async def _exchange(self, request: _Request, *, until_s: float) -> _Answer:
         answer = await self._attempt(request, until_s=until_s)
-        if answer is None:
-            # A read, and the server had closed the connection just before: nothing of it was answered.
-            answer = await self._attempt(request, until_s=until_s, fresh=True)
-        elif answer.head.status == 401:
-            # It was not carried out. The token file may have been rotated since these connections were made.
-            answer = await self._attempt(request, until_s=until_s, fresh=True)
+        # A read, and the server had closed the connection just before: nothing of it was answered. Or it was not
+        # carried out, for the token file may have been rotated since these connections were made.
+        if answer is None or answer.head.status == 401:
+            self._lane.close()
+            answer = await self._attempt(request, until_s=until_s)
         assert answer, "only a used connection can be stale"
         return answer
 
-    async def _attempt(self, request: _Request, *, until_s: float, fresh: bool = False) -> _Answer | None:
+    async def _attempt(self, request: _Request, *, until_s: float) -> _Answer | None:
         """Send once. None: a read met a used connection that was being closed, and may be sent again."""
         request.sent = False
-        if fresh:
-            self._lane.close()
         connection = await self._lane.take(until_s=until_s)
         was_used = connection.served > 0
         try:
@@ -261,8 +244,7 @@ class HttpApi:
             entries += [Entry(_read(kind, body), Meta.of(body)) for body in page.get("items") or ()]
             if not (token := meta.get("continue")):
                 return Listing(tuple(entries), meta["resourceVersion"])
-            # The token carries the version: naming one again is refused.
-            query = {**{name: value for name, value in query.items() if name != "resourceVersion"}, "continue": token}
+            query = {**query, "continue": token}
 
     async def _open_stream(self, request: _Request, timeout_s: float | None) -> tuple[Connection, Head]:
         """A connection of its own with the head of a 200 on it."""
@@ -293,6 +275,10 @@ class HttpApi:
             return await self._open_within(request, until_s, again=True)
         _judge(request, _Answer(head, body))
         raise OutcomeUnknown(f"watch of {request.path}: answered {head.status}")
+
+
+def _named(name: str) -> dict[str, str]:
+    return {"fieldSelector": f"metadata.name={name}"} if name else {}
 
 
 def _read(kind: Kind[T], body: Raw) -> T:
@@ -349,13 +335,13 @@ async def _lines(connection: Connection, head: Head, inactivity_s: float) -> Asy
 
 
 def _event(kind: Kind[T], line: bytes) -> Event[T] | Bookmark:
-    """Read one line of a watch."""
     event = _json_object(line) or {}
     type_, body = str(event.get("type")), event.get("object")
     if not isinstance(body, dict):
         raise Malformed(f"not an event: {line[:200]!r}")
     if type_ == "ERROR":
-        raise _stream_error(body)
+        code = body.get("code")
+        raise from_status(code if isinstance(code, int) else 500, body, is_write=False)
     meta = body.get("metadata")
     if not isinstance(meta, dict) or not str(meta.get("resourceVersion", "")).isdecimal():
         raise Malformed(f"an event without a version: {line[:200]!r}")
@@ -364,8 +350,3 @@ def _event(kind: Kind[T], line: bytes) -> Event[T] | Bookmark:
     if type_ not in EventType.__members__ or not meta.get("name"):
         raise Malformed(f"not an event: {line[:200]!r}")
     return Event(EventType(type_), _read(kind, body), Meta.of(body))
-
-
-def _stream_error(status: Raw) -> ApiError:
-    code = status.get("code")
-    return from_status(code if isinstance(code, int) else 500, status, is_write=False)

@@ -117,7 +117,6 @@ class Connection:
         return self._reader.fed_bytes > self._fed_before_request
 
     async def send(self, method: str, path: str, *, headers: Mapping[str, str], body: bytes = b"") -> None:
-        """Write one request."""
         lines = [
             f"{method} {self.target.prefix}{path} HTTP/1.1",
             f"Host: {self.target.authority}",

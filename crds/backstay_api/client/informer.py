@@ -2,7 +2,7 @@
 
 Needed because a watch alone forgets: whatever is deleted while the stream is down never gets its DELETED event. After
 a new list this compares with what it had and says so itself. It never gives up, never goes back to an older version,
-and shows when it last heard from the server, so that silence of a host can be told from deafness of our own.
+and shows when the server last told it anything, so that silence of a host can be told from trouble of our own.
 """
 
 from __future__ import annotations
@@ -10,43 +10,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Generic, Protocol
+from typing import Final, Generic
 
-from backstay_api.client.api import DEFAULT_INACTIVITY_S, DEFAULT_TIMEOUT_S, Bookmark, Entry, Event, EventType, Listing
+from backstay_api.client.api import (
+    DEFAULT_INACTIVITY_S,
+    DEFAULT_TIMEOUT_S,
+    Api,
+    Bookmark,
+    Entry,
+    Event,
+    EventType,
+    Listing,
+)
 from backstay_api.client.errors import ApiError, ApiTrouble, Gone, Malformed
 from backstay_api.objects.kinds import Key, Kind, T
 
 log = logging.getLogger(__name__)
-
-
-class Source(Protocol):
-    """The two calls of `client.Api` that a cache is made from."""
-
-    async def list(
-        self,
-        kind: Kind[T],
-        namespace: str = "",
-        *,
-        label_selector: str = "",
-        field_selector: str = "",
-        resource_version: str | None = None,
-        timeout_s: float | None = None,
-    ) -> Listing[T]: ...
-
-    def watch(
-        self,
-        kind: Kind[T],
-        namespace: str = "",
-        *,
-        resource_version: str,
-        name: str = "",
-        inactivity_s: float = DEFAULT_INACTIVITY_S,
-        timeout_s: float | None = None,
-    ) -> AsyncGenerator[Event[T] | Bookmark, None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +55,13 @@ LEASE_BACKOFF: Final = Backoff(0.05, 1.0)
 class Informer(Generic[T]):
     """List and watch of one kind (all namespaces, one, or one object by name), kept up for ever.
 
-    `entries` is the cache; `synced` is set after the first list; `last_heard_at_s` is the loop's time of the last event,
-    bookmark or list (None before); `trouble` says why it is not heard now, and is empty while it is.
+    `entries` is the cache; `synced` is set after the first list; `last_seen_at_s` is the loop's time of the last event,
+    bookmark or list (None before); `trouble` says why nothing is watched now, and is empty while it is.
     """
 
     def __init__(
         self,
-        api: Source,
+        api: Api,
         kind: Kind[T],
         *,
         rng: random.Random,
@@ -100,7 +83,7 @@ class Informer(Generic[T]):
         self._newest = 0
         self._failures = 0
         self.synced = asyncio.Event()
-        self.last_heard_at_s: float | None = None
+        self.last_seen_at_s: float | None = None
         self.trouble = "not listed yet"
         self._told: type[ApiError] | None = None
         """The kind of trouble that stands and was told."""
@@ -108,11 +91,6 @@ class Informer(Generic[T]):
     @property
     def entries(self) -> Mapping[Key, Entry[T]]:
         return MappingProxyType(self._cache)
-
-    @property
-    def version(self) -> int | None:
-        """Everything up to this revision has been told; None before the first list and while a new one is needed."""
-        return self._version
 
     async def run(self, on_event: Callable[[Event[T]], None]) -> None:
         """Keep the cache, tell each change once and in order; runs until cancelled.
@@ -150,7 +128,7 @@ class Informer(Generic[T]):
         listing = await self._api.list(
             self._kind,
             self._namespace,
-            field_selector=f"metadata.name={self._name}" if self._name else "",
+            name=self._name,
             timeout_s=self._timeout_s,
         )
         version = int(listing.resource_version)
@@ -158,7 +136,7 @@ class Informer(Generic[T]):
             # Believing it would bring deleted objects back and take new ones away. After a restore of etcd from a
             # backup this never ends: then the process must be restarted, which its liveness endpoint sees to.
             raise ApiTrouble(f"the list is of version {version}, but {self._newest} has been seen already")
-        self._heard(version)
+        self._advance(version)
         for event in differences(self._cache, listing):
             self._tell(event, on_event)
         self.synced.set()
@@ -176,16 +154,16 @@ class Informer(Generic[T]):
             async for item in stream:
                 self._failures = 0
                 if isinstance(item, Bookmark):
-                    self._heard(int(item.resource_version))
+                    self._advance(int(item.resource_version))
                     continue
-                self._heard(item.meta.version)
+                self._advance(item.meta.version)
                 for event in news(self._cache.get(item.meta.key), item):
                     self._tell(event, on_event)
 
-    def _heard(self, version: int) -> None:
+    def _advance(self, version: int) -> None:
         self._version = max(version, self._version or 0)
         self._newest = max(self._newest, self._version)
-        self.last_heard_at_s = asyncio.get_running_loop().time()
+        self.last_seen_at_s = asyncio.get_running_loop().time()
         self.trouble, self._told = "", None
 
     def _tell(self, event: Event[T], on_event: Callable[[Event[T]], None]) -> None:

@@ -7,12 +7,10 @@ Pod), so they behave as kubectl does; it is imported only when asked. An agent h
 from __future__ import annotations
 
 import importlib
-import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -61,28 +59,16 @@ def namespace_of(*, path: str | None = None, context: str | None = None) -> str:
     return str(chosen["context"].get("namespace") or "default")
 
 
-def from_json(text: str) -> ApiConfig:
+def of_agent(given: Mapping[str, Any]) -> ApiConfig:
     """An agent's configuration: `{"servers": ["https://…"], "ca_file": "…", "token_file": "…"}`, or client certificate."""
     allowed = {"servers", "ca_file", "token_file", "cert_file", "key_file", "server_name", "timeout_s"}
-    try:
-        given = json.loads(text)
-    except ValueError as error:
-        raise NoConfig(f"not JSON: {error}") from error
-    if not isinstance(given, dict) or not given.get("servers"):
+    if not given.get("servers"):
         raise NoConfig('the configuration needs "servers", a list of https addresses')
     if unknown := sorted(set(given) - allowed):
         raise NoConfig(f"unknown in the configuration: {', '.join(unknown)}; known: {', '.join(sorted(allowed))}")
     for url in given["servers"]:
         _refuse_in_clear(str(url))
     return ApiConfig(**{**given, "servers": tuple(given["servers"])}, user_agent="backstay-agent")
-
-
-def from_json_file(path: str) -> ApiConfig:
-    """As `from_json`, from a file."""
-    try:
-        return from_json(Path(path).read_text())
-    except OSError as error:
-        raise NoConfig(str(error)) from error
 
 
 @contextmanager

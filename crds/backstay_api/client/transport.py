@@ -120,11 +120,11 @@ class Lane:
         self._idle: list[Connection] = []
         self._room = asyncio.Semaphore(dialer.config.connections_per_lane)
 
-    async def take(self, *, until_s: float, fresh: bool = False) -> Connection:
+    async def take(self, *, until_s: float) -> Connection:
         """A connection that is new or proven idle. Give it back with `put` or `drop`."""
         await self._room.acquire()
         try:
-            return (None if fresh else self._take_idle()) or await self.dialer.dial(until_s=until_s)
+            return self._take_idle() or await self.dialer.dial(until_s=until_s)
         except BaseException:
             self._room.release()
             raise

@@ -1,7 +1,7 @@
 """Writes `plain.py`: the models of one object as standard library dataclasses, for the agent.
 
 pydantic costs an agent 16 MB. So the agent reads the same shapes with code that is as plain as if written by hand: no
-reflection when it runs, one line a field. What an agent hears carries its SHAPE, for a later release may say more than this one
+reflection when it runs, one line a field. What an agent receives carries its SHAPE, for a later release may say more than this one
 knows; what it says is kept within its bounds, for a write that is refused says nothing at all.
 """
 
@@ -83,20 +83,20 @@ def _class(model: type[Model]) -> str:
 def _constants(model: type[Model]) -> list[str]:
     if issubclass(model, Object):
         return [f'plural: ClassVar[str] = "{model.plural}"', f"namespaced: ClassVar[bool] = {model.namespaced}"]
-    if model not in _heard():
+    if model not in _received():
         return []
     fields = [f'    "{field.alias}": {_shape(field)},' for field in model.model_fields.values()]
     return ["SHAPE: ClassVar[Shape] = {", *fields, "}"]
 
 
-def _heard() -> set[type[Model]]:
+def _received() -> set[type[Model]]:
     """What an agent is told."""
     return set(_parts_first(HostAssignmentSpec))
 
 
 def _said() -> set[type[Model]]:
     """What only an agent itself says."""
-    return set(_parts_first(HostAssignmentStatus)) - _heard()
+    return set(_parts_first(HostAssignmentStatus)) - _received()
 
 
 def _shape(field: FieldInfo) -> str:

@@ -52,11 +52,7 @@ def _section(name: str, schema: Json) -> list[str]:
     table += [_line(row) for row in rows]
     rules = [f"* `{path}`: {message}" for path, message in _rules(node, name)]
     heading = [f"## {name}\n", f"{_one_line(node.get('description', ''))}\n"]
-    return [*heading, "\n".join(table), "", *([_rules_heading(), *rules, ""] if rules else [])]
-
-
-def _rules_heading() -> str:
-    return "Rules that the API server holds:\n"
+    return [*heading, "\n".join(table), "", *(["Rules that the API server holds:\n", *rules, ""] if rules else [])]
 
 
 def _rows(node: Json, path: str, writer: str) -> Iterator[Row]:

@@ -52,7 +52,7 @@ class _Translator:
             raise Untranslatable("a discriminated union: write one field for each member and `exactly_one_of`")
         if "prefixItems" in raw:
             raise Untranslatable("a tuple: the API server knows only lists of one type")
-        result: Json = {"description": raw["description"]} if raw.get("description") else {}
+        result = _described(raw)
         result |= {key: raw[key] for key in _KEPT if key in raw}
         result |= _enumeration(raw) | _exclusive_bounds(raw)
         if "pattern" in raw and _NOT_RE2.search(raw["pattern"]):

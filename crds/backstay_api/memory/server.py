@@ -25,7 +25,6 @@ from backstay_api.client.api import (
     replaced_meta,
 )
 from backstay_api.client.errors import ApiError, OutcomeUnknown, Unreachable
-from backstay_api.memory.selectors import matches_fields, matches_labels
 from backstay_api.memory.store import Admit, Change, MemoryCluster, copied, merge_patch
 from backstay_api.objects.kinds import Kind, Meta, T, is_raw
 
@@ -145,23 +144,13 @@ class MemoryApi:
         return _read(kind, body)
 
     async def list(
-        self,
-        kind: Kind[T],
-        namespace: str = "",
-        *,
-        label_selector: str = "",
-        field_selector: str = "",
-        resource_version: str | None = None,
-        timeout_s: float | None = None,
+        self, kind: Kind[T], namespace: str = "", *, name: str = "", timeout_s: float | None = None
     ) -> Listing[T]:
         def act(fate: Fate) -> Listing[T]:
             as_of = self._seen(fate)
             bodies = self.cluster.bodies(kind, namespace, as_of=as_of)
             entries = tuple(
-                Entry(_read(kind, body), Meta.of(body))
-                for body in bodies
-                if matches_labels(label_selector, body["metadata"].get("labels", {}))
-                and matches_fields(field_selector, body)
+                Entry(_read(kind, body), Meta.of(body)) for body in bodies if name in ("", body["metadata"]["name"])
             )
             return Listing(entries, str(self.cluster.revision if as_of is None else as_of))
 

@@ -120,6 +120,11 @@ def raw(group: str, version: str, plural: str, kind: str, namespaced: bool, *, h
     return Kind(group, version, plural, kind, namespaced, _same, _same, has_status)
 
 
+def unread(kind: Kind[Any]) -> Kind[Raw]:
+    """The same objects as they come, for who reads only some of them, or writes what no model holds."""
+    return Kind(kind.group, kind.version, kind.plural, kind.kind, kind.namespaced, dict, dict, kind.has_status)
+
+
 def is_raw(kind: Kind[Any]) -> bool:
     """Whether readers of this kind get the very dictionary, and so may alter it."""
     return kind.read is _same

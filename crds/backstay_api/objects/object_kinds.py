@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from pydantic import ValidationError
 
 from . import lease
-from .kinds import Kind, Ref
+from .kinds import Kind, Ref, T
 from .lease import HostLease
 from .models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from .models.base import GROUP, VERSION, Object
@@ -29,58 +29,49 @@ class Unreadable:
     generation: int = 0
 
 
-def reader(model: type[M]) -> Callable[[Mapping[str, Any]], M | Unreadable]:
-    """Reads one kind of object; never raises."""
-    kind = model.model_fields["kind"].default
+def _readable(kind: str, read: Callable[[Mapping[str, Any]], T]) -> Callable[[Mapping[str, Any]], T | Unreadable]:
+    """The same, but it never raises."""
 
-    def read(raw: Mapping[str, Any]) -> M | Unreadable:
+    def reading(raw: Mapping[str, Any]) -> T | Unreadable:
         try:
-            return model.from_wire(raw)
-        except ValidationError as error:
-            return Unreadable(kind, _key(raw), _sentence(error), *_identity(raw))
+            return read(raw)
+        except (ValueError, KeyError, TypeError) as error:
+            metadata = raw.get("metadata") or {}
+            name, why = str(metadata.get("name", "")), _sentence(error)
+            key = f"{metadata['namespace']}/{name}" if metadata.get("namespace") else name
+            return Unreadable(kind, key, why, str(metadata.get("uid", "")), int(metadata.get("generation") or 0))
 
-    return read
+    return reading
+
+
+def _writable(write: Callable[[T], dict[str, Any]]) -> Callable[[T | Unreadable], dict[str, Any]]:
+    def writing(value: T | Unreadable) -> dict[str, Any]:
+        assert not isinstance(value, Unreadable), f"{value.key} cannot be read, so it cannot be written"
+        return write(value)
+
+    return writing
 
 
 def _kind(model: type[M]) -> Kind[M | Unreadable]:
-    def write(value: M | Unreadable) -> dict[str, Any]:
-        assert not isinstance(value, Unreadable), f"{value.key} cannot be read, so it cannot be written"
-        return value.wire()
-
-    name = model.model_fields["kind"].default
-    return Kind(GROUP, VERSION, model.plural, name, model.namespaced, reader(model), write, model.has_status)
+    name, write = model.model_fields["kind"].default, _writable(model.wire)
+    read = _readable(name, model.from_wire)
+    return Kind(GROUP, VERSION, model.plural, name, model.namespaced, read, write, model.has_status)
 
 
-def _read_lease(raw: Mapping[str, Any]) -> HostLease | Unreadable:
-    try:
-        return lease.read(raw)
-    except (ValueError, KeyError, TypeError) as error:
-        return Unreadable("Lease", _key(raw), str(error), *_identity(raw))
+def _sentence(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    found = faults(error)
+    more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
+    return "; ".join(found[:3]) + more
 
 
-def _write_lease(value: HostLease | Unreadable) -> dict[str, Any]:
-    assert not isinstance(value, Unreadable), f"{value.key} cannot be read, so it cannot be written"
-    return lease.write(value)
-
-
-def _key(raw: Mapping[str, Any]) -> str:
-    metadata = raw.get("metadata") or {}
-    name = str(metadata.get("name", ""))
-    return f"{metadata['namespace']}/{name}" if metadata.get("namespace") else name
-
-
-def _identity(raw: Mapping[str, Any]) -> tuple[str, int]:
-    metadata = raw.get("metadata") or {}
-    return str(metadata.get("uid", "")), int(metadata.get("generation") or 0)
-
-
-def _sentence(error: ValidationError) -> str:
-    faults = [
-        f"{'.'.join(str(part) for part in fault['loc']) or 'the object'}: {fault['msg'].removeprefix('Value error, ')}"
+def faults(error: ValidationError) -> list[str]:
+    """What is wrong with an object, one sentence for each fault."""
+    return [
+        f"{'.'.join(map(str, fault['loc'])) or 'the object'}: {fault['msg'].removeprefix('Value error, ')}"
         for fault in error.errors(include_url=False, include_input=False)
     ]
-    more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
-    return "; ".join(faults[:3]) + more
 
 
 HA_SERVICES: Final = _kind(HAService)
@@ -90,7 +81,14 @@ HOST_ASSIGNMENTS: Final = _kind(HostAssignment)
 FENCE_REQUESTS: Final = _kind(FenceRequest)
 RESOURCE_CLAIMS: Final = _kind(ResourceClaim)
 HOST_LEASES: Final[Kind[HostLease | Unreadable]] = Kind(
-    "coordination.k8s.io", "v1", "leases", "Lease", True, _read_lease, _write_lease, home=lease.NAMESPACE
+    "coordination.k8s.io",
+    "v1",
+    "leases",
+    "Lease",
+    True,
+    _readable("Lease", lease.read),
+    _writable(lease.write),
+    home=lease.NAMESPACE,
 )
 
 OWN_KINDS: Final[tuple[Kind[Any], ...]] = (

@@ -730,6 +730,7 @@ class InstanceReport:
     since: str | None = None
     why: str = ""
     by_admin: str = ""
+    unrecorded: bool = False
     resources: tuple[ResourceReport, ...] = ()
 
     @classmethod
@@ -746,6 +747,7 @@ class InstanceReport:
             since=raw.get("since"),
             why=raw.get("why", ""),
             by_admin=raw.get("byAdmin", ""),
+            unrecorded=raw.get("unrecorded", False),
             resources=tuple(ResourceReport.from_wire(item) for item in raw.get("resources", ())),
         )
 
@@ -761,6 +763,7 @@ class InstanceReport:
             "restarts": self.restarts,
             "why": clip(self.why),
             "byAdmin": clip(self.by_admin),
+            "unrecorded": self.unrecorded,
             "resources": [item.to_wire() for item in self.resources[:64]],
         }
         if self.since is not None:
@@ -774,6 +777,7 @@ class StandbyReport:
 
     ready: bool
     active: bool = False
+    running: tuple[str, ...] = ()
     unclear: bool = False
     revision: int = 0
     why: str = ""
@@ -783,6 +787,7 @@ class StandbyReport:
         return cls(
             ready=raw["ready"],
             active=raw.get("active", False),
+            running=tuple(raw.get("running", ())),
             unclear=raw.get("unclear", False),
             revision=raw.get("revision", 0),
             why=raw.get("why", ""),
@@ -792,6 +797,7 @@ class StandbyReport:
         return {
             "ready": self.ready,
             "active": self.active,
+            "running": list(self.running[:64]),
             "unclear": self.unclear,
             "revision": self.revision,
             "why": clip(self.why),

@@ -1,7 +1,7 @@
 """The lease arithmetic, both halves in one file: what a host promises by its heartbeat, and what others may conclude from silence.
 
 Pure. The holder counts from the moment it *sent* a renewal; the waiter counts from the moment it *first saw* one. SAFETY 4 and
-PROTOCOL 4 give the reasons; the watchdog half (`Lw`) is kept here for Lease evidence, which comes later.
+PROTOCOL 4 give the reasons. The watchdog half (`Lw`) comes with Lease evidence, later.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ PROFILES: Final[Mapping[str, Contract]] = {
 class Silence(Enum):
     """What the age of the last renewal says about a host."""
 
-    QUIET = "quiet"
+    LIVE = "live"
     SUSPECT = "suspect"
     SILENT = "silent"
 
@@ -64,7 +64,7 @@ class Silence(Enum):
 def judge_silence(*, age_s: float, contract: Contract) -> Silence:
     """What a renewal first seen `age_s` ago says (PROTOCOL 4)."""
     if age_s <= suspect_after_s(contract):
-        return Silence.QUIET
+        return Silence.LIVE
     if age_s <= silent_after_s(contract):
         return Silence.SUSPECT
     return Silence.SILENT
@@ -83,11 +83,3 @@ def silent_after_s(contract: Contract) -> float:
 def next_renewal_s(*, sent_at_s: float, contract: Contract) -> float:
     """When the holder sends its next renewal, successful or not: retries come every T_renew, however long the outage."""
     return sent_at_s + contract.renew_s
-
-
-def lease_wait_s(*, t_pet_s: float, w_s: float, rho: float = 0.01, delta_s: float = 1.0) -> float:
-    """Lw: how long after the last seen renewal a sealed session with a watchdog is certainly dead. Later: Lease evidence.
-
-    Source: SAFETY 4: Lw >= (1+ρ)·((T_pet + 2W)/(1−ρ) + Δ).
-    """
-    return (1 + rho) * ((t_pet_s + 2 * w_s) / (1 - rho) + delta_s)

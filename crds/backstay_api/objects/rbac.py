@@ -21,8 +21,6 @@ CONFIRM_VERB: Final = "confirm"
 """A verb of ours on fencerequests, asked for by an admission policy: may say that a machine is powered off."""
 ENROL_VERB: Final = "enrol"
 """A verb of ours on hosts, asked for by admission policies: may make identities for hosts' agents."""
-BREAK_GLASS_VERB: Final = "break-glass"
-"""A verb of ours on hainstances: may do by hand what only Backstay's programs do. No role of ours has it; cluster-admin does."""
 IDENTITY_TYPE: Final = "backstay.dev/host-identity"
 """Type of the Secrets in `backstay-hosts`: empty, one a host, named like its ServiceAccount. Tokens are bound to them."""
 _LOOK: Final = ("get", "list", "watch")

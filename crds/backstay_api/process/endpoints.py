@@ -25,8 +25,6 @@ _PHRASES: Final = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 503: 
 
 
 async def serve(answer: Answer, *, host: str, port: int) -> None:
-    """Serve until cancelled."""
-
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _talk(answer, reader, writer)
 

@@ -35,7 +35,7 @@ class Knobs:
     """Reads say on for ever, whatever the machine does."""
     off_then_on: bool = False
     """Reads say off, on, off, on, …, whatever the machine does."""
-    deaf: bool = False
+    ignores_presses: bool = False
     """Presses of the button are acknowledged and nothing happens."""
     off_takes_s: float = 0.0
     """A press is acknowledged at once and the power goes so much later."""
@@ -60,22 +60,16 @@ class Bmc:
     """(CLOCK_MONOTONIC, what was answered) of every power status read."""
     _seen: list[tuple[float, bool]] = field(default_factory=list)
 
-    def redfish(self) -> dict[str, str]:
-        """Parameters of `fence_redfish`, without the credentials."""
-        return {
-            "ip": "127.0.0.1",
-            "ipport": str(self.redfish_port),
-            "systems_uri": f"/redfish/v1/Systems/{self.host.machine_uuid}",
-            "ssl_insecure": "1",
-        }
+    def parameters(self, agent: str) -> dict[str, str]:
+        """What belongs into the Host."""
+        if agent == "fence_redfish":
+            return {"systems_uri": f"/redfish/v1/Systems/{self.host.machine_uuid}", "ssl_insecure": "1"}
+        return {"lanplus": "1", "method": "onoff"}
 
-    def ipmi(self) -> dict[str, str]:
-        """Parameters of `fence_ipmilan`, without the credentials."""
-        return {"ip": "127.0.0.1", "ipport": str(self.ipmi_port), "lanplus": "1", "method": "onoff"}
-
-    def credentials(self) -> dict[str, str]:
+    def secret(self, agent: str) -> dict[str, str]:
         """What belongs into the Secret and onto the agent's stdin, nowhere else."""
-        return {"username": USER, "password": self.password}
+        port = self.redfish_port if agent == "fence_redfish" else self.ipmi_port
+        return {"ip": "127.0.0.1", "ipport": str(port), "username": USER, "password": self.password}
 
     def repair(self) -> None:
         """A BMC as it should be; what was asked of it so far is forgotten."""
@@ -97,7 +91,7 @@ class Bmc:
 
     def press(self, button: str) -> None:
         self.presses.append((time.monotonic(), button))
-        if self.knobs.deaf:
+        if self.knobs.ignores_presses:
             return
         if button == "on":
             self.host.power_on(wait=False)

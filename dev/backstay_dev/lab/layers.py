@@ -1,4 +1,4 @@
-"""Debian packages for some labs only: a layer over the hosts' image, with apt's own hands, made once and cached like the image.
+"""Debian packages for some labs only: a layer over the hosts' image, by apt itself, made once and cached like the image.
 
 What packages leave behind is what is wanted of them (units that are enabled, clusters that are made), so they are installed as an
 administrator would, only that nothing is started: there is no machine yet.

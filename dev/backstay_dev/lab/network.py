@@ -3,8 +3,8 @@
 Every lab has the same addresses (they are the ones reserved for documentation) and never meets another lab's. Each
 host has a namespace behind one port of the bridge; faults are put in at that port by nftables, by direction:
 
-    network.cut("n1", Traffic.API)                 # n1 and the API server no longer hear each other
-    network.cut("n1", Traffic.ALL, Way.FROM_HOST)  # n1 still hears everybody and nobody hears n1
+    network.cut("n1", Traffic.API)                 # n1 and the API server no longer reach each other
+    network.cut("n1", Traffic.ALL, Way.FROM_HOST)  # n1 still receives from everybody and nobody from n1
     network.heal("n1")
 
 The lab's side of the bridge is also where clients stand: `with network.entered(): …` puts the sockets that the present

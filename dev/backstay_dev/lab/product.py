@@ -148,6 +148,12 @@ class Product:
     def agent_log(self, host: str, lines: int = 200) -> str:
         return self.lab[host].run("journalctl", "--no-pager", "-u", AGENT_UNIT, "-n", str(lines), check=False)
 
+    def give_secret(self, name: str, told: Mapping[str, str]) -> str:
+        """Give the fencer a device's address and password; its name."""
+        body = {"kind": "Secret", "metadata": {"name": name}, "stringData": dict(told)}
+        self._create(f"/api/v1/namespaces/{FENCING_NAMESPACE}/secrets", body)
+        return name
+
     # Below: how.
 
     def _run(self, role: str, name: str, module: str, arguments: Sequence[str]) -> Child:
@@ -195,14 +201,12 @@ class Product:
 
     def _fencing(self, host: LabHost, how: Enrolment) -> Raw:
         bmc = self.lab.bmcs[host.name]
-        secret = {"kind": "Secret", "metadata": {"name": f"{host.name}-bmc"}, "stringData": bmc.credentials()}
-        self._create(f"/api/v1/namespaces/{FENCING_NAMESPACE}/secrets", secret)
-        parameters = bmc.redfish() if how.agent == "fence_redfish" else bmc.ipmi()
+        secret = self.give_secret(f"{host.name}-bmc", bmc.secret(how.agent))
         device = {
             "name": "bmc",
             "agent": how.agent,
-            "parameters": parameters,
-            "secretRef": {"name": f"{host.name}-bmc"},
+            "parameters": bmc.parameters(how.agent),
+            "secretRef": {"name": secret},
             "readGap": how.read_gap,
         }
         return {"levels": [{"name": "bmc", "devices": [device]}]}

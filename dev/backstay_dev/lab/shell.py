@@ -19,6 +19,8 @@ from typing import Final
 
 Progress = Callable[[str], None]
 EXIT_CANNOT: Final = 2
+PATIENCE: Final = 4
+"""A limit only tells a hang from work. What a quiet machine never needs is written down; a busy one gets so many times that."""
 REPOSITORY: Final = Path(__file__).resolve().parents[3]
 # What child processes that are ours import, installed or not.
 PYTHONPATH: Final = os.pathsep.join(str(REPOSITORY / root) for root in ("crds", "operator", "cli", "dev"))
@@ -33,7 +35,11 @@ def silent(_line: str) -> None:
 
 
 def call(*command: str | Path, stdin: str | None = None, timeout_s: float = 60.0, cwd: Path | None = None) -> str:
-    """Run a short program to its end and return what it printed; a failure is a LabError with its last words."""
+    """Run a short program to its end and return what it printed; a failure is a LabError with its last words.
+
+    `timeout_s` is for a quiet machine (`PATIENCE`).
+    """
+    timeout_s *= PATIENCE
     words = [str(word) for word in command]
     try:
         done = subprocess.run(
@@ -56,7 +62,11 @@ def require(*programs: str) -> None:
 
 
 def wait_until(true: Callable[[], bool], *, timeout_s: float, what: str, every_s: float = 0.02) -> None:
-    """For the real world, where nothing tells us: look again and again, and say what did not come about."""
+    """For the real world, where nothing tells us: look again and again, and say what did not come about.
+
+    `timeout_s` is for a quiet machine (`PATIENCE`). How fast something is, `make bench` measures.
+    """
+    timeout_s *= PATIENCE
     deadline_s = time.monotonic() + timeout_s
     while not true():
         if time.monotonic() > deadline_s:

@@ -36,14 +36,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{UNIT}/agent/test_core.py",
     ),
     one(
-        "an older epoch is not heard",
+        "an older epoch is not obeyed",
         f"{AGENT}/core/rules.py",
         "    if order.epoch < record.epoch or record.nonce != books.nonce:",
         "    if record.nonce != books.nonce:",
         f"{UNIT}/agent/test_core.py",
     ),
     one(
-        "a carried copy is heard under its own session only",
+        "a carried copy is obeyed under its own session only",
         f"{AGENT}/core/rules.py",
         "    if order.epoch < record.epoch or record.nonce != books.nonce:",
         "    if order.epoch < record.epoch:",
@@ -132,8 +132,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "hands off ends",
         f"{AGENT}/core/machine.py",
-        '"hands on",                    lambda now: not now.hands_off,',
-        '"hands on",                    lambda now: False,',
+        '"maintenance is over",         lambda now: not now.hands_off,',
+        '"maintenance is over",         lambda now: False,',
         f"{UNIT}/agent/test_people.py",
     ),
     one(
@@ -235,7 +235,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{UNIT}/agent/test_keeping.py",
     ),
     one(
-        "an answer that comes late does not stand over what was heard meanwhile",
+        "an answer that comes late does not stand over what was received meanwhile",
         f"{AGENT}/cluster/link.py",
         "        if self._stored is None or _version(stored) > _version(self._stored):",
         "        if True:",

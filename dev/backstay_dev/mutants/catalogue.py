@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import agent, evidence, fencer, grants, guard, hands, host, orders, power, wire
+from . import agent, evidence, fencer, grants, guard, host, orders, power, runners, wire
 from .kinds import Mutant
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
@@ -16,6 +16,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *orders.MUTANTS,
     *host.MUTANTS,
     *agent.MUTANTS,
-    *hands.MUTANTS,
+    *runners.MUTANTS,
     *wire.MUTANTS,
 )

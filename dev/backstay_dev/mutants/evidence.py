@@ -9,7 +9,7 @@ from .kinds import FENCER, PLANNER, STORIES, UNIT, Edit, Mutant, one
 _EVIDENCE: Final = f"{PLANNER}/judge/evidence.py"
 _CORE: Final = f"{FENCER}/core.py"
 _WORKER: Final = f"{FENCER}/worker.py"
-_T: Final = (f"{UNIT}/planner/test_evidence.py", f"{STORIES}/test_edges.py")
+_T: Final = (f"{UNIT}/planner/judge/test_evidence.py", f"{STORIES}/test_edges.py")
 _F: Final = (f"{UNIT}/fencer/test_core.py", f"{UNIT}/fencer/test_stories.py", f"{UNIT}/fencer/test_on_again.py")
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
@@ -273,8 +273,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what is sent stands in the request as ours before it is sent",
         _WORKER,
-        "await self._not_wanted(tried) or await self._not_recorded(record):",
-        "await self._not_wanted(tried):",
+        "await self._not_wanted(tried) or await self._not_recorded(record)",
+        "await self._not_wanted(tried)",
         f"{UNIT}/fencer/test_stories.py",
     ),
     one(

@@ -45,14 +45,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _OWNERSHIP,
         "    if not is_ours(service, SERVICE_FINALIZER):\n        return",
         "    if False:\n        return",
-        f"{UNIT}/planner/test_marked_first.py",
+        f"{UNIT}/planner/do/test_ownership.py",
     ),
     one(
         "no grant without our finalizer on the HAInstance",
         _OWNERSHIP,
         "    if instance is not None and not is_ours(instance, INSTANCE_FINALIZER):\n        return",
         "    if False:\n        return",
-        f"{UNIT}/planner/test_marked_first.py",
+        f"{UNIT}/planner/do/test_ownership.py",
     ),
     one(
         "no grant without our finalizer on the Host",
@@ -71,7 +71,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
                 "    if False:\n        return Rejected(",
             ),
         ),
-        (*_S, f"{UNIT}/planner/test_placement.py"),
+        (*_S, f"{UNIT}/planner/judge/test_placement.py"),
     ),
     one(
         "the API server is asked once more for all that a grant stands on",
@@ -238,7 +238,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _MOVES,
         "    if wish.expires and wish.expires[:_TO_THE_SECOND] < world.wall[:_TO_THE_SECOND]:",
         "    if False:",
-        f"{UNIT}/planner/test_placement.py",
+        f"{UNIT}/planner/judge/test_placement.py",
         f"{STORIES}/test_promises.py",
     ),
     one(
@@ -261,7 +261,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _KINDS,
         '        claims=lambda systemd: (Claim("Unit", canonical_unit(systemd.unit)),),',
         "        claims=lambda systemd: (),",
-        f"{UNIT}/planner/test_acceptance.py",
+        f"{UNIT}/planner/judge/test_acceptance.py",
         quick=True,
     ),
     one(
@@ -269,7 +269,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _KINDS,
         "    return str(mapped or address)",
         "    return cidr",
-        f"{UNIT}/planner/test_acceptance.py",
+        f"{UNIT}/planner/judge/test_acceptance.py",
     ),
     one(
         "a unit has one name, however it is spelled",
@@ -310,7 +310,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a deleted UID never comes back",
         f"{CONTROL}/watch/cache.py",
-        "        if meta.uid in self._dead:",
+        "        if meta.uid in self._deleted:",
         "        if False:",
         f"{UNIT}/control/test_cache.py",
     ),
@@ -326,27 +326,27 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _MOVES,
         "    return too_large(world, host, service, instance)",
         "    return None",
-        f"{UNIT}/planner/test_leftovers.py",
+        f"{UNIT}/planner/do/test_leftovers.py",
     ),
     one(
         "a copy that was carried over is stopped under the next epoch",
         f"{PLANNER}/do/leftovers.py",
         "        epoch = said.epoch + 1 if instance is None and session.supersedes else said.epoch",
         "        epoch = said.epoch",
-        f"{UNIT}/planner/test_leftovers.py",
+        f"{UNIT}/planner/do/test_leftovers.py",
     ),
     one(
         "a claim counts epochs of the instance that it names",
         _OWNERSHIP,
         "    return found.instance == mine.instance and found.epoch >= mine.epoch and found.revision >= mine.revision",
         "    return found.epoch >= mine.epoch and found.revision >= mine.revision",
-        f"{UNIT}/planner/test_marked_first.py",
+        f"{UNIT}/planner/do/test_ownership.py",
     ),
     one(
         "a claim is given back only on a later report than it records",
         _OWNERSHIP,
         "any(_may_be_ordered(one, instance) or not _is_before(one, service) for one in mine)",
         "any(_may_be_ordered(one, instance) for one in mine)",
-        f"{UNIT}/planner/test_marked_first.py",
+        f"{UNIT}/planner/do/test_ownership.py",
     ),
 )

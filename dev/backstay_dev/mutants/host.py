@@ -33,7 +33,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         (
             Edit(
                 _RULES,
-                '    if record.closed:\n        return Ignored(f"epoch {order.epoch} is over here for ever")\n',
+                '    if record.closed:\n        return Ignored(f"epoch {order.epoch} is over on this host")\n',
                 "",
             ),
             Edit(
@@ -197,7 +197,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "Released comes after the verified stop",
-        f"{AGENT}/core/telling.py",
+        f"{AGENT}/core/reports.py",
         "        released=record.closed,",
         '        released=record.closed or record.want == "Down",',
         *_K,
@@ -239,8 +239,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a stop that failed is no stop",
         _RUNNER,
-        "        self._stop_note = await work.take_down(self._tools.hands, self.record.resources)\n        try:",
-        "        try:\n            self._stop_note = await work.take_down(self._tools.hands, self.record.resources)\n"
+        "        self._stop_note = await work.take_down(self._tools.system, self.record.resources)\n        try:",
+        "        try:\n            self._stop_note = await work.take_down(self._tools.system, self.record.resources)\n"
         "        except StopFailed:\n            pass\n        try:",
         *_K,
         f"{UNIT}/agent/test_core.py",
@@ -371,8 +371,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "the period of a renewal is counted from the send",
         f"{AGENT}/cluster/heartbeat.py",
-        "            begun_s = _now_s()\n            await self._beat()",
-        "            await self._beat()\n            begun_s = _now_s()",
+        "            begun_s = clock_s()\n            await self._beat()",
+        "            await self._beat()\n            begun_s = clock_s()",
         f"{UNIT}/agent/test_trouble.py",
     ),
     one(

@@ -9,7 +9,7 @@ from .kinds import PLANNER, STORIES, Mutant, one
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an order is sent to the session of its grant",
-        f"{PLANNER}/judge/stored_orders.py",
+        f"{PLANNER}/judge/remains.py",
         "(entry.epoch, entry.session) != (instance.spec.epoch, grant.session):",
         "entry.epoch != instance.spec.epoch:",
         f"{STORIES}/test_edges.py",

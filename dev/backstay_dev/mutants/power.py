@@ -12,13 +12,21 @@ _SESSIONS: Final = f"{PLANNER}/know/sessions.py"
 _STORM: Final = f"{PLANNER}/judge/storm.py"
 _BUDGET: Final = f"{PLANNER}/judge/budget.py"
 _L: Final = (
-    f"{UNIT}/planner/test_liveness.py",
+    f"{UNIT}/planner/know/test_liveness.py",
+    f"{UNIT}/planner/judge/test_storm.py",
+    f"{UNIT}/planner/judge/test_budget.py",
     f"{STORIES}/test_power.py",
     f"{STORIES}/test_power_guard.py",
     f"{STORIES}/test_promises.py",
     f"{STORIES}/test_faults.py",
 )
-_P: Final = (f"{STORIES}/test_power.py", f"{STORIES}/test_power_guard.py", f"{UNIT}/planner/test_evidence.py", STORIES)
+_P: Final = (
+    f"{STORIES}/test_power.py",
+    f"{STORIES}/test_power_guard.py",
+    f"{UNIT}/planner/know/test_sessions.py",
+    f"{UNIT}/planner/judge/test_evidence.py",
+    STORIES,
+)
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
@@ -66,7 +74,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         *_L,
     ),
     Mutant(
-        "silence is counted from when it could be heard",
+        "silence is counted from when it could be noticed",
         (
             Edit(
                 _LIVENESS,
@@ -84,7 +92,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
                 "            pass",
             ),
         ),
-        (f"{UNIT}/planner/test_liveness.py", "sim:outages"),
+        (f"{UNIT}/planner/know/test_liveness.py", "sim:outages"),
     ),
     one(
         "only a renewal moves the clock of silence, no other write of the Lease",
@@ -136,11 +144,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
                 _FENCES,
                 '    return want != request.spec.want and not (want == "Observe" and request.spec.want == "Off")',
                 "    return want != request.spec.want",
-            ),
-            Edit(
-                _FENCES,
-                '        [] if request is not None and request.spec.want == "Off" else _want(',
-                "        _want(",
             ),
         ),
         _P,
@@ -196,9 +199,17 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "a person's word costs no budget",
-        _BUDGET,
+        f"{PLANNER}/know/world.py",
         "    return request.spec.confirm is None and not was_off_anyway",
         "    return not was_off_anyway",
+        *_L,
+        *_P,
+    ),
+    one(
+        "a request that has cost nothing leaves no fence behind",
+        f"{PLANNER}/know/world.py",
+        "if old is not None and not has_cost(old):",
+        "if False:",
         *_L,
         *_P,
     ),
@@ -227,9 +238,9 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "tests/property",
     ),
     one(
-        "a grant goes only to a quiet host",
+        "a grant goes only to a live host",
         _SESSIONS,
-        "    if session is None or seen is None or of_host(world, host) is not Liveness.QUIET:",
+        "    if session is None or seen is None or of_host(world, host) is not Liveness.LIVE:",
         "    if session is None or seen is None:",
         *_P,
         "tests/property",
@@ -247,20 +258,20 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _BUDGET,
         "    return any(fence.request == request.key for fence in host.status.fences)",
         "    return True",
-        f"{UNIT}/planner/test_liveness.py",
+        f"{UNIT}/planner/judge/test_budget.py",
     ),
     one(
         "evidence and reads after the seal show that a Lease was sealed, as Off does",
         _SESSIONS,
         '    return request.spec.want == "Off" or status.evidence is not None or any(read.sealed for read in status.reads)',
         '    return request.spec.want == "Off"',
-        f"{UNIT}/planner/test_evidence.py",
+        f"{UNIT}/planner/know/test_sessions.py",
     ),
     one(
         "a seal that we saw ourselves comes back too",
         _SESSIONS,
         "    return [one for one in known if lease is not None and one.text == lease.holder]",
         "    return []",
-        f"{UNIT}/planner/test_evidence.py",
+        f"{UNIT}/planner/know/test_sessions.py",
     ),
 )

@@ -26,7 +26,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _LEASE,
         "    return (lease.holder == holder and lease.sealed) or lease.seq > seq",
         "    return (lease.holder == holder and lease.sealed) or lease.holder != holder",
-        f"{UNIT}/planner/test_evidence.py",
+        f"{UNIT}/planner/judge/test_evidence.py",
         f"{UNIT}/fencer/test_stories.py",
         "tests/stories",
         "tests/property",
@@ -36,7 +36,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _LEASE,
         "    return (lease.holder == holder and lease.sealed) or lease.seq > seq",
         "    return lease.holder == holder or lease.seq > seq",
-        f"{UNIT}/planner/test_evidence.py",
+        f"{UNIT}/planner/judge/test_evidence.py",
         f"{UNIT}/fencer/test_stories.py",
     ),
     one(

@@ -189,11 +189,11 @@ def floor_unit_restart(b: Bench) -> Sample:
 def floor_fence_read(b: Bench) -> Sample:
     """One status read by the unchanged fence_redfish; a failover needs two of them, one after the other."""
     bmc = b.lab.bmcs["n3"]
-    stdin = "".join(
-        f"{key}={value}\n" for key, value in {**bmc.redfish(), **bmc.credentials(), "action": "status"}.items()
-    )
+    agent = "fence_redfish"
+    told = {**bmc.parameters(agent), **bmc.secret(agent), "action": "status"}
+    stdin = "".join(f"{key}={value}\n" for key, value in told.items())
     begun_s = time.monotonic()
-    call("fence_redfish", stdin=stdin)
+    call(agent, stdin=stdin)
     return Sample(time.monotonic() - begun_s)
 
 

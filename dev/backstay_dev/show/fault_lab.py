@@ -282,7 +282,7 @@ class FaultLab:
         return f"{product.condition('hosts', host, kind)} {product.condition_words('hosts', host, kind)}"
 
     def operator_is_ready(self, name: str = "operator") -> bool:
-        """Whether its /readyz says so: it sees everything that it should, and heard of it lately."""
+        """Whether its /readyz says so: it sees everything that it should, and has seen it lately."""
         try:
             with urlopen(f"http://127.0.0.1:{self.product.health_ports[name]}/readyz", timeout=2) as answer:
                 return int(answer.status) == 200

@@ -19,7 +19,7 @@ SILENT_S: Final = 1.5
 """As long as the product needs to call a host of the lab profile silent."""
 
 # What each host's Lease says by now: another text means that it lives.
-Heard = Mapping[str, str]
+Renewals = Mapping[str, str]
 
 
 @dataclass
@@ -31,9 +31,9 @@ class Unsafe:
     holder: str = ""
     _seen: dict[str, tuple[str, float]] = field(default_factory=dict)
 
-    def look(self, heard: Heard, now_s: float) -> None:
+    def look(self, renewals: Renewals, now_s: float) -> None:
         """One round: who is silent, and then without a second thought to the next."""
-        for host, renewal in heard.items():
+        for host, renewal in renewals.items():
             if self._seen.get(host, ("", 0.0))[0] != renewal:
                 self._seen[host] = renewal, now_s
         alive = [host for host in self.hosts if host in self._seen and now_s - self._seen[host][1] < SILENT_S]
@@ -43,15 +43,15 @@ class Unsafe:
 
 
 def on_a_lab(lab: Lab, unit: str) -> Callable[[], Unsafe]:
-    """The same with hands: each call is one round, and returns the reconciler as it stands."""
+    """The same, acting: each call is one round, and returns the reconciler as it stands."""
     unsafe = Unsafe(list(lab.hosts), lambda host: _start(lab, host, unit))
 
     def one_round() -> Unsafe:
         leases = lab.plane.request("GET", f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases")["items"]
-        heard = {
+        renewals = {
             lease.host: f"{lease.holder} {lease.renewal}" for lease in map(hostleases.read, leases) if lease.holder
         }
-        unsafe.look(heard, time.monotonic())
+        unsafe.look(renewals, time.monotonic())
         return unsafe
 
     return one_round

@@ -32,10 +32,10 @@ class Bmc:
     """The machine that it really feeds."""
     is_outlet: bool = False
     """One of several that feed the machine: it knows of nothing but itself."""
-    is_mute: bool = False
+    is_nameless: bool = False
     """It cannot tell which machine it feeds."""
     is_early: bool = False
-    """It has another board's name, and that one's agent has not spoken yet: until then nobody could know of it, so it is mute too."""
+    """It has another board's name, and that one's agent has not spoken yet: until then nobody could know of it, and it tells nothing."""
     read_takes_s: float = 0.2
     off_takes_s: float = 1.0
     is_reachable: bool = True
@@ -60,7 +60,7 @@ class Agents:
     """Fence agents against these devices: a command that was sent takes effect even if the fencer dies meanwhile."""
 
     def __init__(self, bmcs: Mapping[str, Bmc], rng: random.Random, ordered: Ordered) -> None:
-        """`ordered` hears each `off` and `on` as it is sent, and each read that says on."""
+        """`ordered` is told of each `off` and `on` as it is sent, and each read that says on."""
         self._bmcs = bmcs
         self._rng = rng
         self._ordered = ordered
@@ -82,9 +82,9 @@ class Agents:
     async def machine_uuid(self, device: FenceDevice) -> str | None:
         bmc = self._bmcs[(device.parameters or {})["ip"]]
         await asyncio.sleep(bmc.read_takes_s)
-        return bmc.machine.uuid if bmc.is_reachable and not bmc.is_mute and not bmc.is_early else None
+        return bmc.machine.uuid if bmc.is_reachable and not bmc.is_nameless and not bmc.is_early else None
 
-    def hear_name(self, change: Change) -> None:
+    def observe(self, change: Change) -> None:
         """A HostAssignment is written: perhaps its agent has said which machine it is on."""
         if "session" in (change.body.get("status") or {}):
             for bmc in self._bmcs.values():

@@ -251,7 +251,7 @@ def watch_lag(chaos: Chaos) -> None:
     resource = chaos.rng.choice(kinds)
     lag = chaos.world.network.lag_s
     lag[actor, resource] = chaos.rng.uniform(0.2, 20.0)
-    chaos.world.story.tell("the network", f"{actor} hears of {resource} {lag[actor, resource]:.1f} s late")
+    chaos.world.story.tell("the network", f"{actor} learns of {resource} {lag[actor, resource]:.1f} s late")
     chaos.for_a_while(40.0, lambda: lag.pop((actor, resource), None))
 
 

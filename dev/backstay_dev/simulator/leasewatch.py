@@ -50,12 +50,12 @@ class LeaseWatch:
         prefix = f"boot-{host}-"
         return any(key.startswith(prefix) and _now_s() - at_s < LATELY_S for key, at_s in self.sealed.items())
 
-    def hear_request(self, change: Change) -> None:
+    def note_request(self, change: Change) -> None:
         spec, status = change.body["spec"], change.body.get("status") or {}
         if change.type is not EventType.DELETED and (spec.get("confirm") or status.get("power") == "Off"):
             self.read_off.add((spec["host"], _text(spec["session"])))
 
-    def hear(self, change: Change, held_exclusively_s: Callable[[str], float]) -> None:
+    def observe(self, change: Change, held_exclusively_s: Callable[[str], float]) -> None:
         """One write of a Lease. `held_exclusively_s`: when a session last held something exclusive."""
         if change.key[0] != leases.NAMESPACE or change.type is EventType.DELETED:
             return
@@ -94,7 +94,7 @@ class LeaseWatch:
                 f"sent {now_s - at_s:.1f} s ago, whole for {at_s - since_s:.1f} s then" for at_s, since_s in sent
             )
             self.accuse(
-                f"{actor} seals {old.host} after {now_s - renewed_s:.1f} s of silence, of which it could hear less"
+                f"{actor} seals {old.host} after {now_s - renewed_s:.1f} s of silence, of which it could see less"
                 f" than {limit_s:.1f} s ({since})"
             )
 

@@ -80,7 +80,7 @@ class Monitor:
         self.orders = OrderWatch(
             self.accuse, lambda service, host: self.active[service].get(host, set()), self.machines
         )
-        self.leases.on_seal = lambda host, session, is_plain: self.power.hear_seal(
+        self.leases.on_seal = lambda host, session, is_plain: self.power.note_seal(
             host, session, self.leases.renewed_s, is_plain=is_plain
         )
 
@@ -109,7 +109,7 @@ class Monitor:
     def on_switch(self, by: str, bmc: Bmc, action: Action) -> None:
         """A fence agent is told to switch: the fencer must just have read that this host's Lease is sealed."""
         self.counts[action] += 1
-        self.power.hear_switch(by, bmc, action)
+        self.power.note_switch(by, bmc, action)
         if action != "off":
             return
         host = bmc.host
@@ -121,7 +121,7 @@ class Monitor:
 
     # --- what is written --------------------------------------------------------------------------------------------
 
-    def hear(self, change: Change) -> None:
+    def observe(self, change: Change) -> None:
         """One committed write."""
         match change.resource:
             case "haservices.backstay.dev":
@@ -136,12 +136,12 @@ class Monitor:
                 self._instance(change)
             case "hostassignments.backstay.dev":
                 self._assignment(change)
-                self.orders.hear(change)
+                self.orders.observe(change)
             case "leases.coordination.k8s.io":
-                self.leases.hear(change, self._held_exclusively)
+                self.leases.observe(change, self._held_exclusively)
             case "fencerequests.backstay.dev":
-                self.leases.hear_request(change)
-                self.power.hear_request(change)
+                self.leases.note_request(change)
+                self.power.note_request(change)
         self._count_writes(change)
 
     def _note_units(self, change: Change) -> None:

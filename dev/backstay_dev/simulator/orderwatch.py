@@ -21,7 +21,7 @@ class OrderWatch:
     """Service and host: what of it runs there by us."""
     machines: Mapping[str, Machine]
 
-    def hear(self, change: Change) -> None:
+    def observe(self, change: Change) -> None:
         """One write."""
         if change.actor == "a person" or change.before is None:
             return

@@ -63,7 +63,7 @@ class PowerWatch:
 
     # --- seals -----------------------------------------------------------------------------------------------------
 
-    def hear_seal(self, host: str, session: str, renewed_s: Mapping[str, float], *, is_plain: bool) -> None:
+    def note_seal(self, host: str, session: str, renewed_s: Mapping[str, float], *, is_plain: bool) -> None:
         """One session is sealed."""
         now_s = _now_s()
         if not is_plain:
@@ -85,17 +85,17 @@ class PowerWatch:
 
     # --- requests --------------------------------------------------------------------------------------------------
 
-    def hear_request(self, change: Change) -> None:
+    def note_request(self, change: Change) -> None:
         name, spec = change.key[1], change.body["spec"]
         if change.type is not EventType.DELETED and spec.get("confirm"):
             self.confirmed.add(_session(spec["session"]))
-        self._hear_attempts(spec["host"], (change.body.get("status") or {}).get("attempts") or ())
+        self._note_attempts(spec["host"], (change.body.get("status") or {}).get("attempts") or ())
         if change.type is not EventType.DELETED and spec.get("want") == "Off":
             self.wanting[name] = spec["host"]
         elif name in self.wanting:
             self.wanted_s[self.wanting.pop(name)] = _now_s()
 
-    def _hear_attempts(self, host: str, attempts: Iterable[Mapping[str, Any]]) -> None:
+    def _note_attempts(self, host: str, attempts: Iterable[Mapping[str, Any]]) -> None:
         """An `off` is recorded as ours before it is sent: whoever reads that has to owe an `on`, sent or not (PROTOCOL 5)."""
         for one in attempts:
             device, at = f"{host}-{one['level']}-{one['device']}", one["at"]
@@ -106,7 +106,7 @@ class PowerWatch:
 
     # --- switches --------------------------------------------------------------------------------------------------
 
-    def hear_switch(self, by: str, bmc: Bmc, action: Action) -> None:
+    def note_switch(self, by: str, bmc: Bmc, action: Action) -> None:
         """A fence agent is told to switch, by one fencer."""
         if bmc.machine.name != bmc.host:
             self.accuse(f"`{action}` for {bmc.host} goes to {bmc.machine.name}")
@@ -127,13 +127,13 @@ class PowerWatch:
     def _offs_of(self, host: str) -> list[Off]:
         return [off for name, off in self.ours.items() if name.startswith(f"{host}-")]
 
-    def hear_power(self, machine: Machine) -> None:
+    def note_power(self, machine: Machine) -> None:
         """It is on, whoever switched it on."""
         if machine.is_on:
             for off in self._offs_of(machine.name):
                 off.is_on_since = True
 
-    def hear_read(self, by: str, bmc: Bmc) -> None:
+    def note_read(self, by: str, bmc: Bmc) -> None:
         """A fencer reads a device on, and rightly: what we did before is past for it."""
         off = self.ours.get(bmc.name)
         if off is None or not off.is_on_since or not bmc.machine.is_on:

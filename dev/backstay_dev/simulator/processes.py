@@ -27,7 +27,7 @@ class SimulationLoop(VirtualTimeLoop):
     def __init__(self, *, seed: int, limit_s: float) -> None:
         super().__init__(seed=seed, limit_s=limit_s, start_s=1000.0)
         self.set_task_factory(_make_owned_task)
-        self.set_exception_handler(_hear)
+        self.set_exception_handler(_note_error)
 
     def _carry_out(self, handle: events.Handle) -> None:
         context: Context = handle._context  # type: ignore[attr-defined]
@@ -40,7 +40,7 @@ class Process:
     """One life of one program. Its successor is another Process."""
 
     def __init__(self, name: str, loop: SimulationLoop, on_death: Callable[[Process, str], None]) -> None:
-        """`on_death` hears each death; its second argument is empty where the world killed it."""
+        """`on_death` is told of each death; its second argument is empty where the world killed it."""
         self.name = name
         self.is_alive = True
         self.is_frozen = False
@@ -101,7 +101,7 @@ class Process:
             error = None if main.cancelled() else main.exception()
             self.kill(describe(error) if error else "it ended by itself")
         elif not main.cancelled():
-            main.exception()  # heard: a dead process has nothing more to say
+            main.exception()  # retrieved: a dead process has nothing more to say
 
 
 def describe(error: BaseException) -> str:
@@ -125,8 +125,8 @@ def _make_owned_task(
     return task
 
 
-def _hear(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+def _note_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """An error that nobody waited for: the world's own is a broken simulator, a dead process's is nothing."""
     assert isinstance(loop, SimulationLoop)
     error = context.get("exception") or RuntimeError(str(context.get("message")))
-    loop.unheard.append(error if isinstance(error, Exception) else RuntimeError(repr(error)))
+    loop.unhandled.append(error if isinstance(error, Exception) else RuntimeError(repr(error)))

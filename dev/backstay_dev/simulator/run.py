@@ -77,11 +77,11 @@ def run_seed(seed: int, profile: str = "swarm") -> Result:
         world.accusations.append(f"{type(error).__name__}: {error}")
     finally:
         asyncio.set_event_loop(None)
-    unheard = [f"an error that nobody heard: {error!r}" for error in loop.unheard]
+    unhandled = [f"an error that nobody handled: {error!r}" for error in loop.unhandled]
     return Result(
         seed=seed,
         profile=profile,
-        accusations=(*world.accusations, *unheard),
+        accusations=(*world.accusations, *unhandled),
         story=tuple(world.story.lines),
         virtual_s=loop.time() - START_S,
         settled_s=run.settled_s,

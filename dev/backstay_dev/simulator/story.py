@@ -27,7 +27,7 @@ class Story:
         at_s = asyncio.get_running_loop().time() - START_S
         self.lines.append(f"{at_s:8.3f} {actor} {text}")
 
-    def hear(self, change: Change) -> None:
+    def observe(self, change: Change) -> None:
         """One committed write, if it is worth a line."""
         teller = _TELLERS.get(change.resource)
         for text in teller(change.before, _now(change)) if teller else ():

@@ -47,7 +47,7 @@ class OutOfTime(AssertionError):
 def run(story: Coroutine[Any, Any, T], *, seed: int = 0, limit_s: float = float("inf"), start_s: float = 1000.0) -> T:
     """Run one coroutine to its end on a fresh loop and return what it returns.
 
-    Tasks that are left over are cancelled and waited for. An error that nobody waited for (a task that died unheard, a
+    Tasks that are left over are cancelled and waited for. An error that nobody waited for (a task that died unhandled, a
     callback that raised) fails the run. `start_s` is not zero so that code that takes zero for "never" is found out.
     """
     loop = VirtualTimeLoop(seed=seed, limit_s=limit_s, start_s=start_s)
@@ -55,8 +55,8 @@ def run(story: Coroutine[Any, Any, T], *, seed: int = 0, limit_s: float = float(
         result = loop.run_until_complete(story)
     finally:
         wind_up(loop)
-    if loop.unheard:
-        raise ExceptionGroup("errors that nobody waited for", loop.unheard)
+    if loop.unhandled:
+        raise ExceptionGroup("errors that nobody waited for", loop.unhandled)
     return result
 
 
@@ -109,7 +109,7 @@ class VirtualTimeLoop(base_events.BaseEventLoop):
 
     def __init__(self, *, seed: int = 0, limit_s: float = float("inf"), start_s: float = 0.0) -> None:
         super().__init__()
-        self.unheard: list[Exception] = []
+        self.unhandled: list[Exception] = []
         self._now_s = start_s
         self._limit_s = start_s + limit_s
         self._ties = random.Random(f"timers {seed}")
@@ -243,7 +243,7 @@ def _make_task(
 def _remember(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     assert isinstance(loop, VirtualTimeLoop)
     error = context.get("exception") or RuntimeError(str(context.get("message")))
-    loop.unheard.append(error if isinstance(error, Exception) else RuntimeError(repr(error)))
+    loop.unhandled.append(error if isinstance(error, Exception) else RuntimeError(repr(error)))
 
 
 def wind_up(loop: VirtualTimeLoop) -> None:

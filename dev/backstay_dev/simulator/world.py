@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
-from backstay_agent.agent import Agent, build_agent
+from backstay_agent.agent import Agent
 from backstay_agent.agent import Machine as AgentMachine
 from backstay_agent.agent import Settings as AgentSettings
+from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError, NotFound
 from backstay_api.memory.admission import guard
 from backstay_api.memory.server import MemoryCluster, Request
@@ -27,7 +28,7 @@ from backstay_operator.planner.know.world import Settings
 from .boards import Agents, Bmc, ProcessAgents
 from .boots import boot_units
 from .leasewatch import LeaseWatch
-from .machines import Machine, ProcessDisk, ProcessHands
+from .machines import Machine, ProcessDisk, ProcessHostSystem
 from .monitor import Monitor, Owned
 from .network import Network, ProcessApi, site_of
 from .powerwatch import PowerWatch
@@ -71,25 +72,23 @@ class World:
             lambda fencer, host: self.network.lease_reads.get((fencer, host)),
             PowerWatch(self.accuse, shape.budget, shape.operators),
         )
+        self.settings = Settings(fence_budget=shape.budget, start_failure_memory_s=60.0)
+        self.employ: Callable[[Api, Replica], Operator] = Operator
+        # How long a boot takes, the restart of a process, and what is left of a shutdown when the agent is done.
+        self.boots_for_s, self.restarts_in_s, self.lingers_s = (0.3, 2.0, 8.0), (0.05, 0.05, 0.5, 3.0, 10.0), 0.5
         self.fence_agents = Agents(self.bmcs, random.Random(f"fence {seed}"), self._ordered)
         self._cut_at_s: dict[str, float] = {}
         self._frozen_at_s: dict[str, float] = {}
         self._note_sends()
-        self.cluster.observe(self.story.hear)
-        self.cluster.observe(self.monitor.hear)
-        self.cluster.observe(self.fence_agents.hear_name, HOST_ASSIGNMENTS)
+        self.cluster.observe(self.story.observe)
+        self.cluster.observe(self.monitor.observe)
+        self.cluster.observe(self.fence_agents.observe, HOST_ASSIGNMENTS)
 
     # --- building -------------------------------------------------------------------------------------------------
 
     def build(self) -> None:
         """Machines, objects and processes as a healthy cluster starts with them."""
-        names = [f"n{index + 1}" for index in range(len(self.shape.hosts))]
-        self.host_shapes.update(zip(names, self.shape.hosts, strict=True))
-        for name in names:
-            self._add_machine(name)
-        for name in names:
-            self._wire(name)
-            self.add_host(name)
+        self.install({f"n{index + 1}": shape for index, shape in enumerate(self.shape.hosts)})
         for service in self.shape.services:
             self.know(service)
             self.create_service(service)
@@ -99,6 +98,15 @@ class World:
             self.launch("fencer" if index == 0 else f"fencer-{index + 1}")
         for name in self.machines:
             self.launch(f"agent-{name}")
+
+    def install(self, hosts: Mapping[str, HostShape]) -> None:
+        """Machines, what feeds them, and their Host objects."""
+        self.host_shapes.update(hosts)
+        for name in hosts:
+            self._add_machine(name)
+        for name in hosts:
+            self._wire(name)
+            self.add_host(name)
 
     def _add_machine(self, name: str) -> None:
         machine = Machine(
@@ -117,10 +125,10 @@ class World:
             machine = neighbour
         for level, device in DEVICES[shape.devices]:
             ip = f"{name}-{level}-{device}"
-            is_mute = shape.names in ("nothing", "drilled")
+            is_nameless = shape.names in ("nothing", "drilled")
             is_outlet = shape.devices == "outlets" and machine.name == name
             is_early = shape.names == "twin"
-            self.bmcs[ip] = Bmc(ip, name, machine, is_outlet=is_outlet, is_mute=is_mute, is_early=is_early)
+            self.bmcs[ip] = Bmc(ip, name, machine, is_outlet, is_nameless, is_early)
             if is_outlet:
                 machine.outlets[ip] = True
 
@@ -209,10 +217,9 @@ class World:
         return lambda: self._agent(process)
 
     async def _operator(self, process: Process) -> None:
-        settings = Settings(fence_budget=self.shape.budget, start_failure_memory_s=60.0)
-        replica = Replica(process.name, wall=self.wall, rng=self._dice(), settings=settings)
+        replica = Replica(process.name, wall=self.wall, rng=self._dice(), settings=self.settings)
         replica = replace(replica, think_s=self.shape.think_s)
-        await Operator(ProcessApi(self.network, process), replica).run()
+        await self.employ(ProcessApi(self.network, process), replica).run()
 
     async def _fencer(self, process: Process) -> None:
         agents = ProcessAgents(self.fence_agents, process)
@@ -220,10 +227,10 @@ class World:
 
     async def _agent(self, process: Process) -> None:
         machine = self.machines[site_of(process.name)]
-        agent = build_agent(
+        agent = Agent(
             ProcessApi(self.network, process),
             ProcessDisk(machine, process),
-            ProcessHands(machine, process),
+            ProcessHostSystem(machine, process),
             AgentMachine(host=machine.name, boot_id=machine.boot_id, uuid=machine.uuid),
             rng=self._dice(),
             settings=AgentSettings(contract=PROFILES[self.host_shapes[machine.name].profile], wall=self.wall),
@@ -235,8 +242,7 @@ class World:
         self.story.tell(process.name, f"died: {why}" if why else "is killed")
         if why:
             self.accuse(f"{process.name} died by itself: {why}")
-        delay_s = self.rng.choice([0.05, 0.05, 0.5, 3.0, 10.0])
-        self.later(delay_s, lambda: self._begin(process.name))
+        self.later(self.rng.choice(self.restarts_in_s), lambda: self._begin(process.name))
 
     def end(self) -> None:
         """Everybody dies, and nobody is restarted."""
@@ -270,17 +276,16 @@ class World:
 
     def _ordered(self, by: str, bmc: Bmc, action: Action) -> None:
         if action == "status":
-            self.monitor.power.hear_read(by, bmc)
+            self.monitor.power.note_read(by, bmc)
             return
         self.story.tell(by, f"sends `{action}` to {bmc.name}")
         self.monitor.on_switch(by, bmc, action)
 
     def _power_changed(self, machine: Machine) -> None:
-        self.monitor.power.hear_power(machine)
+        self.monitor.power.note_power(machine)
         agent = f"agent-{machine.name}"
         if machine.is_on:
-            boots_for_s = self.rng.choice([0.3, 2.0, 8.0])
-            self.later(boots_for_s, lambda: self._begin(agent))
+            self.later(self.rng.choice(self.boots_for_s), lambda: self._begin(agent))
         else:
             self.kill(agent)
 
@@ -299,7 +304,7 @@ class World:
                 machine.lose_power("it has gone down in order")
                 then()
 
-        leaving.add_done_callback(lambda _: self.later(0.5, go_down), context=WORLD)
+        leaving.add_done_callback(lambda _: self.later(self.lingers_s, go_down), context=WORLD)
         self.later(SYSTEMD_WAITS_S, go_down)
 
     # --- network ----------------------------------------------------------------------------------------------------

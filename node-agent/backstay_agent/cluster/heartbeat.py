@@ -7,7 +7,6 @@ or belongs to a session that is not older. Everything else (timeouts, 409, 5xx) 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,6 +22,7 @@ from backstay_api.objects.kinds import LEASES
 from backstay_api.objects.plain import Heartbeat as Wish
 from backstay_api.objects.plain import SessionRef
 from backstay_api.objects.promise import PROFILES, Contract, next_renewal_s
+from backstay_api.process.waiting import clock_s, until
 
 log = logging.getLogger(__name__)
 
@@ -70,23 +70,17 @@ class Heartbeat:
         self._wanted = contract_of(wish)
 
     async def run(self) -> None:
-        """Renew until cancelled."""
         while True:
             await self._told.wait()
             self._changed.clear()
-            begun_s = _now_s()
+            begun_s = clock_s()
             await self._beat()
-            await self._sleep_until(next_renewal_s(sent_at_s=begun_s, contract=self._pace()))
+            await until(self._changed, next_renewal_s(sent_at_s=begun_s, contract=self._pace()))
 
     def _pace(self) -> Contract:
         # Until a slower contract is published we keep to the faster one: nobody may be surprised by our silence.
         faster = min(self._wanted, self._obeyed, key=lambda contract: contract.renew_s)
         return faster if self.held else replace(faster, renew_s=NOT_HELD_SHARE * faster.renew_s)
-
-    async def _sleep_until(self, at_s: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(at_s):
-                await self._changed.wait()
 
     async def _beat(self) -> None:
         """One renewal; once more at once if it lost against somebody's other change of the Lease."""
@@ -104,12 +98,16 @@ class Heartbeat:
             return
 
     async def _renew(self, session: SessionRef) -> None:
-        known = self._known or await self._read()
+        known = self._known
+        if known is None:
+            raw = await self._api.get(LEASES, self._host, leases.NAMESPACE, timeout_s=self._obeyed.request_s)
+            known = leases.read(raw)
         match on_lease(known, session):
             case Hold.RENEW:
                 await self._write(known.renewed(self._wanted, renew_time=self._wall()), session)
             case Hold.TAKE:
-                await self._write(_taken(known, session, self._wanted, self._wall()), session)
+                taken = known.taken(session.text, session.seq, self._wanted, renew_time=self._wall())
+                await self._write(taken, session)
             case Hold.WAIT:
                 self._known, self.held, self.trouble = None, False, ""
             case Hold.LOST:
@@ -118,12 +116,8 @@ class Heartbeat:
                     self.release()
                     self._on_lost(why_lost(known, session))
 
-    async def _read(self) -> leases.HostLease:
-        raw = await self._api.get(LEASES, self._host, leases.NAMESPACE, timeout_s=self._obeyed.request_s)
-        return leases.read(raw)
-
     async def _write(self, lease: leases.HostLease, session: SessionRef) -> None:
-        sent_at_s = _now_s()
+        sent_at_s = clock_s()
         raw = await self._api.replace(LEASES, leases.write(lease), timeout_s=self._obeyed.request_s)
         if session != self._session:
             return
@@ -154,11 +148,3 @@ def contract_of(wish: Wish) -> Contract:
         log.warning("heartbeat period out of bounds", extra={"renew_s": renew_s, "used_s": profile.renew_s})
         return profile
     return replace(profile, renew_s=renew_s, request_s=min(profile.request_s, renew_s))
-
-
-def _taken(known: leases.HostLease, session: SessionRef, contract: Contract, wall: str) -> leases.HostLease:
-    return known.taken(session.text, session.seq, contract, renew_time=wall)
-
-
-def _now_s() -> float:
-    return asyncio.get_running_loop().time()

@@ -1,4 +1,4 @@
-"""The agent's line to its HostAssignment: hears what the host shall do, and says what the host does.
+"""The agent's line to its HostAssignment: receives what the host shall do, and reports what the host does.
 
 One writer for the whole status, by compare-and-swap: a delayed write of an earlier life loses. Before every write it is made
 sure that the session stored there is still our own, or that ours may now be opened (`core.sessions.to_publish`).
@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from backstay_agent.core.orders import Orders, read_orders
 from backstay_agent.core.refused import explained
-from backstay_agent.core.said import ever_shorter, within_bounds
 from backstay_agent.core.sessions import Overtaken, Publish, Published, WrongMachine, to_publish
+from backstay_agent.core.shorter import ever_shorter, within_bounds
 from backstay_agent.store.disk import DiskTrouble
 from backstay_agent.store.journal import Journal
 from backstay_api.client.api import Api, Event, EventType
@@ -43,7 +43,7 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard(HostAssignment):
+class Received(HostAssignment):
     """A HostAssignment with what this release understands of its orders."""
 
     orders: Orders | None = None
@@ -63,8 +63,8 @@ def _read(raw: Mapping[str, Any]) -> Stored:
     try:
         orders = read_orders(raw.get("spec") or {})
     except _NO_OBJECT as error:
-        return Heard(metadata=metadata, status=status, why=f"the orders cannot be read: {error}")
-    return Heard(metadata=metadata, status=status, spec=orders.spec, orders=orders, why=orders.trouble)
+        return Received(metadata=metadata, status=status, why=f"the orders cannot be read: {error}")
+    return Received(metadata=metadata, status=status, spec=orders.spec, orders=orders, why=orders.trouble)
 
 
 def _read_status(raw: Mapping[str, Any]) -> HostAssignmentStatus:
@@ -129,7 +129,7 @@ class Link:
         )
         self._stored: HostAssignment | None = None
         self._uid: str | None = ""
-        """Of the object that was heard of last."""
+        """Of the object that was received last."""
         self._dirty = asyncio.Event()
         self._failures = 0
         self._odd = ""
@@ -146,8 +146,7 @@ class Link:
         self._dirty.set()
 
     async def watch(self) -> None:
-        """Hear the assignment until cancelled."""
-        await self._informer.run(self._heard)
+        await self._informer.run(self._on_event)
 
     async def report(self) -> None:
         """Keep the status true until cancelled. What changes while a write is under way goes with the next one."""
@@ -172,7 +171,7 @@ class Link:
         await asyncio.sleep(BACKOFF.wait_s(self._failures, self._rng))
         self._dirty.set()
 
-    def _heard(self, event: Event[Stored]) -> None:
+    def _on_event(self, event: Event[Stored]) -> None:
         if event.type is EventType.DELETED:
             return  # absence is no information
         if isinstance(event.object, Unreadable):
@@ -180,23 +179,20 @@ class Link:
             log.error("assignment unreadable", extra={"host": self._host, "why": event.object.why})
             return
         self._learn(event.object)
-        self._note_another(event.object.metadata.uid)
-        if isinstance(event.object, Heard):
-            self._hear(event.object)
+        if self._uid not in ("", event.object.metadata.uid):
+            self._tell.on_another()
+        self._uid = event.object.metadata.uid
+        if isinstance(event.object, Received):
+            self._receive(event.object)
         if event.object.status.session is None or not self._is_ours(event.object.status.session):
             self._dirty.set()
 
-    def _note_another(self, uid: str | None) -> None:
-        if self._uid not in ("", uid):
-            self._tell.on_another()
-        self._uid = uid
-
-    def _hear(self, heard: Heard) -> None:
-        if heard.why and heard.why != self._odd:
-            log.error("orders not understood", extra={"host": self._host, "why": heard.why})
-        self._odd = heard.why
-        if heard.orders is not None:
-            self._tell.on_orders(heard.orders)
+    def _receive(self, received: Received) -> None:
+        if received.why and received.why != self._odd:
+            log.error("orders not understood", extra={"host": self._host, "why": received.why})
+        self._odd = received.why
+        if received.orders is not None:
+            self._tell.on_orders(received.orders)
 
     def _is_ours(self, session: AgentSession) -> bool:
         return self._journal.has_session and session.nonce == self._journal.books.nonce

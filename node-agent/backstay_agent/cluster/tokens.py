@@ -10,13 +10,13 @@ import asyncio
 import base64
 import json
 import logging
-import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from backstay_agent.store.disk import replace_file
 from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError, NotFound
 from backstay_api.objects.kinds import token_requests
@@ -84,7 +84,7 @@ async def _renewed(api: Api, path: Path, token: Token) -> bool:
     try:
         answer = await api.create(token_requests(token.account), wanted, token.namespace)
         new = str(answer["status"]["token"])
-        _replace(path, new)
+        replace_file(path, new)
     except NotFound as error:
         why = f"{error}: its identity is gone; `backstay host add` makes it again"
         log.warning("token not renewed", extra={"file": str(path), "why": why})
@@ -98,12 +98,3 @@ async def _renewed(api: Api, path: Path, token: Token) -> bool:
 
 def _text(path: Path) -> str:
     return path.read_text().strip()
-
-
-def _replace(path: Path, token: str) -> None:
-    new = path.with_name(path.name + ".new")
-    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(file, "w") as stream:
-        stream.write(token)
-        os.fsync(stream.fileno())
-    new.replace(path)

@@ -1,6 +1,6 @@
 """What an agent must remember across its own restarts: its session, and what it was granted and may be running.
 
-The hands keep this in `/run/backstay/journal` and write it *before* every effect, so whatever an agent that dies at any point
+The agent keeps this in `/run/backstay/journal` and write it *before* every effect, so whatever an agent that dies at any point
 has begun, its successor knows. Times are the event loop's (CLOCK_MONOTONIC: one clock for one boot).
 """
 
@@ -95,19 +95,9 @@ class Record:
 
 
 _PLAIN: Final[Mapping[str, type]] = {
-    "uid": str,
-    "namespace": str,
-    "name": str,
-    "epoch": int,
-    "nonce": str,
-    "want": str,
-    "exclusive": bool,
-    "revision": int,
-    "running_revision": int,
-    "may_run": bool,
-    "closed": bool,
-    "gave_up": str,
-    "restarts": int,
+    **dict.fromkeys(("uid", "namespace", "name", "nonce", "want", "gave_up"), str),
+    **dict.fromkeys(("epoch", "revision", "running_revision", "restarts"), int),
+    **dict.fromkeys(("exclusive", "may_run", "closed"), bool),
 }
 
 
@@ -126,7 +116,7 @@ class Books:
     earlier_seq: int = 0
     """The highest seq that one of them was published with, as far as we know."""
     hands_off: str = ""
-    """Maintenance mode HandsOff, as last heard: watch, and touch nothing."""
+    """Maintenance mode HandsOff, as last received: watch, and touch nothing."""
     records: Mapping[str, Record]
     """By UID of the HAInstance, in the order in which they were granted first."""
 

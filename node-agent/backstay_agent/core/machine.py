@@ -21,7 +21,7 @@ to Stopped; what could not be stopped is Stuck, and is stopped again for ever.
 
 **What the table does not know.** Whether it may be started is asked twice: here, and once more by the effect itself inside the
 write that records the start (a seal may come between the two; the answer is then `Outcome.REFUSED`). Resources have states of
-their own: an instance that is Running may be down, and Left to the admin it may be anything. And what others are told (`telling.py`)
+their own: an instance that is Running may be down, and Left to the admin it may be anything. And what others are told (`reports.py`)
 is worded from the phase and is not the phase: Recovering is told as Running.
 """
 
@@ -154,7 +154,7 @@ TABLE: Final[Sequence[Row]] = (
     Row(_DOWN,            "hands off, and may start",    lambda now: now.hands_off and now.may_start,     _P.LEFT, _F.PERMIT),
     Row(_DOWN,            "hands off",                   lambda now: now.hands_off,                       None),
     Row((*_UP, _P.STUCK), "hands off",                   lambda now: now.hands_off and not now.must_stop, _P.LEFT, _F.PERMIT),
-    Row((_P.LEFT,),       "hands on",                    lambda now: not now.hands_off,                   _P.RUNNING, _F.WATCH),
+    Row((_P.LEFT,),       "maintenance is over",         lambda now: not now.hands_off,                   _P.RUNNING, _F.WATCH),
     Row((_P.STUCK,),      "time to try again",           lambda now: now.retry_due,                       _P.STOPPING, _F.STOP),
     # Other work is wanted than was begun: worth a try of its own.
     Row(_UP,              "edited",                      lambda now: now.edited,                          _P.STOPPING, _F.STOP),

@@ -1,7 +1,7 @@
 """What the operator wrote for this host, read entry by entry: what this release does not know is noticed and answered, never guessed.
 
 The operator may be of a later release. An order that is not understood is no order to start; an order to stop needs no more than
-to know what it is about. One odd entry never keeps the others from being heard.
+to know what it is about. One odd entry never keeps the others from being obeyed.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def read_orders(raw: Any) -> Orders:
 def _entries(raw: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:
     found = raw.get(name) or {}
     if not isinstance(found, Mapping):
-        raise ValueError(f"its {name} are no map")
+        raise ValueError(f"its {name} are not a map")
     yield from found.items()
 
 
@@ -120,7 +120,7 @@ def _resources(raw: Any) -> tuple[tuple[RenderedResource, ...], str]:
     """The resources, or why they are not understood."""
     items = [] if raw is None else raw
     if not isinstance(items, list):
-        return (), "the order cannot be read: its resources are no list"
+        return (), "the order cannot be read: its resources are not a list"
     whys = [why for item in items for why in _odd(item)]
     if whys:
         return (), "; ".join(whys)
@@ -160,12 +160,12 @@ def _heartbeat(raw: Any) -> tuple[Heartbeat, str]:
 
 def _secured(raw: Any) -> tuple[str, ...]:
     if raw is not None and not (isinstance(raw, list) and all(isinstance(unit, str) for unit in raw)):
-        raise ValueError("its list of secured units is none")
+        raise ValueError("its list of secured units is not a list")
     return tuple(raw or ())
 
 
 def _hands_off(raw: Any) -> str:
-    """In doubt hands off: what is not touched can be touched later."""
+    """In doubt nothing is touched: what is not touched can be touched later."""
     return raw if isinstance(raw, str) else "" if raw is None else "for a reason that cannot be read"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from backstay_api.client.errors import ApiError, Forbidden, NotFound, Unauthorized
 
 
-def explained(error: ApiError, host: str, machine_name: str = "") -> str:
+def explained(error: ApiError, host: str) -> str:
     """The error in words; where an admin of this host must do something, what."""
     match error:
         case Unauthorized():
@@ -16,14 +16,10 @@ def explained(error: ApiError, host: str, machine_name: str = "") -> str:
         case Forbidden():
             return (
                 f"the API server knows this machine, but not as Host {host} ({error}). If that is not its name in"
-                f' Backstay{_called(host, machine_name)}, write its right name as "host" into agent.json; if it is, enrol'
+                f' Backstay, write its right name as "host" into agent.json; if it is, enrol'
                 f" it again with `backstay host add {host}`"
             )
         case NotFound():
             return f"there is no Host {host} ({error}): enrol this machine with `backstay host add {host}`"
         case _:
             return str(error) or type(error).__name__
-
-
-def _called(host: str, machine_name: str) -> str:
-    return f" (the machine is now called {machine_name})" if machine_name not in ("", host) else ""

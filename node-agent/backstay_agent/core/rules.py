@@ -37,12 +37,12 @@ def take(uid: str, order: InstanceOrder, books: Books) -> Record | Ignored:
     if order.epoch < record.epoch or record.nonce != books.nonce:
         return Ignored(f"epoch {order.epoch} is older than {record.epoch}, which is known here")
     if record.closed:
-        return Ignored(f"epoch {order.epoch} is over here for ever")
+        return Ignored(f"epoch {order.epoch} is over on this host")
     return _moved_on(record, order)
 
 
 def _foreign(order: InstanceOrder, record: Record | None, books: Books) -> Record | Ignored:
-    """An order to another session. Only one is heard: a copy carried over from that session shall stop."""
+    """An order to another session. Only one is obeyed: a copy carried over from that session shall stop."""
     carried = record is not None and record.may_run and record.nonce == order.session.nonce != books.nonce
     if record and carried and order.epoch == record.epoch and order.want == "Down" and record.want == "Up":
         return replace(record, want="Down")
@@ -101,7 +101,7 @@ def may_start(record: Record, books: Books, *, obstacle: str = "", leaving: str 
     if record.nonce != books.nonce:
         return Refused("it was granted to an earlier session of this host, and waits for its next grant")
     if record.closed:
-        return Refused(f"epoch {record.epoch} is over here for ever")
+        return Refused(f"epoch {record.epoch} is over on this host")
     if books.seal_seen:
         return Refused(f"this session may start nothing any more: {books.seal_seen}")
     if record.want != "Up":
@@ -122,7 +122,7 @@ def _taken_by_another(record: Record, books: Books) -> Refused | None:
             before = False
         elif other.may_run or (before and not other.closed):
             for claim in sorted(mine & claims(other)):
-                return Refused(f"{claim.text} belongs to {other.title}, which is not over on this host")
+                return Refused(f"{claim.text} belongs to {other.title}, which has not ended on this host")
     return None
 
 

@@ -1,4 +1,4 @@
-"""Hands of the agent: one module a kind of resource; drivers do not know each other.
+"""The drivers of the agent: one module a kind of resource; drivers do not know each other.
 
 Nothing heavy is imported before `real_drivers` is called: the agent's heartbeat beats before that.
 """
@@ -21,11 +21,10 @@ class RealDriver(Driver, Protocol):
     """A driver that also recognises what an agent of ours started, without any memory of it."""
 
     async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
-        """Whatever of this kind is ours and not verifiably stopped; see `hands.Hands.leftovers`."""
+        """Whatever of this kind is ours and not verifiably stopped; see `host_system.HostSystem.leftovers`."""
 
 
 def driver_of(drivers: Mapping[str, Driver], resource: RenderedResource) -> Driver:
-    """Who drives this resource."""
     return next((drivers[kind.field] for kind, _ in kinds_in([resource])), UnknownDriver())
 
 

@@ -1,4 +1,4 @@
-"""What a driver is: the hands for one kind of resource. Drivers do not know each other, nor instances, epochs or the API.
+"""What a driver is: all that is done to one kind of resource. Drivers do not know each other, nor instances, epochs or the API.
 
 `resource` is the plain dataclass `backstay_api.objects.plain.RenderedResource` (one kind set).
 """
@@ -46,7 +46,7 @@ class StopFailed(Exception):
 
 
 class Driver(Protocol):
-    """Starts, stops and watches one kind of resource. All calls are idempotent."""
+    """Starts, stops and watches one kind of resource. All calls are idempotent. What a kind has no use for is in `Plain`."""
 
     async def secure(self, resource: RenderedResource) -> None:
         """Make sure it cannot start without us, now and after a boot (drop-in, mask…). Done before a host says ready."""
@@ -87,5 +87,30 @@ class Driver(Protocol):
     def changes(self, resource: RenderedResource) -> AsyncIterator[Seen]:
         """Tell by event, not by polling, whenever its state changes, until the iterator is closed.
 
-        The first is the present state, looked at after the listening began: so nothing falls between a look and an ear.
+        The first is the present state, looked at after the listening began: so no change between the look and the first event is missed.
         """
+
+
+class Plain:
+    """What a driver answers whose kind does not start by itself, needs no preparation and keeps no admin from it."""
+
+    async def secure(self, resource: RenderedResource) -> None:
+        return
+
+    async def unsecure(self, resource: RenderedResource) -> None:
+        return
+
+    async def starts_by_itself(self, resource: RenderedResource) -> str | None:
+        return None
+
+    def waits_for(self, resource: RenderedResource) -> str:
+        return ""
+
+    async def prepare(self, resource: RenderedResource) -> None:
+        return
+
+    async def start_limit_s(self, resource: RenderedResource) -> float | None:
+        return None
+
+    async def permit(self, resource: RenderedResource) -> None:
+        return

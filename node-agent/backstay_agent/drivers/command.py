@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, Final
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.plain import RenderedResource
 
-from .base import Seen, StartFailed, State, StopFailed
+from .base import Plain, Seen, StartFailed, State, StopFailed
 from .tools import cgroups, escaped
-from .tools.bells import bells
 from .tools.bus import BusError
 from .tools.down import DOWN, bring_down, group_names, left_in, state_words
-from .tools.journal_tail import last_words, with_words
+from .tools.journal_tail import with_last_words
 from .tools.looks import NoAnswer
 from .tools.manager import Manager, Watch
 from .tools.sentences import why_down
 from .tools.transient import CLEANLY_DOWN, Ended, argv_refusal, lasting, missing, run_once
 from .tools.units import MARK_VARIABLE
+from .tools.wakeups import wakeups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,22 +53,14 @@ def unit_name(command: Command) -> str:
     return f"{PREFIX}{program}-{digest}.service"
 
 
-class CommandDriver:
-    """The driver for resources of kind `command`."""
+class CommandDriver(Plain):
+    """The driver for resources of kind `command`. A transient unit does not outlive a boot; what a command starts by other ways is
+    beyond us."""
 
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
         self._asked: Counter[str] = Counter()
         """Checks that have not answered yet, by the unit of the start command."""
-
-    async def secure(self, resource: RenderedResource) -> None:
-        """A transient unit does not outlive a boot; what the command starts by other ways is beyond us."""
-
-    async def unsecure(self, resource: RenderedResource) -> None:
-        """Nothing was done."""
-
-    async def starts_by_itself(self, resource: RenderedResource) -> str | None:
-        return None
 
     async def not_ready(self, resource: RenderedResource) -> str | None:
         if cgroups.root() is None:
@@ -87,9 +79,6 @@ class CommandDriver:
             return ""
         return f"its check {' '.join(check)} has not ended yet; it is given {_check_limit_s(resource):g} s"
 
-    async def prepare(self, resource: RenderedResource) -> None:
-        """Nothing can be done ahead for a command."""
-
     async def start(self, resource: RenderedResource, *, timeout_s: float) -> None:
         if (why := await self.not_ready(resource)) is not None:
             raise StartFailed(why)
@@ -102,12 +91,9 @@ class CommandDriver:
                         await self._up(resource, watch)
                 except TimeoutError as error:
                     why = f"{command.start[0]} did not bring it up within {timeout_s:g} s: it is {state_words(watch)}"
-                    why = await _with_words(why, watch)
+                    why = await with_last_words(why, watch.properties)
                     await bring_down(self._manager, unit, 0)
                     raise StartFailed(why) from error
-
-    async def start_limit_s(self, resource: RenderedResource) -> float | None:
-        return None
 
     async def stop(self, resource: RenderedResource, *, timeout_s: float) -> str | None:
         command = _command(resource)
@@ -120,7 +106,7 @@ class CommandDriver:
             ended = await run_once(self._manager, _stem(unit, "stop"), command.stop, timeout_s)
             # Also after a stop that failed: what the start left running is known, and must not stay for ever.
             note = await bring_down(self._manager, unit, timeout_s)
-            await self._end_strays(unit, timeout_s)
+            await self._end_escaped(unit, timeout_s)
             if command.check is not None:
                 await self._until_cleanly_down(resource, timeout_s, ended)
             elif ended.exit_code != 0:
@@ -131,9 +117,6 @@ class CommandDriver:
         except (BusError, OSError, NoAnswer) as error:
             raise StopFailed(f"{resource.name} may still be running: {error}") from error
         return note or None
-
-    async def permit(self, resource: RenderedResource) -> None:
-        """Nothing keeps an admin from it."""
 
     async def check(self, resource: RenderedResource) -> Seen:
         command = _command(resource)
@@ -157,8 +140,8 @@ class CommandDriver:
         unit = unit_name(_command(resource))
         with _as_start_failed(unit):
             period_s = CHECK_PERIOD_S if _command(resource).check else None
-            async with self._manager.watch(unit) as watch, aclosing(bells(unit, watch, lambda: period_s)) as rung:
-                async for _ in rung:
+            async with self._manager.watch(unit) as watch, aclosing(wakeups(unit, watch, lambda: period_s)) as woken:
+                async for _ in woken:
                     seen = await self.check(resource)
                     if seen != last:
                         yield (last := seen)
@@ -193,13 +176,13 @@ class CommandDriver:
             )
         wait_s = _FIRST_WAIT_S
         while watch.lost or not await self._is_up(resource, watch):
-            wait_s = await _bell_or(watch, wait_s if command.check else None)
+            wait_s = await _changed_or(watch, wait_s if command.check else None)
 
     async def _is_up(self, resource: RenderedResource, watch: Watch) -> bool:
         command = _command(resource)
         await self._manager.refresh(watch)
         if watch.active in DOWN and not watch.has_job:
-            raise StartFailed(await _with_words(why_down(command.start[0], watch.properties), watch))
+            raise StartFailed(await with_last_words(why_down(command.start[0], watch.properties), watch.properties))
         if command.check is None:
             return watch.active == "active"
         # A start that stays in the foreground never exits: then the check alone can say that it is up.
@@ -227,7 +210,7 @@ class CommandDriver:
         except NoAnswer:
             return False  # what cannot be seen may be there, and may have run
 
-    async def _end_strays(self, unit: str, timeout_s: float) -> None:
+    async def _end_escaped(self, unit: str, timeout_s: float) -> None:
         groups = group_names(unit, await self._manager.properties(unit))
         if left := await escaped.end([], [unit], groups, min(timeout_s, escaped.TERM_S)):
             raise StopFailed(
@@ -295,11 +278,7 @@ def _judged(ended: Ended, unit: Seen, check: Sequence[str]) -> Seen:
     return Seen(State.FAILED if unit.state is State.RUNNING else State.UNKNOWN, why)
 
 
-async def _with_words(why: str, watch: Watch) -> str:
-    return with_words(why, await last_words(watch.properties))
-
-
-async def _bell_or(watch: Watch, wait_s: float | None) -> float:
+async def _changed_or(watch: Watch, wait_s: float | None) -> float:
     """Wait for news of the unit, but not longer; returns how long to wait the next time."""
     try:
         async with asyncio.timeout(wait_s):

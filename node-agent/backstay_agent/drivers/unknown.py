@@ -10,19 +10,16 @@ from typing import Final
 from backstay_agent import VERSION
 from backstay_api.objects.plain import RenderedResource
 
-from .base import Seen, StartFailed, State, StopFailed
+from .base import Plain, Seen, StartFailed, State, StopFailed
 
 WHY: Final = f"agent {VERSION} does not know this kind of resource: upgrade the agent"
 
 
-class UnknownDriver:
+class UnknownDriver(Plain):
     """Touches nothing, and never calls anything stopped."""
 
     async def secure(self, resource: RenderedResource) -> None:
         raise StartFailed(WHY)
-
-    async def unsecure(self, resource: RenderedResource) -> None:
-        """Nothing was done."""
 
     async def not_ready(self, resource: RenderedResource) -> str | None:
         return WHY
@@ -30,23 +27,11 @@ class UnknownDriver:
     async def starts_by_itself(self, resource: RenderedResource) -> str | None:
         return WHY
 
-    def waits_for(self, resource: RenderedResource) -> str:
-        return ""
-
-    async def prepare(self, resource: RenderedResource) -> None:
-        """Nothing can be done ahead."""
-
     async def start(self, resource: RenderedResource, *, timeout_s: float) -> None:
         raise StartFailed(WHY)
 
-    async def start_limit_s(self, resource: RenderedResource) -> float | None:
-        return None
-
     async def stop(self, resource: RenderedResource, *, timeout_s: float) -> str | None:
         raise StopFailed(WHY)
-
-    async def permit(self, resource: RenderedResource) -> None:
-        """Nothing keeps an admin from it."""
 
     async def check(self, resource: RenderedResource) -> Seen:
         return Seen(State.UNKNOWN, WHY)

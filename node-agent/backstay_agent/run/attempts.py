@@ -5,21 +5,21 @@ Only for this life of the agent: restarts that count are in the journal, these d
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
 from backstay_agent.core import patience
 from backstay_agent.core.books import Record
+from backstay_api.process.waiting import clock_s
 
 from . import work
-from .monitoring import Senses
+from .monitoring import Monitor
 
 
 class Attempts:
-    """Judges the troubles that the senses report: do they count, and when may they be answered."""
+    """Judges the troubles that the monitor reports: do they count, and when may they be answered."""
 
-    def __init__(self, senses: Senses) -> None:
-        self._senses = senses
+    def __init__(self, monitor: Monitor) -> None:
+        self._monitor = monitor
         self._free_at_s: tuple[float, ...] = ()
         """Restarts that counted for nothing."""
         self._down_since_s: float | None = None
@@ -34,28 +34,28 @@ class Attempts:
     def is_down(self) -> bool:
         """Whether something is known to be down, after everything was looked at once: so that what is down together is
         started together."""
-        if not self._senses.troubles or self._senses.is_looking or self._senses.is_going_down:
-            if self._senses.is_well:
+        if not self._monitor.troubles or self._monitor.is_looking or self._monitor.is_going_down:
+            if self._monitor.is_well:
                 self._down_since_s, self.was_left = None, False
             return False
         if self._down_since_s is None:
-            self._down_since_s = _now_s()
+            self._down_since_s = clock_s()
         return True
 
     def count_for_nothing(self, record: Record) -> bool:
         """Whether restarting what is down is no restart of ours: an admin did it, or only an address is missing."""
-        bad = self._senses.troubles.keys()
-        return self.was_left or bool(bad and bad <= self._senses.by_admin.keys()) or self._is_blink(record)
+        bad = self._monitor.troubles.keys()
+        return self.was_left or bool(bad and bad <= self._monitor.by_admin.keys()) or self._is_blink(record)
 
     def _is_blink(self, record: Record) -> bool:
-        if not work.only_addresses(work.to_restart(record.resources, self._senses.troubles)):
+        if not work.only_addresses(work.to_restart(record.resources, self._monitor.troubles)):
             return False
-        now_s = _now_s()
+        now_s = clock_s()
         since_s = now_s if self._down_since_s is None else self._down_since_s
         return patience.is_free_for_addresses(self._free_at_s, down_since_s=since_s, now_s=now_s)
 
     def may_restart(self, record: Record) -> bool:
-        return self.count_for_nothing(record) or patience.may_restart(record.restarted_at_s, now_s=_now_s())
+        return self.count_for_nothing(record) or patience.may_restart(record.restarted_at_s, now_s=clock_s())
 
     def is_due(self, record: Record, now_s: float) -> bool:
         """Whether the next try may begin. If not, when to look again is kept: it may fall due before the caller waits.
@@ -73,7 +73,7 @@ class Attempts:
 
     def begin_free(self) -> None:
         """One that counts for nothing begins."""
-        self._free_at_s = (*self._free_at_s, _now_s())[-patience.FREE_MOST :]
+        self._free_at_s = (*self._free_at_s, clock_s())[-patience.FREE_MOST :]
 
 
 class Acts:
@@ -84,7 +84,7 @@ class Acts:
         self.said = ""
 
     def note(self, seen: Mapping[str, str], wall: str) -> bool:
-        """Hear what the senses see now; whether that is another act than before."""
+        """What the monitor sees now; whether that is another act than before."""
         is_new = any(self._seen.get(name) != act for name, act in seen.items())
         self._seen = dict(seen)
         if is_new:
@@ -93,12 +93,8 @@ class Acts:
 
     def answered(self) -> None:
         """What was stopped is started again."""
-        self.said += "; it was started again (maintenance mode HandsOff keeps hands off)"
+        self.said += "; it was started again (maintenance mode HandsOff prevents that)"
 
     def forget(self) -> None:
         """A newer epoch."""
         self.said = ""
-
-
-def _now_s() -> float:
-    return asyncio.get_running_loop().time()

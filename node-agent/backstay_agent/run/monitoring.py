@@ -1,4 +1,4 @@
-"""Eyes and ears for one running instance: looks at every resource once, then listens to its driver and to its probes.
+"""Watches one running instance: looks at every resource once, then follows its driver and its probes.
 
 Nothing is polled here. A driver tells the present state first and every change after it; a probe tells when it changes its mind.
 What has not answered its probes yet is not well; for as long as a start may take it is not down either.
@@ -14,25 +14,26 @@ from typing import Any, Final, cast
 
 from backstay_agent.core.rules import same_work
 from backstay_agent.drivers.base import Seen, StartFailed, State, StopFailed
-from backstay_agent.hands import Hands
+from backstay_agent.host_system import HostSystem
 from backstay_agent.tasks import end_tasks
 from backstay_api.objects.plain import RenderedResource
+from backstay_api.process.waiting import clock_s
 
 log = logging.getLogger(__name__)
 
-DEAF_S: Final = 1.0
-"""Until a driver whose ear was cut (D-Bus restarted) is asked to listen again."""
+FOLLOW_AGAIN_S: Final = 1.0
+"""Until a driver that tells no more (D-Bus restarted) is followed again."""
 SHUT_DOWN: Final = "this machine is being shut down"
 """As a driver says it of what systemd stops then."""
 
 
-class Senses:
+class Monitor:
     """What is known to be wrong with the resources of one instance."""
 
-    def __init__(self, hands: Hands, notice: Callable[[], None]) -> None:
-        self._hands = hands
+    def __init__(self, system: HostSystem, notice: Callable[[], None]) -> None:
+        self._system = system
         self._notice = notice
-        self._ears: dict[str, tuple[RenderedResource, asyncio.Task[None]]] = {}
+        self._watches: dict[str, tuple[RenderedResource, asyncio.Task[None]]] = {}
         self._probes: list[asyncio.Task[None]] = []
         self._states: dict[str, State] = {}
         self._down: dict[str, str] = {}
@@ -86,40 +87,40 @@ class Senses:
         found = {**self._unseen, **self._unproven, **self._unclear, **self.troubles}
         return "; ".join(f"{name}: {why}" for name, why in found.items())
 
-    def attend(
+    def begin(
         self, resources: Sequence[RenderedResource], *, works: Collection[str], patience_until_s: float = 0.0
     ) -> None:
         """Begin anew with these. `works`: their probes have given good answers; until `patience_until_s` the others
-        may take their time to give the first. Ears that `end` has left go on, and what they know is known."""
+        may take their time to give the first. Watches that `end` has left go on, and what they know is known."""
         assert not self._probes, "it is watched already"
-        self._forget_but(self._ears)
+        self._forget_but(self._watches)
         self._unseen = {
             one.name: self._unseen.get(one.name, "not looked at yet")
             for one in resources
-            if one.name not in self._ears or one.name in self._unseen
+            if one.name not in self._watches or one.name in self._unseen
         }
         probed = [resource for resource in resources if resource.probes]
         self._unproven = {one.name: "no probe has been answered yet" for one in probed if one.name not in works}
         self._patience_until_s = patience_until_s
         for resource in resources:
-            if resource.name not in self._ears:
-                ear = asyncio.create_task(self._listen(resource), name=f"ear {resource.name}")
-                self._ears[resource.name] = (resource, ear)
+            if resource.name not in self._watches:
+                watch = asyncio.create_task(self._watch(resource), name=f"watch {resource.name}")
+                self._watches[resource.name] = (resource, watch)
         for resource in probed:
             self._probes.append(asyncio.create_task(self._probe(resource), name=f"probe {resource.name}"))
 
     async def end(self, *, but: Collection[RenderedResource] = ()) -> None:
-        """Listen no more. What is known is kept until it is attended to anew.
+        """Watch no more. What is known is kept until it is watched anew.
 
-        `but`: what will be listened to next. An ear for one of these stays, for systemd tells only once who stops a
-        unit: what falls between two ears is never heard."""
-        ears = {
-            name: (one, ear)
-            for name, (one, ear) in self._ears.items()
-            if not ear.done() and any(_is_heard_alike(one, other) for other in but)
+        `but`: what will be watched next. A watch for one of these stays, for systemd tells only once who stops a
+        unit: what falls between two watches is lost."""
+        watches = {
+            name: (one, watch)
+            for name, (one, watch) in self._watches.items()
+            if not watch.done() and any(_is_watched_alike(one, other) for other in but)
         }
-        gone = [ear for name, (_, ear) in self._ears.items() if name not in ears]
-        tasks, self._ears, self._probes = [*self._probes, *gone], ears, []
+        gone = [watch for name, (_, watch) in self._watches.items() if name not in watches]
+        tasks, self._watches, self._probes = [*self._probes, *gone], watches, []
         await end_tasks(tasks)
 
     def _forget_but(self, names: Collection[str]) -> None:
@@ -132,32 +133,32 @@ class Senses:
 
     def raise_if_broken(self) -> None:
         """What no driver may raise is a broken program, and ends the process."""
-        for task in (*self._probes, *(ear for _, ear in self._ears.values())):
+        for task in (*self._probes, *(watch for _, watch in self._watches.values())):
             if task.done() and not task.cancelled():
                 task.result()
 
-    async def _listen(self, resource: RenderedResource) -> None:
+    async def _watch(self, resource: RenderedResource) -> None:
         try:
             while True:
-                why = await self._hear(resource)
+                why = await self._follow(resource)
                 log.warning("driver events lost", extra={"resource": resource.name, "why": why})
                 if self._unseen.pop(resource.name, None):
                     self._unclear[resource.name] = why
                     self._notice()
-                await asyncio.sleep(DEAF_S)
+                await asyncio.sleep(FOLLOW_AGAIN_S)
         finally:
             self._notice()
 
-    async def _hear(self, resource: RenderedResource) -> str:
-        """Until its driver falls silent; why."""
+    async def _follow(self, resource: RenderedResource) -> str:
+        """Until its driver tells no more; why."""
         try:
-            changes: Any = self._hands.driver(resource).changes(resource)
+            changes: Any = self._system.driver(resource).changes(resource)
             async with aclosing(cast(Any, changes)):
                 async for seen in changes:
                     self._saw(resource.name, seen)
         except (OSError, StartFailed, StopFailed) as error:
             return str(error)
-        return "its driver no longer tells"
+        return "its driver reports no more changes"
 
     def _saw(self, name: str, seen: Seen) -> None:
         before = (
@@ -181,7 +182,7 @@ class Senses:
 
     async def _probe(self, resource: RenderedResource) -> None:
         try:
-            await self._hands.probe(resource, lambda works, why: self._judge(resource.name, works, why))
+            await self._system.probe(resource, lambda works, why: self._judge(resource.name, works, why))
         finally:
             self._notice()
 
@@ -190,7 +191,7 @@ class Senses:
         if works:
             self._unwell.pop(name, None)
             self._unproven.pop(name, None)
-        elif name in self._unproven and (wait_s := self._patience_until_s - _now_s()) > 0:
+        elif name in self._unproven and (wait_s := self._patience_until_s - clock_s()) > 0:
             self._unproven[name] = why
             asyncio.get_running_loop().call_later(wait_s, self._lose_patience, name)
         else:
@@ -199,15 +200,11 @@ class Senses:
             self._notice()
 
     def _lose_patience(self, name: str) -> None:
-        if self._probes and name in self._unproven and _now_s() >= self._patience_until_s:
+        if self._probes and name in self._unproven and clock_s() >= self._patience_until_s:
             self._unwell[name] = self._unproven[name]
             self._notice()
 
 
-def _is_heard_alike(one: RenderedResource, other: RenderedResource) -> bool:
+def _is_watched_alike(one: RenderedResource, other: RenderedResource) -> bool:
     """Whether a driver tells the same of both: of probes it is told only whether there are any."""
     return same_work([one], [other]) and bool(one.probes) == bool(other.probes)
-
-
-def _now_s() -> float:
-    return asyncio.get_running_loop().time()

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from backstay_agent.core.health import Health, Thresholds, Verdict, judge
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.plain import Probe, RenderedResource
+from backstay_api.process.waiting import clock_s
 
 # A period of nothing would be a busy loop.
 SHORTEST_PERIOD_S: Final = 0.05
@@ -35,7 +36,7 @@ class _Board:
 
     on_verdict: OnVerdict
     silent: set[str]
-    """Probes without a verdict: nothing is said to work before they have spoken."""
+    """Probes without a verdict: nothing is said to work before they have answered."""
     failing: dict[str, str] = field(default_factory=dict)
     told_to_work: bool | None = None
 
@@ -69,14 +70,13 @@ async def run_probes(
 
 
 async def _repeat(probe: Probe, board: _Board, asker: Asker, *, starting: bool) -> None:
-    clock = asyncio.get_running_loop()
     period_s = max(seconds(probe.period), SHORTEST_PERIOD_S)
     thresholds = Thresholds(probe.failure_threshold, probe.success_threshold)
     health = Health()
-    due_s = clock.time() + (seconds(probe.initial_delay) if starting else 0.0)
+    due_s = clock_s() + (seconds(probe.initial_delay) if starting else 0.0)
     eager_s = EAGER_S if starting else period_s
     while True:
-        await asyncio.sleep(due_s - clock.time())
+        await asyncio.sleep(due_s - clock_s())
         why = await _ask(probe, asker)
         verdict_before = health.verdict
         health = judge(health, why is None, thresholds)
@@ -84,7 +84,7 @@ async def _repeat(probe: Probe, board: _Board, asker: Asker, *, starting: bool) 
             board.note(probe.name, health.verdict, why or "")
         # From begin to begin; what was missed while one question took long is not made up for.
         eager_s = min(2 * eager_s, period_s) if health.verdict is not Verdict.WORKS else period_s
-        due_s = max(due_s + eager_s, clock.time())
+        due_s = max(due_s + eager_s, clock_s())
 
 
 async def _ask(probe: Probe, asker: Asker) -> str | None:

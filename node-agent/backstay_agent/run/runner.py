@@ -15,17 +15,17 @@ from typing import Any
 from backstay_agent.core import patience, rules
 from backstay_agent.core.books import Books, Record
 from backstay_agent.core.machine import Effect, Outcome, Phase, Reason, Row, Situation, decide
-from backstay_agent.core.telling import View, report_of
+from backstay_agent.core.reports import View, report_of
 from backstay_agent.drivers.base import StartFailed, StopFailed
 from backstay_agent.store.disk import DiskTrouble
 from backstay_agent.tasks import end_tasks
 from backstay_api.objects.plain import InstanceReport, RenderedResource
-from backstay_api.objects.wording import NOT_RECORDED
+from backstay_api.process.waiting import clock_s
 
 from . import work
 from .attempts import Acts, Attempts
-from .monitoring import Senses
-from .tools import RETRY_S, MayNot, Tools
+from .monitoring import Monitor
+from .tools import RETRY_S, MayNot, NotRecorded, Tools
 
 log = logging.getLogger(__name__)
 
@@ -38,16 +38,16 @@ class Runner:
         self._tools = tools
         self._wake = asyncio.Event()
         self._work: asyncio.Task[None] | None = None
-        self._senses = Senses(tools.hands, self._notice)
+        self._monitor = Monitor(tools.system, self._notice)
         self._trying: tuple[RenderedResource, ...] = ()
         """What the start under way starts."""
-        self._why, self._stop_note = "", ""
+        self._why, self._stop_note, self._unrecorded = "", "", False
         self._gave_up = self.record.gave_up
         self._epoch = self.record.epoch
         self._retry_at_s = 0.0
         self.would_not_stop = False
         """The last attempt to stop it has failed."""
-        self._attempts = Attempts(self._senses)
+        self._attempts = Attempts(self._monitor)
         self._acts = Acts()
         self._restarting: list[RenderedResource] = []
         self._is_free = False
@@ -65,7 +65,6 @@ class Runner:
         self._wake.set()
 
     async def run(self) -> None:
-        """Live until cancelled."""
         try:
             if self.phase is Phase.RUNNING:
                 await self._adopt()
@@ -76,7 +75,7 @@ class Runner:
 
     async def _turn(self) -> None:
         self._wake.clear()
-        self._senses.raise_if_broken()
+        self._monitor.raise_if_broken()
         row = decide(self._situation())
         if row.to is None:
             await self._accept_what_needs_no_restart()
@@ -90,7 +89,7 @@ class Runner:
         self._tools.tell()
 
     def _situation(self) -> Situation:
-        record, books, now_s = self.record, self._tools.journal.books, _now_s()
+        record, books, now_s = self.record, self._tools.journal.books, clock_s()
         if record.epoch != self._epoch:
             self._turn_to(record)
         tried = self._trying if self.phase is Phase.STARTING else record.resources
@@ -123,7 +122,7 @@ class Runner:
         self._acts.forget()
 
     def _refused(self, record: Record, books: Books) -> rules.Refused | None:
-        return rules.may_start(record, books, obstacle=self._tools.hands.obstacle(), leaving=self._tools.leaving())
+        return rules.may_start(record, books, obstacle=self._tools.system.obstacle(), leaving=self._tools.leaving())
 
     def _outcome(self) -> Outcome | None:
         if self._work is None or not self._work.done():
@@ -142,12 +141,12 @@ class Runner:
     def _learn(self, row: Row) -> None:
         """Remember what a row says, before the next phase forgets it."""
         if row.reason is Reason.ENDED and self._work:
-            self._why = str(_failure(self._work))
+            self._why, self._unrecorded = str(error := _failure(self._work)), isinstance(error, NotRecorded)
             told = {"instance": self.record.title, "phase": self.phase.value, "why": self._why}
             log.warning("instance failed", extra=told)
         elif row.reason is Reason.DOWN:
             before = "" if row.effect is Effect.RESTART else self._why
-            self._why = "; ".join(filter(None, (self._senses.sentence, before)))
+            self._why = "; ".join(filter(None, (self._monitor.sentence, before)))
         match row.effect:
             case Effect.START | Effect.PERMIT:
                 self._why, self._gave_up = "", ""
@@ -162,7 +161,7 @@ class Runner:
         told = {"instance": self.record.title, "why": self._why}
         if self._attempts.was_left:
             log.info("maintenance is over, starting what does not run", extra=told)
-        elif self._senses.by_admin:
+        elif self._monitor.by_admin:
             self._acts.answered()
             log.warning("stopped by an admin, starting it again", extra=told)
         else:
@@ -173,7 +172,7 @@ class Runner:
         if phase is not self.phase:
             self._since = self._tools.wall()
         if phase is Phase.STUCK:
-            self._retry_at_s, self.would_not_stop = _now_s() + RETRY_S, True
+            self._retry_at_s, self.would_not_stop = clock_s() + RETRY_S, True
         if self.phase is Phase.LEFT and phase is Phase.RUNNING:
             self._attempts.was_left = True
         self.phase = phase
@@ -215,7 +214,7 @@ class Runner:
         `watch_on`: what is listened to will be listened to next as well."""
         task, self._work = self._work, None
         await end_tasks([task] if task else [])
-        await self._senses.end(but=self.record.resources if watch_on else ())
+        await self._monitor.end(but=self.record.resources if watch_on else ())
 
     # --- effects ----------------------------------------------------------------------------------------------
 
@@ -224,16 +223,16 @@ class Runner:
         await self._tools.journal.cover(self.uid, resources)
         # After a restart in place that failed, this start stands for one.
         again = bool(record.restarted_at_s) and rules.same_work(record.resources, resources)
-        at_s = _now_s()
+        at_s = clock_s()
         await self._amend(
             lambda now: now.begun(resources, revision, at_s).restarted(at_s if again else None), may_start=True
         )
-        await work.bring_up(self._tools.hands, resources, tell=self._say)
+        await work.bring_up(self._tools.system, resources, tell=self._say)
 
     async def _restart(self) -> None:
-        record, at_s = self.record, _now_s()
-        self._restarting = work.to_restart(record.resources, self._senses.troubles)
-        unproven = self._senses.unproven
+        record, at_s = self.record, clock_s()
+        self._restarting = work.to_restart(record.resources, self._monitor.troubles)
+        unproven = self._monitor.unproven
         if self._is_free:
             self._attempts.begin_free()
         counted = None if self._is_free else at_s
@@ -242,22 +241,22 @@ class Runner:
         except DiskTrouble as error:
             # What the journal says already (it may run) covers this restart; only the count is lost.
             log.warning("restart not recorded", extra={"instance": record.title, "why": str(error)})
-        self._say(await work.take_down(self._tools.hands, self._restarting))
+        self._say(await work.take_down(self._tools.system, self._restarting))
         only = {resource.name for resource in self._restarting}
         try:
-            await work.bring_up(self._tools.hands, record.resources, only=only, unproven=unproven, tell=self._say)
+            await work.bring_up(self._tools.system, record.resources, only=only, unproven=unproven, tell=self._say)
         except StartFailed:
             if work.only_addresses(self._restarting):  # what stands below goes on, so nothing else stops its parts
-                await work.take_down(self._tools.hands, self._restarting)
+                await work.take_down(self._tools.system, self._restarting)
             raise
 
     async def _stop(self) -> None:
-        self._stop_note = await work.take_down(self._tools.hands, self.record.resources)
+        self._stop_note = await work.take_down(self._tools.system, self.record.resources)
         try:
             await self._amend(self._stopped)
         except DiskTrouble as error:
             if self.record.may_run:
-                raise StopFailed(f"{NOT_RECORDED}: {error}") from error
+                raise NotRecorded(error) from error
 
     def _stopped(self, now: Record) -> Record:
         # A newer epoch that was granted meanwhile gets a try of its own.
@@ -284,13 +283,13 @@ class Runner:
         if not record.may_run:
             resources, revision = record.wanted, record.revision
             await self._tools.journal.cover(self.uid, resources)
-            await self._amend(lambda now: now.begun(resources, revision, _now_s()), may_start=True)
-            await self._senses.end(but=self.record.resources)
+            await self._amend(lambda now: now.begun(resources, revision, clock_s()), may_start=True)
+            await self._monitor.end(but=self.record.resources)
             self._watch()
         elif refused := self._refused(record, self._tools.journal.books):
             raise MayNot(refused.why)
         for resource in self.record.resources:
-            await self._tools.hands.driver(resource).permit(resource)
+            await self._tools.system.driver(resource).permit(resource)
         self._why = ""
 
     async def _close(self) -> None:
@@ -302,7 +301,7 @@ class Runner:
                 await self._amend(lambda now: now if now.may_run or now.epoch != epoch else now.over())
                 return
             except DiskTrouble as error:
-                self._why = f"{NOT_RECORDED}: {error}"
+                self._why = str(NotRecorded(error))
                 self._tools.tell()
                 await asyncio.sleep(RETRY_S)
 
@@ -326,13 +325,13 @@ class Runner:
             return
         if record.running_revision == record.revision and record.resources == record.wanted:
             return
-        new_ears = record.resources != record.wanted
+        is_other_work = record.resources != record.wanted
         try:
             await self._amend(lambda now: now.accepted() if now == record else now)
         except DiskTrouble as error:
             log.warning("edit not recorded", extra={"instance": record.title, "why": str(error)})
             return
-        if new_ears:
+        if is_other_work:
             await self._let_go(watch_on=True)
             self._watch()
         self._tools.tell()
@@ -341,15 +340,15 @@ class Runner:
 
     async def _adopt(self) -> None:
         """Of what an earlier agent started it is not known whether it ever worked: its start may have been under way."""
-        resources, hands = self.record.resources, self._tools.hands
-        allowances_s = [await work.start_allowance_s(hands.driver(one), one) for one in resources if one.probes]
+        resources, system = self.record.resources, self._tools.system
+        allowances_s = [await work.start_allowance_s(system.driver(one), one) for one in resources if one.probes]
         until_s = self.record.begun_at_s + max(allowances_s, default=0.0)
-        self._senses.attend(resources, works=(), patience_until_s=until_s)
+        self._monitor.begin(resources, works=(), patience_until_s=until_s)
 
     def _watch(self) -> None:
         """What was brought up has answered its probes."""
         resources = self.record.resources
-        self._senses.attend(resources, works=[resource.name for resource in resources])
+        self._monitor.begin(resources, works=[resource.name for resource in resources])
 
     def _say(self, why: str) -> None:
         """What a start is waiting for."""
@@ -358,8 +357,8 @@ class Runner:
             self._tools.tell()
 
     def _notice(self) -> None:
-        if self._acts.note(self._senses.by_admin, self._tools.wall()):
-            log.info("admin's act", extra={"instance": self.record.title, "what": self._acts.said})
+        if self._acts.note(self._monitor.by_admin, self._tools.wall()):
+            log.info("changed by an admin", extra={"instance": self.record.title, "what": self._acts.said})
         self._wake.set()
         self._tools.tell()
 
@@ -374,14 +373,15 @@ class Runner:
                 phase=self.phase,
                 since=self._since,
                 why=self._why,
+                unrecorded=self._unrecorded,
                 stop_note=self._stop_note,
                 gave_up=self._gave_up,
                 by_admin=self._acts.said,
                 hands_off=self._tools.journal.books.hands_off,
-                is_well=self._senses.is_well,
-                sentence=self._senses.sentence,
-                troubles=self._senses.troubles,
-                states={name: state.value for name, state in self._senses.states.items()},
+                is_well=self._monitor.is_well,
+                sentence=self._monitor.sentence,
+                troubles=self._monitor.troubles,
+                states={name: state.value for name, state in self._monitor.states.items()},
             ),
         )
 
@@ -394,7 +394,3 @@ def _failure(effect: asyncio.Task[None]) -> Exception | None:
     if not isinstance(error, StartFailed | StopFailed | DiskTrouble | MayNot):
         raise error
     return error
-
-
-def _now_s() -> float:
-    return asyncio.get_running_loop().time()

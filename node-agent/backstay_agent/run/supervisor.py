@@ -6,7 +6,6 @@ Absence of an order is no information: only `want: Down`, or the end of the sess
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +20,7 @@ from backstay_agent.store.disk import DiskTrouble
 from backstay_agent.store.journal import Found, Journal
 from backstay_api.objects.plain import InstanceOrder, InstanceReport, RenderedResource
 from backstay_api.objects.resource_kinds import claims_of
+from backstay_api.process.waiting import clock_s, within
 
 from .runner import Runner
 from .tools import RETRY_S, Tools
@@ -38,7 +38,7 @@ STUCK_S: Final = 60.0
 
 
 _NOTHING: Final = Orders()
-"""Nothing was heard yet."""
+"""Nothing was received yet."""
 
 
 class Supervisor:
@@ -48,7 +48,7 @@ class Supervisor:
         self._tools = tools
         self._journal: Journal = tools.journal
         self._runners: dict[str, tuple[Runner, asyncio.Task[None]]] = {}
-        self._heard = _NOTHING
+        self._received = _NOTHING
         self._news = asyncio.Event()
         self._settled = asyncio.Event()
         self._not_taken: dict[str, str] = {}
@@ -57,12 +57,11 @@ class Supervisor:
 
     @property
     def _orders(self) -> Mapping[str, InstanceOrder]:
-        return self._heard.spec.instances
+        return self._received.spec.instances
 
     def assign(self, orders: Orders) -> None:
-        """The newest orders."""
-        if orders != self._heard:
-            self._heard = orders
+        if orders != self._received:
+            self._received = orders
             self._news.set()
 
     def look_again(self) -> None:
@@ -82,9 +81,7 @@ class Supervisor:
             while True:
                 await self._sync_runners(tasks)
                 await self._cover_standbys()
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_AGAIN_S):
-                        await self._news.wait()
+                await within(self._news, LOOK_AGAIN_S)
                 self._news.clear()
                 await self._obey_hands_off()
                 await self._take_orders()
@@ -92,16 +89,12 @@ class Supervisor:
     # --- orders -----------------------------------------------------------------------------------------------
 
     async def _obey_hands_off(self) -> None:
-        """Known before any other order is looked at, and by the next agent of this host before it has heard anything."""
-        wanted = self._heard.spec.hands_off
-        if self._heard_anything and wanted != self._journal.books.hands_off:
+        """Known before any other order is looked at, and by the next agent of this host before it has received anything."""
+        wanted = self._received.spec.hands_off
+        if self._received is not _NOTHING and wanted != self._journal.books.hands_off:
             await self._journal.restrict(lambda books: books.handed_off(wanted))
-            log.info("hands off" if wanted else "hands on", extra={"why": wanted})
+            log.info("hands off" if wanted else "hands off is over", extra={"why": wanted})
             self._tools.tell()
-
-    @property
-    def _heard_anything(self) -> bool:
-        return self._heard is not _NOTHING
 
     async def _take_orders(self) -> None:
         """Journal what the orders say, all of them in one write."""
@@ -119,7 +112,9 @@ class Supervisor:
 
     async def _cover_standbys(self) -> None:
         try:
-            await self._journal.cover_ahead({uid: order.resources for uid, order in self._heard.spec.standbys.items()})
+            await self._journal.cover_ahead(
+                {uid: order.resources for uid, order in self._received.spec.standbys.items()}
+            )
         except DiskTrouble as error:
             log.warning("inventory not written", extra={"why": str(error)})
 
@@ -134,11 +129,8 @@ class Supervisor:
             if uid in self._runners:
                 self._runners[uid][0].poke()
             elif not record.closed:
-                self._add(uid, tasks)
-
-    def _add(self, uid: str, tasks: asyncio.TaskGroup) -> None:
-        runner = Runner(uid, self._tools)
-        self._runners[uid] = (runner, tasks.create_task(runner.run(), name=f"runner {uid}"))
+                runner = Runner(uid, self._tools)
+                self._runners[uid] = (runner, tasks.create_task(runner.run(), name=f"runner {uid}"))
 
     # --- the end of a session ---------------------------------------------------------------------------------
 
@@ -159,28 +151,21 @@ class Supervisor:
         Under maintenance mode HandsOff nothing is stopped by us, and so nothing is said to be over.
         """
         self._news.set()
-        self.changed_mode()
-        clock = asyncio.get_running_loop()
+        for runner, _ in self._runners.values():
+            runner.poke()
         hopeless_since_s: float | None = None
         while (left := self._open_ones()) and not self._journal.books.hands_off:
             self.trouble = f"this machine is going down, and still to be stopped: {', '.join(left)}"
-            hopeless_since_s = (hopeless_since_s or clock.time()) if self._is_hopeless() else None
-            if hopeless_since_s is not None and clock.time() - hopeless_since_s > STUCK_S:
+            hopeless_since_s = (hopeless_since_s or clock_s()) if self._is_hopeless() else None
+            if hopeless_since_s is not None and clock_s() - hopeless_since_s > STUCK_S:
                 return
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await self._settled.wait()
+            await within(self._settled, 1.0)
             self._settled.clear()
         self.trouble = ""
 
     def _is_hopeless(self) -> bool:
         """Whatever is left has been told to stop, and did not."""
         return all(runner.would_not_stop for runner, _ in self._runners.values() if not runner.record.closed)
-
-    def changed_mode(self) -> None:
-        """What may be done on this host at all is another: every instance has to look again."""
-        for runner, _ in self._runners.values():
-            runner.poke()
 
     def _open_ones(self) -> list[str]:
         records = self._journal.books.records.values() if self._journal.has_session else ()
@@ -204,20 +189,20 @@ class Supervisor:
         """What is recognisable as ours on this host; waits until that can be seen (systemd may only be coming up)."""
         while True:
             try:
-                return await self._tools.hands.leftovers(run_is_intact=run_is_intact)
+                return await self._tools.system.leftovers(run_is_intact=run_is_intact)
             except StopFailed as error:
                 self.trouble = str(error)
                 log.warning("leftovers not seen", extra={"why": self.trouble})
                 await asyncio.sleep(UNSEEN_S)
 
-    async def stop_strays(self) -> None:
+    async def stop_unrecorded(self) -> None:
         """Stop, verifiably, what is recognisably ours but not in the books: nothing of ours may run without a record."""
         left = await self.leftovers(run_is_intact=True)
-        while strays := [resource for resource in left if not self._is_recorded(resource)]:
+        while unrecorded := [resource for resource in left if not self._is_recorded(resource)]:
             log.error(
-                "unrecorded resource running", extra={"resources": ", ".join(resource.name for resource in strays)}
+                "unrecorded resource running", extra={"resources": ", ".join(resource.name for resource in unrecorded)}
             )
-            if await self._stopped(strays):
+            if await self._stopped(unrecorded):
                 break
             await asyncio.sleep(ROUNDS_S)
         self.trouble = ""
@@ -239,7 +224,7 @@ class Supervisor:
 
     async def _stopped(self, group: Sequence[RenderedResource]) -> bool:
         try:
-            await take_down(self._tools.hands, group)
+            await take_down(self._tools.system, group)
         except StopFailed as error:
             self.trouble = f"left by an earlier agent, and not to be stopped: {error}"
             log.error("leftovers not stopped", extra={"why": self.trouble})
@@ -260,7 +245,7 @@ class Supervisor:
             order = self._orders.get(uid)
             if uid not in told and order is not None and order.session == books.session:
                 told[uid] = _refusal(order, why, phase="Stopped")
-        for uid, answer in self._heard.not_understood.items():
+        for uid, answer in self._received.not_understood.items():
             if answer.order.session == books.session:
                 told[uid] = _with_answer(told.get(uid), answer)
         return told

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from backstay_agent.hands import Hands
+from backstay_agent.drivers.base import StopFailed
+from backstay_agent.host_system import HostSystem
+from backstay_agent.store.disk import DiskTrouble
 from backstay_agent.store.journal import Journal
 
 RETRY_S: Final = 5.0
@@ -17,12 +19,19 @@ class MayNot(Exception):
     """A start was refused when it was its turn. Nothing was touched."""
 
 
+class NotRecorded(StopFailed):
+    """It is verifiably stopped, and only the disk is in the way."""
+
+    def __init__(self, error: DiskTrouble) -> None:
+        super().__init__(f"stopped verifiably, but that cannot be recorded: {error}")
+
+
 @dataclass(frozen=True)
 class Tools:
     """What all runners of an agent share."""
 
     journal: Journal
-    hands: Hands
+    system: HostSystem
     tell: Callable[[], None]
     """Something that the status shows, or that others wait for, has changed."""
     wall: Callable[[], str]

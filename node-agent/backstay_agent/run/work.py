@@ -10,18 +10,19 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from backstay_agent.drivers.base import Driver, StartFailed, StopFailed
-from backstay_agent.hands import Hands
+from backstay_agent.host_system import HostSystem
 from backstay_agent.tasks import end_tasks
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.plain import Probe, RenderedResource
 from backstay_api.objects.resource_kinds import is_address
+from backstay_api.process.waiting import clock_s
 
 DEFAULT_TIMEOUT_S: Final = 20.0
 """Where neither the manifest nor the kind's own means say how long something may take."""
 
 
 async def bring_up(
-    hands: Hands,
+    system: HostSystem,
     resources: Sequence[RenderedResource],
     *,
     only: Collection[str] | None = None,
@@ -32,10 +33,10 @@ async def bring_up(
 
     Before the first start everything is made unable to start without us; `only` some of them says that this was done.
     Before something is started, everything below it must have answered its probes: those that are started now, and
-    those among the rest that are `unproven`. `tell` hears what is being waited for.
+    those among the rest that are `unproven`. `tell` is told what is being waited for.
     """
     mine = [resource for resource in resources if only is None or resource.name in only]
-    drivers = {resource.name: hands.driver(resource) for resource in resources}
+    drivers = {resource.name: system.driver(resource) for resource in resources}
     prepared = {one.name: asyncio.create_task(drivers[one.name].prepare(one)) for one in mine}
     try:
         for resource in mine if only is None else ():
@@ -43,20 +44,20 @@ async def bring_up(
         for resource in resources[: resources.index(mine[-1]) + 1] if mine else ():
             if resource in mine:
                 await prepared[resource.name]
-                await _start(hands, resource, drivers[resource.name], tell)
+                await _start(system, resource, drivers[resource.name], tell)
             elif resource.name in unproven:
-                await _first_answer(hands, resource, limit_s(resource.timeouts.start), tell)
+                await _first_answer(system, resource, limit_s(resource.timeouts.start), tell)
     finally:
         await end_tasks(list(prepared.values()))
 
 
-async def _start(hands: Hands, resource: RenderedResource, driver: Driver, tell: Callable[[str], None]) -> None:
-    begun_s = _now_s()
+async def _start(system: HostSystem, resource: RenderedResource, driver: Driver, tell: Callable[[str], None]) -> None:
+    begun_s = clock_s()
     await driver.start(resource, timeout_s=limit_s(resource.timeouts.start))
     if resource.probes:
         allowance_s = await start_allowance_s(driver, resource)
-        left_s = begun_s + allowance_s - _now_s()
-        await _first_answer(hands, resource, max(left_s, *map(_first_answer_takes_s, resource.probes)), tell)
+        left_s = begun_s + allowance_s - clock_s()
+        await _first_answer(system, resource, max(left_s, *map(_first_answer_takes_s, resource.probes)), tell)
 
 
 async def start_allowance_s(driver: Driver, resource: RenderedResource) -> float:
@@ -73,7 +74,9 @@ def _first_answer_takes_s(probe: Probe) -> float:
     return seconds(probe.initial_delay) + again_s + 2 * seconds(probe.timeout)
 
 
-async def _first_answer(hands: Hands, resource: RenderedResource, wait_s: float, tell: Callable[[str], None]) -> None:
+async def _first_answer(
+    system: HostSystem, resource: RenderedResource, wait_s: float, tell: Callable[[str], None]
+) -> None:
     """Wait until all its probes have given a good answer. Raises StartFailed."""
     told = ["no probe has been answered yet"]
     works = asyncio.Event()
@@ -85,8 +88,8 @@ async def _first_answer(hands: Hands, resource: RenderedResource, wait_s: float,
             told[0] = why
             tell(f"{resource.name}: it is up and does not work yet: {why}")
 
-    tell(f"{resource.name}: it is up, and its probes are waited for")
-    asking = asyncio.create_task(hands.probe(resource, judge, starting=True))
+    tell(f"{resource.name}: it is up; its probes have not answered yet")
+    asking = asyncio.create_task(system.probe(resource, judge, starting=True))
     asking.add_done_callback(lambda _: works.set())
     try:
         async with asyncio.timeout(wait_s):
@@ -100,7 +103,7 @@ async def _first_answer(hands: Hands, resource: RenderedResource, wait_s: float,
     tell("")
 
 
-async def take_down(hands: Hands, resources: Sequence[RenderedResource]) -> str:
+async def take_down(system: HostSystem, resources: Sequence[RenderedResource]) -> str:
     """Bottom to top; all of them, even if one cannot be stopped. Raises StopFailed with everything that could not.
 
     Returns what is to be said about the stops, if anything.
@@ -109,7 +112,7 @@ async def take_down(hands: Hands, resources: Sequence[RenderedResource]) -> str:
     notes: list[str] = []
     for resource in reversed(resources):
         try:
-            note = await hands.driver(resource).stop(resource, timeout_s=limit_s(resource.timeouts.stop))
+            note = await system.driver(resource).stop(resource, timeout_s=limit_s(resource.timeouts.stop))
             notes += [f"{resource.name}: {note}"] if note else []
         except StopFailed as error:
             failures.append(f"{resource.name}: {error}")
@@ -137,7 +140,3 @@ def only_addresses(resources: Sequence[RenderedResource]) -> bool:
 def limit_s(text: str | None) -> float:
     """A time limit as the manifest says it."""
     return DEFAULT_TIMEOUT_S if text is None else seconds(text)
-
-
-def _now_s() -> float:
-    return asyncio.get_running_loop().time()

@@ -17,6 +17,7 @@ from backstay_agent.tasks import end_tasks
 from backstay_api.objects.plain import RenderedResource, StandbyOrder, StandbyReport
 from backstay_api.objects.resource_kinds import kinds_in, units_of
 from backstay_api.objects.texts import clip
+from backstay_api.process.waiting import clock_s
 
 from .needs import Needs
 
@@ -35,6 +36,7 @@ Ours = Sequence[RenderedResource]
 class Finding:
     """What was found about one resource."""
 
+    resource: str
     whys: tuple[str, ...] = ()
     active: str = ""
     """What of it runs here that we have not started, or why nobody can say; empty if nothing does."""
@@ -76,7 +78,7 @@ class Examiner:
         self._under_way: dict[str, _Examination] = {}
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._last: dict[str, StandbyReport] = {}
-        self._ears: dict[str, asyncio.Task[None]] = {}
+        self._watches: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     async def round(self, orders: Mapping[str, StandbyOrder], ours: Mapping[str, Ours]) -> dict[str, StandbyReport]:
         """Examine all of them, or go on with those that have not answered yet."""
@@ -95,10 +97,9 @@ class Examiner:
         return self._last
 
     async def end(self) -> None:
-        """Examine and listen no more."""
         under_way, self._under_way = self._under_way, {}
-        ears, self._ears = self._ears, {}
-        await end_tasks([*(one.task for one in under_way.values()), *ears.values()])
+        watches, self._watches = self._watches, {}
+        await end_tasks([*(one.task for one in under_way.values()), *watches.values()])
 
     async def _forget(self, orders: Mapping[str, StandbyOrder], ours: Mapping[str, Ours]) -> None:
         """What nobody asks for any more, or asks otherwise."""
@@ -107,12 +108,12 @@ class Examiner:
             for uid, one in self._under_way.items()
             if orders.get(uid) != one.order or tuple(ours.get(uid, ())) != one.ours
         ]
-        ears = [key for key in self._ears if key.partition("/")[0] not in orders or self._ears[key].done()]
-        await end_tasks([self._under_way.pop(uid).task for uid in old] + [self._ears.pop(key) for key in ears])
+        ended = [key for key in self._watches if key[0] not in orders or self._watches[key].done()]
+        await end_tasks([self._under_way.pop(uid).task for uid in old] + [self._watches.pop(key) for key in ended])
 
     async def _in_turn(self, uid: str, order: StandbyOrder, ours: Ours) -> StandbyReport:
         async with self._turns:
-            self._under_way[uid].begun_at_s = asyncio.get_running_loop().time()
+            self._under_way[uid].begun_at_s = clock_s()
             examining = asyncio.create_task(
                 self._examine(uid, order, ours), name=f"look {order.namespace}/{order.name}"
             )
@@ -134,7 +135,7 @@ class Examiner:
             del self._under_way[uid]
             return one.task.result()
         one.task.add_done_callback(lambda _: self._on_news())
-        if not one.hangs(asyncio.get_running_loop().time()):
+        if not one.hangs(clock_s()):
             last = self._last.get(uid)
             return last if last is not None and last.revision == order.revision else None
         # UNKNOWN counts as running, but for what runs here by us.
@@ -156,14 +157,21 @@ class Examiner:
             self._under_way[uid].at = resource
             findings.append(await self._find(resource, is_ours=resource in ours))
         for resource, found in zip(order.resources, findings, strict=True):
-            if found.active and f"{uid}/{resource.name}" not in self._ears:
-                self._ears[f"{uid}/{resource.name}"] = asyncio.create_task(self._until_down(resource))
+            if found.active and (uid, resource.name) not in self._watches:
+                self._watches[uid, resource.name] = asyncio.create_task(self._until_down(resource))
             whys += found.whys
         active = [found for found in findings if found.active]
         text = clip("; ".join(dict.fromkeys([*(found.active for found in active), *whys])))
         # One that plainly runs is enough: it is to be stopped, whatever else cannot be seen.
         unclear = bool(active) and all(found.unclear for found in active)
-        return StandbyReport(ready=not whys, active=bool(active), unclear=unclear, revision=order.revision, why=text)
+        return StandbyReport(
+            ready=not whys,
+            active=bool(active),
+            running=tuple(found.resource for found in active if not found.unclear),
+            unclear=unclear,
+            revision=order.revision,
+            why=text,
+        )
 
     async def _find(self, resource: RenderedResource, *, is_ours: bool) -> Finding:
         try:
@@ -173,19 +181,17 @@ class Examiner:
             active = active_words(resource, seen)
             whys += await self._needs.of(resource, is_down=not is_ours and not active)
             if loose and not is_ours and not active:
-                return Finding((f"{resource.name}: {loose}",), f"{resource.name}: {loose}", unclear=True)
+                return Finding(resource.name, (f"{resource.name}: {loose}",), f"{resource.name}: {loose}", unclear=True)
         except Exception as error:
             # Whatever it is, it is this resource's: the others are examined, and this host is not ready for it.
             if not isinstance(error, StartFailed | StopFailed | OSError):
                 log.exception("not examined", extra={"resource": resource.name})
             why = f"it could not be examined: {error or type(error).__name__}"
-            return Finding(
-                (f"{resource.name}: {why}",), "" if is_ours else f"{resource.name}: {why}", unclear=not is_ours
-            )
+            said = f"{resource.name}: {why}"
+            return Finding(resource.name, (said,), "" if is_ours else said, unclear=not is_ours)
         named = tuple(f"{resource.name}: {why}" for why in whys)
-        return Finding(
-            named, active and f"{resource.name}: {active}", unclear=seen.state is State.UNKNOWN and not seen.left
-        )
+        unclear = seen.state is State.UNKNOWN and not seen.left
+        return Finding(resource.name, named, active and f"{resource.name}: {active}", unclear)
 
     async def _why_not(self, resource: RenderedResource) -> tuple[list[str], str]:
         """Why it could not be started here; and why it would be at the next boot, without us, where nothing keeps it from that.
@@ -202,7 +208,7 @@ class Examiner:
         return [why] if why else [], ""
 
     async def _until_down(self, resource: RenderedResource) -> None:
-        """Somebody will stop it, as the status asks: that is heard, and not only seen at the next look."""
+        """Somebody will stop it, as the status asks: that is noticed at once, and not only at the next look."""
         was_up = False
         try:
             changes: Any = self._driver(resource).changes(resource)
@@ -227,4 +233,4 @@ def active_words(resource: RenderedResource, seen: Seen) -> str:
     if stop and seen.state is not State.UNKNOWN:
         up = next((f"{unit} is active" for unit in units_of([resource])), "it is up")
         return f"{said or up} and was not started by Backstay: {stop}"
-    return said or f"it is {seen.state.value.lower()}, and not by Backstay"
+    return said or f"it is {seen.state.value.lower()}, not started by Backstay"

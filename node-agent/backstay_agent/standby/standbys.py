@@ -6,7 +6,6 @@ Looked at when an order or something of ours changes, and regularly, because an 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Final, Literal
 from backstay_agent.drivers.base import Driver, StartFailed
 from backstay_api.objects.plain import HeldUnit, RenderedResource, StandbyOrder, StandbyReport, Systemd
 from backstay_api.objects.resource_kinds import units_of
+from backstay_api.process.waiting import clock_s, within
 
 from .needs import Needs, NoNeeds
 from .readiness import Examiner
@@ -38,7 +38,7 @@ class Held:
 
 
 class Keeper:
-    """`hands.Standbys` on any drivers."""
+    """`host_system.Standbys` on any drivers."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Keeper:
 
     def said_to_nobody(self) -> None:
         """What is held must be read in the new HostAssignment before its silence means that a service is gone."""
-        now_s = asyncio.get_running_loop().time()
+        now_s = clock_s()
         self._held = {unit: Held(held.why, now_s) for unit, held in self._held.items()}
 
     async def run(self) -> None:
@@ -97,9 +97,7 @@ class Keeper:
                 self.reports = found
                 self._on_change()
             await self._secure_the_rest()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_AGAIN_S):
-                    await self._wake.wait()
+            await within(self._wake, LOOK_AGAIN_S)
 
     async def _secure_the_rest(self) -> None:
         """Candidates' units wait for our word though nobody asks whether they are ready; what is nobody's is given back."""
@@ -124,7 +122,7 @@ class Keeper:
     async def _look_ahead(self, unit: str) -> None:
         """Say early that it would have to be held: the operator then asks for it for as long as its service exists, and
         when it does so no more, the service is gone."""
-        now_s = asyncio.get_running_loop().time()
+        now_s = clock_s()
         why = await self._starts_by_itself(unit)
         if why is None:
             self._held.pop(unit, None)
@@ -135,7 +133,7 @@ class Keeper:
     async def _give_back(self, unit: str) -> None:
         """Not asked for any more. What would start by itself at the next boot is held, if the operator may not know that:
         its service may run elsewhere."""
-        now_s = asyncio.get_running_loop().time()
+        now_s = clock_s()
         held = self._held.get(unit)
         is_gone = held is not None and (held.is_known or now_s - held.since_s >= HELD_ALONE_S)
         why = None if is_gone else await self._starts_by_itself(unit)
@@ -159,7 +157,7 @@ class Keeper:
             (self._secured_in_this_life.add if what == "secure" else self._secured_in_this_life.discard)(unit.name)
         except StartFailed as error:
             # A candidate that lacks the unit is not ready, and says so when it is asked.
-            log.debug("unit not marked", extra={"unit": unit.name, "what": what, "why": str(error)})
+            log.debug("unit not secured", extra={"unit": unit.name, "what": what, "why": str(error)})
 
 
 def held_units(held: Mapping[str, str]) -> tuple[HeldUnit, ...]:

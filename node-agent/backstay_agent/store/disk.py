@@ -86,7 +86,7 @@ class RealDisk:
         """A write whose caller was cancelled goes on in its thread: it must neither mix with a later one nor undo it."""
         with self._one_thread:
             if order > self._newest.get(path, 0):
-                _replace(path, text)
+                replace_file(path, text)
                 self._newest[path] = order
 
     async def remove(self, name: str) -> None:
@@ -125,7 +125,8 @@ def _not_written(path: Path, error: OSError) -> str:
     return f"{path} cannot be written: {error.strerror or error}{advice}"
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_file(path: Path, text: str) -> None:
+    """As a whole or not at all, and on the platter when this returns."""
     new = path.with_name(path.name + ".new")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # someone may have removed it, with all that was in it
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW

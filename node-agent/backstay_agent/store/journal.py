@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from backstay_agent.core.books import Books, Record, only_ends
+from backstay_agent.core.books import Books, only_ends
 from backstay_agent.core.rules import same_work
 from backstay_agent.core.sessions import SUPERSEDES_MOST, Inventory, Kept
 from backstay_api.objects.plain import RenderedResource
@@ -133,7 +133,7 @@ class Journal:
         """What may run, may have to be started soon, or is covered and still known: what is over is left out."""
         records = self._books.records if self._books else {}
         running = {uid: record.resources for uid, record in records.items() if record.may_run}
-        known = {uid: covered for uid, covered in self._covered.items() if _is_open(records.get(uid))}
+        known = {uid: covered for uid, covered in self._covered.items() if uid in records and not records[uid].closed}
         return {**self._ahead, **known, **running}
 
     async def _write(self, books: Books) -> None:
@@ -156,7 +156,7 @@ class Journal:
                 return Kept.ABSENT, ""
             books = Books.from_wire(_verified(text))
         except (DiskTrouble, KeyError, TypeError, ValueError) as error:
-            return Kept.BROKEN, f"the journal is not to be trusted: {error!s}"
+            return Kept.BROKEN, f"the journal cannot be trusted: {error!s}"
         if books.boot_id != self._boot_id:
             return Kept.OTHER_BOOT, ""
         self._books = books
@@ -168,10 +168,16 @@ class Journal:
             if text is None:
                 return Inventory.EMPTY, ""
             raw = _verified(text)
-            boot_id, covered = raw["bootID"], _read_resources(raw["instances"])
+            boot_id, covered = (
+                raw["bootID"],
+                {
+                    uid: tuple(RenderedResource.from_wire(item) for item in items)
+                    for uid, items in raw["instances"].items()
+                },
+            )
             sessions = _Sessions(tuple(map(str, raw.get("nonces", ()))), int(raw.get("seq", 0)))
         except (DiskTrouble, KeyError, TypeError, ValueError, AttributeError) as error:
-            return Inventory.BROKEN, f"the inventory is not to be trusted: {error!s}"
+            return Inventory.BROKEN, f"the inventory cannot be trusted: {error!s}"
         if boot_id != self._boot_id:
             return Inventory.OTHER_BOOT, ""
         self._covered, self._sessions = covered, sessions
@@ -180,14 +186,6 @@ class Journal:
 
 def _sessions(books: Books | None) -> _Sessions:
     return _Sessions(books.nonces[-SUPERSEDES_MOST:], books.highest_seq) if books else _Sessions()
-
-
-def _is_open(record: Record | None) -> bool:
-    return record is not None and not record.closed
-
-
-def _read_resources(raw: Mapping[str, Any]) -> dict[str, Resources]:
-    return {uid: tuple(RenderedResource.from_wire(item) for item in items) for uid, items in raw.items()}
 
 
 def _signed(wire: Mapping[str, Any]) -> str:

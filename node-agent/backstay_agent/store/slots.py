@@ -131,11 +131,6 @@ class Slots:
         if newest.is_bad:
             self._files.write(newest.path, 0, _BEING_WRITTEN)
 
-    def remove(self) -> None:
-        """Raises OSError."""
-        for path in self.paths:
-            path.unlink(missing_ok=True)
-
     def _make_room(self, slots: list[_Slot], newest: _Slot, target: _Slot, length: int, from_reserve: bool) -> None:
         trouble: OSError | None = None
         for slot in slots:

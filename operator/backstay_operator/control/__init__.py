@@ -1,1 +1,1 @@
-"""Hands: hear objects, keep the mirror, call the planner, carry its actions out."""
+"""What acts: watch objects, keep the mirror, call the planner, carry its actions out."""

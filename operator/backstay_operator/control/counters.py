@@ -17,7 +17,6 @@ class Histogram:
     sum_s: float = 0.0
 
     def add(self, value_s: float) -> None:
-        """Count one."""
         at = next((index for index, bound_s in enumerate(PLAN_BUCKETS_S) if value_s <= bound_s), len(PLAN_BUCKETS_S))
         self.counts[at] += 1
         self.sum_s += value_s
@@ -44,4 +43,4 @@ class Facts:
     kopf_restarts: int = 0
     """How often kopf died and was started again."""
     kopf_trouble: str = ""
-    """Why kopf is not heard, when that is no longer a matter of starting; our own informers hear instead."""
+    """Why kopf does not run, when that is no longer a matter of starting; our own informers watch instead."""

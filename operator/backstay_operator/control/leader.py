@@ -11,8 +11,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError, NotFound
@@ -26,27 +25,6 @@ DURATION_S: Final = 6.0
 RENEW_S: Final = 2.0
 LEAD_FOR_S: Final = 5.0
 """From the send of a renewal: less than the duration, whatever the two clocks do in that time."""
-
-
-class Leadership(Protocol):
-    """Says whether this replica acts at once."""
-
-    def leads(self) -> bool: ...
-
-
-class AlwaysLeads:
-    """For a replica that is known to be the only one, and for tests."""
-
-    def leads(self) -> bool:
-        return True
-
-
-@dataclass(frozen=True)
-class _Record:
-    """The part of the Lease that changes with each renewal."""
-
-    holder: str
-    version: str
 
 
 class Leader:
@@ -68,7 +46,8 @@ class Leader:
         self._wall = wall
         self._rng = rng
         self._namespace = namespace
-        self._seen: _Record | None = None
+        self._seen: tuple[str, str] | None = None
+        """Holder and version of the Lease: the version changes with each renewal."""
         self._seen_at_s = 0.0
         self._leads_until_s = float("-inf")
 
@@ -104,11 +83,10 @@ class Leader:
             log.debug("leader Lease not renewed", extra={"why": str(error)})
 
     def _is_ours_or_free(self, lease: Raw) -> bool:
-        record = _Record((lease.get("spec") or {}).get("holderIdentity") or "", lease["metadata"]["resourceVersion"])
-        now_s = self._clock()
-        if record != self._seen:
-            self._seen, self._seen_at_s = record, now_s
-        return record.holder in ("", self._identity) or now_s - self._seen_at_s > DURATION_S
+        holder, now_s = (lease.get("spec") or {}).get("holderIdentity") or "", self._clock()
+        if self._seen != (seen := (holder, lease["metadata"]["resourceVersion"])):
+            self._seen, self._seen_at_s = seen, now_s
+        return holder in ("", self._identity) or now_s - self._seen_at_s > DURATION_S
 
     async def _take(self, lease: Raw | None) -> None:
         sent_at_s = self._clock()

@@ -8,7 +8,6 @@ and still no object is ever planned on before our own last write to it is in the
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
 import random
@@ -17,17 +16,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from backstay_api.objects.kinds import Ref
-from backstay_operator.control.act.apply import Hands, Outcome, Result
+from backstay_api.process.waiting import until
+from backstay_operator.control.act.apply import Outcome, Result, Writer
 from backstay_operator.control.act.pacing import Turns
 from backstay_operator.control.act.refusals import Refusals
 from backstay_operator.control.counters import Facts
-from backstay_operator.control.leader import Leadership
 from backstay_operator.control.report.events import tell
 from backstay_operator.control.report.recorder import Said
 from backstay_operator.control.watch.cache import Mirror
 from backstay_operator.control.watch.urgency import Soon
 from backstay_operator.planner.actions import Action, WriteInstance
-from backstay_operator.planner.know.liveness import has_silence_spoken, next_look_s
+from backstay_operator.planner.know.liveness import has_silence_counted, next_look_s
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.plan import Plan
 from backstay_operator.planner.rows import Rank
@@ -41,7 +40,7 @@ HEARTBEAT_S: Final = 5.0
 AT_LEAST_S: Final = 0.002
 """A deadline that is already over must not make the loop spin."""
 BREATH_S: Final = 0.05
-"""After a plan that took long, at most so long (and no longer than it took) is left to hearing and writing first."""
+"""After a plan that took long, at most so long (and no longer than it took) is left to watching and writing first."""
 FOLLOWER_GATHER_S: Final = 0.2
 """A replica that does not lead acts only on what has stood for long (`turns`): it need not plan at every change."""
 WRITERS: Final = 16
@@ -54,8 +53,9 @@ class Parts:
 
     mirror: Mirror
     plan: Callable[[World], Plan]
-    hands: Hands
-    leader: Leadership
+    writer: Writer
+    leads: Callable[[], bool]
+    """Whether this replica acts at once."""
     judge_path: Callable[[], str]
     """Judge our own path as of now; a sentence if it is in trouble."""
     say: Callable[[Said], None]
@@ -84,8 +84,7 @@ class Reconciler:
         parts.mirror.on_change(self.poke)
 
     def poke(self, soon: Soon = Soon.NOW) -> None:
-        """Something has changed."""
-        gather_s = GATHER_S[soon] if self._parts.leader.leads() else FOLLOWER_GATHER_S
+        gather_s = GATHER_S[soon] if self._parts.leads() else FOLLOWER_GATHER_S
         self._act_at_s = min(self._act_at_s, self._parts.clock() + gather_s)
         self._poked.set()
 
@@ -120,7 +119,7 @@ class Reconciler:
         facts.waiting_for, facts.planned_at_s, facts.plan_actions = "", now_s, len(plan.actions)
         self._planned_at_s, self._took_s = now_s, max(parts.think_s, parts.clock() - now_s)
         facts.plan.add(self._took_s)
-        turn = self._turns.take(plan.actions, now_s=now_s, leads=parts.leader.leads())
+        turn = self._turns.take(plan.actions, now_s=now_s, leads=parts.leads())
         self._due_s = _earliest_s(now_s, plan.wake_at_s, turn.wake_at_s, now_s + HEARTBEAT_S)
         self._wake_at_s = _earliest_s(now_s, self._due_s, plan.silence_wake_s)
         return turn.actions
@@ -129,9 +128,7 @@ class Reconciler:
         """Until the deadline, or until what has changed has waited long enough for others like it."""
         while not self._is_time():
             self._poked.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(min(self._wake_at_s, self._act_at_s)):
-                    await self._poked.wait()
+            await until(self._poked, min(self._wake_at_s, self._act_at_s))
         await asyncio.sleep(min(self._took_s, BREATH_S))
         self._act_at_s = math.inf
 
@@ -144,18 +141,18 @@ class Reconciler:
             return False
         world = self._parts.mirror.snapshot()
         self._wake_at_s = _earliest_s(now_s, self._due_s, next_look_s(world))
-        return has_silence_spoken(world, since_s=self._planned_at_s)
+        return has_silence_counted(world, since_s=self._planned_at_s)
 
     async def _carry_out(self, action: Action) -> None:
         ref = action.ref
         decided_at = self._version(ref)
-        led = self._parts.leader.leads()
+        led = self._parts.leads()
         async with self._tellers if action.rank is Rank.PEOPLE else self._writers:
-            if led and not self._parts.leader.leads():
+            if led and not self._parts.leads():
                 # Lost while it waited: as a follower it may be our turn again later.
                 result = Result(Outcome.LOOK_AGAIN, "this replica no longer leads")
             else:
-                result = await self._parts.hands.apply(action)
+                result = await self._parts.writer.apply(action)
         self._note(action, ref, result)
         self._turns.done(
             action,

@@ -1,6 +1,6 @@
 """One replica of the operator, put together on any `Api`: what production, the simulator and the tests run alike.
 
-Only three things differ: the API behind `api`, whether kopf or our own informers are the ear, and who serves the
+Only three things differ: the API behind `api`, whether kopf or our own informers watch, and who serves the
 endpoints. All tasks live and die together; whoever started the replica starts it again.
 """
 
@@ -14,14 +14,15 @@ from dataclasses import dataclass, field
 from backstay_api.client.api import Api
 from backstay_api.objects.names import SYSTEM_NAMESPACE
 from backstay_api.objects.object_kinds import HOST_LEASES, OWN_KINDS
-from backstay_operator.control.act.apply import Hands
+from backstay_operator.control.act.apply import Writer
 from backstay_operator.control.counters import Facts
-from backstay_operator.control.leader import AlwaysLeads, Leader, Leadership
+from backstay_operator.control.leader import Leader
 from backstay_operator.control.reconciler import Parts, Reconciler
 from backstay_operator.control.report.recorder import Recorder
 from backstay_operator.control.watch.api_health import OwnPathWatch
 from backstay_operator.control.watch.cache import Mirror
-from backstay_operator.control.watch.informers import EventSource, Informers, Resync
+from backstay_operator.control.watch.informers import Informers, Resync
+from backstay_operator.control.watch.kopf_watch import KopfWatch
 from backstay_operator.planner.know.world import Settings, World
 from backstay_operator.planner.plan import Plan, plan
 
@@ -54,7 +55,7 @@ class Operator:
         self.facts = Facts(started_at_s=clock())
         self.mirror = Mirror(clock=clock, wall=replica.wall, settings=replica.settings)
         self.heartbeats = Informers(api.lane("leases"), self.mirror, [HOST_LEASES], rng=rng)
-        self.ears = Informers(api.lane("watches"), self.mirror, OWN_KINDS, rng=rng)
+        self.informers = Informers(api.lane("watches"), self.mirror, OWN_KINDS, rng=rng)
         self.resync = Resync(api.lane("lists"), self.mirror, rng=rng)
         self.path = OwnPathWatch(
             api.lane("path"),
@@ -63,25 +64,16 @@ class Operator:
             watch_trouble=lambda: self.heartbeats.trouble,
             clock=clock,
         )
-        self.leader: Leadership = (
-            AlwaysLeads()
-            if replica.standalone
-            else Leader(
-                api,
-                identity=replica.identity,
-                clock=clock,
-                wall=replica.wall,
-                rng=rng,
-                namespace=replica.namespace,
-            )
+        self.leader = Leader(
+            api, identity=replica.identity, clock=clock, wall=replica.wall, rng=rng, namespace=replica.namespace
         )
         self.recorder = Recorder(api, self.facts, identity=replica.identity, clock=clock, wall=replica.wall)
         self.reconciler = Reconciler(
             Parts(
                 mirror=self.mirror,
                 plan=plan,
-                hands=Hands(api, self.mirror),
-                leader=self.leader,
+                writer=Writer(api, self.mirror),
+                leads=self.leads,
                 judge_path=self.path.judge,
                 say=self.recorder.say,
                 facts=self.facts,
@@ -91,26 +83,32 @@ class Operator:
             )
         )
         self.path.on_recovery(self.reconciler.recovered)
-        self.path.on_recovery(self._hear_afresh)
-        self.hearing: EventSource = self.ears
+        self.path.on_recovery(self._watch_afresh)
+        self.source: Informers | KopfWatch = self.informers
 
     async def run(self) -> None:
         """Until cancelled, or until one of its tasks ends: then all do."""
+        parts = {
+            "heartbeats": self.heartbeats.run,
+            "watches": self.source.run,
+            "resync": self.resync.run,
+            "own path": self.path.run,
+            "recorder": self.recorder.run,
+            "reconciler": self.reconciler.run,
+        }
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_for_ever("heartbeats", self.heartbeats.run), name="heartbeats")
-            tasks.create_task(_for_ever("ear", self.hearing.run), name="ear")
-            tasks.create_task(_for_ever("resync", self.resync.run), name="resync")
-            tasks.create_task(_for_ever("own path", self.path.run), name="own path")
-            tasks.create_task(_for_ever("recorder", self.recorder.run), name="recorder")
-            tasks.create_task(_for_ever("reconciler", self.reconciler.run), name="reconciler")
-            if isinstance(self.leader, Leader):
-                tasks.create_task(_for_ever("leader", self.leader.run), name="leader")
+            for name, work in (parts if self.replica.standalone else parts | {"leader": self.leader.run}).items():
+                tasks.create_task(_for_ever(name, work), name=name)
 
-    def _hear_afresh(self) -> None:
+    def leads(self) -> bool:
+        """Whether this replica acts at once."""
+        return self.replica.standalone or self.leader.leads()
+
+    def _watch_afresh(self) -> None:
         """After an outage; at the start everything is being listed anyway."""
         if not self.mirror.missing:
             self.heartbeats.recovered()
-            self.hearing.recovered()
+            self.source.recovered()
             self.resync.hurry()
 
 

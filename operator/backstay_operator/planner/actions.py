@@ -98,7 +98,7 @@ class CreateLease(Row):
     host: str
     why: str
     session: SessionRef | None = None
-    """It holds something: should it be dead, its silence is heard only if the Lease is its own."""
+    """It holds something: should it be dead, its silence is noticed only if the Lease is its own."""
     sealed: bool = False
     """It was sealed before somebody deleted it."""
 
@@ -126,14 +126,11 @@ class ReopenLease(OnLease):
     """Reopen exactly this sealed version for exactly this newer session (CAS)."""
 
     rank = Rank.SESSION
+    by = "session"
     told = ("Normal", "Reopened")
     lease: HostLease
     session: SessionRef
     why: str
-
-    @property
-    def intent(self) -> object:
-        return self.session
 
 
 @dataclass(frozen=True)
@@ -145,6 +142,7 @@ class Assign(Row):
     """
 
     rank = Rank.ORDER
+    by = "spec"
     host: str
     spec: HostAssignmentSpec
     why: str
@@ -155,10 +153,6 @@ class Assign(Row):
     @property
     def ref(self) -> Ref:
         return Ref(HOST_ASSIGNMENTS, "", self.host)
-
-    @property
-    def intent(self) -> object:
-        return self.spec
 
     @property
     def concerns(self) -> tuple[Ref, ...]:
@@ -194,13 +188,10 @@ class UpdateFence(OnFence):
     """Change `want` of exactly this version (CAS)."""
 
     rank = Rank.PROOF
+    by = "want"
     before: FenceRequest
     want: Literal["Observe", "Off", "Withdrawn"]
     why: str
-
-    @property
-    def intent(self) -> object:
-        return self.want
 
     def event(self) -> Event:
         reasons = {"Observe": "Suspected", "Off": "Fencing", "Withdrawn": "FalseAlarm"}
@@ -260,14 +251,11 @@ class WriteClaim(OnClaim):
     """Change who owns it, or up to which generation: replace the spec of exactly this version (CAS)."""
 
     rank = Rank.OWNERSHIP
+    by = "spec"
     before: ResourceClaim
     spec: ResourceClaimSpec
     why: str
     needs: tuple[Precondition, ...] = ()
-
-    @property
-    def intent(self) -> object:
-        return self.spec
 
     @property
     def concerns(self) -> tuple[Ref, ...]:
@@ -290,14 +278,11 @@ class SetFinalizer(OnObject):
     """Add or remove our finalizer on exactly this version."""
 
     rank = Rank.OWNERSHIP
+    by = "present"
     before: HAService | HAInstance | Host
     present: bool
     why: str
     needs: tuple[Precondition, ...] = ()
-
-    @property
-    def intent(self) -> object:
-        return self.present
 
     @property
     def concerns(self) -> tuple[Ref, ...]:

@@ -7,7 +7,7 @@ about hosts (`ServicePlan`) depends on nothing but the world, and a host's plan 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -34,7 +34,7 @@ from .preconditions import Gone, Precondition
 from .tell import unplannable
 from .tell.host_status import host_status
 from .tell.status import service_status
-from .words import listed
+from .words import joined, listed
 
 Ordered = tuple[str, str, InstanceOrder, tuple[Precondition, ...]]
 """Host, UID of the HAInstance, order, and what must be so elsewhere before it is sent."""
@@ -117,7 +117,8 @@ def plan_service(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) ->
     decision = decide(round_, service)
     if decision.is_leaving and not decision.slots:
         return ServicePlan(tuple(ownership.let_go(world, service, claims)))
-    told, ordered = _told(world, decision), tuple(_orders(decision))
+    told = _told(world, decision)
+    ordered = tuple(one for slot in decision.slots for one in _ordered(slot.instance, slot.course))
     if decision.is_leaving:
         actions = [action for slot in decision.slots for action in slot.course.actions]
         return ServicePlan(
@@ -132,11 +133,6 @@ def plan_service(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) ->
         _secured(world, service),
         tuple(uid for slot in decision.slots for uid in _first(world, slot)),
     )
-
-
-def _orders(decision: Decision) -> Iterator[Ordered]:
-    for slot in decision.slots:
-        yield from _ordered(slot.instance, slot.course)
 
 
 def _look_again_s(decision: Decision) -> float | None:
@@ -229,7 +225,7 @@ def _host_misses(round_: Round, name: str) -> str:
     """What stands between a lost or leaving host and the services that it still holds; and what the API server refuses about it."""
     world = round_.world
     refused = world.refused.get(("Host", name), "")
-    return "; ".join(filter(None, (_still_holds(round_, name), refused)))
+    return joined(_still_holds(round_, name), refused)
 
 
 def _still_holds(round_: Round, name: str) -> str:
@@ -241,10 +237,10 @@ def _still_holds(round_: Round, name: str) -> str:
     if not keys or not (is_leaving or state in (Liveness.SILENT, Liveness.SEALED)):
         return ""
     held_here = f"it still holds {listed(keys)}"
-    if state is Liveness.QUIET:
+    if state is Liveness.LIVE:
         return f"{held_here}; a service leaves when another host is ready for it"
     proof = next((p.why for p in (closed(world, world.instances[key]) for key in keys) if isinstance(p, Missing)), "")
-    return "; ".join(filter(None, (held_here, proof, guards_refusal(world, round_.guard, name))))
+    return joined(held_here, proof, guards_refusal(world, round_.guard, name))
 
 
 def _hosts(world: World) -> list[str]:

@@ -45,19 +45,22 @@ class Row:
     told: ClassVar[tuple[Literal["Normal", "Warning"], str] | None] = None
     """Type and reason of the Event of the first that it concerns; None where it is no news for people."""
     why: Any
+    needs: Any = ()
+    """Preconditions: what must be so elsewhere before it is written."""
 
     @property
     def ref(self) -> Ref:
         """The object that it writes."""
         raise NotImplementedError
 
+    by: ClassVar[str] = ""
+    """The field that sets it apart from another of its type on the same version of the same object; compared with `==`.
+    Texts and times do not: they differ each time, and would let a failing write be repeated without pause."""
+
     @property
     def intent(self) -> object:
-        """What sets it apart from another of its type on the same version of the same object; compared with `==`.
-
-        Texts and times are no part of it: they differ each time, and would let a failing write be repeated without pause.
-        """
-        return None
+        """What sets it apart."""
+        return getattr(self, self.by) if self.by else None
 
     @property
     def concerns(self) -> tuple[Ref, ...]:
@@ -134,12 +137,10 @@ class OnLease(Row):
 
 
 def host_ref(name: str) -> Ref:
-    """The Host of this name."""
     return Ref(HOSTS, "", name)
 
 
 def service_ref(namespace: str, name: str) -> Ref:
-    """The HAService of this name."""
     return Ref(HA_SERVICES, namespace, name)
 
 
@@ -149,7 +150,6 @@ def service_of(instance: HAInstance) -> Ref:
 
 
 def owner_refs(claim: ResourceClaim) -> tuple[Ref, ...]:
-    """The services that have it somewhere."""
     return tuple(service_ref(owner.namespace, owner.name) for owner in claim.owners)
 
 

@@ -62,6 +62,11 @@ def _seconds(wall: str) -> float | None:
     return days * 86400 + hour * 3600 + minute * 60 + second
 
 
+def joined(*sentences: str) -> str:
+    """Those that say anything, one after the other."""
+    return "; ".join(filter(None, sentences))
+
+
 def listed(names: Sequence[str], most: int = 5) -> str:
     """`n1, n2 and 3 more`."""
     if len(names) <= most:

@@ -351,7 +351,7 @@ CLOSED = a_record().over()
         pytest.param(None, an_order(session=replace(MINE, boot_id="x")), Ignored, id="another boot's is not ours"),
         pytest.param(None, an_order(session=replace(MINE, seq=4)), Ignored, id="another seq's is not ours"),
         pytest.param(RUNNING, an_order(), Ignored, id="known"),
-        pytest.param(RUNNING, an_order(epoch=2, want="Down"), Ignored, id="an older epoch is not heard"),
+        pytest.param(RUNNING, an_order(epoch=2, want="Down"), Ignored, id="an older epoch is not obeyed"),
         pytest.param(
             RUNNING, an_order("Down"), replace(RUNNING, want="Down"), id="what may run is to be stopped first"
         ),
@@ -402,7 +402,7 @@ def test_a_copy_carried_over_stops_when_its_own_session_is_told_so() -> None:
     assert isinstance(take("u1", an_order("Up", session=old, exclusive=False), books(CARRIED)), Ignored)
 
 
-def test_a_copy_carried_over_hears_nothing_of_its_own_epoch_under_another_session() -> None:
+def test_a_copy_carried_over_obeys_nothing_of_its_own_epoch_under_another_session() -> None:
     """An epoch has one session for ever: a hand has been in there."""
     assert isinstance(take("u1", an_order("Down", exclusive=False), books(CARRIED)), Ignored)
     assert isinstance(take("u1", an_order(revision=2, exclusive=False), books(CARRIED)), Ignored)
@@ -422,7 +422,7 @@ ELSEWHERE = a_record(uid="u0", name="other-0")
         pytest.param(a_record(), books(a_record()), "", None, id="granted to this session, not closed, want Up"),
         pytest.param(a_record(), books(a_record(), seq=0), "", "not published", id="no session yet"),
         pytest.param(a_record(nonce="old"), books(a_record()), "", "earlier session", id="another session's"),
-        pytest.param(CLOSED, books(CLOSED), "", "over here for ever", id="closed"),
+        pytest.param(CLOSED, books(CLOSED), "", "over on this host", id="closed"),
         pytest.param(a_record(want="Down"), books(), "", "told to stop", id="the last want was Down"),
         pytest.param(a_record(), books(seal_seen="sealed"), "", "nothing any more: sealed", id="a seal was seen"),
         pytest.param(

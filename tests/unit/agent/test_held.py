@@ -43,7 +43,7 @@ async def test_a_unit_that_would_not_start_by_itself_is_given_back_at_once() -> 
 
 
 @in_virtual_time
-async def test_nothing_is_given_back_before_the_operators_orders_were_heard() -> None:
+async def test_nothing_is_given_back_before_the_operators_orders_were_received() -> None:
     machine = FakeMachine(secured={UNIT})
     async with keeping(machine) as keeper:
         keeper.update({}, ours={}, secured=None)

@@ -319,5 +319,4 @@ async def test_facts_are_told_as_numbers_and_as_words() -> None:
     facts = world.agent.facts()
     assert facts["lease_held"] is True and facts["instances_that_may_run"] == 1
     assert "backstay_agent_instances_that_may_run 1\n" in metrics(facts)
-    assert b"200 OK" in Health(world.agent)._response("/healthz")
-    assert b"404" in Health(world.agent)._response("/")
+    assert [(await Health(world.agent).answer("GET", path))[0] for path in ("/healthz", "/")] == [200, 404]

@@ -138,13 +138,13 @@ async def test_hands_off_what_an_admin_stops_stays_stopped_until_he_starts_it() 
 Resources = tuple[RenderedResource, ...]
 
 
-class Ears(list[asyncio.Queue[Seen]]):
-    """The ears on the unit. An admin who waits for the last one to go stops it then: systemd says only once who asked for that."""
+class Watches(list[asyncio.Queue[Seen]]):
+    """The watches on the unit. An admin who waits for the last one to go stops it then: systemd says only once who asked for that."""
 
     waits: World | None = None
 
-    def remove(self, ear: asyncio.Queue[Seen]) -> None:
-        super().remove(ear)
+    def remove(self, watch: asyncio.Queue[Seen]) -> None:
+        super().remove(watch)
         if not self and self.waits:
             world, self.waits = self.waits, None
             stop_by_hand(world)
@@ -155,21 +155,21 @@ class Ears(list[asyncio.Queue[Seen]]):
             stop_by_hand(world)
 
 
-async def running_with_ears(**order: Any) -> tuple[World, Ears]:
-    world, ears = await enrolled(), Ears()
-    world.machine.listeners[UNIT] = ears
+async def running_with_watches(**order: Any) -> tuple[World, Watches]:
+    world, watches = await enrolled(), Watches()
+    world.machine.listeners[UNIT] = watches
     await world.order(**order)
     await world.phase_is("Running")
-    assert len(ears) == 1
-    return world, ears
+    assert len(watches) == 1
+    return world, watches
 
 
 @in_virtual_time
 async def test_hands_off_a_stop_at_the_very_moment_when_it_begins_is_an_admins_too() -> None:
-    world, ears = await running_with_ears()
-    ears.waits = world
+    world, watches = await running_with_watches()
+    watches.waits = world
     await hands_off(world)
-    ears.stop_now_at_the_latest()
+    watches.stop_now_at_the_latest()
     await asyncio.sleep(5)
     report = await world.report()
     assert report and not report.healthy and "stopped by an admin" in report.by_admin
@@ -178,12 +178,12 @@ async def test_hands_off_a_stop_at_the_very_moment_when_it_begins_is_an_admins_t
 
 @in_virtual_time
 async def test_a_stop_at_the_very_moment_when_hands_are_on_again_is_an_admins_and_is_answered() -> None:
-    world, ears = await running_with_ears()
+    world, watches = await running_with_watches()
     await hands_off(world)
     await asyncio.sleep(1)
-    ears.waits = world
+    watches.waits = world
     await hands_off(world, "")
-    ears.stop_now_at_the_latest()
+    watches.stop_now_at_the_latest()
     await world.until(lambda: world.runs(UNIT))
     await world.phase_is("Running")
     report = await world.report()
@@ -206,11 +206,11 @@ PROBE = Probe(name="web", tcp_socket=TcpSocket(port=80))
 async def test_a_stop_at_the_very_moment_when_new_probes_are_taken_over_counts_no_restart(
     first: Resources, then: Resources
 ) -> None:
-    world, ears = await running_with_ears(resources=first)
-    ears.waits = world
+    world, watches = await running_with_watches(resources=first)
+    watches.waits = world
     await world.order(resources=then, revision=2)
     await asyncio.sleep(1)
-    ears.stop_now_at_the_latest()
+    watches.stop_now_at_the_latest()
     await world.until(lambda: world.runs(UNIT))
     await world.phase_is("Running")
     report = await world.report()
@@ -331,7 +331,7 @@ async def test_hands_off_what_was_granted_to_an_earlier_session_is_not_permitted
 
 
 @in_virtual_time
-async def test_an_agent_that_is_restarted_keeps_its_hands_off_before_it_has_heard_anything() -> None:
+async def test_an_agent_that_is_restarted_keeps_its_hands_off_before_it_has_received_anything() -> None:
     weather = Outage()
     world = await enrolled(faults=weather)
     await world.order()

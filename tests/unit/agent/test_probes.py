@@ -71,7 +71,7 @@ async def test_what_is_coming_up_is_asked_often_until_its_first_good_answer() ->
 
 
 @in_virtual_time
-async def test_nothing_is_said_to_work_before_all_probes_have_spoken() -> None:
+async def test_nothing_is_said_to_work_before_all_probes_have_answered() -> None:
     slow = a_probe("slow", success_threshold=3, period="1s")
     news = await told((a_probe("quick"), slow), ScriptedAsker(lambda probe, now_s: None), for_s=5)
     assert [(at_s, works) for at_s, works, _ in news] == [(2.0, True)]

@@ -19,9 +19,8 @@ from backstay_agent.drivers.base import Seen, StartFailed, State
 from backstay_agent.drivers.systemd.conditions import for_certain
 from backstay_agent.drivers.systemd.needs import files_of, lacking, programs_of
 from backstay_agent.drivers.tools.disk_space import no_room
-from backstay_agent.drivers.tools.moving import may_come
 from backstay_agent.drivers.tools.ports import Listener, listeners, owner
-from backstay_agent.drivers.tools.programs import not_runnable
+from backstay_agent.drivers.tools.programs import may_come, not_runnable
 from backstay_agent.drivers.tools.transient import missing
 from backstay_agent.fake import FakeDriver, FakeMachine
 from backstay_agent.standby.needs import NoNeeds, RealNeeds
@@ -223,7 +222,7 @@ async def test_all_that_runs_and_all_that_is_missing_is_said_at_once_and_no_long
 
 
 @in_virtual_time
-async def test_a_stop_by_hand_is_heard_at_once() -> None:
+async def test_a_stop_by_hand_is_noticed_at_once() -> None:
     host = Host()
     host.machine.up(unit())
     await host.asked_for(u1=(unit(),))
@@ -236,25 +235,25 @@ async def test_a_stop_by_hand_is_heard_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "two", "active", "unclear"),
+    ("one", "two", "running", "unclear"),
     [
-        pytest.param(Seen(State.STOPPED), Seen(State.FAILED, "it failed"), False, False, id="nothing runs"),
-        pytest.param(Seen(State.STOPPED), Seen(State.RUNNING), True, False, id="one runs"),
-        pytest.param(Seen(State.STOPPED), Seen(State.UNKNOWN, "exited with 3"), True, True, id="one cannot be told"),
-        pytest.param(Seen(State.RUNNING), Seen(State.UNKNOWN, "exited with 3"), True, False, id="one runs for certain"),
-        pytest.param(Seen(State.STOPPED), Seen(State.UNKNOWN, "a part runs", left=True), True, False, id="a part of it runs"),
-        pytest.param(Seen(State.STOPPED), Seen(State.STARTING), True, False, id="one is starting"),
+        pytest.param(Seen(State.STOPPED), Seen(State.FAILED, "it failed"), (), False, id="nothing runs"),
+        pytest.param(Seen(State.STOPPED), Seen(State.RUNNING), ("b",), False, id="one runs"),
+        pytest.param(Seen(State.STOPPED), Seen(State.UNKNOWN, "exited with 3"), (), True, id="one cannot be told"),
+        pytest.param(Seen(State.RUNNING), Seen(State.UNKNOWN, "exited with 3"), ("a",), False, id="one runs for certain"),
+        pytest.param(Seen(State.STOPPED), Seen(State.UNKNOWN, "a part runs", left=True), ("b",), False, id="a part of it runs"),
+        pytest.param(Seen(State.STOPPED), Seen(State.STARTING), ("b",), False, id="one is starting"),
     ],
 )  # fmt: skip
 @in_virtual_time
 async def test_what_cannot_be_told_counts_as_running_and_is_told_apart(
-    one: Seen, two: Seen, active: bool, unclear: bool
+    one: Seen, two: Seen, running: tuple[str, ...], unclear: bool
 ) -> None:
     host = Host()
     host.driver.sees = {"one.service": one, "two.service": two}
     await host.asked_for(u1=(unit("a", "one.service"), unit("b", "two.service")))
     report = host.report()
-    assert report and (report.active, report.unclear) == (active, unclear)
+    assert report and (report.active, report.running, report.unclear) == (bool(running) or unclear, running, unclear)
 
 
 LEGACY = RenderedResource(
@@ -276,7 +275,7 @@ LEGACY = RenderedResource(
         (LEGACY, Seen(State.RUNNING), "it is up and was not started by Backstay: /etc/init.d/x stop"),
         (LEGACY, Seen(State.UNKNOWN, "command x exited with 3"), "command x exited with 3"),
         (address(), Seen(State.UNKNOWN, "192.0.2.10 is an address of this host itself"), "192.0.2.10 is an address of this host itself"),
-        (address(), Seen(State.RUNNING), "it is running, and not by Backstay"),
+        (address(), Seen(State.RUNNING), "it is running, not started by Backstay"),
     ],
 )  # fmt: skip
 def test_what_runs_is_named_with_its_remedy(resource: RenderedResource, seen: Seen, words: str) -> None:
@@ -386,7 +385,7 @@ def test_a_listener_on_one_address_answers_for_no_other() -> None:
         (found,) = listeners(door.getsockname()[1])
         assert isinstance(found, Listener) and found.answers("127.0.0.2") and not found.answers("127.0.0.1")
         assert f"PID {os.getpid()}" in owner(found.inode)
-    assert owner(0) == "somebody who is not seen"
+    assert owner(0) == "a process that cannot be seen"
 
 
 @pytest.fixture

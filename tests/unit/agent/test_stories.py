@@ -117,7 +117,7 @@ async def test_a_probe_that_says_it_does_not_work_restarts_it() -> None:
 
     probed = unit(probes=(Probe(name="alive", tcp_socket=TcpSocket(port=80)),))
     world = await running(resources=(probed,))
-    world.hands.judges["server"](False, "connection refused")
+    world.system.judges["server"](False, "connection refused")
     await world.until(lambda: world.machine.log[1:] == [f"stop {UNIT}", f"start {UNIT}"])
     await world.phase_is("Running")
 
@@ -152,7 +152,7 @@ async def test_edited_probes_restart_nothing_and_edited_units_do() -> None:
     world = await running(resources=(unit(),))
     probed = unit(probes=(Probe(name="alive", tcp_socket=TcpSocket(port=80)),))
     await world.order(revision=2, resources=(probed,))
-    await world.until(lambda: "server" in world.hands.judges)
+    await world.until(lambda: "server" in world.system.judges)
     assert world.machine.log == [f"start {UNIT}"]
     await world.order(revision=3, resources=(unit(unit="other.service"),))
     await world.until(lambda: world.runs("unit other.service"))
@@ -325,8 +325,9 @@ async def test_a_stop_that_cannot_be_recorded_is_not_released() -> None:
     await world.until(lambda: f"stop {UNIT}" in world.machine.log)
     world.disk.broken = "Read-only file system"
     await asyncio.sleep(30)
+    await world.phase_is("Stuck")
     report = await world.report()
-    assert report and not report.released
+    assert report and not report.released and report.unrecorded
     assert report.why.startswith("stopped verifiably, but that cannot be recorded: ")
     world.disk.broken = ""
     await world.released()
@@ -386,7 +387,7 @@ async def test_whether_it_may_start_is_asked_again_when_it_is_its_turn() -> None
     world.disk.write_takes_s = 1
     await world.order()
     await asyncio.sleep(1.5)  # the order is journalled, the inventory is being written
-    world.hands.why_nothing_exclusive = "this machine could be suspended"
+    world.system.why_nothing_exclusive = "this machine could be suspended"
     await asyncio.sleep(10)
     assert world.machine.log == [f"stop {ADDRESS}", f"stop {UNIT}"] or world.machine.log == []
     assert not world.machine.running
@@ -396,12 +397,13 @@ async def test_whether_it_may_start_is_asked_again_when_it_is_its_turn() -> None
 async def test_what_is_ours_but_in_no_record_is_stopped_by_the_next_agent() -> None:
     world = await running()
     await world.kill_agent()
-    world.machine.secured.add("unit stray.service")
-    world.machine.up(unit(unit="stray.service"))
+    world.machine.secured.add("unit unrecorded.service")
+    world.machine.gates.add("unit unrecorded.service")
+    world.machine.up(unit(unit="unrecorded.service"))
     world.start_agent()
-    await world.until(lambda: not world.runs("unit stray.service"))
+    await world.until(lambda: not world.runs("unit unrecorded.service"))
     await world.phase_is("Running")
-    assert world.machine.log == [f"start {UNIT}", f"start {ADDRESS}", "stop unit stray.service"]
+    assert world.machine.log == [f"start {UNIT}", f"start {ADDRESS}", "stop unit unrecorded.service"]
 
 
 @in_virtual_time
@@ -410,7 +412,6 @@ async def test_what_an_admin_ran_before_it_was_made_to_wait_for_us_survives_a_re
     await world.kill_agent()
     world.machine.secured.add("unit theirs.service")
     world.machine.up(unit(unit="theirs.service"))
-    world.machine.by_hand.add("unit theirs.service")
     world.start_agent()
     await world.phase_is("Running")
     await asyncio.sleep(60)
@@ -418,21 +419,22 @@ async def test_what_an_admin_ran_before_it_was_made_to_wait_for_us_survives_a_re
 
 
 @in_virtual_time
-async def test_while_a_stray_cannot_be_stopped_a_sealed_session_stays() -> None:
+async def test_while_an_unrecorded_resource_cannot_be_stopped_a_sealed_session_stays() -> None:
     world = await running()
     before = await world.session()
     await world.kill_agent()
-    world.machine.secured.add("unit stray.service")
-    world.machine.up(unit(unit="stray.service"))
-    world.machine.scripts["unit stray.service"].stop_fails = "it hangs in the kernel"
+    world.machine.secured.add("unit unrecorded.service")
+    world.machine.gates.add("unit unrecorded.service")
+    world.machine.up(unit(unit="unrecorded.service"))
+    world.machine.scripts["unit unrecorded.service"].stop_fails = "it hangs in the kernel"
     world.start_agent()
     await world.held()
     await world.seal()
     await world.until(lambda: not world.runs(UNIT))
     await asyncio.sleep(60)
     assert await world.session() == before, "a new session would say that all of this one is over"
-    world.machine.scripts["unit stray.service"].stop_fails = ""
-    await world.until(lambda: not world.runs("unit stray.service"))
+    world.machine.scripts["unit unrecorded.service"].stop_fails = ""
+    await world.until(lambda: not world.runs("unit unrecorded.service"))
 
     async def superseded() -> bool:
         return (await world.session()).supersedes == (before.nonce,)

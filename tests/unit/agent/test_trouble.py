@@ -303,7 +303,7 @@ async def test_a_duplicate_address_is_found_while_the_unit_starts_and_nothing_st
 @in_virtual_time
 async def test_a_host_that_may_fall_asleep_runs_nothing_exclusive_and_says_so() -> None:
     world = await enrolled()
-    world.hands.why_nothing_exclusive = "this machine could be suspended"
+    world.system.why_nothing_exclusive = "this machine could be suspended"
     await world.order()
     await world.order(uid="u2", exclusive=False, resources=(unit(unit="cache.service"),))
     await world.phase_is("Running", "u2")

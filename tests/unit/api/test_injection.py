@@ -15,7 +15,8 @@ from backstay_agent.drivers.tools.units import refusal
 from backstay_api.objects.models import HAService, Host
 from backstay_operator.planner.judge import acceptance
 from backstay_operator.planner.judge.acceptance import Refused
-from backstay_testing.worlds import a_service, a_world
+from backstay_testing.builders import a_service
+from backstay_testing.worlds import a_world
 
 HOMOGLYPH = "nginх.service"
 

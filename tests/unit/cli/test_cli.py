@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from backstay_api.memory.server import MemoryApi, MemoryCluster
 from backstay_api.objects import lease, rbac
 from backstay_api.objects.kinds import LEASES, Kind, raw
-from backstay_api.objects.models import FenceRequest, HAService, Host
+from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host
 from backstay_api.objects.models.base import GROUP, VERSION, Object
 from backstay_cli.main import build
 from backstay_cli.session import FAILED, NO_SUCH_THING, NOT_NOW, NOT_WELL, WELL, Tools
@@ -22,8 +22,11 @@ from backstay_dev.simulator import virtualtime
 from backstay_operator.planner.do.decisions import decide
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
 from backstay_operator.planner.do.rounds import begin
-from backstay_operator.planner.tell import status
-from backstay_testing.worlds import a_service, a_world, add_host, an_instance, report, say_ready, session
+from backstay_operator.planner.know.world import World
+from backstay_operator.planner.tell.host_status import host_status
+from backstay_operator.planner.tell.status import service_status
+from backstay_testing.builders import a_service, an_instance, session, unit
+from backstay_testing.worlds import a_world, add_host, make_ours, report, say_ready
 
 SILENT = {"type": "Ready", "status": "False", "reason": "Silent", "message": "n2 is silent"}
 NOW = "2026-03-01T12:00:00Z"
@@ -77,43 +80,58 @@ class Cluster:
 
 def a_cluster(*, holder: str | None = "n1", ready: tuple[str, ...] = ("n2",), **spec: Any) -> Cluster:
     """web on n1, n2 ready, n3 cordoned; told as the operator tells it."""
-    world = a_world("n1", "n2")
+    cluster, world = Cluster(), a_world("n1", "n2")
     add_host(world, "n3", mode="Cordon")
-    service = a_service(**spec)
-    # The in-memory API gives its own UIDs, so the instance is found by those.
-    cluster = Cluster()
+    run_on(cluster, world, a_service(**spec), holder, ready)
+    tell(cluster, world)
+    return cluster
+
+
+def run_on(cluster: Cluster, world: World, service: HAService, holder: str | None, ready: tuple[str, ...]) -> None:
+    """The in-memory API gives its own UIDs, so the instance is found by those."""
     cluster.put(service)
-    service = HAService.from_wire(cluster.get(HAService, "web", "shop"))
-    instance = an_instance(service, epoch=1, host=holder)
-    cluster.put(instance)
-    stored = cluster.get(type(instance), "web-0", "shop")
-    instance = type(instance).from_wire(stored)
+    service = HAService.from_wire(cluster.get(HAService, service.metadata.name, "shop"))
+    cluster.put(an_instance(service, epoch=1, host=holder))
+    instance = HAInstance.from_wire(cluster.get(HAInstance, service.slots[0], "shop"))
     world.put_service(service)
     world.put_instance(instance)
     say_ready(world, service, *ready, uid=instance.uid)
     if holder:
         report(world, service, holder, "Running", epoch=1, uid=instance.uid)
-    told = status.service_status(world, decide(begin(world), service))
-    cluster.store.patch(kind_of(HAService), ("shop", "web"), {"status": told.wire()}, subresource="status")
+
+
+def tell(cluster: Cluster, world: World) -> None:
+    """What the operator says, and all that it has seen."""
+    for service in world.services.values():
+        told = service_status(world, decide(begin(world), service))
+        at = ("shop", service.metadata.name)
+        cluster.store.patch(kind_of(HAService), at, {"status": told.wire()}, subresource="status")
+    for claim in world.claims.values():
+        cluster.put(claim)
     for name in world.hosts:
-        patch = status.host_status(world, world.hosts[name]) or {}
+        patch = host_status(world, world.hosts[name]) or {}
         cluster.put(Host.from_wire({**world.hosts[name].wire(), "status": patch}))
         cluster.put(world.assignments[name])
         body = lease.write(world.leases[name].lease)
         body["metadata"].pop("resourceVersion")
         cluster.store.create(LEASES, "backstay-hosts", body)
-    return cluster
 
 
 def ask_about(cluster: Cluster, want: str = "Off", **status: Any) -> None:
-    spec = {"host": "n1", "session": session("n1"), "machineUUID": "machine-n1", "want": want, "why": "n1 is silent"}
+    spec = {
+        "host": "n1",
+        "session": session("n1").wire(),
+        "machineUUID": "machine-n1",
+        "want": want,
+        "why": "n1 is silent",
+    }
     cluster.put(FenceRequest.from_wire({"metadata": {"name": "n1-abc"}, "spec": spec, "status": status}))
 
 
 # --- status and explain ----------------------------------------------------------------------------------------------
 
 
-def test_status_shows_services_hosts_and_what_is_not_well():
+def test_status_shows_services_hosts_and_what_is_not_well() -> None:
     answer = a_cluster().run("status")
     assert answer.exit_code == WELL
     lines = [line.split() for line in answer.stdout.splitlines()]
@@ -122,7 +140,21 @@ def test_status_shows_services_hosts_and_what_is_not_well():
     assert "service shop/web   SurvivesHostLoss   n1 could not be fenced" in answer.stdout
 
 
-def test_status_for_scripts():
+@pytest.mark.parametrize(
+    ("told", "is_shown"),
+    [
+        pytest.param({"staysOff": True, "message": "n1 is off; bmc does not say on"}, True, id="it is tried in vain"),
+        pytest.param({"message": "n1 is off"}, False, id="nobody has tried yet, or an older fencer"),
+    ],
+)
+def test_status_shows_a_host_that_could_not_be_switched_on_again(told, is_shown) -> None:
+    cluster = a_cluster()
+    ask_about(cluster, evidence={"level": "power", "why": "read off twice"}, **told)
+    said = cluster.run("status").stdout
+    assert ("host n1            StaysOff           n1 is off; bmc does not say on" in said) is is_shown
+
+
+def test_status_for_scripts() -> None:
     cluster = a_cluster()
     assert cluster.run("status", "--check").exit_code == NOT_WELL
     told = json.loads(cluster.run("status", "-o", "json").stdout)
@@ -141,15 +173,15 @@ def test_status_for_scripts():
         pytest.param(["status"], True, id="the namespace of the context"),
     ],
 )
-def test_where_the_namespace_comes_from(words, shown):
+def test_where_the_namespace_comes_from(words, shown) -> None:
     assert ("shop/web" in a_cluster().run(*words).stdout) is shown
 
 
-def test_there_are_no_colours_where_no_terminal_is():
+def test_there_are_no_colours_where_no_terminal_is() -> None:
     assert "\x1b" not in a_cluster().run("status").stdout
 
 
-def test_explain_says_of_each_host_by_which_rule():
+def test_explain_says_of_each_host_by_which_rule() -> None:
     answer = a_cluster().run("explain", "web", "-o", "json")
     told = json.loads(answer.stdout)
     assert [(one["host"], one["verdict"], one["rule"]) for one in told["hosts"]] == [
@@ -161,12 +193,28 @@ def test_explain_says_of_each_host_by_which_rule():
     assert told["summary"].startswith("it is on n1, and would go to n2 next")
 
 
-def test_explain_speaks_to_people_too():
+@pytest.mark.parametrize(("name", "to"), [("a", "n2"), ("b", "n3")])
+def test_of_two_services_that_leave_a_host_each_is_said_to_go_where_the_operator_sends_it(name, to) -> None:
+    cluster, world = Cluster(), a_world("n2", "n3")
+    add_host(world, "n1", mode="Drain")
+    for each in ("a", "b"):
+        run_on(cluster, world, a_service(each, unit(each)), "n1", ("n2", "n3"))
+    make_ours(world)
+    tell(cluster, world)
+    told = json.loads(cluster.run("explain", name, "-o", "json").stdout)
+    assert told["summary"].startswith(f"it is on n1, and goes to {to} next: ")
+    assert [line["host"] for line in told["hosts"] if line["verdict"] == "chosen"] == [to]
+    assert told["hosts"][0]["why"] == "it stops here: n1 is being drained (new disks)"
+    cluster.run("move", name)
+    assert json.loads(cluster.get(HAService, name, "shop")["metadata"]["annotations"][MOVE_ANNOTATION])["host"] == to
+
+
+def test_explain_speaks_to_people_too() -> None:
     answer = a_cluster(ready=()).run("explain", "shop/web")
     assert "It is on n1, and has nowhere else to go: 0/3 hosts can run it" in answer.stdout
 
 
-def test_what_is_not_there_is_told_apart_from_what_cannot_be_reached():
+def test_what_is_not_there_is_told_apart_from_what_cannot_be_reached() -> None:
     answer = a_cluster().run("explain", "nothing")
     assert answer.exit_code == NO_SUCH_THING
     assert "not found" in answer.stderr
@@ -175,7 +223,7 @@ def test_what_is_not_there_is_told_apart_from_what_cannot_be_reached():
 # --- drain, undrain, move --------------------------------------------------------------------------------------------
 
 
-def test_drain_and_undrain_write_the_host_and_nothing_else():
+def test_drain_and_undrain_write_the_host_and_nothing_else() -> None:
     cluster = a_cluster()
     assert cluster.run("drain", "n1", "--reason", "new disks").exit_code == WELL
     assert cluster.get(Host, "n1")["spec"]["maintenance"] == {"mode": "Drain", "reason": "new disks"}
@@ -184,27 +232,27 @@ def test_drain_and_undrain_write_the_host_and_nothing_else():
     assert "was not in maintenance" in cluster.run("undrain", "n1").stdout
 
 
-def test_drain_of_a_host_in_other_hands_is_refused():
+def test_drain_of_a_host_in_other_hands_is_refused() -> None:
     cluster = a_cluster()
     cluster.store.patch(kind_of(Host), ("", "n1"), {"spec": {"maintenance": {"mode": "HandsOff"}}})
     answer = cluster.run("drain", "n1")
     assert answer.exit_code == NOT_NOW and "HandsOff" in answer.stderr
 
 
-def test_a_drain_that_waits_gives_up_and_says_what_is_left():
+def test_a_drain_that_waits_gives_up_and_says_what_is_left() -> None:
     answer = a_cluster().run("drain", "n1", "--wait", "--timeout", "30s")
     assert answer.exit_code == NOT_NOW
     assert "after 30 s n1 is not empty; it stays drained" in answer.stderr
     assert "shop/web: Running" in answer.stderr
 
 
-def test_a_drain_of_an_empty_host_has_nothing_to_wait_for():
+def test_a_drain_of_an_empty_host_has_nothing_to_wait_for() -> None:
     answer = a_cluster().run("drain", "n2", "--wait")
     assert answer.exit_code == WELL and "Nothing of Backstay runs on n2 any more." in answer.stdout
 
 
 @pytest.mark.parametrize(("words", "target"), [([], "n2"), (["--to", "n2"], "n2")])
-def test_move_writes_a_wish_with_its_end(words, target):
+def test_move_writes_a_wish_with_its_end(words, target) -> None:
     cluster = a_cluster()
     assert cluster.run("move", "web", *words).exit_code == WELL
     wish = json.loads(cluster.get(HAService, "web", "shop")["metadata"]["annotations"][MOVE_ANNOTATION])
@@ -219,26 +267,26 @@ def test_move_writes_a_wish_with_its_end(words, target):
         pytest.param(["--to", "n1"], WELL, "is on n1 already", id="where it is"),
     ],
 )
-def test_moves_that_cannot_be_are_refused_before_anything_is_written(words, code, said):
+def test_moves_that_cannot_be_are_refused_before_anything_is_written(words, code, said) -> None:
     cluster = a_cluster()
     answer = cluster.run("move", "web", *words)
     assert answer.exit_code == code and said in answer.output
     assert "annotations" not in cluster.get(HAService, "web", "shop")["metadata"]
 
 
-def test_a_host_that_has_yet_to_become_ready_may_be_wished_for():
+def test_a_host_that_has_yet_to_become_ready_may_be_wished_for() -> None:
     cluster = a_cluster(ready=())
     assert cluster.run("move", "web", "--to", "n2").exit_code == WELL
 
 
-def test_explain_takes_the_operators_word_for_silence():
+def test_explain_takes_the_operators_word_for_silence() -> None:
     cluster = a_cluster()
     told = {"liveness": "Silent", "conditions": [{**SILENT, "lastTransitionTime": "2026-03-01T11:59:00Z"}]}
     cluster.store.patch(kind_of(Host), ("", "n2"), {"status": told}, subresource="status")
-    assert "n2     no        Session       is silent since 1 min" in cluster.run("explain", "web").stdout
+    assert "n2     no        Session       has been silent for 1 min" in cluster.run("explain", "web").stdout
 
 
-def test_a_move_with_nowhere_to_go_says_why():
+def test_a_move_with_nowhere_to_go_says_why() -> None:
     answer = a_cluster(ready=()).run("move", "web")
     assert answer.exit_code == NOT_NOW and "stays where it is: 0/3 hosts can run it" in answer.stderr
 
@@ -259,7 +307,7 @@ def confirmed(cluster: Cluster) -> Any:
         pytest.param([], True, WELL, False, id="without --confirm it only shows"),
     ],
 )
-def test_only_a_person_who_says_so_confirms(words, answer, code, is_confirmed):
+def test_only_a_person_who_says_so_confirms(words, answer, code, is_confirmed) -> None:
     cluster = a_cluster()
     cluster.answer = answer
     ask_about(cluster, message="the BMC does not answer")
@@ -269,21 +317,21 @@ def test_only_a_person_who_says_so_confirms(words, answer, code, is_confirmed):
     assert len(cluster.asked) == (words == ["--confirm"])
 
 
-def test_a_confirmation_carries_who_when_and_what():
+def test_a_confirmation_carries_who_when_and_what() -> None:
     cluster = a_cluster()
     ask_about(cluster)
     cluster.run("fence", "n1", "--confirm", "--yes", "--reason", "pulled both plugs")
     assert confirmed(cluster) == {"by": "alice", "at": NOW, "reason": "pulled both plugs"}
 
 
-def test_the_question_names_what_is_at_stake():
+def test_the_question_names_what_is_at_stake() -> None:
     cluster = a_cluster()
     ask_about(cluster)
     cluster.run("fence", "n1", "--confirm")
     assert "n1 (machine machine-n1) holds shop/web-0" in cluster.asked[0]
 
 
-def test_what_has_changed_while_the_person_looked_is_not_confirmed():
+def test_what_has_changed_while_the_person_looked_is_not_confirmed() -> None:
     cluster = a_cluster()
     cluster.answer = True
     ask_about(cluster, want="Off")
@@ -295,7 +343,7 @@ def test_what_has_changed_while_the_person_looked_is_not_confirmed():
 
 
 @pytest.mark.parametrize("want", [None, "Withdrawn"])
-def test_where_nobody_waits_for_proof_there_is_nothing_to_confirm(want):
+def test_where_nobody_waits_for_proof_there_is_nothing_to_confirm(want) -> None:
     cluster = a_cluster()
     if want:
         ask_about(cluster, want)
@@ -307,7 +355,7 @@ def test_where_nobody_waits_for_proof_there_is_nothing_to_confirm(want):
 # --- host add and remove ---------------------------------------------------------------------------------------------
 
 
-def test_an_agent_may_do_what_it_needs_and_nothing_else():
+def test_an_agent_may_do_what_it_needs_and_nothing_else() -> None:
     assert rbac.agent("n1") == [
         {
             "apiGroups": ["backstay.dev"],
@@ -338,7 +386,7 @@ def test_an_agent_may_do_what_it_needs_and_nothing_else():
     ]
 
 
-def test_adding_a_host_twice_changes_nothing_and_repairs_what_was_changed():
+def test_adding_a_host_twice_changes_nothing_and_repairs_what_was_changed() -> None:
     cluster = Cluster()
     first = json.loads(cluster.run("host", "add", "n4", "-o", "json", "--labels", "rack=a").stdout)
     assert {one["result"] for one in first} == {"created"} and len(first) == 7
@@ -351,10 +399,12 @@ def test_adding_a_host_twice_changes_nothing_and_repairs_what_was_changed():
     assert cluster.get(Host, "n4")["metadata"]["labels"] == {"rack": "a"}
 
 
-def test_a_bmc_is_added_without_losing_anything_else():
+def test_a_bmc_is_added_without_losing_anything_else() -> None:
     cluster = a_cluster()
     words = ["--bmc", "fence_redfish", "--bmc-parameter", "ip=192.0.2.101", "--bmc-secret", "n3-bmc"]
-    assert cluster.run("host", "add", "n3", *words).exit_code == WELL
+    answer = cluster.run("host", "add", "n3", *words)
+    assert answer.exit_code == WELL
+    assert "Secret backstay-fencing/n3-bmc must hold ip, username, password" in answer.stdout
     spec = cluster.get(Host, "n3")["spec"]
     assert spec["maintenance"]["mode"] == "Cordon"
     (device,) = spec["fencing"]["levels"][0]["devices"]
@@ -375,6 +425,7 @@ def test_a_bmc_is_added_without_losing_anything_else():
         ),
         pytest.param(["n4", "--heartbeat", "quick"], "heartbeat", id="no such profile"),
         pytest.param(["n4", "--bmc", "ipmi"], "agent", id="no fence agent"),
+        pytest.param(["n4", "--bmc", "fence_sbd"], "prove nothing of what runs there", id="no power"),
     ],
 )
 def test_nonsense_is_told_before_anything_is_written(words, said):
@@ -416,6 +467,13 @@ def test_a_host_that_holds_something_is_not_removed():
 def test_without_a_kubeconfig_one_sentence_says_so(tmp_path):
     answer = CliRunner().invoke(build(), ["status", "--kubeconfig", str(tmp_path / "none")])
     assert answer.exit_code == FAILED and "no usable kubeconfig" in answer.stderr
+
+
+def test_a_dry_run_asks_nobody_and_needs_no_kubeconfig(tmp_path):
+    words = ["host", "add", "n4", "--dry-run", "--kubeconfig", str(tmp_path / "none")]
+    answer = CliRunner().invoke(build(), words)
+    assert answer.exit_code == WELL, answer.stderr
+    assert next(yaml.safe_load_all(answer.stdout))["metadata"]["name"] == "n4"
 
 
 def test_every_command_has_a_help_that_names_its_exit_codes():

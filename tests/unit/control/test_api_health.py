@@ -30,7 +30,7 @@ def holder(profile: str) -> HostLease:
         pytest.param(Asked(99.2, 1.0, ""), "", id="an answer to what was sent just now"),
         pytest.param(Asked(98.9, 1.0, ""), "answered nothing", id="too long ago: hung, or we were frozen"),
         pytest.param(Asked(98.9, 4.0, ""), "", id="slow hosts leave more time for the same answer"),
-        pytest.param(Asked(99.2, 1.0, "cut"), "heartbeats are not heard", id="it answers, but we are deaf"),
+        pytest.param(Asked(99.2, 1.0, "cut"), "heartbeats are not received", id="it answers, but no event comes"),
     ],
 )
 def test_own_path(asked: Asked, says: str) -> None:
@@ -62,7 +62,7 @@ class Judge:
 
 
 @in_virtual_time
-async def test_a_host_that_falls_silent_while_we_hear_others_is_found_in_three_renewals() -> None:
+async def test_a_host_that_falls_silent_while_others_renew_is_found_in_three_renewals() -> None:
     scene, judge = Scene(), Judge()
     for name in ("n1", "n2"):
         scene.add_host(name)
@@ -89,14 +89,14 @@ def test_nobody_is_called_silent_because_of_our_own_outage(how: str, lasts_s: fl
             await asyncio.sleep(5.3)
             weather = scene.weather_of("op")
             setattr(weather, how, True)
-            weather.deaf = True
+            weather.blind = True
             scene.cut_streams()
             await asyncio.sleep(lasts_s)
-            # The hosts hear of the API's return later than we do.
+            # The hosts learn of the API's return later than we do.
             for task in living:
                 task.cancel()
             setattr(weather, how, False)
-            weather.deaf = False
+            weather.blind = False
             await asyncio.sleep(0.8)
             again = [hosts.create_task(scene.keep_renewing(name)) for name in ("n1", "n2", "n3")]
             await asyncio.sleep(10)
@@ -125,13 +125,13 @@ async def test_a_time_in_which_we_were_frozen_is_noticed_though_the_first_thing_
 
 
 @in_virtual_time
-async def test_a_watch_that_has_gone_deaf_is_found_out_by_asking_for_the_very_lease() -> None:
+async def test_a_watch_that_gets_no_events_is_found_out_by_asking_for_the_very_lease() -> None:
     scene, judge = Scene(), Judge()
     scene.add_host("n1")
     async with scene.operator(plan=judge), asyncio.TaskGroup() as hosts:
         living = hosts.create_task(scene.keep_renewing("n1"))
         await asyncio.sleep(2)
-        scene.weather_of("op").deaf = True
+        scene.weather_of("op").blind = True
         await asyncio.sleep(20)
         assert not judge.suspected
         living.cancel()

@@ -28,7 +28,7 @@ from backstay_api.objects.object_kinds import (
     RESOURCE_CLAIMS,
 )
 from backstay_dev.simulator.virtualtime import in_virtual_time
-from backstay_operator.control.act.apply import Hands, Outcome
+from backstay_operator.control.act.apply import Outcome, Writer
 from backstay_operator.control.act.checks import check_step
 from backstay_operator.control.watch.cache import Mirror
 from backstay_operator.planner.actions import (
@@ -51,8 +51,12 @@ from backstay_operator.planner.actions import (
     WriteInstance,
     WriteServiceStatus,
 )
-from backstay_operator.planner.do.finalizers import REQUEST_FINALIZER
-from backstay_operator.planner.do.ownership import HOST_FINALIZER, INSTANCE_FINALIZER, SERVICE_FINALIZER
+from backstay_operator.planner.do.finalizers import (
+    HOST_FINALIZER,
+    INSTANCE_FINALIZER,
+    REQUEST_FINALIZER,
+    SERVICE_FINALIZER,
+)
 from backstay_testing.control_scene import WALL, Scene, Weather, order_of, raw_service
 
 SESSION = SessionRef(boot_id="boot-n1", nonce="nonce-1", seq=1)
@@ -61,7 +65,7 @@ FENCE = FenceRequestSpec(host="n1", session=SESSION, want="Observe")
 
 
 class Bench:
-    """One pair of hands and the mirror that they keep."""
+    """One writer and the mirror that it keeps."""
 
     def __init__(self) -> None:
         self.scene = Scene()
@@ -69,7 +73,7 @@ class Bench:
         self.weather = Weather()
         api = MemoryApi(self.scene.cluster, self.weather, actor="op")
         self.mirror = Mirror(clock=asyncio.get_running_loop().time, wall=lambda: WALL)
-        self.hands = Hands(api, self.mirror)
+        self.writer = Writer(api, self.mirror)
         self.look()
 
     @property
@@ -77,13 +81,13 @@ class Bench:
         return self.scene.cluster
 
     def look(self) -> None:
-        """Hear of everything that is there."""
+        """See everything that is there."""
         for kind in ALL_KINDS:
             for body in self.cluster.bodies(kind):
-                self.mirror.hear(kind, body)
+                self.mirror.observe(kind, body)
 
     async def do(self, action: Any) -> Outcome:
-        return (await self.hands.apply(action)).outcome
+        return (await self.writer.apply(action)).outcome
 
     def body(self, kind: Kind[Any], name: str, namespace: str = "") -> Raw:
         return self.cluster.get(kind, namespace, name)
@@ -126,7 +130,7 @@ async def test_a_grant_is_written_once_and_what_came_back_is_in_the_mirror() -> 
 async def test_of_two_grants_decided_from_one_version_one_wins_and_the_other_learns_who_holds_it() -> None:
     bench, rival = Bench(), None
     instance = bench.add_instance()
-    rival = Hands(MemoryApi(bench.cluster, actor="rival"), Mirror(clock=lambda: 0.0, wall=lambda: WALL))
+    rival = Writer(MemoryApi(bench.cluster, actor="rival"), Mirror(clock=lambda: 0.0, wall=lambda: WALL))
     await rival.apply(WriteInstance(instance, granted(instance), "I was quicker"))
     assert bench.mirror.world.instances["shop/web-0"].spec.epoch == 0
     assert await bench.do(WriteInstance(instance, granted(instance), "me too")) is Outcome.LOOK_AGAIN
@@ -221,7 +225,7 @@ async def test_orders_that_are_too_large_are_refused_with_what_to_do() -> None:
     bench = Bench()
     order = order_of(bench.add_instance(epoch=1, granted=True)).model_copy(update={"why": "x" * 4000})
     huge = HostAssignmentSpec(instances={f"u{number}": order for number in range(250)})
-    result = await bench.hands.apply(Assign("n1", huge, "go"))
+    result = await bench.writer.apply(Assign("n1", huge, "go"))
     assert result.outcome is Outcome.REFUSED and "spread its services" in result.why
 
 
@@ -240,7 +244,7 @@ async def test_an_instance_goes_only_closed_and_in_two_steps_that_both_name_its_
 async def test_an_instance_that_was_granted_meanwhile_is_not_deleted() -> None:
     bench = Bench()
     instance = bench.add_instance()
-    rival = Hands(MemoryApi(bench.cluster, actor="rival"), Mirror(clock=lambda: 0.0, wall=lambda: WALL))
+    rival = Writer(MemoryApi(bench.cluster, actor="rival"), Mirror(clock=lambda: 0.0, wall=lambda: WALL))
     await rival.apply(WriteInstance(instance, granted(instance), "granted"))
     assert await bench.do(DeleteInstance(instance, "gone")) is Outcome.LOOK_AGAIN
     assert "deletionTimestamp" not in bench.body(HA_INSTANCES, "web-0", "shop")["metadata"]

@@ -1,4 +1,4 @@
-"""The mirror only goes forward: whatever is heard late, twice, out of order, or of the dead, does no harm."""
+"""The mirror only goes forward: whatever is seen late, twice, out of order, or of the dead, does no harm."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def version(raw: Raw, number: int, *, uid: str = "u1", **spec: Any) -> Raw:
 WEB = raw_service("web")
 
 
-def hear(mirror: Mirror, number: int, *, uid: str = "u1", deleted: bool = False, **spec: Any) -> Soon:
-    return mirror.hear(HA_SERVICES, version(WEB, number, uid=uid, **spec), deleted=deleted)
+def observe(mirror: Mirror, number: int, *, uid: str = "u1", deleted: bool = False, **spec: Any) -> Soon:
+    return mirror.observe(HA_SERVICES, version(WEB, number, uid=uid, **spec), deleted=deleted)
 
 
 def generation(mirror: Mirror) -> int | None:
@@ -69,22 +69,22 @@ def generation(mirror: Mirror) -> int | None:
 
 
 def test_an_older_version_is_dropped_and_so_is_the_same_one_again(mirror: Mirror) -> None:
-    assert hear(mirror, 5) is Soon.GATHER
-    assert hear(mirror, 4) is Soon.NOT and hear(mirror, 5) is Soon.NOT
+    assert observe(mirror, 5) is Soon.GATHER
+    assert observe(mirror, 4) is Soon.NOT and observe(mirror, 5) is Soon.NOT
     assert generation(mirror) == 5 and mirror.counts["older"] == 2
 
 
 def test_a_late_event_of_the_dead_does_not_bring_it_back(mirror: Mirror) -> None:
-    hear(mirror, 5)
-    hear(mirror, 6, deleted=True)
-    assert hear(mirror, 7) is Soon.NOT, "a version that is newer than all we knew, but of a UID that is gone"
+    observe(mirror, 5)
+    observe(mirror, 6, deleted=True)
+    assert observe(mirror, 7) is Soon.NOT, "a version that is newer than all we knew, but of a UID that is gone"
     assert generation(mirror) is None and mirror.counts["late"] == 1
 
 
 def test_a_recreated_object_takes_the_place_of_the_old_whose_deletion_comes_late(mirror: Mirror) -> None:
-    hear(mirror, 5)
-    hear(mirror, 9, uid="u2")
-    hear(mirror, 6, deleted=True)
+    observe(mirror, 5)
+    observe(mirror, 9, uid="u2")
+    observe(mirror, 6, deleted=True)
     assert mirror.world.services["shop/web"].uid == "u2"
 
 
@@ -96,17 +96,17 @@ def test_whatever_the_order_the_newest_version_of_the_living_wins(seed: int) -> 
     events += [events[2], events[6]]
     random.Random(seed).shuffle(events)
     for number, uid, deleted in events:
-        hear(mirror, number, uid=uid, deleted=deleted)
+        observe(mirror, number, uid=uid, deleted=deleted)
     assert mirror.world.services["shop/web"].uid == "u2" and generation(mirror) == 8
 
 
-def test_a_list_drops_ghosts_takes_news_and_spares_what_is_newer_than_itself(mirror: Mirror) -> None:
+def test_a_list_drops_stale_entries_takes_news_and_spares_what_is_newer_than_itself(mirror: Mirror) -> None:
     for kind in ALL_KINDS:
         mirror.note_listed(kind)
     others = {name: {**raw_service(name)} for name in ("gone", "stale", "fresh")}
     for number, (name, raw) in enumerate(others.items(), start=10):
-        mirror.hear(HA_SERVICES, version(raw, number, uid=name))
-    mirror.hear(HA_SERVICES, version(others["fresh"], 50, uid="fresh"))
+        mirror.observe(HA_SERVICES, version(raw, number, uid=name))
+    mirror.observe(HA_SERVICES, version(others["fresh"], 50, uid="fresh"))
     listed = [version(others["stale"], 20, uid="stale"), version(WEB, 21)]
     assert mirror.repair(HA_SERVICES, listed, 30) == Repair(stale=1, news=2)
     assert sorted(mirror.world.services) == ["shop/fresh", "shop/stale", "shop/web"]
@@ -115,24 +115,24 @@ def test_a_list_drops_ghosts_takes_news_and_spares_what_is_newer_than_itself(mir
 
 def test_a_read_that_finds_nothing_may_be_stale_so_the_object_can_come_back(mirror: Mirror) -> None:
     raw = version(WEB, 5)
-    mirror.hear(HA_SERVICES, raw)
+    mirror.observe(HA_SERVICES, raw)
     mirror.forget(HA_SERVICES, Meta.of(raw))
     assert generation(mirror) is None
-    hear(mirror, 5)
+    observe(mirror, 5)
     assert generation(mirror) == 5
 
 
 def test_what_cannot_be_read_is_shown_and_its_last_readable_version_stays(mirror: Mirror) -> None:
-    hear(mirror, 5)
-    assert hear(mirror, 6, resources="none") is Soon.GATHER
+    observe(mirror, 5)
+    assert observe(mirror, 6, resources="none") is Soon.GATHER
     assert generation(mirror) == 5 and "resources" in mirror.world.unreadable["HAService", "shop/web"].why
-    hear(mirror, 7)
+    observe(mirror, 7)
     assert generation(mirror) == 7 and not mirror.world.unreadable
 
 
 def test_the_readable_version_of_another_object_of_that_name_does_not_stay(mirror: Mirror) -> None:
-    hear(mirror, 5)
-    hear(mirror, 6, uid="u2", resources="none")
+    observe(mirror, 5)
+    observe(mirror, 6, uid="u2", resources="none")
     assert generation(mirror) is None and len(mirror.world.unreadable) == 1
 
 
@@ -188,7 +188,7 @@ def test_the_moment_of_the_seal_is_kept_until_the_lease_is_reopened() -> None:
 def test_a_seal_is_remembered_though_its_lease_is_deleted_until_a_session_holds_it_again(mirror: Mirror) -> None:
     put(mirror, a_lease(sealed=True))
     raw = leases.write(a_lease(sealed=True, resource_version=2))
-    mirror.hear(HOST_LEASES, {**raw, "metadata": {**raw["metadata"], "uid": "lease-n1"}}, deleted=True)
+    mirror.observe(HOST_LEASES, {**raw, "metadata": {**raw["metadata"], "uid": "lease-n1"}}, deleted=True)
     assert "n1" not in mirror.world.leases and mirror.world.last_sealed["n1"].sealed
     put(mirror, a_lease(holder="", uid="anew", resource_version=3))
     assert "n1" in mirror.world.last_sealed, "a Lease that was made anew, and that nobody holds, says nothing"
@@ -223,7 +223,7 @@ def test_who_lived_is_judged_at_the_time_of_the_last_answer(mirror: Mirror, cloc
     assert mirror.world.own_path.lived_before == {"n1"}
 
 
-def test_quiet_renewals_ask_for_no_plan_but_any_change_does(mirror: Mirror, clock: Clock) -> None:
+def test_plain_renewals_ask_for_no_plan_but_any_change_does(mirror: Mirror, clock: Clock) -> None:
     assert put(mirror, a_lease()) is Soon.NOW
     clock.now_s += 0.5
     assert put(mirror, a_lease(renewal=2, resource_version=2)) is Soon.NOT
@@ -241,17 +241,18 @@ def an_assignment(version: int, **status: Any) -> Mapping[str, Any]:
 def test_how_soon_the_planner_looks_at_what_has_changed(mirror: Mirror) -> None:
     """What touches an instance in motion waits for nothing; what only people read gathers for long."""
     runs = {"u": {"namespace": "shop", "name": "web-0", "epoch": 1, "phase": "Running"}}
-    assert mirror.hear(HOST_ASSIGNMENTS, an_assignment(1)) is Soon.NOW
-    assert mirror.hear(HOST_ASSIGNMENTS, an_assignment(2, instances=runs)) is Soon.NOW
+    assert mirror.observe(HOST_ASSIGNMENTS, an_assignment(1)) is Soon.NOW
+    assert mirror.observe(HOST_ASSIGNMENTS, an_assignment(2, instances=runs)) is Soon.NOW
     assert (
-        mirror.hear(HOST_ASSIGNMENTS, an_assignment(3, instances=runs, standbys={"u": {"ready": True}})) is Soon.GATHER
+        mirror.observe(HOST_ASSIGNMENTS, an_assignment(3, instances=runs, standbys={"u": {"ready": True}}))
+        is Soon.GATHER
     )
     spec = {"service": {"name": "web", "uid": "w"}, "exclusive": True}
     instance = {"metadata": {"name": "web-0", "namespace": "shop", "uid": "u", "resourceVersion": "4"}, "spec": spec}
-    assert mirror.hear(HA_INSTANCES, instance) is Soon.NOW
-    assert mirror.hear(HOST_ASSIGNMENTS, an_assignment(5, instances=runs)) is Soon.NOW, "something waits for a host"
-    assert mirror.hear(HOSTS, a_host(6)) is Soon.GATHER
-    assert mirror.hear(HOSTS, a_host(7, fences=("n1-x",))) is Soon.LATER, "our own words to people"
+    assert mirror.observe(HA_INSTANCES, instance) is Soon.NOW
+    assert mirror.observe(HOST_ASSIGNMENTS, an_assignment(5, instances=runs)) is Soon.NOW, "something waits for a host"
+    assert mirror.observe(HOSTS, a_host(6)) is Soon.GATHER
+    assert mirror.observe(HOSTS, a_host(7, fences=("n1-x",))) is Soon.LATER, "our own words to people"
 
 
 def a_request(want: str) -> Mapping[str, Any]:
@@ -261,14 +262,14 @@ def a_request(want: str) -> Mapping[str, Any]:
 
 def test_a_renewal_of_a_host_that_is_being_looked_at_is_urgent(mirror: Mirror) -> None:
     put(mirror, a_lease())
-    mirror.hear(FENCE_REQUESTS, a_request("Observe"))
+    mirror.observe(FENCE_REQUESTS, a_request("Observe"))
     assert put(mirror, a_lease(renewal=2, resource_version=2)) is Soon.NOW
 
 
 def test_a_fence_keeps_its_place_in_the_budget_for_an_hour_after_its_request_is_gone(
     mirror: Mirror, clock: Clock
 ) -> None:
-    mirror.hear(FENCE_REQUESTS, a_request("Off"))
+    mirror.observe(FENCE_REQUESTS, a_request("Off"))
     mirror.drop(FENCE_REQUESTS, Meta("", "n1-x", "r1", "8"))
     clock.now_s += 3599
     assert mirror.snapshot().fenced_s == {"n1-x": 1000.0}
@@ -287,33 +288,33 @@ def a_host(version: int, *, checked_at: str = "", fences: tuple[str, ...] = ()) 
 def test_a_fence_that_stands_in_a_status_is_not_taken_for_news_when_its_hour_is_over(
     mirror: Mirror, clock: Clock
 ) -> None:
-    mirror.hear(HOSTS, a_host(5, fences=("n1-old",)))
+    mirror.observe(HOSTS, a_host(5, fences=("n1-old",)))
     began_s = clock.now_s
     clock.now_s += 3601
     mirror.snapshot()
-    mirror.hear(HOSTS, a_host(6, fences=("n1-old",)))
+    mirror.observe(HOSTS, a_host(6, fences=("n1-old",)))
     assert mirror.snapshot().fenced_s == {"n1-old": began_s}
-    mirror.hear(HOSTS, a_host(7))
+    mirror.observe(HOSTS, a_host(7))
     assert not mirror.snapshot().fenced_s
 
 
 def test_when_a_fence_path_was_tested_is_known_by_our_own_clock_and_only_a_new_test_counts(
     mirror: Mirror, clock: Clock
 ) -> None:
-    mirror.hear(HOSTS, a_host(5, checked_at="1999-01-01T00:00:00Z"))
+    mirror.observe(HOSTS, a_host(5, checked_at="1999-01-01T00:00:00Z"))
     first_s = clock.now_s
     clock.now_s += 100
-    mirror.hear(HOSTS, a_host(6, checked_at="1999-01-01T00:00:00Z", fences=("n1-x",)))
+    mirror.observe(HOSTS, a_host(6, checked_at="1999-01-01T00:00:00Z", fences=("n1-x",)))
     assert mirror.world.checked_s == {"n1": first_s}
-    mirror.hear(HOSTS, a_host(7, checked_at="1998-01-01T00:00:00Z"))
+    mirror.observe(HOSTS, a_host(7, checked_at="1998-01-01T00:00:00Z"))
     assert mirror.world.checked_s == {"n1": clock.now_s}
     mirror.drop(HOSTS, Meta("", "n1", "h", "8"))
     assert not mirror.world.checked_s and not mirror.world.hosts
 
 
 def test_the_snapshot_knows_what_was_touched_since_the_last(mirror: Mirror) -> None:
-    hear(mirror, 5)
-    mirror.hear(HOSTS, {"metadata": {"name": "n1", "uid": "h", "resourceVersion": "6"}, "spec": {}})
+    observe(mirror, 5)
+    mirror.observe(HOSTS, {"metadata": {"name": "n1", "uid": "h", "resourceVersion": "6"}, "spec": {}})
     assert mirror.touched == {("HAService", "shop/web"), ("Host", "n1")}
     mirror.snapshot()
     assert not mirror.touched

@@ -15,7 +15,7 @@ from backstay_operator.control.serve.health import Ages, State, not_ready
 REPOSITORY = Path(__file__).parents[3]
 NOBODY_KNOWS = 65532
 
-# The real ear, in a process of that uid, before a server that only notes that somebody came.
+# The real watcher, in a process of that uid, before a server that only notes that somebody came.
 CHILD = """
 import asyncio, os
 from backstay_api.client.transport import ApiConfig
@@ -37,7 +37,7 @@ async def main():
     config = ApiConfig(servers=(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}",))
 
     end = lambda error: loop.call_soon_threadsafe(note, f"kopf ended: {error!r}")
-    life = KopfThread(config, hear=lambda *_: None, ready=lambda: None, end=end)
+    life = KopfThread(config, on_event=lambda *_: None, ready=lambda: None, end=end)
     life.start()
     print(await asyncio.wait_for(outcome, 60), flush=True)
     os._exit(0)
@@ -93,8 +93,8 @@ async def main():
     mirror = Mirror(clock=asyncio.get_running_loop().time, wall=lambda: "2026-03-01T12:00:00Z")
     for kind in ALL_KINDS:
         mirror.note_listed(kind)
-    ear = KopfWatch(config, mirror, Informers(HttpApi(config, rng=rng), mirror, [], rng=rng), facts, rng=rng, warm_up_s=0)
-    running = asyncio.create_task(ear.run())
+    watch = KopfWatch(config, mirror, Informers(HttpApi(config, rng=rng), mirror, [], rng=rng), facts, rng=rng, warm_up_s=0)
+    running = asyncio.create_task(watch.run())
     for ends in (1, 2):
         while facts.kopf_restarts < ends:
             await asyncio.sleep(0.01)

@@ -15,7 +15,7 @@ from backstay_operator.control.act.pacing import FOLLOWER_WAIT_S, Turns
 from backstay_operator.planner import actions
 from backstay_operator.planner.actions import Action, Assign, CreateLease, UpdateFence, WriteServiceStatus
 from backstay_operator.planner.rows import Rank
-from backstay_testing.worlds import a_service, an_instance
+from backstay_testing.builders import a_service, an_instance
 
 SEAL_SOON = CreateLease("n1", "it has none")
 NOTHING = HostAssignmentSpec()

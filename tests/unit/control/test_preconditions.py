@@ -18,7 +18,8 @@ from backstay_api.objects.resource_kinds import Claim
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_operator.control.act.apply import Outcome, Result
 from backstay_operator.planner.actions import DeleteClaim, SetFinalizer, WriteInstance
-from backstay_operator.planner.do.ownership import HOST_FINALIZER, SERVICE_FINALIZER, let_go
+from backstay_operator.planner.do.finalizers import HOST_FINALIZER, SERVICE_FINALIZER
+from backstay_operator.planner.do.ownership import let_go
 from backstay_operator.planner.know.claims import claim_for
 from backstay_operator.planner.plan import plan
 from backstay_operator.planner.preconditions import Gone, HoldsNothing, NoInstances, Owned, Precondition, Still
@@ -50,7 +51,7 @@ class Asked(Bench):
     async def grant(self, *needs: Precondition) -> Result:
         grant = Grant(host="n1", session=SESSION, machine_uuid="m")
         spec: HAInstanceSpec = self.instance.spec.model_copy(update={"epoch": 1, "grant": grant})
-        return await self.hands.apply(WriteInstance(self.instance, spec, "go", needs))
+        return await self.writer.apply(WriteInstance(self.instance, spec, "go", needs))
 
     @property
     def epoch(self) -> int:
@@ -170,14 +171,14 @@ async def test_what_is_not_so_stops_the_write_and_says_so(change: Change, need: 
 
 
 @in_virtual_time
-async def test_a_host_that_holds_something_we_have_not_heard_of_keeps_its_objects() -> None:
+async def test_a_host_that_holds_something_we_have_not_seen_keeps_its_objects() -> None:
     bench = Asked()
     raw = copy.deepcopy(bench.body(HA_INSTANCES, "web-0", "shop"))
     session = {"bootID": "boot-n1", "nonce": "nonce-1", "seq": 1}
     raw["spec"] |= {"epoch": 1, "grant": {"host": "n1", "session": session, "machineUUID": "m"}}
     bench.cluster.replace(HA_INSTANCES, "shop", raw, actor="another replica")
     claim = next(iter(bench.mirror.world.claims.values()))
-    result = await bench.hands.apply(DeleteClaim(claim, "it holds nothing", (HoldsNothing("n1"),)))
+    result = await bench.writer.apply(DeleteClaim(claim, "it holds nothing", (HoldsNothing("n1"),)))
     assert result.outcome is Outcome.LOOK_AGAIN and "shop/web-0 is granted to n1" in result.why
     assert bench.mirror.world.held_by["n1"] == {"shop/web-0"}, "and from now on it is known"
 
@@ -213,7 +214,7 @@ async def test_a_service_goes_only_when_the_api_server_says_that_no_instance_is_
     actions = [*let_go(world, service, sorted(world.claims)), *let_go(world, service, ())]
     assert [type(action) for action in actions] == [DeleteClaim, DeleteClaim, SetFinalizer]
     for action in actions:  # decided from a picture without the instance; the API server still has it
-        result = await bench.hands.apply(action)
+        result = await bench.writer.apply(action)
         assert result.outcome is Outcome.LOOK_AGAIN and "shop/web-0 is there" in result.why
 
 

@@ -162,13 +162,13 @@ async def test_an_outage_of_a_minute_is_survived_and_forgotten_at_once() -> None
 
 
 @in_virtual_time
-async def test_a_lost_event_is_repaired_by_the_next_list_and_a_ghost_dropped() -> None:
+async def test_a_lost_event_is_repaired_by_the_next_list_and_a_stale_entry_dropped() -> None:
     scene = Scene()
     scene.add_host("n1")
     scene.add_service("old")
     async with scene.operator() as operator:
         await until(lambda: has_orders(scene))
-        scene.weather["op"].deaf = True
+        scene.weather["op"].blind = True
         scene.add_service("new")
         scene.cluster.delete(HA_SERVICES, ("shop", "old"))
         scene.cluster.delete(HOST_LEASES, (leases.NAMESPACE, "n1"))
@@ -213,7 +213,7 @@ async def _outage_in_the_middle_of_work(scene: Scene) -> None:
     async with scene.operator() as operator:
         await asyncio.sleep(1)
         scene.add_service()
-        await asyncio.sleep(0.01)  # heard, but not yet decided
+        await asyncio.sleep(0.01)  # seen, but not yet decided
         scene.weather_of("op").outage = True
         await asyncio.sleep(60)
         assert operator.facts.writes["CreateInstance", "trouble"] > 10
@@ -230,9 +230,9 @@ async def test_after_an_outage_streams_that_died_without_a_word_are_opened_anew(
         living = [hosts.create_task(scene.keep_renewing(name)) for name in ("n1", "n2", "n3")]
         await asyncio.sleep(2)
         weather = scene.weather_of("op")
-        weather.hang = weather.deaf = True
+        weather.hang = weather.blind = True
         await asyncio.sleep(10)
-        weather.hang = weather.deaf = False
+        weather.hang = weather.blind = False
         await until(lambda: operator.mirror.world.own_path.healthy)
         scene.add_service()
         assert await until(lambda: has_orders(scene)) < 1
@@ -244,13 +244,13 @@ async def test_after_an_outage_streams_that_died_without_a_word_are_opened_anew(
 
 
 @in_virtual_time
-async def test_after_an_outage_everything_is_listed_even_where_watches_stay_deaf() -> None:
+async def test_after_an_outage_everything_is_listed_even_where_watches_stay_silent() -> None:
     scene = Scene()
     scene.add_host("n1")
     async with scene.operator() as operator:
         await asyncio.sleep(2)
         weather = scene.weather_of("op")
-        weather.outage = weather.deaf = True
+        weather.outage = weather.blind = True
         scene.add_service()
         await asyncio.sleep(3)
         weather.outage = False

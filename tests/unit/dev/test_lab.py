@@ -67,7 +67,7 @@ def a_bmc(**knobs: Any) -> Bmc:
         pytest.param({}, ["on", "on"], ["off", "off"], id="an honest one"),
         pytest.param({"always_on": True}, ["on", "on"], ["on", "on"], id="on for ever"),
         pytest.param({"off_then_on": True}, ["off", "on", "off"], ["on", "off"], id="off and on by turns"),
-        pytest.param({"deaf": True}, ["on"], ["on"], id="a button without a wire"),
+        pytest.param({"ignores_presses": True}, ["on"], ["on"], id="a button without a wire"),
         pytest.param({"read_gap_s": 3600.0}, ["on"], ["on", "on"], id="reads that are an hour behind"),
     ],
 )

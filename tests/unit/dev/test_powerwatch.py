@@ -19,7 +19,7 @@ class Bench:
         self.said: list[str] = []
         self.watch = PowerWatch(self.said.append, budget=3)
         self.watch.wanting["n1-x"] = "n1"
-        self.machine = Machine("n1", lambda actor, what: None, on_power=self.watch.hear_power)
+        self.machine = Machine("n1", lambda actor, what: None, on_power=self.watch.note_power)
         self.bmc = Bmc("n1-first-bmc", "n1", self.machine)
 
 
@@ -27,21 +27,21 @@ class Bench:
 @in_virtual_time
 async def test_an_on_to_a_machine_that_is_on_again_already_is_no_fault(who: str) -> None:
     bench = Bench()
-    bench.watch.hear_switch("fencer", bench.bmc, "off")
+    bench.watch.note_switch("fencer", bench.bmc, "off")
     bench.machine.lose_power("told to", by_device=True)
     bench.machine.gain_power(who)
-    bench.watch.hear_switch("fencer", bench.bmc, "on")
+    bench.watch.note_switch("fencer", bench.bmc, "on")
     assert bench.said == []
 
 
 @in_virtual_time
 async def test_an_off_that_comes_through_after_the_machine_was_switched_on_is_ours() -> None:
     bench = Bench()
-    bench.watch.hear_switch("fencer", bench.bmc, "off")
+    bench.watch.note_switch("fencer", bench.bmc, "off")
     bench.machine.lose_power("a plug")
     bench.machine.gain_power("a person")
     bench.machine.lose_power("told to", by_device=True)
-    bench.watch.hear_switch("fencer", bench.bmc, "on")
+    bench.watch.note_switch("fencer", bench.bmc, "on")
     assert bench.said == []
 
 
@@ -50,14 +50,14 @@ async def test_an_off_that_comes_through_after_the_machine_was_switched_on_is_ou
 async def test_an_on_to_a_machine_whose_plug_somebody_has_pulled_is_a_fault(was_off: bool) -> None:
     bench = Bench()
     if was_off:
-        bench.watch.hear_switch("fencer", bench.bmc, "off")
+        bench.watch.note_switch("fencer", bench.bmc, "off")
         bench.machine.lose_power("told to", by_device=True)
-        bench.watch.hear_switch("fencer", bench.bmc, "on")
+        bench.watch.note_switch("fencer", bench.bmc, "on")
         bench.machine.gain_power("our on")
         await asyncio.sleep(SURE_S + 1)
-        bench.watch.hear_read("fencer", bench.bmc)
+        bench.watch.note_read("fencer", bench.bmc)
     bench.machine.lose_power("a plug")
-    bench.watch.hear_switch("fencer", bench.bmc, "on")
+    bench.watch.note_switch("fencer", bench.bmc, "on")
     assert bench.said == ["`on` is sent to n1-first-bmc, which we have not switched off"]
 
 
@@ -65,13 +65,13 @@ async def test_an_on_to_a_machine_whose_plug_somebody_has_pulled_is_a_fault(was_
 async def test_a_read_that_comes_early_does_not_show_that_our_off_is_over() -> None:
     """Seed 16088334917: it was on, but a slow board might still have carried out our `off`."""
     bench = Bench()
-    bench.watch.hear_switch("fencer", bench.bmc, "off")
+    bench.watch.note_switch("fencer", bench.bmc, "off")
     bench.machine.lose_power("told to", by_device=True)
-    bench.watch.hear_switch("fencer", bench.bmc, "on")
+    bench.watch.note_switch("fencer", bench.bmc, "on")
     bench.machine.gain_power("our on")
-    bench.watch.hear_read("fencer", bench.bmc)
+    bench.watch.note_read("fencer", bench.bmc)
     bench.machine.lose_power("a plug")
-    bench.watch.hear_switch("fencer", bench.bmc, "on")
+    bench.watch.note_switch("fencer", bench.bmc, "on")
     assert bench.said == []
 
 
@@ -83,11 +83,11 @@ async def test_what_a_request_has_recorded_as_ours_counts_as_sent(ours: bool) ->
     attempt = {"level": "first", "device": "bmc", "action": "off", "at": "2026-01-01T00:00:00Z", "ours": ours}
     spec = {"host": "n1", "want": "Off", "session": {"bootID": "b", "nonce": "x", "seq": 1}}
     body = {"metadata": {"name": "n1-x"}, "spec": spec, "status": {"attempts": [attempt]}}
-    bench.watch.hear_request(
+    bench.watch.note_request(
         Change(5, EventType.MODIFIED, "fencerequests.backstay.dev", ("", "n1-x"), body, None, "fencer")
     )
     bench.machine.lose_power("a plug")
-    bench.watch.hear_switch("fencer-2", bench.bmc, "on")
+    bench.watch.note_switch("fencer-2", bench.bmc, "on")
     assert (bench.said == []) is ours
 
 
@@ -96,18 +96,18 @@ async def test_an_on_is_owed_until_the_fencer_that_sent_the_off_has_read_the_dev
     """Seed 57291221339: another fencer had switched it on, its plug was pulled at once, and ours had read nothing between the two."""
     bench = Bench()
     for fencer in ("fencer", "fencer-2"):
-        bench.watch.hear_switch(fencer, bench.bmc, "off")
+        bench.watch.note_switch(fencer, bench.bmc, "off")
     bench.machine.lose_power("told to", by_device=True)
-    bench.watch.hear_switch("fencer-2", bench.bmc, "on")
+    bench.watch.note_switch("fencer-2", bench.bmc, "on")
     bench.machine.gain_power("fencer-2")
-    bench.watch.hear_read("fencer-2", bench.bmc)
+    bench.watch.note_read("fencer-2", bench.bmc)
     bench.machine.lose_power("a plug")
-    bench.watch.hear_switch("fencer", bench.bmc, "on")
+    bench.watch.note_switch("fencer", bench.bmc, "on")
     assert bench.said == []
 
 
 @in_virtual_time
 async def test_an_on_to_a_running_machine_that_we_have_never_touched_is_a_fault() -> None:
     bench = Bench()
-    bench.watch.hear_switch("fencer", bench.bmc, "on")
+    bench.watch.note_switch("fencer", bench.bmc, "on")
     assert len(bench.said) == 1

@@ -3,7 +3,7 @@
 from backstay_dev.show.unsafe_reconciler import Unsafe
 
 
-def test_it_stays_while_its_host_is_heard_and_leaves_without_proof_when_it_is_not() -> None:
+def test_it_stays_while_its_host_renews_and_leaves_without_proof_when_it_is_not() -> None:
     started: list[str] = []
     unsafe = Unsafe(["n1", "n2"], started.append)
     unsafe.look({"n1": "1", "n2": "1"}, 10.0)

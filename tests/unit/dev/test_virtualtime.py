@@ -59,9 +59,9 @@ def test_an_error_that_nobody_waited_for_fails_the_run() -> None:
         run(story())
 
 
-def test_a_task_that_died_unheard_fails_the_run() -> None:
+def test_a_task_that_died_unnoticed_fails_the_run() -> None:
     async def dies() -> None:
-        raise ValueError("unheard")
+        raise ValueError("unhandled")
 
     async def story() -> None:
         asyncio.get_running_loop().create_task(dies())

@@ -213,10 +213,10 @@ def test_of_two_outlets_only_those_that_we_switched_off_are_switched_on_each_unt
 
 def test_an_on_that_was_not_sent_has_switched_nothing_on() -> None:
     """Seed 40663202865: another fencer's `off`, begun in the same second, passed for ours, which was not sent; so nothing seemed owed."""
-    unsent = Tried(LEFT, "on", 70, 71, ours=False, failed="not sent")
+    unsent = Tried(LEFT, "on", 70, 71, ours=False, unsent=True)
     facts = both_off(tried=(Tried(LEFT, "off", 9, 10, ours=False), unsent), reads={LEFT: (read("Off", 80),)})
     assert owed(facts) == () and not is_done_on(facts)
-    sent = dataclasses.replace(facts, tried=(facts.tried[0], dataclasses.replace(unsent, ours=True, failed="")))
+    sent = dataclasses.replace(facts, tried=(facts.tried[0], dataclasses.replace(unsent, ours=True, unsent=False)))
     assert is_done_on(sent)
 
 

@@ -1,6 +1,9 @@
 """What people write about a device, and what the device answers, never ends the fencer: everybody else needs it."""
 
 import asyncio
+import ssl
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -27,27 +30,64 @@ def test_a_device_that_cannot_be_asked_did_not_name_its_machine(agent: str, para
     assert asyncio.run(RealAgents().machine_uuid(device, {})) is None
 
 
-def test_a_device_is_asked_who_it_is_where_its_secret_says_and_nowhere_else() -> None:
-    """A server that listens on every address of this host stands for the one to which the password was led."""
+@pytest.fixture
+def certificate(tmp_path: Path) -> ssl.SSLContext:
+    """Of a server on this machine, which nobody has signed."""
+    files = tmp_path / "key", tmp_path / "certificate"
+    words = (
+        f"req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=bmc -keyout {files[0]} -out {files[1]}"
+    )
+    subprocess.run(["openssl", *words.split()], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files[1], files[0])
+    return context
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_redfish_server_that_answers_with_another_address_is_not_followed_there(
+    scheme: str, certificate: ssl.SSLContext
+) -> None:
+    """Not even to itself, be it by TLS or in clear: the password has gone where the Secret said, and goes no further."""
     asked: list[str] = []
 
-    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append(writer.get_extra_info("sockname")[0])
-        writer.close()
-
     async def ask() -> None:
-        async with await asyncio.start_server(listen, "0.0.0.0", 0) as server:
-            port = str(server.sockets[0].getsockname()[1])
+        async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked.append((await reader.readuntil(b"\r\n\r\n")).decode())
+            there = f"{scheme}://127.0.0.1:{clear if scheme == 'http' else port}/elsewhere"
+            writer.write(f"HTTP/1.1 302 Found\r\nLocation: {there}\r\nContent-Length: 0\r\n\r\n".encode())
+            writer.close()
+
+        async with (
+            await asyncio.start_server(redirect, "127.0.0.1", 0, ssl=certificate) as by_tls,
+            await asyncio.start_server(redirect, "127.0.0.1", 0) as in_clear,
+        ):
+            port, clear = (server.sockets[0].getsockname()[1] for server in (by_tls, in_clear))
+            secret = {"ip": "127.0.0.1", "ipport": str(port), "username": "u", "password": "p"}
             parameters = {"systems_uri": "/x", "ssl_insecure": "1"}
-            for ways, secret in (
-                ({"ip": "127.0.0.2", "ipport": port}, {"ip": "127.0.0.1"}),
-                ({}, {"ip": "127.0.0.1", "ipport": port}),
-            ):
-                device = FenceDevice(name="bmc", agent="fence_redfish", parameters=parameters | ways, timeout="2s")
-                assert await RealAgents().machine_uuid(device, secret | {"password": "p"}) is None
+            device = FenceDevice(name="bmc", agent="fence_redfish", parameters=parameters, timeout="5s")
+            assert await RealAgents().machine_uuid(device, secret) is None
 
     asyncio.run(ask())
-    assert asked == ["127.0.0.1"]
+    [line] = [text.splitlines()[0] for text in asked]
+    assert line == "GET /x HTTP/1.1" and "Authorization: Basic dTpw" in asked[0]
+
+
+def test_a_redfish_server_is_believed_about_its_machine(certificate: ssl.SSLContext) -> None:
+    async def ask() -> str | None:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            body = '{"UUID": "4c4c4544-0042-3010-8054-b7c04f4d3133"}'
+            writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+            writer.close()
+
+        async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=certificate) as server:
+            secret = {"ip": "127.0.0.1", "ipport": str(server.sockets[0].getsockname()[1])}
+            parameters = {"systems_uri": "/x", "ssl_insecure": "1"}
+            return await RealAgents().machine_uuid(
+                FenceDevice(name="bmc", agent="fence_redfish", parameters=parameters, timeout="5s"), secret
+            )
+
+    assert asyncio.run(ask()) == "4c4c4544-0042-3010-8054-b7c04f4d3133"
 
 
 def test_no_argument_of_ipmitool_shows_the_password() -> None:
@@ -58,8 +98,8 @@ def test_no_argument_of_ipmitool_shows_the_password() -> None:
         return AgentRun(0, "System GUID  : 4c4c4544-0042-3010-8054-b7c04f4d3133")
 
     secret = {"username": "admin", "password": "geheim"}
-    assert asyncio.run(ask_ipmi({"ip": "192.0.2.1"}, secret, run, "/proc/1/fd/3"))
-    assert asyncio.run(ask_ipmi({"ipaddr": "192.0.2.1"}, secret, run, "/proc/1/fd/3")), "its older name"
+    assert asyncio.run(ask_ipmi({"ip": "192.0.2.1", **secret}, run, "/proc/1/fd/3"))
+    assert asyncio.run(ask_ipmi({"ipaddr": "192.0.2.1", **secret}, run, "/proc/1/fd/3")), "its older name"
     assert seen[0] == seen[1] and "geheim" not in " ".join(seen[0]) and "/proc/1/fd/3" in seen[0]
 
 

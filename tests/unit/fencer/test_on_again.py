@@ -71,13 +71,14 @@ async def test_an_on_is_tried_again_until_the_host_is_read_on_and_the_message_sa
         await scene.until(scene.proven)
         await asyncio.sleep(10)
         request = await scene.request()
-        assert not request.status.powered_on
+        assert not request.status.powered_on and request.status.stays_off
         assert "read off twice" in request.status.message and "not on again yet: bmc" in request.status.message
         assert ("Connection timed out" in request.status.message) is ("fails" in moods)
         await scene.until(lambda: is_true(scene.is_on), limit_s=300)
         await asyncio.sleep(5)
         request = await scene.request()
-        assert request.status.powered_on and "switched on again" in request.status.message
+        assert request.status.powered_on and not request.status.stays_off
+        assert "switched on again" in request.status.message
         await asyncio.sleep(3600)
     assert scene.sent("on") == 4, "and then no more"
 
@@ -296,7 +297,7 @@ async def test_an_off_that_comes_through_after_the_request_was_withdrawn_is_made
     async with scene.fencer():
         await withdrawn_after_the_off(scene)
         await asyncio.sleep(7)
-        assert "an off of ours may still come through" in (await scene.request()).status.message
+        assert "an off that was sent may still take effect" in (await scene.request()).status.message
         await scene.until(lambda: is_true(not scene.is_on))
         await scene.until(lambda: is_true(scene.is_on))
         await asyncio.sleep(20)
@@ -306,7 +307,7 @@ async def test_an_off_that_comes_through_after_the_request_was_withdrawn_is_made
         reads = scene.sent("status")
         await asyncio.sleep(600)
     assert (scene.sent("off"), scene.sent("on")) == (1, 1) and scene.is_on
-    assert scene.sent("status") - reads < 60, "and then only the patrol reads"
+    assert scene.sent("status") - reads < 60, "and then only the path tests read"
 
 
 @in_virtual_time

@@ -8,7 +8,7 @@ BMC: Slot = ("first", "bmc")
 NOW = "2026-03-01T12:00:08Z"
 
 
-def heard(records: Records) -> list[Attempt]:
+def stored(records: Records) -> list[Attempt]:
     return [Attempt.model_validate(told) for told in records.told()]
 
 
@@ -17,14 +17,14 @@ def test_two_fencers_that_begin_in_the_same_second_do_not_take_each_others_off_f
     one, other = Records("one"), Records("other")
     one.begin(BMC, "off", at=NOW, now_s=1.0)
     other.begin(BMC, "off", at=NOW, now_s=1.0).sends()
-    one.hear(heard(other), now_s=2.0, at_s=1.0)
+    one.observe(stored(other), now_s=2.0, at_s=1.0)
     assert [tried.ours for tried in one.tried()] == [False, True]
-    other.hear(heard(one), now_s=3.0, at_s=1.0)
+    other.observe(stored(one), now_s=3.0, at_s=1.0)
     assert sorted((told["by"], told["ours"]) for told in other.told()) == [("one", False), ("other", True)]
 
 
-def test_what_a_fencer_hears_of_itself_is_nothing_new() -> None:
+def test_what_a_fencer_reads_of_itself_is_nothing_new() -> None:
     records = Records("one")
     records.begin(BMC, "off", at=NOW, now_s=1.0).sends()
-    records.hear(heard(records), now_s=2.0, at_s=1.0)
+    records.observe(stored(records), now_s=2.0, at_s=1.0)
     assert len(records.tried()) == 1

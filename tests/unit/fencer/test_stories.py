@@ -210,7 +210,7 @@ async def test_an_off_that_hangs_does_not_come_through_when_nobody_wants_it_any_
     scene = Scene(takes_s=1.5)
     await scene.prepare()
     async with scene.fencer():
-        await asyncio.sleep(5)  # the patrol has learnt which machine it is
+        await asyncio.sleep(5)  # the path tests have learnt which machine it is
         await scene.ask("Off")
         await scene.seal()
         await scene.until(lambda: is_true(scene.sent("off") == 1))
@@ -245,7 +245,7 @@ async def test_a_fencer_that_died_between_off_and_on_switches_on_in_its_next_lif
 
 
 @in_virtual_time
-async def test_the_patrol_tells_whether_the_fence_path_works() -> None:
+async def test_the_path_tests_tell_whether_the_fence_path_works() -> None:
     scene = Scene()
     await scene.prepare()
     async with scene.fencer():
@@ -260,7 +260,7 @@ async def test_the_patrol_tells_whether_the_fence_path_works() -> None:
 
 @in_virtual_time
 async def test_a_removed_host_is_not_due_for_a_test_for_ever() -> None:
-    """Its due time passes; a patrol that still waited for it would turn without end (virtual time calls that a livelock)."""
+    """Its due time passes; a test that still waited for it would turn without end (virtual time calls that a livelock)."""
     scene = Scene()
     await scene.prepare()
     async with scene.fencer():
@@ -269,10 +269,15 @@ async def test_a_removed_host_is_not_due_for_a_test_for_ever() -> None:
         await asyncio.sleep(3600)
 
 
+edited_in = pytest.mark.parametrize("secret", [pytest.param(True, id="Secret"), pytest.param(False, id="Host")])
+"""Wherever its address stands."""
+
+
+@edited_in
 @in_virtual_time
-async def test_a_device_that_was_edited_is_another_one_and_must_be_read_off_twice_itself() -> None:
+async def test_a_device_that_was_edited_is_another_one_and_must_be_read_off_twice_itself(secret: bool) -> None:
     scene = Scene()
-    await scene.prepare()
+    await scene.prepare(secret=secret)
     scene.is_on = False
     loop, edited_s = asyncio.get_running_loop(), float("inf")
     other = FakeBmc(lambda: loop.time() > edited_s + 1.1, scene.switch, uuid=UUID)  # off for one read, and then on
@@ -280,7 +285,7 @@ async def test_a_device_that_was_edited_is_another_one_and_must_be_read_off_twic
     async with scene.fencer():
         await scene.ask("Observe")
         await asyncio.sleep(3)
-        await drive_it_by(scene, "192.0.2.102")
+        await scene.lead_to("192.0.2.102")
         edited_s = loop.time()
         await scene.seal()
         await asyncio.sleep(10)
@@ -288,35 +293,53 @@ async def test_a_device_that_was_edited_is_another_one_and_must_be_read_off_twic
         assert (await scene.request()).status.power == "On"
 
 
+@edited_in
 @in_virtual_time
-async def test_what_a_board_of_another_machine_has_said_is_no_proof_once_the_device_is_corrected() -> None:
+async def test_what_a_board_of_another_machine_has_said_is_no_proof_once_the_device_is_corrected(secret: bool) -> None:
     scene = Scene(ignores_off=True)
-    await scene.prepare()
+    await scene.prepare(secret=secret)
     other = FakeBmc(lambda: False, lambda on: None, uuid="another machine's")
     scene.agents = FakeAgents({"192.0.2.101": scene.bmc, "192.0.2.102": other})
     async with scene.fencer():
-        await asyncio.sleep(5)  # the patrol has learnt which machine the right one powers
-        await drive_it_by(scene, "192.0.2.102")
+        await asyncio.sleep(5)  # the path tests have learnt which machine the right one powers
+        await scene.lead_to("192.0.2.102")
         await scene.seal()
         await scene.ask("Off")
         await asyncio.sleep(10)
         assert "another machine" in (await scene.request()).status.message
-        await drive_it_by(scene, "192.0.2.101")
+        await scene.lead_to("192.0.2.101")
         await asyncio.sleep(30)
         assert scene.is_on and not await scene.proven()
 
 
-async def drive_it_by(scene: Scene, ip: str) -> None:
-    """The device is edited."""
-    host = await scene.api.get(HOSTS, "n1")
-    assert isinstance(host, Host)
-    raw = host.wire()
-    raw["spec"]["fencing"]["levels"][0]["devices"][0]["parameters"]["ip"] = ip
-    await scene.api.replace(HOSTS, Host.from_wire(raw))
+@edited_in
+@in_virtual_time
+async def test_a_device_that_is_edited_between_the_decision_and_the_off_is_not_switched(secret: bool) -> None:
+    scene = Scene()
+    await scene.prepare(secret=secret)
+    other = FakeBmc(lambda: True, lambda on: None, uuid="another machine's")
+    scene.agents = FakeAgents({"192.0.2.101": scene.bmc, "192.0.2.102": other})
+    write, written = scene.api.patch, asyncio.Event()
+
+    async def edited_meanwhile(kind: Any, name: str, body: Any, namespace: str = "", **more: Any) -> Any:
+        if kind is FENCE_REQUESTS and body.get("status", {}).get("attempts") and not written.is_set():
+            written.set()
+            await scene.lead_to("192.0.2.102")
+            await asyncio.sleep(1)
+        return await write(kind, name, body, namespace, **more)
+
+    scene.api.patch = edited_meanwhile  # type: ignore[assignment]
+    async with scene.fencer():
+        await asyncio.sleep(5)  # the path tests have learnt which machine the right one powers
+        await scene.seal()
+        await scene.ask("Off")
+        await asyncio.sleep(20)
+        assert written.is_set() and scene.sent("off") == 0, scene.agents.calls
+        assert "another machine" in (await scene.request()).status.message
 
 
 @in_virtual_time
-async def test_the_fencer_says_what_it_hears_and_tests() -> None:
+async def test_the_fencer_says_what_it_watches_and_tests() -> None:
     scene = Scene()
     await scene.prepare()
     async with scene.fencer() as executor:
@@ -335,11 +358,11 @@ async def test_the_fencer_says_what_it_hears_and_tests() -> None:
 @pytest.mark.parametrize(
     ("watches", "trouble", "is_ill", "is_ready"),
     [
-        pytest.param({"hosts": 5.0, "leases": 1.0}, "", False, True, id="all is heard"),
+        pytest.param({"hosts": 5.0, "leases": 1.0}, "", False, True, id="all is watched"),
         pytest.param(
             {"hosts": 500.0, "leases": 500.0}, "refused", False, False, id="no server: a restart would not help"
         ),
-        pytest.param({"hosts": 5.0, "leases": 500.0}, "", True, False, id="one stream is deaf"),
+        pytest.param({"hosts": 5.0, "leases": 500.0}, "", True, False, id="one stream is silent"),
         pytest.param({"hosts": None, "leases": None}, "not listed yet", False, False, id="just begun"),
     ],
 )

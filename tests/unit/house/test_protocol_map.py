@@ -150,7 +150,7 @@ def test_a_broken_citation_would_be_found(citation: str) -> None:
         ("within {} s (sliding; hosts that return leave the count)", Settings().storm_window_s),
         ("The fencing budget (default {} fences an hour", Settings().fence_budget),
         ("{} min · 2ⁿ⁻¹ after its n-th fence", Settings().fence_again_s / 60),
-        ("not heard of for two test periods ({} s)", FENCER_SILENT_S),
+        ("not reported for two test periods ({} s)", FENCER_SILENT_S),
         ("After {} s of Observe", fencing.OBSERVE_LONG_S),
         ("of Observe, reads come every {} s", fencing.OBSERVE_LONG_PAUSE_S),
         ("default {} s; an admin sets less", seconds(FenceDevice(name="x", agent="fence_x").read_gap)),

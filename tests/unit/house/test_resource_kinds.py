@@ -15,7 +15,8 @@ from backstay_api.objects.models.base import Model
 from backstay_api.objects.models.resources import Bound, RenderedResource, Resource, Timeouts
 from backstay_api.objects.resource_kinds import IMPLEMENTED, RESOURCE_KINDS, ResourceKind, claims_of, identity
 from backstay_operator.planner.judge.acceptance import Accepted, Refused, accept
-from backstay_testing.worlds import a_service, a_world
+from backstay_testing.builders import a_service
+from backstay_testing.worlds import a_world
 
 ROOT = Path(__file__).resolve().parents[3]
 LATER = tuple(kind for kind in RESOURCE_KINDS if not kind.is_implemented)

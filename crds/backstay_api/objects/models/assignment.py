@@ -127,6 +127,8 @@ class InstanceReport(Model):
     """In a sentence."""
     by_admin: Text = ""
     """Not empty: what somebody did to it on the host itself ("stopped by an admin: systemctl stop web.service"). No failure."""
+    unrecorded: bool = False
+    """Stuck, though it is verifiably stopped: that could not be written to the host's disk, and is tried again."""
     resources: Annotated[list[ResourceReport], Field(max_length=64), ListMap("name")] = []
     """Resource by resource; only those that are not plainly running."""
 
@@ -137,7 +139,9 @@ class StandbyReport(Model):
     ready: bool
     """It could."""
     active: bool = False
-    """Something of it runs here already, and not by us; or nobody can say (`unclear`), which counts as that."""
+    """Something of it runs here already, not started by Backstay; or nobody can say (`unclear`), which counts as that."""
+    running: Annotated[list[Label], Field(max_length=64)] = []
+    """If active: the resources that plainly run, by name. Empty also from an agent that does not say which."""
     unclear: bool = False
     """Nothing is seen to run, but it could not be told: an examination that hangs, a check whose answer means nothing."""
     revision: Annotated[int, Field(ge=0)] = 0

@@ -119,6 +119,8 @@ class FenceRequestStatus(Model):
     """The proof."""
     powered_on: bool = False
     """The fencer has switched it on again, and has read that it is on."""
+    stays_off: bool = False
+    """The fencer has tried to switch it on again, and it is not read on yet: `message` says why."""
     message: Text = ""
     """What is missing and what a person can do, in a sentence."""
     missing: Text = ""

@@ -30,17 +30,24 @@ class SecretRef(Model):
     """A Secret in the namespace `backstay-fencing`, which only the fencer reads."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=253)]
-    """Its keys are handed to the fence agent on stdin: `username`, `password`, …"""
+    """Its keys are handed to the fence agent on stdin: `ip` (where they go, and nowhere else), `username`, `password`, …"""
 
 
 # Names of parameters that a person who may edit Hosts could use to run a program in the fencer, to read or write its files, to be
-# root there, to have a password shown, or to make an agent say "off" of what it cannot find. Agents take `-` for `_`.
+# root there, to have a password shown or sent elsewhere, or to make an agent say "off" of what it cannot find. Agents take `-` for `_`.
 FORBIDDEN_PARAMETER: Final = (
-    "^(action|option|version|help|usage|exec|runonfail|runonwarn|openrc|serviceaccount|missing_as_off|verbose.*"
+    "^(action|option|version|help|usage|exec|runonfail|runonwarn|openrc|serviceaccount|missing_as_off"
+    "|port_as_ip|verbose.*"
     "|.*(passw|secret|script|file|cmd|command|options|sudo|debug|kubeconfig|identity|cacert|tlscert|tlskey|program|binary).*"
     "|(.*_)?path)$"
 )
 _forbidden = re.compile(FORBIDDEN_PARAMETER)
+# Agents of Debian 12 whose "off" is no machine without power: a disk's reservation, a port of a switch, a ping without answer, a word
+# to another program. What runs on such a host runs on.
+NOT_POWER: Final = (
+    *("fence_brocade", "fence_cisco_mds", "fence_compute", "fence_crosslink", "fence_dummy", "fence_evacuate"),
+    *("fence_heuristics_ping", "fence_ifmib", "fence_kdump", "fence_mpath", "fence_sanbox2", "fence_sbd", "fence_scsi"),
+)
 
 
 def forbidden_parameter(key: str) -> bool:
@@ -55,8 +62,14 @@ class FenceDevice(Model):
         Rule(
             f"!has(self.parameters) || !self.parameters.exists(k, k.replace('-', '_').matches('{FORBIDDEN_PARAMETER}'))",
             "parameters carry neither action nor a password (those come from the Secret), and nothing that names a program,"
-            " a file, a script, options of another program or sudo, or that changes what a status says",
+            " a file, a script, options of another program or sudo, or that changes what a status says or where a password goes",
             lambda d: not any(forbidden_parameter(key) for key in d.parameters or {}),
+        ),
+        Rule(
+            f"!(self.agent in {list(NOT_POWER)})",
+            "agent cuts the power of the machine and reads it; those that tell of disks, switch ports, pings or other programs"
+            f" prove nothing of what runs there: {', '.join(NOT_POWER)}",
+            lambda d: d.agent not in NOT_POWER,
         ),
     )
     name: Label

@@ -174,3 +174,8 @@ class HAInstance(Object):
     def service_key(self) -> str:
         """`namespace/name` of its HAService."""
         return f"{self.metadata.namespace}/{self.spec.service.name}"
+
+    @property
+    def holder(self) -> str:
+        """The host that it is granted to; empty: none."""
+        return self.spec.grant.host if self.spec.grant else ""

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from backstay_api.objects.names import instance_name
 
-from .base import Column, Conditions, Duration, Label, ListMap, Model, Name, Object, Rule, Text, Timestamp
+from .base import Column, Conditions, Duration, ListMap, Model, Object, Rule, Text, Timestamp
 from .resources import Resource
 
 Weight = Annotated[int, Field(ge=-1000, le=1000)]
@@ -274,6 +274,3 @@ class HAService(Object):
     def slots(self) -> tuple[str, ...]:
         """Names of its HAInstances, one for each copy that shall run: a Single service has one."""
         return (instance_name(self.metadata.name),)
-
-
-__all__ = ["HAService", "HAServiceSpec", "HAServiceStatus", "Label", "Name"]

@@ -25,14 +25,14 @@ class Announcer:
 
     def announce(self, want: Interface, link: Link) -> None:
         """It is here now."""
-        self.hush(want)
+        self.stop(want)
         if not link.has_neighbours:
             return
         self._say(want, link)
         again = self._say_again(want, link)
         self._tasks[want] = asyncio.get_running_loop().create_task(again, name=f"announce {want}")
 
-    def hush(self, want: Interface) -> None:
+    def stop(self, want: Interface) -> None:
         """It goes: say no more of it."""
         if (task := self._tasks.pop(want, None)) is not None:
             task.cancel()

@@ -16,12 +16,13 @@ from ipaddress import ip_interface
 from pathlib import Path
 from typing import Final
 
-from backstay_agent.drivers.base import Seen, StartFailed, State, StopFailed
+from backstay_agent.drivers.base import Plain, Seen, StartFailed, State, StopFailed
 from backstay_api.objects.plain import RenderedResource, VirtualIP
 from backstay_api.objects.resource_kinds import unusable_address
+from backstay_api.process.waiting import clock_s
 
 from .announcer import Announcer
-from .conflicts import Ear
+from .changes import Changes
 from .frames import mac_text
 from .link_flaps import GRACE_S, Blinks
 from .netlink import Address, Interface, Link, Netlink
@@ -36,8 +37,8 @@ log = logging.getLogger(__name__)
 _GONE: Final = (errno.EADDRNOTAVAIL, errno.ENODEV, errno.ESRCH)
 
 
-class VirtualIPDriver:
-    """The driver for resources of kind `virtualIP`."""
+class VirtualIPDriver(Plain):
+    """The driver for resources of kind `virtualIP`. An address that we add lives in the kernel only: a boot forgets it."""
 
     def __init__(
         self, netlink: Netlink | None = None, wire: Wire | None = None, notes: Path = NOTES, sysctls: Path = SYSCTLS
@@ -51,24 +52,12 @@ class VirtualIPDriver:
         self._one_change = asyncio.Lock()
         """What is looked at and then changed is not changed by another service's address in between."""
 
-    async def secure(self, resource: RenderedResource) -> None:
-        """An address that we add lives in the kernel only: a boot forgets it."""
-
-    async def unsecure(self, resource: RenderedResource) -> None:
-        """Nothing was done."""
-
-    async def starts_by_itself(self, resource: RenderedResource) -> str | None:
-        return None
-
     async def not_ready(self, resource: RenderedResource) -> str | None:
         try:
             want, spec = _want(resource)
             return await self._obstacle(want, spec, await self._look())
         except (OSError, TimeoutError, ValueError) as error:
             return f"{resource.name}: {error or 'the kernel did not answer'}"
-
-    def waits_for(self, resource: RenderedResource) -> str:
-        return ""
 
     async def prepare(self, resource: RenderedResource) -> None:
         """Ask the network whether somebody else has the address."""
@@ -97,24 +86,18 @@ class VirtualIPDriver:
             raise StartFailed(f"{want} could not be added: {error}") from error
         self._announcer.announce(want, link)
 
-    async def start_limit_s(self, resource: RenderedResource) -> float | None:
-        return None
-
     async def stop(self, resource: RenderedResource, *, timeout_s: float) -> None:
         try:
             want, _spec = _want(resource)
         except ValueError:
             return  # such an address can never have been added
-        self._announcer.hush(want)
+        self._announcer.stop(want)
         try:
             async with asyncio.timeout(timeout_s), self._one_change:
                 await self._withdraw(want)
         except (OSError, TimeoutError) as error:
             why = error if isinstance(error, OSError) and error.errno else f"not withdrawn within {timeout_s:g} s"
             raise StopFailed(f"{want.ip} may still be on this host: {why}") from error
-
-    async def permit(self, resource: RenderedResource) -> None:
-        """Nothing keeps an admin from it."""
 
     async def check(self, resource: RenderedResource) -> Seen:
         want, spec = _wanted(resource)
@@ -127,16 +110,17 @@ class VirtualIPDriver:
         """First what it is now, then every change; puts back what a blink of its link took, and announces it again."""
         want, spec = _wanted(resource)
         last: Seen | None = None
-        async with Ear(self._netlink, want.ip) as ear:
+        async with Changes(self._netlink, want.ip) as changes:
             while True:
                 sight = await self._look()
                 seen = await self._mended(want, spec, sight, first=last is None)
-                self._announce_again(want, sight, seen, last, blinked=ear.heard_down)
+                self._announce_again(want, sight, seen, last, blinked=changes.went_down)
                 if seen != last:
                     yield (last := seen)
-                await ear.next(self._patience_s(want, spec, sight))
-                for name in ear.heard_down:
-                    self._blinks.saw(name, is_up=False, now_s=_now_s())
+                name, _link = self._home(want, spec, sight)
+                await changes.next(self._blinks.left_s(name, clock_s()) or None)
+                for name in changes.went_down:
+                    self._blinks.saw(name, is_up=False, now_s=clock_s())
 
     async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
         """Every address here that an agent of ours added."""
@@ -151,7 +135,7 @@ class VirtualIPDriver:
     async def _look(self) -> Sight:
         sight = Sight(tuple(await self._netlink.addresses()), await self._netlink.links())
         for link in sight.links.values():
-            self._blinks.saw(link.name, is_up=link.is_up, now_s=_now_s())
+            self._blinks.saw(link.name, is_up=link.is_up, now_s=clock_s())
         return sight
 
     def _find(self, want: Interface, spec: VirtualIP, sight: Sight) -> Link | str:
@@ -179,17 +163,12 @@ class VirtualIPDriver:
         if not here and not self._notes.has(want):
             return Seen(State.STOPPED, f"{want.ip} is on no interface of this host")
         if link is None:
-            self._blinks.saw(name, is_up=False, now_s=_now_s())
-        if self._blinks.left_s(name, _now_s()) > 0:
+            self._blinks.saw(name, is_up=False, now_s=clock_s())
+        if self._blinks.left_s(name, clock_s()) > 0:
             return Seen(
                 State.UNKNOWN, f"the link of {name}, which has {want.ip}, is down; given {GRACE_S:g} s to return"
             )
         return Seen(State.FAILED, f"{name}, which has {want.ip}, has no link")
-
-    def _patience_s(self, want: Interface, spec: VirtualIP, sight: Sight) -> float | None:
-        """When to look again though nothing is heard."""
-        name, _link = self._home(want, spec, sight)
-        return self._blinks.left_s(name, _now_s()) or None
 
     async def _obstacle(self, want: Interface, spec: VirtualIP, sight: Sight) -> str | None:
         link = self._find(want, spec, sight)
@@ -210,14 +189,14 @@ class VirtualIPDriver:
 
     async def _link_back(self, want: Interface, spec: VirtualIP) -> Sight:
         """Wait out a blink of the link where it goes."""
-        async with Ear(self._netlink, want.ip) as ear:
+        async with Changes(self._netlink, want.ip) as changes:
             while True:
                 sight = await self._look()
                 link = self._find(want, spec, sight)
-                left_s = 0.0 if isinstance(link, str) or link.is_up else self._blinks.left_s(link.name, _now_s())
+                left_s = 0.0 if isinstance(link, str) or link.is_up else self._blinks.left_s(link.name, clock_s())
                 if left_s <= 0:
                     return sight
-                await ear.next(left_s)
+                await changes.next(left_s)
 
     async def _add(self, want: Interface, spec: VirtualIP) -> Link:
         sight = await self._look()
@@ -291,7 +270,7 @@ class VirtualIPDriver:
         try:
             if seen.state is State.RUNNING:
                 await self._keep_route(want, link)
-            elif seen.state is State.STOPPED and self._blinks.blinked(name, _now_s()):
+            elif seen.state is State.STOPPED and self._blinks.blinked(name, clock_s()):
                 async with self._one_change:
                     await self._put(want, link)
                 log.info("address put back", extra={"address": str(want), "interface": link.name})
@@ -327,7 +306,3 @@ def _wanted(resource: RenderedResource) -> tuple[Interface, VirtualIP]:
 
 def _hosts_own(want: Interface, link: Link) -> str:
     return f"{want.ip} is an address of this host itself ({link.name}): choose another"
-
-
-def _now_s() -> float:
-    return asyncio.get_running_loop().time()

@@ -36,7 +36,7 @@ def question(ip: IP, mac: bytes) -> bytes:
     """A frame that asks whether anybody has the address, and that changes nobody's mind about where it is."""
     if isinstance(ip, IPv4Address):
         return _arp(1, mac, IPv4Address(0), bytes(6), ip)
-    group = _solicited_node(ip)
+    group = IPv6Address(IPv6Address("ff02::1:ff00:0").packed[:13] + ip.packed[13:])  # its solicited-node address
     # With no source address, as in duplicate address detection: whoever has it answers to all nodes.
     body = struct.pack("!I", 0) + ip.packed
     return _ethernet(_multicast_mac(group), mac, _icmp6(IPv6Address(0), group, _SOLICITATION, body))
@@ -110,10 +110,6 @@ def _icmp6(source: IPv6Address, target: IPv6Address, kind: int, body: bytes) -> 
 
 def _ethernet(target: bytes, source: bytes, packet: bytes) -> bytes:
     return target + source + struct.pack("!H", ETH_P_IP6) + packet
-
-
-def _solicited_node(ip: IPv6Address) -> IPv6Address:
-    return IPv6Address(IPv6Address("ff02::1:ff00:0").packed[:13] + ip.packed[13:])
 
 
 def _multicast_mac(group: IPv6Address) -> bytes:

@@ -1,4 +1,4 @@
-"""rtnetlink, as little of it as an address needs: messages to bytes and back (pure), and a socket that asks and hears.
+"""rtnetlink, as little of it as an address needs: messages to bytes and back (pure), and a socket that asks and receives events.
 
 From the standard library alone; the layouts are those of linux/rtnetlink.h, if_addr.h and if_link.h.
 """
@@ -44,7 +44,6 @@ IFA_F_NOPREFIXROUTE: Final = 0x200
 IFF_UP: Final = 0x1
 IFF_LOOPBACK: Final = 0x8
 IFF_NOARP: Final = 0x80
-IFF_RUNNING: Final = 0x40
 IFF_LOWER_UP: Final = 0x10000
 ARPHRD_ETHER: Final = 1
 
@@ -161,7 +160,6 @@ def route(wanted: Route) -> bytes:
 
 
 def encode(message: Message) -> bytes:
-    """The message with its header."""
     size = _HEADER.size + len(message.body)
     return _HEADER.pack(size, message.type, message.flags, message.sequence, 0) + message.body
 
@@ -240,7 +238,7 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
         data = data[(size + 3) & ~3 :]
 
 
-# Asking and hearing
+# Asking, and receiving events
 
 
 class Netlink:
@@ -266,19 +264,16 @@ class Netlink:
         await self._ask(Message(RTM_DELROUTE, route(wanted), _REQUEST | _ACK, 1))
 
     async def addresses(self) -> list[Address]:
-        """All addresses of all interfaces."""
         answers = await self._ask(Message(RTM_GETADDR, _ADDRESS.pack(0, 0, 0, 0, 0), _REQUEST | _DUMP, 1))
         found = (read_address(answer.body) for answer in answers if answer.type == RTM_NEWADDR)
         return [address for address in found if address is not None]
 
     async def links(self) -> dict[int, Link]:
-        """All interfaces, by index."""
         answers = await self._ask(Message(RTM_GETLINK, _LINK.pack(0, 0, 0, 0, 0), _REQUEST | _DUMP, 1))
         found = [read_link(answer.body) for answer in answers if answer.type == RTM_NEWLINK]
         return {link.index: link for link in found}
 
     async def gateways(self) -> set[str]:
-        """The gateways of all routes."""
         answers = await self._ask(Message(RTM_GETROUTE, _ROUTE.pack(*[0] * 9), _REQUEST | _DUMP, 1))
         found = (read_gateway(answer.body) for answer in answers if answer.type == RTM_NEWROUTE)
         return {gateway for gateway in found if gateway is not None}
@@ -286,11 +281,11 @@ class Netlink:
     async def events(self) -> AsyncGenerator[Address | Link | None, None]:
         """Each address or link that changed; None first, and when events were lost: then everything may have changed."""
         loop = asyncio.get_running_loop()
-        with closing(_socket(_GROUPS)) as ear:
+        with closing(_socket(_GROUPS)) as events:
             yield None
             while True:
                 try:
-                    datagram = await loop.sock_recv(ear, 65536)
+                    datagram = await loop.sock_recv(events, 65536)
                 except OSError as error:
                     if error.errno != 105:  # ENOBUFS: more happened than the socket could hold
                         raise
@@ -303,11 +298,11 @@ class Netlink:
         """Send one request and gather its answers. Raises OSError as the kernel refuses."""
         loop = asyncio.get_running_loop()
         answers: list[Message] = []
-        with closing(_socket(0)) as mouth:
+        with closing(_socket(0)) as asking:
             async with asyncio.timeout(_LIMIT_S):
-                await loop.sock_sendall(mouth, encode(request))
+                await loop.sock_sendall(asking, encode(request))
                 while True:
-                    for message in decode(await loop.sock_recv(mouth, 1 << 18)):
+                    for message in decode(await loop.sock_recv(asking, 1 << 18)):
                         if message.type == NLMSG_ERROR:
                             _raise_if_refused(message)
                         if message.type in (NLMSG_ERROR, NLMSG_DONE):

@@ -1,4 +1,4 @@
-"""Raw frames on one interface: sent, and heard for a few milliseconds."""
+"""Raw frames on one interface: sent, and received for a few milliseconds."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ _ASK_AGAIN_S: Final = 0.015
 
 
 class Wire:
-    """Sends and hears frames through AF_PACKET sockets."""
+    """Sends and receives frames through AF_PACKET sockets."""
 
     def __init__(self) -> None:
         # Kept: to close such a socket the kernel waits about 10 ms, and all of the agent with it.
-        self._mouth: socket.socket | None = None
+        self._sender: socket.socket | None = None
 
     def send(self, link: Link, frames: Sequence[bytes]) -> None:
         """Raises OSError."""
-        if self._mouth is None:
-            self._mouth = _socket()
+        if self._sender is None:
+            self._sender = _socket()
         for frame in frames:
-            self._mouth.sendto(frame, (link.name, 0))
+            self._sender.sendto(frame, (link.name, 0))
 
     async def who_has(self, link: Link, ip: IP) -> bytes | None:
         """The MAC of a neighbour that answers for the address; None if nobody did in time. Raises OSError."""
-        ear = _socket()
+        receiver = _socket()
         try:
-            ear.bind((link.name, ether_type(ip)))
+            receiver.bind((link.name, ether_type(ip)))
             self.send(link, [question(ip, link.mac)])
             async with asyncio.timeout(PROBE_S), asyncio.TaskGroup() as tasks:
                 asking = tasks.create_task(self._ask_again(link, ip))
-                mac = await _heard(ear, link, ip)
+                mac = await _answered(receiver, link, ip)
                 asking.cancel()
                 return mac
         except TimeoutError:
             return None
         finally:
-            threading.Thread(target=ear.close, name="close", daemon=True).start()  # see above; nobody waits for it
+            threading.Thread(target=receiver.close, name="close", daemon=True).start()  # see above; nobody waits for it
 
     async def _ask_again(self, link: Link, ip: IP) -> None:
         await asyncio.sleep(_ASK_AGAIN_S)
@@ -54,16 +54,16 @@ class Wire:
             self.send(link, [question(ip, link.mac)])
 
 
-async def _heard(ear: socket.socket, link: Link, ip: IP) -> bytes:
+async def _answered(receiver: socket.socket, link: Link, ip: IP) -> bytes:
     loop = asyncio.get_running_loop()
     while True:
-        mac = answer(await loop.sock_recv(ear, 2048), ip)
+        mac = answer(await loop.sock_recv(receiver, 2048), ip)
         if mac is not None and mac != link.mac:
             return mac
 
 
 def _socket() -> socket.socket:
-    # Protocol 0: hears nothing until it is bound to one.
+    # Protocol 0: receives nothing until it is bound to one.
     fresh = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
     fresh.setblocking(False)
     return fresh

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Final
 
 from backstay_agent.drivers.tools.looks import NoAnswer, look
-from backstay_agent.drivers.tools.moving import may_come
+from backstay_agent.drivers.tools.programs import may_come
 
 LIMIT_S: Final = 5.0
 _MOST: Final = 64
@@ -50,7 +50,7 @@ async def failing(unit: str, conditions: list[str]) -> str | None:
         failed = await look(f"/ (conditions of {unit})", partial(for_certain, failed)) if failed else []
     except NoAnswer as error:
         return f"{unit}: {error}"
-    return _why(unit, failed) if failed else None
+    return f"{unit} would not start: {' and '.join(failed)[:500]} does not hold on this host" if failed else None
 
 
 def _failed(said: str, conditions: list[str]) -> list[str]:
@@ -72,7 +72,3 @@ def _path(condition: str) -> str:
     asks = kind.removeprefix("Condition").removeprefix("Assert").startswith(("Path", "Directory", "File"))
     parameter = parameter.removeprefix("|")
     return parameter if asks and parameter.startswith("/") else ""
-
-
-def _why(unit: str, failed: list[str]) -> str:
-    return f"{unit} would not start: {' and '.join(failed)[:500]} does not hold on this host"

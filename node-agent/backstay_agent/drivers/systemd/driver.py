@@ -13,18 +13,19 @@ from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from typing import Final
 
-from backstay_agent.drivers.base import Seen, StartFailed, State, StopFailed
+from backstay_agent.drivers.base import Plain, Seen, StartFailed, State, StopFailed
 from backstay_agent.drivers.tools import cgroups, escaped
-from backstay_agent.drivers.tools.bells import bells
 from backstay_agent.drivers.tools.bus import BusError
 from backstay_agent.drivers.tools.down import DOWN, bring_all_down, bring_down, group_names, state_words
 from backstay_agent.drivers.tools.jobs import words
-from backstay_agent.drivers.tools.journal_tail import last_words, with_words
+from backstay_agent.drivers.tools.journal_tail import with_last_words
 from backstay_agent.drivers.tools.looks import NoAnswer
 from backstay_agent.drivers.tools.manager import Manager, Properties, Watch
 from backstay_agent.drivers.tools.sentences import ended_by_itself, not_loadable, why_down, why_skipped
 from backstay_agent.drivers.tools.units import UnitFiles, refusal
+from backstay_agent.drivers.tools.wakeups import wakeups
 from backstay_api.objects.plain import RenderedResource, Systemd
+from backstay_api.process.waiting import clock_s
 
 from . import unit_state
 from .conditions import failing, written
@@ -44,7 +45,7 @@ _SETTLE_S: Final = 0.2
 _SCAN_AGE_S: Final = 3.0
 
 
-class SystemdDriver:
+class SystemdDriver(Plain):
     """The driver for resources of kind `systemd`."""
 
     def __init__(self, manager: Manager, files: UnitFiles | None = None) -> None:
@@ -91,9 +92,6 @@ class SystemdDriver:
         conditions = written(properties, without=str(self._files.gate(unit)))
         return await lacking(unit, properties) or await failing(unit, conditions)
 
-    async def prepare(self, resource: RenderedResource) -> None:
-        """Nothing can be done ahead for a unit."""
-
     async def start(self, resource: RenderedResource, *, timeout_s: float) -> None:
         unit = _checked(resource)
         with _as_start_failed(unit):
@@ -110,7 +108,7 @@ class SystemdDriver:
                     except TimeoutError as error:
                         without_end = " (it sets no limit, and none is given more)" if timeout_s == CEILING_S else ""
                         why = f"{unit} was not up within {timeout_s:g} s{without_end}: it is {state_words(watch)}"
-                        raise StartFailed(await self._with_words(why, watch)) from error
+                        raise StartFailed(await with_last_words(why, watch.properties)) from error
 
     async def start_limit_s(self, resource: RenderedResource) -> float | None:
         try:
@@ -210,7 +208,7 @@ class SystemdDriver:
             while True:
                 await self._manager.refresh(watch)
                 if watch.active == "failed":
-                    raise StartFailed(await self._with_words(why_down(part, watch.properties), watch))
+                    raise StartFailed(await with_last_words(why_down(part, watch.properties), watch.properties))
                 if not watch.has_job:
                     return
                 await watch.changed()
@@ -232,7 +230,7 @@ class SystemdDriver:
                     return
                 if watch.active in DOWN and not watch.has_job:
                     why = why_skipped(watch.unit, watch.properties) or why_down(watch.unit, watch.properties)
-                    raise StartFailed(await self._with_words(why, watch))
+                    raise StartFailed(await with_last_words(why, watch.properties))
             await watch.changed()
 
     async def _must_live(self, watch: Watch, *, asked: bool) -> None:
@@ -242,10 +240,9 @@ class SystemdDriver:
             await self._manager.refresh(watch)
             seen = unit_state.seen(watch.unit, watch.properties, asked=asked)
         if seen.state in (State.FAILED, State.STOPPED):
-            raise StartFailed(await self._with_words(seen.why or why_down(watch.unit, watch.properties), watch))
-
-    async def _with_words(self, why: str, watch: Watch) -> str:
-        return with_words(why, await last_words(watch.properties))
+            raise StartFailed(
+                await with_last_words(seen.why or why_down(watch.unit, watch.properties), watch.properties)
+            )
 
     # Stopping
 
@@ -263,17 +260,17 @@ class SystemdDriver:
         if late := [member for member in now.members if member not in standing.members]:
             with self._manager.acts.on(late):
                 notes += await bring_all_down(self._manager, late, timeout_s)
-        return notes + await self._end_strays(known, now, timeout_s)
+        return notes + await self._end_escaped(known, now, timeout_s)
 
-    async def _end_strays(self, known: list[escaped.Stray], standing: Standing, timeout_s: float) -> list[str]:
+    async def _end_escaped(self, known: list[escaped.Escaped], standing: Standing, timeout_s: float) -> list[str]:
         groups = _groups(standing)
         left = await escaped.end(known, standing.members, groups, min(timeout_s, escaped.TERM_S))
         if left:
             raise StopFailed(
                 f"{standing.unit} is stopped, but what it had started elsewhere could not be:"
-                f" {', '.join(stray.words for stray in left[:5])}"
+                f" {', '.join(one.words for one in left[:5])}"
             )
-        found = ", ".join(stray.words for stray in known[:5])
+        found = ", ".join(one.words for one in known[:5])
         return [f"{standing.unit} had work outside of its control group: {found}"] if known else []
 
     # Looking
@@ -297,13 +294,12 @@ class SystemdDriver:
         return seen
 
     async def _follow(self, watch: Watch, *, asked: bool) -> AsyncGenerator[Seen, None]:
-        loop = asyncio.get_running_loop()
         lost_at_s, was_up = 0.0, False
-        async with aclosing(bells(watch.unit, watch, lambda: LOST_GRACE_S if watch.lost else None)) as rung:
-            async for _ in rung:
+        async with aclosing(wakeups(watch.unit, watch, lambda: LOST_GRACE_S if watch.lost else None)) as woken:
+            async for _ in woken:
                 if watch.lost:
-                    lost_at_s = lost_at_s or loop.time()
-                    if loop.time() - lost_at_s >= LOST_GRACE_S:
+                    lost_at_s = lost_at_s or clock_s()
+                    if clock_s() - lost_at_s >= LOST_GRACE_S:
                         yield Seen(State.UNKNOWN, watch.lost)
                     continue
                 lost_at_s = 0.0

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from backstay_agent.drivers.tools.without_process import has_no_process
+from backstay_agent.drivers.tools.sentences import has_no_process
 
 from .closure import HANDLERS, Known, closure
 
@@ -137,7 +137,7 @@ def _needs_a_probe(unit: str, properties: Mapping[str, Any], working: Sequence[s
         return None
     instead = f", or name {_listed(working)}, which it pulls in" if working else ""
     return (
-        f"{unit} is of Type=oneshot: once it has run, nothing of it lives, and nothing tells whether what it did still"
+        f"{unit} is of Type=oneshot: once it has run, it has no process, and nothing tells whether what it did still"
         f" holds; give the resource a probe (exec){instead}"
     )
 

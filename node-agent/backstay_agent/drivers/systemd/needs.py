@@ -14,8 +14,7 @@ from functools import partial
 from typing import Any, Final
 
 from backstay_agent.drivers.tools.looks import NoAnswer, look
-from backstay_agent.drivers.tools.moving import may_come
-from backstay_agent.drivers.tools.programs import not_runnable
+from backstay_agent.drivers.tools.programs import may_come, not_runnable
 
 _SYSTEM: Final = ("/usr/", "/bin/", "/sbin/", "/lib/", "/lib64/")
 _PROGRAMS: Final = ("ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost")

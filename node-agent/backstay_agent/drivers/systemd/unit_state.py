@@ -9,8 +9,7 @@ from backstay_agent.drivers.base import Seen, State
 from backstay_agent.drivers.tools import cgroups
 from backstay_agent.drivers.tools.down import groups_of, left_in
 from backstay_agent.drivers.tools.manager import Properties
-from backstay_agent.drivers.tools.sentences import why_down
-from backstay_agent.drivers.tools.without_process import stop_failed
+from backstay_agent.drivers.tools.sentences import stop_failed, why_down
 
 _STATES: Final = {
     "active": State.RUNNING,
@@ -45,7 +44,8 @@ def _alive(unit: str, properties: Properties, *, asked: bool) -> Seen:
     """systemd calls it active. That means little where nothing of it lives."""
     if not unit.endswith(".service") or any(cgroups.populated(group) for group in groups_of(unit, properties)):
         return Seen(State.RUNNING)
-    if _lives(properties.get("MainPID", 0)) or properties.get("ActiveState") != "active":
+    pid = properties.get("MainPID", 0)
+    if (pid and Path(f"/proc/{pid}").exists()) or properties.get("ActiveState") != "active":
         return Seen(State.RUNNING)
     kind, sub = properties.get("Type"), properties.get("SubState")
     if asked and sub == "exited" and kind != "forking" and not properties.get("ExecMainStatus"):
@@ -54,13 +54,9 @@ def _alive(unit: str, properties: Properties, *, asked: bool) -> Seen:
         return Seen(
             State.UNKNOWN, f"{unit} has run, and nothing tells whether what it did still holds: give it a probe (exec)"
         )
-    return Seen(State.FAILED, f"{unit} is active ({sub}), but nothing of it lives any more")
+    return Seen(State.FAILED, f"{unit} is active ({sub}), but none of its processes runs any more")
 
 
 def is_hollow(told: Seen, properties: Properties) -> bool:
     """Whether it counts as failed only because nothing lives in it, while systemd calls it active."""
     return told.state is State.FAILED and properties.get("ActiveState") == "active"
-
-
-def _lives(pid: int) -> bool:
-    return bool(pid) and Path(f"/proc/{pid}").exists()

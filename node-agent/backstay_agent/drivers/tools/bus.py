@@ -1,4 +1,4 @@
-"""D-Bus, as little of it as the agent needs: call a method, hear a signal, learn that the connection is gone.
+"""D-Bus, as little of it as the agent needs: call a method, receive a signal, learn that the connection is gone.
 
 The real one is sdbus, imported only when a connection is made: an agent without systemd resources starts without it.
 """
@@ -106,12 +106,10 @@ class _Sdbus:
         return contents
 
     async def listen(self, member: Member, callback: OnSignal, *, sender: str = SYSTEMD) -> Callable[[], None]:
-        def on_message(message: Any) -> None:
-            contents = message.parse_to_tuple()
-            callback(contents)
-
         try:
-            match = self._bus.match_signal_async(sender, member.path, member.interface, member.name, on_message)
+            match = self._bus.match_signal_async(
+                sender, member.path, member.interface, member.name, lambda message: callback(message.parse_to_tuple())
+            )
             slot = await self._answer(match, CALL_LIMIT_S)
         except Exception as error:
             raise _translated(error) from error

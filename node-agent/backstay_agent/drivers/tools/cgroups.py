@@ -90,9 +90,9 @@ def populated(group: Path) -> bool:
 def processes(group: Path, limit: int = 5) -> list[str]:
     """Some of what lives in the group, as `pid (name)`, for people."""
     found: list[str] = []
-    for file in group.glob("**/cgroup.procs"):
+    for folder, _, _ in os.walk(group):  # not glob: it raises when a group is removed while it looks
         with suppress(OSError):
-            found += [f"{pid} ({_name(pid)})" for pid in file.read_text().split()]
+            found += [f"{pid} ({_name(pid)})" for pid in Path(folder, "cgroup.procs").read_text().split()]
     return found[:limit]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -12,33 +12,28 @@ from backstay_agent.drivers.base import StopFailed
 from backstay_agent.drivers.tools import turns
 
 from . import cgroups
-from .journal_tail import last_words, with_words
+from .journal_tail import with_last_words
 from .manager import Manager, Properties, Watch
-from .sentences import killed_by_systemd
-from .without_process import stop_failed
+from .sentences import killed_by_systemd, stop_failed
 
 # SIGKILL takes effect at once, except in a process that hangs in the kernel (dead disk, dead NFS): that one is not waited for.
 KILL_WAIT_S: Final = 5.0
 # Someone else's job took the place of ours: ask again, but not in a busy loop.
 _ASK_AGAIN_S: Final = 0.1
 
-OwnLimit = Callable[[Properties], Awaitable[float | None]]
 DOWN: Final = ("inactive", "failed")
 
 
-async def bring_down(manager: Manager, unit: str, timeout_s: float, own_limit_s: OwnLimit | None = None) -> str:
+async def bring_down(manager: Manager, unit: str, timeout_s: float) -> str:
     """Stop the unit as it wants to be stopped; when the time is over, kill all of it. Raises StopFailed, BusError.
 
-    `own_limit_s`: how long the unit itself wants to be waited for, by its properties; None for `timeout_s`. Returns what is
-    to be said about the stop, in a sentence: that it did not end by itself.
+    Returns what is to be said about the stop, in a sentence: that it did not end by itself.
     """
     note = ""
     async with manager.watch(unit) as watch:
         groups = groups_of(unit, watch.properties)
         # What has died is restarted in place within milliseconds: nothing to ask systemd for, then.
         if not _is_down(watch, groups):
-            if own_limit_s is not None:
-                timeout_s = await own_limit_s(watch.properties) or timeout_s
             try:
                 async with asyncio.timeout(timeout_s):
                     await _until_down(manager, watch)
@@ -48,7 +43,7 @@ async def bring_down(manager: Manager, unit: str, timeout_s: float, own_limit_s:
                 await _kill(manager, watch, groups)
                 note = f"{unit} did not stop within {timeout_s:g} s and was killed by SIGKILL"
         if why := stop_failed(unit, watch.properties):
-            raise StopFailed(with_words(why, await last_words(watch.properties)))
+            raise StopFailed(await with_last_words(why, watch.properties))
         if watch.active == "failed":
             await manager.reset_failed(unit)  # it ended because we wanted it to
     return note

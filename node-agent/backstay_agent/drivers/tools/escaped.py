@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from backstay_api.process.waiting import clock_s
+
 from .looks import look
 from .units import MARK_VARIABLE
 
@@ -28,7 +30,7 @@ _MARK: Final = f"{MARK_VARIABLE}=".encode()
 
 
 @dataclass(frozen=True)
-class Stray:
+class Escaped:
     """A process outside of its unit's control group."""
 
     pid: int
@@ -56,7 +58,7 @@ class Process:
 Processes = Mapping[int, Process]
 
 
-async def find(units: Collection[str], groups: Collection[str], *, processes: Processes | None = None) -> list[Stray]:
+async def find(units: Collection[str], groups: Collection[str], *, processes: Processes | None = None) -> list[Escaped]:
     """What these units started and what is in none of these control groups; looks anew if it is not told what runs."""
     return among(units, groups, processes if processes is not None else await running())
 
@@ -75,28 +77,27 @@ class Sight:
 
     async def running(self, *, max_age_s: float) -> Processes:
         """As `running`, or as it was at most so long ago."""
-        now_s = asyncio.get_running_loop().time()
+        now_s = clock_s()
         if now_s - self._began_s >= max_age_s:
             self._seen = await running()
             self._began_s = now_s
         return self._seen
 
 
-async def end(known: list[Stray], units: Collection[str], groups: Collection[str], term_s: float) -> list[Stray]:
+async def end(known: list[Escaped], units: Collection[str], groups: Collection[str], term_s: float) -> list[Escaped]:
     """End them all, politely first; returns what is still there."""
-    loop = asyncio.get_running_loop()
-    began_s, asked, last = loop.time(), set[Stray](), signal.SIGTERM
+    began_s, asked, last = clock_s(), set[Escaped](), signal.SIGTERM
     while left := await _still_there(known, units, groups):
-        passed_s = loop.time() - began_s
+        passed_s = clock_s() - began_s
         if passed_s > term_s + KILL_S:
             return left
         number = signal.SIGTERM if passed_s < term_s else signal.SIGKILL
         if number is not last:
             asked, last = set(), number
-        for stray in left:
-            if stray not in asked:
-                asked.add(stray)
-                _send(stray, number)
+        for process in left:
+            if process not in asked:
+                asked.add(process)
+                _send(process, number)
         await asyncio.sleep(_LOOK_AGAIN_S)
     return []
 
@@ -109,41 +110,41 @@ def snapshot(proc: Path = Path("/proc")) -> Processes:
 
 def among(
     units: Collection[str], groups: Collection[str], processes: Processes, *, proc: Path = Path("/proc")
-) -> list[Stray]:
+) -> list[Escaped]:
     """As `find`. Pure but for the look at those that were found: they may have gone in, or away, meanwhile."""
     inside = {pid for pid, process in processes.items() if _is_in(process.group, groups)}
     marked = {pid for pid, process in processes.items() if process.mark in units}
-    strays = [
+    outside = [
         pid for pid in processes if pid not in inside and (pid in marked or _descends(pid, processes, inside | marked))
     ]
-    now = {pid: found for pid in strays if (found := _process(proc / str(pid))) and found.born == processes[pid].born}
+    now = {pid: found for pid in outside if (found := _process(proc / str(pid))) and found.born == processes[pid].born}
     return [
-        Stray(pid, process.born, _read(proc / str(pid) / "comm").decode(errors="replace").strip(), process.group)
+        Escaped(pid, process.born, _read(proc / str(pid) / "comm").decode(errors="replace").strip(), process.group)
         for pid, process in now.items()
         if not _is_in(process.group, groups)
     ]
 
 
-async def _still_there(known: list[Stray], units: Collection[str], groups: Collection[str]) -> list[Stray]:
+async def _still_there(known: list[Escaped], units: Collection[str], groups: Collection[str]) -> list[Escaped]:
     """The first ones, though the parents that told them are gone, and whoever came since."""
-    found = {stray.pid: stray for stray in await find(units, groups)}
-    alive = [stray for stray in known if _lives(stray)]
-    return [*found.values(), *(stray for stray in alive if stray.pid not in found)]
+    found = {process.pid: process for process in await find(units, groups)}
+    alive = [process for process in known if _lives(process)]
+    return [*found.values(), *(process for process in alive if process.pid not in found)]
 
 
-def _send(stray: Stray, number: signal.Signals) -> None:
+def _send(process: Escaped, number: signal.Signals) -> None:
     with suppress(OSError):
-        handle = os.pidfd_open(stray.pid)
+        handle = os.pidfd_open(process.pid)
         try:
-            if _lives(stray):
+            if _lives(process):
                 signal.pidfd_send_signal(handle, number)
         finally:
             os.close(handle)
 
 
-def _lives(stray: Stray) -> bool:
-    process = _process(Path("/proc") / str(stray.pid))
-    return process is not None and process.born == stray.born
+def _lives(process: Escaped) -> bool:
+    now = _process(Path("/proc") / str(process.pid))
+    return now is not None and now.born == process.born
 
 
 def _descends(pid: int, processes: Processes, from_: set[int]) -> bool:

@@ -24,10 +24,6 @@ class Asked:
     kind: str = ""
     """stop, restart, try-restart, start…; empty where the job was gone before we could ask."""
 
-    @property
-    def ends_it(self) -> bool:
-        return self.kind not in _DOES_NOT_END_IT
-
 
 class Acts:
     """Which units we ourselves act on at the moment."""
@@ -56,7 +52,7 @@ def words(unit: str, asked: Asked | None, *, active: str, has_job: bool, was_up:
     # The second half of a restart looks like a start.
     if asked.kind in ("start", "reload-or-start") and not was_up:
         return f"started by an admin: systemctl start {unit}" if active not in UP else ""
-    if not asked.ends_it and not (asked.kind == "start" and has_job):
+    if asked.kind in _DOES_NOT_END_IT and not (asked.kind == "start" and has_job):
         return ""
     restarts = (
         "restart" in asked.kind

@@ -53,6 +53,11 @@ def one_line(output: bytes) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)[-_MAX_CHARS:]
 
 
+async def with_last_words(sentence: str, properties: Mapping[str, Any]) -> str:
+    """Add what this run of a unit wrote last to a sentence."""
+    return with_words(sentence, await last_words(properties))
+
+
 def with_words(sentence: str, words: str) -> str:
     """Add a program's last words to a sentence."""
     return f"{sentence}; it said: {words}" if words else sentence

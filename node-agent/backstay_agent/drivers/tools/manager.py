@@ -30,7 +30,7 @@ Connect = Callable[[Callable[[], None]], Coroutine[Any, Any, Bus]]
 
 @dataclass(eq=False)
 class Watch:
-    """What is known of one unit, and a bell that rings when that may have changed."""
+    """What is known of one unit, and an event for when that may have changed."""
 
     unit: str
     path: str = ""
@@ -41,16 +41,16 @@ class Watch:
     """The last job on it that somebody else has queued, and that may explain its state."""
     referenced_on: Bus | None = None
     """The connection that keeps the unit in systemd's memory for us."""
-    _bell: asyncio.Event = field(default_factory=asyncio.Event)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
     _unlisten: Callable[[], None] | None = None
 
     async def changed(self) -> None:
         """Wait until something may have changed since this was last awaited."""
-        await self._bell.wait()
-        self._bell.clear()
+        await self._news.wait()
+        self._news.clear()
 
     def ring(self) -> None:
-        self._bell.set()
+        self._news.set()
 
     def follow(self, unlisten: Callable[[], None], properties: Properties) -> None:
         """For the manager: signals come in again, and this is the state to begin with."""
@@ -96,8 +96,6 @@ class Manager:
         self._watches: set[Watch] = set()
         self._reviving: asyncio.Task[None] | None = None
         self.reloads = Reloads(self._reload, self._waiting_for_pid_files)
-        self._default_timeouts_us: dict[str, int] = {}
-        """Until systemd reads its configuration anew."""
         self.acts = Acts()
         """Wrap in `acts.on(units)` what asks systemd to start or stop something."""
         self._asking: set[asyncio.Task[None]] = set()
@@ -116,19 +114,9 @@ class Manager:
         """All properties of the unit, with those of its own type, as they are now. Raises BusError."""
         return await self._read(await self._connected(), await self.load(unit))
 
-    async def default_timeout_us(self, of: str) -> int:
-        """How long `Start` or `Stop` may take for units that do not say it themselves. Raises BusError."""
-        if of not in self._default_timeouts_us:
-            bus = await self._connected()
-            (found,) = await bus.call(Member(_ROOT, _PROPERTIES, "Get"), "ss", _MANAGER, f"DefaultTimeout{of}USec")
-            self._default_timeouts_us[of] = int(found[1])
-        return self._default_timeouts_us[of]
-
     async def is_shutting_down(self) -> bool:
         """Whether systemd is stopping the machine. Raises BusError."""
-        bus = await self._connected()
-        (found,) = await bus.call(Member(_ROOT, _PROPERTIES, "Get"), "ss", _MANAGER, "SystemState")
-        return str(found[1]) == "stopping"
+        return await self._get(_ROOT, _MANAGER, "SystemState") == "stopping"
 
     async def start(self, unit: str) -> None:
         """Queue a start. From its answer on the unit's `Job` tells whether it is still under way. Raises BusError."""
@@ -218,7 +206,6 @@ class Manager:
         watch.properties = await self._read(await self._connected(), watch.path)
 
     async def close(self) -> None:
-        """End the connection."""
         ours = [*self._asking, *([self._reviving] if self._reviving is not None else [])]
         for task in ours:
             task.cancel()
@@ -282,9 +269,7 @@ class Manager:
 
     async def _ask_kind(self, asked: Asked, path: str, watches: list[Watch]) -> None:
         with suppress(BusError):  # it is over already: what came of it tells
-            bus = await self._connected()
-            (found,) = await bus.call(Member(path, _PROPERTIES, "Get"), "ss", JOB, "JobType")
-            asked.kind = str(found[1])
+            asked.kind = await self._get(path, JOB, "JobType")
         for watch in watches:
             watch.ring()
 
@@ -303,7 +288,6 @@ class Manager:
 
     def _revive(self, why: str) -> None:
         """Every watch must look anew. Runs once at a time; started again it begins again."""
-        self._default_timeouts_us.clear()
         if why:
             self._mark_lost(why)
         if self._reviving is not None:
@@ -314,13 +298,11 @@ class Manager:
         while True:
             try:
                 bus = await self._connected()
-                await bus.call(Member(_ROOT, _MANAGER, "Subscribe"))
-            except BusError as error:
-                if error.name != f"{SYSTEMD}.AlreadySubscribed":
-                    self._mark_lost(f"systemd cannot be reached: {error}")
-                    await asyncio.sleep(_RETRY_S)
-                    continue
-            try:
+                try:
+                    await bus.call(Member(_ROOT, _MANAGER, "Subscribe"))
+                except BusError as error:
+                    if error.name != f"{SYSTEMD}.AlreadySubscribed":
+                        raise
                 for watch in list(self._watches):
                     watch.detach()
                     await self._attach(bus, watch)
@@ -344,6 +326,11 @@ class Manager:
         except BaseException:
             unlisten()
             raise
+
+    async def _get(self, path: str, interface: str, name: str) -> str:
+        bus = await self._connected()
+        (found,) = await bus.call(Member(path, _PROPERTIES, "Get"), "ss", interface, name)
+        return str(found[1])
 
     async def _read(self, bus: Bus, path: str) -> Properties:
         # An empty interface name asks for all of them: the unit's and those of its type.

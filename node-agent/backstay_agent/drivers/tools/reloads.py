@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
+from backstay_api.process.waiting import clock_s
+
 from .bus import BusError
 
 # A daemon writes its PID file within seconds, or never; then its own time limit ends the start.
@@ -56,14 +58,13 @@ class Reloads:
                 self._being_read = frozenset()
 
     async def _until_it_is_harmless(self) -> None:
-        loop = asyncio.get_running_loop()
-        began_s = loop.time()
+        began_s = clock_s()
         try:
             while waiting := await self._waiting():
                 self._obstacle = (
                     f"systemd is not made to read unit files anew while {waiting[0]} starts: it waits for its PID file"
                 )
-                if loop.time() - began_s > RELOAD_PATIENCE_S:
+                if clock_s() - began_s > RELOAD_PATIENCE_S:
                     raise BusError("reload", self._obstacle)
                 await asyncio.sleep(_LOOK_AGAIN_S)
         finally:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from backstay_agent.drivers.tools.moving import may_come
+from backstay_agent.drivers.tools.programs import absent
 
 from .down import DOWN
-from .journal_tail import last_words
+from .journal_tail import last_words, with_words
 from .looks import look
 from .manager import Manager, Properties
 
@@ -45,7 +45,7 @@ def argv_refusal(argv: Sequence[str]) -> str | None:
             f"a command must begin with an absolute path, not with {argv[0][:80]!r}" if argv else "a command is empty"
         )
     if ".." in argv[0].split("/"):
-        return f"{argv[0][:80]!r} must not climb with .."
+        return f"{argv[0][:80]!r} must not contain .."
     if any("\0" in word for word in argv):
         return "a command must not contain NUL"
     return None
@@ -53,15 +53,7 @@ def argv_refusal(argv: Sequence[str]) -> str | None:
 
 async def missing(argv: Sequence[str]) -> str | None:
     """Why this host has no such program, in a sentence; None if it has. Raises NoAnswer where its file system hangs."""
-    return await look(argv[0], partial(_missing, argv))
-
-
-def _missing(argv: Sequence[str]) -> str | None:
-    if not os.path.isfile(argv[0]):
-        return None if not os.path.exists(argv[0]) and may_come(argv[0]) else f"{argv[0]} is not installed"
-    if not os.access(argv[0], os.X_OK):
-        return f"{argv[0]} is not executable"
-    return None
+    return await look(argv[0], partial(absent, argv[0]))
 
 
 def settings(argv: Sequence[str], description: str) -> list[Setting]:
@@ -133,4 +125,4 @@ async def _ended(argv: Sequence[str], properties: Properties, timeout_s: float) 
     else:
         what, exit_code = f"ended with {properties.get('Result')} (signal {status})", None
     said = "" if exit_code in (0, CLEANLY_DOWN) else await last_words(properties)
-    return Ended(exit_code, f"{argv[0]} {what}" + (f"; it said: {said}" if said else ""))
+    return Ended(exit_code, with_words(f"{argv[0]} {what}", said))

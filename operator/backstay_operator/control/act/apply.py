@@ -16,11 +16,12 @@ from typing import Any, Final, TypeVar, assert_never
 from backstay_api.client.api import Api
 from backstay_api.client.errors import AlreadyExists, ApiError, ApiTrouble, Conflict, NotFound, OutcomeUnknown
 from backstay_api.objects import lease as leases
-from backstay_api.objects.kinds import Kind, Meta, Ref
+from backstay_api.objects.kinds import Kind, Meta, Ref, unread
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment
 from backstay_api.objects.models.base import Meta as ObjectMeta
 from backstay_api.objects.models.base import Object
+from backstay_api.objects.models.service import HAServiceStatus
 from backstay_api.objects.object_kinds import (
     FENCE_REQUESTS,
     HA_INSTANCES,
@@ -34,8 +35,8 @@ from backstay_api.objects.object_kinds import (
 )
 from backstay_api.objects.texts import clip
 from backstay_operator.control.act.checks import Refused, check_forward, check_size, check_step
-from backstay_operator.control.act.preconditions import NotSo, Preconditions
-from backstay_operator.control.watch.cache import Mirror, unread
+from backstay_operator.control.act.preconditions import NotSo, Preconditions, look
+from backstay_operator.control.watch.cache import Mirror
 from backstay_operator.planner.actions import (
     Action,
     Assign,
@@ -67,8 +68,8 @@ from backstay_operator.planner.do.finalizers import (
 )
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
 from backstay_operator.planner.do.orders import merge_forward
-from backstay_operator.planner.preconditions import Precondition
 from backstay_operator.planner.rows import Rank
+from backstay_operator.planner.tell.conditions import Finding, settled
 
 Held = TypeVar("Held", HAInstance, FenceRequest)
 
@@ -80,6 +81,7 @@ FINALIZERS: Final[Mapping[type[Object], str]] = {
     Host: HOST_FINALIZER,
     FenceRequest: REQUEST_FINALIZER,
 }
+_SERVICE_STATUS: Final = [each.alias or name for name, each in HAServiceStatus.model_fields.items()]
 
 
 class Outcome(Enum):
@@ -98,7 +100,7 @@ class Result:
     why: str = ""
 
 
-class Hands:
+class Writer:
     """Writes through lanes of their own, so that what is only told never delays what acts."""
 
     def __init__(self, api: Api, mirror: Mirror) -> None:
@@ -112,14 +114,11 @@ class Hands:
         ref = action.ref
         api = self._telling if action.rank is Rank.PEOPLE else self._acting
         try:
-            await self._preconditions.hold(needs_of(action))
+            await self._preconditions.hold(action.needs)
             await self._do(api, action)
         except NotSo as error:
             return Result(Outcome.LOOK_AGAIN, str(error))
-        except (Conflict, AlreadyExists, NotFound) as error:
-            seen = await self.look_again(ref)
-            return Result(Outcome.LOOK_AGAIN if seen else Outcome.TROUBLE, str(error))
-        except OutcomeUnknown as error:
+        except (Conflict, AlreadyExists, NotFound, OutcomeUnknown) as error:
             seen = await self.look_again(ref)
             return Result(Outcome.LOOK_AGAIN if seen else Outcome.TROUBLE, str(error))
         except ApiTrouble as error:
@@ -130,16 +129,10 @@ class Hands:
 
     async def look_again(self, ref: Ref) -> bool:
         """Read one object into the mirror; False if that could not be done."""
-        before = self._mirror.meta(ref.kind, ref.key)
         try:
-            body = await self._acting.get(unread(ref.kind), ref.name, ref.namespace, timeout_s=WRITE_TIMEOUT_S)
-        except NotFound:
-            if before is not None:
-                self._mirror.forget(ref.kind, before)
-            return True
+            await look(self._acting, self._mirror, ref)
         except ApiError:
             return False
-        self._mirror.put(ref.kind, ref.kind.read(body), Meta.of(body))
         return True
 
     async def _do(self, api: Api, action: Action) -> None:  # noqa: C901 (one flat table of all actions)
@@ -184,7 +177,7 @@ class Hands:
                 body = {"metadata": {"annotations": {MOVE_ANNOTATION: None}}}
                 await self._patch(api, HA_SERVICES, action.before, body)
             case WriteServiceStatus():
-                status = {**dict.fromkeys(_status_fields(), None), **action.status.wire()}
+                status = {**dict.fromkeys(_SERVICE_STATUS), **action.status.wire()}
                 await self._patch(api, HA_SERVICES, action.before, {"status": status}, subresource="status")
             case WriteHostStatus():
                 assert "fencing" not in action.status, "Host.status.fencing belongs to the fencer"
@@ -276,22 +269,13 @@ class Hands:
         known = self._mirror.meta(ref.kind, ref.key)
         if known is None:
             return
-        message = clip(action.message)
-        types = {"Accepted": "False", "Ready": "Unknown"} if action.kind == "HAService" else {"Ready": "Unknown"}
-        conditions = [
-            {
-                "type": type_,
-                "status": status,
-                "reason": "Unreadable",
-                "message": message,
-                "lastTransitionTime": self._mirror.world.wall,
-                "observedGeneration": action.generation,
-            }
-            for type_, status in types.items()
-        ]
-        status: dict[str, Any] = {"conditions": conditions}
+        findings = [Finding("Ready", None, "Unreadable", action.message)]
+        status: dict[str, Any] = {}
         if action.kind == "HAService":
+            findings.insert(0, Finding("Accepted", False, "Unreadable", action.message))
             status["observedGeneration"] = action.generation
+        conditions = settled((), findings, action.generation, self._mirror.world.wall)
+        status["conditions"] = [one.wire() for one in conditions]
         body = {"metadata": {"resourceVersion": known.resource_version}, "status": status}
         written = await api.patch(
             unread(ref.kind), ref.name, body, ref.namespace, subresource="status", timeout_s=WRITE_TIMEOUT_S
@@ -345,18 +329,10 @@ class Hands:
         await self._patch(api, kind, before, {"metadata": {"finalizers": wanted or None}})
         if before.metadata.deletion_timestamp is not None and not wanted:
             # The answer was its last state: it is gone now.
-            self._gone(kind, before)
+            self._mirror.drop(kind, meta_of(before))
 
     def _keep(self, kind: Kind[Any], written: Any) -> None:
         self._mirror.put(kind, written, meta_of(written))
-
-    def _gone(self, kind: Kind[Any], before: Object) -> None:
-        self._mirror.drop(kind, meta_of(before))
-
-
-def needs_of(action: Action) -> tuple[Precondition, ...]:
-    """What must be so elsewhere before this is written."""
-    return getattr(action, "needs", ())
 
 
 def meta_of(obj: Object | HostLease | Unreadable) -> Meta:
@@ -368,9 +344,3 @@ def meta_of(obj: Object | HostLease | Unreadable) -> Meta:
         raise Conflict(f"{obj.kind} {obj.key} cannot be read after it was written: {obj.why}")
     meta = obj.metadata
     return Meta(meta.namespace or "", meta.name, obj.uid, meta.resource_version or "")
-
-
-def _status_fields() -> list[str]:
-    fields = HAService.model_fields["status"].annotation
-    assert fields is not None
-    return [each.alias or name for name, each in fields.model_fields.items()]

@@ -11,10 +11,10 @@ from typing import Any, Final, assert_never
 
 from backstay_api.client.api import Api
 from backstay_api.client.errors import NotFound
-from backstay_api.objects.kinds import Kind, Raw
+from backstay_api.objects.kinds import Kind, Raw, Ref, unread
 from backstay_api.objects.models import HAInstance
 from backstay_api.objects.object_kinds import HA_INSTANCES, KINDS, RESOURCE_CLAIMS, Unreadable
-from backstay_operator.control.watch.cache import Mirror, unread
+from backstay_operator.control.watch.cache import Mirror
 from backstay_operator.planner.preconditions import Gone, HoldsNothing, NoInstances, Owned, Precondition, Still
 
 READ_TIMEOUT_S: Final = 5.0
@@ -56,7 +56,7 @@ class Preconditions:
                 ]
                 return _and(f"{found[0].key} is there" if found else None, need.what_for)
             case HoldsNothing():
-                held = [one for one in await self._instances("") if one.spec.grant and one.spec.grant.host == need.host]
+                held = [one for one in await self._instances("") if one.holder == need.host]
                 return _and(f"{held[0].key} is granted to {need.host}" if held else None, need.what_for)
         assert_never(need)
 
@@ -95,29 +95,31 @@ class Preconditions:
         return None if owner.uid == need.uid else f"{need.text} belongs to the HAService {owner.key}{where}"
 
     async def _read(self, kind: Kind[Any], name: str, namespace: str = "") -> Raw | None:
-        before = self._mirror.meta(kind, kind.key(namespace, name))
-        try:
-            body = await self._api.get(unread(kind), name, namespace, timeout_s=READ_TIMEOUT_S)
-        except NotFound:
-            if before is not None:
-                self._mirror.forget(kind, before)
-            return None
-        self._learn(kind, body)
-        return body
+        return await look(self._api, self._mirror, Ref(kind, namespace, name))
 
     async def _instances(self, namespace: str) -> list[HAInstance]:
         listing = await self._api.list(unread(HA_INSTANCES), namespace, timeout_s=READ_TIMEOUT_S)
         found: list[HAInstance] = []
         for body in listing.items:
-            self._learn(HA_INSTANCES, body)
+            self._mirror.observe(HA_INSTANCES, body)
             read = HA_INSTANCES.read(body)
             if isinstance(read, Unreadable):
                 raise NotSo(f"HAInstance {read.key} cannot be read, so nobody knows what it holds: {read.why}")
             found.append(read)
         return found
 
-    def _learn(self, kind: Kind[Any], body: Raw) -> None:
-        self._mirror.hear(kind, body)
+
+async def look(api: Api, mirror: Mirror, ref: Ref) -> Raw | None:
+    """Read one object into the mirror; None if it is gone."""
+    before = mirror.meta(ref.kind, ref.key)
+    try:
+        body = await api.get(unread(ref.kind), ref.name, ref.namespace, timeout_s=READ_TIMEOUT_S)
+    except NotFound:
+        if before is not None:
+            mirror.forget(ref.kind, before)
+        return None
+    mirror.observe(ref.kind, body)
+    return body
 
 
 def _and(why: str | None, what_for: str) -> str | None:

@@ -39,7 +39,7 @@ class Refusals:
     def note(self, action: Action, why: str) -> None:
         """It was refused, and will be as long as nothing changes."""
         until_s = self._clock() + STATUS_S if isinstance(action, WriteServiceStatus) else None
-        text = clip(f"the API server refuses {_in_words(action)}: {why}", MOST_CHARS)
+        text = clip(f"the API server refuses {type(action).__name__} {action.ref.key}: {why}", MOST_CHARS)
         self._known[_id(action)] = _Refusal(tuple(dict.fromkeys(ref.id for ref in action.concerns)), text, until_s)
 
     def forget(self, action: Action) -> None:
@@ -63,10 +63,6 @@ class Refusals:
         """What is no longer wanted is no longer refused."""
         wanted = {_id(action) for action in actions}
         self._known = {id_: one for id_, one in self._known.items() if id_ in wanted or one.until_s is not None}
-
-
-def _in_words(action: Action) -> str:
-    return f"{type(action).__name__} {action.ref.key}"
 
 
 def _id(action: Action) -> tuple[str, str, str]:

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 QUEUE: Final = 256
 BURST: Final = 20
-"""Events an object may have at once…"""
+"""Events of one reason that an object may have at once…"""
 REFILL_S: Final = 20.0
 """…and then one in so long."""
 SERIES_S: Final = 300.0
@@ -67,12 +67,12 @@ class Recorder:
         self._wall = wall
         self._queue: deque[Said] = deque()
         self._some = asyncio.Event()
-        self._allowance: dict[str, tuple[float, float]] = {}
-        """By UID: Events it may still have, and as of when."""
+        self._allowance: dict[tuple[str, str], tuple[float, float]] = {}
+        """By UID and reason: Events it may still have, and as of when. What is said often never silences what is said once."""
         self._series: dict[Said, _Series] = {}
 
     def say(self, said: Said) -> None:
-        """Put it into the queue, if there is room and the object has not been talked about too much."""
+        """Put it into the queue, if there is room and the same has not been said of the object too often."""
         if len(self._queue) >= QUEUE or not self._may(said):
             self._facts.events_lost += 1
             return
@@ -80,7 +80,6 @@ class Recorder:
         self._some.set()
 
     async def run(self) -> None:
-        """Post what is said, until cancelled."""
         while True:
             await self._some.wait()
             self._some.clear()
@@ -93,11 +92,11 @@ class Recorder:
                     log.debug("event not posted", extra={"reason": said.reason, "why": str(error)})
 
     def _may(self, said: Said) -> bool:
-        now_s = self._clock()
-        left, since_s = self._allowance.get(said.uid, (float(BURST), now_s))
+        now_s, key = self._clock(), (said.uid, said.reason)
+        left, since_s = self._allowance.get(key, (float(BURST), now_s))
         left = min(float(BURST), left + (now_s - since_s) / REFILL_S)
         _trim(self._allowance)
-        self._allowance[said.uid] = (max(0.0, left - 1), now_s)
+        self._allowance[key] = (max(0.0, left - 1), now_s)
         return left >= 1
 
     async def _post(self, said: Said) -> None:

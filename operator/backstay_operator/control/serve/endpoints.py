@@ -6,7 +6,7 @@ import asyncio
 import importlib
 from typing import Any, Final
 
-from backstay_api.process.endpoints import JSON, Answered, judged, serve
+from backstay_api.process.endpoints import JSON, Answered, judged
 from backstay_operator.control.replica import Operator
 from backstay_operator.control.serve.health import Ages, State, ill, not_ready, told
 
@@ -20,26 +20,21 @@ class Endpoints:
         self._operator = operator
         self._metrics: Any = None
 
-    async def run(self, *, host: str, port: int) -> None:
-        """Serve until cancelled."""
-        await serve(self.answer, host=host, port=port)
-
     def state(self) -> State:
-        """The facts, as of now."""
         operator = self._operator
         now_s = operator.clock()
         planned_s = operator.facts.planned_at_s
         answered_s = operator.path.last_ok_sent_s
-        heartbeats_s = operator.heartbeats.heard_at_s().get("Lease")
+        heartbeats_s = operator.heartbeats.seen_at_s().get("Lease")
         return State(
             Ages(
                 plan_s=None if planned_s is None else now_s - planned_s,
                 answer_s=None if answered_s is None else now_s - answered_s,
                 heartbeats_s=None if heartbeats_s is None else now_s - heartbeats_s,
-                watches_s={kind: now_s - at_s for kind, at_s in operator.hearing.heard_at_s().items()},
+                watches_s={kind: now_s - at_s for kind, at_s in operator.source.seen_at_s().items()},
                 resync_s={kind: now_s - at_s for kind, at_s in operator.resync.done_at_s.items()},
             ),
-            leads=operator.leader.leads(),
+            leads=operator.leads(),
             waiting_for=operator.facts.waiting_for,
             path_trouble=operator.path.trouble,
             kopf_trouble=operator.facts.kopf_trouble,
@@ -47,8 +42,6 @@ class Endpoints:
 
     async def answer(self, method: str, path: str) -> Answered:
         """Code, content type and body for one request."""
-        if method not in ("GET", "HEAD"):
-            return 405, JSON, b"{}"
         state = self.state()
         match path.partition("?")[0]:
             case "/healthz" | "/livez":

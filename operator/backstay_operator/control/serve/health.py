@@ -8,7 +8,7 @@ from typing import Any, Final
 
 PLAN_TOO_OLD_S: Final = 30.0
 """A plan is made at least every 5 s."""
-DEAF_S: Final = 180.0
+STALE_WATCH_S: Final = 180.0
 """Bookmarks come every minute: three missed while the server answers otherwise means that our stream is beyond repair."""
 
 
@@ -20,7 +20,7 @@ class Ages:
     answer_s: float | None
     """The API server last answered a question of ours."""
     heartbeats_s: float | None
-    """The Lease watch last heard anything."""
+    """The Lease watch last received anything."""
     watches_s: Mapping[str, float]
     resync_s: Mapping[str, float]
 
@@ -32,7 +32,7 @@ class State:
     waiting_for: str
     path_trouble: str
     kopf_trouble: str = ""
-    """Why kopf is not heard; the informers beside it are."""
+    """Why kopf does not run; the informers beside it are."""
 
 
 def ill(state: State) -> str:
@@ -40,8 +40,8 @@ def ill(state: State) -> str:
     ages = state.ages
     if ages.plan_s is not None and ages.plan_s > PLAN_TOO_OLD_S:
         return f"the last plan is {ages.plan_s:.0f} s old"
-    answers = ages.answer_s is not None and ages.answer_s < DEAF_S / 10
-    if answers and ages.heartbeats_s is not None and ages.heartbeats_s > DEAF_S:
+    answers = ages.answer_s is not None and ages.answer_s < STALE_WATCH_S / 10
+    if answers and ages.heartbeats_s is not None and ages.heartbeats_s > STALE_WATCH_S:
         return f"the API server answers, but its Lease watch has been silent for {ages.heartbeats_s:.0f} s"
     return ""
 

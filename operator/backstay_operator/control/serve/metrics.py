@@ -29,25 +29,29 @@ class Metrics(Collector):
         ProcessCollector(registry=self._registry)
 
     def render(self) -> bytes:
-        """The text format."""
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
-        """All of ours."""
         yield from self._health()
         yield from self._plans()
-        yield from self._hearing()
+        yield from self._watches()
         yield from self._hosts()
 
     def _health(self) -> Iterator[Metric]:
         state = self._state()
-        yield _gauge("leader", "1 while this replica acts at once", float(state.leads))
-        yield _gauge("own_path_healthy", "1 while our own way to the API server is", float(not state.path_trouble))
+        yield _gauge("leader", "1 while this replica leads", float(state.leads))
+        yield _gauge(
+            "own_path_healthy",
+            "1 while this replica's path to the API server is healthy",
+            float(not state.path_trouble),
+        )
         if state.ages.plan_s is not None:
             yield _gauge("last_plan_age_seconds", "Since the last plan", state.ages.plan_s)
         if state.ages.heartbeats_s is not None:
-            yield _gauge("heartbeats_age_seconds", "Since the Lease watch last heard anything", state.ages.heartbeats_s)
-        yield _by("watch_age_seconds", "Since a kind was last heard", "kind", state.ages.watches_s)
+            yield _gauge(
+                "heartbeats_age_seconds", "Since the Lease watch last received anything", state.ages.heartbeats_s
+            )
+        yield _by("watch_age_seconds", "Since a watch of the kind last received anything", "kind", state.ages.watches_s)
         yield _by("resync_age_seconds", "Since a kind was last held against a list", "kind", state.ages.resync_s)
 
     def _plans(self) -> Iterator[Metric]:
@@ -70,7 +74,7 @@ class Metrics(Collector):
             failovers.add_metric([evidence], count)
         yield failovers
 
-    def _hearing(self) -> Iterator[Metric]:
+    def _watches(self) -> Iterator[Metric]:
         counts, facts = self._operator.mirror.counts, self._operator.facts
         yield _counter("stale_entries", "Cached objects that a list showed to be gone", counts["stale_dropped"])
         yield _counter("late_events", "Events of objects that were known to be gone", counts["late"])

@@ -1,7 +1,7 @@
-"""Is it us? Our own way to the API server is asked all the time, because silence of a host may be deafness of our own.
+"""Is it us? Our own way to the API server is asked all the time, because silence of a host may be trouble of our own.
 
 The rule that makes it safe to conclude anything from silence (PROTOCOL 4): a host's silence counts only while we know
-that we would have heard. "Know" means that an answer came to a question that was *sent* lately: a process that was frozen,
+that its renewal would have reached us. "Know" means that an answer came to a question that was *sent* lately: a process that was frozen,
 or whose server hangs, has no such answer when it thaws, whatever it finds in its queues. So the judgement is a pure
 function of times, made again for each plan, and does not depend on which task happens to run first.
 """
@@ -37,7 +37,7 @@ class Asked:
     limit_s: float
     """Silence of hosts counts only if something that was sent within this time has been answered."""
     watch_trouble: str
-    """Why the Leases are not heard now; empty while they are."""
+    """Why the Leases are not watched now; empty while they are."""
 
 
 def trouble(asked: Asked, *, now_s: float) -> str:
@@ -48,7 +48,7 @@ def trouble(asked: Asked, *, now_s: float) -> str:
     if age_s > asked.limit_s:
         return f"the API server has answered nothing that was asked in the last {age_s:.1f} s"
     if asked.watch_trouble:
-        return f"heartbeats are not heard: {asked.watch_trouble}"
+        return f"heartbeats are not received: {asked.watch_trouble}"
     return ""
 
 
@@ -102,7 +102,6 @@ class OwnPathWatch:
         return self.trouble
 
     async def run(self) -> None:
-        """Ask for ever."""
         while True:
             sent_s = self._clock()
             if await self._ask():
@@ -119,13 +118,13 @@ class OwnPathWatch:
 
     async def _ask(self) -> bool:
         """Read one Lease, without a version: the server must ask etcd's majority, so the answer proves both."""
-        host = self._longest_unheard()
+        host = self._longest_silent()
         try:
             if host is None:
                 await self._api.get(LEASES, LEADER_LEASE, self._namespace, timeout_s=self._limit_s)
             else:
                 body = await self._api.get(LEASES, host, leases.NAMESPACE, timeout_s=self._limit_s)
-                self._mirror.hear(HOST_LEASES, body)
+                self._mirror.observe(HOST_LEASES, body)
         except ApiTrouble:
             return False
         except ApiError as error:
@@ -133,7 +132,7 @@ class OwnPathWatch:
             log.debug("own path answered", extra={"answer": str(error)})
         return True
 
-    def _longest_unheard(self) -> str | None:
-        """The host most likely to be suspected next: reading its very Lease also finds out a watch that has gone deaf."""
+    def _longest_silent(self) -> str | None:
+        """The host most likely to be suspected next: reading its very Lease also finds out a watch that gets no events."""
         held = [seen for seen in self._mirror.world.leases.values() if seen.lease.holder and not seen.lease.sealed]
         return min(held, key=lambda seen: seen.first_seen_s).lease.host if held else None

@@ -1,4 +1,4 @@
-"""The one picture of everything, kept up to date piece by piece from whatever is heard, written or listed.
+"""The one picture of everything, kept up to date piece by piece from whatever is watched, written or listed.
 
 Why it is more than a dict: events come late, twice, out of order, after the deletion of what they speak of, or never. Each
 object only goes forward here (by resourceVersion, which is one counter for the whole cluster); a deleted UID never
@@ -14,17 +14,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
-from backstay_api.objects.kinds import Kind, Meta, Raw
+from backstay_api.objects.kinds import Kind, Meta
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.objects.object_kinds import (
     ALL_KINDS,
-    FENCE_REQUESTS,
-    HA_INSTANCES,
-    HA_SERVICES,
-    HOST_ASSIGNMENTS,
     HOST_LEASES,
-    HOSTS,
     Unreadable,
 )
 from backstay_api.objects.promise import Silence, judge_silence
@@ -34,7 +29,7 @@ from backstay_operator.planner.know.world import LeaseSeen, OwnPath, Settings, W
 Told = TypeVar("Told", HAService, Host)
 
 # Late events of the dead arrive within seconds; ten thousand deletions are more than happen in that time.
-_REMEMBERED_DEAD: Final = 10_000
+_REMEMBERED_DELETED: Final = 10_000
 
 Model = HAService | HAInstance | Host | HostAssignment | FenceRequest | ResourceClaim | HostLease
 
@@ -58,7 +53,7 @@ class Mirror:
         self._clock = clock
         self._wall = wall
         self._known: defaultdict[str, dict[str, Meta]] = defaultdict(dict)
-        self._dead: OrderedDict[str, None] = OrderedDict()
+        self._deleted: OrderedDict[str, None] = OrderedDict()
         self._listeners: list[Callable[[Soon], None]] = []
         self.world = World(settings=settings or Settings(), own_path=OwnPath(healthy=False))
         self.listed: set[str] = set()
@@ -97,9 +92,9 @@ class Mirror:
         self.touched = set()
         return self.world
 
-    # --- what is heard ------------------------------------------------------------------------------------------
+    # --- what is watched ------------------------------------------------------------------------------------------
 
-    def hear(self, kind: Kind[Any], body: Mapping[str, Any], *, deleted: bool = False) -> Soon:
+    def observe(self, kind: Kind[Any], body: Mapping[str, Any], *, deleted: bool = False) -> Soon:
         """One event as it came, not yet read: most are echoes of our own writes and are dropped unread."""
         meta = Meta.of(body)
         if deleted:
@@ -114,7 +109,7 @@ class Mirror:
         key = kind.key(meta.namespace, meta.name)
         known = self._known[kind.kind].get(key)
         if known and known.uid != meta.uid:
-            self._bury(known.uid)
+            self._remember_deleted(known.uid)
             self._take_out(kind, key)
         self._known[kind.kind][key] = meta
         if isinstance(obj, Unreadable):
@@ -125,7 +120,7 @@ class Mirror:
 
     def drop(self, kind: Kind[Any], meta: Meta) -> Soon:
         """Take note that exactly this object (by UID) is gone."""
-        self._bury(meta.uid)
+        self._remember_deleted(meta.uid)
         key = kind.key(meta.namespace, meta.name)
         known = self._known[kind.kind].get(key)
         if known is None or known.uid != meta.uid:
@@ -177,7 +172,7 @@ class Mirror:
         self._announce(Soon.GATHER)
 
     def path_recovered(self) -> None:
-        """Silence counts again, from now: nobody could be heard before."""
+        """Silence counts again, from now: nobody could be seen before."""
         self._tick()
         now_s = self.world.now_s
         for host, seen in self.world.leases.items():
@@ -191,7 +186,7 @@ class Mirror:
         self.world.now_s = self._clock()
 
     def _is_news(self, kind: Kind[Any], meta: Meta) -> bool:
-        if meta.uid in self._dead:
+        if meta.uid in self._deleted:
             self.counts["late"] += 1
             return False
         known = self._known[kind.kind].get(kind.key(meta.namespace, meta.name))
@@ -200,10 +195,10 @@ class Mirror:
             return False
         return True
 
-    def _bury(self, uid: str) -> None:
-        self._dead[uid] = None
-        while len(self._dead) > _REMEMBERED_DEAD:
-            self._dead.popitem(last=False)
+    def _remember_deleted(self, uid: str) -> None:
+        self._deleted[uid] = None
+        while len(self._deleted) > _REMEMBERED_DELETED:
+            self._deleted.popitem(last=False)
 
     def note_listed(self, kind: Kind[Any]) -> None:
         """All objects of this kind that were there at one moment have been put in."""
@@ -211,7 +206,7 @@ class Mirror:
             return
         self.listed.add(kind.kind)
         if kind is HOST_LEASES:
-            # A replica that has just started is one whose path has just come back: it has heard nobody yet.
+            # A replica that has just started is one whose path has just come back: it has seen nobody yet.
             lived = frozenset(
                 host for host, seen in self.world.leases.items() if seen.lease.holder and not seen.lease.sealed
             )
@@ -278,25 +273,18 @@ class Mirror:
         world = self.world
         del self._known[kind.kind][key]
         world.unreadable.pop((kind.kind, key), None)
-        if kind is HA_INSTANCES:
-            world.drop_instance(key)
-        elif kind is FENCE_REQUESTS:
-            world.drop_request(key)
-        elif kind is HA_SERVICES:
-            world.drop_service(key)
-        elif kind is HOST_ASSIGNMENTS:
-            world.drop_assignment(key)
-        elif kind is HOSTS:
-            world.drop_host(key)
-        elif kind is HOST_LEASES:
-            world.drop_lease(key)
-        else:
-            world.claims.pop(key, None)
+        _DROPS[kind.kind](world, key)
 
 
-def unread(kind: Kind[Any]) -> Kind[Raw]:
-    """The same objects as they come: for the mirror, which reads only what is news to it."""
-    return Kind(kind.group, kind.version, kind.plural, kind.kind, kind.namespaced, dict, dict, kind.has_status)
+_DROPS: Final[Mapping[str, Callable[[World, str], object]]] = {
+    "HAService": World.drop_service,
+    "HAInstance": World.drop_instance,
+    "Host": World.drop_host,
+    "HostAssignment": World.drop_assignment,
+    "FenceRequest": World.drop_request,
+    "ResourceClaim": lambda world, key: world.claims.pop(key, None),
+    "Lease": World.drop_lease,
+}
 
 
 def _with_known_spec(before: Told | None, after: Told) -> Told:

@@ -1,6 +1,6 @@
-"""Hearing through our own client: every kind by an informer, and a whole list now and then that repairs what was lost.
+"""Watching through our own client: every kind by an informer, and a whole list now and then that repairs what was lost.
 
-The Leases are always heard so: they are the hot path. The other kinds are heard so until kopf is up (importing it takes
+The Leases are always watched so: they are the hot path. The other kinds are watched so until kopf is up (importing it takes
 longer than a first plan), whenever kopf is down, and always in the simulator and in tests: same mirror, same calls.
 """
 
@@ -10,15 +10,15 @@ import asyncio
 import logging
 import random
 from collections.abc import Iterable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from backstay_api.client.api import Api, Event, EventType
 from backstay_api.client.errors import ApiError, ApiTrouble
 from backstay_api.client.informer import LEASE_BACKOFF, Backoff, Informer
-from backstay_api.objects import lease as leases
-from backstay_api.objects.kinds import Kind
+from backstay_api.objects.kinds import Kind, unread
 from backstay_api.objects.object_kinds import ALL_KINDS, HOST_LEASES
-from backstay_operator.control.watch.cache import Mirror, unread
+from backstay_api.process.waiting import clock_s, within
+from backstay_operator.control.watch.cache import Mirror
 
 log = logging.getLogger(__name__)
 
@@ -29,42 +29,29 @@ _BACKOFF: Final = Backoff(0.1, 1.0)
 _LIST_TIMEOUT_S: Final = 20.0
 
 
-class EventSource(Protocol):
-    """Whatever keeps the mirror by what it hears."""
-
-    async def run(self) -> None:
-        """Hear for ever."""
-        ...
-
-    def recovered(self) -> None:
-        """The way to the API server is back: streams of before may be dead without a word."""
-        ...
-
-    def heard_at_s(self) -> dict[str, float]:
-        """By kind: when the server was last heard, on the loop's clock."""
-        ...
-
-
 class Informers:
     """Informers for some kinds, from `run` until it is cancelled."""
 
     def __init__(self, api: Api, mirror: Mirror, kinds: Iterable[Kind[Any]] = ALL_KINDS, *, rng: random.Random) -> None:
         self._mirror = mirror
-        self._informers = {kind: _informer(api, kind, rng) for kind in kinds}
+        self._informers: dict[Kind[Any], Informer[Any]] = {}
+        for kind in kinds:
+            backoff = LEASE_BACKOFF if kind is HOST_LEASES else _BACKOFF
+            self._informers[kind] = Informer(api, unread(kind), rng=rng, namespace=kind.home, backoff=backoff)
         self._afresh = asyncio.Event()
 
     async def run(self) -> None:
-        """Hear for ever."""
+        """Watch for ever."""
         while True:
             self._afresh.clear()
             async with asyncio.TaskGroup() as tasks:
-                hearing = [
-                    tasks.create_task(work, name=f"hear {kind.plural}")
+                watching = [
+                    tasks.create_task(work, name=f"watch {kind.plural}")
                     for kind, informer in self._informers.items()
-                    for work in (self._hear(kind, informer), self._note_listed(kind, informer))
+                    for work in (self._watch(kind, informer), self._note_listed(kind, informer))
                 ]
                 await self._afresh.wait()
-                for task in hearing:
+                for task in watching:
                     task.cancel()
 
     def recovered(self) -> None:
@@ -73,20 +60,20 @@ class Informers:
 
     @property
     def trouble(self) -> str:
-        """Why something is not heard now; empty while all is."""
+        """Why something is not watched now; empty while all is."""
         return "; ".join(f"{kind.plural}: {each.trouble}" for kind, each in self._informers.items() if each.trouble)
 
-    def heard_at_s(self) -> dict[str, float]:
-        """By kind: when the server was last heard, on the loop's clock."""
+    def seen_at_s(self) -> dict[str, float]:
+        """By kind: when the server last told anything, on the loop's clock."""
         return {
-            kind.kind: informer.last_heard_at_s
+            kind.kind: informer.last_seen_at_s
             for kind, informer in self._informers.items()
-            if informer.last_heard_at_s is not None
+            if informer.last_seen_at_s is not None
         }
 
-    async def _hear(self, kind: Kind[Any], informer: Informer[Any]) -> None:
+    async def _watch(self, kind: Kind[Any], informer: Informer[Any]) -> None:
         def on_event(event: Event[Any]) -> None:
-            self._mirror.hear(kind, event.object, deleted=event.type is EventType.DELETED)
+            self._mirror.observe(kind, event.object, deleted=event.type is EventType.DELETED)
 
         await informer.run(on_event)
 
@@ -113,11 +100,7 @@ class Resync:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            try:
-                async with asyncio.timeout(self._rng.uniform(*RESYNC_S)):
-                    await self._wanted.wait()
-            except TimeoutError:
-                pass
+            await within(self._wanted, self._rng.uniform(*RESYNC_S))
             self._wanted.clear()
             for kind in ALL_KINDS:
                 await self.once(kind)
@@ -125,27 +108,14 @@ class Resync:
     async def once(self, kind: Kind[Any]) -> bool:
         """Hold one kind against a list; False if the list could not be had."""
         try:
-            namespace = kind.home
-            listing = await self._api.list(unread(kind), namespace, timeout_s=_LIST_TIMEOUT_S)
+            listing = await self._api.list(unread(kind), kind.home, timeout_s=_LIST_TIMEOUT_S)
         except ApiError as error:
             # That the API server is away is said once, by the watch of our own path.
             level = logging.DEBUG if isinstance(error, ApiTrouble) else logging.WARNING
             log.log(level, "list failed", extra={"kind": kind.kind, "why": str(error)})
             return False
         repair = self._mirror.repair(kind, listing.items, int(listing.resource_version))
-        self.done_at_s[kind.kind] = asyncio.get_running_loop().time()
+        self.done_at_s[kind.kind] = clock_s()
         if repair.stale:
             log.warning("stale cache entries removed", extra={"kind": kind.kind, "entries": repair.stale})
         return True
-
-
-def _informer(api: Api, kind: Kind[Any], rng: random.Random) -> Informer[Any]:
-    if kind is HOST_LEASES:
-        return Informer(
-            api,
-            unread(kind),
-            rng=rng,
-            namespace=leases.NAMESPACE,
-            backoff=LEASE_BACKOFF,
-        )
-    return Informer(api, unread(kind), rng=rng, backoff=_BACKOFF)

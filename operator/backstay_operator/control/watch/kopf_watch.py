@@ -1,10 +1,10 @@
-"""kopf as the ear, and only that: it lists, watches, reconnects, and hands each event to the mirror.
+"""kopf as the watcher, and only that: it lists, watches, reconnects, and passes each event to the mirror.
 
 Nothing of kopf's state machine is used: `on.event` handlers write nothing, retry nothing and keep nothing (FACTS 1). It runs
 in a thread with a loop of its own, for three reasons: when it ends it cancels every task of its loop; it wants the
 process's signals; and importing it takes longer than a first plan, which would hold up the heartbeats.
 
-So there is always a second ear: our own informers hear the same kinds into the same mirror until kopf is up, again
+So there is always a second watcher: our own informers watch the same kinds into the same mirror until kopf is up, again
 whenever kopf has died (it is started again), and for a while after each outage, since a stream that was cut off without
 a word may stay silent for a minute before anybody can know. The mirror takes what is newer, whoever says it.
 """
@@ -19,13 +19,13 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from backstay_api.client.informer import Backoff
 from backstay_api.client.transport import ApiConfig
 from backstay_api.objects.kinds import Kind
 from backstay_api.objects.object_kinds import OWN_KINDS
+from backstay_api.process.waiting import clock_s, until
 from backstay_operator.control.counters import Facts
 from backstay_operator.control.watch.cache import Mirror
 from backstay_operator.control.watch.informers import Informers
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Hear = Callable[[Kind[Any], Mapping[str, Any], bool], None]
+OnEvent = Callable[[Kind[Any], Mapping[str, Any], bool], None]
 """Kind, raw object, and whether it was deleted. Called from kopf's thread."""
 
 # The first plans are made before kopf's import takes the interpreter for half a second.
 WARM_UP_S: Final = 3.0
 # From "kopf knows its kinds" to "its lists are done": they are sent at once.
 OVERLAP_S: Final = 5.0
-# kopf takes a stream for dead after this much silence (bookmarks come every minute); so long both ears listen.
+# kopf takes a stream for dead after this much silence (bookmarks come every minute); so long both watch.
 INACTIVITY_S: Final = 70.0
-# Importing it and listing all kinds takes seconds; after so long nobody need wait to hear that it does not work.
+# Importing it and listing all kinds takes seconds; after so long nobody need wait to learn that it does not work.
 SYNC_S: Final = 60.0
 _STOP_TIMEOUT_S: Final = 5.0
 _CONNECT_TIMEOUT_S: Final = 3.0
@@ -63,7 +63,7 @@ class Endless:
 
 
 class NotServed(Exception):
-    """kopf cannot hear all our kinds; the message says which."""
+    """kopf cannot watch all our kinds; the message says which."""
 
 
 class KopfWatch:
@@ -87,38 +87,38 @@ class KopfWatch:
         self._warm_up_s = warm_up_s
         self._own_until_s = float("inf")
         self._changed = asyncio.Event()
-        self._heard_s: dict[str, float] = {}
+        self._seen_s: dict[str, float] = {}
 
     async def run(self) -> None:
-        """Until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._hear_ourselves(), name="own informers")
-            if why := unfit(self._config):
+            tasks.create_task(self._run_informers(), name="own informers")
+            if self._config.server_name:
+                why = "the kubeconfig names a tls-server-name, which kopf cannot check"
                 log.warning("kopf is not used", extra={"why": why})
             else:
                 tasks.create_task(self._keep_kopf(), name="kopf")
 
     def recovered(self) -> None:
-        """The way to the API server is back: for a while hear through new streams too."""
+        """The way to the API server is back: for a while watch through new streams too."""
         self._own.recovered()
         if self._own_until_s != float("inf"):
-            self._listen_until(self._now_s() + INACTIVITY_S + OVERLAP_S)
+            self._listen_until(clock_s() + INACTIVITY_S + OVERLAP_S)
 
-    def heard_at_s(self) -> dict[str, float]:
-        """By kind: when the server was last heard, by either ear, on the loop's clock."""
-        ours = self._own.heard_at_s()
-        return {kind: max(self._heard_s.get(kind, 0.0), ours.get(kind, 0.0)) for kind in {*self._heard_s, *ours}}
+    def seen_at_s(self) -> dict[str, float]:
+        """By kind: when the server last told anything, by either way, on the loop's clock."""
+        ours = self._own.seen_at_s()
+        return {kind: max(self._seen_s.get(kind, 0.0), ours.get(kind, 0.0)) for kind in {*self._seen_s, *ours}}
 
     async def _keep_kopf(self) -> None:
         failures = 0
         await asyncio.sleep(self._warm_up_s)
         while True:
-            # Kinds that are missing when kopf starts are never heard: our own first lists show that all are served.
+            # Kinds that are missing when kopf starts are never watched: our own first lists show that all are served.
             while self._mirror.missing:
                 await asyncio.sleep(1.0)
-            began_s = self._now_s()
+            began_s = clock_s()
             error = await self._run_kopf()
-            failures = 1 if self._now_s() - began_s > INACTIVITY_S else failures + 1
+            failures = 1 if clock_s() - began_s > INACTIVITY_S else failures + 1
             self._listen_until(float("inf"))
             self._facts.kopf_restarts += 1
             wait_s = _RESTART.wait_s(failures, self._rng)
@@ -135,16 +135,16 @@ class KopfWatch:
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[BaseException | None] = loop.create_future()
 
-        def hear(kind: Kind[Any], body: Mapping[str, Any], deleted: bool) -> None:
-            loop.call_soon_threadsafe(self._hear, kind, body, deleted)
+        def on_event(kind: Kind[Any], body: Mapping[str, Any], deleted: bool) -> None:
+            loop.call_soon_threadsafe(self._observe, kind, body, deleted)
 
-        def heard() -> None:
+        def note_ready() -> None:
             too_late.cancel()
             self._facts.kopf_trouble = ""
-            self._listen_until(self._now_s() + OVERLAP_S)
+            self._listen_until(clock_s() + OVERLAP_S)
 
         def ready() -> None:
-            loop.call_soon_threadsafe(heard)
+            loop.call_soon_threadsafe(note_ready)
 
         def note_end(error: BaseException | None) -> None:
             if not ended.done():
@@ -155,7 +155,7 @@ class KopfWatch:
                 loop.call_soon_threadsafe(note_end, error)
 
         too_late = loop.call_later(SYNC_S, self._note_late)
-        life = KopfThread(self._config, hear=hear, ready=ready, end=end)
+        life = KopfThread(self._config, on_event=on_event, ready=ready, end=end)
         life.start()
         try:
             return await asyncio.shield(ended)
@@ -172,36 +172,24 @@ class KopfWatch:
     def _note_late(self) -> None:
         self._facts.kopf_trouble = f"kopf does not run: {SYNC_S:.0f} s after its start it has not listed our kinds"
 
-    def _hear(self, kind: Kind[Any], body: Mapping[str, Any], deleted: bool) -> None:
-        self._heard_s[kind.kind] = self._now_s()
-        self._mirror.hear(kind, body, deleted=deleted)
+    def _observe(self, kind: Kind[Any], body: Mapping[str, Any], deleted: bool) -> None:
+        self._seen_s[kind.kind] = clock_s()
+        self._mirror.observe(kind, body, deleted=deleted)
 
-    async def _hear_ourselves(self) -> None:
+    async def _run_informers(self) -> None:
         while True:
-            left_s = self._own_until_s - self._now_s()
             self._changed.clear()
-            if left_s > 0:
-                await self._hear_for(left_s)
-            else:
+            if self._own_until_s <= clock_s():
                 await self._changed.wait()
-
-    async def _hear_for(self, seconds: float) -> None:
-        """Until then, or until that has changed."""
-        async with asyncio.TaskGroup() as tasks:
-            hearing = tasks.create_task(self._own.run(), name="informers")
-            try:
-                async with asyncio.timeout(None if seconds == float("inf") else seconds):
-                    await self._changed.wait()
-            except TimeoutError:
-                pass
-            hearing.cancel()
+                continue
+            async with asyncio.TaskGroup() as tasks:
+                informers = tasks.create_task(self._own.run(), name="informers")
+                await until(self._changed, self._own_until_s)
+                informers.cancel()
 
     def _listen_until(self, at_s: float) -> None:
         self._own_until_s = at_s
         self._changed.set()
-
-    def _now_s(self) -> float:
-        return asyncio.get_running_loop().time()
 
 
 def name_ourselves() -> None:
@@ -212,19 +200,12 @@ def name_ourselves() -> None:
         os.environ["USER"] = "backstay"
 
 
-def unfit(config: ApiConfig) -> str:
-    """Why kopf cannot use this configuration; empty if it can."""
-    if config.server_name:
-        return "the kubeconfig names a tls-server-name, which kopf cannot check"
-    return ""
-
-
 @dataclass
 class KopfThread:
     """One kopf operator in a thread of its own."""
 
     config: ApiConfig
-    hear: Hear
+    on_event: OnEvent
     ready: Callable[[], None]
     end: Callable[[BaseException | None], None]
     _loop: asyncio.AbstractEventLoop | None = None
@@ -260,7 +241,7 @@ class KopfThread:
         insights = Insights()
         watcher = asyncio.create_task(self._tell_when_ready(insights), name="ready")
         operator = kopf.operator(
-            registry=make_registry(self.config, self.hear),
+            registry=make_registry(self.config, self.on_event),
             settings=make_settings(),
             insights=insights,
             clusterwide=True,
@@ -276,15 +257,15 @@ class KopfThread:
 
     async def _tell_when_ready(self, insights: Any) -> None:
         await insights.ready_resources.wait()
-        heard = {resource.plural for resource in insights.watched_resources}
-        if deaf := sorted({kind.plural for kind in OWN_KINDS} - heard):
+        watched = {resource.plural for resource in insights.watched_resources}
+        if unserved := sorted({kind.plural for kind in OWN_KINDS} - watched):
             assert self._stop is not None
             self._stop.set()
-            raise NotServed(f"not served by the API server when kopf started: {', '.join(deaf)}")
+            raise NotServed(f"not served by the API server when kopf started: {', '.join(unserved)}")
         self.ready()
 
 
-def make_registry(config: ApiConfig, hear: Hear) -> kopf.OperatorRegistry:
+def make_registry(config: ApiConfig, on_event: OnEvent) -> kopf.OperatorRegistry:
     """Our handlers, and no others: nothing is registered by import."""
     import kopf
 
@@ -295,14 +276,14 @@ def make_registry(config: ApiConfig, hear: Hear) -> kopf.OperatorRegistry:
         return kopf.ConnectionInfo(
             server=config.servers[0],
             ca_path=config.ca_file or None,
-            token=_token(config) or None,
+            token=config.authorization().removeprefix("Bearer ") or None,
             certificate_path=config.cert_file or None,
             private_key_path=config.key_file or None,
         )
 
     for kind in OWN_KINDS:
-        kopf.on.event(kind.group, kind.version, kind.plural, registry=registry, id=f"hear-{kind.plural}")(
-            _handler(kind, hear)
+        kopf.on.event(kind.group, kind.version, kind.plural, registry=registry, id=f"watch-{kind.plural}")(
+            _handler(kind, on_event)
         )
     return registry
 
@@ -325,14 +306,8 @@ def make_settings() -> kopf.OperatorSettings:
     return settings
 
 
-def _handler(kind: Kind[Any], hear: Hear) -> Callable[..., Any]:
+def _handler(kind: Kind[Any], on_event: OnEvent) -> Callable[..., Any]:
     async def observe(event: Mapping[str, Any], **_: Any) -> None:
-        hear(kind, event["object"], event["type"] == "DELETED")
+        on_event(kind, event["object"], event["type"] == "DELETED")
 
     return observe
-
-
-def _token(config: ApiConfig) -> str:
-    if config.token is not None:
-        return config.token()
-    return Path(config.token_file).read_text().strip() if config.token_file else ""

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+
+from pydantic import ValidationError
 
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.assignment import StandbyOrder
 from backstay_operator.planner.judge import last_accepted
 from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, accept
-from backstay_operator.planner.judge.placement import place, standbys
+from backstay_operator.planner.judge.placement import NoHost, Placed, place, standbys
 from backstay_operator.planner.know.world import World
 
 from . import instances, moves
 from .instances import Course
 from .orders import standby_order
-from .rounds import Round
+from .rounds import Round, begin
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,22 @@ def decide(round_: Round, service: HAService) -> Decision:
     return Decision(service, acceptance, tuple(_slot(round_, service, name, acceptance) for name in service.slots))
 
 
+def decide_in_turn(world: World, service: HAService) -> tuple[Round, Decision]:
+    """What the operator decides about one service: after those that come before it, whose hosts are taken by then."""
+    round_ = begin(world)
+    for key in sorted(key for key in world.services if key < service.key):
+        with suppress(ValidationError):  # it cannot be planned, which stops no other
+            decide(round_, world.services[key])
+    return round_, decide(round_, service)
+
+
+def next_host(round_: Round, slot: Slot) -> Placed | NoHost:
+    """Where it starts, or goes next: as decided; of what stays, where it would go if it had to leave."""
+    if slot.course.placed is not None:
+        return slot.course.placed
+    return moves.elsewhere(round_, slot.in_force, slot.instance, announced=slot.course.to)
+
+
 def _slot(round_: Round, service: HAService, name: str, acceptance: Acceptance) -> Slot:
     world, instance = round_.world, round_.world.instance_of(service, name)
     if instance is None:
@@ -84,9 +103,9 @@ def _creation(world: World, service: HAService, name: str, acceptance: Acceptanc
 def _asked(world: World, service: HAService, instance: HAInstance, acceptance: Acceptance) -> tuple[str, ...]:
     if not isinstance(acceptance, Accepted):
         return tuple(host for host, _, _ in stored_standbys(world, instance))
-    holder, wished = instance.spec.grant.host if instance.spec.grant else None, moves.wished_host(service)
+    wished = moves.wished_host(service)
     hosts = [*standbys(world, service, instance), *([wished] if wished is not None and wished in world.hosts else [])]
-    return tuple(host for host in dict.fromkeys(hosts) if host != holder)
+    return tuple(host for host in dict.fromkeys(hosts) if host != instance.holder)
 
 
 def standby_orders(world: World, slot: Slot) -> Iterable[tuple[str, str, StandbyOrder]]:

@@ -57,12 +57,12 @@ class Guard:
 def guard(world: World) -> Guard:
     """Look at all hosts."""
     lost = [host for host in world.leases if _wants_fencing(world, host)]
-    # What is sealed is lost to its host anyway: it stops when it hears of that. So what was begun there is brought to an end.
+    # What is sealed is lost to its host anyway: it stops when it learns of that. So what was begun there is brought to an end.
     silent = [host for host in lost if of_host(world, host) is Liveness.SILENT]
     left_alone = {host: why for host in silent if (why := why_left_alone(world, host, world.leases[host].lease.holder))}
     waiting = sorted(
         (host for host in lost if host not in left_alone and not _is_ordered(world, host)),
-        key=lambda host: _longest_first(world, host),
+        key=lambda host: (-age_s(world, world.leases[host]), host),
     )
     return Guard(storm(world, left_alone), left_alone, draw_up(world, waiting))
 
@@ -122,7 +122,7 @@ def _present_actions(world: World, guard: Guard, host: str) -> list[Action]:
     state = of_host(world, host)
     if disproved := _disproved(world, host):
         return disproved
-    if state is Liveness.QUIET:
+    if state is Liveness.LIVE:
         return _take_back(world, host, f"{host} has renewed its Lease: it was a false alarm")
     if not holds_exclusively(world, host, seen.lease.holder):
         return []
@@ -177,11 +177,8 @@ def _cut_off(world: World, guard: Guard, host: str, lease: HostLease) -> list[Ac
         return _want(world, host, "Off", f"{host} was silent; its session is sealed and must be proven to be over")
     if is_hands_off(world, host):
         return _take_back(world, host, f"{host} is in maintenance (HandsOff)")
-    request = _present_request(world, host)
-    # What has been ordered stays ordered when the guard closes behind it; a new order waits, and reads go on.
-    return (
-        [] if request is not None and request.spec.want == "Off" else _want(world, host, "Observe", f"{host} is sealed")
-    )
+    # What has been ordered stays ordered when the guard closes behind it (`_is_ahead`); a new order waits, and reads go on.
+    return _want(world, host, "Observe", f"{host} is sealed")
 
 
 def _proof_is_missing(world: World, host: str, holder: str) -> bool:
@@ -313,10 +310,6 @@ def _wants_fencing(world: World, host: str) -> bool:
     return state in (Liveness.SILENT, Liveness.SEALED) and holds_exclusively(
         world, host, world.leases[host].lease.holder
     )
-
-
-def _longest_first(world: World, host: str) -> tuple[float, str]:
-    return -age_s(world, world.leases[host]), host
 
 
 def _is_read_off(request: FenceRequest | None) -> bool:

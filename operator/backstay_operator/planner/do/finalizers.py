@@ -16,7 +16,6 @@ REQUEST_FINALIZER: Final = "backstay.dev/fence"
 
 
 def is_ours(thing: Object, finalizer: str) -> bool:
-    """Whether our finalizer stands on it."""
     return finalizer in (thing.metadata.finalizers or [])
 
 

@@ -16,11 +16,12 @@ from backstay_operator.planner.judge import edits, first_epoch
 from backstay_operator.planner.judge.acceptance import Acceptance, Refused
 from backstay_operator.planner.judge.evidence import Evidence, closed
 from backstay_operator.planner.judge.placement import NoHost, Placed, held_by_nobody, place
-from backstay_operator.planner.judge.stored_orders import stored_order
+from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.liveness import Liveness, of_host, untouched
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.preconditions import Precondition
+from backstay_operator.planner.words import joined
 
 from . import moves
 from .fences import guards_refusal
@@ -135,7 +136,7 @@ def _choose(round_: Round, service: HAService, instance: HAInstance, acceptance:
     if isinstance(acceptance, Refused):
         return Nowhere(acceptance.message)
     if service.spec.state != "Running":
-        return Nowhere(f"its state shall be {service.spec.state}")
+        return Nowhere(f"spec.state is {service.spec.state}")
     placed = _placed(round_, service, instance)
     obstacle = _why_not_run(world, service, free)
     if obstacle or isinstance(placed, NoHost):
@@ -163,8 +164,7 @@ def _placed(round_: Round, service: HAService, instance: HAInstance) -> Placed |
         placed = place(world, service, free, to=wish, planned=round_.planned)
         if isinstance(placed, Placed):
             return placed
-    holder = instance.spec.grant.host if instance.spec.grant else ""
-    stopped = stored_order(world, holder, instance)
+    stopped = stored_order(world, instance.holder, instance)
     announced = stopped.to if stopped is not None else ""
     return place(world, service, free, planned=round_.planned, announced=announced, retry=True)
 
@@ -220,7 +220,7 @@ def _proof_missing(round_: Round, instance: HAInstance, grant: Grant, proof: str
     is_here = (session is not None and session.ref == grant.session) or _is_merely_late(world, grant)
     if is_here and not is_stuck:
         return ""
-    return "; ".join(filter(None, (proof, guards_refusal(world, round_.guard, grant.host))))
+    return joined(proof, guards_refusal(world, round_.guard, grant.host))
 
 
 def _is_merely_late(world: World, grant: Grant) -> bool:
@@ -236,12 +236,12 @@ def _run_or_stop(
     world = round_.world
     assert instance.spec.grant is not None, f"{instance.key}: nobody holds it"
     if service.spec.state != "Running":
-        why = f"its state shall be {service.spec.state}"
+        why = f"spec.state is {service.spec.state}"
         return Course(order=order(world, service, instance, "Down", why), missing=missing)
     found = moves.consider(round_, service, instance)
     if isinstance(found, moves.Move):
         down = order(world, service, instance, "Down", found.why, to=found.host)
-        return Course(order=down, missing=missing, to=found.host)
+        return Course(order=down, missing=missing, to=found.host, placed=found.placed)
     is_news, host = stored is None or stored.revision != service.metadata.generation, instance.spec.grant.host
     if is_news and (waits := not_yet_ours(world, service, None, host)):
         # An edit is ordered when all that it names is ours, as a grant is: two services may want one address at once.

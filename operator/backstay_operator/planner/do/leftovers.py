@@ -58,7 +58,7 @@ def _from_reports(world: World, assignment: HostAssignment) -> Iterator[tuple[st
         if _is_granted_here(world, assignment, uid, said):
             continue
         instance = _instance(world, uid, said)
-        # A copy that the host has carried over from a session before is heard of under that one's epoch, which it knows: an order of
+        # A copy that the host has carried over from a session before is reported under that one's epoch, which it knows: an order of
         # this session reaches it only as a newer epoch, and of a UID that is gone there never will be another.
         epoch = said.epoch + 1 if instance is None and session.supersedes else said.epoch
         yield (
@@ -79,7 +79,7 @@ def _from_reports(world: World, assignment: HostAssignment) -> Iterator[tuple[st
 def _is_over(world: World, uid: str, entry: InstanceOrder | InstanceReport) -> bool:
     instance = _instance(world, uid, entry)
     if instance is None:
-        # Deleted, as far as we have heard; before anything is stopped for that, the API server is asked (`_gone`).
+        # Deleted, as far as we have seen; before anything is stopped for that, the API server is asked (`_gone`).
         return ("HAInstance", f"{entry.namespace}/{entry.name}") not in world.unreadable
     spec = instance.spec
     return spec.epoch > entry.epoch or (spec.epoch == entry.epoch and spec.grant is None)
@@ -88,8 +88,7 @@ def _is_over(world: World, uid: str, entry: InstanceOrder | InstanceReport) -> b
 def _is_granted_here(world: World, assignment: HostAssignment, uid: str, entry: InstanceOrder | InstanceReport) -> bool:
     """A later epoch has been granted to this host: its order, which is about to come, goes on with what runs."""
     instance = _instance(world, uid, entry)
-    grant = instance.spec.grant if instance is not None else None
-    return grant is not None and grant.host == assignment.metadata.name
+    return instance is not None and instance.holder == assignment.metadata.name
 
 
 def _gone(uid: str, order: InstanceOrder) -> Gone:

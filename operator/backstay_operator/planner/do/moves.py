@@ -9,7 +9,7 @@ from typing import Any, Final
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_operator.planner.actions import Action, RemoveMoveWish
 from backstay_operator.planner.judge.placement import NoHost, Placed, better_host, must_leave, place
-from backstay_operator.planner.judge.stored_orders import stored_order
+from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.holdings import not_ours
 from backstay_operator.planner.know.world import World
@@ -35,8 +35,12 @@ class Wish:
 class Move:
     """Stop here, for it will go on there."""
 
-    host: str
+    placed: Placed
     why: str
+
+    @property
+    def host(self) -> str:
+        return self.placed.host
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def spent_wish(world: World, service: HAService, instance: HAInstance | None) ->
 
 
 def _why_spent(world: World, service: HAService, instance: HAInstance | None, wish: Wish) -> str:
-    if instance is not None and instance.spec.grant is not None and instance.spec.grant.host == wish.host:
+    if instance is not None and instance.holder == wish.host:
         return f"it is on {wish.host}"
     if wish.host not in world.hosts:
         return f"there is no host {wish.host}"
@@ -87,9 +91,7 @@ def _why_spent(world: World, service: HAService, instance: HAInstance | None, wi
 
 def _is_under_way(world: World, instance: HAInstance | None) -> bool:
     """What was stopped for a move is moved there even if the wish runs out on the way."""
-    if instance is None or instance.spec.grant is None:
-        return False
-    entry = stored_order(world, instance.spec.grant.host, instance)
+    entry = stored_order(world, instance.holder, instance) if instance is not None else None
     return entry is not None and entry.want == "Down"
 
 
@@ -117,7 +119,7 @@ def _asked_to(round_: Round, service: HAService, instance: HAInstance, holder: s
     to = wished_host(service)
     if to is None or to == holder or spent_wish(round_.world, service, instance):
         return None
-    return _towards(place(round_.world, service, instance, to=to), f"a move to {to} was asked for")
+    return _towards(elsewhere(round_, service, instance, to=to), f"a move to {to} was asked for")
 
 
 def _must(round_: Round, service: HAService, instance: HAInstance, holder: str) -> Move | Stay | None:
@@ -125,11 +127,17 @@ def _must(round_: Round, service: HAService, instance: HAInstance, holder: str) 
     # A Host that we merely cannot read has not been removed: nothing leaves it for that.
     if leave is None or ("Host", holder) in round_.world.unreadable:
         return None
-    return _towards(_elsewhere(round_, service, instance, holder), f"{holder} {leave.why}")
+    return _towards(elsewhere(round_, service, instance), f"{holder} {leave.why}")
 
 
-def _elsewhere(round_: Round, service: HAService, instance: HAInstance, holder: str) -> Placed | NoHost:
-    return place(round_.world, service, instance, away_from=(holder,), planned=round_.planned)
+def elsewhere(
+    round_: Round, service: HAService, instance: HAInstance | None, *, to: str | None = None, announced: str = ""
+) -> Placed | NoHost:
+    """Where it would go if it had to leave its holder; or whether it could go where a person wants it."""
+    if to is not None:
+        return place(round_.world, service, instance, to=to)
+    holder = (instance.holder,) if instance and instance.holder else ()
+    return place(round_.world, service, instance, away_from=holder, planned=round_.planned, announced=announced)
 
 
 def _failed(round_: Round, service: HAService, instance: HAInstance, holder: str) -> Move | Stay | None:
@@ -139,13 +147,13 @@ def _failed(round_: Round, service: HAService, instance: HAInstance, holder: str
     if report.revision != (service.metadata.generation or 0):
         return None  # the host has yet to try the present manifest
     because = f"{holder} could not run it{f': {report.why}' if report.why else ''}"
-    elsewhere = _towards(_elsewhere(round_, service, instance, holder), because)
-    if isinstance(elsewhere, Move):
-        return elsewhere
+    away = _towards(elsewhere(round_, service, instance), because)
+    if isinstance(away, Move):
+        return away
     again = place(round_.world, service, instance, planned=round_.planned, retry=True)
     if isinstance(again, Placed):
         # There is nowhere else, and the failure is long enough ago: a new epoch, be it on the same host, is a new attempt.
-        return Move(again.host, f"{because}; it is time to try again")
+        return Move(again, f"{because}; it is time to try again")
     return Stay(f"{because}, but it stays: {again.why}", again)
 
 
@@ -153,12 +161,12 @@ def _better(round_: Round, service: HAService, instance: HAInstance, holder: str
     better = better_host(round_.world, service, instance, round_.planned)
     if isinstance(better, NoHost):
         return Stay(better.why, better)
-    return Move(better.host, better.why) if better is not None else None
+    return Move(better, better.why) if better is not None else None
 
 
 def _towards(placed: Placed | NoHost, because: str) -> Move | Stay:
     if isinstance(placed, Placed):
-        return Move(placed.host, because)
+        return Move(placed, because)
     return Stay(f"{because}, but it stays: {placed.why}", placed)
 
 
@@ -177,11 +185,11 @@ def cannot_take(world: World, service: HAService, instance: HAInstance, host: st
     """Why a host that was chosen cannot be given a grant this very moment."""
     known = world.hosts[host]
     if sessions.live(world, host) is None:
-        return f"{host} has no session that holds its Lease, unsealed and quiet"
+        return f"{host} has no session that holds its Lease unsealed and renews it"
     if known.metadata.deletion_timestamp is not None:
         return f"{host} is being removed"
     if HOST_FINALIZER not in (known.metadata.finalizers or []):
-        return f"{host} is being marked as in use first"
+        return f"the finalizer of {host} is being set first"
     if waits := not_ours(world, service, host):
         return waits
     return too_large(world, host, service, instance)

@@ -16,7 +16,7 @@ from backstay_api.objects.models.resources import RenderedResource
 from backstay_api.objects.resource_kinds import units_of
 from backstay_api.objects.texts import clip
 from backstay_operator.planner.actions import Assign
-from backstay_operator.planner.judge.stored_orders import stored_order
+from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know import fitting
 from backstay_operator.planner.know.fitting import MOST_BYTES, MOST_ENTRIES
 from backstay_operator.planner.know.liveness import held
@@ -24,8 +24,6 @@ from backstay_operator.planner.know.world import World
 from backstay_operator.planner.preconditions import Precondition, distinct
 
 from . import leftovers
-
-__all__ = ["MOST_BYTES", "MOST_ENTRIES"]
 
 _Rank = tuple[int, bool, int]
 _NO_ORDERS: Final = HostAssignmentSpec()
@@ -242,5 +240,5 @@ def _why(stored: HostAssignmentSpec, merged: HostAssignmentSpec, *, created: boo
     if new:
         return "; ".join(f"{e.namespace}/{e.name} epoch {e.epoch} {e.want}: {e.why}" for e in new[:3])
     if stored.instances.keys() != merged.instances.keys():
-        return "entries of epochs that are over go"
+        return "entries of epochs that are over are removed"
     return "other standbys, other units to secure, or another heartbeat"

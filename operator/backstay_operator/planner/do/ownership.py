@@ -25,8 +25,6 @@ from backstay_operator.planner.words import listed
 
 from .finalizers import HOST_FINALIZER, INSTANCE_FINALIZER, SERVICE_FINALIZER, is_ours, marked
 
-__all__ = ["HOST_FINALIZER", "INSTANCE_FINALIZER", "SERVICE_FINALIZER", "is_ours"]
-
 Owner = TypeVar("Owner", bound=ClaimOwner)
 Owned = Mapping[str, Sequence[str]]
 """Names of claims by the UID of their service."""
@@ -117,9 +115,9 @@ def _by_host(owner: HostOwner) -> str:
 def not_yet_ours(world: World, service: HAService, instance: HAInstance | None, host: str | None = None) -> str | None:
     """What must still become its own before anything is granted or ordered (on this host), as a sentence."""
     if not is_ours(service, SERVICE_FINALIZER):
-        return "it is being marked as ours first"
+        return "its finalizer is being set first"
     if instance is not None and not is_ours(instance, INSTANCE_FINALIZER):
-        return f"its HAInstance {instance.metadata.name} is being marked as ours first"
+        return f"the finalizer of its HAInstance {instance.metadata.name} is being set first"
     return holdings.not_ours(world, service, host)
 
 
@@ -153,7 +151,11 @@ def give_back_unused(
                 one.host
                 for one in claim.spec.hosts or ()
                 if one.uid == service.uid
-                and (one.host in hosts or _may_be_ordered(one, instance) or _left(world, one.host, instance))
+                and (
+                    one.host in hosts
+                    or _may_be_ordered(one, instance)
+                    or (instance is not None and remains.left_on(world, one.host, instance))
+                )
             }
         elif is_rid and not any(_may_be_ordered(one, instance) or not _is_before(one, service) for one in mine):
             stays = set()
@@ -172,10 +174,6 @@ def _may_be_ordered(owner: ClaimOwner, instance: HAInstance | None) -> bool:
 def _is_before(owner: ClaimOwner, service: HAService) -> bool:
     """Whether nothing as new as the manifest that does without it may name it."""
     return owner.revision < (service.metadata.generation or 0)
-
-
-def _left(world: World, host: str, instance: HAInstance | None) -> bool:
-    return instance is not None and remains.left_on(world, host, instance)
 
 
 def _as_known(service: HAService, instance: HAInstance | None) -> tuple[Precondition, ...]:
@@ -236,14 +234,11 @@ def _still_there(world: World, claim: ResourceClaim, owner: ClaimOwner, *, is_pr
         return service_name(name) == owner.name
 
     return {
-        host
-        for host in _hosts_owned(claim, owner.uid)
-        if remains.left_by_name(world, host, owner.namespace, is_its, unknown=True, is_proven=is_proven)
+        one.host
+        for one in claim.spec.hosts or ()
+        if one.uid == owner.uid
+        and remains.left_by_name(world, one.host, owner.namespace, is_its, unknown=True, is_proven=is_proven)
     }
-
-
-def _hosts_owned(claim: ResourceClaim, uid: str) -> list[str]:
-    return [one.host for one in claim.spec.hosts or () if one.uid == uid]
 
 
 def _without(

@@ -1,6 +1,6 @@
 """Hosts come and go: our finalizer stands on one that may hold something, and what was made for one that is removed goes last.
 
-What a removed host was told to stop, it still has to hear when it wakes; and a seal has to meet it. So its orders and its Lease
+What a removed host was told to stop, it still has to read when it wakes; and a seal has to meet it. So its orders and its Lease
 stay until nothing on them is open; they are two small objects.
 """
 
@@ -53,13 +53,13 @@ def _is_leaving(world: World, name: str) -> bool:
 
 
 def _needs(world: World, name: str) -> tuple[Precondition, ...]:
-    what_for = f"the orders and the Lease of {name} go when it has been removed"
+    what_for = f"the orders and the Lease of {name} are deleted once it has been removed"
     is_gone = (Gone("Host", "", name, "", what_for),) if name not in world.hosts else ()
     return *is_gone, HoldsNothing(name, what_for)
 
 
 def _is_open(world: World, name: str) -> bool:
-    """Whether this host must still hear or meet something, should it wake."""
+    """Whether this host must still read or meet something, should it wake."""
     if any(True for _ in remains.waiting_orders(world, name)) or any(True for _ in remains.open_reports(world, name)):
         return True
     seen = world.leases.get(name)
@@ -71,6 +71,6 @@ def _is_open(world: World, name: str) -> bool:
 def _is_over(world: World, name: str, holder: str) -> bool:
     """Whether the sealed session has been proven to be over, by a device or by a person."""
     requests = (world.requests[request] for request in world.requests_of.get(name, ()))
-    spoken = sessions.published(world, name)
-    known = [request.spec.session for request in requests] + ([spoken.ref] if spoken else [])
+    known_session = sessions.published(world, name)
+    known = [request.spec.session for request in requests] + ([known_session.ref] if known_session else [])
     return any(one.text == holder and is_proven_over(world, name, one) for one in known)

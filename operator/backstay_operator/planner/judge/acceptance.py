@@ -61,11 +61,8 @@ def _accept(world: World, service: HAService) -> Acceptance:
 
 def own_fault(world: World, service: HAService) -> Refused | None:
     """What is wrong with the manifest by itself, whoever else is there."""
-    return world.keep("own_fault", service.key, (service.spec,), lambda: _first_fault(service))
-
-
-def _first_fault(service: HAService) -> Refused | None:
-    return next((refused for fault in _FAULTS if (refused := fault(service))), None)
+    found = (refused for fault in _FAULTS if (refused := fault(service)))
+    return world.keep("own_fault", service.key, (service.spec,), lambda: next(found, None))
 
 
 # --- the manifest by itself ------------------------------------------------------------------------------------------

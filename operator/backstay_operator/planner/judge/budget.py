@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from backstay_api.objects.models import FenceRequest
 from backstay_api.objects.models.host import Fence
-from backstay_operator.planner.know.world import BUDGET_PERIOD_S, World
+from backstay_operator.planner.know.world import BUDGET_PERIOD_S, World, has_cost
 from backstay_operator.planner.words import roughly
 
 
@@ -56,12 +56,6 @@ def counts(world: World, name: str) -> bool:
         return False
     request = world.requests.get(name)
     return request is None or has_cost(request)
-
-
-def has_cost(request: FenceRequest) -> bool:
-    """Whether it wanted Off for a host that was not off anyway, and that nobody answers for."""
-    was_off_anyway = request.status.evidence is not None and not any(a.action == "off" for a in request.status.attempts)
-    return request.spec.confirm is None and not was_off_anyway
 
 
 def unstable(world: World, host: str) -> float | None:

@@ -11,7 +11,7 @@ from backstay_api.objects.models.assignment import InstanceOrder
 from backstay_api.objects.resource_kinds import canonical_unit, units_of
 from backstay_operator.planner.know.world import World
 
-from .stored_orders import stored_order
+from .remains import stored_order
 
 
 def news(world: World, service: HAService, instance: HAInstance) -> frozenset[str]:

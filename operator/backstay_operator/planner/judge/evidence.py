@@ -18,7 +18,6 @@ from backstay_api.objects.models import FenceRequest, HAInstance
 from backstay_api.objects.models.fencing import Confirm
 from backstay_api.objects.models.instance import Closed, EvidenceKind, Grant, SessionRef
 from backstay_api.objects.texts import clip
-from backstay_api.objects.wording import NOT_RECORDED
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.liveness import Liveness, has_device, is_hands_off, of_host
 from backstay_operator.planner.know.world import World
@@ -194,7 +193,7 @@ def _what_is_missing(world: World, instance: HAInstance, grant: Grant) -> str:
 def _lives(world: World, grant: Grant) -> bool:
     """Whether the very session that it was granted to renews the Lease."""
     seen = world.leases.get(grant.host)
-    return seen is not None and seen.lease.holder == grant.session.text and of_host(world, grant.host) is Liveness.QUIET
+    return seen is not None and seen.lease.holder == grant.session.text and of_host(world, grant.host) is Liveness.LIVE
 
 
 def _release_missing(world: World, instance: HAInstance, grant: Grant) -> str:
@@ -203,8 +202,8 @@ def _release_missing(world: World, instance: HAInstance, grant: Grant) -> str:
     assignment = world.assignments.get(grant.host)
     report = assignment.status.instances.get(instance.uid) if assignment else None
     if report is not None and report.epoch == instance.spec.epoch and report.phase == "Stuck":
-        if NOT_RECORDED in report.why:
-            return f"{grant.host} says: {report.why}; it goes on by itself as soon as that can be written there"
+        if report.unrecorded:
+            return f"{grant.host} says: {report.why}; it continues by itself as soon as that can be written"
         return (
             f"{grant.host} could not prove that it has stopped ({report.why or 'it does not say why'});"
             f" stop it there by hand, or power the host off and say so: `backstay fence {grant.host} --confirm`"
@@ -237,8 +236,8 @@ def _confirmed_missing(world: World, instance: HAInstance, grant: Grant) -> str:
 
 def _as_people_say(state: Liveness) -> str:
     return {
-        Liveness.UNKNOWN: "not known to live",
-        Liveness.QUIET: "in the hands of another session, which has not said that the old one is over",
+        Liveness.UNKNOWN: "not known to be alive",
+        Liveness.LIVE: "running another session, which has not reported that the old one is over",
         Liveness.SUSPECT: "late",
         Liveness.SILENT: "silent",
         Liveness.SEALED: "sealed",
@@ -265,7 +264,7 @@ class Kind:
     ends: _OfSession | None = None
     """The same of the whole session, whatever it held, where this kind proves so much."""
     missing: _OfEpoch = lambda world, instance, grant: ""
-    """What exactly is missing, and what a person can do; empty if another kind is nearer. The first that speaks is heard."""
+    """What exactly is missing, and what a person can do; empty if another kind is nearer. The first that says something counts."""
     could_prove: Callable[[World, str], bool] = lambda world, host: False
     """Whether it could come to prove, by itself, that the session that holds this host's Lease is over: then a seal is worth it."""
     means: str = ""

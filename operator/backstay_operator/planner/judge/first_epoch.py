@@ -7,11 +7,11 @@ an earlier time does no harm, and is ordered down where it is found.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from backstay_api.objects.models import HAInstance, HAService
-from backstay_api.objects.models.resources import Resource
-from backstay_api.objects.resource_kinds import kinds_in, units_of
+from backstay_api.objects.models.assignment import StandbyReport
+from backstay_api.objects.resource_kinds import units_of
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.fitting import no_room
 from backstay_operator.planner.know.liveness import Liveness, of_host
@@ -74,7 +74,7 @@ def ahead(world: World, service: HAService, instance: HAInstance) -> str | None:
 def _must_answer(world: World, host: str) -> bool:
     # A late host is asked for as long as it is not silent: it will be one or the other in a moment.
     state = of_host(world, host)
-    return sessions.published(world, host) is not None and state in (Liveness.QUIET, Liveness.SUSPECT, Liveness.UNSURE)
+    return sessions.published(world, host) is not None and state in (Liveness.LIVE, Liveness.SUSPECT, Liveness.UNSURE)
 
 
 def _has_answered(world: World, host: str, service: HAService, instance: HAInstance) -> bool:
@@ -83,7 +83,7 @@ def _has_answered(world: World, host: str, service: HAService, instance: HAInsta
 
 
 def _is_foreign(world: World, host: str, instance: HAInstance) -> bool:
-    """Whether the host says that something of it is active there, and not by us; or that it cannot say."""
+    """Whether the host says that something of it is active there, not started by Backstay; or that it cannot say."""
     assignment = world.assignments.get(host)
     session = assignment.status.session if assignment else None
     answer = assignment.status.standbys.get(instance.uid) if assignment else None
@@ -95,7 +95,7 @@ def _is_foreign(world: World, host: str, instance: HAInstance) -> bool:
 def _foreign(world: World, service: HAService, instance: HAInstance, hosts: list[str]) -> str:
     """All hosts at once, those that know what runs there first: a person is through in one go."""
     said = {host: world.assignments[host].status.standbys[instance.uid] for host in hosts}
-    plain = {host: answer.why for host, answer in said.items() if not answer.unclear}
+    plain = {host: answer for host, answer in said.items() if not answer.unclear}
     unclear = {host: answer.why for host, answer in said.items() if answer.unclear}
     sentences = [*([_runs(service, plain)] if plain else []), *([_cannot_say(unclear)] if unclear else [])]
     return "; ".join(sentences)
@@ -111,30 +111,21 @@ def _told(whys: Mapping[str, str]) -> str:
     return "; ".join(dict.fromkeys(first_words(why) for why in whys.values() if why))
 
 
-def _runs(service: HAService, whys: Mapping[str, str]) -> str:
+def _runs(service: HAService, said: Mapping[str, StandbyReport]) -> str:
     """What of it runs there, by host, and the command that stops it."""
-    hosts = list(whys)
-    units = units_of(service.spec.resources)
-    named = [unit for unit in units if any(unit in why for why in whys.values())]
-    others = [resource for resource in service.spec.resources if not units_of([resource])]
-    if not named and not others:
-        named = list(units)  # an agent that does not say which
-    where = "there" if len(hosts) == 1 else "on each"
-    if named and not any(_says_of(others, why) for why in whys.values()):
-        runs = "runs" if len(hosts) == 1 else "run"
-        return (
-            f"{and_(hosts)} {runs} {and_(named)} already, not started by Backstay:"
-            f" systemctl stop {' '.join(named)} {where}"
-        )
-    said = _told(whys)
-    because = f" ({said})" if said else ""
-    stop = f"; systemctl stop {' '.join(named)} there stops {and_(named)}" if named else ""
-    return f"something of it runs on {and_(hosts)} already, and not by us{because}: stop it there{stop}"
-
-
-def _says_of(others: Sequence[Resource], why: str) -> bool:
-    """Whether the host names any of these: an address, a command, whose stop is no unit's."""
-    return any(kind.noun in why or kind.wire in why for kind, _ in kinds_in(others))
+    hosts = list(said)
+    names = {name for answer in said.values() for name in answer.running}
+    resources = service.spec.resources
+    running = [resource for resource in resources if resource.name in names] or resources
+    units = units_of(running)
+    stop = f"systemctl stop {' '.join(units)}"
+    if all(units_of([resource]) for resource in running):
+        runs, where = ("runs", "there") if len(hosts) == 1 else ("run", "on each")
+        return f"{and_(hosts)} {runs} {and_(units)} already, not started by Backstay: {stop} {where}"
+    whys = _told({host: answer.why for host, answer in said.items()})
+    because = f" ({whys})" if whys else ""
+    stops = f"; {stop} there stops {and_(units)}" if units else ""
+    return f"something of it runs on {and_(hosts)} already, not started by Backstay{because}: stop it there{stops}"
 
 
 def _earlier(world: World, host: str, instance: HAInstance) -> str | None:
@@ -143,9 +134,9 @@ def _earlier(world: World, host: str, instance: HAInstance) -> str | None:
     if not left_by_name(world, host, mine[0], mine[1].__eq__):
         return None
     title = f"{mine[0]}/{mine[1]}"
-    if of_host(world, host) in (Liveness.QUIET, Liveness.SUSPECT, Liveness.UNSURE):
-        return f"{host} says that {title} of an earlier time is not over there: it has been told to stop it"
+    if of_host(world, host) in (Liveness.LIVE, Liveness.SUSPECT, Liveness.UNSURE):
+        return f"{host} has not reported yet that an earlier {title} is stopped there: it has been told to stop it"
     return (
-        f"{host} was running {title} for an HAInstance that is gone, and does not speak: let it come back, and it says what is left;"
-        f" or if it never will, make sure that it is powered off and remove it: `backstay host remove {host}`"
+        f"{host} was running {title} for an HAInstance that is gone, and reports nothing: bring it back, and it reports what is left;"
+        f" or if it never returns, make sure that it is powered off and remove it: `backstay host remove {host}`"
     )

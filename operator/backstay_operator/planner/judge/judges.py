@@ -99,9 +99,8 @@ class Question:
     """No host is without a failed start: one where the last is long enough ago will do."""
 
     @property
-    def holder(self) -> str | None:
-        grant = self.instance.spec.grant if self.instance else None
-        return grant.host if grant else None
+    def holder(self) -> str:
+        return self.instance.holder if self.instance else ""
 
 
 @dataclass(frozen=True, order=True)
@@ -186,13 +185,13 @@ def why_no_session(world: World, name: str) -> Rejected | None:
         case Liveness.SEALED:
             return Rejected("Session", "is sealed", "are sealed", "it was silent and has not come back yet")
         case Liveness.SILENT:
-            return Rejected("Session", f"is silent since {roughly(age_s(world, seen))}", "are silent")
+            return Rejected("Session", f"has been silent for {roughly(age_s(world, seen))}", "are silent")
         case Liveness.SUSPECT | Liveness.UNSURE:
             return Rejected("Late", "is late with its heartbeat", "are late with their heartbeat")
-        case Liveness.QUIET if live(world, name):
+        case Liveness.LIVE if live(world, name):
             return None
-        case Liveness.QUIET | Liveness.UNKNOWN:
-            return Rejected("Session", "is about to open a session", "are about to open a session")
+        case Liveness.LIVE | Liveness.UNKNOWN:
+            return Rejected("Session", "has not opened a session yet", "have not opened a session yet")
 
 
 # --- filters: cheapest first -----------------------------------------------------------------------------------------
@@ -233,7 +232,7 @@ def is_wished(ask: Question, facts: HostFacts) -> Rejected | None:
     if ask.to is not None and facts.name != ask.to:
         return Rejected("Wish", f"is not {ask.to}, which was asked for", f"are not {ask.to}, which was asked for")
     if facts.name in ask.away_from:
-        return Rejected("Wish", "is the one to move away from", "are to be moved away from")
+        return Rejected("Wish", "is the host that it leaves", "are the hosts that it leaves")
     return None
 
 
@@ -243,11 +242,11 @@ def is_open(ask: Question, facts: HostFacts) -> Rejected | None:
 
 
 def has_session(ask: Question, facts: HostFacts) -> Rejected | None:
-    """The host's own session holds its lease, unsealed and quiet."""
+    """The host's own session holds its lease unsealed and renews it."""
     return facts.no_session
 
 
-def has_spoken(ask: Question, facts: HostFacts) -> Rejected | None:
+def is_reachable(ask: Question, facts: HostFacts) -> Rejected | None:
     """The host can be asked something: it lives, though it may be late."""
     return facts.lost
 
@@ -318,7 +317,7 @@ def is_ready(ask: Question, facts: HostFacts) -> Rejected | None:
     if said.active and said.unclear:
         return Rejected("Ready", UNCLEAR, UNCLEAR, said.why)
     if said.active:
-        done = "some of it already, and not by us, stop it there"
+        done = "some of it already, not started by Backstay, stop it there"
         return Rejected("Ready", f"runs {done}", f"run {done}", said.why)
     if not said.ready:
         return Rejected("Ready", "is not ready", "are not ready", said.why)
@@ -338,7 +337,7 @@ FILTERS: Final[Sequence[tuple[Filter, Set[Point]]]] = (
     (is_wished, RUN),
     (is_open, {*RUN, *_SPARE}),
     (has_session, RUN),
-    (has_spoken, {*_SPARE, Point.WITNESS}),
+    (is_reachable, {*_SPARE, Point.WITNESS}),
     (has_room, {Point.STANDBY}),
     (starts_here, {*RUN, Point.TAKE_OVER}),
     (is_ready, {*RUN, Point.TAKE_OVER}),

@@ -15,7 +15,7 @@ from backstay_operator.planner.know.world import World
 
 from .acceptance import Acceptance, Accepted, accept
 from .evidence import was_lost
-from .stored_orders import stored_order
+from .remains import stored_order
 
 
 def in_force(

@@ -56,7 +56,7 @@ class NoHost:
     """No host can run it now."""
 
     why: str
-    """In one line: `0/3 hosts can run it: 2 are cordoned, 1 is silent since 4 s`."""
+    """In one line: `0/3 hosts can run it: 2 are cordoned, 1 has been silent for 4 s`."""
     verdicts: tuple[Verdict, ...]
     look_again_s: float | None = None
     """When time alone may change this, on the clock of `World.now_s`."""
@@ -134,8 +134,8 @@ def better_host(
     world: World, service: HAService, instance: HAInstance, planned: Planned | None = None
 ) -> Placed | NoHost | None:
     """With `failback: Always`, a host that is preferred to the present one by more than the stickiness; or why it must wait."""
-    holder = instance.spec.grant.host if instance.spec.grant else None
-    if service.spec.placement.failback != "Always" or holder is None or holder not in world.hosts:
+    holder = instance.holder
+    if service.spec.placement.failback != "Always" or holder not in world.hosts:
         return None
     ask = Question(world, service, instance, away_from=frozenset([holder]), planned=planned or {})
     placed = decide(ask)
@@ -156,8 +156,8 @@ def better_host(
 
 def must_leave(world: World, service: HAService, instance: HAInstance) -> Rejected | None:
     """Why a service that runs well must leave its holder all the same: drained, removed, or no longer selected."""
-    holder = instance.spec.grant.host if instance.spec.grant else None
-    if holder is None:
+    holder = instance.holder
+    if not holder:
         return None
     if holder not in world.hosts:
         return Rejected("Removed", "has no Host object any more", "have no Host objects any more")

@@ -15,6 +15,16 @@ from backstay_operator.planner.know.world import World
 from .evidence import is_proven_over
 
 
+def stored_order(world: World, host: str, instance: HAInstance) -> InstanceOrder | None:
+    """What the host has been told about the present epoch of an instance."""
+    assignment = world.assignments.get(host)
+    entry = assignment.spec.instances.get(instance.uid) if assignment else None
+    grant = instance.spec.grant
+    if entry is None or grant is None or (entry.epoch, entry.session) != (instance.spec.epoch, grant.session):
+        return None
+    return entry
+
+
 def is_gone_from(assignment: HostAssignment, uid: str, entry: InstanceOrder) -> bool:
     """Whether the host has nothing of this epoch left: it has said so, or another session speaks and does not list it."""
     report, session = assignment.status.instances.get(uid), assignment.status.session
@@ -78,28 +88,21 @@ def runs_only_this(world: World, service: HAService, instance: HAInstance | None
     """Whether nothing of an earlier manifest of the service can run anywhere any more."""
     if instance is None:
         return True
-    grant = instance.spec.grant
-    if grant is not None and not _runs_the_present_manifest(world, service, instance, grant.host):
+    if instance.holder and not _runs_the_present_manifest(world, service, instance, instance.holder):
         return False
     # What may run twice is closed without proof: its old copies count until their hosts say that they are over.
-    here = grant.host if grant else ""
-    return instance.spec.exclusive or not any(
-        left_on(world, host, instance) for host in _told(world, instance) - {here}
-    )
+    told = world.ordered_on.get(instance.uid, set()) | world.reported_by.get(instance.uid, set())
+    return instance.spec.exclusive or not any(left_on(world, host, instance) for host in told - {instance.holder})
 
 
 def left_on(world: World, host: str, instance: HAInstance) -> bool:
     """Whether anything of this instance may still run on the host: it is granted there, or was and has not said that it is over."""
-    if instance.spec.grant is not None and instance.spec.grant.host == host:
+    if instance.holder == host:
         return True
     if instance.spec.exclusive and instance.spec.grant is None:
         return False  # its last epoch was closed by evidence
     uids = {uid for uid, _ in waiting_orders(world, host)} | {uid for uid, _ in open_reports(world, host)}
     return instance.uid in uids
-
-
-def _told(world: World, instance: HAInstance) -> set[str]:
-    return world.ordered_on.get(instance.uid, set()) | world.reported_by.get(instance.uid, set())
 
 
 def _runs_the_present_manifest(world: World, service: HAService, instance: HAInstance, host: str) -> bool:

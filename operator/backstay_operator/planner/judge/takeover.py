@@ -35,7 +35,7 @@ def why_left_alone(world: World, host: str, holder: str) -> str:
         reasons.setdefault(why, []).append(instance.service_key)
     told = "; ".join(f"{listed(keys)}: {why}" for why, keys in sorted(reasons.items())[:3])
     return (
-        f"{host} is left alone, because no other host could take over ({told}); it is cut off as soon as one could"
+        f"{host} is not fenced, because no other host could take over ({told}); it is fenced as soon as one could"
         if told
         else ""
     )
@@ -51,7 +51,7 @@ def _why_not_taken_over(world: World, instance: HAInstance, host: str) -> str:
     if not isinstance(acceptance, Accepted):
         return acceptance.message
     if wanted.spec.state != "Running":
-        return f"its state shall be {wanted.spec.state}"
+        return f"spec.state is {wanted.spec.state}"
     return _why_nowhere(world, wanted, instance, host)
 
 

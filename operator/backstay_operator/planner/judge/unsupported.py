@@ -53,7 +53,7 @@ def first_unsupported(service: HAService) -> str:
     for path, today in _PATHS:
         for owner, where, value in _values(service.spec, path, "spec"):
             allowed = _today(owner, path[-1], today)
-            if not _is_empty(value) and value not in allowed:
+            if value not in (None, [], {}, *allowed):
                 return _sentence(where, value, allowed)
     return ""
 
@@ -74,7 +74,7 @@ def _values(model: Model, path: tuple[str, ...], said: str) -> Iterator[tuple[Mo
     step, rest = path[0], path[1:]
     name = step.removesuffix("[]")
     value = getattr(model, name)
-    said = f"{said}.{_wire_name(model, name)}"
+    said = f"{said}.{type(model).model_fields[name].alias or name}"
     if not rest:
         yield model, said, value
     elif step.endswith("[]"):
@@ -82,11 +82,3 @@ def _values(model: Model, path: tuple[str, ...], said: str) -> Iterator[tuple[Mo
             yield from _values(entry, rest, f"{said}[{entry.name}]")
     elif value is not None:
         yield from _values(value, rest, said)
-
-
-def _wire_name(model: Model, name: str) -> str:
-    return type(model).model_fields[name].alias or name
-
-
-def _is_empty(value: object) -> bool:
-    return value is None or value == [] or value == {}

@@ -1,7 +1,7 @@
 """What a service wants for itself alone: addresses and devices in the whole cluster, units and commands on each of its hosts.
 
 One canonical name for each, so that two services that mean the same thing are seen to. Each is claimed by an object, which only a
-compare-and-swap changes: who has it is never a matter of what somebody has heard.
+compare-and-swap changes: who has it is never a matter of what somebody has seen.
 """
 
 from __future__ import annotations
@@ -51,7 +51,6 @@ def owner_of(service: HAService, instance: HAInstance | None = None, *, epoch: i
 
 
 def on_host(owner: ClaimOwner, host: str) -> HostOwner:
-    """The same owner, on one host."""
     return HostOwner(host=host, **owner.model_dump(exclude={"host"}))
 
 

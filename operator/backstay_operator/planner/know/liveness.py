@@ -24,7 +24,7 @@ class Liveness(Enum):
 
     UNKNOWN = "Unknown"
     """Nobody has ever held the Lease, or there is none."""
-    QUIET = "Live"
+    LIVE = "Live"
     """It renewed not long ago."""
     UNSURE = "Unsure"
     """It is late, but that may be our own trouble."""
@@ -48,8 +48,8 @@ def of_host(world: World, host: str) -> Liveness:
     if seen.lease.sealed:
         return Liveness.SEALED
     silence = judge_silence(age_s=age_s(world, seen), contract=seen.lease.contract)
-    if silence is Silence.QUIET:
-        return Liveness.QUIET
+    if silence is Silence.LIVE:
+        return Liveness.LIVE
     if not trusts_itself(world):
         return Liveness.UNSURE
     return Liveness.SUSPECT if silence is Silence.SUSPECT else Liveness.SILENT
@@ -116,7 +116,7 @@ def held(world: World, host: str) -> list[str]:
 
 
 def untested_s(world: World, host: str) -> float:
-    """For how long the fencer has not said that it tested the host's fence path, while we could have heard it."""
+    """For how long the fencer has not said that it tested the host's fence path, while it could have reached us."""
     return world.now_s - max(world.checked_s.get(host, world.now_s), world.own_path.recovered_s)
 
 
@@ -129,7 +129,7 @@ def next_look_s(world: World) -> float | None:
     return min(times, default=None)
 
 
-def has_silence_spoken(world: World, *, since_s: float) -> bool:
+def has_silence_counted(world: World, *, since_s: float) -> bool:
     """Whether silence alone, without any event, has changed what there is to say since then."""
     return any(since_s < at_s + _A_MOMENT_S <= world.now_s for at_s in _thresholds_s(world))
 

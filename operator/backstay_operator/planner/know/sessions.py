@@ -22,9 +22,9 @@ def published(world: World, host: str) -> AgentSession | None:
 
 
 def live(world: World, host: str) -> AgentSession | None:
-    """The host's session, if it may be given a grant: it holds its Lease, unsealed and quiet, and it is the one that reports."""
+    """The host's session, if it may be given a grant: it holds its Lease unsealed, renews it, and it is the one that reports."""
     session, seen = published(world, host), world.leases.get(host)
-    if session is None or seen is None or of_host(world, host) is not Liveness.QUIET:
+    if session is None or seen is None or of_host(world, host) is not Liveness.LIVE:
         return None
     # A Lease that was reopened for a session which has not renewed it yet says nothing about its life.
     holds = seen.lease.holder == session.text and seen.lease.seq == session.seq and seen.lease.renewal > 0
@@ -55,7 +55,7 @@ def _new_lease(world: World, host: str) -> CreateLease:
         )
     if last is None:
         return CreateLease(host, f"{host} has no Lease to renew")
-    return CreateLease(host, f"{host} holds a service and has no Lease by which its silence could be heard", last)
+    return CreateLease(host, f"{host} holds a service and has no Lease by which its silence could be noticed", last)
 
 
 def _told_sealed(world: World, host: str) -> list[SessionRef]:
@@ -74,8 +74,8 @@ def _seen_sealed(world: World, host: str, granted: list[SessionRef]) -> list[Ses
 
     Only while it holds something or speaks for its host: another machine under the name of a removed host counts from 1 again.
     """
-    lease, spoken = world.last_sealed.get(host), published(world, host)
-    known = [*granted, spoken.ref] if spoken else granted
+    lease, known_session = world.last_sealed.get(host), published(world, host)
+    known = [*granted, known_session.ref] if known_session else granted
     return [one for one in known if lease is not None and one.text == lease.holder]
 
 

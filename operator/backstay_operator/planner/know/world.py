@@ -1,6 +1,6 @@
 """Everything the planner may know at one instant.
 
-The mirror (hands) keeps one World up to date piece by piece: `put` and `drop` touch only what changed and keep the indexes.
+The mirror (`control/watch/cache.py`) keeps one World up to date piece by piece: `put` and `drop` touch only what changed and keep the indexes.
 The planner only reads it. Times are seconds on the replica's own monotonic clock; `wall` is for people's eyes only.
 """
 
@@ -156,7 +156,6 @@ class World:
         return found[1]  # type: ignore[return-value]
 
     def put_service(self, service: HAService) -> None:
-        """Take a newer version of a service."""
         old = self.services.get(service.key)
         if old is not None:
             self._forget_things(old)
@@ -169,14 +168,12 @@ class World:
             self.failed_s.setdefault((service.uid, failure.host, failure.epoch), self.now_s)
 
     def drop_service(self, key: str) -> None:
-        """Forget a service that is gone."""
         old = self.services.pop(key, None)
         if old is not None:
             self._forget_things(old)
             self._forget_failures(old.uid)
 
     def put_host(self, host: Host) -> None:
-        """Take a newer version of a host."""
         old = self.hosts.get(host.key)
         self.hosts[host.key] = host
         if old is None or old.uid != host.uid or _checked_at(old) != _checked_at(host):
@@ -190,7 +187,6 @@ class World:
         self.checked_s.pop(key, None)
 
     def put_assignment(self, assignment: HostAssignment) -> None:
-        """Take a newer version of what a host shall do and says."""
         self.drop_assignment(assignment.key)
         self.assignments[assignment.key] = assignment
         for uid in assignment.spec.instances:
@@ -205,7 +201,6 @@ class World:
                 self.failed_s.setdefault((uid, assignment.key, report.epoch), self.now_s)
 
     def drop_assignment(self, key: str) -> None:
-        """Forget an assignment that is gone."""
         old = self.assignments.pop(key, None)
         if old is None:
             return
@@ -222,7 +217,6 @@ class World:
             del self.failed_s[key]
 
     def put_instance(self, instance: HAInstance) -> None:
-        """Take a newer version of an instance."""
         self.drop_instance(instance.key)
         self.instances[instance.key] = instance
         self.instances_of[instance.spec.service.uid].add(instance.key)
@@ -235,7 +229,6 @@ class World:
         return instance if instance is not None and instance.spec.service.uid == service.uid else None
 
     def drop_instance(self, key: str) -> None:
-        """Forget an instance that is gone."""
         old = self.instances.pop(key, None)
         if old is None:
             return
@@ -250,7 +243,6 @@ class World:
             self.gone_sealed_s[key] = old.sealed_seen_s
 
     def put_request(self, request: FenceRequest) -> None:
-        """Take a newer version of a fence request."""
         self.requests[request.key] = request
         self.requests_of[request.spec.host].add(request.key)
         if request.spec.want == "Off":
@@ -259,11 +251,14 @@ class World:
             self.confirmed_s.setdefault(request.key, self.now_s)
 
     def drop_request(self, key: str) -> None:
-        """Forget a fence request that is gone. Its place in the budget stays until it is an hour old."""
+        """Forget a fence request that is gone. Its place in the budget, if it had one, stays until it is an hour old."""
         old = self.requests.pop(key, None)
         self.confirmed_s.pop(key, None)
         if old is not None:
             self.requests_of[old.spec.host].discard(key)
+        if old is not None and not has_cost(old):
+            self.fenced_s.pop(key, None)
+            self.fenced_host.pop(key, None)
 
     def forget_old_seals(self) -> None:
         """Those that are no part of any storm any more."""
@@ -280,6 +275,12 @@ class World:
     def _was_fenced(self, request: str, host: str) -> None:
         self.fenced_s.setdefault(request, self.now_s)
         self.fenced_host.setdefault(request, host)
+
+
+def has_cost(request: FenceRequest) -> bool:
+    """Whether it wanted Off for a host that was not off anyway, and that nobody answers for."""
+    was_off_anyway = request.status.evidence is not None and not any(a.action == "off" for a in request.status.attempts)
+    return request.spec.confirm is None and not was_off_anyway
 
 
 def _checked_at(host: Host) -> str | None:

@@ -10,12 +10,12 @@ from backstay_operator.planner.judge import budget
 from backstay_operator.planner.judge.judges import HostFacts, facts_of
 from backstay_operator.planner.know.liveness import FENCER_SILENT_S, Liveness, of_host, shutting_down, untested_s
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.words import roughly
+from backstay_operator.planner.words import joined, roughly
 
 from .conditions import Finding, settled, told
 
 _READY_REASON = {
-    Liveness.QUIET: "Alive",
+    Liveness.LIVE: "Alive",
     Liveness.UNSURE: "Alive",
     Liveness.SUSPECT: "Late",
     Liveness.SILENT: "Silent",
@@ -61,19 +61,15 @@ def _ready(world: World, facts: HostFacts, liveness: Liveness, missing: str) -> 
         if before is not None:
             return Finding("Ready", {"True": True, "False": False}.get(before.status), before.reason, before.message)
     if facts.no_session is None and going_down:
-        return Finding("Ready", False, "ShuttingDown", _joined(f"{facts.name} is shutting down: {going_down}", missing))
+        return Finding("Ready", False, "ShuttingDown", joined(f"{facts.name} is shutting down: {going_down}", missing))
     if facts.no_session is None:
         return Finding("Ready", True, "Alive", missing or "Its agent renews its lease")
     why = f"{facts.name} {facts.no_session.why}"
     if going_down:
         why = f"{why}; it has said that it shuts down: {going_down}"
     is_true = None if liveness in (Liveness.SUSPECT, Liveness.UNSURE) else False
-    reason = "Opening" if liveness is Liveness.QUIET else _READY_REASON[liveness]
-    return Finding("Ready", is_true, reason, _joined(why, missing))
-
-
-def _joined(*parts: str) -> str:
-    return "; ".join(filter(None, parts))
+    reason = "Opening" if liveness is Liveness.LIVE else _READY_REASON[liveness]
+    return Finding("Ready", is_true, reason, joined(why, missing))
 
 
 def fencing_ready(world: World, host: Host) -> Finding:
@@ -103,4 +99,4 @@ def _schedulable(facts: HostFacts) -> Finding:
         return Finding("Schedulable", False, reason, f"{facts.name} {facts.closed.why}{left}")
     if facts.lost:
         return Finding("Schedulable", False, "NotReady", f"{facts.name} {facts.lost.why}")
-    return Finding("Schedulable", True, "Open", "Services may come here")
+    return Finding("Schedulable", True, "Open", "Services may be placed here")

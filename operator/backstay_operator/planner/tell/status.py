@@ -20,24 +20,24 @@ from backstay_api.objects.models.service import (
     StandbySummary,
     StartFailure,
 )
+from backstay_api.objects.texts import clip
 from backstay_operator.planner.do.decisions import Decision, Slot
 from backstay_operator.planner.do.instances import Course
 from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, Refused
 from backstay_operator.planner.judge.judges import facts_of, failed_report
 from backstay_operator.planner.judge.placement import NoHost
-from backstay_operator.planner.judge.stored_orders import stored_order
+from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know.liveness import untouched
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.words import clipped, elapsed_s, first_words, listed
+from backstay_operator.planner.words import elapsed_s, first_words, joined, listed
 
 from .conditions import Finding, settled, told
 from .elsewhere import address_of_a_host, held_units, who_could_take_over
-from .host_status import fencing_ready, host_status
-
-__all__ = ["host_status", "service_status"]
+from .host_status import fencing_ready
 
 # As many as the schema holds.
 MOST_FAILURES: Final = 16
+_MOST_CHARS: Final = 3700  # of a reason, so that where the service goes next is not lost behind it
 _WORST_FIRST: Final = ("Failed", "Recovering", "Waiting", "Stopping", "Starting", "Stopped", "Running")
 
 
@@ -95,7 +95,7 @@ class _View:
 
     @cached_property
     def holder(self) -> str:
-        return self.grant.host if self.grant else ""
+        return self.instance.holder if self.instance else ""
 
     @cached_property
     def before(self) -> InstanceSummary:
@@ -127,16 +127,16 @@ class _View:
         """Why it is in this state, and where it goes next."""
         if not self.course.to or not self.grant:
             return self.why
-        return _joined(
+        return joined(
             self.why, f"{'starts again on' if self.course.to == self.holder else 'moves to'} {self.course.to}"
         )
 
 
 def _view(world: World, decision: Decision, slot: Slot) -> _View:
-    missing = _joined(slot.course.missing, world.refused.get(("HAService", decision.service.key), ""))
+    missing = joined(slot.course.missing, world.refused.get(("HAService", decision.service.key), ""))
     view = _View(world, decision.service, decision.acceptance, slot, missing)
     state, why = _with_holder(view) if view.grant else _without_holder(view)
-    return replace(view, state=state, why=clipped(why))
+    return replace(view, state=state, why=clip(why, _MOST_CHARS))
 
 
 # --- what happens ----------------------------------------------------------------------------------------------------
@@ -153,29 +153,29 @@ def _without_holder(view: _View) -> tuple[str, str]:
         return "Starting", f"About to start on {course.to}: {placed.why}"
     if isinstance(view.slot.acceptance, Refused):
         return "Waiting", view.slot.acceptance.message
-    return "Waiting", _joined(placed.why if isinstance(placed, NoHost) else "", view.missing)
+    return "Waiting", joined(placed.why if isinstance(placed, NoHost) else "", view.missing)
 
 
 def _with_holder(view: _View) -> tuple[str, str]:
     lost = _why_lost(view)
     if lost:
-        return "Recovering", _joined(lost, view.missing or _nowhere(view))
+        return "Recovering", joined(lost, view.missing or _nowhere(view))
     report, host = view.report, view.holder
     stored = stored_order(view.world, host, view.instance) if view.instance else None
     if report is None:
         return "Starting", f"Granted to {host}, which has not answered yet"
     hands_off = untouched(view.world, host)
     if hands_off and report.phase in ("Stopped", "Failed"):
-        return "Stopped", _joined(f"Stopped on {host}{_told(report)}", view.missing or hands_off)
+        return "Stopped", joined(f"Stopped on {host}{_told(report)}", view.missing or hands_off)
     if report.phase == "Stuck":
-        return "Failed", _joined(f"{host} cannot prove that it is down: {first_words(report.why)}", view.missing)
+        return "Failed", joined(f"{host} cannot prove that it is down: {first_words(report.why)}", view.missing)
     if report.phase == "Failed" and (stored is None or stored.want == "Up"):
         return _after_failure(view, report)
     order = view.course.order or stored
     if order is not None and order.want == "Down":
         return "Stopping", f"Being stopped on {host}{f': {order.why}' if order.why else ''}"
     if report.phase == "Running":
-        return "Running", _joined(f"Runs on {host}{_not_well(report)}{_because(view)}", view.missing)
+        return "Running", joined(f"Runs on {host}{_not_well(report)}{_because(view)}", view.missing)
     doing = {"Starting": "Starting", "Stopping": "Stopping", "Stopped": "Not started yet"}[report.phase]
     state = "Stopping" if report.phase == "Stopping" else "Starting"
     return state, f"{doing} on {host}{_told(report)}"
@@ -195,15 +195,15 @@ def _after_failure(view: _View, report: InstanceReport) -> tuple[str, str]:
         return "Recovering", failed
     if order is not None and order.want == "Up" and order.revision > report.revision:
         return "Recovering", f"{failed}; the present manifest is tried there"
-    return "Failed", _joined(failed, _nowhere(view) or view.missing)
+    return "Failed", joined(failed, _nowhere(view) or view.missing)
 
 
 def _why_lost(view: _View) -> str:
     """Why the holder's session is taken for gone. Being late is not enough: that alone changes no status."""
     assert view.grant is not None
     said = view.world.assignments.get(view.holder)
-    speaker = said.status.session if said else None
-    if speaker is not None and speaker.seq > view.grant.session.seq:
+    latest = said.status.session if said else None
+    if latest is not None and latest.seq > view.grant.session.seq:
         return f"{view.holder} has begun a new session since it was started there"
     if view.holder not in view.world.hosts:
         return f"{view.holder} has no Host object any more"
@@ -223,11 +223,7 @@ def _not_well(report: InstanceReport) -> str:
 
 def _because(view: _View) -> str:
     closed = view.instance.spec.closed if view.instance else None
-    return f" (the epoch before ended: {first_words(closed.why)})" if closed and closed.why else ""
-
-
-def _joined(*parts: str) -> str:
-    return "; ".join(part for part in parts if part)
+    return f" (previous epoch ended: {first_words(closed.why)})" if closed and closed.why else ""
 
 
 # --- conditions ------------------------------------------------------------------------------------------------------
@@ -266,16 +262,18 @@ def _accepted(view: _View) -> Finding:
 
 def _progressing(view: _View) -> Finding:
     if refused := view.world.refused.get(("HAService", view.service.key)):
-        return Finding("Progressing", False, "RefusedByAPI", f"It does not get on: {refused}")
+        return Finding("Progressing", False, "RefusedByAPI", f"It cannot proceed: {refused}")
     is_moving = view.state in ("Starting", "Stopping", "Recovering")
-    return Finding("Progressing", is_moving, view.state, view.told if is_moving else "Nothing is under way")
+    return Finding("Progressing", is_moving, view.state, view.told if is_moving else "No change is in progress")
 
 
 def _degraded(view: _View) -> Finding:
     """Something is not as wanted, whether or not it runs."""
     report = view.report
     if isinstance(view.acceptance, Refused) and view.grant:
-        why = f"It goes on as it was: the present manifest is refused: {view.acceptance.message}"
+        why = (
+            f"It keeps running by the previous manifest, because the present one is refused: {view.acceptance.message}"
+        )
         return Finding("Degraded", True, "ManifestRefused", why)
     if view.state in ("Failed", "Recovering", "Waiting"):
         return Finding("Degraded", True, view.state, view.told)
@@ -295,7 +293,7 @@ def _degraded(view: _View) -> Finding:
         return Finding(
             "Degraded", True, "StartFailed", f"Could not be started on {hosts}: {first_words(failures[-1].why)}"
         )
-    return Finding("Degraded", False, "AsWanted", "Nothing is amiss")
+    return Finding("Degraded", False, "AsWanted", "No problem was found")
 
 
 def _standby_ready(view: _View, standbys: list[StandbySummary]) -> Finding:
@@ -311,7 +309,7 @@ def _standby_ready(view: _View, standbys: list[StandbySummary]) -> Finding:
 def _survives(view: _View, standby: Finding) -> Finding:
     """Whether the loss of its host would be mended without a person."""
     if view.state != "Running":
-        return Finding("SurvivesHostLoss", False, "NotRunning", "It does not run now")
+        return Finding("SurvivesHostLoss", False, "NotRunning", "It is not running")
     if not standby.is_true:
         return Finding("SurvivesHostLoss", False, "NoStandby", standby.message)
     host = view.world.hosts.get(view.holder)

@@ -8,42 +8,38 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from backstay_api.objects.models import HAService, Host
+from backstay_api.objects.models.base import Condition
+from backstay_api.objects.object_kinds import faults
 from backstay_api.objects.texts import clip
 from backstay_operator.planner.actions import Action, WriteHostStatus, WriteServiceStatus
 from backstay_operator.planner.know.world import World
 
 from .conditions import Finding, settled
 
-_REASON = "CannotBePlanned"
-
 
 def of_service(world: World, service: HAService, error: ValidationError) -> list[Action]:
     """What is told of a service that cannot be planned."""
-    finding = Finding("Ready", None, _REASON, _sentence(error))
-    others = [one for one in service.status.conditions if one.type != "Ready"]
-    told = settled(service.status.conditions, [finding], service.metadata.generation, world.wall)
-    status = service.status.model_copy(update={"conditions": [*told, *others]})
+    status = service.status.model_copy(update={"conditions": _conditions(world, service, error)})
     return [] if status == service.status else [WriteServiceStatus(service, status, "it cannot be planned")]
 
 
 def of_host(world: World, host: Host | None, error: ValidationError) -> list[Action]:
     """What is told of a host that cannot be planned."""
-    if host is None:
-        return []
-    finding = Finding("Ready", None, _REASON, _sentence(error))
-    others = [one for one in host.status.conditions if one.type != "Ready"]
-    conditions = [*settled(host.status.conditions, [finding], host.metadata.generation, world.wall), *others]
-    if conditions == host.status.conditions:
+    conditions = _conditions(world, host, error) if host else []
+    if host is None or conditions == host.status.conditions:
         return []
     return [WriteHostStatus(host, {"conditions": [one.wire() for one in conditions]}, why="it cannot be planned")]
 
 
+def _conditions(world: World, obj: HAService | Host, error: ValidationError) -> list[Condition]:
+    finding = Finding("Ready", None, "CannotBePlanned", _sentence(error))
+    others = [one for one in obj.status.conditions if one.type != "Ready"]
+    return [*settled(obj.status.conditions, [finding], obj.metadata.generation, world.wall), *others]
+
+
 def _sentence(error: ValidationError) -> str:
-    faults = "; ".join(
-        f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
-        for fault in error.errors(include_url=False, include_input=False)
-    )
+    wrong = "; ".join(faults(error))
     return clip(
-        f"Nothing is done about it now, for what would be written is no {error.title} ({faults}): report this as a bug",
+        f"Nothing is done about it now, for what would be written is no {error.title} ({wrong}): report this as a bug",
         2000,
     )

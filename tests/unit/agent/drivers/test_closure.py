@@ -6,7 +6,7 @@ import pytest
 
 from backstay_agent.drivers.systemd.closure import closure, neighbours, outside_wishes, pulled_in_by
 from backstay_agent.drivers.systemd.fitness import not_fit
-from backstay_agent.drivers.tools.without_process import stop_failed
+from backstay_agent.drivers.tools.sentences import stop_failed
 
 LOADED: dict[str, Any] = {"LoadState": "loaded"}
 TRUE: dict[str, Any] = LOADED | {

@@ -28,10 +28,10 @@ def process(proc: Path, pid: int, parent: int, group: str, environment: str = ""
 
 
 def found(proc: Path) -> list[int]:
-    return sorted(stray.pid for stray in among(["box.service"], [GROUP], snapshot(proc), proc=proc))
+    return sorted(one.pid for one in among(["box.service"], [GROUP], snapshot(proc), proc=proc))
 
 
-def test_strays_are_known_by_their_mark_or_their_parents(tmp_path: Path) -> None:
+def test_escaped_processes_are_known_by_their_mark_or_their_parents(tmp_path: Path) -> None:
     mark = "A=1 BACKSTAY_UNIT=box.service"
     process(tmp_path, 1, 0, "/init.scope")
     process(tmp_path, 10, 1, GROUP, mark)
@@ -140,7 +140,7 @@ def test_which_start_a_reload_would_break(properties: dict[str, object], waits: 
     assert waits_for_pid_file(properties) is waits
 
 
-class Deaf:
+class SilentBus:
     """As sdbus was seen under many signals: it has taken its reader away, and reads only when it is told to."""
 
     def __init__(self, ours: socket.socket) -> None:
@@ -163,7 +163,7 @@ def test_what_comes_in_is_read_though_sdbus_does_not_listen_and_a_hang_up_is_not
     async def story() -> None:
         ours, theirs = socket.socketpair()
         lost = asyncio.Event()
-        bus = Deaf(ours)
+        bus = SilentBus(ours)
         _Sdbus(bus, lost.set)
         theirs.send(b"an answer")
         async with asyncio.timeout(5):

@@ -1,0 +1,119 @@
+"""What the status says of one instance: always of the epoch that the record is at, never of the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from backstay_api.objects.plain import InstanceReport, ResourceReport
+
+from .books import Record
+from .machine import Phase
+from .rules import same_work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What a runner knows besides the record."""
+
+    epoch: int
+    """What the rest of this is about; the record may be ahead."""
+    phase: Phase
+    since: str
+    why: str
+    unrecorded: bool
+    """Of its last failure: only the disk was in the way."""
+    stop_note: str
+    """What is to be said about its last stop: that it had to be killed."""
+    gave_up: str
+    by_admin: str
+    hands_off: str
+    is_well: bool
+    sentence: str
+    troubles: Mapping[str, str]
+    states: Mapping[str, str]
+    """Of its resources, as their drivers call them."""
+
+
+def report_of(record: Record, view: View) -> InstanceReport:
+    """`released` comes from the books, which are on disk."""
+    is_known = view.epoch == record.epoch
+    return InstanceReport(
+        namespace=record.namespace,
+        name=record.name,
+        epoch=record.epoch,
+        phase=_phase(record, view),
+        released=record.closed,
+        revision=record.running_revision if record.may_run else record.revision,
+        healthy=view.phase in (Phase.RUNNING, Phase.LEFT) and view.is_well,
+        restarts=record.restarts,
+        since=view.since,
+        why=_why(record, view) if is_known else "",
+        # Hands off, and what an admin had stopped runs again: outside of that mode it stays told, for it may last only a moment.
+        by_admin=view.by_admin if is_known and not (view.phase is Phase.LEFT and view.is_well) else "",
+        unrecorded=is_known and view.phase is Phase.STUCK and view.unrecorded,
+        resources=() if record.closed else _resources(view),
+    )
+
+
+# A restart in place is a running instance that is not healthy for a moment.
+_REPORTED: Final[Mapping[Phase, Any]] = {
+    **{phase: phase.value for phase in Phase},
+    Phase.RECOVERING: Phase.RUNNING.value,
+}
+
+
+def _phase(record: Record, view: View) -> Any:
+    if record.closed:
+        return "Stopped"
+    if view.phase is Phase.LEFT:
+        return _as_seen(record, view)
+    if view.phase is Phase.FAILED and not _has_failed(record, view):
+        return "Stopped"  # what failed is another epoch, or other resources
+    return _REPORTED[view.phase]
+
+
+def _has_failed(record: Record, view: View) -> bool:
+    """Whether giving up was about what the record wants now."""
+    is_same = not record.resources or same_work(record.resources, record.wanted)
+    return view.epoch == record.epoch and bool(view.gave_up) and is_same
+
+
+def _as_seen(record: Record, view: View) -> str:
+    """Hands off: what is, whoever made it so."""
+    states = {view.states.get(resource.name, "Unknown") for resource in record.resources}
+    if not record.may_run or states <= {"Stopped", "Failed"}:
+        return "Stopped"
+    for phase in ("Starting", "Stopping"):
+        if phase in states:
+            return phase
+    return "Running"
+
+
+def _why(record: Record, view: View) -> str:
+    if view.phase is Phase.FAILED:
+        return _joined(view.gave_up, view.stop_note) if _has_failed(record, view) else ""
+    if view.phase is Phase.STOPPED:
+        return _joined(view.why, view.stop_note)
+    if view.phase is Phase.LEFT:
+        return _joined(_left(record, view), view.why, view.sentence)
+    if view.phase is Phase.RUNNING:
+        return _joined(view.sentence, view.why if view.troubles else "")
+    return view.why
+
+
+def _joined(*sentences: str) -> str:
+    return "; ".join(dict.fromkeys(filter(None, sentences)))
+
+
+def _left(record: Record, view: View) -> str:
+    waits = "; it was told to stop, which waits until that ends" if record.want == "Down" else ""
+    return f"hands off: {view.hands_off}{waits}"
+
+
+def _resources(view: View) -> tuple[ResourceReport, ...]:
+    if view.phase not in (Phase.RUNNING, Phase.LEFT):
+        return ()
+    found = sorted(view.troubles.items())
+    return tuple(ResourceReport(name=name, state="Failed", why=why) for name, why in found)

@@ -1,0 +1,75 @@
+"""All that an agent uses of its host, behind one interface: drivers by kind, probes, and what is found there of ours.
+
+The real ones (`real.py`) import D-Bus and the like only when `open` is called: the heartbeat must beat before that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from backstay_api.objects.plain import RenderedResource, StandbyOrder, StandbyReport
+
+from .drivers.base import Driver
+
+OnVerdict = Callable[[bool, str], None]
+"""Told when the probes of a resource change their mind: does it work, and if not, why not."""
+
+
+class Standbys(Protocol):
+    """Keeps this host ready for what it may have to run, and says whether it is."""
+
+    @property
+    def reports(self) -> Mapping[str, StandbyReport]:
+        """By UID of the HAInstance; what was not examined yet is missing."""
+
+    @property
+    def held(self) -> Mapping[str, str]:
+        """By unit that waits for our word: why it would start by itself at the next boot if it did not."""
+
+    def update(
+        self,
+        orders: Mapping[str, StandbyOrder],
+        *,
+        ours: Mapping[str, Sequence[RenderedResource]],
+        secured: frozenset[str] | None,
+    ) -> None:
+        """What to be ready for from now on, what runs here by us (or may), and which units may not start by themselves.
+
+        `secured` is None for as long as we have not been told: then nothing is given back.
+        """
+
+    def said_to_nobody(self) -> None:
+        """The HostAssignment was made anew: whoever reads it knows nothing of what stood in the one before."""
+
+    async def run(self) -> None:
+        """Examine, secure, and look again whenever something may have changed; until cancelled."""
+
+
+class HostSystem(Protocol):
+    """Everything on the host that an agent drives."""
+
+    async def open(self) -> None:
+        """Import and connect what is heavy; before anything else here is called."""
+
+    def driver(self, resource: RenderedResource) -> Driver:
+        """Who drives this kind of resource."""
+
+    async def probe(self, resource: RenderedResource, on_verdict: OnVerdict, *, starting: bool = False) -> None:
+        """Run the resource's probes until cancelled. Good is what all of them have called good.
+
+        `starting`: it is only coming up, so their initial delay is kept, and they are asked often.
+        """
+
+    async def leftovers(self, *, run_is_intact: bool) -> Sequence[RenderedResource]:
+        """Whatever on this host is recognisable as started by an agent of ours, and may still run.
+
+        `run_is_intact`: `/run` is as we left it, so what we have opened no gate for was started by somebody else, before
+        it was made to wait for us. Else everything that looks like ours is ours. Raises StopFailed where it cannot be seen.
+        """
+
+    def standbys(self, on_change: Callable[[], None]) -> Standbys:
+        """The keeper of readiness, who tells when a report has changed."""
+
+    def obstacle(self) -> str:
+        """Why nothing exclusive may run on this host (it may fall asleep…), in a sentence; empty if it may."""

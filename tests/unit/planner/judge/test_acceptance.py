@@ -1,0 +1,210 @@
+"""What is refused before anything is done, with a sentence that says what to change."""
+
+from __future__ import annotations
+
+import pytest
+
+from backstay_api.objects.models import HAService, ResourceClaim
+from backstay_api.objects.resource_kinds import canonical_address, claims_of
+from backstay_operator.planner.judge import acceptance, unsupported
+from backstay_operator.planner.judge.acceptance import Accepted, Refused
+from backstay_operator.planner.know.claims import claim_for
+from backstay_testing.builders import a_service, address, unit
+from backstay_testing.worlds import a_world, add_host
+
+MOUNT = {"name": "disk", "mount": {"device": "/dev/sdb", "path": "/srv"}}
+
+
+def judged(service: HAService, *others: HAService, claims: tuple[ResourceClaim, ...] = ()):
+    world = a_world("n1", "n2")
+    add_host(world, "n3", labels={"pool": "db"})
+    for each in (service, *others):
+        world.put_service(each)
+    world.claims = {claim.key: claim for claim in claims}
+    return acceptance.accept(world, service)
+
+
+@pytest.mark.parametrize(
+    ("service", "path"),
+    [
+        pytest.param(a_service(state="Unmanaged"), "spec.state (Unmanaged)", id="state"),
+        pytest.param(a_service(mode="EveryHost"), "spec.mode (EveryHost)", id="mode"),
+        pytest.param(a_service(mode="Replicated", replicas=3), "spec.mode (Replicated)", id="replicas"),
+        pytest.param(a_service(dependsOn=[{"service": "net"}]), "spec.dependsOn", id="dependsOn"),
+        pytest.param(a_service(placement={"failback": "Window"}), "spec.placement.failback (Window)", id="failback"),
+        pytest.param(a_service(placement={"capacity": {"cpu": "2"}}), "spec.placement.capacity", id="capacity"),
+        pytest.param(a_service(placement={"priority": 5}), "spec.placement.priority (5)", id="priority"),
+        pytest.param(a_service(placement={"apart": [{"service": "b"}]}), "spec.placement.apart", id="apart"),
+        pytest.param(a_service(recovery={"rebootGrace": "30s"}), "spec.recovery.rebootGrace (30s)", id="grace"),
+        pytest.param(a_service("web", MOUNT), "spec.resources[disk].mount", id="mount"),
+        pytest.param(a_service("web", unit(onFailure="Move")), "spec.resources[web].onFailure (Move)", id="onFailure"),
+        pytest.param(a_service("web", unit(strategy="Share")), "spec.resources[web].strategy (Share)", id="strategy"),
+        pytest.param(
+            a_service("web", unit(probes=[{"name": "deep", "ocf": {"depth": 10}}])),
+            "spec.resources[web].probes[deep].ocf",
+            id="a probe",
+        ),
+    ],
+)
+def test_what_we_cannot_do_yet_is_refused_and_named(service, path) -> None:
+    refused = judged(service)
+    assert isinstance(refused, Refused)
+    assert refused.reason == "NotSupportedYet" and refused.message.startswith(f"{path} is not supported yet: ")
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        pytest.param(a_service(), id="the smallest service"),
+        pytest.param(a_service(state="Stopped"), id="Stopped"),
+        pytest.param(a_service(replicas=1, dependsOn=[], recovery={}), id="empty is as good as absent"),
+        pytest.param(
+            a_service(recovery={"restarts": 3, "window": "10m", "onStopFailure": "Block"}), id="what is so anyway"
+        ),
+        pytest.param(a_service(placement={"failback": "Always", "priority": 0}), id="failback Always"),
+        pytest.param(a_service("web", unit(strategy="Move", gate="Block", role="Any")), id="a resource's own defaults"),
+        pytest.param(
+            a_service("web", unit(), address("192.0.2.10/32"), address("2001:db8::1/64", "six")), id="addresses"
+        ),
+    ],
+)
+def test_what_happens_anyway_may_be_said(service) -> None:
+    assert isinstance(judged(service), Accepted)
+
+
+def test_every_path_of_the_table_is_a_field() -> None:
+    everything = a_service(
+        "web",
+        unit(probes=[{"name": "p", "tcpSocket": {"port": 1}}]),
+        recovery={"restarts": 3},
+        placement={"stickiness": 1},
+    )
+    for path, _ in unsupported._PATHS:
+        assert list(unsupported._values(everything.spec, path, "spec")), path
+
+
+@pytest.mark.parametrize(
+    ("resources", "reason", "said"),
+    [
+        pytest.param([address("192.0.2.0/24")], "InvalidAddress", "address of the subnet itself", id="network"),
+        pytest.param([address("192.0.2.255/24")], "InvalidAddress", "broadcast", id="broadcast"),
+        pytest.param([address("255.255.255.255/32")], "InvalidAddress", "unicast", id="everybody"),
+        pytest.param([address("0.1.2.3/24")], "InvalidAddress", "unicast", id="this network"),
+        pytest.param([address("240.0.0.1/24")], "InvalidAddress", "unicast", id="reserved"),
+        pytest.param([address("192.0.2.10/0")], "InvalidAddress", "/0 is no subnet", id="a subnet of everything"),
+        pytest.param([address("2001:db8::1/0")], "InvalidAddress", "/0 is no subnet", id="of everything, in v6"),
+        pytest.param([address("224.0.0.1/24")], "InvalidAddress", "unicast", id="multicast"),
+        pytest.param([unit("a", "x.service"), unit("b", "x.service")], "NamedTwice", "a and b", id="a unit twice"),
+        pytest.param(
+            [address("2001:db8::1/64"), address("2001:0db8:0::1/48", "b")],
+            "NamedTwice",
+            "address and b",
+            id="an address twice",
+        ),
+        pytest.param([unit(timeouts={"stop": "0s"})], "InvalidDuration", "timeouts.stop is 0s", id="no time to stop"),
+        pytest.param([unit(timeouts={"start": "25h"})], "InvalidDuration", "between 0.1s and 24h", id="for ever"),
+        pytest.param(
+            [unit(probes=[{"name": "p", "tcpSocket": {"port": 1}, "period": "1ms"}])],
+            "InvalidDuration",
+            "spec.resources[web].probes[p].period is 1ms",
+            id="a probe that never rests",
+        ),
+    ],
+)
+def test_nonsense_is_refused_with_a_sentence(resources, reason, said) -> None:
+    refused = judged(a_service("web", *resources))
+    assert isinstance(refused, Refused)
+    assert refused.reason == reason and said in refused.message
+
+
+def test_an_address_belongs_to_whoever_holds_its_claim_however_it_is_written() -> None:
+    other = a_service("other", address("2001:db8::a/64"), created="2026-02-02T00:00:00Z")
+    (key,) = claims_of(other.spec.resources)
+    refused = judged(a_service("web", address("2001:0DB8:0::A/128")), other, claims=(claim_for(key, other),))
+    assert refused == Refused(
+        "AlreadyClaimed",
+        "address 2001:db8::a belongs to the HAService shop/other:"
+        " only one service can have it; change this one, or delete the other",
+    )
+
+
+def test_its_own_claim_is_no_obstacle() -> None:
+    service = a_service("web", address("192.0.2.10/24"))
+    (key,) = claims_of(service.spec.resources)
+    assert judged(service, claims=(claim_for(key, service),)) == Accepted()
+
+
+def test_the_same_name_made_again_is_another_service() -> None:
+    service = a_service("web", address("192.0.2.10/24"))
+    (key,) = claims_of(service.spec.resources)
+    former = claim_for(
+        key, service.model_copy(update={"metadata": service.metadata.model_copy(update={"uid": "former"})})
+    )
+    assert isinstance(judged(service, claims=(former,)), Refused)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "is_refused"),
+    [
+        pytest.param({}, {}, True, id="the later of two has to wait"),
+        pytest.param({"created": "2025-01-01T00:00:00Z"}, {}, False, id="the earlier of two goes ahead"),
+        pytest.param({}, {"mode": "EveryHost"}, False, id="one that is refused anyway takes nothing"),
+        pytest.param(
+            {"placement": {"hosts": {"matchLabels": {"pool": "db"}}}},
+            {"placement": {"hosts": {"matchLabels": {"pool": "web"}}}},
+            False,
+            id="on different hosts both may have the unit",
+        ),
+        pytest.param(
+            {"placement": {"hosts": {"matchLabels": {"pool": "db"}}}}, {}, True, id="one common host is enough"
+        ),
+    ],
+)
+def test_a_unit_belongs_to_one_service_of_a_host(mine, theirs, is_refused) -> None:
+    mine = {"created": "2026-02-02T00:00:00Z", **mine}
+    service, other = a_service("web", unit("x"), **mine), a_service("other", unit("x"), **theirs)
+    answer = judged(service, other)
+    assert isinstance(answer, Refused) is is_refused
+    if is_refused:
+        assert answer.message.startswith(
+            "unit x.service belongs to the HAService shop/other on hosts that both may use"
+        )
+
+
+def a_command(name, start):
+    return {"name": name, "command": {"start": start, "stop": ["/opt/press", "stop"]}}
+
+
+def test_a_command_belongs_to_one_service_of_a_host_and_to_one_resource() -> None:
+    """What the same command starts is one thing on the machine, and one unit of the agent's."""
+    start, other_start = ["/opt/press", "start", "x" * 100], ["/opt/press", "start", "x" * 100 + "y"]
+    younger = a_service("b", a_command("line", start), created="2026-02-02T00:00:00Z")
+    answer = judged(younger, a_service("a", a_command("line", start)))
+    assert isinstance(answer, Refused) and "belongs to the HAService shop/a" in answer.message
+    assert isinstance(judged(younger, a_service("a", a_command("line", other_start))), Accepted)
+    twice = judged(a_service("c", a_command("one", start), a_command("two", start)))
+    assert isinstance(twice, Refused) and "both name command /opt/press start" in twice.message
+
+
+def test_of_two_made_in_the_same_second_exactly_one_is_accepted() -> None:
+    pair = a_service("a", address("192.0.2.10/24")), a_service("b", address("192.0.2.10/24"))
+    assert [type(judged(*pair)), type(judged(*reversed(pair)))] == [Accepted, Refused]
+
+
+def test_the_index_follows_edits_and_deletions() -> None:
+    world = a_world("n1")
+    first, second = a_service("a", unit("x")), a_service("b", unit("x"), created="2026-02-02T00:00:00Z")
+    world.put_service(first)
+    world.put_service(second)
+    assert isinstance(acceptance.accept(world, second), Refused)
+    world.put_service(a_service("a", unit("y")))
+    assert isinstance(acceptance.accept(world, second), Accepted)
+    world.put_service(first)
+    world.drop_service(first.key)
+    assert isinstance(acceptance.accept(world, second), Accepted)
+    assert set(world.wanted_by) == {key.name for key in claims_of(second.spec.resources)}
+
+
+@pytest.mark.parametrize("written", ["192.0.2.10/24", "192.0.2.10/32", "::ffff:c000:20a/120", "::ffff:192.0.2.10/128"])
+def test_an_address_has_one_form_for_its_claim(written) -> None:
+    assert canonical_address(written) == "192.0.2.10"

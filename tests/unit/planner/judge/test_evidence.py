@@ -1,0 +1,203 @@
+"""What closes an epoch, as a table of what is known of the holder: each kind, and each thing that looks like it and is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal, get_args
+
+import pytest
+
+from backstay_api.objects.models import HAInstance
+from backstay_api.objects.models.instance import EvidenceKind
+from backstay_operator.planner.actions import WriteHostStatus
+from backstay_operator.planner.do.fences import fence_actions, guard
+from backstay_operator.planner.judge.evidence import KINDS, Evidence, Missing, closed, request_name
+from backstay_operator.planner.judge.storm import Storm
+from backstay_operator.planner.know.world import World
+from backstay_operator.planner.plan import plan
+from backstay_testing import worlds
+from backstay_testing.builders import a_host, a_request, a_service, an_instance, session
+from backstay_testing.worlds import Befall, a_world, all_of, nothing, report
+
+GRANTED = session("n1", 5)
+SAME, NEXT, BEFORE = "boot-n1", "b2", "b0"
+"""Boots: that of the grant, a later one, an earlier one."""
+WEB = a_service()
+
+
+def scene(*, exclusive: bool = True) -> tuple[World, HAInstance]:
+    """Epoch 3 is granted to session 5 of n1, which lives."""
+    world = a_world("n1", "n2")
+    instance = an_instance(WEB if exclusive else a_service(exclusive=False), epoch=3, host="n1", seq=5)
+    world.put_instance(instance)
+    worlds.speak(world, "n1", GRANTED)
+    worlds.hold(world, "n1", GRANTED)
+    return world, instance
+
+
+def speaks(boot: str, seq: int, *, machine: str = "", supersedes: tuple[str, ...] = ()) -> Befall:
+    of = session("n1", seq, boot=boot, nonce="x")
+    return lambda world: worlds.speak(world, "n1", of, on_machine=machine, supersedes=supersedes)
+
+
+def holds(boot: str, seq: int) -> Befall:
+    return lambda world: worlds.hold(world, "n1", session("n1", seq, boot=boot, nonce="x"))
+
+
+def says(*, epoch: int, released: bool = False) -> Befall:
+    return lambda world: report(world, WEB, "n1", "Stopped", epoch=epoch, released=released)
+
+
+def seal(world: World) -> None:
+    worlds.seal(world, "n1")
+
+
+def renew(world: World) -> None:
+    worlds.renew(world, "n1")
+
+
+def silent(seconds: float) -> Befall:
+    return lambda world: worlds.silence(world, "n1", seconds)
+
+
+def asked(seq: int = 5, *, evidence: bool = False, confirm: bool = False, power: Literal["On", "Off"] = "On") -> Befall:
+    """Off is wanted; of the session of the grant, or of one before or after it."""
+    of = session("n1", seq, nonce=GRANTED.nonce if seq > GRANTED.seq else "")
+    request = a_request("n1", of, name=f"r-{of.nonce}", power=power, is_proven=evidence, is_confirmed=confirm)
+    return lambda world: world.put_request(request)
+
+
+EXCLUSIVE = [
+    pytest.param(nothing, None, id="it runs: nothing is over"),
+    pytest.param(says(epoch=3, released=True), "Released", id="released for this epoch"),
+    pytest.param(says(epoch=2, released=True), None, id="released for an earlier one"),
+    pytest.param(says(epoch=3), None, id="stopped, but not released"),
+    pytest.param(
+        all_of(speaks(SAME, 6), says(epoch=3, released=True)),
+        None,
+        id="released by another session of the same boot",
+    ),
+    pytest.param(speaks(SAME, 6, supersedes=("nonce-n1-5",)), "Released", id="superseded"),
+    pytest.param(speaks(SAME, 6, supersedes=("other",)), None, id="another was superseded"),
+    pytest.param(
+        speaks(SAME, 6, supersedes=("nonce-n1-5",), machine="clone"), None, id="superseded by another machine"
+    ),
+    pytest.param(speaks(SAME, 4, supersedes=("nonce-n1-5",)), None, id="superseded by a session that is not newer"),
+    pytest.param(speaks(NEXT, 6), "Boot", id="another boot, a higher seq"),
+    pytest.param(speaks(BEFORE, 5), None, id="another boot, but not a higher seq"),
+    pytest.param(speaks(BEFORE, 4), None, id="an earlier boot: a stale report"),
+    pytest.param(speaks(SAME, 6), None, id="a new nonce of the same boot"),
+    pytest.param(speaks(NEXT, 6, machine="clone"), None, id="a boot of another machine"),
+    pytest.param(all_of(seal, asked(evidence=True)), "Device", id="its device has proven it off"),
+    pytest.param(all_of(seal, asked(4, evidence=True)), None, id="proven off, but in an earlier session"),
+    pytest.param(all_of(seal, asked(6, evidence=True)), None, id="proven off, for a session that is not it"),
+    pytest.param(all_of(seal, asked(power="Off")), None, id="read off once is no proof"),
+    pytest.param(all_of(seal, asked(confirm=True)), "Manual", id="sealed and confirmed"),
+    pytest.param(asked(confirm=True), None, id="confirmed, but it may still renew"),
+    pytest.param(all_of(seal, asked(4, confirm=True)), None, id="confirmed for another session"),
+    pytest.param(
+        all_of(asked(confirm=True), holds(NEXT, 6)), "Manual", id="confirmed, and the Lease is in other hands"
+    ),
+    pytest.param(
+        all_of(asked(confirm=True), renew, seal),
+        None,
+        id="confirmed, but it has renewed since, and was sealed later",
+    ),
+    pytest.param(silent(100.0), None, id="silence proves nothing"),
+    pytest.param(seal, None, id="a seal proves nothing"),
+]
+
+
+@pytest.mark.parametrize(("befall", "expected"), EXCLUSIVE)
+def test_evidence(befall: Befall, expected: str | None) -> None:
+    world, instance = scene()
+    befall(world)
+    found = closed(world, instance)
+    assert (found.kind if isinstance(found, Evidence) else None) == expected
+    assert found.why
+
+
+NOT_EXCLUSIVE = [
+    pytest.param(nothing, None, id="it lives"),
+    pytest.param(silent(1.0), None, id="late"),
+    pytest.param(silent(2.0), "NotExclusive", id="silent"),
+    pytest.param(seal, "NotExclusive", id="sealed"),
+    pytest.param(holds(SAME, 6), "NotExclusive", id="another session holds the Lease"),
+]
+
+
+@pytest.mark.parametrize(("befall", "expected"), NOT_EXCLUSIVE)
+def test_what_may_run_twice_needs_only_the_loss(befall: Befall, expected: str | None) -> None:
+    world, instance = scene(exclusive=False)
+    befall(world)
+    found = closed(world, instance)
+    assert (found.kind if isinstance(found, Evidence) else None) == expected
+
+
+def test_every_kind_has_a_row_and_every_row_a_case() -> None:
+    rows = [kind.name for kind in KINDS]
+    assert sorted(rows) == sorted({*get_args(EvidenceKind)} - {"Lease"}), "Lease evidence comes later"
+    assert {*rows} == {case.values[1] for case in (*EXCLUSIVE, *NOT_EXCLUSIVE)} - {None}
+
+
+@pytest.mark.parametrize(
+    ("unrecorded", "words"),
+    [
+        pytest.param(True, "n1 says: the disk is full; it continues by itself as soon as that can be written", id="only the disk"),
+        pytest.param(False, "n1 could not prove that it has stopped (the disk is full); stop it there by hand", id="also an older agent"),
+    ],
+)  # fmt: skip
+def test_what_is_stopped_and_only_not_recorded_is_nothing_to_stop_by_hand(unrecorded: bool, words: str) -> None:
+    world, instance = scene()
+    report(world, WEB, "n1", "Stuck", epoch=3, why="the disk is full", unrecorded=unrecorded)
+    found = closed(world, instance)
+    assert isinstance(found, Missing) and found.why.startswith(words)
+
+
+def test_what_is_missing_names_the_host_and_what_a_person_can_do() -> None:
+    world, instance = scene()
+    silent(100.0)(world)
+    found = closed(world, instance)
+    assert found == Missing(
+        "n1 is silent: nothing can prove that it is off, for it has no fencing device;"
+        " make sure that it is powered off and say so: `backstay fence n1 --confirm`"
+    )
+
+
+def test_requests_are_named_after_their_session() -> None:
+    _, instance = scene()
+    grant = instance.spec.grant
+    assert grant is not None
+    other = grant.session.model_copy(update={"nonce": "another"})
+    assert request_name("n1", grant.session) == request_name("n1", grant.session)
+    assert request_name("n1", grant.session) != request_name("n1", other)
+    assert request_name("n1", grant.session).startswith("n1-")
+
+
+def test_an_off_that_was_ordered_is_not_weakened_when_the_guard_closes_behind_it() -> None:
+    world, _ = scene()
+    seal(world)
+    asked()(world)
+    in_a_storm = replace(guard(world), storm=Storm(frozenset({"n1", "n2"}), 2))
+    assert fence_actions(world, in_a_storm, "n1") == []
+
+
+def test_what_the_fencer_lacks_is_a_field_of_its_own_whatever_its_sentence_is() -> None:
+    world, instance = scene()
+    world.hosts["n1"] = a_host("n1", has_device=True)
+    seal(world)
+    world.put_request(
+        a_request("n1", GRANTED, message="In other words than today's", missing="level bmc: bmc: says unknown")
+    )
+    assert closed(world, instance) == Missing(
+        "n1 is sealed: it is not proven off: level bmc: bmc: says unknown;"
+        " make sure that it is powered off and say so: `backstay fence n1 --confirm`"
+    )
+
+
+def test_a_holder_that_is_no_session_does_not_keep_its_host_from_being_planned() -> None:
+    world, _ = scene()
+    asked()(world)
+    world.leases["n1"] = replace(world.leases["n1"], lease=replace(world.leases["n1"].lease, holder="somebody"))
+    told = [action.status for action in plan(world).actions if isinstance(action, WriteHostStatus)]
+    assert "CannotBePlanned" not in str(told)

@@ -1,0 +1,200 @@
+"""Each judge by itself, as a table of cases, and at which points it is asked. What comes of all of them: `test_placement.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import pytest
+
+from backstay_api.objects.resource_kinds import claims_of
+from backstay_operator.planner.judge import judges, scores
+from backstay_operator.planner.judge.judges import FILTERS, FILTERS_AT, Filter, Point, Question, facts_of
+from backstay_operator.planner.judge.scores import SCORES, SCORES_AT, Scorer
+from backstay_operator.planner.know.claims import claim_for
+from backstay_operator.planner.know.world import World
+from backstay_testing.builders import a_service
+from backstay_testing.worlds import a_world, add_host, put, report, say_ready
+
+Befall = Callable[[World], object]
+
+
+def nothing(world: World) -> None:
+    """As `a_world` is."""
+
+
+WEB: Final = a_service()
+POOL: Final = {"hosts": {"matchLabels": {"pool": "db"}}}
+IN_POOL: Final = a_service(placement=POOL)
+LIKES_POOL: Final = a_service(placement={"prefer": [{**POOL, "weight": 7}]})
+
+
+def host(**more: Any) -> Befall:
+    return lambda world: add_host(world, "n1", **more)
+
+
+def seal(world: World) -> None:
+    seen = world.leases["n1"]
+    world.leases["n1"] = replace(seen, lease=seen.lease.sealed_())
+
+
+def claimed(world: World) -> None:
+    """Another service has the unit there."""
+    (claim,) = claims_of(WEB.spec.resources)
+    world.claims[claim.name] = claim_for(claim, a_service("other"), ["n1"])
+
+
+def failed(world: World) -> None:
+    report(world, WEB, "n1", "Failed", epoch=1, why="exit code 1")
+
+
+def full(world: World) -> None:
+    for number in range(256):
+        say_ready(world, WEB, "n1", uid=f"uid-{number}")
+
+
+def ready(**more: Any) -> Befall:
+    return lambda world: say_ready(world, WEB, "n1", **more)
+
+
+def granted(world: World) -> None:
+    put(world, WEB, epoch=1, host="n1")
+
+
+def ask(world: World, **more: Any) -> Question:
+    service = more.pop("service", WEB)
+    instance = world.instances.get("shop/web-0") or put(world, service, epoch=1)
+    return Question(world, service, instance, **more)
+
+
+FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] = {
+    judges.may_stay: [
+        (nothing, {}, ""),
+        (host(mode="Drain"), {}, "is being drained (new disks)"),
+        (host(mode="Cordon"), {}, ""),
+    ],
+    judges.is_selected: [
+        (host(labels={"pool": "db"}), {"service": IN_POOL}, ""),
+        (host(labels={"pool": "web"}), {"service": IN_POOL}, "is not selected: has pool=web, not db"),
+        (nothing, {"service": IN_POOL}, "is not selected: has no label pool, not db"),
+    ],
+    judges.is_free: [
+        (nothing, {}, ""),
+        (claimed, {}, "may not run it: unit web.service belongs to the HAService shop/other there"),
+    ],
+    judges.is_wished: [
+        (nothing, {"to": "n1"}, ""),
+        (nothing, {"to": "n2"}, "is not n2, which was asked for"),
+        (nothing, {"away_from": frozenset({"n1"})}, "is the host that it leaves"),
+    ],
+    judges.is_open: [
+        (nothing, {}, ""),
+        (host(mode="Cordon"), {}, "is cordoned (new disks)"),
+        (lambda world: (host(mode="Cordon")(world), granted(world)), {}, ""),
+    ],
+    judges.has_session: [
+        (nothing, {}, ""),
+        (host(silent_s=1.0), {}, "is late with its heartbeat"),
+        (seal, {}, "is sealed: it was silent and has not come back yet"),
+    ],
+    judges.is_reachable: [
+        (host(silent_s=1.0), {}, ""),
+        (seal, {}, "is sealed: it was silent and has not come back yet"),
+    ],
+    judges.has_room: [
+        (nothing, {}, ""),
+        (full, {}, "keeps itself ready for 256 services already, and can be asked about no more at a time"),
+        (lambda world: (full(world), granted(world)), {}, ""),
+    ],
+    judges.starts_here: [
+        (nothing, {}, ""),
+        (failed, {}, "failed to start it less than 1 s ago: exit code 1"),
+        (failed, {"to": "n1"}, ""),
+    ],
+    judges.is_ready: [
+        (ready(), {}, ""),
+        (ready(ready=False, why="masked"), {}, "is not ready: masked"),
+        (granted, {}, ""),
+    ],
+}
+
+SCORE_CASES: Final[Mapping[Scorer, list[tuple[Befall, dict[str, Any], int]]]] = {
+    scores.announced: [(nothing, {"announced": "n1"}, 1), (nothing, {"announced": "n2"}, 0), (nothing, {}, 0)],
+    scores.fewest_failures: [(nothing, {}, 0), (failed, {}, -1)],
+    scores.no_recent_failure: [(nothing, {}, 0), (failed, {}, -1)],
+    scores.preference: [
+        (host(labels={"pool": "db"}), {"service": LIKES_POOL}, 7),
+        (nothing, {"service": LIKES_POOL}, 0),
+    ],
+    scores.readiness: [(ready(), {}, 1), (nothing, {}, 0), (ready(ready=False), {}, -1)],
+    scores.already_asked: [(ready(), {}, 1), (nothing, {}, 0)],
+    scores.fewer_services: [
+        (nothing, {}, 0),
+        (granted, {}, -1),
+        (nothing, {"planned": {"n1": {"shop/a-0", "shop/b-0"}}}, -2),
+    ],
+}
+
+
+def cases(tables: Mapping[Any, list[tuple[Any, ...]]]) -> list[Any]:
+    return [
+        pytest.param(judge, *case, id=f"{judge.__name__}-{number}")
+        for judge, table in tables.items()
+        for number, case in enumerate(table)
+    ]
+
+
+@pytest.mark.parametrize(("judge", "befall", "asking", "why"), cases(FILTER_CASES))
+def test_what_each_filter_says(judge: Filter, befall: Befall, asking: dict[str, Any], why: str) -> None:
+    world = a_world("n1", "n2")
+    befall(world)
+    rejected = judge(ask(world, **asking), facts_of(world, "n1"))
+    assert (rejected.why if rejected else "") == why
+
+
+@pytest.mark.parametrize(("judge", "befall", "asking", "points"), cases(SCORE_CASES))
+def test_what_each_score_is_worth(judge: Scorer, befall: Befall, asking: dict[str, Any], points: int) -> None:
+    world = a_world("n1", "n2")
+    befall(world)
+    assert judge(ask(world, **asking), facts_of(world, "n1")).points == points
+
+
+def test_every_judge_has_cases_that_differ_and_is_asked_at_some_point() -> None:
+    assert {judge for judge, _ in FILTERS} == FILTER_CASES.keys()
+    assert {judge for judge, _ in SCORES} == SCORE_CASES.keys()
+    for judge, table in (*FILTER_CASES.items(), *SCORE_CASES.items()):
+        assert len({said for _, _, said in table}) > 1, judge
+    assert all(points for _, points in (*FILTERS, *SCORES))
+
+
+@pytest.mark.parametrize(
+    ("point", "filters", "scored"),
+    [
+        (
+            Point.START,
+            "is_selected is_free is_wished is_open has_session starts_here is_ready",
+            "announced preference readiness fewer_services",
+        ),
+        (
+            Point.RETRY,
+            "is_selected is_free is_wished is_open has_session starts_here is_ready",
+            "announced fewest_failures preference readiness fewer_services",
+        ),
+        (Point.STAY, "may_stay is_selected", ""),
+        (
+            Point.WITNESS,
+            "is_selected is_free is_reachable",
+            "no_recent_failure preference already_asked fewer_services",
+        ),
+        (
+            Point.STANDBY,
+            "is_selected is_free is_open is_reachable has_room",
+            "no_recent_failure preference already_asked fewer_services",
+        ),
+        (Point.TAKE_OVER, "is_selected is_free is_open is_reachable starts_here is_ready", ""),
+    ],
+)
+def test_who_is_asked_at_each_point_and_in_which_order(point: Point, filters: str, scored: str) -> None:
+    assert " ".join(judge.__name__ for judge in FILTERS_AT[point]) == filters
+    assert " ".join(judge.__name__ for judge in SCORES_AT[point]) == scored

@@ -1,0 +1,359 @@
+"""Where services go, and why: judges as a table, placement as sentences and properties."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backstay_api.objects.models import HAService, Host
+from backstay_operator.planner.judge import placement
+from backstay_operator.planner.judge.placement import NoHost, Placed
+from backstay_operator.planner.know.world import World
+from backstay_testing.builders import a_service
+from backstay_testing.worlds import NOW_S, a_world, add_host, put, report, say_ready
+
+
+def why_not(world: World, service: HAService, host: str, **wish) -> str:
+    answer = placement.place(world, service, world.instances.get(f"{service.key}-0"), **wish)
+    rejected = {verdict.host: verdict.rejected for verdict in answer.verdicts}[host]
+    return f"{rejected.rule}: {rejected.why}" if rejected else ""
+
+
+def seal(world) -> None:
+    seen = world.leases["n1"]
+    world.leases["n1"] = replace(seen, lease=seen.lease.sealed_())
+
+
+def forget_session(world) -> None:
+    world.leases["n1"] = replace(world.leases["n1"], lease=replace(world.leases["n1"].lease, holder="boot/other"))
+
+
+@pytest.mark.parametrize(
+    ("change", "spec", "expected"),
+    [
+        pytest.param(lambda w: None, {}, "", id="a live host that is ready may run it"),
+        pytest.param(
+            lambda w: None,
+            {"placement": {"hosts": {"matchLabels": {"pool": "db"}}}},
+            "Selector: is not selected: has no label pool, not db",
+            id="a host without the label is not selected",
+        ),
+        pytest.param(
+            lambda w: add_host(w, "n1", mode="Cordon"), {}, "Maintenance: is cordoned (new disks)", id="cordon"
+        ),
+        pytest.param(
+            lambda w: add_host(w, "n1", mode="Drain"), {}, "Maintenance: is being drained (new disks)", id="drain"
+        ),
+        pytest.param(
+            lambda w: add_host(w, "n1", mode="HandsOff"),
+            {},
+            "Maintenance: is in HandsOff maintenance (new disks)",
+            id="hands",
+        ),
+        pytest.param(lambda w: add_host(w, "n1", silent_s=1.0), {}, "Late: is late with its heartbeat", id="late"),
+        pytest.param(lambda w: add_host(w, "n1", silent_s=4.2), {}, "Session: has been silent for 4 s", id="silent"),
+        pytest.param(seal, {}, "Session: is sealed: it was silent and has not come back yet", id="sealed"),
+        pytest.param(
+            lambda w: w.leases.clear(), {}, "Session: has never reported: is its agent running?", id="no lease"
+        ),
+        pytest.param(forget_session, {}, "Session: has not opened a session yet", id="another session holds the lease"),
+        pytest.param(
+            lambda w: say_ready(w, a_service(), "n1", ready=False, why="unit web.service is masked"),
+            {},
+            "Ready: is not ready: unit web.service is masked",
+            id="a host that is not ready says why",
+        ),
+        pytest.param(
+            lambda w: say_ready(w, a_service(), "n1", active=True, why="web.service is active"),
+            {},
+            "Ready: runs some of it already, not started by Backstay, stop it there: web.service is active",
+            id="what somebody else has started there comes first",
+        ),
+        pytest.param(
+            lambda w: say_ready(w, a_service(), "n1", active=True, unclear=True, why="db: check exited with 3"),
+            {},
+            "Ready: cannot say whether it runs there: db: check exited with 3",
+            id="what cannot be told is not told as something that runs",
+        ),
+        pytest.param(
+            lambda w: say_ready(w, a_service(generation=0), "n1"),
+            {},
+            "Ready: has not said yet whether it is ready",
+            id="readiness for an older manifest is none",
+        ),
+        pytest.param(
+            lambda w: report(w, a_service(), "n1", "Failed", epoch=1, why="exit code 1"),
+            {},
+            "StartFailed: failed to start it less than 1 s ago: exit code 1",
+            id="where it has just failed it is not started again",
+        ),
+    ],
+)
+def test_each_judge_says_why(change, spec, expected) -> None:
+    world = a_world("n1", "n2")
+    service = a_service(**spec)
+    put(world, service, epoch=1)
+    say_ready(world, service, "n1", "n2")
+    change(world)
+    assert why_not(world, service, "n1") == expected
+
+
+def test_reasons_fold_into_one_line() -> None:
+    world = a_world()
+    for name in ("n1", "n2"):
+        add_host(world, name, mode="Cordon")
+    add_host(world, "n3", silent_s=4.0)
+    service = a_service()
+    answer = placement.place(world, service, put(world, service, epoch=1))
+    assert isinstance(answer, NoHost)
+    assert answer.why == "0/3 hosts can run it: 2 are cordoned, 1 has been silent for 4 s"
+
+
+def test_what_all_hosts_lack_alike_stands_in_the_one_line_too() -> None:
+    world = a_world("n1", "n2")
+    service = a_service()
+    instance = put(world, service, epoch=1)
+    say_ready(world, service, "n1", "n2", ready=False, why="web: unit web.service is not installed")
+    answer = placement.place(world, service, instance)
+    assert isinstance(answer, NoHost)
+    assert answer.why == "0/2 hosts can run it: 2 are not ready: web: unit web.service is not installed"
+
+
+def test_what_runs_on_all_hosts_alike_is_said_once_and_whole() -> None:
+    world = a_world("n1", "n2")
+    service = a_service()
+    instance = put(world, service, epoch=1)
+    words = "web: web.service is active and was not started by Backstay: systemctl stop web.service"
+    say_ready(world, service, "n1", "n2", active=True, why=words)
+    answer = placement.place(world, service, instance)
+    assert isinstance(answer, NoHost)
+    assert (
+        answer.why == f"0/2 hosts can run it: 2 run some of it already, not started by Backstay, stop it there: {words}"
+    )
+
+
+def test_a_failed_start_counts_until_it_is_forgotten_and_says_when() -> None:
+    world = a_world("n1")
+    failure = {"host": "n1", "epoch": 3, "at": "2026-01-01T00:00:00Z", "why": "exit code 1"}
+    service = a_service(status={"observedGeneration": 1, "startFailures": [failure]})
+    instance = put(world, service, epoch=3)
+    say_ready(world, service, "n1")
+    answer = placement.place(world, service, instance)
+    assert isinstance(answer, NoHost) and answer.look_again_s == NOW_S + 600
+    world.leases["n1"] = replace(world.leases["n1"], first_seen_s=answer.look_again_s)
+    world.now_s = answer.look_again_s
+    assert isinstance(placement.place(world, service, instance), Placed)
+
+
+def test_an_edited_manifest_is_given_a_new_chance() -> None:
+    world = a_world("n1")
+    failure = {"host": "n1", "epoch": 3, "at": "2026-01-01T00:00:00Z", "why": "exit code 1"}
+    service = a_service(generation=2, status={"observedGeneration": 1, "startFailures": [failure]})
+    instance = put(world, service, epoch=3)
+    say_ready(world, service, "n1")
+    assert isinstance(placement.place(world, service, instance), Placed)
+
+
+def test_a_person_may_insist_on_a_host_where_a_start_failed() -> None:
+    world = a_world("n1", "n2")
+    service = a_service()
+    instance = put(world, service, epoch=1, host="n2")
+    report(world, service, "n1", "Failed", epoch=1)
+    say_ready(world, service, "n1")
+    assert isinstance(placement.place(world, service, instance, to="n1"), Placed)
+
+
+def test_a_preferred_host_wins_and_the_reason_says_so() -> None:
+    world = a_world("n1", "n2")
+    add_host(world, "n3", labels={"rack": "a"})
+    service = a_service(placement={"prefer": [{"hosts": {"matchLabels": {"rack": "a"}}, "weight": 50}]})
+    instance = put(world, service, epoch=1)
+    say_ready(world, service, "n1", "n2", "n3")
+    answer = placement.place(world, service, instance)
+    assert (answer.host, answer.why) == ("n3", "preferred by +50; n1, n2 could run it too")
+
+
+def test_services_that_start_together_do_not_all_choose_one_host() -> None:
+    world = a_world("n1", "n2", "n3")
+    planned = {}
+    for name in ("a", "b", "c"):
+        service = a_service(name)
+        instance = put(world, service, epoch=0)
+        say_ready(world, service, "n1", "n2", "n3")
+        chosen = placement.place(world, service, instance, planned=planned).host
+        planned[chosen] = {*planned.get(chosen, ()), instance.key}
+    assert {host: len(keys) for host, keys in planned.items()} == {"n1": 1, "n2": 1, "n3": 1}
+
+
+def test_before_the_first_epoch_every_live_candidate_is_asked_even_a_cordoned_one() -> None:
+    world = a_world("n1", "n2", "n3", "n4", "n5")
+    add_host(world, "n6", mode="Cordon")
+    add_host(world, "n7", silent_s=9.0)
+    service = a_service()
+    assert sorted(placement.standbys(world, service, put(world, service))) == ["n1", "n2", "n3", "n4", "n5", "n6"]
+
+
+def test_later_three_standbys_are_kept_and_the_holder_is_none_of_them() -> None:
+    world = a_world("n1", "n2", "n3", "n4", "n5")
+    service = a_service()
+    instance = put(world, service, epoch=1, host="n1")
+    assert placement.standbys(world, service, instance) == ("n2", "n3", "n4")
+
+
+def test_hosts_that_say_no_are_asked_on_and_others_get_their_chance() -> None:
+    world = a_world("n1", "n2", "n3", "n4", "n5")
+    service = a_service()
+    instance = put(world, service, epoch=1, host="n1")
+    say_ready(world, service, "n2", "n3", ready=False, why="no such unit")
+    assert placement.standbys(world, service, instance) == ("n4", "n5", "n2", "n3")
+
+
+def test_where_a_start_has_failed_another_host_stands_by() -> None:
+    world = a_world("n1", "n2", "n3", "n4", "n5")
+    world.settings = replace(world.settings, standbys=1)
+    service = a_service()
+    instance = put(world, service, epoch=2, host="n1")
+    assert placement.standbys(world, service, instance) == ("n2",)
+    report(world, service, "n2", "Failed", epoch=2)
+    assert placement.standbys(world, service, instance) == ("n3",)
+
+
+def test_a_standby_stays_one_though_another_host_has_less_to_do() -> None:
+    world = a_world("n1", "n2", "n3")
+    world.settings = replace(world.settings, standbys=1)
+    service = a_service()
+    instance = put(world, service, epoch=1, host="n1")
+    say_ready(world, service, "n2")
+    put(world, a_service("other"), epoch=1, host="n2")
+    assert placement.standbys(world, service, instance) == ("n2",)
+
+
+def test_what_is_known_of_a_host_ages_with_the_world() -> None:
+    world = a_world("n1")
+    service = a_service()
+    instance = put(world, service, epoch=1)
+    say_ready(world, service, "n1")
+    assert isinstance(placement.place(world, service, instance), Placed)
+    world.now_s += 4.0
+    assert placement.place(world, service, instance).why == "0/1 hosts can run it: 1 has been silent for 4 s"
+
+
+def test_a_better_standby_that_has_not_answered_does_not_replace_the_only_ready_one() -> None:
+    world = a_world("n1", "n3")
+    world.settings = replace(world.settings, standbys=1)
+    add_host(world, "n2", labels={"rack": "a"})
+    service = a_service(placement={"prefer": [{"hosts": {"matchLabels": {"rack": "a"}}, "weight": 50}]})
+    instance = put(world, service, epoch=1, host="n1")
+    say_ready(world, service, "n3")
+    assert placement.standbys(world, service, instance) == ("n2", "n3")
+    say_ready(world, service, "n2")
+    assert placement.standbys(world, service, instance) == ("n2",)
+
+
+@pytest.mark.parametrize(
+    ("weight", "failback", "expected"),
+    [
+        pytest.param(101, "Always", "n2", id="beyond the stickiness it moves back"),
+        pytest.param(100, "Always", None, id="at the stickiness it stays"),
+        pytest.param(1000, "Never", None, id="failback Never: it stays whatever the weight"),
+    ],
+)
+def test_failback(weight, failback, expected) -> None:
+    world = a_world("n1")
+    add_host(world, "n2", labels={"rack": "a"})
+    prefer = [{"hosts": {"matchLabels": {"rack": "a"}}, "weight": weight}]
+    service = a_service(placement={"prefer": prefer, "failback": failback})
+    instance = put(world, service, epoch=1, host="n1")
+    say_ready(world, service, "n2")
+    better = placement.better_host(world, service, instance)
+    assert (better.host if better else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("mode", "labels", "expected"),
+    [
+        pytest.param("", {"pool": "db"}, None, id="nothing the matter: it stays"),
+        pytest.param("Cordon", {"pool": "db"}, None, id="a cordon keeps what is there"),
+        pytest.param("HandsOff", {"pool": "db"}, None, id="hands off: it stays"),
+        pytest.param("Drain", {"pool": "db"}, "Maintenance", id="a drain moves it away"),
+        pytest.param("", {}, "Selector", id="a host that is no longer selected is left"),
+    ],
+)
+def test_when_a_service_must_leave_its_holder(mode, labels, expected) -> None:
+    world = a_world()
+    add_host(world, "n1", mode=mode, labels=labels)
+    service = a_service(placement={"hosts": {"matchLabels": {"pool": "db"}}})
+    rejected = placement.must_leave(world, service, put(world, service, epoch=1, host="n1"))
+    assert (rejected.rule if rejected else None) == expected
+
+
+hosts = st.lists(
+    st.tuples(
+        st.sampled_from(["", "Cordon", "Drain"]),
+        st.sampled_from([0.0, 1.0, 9.0]),
+        st.sampled_from(["a", "b"]),
+        st.sampled_from([True, False, None]),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+def world_of(described, order):
+    world = World(now_s=NOW_S)
+    weights = [{"hosts": {"matchLabels": {"rack": "a"}}, "weight": 150}]
+    service = a_service(placement={"prefer": weights, "failback": "Always"})
+    for number in order:
+        mode, silent_s, rack, ready = described[number]
+        add_host(world, f"n{number}", mode=mode, silent_s=silent_s, labels={"rack": rack})
+        if ready is not None:
+            say_ready(world, service, f"n{number}", ready=ready)
+    return world, service
+
+
+@given(hosts, st.randoms(use_true_random=False), st.booleans())
+def test_the_order_in_which_hosts_became_known_decides_nothing(described, dice: random.Random, held) -> None:
+    orders = [list(range(len(described))), dice.sample(range(len(described)), len(described))]
+    answers = []
+    for order in orders:
+        world, service = world_of(described, order)
+        instance = put(world, service, epoch=1, host="n0" if held else None)
+        answers.append((placement.place(world, service, instance), placement.standbys(world, service, instance)))
+    assert answers[0] == answers[1]
+
+
+@given(hosts)
+def test_a_service_that_was_placed_does_not_want_to_move(described) -> None:
+    world, service = world_of(described, range(len(described)))
+    placed = placement.place(world, service, put(world, service, epoch=0))
+    if isinstance(placed, Placed):
+        instance = put(world, service, epoch=1, host=placed.host)
+        assert placement.must_leave(world, service, instance) is None
+        assert placement.better_host(world, service, instance) is None
+
+
+@given(hosts)
+def test_standbys_that_have_been_asked_stay_the_same(described) -> None:
+    world, service = world_of(described, range(len(described)))
+    instance = put(world, service, epoch=1)
+    first = placement.standbys(world, service, instance)
+    for name in first:
+        if f"{service.uid}-0" not in world.assignments[name].status.standbys:
+            say_ready(world, service, name, ready=False)
+    second = placement.standbys(world, service, instance)
+    assert set(first) <= set(second)
+
+
+@pytest.mark.parametrize("reason", ["new disks", "ticket 7: new disks"])
+def test_what_a_person_gives_as_a_reason_is_not_taken_for_what_hosts_have_in_common(reason) -> None:
+    world, service = a_world(), a_service()
+    for name in ("n1", "n2"):
+        add_host(world, name, mode="Cordon")
+        spec = {"maintenance": {"mode": "Cordon", "reason": reason}}
+        world.hosts[name] = Host.from_wire({"metadata": world.hosts[name].metadata.wire(), "spec": spec})
+    answer = placement.place(world, service, put(world, service, epoch=1))
+    assert answer.why == "0/2 hosts can run it: 2 are cordoned"

@@ -1,0 +1,81 @@
+"""Who counts as lost, and how many may be lost at a time."""
+
+from __future__ import annotations
+
+import pytest
+
+from backstay_operator.planner.judge.storm import storm
+from backstay_operator.planner.know.world import World
+from backstay_testing.builders import a_service, session
+from backstay_testing.worlds import SILENT_S, Befall, a_world, add_host, hold, nothing, put, seal, shut_down
+
+
+def lose(world: World, name: str, *, silent_s: float = SILENT_S, holds: bool = False, mode: str = "") -> None:
+    add_host(world, name, silent_s=silent_s, mode=mode, has_device=True)
+    if holds:
+        put(world, a_service(f"on-{name}"), epoch=1, host=name)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "lost", "frozen"),
+    [
+        pytest.param(2, 1, False, id="one of two: one may always be"),
+        pytest.param(2, 2, True, id="both of two"),
+        pytest.param(3, 2, True, id="two of three"),
+        pytest.param(4, 2, True, id="half is not fewer than half"),
+        pytest.param(5, 2, False, id="two of five"),
+        pytest.param(5, 3, True, id="three of five"),
+    ],
+)
+def test_how_many_may_be_lost_at_a_time(hosts: int, lost: int, frozen: bool) -> None:
+    world = a_world(*(f"n{n}" for n in range(1, hosts + 1)))
+    for n in range(1, lost + 1):
+        lose(world, f"n{n}", holds=True)
+    assert storm(world).is_frozen is frozen
+
+
+def say_goodbye(world: World, name: str) -> None:
+    """It falls silent in a shutdown in order."""
+    lose(world, name)
+    shut_down(world, name)
+
+
+def be_overtaken(world: World, name: str) -> None:
+    """The same, but another session holds its Lease."""
+    say_goodbye(world, name)
+    hold(world, name, session(name, 1, nonce="other"))
+
+
+@pytest.mark.parametrize(
+    ("befall", "counts"),
+    [
+        pytest.param(nothing, False, id="a host that renews does not"),
+        pytest.param(lambda w: say_goodbye(w, "n1"), False, id="nor one that said goodbye"),
+        pytest.param(lambda w: be_overtaken(w, "n1"), True, id="unless another session fell silent"),
+        pytest.param(
+            lambda w: lose(w, "n1", silent_s=1.0), True, id="a late one does, so that two that fall together are seen"
+        ),
+        pytest.param(lambda w: lose(w, "n1", silent_s=60.0), True, id="so does one that fell a minute ago"),
+        pytest.param(lambda w: lose(w, "n1", silent_s=61.0), False, id="and then no more, if it held nothing"),
+        pytest.param(lambda w: lose(w, "n1", silent_s=600.0, holds=True), True, id="but what is held back stays"),
+        pytest.param(
+            lambda w: lose(w, "n1", silent_s=600.0, holds=True, mode="HandsOff"),
+            False,
+            id="not what nobody would fence",
+        ),
+        pytest.param(lambda w: seal(w, "n1", ago_s=59.0), True, id="a sealed one does"),
+        pytest.param(lambda w: seal(w, "n1", ago_s=60.0), False, id="for a minute"),
+    ],
+)
+def test_who_counts_as_lost(befall: Befall, counts: bool) -> None:
+    world = a_world("n1", "n2", "n3")
+    befall(world)
+    assert storm(world).lost == (frozenset({"n1"}) if counts else frozenset())
+
+
+def test_the_storm_says_who_and_what_a_person_can_do() -> None:
+    world = a_world("n1", "n2", "n3")
+    lose(world, "n1")
+    lose(world, "n2")
+    assert storm(world).why.startswith("2 of 3 hosts fell silent together (n1, n2)")
+    assert "`backstay fence HOST --confirm`" in storm(world).why

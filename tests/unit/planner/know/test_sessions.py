@@ -1,0 +1,200 @@
+"""Sessions, as tables: who may be given a grant, and what the operator does so that a host's session can renew its Lease."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import pytest
+
+from backstay_operator.planner.actions import CreateLease, ReopenLease
+from backstay_operator.planner.know.sessions import lease_actions, live, published
+from backstay_operator.planner.know.world import World
+from backstay_testing.builders import a_request, a_service, an_assignment, an_instance, being_deleted, session, unit
+from backstay_testing.worlds import Befall, a_world, all_of, hold, nothing, renew, seal, silence, speak
+
+
+def unreported(world: World) -> None:
+    """Its agent has never reported."""
+    world.put_assignment(an_assignment("n1"))
+
+
+def unassigned(world: World) -> None:
+    world.drop_assignment("n1")
+
+
+def no_lease(world: World) -> None:
+    del world.leases["n1"]
+
+
+def reopened(world: World) -> None:
+    """For its present session, which has not renewed it yet."""
+    seen = world.leases["n1"]
+    world.leases["n1"] = replace(seen, lease=replace(seen.lease, renewal=0))
+
+
+def speaks(seq: int) -> Befall:
+    return lambda world: speak(world, "n1", session("n1", seq))
+
+
+def another_count(world: World) -> None:
+    """The Lease names the session by another number than its report."""
+    hold(world, "n1", session("n1", 2, nonce="nonce-n1-1"))
+
+
+def untrusted(world: World) -> None:
+    silence(world, "n1")
+    world.own_path = replace(world.own_path, healthy=False)
+
+
+def sealed(world: World) -> None:
+    seal(world, "n1")
+
+
+@pytest.mark.parametrize(
+    ("befall", "speaking", "living"),
+    [
+        pytest.param(nothing, 1, 1, id="it renews, and it is the one that reports"),
+        pytest.param(unassigned, None, None, id="there is no HostAssignment"),
+        pytest.param(unreported, None, None, id="it has never reported"),
+        pytest.param(no_lease, 1, None, id="there is no Lease"),
+        pytest.param(lambda w: silence(w, "n1", 1.0), 1, None, id="it is late"),
+        pytest.param(lambda w: silence(w, "n1"), 1, None, id="it is silent"),
+        pytest.param(untrusted, 1, None, id="that may be our own trouble"),
+        pytest.param(sealed, 1, None, id="it is sealed"),
+        pytest.param(lambda w: hold(w, "n1", session("n1", 2)), 1, None, id="another session holds the Lease"),
+        pytest.param(speaks(2), 2, None, id="another session reports"),
+        pytest.param(
+            lambda w: hold(w, "n1", session("n1", 1, nonce="other")),
+            1,
+            None,
+            id="another session of this number holds it",
+        ),
+        pytest.param(another_count, 1, None, id="the Lease counts it otherwise than its report"),
+        pytest.param(reopened, 1, None, id="the Lease was reopened for it, and it has not renewed yet"),
+    ],
+)
+def test_which_session_speaks_for_a_host_and_which_may_be_given_a_grant(
+    befall: Befall, speaking: int | None, living: int | None
+) -> None:
+    world = a_world("n1")
+    befall(world)
+    latest, alive = published(world, "n1"), live(world, "n1")
+    assert (latest.seq if latest else None, alive.seq if alive else None) == (speaking, living)
+
+
+# --- Leases that are sealed ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("befall", "reopened_for"),
+    [
+        pytest.param(nothing, None, id="it is not sealed"),
+        pytest.param(sealed, None, id="no newer session"),
+        pytest.param(all_of(sealed, speaks(2)), 2, id="a newer session"),
+        pytest.param(speaks(2), None, id="a newer session takes an unsealed Lease itself"),
+        pytest.param(all_of(sealed, speaks(2), lambda w: silence(w, "n1")), 2, id="a newer session, alive or not"),
+        pytest.param(
+            all_of(lambda w: hold(w, "n1", session("n1", 3)), sealed, speaks(2)), None, id="an older session that reports late"
+        ),
+        pytest.param(all_of(sealed, unreported), None, id="nobody reports"),
+        pytest.param(all_of(sealed, speaks(2), lambda w: w.drop_host("n1")), 2, id="its Host is gone"),
+    ],
+)  # fmt: skip
+def test_a_sealed_lease_is_reopened_for_a_newer_session_only(befall: Befall, reopened_for: int | None) -> None:
+    world = a_world("n1")
+    befall(world)
+    actions = lease_actions(world, "n1")
+    assert [one.session.seq for one in actions if isinstance(one, ReopenLease)] == (
+        [reopened_for] if reopened_for else []
+    )
+    assert len(actions) == (reopened_for is not None)
+
+
+# --- Leases that are not there ---------------------------------------------------------------------------------------
+
+
+def leaving(world: World) -> None:
+    world.hosts["n1"] = being_deleted(world.hosts["n1"])
+
+
+def removed(world: World) -> None:
+    world.drop_host("n1")
+
+
+def holds(*seqs: int) -> Befall:
+    """Grants to these sessions are open."""
+
+    def befall(world: World) -> None:
+        for seq in seqs:
+            service = a_service(f"s{seq}", unit(f"s{seq}"))
+            world.put_instance(an_instance(service, epoch=1, host="n1", seq=seq))
+
+    return befall
+
+
+def asked(
+    want: Literal["Observe", "Off", "Withdrawn"], seq: int, *, is_proven: bool = False, read_after_seal: bool = False
+) -> Befall:
+    of = session("n1", seq)
+    request = a_request("n1", of, want=want, is_proven=is_proven, read_after_seal=read_after_seal)
+    return lambda world: world.put_request(request)
+
+
+def saw_sealed(seq: int) -> Befall:
+    """We saw its Lease sealed before somebody deleted it."""
+
+    def befall(world: World) -> None:
+        hold(world, "n1", session("n1", seq))
+        world.last_sealed["n1"] = world.leases["n1"].lease.sealed_()
+
+    return befall
+
+
+NEW, HELD = "n1 has no Lease to renew", "n1 holds a service and has no Lease by which its silence could be noticed"
+SEALED = "the Lease of n1 was sealed when somebody deleted it: a seal is never undone"
+
+
+@pytest.mark.parametrize(
+    ("befall", "expected"),
+    [
+        pytest.param(nothing, (NEW, None), id="a host that is to stay"),
+        pytest.param(leaving, None, id="a host that is being removed"),
+        pytest.param(removed, None, id="a host that is gone"),
+        pytest.param(all_of(leaving, holds(1)), (HELD, 1), id="a host that is being removed, and holds something"),
+        pytest.param(all_of(removed, holds(1)), (HELD, 1), id="a host that is gone, and holds something"),
+        pytest.param(holds(1), (HELD, 1), id="what it holds names the session"),
+        pytest.param(holds(1, 3, 2), (HELD, 3), id="the latest session that holds something"),
+        pytest.param(asked("Observe", 1), (NEW, None), id="it was only looked at"),
+        pytest.param(asked("Off", 1), (SEALED, 1), id="Off is wanted of sealed sessions only"),
+        pytest.param(asked("Withdrawn", 1), (NEW, None), id="a false alarm"),
+        pytest.param(asked("Withdrawn", 1, is_proven=True), (SEALED, 1), id="it was proven off"),
+        pytest.param(asked("Withdrawn", 1, read_after_seal=True), (SEALED, 1), id="it was read after the seal"),
+        pytest.param(all_of(holds(1), asked("Off", 1)), (SEALED, 1), id="the session that holds something was sealed"),
+        pytest.param(all_of(holds(2), asked("Off", 1)), (HELD, 2), id="a later session than the sealed one holds something"),
+        pytest.param(all_of(holds(1), asked("Off", 2)), (SEALED, 2), id="a later session was sealed"),
+        pytest.param(all_of(asked("Off", 1), asked("Off", 2)), (SEALED, 2), id="the latest session that was sealed"),
+        pytest.param(all_of(holds(5), saw_sealed(5)), (SEALED, 5), id="we saw it sealed, and it holds something"),
+        pytest.param(all_of(speaks(5), saw_sealed(5)), (SEALED, 5), id="we saw it sealed, and it speaks for its host"),
+        pytest.param(all_of(saw_sealed(5)), (NEW, None), id="we saw it sealed, but another machine has this name now"),
+        pytest.param(
+            all_of(holds(5), saw_sealed(5), asked("Off", 4)), (SEALED, 5), id="what we saw is later than what was asked"
+        ),
+    ],
+)  # fmt: skip
+def test_a_lease_that_is_gone_is_made_again_as_it_has_to_be(
+    befall: Befall, expected: tuple[str, int | None] | None
+) -> None:
+    world = a_world("n1")
+    befall(world)
+    no_lease(world)
+    made = [one for one in lease_actions(world, "n1") if isinstance(one, CreateLease)]
+    told = [(one.why, one.session.seq if one.session else None) for one in made]
+    assert told == ([expected] if expected is not None else [])
+    assert all(one.sealed is (one.why == SEALED) for one in made)
+
+
+def test_a_lease_that_is_there_and_renews_is_left_alone() -> None:
+    world = a_world("n1")
+    renew(world, "n1")
+    assert lease_actions(world, "n1") == []

@@ -1,0 +1,378 @@
+"""What people are told, and that it only changes when something has changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import pytest
+
+from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignment
+from backstay_api.objects.models.service import HAServiceStatus
+from backstay_api.objects.resource_kinds import claims_of
+from backstay_operator.planner import words
+from backstay_operator.planner.do.decisions import decide
+from backstay_operator.planner.do.finalizers import HOST_FINALIZER, INSTANCE_FINALIZER, SERVICE_FINALIZER
+from backstay_operator.planner.do.rounds import begin
+from backstay_operator.planner.know.claims import claim_for
+from backstay_operator.planner.know.world import World
+from backstay_operator.planner.tell import status
+from backstay_testing.builders import a_service, an_instance, unit
+from backstay_testing.worlds import a_world, add_host, report, say_ready
+
+Thing = TypeVar("Thing", HAService, HAInstance, Host)
+
+
+def told_of(world: World, service: HAService) -> HAServiceStatus:
+    """What is decided about it now, as people are told; everything that it needs is its own."""
+    service, instance = marked(service, SERVICE_FINALIZER), world.instances.get(f"{service.key}-0")
+    for name, host in world.hosts.items():
+        world.hosts[name] = marked(host, HOST_FINALIZER)
+    if instance is not None:
+        world.put_instance(marked(instance, INSTANCE_FINALIZER))
+    for key in claims_of(service.spec.resources):
+        world.claims[key.name] = claim_for(key, service, sorted(world.hosts), instance)
+    return status.service_status(world, decide(begin(world), service))
+
+
+def marked(thing: Thing, finalizer: str) -> Thing:
+    return thing.model_copy(update={"metadata": thing.metadata.model_copy(update={"finalizers": [finalizer]})})
+
+
+def a_running_world(**spec: Any) -> tuple[World, HAService]:
+    """web runs on n1 at epoch 2; n2 is ready, n3 is not; n1 can be fenced."""
+    world = a_world("n1", "n2", "n3")
+    service = a_service(**spec)
+    world.put_service(service)
+    hold(world, service, "n1", epoch=2)
+    say_ready(world, service, "n2")
+    say_ready(world, service, "n3", ready=False, why="unit web.service is masked")
+    fenceable(world, "n1")
+    return world, service
+
+
+def hold(
+    world: World, service: HAService, host: str | None, *, epoch: int, phase: str = "Running", **more: Any
+) -> None:
+    world.put_instance(an_instance(service, epoch=epoch, host=host))
+    if host:
+        report(world, service, host, phase, epoch=epoch, **more)
+
+
+def fenceable(world: World, name: str) -> None:
+    raw = world.hosts[name].wire()
+    raw["spec"]["fencing"] = {"levels": [{"name": "bmc", "devices": [{"name": "bmc", "agent": "fence_redfish"}]}]}
+    raw["status"]["fencing"] = {"ready": True, "checkedAt": "2026-03-01T11:00:00Z", "message": "bmc says on"}
+    world.hosts[name] = Host.from_wire(raw)
+
+
+def silence(world: World, host: str, for_s: float) -> None:
+    world.leases[host] = replace(world.leases[host], first_seen_s=world.now_s - for_s)
+
+
+def order_down(world: World, service: HAService, host: str, *, epoch: int, why: str) -> None:
+    raw = world.assignments[host].wire()
+    raw["spec"].setdefault("instances", {})[f"{service.uid}-0"] = {
+        "namespace": "shop",
+        "name": "web-0",
+        "epoch": epoch,
+        "session": raw["status"]["session"],
+        "want": "Down",
+        "exclusive": True,
+        "why": why,
+    }
+    world.put_assignment(HostAssignment.from_wire(raw))
+
+
+def condition(told: HAServiceStatus, kind: str) -> tuple[str, str, str]:
+    found = next(one for one in told.conditions if one.type == kind)
+    return found.status, found.reason, found.message
+
+
+def keep(world: World, service: HAService, told: HAServiceStatus, wall: str) -> HAService:
+    """The status has been written, and time has passed."""
+    world.wall = wall
+    kept = service.model_copy(update={"status": told})
+    world.put_service(HAService.from_wire(kept.wire()))
+    return world.services[service.key]
+
+
+def test_a_service_that_is_well_says_where_it_runs_and_who_stands_by() -> None:
+    world, service = a_running_world()
+    told = told_of(world, service)
+    assert (told.host, told.state, told.since) == ("n1", "Running", world.wall)
+    assert [(one.type, one.status) for one in told.conditions] == [
+        ("Accepted", "True"),
+        ("Ready", "True"),
+        ("Progressing", "False"),
+        ("Degraded", "False"),
+        ("StandbyReady", "True"),
+        ("SurvivesHostLoss", "True"),
+    ]
+    assert [(one.host, one.ready, one.why) for one in told.standbys] == [
+        ("n2", True, ""),
+        ("n3", False, "is not ready: unit web.service is masked"),
+    ]
+
+
+def test_hosts_that_nobody_asked_are_not_told_of_unless_they_cannot_be_asked() -> None:
+    world, service = a_running_world()
+    for name in ("n4", "n5"):
+        say_ready(world, service, "n2")
+        add_host(world, name)
+        say_ready(world, service, name)
+    add_host(world, "n6")
+    add_host(world, "n7", mode="Cordon")
+    add_host(world, "n8", silent_s=9.0)
+    told = told_of(world, service).standbys
+    assert [one.host for one in told] == ["n2", "n4", "n5", "n3", "n7", "n8"]
+
+
+def two_may_run(world: World, service: HAService) -> None:
+    instance = world.instances[f"{service.key}-0"]
+    world.put_instance(instance.model_copy(update={"spec": instance.spec.model_copy(update={"exclusive": False})}))
+
+
+def fail_start(world: World, service: HAService) -> None:
+    hold(world, service, "n1", epoch=2, phase="Failed", why="exit code 1")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        pytest.param(
+            lambda w, s: silence(w, "n1", 4.2),
+            (
+                "Recovering",
+                "n1 has been silent for 4 s; n1 is silent: it is not proven to be off yet; its power is being read,"
+                " or make sure that it is powered off and say so: `backstay fence n1 --confirm`",
+            ),
+            id="what is missing is said where people look",
+        ),
+        pytest.param(
+            lambda w, s: (two_may_run(w, s), silence(w, "n1", 4.2)),
+            ("Recovering", "n1 has been silent for 4 s; moves to n2"),
+            id="it will move",
+        ),
+        pytest.param(
+            fail_start,
+            ("Recovering", "Could not be kept running on n1: exit code 1; moves to n2"),
+            id="a failed start moves on",
+        ),
+        pytest.param(
+            lambda w, s: (fail_start(w, s), say_ready(w, s, "n2", ready=False, why="no such unit")),
+            (
+                "Failed",
+                "Could not be kept running on n1: exit code 1; 0/3 hosts can run it: 2 are not ready,"
+                " 1 failed to start it less than 1 s ago: exit code 1 (tried again 15 s after that)",
+            ),
+            id="a failed start with nowhere to go",
+        ),
+        pytest.param(
+            lambda w, s: hold(w, s, "n1", epoch=2, phase="Starting"), ("Starting", "Starting on n1"), id="starting"
+        ),
+        pytest.param(
+            lambda w, s: order_down(w, s, "n1", epoch=2, why="n1 is being drained"),
+            ("Stopping", "Being stopped on n1: n1 is being drained"),
+            id="a planned move says why",
+        ),
+        pytest.param(
+            lambda w, s: hold(w, s, "n1", epoch=2, healthy=False, why="probe alive: connection refused"),
+            (
+                "NotWorking",
+                "Runs on n1, but does not work: probe alive: connection refused (previous epoch ended: it was stopped)",
+            ),
+            id="running is not working",
+        ),
+        pytest.param(
+            lambda w, s: hold(w, s, "n1", epoch=2, phase="Stuck", why="processes survive SIGKILL"),
+            (
+                "Failed",
+                "n1 cannot prove that it is down: processes survive SIGKILL; n1 could not prove that it has stopped"
+                " (processes survive SIGKILL); stop it there by hand, or power the host off and say so:"
+                " `backstay fence n1 --confirm`",
+            ),
+            id="stuck",
+        ),
+    ],
+)
+def test_what_is_not_well_is_said_in_ready(change, expected) -> None:
+    world, service = a_running_world()
+    change(world, service)
+    told = told_of(world, service)
+    assert condition(told, "Ready") == ("False", *expected)
+
+
+def test_a_refused_service_says_so_in_ready_too() -> None:
+    world = a_world("n1")
+    service = a_service(mode="EveryHost")
+    world.put_service(service)
+    told = told_of(world, service)
+    assert condition(told, "Accepted")[:2] == ("False", "NotSupportedYet")
+    assert condition(told, "Ready")[:2] == ("False", "NotSupportedYet")
+    assert told.state == "Waiting"
+
+
+def test_what_runs_goes_on_when_an_edit_is_refused_and_that_is_said() -> None:
+    world, service = a_running_world(mode="EveryHost")
+    told = told_of(world, service)
+    assert condition(told, "Ready")[0] == "True"
+    assert condition(told, "Degraded")[:2] == ("True", "ManifestRefused")
+
+
+def test_what_keeps_a_running_service_from_moving_is_said() -> None:
+    world, service = a_running_world()
+    add_host(world, "n1", mode="Drain")
+    hold(world, service, "n1", epoch=2)
+    say_ready(world, service, "n2", ready=False)
+    told = told_of(world, service)
+    assert condition(told, "Ready")[0] == "True"
+    assert condition(told, "Degraded") == (
+        "True",
+        "HeldBack",
+        "n1 is being drained (new disks), but it stays: 0/3 hosts can run it: 2 are not ready, 1 is the host that it leaves",
+    )
+
+
+def test_without_a_device_the_loss_of_the_host_is_not_survived_and_why() -> None:
+    world, service = a_running_world()
+    add_host(world, "n1")
+    hold(world, service, "n1", epoch=2)
+    assert condition(told_of(world, service), "SurvivesHostLoss") == (
+        "False",
+        "FencingNotReady",
+        "n1 could not be fenced (no fencing device is known to work):"
+        " if it fell silent, a person would have to confirm that it is off",
+    )
+
+
+def test_what_need_not_be_exclusive_needs_no_device() -> None:
+    world, service = a_running_world(exclusive=False)
+    add_host(world, "n1")
+    hold(world, service, "n1", epoch=2)
+    assert condition(told_of(world, service), "SurvivesHostLoss")[0] == "True"
+
+
+@pytest.mark.parametrize("late_s", [0.0, 1.0])
+def test_nothing_changed_is_an_equal_status_and_a_late_heartbeat_is_nothing(late_s) -> None:
+    world, service = a_running_world()
+    told = told_of(world, service)
+    service = keep(world, service, told, "2026-03-01T12:34:56Z")
+    for host in world.hosts:
+        silence(world, host, late_s)
+    assert told_of(world, service) == service.status == told
+
+
+def test_a_condition_keeps_its_time_while_its_status_stays() -> None:
+    world, service = a_running_world()
+    service = keep(world, service, told_of(world, service), "2026-03-01T13:00:00Z")
+    say_ready(world, service, "n2", ready=False, why="no such unit")
+    times = {one.type: one.last_transition_time for one in told_of(world, service).conditions}
+    assert times["Ready"] == "2026-03-01T12:00:00Z"
+    assert times["StandbyReady"] == "2026-03-01T13:00:00Z"
+
+
+def test_a_failover_is_told_with_its_cause_and_its_length() -> None:
+    world, service = a_running_world()
+    service = keep(world, service, told_of(world, service), "2026-03-01T12:59:59.5Z")
+    silence(world, "n1", 4.0)
+    service = keep(world, service, told_of(world, service), "2026-03-01T13:00:00Z")
+    hold(world, service, None, epoch=2)
+    service = keep(world, service, told_of(world, service), "2026-03-01T13:00:00.2Z")
+    assert service.status.last_failover and service.status.last_failover.to == ""
+    hold(world, service, "n2", epoch=3, phase="Starting")
+    service = keep(world, service, told_of(world, service), "2026-03-01T13:00:00.8Z")
+    hold(world, service, "n2", epoch=3)
+    last = told_of(world, service).last_failover
+    assert last and (last.from_, last.to, last.duration, last.at) == ("n1", "n2", "1.3s", "2026-03-01T12:59:59.5Z")
+    assert last.cause == "it was stopped"
+
+
+def test_a_planned_move_is_told_with_the_reason_of_the_move() -> None:
+    world, service = a_running_world()
+    service = keep(world, service, told_of(world, service), "2026-03-01T13:00:00Z")
+    order_down(world, service, "n1", epoch=2, why="n1 is being drained")
+    service = keep(world, service, told_of(world, service), "2026-03-01T13:00:01Z")
+    hold(world, service, "n2", epoch=3)
+    last = told_of(world, service).last_failover
+    assert last and last.cause == "Being stopped on n1: n1 is being drained"
+
+
+def test_another_session_speaks_for_itself_only() -> None:
+    world, service = a_running_world()
+    raw = world.assignments["n1"].wire()
+    raw["status"]["session"] |= {"nonce": "another", "seq": 2, "supersedes": [raw["status"]["session"]["nonce"]]}
+    world.put_assignment(HostAssignment.from_wire(raw))
+    told = told_of(world, service)
+    why = "n1 has begun a new session since it was started there"
+    assert (told.state, told.instances[0].why, told.instances[0].to) == ("Recovering", why, "n2")
+    assert condition(told, "Ready")[2] == f"{why}; moves to n2"
+
+
+def test_what_is_said_of_an_older_epoch_says_nothing_of_this_one() -> None:
+    world, service = a_running_world()
+    world.put_instance(an_instance(service, epoch=3, host="n1"))
+    told = told_of(world, service)
+    assert (told.state, told.instances[0].why) == ("Starting", "Granted to n1, which has not answered yet")
+
+
+def test_a_restart_in_place_is_no_failover() -> None:
+    world, service = a_running_world()
+    for phase in ("Running", "Starting", "Running"):
+        hold(world, service, "n1", epoch=2, phase=phase)
+        service = keep(world, service, told_of(world, service), "2026-03-01T13:00:00Z")
+    assert service.status.last_failover is None
+
+
+def test_a_failed_start_is_remembered_until_it_is_forgotten_and_not_learned_twice() -> None:
+    world, service = a_running_world()
+    fail_start(world, service)
+    service = keep(world, service, told_of(world, service), "2026-03-01T12:00:01Z")
+    assert [(one.host, one.epoch, one.why) for one in service.status.start_failures] == [("n1", 2, "exit code 1")]
+    hold(world, service, "n2", epoch=3)
+    assert condition(told_of(world, service), "Degraded")[1] == "StartFailed"
+    world.now_s += 601
+    for host in world.hosts:
+        silence(world, host, 0.0)
+    assert told_of(world, service).start_failures == []
+
+
+def test_an_edit_wipes_the_failures_of_the_manifest_before() -> None:
+    world, service = a_running_world()
+    fail_start(world, service)
+    service = keep(world, service, told_of(world, service), "2026-03-01T12:00:01Z")
+    edited = a_service("web", unit(unit_name="better.service"), generation=2, status=service.status.wire())
+    world.put_service(edited)
+    assert told_of(world, edited).start_failures == []
+
+
+def test_a_service_that_shall_not_run_says_so() -> None:
+    world = a_world("n1")
+    service = a_service(state="Stopped")
+    world.put_service(service)
+    world.put_instance(an_instance(service, epoch=3))
+    told = told_of(world, service)
+    assert (told.state, told.host, told.last_failover) == ("Stopped", "", None)
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "seconds"),
+    [
+        ("2026-03-01T12:00:00Z", "2026-03-01T12:00:01.5Z", 1.5),
+        ("2024-02-28T23:59:59Z", "2024-03-01T00:00:00Z", 86401.0),
+        ("2025-12-31T23:59:59Z", "2026-01-01T00:00:00+00:00", 1.0),
+        ("yesterday", "2026-01-01T00:00:00Z", None),
+    ],
+)
+def test_elapsed_time(start, end, seconds) -> None:
+    assert words.elapsed_s(start, end) == seconds
+
+
+@pytest.mark.parametrize(
+    ("age", "text"), [(0.4, "less than 1 s"), (4.9, "4 s"), (59, "45 s"), (61, "1 min"), (9000, "2 h")]
+)
+def test_ages_are_said_in_few_steps(age, text) -> None:
+    assert words.roughly(age) == text
