@@ -270,7 +270,7 @@ def nothing_is_taken_for_gone_that_was_merely_not_seen(world: World, made: Actio
                 world.assignments[assign.host].spec.instances.get(uid) if assign.host in world.assignments else None
             )
             if not known and order.want == "Down" and (stored is None or stored.want == "Up"):
-                assert any(isinstance(need, Gone) and need.uid == uid for need in action.needs)
+                assert any(isinstance(need, Gone) and need.uid == uid for need in assign.needs)
 
 
 @FEW

@@ -35,7 +35,7 @@ class Bmc:
     is_nameless: bool = False
     """It cannot tell which machine it feeds."""
     is_early: bool = False
-    """It has another board's name, and that one's agent has not spoken yet: until then nobody could know of it, and it tells nothing."""
+    """It has another board's name, and that one's agent has not reported yet: until then nobody could know of it, and it tells nothing."""
     read_takes_s: float = 0.2
     off_takes_s: float = 1.0
     is_reachable: bool = True
