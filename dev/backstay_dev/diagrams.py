@@ -68,16 +68,16 @@ def _row(row: Row) -> list[str]:
 def _silence() -> Iterator[str]:
     yield "## A host's silence\n"
     yield "`crds/backstay_api/objects/promise.py`, as the operator counts: from its own clock when it first saw the present renewal.\n"
-    quiet, suspect, silent = (state.value for state in Silence)
+    live, suspect, silent = (state.value for state in Silence)
     contract = PROFILES["default"]
-    yield "```mermaid\nstateDiagram-v2\n    [*] --> quiet"
-    yield f"    {quiet} --> {suspect}: {suspect_after_s(contract) / contract.renew_s:g} renewals late / read its power"
-    yield f"    {suspect} --> {quiet}: it renewed / withdraw the request"
+    yield "```mermaid\nstateDiagram-v2\n    [*] --> live"
+    yield f"    {live} --> {suspect}: {suspect_after_s(contract) / contract.renew_s:g} renewals late / read its power"
+    yield f"    {suspect} --> {live}: it renewed / withdraw the request"
     yield f"    {suspect} --> {silent}: {silent_after_s(contract) / contract.renew_s:g} renewals late"
     yield f"    {suspect} --> sealed: a read says off / seal its lease"
     yield f"    {silent} --> sealed: seal its lease, by compare-and-swap / want it off"
-    yield f"    {silent} --> {quiet}: the seal fails, for it has renewed"
-    yield f"    sealed --> {quiet}: a newer session, lease reopened for exactly that"
+    yield f"    {silent} --> {live}: the seal fails, for it has renewed"
+    yield f"    sealed --> {live}: a newer session, lease reopened for exactly that"
     yield "```\n"
     rows = (
         [name, f"{one.renew_s:g} s", f"{suspect_after_s(one):g} s", f"{silent_after_s(one):g} s"]

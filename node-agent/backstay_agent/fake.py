@@ -50,8 +50,8 @@ class FakeMachine:
     secured: set[str] = field(default_factory=set)
     log: list[str] = field(default_factory=list)
     """What was done, in order: `start unit web.service`."""
-    by_hand: set[str] = field(default_factory=set)
-    """What an admin started before it was made to wait for us: it looks like ours, but we opened no gate for it."""
+    gates: set[str] = field(default_factory=set)
+    """Units that may be started: their gate stands open in /run."""
     begun_at_s: dict[str, float] = field(default_factory=dict)
     permitted: set[str] = field(default_factory=set)
     """What the agent lets an admin start by hand."""
@@ -84,7 +84,6 @@ class FakeMachine:
     def start_by_itself(self, name: str) -> None:
         """systemd starts a unit: its mark keeps it from that, and nothing keeps it from pulling in others."""
         if name not in self.secured:
-            self.by_hand.add(name)
             self.up(RenderedResource(name="server", systemd=Systemd(unit=name.removeprefix("unit "))))
         for part in self.pulls_in.get(name, ()):
             self.start_by_itself(part)
@@ -158,6 +157,7 @@ class FakeDriver:
         if why := await self.not_ready(resource) if name in self.machine.pulls_in else None:
             raise StartFailed(why)
         self.machine.log.append(f"start {name}")
+        self.machine.gates.add(name)
         # From the first moment on it may do harm: that is when it counts as running.
         self.machine.up(resource)
         await asyncio.sleep(min(script.start_takes_s, timeout_s))
@@ -176,6 +176,7 @@ class FakeDriver:
         name = identity(resource)
         script = self.machine.scripts[name]
         self.machine.log.append(f"stop {name}")
+        self.machine.gates.discard(name)
         await asyncio.sleep(min(script.stop_takes_s, timeout_s))
         if script.stop_fails or script.stop_takes_s > timeout_s:
             raise StopFailed(script.stop_fails or f"{name} was not down within {timeout_s:g} s")
@@ -187,6 +188,7 @@ class FakeDriver:
     async def permit(self, resource: RenderedResource) -> None:
         await asyncio.sleep(0)
         self.machine.permitted.add(identity(resource))
+        self.machine.gates.add(identity(resource))
 
     async def check(self, resource: RenderedResource) -> Seen:
         await asyncio.sleep(0)
@@ -213,13 +215,9 @@ class FakeDriver:
 
 
 def recognised(machine: FakeMachine, *, run_is_intact: bool) -> list[RenderedResource]:
-    """What runs and looks like ours, as on a real host: units by their mark, and no others; addresses and commands by theirs."""
-    theirs = machine.by_hand if run_is_intact else set()
-    return [
-        found
-        for name, found in machine.running.items()
-        if name not in theirs and (not units_of([found]) or name in machine.secured)
-    ]
+    """What runs and looks like ours, as on a real host: units by their mark, and with /run their open gates; the rest by its own marks."""
+    ours = {name for name in machine.secured if not run_is_intact or name in machine.gates}
+    return [found for name, found in machine.running.items() if name in ours or not units_of([found])]
 
 
 def _parts(machine: FakeMachine, name: str) -> list[str]:

@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
         config = read_config(options.config)
         machine = Machine(host=config.host, boot_id=boot_id(), uuid=machine_uuid(config.machine_uuid_file))
     except NoConfig as error:
-        log.error("cannot begin", extra={"why": str(error)})
+        log.error("cannot start", extra={"why": str(error)})
         return EX_CONFIG
     with alone(config.run_dir, config.state_dir, wait=True):
         return live_and_exit(_run(config, machine))
@@ -113,7 +113,7 @@ async def _run(config: Config, machine: Machine) -> None:
     assert task
     told = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
-    log.info("agent begins", extra={"host": machine.host, "boot": machine.boot_id})
+    log.info("agent started", extra={"host": machine.host, "boot": machine.boot_id})
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(agent.run(), name="agent")
         await asyncio.sleep(0)

@@ -1,6 +1,6 @@
 """What is known of the devices themselves, whatever request they are asked for: which machine each says it powers.
 
-Shared by the requests' workers and the patrol, so that a fence at night need not ask first.
+Shared by the requests' workers and the path tests, so that a fence at night need not ask first.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""All fence requests at once: keeps one worker for each, and the patrol."""
+"""All fence requests at once: keeps one worker for each, and the tests of fence paths."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from backstay_api.objects.models import FenceRequest
 
 from .agents import FenceAgents
 from .devices import Devices
-from .patrol import Patrol
+from .path_tests import PathTests
 from .watches import Watches
 from .worker import Ports, Worker
 
 
 class Executor:
-    """The fencer: watches, workers and the patrol live and die together."""
+    """The fencer: watches, workers and the path tests live and die together."""
 
     def __init__(self, api: Api, agents: FenceAgents, *, rng: random.Random, wall: Callable[[], str]) -> None:
         self.watches = Watches(api, rng)
         devices = Devices(api, agents)
         self._ports = Ports(api, devices, self.watches, wall, identity=f"{rng.getrandbits(32):08x}")
-        self.patrol = Patrol(api, devices, self.watches, wall)
+        self.path_tests = PathTests(api, devices, self.watches, wall)
         self._workers: dict[str, tuple[Worker, asyncio.Task[None]]] = {}
         """By UID: a request recreated under an old name starts with no reads."""
 
@@ -39,7 +39,7 @@ class Executor:
             tasks.create_task(watches.leases.run(self._something_changed), name="leases")
             tasks.create_task(watches.assignments.run(self._machines_changed), name="assignments")
             tasks.create_task(watches.requests.run(lambda event: self._requests_changed(tasks)), name="requests")
-            tasks.create_task(self.patrol.run(), name="patrol")
+            tasks.create_task(self.path_tests.run(), name="path tests")
 
     def _requests_changed(self, tasks: asyncio.TaskGroup) -> None:
         wanted = {
@@ -59,7 +59,7 @@ class Executor:
         self._something_changed(event)
 
     def _something_changed(self, event: Event[Any]) -> None:
-        self.patrol.poke()
+        self.path_tests.poke()
         self._poke_all()
 
     def _poke_all(self) -> None:

@@ -66,7 +66,7 @@ class Health:
         executor, now_s = self._executor, clock_s()
         watches = executor.watches.all()
         ages = {name: None if at_s is None else now_s - at_s for name, (at_s, _) in watches.items()}
-        tested_at_s = executor.patrol.tested_at_s
+        tested_at_s = executor.path_tests.tested_at_s
         return Facts(
             watches_s=ages,
             troubles={name: trouble for name, (_, trouble) in watches.items()},

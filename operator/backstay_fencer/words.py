@@ -32,4 +32,4 @@ def withdrawn(facts: Facts) -> str:
     if not unsettled(facts):
         return "withdrawn: nothing is asked for any more"
     waits = on_again(facts) or "its power is read until that is known"
-    return f"withdrawn, and an off of ours may still come through, or has: {waits}"
+    return f"withdrawn, and an off that was sent may still take effect, or has: {waits}"

@@ -94,6 +94,7 @@ class World:
         for name in list(self.machine.running):
             self.machine.down(name)
         self.disk.lose_run()
+        self.machine.gates.clear()
         self.boot += 1
 
     # --- what can be seen -------------------------------------------------------------------------------------

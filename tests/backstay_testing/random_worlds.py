@@ -19,7 +19,7 @@ LAB = PROFILES["lab"]
 NOW_S = 10_000.0
 HOSTS = ("n1", "n2", "n3")
 SERVICES = ("a", "b")
-# From plainly quiet, over the very edge of each state, to long gone.
+# From plainly live, over the very edge of each state, to long gone.
 AGES_S = (0.0, 0.5, 0.75, 0.76, 1.2, 1.5, 1.51, 30.0, 100.0, 5000.0)
 
 T = TypeVar("T")

@@ -88,7 +88,7 @@ def no_epoch_is_granted_or_closed_without_evidence(world: World, made: Actions) 
     assert len({write.before.key for write in writes}) == len(writes), "one write for one instance"
 
 
-def a_grant_goes_only_to_a_session_that_holds_its_lease_unsealed_and_quiet(world: World, made: Actions) -> None:
+def a_grant_goes_only_to_a_session_that_holds_its_lease_unsealed_and_renews_it(world: World, made: Actions) -> None:
     for action in made:
         if not isinstance(action, act.WriteInstance) or action.spec.grant is None:
             continue
@@ -270,7 +270,7 @@ def nothing_is_taken_for_gone_that_was_merely_not_seen(world: World, made: Actio
                 world.assignments[assign.host].spec.instances.get(uid) if assign.host in world.assignments else None
             )
             if not known and order.want == "Down" and (stored is None or stored.want == "Up"):
-                assert any(isinstance(need, Gone) and need.uid == uid for need in action.needs)
+                assert any(isinstance(need, Gone) and need.uid == uid for need in assign.needs)
 
 
 @FEW
@@ -310,7 +310,7 @@ def test_planning_alters_nothing(random_world: Wires, own_path: OwnPath) -> None
 
 RULES = (
     no_epoch_is_granted_or_closed_without_evidence,
-    a_grant_goes_only_to_a_session_that_holds_its_lease_unsealed_and_quiet,
+    a_grant_goes_only_to_a_session_that_holds_its_lease_unsealed_and_renews_it,
     nobody_is_sealed_or_cut_off_who_should_not_be,
     orders_only_move_forward_and_down_never_turns_up,
     an_order_to_run_names_an_open_grant,

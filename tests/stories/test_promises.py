@@ -139,7 +139,7 @@ def test_a_move_stops_it_here_only_for_a_host_that_is_ready() -> None:
         "WriteInstance epoch 2 to n3 on Released: n1 has stopped it verifiably and says that epoch 1 is over;"
         " next n3, the only host of 3 that can run it",
         "WriteClaim web.service: epoch 2, revision 1 may name unit web.service",
-        "Assign n1: entries of epochs that are over go",
+        "Assign n1: entries of epochs that are over are removed",
         "Assign n3: shop/web-0 epoch 2 Up: it is granted here",
         "RemoveMoveWish web: it is on n3",
     ]

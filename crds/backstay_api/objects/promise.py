@@ -56,7 +56,7 @@ PROFILES: Final[Mapping[str, Contract]] = {
 class Silence(Enum):
     """What the age of the last renewal says about a host."""
 
-    QUIET = "quiet"
+    LIVE = "live"
     SUSPECT = "suspect"
     SILENT = "silent"
 
@@ -64,7 +64,7 @@ class Silence(Enum):
 def judge_silence(*, age_s: float, contract: Contract) -> Silence:
     """What a renewal first seen `age_s` ago says (PROTOCOL 4)."""
     if age_s <= suspect_after_s(contract):
-        return Silence.QUIET
+        return Silence.LIVE
     if age_s <= silent_after_s(contract):
         return Silence.SUSPECT
     return Silence.SILENT

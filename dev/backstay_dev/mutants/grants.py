@@ -310,7 +310,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a deleted UID never comes back",
         f"{CONTROL}/watch/cache.py",
-        "        if meta.uid in self._dead:",
+        "        if meta.uid in self._deleted:",
         "        if False:",
         f"{UNIT}/control/test_cache.py",
     ),

@@ -33,7 +33,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         (
             Edit(
                 _RULES,
-                '    if record.closed:\n        return Ignored(f"epoch {order.epoch} is over here for ever")\n',
+                '    if record.closed:\n        return Ignored(f"epoch {order.epoch} is over on this host")\n',
                 "",
             ),
             Edit(

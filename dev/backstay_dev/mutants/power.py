@@ -238,9 +238,9 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "tests/property",
     ),
     one(
-        "a grant goes only to a quiet host",
+        "a grant goes only to a live host",
         _SESSIONS,
-        "    if session is None or seen is None or of_host(world, host) is not Liveness.QUIET:",
+        "    if session is None or seen is None or of_host(world, host) is not Liveness.LIVE:",
         "    if session is None or seen is None:",
         *_P,
         "tests/property",

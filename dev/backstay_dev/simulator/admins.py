@@ -48,7 +48,9 @@ def _by_hand(chaos: Chaos, machine: Machine) -> None:
     if running and chaos.rng.random() < 0.5:
         machine.stop_unit(chaos.rng.choice(running))
         return
-    gates = sorted(name for name in machine.gates if name.startswith("unit ") and name not in machine.state.running)
+    gates = sorted(
+        name for name in machine.state.gates if name.startswith("unit ") and name not in machine.state.running
+    )
     if gates:
         machine.start_by_hand(chaos.rng.choice(gates).removeprefix("unit "))
 

@@ -8,7 +8,7 @@ stands in `boards`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from backstay_agent.drivers.base import Seen, State
@@ -38,8 +38,6 @@ class Machine:
     by_hand: set[str] = field(default_factory=set)
     """What a person, or systemd at a boot, has started past all of us, while no service owned it."""
     by_hand_since_s: dict[str, float] = field(default_factory=dict)
-    gates: set[str] = field(default_factory=set)
-    """Units that may be started: their gate stands open in /run."""
     packaged: dict[str, str] = field(default_factory=dict)
     """What a package has enabled (the unit, or the umbrella that pulls it in), by unit. It counts from when the unit is marked first: what
     a host does before its agent has ever been told of a service is no promise of ours (docs/explanation/limits.md)."""
@@ -77,7 +75,7 @@ class Machine:
     def lose_run(self) -> None:
         """Everything in /run is gone: the agent's journal, and every gate."""
         self.disk.lose_run()
-        self.gates.clear()
+        self.state.gates.clear()
 
     def gain_power(self, why: str) -> None:
         """It boots, if anything feeds it."""
@@ -92,11 +90,11 @@ class Machine:
     def start_by_hand(self, unit: str) -> None:
         """A person starts a unit; where our drop-in is, it starts only while its gate stands open."""
         name = f"unit {unit}"
-        is_shut = name in self.state.secured and name not in self.gates
+        is_shut = name in self.state.secured and name not in self.state.gates
         if not self.is_on or is_shut or name in self.state.running:
             return
         self.tell("a person", f"starts {unit} on {self.name} by hand")
-        if name not in self.gates:
+        if name not in self.state.gates:
             self.note_by_hand(name)
         self.state.up(unit_of(name))
 
@@ -150,13 +148,6 @@ class ProcessHostSystem(FakeHostSystem):
         self._host = machine
         self._driver = ProcessDriver(machine, process)
 
-    async def leftovers(self, *, run_is_intact: bool) -> Sequence[RenderedResource]:
-        """Addresses carry our protocol number; of units only those with our mark are seen, and with /run their open gates."""
-        await asyncio.sleep(0)
-        running, host = self.machine.running, self._host
-        units = {name for name in host.state.secured if not run_is_intact or name in host.gates}
-        return [found for name, found in running.items() if name in units or not name.startswith("unit ")]
-
 
 class ProcessDriver(FakeDriver):
     def __init__(self, machine: Machine, process: Process) -> None:
@@ -176,12 +167,11 @@ class ProcessDriver(FakeDriver):
 
     async def permit(self, resource: RenderedResource) -> None:
         self._process.must_live()
-        self._host.gates.add(identity(resource))
+        self.machine.gates.add(identity(resource))
 
     async def start(self, resource: RenderedResource, *, timeout_s: float) -> None:
         self._process.must_live()
         self._mark(identity(resource))
-        self._host.gates.add(identity(resource))
         await super().start(resource, timeout_s=timeout_s)
 
     def _mark(self, name: str) -> None:
@@ -192,7 +182,6 @@ class ProcessDriver(FakeDriver):
 
     async def stop(self, resource: RenderedResource, *, timeout_s: float) -> str | None:
         self._process.must_live()
-        self._host.gates.discard(identity(resource))
         return await super().stop(resource, timeout_s=timeout_s)
 
 

@@ -74,7 +74,7 @@ def read_orders(raw: Any) -> Orders:
 def _entries(raw: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:
     found = raw.get(name) or {}
     if not isinstance(found, Mapping):
-        raise ValueError(f"its {name} are no map")
+        raise ValueError(f"its {name} are not a map")
     yield from found.items()
 
 
@@ -120,7 +120,7 @@ def _resources(raw: Any) -> tuple[tuple[RenderedResource, ...], str]:
     """The resources, or why they are not understood."""
     items = [] if raw is None else raw
     if not isinstance(items, list):
-        return (), "the order cannot be read: its resources are no list"
+        return (), "the order cannot be read: its resources are not a list"
     whys = [why for item in items for why in _odd(item)]
     if whys:
         return (), "; ".join(whys)
@@ -160,7 +160,7 @@ def _heartbeat(raw: Any) -> tuple[Heartbeat, str]:
 
 def _secured(raw: Any) -> tuple[str, ...]:
     if raw is not None and not (isinstance(raw, list) and all(isinstance(unit, str) for unit in raw)):
-        raise ValueError("its list of secured units is none")
+        raise ValueError("its list of secured units is not a list")
     return tuple(raw or ())
 
 

@@ -37,7 +37,7 @@ def take(uid: str, order: InstanceOrder, books: Books) -> Record | Ignored:
     if order.epoch < record.epoch or record.nonce != books.nonce:
         return Ignored(f"epoch {order.epoch} is older than {record.epoch}, which is known here")
     if record.closed:
-        return Ignored(f"epoch {order.epoch} is over here for ever")
+        return Ignored(f"epoch {order.epoch} is over on this host")
     return _moved_on(record, order)
 
 
@@ -101,7 +101,7 @@ def may_start(record: Record, books: Books, *, obstacle: str = "", leaving: str 
     if record.nonce != books.nonce:
         return Refused("it was granted to an earlier session of this host, and waits for its next grant")
     if record.closed:
-        return Refused(f"epoch {record.epoch} is over here for ever")
+        return Refused(f"epoch {record.epoch} is over on this host")
     if books.seal_seen:
         return Refused(f"this session may start nothing any more: {books.seal_seen}")
     if record.want != "Up":
@@ -122,7 +122,7 @@ def _taken_by_another(record: Record, books: Books) -> Refused | None:
             before = False
         elif other.may_run or (before and not other.closed):
             for claim in sorted(mine & claims(other)):
-                return Refused(f"{claim.text} belongs to {other.title}, which is not over on this host")
+                return Refused(f"{claim.text} belongs to {other.title}, which has not ended on this host")
     return None
 
 

@@ -105,7 +105,7 @@ async def _ask_program_in(cell: Path | None, argv: tuple[str, ...]) -> str | Non
             output = await _output(process, stream)
         finally:
             # It and whatever it started, also if it ended well: a probe leaves nothing behind.
-            await asyncio.shield(_bury(process))
+            await asyncio.shield(_remember_deleted(process))
     if process.returncode == 0:
         return None
     return with_words(f"{argv[0]} exited with {process.returncode}", one_line(output))
@@ -126,7 +126,7 @@ async def _spawn(cell: Path | None, argv: tuple[str, ...], output: int) -> Proce
         return await asyncio.shield(spawning)
     except asyncio.CancelledError:
         # asyncio itself would kill the program, and not what that has started in the meantime.
-        await _bury(await spawning)
+        await _remember_deleted(await spawning)
         raise
 
 
@@ -136,7 +136,7 @@ def _enter(door: int) -> None:
         os.write(door, b"0")
 
 
-async def _bury(process: Process) -> None:
+async def _remember_deleted(process: Process) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     with suppress(TimeoutError):  # it hangs in the kernel: systemd will bury it one day

@@ -93,7 +93,7 @@ class Acts:
 
     def answered(self) -> None:
         """What was stopped is started again."""
-        self.said += "; it was started again (maintenance mode HandsOff keeps hands off)"
+        self.said += "; it was started again (maintenance mode HandsOff prevents that)"
 
     def forget(self) -> None:
         """A newer epoch."""

@@ -158,7 +158,7 @@ class Monitor:
                     self._saw(resource.name, seen)
         except (OSError, StartFailed, StopFailed) as error:
             return str(error)
-        return "its driver no longer tells"
+        return "its driver reports no more changes"
 
     def _saw(self, name: str, seen: Seen) -> None:
         before = (

@@ -358,7 +358,7 @@ class Runner:
 
     def _notice(self) -> None:
         if self._acts.note(self._monitor.by_admin, self._tools.wall()):
-            log.info("admin's act", extra={"instance": self.record.title, "what": self._acts.said})
+            log.info("changed by an admin", extra={"instance": self.record.title, "what": self._acts.said})
         self._wake.set()
         self._tools.tell()
 

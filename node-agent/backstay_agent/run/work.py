@@ -88,7 +88,7 @@ async def _first_answer(
             told[0] = why
             tell(f"{resource.name}: it is up and does not work yet: {why}")
 
-    tell(f"{resource.name}: it is up, and its probes are waited for")
+    tell(f"{resource.name}: it is up; its probes have not answered yet")
     asking = asyncio.create_task(system.probe(resource, judge, starting=True))
     asking.add_done_callback(lambda _: works.set())
     try:

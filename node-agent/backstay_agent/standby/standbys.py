@@ -157,7 +157,7 @@ class Keeper:
             (self._secured_in_this_life.add if what == "secure" else self._secured_in_this_life.discard)(unit.name)
         except StartFailed as error:
             # A candidate that lacks the unit is not ready, and says so when it is asked.
-            log.debug("unit not marked", extra={"unit": unit.name, "what": what, "why": str(error)})
+            log.debug("unit not secured", extra={"unit": unit.name, "what": what, "why": str(error)})
 
 
 def held_units(held: Mapping[str, str]) -> tuple[HeldUnit, ...]:

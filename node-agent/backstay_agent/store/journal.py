@@ -156,7 +156,7 @@ class Journal:
                 return Kept.ABSENT, ""
             books = Books.from_wire(_verified(text))
         except (DiskTrouble, KeyError, TypeError, ValueError) as error:
-            return Kept.BROKEN, f"the journal is not to be trusted: {error!s}"
+            return Kept.BROKEN, f"the journal cannot be trusted: {error!s}"
         if books.boot_id != self._boot_id:
             return Kept.OTHER_BOOT, ""
         self._books = books
@@ -177,7 +177,7 @@ class Journal:
             )
             sessions = _Sessions(tuple(map(str, raw.get("nonces", ()))), int(raw.get("seq", 0)))
         except (DiskTrouble, KeyError, TypeError, ValueError, AttributeError) as error:
-            return Inventory.BROKEN, f"the inventory is not to be trusted: {error!s}"
+            return Inventory.BROKEN, f"the inventory cannot be trusted: {error!s}"
         if boot_id != self._boot_id:
             return Inventory.OTHER_BOOT, ""
         self._covered, self._sessions = covered, sessions

@@ -237,7 +237,7 @@ def _still_holds(round_: Round, name: str) -> str:
     if not keys or not (is_leaving or state in (Liveness.SILENT, Liveness.SEALED)):
         return ""
     held_here = f"it still holds {listed(keys)}"
-    if state is Liveness.QUIET:
+    if state is Liveness.LIVE:
         return f"{held_here}; a service leaves when another host is ready for it"
     proof = next((p.why for p in (closed(world, world.instances[key]) for key in keys) if isinstance(p, Missing)), "")
     return joined(held_here, proof, guards_refusal(world, round_.guard, name))

@@ -422,7 +422,7 @@ ELSEWHERE = a_record(uid="u0", name="other-0")
         pytest.param(a_record(), books(a_record()), "", None, id="granted to this session, not closed, want Up"),
         pytest.param(a_record(), books(a_record(), seq=0), "", "not published", id="no session yet"),
         pytest.param(a_record(nonce="old"), books(a_record()), "", "earlier session", id="another session's"),
-        pytest.param(CLOSED, books(CLOSED), "", "over here for ever", id="closed"),
+        pytest.param(CLOSED, books(CLOSED), "", "over on this host", id="closed"),
         pytest.param(a_record(want="Down"), books(), "", "told to stop", id="the last want was Down"),
         pytest.param(a_record(), books(seal_seen="sealed"), "", "nothing any more: sealed", id="a seal was seen"),
         pytest.param(

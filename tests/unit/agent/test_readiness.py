@@ -385,7 +385,7 @@ def test_a_listener_on_one_address_answers_for_no_other() -> None:
         (found,) = listeners(door.getsockname()[1])
         assert isinstance(found, Listener) and found.answers("127.0.0.2") and not found.answers("127.0.0.1")
         assert f"PID {os.getpid()}" in owner(found.inode)
-    assert owner(0) == "somebody who is not seen"
+    assert owner(0) == "a process that cannot be seen"
 
 
 @pytest.fixture

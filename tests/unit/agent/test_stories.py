@@ -398,6 +398,7 @@ async def test_what_is_ours_but_in_no_record_is_stopped_by_the_next_agent() -> N
     world = await running()
     await world.kill_agent()
     world.machine.secured.add("unit unrecorded.service")
+    world.machine.gates.add("unit unrecorded.service")
     world.machine.up(unit(unit="unrecorded.service"))
     world.start_agent()
     await world.until(lambda: not world.runs("unit unrecorded.service"))
@@ -411,7 +412,6 @@ async def test_what_an_admin_ran_before_it_was_made_to_wait_for_us_survives_a_re
     await world.kill_agent()
     world.machine.secured.add("unit theirs.service")
     world.machine.up(unit(unit="theirs.service"))
-    world.machine.by_hand.add("unit theirs.service")
     world.start_agent()
     await world.phase_is("Running")
     await asyncio.sleep(60)
@@ -424,6 +424,7 @@ async def test_while_an_unrecorded_resource_cannot_be_stopped_a_sealed_session_s
     before = await world.session()
     await world.kill_agent()
     world.machine.secured.add("unit unrecorded.service")
+    world.machine.gates.add("unit unrecorded.service")
     world.machine.up(unit(unit="unrecorded.service"))
     world.machine.scripts["unit unrecorded.service"].stop_fails = "it hangs in the kernel"
     world.start_agent()

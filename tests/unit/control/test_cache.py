@@ -223,7 +223,7 @@ def test_who_lived_is_judged_at_the_time_of_the_last_answer(mirror: Mirror, cloc
     assert mirror.world.own_path.lived_before == {"n1"}
 
 
-def test_quiet_renewals_ask_for_no_plan_but_any_change_does(mirror: Mirror, clock: Clock) -> None:
+def test_plain_renewals_ask_for_no_plan_but_any_change_does(mirror: Mirror, clock: Clock) -> None:
     assert put(mirror, a_lease()) is Soon.NOW
     clock.now_s += 0.5
     assert put(mirror, a_lease(renewal=2, resource_version=2)) is Soon.NOT

@@ -297,7 +297,7 @@ async def test_an_off_that_comes_through_after_the_request_was_withdrawn_is_made
     async with scene.fencer():
         await withdrawn_after_the_off(scene)
         await asyncio.sleep(7)
-        assert "an off of ours may still come through" in (await scene.request()).status.message
+        assert "an off that was sent may still take effect" in (await scene.request()).status.message
         await scene.until(lambda: is_true(not scene.is_on))
         await scene.until(lambda: is_true(scene.is_on))
         await asyncio.sleep(20)
@@ -307,7 +307,7 @@ async def test_an_off_that_comes_through_after_the_request_was_withdrawn_is_made
         reads = scene.sent("status")
         await asyncio.sleep(600)
     assert (scene.sent("off"), scene.sent("on")) == (1, 1) and scene.is_on
-    assert scene.sent("status") - reads < 60, "and then only the patrol reads"
+    assert scene.sent("status") - reads < 60, "and then only the path tests read"
 
 
 @in_virtual_time

@@ -210,7 +210,7 @@ async def test_an_off_that_hangs_does_not_come_through_when_nobody_wants_it_any_
     scene = Scene(takes_s=1.5)
     await scene.prepare()
     async with scene.fencer():
-        await asyncio.sleep(5)  # the patrol has learnt which machine it is
+        await asyncio.sleep(5)  # the path tests have learnt which machine it is
         await scene.ask("Off")
         await scene.seal()
         await scene.until(lambda: is_true(scene.sent("off") == 1))
@@ -245,7 +245,7 @@ async def test_a_fencer_that_died_between_off_and_on_switches_on_in_its_next_lif
 
 
 @in_virtual_time
-async def test_the_patrol_tells_whether_the_fence_path_works() -> None:
+async def test_the_path_tests_tell_whether_the_fence_path_works() -> None:
     scene = Scene()
     await scene.prepare()
     async with scene.fencer():
@@ -260,7 +260,7 @@ async def test_the_patrol_tells_whether_the_fence_path_works() -> None:
 
 @in_virtual_time
 async def test_a_removed_host_is_not_due_for_a_test_for_ever() -> None:
-    """Its due time passes; a patrol that still waited for it would turn without end (virtual time calls that a livelock)."""
+    """Its due time passes; a test that still waited for it would turn without end (virtual time calls that a livelock)."""
     scene = Scene()
     await scene.prepare()
     async with scene.fencer():
@@ -301,7 +301,7 @@ async def test_what_a_board_of_another_machine_has_said_is_no_proof_once_the_dev
     other = FakeBmc(lambda: False, lambda on: None, uuid="another machine's")
     scene.agents = FakeAgents({"192.0.2.101": scene.bmc, "192.0.2.102": other})
     async with scene.fencer():
-        await asyncio.sleep(5)  # the patrol has learnt which machine the right one powers
+        await asyncio.sleep(5)  # the path tests have learnt which machine the right one powers
         await scene.lead_to("192.0.2.102")
         await scene.seal()
         await scene.ask("Off")
@@ -330,7 +330,7 @@ async def test_a_device_that_is_edited_between_the_decision_and_the_off_is_not_s
 
     scene.api.patch = edited_meanwhile  # type: ignore[assignment]
     async with scene.fencer():
-        await asyncio.sleep(5)  # the patrol has learnt which machine the right one powers
+        await asyncio.sleep(5)  # the path tests have learnt which machine the right one powers
         await scene.seal()
         await scene.ask("Off")
         await asyncio.sleep(20)

@@ -44,7 +44,7 @@ def owner(inode: int, proc: Path = PROC) -> str:
     for process in proc.iterdir():
         if process.name.isdecimal() and _has(process, inode):
             return _described(process)
-    return "somebody who is not seen"
+    return "a process that cannot be seen"
 
 
 def _table(file: Path) -> Iterator[Listener]:

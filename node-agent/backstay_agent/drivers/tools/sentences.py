@@ -8,7 +8,7 @@ from typing import Any, Final
 
 _RESULTS: Final = {
     "timeout": "it took too long",
-    "watchdog": "its watchdog was not fed",
+    "watchdog": "its watchdog timed out",
     "start-limit-hit": "it was started too often",
     "oom-kill": "the kernel killed it because memory ran out",
     "protocol": "it did not follow the start protocol of its Type=",

@@ -45,7 +45,7 @@ def argv_refusal(argv: Sequence[str]) -> str | None:
             f"a command must begin with an absolute path, not with {argv[0][:80]!r}" if argv else "a command is empty"
         )
     if ".." in argv[0].split("/"):
-        return f"{argv[0][:80]!r} must not climb with .."
+        return f"{argv[0][:80]!r} must not contain .."
     if any("\0" in word for word in argv):
         return "a command must not contain NUL"
     return None

@@ -39,8 +39,12 @@ class Metrics(Collector):
 
     def _health(self) -> Iterator[Metric]:
         state = self._state()
-        yield _gauge("leader", "1 while this replica acts at once", float(state.leads))
-        yield _gauge("own_path_healthy", "1 while our own way to the API server is", float(not state.path_trouble))
+        yield _gauge("leader", "1 while this replica leads", float(state.leads))
+        yield _gauge(
+            "own_path_healthy",
+            "1 while this replica's path to the API server is healthy",
+            float(not state.path_trouble),
+        )
         if state.ages.plan_s is not None:
             yield _gauge("last_plan_age_seconds", "Since the last plan", state.ages.plan_s)
         if state.ages.heartbeats_s is not None:

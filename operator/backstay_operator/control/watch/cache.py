@@ -29,7 +29,7 @@ from backstay_operator.planner.know.world import LeaseSeen, OwnPath, Settings, W
 Told = TypeVar("Told", HAService, Host)
 
 # Late events of the dead arrive within seconds; ten thousand deletions are more than happen in that time.
-_REMEMBERED_DEAD: Final = 10_000
+_REMEMBERED_DELETED: Final = 10_000
 
 Model = HAService | HAInstance | Host | HostAssignment | FenceRequest | ResourceClaim | HostLease
 
@@ -53,7 +53,7 @@ class Mirror:
         self._clock = clock
         self._wall = wall
         self._known: defaultdict[str, dict[str, Meta]] = defaultdict(dict)
-        self._dead: OrderedDict[str, None] = OrderedDict()
+        self._deleted: OrderedDict[str, None] = OrderedDict()
         self.on_change: Callable[[Soon], None] = lambda soon: None
         """Called after each change, with how soon the planner must look."""
         self.world = World(settings=settings or Settings(), own_path=OwnPath(healthy=False))
@@ -106,7 +106,7 @@ class Mirror:
         key = kind.key(meta.namespace, meta.name)
         known = self._known[kind.kind].get(key)
         if known and known.uid != meta.uid:
-            self._bury(known.uid)
+            self._remember_deleted(known.uid)
             self._take_out(kind, key)
         self._known[kind.kind][key] = meta
         if isinstance(obj, Unreadable):
@@ -117,7 +117,7 @@ class Mirror:
 
     def drop(self, kind: Kind[Any], meta: Meta) -> Soon:
         """Take note that exactly this object (by UID) is gone."""
-        self._bury(meta.uid)
+        self._remember_deleted(meta.uid)
         key = kind.key(meta.namespace, meta.name)
         known = self._known[kind.kind].get(key)
         if known is None or known.uid != meta.uid:
@@ -183,7 +183,7 @@ class Mirror:
         self.world.now_s = self._clock()
 
     def _is_news(self, kind: Kind[Any], meta: Meta) -> bool:
-        if meta.uid in self._dead:
+        if meta.uid in self._deleted:
             self.counts["late"] += 1
             return False
         known = self._known[kind.kind].get(kind.key(meta.namespace, meta.name))
@@ -192,10 +192,10 @@ class Mirror:
             return False
         return True
 
-    def _bury(self, uid: str) -> None:
-        self._dead[uid] = None
-        while len(self._dead) > _REMEMBERED_DEAD:
-            self._dead.popitem(last=False)
+    def _remember_deleted(self, uid: str) -> None:
+        self._deleted[uid] = None
+        while len(self._deleted) > _REMEMBERED_DELETED:
+            self._deleted.popitem(last=False)
 
     def note_listed(self, kind: Kind[Any]) -> None:
         """All objects of this kind that were there at one moment have been put in."""

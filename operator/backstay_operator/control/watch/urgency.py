@@ -25,7 +25,7 @@ class Soon(IntEnum):
 
 
 def lease_soon(before: LeaseSeen | None, after: LeaseSeen, world: World) -> Soon:
-    """A quiet host that goes on renewing changes nothing; anything else about a lease is news."""
+    """A live host that goes on renewing changes nothing; anything else about a lease is news."""
     if before is None:
         return Soon.NOW if after.lease.holder else Soon.GATHER
     old, new = before.lease, after.lease
@@ -33,7 +33,7 @@ def lease_soon(before: LeaseSeen | None, after: LeaseSeen, world: World) -> Soon
         return Soon.NOW
     if any(world.requests[name].spec.want != "Withdrawn" for name in world.requests_of.get(new.host, ())):
         return Soon.NOW
-    if judge_silence(age_s=world.now_s - before.first_seen_s, contract=old.contract) is not Silence.QUIET:
+    if judge_silence(age_s=world.now_s - before.first_seen_s, contract=old.contract) is not Silence.LIVE:
         return Soon.NOW
     own = world.own_path
     is_waiting_for_trust = world.now_s - own.recovered_s <= world.settings.trust_again_s

@@ -122,7 +122,7 @@ def _present_actions(world: World, guard: Guard, host: str) -> list[Action]:
     state = of_host(world, host)
     if disproved := _disproved(world, host):
         return disproved
-    if state is Liveness.QUIET:
+    if state is Liveness.LIVE:
         return _take_back(world, host, f"{host} has renewed its Lease: it was a false alarm")
     if not holds_exclusively(world, host, seen.lease.holder):
         return []

@@ -185,11 +185,11 @@ def cannot_take(world: World, service: HAService, instance: HAInstance, host: st
     """Why a host that was chosen cannot be given a grant this very moment."""
     known = world.hosts[host]
     if sessions.live(world, host) is None:
-        return f"{host} has no session that holds its Lease, unsealed and quiet"
+        return f"{host} has no session that holds its Lease unsealed and renews it"
     if known.metadata.deletion_timestamp is not None:
         return f"{host} is being removed"
     if HOST_FINALIZER not in (known.metadata.finalizers or []):
-        return f"{host} is being marked as in use first"
+        return f"the finalizer of {host} is being set first"
     if waits := not_ours(world, service, host):
         return waits
     return too_large(world, host, service, instance)

@@ -240,5 +240,5 @@ def _why(stored: HostAssignmentSpec, merged: HostAssignmentSpec, *, created: boo
     if new:
         return "; ".join(f"{e.namespace}/{e.name} epoch {e.epoch} {e.want}: {e.why}" for e in new[:3])
     if stored.instances.keys() != merged.instances.keys():
-        return "entries of epochs that are over go"
+        return "entries of epochs that are over are removed"
     return "other standbys, other units to secure, or another heartbeat"

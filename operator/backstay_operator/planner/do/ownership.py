@@ -115,9 +115,9 @@ def _by_host(owner: HostOwner) -> str:
 def not_yet_ours(world: World, service: HAService, instance: HAInstance | None, host: str | None = None) -> str | None:
     """What must still become its own before anything is granted or ordered (on this host), as a sentence."""
     if not is_ours(service, SERVICE_FINALIZER):
-        return "it is being marked as ours first"
+        return "its finalizer is being set first"
     if instance is not None and not is_ours(instance, INSTANCE_FINALIZER):
-        return f"its HAInstance {instance.metadata.name} is being marked as ours first"
+        return f"the finalizer of its HAInstance {instance.metadata.name} is being set first"
     return holdings.not_ours(world, service, host)
 
 

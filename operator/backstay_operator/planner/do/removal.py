@@ -53,7 +53,7 @@ def _is_leaving(world: World, name: str) -> bool:
 
 
 def _needs(world: World, name: str) -> tuple[Precondition, ...]:
-    what_for = f"the orders and the Lease of {name} go when it has been removed"
+    what_for = f"the orders and the Lease of {name} are deleted once it has been removed"
     is_gone = (Gone("Host", "", name, "", what_for),) if name not in world.hosts else ()
     return *is_gone, HoldsNothing(name, what_for)
 

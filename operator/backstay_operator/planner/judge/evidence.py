@@ -193,7 +193,7 @@ def _what_is_missing(world: World, instance: HAInstance, grant: Grant) -> str:
 def _lives(world: World, grant: Grant) -> bool:
     """Whether the very session that it was granted to renews the Lease."""
     seen = world.leases.get(grant.host)
-    return seen is not None and seen.lease.holder == grant.session.text and of_host(world, grant.host) is Liveness.QUIET
+    return seen is not None and seen.lease.holder == grant.session.text and of_host(world, grant.host) is Liveness.LIVE
 
 
 def _release_missing(world: World, instance: HAInstance, grant: Grant) -> str:
@@ -233,7 +233,7 @@ def _read_off_missing(world: World, instance: HAInstance, grant: Grant) -> str:
 def _as_people_say(state: Liveness) -> str:
     return {
         Liveness.UNKNOWN: "not known to be alive",
-        Liveness.QUIET: "running another session, which has not reported that the old one is over",
+        Liveness.LIVE: "running another session, which has not reported that the old one is over",
         Liveness.SUSPECT: "late",
         Liveness.SILENT: "silent",
         Liveness.SEALED: "sealed",

@@ -74,7 +74,7 @@ def ahead(world: World, service: HAService, instance: HAInstance) -> str | None:
 def _must_answer(world: World, host: str) -> bool:
     # A late host is asked for as long as it is not silent: it will be one or the other in a moment.
     state = of_host(world, host)
-    return sessions.published(world, host) is not None and state in (Liveness.QUIET, Liveness.SUSPECT, Liveness.UNSURE)
+    return sessions.published(world, host) is not None and state in (Liveness.LIVE, Liveness.SUSPECT, Liveness.UNSURE)
 
 
 def _has_answered(world: World, host: str, service: HAService, instance: HAInstance) -> bool:
@@ -134,7 +134,7 @@ def _earlier(world: World, host: str, instance: HAInstance) -> str | None:
     if not left_by_name(world, host, mine[0], mine[1].__eq__):
         return None
     title = f"{mine[0]}/{mine[1]}"
-    if of_host(world, host) in (Liveness.QUIET, Liveness.SUSPECT, Liveness.UNSURE):
+    if of_host(world, host) in (Liveness.LIVE, Liveness.SUSPECT, Liveness.UNSURE):
         return f"{host} has not reported yet that an earlier {title} is stopped there: it has been told to stop it"
     return (
         f"{host} was running {title} for an HAInstance that is gone, and reports nothing: bring it back, and it reports what is left;"

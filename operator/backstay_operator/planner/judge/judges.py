@@ -188,9 +188,9 @@ def why_no_session(world: World, name: str) -> Rejected | None:
             return Rejected("Session", f"has been silent for {roughly(age_s(world, seen))}", "are silent")
         case Liveness.SUSPECT | Liveness.UNSURE:
             return Rejected("Late", "is late with its heartbeat", "are late with their heartbeat")
-        case Liveness.QUIET if live(world, name):
+        case Liveness.LIVE if live(world, name):
             return None
-        case Liveness.QUIET | Liveness.UNKNOWN:
+        case Liveness.LIVE | Liveness.UNKNOWN:
             return Rejected("Session", "has not opened a session yet", "have not opened a session yet")
 
 
@@ -242,7 +242,7 @@ def is_open(ask: Question, facts: HostFacts) -> Rejected | None:
 
 
 def has_session(ask: Question, facts: HostFacts) -> Rejected | None:
-    """The host's own session holds its lease, unsealed and quiet."""
+    """The host's own session holds its lease unsealed and renews it."""
     return facts.no_session
 
 

@@ -25,7 +25,7 @@ class Storm:
 
     lost: frozenset[str]
     hosts: int
-    """How many lived when it began: their Leases were held and quiet. Objects of machines that are long gone are no majority."""
+    """How many lived when it began: their Leases were held and renewed. Objects of machines that are long gone are no majority."""
 
     @property
     def is_frozen(self) -> bool:
@@ -46,7 +46,7 @@ def storm(world: World, left_alone: Container[str] = ()) -> Storm:
     lost = frozenset(host for host in world.leases if _counts_as_lost(world, host, left_alone))
     # Whoever removes a host that was lost a moment ago does not end the storm.
     lost |= {host for host, at_s in world.gone_sealed_s.items() if world.now_s - at_s < world.settings.storm_window_s}
-    living = {host for host in world.leases if of_host(world, host) in (Liveness.QUIET, Liveness.UNSURE)}
+    living = {host for host in world.leases if of_host(world, host) in (Liveness.LIVE, Liveness.UNSURE)}
     return Storm(lost, len(living | lost))
 
 

@@ -24,7 +24,7 @@ class Liveness(Enum):
 
     UNKNOWN = "Unknown"
     """Nobody has ever held the Lease, or there is none."""
-    QUIET = "Live"
+    LIVE = "Live"
     """It renewed not long ago."""
     UNSURE = "Unsure"
     """It is late, but that may be our own trouble."""
@@ -48,8 +48,8 @@ def of_host(world: World, host: str) -> Liveness:
     if seen.lease.sealed:
         return Liveness.SEALED
     silence = judge_silence(age_s=age_s(world, seen), contract=seen.lease.contract)
-    if silence is Silence.QUIET:
-        return Liveness.QUIET
+    if silence is Silence.LIVE:
+        return Liveness.LIVE
     if not trusts_itself(world):
         return Liveness.UNSURE
     return Liveness.SUSPECT if silence is Silence.SUSPECT else Liveness.SILENT

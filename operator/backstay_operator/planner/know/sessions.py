@@ -22,9 +22,9 @@ def published(world: World, host: str) -> AgentSession | None:
 
 
 def live(world: World, host: str) -> AgentSession | None:
-    """The host's session, if it may be given a grant: it holds its Lease, unsealed and quiet, and it is the one that reports."""
+    """The host's session, if it may be given a grant: it holds its Lease unsealed, renews it, and it is the one that reports."""
     session, seen = published(world, host), world.leases.get(host)
-    if session is None or seen is None or of_host(world, host) is not Liveness.QUIET:
+    if session is None or seen is None or of_host(world, host) is not Liveness.LIVE:
         return None
     # A Lease that was reopened for a session which has not renewed it yet says nothing about its life.
     holds = seen.lease.holder == session.text and seen.lease.seq == session.seq and seen.lease.renewal > 0

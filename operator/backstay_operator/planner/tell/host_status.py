@@ -15,7 +15,7 @@ from backstay_operator.planner.words import joined, roughly
 from .conditions import Finding, settled
 
 _READY_REASON = {
-    Liveness.QUIET: "Alive",
+    Liveness.LIVE: "Alive",
     Liveness.UNSURE: "Alive",
     Liveness.SUSPECT: "Late",
     Liveness.SILENT: "Silent",
@@ -67,7 +67,7 @@ def _ready(world: World, facts: HostFacts, liveness: Liveness, missing: str) -> 
     if going_down:
         why = f"{why}; it has said that it shuts down: {going_down}"
     is_true = None if liveness in (Liveness.SUSPECT, Liveness.UNSURE) else False
-    reason = "Opening" if liveness is Liveness.QUIET else _READY_REASON[liveness]
+    reason = "Opening" if liveness is Liveness.LIVE else _READY_REASON[liveness]
     return Finding("Ready", is_true, reason, joined(why, missing))
 
 

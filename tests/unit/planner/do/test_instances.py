@@ -141,7 +141,7 @@ MASKED = "0/3 hosts can run it: 3 are not ready: masked"
         pytest.param(WEB, 1, all_of(recorded, failed_on("n1")), "grant n2 2, to n2", "", id="it could not be run on one host"),
         pytest.param(REPLICATED, 1, nothing, "", "spec.mode", id="the manifest is refused"),
         pytest.param(STOPPED, 1, nothing, "", "spec.state is Stopped", id="it shall not run"),
-        pytest.param(WEB, 1, unmarked, "", "it is being marked as ours first", id="it is not marked"),
+        pytest.param(WEB, 1, unmarked, "", "its finalizer is being set first", id="it is not marked"),
         pytest.param(
             WEB, 0, unanswered, "", "waiting for n2 to say that nothing of it runs there already", id="before the first epoch"
         ),
@@ -149,7 +149,7 @@ MASKED = "0/3 hosts can run it: 3 are not ready: masked"
         pytest.param(
             WEB, 1, runs_ahead, "", "n2 runs epoch 9 of it, but its HAInstance knows only 1", id="a host runs a later epoch"
         ),
-        pytest.param(WEB, 1, unmarked_host("n1"), "", "n1 is being marked as in use first", id="the host cannot take it yet"),
+        pytest.param(WEB, 1, unmarked_host("n1"), "", "the finalizer of n1 is being set first", id="the host cannot take it yet"),
         pytest.param(WEB, 1, leaving, "delete", "", id="it is being deleted"),
         # Which reason comes first.
         pytest.param(
@@ -157,10 +157,10 @@ MASKED = "0/3 hosts can run it: 3 are not ready: masked"
         ),
         pytest.param(STOPPED, 1, unmarked, "", "spec.state is Stopped", id="its state before its mark"),
         pytest.param(
-            WEB, 1, all_of(unmarked, unready("n1", "n2", "n3")), "", "it is being marked as ours first", id="its mark before the hosts"
+            WEB, 1, all_of(unmarked, unready("n1", "n2", "n3")), "", "its finalizer is being set first", id="its mark before the hosts"
         ),
         pytest.param(
-            WEB, 1, all_of(unmarked, unmarked_host("n1")), "", "it is being marked as ours first", id="its mark before the host's"
+            WEB, 1, all_of(unmarked, unmarked_host("n1")), "", "its finalizer is being set first", id="its mark before the host's"
         ),
     ],
 )  # fmt: skip

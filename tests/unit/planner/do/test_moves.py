@@ -276,7 +276,7 @@ CONSIDERED = [
         all_of(drain, unmarked("n2")),
         {},
         "",
-        f"stays: {DRAINED}, but it stays: n2 is being marked as in use first",
+        f"stays: {DRAINED}, but it stays: the finalizer of n2 is being set first",
         "the target could not be given the grant at once",
     ),
 ]
@@ -341,16 +341,16 @@ def unit_elsewhere(world: World) -> None:
         pytest.param(nothing, None, id="it can be granted at once"),
         pytest.param(
             lambda w: silence(w, "n2", 1.0),
-            "n2 has no session that holds its Lease, unsealed and quiet",
+            "n2 has no session that holds its Lease unsealed and renews it",
             id="it is late",
         ),
         pytest.param(
             lambda w: hold(w, "n2", session("n2", 2)),
-            "n2 has no session that holds its Lease, unsealed and quiet",
+            "n2 has no session that holds its Lease unsealed and renews it",
             id="another session holds its Lease",
         ),
         pytest.param(leaving, "n2 is being removed", id="it is being removed"),
-        pytest.param(unmarked("n2"), "n2 is being marked as in use first", id="it could vanish with what it holds"),
+        pytest.param(unmarked("n2"), "the finalizer of n2 is being set first", id="it could vanish with what it holds"),
         pytest.param(
             somebody_elses, "address 192.0.2.10 belongs to the HAService shop/other", id="an address is another's"
         ),
@@ -360,12 +360,14 @@ def unit_elsewhere(world: World) -> None:
         pytest.param(unclaimed, "unit web.service is being claimed on n2 first", id="nothing is its own yet"),
         pytest.param(
             all_of(leaving, lambda w: seal(w, "n2")),
-            "n2 has no session that holds its Lease, unsealed and quiet",
+            "n2 has no session that holds its Lease unsealed and renews it",
             id="the session comes first",
         ),
         pytest.param(all_of(unmarked("n2"), leaving), "n2 is being removed", id="a removal comes before its mark"),
         pytest.param(
-            all_of(unmarked("n2"), unclaimed), "n2 is being marked as in use first", id="its mark comes before claims"
+            all_of(unmarked("n2"), unclaimed),
+            "the finalizer of n2 is being set first",
+            id="its mark comes before claims",
         ),
     ],
 )

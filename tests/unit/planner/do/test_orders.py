@@ -257,7 +257,7 @@ STANDBY = Wanted({}, {"uid-web-0": standby(1)})
         pytest.param(all_of(holds, told(UP)), NOTHING, None, id="nobody wants an order, but nothing says that it is over"),
         pytest.param(all_of(closed, told(DOWN)), NOTHING, None, id="its epoch is over, and the host has not said so"),
         pytest.param(
-            all_of(closed, told(DOWN), gone_there), NOTHING, "entries of epochs that are over go", id="nothing is left of it"
+            all_of(closed, told(DOWN), gone_there), NOTHING, "entries of epochs that are over are removed", id="nothing is left of it"
         ),
         pytest.param(nothing, STANDBY, OTHER, id="a standby"),
         pytest.param(stored(standbys={"uid-web-0": standby(1).wire()}), STANDBY, None, id="the same standby"),

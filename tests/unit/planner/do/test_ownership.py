@@ -157,8 +157,8 @@ def test_what_is_marked(service: HAService, instance: HAInstance | None, expecte
 
 
 IS_MARKED_FIRST, INSTANCE_FIRST = (
-    "it is being marked as ours first",
-    "its HAInstance web-0 is being marked as ours first",
+    "its finalizer is being set first",
+    "the finalizer of its HAInstance web-0 is being set first",
 )
 ADDRESS_FIRST, UNIT_FIRST = "address 192.0.2.10 is being claimed first", "unit web.service is being claimed on n1 first"
 

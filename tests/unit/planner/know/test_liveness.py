@@ -14,8 +14,8 @@ ALL = frozenset({"n1", "n2", "n3", "n4"})
 @pytest.mark.parametrize(
     ("age_s", "expected"),
     [
-        pytest.param(0.0, Liveness.QUIET, id="just renewed"),
-        pytest.param(0.75, Liveness.QUIET, id="one and a half renewals: not late yet"),
+        pytest.param(0.0, Liveness.LIVE, id="just renewed"),
+        pytest.param(0.75, Liveness.LIVE, id="one and a half renewals: not late yet"),
         pytest.param(0.751, Liveness.SUSPECT, id="late"),
         pytest.param(1.5, Liveness.SUSPECT, id="three renewals: not silent yet"),
         pytest.param(1.501, Liveness.SILENT, id="silent"),

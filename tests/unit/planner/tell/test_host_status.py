@@ -140,7 +140,7 @@ def never_checked(world: World) -> None:
     world.put_host(a_host("n1", has_device=True, status={"fencing": {"ready": True}}))
 
 
-def fencer_quiet(for_s: float) -> Befall:
+def fencer_silent(for_s: float) -> Befall:
     return lambda world: world.checked_s.update(n1=world.now_s - for_s)
 
 
@@ -179,13 +179,13 @@ FENCER_SILENT = (
             ("False", "TestFailed", "No level of devices works as a whole"),
             id="the test failed, without a word",
         ),
-        pytest.param(all_of(device(), fencer_quiet(LONG_S - 2.0)), WELL, id="two tests are not overdue yet"),
-        pytest.param(all_of(device(), fencer_quiet(LONG_S)), FENCER_SILENT, id="the fencer has been silent for long"),
+        pytest.param(all_of(device(), fencer_silent(LONG_S - 2.0)), WELL, id="two tests are not overdue yet"),
+        pytest.param(all_of(device(), fencer_silent(LONG_S)), FENCER_SILENT, id="the fencer has been silent for long"),
         pytest.param(
-            all_of(device(), fencer_quiet(LONG_S), path_came_back), WELL, id="it could not be reached until a moment ago"
+            all_of(device(), fencer_silent(LONG_S), path_came_back), WELL, id="it could not be reached until a moment ago"
         ),
-        pytest.param(all_of(untested, fencer_quiet(LONG_S)), NOT_YET, id="never tested comes before silence"),
-        pytest.param(all_of(device(ready=False), fencer_quiet(LONG_S)), FENCER_SILENT, id="silence comes before failure"),
+        pytest.param(all_of(untested, fencer_silent(LONG_S)), NOT_YET, id="never tested comes before silence"),
+        pytest.param(all_of(device(ready=False), fencer_silent(LONG_S)), FENCER_SILENT, id="silence comes before failure"),
     ],
 )  # fmt: skip
 def test_whether_it_could_be_fenced(befall: Befall, expected: tuple[str, str, str]) -> None:

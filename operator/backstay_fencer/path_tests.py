@@ -33,7 +33,7 @@ AT_ONCE: Final = 4
 """Hosts tested side by side."""
 
 
-class Patrol:
+class PathTests:
     """Tests each host's fence path when it is new or changed, and every few minutes."""
 
     def __init__(self, api: Api, devices: Devices, known: Watches, wall: Callable[[], str]) -> None:
