@@ -208,7 +208,7 @@ class HostAssignmentStatus(Model):
 
     rules = (_SEQ, _SEQ_SESSION, _MACHINE)
     session: AgentSession | None = None
-    """The session that speaks here."""
+    """The session that reports here."""
     instances: Annotated[dict[Uid, InstanceReport], Field(max_length=256)] = {}
     """Everything that runs here or did in this session and is still asked about, by UID of the HAInstance."""
     standbys: Annotated[dict[Uid, StandbyReport], Field(max_length=256)] = {}

@@ -49,7 +49,7 @@ class FenceRequestSpec(Model):
     why: Text = ""
     """Why it is suspected, in a sentence."""
     confirm: Confirm | None = None
-    """A person's word, in place of a device's."""
+    """A person's confirmation, in place of a device's reads."""
 
 
 class PowerRead(Model):
@@ -81,7 +81,7 @@ class Attempt(Model):
     at: Timestamp
     """When."""
     by: Text = ""
-    """The life of a fencer that sent it: of several that live side by side, each tells of its own."""
+    """The fencer process that sent it: of several that run side by side, each tells of its own."""
     ours: bool = True
     """The device was asked, so far as we know, and no read has shown since that it did nothing: what it switched off, we switch on again."""
     result: Text = ""
