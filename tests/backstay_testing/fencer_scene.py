@@ -16,7 +16,7 @@ from backstay_api.objects.models.host import FencingStatus
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_ASSIGNMENTS, HOST_LEASES, HOSTS
 from backstay_api.objects.promise import Contract
 from backstay_fencer.executor import Executor
-from backstay_fencer.fake import FakeAgents, FakeBmc
+from backstay_testing.fake_bmc import FakeAgents, FakeBmc
 
 UUID = "4c4c4544-0042-3010-8054-b7c04f4d3133"
 SESSION = {"bootID": "boot-1", "nonce": "nonce-1", "seq": 1}
