@@ -17,7 +17,7 @@ from backstay_api.objects.models.host import FencingStatus
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_ASSIGNMENTS, HOST_LEASES, HOSTS
 from backstay_api.objects.promise import Contract
 from backstay_fencer.executor import Executor
-from backstay_fencer.fake import FakeAgents, FakeBmc
+from backstay_testing.fake_bmc import FakeAgents, FakeBmc
 
 T = TypeVar("T")
 

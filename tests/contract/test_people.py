@@ -223,7 +223,7 @@ def test_nothing_hangs_for_ever_after_an_uninstall(plane: ControlPlane) -> None:
     assert "nobody has verified that these are stopped: shop/web-1 on n3" in said
     assert "nor break-glass" in backstay(plane, "confirmer", "uninstall", "--release", "--force", "--yes", code=1)
     assert is_there(plane, "haservice", "web", "-n", "shop")
-    # With the policies in force: the lock is let go by who may break the glass.
+    # With the policies in force: the lock is released by who may break the glass.
     backstay(plane, "", "uninstall", "--release", "--force", "--yes")
     gone: tuple[tuple[str, ...], ...] = (
         ("haservice", "web", "-n", "shop"),

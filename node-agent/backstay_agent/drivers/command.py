@@ -274,7 +274,7 @@ def _judged(ended: Ended, unit: Seen, check: Sequence[str]) -> Seen:
     if ended.exit_code == CLEANLY_DOWN:
         return Seen(State.STOPPED)
     # Neither up nor cleanly down. Where we have not started it, nobody knows what runs.
-    why = f"command {' '.join(check)}{ended.why.removeprefix(check[0])}: wanted 0 (running) or 7 (stopped)"
+    why = f"command {' '.join(check)} {ended.what}: wanted 0 (running) or 7 (stopped)"
     return Seen(State.FAILED if unit.state is State.RUNNING else State.UNKNOWN, why)
 
 

@@ -21,8 +21,7 @@ from backstay_operator.control.act.apply import Outcome, Result, Writer
 from backstay_operator.control.act.pacing import Turns
 from backstay_operator.control.act.refusals import Refusals
 from backstay_operator.control.counters import Facts
-from backstay_operator.control.report.events import tell
-from backstay_operator.control.report.recorder import Said
+from backstay_operator.control.report.recorder import Said, tell
 from backstay_operator.control.watch.cache import Mirror
 from backstay_operator.control.watch.urgency import Soon
 from backstay_operator.planner.actions import Action, WriteInstance
@@ -81,7 +80,7 @@ class Reconciler:
         self._took_s = 0.0
         self._writers = asyncio.Semaphore(WRITERS)
         self._tellers = asyncio.Semaphore(TELLERS)
-        parts.mirror.on_change(self.poke)
+        parts.mirror.on_change = self.poke
 
     def poke(self, soon: Soon = Soon.NOW) -> None:
         gather_s = GATHER_S[soon] if self._parts.leads() else FOLLOWER_GATHER_S

@@ -82,8 +82,7 @@ class Operator:
                 think_s=replica.think_s,
             )
         )
-        self.path.on_recovery(self.reconciler.recovered)
-        self.path.on_recovery(self._watch_afresh)
+        self.path.on_recovery = self._recovered
         self.source: Informers | KopfWatch = self.informers
 
     async def run(self) -> None:
@@ -104,8 +103,9 @@ class Operator:
         """Whether this replica acts at once."""
         return self.replica.standalone or self.leader.leads()
 
-    def _watch_afresh(self) -> None:
-        """After an outage; at the start everything is being listed anyway."""
+    def _recovered(self) -> None:
+        """After an outage all is watched afresh; at the start everything is being listed anyway."""
+        self.reconciler.recovered()
         if not self.mirror.missing:
             self.heartbeats.recovered()
             self.source.recovered()

@@ -19,8 +19,7 @@ from backstay_api.process.endpoints import _answered
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_operator.control.act.apply import Outcome, Result
 from backstay_operator.control.counters import Facts
-from backstay_operator.control.report.events import tell
-from backstay_operator.control.report.recorder import BURST, QUEUE, Recorder, Said
+from backstay_operator.control.report.recorder import BURST, QUEUE, Recorder, Said, tell
 from backstay_operator.control.serve.endpoints import Endpoints
 from backstay_operator.control.serve.health import Ages, State, ill, not_ready
 from backstay_operator.planner.actions import Action, SealLease, WriteInstance, WriteServiceStatus

@@ -13,8 +13,8 @@ from backstay_api.objects.models.host import FenceDevice
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_ASSIGNMENTS, HOSTS
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_fencer.agents import Action
-from backstay_fencer.fake import FakeAgents
 from backstay_fencer.processes import AgentRun
+from backstay_testing.fake_bmc import FakeAgents
 from backstay_testing.fencer_scene import Scene, is_true, nothing_before
 
 TROUBLE = OutcomeUnknown("etcdserver: request timed out", code=500)
@@ -404,6 +404,9 @@ async def test_of_two_hosts_with_one_machine_uuid_no_device_is_trusted_and_both_
         assert not await scene.proven(), "it may be the other's plug"
         assert "n2 say the same machine UUID" in (await scene.request()).status.message
         await scene.api.delete(HOST_ASSIGNMENTS, "n2")
+        await asyncio.sleep(10)
+        assert not await scene.proven(), "the board of a host that is removed still has the name"
+        await scene.agent_says("n2", "5f0c1e5e-2222-4c4c-8d8d-000000000002")
         await scene.until(scene.proven)
 
 

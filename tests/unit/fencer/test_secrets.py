@@ -13,8 +13,8 @@ from backstay_api.objects.kinds import SECRETS
 from backstay_api.objects.models.host import NOT_POWER, FenceDevice
 from backstay_fencer import parameters, secrets
 from backstay_fencer.devices import Devices
-from backstay_fencer.fake import FakeAgents, FakeBmc
 from backstay_fencer.processes import run_process
+from backstay_testing.fake_bmc import FakeAgents, FakeBmc
 
 SECRET = {"ip": "192.0.2.1", "username": "u", "password": "p"}
 WAYS = {"ip", "auth_url", "session_url"}

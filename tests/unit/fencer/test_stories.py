@@ -16,9 +16,9 @@ from backstay_api.objects.models.host import FenceDevice
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_LEASES, HOSTS
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_fencer.agents import Action
-from backstay_fencer.fake import FakeAgents, FakeBmc
 from backstay_fencer.health import Facts, Health, ill, not_ready
 from backstay_fencer.processes import AgentRun
+from backstay_testing.fake_bmc import FakeAgents, FakeBmc
 from backstay_testing.fencer_scene import UUID, Scene, is_true
 
 

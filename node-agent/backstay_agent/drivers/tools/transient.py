@@ -34,8 +34,13 @@ class Ended:
 
     exit_code: int | None
     """None if it did not exit by itself."""
-    why: str
+    program: str
+    what: str
     """What happened, as the end of a sentence: `exited with 3; it said: no space left`."""
+
+    @property
+    def why(self) -> str:
+        return f"{self.program} {self.what}"
 
 
 def argv_refusal(argv: Sequence[str]) -> str | None:
@@ -125,4 +130,4 @@ async def _ended(argv: Sequence[str], properties: Properties, timeout_s: float) 
     else:
         what, exit_code = f"ended with {properties.get('Result')} (signal {status})", None
     said = "" if exit_code in (0, CLEANLY_DOWN) else await last_words(properties)
-    return Ended(exit_code, with_words(f"{argv[0]} {what}", said))
+    return Ended(exit_code, argv[0], with_words(what, said))

@@ -16,7 +16,9 @@ from typing import Any, Final, Literal
 from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError
 from backstay_api.objects.kinds import EVENTS, Raw, Ref
+from backstay_operator.control.act.apply import Outcome, Result
 from backstay_operator.control.counters import Facts
+from backstay_operator.planner.actions import Action
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +32,7 @@ SERIES_S: Final = 300.0
 _REMEMBERED: Final = 2048
 _NOTE_LIMIT_BYTES: Final = 1024
 _POST_TIMEOUT_S: Final = 5.0
+_NO_REASON: Final = "the plan says so"
 
 Type = Literal["Normal", "Warning"]
 
@@ -134,6 +137,18 @@ class Recorder:
             "action": said.action,
             "note": said.note.encode()[:_NOTE_LIMIT_BYTES].decode(errors="ignore"),
         }
+
+
+def tell(action: Action, result: Result, uid_of: Callable[[Ref], str]) -> Said | None:
+    """The Event for what was done or refused; None where it is no news for people."""
+    name = type(action).__name__
+    if result.outcome is Outcome.REFUSED:
+        note = f"{name} was refused: {result.why} (it was wanted because {action.why or _NO_REASON})"
+        return Said(action.ref, uid_of(action.ref), "Warning", "Refused", name, note)
+    event = action.event() if result.outcome is Outcome.DONE else None
+    if event is None:
+        return None
+    return Said(event.about, uid_of(event.about), event.type, event.reason, name, event.note or _NO_REASON)
 
 
 def _trim(memory: dict[Any, Any]) -> None:

@@ -79,12 +79,9 @@ class OwnPathWatch:
         self._watch_trouble = watch_trouble
         self._clock = clock
         self.last_ok_sent_s: float | None = None
-        self._recovered: list[Callable[[], None]] = []
+        self.on_recovery: Callable[[], None] = lambda: None
+        """Called each time the path is back."""
         self.trouble = "the API server has not answered yet"
-
-    def on_recovery(self, call: Callable[[], None]) -> None:
-        """Call this each time the path is back."""
-        self._recovered.append(call)
 
     def judge(self) -> str:
         """Judge the path as of now, and tell the mirror if that changes anything. Called before each plan."""
@@ -97,14 +94,14 @@ class OwnPathWatch:
         elif before and not self.trouble:
             log.info("own path to the API server is healthy", extra={"was": before})
             self._mirror.path_recovered()
-            for call in self._recovered:
-                call()
+            self.on_recovery()
         return self.trouble
 
     async def run(self) -> None:
         while True:
             sent_s = self._clock()
             if await self._ask():
+                self.judge()  # a time without an answer, as while we were frozen, counts though it ends with one
                 self.last_ok_sent_s = sent_s
             self.judge()
             # Often enough that an answer may take most of the limit before we doubt ourselves.

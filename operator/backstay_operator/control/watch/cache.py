@@ -54,7 +54,8 @@ class Mirror:
         self._wall = wall
         self._known: defaultdict[str, dict[str, Meta]] = defaultdict(dict)
         self._deleted: OrderedDict[str, None] = OrderedDict()
-        self._listeners: list[Callable[[Soon], None]] = []
+        self.on_change: Callable[[Soon], None] = lambda soon: None
+        """Called after each change, with how soon the planner must look."""
         self.world = World(settings=settings or Settings(), own_path=OwnPath(healthy=False))
         self.listed: set[str] = set()
         """Kinds that have been listed as a whole at least once."""
@@ -62,10 +63,6 @@ class Mirror:
         """Kind and key of what has changed since the last snapshot."""
         self.counts: Counter[str] = Counter()
         """`older`, `late` (event of a deleted object), `stale_dropped` (by a list), `repaired` (by a list)."""
-
-    def on_change(self, listener: Callable[[Soon], None]) -> None:
-        """Call this after each change, with how soon the planner must look."""
-        self._listeners.append(listener)
 
     # --- what is asked ------------------------------------------------------------------------------------------
 
@@ -169,7 +166,7 @@ class Mirror:
             host for host, seen in self.world.leases.items() if _lived(seen, at_s=min(last_ok_s, self.world.now_s))
         )
         self.world.own_path = replace(self.world.own_path, healthy=False, lived_before=lived, renewed_since=frozenset())
-        self._announce(Soon.GATHER)
+        self.on_change(Soon.GATHER)
 
     def path_recovered(self) -> None:
         """Silence counts again, from now: nobody could be seen before."""
@@ -178,7 +175,7 @@ class Mirror:
         for host, seen in self.world.leases.items():
             self.world.leases[host] = replace(seen, first_seen_s=now_s)
         self.world.own_path = replace(self.world.own_path, healthy=True, recovered_s=now_s, renewed_since=frozenset())
-        self._announce(Soon.NOW)
+        self.on_change(Soon.NOW)
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -213,17 +210,13 @@ class Mirror:
             self.world.own_path = replace(self.world.own_path, lived_before=lived)
             if self.world.own_path.healthy:
                 self.path_recovered()
-        self._announce(Soon.NOW)
+        self.on_change(Soon.NOW)
 
     def _tell(self, kind: Kind[Any], key: str, soon: Soon) -> Soon:
         self.touched.add((kind.kind, key))
         if soon is not Soon.NOT:
-            self._announce(soon)
+            self.on_change(soon)
         return soon
-
-    def _announce(self, soon: Soon) -> None:
-        for listener in self._listeners:
-            listener(soon)
 
     def _store(self, obj: Model) -> Soon:
         world = self.world

@@ -230,10 +230,6 @@ def _read_off_missing(world: World, instance: HAInstance, grant: Grant) -> str:
     return f"it is not proven to be off yet; its power is being read, or {by_hand}"
 
 
-def _confirmed_missing(world: World, instance: HAInstance, grant: Grant) -> str:
-    return "a person has confirmed that it is powered off; its Lease is being sealed"
-
-
 def _as_people_say(state: Liveness) -> str:
     return {
         Liveness.UNKNOWN: "not known to be alive",
@@ -287,6 +283,11 @@ KINDS: Final[Sequence[Kind]] = (
         could_prove=has_device,
         means="fencing device",
     ),
-    Kind(name="Manual", holds=_whole(_confirmed), ends=_confirmed, missing=_confirmed_missing),
+    Kind(
+        name="Manual",
+        holds=_whole(_confirmed),
+        ends=_confirmed,
+        missing=lambda *_: "a person has confirmed that it is powered off; its Lease is being sealed",
+    ),
     Kind(name="NotExclusive", holds=_needs_none),
 )

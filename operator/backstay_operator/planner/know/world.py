@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from operator import is_
 from typing import Final, TypeVar
 
 from backstay_api.objects.lease import HostLease
@@ -132,7 +133,7 @@ class World:
     def keep(self, topic: str, key: str, made_from: tuple[object, ...], make: Callable[[], T]) -> T:
         """What `make` says, worked out again only when one of the very objects it is made from has been replaced."""
         old = self.kept.get((topic, key))
-        if old is not None and len(old[0]) == len(made_from) and all(map(_same, old[0], made_from)):
+        if old is not None and len(old[0]) == len(made_from) and all(map(is_, old[0], made_from)):
             return old[1]  # type: ignore[return-value]
         value = make()
         self.kept[topic, key] = (made_from, value)
@@ -295,7 +296,3 @@ def _discard(index: dict[str, set[str]], names: Iterable[str], key: str) -> None
 
 def _own_addresses(assignment: HostAssignment) -> set[str]:
     return {one for text in assignment.status.facts.addresses if (one := canonical_address(text))}
-
-
-def _same(one: object, other: object) -> bool:
-    return one is other

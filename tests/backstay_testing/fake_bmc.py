@@ -1,6 +1,6 @@
-"""Fake fence devices, for the simulator and the tests: machines with a power state, and BMCs that may lie, hang or be gone.
+"""Fake fence devices for the fencer's own tests: scripted BMCs that may lie, hang or be gone.
 
-Named as a fake; the real ones are `agents.RealAgents` against real agents and emulated BMCs.
+The simulator has its own, on machines as they really are (`boards.py`); the real ones are `agents.RealAgents` against emulated BMCs.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.models.host import FenceDevice
-
-from .agents import Action
-from .parameters import told
-from .processes import AgentRun
+from backstay_fencer.agents import Action
+from backstay_fencer.parameters import told
+from backstay_fencer.processes import AgentRun
 
 
 @dataclass
