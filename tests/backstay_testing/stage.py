@@ -63,7 +63,7 @@ class Stage(Rights):
         self.loop = SimulationLoop(seed=1, limit_s=math.inf)
         self.real = Real(Shape(hosts=(), operators=1, services=()), seed=1, loop=self.loop)
         self.real.settings, self.real.employ = settings or Settings(), self._employ
-        self.real.boots_for_s, self.real.restarts_in_s, self.real.lingers_s = (0.3,), (0.05,), 5.0
+        self.real.boots_for_s, self.real.restarts_in_s, self.real.lingers_s = [0.3], [0.05], 5.0
         self.machines = self.real.machines
         self.log: list[str] = []
         """Every action that was carried out, in the order of the plans, without what people are told."""
