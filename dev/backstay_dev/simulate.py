@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import gc
+import itertools
 import json
 import logging
+import multiprocessing
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 LAST_LINES: Final = 60
@@ -60,26 +62,19 @@ def _many(options: argparse.Namespace) -> int:
 
 def _results(seeds: Iterable[int], profile: str, processes: int) -> Iterator[Any]:
     """Results as they come, in the order of the seeds. A good run's story is not carried along."""
-    if processes <= 1:
-        yield from (_light(seed, profile) for seed in seeds)
-        return
-    with ProcessPoolExecutor(max_workers=processes, initializer=logging.disable, initargs=(logging.CRITICAL,)) as pool:
-        tasks = [pool.submit(_light, seed, profile) for seed in seeds]
-        try:
-            for task in tasks:
-                yield task.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    work = iter(seeds)
+    # The first one here: what it has imported and worked out, the others inherit.
+    yield from (_light(seed, profile) for seed in itertools.islice(work, 1))
+    # A process for each seed: it ends as it is, for to look through a whole history for cycles takes a tenth of a run.
+    with multiprocessing.get_context("fork").Pool(processes, maxtasksperchild=1) as pool:
+        yield from pool.imap(partial(_light, profile=profile), work)
 
 
 def _light(seed: int, profile: str) -> Any:
     from backstay_dev.simulator.run import run_seed
 
-    # A run keeps its whole history: looking through it for cycles again and again costs a twentieth of the time.
     gc.disable()
     result = run_seed(seed, profile)
-    gc.enable()
-    gc.collect()
     return replace(result, story=() if result.is_good else result.story[-LAST_LINES:])
 
 

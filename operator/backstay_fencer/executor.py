@@ -47,9 +47,9 @@ class Executor:
             for entry in self.watches.requests.entries.values()
             if isinstance(entry.object, FenceRequest)
         }
-        for uid in self._workers.keys() - wanted.keys():
+        for uid in [uid for uid in self._workers if uid not in wanted]:
             self._workers.pop(uid)[1].cancel()
-        for uid in wanted.keys() - self._workers.keys():
+        for uid in [uid for uid in wanted if uid not in self._workers]:
             worker = Worker(wanted[uid], self._ports)
             self._workers[uid] = worker, tasks.create_task(worker.run(), name=f"request {wanted[uid].key}")
         self._poke_all()

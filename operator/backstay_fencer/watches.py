@@ -61,8 +61,8 @@ class Watches:
         `machine_uuid`: what this host's agent said when it was granted something, in case that is all there is.
         """
         uuid = machine_uuid or self.machine_uuid(host) or self._said.get(host, "")
-        others = sorted(name for name in self._said if name != host) if uuid else []
-        return next((name for name in others if identity.is_same(self._said[name], uuid)), "")
+        others = self._said.items() if uuid else ()
+        return min((name for name, said in others if name != host and identity.is_same(said, uuid)), default="")
 
     def all(self) -> dict[str, tuple[float | None, str]]:
         """By what is watched: when the server last told of it (the loop's clock), and why it is not watched now."""

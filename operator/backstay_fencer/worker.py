@@ -65,6 +65,8 @@ class Worker:
         self._writing = asyncio.Lock()
         self._known_levels: tuple[FenceLevel, ...] = ()
         """As last seen: who switched a host off owes it an `on`, be its Host removed meanwhile."""
+        self._shared_with = ""
+        """Another host that has said the same machine UUID."""
         self._told: dict[str, Any] = {}
         self._offs: set[asyncio.Task[None]] = set()
         """Those under way."""
@@ -87,9 +89,9 @@ class Worker:
 
     async def _until_wanted(self) -> None:
         """Nothing is run, and nothing kept waiting, for a request that was withdrawn, or is proven, and owes no `on`."""
-        while not core.is_busy(self.facts()):
+        while not core.is_busy(facts := self.facts()):
             self._poke.clear()
-            await self._tell(self.facts())
+            await self._tell(facts)
             await self._poke.wait()
 
     async def _serve(self, tasks: asyncio.TaskGroup) -> None:
@@ -129,8 +131,16 @@ class Worker:
             reading=frozenset(self._reading),
             now_s=clock_s(),
             begun_s=self._begun_s,
-            shared_with=self._ports.known.same_machine(request.spec.host, request.spec.machine_uuid),
+            shared_with=self._sharing(request),
         )
+
+    def _sharing(self, request: FenceRequest) -> str:
+        """Who shares its machine's UUID; or did, until somebody removed that Host: its board still has the name."""
+        known = self._ports.known
+        now = known.same_machine(request.spec.host, request.spec.machine_uuid)
+        if now or known.machine_uuid(self._shared_with):
+            self._shared_with = now
+        return self._shared_with
 
     def _may_be_on(self, request: FenceRequest) -> bool:
         """Asked for when it was cut off, and nobody has said otherwise since: somebody may be at work on the machine."""

@@ -218,6 +218,21 @@ def test_boards_that_share_a_name_switch_off_nobody_though_a_hostassignment_is_d
     tell(Shape((*TWO, HostShape(names="twin"), *TWO), 1, (WEB,)), story)
 
 
+def test_boards_that_share_a_name_switch_off_nobody_though_the_other_host_is_removed() -> None:
+    """Its machine stands where it stood, and n3's device still feeds it."""
+
+    async def story(world: World) -> None:
+        assert holder(world, "web-0") == "n3"
+        world.cut("n3", "silent")
+        await asyncio.sleep(10)
+        world.delete(HOSTS, ("", "n4"))
+        await asyncio.sleep(30)
+        assert world.get(HOST_ASSIGNMENTS, ("", "n4")) is None
+        assert world.machines["n4"].is_on
+
+    tell(Shape((*TWO, HostShape(names="twin"), *TWO), 1, (WEB,)), story)
+
+
 def test_both_outlets_are_off_before_anybody_takes_over_and_on_again_after() -> None:
     async def story(world: World) -> None:
         host = holder(world, "web-0")

@@ -244,8 +244,8 @@ class MemoryCluster:
 def copied(value: Any) -> Any:
     """A copy of JSON-like data that shares nothing alterable; anything that is not JSON is a mistake of the caller."""
     kind = type(value)
-    if kind is dict:
-        return {name: copied(inner) for name, inner in value.items()}
+    if kind is dict:  # most of what is in one are texts
+        return {name: inner if type(inner) is str else copied(inner) for name, inner in value.items()}
     if kind is list or kind is tuple:
         return [copied(inner) for inner in value]
     if kind in (str, int, float, bool, type(None)):

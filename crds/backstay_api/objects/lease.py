@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 
 from .promise import Contract
@@ -95,7 +96,7 @@ def write(lease: HostLease) -> dict[str, Any]:
         _PREFIX + "session-seq": str(lease.seq),
         _PREFIX + "renewal": str(lease.renewal),
         _PREFIX + "sealed": "true" if lease.sealed else "false",
-        _PREFIX + "contract": json.dumps(lease.contract.wire(), sort_keys=True),
+        _PREFIX + "contract": _published(lease.contract),
     }
     spec = {**(lease.spec or {}), "holderIdentity": lease.holder or None}
     return {
@@ -121,12 +122,23 @@ def new(host: str, holder: str = "", seq: int = 0) -> HostLease:
     )
 
 
+@lru_cache(maxsize=256)
+def _published(contract: Contract) -> str:
+    return json.dumps(contract.wire(), sort_keys=True)
+
+
+@lru_cache(maxsize=256)
+def _promised(text: str) -> Contract:
+    """The same in each renewal of a host, and in those of all hosts of one profile."""
+    raw = json.loads(text)
+    if not isinstance(raw, dict):
+        raise ValueError("not an object")
+    return Contract.from_wire(raw)
+
+
 def _contract(metadata: Mapping[str, Any], text: str) -> Contract:
     try:
-        raw = json.loads(text)
-        if not isinstance(raw, dict):
-            raise ValueError("not an object")
-        return Contract.from_wire(raw)
+        return _promised(text)
     except (ValueError, TypeError) as error:
         raise ValueError(f"Lease {metadata['name']}: annotation {_PREFIX}contract makes no sense: {error}") from error
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 
+from backstay_api.memory.server import Change
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.models.host import FenceDevice
 from backstay_fencer.agents import Action
@@ -33,6 +34,8 @@ class Bmc:
     """One of several that feed the machine: it knows of nothing but itself."""
     is_nameless: bool = False
     """It cannot tell which machine it feeds."""
+    is_early: bool = False
+    """It has another board's name, and that one's agent has not reported yet: until then nobody could know of it, and it tells nothing."""
     read_takes_s: float = 0.2
     off_takes_s: float = 1.0
     is_reachable: bool = True
@@ -79,7 +82,13 @@ class Agents:
     async def machine_uuid(self, device: FenceDevice) -> str | None:
         bmc = self._bmcs[(device.parameters or {})["ip"]]
         await asyncio.sleep(bmc.read_takes_s)
-        return bmc.machine.uuid if bmc.is_reachable and not bmc.is_nameless else None
+        return bmc.machine.uuid if bmc.is_reachable and not bmc.is_nameless and not bmc.is_early else None
+
+    def observe(self, change: Change) -> None:
+        """A HostAssignment is written: perhaps its agent has said which machine it is on."""
+        if "session" in (change.body.get("status") or {}):
+            for bmc in self._bmcs.values():
+                bmc.is_early &= bmc.machine.name != change.key[1]
 
     async def _status(self, bmc: Bmc, by: str) -> AgentRun:
         now_s = asyncio.get_running_loop().time()

@@ -109,7 +109,7 @@ class Machine:
             self.state.down(name, Seen(State.STOPPED, by_admin=f"stopped by an admin: systemctl stop {name}"))
 
     def stop_by_hand(self) -> None:
-        for name in list(self.by_hand):
+        for name in sorted(self.by_hand):
             if name in self.state.running:
                 self.tell("a person", f"stops {name} on {self.name} again")
                 self.state.down(name)

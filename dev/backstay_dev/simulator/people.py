@@ -82,7 +82,10 @@ def maintain(chaos: Chaos) -> None:
 
 def remove_host(chaos: Chaos) -> None:
     """A Host object is deleted, perhaps while it holds something, and added again."""
-    name = chaos.a_machine().name
+    machine = chaos.a_machine()
+    if any(other is not machine and other.uuid == machine.uuid for other in chaos.world.machines.values()):
+        return  # nobody could know any more that another board has it too, and so whose power is switched
+    name = machine.name
     chaos.world.delete(HOSTS, ("", name))
 
     def again() -> None:

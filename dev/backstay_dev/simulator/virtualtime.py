@@ -21,7 +21,7 @@ import random
 from asyncio import base_events, events
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import Any, Final, Never, ParamSpec, TypeVar, TypeVarTuple, Unpack
 
 T = TypeVar("T")
@@ -73,8 +73,33 @@ def in_virtual_time(test: Callable[P, Awaitable[T]]) -> Callable[P, T]:
     return wrapper
 
 
-class _Timer(events.TimerHandle):
+class _Handle(events.Handle):
+    """asyncio's own, made without what only its debug mode asks for: a run makes hundreds of thousands."""
+
+    __slots__ = ()
+
+    def __init__(
+        self, callback: Callable[..., object], args: tuple[Any, ...], loop: "VirtualTimeLoop", context: Context | None
+    ) -> None:
+        self._context = copy_context() if context is None else context
+        self._loop, self._callback, self._args = loop, callback, args
+        self._cancelled, self._repr, self._source_traceback = False, None, None
+
+
+class _Timer(events.TimerHandle, _Handle):
+    __slots__ = ()
     _scheduled: bool  # asyncio's own: it stands in the heap
+
+    def __init__(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        loop: "VirtualTimeLoop",
+        context: Context | None,
+    ) -> None:
+        _Handle.__init__(self, callback, args, loop, context)
+        self._when, self._scheduled = when, True
 
 
 class VirtualTimeLoop(base_events.BaseEventLoop):
@@ -103,7 +128,6 @@ class VirtualTimeLoop(base_events.BaseEventLoop):
         self, when: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> events.TimerHandle:
         timer = _Timer(when, callback, args, self, context)
-        timer._scheduled = True
         self._births += 1
         heapq.heappush(self._timers, (when, self._ties.random(), self._births, timer))
         return timer
@@ -112,6 +136,15 @@ class VirtualTimeLoop(base_events.BaseEventLoop):
         self, delay: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> events.TimerHandle:
         return self.call_at(self._now_s + delay, callback, *args, context=context)
+
+    def call_soon(
+        self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
+    ) -> events.Handle:
+        if self.is_closed():
+            return super().call_soon(callback, *args, context=context)  # which refuses
+        handle = _Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
 
     def next_birth(self) -> int:
         self._births += 1

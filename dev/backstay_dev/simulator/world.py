@@ -18,7 +18,7 @@ from backstay_api.client.errors import ApiError, NotFound
 from backstay_api.memory.admission import guard
 from backstay_api.memory.server import MemoryCluster, Request
 from backstay_api.objects.kinds import Kind, Raw
-from backstay_api.objects.object_kinds import HA_SERVICES, HOSTS
+from backstay_api.objects.object_kinds import HA_SERVICES, HOST_ASSIGNMENTS, HOSTS
 from backstay_api.objects.promise import PROFILES
 from backstay_fencer.agents import Action
 from backstay_fencer.executor import Executor
@@ -82,6 +82,7 @@ class World:
         self._note_sends()
         self.cluster.observe(self.story.observe)
         self.cluster.observe(self.monitor.observe)
+        self.cluster.observe(self.fence_agents.observe, HOST_ASSIGNMENTS)
 
     # --- building -------------------------------------------------------------------------------------------------
 
@@ -126,7 +127,8 @@ class World:
             ip = f"{name}-{level}-{device}"
             is_nameless = shape.names in ("nothing", "drilled")
             is_outlet = shape.devices == "outlets" and machine.name == name
-            self.bmcs[ip] = Bmc(ip, name, machine, is_outlet=is_outlet, is_nameless=is_nameless)
+            is_early = shape.names == "twin"
+            self.bmcs[ip] = Bmc(ip, name, machine, is_outlet, is_nameless, is_early)
             if is_outlet:
                 machine.outlets[ip] = True
 

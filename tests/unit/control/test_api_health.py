@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from backstay_api.memory.server import MemoryApi, MemoryCluster
 from backstay_api.objects import lease as leases
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.promise import PROFILES, Silence, judge_silence
 from backstay_dev.simulator.virtualtime import in_virtual_time
-from backstay_operator.control.watch.api_health import Asked, limit_s, trouble
+from backstay_operator.control.watch.api_health import Asked, OwnPathWatch, limit_s, trouble
+from backstay_operator.control.watch.cache import Mirror
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.plan import Plan
 from backstay_testing.control_scene import Scene, until
@@ -103,6 +105,23 @@ def test_nobody_is_called_silent_because_of_our_own_outage(how: str, lasts_s: fl
                 task.cancel()
 
     story()
+
+
+@in_virtual_time
+async def test_a_time_in_which_we_were_frozen_is_noticed_though_the_first_thing_we_get_is_a_good_answer() -> None:
+    frozen_s = 0.0
+
+    def clock() -> float:
+        return asyncio.get_running_loop().time() + frozen_s
+
+    mirror = Mirror(clock=clock, wall=lambda: "2026-01-01T00:00:00Z")
+    watch = OwnPathWatch(MemoryApi(MemoryCluster()), mirror, namespace="", watch_trouble=lambda: "", clock=clock)
+    asking = asyncio.create_task(watch.run())
+    await asyncio.sleep(5)
+    frozen_s, thawed_s = 20.0, clock() + 20.0
+    await asyncio.sleep(5)
+    asking.cancel()
+    assert mirror.world.own_path.healthy and mirror.world.own_path.recovered_s >= thawed_s
 
 
 @in_virtual_time

@@ -403,6 +403,9 @@ async def test_of_two_hosts_with_one_machine_uuid_no_device_is_trusted_and_both_
         assert not await scene.proven(), "it may be the other's plug"
         assert "n2 say the same machine UUID" in (await scene.request()).status.message
         await scene.api.delete(HOST_ASSIGNMENTS, "n2")
+        await asyncio.sleep(10)
+        assert not await scene.proven(), "the board of a host that is removed still has the name"
+        await scene.agent_says("n2", "5f0c1e5e-2222-4c4c-8d8d-000000000002")
         await scene.until(scene.proven)
 
 

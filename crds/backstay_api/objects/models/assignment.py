@@ -31,7 +31,7 @@ class InstanceOrder(Model):
     """Two copies must never run."""
     revision: Annotated[int, Field(ge=0)] = 0
     """Generation of the service that the resources were rendered from."""
-    resources: Annotated[list[RenderedResource], ListMap("name"), Field(max_length=64)] = []
+    resources: Annotated[list[RenderedResource], Field(max_length=64), ListMap("name")] = []
     """Started top to bottom, stopped bottom to top."""
     why: Text = ""
     """Why, in a sentence."""
@@ -48,7 +48,7 @@ class StandbyOrder(Model):
     """Name of the HAInstance."""
     revision: Annotated[int, Field(ge=0)] = 0
     """Generation of the service that the resources were rendered from."""
-    resources: Annotated[list[RenderedResource], ListMap("name"), Field(max_length=64)] = []
+    resources: Annotated[list[RenderedResource], Field(max_length=64), ListMap("name")] = []
     """What it would run."""
 
 
@@ -129,7 +129,7 @@ class InstanceReport(Model):
     """Not empty: what somebody did to it on the host itself ("stopped by an admin: systemctl stop web.service"). No failure."""
     unrecorded: bool = False
     """Stuck, though it is verifiably stopped: that could not be written to the host's disk, and is tried again."""
-    resources: Annotated[list[ResourceReport], ListMap("name"), Field(max_length=64)] = []
+    resources: Annotated[list[ResourceReport], Field(max_length=64), ListMap("name")] = []
     """Resource by resource; only those that are not plainly running."""
 
 
@@ -219,7 +219,7 @@ class HostAssignmentStatus(Model):
     """Not empty: the machine shuts down or reboots in order, and how. What runs here is being stopped and released."""
     hands_off: bool = False
     """The agent knows of the maintenance mode HandsOff, and touches nothing."""
-    held: Annotated[list[HeldUnit], ListMap("unit"), Field(max_length=256)] = []
+    held: Annotated[list[HeldUnit], Field(max_length=256), ListMap("unit")] = []
     """Secured units that are enabled here. They stay secured for as long as a service names them, also where it may not run."""
 
 

@@ -108,6 +108,9 @@ class Model(BaseModel):
         if any(not rule.is_transition for rule in cls.rules):
             setattr(cls, "_keeps_its_rules", model_validator(mode="after")(_kept))  # noqa: B010
 
+    def __eq__(self, other: object) -> bool:
+        return self is other or super().__eq__(other)  # as nearly always: values are frozen, and kept as they are
+
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         result = handler.resolve_ref_schema(handler(schema))
@@ -164,7 +167,7 @@ class Condition(Model):
     """The generation of the spec that this was judged by."""
 
 
-Conditions = Annotated[list[Condition], ListMap("type"), Field(max_length=16)]
+Conditions = Annotated[list[Condition], Field(max_length=16), ListMap("type")]
 
 
 class Object(Model):

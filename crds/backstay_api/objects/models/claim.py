@@ -74,7 +74,7 @@ class ResourceClaimSpec(Model):
     """The address, device, unit or command, in its one canonical form; the claim is named by its hash."""
     owner: ClaimOwner | None = None
     """Address, Device: who owns it."""
-    hosts: Annotated[list[HostOwner], ListMap("host"), Field(max_length=1024)] | None = None
+    hosts: Annotated[list[HostOwner], Field(max_length=1024), ListMap("host")] | None = None
     """Unit, Command: host by host, the one service that may run it there."""
 
 

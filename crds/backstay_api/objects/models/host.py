@@ -112,7 +112,7 @@ class Watchdog(Model):
 class Fencing(Model):
     """How the host can be fenced."""
 
-    levels: Annotated[list[FenceLevel], ListMap("name"), Field(max_length=8)] = []
+    levels: Annotated[list[FenceLevel], Field(max_length=8), ListMap("name")] = []
     """Tried in order; the next when one fails."""
     watchdog: Watchdog | None = None
     """Counts once it has been drilled (later)."""
@@ -196,7 +196,7 @@ class HostStatus(Model):
     """How many instances are granted to it."""
     agent_version: Text = ""
     """Version of its agent."""
-    fences: Annotated[list[Fence], ListMap("request"), Field(max_length=16)] = []
+    fences: Annotated[list[Fence], Field(max_length=16), ListMap("request")] = []
     """When it was cut off within the last hour: they count against the budget, and for how long it is left alone."""
     fencing: FencingStatus | None = None
     """State of the fence path. Written by the fencer."""

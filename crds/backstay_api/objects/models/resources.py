@@ -261,7 +261,7 @@ class RenderedResource(Model):
     """An address that moves with the service."""
     timeouts: Timeouts = Timeouts()
     """How long start, stop and check may take."""
-    probes: Annotated[list[Probe], ListMap("name"), Field(max_length=8)] = []
+    probes: Annotated[list[Probe], Field(max_length=8), ListMap("name")] = []
     """Does it really work?"""
 
 

@@ -235,9 +235,9 @@ class HAServiceStatus(Model):
     """The state of the instance (Single), for `kubectl get`."""
     since: Timestamp | None = None
     """Since when it is in this state."""
-    instances: Annotated[list[InstanceSummary], ListMap("name"), Field(max_length=128)] = []
+    instances: Annotated[list[InstanceSummary], Field(max_length=128), ListMap("name")] = []
     """All instances."""
-    standbys: Annotated[list[StandbySummary], ListMap("host"), Field(max_length=32)] = []
+    standbys: Annotated[list[StandbySummary], Field(max_length=32), ListMap("host")] = []
     """Hosts that could take over."""
     start_failures: Annotated[list[StartFailure], Field(max_length=16)] = []
     """Recent failed starts."""

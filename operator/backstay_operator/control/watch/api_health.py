@@ -101,6 +101,7 @@ class OwnPathWatch:
         while True:
             sent_s = self._clock()
             if await self._ask():
+                self.judge()  # a time without an answer, as while we were frozen, counts though it ends with one
                 self.last_ok_sent_s = sent_s
             self.judge()
             # Often enough that an answer may take most of the limit before we doubt ourselves.

@@ -64,4 +64,4 @@ def told_soon(before: HAService | Host | None, after: HAService | Host) -> Soon:
 
 
 def _marks(obj: HAService | Host) -> object:
-    return obj.metadata.model_copy(update={"resource_version": None})
+    return {**vars(obj.metadata), "resource_version": None}

@@ -356,4 +356,7 @@ FILTERS_AT: Final = by_point(FILTERS)
 
 def rejection(point: Point, ask: Question, facts: HostFacts) -> Rejected | None:
     """Why this host will not do, by the first filter that has something against it."""
-    return next((rejected for judge in FILTERS_AT[point] if (rejected := judge(ask, facts))), None)
+    for judge in FILTERS_AT[point]:
+        if rejected := judge(ask, facts):
+            return rejected
+    return None

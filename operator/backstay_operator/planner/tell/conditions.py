@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from backstay_api.objects.models.base import Condition
+from backstay_api.objects.models.base import Condition, Model
 from backstay_operator.planner.words import clipped
+
+M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,12 @@ class Finding:
     @property
     def status(self) -> str:
         return {True: "True", False: "False", None: "Unknown"}[self.is_true]
+
+
+def told(before: M, **wanted: Any) -> M:
+    """What says this: what was told before, as nearly always; then nothing is made, nor checked once more."""
+    is_said = all(getattr(before, name) == value for name, value in wanted.items())
+    return before if is_said else type(before)(**wanted)
 
 
 def settled(

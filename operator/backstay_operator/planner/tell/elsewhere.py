@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from backstay_api.objects.models import HAService
 from backstay_api.objects.models.service import StandbySummary
 from backstay_api.objects.resource_kinds import claims_of, units_of
@@ -28,7 +30,12 @@ def who_could_take_over(world: World, service: HAService, slot: Slot) -> list[St
 
 
 def _standby(name: str, rejected: Rejected | None) -> StandbySummary:
-    return StandbySummary(host=name, ready=rejected is None, why=first_words(rejected.why) if rejected else "")
+    return _summary(name, rejected is None, first_words(rejected.why) if rejected else "")
+
+
+@lru_cache(maxsize=4096)
+def _summary(host: str, ready: bool, why: str) -> StandbySummary:
+    return StandbySummary(host=host, ready=ready, why=why)
 
 
 def held_units(world: World, service: HAService) -> Finding | None:

@@ -12,7 +12,7 @@ from backstay_operator.planner.know.liveness import FENCER_SILENT_S, Liveness, o
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import joined, roughly
 
-from .conditions import Finding, settled
+from .conditions import Finding, settled, told
 
 _READY_REASON = {
     Liveness.LIVE: "Alive",
@@ -31,7 +31,7 @@ def host_status(world: World, host: Host, *, missing: str = "") -> dict[str, Any
     """
     facts = facts_of(world, host.metadata.name)
     wanted = _status(world, facts, missing)
-    if wanted == host.status.model_copy(update={"fencing": None}):
+    if wanted is host.status:
         return None
     patch = wanted.wire()
     patch["session"] = patch.get("session")  # in a merge patch, null is what takes a value away
@@ -42,7 +42,8 @@ def _status(world: World, facts: HostFacts, missing: str) -> HostStatus:
     host, session = facts.host, facts.says.session
     liveness = of_host(world, facts.name)
     findings = [_ready(world, facts, liveness, missing), fencing_ready(world, host), _schedulable(facts)]
-    return HostStatus(
+    return told(
+        host.status,
         conditions=settled(host.status.conditions, findings, host.metadata.generation, world.wall),
         # What we cannot judge for trouble of our own, we go on saying as we said it.
         liveness=(host.status.liveness or "Unknown") if liveness is Liveness.UNSURE else liveness.value,

@@ -7,6 +7,7 @@ a condition keeps its time while its status stays, so a status in which nothing 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 from backstay_api.objects.models import HAInstance, HAService
@@ -30,7 +31,7 @@ from backstay_operator.planner.know.liveness import untouched
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import elapsed_s, first_words, joined, listed
 
-from .conditions import Finding, settled
+from .conditions import Finding, settled, told
 from .elsewhere import address_of_a_host, held_units, who_could_take_over
 from .host_status import fencing_ready
 
@@ -52,13 +53,14 @@ def service_status(world: World, decision: Decision) -> HAServiceStatus:
     if service.key in world.short_status:
         return HAServiceStatus(observed_generation=generation, conditions=conditions)
     summary = _summary(view)
-    return HAServiceStatus(
+    return told(
+        service.status,
         observed_generation=generation,
         conditions=conditions,
         host=summary.host,
         state=summary.state,
         since=summary.since,
-        instances=[_summary(one) for one in views if one.instance],
+        instances=[summary if one is view else _summary(one) for one in views if one.instance],
         standbys=standbys,
         start_failures=_start_failures(view),
         last_failover=_last_failover(view, summary),
@@ -79,7 +81,7 @@ class _View:
     why: str = ""
     """Why it is in this state, in a sentence."""
 
-    @property
+    @cached_property
     def instance(self) -> HAInstance | None:
         return self.slot.instance
 
@@ -87,21 +89,22 @@ class _View:
     def course(self) -> Course:
         return self.slot.course
 
-    @property
+    @cached_property
     def grant(self) -> Grant | None:
         return self.instance.spec.grant if self.instance else None
 
-    @property
+    @cached_property
     def holder(self) -> str:
         return self.instance.holder if self.instance else ""
 
-    @property
+    @cached_property
     def before(self) -> InstanceSummary:
         """What was said of the instance last time."""
         name = self.slot.name
-        return next((said for said in self.service.status.instances if said.name == name), InstanceSummary(name=name))
+        said = next((one for one in self.service.status.instances if one.name == name), None)
+        return said or InstanceSummary(name=name)
 
-    @property
+    @cached_property
     def report(self) -> InstanceReport | None:
         """What the holder's own session says of the granted epoch."""
         said = self.world.assignments.get(self.holder)
@@ -115,7 +118,7 @@ class _View:
     def shall_run(self) -> bool:
         return self.slot.in_force.spec.state == "Running" and self.service.metadata.deletion_timestamp is None
 
-    @property
+    @cached_property
     def is_well(self) -> bool:
         return self.state == "Running" and self.report is not None and self.report.healthy
 
@@ -328,7 +331,8 @@ def _survives(view: _View, standby: Finding) -> Finding:
 def _summary(view: _View) -> InstanceSummary:
     before = view.before
     is_same = (before.state, before.host) == (view.state, view.holder) and before.since is not None
-    return InstanceSummary(
+    return told(
+        before,
         name=before.name,
         host=view.holder,
         role="Started" if view.holder else "",
