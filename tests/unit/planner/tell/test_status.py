@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -64,6 +65,19 @@ def fenceable(world: World, name: str) -> None:
     raw["spec"]["fencing"] = {"levels": [{"name": "bmc", "devices": [{"name": "bmc", "agent": "fence_redfish"}]}]}
     raw["status"]["fencing"] = {"ready": True, "checkedAt": "2026-03-01T11:00:00Z", "message": "bmc says on"}
     world.hosts[name] = Host.from_wire(raw)
+
+
+Change = Callable[[World, HAService], object]
+
+
+def both(*changes: Change) -> Change:
+    """One after the other."""
+
+    def change(world: World, service: HAService) -> None:
+        for each in changes:
+            each(world, service)
+
+    return change
 
 
 def silence(world: World, host: str, for_s: float) -> None:
@@ -150,7 +164,7 @@ def fail_start(world: World, service: HAService) -> None:
             id="what is missing is said where people look",
         ),
         pytest.param(
-            lambda w, s: (two_may_run(w, s), silence(w, "n1", 4.2)),
+            both(two_may_run, lambda w, s: silence(w, "n1", 4.2)),
             ("Recovering", "n1 has been silent for 4 s; moves to n2"),
             id="it will move",
         ),
@@ -160,7 +174,7 @@ def fail_start(world: World, service: HAService) -> None:
             id="a failed start moves on",
         ),
         pytest.param(
-            lambda w, s: (fail_start(w, s), say_ready(w, s, "n2", ready=False, why="no such unit")),
+            both(fail_start, lambda w, s: say_ready(w, s, "n2", ready=False, why="no such unit")),
             (
                 "Failed",
                 "Could not be kept running on n1: exit code 1; 0/3 hosts can run it: 2 are not ready,"
@@ -196,7 +210,7 @@ def fail_start(world: World, service: HAService) -> None:
         ),
     ],
 )
-def test_what_is_not_well_is_said_in_ready(change, expected) -> None:
+def test_what_is_not_well_is_said_in_ready(change: Change, expected: tuple[str, str]) -> None:
     world, service = a_running_world()
     change(world, service)
     told = told_of(world, service)
@@ -254,7 +268,7 @@ def test_what_need_not_be_exclusive_needs_no_device() -> None:
 
 
 @pytest.mark.parametrize("late_s", [0.0, 1.0])
-def test_nothing_changed_is_an_equal_status_and_a_late_heartbeat_is_nothing(late_s) -> None:
+def test_nothing_changed_is_an_equal_status_and_a_late_heartbeat_is_nothing(late_s: float) -> None:
     world, service = a_running_world()
     told = told_of(world, service)
     service = keep(world, service, told, "2026-03-01T12:34:56Z")
@@ -367,12 +381,12 @@ def test_a_service_that_shall_not_run_says_so() -> None:
         ("yesterday", "2026-01-01T00:00:00Z", None),
     ],
 )
-def test_elapsed_time(start, end, seconds) -> None:
+def test_elapsed_time(start: str, end: str, seconds: float | None) -> None:
     assert words.elapsed_s(start, end) == seconds
 
 
 @pytest.mark.parametrize(
     ("age", "text"), [(0.4, "less than 1 s"), (4.9, "4 s"), (59, "45 s"), (61, "1 min"), (9000, "2 h")]
 )
-def test_ages_are_said_in_few_steps(age, text) -> None:
+def test_ages_are_said_in_few_steps(age: float, text: str) -> None:
     assert words.roughly(age) == text
