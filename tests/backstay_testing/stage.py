@@ -107,6 +107,7 @@ class Stage(Rights):
 
     def settle(self) -> list[str]:
         """Until all rests."""
+        self._changed_s = self.loop.time()
         return self.until(lambda: self.loop.time() - self._changed_s >= REST_S, "it never comes to rest")
 
     def until(self, said: Callable[[], object], what: str = "", *, limit_s: float = 60.0) -> list[str]:
