@@ -184,4 +184,18 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "            await self._monitor.end(but",
         f"{UNIT}/agent/test_people.py",
     ),
+    one(
+        "the inventory names the sessions of the boot",
+        f"{AGENT}/store/journal.py",
+        '"nonces": list(sessions.nonces), "seq": sessions.seq}',
+        '"nonces": [], "seq": 0}',
+        f"{UNIT}/agent/test_waits.py",
+    ),
+    one(
+        "a blink of the link counts for nothing",
+        f"{AGENT}/run/attempts.py",
+        "<= self._monitor.by_admin.keys()) or self._is_blink(record)",
+        "<= self._monitor.by_admin.keys())",
+        f"{UNIT}/agent/test_waits.py",
+    ),
 )
