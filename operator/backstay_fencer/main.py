@@ -42,12 +42,8 @@ async def run(config: ApiConfig, options: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = service.parser(
-        "backstay-fencer", "Carries out FenceRequests with Debian's fence agents and tests every fence path."
-    )
-    parser.add_argument("--health-host", default="0.0.0.0", help="(default: %(default)s)")
-    health_port = int(service.environment("HEALTH_PORT", "0"))
-    parser.add_argument("--health-port", type=int, default=health_port, help="0: none (the default)")
+    what = "Carries out FenceRequests with Debian's fence agents and tests every fence path."
+    parser = service.parser("backstay-fencer", what, health_port="0")
     parser.add_argument("--verbose", action="store_true", help="log at debug level")
     return parser
 

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Options; each has an environment variable as its default, for the chart."""
-    parser = service.parser("backstay-operator", "Decides where services run, and says why.")
+    parser = service.parser("backstay-operator", "Decides where services run, and says why.", health_port="8080")
     parser.add_argument(
         "--namespace",
         default=environment("NAMESPACE", SYSTEM_NAMESPACE),
@@ -57,13 +57,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         default=environment("STANDALONE", "") == "true",
         help="known to be the only replica",
-    )
-    parser.add_argument("--health-host", default=environment("HEALTH_HOST", "0.0.0.0"), help="(default: %(default)s)")
-    parser.add_argument(
-        "--health-port",
-        type=int,
-        default=int(environment("HEALTH_PORT", "8080")),
-        help="0: none (default: %(default)s)",
     )
     parser.add_argument("--without-kopf", action="store_true", help="watch through our own informers only")
     parser.add_argument(

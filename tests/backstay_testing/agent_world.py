@@ -110,7 +110,8 @@ class World:
         return found
 
     async def lease(self) -> leases.HostLease:
-        return leases.read(await self.operator.get(LEASES, HOST, leases.NAMESPACE))
+        stored = await self.operator.get(LEASES, HOST, leases.NAMESPACE)
+        return leases.read(stored)
 
     async def report(self, uid: str = "u1") -> InstanceReport | None:
         return (await self.assignment()).status.instances.get(uid)

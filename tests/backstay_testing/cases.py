@@ -114,12 +114,16 @@ def standby(play: Play, host: str) -> dict[str, Any]:
 def until_not_ready(play: Play, hosts: Sequence[str], *words: str, timeout_s: float = 30.0) -> None:
     """Wait until each of these hosts says that it could not run it, in these words."""
     for host in hosts:
-        play.fault_lab.until(
-            lambda host=host: refuses(standby(play, host), words),  # type: ignore[misc]
-            f"{host} to say of {play.name}: {' … '.join(words)}",
-            also=lambda host=host: f"{host} says: {standby(play, host)}; {play.condition('Ready')}",  # type: ignore[misc]
-            timeout_s=timeout_s,
-        )
+        _until_not_ready(play, host, words, timeout_s)
+
+
+def _until_not_ready(play: Play, host: str, words: tuple[str, ...], timeout_s: float) -> None:
+    play.fault_lab.until(
+        lambda: refuses(standby(play, host), words),
+        f"{host} to say of {play.name}: {' … '.join(words)}",
+        also=lambda: f"{host} says: {standby(play, host)}; {play.condition('Ready')}",
+        timeout_s=timeout_s,
+    )
 
 
 def refuses(said: dict[str, Any], words: Sequence[str]) -> bool:

@@ -3,14 +3,15 @@
 import asyncio
 import base64
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
+from backstay_api.client.api import Listing
 from backstay_api.memory.server import MemoryApi
 from backstay_api.memory.store import MemoryCluster
 from backstay_api.objects import lease as leases
-from backstay_api.objects.kinds import SECRETS
+from backstay_api.objects.kinds import SECRETS, Kind
 from backstay_api.objects.models import FenceRequest, Host, HostAssignment
 from backstay_api.objects.models.host import FencingStatus
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_ASSIGNMENTS, HOST_LEASES, HOSTS
@@ -18,8 +19,50 @@ from backstay_api.objects.promise import Contract
 from backstay_fencer.executor import Executor
 from backstay_testing.fake_bmc import FakeAgents, FakeBmc
 
+T = TypeVar("T")
+
 UUID = "4c4c4544-0042-3010-8054-b7c04f4d3133"
 SESSION = {"bootID": "boot-1", "nonce": "nonce-1", "seq": 1}
+
+
+class HeldUpApi(MemoryApi):
+    """What a test has happen before a call goes out: it may look on, take its time, or refuse."""
+
+    def __init__(self, cluster: MemoryCluster) -> None:
+        super().__init__(cluster)
+        self.on_patch: Callable[[Kind[Any], Mapping[str, Any]], Awaitable[None]] = nothing_first
+        self.on_read: Callable[[Kind[Any]], Awaitable[None]] = nothing_before
+
+    async def patch(
+        self,
+        kind: Kind[T],
+        name: str,
+        body: Mapping[str, Any],
+        namespace: str = "",
+        *,
+        subresource: str = "",
+        timeout_s: float | None = None,
+    ) -> T:
+        await self.on_patch(kind, body)
+        return await super().patch(kind, name, body, namespace, subresource=subresource, timeout_s=timeout_s)
+
+    async def get(self, kind: Kind[T], name: str, namespace: str = "", *, timeout_s: float | None = None) -> T:
+        await self.on_read(kind)
+        return await super().get(kind, name, namespace, timeout_s=timeout_s)
+
+    async def list(
+        self, kind: Kind[T], namespace: str = "", *, name: str = "", timeout_s: float | None = None
+    ) -> Listing[T]:
+        await self.on_read(kind)
+        return await super().list(kind, namespace, name=name, timeout_s=timeout_s)
+
+
+async def nothing_first(kind: Kind[Any], body: Mapping[str, Any]) -> None:
+    """A patch goes out as it is."""
+
+
+async def nothing_before(kind: Kind[Any]) -> None:
+    """A read goes out as it is."""
 
 
 class Scene:
@@ -27,7 +70,7 @@ class Scene:
 
     def __init__(self, **bmc: Any) -> None:
         self.is_on = True
-        self.api = MemoryApi(MemoryCluster())
+        self.api = HeldUpApi(MemoryCluster())
         self.bmc = FakeBmc(lambda: self.is_on, self.switch, uuid=UUID, **bmc)
         self.agents = FakeAgents({"192.0.2.101": self.bmc})
 

@@ -63,7 +63,7 @@ class Stage(Rights):
         self.loop = SimulationLoop(seed=1, limit_s=math.inf)
         self.real = Real(Shape(hosts=(), operators=1, services=()), seed=1, loop=self.loop)
         self.real.settings, self.real.employ = settings or Settings(), self._employ
-        self.real.boots_for_s, self.real.restarts_in_s, self.real.lingers_s = (0.3,), (0.05,), 5.0
+        self.real.boots_for_s, self.real.restarts_in_s, self.real.lingers_s = [0.3], [0.05], 5.0
         self.machines = self.real.machines
         self.log: list[str] = []
         """Every action that was carried out, in the order of the plans, without what people are told."""
@@ -107,6 +107,7 @@ class Stage(Rights):
 
     def settle(self) -> list[str]:
         """Until all rests."""
+        self._changed_s = self.loop.time()
         return self.until(lambda: self.loop.time() - self._changed_s >= REST_S, "it never comes to rest")
 
     def until(self, said: Callable[[], object], what: str = "", *, limit_s: float = 60.0) -> list[str]:
@@ -125,16 +126,16 @@ class Stage(Rights):
         if change.resource not in QUIET:
             self._changed_s = self.loop.time()
 
-    def _note_run(self, machine: Machine, what: str, runs: bool) -> None:
+    def _note_run(self, machine: Machine, identity: str, runs: bool) -> None:
         """Two services may have a unit of one name, each on its own hosts: the monitor is told whose it is."""
-        place = (machine.name, what)
+        what, place = identity, (machine.name, identity)
         if runs and what not in machine.by_hand and (service := self._ordered_for(*place)):
             self._begun_for[place] = service
-        if (service := self._begun_for.get(place)) and what not in machine.by_hand:
+        if (begun_for := self._begun_for.get(place)) and what not in machine.by_hand:
             owned = self.real.monitor.owners[what]
-            if owned.service != service:
-                what = f"{what} of {service}"
-                self.real.monitor.owners[what] = Owned(service, owned.is_exclusive)
+            if owned.service != begun_for:
+                what = f"{what} of {begun_for}"
+                self.real.monitor.owners[what] = Owned(begun_for, owned.is_exclusive)
         self._judge_change(machine, what, runs)
 
     def _ordered_for(self, host: str, what: str) -> str:
@@ -245,7 +246,10 @@ class Stage(Rights):
         """What a replica keeps on its own clock is gone; what it reads is there again."""
         old = self.operator
         self.do(lambda: self.real.kill("operator-a"))
-        self.until(lambda: self.operator is not old and not self.operator.mirror.missing)
+        self.until(lambda: self.operator not in (None, old) and self._has_read())
+
+    def _has_read(self) -> bool:
+        return self.operator is not None and not self.operator.mirror.missing
 
     def confirm(self, host: str, by: str = "eve", reason: str = "") -> None:
         """backstay fence HOST --confirm"""
@@ -337,7 +341,7 @@ class Stage(Rights):
 
 
 def is_sealed(lease: Raw) -> bool:
-    return lease["metadata"].get("annotations", {}).get("backstay.dev/sealed") == "true"
+    return bool(lease["metadata"].get("annotations", {}).get("backstay.dev/sealed") == "true")
 
 
 def running(

@@ -13,11 +13,13 @@ from backstay_dev.simulator.shapes import NAMESPACE, HostShape, ServiceShape, Sh
 from backstay_dev.simulator.virtualtime import wind_up
 from backstay_dev.simulator.world import World
 
+from .builders import address
+
 Story = Callable[[World], Awaitable[None]]
 WEB = ServiceShape("web")
 LOG = ServiceShape("log", is_exclusive=False)
 ADDRESSED = ServiceShape("web", addresses=("192.0.2.10",))
-ADDRESS: Raw = {"name": "address-0", "virtualIP": {"address": "192.0.2.10/24"}}
+ADDRESS = address("192.0.2.10/24", "address-0")
 TWO, THREE = (HostShape(),) * 2, (HostShape(),) * 3
 
 
@@ -50,10 +52,6 @@ async def rest(world: World, *, within_s: float = 60.0) -> None:
             return
     for line in stuck(world):
         world.accuse(f"STUCK: {line}")
-
-
-def unit(name: str) -> Raw:
-    return {"name": name, "systemd": {"unit": f"{name}.service"}}
 
 
 def edit(world: World, name: str, *resources: Raw) -> None:

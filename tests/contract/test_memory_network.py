@@ -220,11 +220,15 @@ async def test_bookmarks_come_on_demand() -> None:
     assert await watching == [(2.0, "bookmark")]
 
 
+def delayed_by(delay_s: float | None) -> Callable[[object], float | None]:
+    return lambda change: delay_s
+
+
 @in_virtual_time
 async def test_a_watch_that_hangs_is_given_up_and_one_that_breaks_ends_at_once() -> None:
     pair = a_pair()
     for delay_s, after_s in ((math.inf, 65.0), (None, 0.0)):
-        pair.network.event_s = lambda change, delay_s=delay_s: delay_s  # type: ignore[misc]
+        pair.network.event_s = delayed_by(delay_s)
         watching = asyncio.create_task(arrivals(pair.far, 99))
         await asyncio.sleep(1)
         began_s = now_s() - 1

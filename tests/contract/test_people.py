@@ -225,14 +225,14 @@ def test_nothing_hangs_for_ever_after_an_uninstall(plane: ControlPlane) -> None:
     assert is_there(plane, "haservice", "web", "-n", "shop")
     # With the policies in force: the lock is released by who may break the glass.
     backstay(plane, "", "uninstall", "--release", "--force", "--yes")
-    gone = (
+    gone: tuple[tuple[str, ...], ...] = (
         ("haservice", "web", "-n", "shop"),
         ("hainstance", "web-1", "-n", "shop"),
         ("host", "n3"),
         ("fencerequest", "n3-x"),
     )
-    for what in gone:
-        assert not is_there(plane, *what), what
+    for words in gone:
+        assert not is_there(plane, *words), words
     plane.helm("uninstall", "backstay", "--namespace", SYSTEM_NAMESPACE, "--cascade", "background")
     for kind in ALL_OBJECTS:
         left = json.loads(plane.kubectl("get", f"{kind.plural}.backstay.dev", "-A", "-o", "json"))["items"]

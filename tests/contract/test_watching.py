@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from backstay_api.client.api import Bookmark, Event
+from backstay_api.client.api import DEFAULT_INACTIVITY_S, Bookmark, Event
 from backstay_api.client.errors import ApiError, Gone, Malformed
 from backstay_api.client.informer import Backoff, Informer
-from backstay_api.objects.kinds import Meta, Raw
+from backstay_api.objects.kinds import Kind, Meta, Raw, T
 from contract.scene import WIDGETS, Play, Scene
 
 QUICK = Backoff(0.01, 0.05)
@@ -103,12 +103,31 @@ class Interrupted:
     def __init__(self, scene: Scene, *failures: ApiError) -> None:
         self._scene = scene
         self._failures = list(failures)
-        self.list = scene.api.list
+        real = scene.api
+        self.get, self.list, self.create, self.replace = real.get, real.list, real.create, real.replace
+        self.patch, self.delete, self.lane, self.close = real.patch, real.delete, real.lane, real.close
 
-    async def watch(self, kind: Any, namespace: str = "", **options: Any) -> AsyncGenerator[Any, None]:
+    async def watch(
+        self,
+        kind: Kind[T],
+        namespace: str = "",
+        *,
+        resource_version: str,
+        name: str = "",
+        inactivity_s: float = DEFAULT_INACTIVITY_S,
+        timeout_s: float | None = None,
+    ) -> AsyncGenerator[Event[T] | Bookmark, None]:
         if self._failures:
             raise self._failures.pop(0)
-        async with aclosing(self._scene.api.watch(kind, namespace, **options)) as stream:
+        watched = self._scene.api.watch(
+            kind,
+            namespace,
+            resource_version=resource_version,
+            name=name,
+            inactivity_s=inactivity_s,
+            timeout_s=timeout_s,
+        )
+        async with aclosing(watched) as stream:
             async for item in stream:
                 yield item
 

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
+from backstay_api.objects.kinds import Raw
 from backstay_dev.lab.product import AGENT_UNIT
-from backstay_dev.show.fault_lab import FaultLab
+from backstay_dev.show.fault_lab import FaultLab, Play
 from backstay_testing.cases import (
     ALL,
     case,
@@ -42,6 +44,10 @@ def hands_off(fault_lab: FaultLab, host: str) -> Iterator[None]:
     fault_lab.backstay("undrain", host)
 
 
+def has_lived(play: Play, times: int) -> bool:
+    return len(play.lives) == times
+
+
 def test_13_hands_off_what_the_admin_stops_stays_stopped_until_the_admin_starts_it(fault_lab: FaultLab) -> None:
     with case(fault_lab, "case13", on="n1") as play:
         n1 = fault_lab.lab["n1"]
@@ -56,7 +62,7 @@ def test_13_hands_off_what_the_admin_stops_stays_stopped_until_the_admin_starts_
                 )
                 assert not is_active(n1, "case13.service") and len(play.lives) == number + 1
                 n1.run("systemctl", "start", "case13.service")
-                fault_lab.until(lambda number=number: len(play.lives) == number + 2, "what the admin starts, to start")  # type: ignore[misc]
+                fault_lab.until(partial(has_lived, play, number + 2), "what the admin starts, to start")
                 fault_lab.until(
                     lambda: not report_of(play, "n1").get("byAdmin", ""),
                     "the host to see it run",
@@ -190,12 +196,14 @@ def test_31_a_tool_that_restarts_the_unit_again_and_again_is_no_failure(fault_la
     with case(fault_lab, "case31", on="n1") as play:
         n1 = fault_lab.lab["n1"]
         before = starts(n1, "case31.service")
+
+        def lives_again(number: int) -> bool:
+            return len(play.lives) >= number + 2 and play.is_running(on="n1")
+
         for number in range(4):
             n1.run("systemctl", "restart", "case31.service")
             assert is_active(n1, "case31.service")
-            fault_lab.until(
-                lambda number=number: len(play.lives) >= number + 2 and play.is_running(on="n1"), "its next life"
-            )  # type: ignore[misc]
+            fault_lab.until(partial(lives_again, number), "its next life")
             play.let_live(40)
         assert starts(n1, "case31.service") == before + 4, "systemd's own restart each time, and nothing on top"
         assert (play.epoch, restarts(play, "n1"), len(play.lives)) == (1, 0, 5)
@@ -255,7 +263,7 @@ class Reports:
         with self._file.open("wb") as sink:
             self._watch = subprocess.Popen([*command, *words], stdout=sink)
 
-    def end(self) -> list[dict[str, object]]:
+    def end(self) -> list[Raw]:
         self._watch.terminate()
         self._watch.wait(10)
         text, found, decoder = self._file.read_text(), [], json.JSONDecoder()

@@ -70,8 +70,7 @@ def test_32_power_and_bmc_are_lost_together_and_the_service_runs_after_the_boot_
 ) -> None:
     with labelled(fault_lab, "n1", "32") as placement:
         name = "case32-alone" if alone else "case32"
-        spec = {"placement": placement} if alone else {}
-        with case(fault_lab, name, on="n1", **spec) as play:
+        with case(fault_lab, name, on="n1", placement=placement if alone else {}) as play:
             fault_lab.lab.bmcs["n1"].knobs.unreachable = True
             fault_lab.lab["n1"].power_off()
             play.until_says("Ready", "False", "n1")

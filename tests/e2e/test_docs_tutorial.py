@@ -1,5 +1,6 @@
 """The tutorial, run as it stands: each command in order, and each line that it is said to print is printed."""
 
+import io
 import os
 import re
 import signal
@@ -46,10 +47,11 @@ class LabTerminal:
 
     def _until_prompt(self) -> str:
         """What is printed before the next prompt, which no newline ends."""
-        assert self.process.stdout
+        stdout = self.process.stdout
+        assert isinstance(stdout, io.BufferedReader)
         seen = b""
         while not seen.endswith(PROMPT):
-            more = self.process.stdout.read1(65536)  # type: ignore[attr-defined]
+            more = stdout.read1(65536)
             assert more, f"the lab ended, and said: {seen.decode()}"
             seen += more
         return seen.decode().removesuffix(PROMPT.decode())
@@ -60,7 +62,9 @@ class Reader:
 
     def __init__(self, lab: LabTerminal) -> None:
         self.lab = lab
-        self.id = re.search(r"Lab (\w+):", lab.greeting)[1]  # type: ignore[index]
+        named = re.search(r"Lab (\w+):", lab.greeting)
+        assert named
+        self.id = named[1]
         exported = re.search(r"export KUBECONFIG=(\S+) PATH=(\S+):\$PATH", lab.greeting)
         assert exported
         path = f"{exported[2]}:{os.environ['PATH']}"

@@ -1,5 +1,6 @@
 """BMCs that are away, locked, mistaken or lying: no proof, no failover; and every place that people look at says what is missing."""
 
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -98,9 +99,9 @@ def _told_everywhere(fault_lab: FaultLab, held: Play, *words: str) -> None:
     )
     for kind, name in (("HAService", held.name), ("Host", "n1")):
         fault_lab.until(
-            lambda kind=kind, name=name: _is_told(fault_lab, kind, name, wanted),  # type: ignore[misc]
+            partial(_is_told, fault_lab, kind, name, wanted),
             f"an Event about {kind} {name} that says {wanted}",
-            also=lambda kind=kind, name=name: fault_lab.events(kind, name),  # type: ignore[misc]
+            also=partial(fault_lab.events, kind, name),
         )
     assert held.epoch == 1
 

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 
+from backstay_api.objects.kinds import Raw
 from backstay_dev.lab.product import CHART
 from backstay_dev.lab.shell import LabError
 from backstay_dev.show.fault_lab import NAMESPACE, FaultLab
@@ -22,7 +24,7 @@ def with_address(address: str) -> dict[str, Any]:
     return {"resources": [UNIT, {"name": "b", "virtualIP": {"address": address}}]}
 
 
-REFUSED_BY_THE_SERVER = {
+REFUSED_BY_THE_SERVER: dict[str, tuple[Raw, str]] = {
     "unknown-field": ({"resources": [UNIT], "colour": "blue"}, 'unknown field "spec.colour"'),
     "two-kinds": ({"resources": [{**UNIT, "virtualIP": {"address": "192.0.2.250/24"}}]}, "exactly one of"),
     "no-kind": ({"resources": [{"name": "a"}]}, "exactly one of"),
@@ -77,9 +79,9 @@ def test_what_only_hosts_and_others_can_refuse_is_told_in_the_status_and_nobody_
         with all_applied(fault_lab, {name: spec for name, (spec, _, _) in hopeless.items()}):
             for name, (_, condition, words) in hopeless.items():
                 fault_lab.until(
-                    lambda name=name, condition=condition, words=words: says(fault_lab, name, condition, words),  # type: ignore[misc]
+                    partial(says, fault_lab, name, condition, words),
                     f"{name}: {condition} to say {words}",
-                    also=lambda name=name: fault_lab.product.get("haservices", name, NAMESPACE)["status"],  # type: ignore[misc]
+                    also=partial(fault_lab.product.get, "haservices", name, NAMESPACE),
                 )
             tried = fault_lab.product.get("hainstances", "never-active-0", NAMESPACE)["spec"]["epoch"]
             assert tried <= 2 * len(fault_lab.lab.hosts), "it does not bounce for ever"

@@ -168,8 +168,8 @@ def test_what_runs_already_is_named_with_its_remedy_and_its_stop_is_seen_at_once
         )
         fault_lab.lab["n2"].run("systemctl", "stop", "pkg.service")
         fault_lab.until(lambda: why not in why_not(play, "n2"), "its stop to be seen", timeout_s=5)
-        for host in ("n1", "n3"):
-            fault_lab.lab[host].run("systemctl", "stop", "pkg.service")
+        for name in ("n1", "n3"):
+            fault_lab.lab[name].run("systemctl", "stop", "pkg.service")
         play.until_running()
     finally:
         fault_lab.take_off("pkg")

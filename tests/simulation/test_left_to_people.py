@@ -8,7 +8,8 @@ from backstay_dev.simulator.faults import Chaos, Weather
 from backstay_dev.simulator.network import Rates
 from backstay_dev.simulator.shapes import NAMESPACE, Shape
 from backstay_dev.simulator.world import World
-from backstay_testing.stories import TWO, WEB, edit, holder, rest, tell, unit
+from backstay_testing.builders import unit
+from backstay_testing.stories import TWO, WEB, edit, holder, rest, tell
 
 
 def test_an_enabled_unit_that_starts_when_the_last_instance_of_a_deleted_service_is_gone_belongs_to_its_admin() -> None:

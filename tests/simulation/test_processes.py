@@ -1,7 +1,7 @@
 """What the simulator means by killed, frozen and on the wire."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 
 from backstay_api.memory.server import Fate, MemoryApi, MemoryCluster, Request
 from backstay_api.objects.kinds import EVENTS, Raw
@@ -11,11 +11,11 @@ from backstay_dev.simulator.virtualtime import wind_up
 EVENT: Raw = {"metadata": {"name": "a", "namespace": "x"}}
 
 
-def run(story: Callable[[SimulationLoop], Awaitable[None]]) -> None:
+def run(story: Callable[[SimulationLoop], Coroutine[object, None, None]]) -> None:
     loop = SimulationLoop(seed=1, limit_s=1000)
     asyncio.set_event_loop(loop)
     try:
-        loop.run_until_complete(story(loop))  # type: ignore[arg-type]
+        loop.run_until_complete(story(loop))
         wind_up(loop)
     finally:
         asyncio.set_event_loop(None)
@@ -70,8 +70,12 @@ def test_a_frozen_process_does_nothing_until_it_thaws_and_then_everything_in_ord
 
     async def work() -> None:
         loop = asyncio.get_running_loop()
+
+        def note(name: str) -> None:
+            done.append((loop.time() - 1000.0, name))
+
         for at_s, name in ((1, "one"), (2, "two")):
-            loop.call_later(at_s, lambda name=name: done.append((loop.time() - 1000.0, name)))
+            loop.call_later(at_s, note, name)
         await asyncio.sleep(60)
 
     async def story(loop: SimulationLoop) -> None:

@@ -12,7 +12,8 @@ from backstay_dev.simulator.faults import Chaos, Weather
 from backstay_dev.simulator.network import Rates
 from backstay_dev.simulator.shapes import NAMESPACE, HostShape, ServiceShape, Shape
 from backstay_dev.simulator.world import World
-from backstay_testing.stories import ADDRESS, ADDRESSED, LOG, THREE, TWO, WEB, edit, holder, rest, tell, unit
+from backstay_testing.builders import unit
+from backstay_testing.stories import ADDRESS, ADDRESSED, LOG, THREE, TWO, WEB, edit, holder, rest, tell
 
 
 def test_an_address_that_is_edited_away_and_back_is_never_up_twice() -> None:

@@ -7,16 +7,18 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from backstay_api.objects.kinds import Raw
 from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS, RESOURCE_CLAIMS
 from backstay_dev.simulator.monitor import Owned
 from backstay_dev.simulator.processes import SimulationLoop
 from backstay_dev.simulator.shapes import NAMESPACE, HostShape, ServiceShape, Shape
 from backstay_dev.simulator.virtualtime import wind_up
 from backstay_dev.simulator.world import World
+from backstay_testing.builders import address, unit
 
 WEB = ServiceShape("web")
 WITH_ADDRESS = ServiceShape("web", addresses=("192.0.2.10",))
-ADDRESS = {"name": "address", "virtualIP": {"address": "192.0.2.10/24"}}
+ADDRESS = address("192.0.2.10/24")
 
 
 def a_shape(service: ServiceShape, *, operators: int = 1, hosts: int = 2, devices: bool = True) -> Shape:
@@ -46,11 +48,7 @@ def play(shape: Shape, live: Callable[[World], Awaitable[None]], seed: int = 1) 
     return world
 
 
-def unit(name: str) -> dict[str, object]:
-    return {"name": name, "systemd": {"unit": f"{name}.service"}}
-
-
-def edit(world: World, name: str, *resources: dict[str, object]) -> None:
+def edit(world: World, name: str, *resources: Raw) -> None:
     world.story.tell("a person", f"edits {name}: {', '.join(str(one['name']) for one in resources)}")
     world.patch(HA_SERVICES, (NAMESPACE, name), {"spec": {"resources": list(resources)}})
 

@@ -11,13 +11,10 @@ from backstay_api.objects.object_kinds import HOST_ASSIGNMENTS, RESOURCE_CLAIMS
 from backstay_api.objects.resource_kinds import Claim
 from backstay_operator.planner.know import fitting
 from backstay_operator.planner.know.claims import claim_for
+from backstay_testing.builders import unit
 from backstay_testing.stage import Stage, running, steps
 
 ADDRESS = {"name": "address", "virtualIP": {"address": "192.0.2.10/24"}}
-
-
-def unit(name: str) -> dict[str, Any]:
-    return {"name": name, "systemd": {"unit": f"{name}.service"}}
 
 
 def pool(name: str) -> dict[str, Any]:
@@ -356,8 +353,8 @@ def test_a_selected_host_that_another_service_has_the_unit_on_is_said_by_the_nam
     assert said["n3"] == said["n4"] == "may not run it: unit nginx.service belongs to the HAService shop/two there"
     stage.delete_service("two")
     stage.wait(5)
-    said = {one.host: one.ready for one in stage.world.services["shop/one"].status.standbys}
-    assert said["n3"], "it is free now"
+    ready = {one.host: one.ready for one in stage.world.services["shop/one"].status.standbys}
+    assert ready["n3"], "it is free now"
 
 
 def test_a_host_whose_name_leaves_no_room_for_a_fence_request_gets_nothing_and_says_so() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -34,17 +35,19 @@ def test_a_session_is_over_when_it_is_sealed_or_followed(lease: leases.HostLease
 @pytest.mark.parametrize(
     "change",
     [
-        pytest.param({"renewal": 0}, id="reopened for it, and not renewed yet"),
-        pytest.param({"seq": 9}, id="of another number"),
-        pytest.param({"holder": "boot/other"}, id="of somebody else"),
-        pytest.param({"sealed": True}, id="sealed"),
+        pytest.param(lambda lease: replace(lease, renewal=0), id="reopened for it, and not renewed yet"),
+        pytest.param(lambda lease: replace(lease, seq=9), id="of another number"),
+        pytest.param(lambda lease: replace(lease, holder="boot/other"), id="of somebody else"),
+        pytest.param(leases.HostLease.sealed_, id="sealed"),
     ],
 )
-def test_a_grant_goes_only_to_a_session_that_has_renewed_this_very_lease(change: dict[str, object]) -> None:
+def test_a_grant_goes_only_to_a_session_that_has_renewed_this_very_lease(
+    change: Callable[[leases.HostLease], leases.HostLease],
+) -> None:
     world = a_world("n2")
     assert sessions.live(world, "n2") is not None
     seen = world.leases["n2"]
-    world.leases["n2"] = replace(seen, lease=replace(seen.lease, **change))  # type: ignore[arg-type]
+    world.leases["n2"] = replace(seen, lease=change(seen.lease))
     assert sessions.live(world, "n2") is None
 
 

@@ -60,6 +60,7 @@ def test_nothing_is_moved_or_stopped_on_a_host_in_handsoff() -> None:
     stage.apply_service(state="Stopped")
     assert steps(stage.settle(), *SAFETY) == []
     assert stage.copies() == ["n1"]
+    assert [order.want for order in stage.world.assignments["n1"].spec.instances.values()] == ["Up"]
     stage.maintain("n1", None)
     stage.settle()
     assert stage.copies() == []

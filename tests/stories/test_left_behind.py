@@ -132,7 +132,12 @@ def test_what_cannot_be_read_is_not_gone_and_goes_on() -> None:
     uid = stage.world.instances["shop/web-0"].uid
     stage.of_a_later_version(HA_INSTANCES, "web-0", spec={"exclusive": "by halves"})
     assert ("HAInstance", "shop/web-0") in stage.world.unreadable and not stage.world.instances
+    begin = len(stage.plans)
     stage.wait(5)
+    told = [one for made in stage.plans[begin:] for one in made.actions if isinstance(one, Assign) and one.host == "n1"]
+    assert all(one.spec.instances[uid].want == "Up" for one in told), (
+        "nor is the API server asked whether it may be stopped"
+    )
     assert stage.world.assignments["n1"].spec.instances[uid].want == "Up" and stage.copies() == ["n1"]
 
 

@@ -89,7 +89,7 @@ def flap(stage: Stage, host: str, *, for_s: float) -> list[float]:
         stage.cut_off(host)
         stage.wait(12)
         if counts["off"] > before:
-            times.append(round(stage.loop.time() - began_s))
+            times.append(float(round(stage.loop.time() - began_s)))
         stage.reconnect(host)
         stage.wait(45)
     return times
@@ -171,7 +171,8 @@ def test_a_host_that_shuts_down_in_order_hands_over_and_is_neither_suspected_nor
     stage.shut_down("n1")
     stage.wait(2)
     assert stage.copies() == ["n2"]
-    assert stage.world.instances["shop/web-0"].spec.closed.evidence == "Released"
+    closed = stage.world.instances["shop/web-0"].spec.closed
+    assert closed is not None and closed.evidence == "Released"
     assert stage.host_says("n1", "Ready") == "n1 is shutting down: reboot"
     assert "n1 is shutting down (reboot)" in stage.host_says("n1", "Schedulable")
     stage.wait(30)  # the agent is gone; another unit still writes its data, and then the machine is off

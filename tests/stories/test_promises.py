@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backstay_api.objects.object_kinds import HA_SERVICES, HOSTS
+from backstay_api.objects.resource_kinds import units_of
 from backstay_testing.stage import Stage, running, steps
 
 SAFETY = ("SealLease", "RequestFence", "UpdateFence", "WriteInstance", "ReopenLease", "DeleteFence")
@@ -293,7 +294,7 @@ def test_an_edit_reaches_the_host_within_its_epoch() -> None:
     stage.settle()
     order = next(iter(stage.world.assignments["n1"].spec.instances.values()))
     assert (order.epoch, order.want, order.revision) == (1, "Up", 2)
-    assert order.resources[0].systemd.unit == "other.service"
+    assert units_of(order.resources) == ("other.service",)
 
 
 def test_an_edit_that_is_refused_stops_nothing() -> None:
@@ -313,7 +314,7 @@ def test_an_edit_while_it_fails_over_is_what_the_next_host_runs() -> None:
     stage.mend_bmc("n1")
     stage.until(lambda: stage.copies() == ["n2"])
     order = next(iter(stage.world.assignments["n2"].spec.instances.values()))
-    assert order.resources[0].systemd.unit == "other.service"
+    assert units_of(order.resources) == ("other.service",)
 
 
 def test_a_service_that_cannot_be_read_any_more_keeps_what_it_had() -> None:

@@ -18,12 +18,15 @@ from backstay_api.client.transport import ApiConfig
 log = logging.getLogger(__name__)
 
 
-def parser(name: str, description: str) -> argparse.ArgumentParser:
-    """The options that both know."""
+def parser(name: str, description: str, *, health_port: str) -> argparse.ArgumentParser:
+    """The options that both know. `health_port`: where it tells of its health unless told otherwise."""
     found = argparse.ArgumentParser(prog=name, description=description)
     found.add_argument("--kubeconfig", help="a file, in place of the Pod's identity or $KUBECONFIG")
     found.add_argument("--context", help="a context of the kubeconfig")
     found.add_argument("--log-format", choices=("text", "json"), default=environment("LOG_FORMAT", "text"))
+    host, port = environment("HEALTH_HOST", "0.0.0.0"), environment("HEALTH_PORT", health_port)
+    found.add_argument("--health-host", default=host, help="(default: %(default)s)")
+    found.add_argument("--health-port", type=int, default=port, help="0: none (default: %(default)s)")
     return found
 
 

@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import agent, evidence, fencer, grants, guard, host, orders, power, runners, wire
+from . import (
+    agent,
+    belongings,
+    courses,
+    evidence,
+    fencer,
+    grants,
+    guard,
+    holder,
+    host,
+    orders,
+    power,
+    requests,
+    runners,
+    verdicts,
+    wire,
+)
 from .kinds import Mutant
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
@@ -18,4 +34,9 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *agent.MUTANTS,
     *runners.MUTANTS,
     *wire.MUTANTS,
+    *courses.MUTANTS,
+    *requests.MUTANTS,
+    *belongings.MUTANTS,
+    *verdicts.MUTANTS,
+    *holder.MUTANTS,
 )

@@ -75,7 +75,7 @@ class World:
         self.settings = Settings(fence_budget=shape.budget, start_failure_memory_s=60.0)
         self.employ: Callable[[Api, Replica], Operator] = Operator
         # How long a boot takes, the restart of a process, and what is left of a shutdown when the agent is done.
-        self.boots_for_s, self.restarts_in_s, self.lingers_s = (0.3, 2.0, 8.0), (0.05, 0.05, 0.5, 3.0, 10.0), 0.5
+        self.boots_for_s, self.restarts_in_s, self.lingers_s = [0.3, 2.0, 8.0], [0.05, 0.05, 0.5, 3.0, 10.0], 0.5
         self.fence_agents = Agents(self.bmcs, random.Random(f"fence {seed}"), self._ordered)
         self._cut_at_s: dict[str, float] = {}
         self._frozen_at_s: dict[str, float] = {}

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from backstay_api.memory.server import Change
+from backstay_api.objects.kinds import Raw
 from backstay_dev.simulator.virtualtime import run
 from backstay_testing.agent_world import ADDRESS, UNIT, World
 
@@ -41,7 +42,7 @@ class Watcher:
             released = [report["epoch"] for report in status.get("instances", {}).values() if report.get("released")]
             assert not (released and self.world.machine.running), "a released epoch still runs"
 
-    def _statuses(self) -> list[dict]:
+    def _statuses(self) -> list[Raw]:
         from backstay_agent.cluster.link import ASSIGNMENTS
 
         return [body.get("status", {}) for body in self.world.cluster.bodies(ASSIGNMENTS)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,9 @@ async def test_it_may_be_stopped_where_nobody_would_miss_it() -> None:
     assert why_not_stop(books) and not why_not_stop(books.handed_off("firmware")) and not why_not_stop(None)
 
 
-def test_the_scripts_of_a_package_are_told_by_an_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_scripts_of_a_package_are_told_by_an_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     text: list[str] = []
 
     @in_virtual_time
@@ -167,11 +170,9 @@ def test_the_scripts_of_a_package_are_told_by_an_exit_code(tmp_path: Path, capsy
     story()
     (tmp_path / "run" / "journal").write_text(text[0])
     (boot,) = {json.loads(text[0].splitlines()[0])["bootID"]}
-    before, main.boot_id = main.boot_id, lambda: boot
-    try:
-        assert main._may_stop(tmp_path / "run", tmp_path / "lib") == 1
-    finally:
-        main.boot_id = before
+    monkeypatch.setattr(main, "boot_id", lambda: boot)
+    assert main._may_stop(tmp_path / "run", tmp_path / "lib") == 1
+    monkeypatch.undo()
     assert "this host holds shop/web-u1" in capsys.readouterr().out
     (tmp_path / "run" / "journal").write_text("scribble")
     assert main._may_stop(tmp_path / "run", tmp_path / "lib") == 1
@@ -195,7 +196,7 @@ def write_config(path: Path, **more: str) -> Path:
 def test_a_machine_that_is_renamed_is_still_its_host_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(config.socket, "gethostname", lambda: "renamed")
+    monkeypatch.setattr(socket, "gethostname", lambda: "renamed")
     path = write_config(tmp_path / "agent.json")
     assert config.read_config(path).host == "renamed"
     (tmp_path / "host").write_text("n1\n")

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,7 @@ class ScriptedAsker:
         return self._answers(probe, now_s)
 
 
-def a_probe(name: str = "p", **settings: object) -> Probe:
-    return Probe(**{"name": name, "tcp_socket": TcpSocket(port=1), "period": "1s", **settings})  # type: ignore[arg-type]
+A_PROBE = Probe(name="p", tcp_socket=TcpSocket(port=1), period="1s")
 
 
 async def told(
@@ -51,57 +51,57 @@ async def told(
 @in_virtual_time
 async def test_asked_from_begin_to_begin_after_the_initial_delay() -> None:
     asker = ScriptedAsker(lambda probe, now_s: None, takes_s=0.4)
-    await told((a_probe(initial_delay="5s", period="2s"),), asker, for_s=10, starting=True)
+    await told((replace(A_PROBE, initial_delay="5s", period="2s"),), asker, for_s=10, starting=True)
     assert asker.asked_at_s == [5, 7, 9]
 
 
 @in_virtual_time
 async def test_what_runs_already_is_asked_at_once() -> None:
     asker = ScriptedAsker(lambda probe, now_s: None)
-    await told((a_probe(initial_delay="5s", period="2s"),), asker, for_s=5)
+    await told((replace(A_PROBE, initial_delay="5s", period="2s"),), asker, for_s=5)
     assert asker.asked_at_s == [0, 2, 4]
 
 
 @in_virtual_time
 async def test_what_is_coming_up_is_asked_often_until_its_first_good_answer() -> None:
     asker = ScriptedAsker(lambda probe, now_s: None if now_s >= 1 else "connection refused")
-    news = await told((a_probe(period="10s"),), asker, for_s=20, starting=True)
+    news = await told((replace(A_PROBE, period="10s"),), asker, for_s=20, starting=True)
     assert asker.asked_at_s == pytest.approx([0, 0.05, 0.15, 0.35, 0.75, 1.55, 11.55])
     assert [works for _, works, _ in news] == [False, True]
 
 
 @in_virtual_time
 async def test_nothing_is_said_to_work_before_all_probes_have_answered() -> None:
-    slow = a_probe("slow", success_threshold=3, period="1s")
-    news = await told((a_probe("quick"), slow), ScriptedAsker(lambda probe, now_s: None), for_s=5)
+    slow = replace(A_PROBE, name="slow", success_threshold=3, period="1s")
+    news = await told((replace(A_PROBE, name="quick"), slow), ScriptedAsker(lambda probe, now_s: None), for_s=5)
     assert [(at_s, works) for at_s, works, _ in news] == [(2.0, True)]
 
 
 @in_virtual_time
 async def test_a_slow_answer_delays_the_next_question_and_nothing_is_made_up_for() -> None:
     asker = ScriptedAsker(lambda probe, now_s: None, takes_s=2.5)
-    await told((a_probe(timeout="9s"),), asker, for_s=9)
+    await told((replace(A_PROBE, timeout="9s"),), asker, for_s=9)
     assert asker.asked_at_s == [0, 2.5, 5, 7.5]
 
 
 @in_virtual_time
 async def test_a_period_of_nothing_is_no_busy_loop() -> None:
     asker = ScriptedAsker(lambda probe, now_s: None)
-    await told((a_probe(period="0s"),), asker, for_s=1)
+    await told((replace(A_PROBE, period="0s"),), asker, for_s=1)
     assert len(asker.asked_at_s) <= 21
 
 
 @in_virtual_time
 async def test_no_answer_in_time_is_a_failure() -> None:
     asker = ScriptedAsker(lambda probe, now_s: None, takes_s=60)
-    news = await told((a_probe(timeout="500ms", failure_threshold=2),), asker, for_s=3)
+    news = await told((replace(A_PROBE, timeout="500ms", failure_threshold=2),), asker, for_s=3)
     assert news == [(1.5, False, "probe p: no answer within 0.5 s")]
 
 
 @in_virtual_time
 async def test_a_change_of_mind_is_told_once_with_its_reason() -> None:
     asker = ScriptedAsker(lambda probe, now_s: "refused" if 3 <= now_s < 10 else None)
-    news = await told((a_probe(),), asker, for_s=20)
+    news = await told((A_PROBE,), asker, for_s=20)
     assert news == [(0, True, ""), (5, False, "probe p: refused"), (10, True, "")]
 
 
@@ -111,7 +111,7 @@ async def test_a_resource_works_only_if_all_its_probes_say_so() -> None:
         bad = {"a": 2 <= now_s < 6, "b": 4 <= now_s < 8}[probe.name]
         return "no" if bad else None
 
-    probes = (a_probe("a", failure_threshold=1), a_probe("b", failure_threshold=1))
+    probes = (replace(A_PROBE, name="a", failure_threshold=1), replace(A_PROBE, name="b", failure_threshold=1))
     news = await told(probes, ScriptedAsker(answers), for_s=20)
     assert [(at_s, works) for at_s, works, _why in news] == [(0, True), (2, False), (8, True)]
 

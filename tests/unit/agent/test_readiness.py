@@ -183,7 +183,7 @@ async def test_many_are_examined_a_few_at_a_time_and_hanging_ones_keep_nobody_fr
     names = [f"s{number}.service" for number in range(100)]
     host.driver.hang = set(names[:20])
     host.driver.takes_s = 0.05
-    await host.asked_for(**{name: (unit(unit=name),) for name in names})
+    await host.asked_for(None, **{name: (unit(unit=name),) for name in names})
     await asyncio.sleep(4 * PATIENCE_S + 20)
     assert host.driver.most_at_once <= AT_ONCE + 20
     assert {name for name, report in host.keeper.reports.items() if report.ready} == set(names[20:])

@@ -89,7 +89,7 @@ def test_names_that_nobody_resolves_hold_up_no_other_name(
 
 
 def test_what_it_raises_is_raised_and_what_is_shared_is_asked_anew_afterwards() -> None:
-    answers = iter([OSError("no route"), 7])
+    answers = iter((OSError("no route"), 7))
 
     def ask() -> int:
         answer = next(answers)

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from backstay_agent.cluster.link import ASSIGNMENTS
-from backstay_api.client.errors import OutcomeUnknown, TooManyRequests
+from backstay_api.client.errors import ApiError, OutcomeUnknown, TooManyRequests
 from backstay_api.memory.server import Change, Fate, Request
 from backstay_api.objects import lease as leases
 from backstay_api.objects.kinds import LEASES
@@ -112,14 +112,14 @@ async def test_a_renewal_whose_answer_is_lost_is_looked_up_and_goes_on() -> None
 @pytest.mark.parametrize(
     "error", [TooManyRequests("slow down"), OutcomeUnknown("the server answered 500", code=500)], ids=["429", "500"]
 )
-def test_whatever_the_server_answers_the_session_stays(error: Exception) -> None:
+def test_whatever_the_server_answers_the_session_stays(error: ApiError) -> None:
     @in_virtual_time
     async def story() -> None:
         weather = Weather()
         world = await under(weather)
         session = await world.session()
         for verb in ("get", "update"):
-            weather.fates[verb, LEASE] = Fate(error=error)  # type: ignore[arg-type]
+            weather.fates[verb, LEASE] = Fate(error=error)
         await asyncio.sleep(60)
         weather.fates.clear()
         await world.held()

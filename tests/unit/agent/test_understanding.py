@@ -13,8 +13,8 @@ from backstay_agent.core.orders import NotUnderstood, read_orders
 from backstay_agent.core.shorter import ever_shorter, within_bounds
 from backstay_agent.drivers import driver_of
 from backstay_agent.drivers.base import StartFailed, State, StopFailed
-from backstay_api.client.errors import Forbidden, Unauthorized
-from backstay_api.memory.server import Fate
+from backstay_api.client.errors import ApiError, Forbidden, Unauthorized
+from backstay_api.memory.server import Change, Fate, Request
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.object_kinds import HOST_ASSIGNMENTS
 from backstay_api.objects.plain import (
@@ -287,16 +287,16 @@ async def test_a_status_that_is_refused_for_one_field_still_says_what_is_release
 @in_virtual_time
 async def test_credentials_that_are_refused_are_explained_to_the_admin(caplog: pytest.LogCaptureFixture) -> None:
     class Refusing:
-        error: Exception | None = None
+        error: ApiError | None = None
 
-        def request(self, request: object) -> Fate:
-            return Fate(error=self.error)  # type: ignore[arg-type]
+        def request(self, request: Request) -> Fate:
+            return Fate(error=self.error)
 
-        def event(self, watch: object, change: object) -> float | None:
+        def event(self, watch: Request, change: Change | None) -> float | None:
             return 0.0
 
     weather = Refusing()
-    world = await enrolled(faults=weather)  # type: ignore[arg-type]
+    world = await enrolled(faults=weather)
     weather.error = Forbidden('leases "n1" is forbidden')
     await asyncio.sleep(5)
     assert world.agent and 'write its right name as "host" into agent.json' in world.agent.heartbeat.trouble

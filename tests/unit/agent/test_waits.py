@@ -196,11 +196,11 @@ def every_status(world: World) -> list[InstanceReport]:
     """Everything that is ever said of u1 from now on."""
     said: list[InstanceReport] = []
 
-    def note(kind: Any, old: Raw | None, new: Raw) -> None:
+    def note(kind: object, old: Raw | None, new: Raw) -> None:
         if "u1" in new.get("status", {}).get("instances", {}):
             said.append(HostAssignment.from_wire(new).status.instances["u1"])
 
-    world.cluster.admit(ASSIGNMENTS, note)  # type: ignore[arg-type]
+    world.cluster.admit(ASSIGNMENTS, note)
     return said
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from backstay_api.memory.server import MemoryApi, MemoryCluster
 from backstay_api.objects import lease, rbac
-from backstay_api.objects.kinds import LEASES, Kind, raw
+from backstay_api.objects.kinds import LEASES, Kind, Raw, raw
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host
 from backstay_api.objects.models.base import GROUP, VERSION, Object
 from backstay_cli.main import build
@@ -44,7 +45,7 @@ class Cluster:
     store: MemoryCluster = field(default_factory=MemoryCluster)
     answer: bool = False
     asked: list[str] = field(default_factory=list)
-    while_asked: Callable[[], None] = lambda: None
+    while_asked: Callable[[], object] = lambda: None
     """What happens while the person thinks."""
 
     def put(self, obj: Object) -> None:
@@ -147,7 +148,7 @@ def test_status_shows_services_hosts_and_what_is_not_well() -> None:
         pytest.param({"message": "n1 is off"}, False, id="nobody has tried yet, or an older fencer"),
     ],
 )
-def test_status_shows_a_host_that_could_not_be_switched_on_again(told, is_shown) -> None:
+def test_status_shows_a_host_that_could_not_be_switched_on_again(told: Raw, is_shown: bool) -> None:
     cluster = a_cluster()
     ask_about(cluster, evidence={"level": "power", "why": "read off twice"}, **told)
     said = cluster.run("status").stdout
@@ -173,7 +174,7 @@ def test_status_for_scripts() -> None:
         pytest.param(["status"], True, id="the namespace of the context"),
     ],
 )
-def test_where_the_namespace_comes_from(words, shown) -> None:
+def test_where_the_namespace_comes_from(words: list[str], shown: bool) -> None:
     assert ("shop/web" in a_cluster().run(*words).stdout) is shown
 
 
@@ -194,7 +195,7 @@ def test_explain_says_of_each_host_by_which_rule() -> None:
 
 
 @pytest.mark.parametrize(("name", "to"), [("a", "n2"), ("b", "n3")])
-def test_of_two_services_that_leave_a_host_each_is_said_to_go_where_the_operator_sends_it(name, to) -> None:
+def test_of_two_services_that_leave_a_host_each_is_said_to_go_where_the_operator_sends_it(name: str, to: str) -> None:
     cluster, world = Cluster(), a_world("n2", "n3")
     add_host(world, "n1", mode="Drain")
     for each in ("a", "b"):
@@ -252,7 +253,7 @@ def test_a_drain_of_an_empty_host_has_nothing_to_wait_for() -> None:
 
 
 @pytest.mark.parametrize(("words", "target"), [([], "n2"), (["--to", "n2"], "n2")])
-def test_move_writes_a_wish_with_its_end(words, target) -> None:
+def test_move_writes_a_wish_with_its_end(words: list[str], target: str) -> None:
     cluster = a_cluster()
     assert cluster.run("move", "web", *words).exit_code == WELL
     wish = json.loads(cluster.get(HAService, "web", "shop")["metadata"]["annotations"][MOVE_ANNOTATION])
@@ -267,7 +268,7 @@ def test_move_writes_a_wish_with_its_end(words, target) -> None:
         pytest.param(["--to", "n1"], WELL, "is on n1 already", id="where it is"),
     ],
 )
-def test_moves_that_cannot_be_are_refused_before_anything_is_written(words, code, said) -> None:
+def test_moves_that_cannot_be_are_refused_before_anything_is_written(words: list[str], code: int, said: str) -> None:
     cluster = a_cluster()
     answer = cluster.run("move", "web", *words)
     assert answer.exit_code == code and said in answer.output
@@ -307,7 +308,7 @@ def confirmed(cluster: Cluster) -> Any:
         pytest.param([], True, WELL, False, id="without --confirm it only shows"),
     ],
 )
-def test_only_a_person_who_says_so_confirms(words, answer, code, is_confirmed) -> None:
+def test_only_a_person_who_says_so_confirms(words: list[str], answer: bool, code: int, is_confirmed: bool) -> None:
     cluster = a_cluster()
     cluster.answer = answer
     ask_about(cluster, message="the BMC does not answer")
@@ -336,14 +337,14 @@ def test_what_has_changed_while_the_person_looked_is_not_confirmed() -> None:
     cluster.answer = True
     ask_about(cluster, want="Off")
     withdrawn = {"spec": {"want": "Withdrawn"}}
-    cluster.while_asked = lambda: cluster.store.patch(kind_of(FenceRequest), ("", "n1-abc"), withdrawn) and None
+    cluster.while_asked = lambda: cluster.store.patch(kind_of(FenceRequest), ("", "n1-abc"), withdrawn)
     answer = cluster.run("fence", "n1", "--confirm")
     assert answer.exit_code == NOT_NOW and "has changed meanwhile: look again" in answer.stderr
     assert confirmed(cluster) is None
 
 
 @pytest.mark.parametrize("want", [None, "Withdrawn"])
-def test_where_nobody_waits_for_proof_there_is_nothing_to_confirm(want) -> None:
+def test_where_nobody_waits_for_proof_there_is_nothing_to_confirm(want: str | None) -> None:
     cluster = a_cluster()
     if want:
         ask_about(cluster, want)
@@ -428,14 +429,14 @@ def test_a_bmc_is_added_without_losing_anything_else() -> None:
         pytest.param(["n4", "--bmc", "fence_sbd"], "prove nothing of what runs there", id="no power"),
     ],
 )
-def test_nonsense_is_told_before_anything_is_written(words, said):
+def test_nonsense_is_told_before_anything_is_written(words: list[str], said: str) -> None:
     cluster = Cluster()
     answer = cluster.run("host", "add", *words)
     assert answer.exit_code == 2 and said in answer.output
     assert not cluster.store.bodies(kind_of(Host))
 
 
-def test_a_dry_run_prints_manifests_and_writes_nothing():
+def test_a_dry_run_prints_manifests_and_writes_nothing() -> None:
     cluster = Cluster()
     bodies = list(yaml.safe_load_all(cluster.run("host", "add", "n4", "--dry-run", "-o", "yaml").stdout))
     assert [body["kind"] for body in bodies] == [
@@ -450,7 +451,7 @@ def test_a_dry_run_prints_manifests_and_writes_nothing():
     assert not cluster.store.bodies(kind_of(Host))
 
 
-def test_a_host_that_holds_something_is_not_removed():
+def test_a_host_that_holds_something_is_not_removed() -> None:
     cluster = a_cluster()
     answer = cluster.run("host", "remove", "n1")
     assert (
@@ -464,19 +465,19 @@ def test_a_host_that_holds_something_is_not_removed():
 # --- the rest --------------------------------------------------------------------------------------------------------
 
 
-def test_without_a_kubeconfig_one_sentence_says_so(tmp_path):
+def test_without_a_kubeconfig_one_sentence_says_so(tmp_path: Path) -> None:
     answer = CliRunner().invoke(build(), ["status", "--kubeconfig", str(tmp_path / "none")])
     assert answer.exit_code == FAILED and "no usable kubeconfig" in answer.stderr
 
 
-def test_a_dry_run_asks_nobody_and_needs_no_kubeconfig(tmp_path):
+def test_a_dry_run_asks_nobody_and_needs_no_kubeconfig(tmp_path: Path) -> None:
     words = ["host", "add", "n4", "--dry-run", "--kubeconfig", str(tmp_path / "none")]
     answer = CliRunner().invoke(build(), words)
     assert answer.exit_code == WELL, answer.stderr
     assert next(yaml.safe_load_all(answer.stdout))["metadata"]["name"] == "n4"
 
 
-def test_every_command_has_a_help_that_names_its_exit_codes():
+def test_every_command_has_a_help_that_names_its_exit_codes() -> None:
     for words in (
         ["status"],
         ["explain"],

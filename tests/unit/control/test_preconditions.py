@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from backstay_api.client.errors import Forbidden, Invalid, ServerError
+from backstay_api.client.errors import ApiError, Forbidden, Invalid, ServerError
 from backstay_api.memory.server import Fate
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.models import ResourceClaim
@@ -247,7 +247,7 @@ def _conditions(scene: Scene) -> dict[str, Raw]:
 )
 @in_virtual_time
 async def test_a_refused_write_is_told_in_the_status_of_its_service_and_forgotten_when_it_succeeds(
-    resource: str, error: Exception
+    resource: str, error: ApiError
 ) -> None:
     scene = Scene()
     scene.add_host("n1")
@@ -258,7 +258,7 @@ async def test_a_refused_write_is_told_in_the_status_of_its_service_and_forgotte
         return bool(request.resource.startswith(resource) and is_create and request.subresource != "status")
 
     for _ in range(40):
-        weather.fates.append((is_it, Fate(error=error)))  # type: ignore[arg-type]
+        weather.fates.append((is_it, Fate(error=error)))
     scene.add_service("web")
     async with scene.operator(plan=plan):
         await until(lambda: _conditions(scene).get("Progressing", {}).get("reason") == "RefusedByAPI")

@@ -13,7 +13,7 @@ from backstay_api.objects.models.base import Meta
 from backstay_api.objects.models.claim import ClaimOwner, HostOwner, ResourceClaimSpec
 from backstay_api.objects.models.fencing import FenceRequestSpec
 from backstay_api.objects.models.instance import HAInstanceSpec, ServiceRef, SessionRef
-from backstay_api.objects.models.service import HAServiceStatus
+from backstay_api.objects.models.service import HAServiceSpec, HAServiceStatus
 from backstay_operator.planner import actions as act
 
 WEB, N1 = ("HAService", "shop/web"), ("Host", "n1")
@@ -35,7 +35,7 @@ def unit(*names: str) -> ResourceClaimSpec:
     return ResourceClaimSpec(type="Unit", key="web.service", hosts=hosts)
 
 
-service = HAService(metadata=named("web", "shop"), spec={"resources": RESOURCES})  # type: ignore[arg-type]
+service = HAService(metadata=named("web", "shop"), spec=HAServiceSpec.model_validate({"resources": RESOURCES}))
 instance = HAInstance(metadata=named("web-0", "shop"), spec=INSTANCE)
 host = Host(metadata=named("n1"))
 lease = leases.new("n1")

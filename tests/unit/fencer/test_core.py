@@ -1,13 +1,14 @@
 """The fencer's thought: when a read is due, who may be switched off, and what proves it."""
 
-import dataclasses
+from dataclasses import replace
 
 import pytest
 
 from backstay_api.objects.models.fencing import FenceEvidence
 from backstay_api.objects.models.host import FenceDevice, FenceLevel
 from backstay_fencer.core import is_done_on, judge_read, next_steps, owed, power, proof
-from backstay_fencer.facts import Facts, Read, Step, Tried
+from backstay_fencer.facts import Facts, Identity, Read, Step, Tried
+from backstay_fencer.reading import Power
 from backstay_fencer.words import on_again
 
 BMC = ("bmc", "bmc")
@@ -17,25 +18,23 @@ SECOND = FenceLevel(
 )
 
 
-def some_facts(**changes: object) -> Facts:
-    facts = Facts(
-        want="Off",
-        after="On",
-        over=True,
-        proven=False,
-        powered_on=False,
-        levels=(LEVEL,),
-        identity={BMC: "Match", ("pdu", "left"): "Match", ("pdu", "right"): "Match"},
-        reads={},
-        tried=(),
-        reading=frozenset(),
-        now_s=100.0,
-    )
-    return dataclasses.replace(facts, **changes)  # type: ignore[arg-type]
+FACTS = Facts(
+    want="Off",
+    after="On",
+    over=True,
+    proven=False,
+    powered_on=False,
+    levels=(LEVEL,),
+    identity={BMC: "Match", ("pdu", "left"): "Match", ("pdu", "right"): "Match"},
+    reads={},
+    tried=(),
+    reading=frozenset(),
+    now_s=100.0,
+)
 
 
-def read(power: str, begun_s: float, *, after_seal: bool = True) -> Read:
-    return Read(power, begun_s, begun_s + 0.2, after_seal)  # type: ignore[arg-type]
+def read(power: Power, begun_s: float, *, after_seal: bool = True) -> Read:
+    return Read(power, begun_s, begun_s + 0.2, after_seal)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +79,7 @@ def test_what_a_failed_read_says_is_the_trouble_and_nothing_that_differs_from_re
 def test_device_evidence_needs_two_reads_the_second_after_the_seal(
     reads: tuple[Read, ...], expected: str | None
 ) -> None:
-    found = proof(some_facts(reads={BMC: reads}))
+    found = proof(replace(FACTS, reads={BMC: reads}))
     if expected is None:
         assert isinstance(found, FenceEvidence)
     else:
@@ -88,102 +87,113 @@ def test_device_evidence_needs_two_reads_the_second_after_the_seal(
 
 
 @pytest.mark.parametrize(("identity", "word"), [("Mismatch", "another machine"), ("Unverified", "drill")])
-def test_a_device_that_names_no_or_another_machine_proves_nothing_and_is_not_switched(identity: str, word: str) -> None:
-    facts = some_facts(identity={BMC: identity}, reads={BMC: (read("Off", 80), read("Off", 90))})
+def test_a_device_that_names_no_or_another_machine_proves_nothing_and_is_not_switched(
+    identity: Identity, word: str
+) -> None:
+    facts = replace(FACTS, identity={BMC: identity}, reads={BMC: (read("Off", 80), read("Off", 90))})
     assert word in str(proof(facts))
-    assert Step(BMC, "off") not in next_steps(dataclasses.replace(facts, reads={})).steps
+    assert Step(BMC, "off") not in next_steps(replace(facts, reads={})).steps
 
 
 def test_a_drilled_device_counts_though_it_cannot_name_its_machine() -> None:
     drilled = FenceLevel(name="bmc", devices=[FenceDevice(name="bmc", agent="fence_x", drilled=True)])
-    facts = some_facts(levels=(drilled,), identity={}, reads={BMC: (read("Off", 80), read("Off", 90))})
+    facts = replace(FACTS, levels=(drilled,), identity={}, reads={BMC: (read("Off", 80), read("Off", 90))})
     assert isinstance(proof(facts), FenceEvidence)
 
 
 def test_on_one_level_every_device_must_be_off() -> None:
     both = {("pdu", "left"): (read("Off", 80), read("Off", 90)), ("pdu", "right"): (read("Off", 80), read("On", 90))}
-    facts = some_facts(levels=(SECOND,), reads=both)
+    facts = replace(FACTS, levels=(SECOND,), reads=both)
     assert "right: says on" in str(proof(facts))
     assert power(facts) == "On"
 
 
 @pytest.mark.parametrize(
-    ("changes", "expected"),
+    ("facts", "expected"),
     [
-        pytest.param({}, [Step(BMC, "off"), Step(BMC, "status")], id="sealed and wanted: off, and watch it happen"),
-        pytest.param({"over": False}, [Step(BMC, "status")], id="an unsealed session is never switched off"),
-        pytest.param({"want": "Observe"}, [Step(BMC, "status")], id="observing only reads"),
-        pytest.param({"want": "Withdrawn"}, [], id="a false alarm: nothing"),
+        pytest.param(FACTS, [Step(BMC, "off"), Step(BMC, "status")], id="sealed and wanted: off, and watch it happen"),
+        pytest.param(replace(FACTS, over=False), [Step(BMC, "status")], id="an unsealed session is never switched off"),
+        pytest.param(replace(FACTS, want="Observe"), [Step(BMC, "status")], id="observing only reads"),
+        pytest.param(replace(FACTS, want="Withdrawn"), [], id="a false alarm: nothing"),
         pytest.param(
-            {"want": "Withdrawn", "tried": (Tried(BMC, "off", 94, 95),)},
+            replace(FACTS, want="Withdrawn", tried=(Tried(BMC, "off", 94, 95),)),
             [Step(BMC, "status")],
             id="withdrawn, and our off may still come through: it is read, and no other off is sent",
         ),
         pytest.param(
-            {"want": "Withdrawn", "tried": (Tried(BMC, "off", 94, 95),), "reads": {BMC: (read("Off", 99),)}},
+            replace(FACTS, want="Withdrawn", tried=(Tried(BMC, "off", 94, 95),), reads={BMC: (read("Off", 99),)}),
             [Step(BMC, "on")],
             id="withdrawn, and our off has come through: on",
         ),
         pytest.param(
-            {"want": "Withdrawn", "tried": (Tried(BMC, "off", 94, 95),), "reads": {BMC: (read("On", 99),)}},
+            replace(FACTS, want="Withdrawn", tried=(Tried(BMC, "off", 94, 95),), reads={BMC: (read("On", 99),)}),
             [],
             id="withdrawn, and it is still on: no on, and it is read again in a moment",
         ),
         pytest.param(
-            {
-                "want": "Withdrawn",
-                "after": "StayOff",
-                "tried": (Tried(BMC, "off", 84, 85),),
-                "reads": {BMC: (read("Off", 95),)},
-            },
+            replace(
+                FACTS,
+                want="Withdrawn",
+                after="StayOff",
+                tried=(Tried(BMC, "off", 84, 85),),
+                reads={BMC: (read("Off", 95),)},
+            ),
             [Step(BMC, "status")],
             id="withdrawn, off through us, and somebody has hands on it: it is read, so that it can be settled",
         ),
         pytest.param(
-            {
-                "want": "Withdrawn",
-                "tried": (Tried(BMC, "off", 84, 85, ours=False),),
-                "reads": {BMC: (read("Off", 95),)},
-            },
+            replace(
+                FACTS, want="Withdrawn", tried=(Tried(BMC, "off", 84, 85, ours=False),), reads={BMC: (read("Off", 95),)}
+            ),
             [],
             id="withdrawn, and what was sent did nothing: whoever pulled the plug puts it back",
         ),
-        pytest.param({"reads": {BMC: (read("Off", 99.7),)}}, [], id="it reads off: no off, and the gap is waited for"),
-        pytest.param({"reads": {BMC: (read("Off", 98),)}}, [Step(BMC, "status")], id="then read again"),
-        pytest.param({"tried": (Tried(BMC, "off", 99, None),), "reading": frozenset({BMC})}, [], id="both under way"),
         pytest.param(
-            {"tried": (Tried(BMC, "off", 60, 61),)}, [Step(BMC, "off"), Step(BMC, "status")], id="without effect: again"
+            replace(FACTS, reads={BMC: (read("Off", 99.7),)}), [], id="it reads off: no off, and the gap is waited for"
+        ),
+        pytest.param(replace(FACTS, reads={BMC: (read("Off", 98),)}), [Step(BMC, "status")], id="then read again"),
+        pytest.param(
+            replace(FACTS, tried=(Tried(BMC, "off", 99, None),), reading=frozenset({BMC})), [], id="both under way"
         ),
         pytest.param(
-            {"tried": (Tried(BMC, "off", 94, 95),), "reads": {BMC: (read("On", 99),)}},
+            replace(FACTS, tried=(Tried(BMC, "off", 60, 61),)),
+            [Step(BMC, "off"), Step(BMC, "status")],
+            id="without effect: again",
+        ),
+        pytest.param(
+            replace(FACTS, tried=(Tried(BMC, "off", 94, 95),), reads={BMC: (read("On", 99),)}),
             [Step(BMC, "status")],
             id="sent a moment ago: it is watched, and not sent again",
         ),
-        pytest.param({"proven": True}, [], id="proven, and nothing was switched off by us: nothing is switched on"),
-        pytest.param({"proven": True, "tried": (Tried(BMC, "off", 9, 9),)}, [Step(BMC, "on")], id="proven: on again"),
         pytest.param(
-            {"proven": True, "after": "StayOff", "tried": (Tried(BMC, "off", 9, 9),)}, [], id="asked to stay off"
+            replace(FACTS, proven=True), [], id="proven, and nothing was switched off by us: nothing is switched on"
+        ),
+        pytest.param(
+            replace(FACTS, proven=True, tried=(Tried(BMC, "off", 9, 9),)), [Step(BMC, "on")], id="proven: on again"
+        ),
+        pytest.param(
+            replace(FACTS, proven=True, after="StayOff", tried=(Tried(BMC, "off", 9, 9),)), [], id="asked to stay off"
         ),
     ],
 )
-def test_what_is_run_next(changes: dict[str, object], expected: list[Step]) -> None:
-    assert list(next_steps(some_facts(**changes)).steps) == expected
+def test_what_is_run_next(facts: Facts, expected: list[Step]) -> None:
+    assert list(next_steps(facts).steps) == expected
 
 
 def test_the_next_level_has_its_turn_when_the_first_has_failed() -> None:
-    facts = some_facts(levels=(LEVEL, SECOND), tried=(Tried(BMC, "off", 50, 51),), reading=frozenset({BMC}))
+    facts = replace(FACTS, levels=(LEVEL, SECOND), tried=(Tried(BMC, "off", 50, 51),), reading=frozenset({BMC}))
     offs = [step.slot for step in next_steps(facts).steps if step.action == "off"]
     assert offs == [("pdu", "left"), ("pdu", "right")]
 
 
 def test_after_an_off_the_fencer_looks_again_in_time_for_the_next_level() -> None:
-    facts = some_facts(levels=(LEVEL, SECOND), tried=(Tried(BMC, "off", 99, 99.5),), reading=frozenset({BMC}))
+    facts = replace(FACTS, levels=(LEVEL, SECOND), tried=(Tried(BMC, "off", 99, 99.5),), reading=frozenset({BMC}))
     wake_at_s = next_steps(facts).wake_at_s
     assert wake_at_s is not None and 100 < wake_at_s <= 99 + 30.01
 
 
 def test_nothing_is_switched_on_while_an_off_is_still_under_way() -> None:
-    assert next_steps(some_facts(proven=True, tried=(Tried(BMC, "off", 9, None),))).steps == ()
+    assert next_steps(replace(FACTS, proven=True, tried=(Tried(BMC, "off", 9, None),))).steps == ()
 
 
 # --- several devices and levels, and the way back --------------------------------------------------------------------
@@ -191,61 +201,63 @@ def test_nothing_is_switched_on_while_an_off_is_still_under_way() -> None:
 LEFT, RIGHT = ("pdu", "left"), ("pdu", "right")
 
 
-def both_off(**changes: object) -> Facts:
-    tried = (Tried(LEFT, "off", 9, 10), Tried(RIGHT, "off", 9, 10))
-    return some_facts(**{"levels": (LEVEL, SECOND), "proven": True, "tried": tried, **changes})
+BOTH_OFF = replace(
+    FACTS, levels=(LEVEL, SECOND), proven=True, tried=(Tried(LEFT, "off", 9, 10), Tried(RIGHT, "off", 9, 10))
+)
 
 
 def test_of_two_outlets_only_those_that_we_switched_off_are_switched_on_each_until_it_says_on() -> None:
-    assert next_steps(both_off()).steps == (Step(LEFT, "on"), Step(RIGHT, "on"))
-    only_one = both_off(tried=(Tried(LEFT, "off", 9, 10), Tried(RIGHT, "off", 9, 10, ours=False)))
+    assert next_steps(BOTH_OFF).steps == (Step(LEFT, "on"), Step(RIGHT, "on"))
+    only_one = replace(BOTH_OFF, tried=(Tried(LEFT, "off", 9, 10), Tried(RIGHT, "off", 9, 10, ours=False)))
     assert next_steps(only_one).steps == (Step(LEFT, "on"),)
     on = (Tried(LEFT, "on", 70, 71), Tried(RIGHT, "on", 70, 71, failed="exit 1"))
-    one_is_on = both_off(tried=(*both_off().tried, *on), reads={LEFT: (read("On", 80),), RIGHT: (read("Off", 80),)})
+    one_is_on = replace(
+        BOTH_OFF, tried=(*BOTH_OFF.tried, *on), reads={LEFT: (read("On", 80),), RIGHT: (read("Off", 80),)}
+    )
     assert owed(one_is_on) == (RIGHT,) and not is_done_on(one_is_on)
     assert Step(RIGHT, "on") in next_steps(one_is_on).steps and LEFT not in {
         s.slot for s in next_steps(one_is_on).steps
     }
     assert on_again(one_is_on).startswith("not on again yet: right does not say on after 1 time: exit 1")
-    both_on = dataclasses.replace(one_is_on, reads={LEFT: (read("On", 80),), RIGHT: (read("On", 80),)})
+    both_on = replace(one_is_on, reads={LEFT: (read("On", 80),), RIGHT: (read("On", 80),)})
     assert is_done_on(both_on) and next_steps(both_on).steps == ()
 
 
 def test_an_on_that_was_not_sent_has_switched_nothing_on() -> None:
     """Seed 40663202865: another fencer's `off`, begun in the same second, passed for ours, which was not sent; so nothing seemed owed."""
     unsent = Tried(LEFT, "on", 70, 71, ours=False, unsent=True)
-    facts = both_off(tried=(Tried(LEFT, "off", 9, 10, ours=False), unsent), reads={LEFT: (read("Off", 80),)})
+    facts = replace(BOTH_OFF, tried=(Tried(LEFT, "off", 9, 10, ours=False), unsent), reads={LEFT: (read("Off", 80),)})
     assert owed(facts) == () and not is_done_on(facts)
-    sent = dataclasses.replace(facts, tried=(facts.tried[0], dataclasses.replace(unsent, ours=True, unsent=False)))
+    sent = replace(facts, tried=(facts.tried[0], replace(unsent, ours=True, unsent=False)))
     assert is_done_on(sent)
 
 
 def test_what_it_said_before_the_on_does_not_count_as_on_again() -> None:
     tried = (Tried(BMC, "off", 9, 10), Tried(BMC, "on", 70, 71))
-    assert owed(some_facts(proven=True, tried=tried, reads={BMC: (read("On", 8),)})) == (BMC,)
+    assert owed(replace(FACTS, proven=True, tried=tried, reads={BMC: (read("On", 8),)})) == (BMC,)
 
 
 def test_a_level_that_is_slow_has_its_time_before_the_next_one_has_its_turn() -> None:
     slow = FenceLevel(name="bmc", devices=[FenceDevice(name="bmc", agent="fence_redfish", timeout="60s")])
-    facts = some_facts(
-        levels=(slow, SECOND), tried=(Tried(BMC, "off", 50, None),), reading=frozenset({BMC}), now_s=115.0
+    facts = replace(
+        FACTS, levels=(slow, SECOND), tried=(Tried(BMC, "off", 50, None),), reading=frozenset({BMC}), now_s=115.0
     )
     assert not [step for step in next_steps(facts).steps if step.action == "off"]
-    later = dataclasses.replace(facts, now_s=121.0)
+    later = replace(facts, now_s=121.0)
     assert {step.slot for step in next_steps(later).steps if step.action == "off"} == {LEFT, RIGHT}
 
 
 def test_evidence_of_a_later_level_is_as_good_and_half_a_level_is_none() -> None:
     off = (read("Off", 80), read("Off", 90))
-    half = some_facts(levels=(LEVEL, SECOND), reads={LEFT: off, BMC: (read("On", 90),)})
+    half = replace(FACTS, levels=(LEVEL, SECOND), reads={LEFT: off, BMC: (read("On", 90),)})
     assert "right: not read yet" in str(proof(half)) and "level bmc: bmc: says on" in str(proof(half))
-    whole = dataclasses.replace(half, reads={**half.reads, RIGHT: off})
+    whole = replace(half, reads={**half.reads, RIGHT: off})
     found = proof(whole)
     assert isinstance(found, FenceEvidence) and (found.level, found.why.split(" read off")[0]) == ("pdu", "left, right")
 
 
 def test_a_machine_uuid_that_another_host_says_too_makes_every_device_worthless_drilled_or_not() -> None:
     drilled = FenceLevel(name="bmc", devices=[FenceDevice(name="bmc", agent="fence_x", drilled=True)])
-    facts = some_facts(levels=(drilled,), reads={BMC: (read("Off", 80), read("Off", 90))}, shared_with="n2")
+    facts = replace(FACTS, levels=(drilled,), reads={BMC: (read("Off", 80), read("Off", 90))}, shared_with="n2")
     assert "this host and n2 say the same machine UUID" in str(proof(facts))
-    assert Step(BMC, "off") not in next_steps(dataclasses.replace(facts, reads={})).steps
+    assert Step(BMC, "off") not in next_steps(replace(facts, reads={})).steps

@@ -1,55 +1,58 @@
 """Who is switched on again after a fence, how often that is tried, and what is said of it (F6); boards that share a UUID (F13)."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from backstay_api.client.errors import OutcomeUnknown
+from backstay_api.objects.kinds import Kind
+from backstay_api.objects.models.host import FenceDevice
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_ASSIGNMENTS, HOSTS
 from backstay_dev.simulator.virtualtime import in_virtual_time
+from backstay_fencer.agents import Action
 from backstay_fencer.processes import AgentRun
-from backstay_testing.fencer_scene import Scene, is_true
+from backstay_testing.fake_bmc import FakeAgents
+from backstay_testing.fencer_scene import Scene, is_true, nothing_before
 
 TROUBLE = OutcomeUnknown("etcdserver: request timed out", code=500)
 
 
-class Moody:
+class Moody(FakeAgents):
     """A device whose `on` fails, or does nothing, so many times."""
 
     def __init__(self, scene: Scene, *, fails: int = 0, ignores: int = 0) -> None:
-        self._run, self._calls = scene.agents.run, scene.agents.calls
+        super().__init__(scene.agents.bmcs)
         self.fails, self.ignores = fails, ignores
-        scene.agents.run = self.run  # type: ignore[method-assign]
+        scene.agents = self
 
-    async def run(self, device: Any, action: Any, secret: Any) -> AgentRun:
+    async def run(self, device: FenceDevice, action: Action, secret: Mapping[str, str]) -> AgentRun:
         if action == "on" and (self.fails or self.ignores):
-            self._calls.append(("moody", "on"))
+            self.calls.append(("moody", "on"))
             await asyncio.sleep(0.2)
             if self.fails:
                 self.fails -= 1
                 return AgentRun(1, "Connection timed out")
             self.ignores -= 1
             return AgentRun(0, "Success: Powered ON")
-        return await self._run(device, action, secret)
+        return await super().run(device, action, secret)
 
 
 @in_virtual_time
 async def test_one_hiccup_of_the_api_after_the_proof_does_not_leave_the_host_off() -> None:
     scene = Scene()
     await scene.prepare()
-    patch, left = scene.api.patch, {"trouble": 1}
+    left = {"trouble": 1}
 
-    async def flaky(kind: Any, name: str, body: Any, *rest: Any, **more: Any) -> Any:
+    async def flaky(kind: Kind[Any], body: Mapping[str, Any]) -> None:
         attempts = (body.get("status") or {}).get("attempts") or []
         if left["trouble"] and "evidence" not in body["status"] and any(one["action"] == "on" for one in attempts):
             left["trouble"] -= 1
             raise TROUBLE
-        return await patch(kind, name, body, *rest, **more)
 
-    scene.api.patch = flaky  # type: ignore[method-assign]
+    scene.api.on_patch = flaky
     async with scene.fencer():
         await scene.ask("Off")
         await scene.seal()
@@ -120,18 +123,16 @@ async def test_no_further_on_is_sent_to_a_host_that_somebody_has_taken_in_hand(s
 @contextmanager
 def no_lease_read(scene: Scene) -> Iterator[None]:
     """The API server does not answer whoever reads a Lease."""
-    get = scene.api.get
 
-    async def blind(kind: Any, *rest: Any, **more: Any) -> Any:
+    async def blind(kind: Kind[Any]) -> None:
         if kind.plural == "leases":
             raise TROUBLE
-        return await get(kind, *rest, **more)
 
-    scene.api.get = blind  # type: ignore[method-assign]
+    scene.api.on_read = blind
     try:
         yield
     finally:
-        scene.api.get = get  # type: ignore[method-assign]
+        scene.api.on_read = nothing_before
 
 
 @in_virtual_time
@@ -170,17 +171,16 @@ async def test_an_off_that_cannot_be_recorded_as_ours_is_not_sent() -> None:
     """Whoever comes after a fencer that died then would owe nothing, and the host would stay off."""
     scene = Scene()
     await scene.prepare()
-    patch, mute = scene.api.patch, {"on": True}
+    mute = {"on": True}
 
-    async def sometimes(kind: Any, *rest: Any, **more: Any) -> Any:
+    async def sometimes(kind: Kind[Any], body: Mapping[str, Any]) -> None:
         if mute["on"] and kind is FENCE_REQUESTS:
             raise TROUBLE
-        return await patch(kind, *rest, **more)
 
     async with scene.fencer():
         await scene.seal()
         await scene.ask("Off")
-        scene.api.patch = sometimes  # type: ignore[method-assign]
+        scene.api.on_patch = sometimes
         await asyncio.sleep(30)
         assert scene.sent("off") == 0 and scene.is_on
         mute["on"] = False
@@ -267,17 +267,18 @@ async def test_after_hours_of_tries_the_request_still_says_that_the_off_was_ours
 # --- withdrawn while an `off` of ours was under way -------------------------------------------------------------------
 
 
-class Slow:
+class Slow(FakeAgents):
     """A device that says yes at once and switches off much later, be its agent ended or not."""
 
     def __init__(self, scene: Scene, after_s: float) -> None:
-        self._scene, self._run, self._after_s = scene, scene.agents.run, after_s
-        scene.agents.run = self.run  # type: ignore[method-assign]
+        super().__init__(scene.agents.bmcs)
+        self._scene, self._after_s = scene, after_s
+        scene.agents = self
 
-    async def run(self, device: Any, action: Any, secret: Any) -> AgentRun:
+    async def run(self, device: FenceDevice, action: Action, secret: Mapping[str, str]) -> AgentRun:
         if action != "off":
-            return await self._run(device, action, secret)
-        self._scene.agents.calls.append(("slow", "off"))
+            return await super().run(device, action, secret)
+        self.calls.append(("slow", "off"))
         asyncio.get_running_loop().call_later(self._after_s, self._scene.switch, False)
         return AgentRun(0, "Success: Powered OFF")
 
@@ -432,19 +433,16 @@ async def test_a_fencer_that_starts_says_nothing_before_it_knows_which_machines_
     await scene.prepare()
     await scene.agent_says("n1")
     said: list[bool] = []
-    patch, read = scene.api.patch, scene.api.list
 
-    async def noted(kind: Any, name: str, body: Any, *rest: Any, **more: Any) -> Any:
+    async def noted(kind: Kind[Any], body: Mapping[str, Any]) -> None:
         if kind is HOSTS:
             said.append(body["status"]["fencing"]["ready"])
-        return await patch(kind, name, body, *rest, **more)
 
-    async def slow(kind: Any, *rest: Any, **more: Any) -> Any:
+    async def slow(kind: Kind[Any]) -> None:
         if kind.plural == "hostassignments":
             await asyncio.sleep(20)
-        return await read(kind, *rest, **more)
 
-    scene.api.patch, scene.api.list = noted, slow  # type: ignore[method-assign]
+    scene.api.on_patch, scene.api.on_read = noted, slow
     async with scene.fencer():
         await asyncio.sleep(60)
     assert said and all(said)

@@ -3,16 +3,21 @@
 import asyncio
 import contextlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from backstay_api.client.errors import Conflict
 from backstay_api.objects import lease as leases
+from backstay_api.objects.kinds import Kind
 from backstay_api.objects.models import Host
+from backstay_api.objects.models.host import FenceDevice
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_LEASES, HOSTS
 from backstay_dev.simulator.virtualtime import in_virtual_time
+from backstay_fencer.agents import Action
 from backstay_fencer.health import Facts, Health, ill, not_ready
+from backstay_fencer.processes import AgentRun
 from backstay_testing.fake_bmc import FakeAgents, FakeBmc
 from backstay_testing.fencer_scene import UUID, Scene, is_true
 
@@ -91,14 +96,15 @@ async def test_what_is_sent_stands_in_the_request_as_ours_before_it_is_sent() ->
     """Or whoever comes after a fencer that died in this moment would not know that it owes the `on`."""
     scene = Scene()
     await scene.prepare()
-    run, found = scene.agents.run, list[list[tuple[str, bool]]]()
+    found = list[list[tuple[str, bool]]]()
 
-    async def looked_at(device: Any, action: Any, secret: Any) -> Any:
-        if action == "off":
-            found.append([(one.action, one.ours) for one in (await scene.request()).status.attempts])
-        return await run(device, action, secret)
+    class LookedAt(FakeAgents):
+        async def run(self, device: FenceDevice, action: Action, secret: Mapping[str, str]) -> AgentRun:
+            if action == "off":
+                found.append([(one.action, one.ours) for one in (await scene.request()).status.attempts])
+            return await super().run(device, action, secret)
 
-    scene.agents.run = looked_at  # type: ignore[method-assign]
+    scene.agents = LookedAt(scene.agents.bmcs)
     async with scene.fencer():
         await scene.ask("Off")
         await scene.seal()
@@ -167,22 +173,22 @@ async def test_a_proof_that_is_written_late_never_comes_into_a_request_that_was_
     scene = Scene()
     await scene.prepare()
     scene.is_on = False
-    patch, late = scene.api.patch, asyncio.Event()
+    late = asyncio.Event()
 
-    async def made_anew_first(*what: Any, **more: Any) -> Any:
+    async def made_anew_first(body: Mapping[str, Any]) -> None:
         await scene.api.delete(FENCE_REQUESTS, "n1-x")
         scene.is_on = True
         await scene.ask("Observe")
         with contextlib.suppress(Conflict):
-            await patch(*what, **more)
+            await scene.api.patch(FENCE_REQUESTS, "n1-x", body, subresource="status")
 
-    async def as_late_as_can_be(kind: Any, name: str, body: Any, **more: Any) -> Any:
-        if kind is not FENCE_REQUESTS or "evidence" not in body["status"] or late.is_set():
-            return await patch(kind, name, body, **more)
-        late.set()  # it is on its way, whatever becomes of who has sent it
-        return await asyncio.shield(asyncio.create_task(made_anew_first(kind, name, body, **more)))
+    async def as_late_as_can_be(kind: Kind[Any], body: Mapping[str, Any]) -> None:
+        if kind is FENCE_REQUESTS and "evidence" in body.get("status", {}) and not late.is_set():
+            late.set()  # it is on its way, whatever becomes of who has sent it
+            await asyncio.shield(asyncio.create_task(made_anew_first(body)))
+            raise Conflict("it was made anew meanwhile")
 
-    scene.api.patch = as_late_as_can_be  # type: ignore[method-assign]
+    scene.api.on_patch = as_late_as_can_be
     async with scene.fencer():
         await scene.ask("Observe")
         await scene.seal()
@@ -319,16 +325,15 @@ async def test_a_device_that_is_edited_between_the_decision_and_the_off_is_not_s
     await scene.prepare(secret=secret)
     other = FakeBmc(lambda: True, lambda on: None, uuid="another machine's")
     scene.agents = FakeAgents({"192.0.2.101": scene.bmc, "192.0.2.102": other})
-    write, written = scene.api.patch, asyncio.Event()
+    written = asyncio.Event()
 
-    async def edited_meanwhile(kind: Any, name: str, body: Any, namespace: str = "", **more: Any) -> Any:
+    async def edited_meanwhile(kind: Kind[Any], body: Mapping[str, Any]) -> None:
         if kind is FENCE_REQUESTS and body.get("status", {}).get("attempts") and not written.is_set():
             written.set()
             await scene.lead_to("192.0.2.102")
             await asyncio.sleep(1)
-        return await write(kind, name, body, namespace, **more)
 
-    scene.api.patch = edited_meanwhile  # type: ignore[assignment]
+    scene.api.on_patch = edited_meanwhile
     async with scene.fencer():
         await asyncio.sleep(5)  # the path tests have learnt which machine the right one powers
         await scene.seal()

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from backstay_api.objects.kinds import Raw
 from backstay_api.objects.models import HAService, ResourceClaim
 from backstay_api.objects.resource_kinds import canonical_address, claims_of
 from backstay_operator.planner.judge import acceptance, unsupported
-from backstay_operator.planner.judge.acceptance import Accepted, Refused
+from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, Refused
 from backstay_operator.planner.know.claims import claim_for
-from backstay_testing.builders import a_service, address, unit
+from backstay_testing.builders import a_service, address, command, unit
 from backstay_testing.worlds import a_world, add_host
 
 MOUNT = {"name": "disk", "mount": {"device": "/dev/sdb", "path": "/srv"}}
 
 
-def judged(service: HAService, *others: HAService, claims: tuple[ResourceClaim, ...] = ()):
+def judged(service: HAService, *others: HAService, claims: tuple[ResourceClaim, ...] = ()) -> Acceptance:
     world = a_world("n1", "n2")
     add_host(world, "n3", labels={"pool": "db"})
     for each in (service, *others):
@@ -46,7 +47,7 @@ def judged(service: HAService, *others: HAService, claims: tuple[ResourceClaim, 
         ),
     ],
 )
-def test_what_we_cannot_do_yet_is_refused_and_named(service, path) -> None:
+def test_what_we_cannot_do_yet_is_refused_and_named(service: HAService, path: str) -> None:
     refused = judged(service)
     assert isinstance(refused, Refused)
     assert refused.reason == "NotSupportedYet" and refused.message.startswith(f"{path} is not supported yet: ")
@@ -68,7 +69,7 @@ def test_what_we_cannot_do_yet_is_refused_and_named(service, path) -> None:
         ),
     ],
 )
-def test_what_happens_anyway_may_be_said(service) -> None:
+def test_what_happens_anyway_may_be_said(service: HAService) -> None:
     assert isinstance(judged(service), Accepted)
 
 
@@ -111,7 +112,7 @@ def test_every_path_of_the_table_is_a_field() -> None:
         ),
     ],
 )
-def test_nonsense_is_refused_with_a_sentence(resources, reason, said) -> None:
+def test_nonsense_is_refused_with_a_sentence(resources: list[Raw], reason: str, said: str) -> None:
     refused = judged(a_service("web", *resources))
     assert isinstance(refused, Refused)
     assert refused.reason == reason and said in refused.message
@@ -160,19 +161,19 @@ def test_the_same_name_made_again_is_another_service() -> None:
         ),
     ],
 )
-def test_a_unit_belongs_to_one_service_of_a_host(mine, theirs, is_refused) -> None:
+def test_a_unit_belongs_to_one_service_of_a_host(mine: Raw, theirs: Raw, is_refused: bool) -> None:
     mine = {"created": "2026-02-02T00:00:00Z", **mine}
     service, other = a_service("web", unit("x"), **mine), a_service("other", unit("x"), **theirs)
     answer = judged(service, other)
     assert isinstance(answer, Refused) is is_refused
-    if is_refused:
+    if isinstance(answer, Refused):
         assert answer.message.startswith(
             "unit x.service belongs to the HAService shop/other on hosts that both may use"
         )
 
 
-def a_command(name, start):
-    return {"name": name, "command": {"start": start, "stop": ["/opt/press", "stop"]}}
+def a_command(name: str, start: list[str]) -> Raw:
+    return command(name, start=start, stop=["/opt/press", "stop"])
 
 
 def test_a_command_belongs_to_one_service_of_a_host_and_to_one_resource() -> None:
@@ -206,5 +207,5 @@ def test_the_index_follows_edits_and_deletions() -> None:
 
 
 @pytest.mark.parametrize("written", ["192.0.2.10/24", "192.0.2.10/32", "::ffff:c000:20a/120", "::ffff:192.0.2.10/128"])
-def test_an_address_has_one_form_for_its_claim(written) -> None:
+def test_an_address_has_one_form_for_its_claim(written: str) -> None:
     assert canonical_address(written) == "192.0.2.10"

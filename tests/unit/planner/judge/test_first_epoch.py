@@ -3,8 +3,9 @@
 import pytest
 
 from backstay_operator.planner.judge import first_epoch
-from backstay_testing.builders import a_service
-from backstay_testing.worlds import a_world, put, say_ready
+from backstay_operator.planner.know.world import OwnPath, World
+from backstay_testing.builders import a_request, a_service, an_assignment, claims, unit
+from backstay_testing.worlds import Befall, a_world, all_of, nothing, put, report, say_ready, seal, silence
 
 LEGACY = {"name": "server", "command": {"start": ["/etc/init.d/x", "start"], "stop": ["/etc/init.d/x", "stop"]}}
 EXITED = "server: command /etc/init.d/x status exited with 3: wanted 0 (running) or 7 (stopped)"
@@ -101,3 +102,156 @@ def test_a_host_that_cannot_say_holds_up_what_an_edit_has_brought_too() -> None:
     instance = put(world, service, epoch=1, host="n1")
     say_ready(world, service, "n2", active=True, unclear=True, why=EXITED)
     assert first_epoch.edit_blocked(world, service, instance, "n1") == f"n2 cannot say whether it runs there: {EXITED}"
+
+
+# --- who must answer before the first grant --------------------------------------------------------------------------
+
+WEB = a_service(generation=2)
+ALL = ("n1", "n2", "n3")
+
+
+def answers(*hosts: str, revision: int = 2, ready: bool = True, active: bool = False) -> Befall:
+    def befall(world: World) -> None:
+        say_ready(world, a_service(generation=revision), *hosts, ready=ready, active=active)
+
+    return befall
+
+
+def earlier(host: str, *, released: bool = False) -> Befall:
+    """It says that an instance of this name that is gone runs there."""
+    return lambda world: report(world, WEB, host, "Running", epoch=3, uid="uid-gone", released=released)
+
+
+def unreported(world: World) -> None:
+    world.put_assignment(an_assignment("n3"))
+
+
+def untrusted(world: World) -> None:
+    silence(world, "n3")
+    world.own_path = OwnPath(healthy=False)
+
+
+def proven(host: str) -> Befall:
+    return lambda world: world.put_request(a_request(host, is_proven=True))
+
+
+def somebody_elses(world: World) -> None:
+    """The unit belongs to another service on n3."""
+    (claim,) = claims(a_service("other", unit()), "n3")
+    world.claims[claim.key] = claim
+
+
+def full(world: World) -> None:
+    for number in range(256):
+        say_ready(world, WEB, "n3", uid=f"uid-{number}")
+
+
+def late(world: World) -> None:
+    silence(world, "n3", 1.0)
+
+
+def silent(world: World) -> None:
+    silence(world, "n3")
+
+
+MOST = answers("n1", "n2")
+WAITS_FOR_N3 = "waiting for n3 to say that nothing of it runs there already"
+RUNS_ON_N3 = "n3 runs web.service already, not started by Backstay: systemctl stop web.service there"
+EARLIER_LIVES = "n3 has not reported yet that an earlier shop/web-0 is stopped there: it has been told to stop it"
+EARLIER_SILENT = (
+    "n3 was running shop/web-0 for an HAInstance that is gone, and reports nothing: bring it back, and it reports what is left;"
+    " or if it never returns, make sure that it is powered off and remove it: `backstay host remove n3`"
+)
+
+
+@pytest.mark.parametrize(
+    ("befall", "why"),
+    [
+        pytest.param(nothing, "waiting for n1, n2, n3 to say that nothing of it runs there already", id="nobody has answered"),
+        pytest.param(answers(*ALL), None, id="all have answered"),
+        pytest.param(MOST, WAITS_FOR_N3, id="one has not"),
+        pytest.param(all_of(MOST, answers("n3", revision=1)), WAITS_FOR_N3, id="one has answered for an older manifest"),
+        pytest.param(all_of(MOST, answers("n3", revision=3)), None, id="one has answered for a later manifest"),
+        pytest.param(all_of(MOST, answers("n3", ready=False)), None, id="one is not ready, and nothing runs there"),
+        pytest.param(all_of(MOST, late), WAITS_FOR_N3, id="one is late: it will be one or the other in a moment"),
+        pytest.param(all_of(MOST, untrusted), WAITS_FOR_N3, id="one is late, and that may be our own trouble"),
+        pytest.param(all_of(MOST, silent), None, id="one is silent"),
+        pytest.param(all_of(MOST, lambda w: seal(w, "n3")), None, id="one is sealed"),
+        pytest.param(all_of(MOST, unreported), None, id="one has never had a session"),
+        pytest.param(all_of(MOST, somebody_elses), None, id="one can never run it"),
+        pytest.param(
+            all_of(MOST, full),
+            f"{WAITS_FOR_N3} (n3 keeps itself ready for 256 services already, and can be asked about no more at a time:"
+            " it waits for its turn)",
+            id="one cannot be asked about more",
+        ),
+        # Something of it runs.
+        pytest.param(all_of(MOST, answers("n3", active=True)), RUNS_ON_N3, id="something of it runs already"),
+        pytest.param(all_of(MOST, answers("n3", active=True), silent), RUNS_ON_N3, id="it ran when the host reported last"),
+        pytest.param(all_of(MOST, answers("n3", active=True), proven("n3")), None, id="that host is proven to be off"),
+        pytest.param(all_of(MOST, earlier("n3"), answers("n3")), EARLIER_LIVES, id="an earlier one is not over"),
+        pytest.param(all_of(MOST, earlier("n3", released=True), answers("n3")), None, id="an earlier one is over"),
+        pytest.param(all_of(MOST, earlier("n3"), late), EARLIER_LIVES, id="an earlier one on a host that is late"),
+        pytest.param(all_of(MOST, earlier("n3"), silent), EARLIER_SILENT, id="an earlier one on a silent host"),
+        pytest.param(all_of(MOST, earlier("n3"), silent, proven("n3")), None, id="an earlier one on a host that is proven off"),
+        # Which is said first.
+        pytest.param(all_of(earlier("n3"), answers("n2", active=True)), EARLIER_LIVES, id="an earlier one before what runs"),
+        pytest.param(answers("n3", active=True), RUNS_ON_N3, id="what runs before who has not answered"),
+    ],
+)  # fmt: skip
+def test_who_must_have_answered_before_the_first_grant(befall: Befall, why: str | None) -> None:
+    world = a_world(*ALL)
+    instance = put(world, WEB)
+    befall(world)
+    assert first_epoch.blocked(world, WEB, instance) == why
+
+
+def test_what_may_run_twice_waits_for_nobody() -> None:
+    world, service = a_world(*ALL), a_service(exclusive=False)
+    assert first_epoch.blocked(world, service, put(world, service)) is None
+
+
+@pytest.mark.parametrize(
+    ("befall", "why"),
+    [
+        pytest.param(answers("n2", "n3"), None, id="all but the holder have answered"),
+        pytest.param(answers("n2"), WAITS_FOR_N3, id="one has not"),
+        pytest.param(all_of(answers("n2"), silent), None, id="one is silent"),
+        pytest.param(all_of(answers("n2"), answers("n3", active=True)), RUNS_ON_N3, id="something of it runs already"),
+        pytest.param(all_of(answers("n2"), answers("n3", active=True), silent), None, id="it ran on a host that is silent now"),
+        pytest.param(answers("n2", active=True), WAITS_FOR_N3, id="who has not answered comes before what runs"),
+        pytest.param(all_of(answers("n2"), somebody_elses), None, id="one can never run it"),
+    ],
+)  # fmt: skip
+def test_who_must_have_answered_before_an_edit_brings_a_unit(befall: Befall, why: str | None) -> None:
+    world = a_world(*ALL)
+    instance = put(world, WEB, epoch=1, host="n1")
+    befall(world)
+    assert first_epoch.edit_blocked(world, WEB, instance, "n1") == why
+
+
+def runs_epoch(epoch: int, *, released: bool = False) -> Befall:
+    return lambda world: report(world, WEB, "n3", "Running", epoch=epoch, released=released)
+
+
+@pytest.mark.parametrize(
+    ("befall", "is_held_up"),
+    [
+        pytest.param(nothing, False, id="nobody speaks of it"),
+        pytest.param(runs_epoch(2), False, id="the epoch that is known"),
+        pytest.param(runs_epoch(3), True, id="a later epoch"),
+        pytest.param(runs_epoch(3, released=True), False, id="a later epoch that is over"),
+        pytest.param(all_of(runs_epoch(3), silent), True, id="a later epoch on a silent host"),
+        pytest.param(all_of(runs_epoch(3), proven("n3")), False, id="a later epoch on a host that is proven off"),
+        pytest.param(all_of(runs_epoch(3), somebody_elses), False, id="a later epoch on what can never run it"),
+    ],
+)
+def test_nothing_is_granted_while_a_host_runs_a_later_epoch(befall: Befall, is_held_up: bool) -> None:
+    world = a_world(*ALL)
+    instance = put(world, WEB, epoch=2)
+    befall(world)
+    found = first_epoch.ahead(world, WEB, instance)
+    assert (found is not None) is is_held_up
+    assert found is None or found.startswith(
+        "n3 runs epoch 3 of it, but its HAInstance knows only 2 (restored from a backup?)"
+    )

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any, Final
 
 import pytest
 
-from backstay_api.objects.resource_kinds import claims_of
 from backstay_operator.planner.judge import judges, scores
 from backstay_operator.planner.judge.judges import FILTERS, FILTERS_AT, Filter, Point, Question, facts_of
 from backstay_operator.planner.judge.scores import SCORES, SCORES_AT, Scorer
-from backstay_operator.planner.know.claims import claim_for
 from backstay_operator.planner.know.world import World
-from backstay_testing.builders import a_service
-from backstay_testing.worlds import a_world, add_host, put, report, say_ready
-
-Befall = Callable[[World], object]
-
-
-def nothing(world: World) -> None:
-    """As `a_world` is."""
-
+from backstay_testing import worlds
+from backstay_testing.builders import a_service, claims, unit
+from backstay_testing.worlds import Befall, a_world, add_host, all_of, nothing, put, report, say_ready
 
 WEB: Final = a_service()
 POOL: Final = {"hosts": {"matchLabels": {"pool": "db"}}}
@@ -35,14 +26,13 @@ def host(**more: Any) -> Befall:
 
 
 def seal(world: World) -> None:
-    seen = world.leases["n1"]
-    world.leases["n1"] = replace(seen, lease=seen.lease.sealed_())
+    worlds.seal(world, "n1")
 
 
 def claimed(world: World) -> None:
     """Another service has the unit there."""
-    (claim,) = claims_of(WEB.spec.resources)
-    world.claims[claim.name] = claim_for(claim, a_service("other"), ["n1"])
+    (claim,) = claims(a_service("other", unit()), "n1")
+    world.claims[claim.key] = claim
 
 
 def failed(world: World) -> None:
@@ -91,7 +81,7 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
     judges.is_open: [
         (nothing, {}, ""),
         (host(mode="Cordon"), {}, "is cordoned (new disks)"),
-        (lambda world: (host(mode="Cordon")(world), granted(world)), {}, ""),
+        (all_of(host(mode="Cordon"), granted), {}, ""),
     ],
     judges.has_session: [
         (nothing, {}, ""),
@@ -105,7 +95,7 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
     judges.has_room: [
         (nothing, {}, ""),
         (full, {}, "keeps itself ready for 256 services already, and can be asked about no more at a time"),
-        (lambda world: (full(world), granted(world)), {}, ""),
+        (all_of(full, granted), {}, ""),
     ],
     judges.starts_here: [
         (nothing, {}, ""),
@@ -163,8 +153,10 @@ def test_what_each_score_is_worth(judge: Scorer, befall: Befall, asking: dict[st
 def test_every_judge_has_cases_that_differ_and_is_asked_at_some_point() -> None:
     assert {judge for judge, _ in FILTERS} == FILTER_CASES.keys()
     assert {judge for judge, _ in SCORES} == SCORE_CASES.keys()
-    for judge, table in (*FILTER_CASES.items(), *SCORE_CASES.items()):
-        assert len({said for _, _, said in table}) > 1, judge
+    for filter_, judged in FILTER_CASES.items():
+        assert len({said for _, _, said in judged}) > 1, filter_
+    for scorer, scored in SCORE_CASES.items():
+        assert len({points for _, _, points in scored}) > 1, scorer
     assert all(points for _, points in (*FILTERS, *SCORES))
 
 

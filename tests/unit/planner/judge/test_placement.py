@@ -3,39 +3,38 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backstay_api.objects.models import HAService, Host
+from backstay_api.objects.kinds import Raw
+from backstay_api.objects.models import HAService
 from backstay_operator.planner.judge import placement
 from backstay_operator.planner.judge.placement import NoHost, Placed
 from backstay_operator.planner.know.world import World
-from backstay_testing.builders import a_service
-from backstay_testing.worlds import NOW_S, a_world, add_host, put, report, say_ready
+from backstay_testing.builders import a_service, session
+from backstay_testing.worlds import NOW_S, Befall, a_world, add_host, hold, nothing, put, report, say_ready, seal
 
 
-def why_not(world: World, service: HAService, host: str, **wish) -> str:
-    answer = placement.place(world, service, world.instances.get(f"{service.key}-0"), **wish)
+def why_not(
+    world: World, service: HAService, host: str, *, to: str | None = None, away_from: tuple[str, ...] = ()
+) -> str:
+    answer = placement.place(world, service, world.instances.get(f"{service.key}-0"), to=to, away_from=away_from)
     rejected = {verdict.host: verdict.rejected for verdict in answer.verdicts}[host]
     return f"{rejected.rule}: {rejected.why}" if rejected else ""
 
 
-def seal(world) -> None:
-    seen = world.leases["n1"]
-    world.leases["n1"] = replace(seen, lease=seen.lease.sealed_())
-
-
-def forget_session(world) -> None:
-    world.leases["n1"] = replace(world.leases["n1"], lease=replace(world.leases["n1"].lease, holder="boot/other"))
+def another_holds(world: World) -> None:
+    hold(world, "n1", session("n1", nonce="other"))
 
 
 @pytest.mark.parametrize(
     ("change", "spec", "expected"),
     [
-        pytest.param(lambda w: None, {}, "", id="a live host that is ready may run it"),
+        pytest.param(nothing, {}, "", id="a live host that is ready may run it"),
         pytest.param(
             lambda w: None,
             {"placement": {"hosts": {"matchLabels": {"pool": "db"}}}},
@@ -56,11 +55,18 @@ def forget_session(world) -> None:
         ),
         pytest.param(lambda w: add_host(w, "n1", silent_s=1.0), {}, "Late: is late with its heartbeat", id="late"),
         pytest.param(lambda w: add_host(w, "n1", silent_s=4.2), {}, "Session: has been silent for 4 s", id="silent"),
-        pytest.param(seal, {}, "Session: is sealed: it was silent and has not come back yet", id="sealed"),
+        pytest.param(
+            lambda w: seal(w, "n1"), {}, "Session: is sealed: it was silent and has not come back yet", id="sealed"
+        ),
         pytest.param(
             lambda w: w.leases.clear(), {}, "Session: has never reported: is its agent running?", id="no lease"
         ),
-        pytest.param(forget_session, {}, "Session: has not opened a session yet", id="another session holds the lease"),
+        pytest.param(
+            lambda w: hold(w, "n1", session("n1", nonce="other")),
+            {},
+            "Session: has not opened a session yet",
+            id="another session holds the lease",
+        ),
         pytest.param(
             lambda w: say_ready(w, a_service(), "n1", ready=False, why="unit web.service is masked"),
             {},
@@ -93,7 +99,7 @@ def forget_session(world) -> None:
         ),
     ],
 )
-def test_each_judge_says_why(change, spec, expected) -> None:
+def test_each_judge_says_why(change: Befall, spec: Raw, expected: str) -> None:
     world = a_world("n1", "n2")
     service = a_service(**spec)
     put(world, service, epoch=1)
@@ -174,18 +180,20 @@ def test_a_preferred_host_wins_and_the_reason_says_so() -> None:
     instance = put(world, service, epoch=1)
     say_ready(world, service, "n1", "n2", "n3")
     answer = placement.place(world, service, instance)
+    assert isinstance(answer, Placed)
     assert (answer.host, answer.why) == ("n3", "preferred by +50; n1, n2 could run it too")
 
 
 def test_services_that_start_together_do_not_all_choose_one_host() -> None:
     world = a_world("n1", "n2", "n3")
-    planned = {}
+    planned: dict[str, set[str]] = {}
     for name in ("a", "b", "c"):
         service = a_service(name)
         instance = put(world, service, epoch=0)
         say_ready(world, service, "n1", "n2", "n3")
-        chosen = placement.place(world, service, instance, planned=planned).host
-        planned[chosen] = {*planned.get(chosen, ()), instance.key}
+        chosen = placement.place(world, service, instance, planned=planned)
+        assert isinstance(chosen, Placed)
+        planned.setdefault(chosen.host, set()).add(instance.key)
     assert {host: len(keys) for host, keys in planned.items()} == {"n1": 1, "n2": 1, "n3": 1}
 
 
@@ -255,6 +263,32 @@ def test_a_better_standby_that_has_not_answered_does_not_replace_the_only_ready_
 
 
 @pytest.mark.parametrize(
+    ("befall", "expected"),
+    [
+        pytest.param(nothing, ("n1",), id="the best is ready: one is enough"),
+        pytest.param(
+            lambda w: say_ready(w, a_service(generation=1), "n1"), ("n1", "n2"), id="the best has answered for an older manifest"
+        ),
+        pytest.param(
+            lambda w: say_ready(w, a_service(generation=2), "n1", active=True), ("n2", "n1"), id="something runs on the best"
+        ),
+        pytest.param(
+            lambda w: say_ready(w, a_service(generation=2), "n1", ready=False), ("n2", "n1"), id="the best has said no, and is asked on"
+        ),
+    ],
+)  # fmt: skip
+def test_a_standby_is_ready_if_it_has_said_so_of_the_present_manifest_and_nothing_runs_there(
+    befall: Befall, expected: tuple[str, ...]
+) -> None:
+    world, service = a_world("n1", "n2"), a_service(generation=2)
+    world.settings = replace(world.settings, standbys=1)
+    instance = put(world, service, epoch=1)
+    say_ready(world, service, "n1", "n2")
+    befall(world)
+    assert placement.standbys(world, service, instance) == expected
+
+
+@pytest.mark.parametrize(
     ("weight", "failback", "expected"),
     [
         pytest.param(101, "Always", "n2", id="beyond the stickiness it moves back"),
@@ -262,7 +296,7 @@ def test_a_better_standby_that_has_not_answered_does_not_replace_the_only_ready_
         pytest.param(1000, "Never", None, id="failback Never: it stays whatever the weight"),
     ],
 )
-def test_failback(weight, failback, expected) -> None:
+def test_failback(weight: int, failback: str, expected: str | None) -> None:
     world = a_world("n1")
     add_host(world, "n2", labels={"rack": "a"})
     prefer = [{"hosts": {"matchLabels": {"rack": "a"}}, "weight": weight}]
@@ -270,7 +304,7 @@ def test_failback(weight, failback, expected) -> None:
     instance = put(world, service, epoch=1, host="n1")
     say_ready(world, service, "n2")
     better = placement.better_host(world, service, instance)
-    assert (better.host if better else None) == expected
+    assert (better.host if isinstance(better, Placed) else None) == expected
 
 
 @pytest.mark.parametrize(
@@ -283,7 +317,7 @@ def test_failback(weight, failback, expected) -> None:
         pytest.param("", {}, "Selector", id="a host that is no longer selected is left"),
     ],
 )
-def test_when_a_service_must_leave_its_holder(mode, labels, expected) -> None:
+def test_when_a_service_must_leave_its_holder(mode: str, labels: dict[str, str], expected: str | None) -> None:
     world = a_world()
     add_host(world, "n1", mode=mode, labels=labels)
     service = a_service(placement={"hosts": {"matchLabels": {"pool": "db"}}})
@@ -291,6 +325,8 @@ def test_when_a_service_must_leave_its_holder(mode, labels, expected) -> None:
     assert (rejected.rule if rejected else None) == expected
 
 
+Described = list[tuple[str, float, str, bool | None]]
+"""Hosts: mode, for how long it has been silent, rack, and what it has said."""
 hosts = st.lists(
     st.tuples(
         st.sampled_from(["", "Cordon", "Drain"]),
@@ -303,7 +339,7 @@ hosts = st.lists(
 )
 
 
-def world_of(described, order):
+def world_of(described: Described, order: Iterable[int]) -> tuple[World, HAService]:
     world = World(now_s=NOW_S)
     weights = [{"hosts": {"matchLabels": {"rack": "a"}}, "weight": 150}]
     service = a_service(placement={"prefer": weights, "failback": "Always"})
@@ -316,7 +352,9 @@ def world_of(described, order):
 
 
 @given(hosts, st.randoms(use_true_random=False), st.booleans())
-def test_the_order_in_which_hosts_became_known_decides_nothing(described, dice: random.Random, held) -> None:
+def test_the_order_in_which_hosts_became_known_decides_nothing(
+    described: Described, dice: random.Random, held: bool
+) -> None:
     orders = [list(range(len(described))), dice.sample(range(len(described)), len(described))]
     answers = []
     for order in orders:
@@ -327,7 +365,7 @@ def test_the_order_in_which_hosts_became_known_decides_nothing(described, dice: 
 
 
 @given(hosts)
-def test_a_service_that_was_placed_does_not_want_to_move(described) -> None:
+def test_a_service_that_was_placed_does_not_want_to_move(described: Described) -> None:
     world, service = world_of(described, range(len(described)))
     placed = placement.place(world, service, put(world, service, epoch=0))
     if isinstance(placed, Placed):
@@ -337,7 +375,7 @@ def test_a_service_that_was_placed_does_not_want_to_move(described) -> None:
 
 
 @given(hosts)
-def test_standbys_that_have_been_asked_stay_the_same(described) -> None:
+def test_standbys_that_have_been_asked_stay_the_same(described: Described) -> None:
     world, service = world_of(described, range(len(described)))
     instance = put(world, service, epoch=1)
     first = placement.standbys(world, service, instance)
@@ -349,11 +387,9 @@ def test_standbys_that_have_been_asked_stay_the_same(described) -> None:
 
 
 @pytest.mark.parametrize("reason", ["new disks", "ticket 7: new disks"])
-def test_what_a_person_gives_as_a_reason_is_not_taken_for_what_hosts_have_in_common(reason) -> None:
+def test_what_a_person_gives_as_a_reason_is_not_taken_for_what_hosts_have_in_common(reason: str) -> None:
     world, service = a_world(), a_service()
     for name in ("n1", "n2"):
-        add_host(world, name, mode="Cordon")
-        spec = {"maintenance": {"mode": "Cordon", "reason": reason}}
-        world.hosts[name] = Host.from_wire({"metadata": world.hosts[name].metadata.wire(), "spec": spec})
+        add_host(world, name, mode="Cordon", reason=reason)
     answer = placement.place(world, service, put(world, service, epoch=1))
     assert answer.why == "0/2 hosts can run it: 2 are cordoned"

@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignment
+from backstay_api.objects.models import HAService
 from backstay_api.objects.models.service import HAServiceStatus
-from backstay_api.objects.resource_kinds import claims_of
 from backstay_operator.planner import words
 from backstay_operator.planner.do.decisions import decide
-from backstay_operator.planner.do.finalizers import HOST_FINALIZER, INSTANCE_FINALIZER, SERVICE_FINALIZER
+from backstay_operator.planner.do.finalizers import SERVICE_FINALIZER
 from backstay_operator.planner.do.rounds import begin
-from backstay_operator.planner.know.claims import claim_for
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.tell import status
-from backstay_testing.builders import a_service, an_instance, unit
-from backstay_testing.worlds import a_world, add_host, report, say_ready
-
-Thing = TypeVar("Thing", HAService, HAInstance, Host)
+from backstay_testing.builders import a_host, a_service, an_instance, an_order, marked, session, unit
+from backstay_testing.worlds import a_world, add_host, make_ours, own, report, say_ready, silence, speak, tell
 
 
 def told_of(world: World, service: HAService) -> HAServiceStatus:
     """What is decided about it now, as people are told; everything that it needs is its own."""
-    service, instance = marked(service, SERVICE_FINALIZER), world.instances.get(f"{service.key}-0")
-    for name, host in world.hosts.items():
-        world.hosts[name] = marked(host, HOST_FINALIZER)
-    if instance is not None:
-        world.put_instance(marked(instance, INSTANCE_FINALIZER))
-    for key in claims_of(service.spec.resources):
-        world.claims[key.name] = claim_for(key, service, sorted(world.hosts), instance)
+    service = marked(service, SERVICE_FINALIZER)
+    make_ours(world)
+    own(world, service)
     return status.service_status(world, decide(begin(world), service))
-
-
-def marked(thing: Thing, finalizer: str) -> Thing:
-    return thing.model_copy(update={"metadata": thing.metadata.model_copy(update={"finalizers": [finalizer]})})
 
 
 def a_running_world(**spec: Any) -> tuple[World, HAService]:
@@ -60,28 +48,26 @@ def hold(
 
 
 def fenceable(world: World, name: str) -> None:
-    raw = world.hosts[name].wire()
-    raw["spec"]["fencing"] = {"levels": [{"name": "bmc", "devices": [{"name": "bmc", "agent": "fence_redfish"}]}]}
-    raw["status"]["fencing"] = {"ready": True, "checkedAt": "2026-03-01T11:00:00Z", "message": "bmc says on"}
-    world.hosts[name] = Host.from_wire(raw)
+    fencing = {"ready": True, "checkedAt": "2026-03-01T11:00:00Z", "message": "bmc says on"}
+    world.hosts[name] = a_host(name, has_device=True, status={"fencing": fencing})
 
 
-def silence(world: World, host: str, for_s: float) -> None:
-    world.leases[host] = replace(world.leases[host], first_seen_s=world.now_s - for_s)
+Change = Callable[[World, HAService], object]
+
+
+def both(*changes: Change) -> Change:
+    """One after the other."""
+
+    def change(world: World, service: HAService) -> None:
+        for each in changes:
+            each(world, service)
+
+    return change
 
 
 def order_down(world: World, service: HAService, host: str, *, epoch: int, why: str) -> None:
-    raw = world.assignments[host].wire()
-    raw["spec"].setdefault("instances", {})[f"{service.uid}-0"] = {
-        "namespace": "shop",
-        "name": "web-0",
-        "epoch": epoch,
-        "session": raw["status"]["session"],
-        "want": "Down",
-        "exclusive": True,
-        "why": why,
-    }
-    world.put_assignment(HostAssignment.from_wire(raw))
+    instance = an_instance(service, epoch=epoch, host=host)
+    tell(world, host, instance, an_order(instance, "Down", revision=0, why=why))
 
 
 def condition(told: HAServiceStatus, kind: str) -> tuple[str, str, str]:
@@ -150,7 +136,7 @@ def fail_start(world: World, service: HAService) -> None:
             id="what is missing is said where people look",
         ),
         pytest.param(
-            lambda w, s: (two_may_run(w, s), silence(w, "n1", 4.2)),
+            both(two_may_run, lambda w, s: silence(w, "n1", 4.2)),
             ("Recovering", "n1 has been silent for 4 s; moves to n2"),
             id="it will move",
         ),
@@ -160,7 +146,7 @@ def fail_start(world: World, service: HAService) -> None:
             id="a failed start moves on",
         ),
         pytest.param(
-            lambda w, s: (fail_start(w, s), say_ready(w, s, "n2", ready=False, why="no such unit")),
+            both(fail_start, lambda w, s: say_ready(w, s, "n2", ready=False, why="no such unit")),
             (
                 "Failed",
                 "Could not be kept running on n1: exit code 1; 0/3 hosts can run it: 2 are not ready,"
@@ -196,7 +182,7 @@ def fail_start(world: World, service: HAService) -> None:
         ),
     ],
 )
-def test_what_is_not_well_is_said_in_ready(change, expected) -> None:
+def test_what_is_not_well_is_said_in_ready(change: Change, expected: tuple[str, str]) -> None:
     world, service = a_running_world()
     change(world, service)
     told = told_of(world, service)
@@ -254,7 +240,7 @@ def test_what_need_not_be_exclusive_needs_no_device() -> None:
 
 
 @pytest.mark.parametrize("late_s", [0.0, 1.0])
-def test_nothing_changed_is_an_equal_status_and_a_late_heartbeat_is_nothing(late_s) -> None:
+def test_nothing_changed_is_an_equal_status_and_a_late_heartbeat_is_nothing(late_s: float) -> None:
     world, service = a_running_world()
     told = told_of(world, service)
     service = keep(world, service, told, "2026-03-01T12:34:56Z")
@@ -300,9 +286,7 @@ def test_a_planned_move_is_told_with_the_reason_of_the_move() -> None:
 
 def test_another_session_speaks_for_itself_only() -> None:
     world, service = a_running_world()
-    raw = world.assignments["n1"].wire()
-    raw["status"]["session"] |= {"nonce": "another", "seq": 2, "supersedes": [raw["status"]["session"]["nonce"]]}
-    world.put_assignment(HostAssignment.from_wire(raw))
+    speak(world, "n1", session("n1", 2), supersedes=[session("n1").nonce])
     told = told_of(world, service)
     why = "n1 has begun a new session since it was started there"
     assert (told.state, told.instances[0].why, told.instances[0].to) == ("Recovering", why, "n2")
@@ -367,12 +351,12 @@ def test_a_service_that_shall_not_run_says_so() -> None:
         ("yesterday", "2026-01-01T00:00:00Z", None),
     ],
 )
-def test_elapsed_time(start, end, seconds) -> None:
+def test_elapsed_time(start: str, end: str, seconds: float | None) -> None:
     assert words.elapsed_s(start, end) == seconds
 
 
 @pytest.mark.parametrize(
     ("age", "text"), [(0.4, "less than 1 s"), (4.9, "4 s"), (59, "45 s"), (61, "1 min"), (9000, "2 h")]
 )
-def test_ages_are_said_in_few_steps(age, text) -> None:
+def test_ages_are_said_in_few_steps(age: float, text: str) -> None:
     assert words.roughly(age) == text
