@@ -15,7 +15,7 @@ from backstay_api.objects import lease as leases
 from backstay_api.objects.kinds import Kind, Raw
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import HAInstance
-from backstay_api.objects.models.assignment import HostAssignmentSpec, InstanceOrder
+from backstay_api.objects.models.assignment import HostAssignmentSpec
 from backstay_api.objects.models.instance import Grant, HAInstanceSpec, ServiceRef, SessionRef
 from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_LEASES, HOSTS, Unreadable
 from backstay_api.objects.promise import PROFILES
@@ -23,6 +23,8 @@ from backstay_operator.control.replica import Operator, Replica
 from backstay_operator.planner.actions import Action, Assign, CreateInstance, WriteInstance
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.plan import Plan
+
+from .builders import an_order
 
 WALL = "2026-03-01T12:00:00Z"
 
@@ -162,7 +164,7 @@ def tiny_plan(world: World) -> Plan:
             if holders:
                 actions.append(grant_to(instance, world.leases[holders[0]].lease))
     for host in sorted(world.held_by):
-        wanted = {world.instances[key].uid: order_of(world.instances[key]) for key in world.held_by[host]}
+        wanted = {world.instances[key].uid: an_order(world.instances[key]) for key in world.held_by[host]}
         stored = world.assignments.get(host)
         if wanted and (stored is None or stored.spec.instances != wanted):
             actions.append(Assign(host, HostAssignmentSpec(instances=wanted), "it holds them"))
@@ -175,18 +177,6 @@ def grant_to(instance: HAInstance, lease: HostLease) -> WriteInstance:
     grant = Grant(host=lease.host, session=session, machine_uuid="machine")
     spec = instance.spec.model_copy(update={"epoch": instance.spec.epoch + 1, "grant": grant})
     return WriteInstance(instance, spec, "it is the first")
-
-
-def order_of(instance: HAInstance) -> InstanceOrder:
-    assert instance.spec.grant is not None
-    return InstanceOrder(
-        namespace=instance.metadata.namespace or "",
-        name=instance.metadata.name,
-        epoch=instance.spec.epoch,
-        session=instance.spec.grant.session,
-        want="Up",
-        exclusive=True,
-    )
 
 
 async def until(said: Callable[[], bool], *, limit_s: float = 30.0) -> float:

@@ -11,13 +11,10 @@ from backstay_api.objects.object_kinds import HOST_ASSIGNMENTS, RESOURCE_CLAIMS
 from backstay_api.objects.resource_kinds import Claim
 from backstay_operator.planner.know import fitting
 from backstay_operator.planner.know.claims import claim_for
+from backstay_testing.builders import unit
 from backstay_testing.stage import Stage, running, steps
 
 ADDRESS = {"name": "address", "virtualIP": {"address": "192.0.2.10/24"}}
-
-
-def unit(name: str) -> dict[str, Any]:
-    return {"name": name, "systemd": {"unit": f"{name}.service"}}
 
 
 def pool(name: str) -> dict[str, Any]:

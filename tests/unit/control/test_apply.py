@@ -57,7 +57,8 @@ from backstay_operator.planner.do.finalizers import (
     REQUEST_FINALIZER,
     SERVICE_FINALIZER,
 )
-from backstay_testing.control_scene import WALL, Scene, Weather, order_of, raw_service
+from backstay_testing.builders import an_order
+from backstay_testing.control_scene import WALL, Scene, Weather, raw_service
 
 SESSION = SessionRef(boot_id="boot-n1", nonce="nonce-1", seq=1)
 NEXT = SessionRef(boot_id="boot-n1", nonce="nonce-2", seq=2)
@@ -208,7 +209,7 @@ async def test_a_sealed_lease_takes_no_renewal_and_is_reopened_for_a_newer_sessi
 async def test_orders_are_brought_forward_into_what_is_stored() -> None:
     bench = Bench()
     instance = bench.add_instance(epoch=2, granted=True, closed=1)
-    order = order_of(instance)
+    order = an_order(instance)
     assert await bench.do(Assign("n1", HostAssignmentSpec(instances={"a": order}), "go")) is Outcome.DONE
     older = order.model_copy(update={"epoch": 1, "want": "Down"})
     other = HostAssignmentSpec(instances={"a": older, "b": order})
@@ -223,7 +224,7 @@ async def test_orders_are_brought_forward_into_what_is_stored() -> None:
 @in_virtual_time
 async def test_orders_that_are_too_large_are_refused_with_what_to_do() -> None:
     bench = Bench()
-    order = order_of(bench.add_instance(epoch=1, granted=True)).model_copy(update={"why": "x" * 4000})
+    order = an_order(bench.add_instance(epoch=1, granted=True)).model_copy(update={"why": "x" * 4000})
     huge = HostAssignmentSpec(instances={f"u{number}": order for number in range(250)})
     result = await bench.writer.apply(Assign("n1", huge, "go"))
     assert result.outcome is Outcome.REFUSED and "spread its services" in result.why

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 import pytest
 
-from backstay_api.objects.resource_kinds import claims_of
 from backstay_operator.planner.judge import judges, scores
 from backstay_operator.planner.judge.judges import FILTERS, FILTERS_AT, Filter, Point, Question, facts_of
 from backstay_operator.planner.judge.scores import SCORES, SCORES_AT, Scorer
-from backstay_operator.planner.know.claims import claim_for
 from backstay_operator.planner.know.world import World
-from backstay_testing.builders import a_service
+from backstay_testing import worlds
+from backstay_testing.builders import a_service, claims, unit
 from backstay_testing.worlds import Befall, a_world, add_host, all_of, nothing, put, report, say_ready
 
 WEB: Final = a_service()
@@ -28,14 +26,13 @@ def host(**more: Any) -> Befall:
 
 
 def seal(world: World) -> None:
-    seen = world.leases["n1"]
-    world.leases["n1"] = replace(seen, lease=seen.lease.sealed_())
+    worlds.seal(world, "n1")
 
 
 def claimed(world: World) -> None:
     """Another service has the unit there."""
-    (claim,) = claims_of(WEB.spec.resources)
-    world.claims[claim.name] = claim_for(claim, a_service("other"), ["n1"])
+    (claim,) = claims(a_service("other", unit()), "n1")
+    world.claims[claim.key] = claim
 
 
 def failed(world: World) -> None:

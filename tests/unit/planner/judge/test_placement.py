@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backstay_api.objects.kinds import Raw
-from backstay_api.objects.models import HAService, Host
+from backstay_api.objects.models import HAService
 from backstay_operator.planner.judge import placement
 from backstay_operator.planner.judge.placement import NoHost, Placed
 from backstay_operator.planner.know.world import World
-from backstay_testing.builders import a_service
-from backstay_testing.worlds import NOW_S, Befall, a_world, add_host, nothing, put, report, say_ready
+from backstay_testing.builders import a_service, session
+from backstay_testing.worlds import NOW_S, Befall, a_world, add_host, hold, nothing, put, report, say_ready, seal
 
 
 def why_not(
@@ -27,13 +27,8 @@ def why_not(
     return f"{rejected.rule}: {rejected.why}" if rejected else ""
 
 
-def seal(world: World) -> None:
-    seen = world.leases["n1"]
-    world.leases["n1"] = replace(seen, lease=seen.lease.sealed_())
-
-
-def forget_session(world: World) -> None:
-    world.leases["n1"] = replace(world.leases["n1"], lease=replace(world.leases["n1"].lease, holder="boot/other"))
+def another_holds(world: World) -> None:
+    hold(world, "n1", session("n1", nonce="other"))
 
 
 @pytest.mark.parametrize(
@@ -60,11 +55,18 @@ def forget_session(world: World) -> None:
         ),
         pytest.param(lambda w: add_host(w, "n1", silent_s=1.0), {}, "Late: is late with its heartbeat", id="late"),
         pytest.param(lambda w: add_host(w, "n1", silent_s=4.2), {}, "Session: has been silent for 4 s", id="silent"),
-        pytest.param(seal, {}, "Session: is sealed: it was silent and has not come back yet", id="sealed"),
+        pytest.param(
+            lambda w: seal(w, "n1"), {}, "Session: is sealed: it was silent and has not come back yet", id="sealed"
+        ),
         pytest.param(
             lambda w: w.leases.clear(), {}, "Session: has never reported: is its agent running?", id="no lease"
         ),
-        pytest.param(forget_session, {}, "Session: has not opened a session yet", id="another session holds the lease"),
+        pytest.param(
+            lambda w: hold(w, "n1", session("n1", nonce="other")),
+            {},
+            "Session: has not opened a session yet",
+            id="another session holds the lease",
+        ),
         pytest.param(
             lambda w: say_ready(w, a_service(), "n1", ready=False, why="unit web.service is masked"),
             {},
@@ -388,8 +390,6 @@ def test_standbys_that_have_been_asked_stay_the_same(described: Described) -> No
 def test_what_a_person_gives_as_a_reason_is_not_taken_for_what_hosts_have_in_common(reason: str) -> None:
     world, service = a_world(), a_service()
     for name in ("n1", "n2"):
-        add_host(world, name, mode="Cordon")
-        spec = {"maintenance": {"mode": "Cordon", "reason": reason}}
-        world.hosts[name] = Host.from_wire({"metadata": world.hosts[name].metadata.wire(), "spec": spec})
+        add_host(world, name, mode="Cordon", reason=reason)
     answer = placement.place(world, service, put(world, service, epoch=1))
     assert answer.why == "0/2 hosts can run it: 2 are cordoned"

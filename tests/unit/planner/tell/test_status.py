@@ -3,41 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
-from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignment
+from backstay_api.objects.models import HAService
 from backstay_api.objects.models.service import HAServiceStatus
-from backstay_api.objects.resource_kinds import claims_of
 from backstay_operator.planner import words
 from backstay_operator.planner.do.decisions import decide
-from backstay_operator.planner.do.finalizers import HOST_FINALIZER, INSTANCE_FINALIZER, SERVICE_FINALIZER
+from backstay_operator.planner.do.finalizers import SERVICE_FINALIZER
 from backstay_operator.planner.do.rounds import begin
-from backstay_operator.planner.know.claims import claim_for
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.tell import status
-from backstay_testing.builders import a_service, an_instance, unit
-from backstay_testing.worlds import a_world, add_host, report, say_ready
-
-Thing = TypeVar("Thing", HAService, HAInstance, Host)
+from backstay_testing.builders import a_host, a_service, an_instance, an_order, marked, session, unit
+from backstay_testing.worlds import a_world, add_host, make_ours, own, report, say_ready, silence, speak, tell
 
 
 def told_of(world: World, service: HAService) -> HAServiceStatus:
     """What is decided about it now, as people are told; everything that it needs is its own."""
-    service, instance = marked(service, SERVICE_FINALIZER), world.instances.get(f"{service.key}-0")
-    for name, host in world.hosts.items():
-        world.hosts[name] = marked(host, HOST_FINALIZER)
-    if instance is not None:
-        world.put_instance(marked(instance, INSTANCE_FINALIZER))
-    for key in claims_of(service.spec.resources):
-        world.claims[key.name] = claim_for(key, service, sorted(world.hosts), instance)
+    service = marked(service, SERVICE_FINALIZER)
+    make_ours(world)
+    own(world, service)
     return status.service_status(world, decide(begin(world), service))
-
-
-def marked(thing: Thing, finalizer: str) -> Thing:
-    return thing.model_copy(update={"metadata": thing.metadata.model_copy(update={"finalizers": [finalizer]})})
 
 
 def a_running_world(**spec: Any) -> tuple[World, HAService]:
@@ -61,10 +48,8 @@ def hold(
 
 
 def fenceable(world: World, name: str) -> None:
-    raw = world.hosts[name].wire()
-    raw["spec"]["fencing"] = {"levels": [{"name": "bmc", "devices": [{"name": "bmc", "agent": "fence_redfish"}]}]}
-    raw["status"]["fencing"] = {"ready": True, "checkedAt": "2026-03-01T11:00:00Z", "message": "bmc says on"}
-    world.hosts[name] = Host.from_wire(raw)
+    fencing = {"ready": True, "checkedAt": "2026-03-01T11:00:00Z", "message": "bmc says on"}
+    world.hosts[name] = a_host(name, has_device=True, status={"fencing": fencing})
 
 
 Change = Callable[[World, HAService], object]
@@ -80,22 +65,9 @@ def both(*changes: Change) -> Change:
     return change
 
 
-def silence(world: World, host: str, for_s: float) -> None:
-    world.leases[host] = replace(world.leases[host], first_seen_s=world.now_s - for_s)
-
-
 def order_down(world: World, service: HAService, host: str, *, epoch: int, why: str) -> None:
-    raw = world.assignments[host].wire()
-    raw["spec"].setdefault("instances", {})[f"{service.uid}-0"] = {
-        "namespace": "shop",
-        "name": "web-0",
-        "epoch": epoch,
-        "session": raw["status"]["session"],
-        "want": "Down",
-        "exclusive": True,
-        "why": why,
-    }
-    world.put_assignment(HostAssignment.from_wire(raw))
+    instance = an_instance(service, epoch=epoch, host=host)
+    tell(world, host, instance, an_order(instance, "Down", revision=0, why=why))
 
 
 def condition(told: HAServiceStatus, kind: str) -> tuple[str, str, str]:
@@ -314,9 +286,7 @@ def test_a_planned_move_is_told_with_the_reason_of_the_move() -> None:
 
 def test_another_session_speaks_for_itself_only() -> None:
     world, service = a_running_world()
-    raw = world.assignments["n1"].wire()
-    raw["status"]["session"] |= {"nonce": "another", "seq": 2, "supersedes": [raw["status"]["session"]["nonce"]]}
-    world.put_assignment(HostAssignment.from_wire(raw))
+    speak(world, "n1", session("n1", 2), supersedes=[session("n1").nonce])
     told = told_of(world, service)
     why = "n1 has begun a new session since it was started there"
     assert (told.state, told.instances[0].why, told.instances[0].to) == ("Recovering", why, "n2")
