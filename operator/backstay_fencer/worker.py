@@ -67,6 +67,8 @@ class Worker:
         """As last seen: who switched a host off owes it an `on`, be its Host removed meanwhile."""
         self._shared_with = ""
         """Another host that has said the same machine UUID."""
+        self._seen_seq = 0
+        """Of the newest session that a read has shown to hold the Lease: of two reads at once the older may come last."""
         self._told: dict[str, Any] = {}
         self._offs: set[asyncio.Task[None]] = set()
         """Those under way."""
@@ -243,6 +245,7 @@ class Worker:
         if not isinstance(request, FenceRequest) or request.uid != self._uid or not isinstance(lease, HostLease):
             return "request or lease is another one"
         self._observe(request)
+        self._seen_seq = max(self._seen_seq, lease.seq)
         if tried.action == "on":
             # Withdrawn while our `off` came through: nobody will prove anything any more, and the host is off through us.
             is_over = request.status.evidence is not None or request.spec.want == "Withdrawn"
@@ -260,6 +263,8 @@ class Worker:
 
     def _not_trusted(self, tried: Tried) -> str:
         """Host or Secret may have named another device since it was decided; an `on` is owed to whatever we switched off."""
+        if tried.action == "off" and self._seen_seq > self._request.spec.session.seq:
+            return "a newer session holds the Lease"
         return core.distrust(tried.slot, self.facts()) if tried.action == "off" else ""
 
     async def _run(self, slot: Slot, action: Any) -> tuple[AgentRun, str]:

@@ -85,6 +85,9 @@ def remove_host(chaos: Chaos) -> None:
     machine = chaos.a_machine()
     if any(other is not machine and other.uuid == machine.uuid for other in chaos.world.machines.values()):
         return  # nobody could know any more that another board has it too, and so whose power is switched
+    hosts = chaos.world.cluster.bodies(HOSTS)
+    if all(one["metadata"]["name"] == machine.name or "deletionTimestamp" in one["metadata"] for one in hosts):
+        return  # what runs on the last one could go nowhere
     name = machine.name
     chaos.world.delete(HOSTS, ("", name))
 
