@@ -14,7 +14,7 @@ from backstay_operator.planner.judge.placement import NoHost, Placed, Verdict
 
 from .session import WELL, Session
 from .tables import table
-from .view import EVERYTHING, VIEW, look, service_named
+from .view import EVERYTHING, VIEW, look, only_slot, service_named
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ async def explain(
     world = (await look(session)).world
     known = world.services.get(named.key, named)
     round_, decision = decide_in_turn(world, known)
-    acceptance, slot = decision.acceptance, decision.slots[0]
+    acceptance, slot = decision.acceptance, only_slot(decision)
     lines, summary = _lines(slot, next_host(round_, slot))
     refused = f"{acceptance.reason}: {acceptance.message}" if isinstance(acceptance, Refused) else ""
     data = {"service": known.key, "refused": refused, "summary": summary, "hosts": [vars(line) for line in lines]}

@@ -17,7 +17,7 @@ from backstay_operator.planner.judge.placement import NoHost
 
 from .rights import rights_to
 from .session import NO_SUCH_THING, WELL, Session, Stop
-from .view import EVERYTHING, VIEW, look, place_of, service_named
+from .view import EVERYTHING, VIEW, look, only_slot, place_of, service_named
 
 # A wish that could not be granted for so long is no longer meant: nobody wants to be surprised by it tomorrow.
 LASTS: Final = timedelta(minutes=10)
@@ -39,7 +39,7 @@ async def move(
     world = (await look(session)).world
     known = world.services.get(named.key, named)
     round_, decision = decide_in_turn(world, known)
-    slot = decision.slots[0]
+    slot = only_slot(decision)
     target = to or _best_other(round_, slot, known)
     if slot.instance and slot.instance.holder == target:
         session.say(f"{known.key} is on {target} already.")

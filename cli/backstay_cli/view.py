@@ -24,6 +24,7 @@ from backstay_api.objects.object_kinds import (
     Unreadable,
 )
 from backstay_api.objects.promise import silent_after_s, suspect_after_s
+from backstay_operator.planner.do.decisions import Decision, Slot
 from backstay_operator.planner.know.world import LeaseSeen, World
 from backstay_operator.planner.words import elapsed_s
 
@@ -139,3 +140,10 @@ def _readable(found: T | Unreadable) -> T:
     if isinstance(found, Unreadable):
         raise Stop(f"{found.kind} {found.key} cannot be read: {found.why}")
     return found
+
+
+def only_slot(decision: Decision) -> Slot:
+    """What is decided about a service that runs once. Stop where nothing of it is left to decide about."""
+    if not decision.slots:
+        raise Stop(f"{decision.service.key} is being deleted, and nothing of it is left", NO_SUCH_THING)
+    return decision.slots[0]

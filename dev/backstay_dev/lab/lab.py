@@ -27,7 +27,7 @@ from typing import IO, Final
 from backstay_dev.lab import prerequisites
 from backstay_dev.lab.agent_files import ensure_agent_files
 from backstay_dev.lab.bmc import Bmc, BmcBay
-from backstay_dev.lab.controlplane import ControlPlane, write_kubeconfig
+from backstay_dev.lab.controlplane import ControlPlane
 from backstay_dev.lab.hosts import HostPlace, LabHost, kill_cgroup, lab_cgroup, remove_cgroup
 from backstay_dev.lab.image import ensure_image
 from backstay_dev.lab.layers import ensure_layer
@@ -153,12 +153,6 @@ class Lab:
     def kubeconfig(self, namespace: str, service_account: str, *, door: str) -> Path:
         """Exactly that ServiceAccount's rights, through this door of the relay."""
         return self.plane.kubeconfig_for(namespace, service_account, server=self.relay.url(door))
-
-    def host_kubeconfig(self, host: str, token: str) -> str:
-        """The text of a kubeconfig for a host's agent: through the relay, the authority at its path on the host."""
-        target = self.state / f"{host}.kubeconfig"
-        write_kubeconfig(target, self.relay.hosts_url, Path("/etc/backstay/ca.crt"), token)
-        return target.read_text()
 
     def run_outside(
         self, name: str, module: str, arguments: Sequence[str | Path], *, env: Mapping[str, str] | None = None

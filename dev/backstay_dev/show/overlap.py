@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-TICK_S: Final = 0.005
-
 PROGRAM: Final = """\
 import os, sys, time
 instance, folder = sys.argv[1], sys.argv[2]

@@ -50,10 +50,6 @@ class HostShape:
     feed, by wrong wires. A twin's board says the same name as the neighbour's, which it feeds."""
     after: Literal["On", "StayOff"] = "On"
 
-    @property
-    def can_be_fenced(self) -> bool:
-        return self.devices != "none" and self.names in ("itself", "drilled")
-
 
 @dataclass(frozen=True)
 class ServiceShape:

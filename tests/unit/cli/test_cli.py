@@ -221,6 +221,18 @@ def test_what_is_not_there_is_told_apart_from_what_cannot_be_reached() -> None:
     assert "not found" in answer.stderr
 
 
+@pytest.mark.parametrize("words", [("explain", "old"), ("move", "old", "--to", "n2")])
+def test_a_deleted_service_of_which_nothing_is_left_is_said_to_be_so(words: tuple[str, ...]) -> None:
+    cluster = a_cluster()
+    old = a_service(name="old").wire()
+    old["metadata"]["finalizers"] = ["example.org/slow"]
+    cluster.put(HAService.from_wire(old))
+    cluster.store.delete(kind_of(HAService), ("shop", "old"))
+    answer = cluster.run(*words)
+    assert answer.exit_code == NO_SUCH_THING
+    assert "shop/old is being deleted, and nothing of it is left" in answer.stderr
+
+
 # --- drain, undrain, move --------------------------------------------------------------------------------------------
 
 

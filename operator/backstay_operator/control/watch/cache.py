@@ -278,6 +278,7 @@ _DROPS: Final[Mapping[str, Callable[[World, str], object]]] = {
     "ResourceClaim": lambda world, key: world.claims.pop(key, None),
     "Lease": World.drop_lease,
 }
+assert _DROPS.keys() == {kind.kind for kind in ALL_KINDS}
 
 
 def _with_known_spec(before: Told | None, after: Told) -> Told:
