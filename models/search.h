@@ -74,6 +74,8 @@ struct Result {
 };
 
 // `follow(state, add)` calls `add(label, next)` for whatever can happen; `label` makes a text, and is asked only for a trace.
+#define ADD(label, next) add([&] { return std::string(label); }, next)
+
 template <class State, class Follow, class Bad>
 Result<State> search(const State& first, Follow follow, Bad bad) {
   Store<State> store;

@@ -1,6 +1,6 @@
 """The models behind docs/protocol.md that are written in Python: each rule that stands there is needed, and all of them suffice.
 
-Those written in C++ take minutes: `make models`.
+Those written in C++ are compiled and run by `make models`.
 """
 
 from __future__ import annotations
