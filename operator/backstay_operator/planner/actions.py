@@ -30,7 +30,6 @@ from backstay_api.objects.object_kinds import (
 
 from .preconditions import Precondition
 from .rows import (
-    Deletion,
     Event,
     OnAssignment,
     OnClaim,
@@ -40,6 +39,7 @@ from .rows import (
     OnObject,
     Rank,
     Row,
+    Written,
     host_ref,
     owner_refs,
     service_of,
@@ -78,6 +78,15 @@ class WriteInstance(OnInstance):
 
     def event(self) -> Event:
         return Event(self.concerns[0], "Normal", "Granted" if self.spec.grant else "Closed", self.why)
+
+
+@dataclass(frozen=True)
+class Deletion(OnObject[Written]):
+    """Deletes exactly this version (CAS by UID and resourceVersion)."""
+
+    rank = Rank.CLEANUP
+    why: str
+    needs: tuple[Precondition, ...] = ()
 
 
 class DeleteInstance(Deletion[HAInstance], OnInstance):

@@ -13,8 +13,6 @@ from backstay_api.objects.models import FenceRequest, HAInstance, HostAssignment
 from backstay_api.objects.models.base import Condition, Object
 from backstay_api.objects.object_kinds import HA_SERVICES, HOSTS, ref_of
 
-from .preconditions import Precondition
-
 Written = TypeVar("Written", bound=Object | HostLease)
 
 
@@ -125,15 +123,6 @@ class OnLease(OnObject[HostLease]):
     @property
     def concerns(self) -> tuple[Ref, ...]:
         return (host_ref(self.before.host),)
-
-
-@dataclass(frozen=True)
-class Deletion(OnObject[Written]):
-    """Deletes exactly this version (CAS by UID and resourceVersion)."""
-
-    rank = Rank.CLEANUP
-    why: str
-    needs: tuple[Precondition, ...] = ()
 
 
 def host_ref(name: str) -> Ref:
