@@ -9,10 +9,12 @@ from typing import Any
 from backstay_api.client.api import Api
 from backstay_api.client.http import ApiConfig, HttpApi
 from backstay_api.memory.server import MemoryApi, MemoryCluster
-from backstay_api.objects.kinds import NAMESPACES, Kind, Raw, raw
+from backstay_api.objects.kinds import Kind, Raw, raw
 from backstay_dev.lab.controlplane import ControlPlane
 from backstay_dev.simulator.virtualtime import run
 
+CONFIG_MAPS = raw("", "v1", "configmaps", "ConfigMap", True)
+NAMESPACES = raw("", "v1", "namespaces", "Namespace", False, has_status=True)
 WIDGETS = raw("contract.backstay.dev", "v1", "widgets", "Widget", True, has_status=True)
 SIZE_GROWS = "size only grows"
 

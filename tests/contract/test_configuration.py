@@ -19,8 +19,6 @@ from backstay_api.client.http import HttpApi
 from backstay_api.client.informer import LEASE_BACKOFF, Backoff, Informer
 from backstay_api.client.kubeconfig import NoConfig, from_kubeconfig, namespace_of, of_agent
 from backstay_api.objects.kinds import (
-    CONFIG_MAPS,
-    NAMESPACES,
     ROLE_BINDINGS,
     ROLES,
     SECRETS,
@@ -28,7 +26,7 @@ from backstay_api.objects.kinds import (
     token_requests,
 )
 from backstay_dev.lab.controlplane import ControlPlane
-from contract.scene import server_config
+from contract.scene import CONFIG_MAPS, NAMESPACES, server_config
 
 
 def test_an_agent_is_configured_by_a_few_lines() -> None:

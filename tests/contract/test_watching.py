@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from backstay_api.client.api import DEFAULT_INACTIVITY_S, Bookmark, Event
+from backstay_api.client.api import DEFAULT_INACTIVITY_S, Api, Bookmark, Call, Event, Listing
 from backstay_api.client.errors import ApiError, Gone, Malformed
 from backstay_api.client.informer import Backoff, Informer
 from backstay_api.objects.kinds import Kind, Meta, Raw, T
@@ -97,15 +97,17 @@ def test_a_watch_from_a_forgotten_version_is_gone(play: Play) -> None:
     play(story)
 
 
-class Interrupted:
+class Interrupted(Api):
     """A real API whose next watches fail as told: for what a healthy server does not do on demand."""
 
     def __init__(self, scene: Scene, *failures: ApiError) -> None:
         self._scene = scene
         self._failures = list(failures)
-        real = scene.api
-        self.get, self.list, self.create, self.replace = real.get, real.list, real.create, real.replace
-        self.patch, self.delete, self.lane, self.close = real.patch, real.delete, real.lane, real.close
+
+    async def list(
+        self, kind: Kind[T], namespace: str = "", *, name: str = "", timeout_s: float | None = None
+    ) -> Listing[T]:
+        return await self._scene.api.list(kind, namespace, name=name, timeout_s=timeout_s)
 
     async def watch(
         self,
@@ -130,6 +132,15 @@ class Interrupted:
         async with aclosing(watched) as stream:
             async for item in stream:
                 yield item
+
+    def lane(self, name: str) -> Api:
+        return self
+
+    async def close(self) -> None:
+        """The real one is the scene's."""
+
+    async def _carry_out(self, call: Call, timeout_s: float | None) -> Raw:
+        return await self._scene.api._carry_out(call, timeout_s)
 
 
 class Listener:

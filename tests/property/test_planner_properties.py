@@ -127,7 +127,7 @@ def renews_lately(world: World, host: str) -> bool:
 
 
 def _sealed(made: Actions) -> list[tuple[str, str, bool]]:
-    return [(a.lease.host, a.lease.holder, False) for a in made if isinstance(a, act.SealLease)]
+    return [(a.before.host, a.before.holder, False) for a in made if isinstance(a, act.SealLease)]
 
 
 def _cut_off(made: Actions) -> list[tuple[str, str, bool]]:
@@ -178,11 +178,11 @@ def an_order_to_run_names_an_open_grant(world: World, made: Actions) -> None:
 def a_lease_opens_again_only_for_a_newer_session(world: World, made: Actions) -> None:
     for action in made:
         if isinstance(action, act.ReopenLease):
-            said = world.assignments[action.lease.host].status.session
+            said = world.assignments[action.before.host].status.session
             assert said is not None
             assert action.session == said.ref
-            assert action.lease.sealed
-            assert action.session.seq > action.lease.seq
+            assert action.before.sealed
+            assert action.session.seq > action.before.seq
 
 
 def owner(world: World, key: Claim, host: str) -> ClaimOwner | None:

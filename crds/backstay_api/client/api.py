@@ -1,7 +1,7 @@
 """The client everything of ours speaks to the API server with: the calls, and what each promises.
 
-Two implementations: `http.HttpApi` for a real server, `memory.MemoryApi` for the simulator and tests. One contract
-suite (`tests/contract/`) holds for both. Every safety step of Backstay is one of these writes, so the promises are:
+Two implementations: `http.HttpApi` for a real server, `memory.MemoryApi` for the simulator and tests; each says how a `Call` is
+carried out. One contract suite (`tests/contract/`) holds for both. Every safety step of Backstay is one of these writes, so the promises are:
 
 * Nothing is retried inside. A request is written once, after the call began, to a connection that is fresh or known
   to be idle. (A read may be repeated on a fresh connection where nothing of an answer had come; a request that
@@ -13,13 +13,14 @@ suite (`tests/contract/`) holds for both. Every safety step of Backstay is one o
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Generic, Protocol
+from typing import Any, Final, Generic, Literal
 
 from backstay_api.client.errors import Invalid
-from backstay_api.objects.kinds import Key, Kind, Meta, T
+from backstay_api.objects.kinds import Key, Kind, Meta, Raw, T
 
 DEFAULT_TIMEOUT_S: Final = 10.0
 
@@ -73,17 +74,33 @@ class Listing(Generic[T]):
         return {entry.meta.key: entry for entry in self.entries}
 
 
-class Api(Protocol):
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request about one object, as RBAC names what it does."""
+
+    verb: Literal["get", "create", "update", "patch", "delete"]
+    kind: Kind[Any]
+    namespace: str
+    name: str
+    subresource: str = ""
+    body: Mapping[str, Any] | None = None
+    uid: str | None = None
+    resource_version: str | None = None
+
+
+class Api(ABC):
     """One actor's view of the API server. `timeout_s` bounds the whole call; None means the client's own default."""
 
-    async def get(self, kind: Kind[T], name: str, namespace: str = "", *, timeout_s: float | None = None) -> T: ...
+    async def get(self, kind: Kind[T], name: str, namespace: str = "", *, timeout_s: float | None = None) -> T:
+        return kind.read(await self._carry_out(Call("get", kind, namespace, name), timeout_s))
 
+    @abstractmethod
     async def list(
         self, kind: Kind[T], namespace: str = "", *, name: str = "", timeout_s: float | None = None
     ) -> Listing[T]:
         """All objects (or those of one name) as they are now, fetched in chunks."""
-        ...
 
+    @abstractmethod
     def watch(
         self,
         kind: Kind[T],
@@ -100,13 +117,23 @@ class Api(Protocol):
         that was cut or was silent for `inactivity_s`. `timeout_s` bounds only the opening. Use it under
         `contextlib.aclosing`, or better: use `informer.Informer`.
         """
-        ...
 
-    async def create(self, kind: Kind[T], obj: T, namespace: str = "", *, timeout_s: float | None = None) -> T: ...
+    async def create(self, kind: Kind[T], obj: T, namespace: str = "", *, timeout_s: float | None = None) -> T:
+        body = kind.to_wire(obj)
+        meta = body.get("metadata") or {}
+        if meta.get("resourceVersion"):  # the server says so too, but with a 500
+            raise Invalid("metadata.resourceVersion: must not be set on an object to be created")
+        call = Call("create", kind, namespace or meta.get("namespace", ""), meta.get("name", ""), body=body)
+        return kind.read(await self._carry_out(call, timeout_s))
 
     async def replace(self, kind: Kind[T], obj: T, *, subresource: str = "", timeout_s: float | None = None) -> T:
         """Compare-and-swap: `metadata.resourceVersion` inside `obj` must be there and be the present one."""
-        ...
+        body = kind.to_wire(obj)
+        meta = Meta.of(body)
+        if not meta.resource_version:
+            raise Invalid("a replace needs metadata.resourceVersion: it is a compare-and-swap")
+        call = Call("update", kind, meta.namespace, meta.name, subresource, body)
+        return kind.read(await self._carry_out(call, timeout_s))
 
     async def patch(
         self,
@@ -119,7 +146,8 @@ class Api(Protocol):
         timeout_s: float | None = None,
     ) -> T:
         """A JSON merge patch (null deletes). With `metadata.resourceVersion` inside it is a compare-and-swap too."""
-        ...
+        call = Call("patch", kind, namespace, name, subresource, body)
+        return kind.read(await self._carry_out(call, timeout_s))
 
     async def delete(
         self,
@@ -132,26 +160,17 @@ class Api(Protocol):
         timeout_s: float | None = None,
     ) -> None:
         """Delete, or begin to where there are finalizers. A precondition that does not hold is a `Conflict`."""
-        ...
+        call = Call("delete", kind, namespace, name, uid=uid, resource_version=resource_version)
+        await self._carry_out(call, timeout_s)
 
+    @abstractmethod
     def lane(self, name: str) -> Api:
         """The same API over connections of its own: a stuck status write must never delay a lease."""
-        ...
 
+    @abstractmethod
     async def close(self) -> None:
         """Close every connection, of every lane."""
-        ...
 
-
-def replaced_meta(body: Mapping[str, Any]) -> Meta:
-    """The metadata of an object that is about to replace another; `Invalid` if it does not say which version."""
-    meta = Meta.of(body)
-    if not meta.resource_version:
-        raise Invalid("a replace needs metadata.resourceVersion: it is a compare-and-swap")
-    return meta
-
-
-def refuse_version_of_new(body: Mapping[str, Any]) -> None:
-    """An object to be created has no version yet. (The server says so too, but with a 500.)"""
-    if (body.get("metadata") or {}).get("resourceVersion"):
-        raise Invalid("metadata.resourceVersion: must not be set on an object to be created")
+    @abstractmethod
+    async def _carry_out(self, call: Call, timeout_s: float | None) -> Raw:
+        """The object as it was read or is now, which the caller may alter."""

@@ -14,13 +14,13 @@ from urllib.parse import urlencode
 
 from backstay_api.client.api import (
     DEFAULT_INACTIVITY_S,
+    Api,
     Bookmark,
+    Call,
     Entry,
     Event,
     EventType,
     Listing,
-    refuse_version_of_new,
-    replaced_meta,
 )
 from backstay_api.client.errors import Gone, Malformed, OutcomeUnknown, Unreachable, from_status
 from backstay_api.client.http_wire import Broken, Connection, Head
@@ -29,7 +29,7 @@ from backstay_api.objects.kinds import Kind, Meta, Raw, T
 
 __all__ = ["ApiConfig", "HttpApi"]
 
-MERGE_PATCH: Final = "application/merge-patch+json"
+_METHODS: Final = {"get": "GET", "create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}
 
 # The largest object a server stores is 1.5 MiB; an event holds one.
 MAX_LINE_BYTES: Final = 8 * 1024 * 1024
@@ -43,13 +43,16 @@ class _Request:
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
-    content_type: str = "application/json"
     sent: bool = False
     """From here on it may have been carried out."""
 
     @property
     def is_write(self) -> bool:
         return self.method != "GET"
+
+    @property
+    def content_type(self) -> str:
+        return "application/merge-patch+json" if self.method == "PATCH" else "application/json"
 
     @property
     def url(self) -> str:
@@ -62,7 +65,7 @@ class _Answer:
     body: bytes
 
 
-class HttpApi:
+class HttpApi(Api):
     """`client.Api` over HTTP/1.1. `rng` spreads the life times of watches."""
 
     def __init__(self, config: ApiConfig, *, rng: random.Random) -> None:
@@ -82,9 +85,6 @@ class HttpApi:
     async def close(self) -> None:
         for lane in self._lanes.values():
             lane.close()
-
-    async def get(self, kind: Kind[T], name: str, namespace: str = "", *, timeout_s: float | None = None) -> T:
-        return _read(kind, await self._call(_Request("GET", kind.path(namespace, name)), timeout_s))
 
     async def list(
         self, kind: Kind[T], namespace: str = "", *, name: str = "", timeout_s: float | None = None
@@ -123,47 +123,8 @@ class HttpApi:
         finally:
             connection.abort()
 
-    async def create(self, kind: Kind[T], obj: T, namespace: str = "", *, timeout_s: float | None = None) -> T:
-        body = kind.to_wire(obj)
-        refuse_version_of_new(body)
-        path = kind.path(namespace or body.get("metadata", {}).get("namespace", ""))
-        return _read(kind, await self._call(_Request("POST", path, body=body), timeout_s))
-
-    async def replace(self, kind: Kind[T], obj: T, *, subresource: str = "", timeout_s: float | None = None) -> T:
-        body = kind.to_wire(obj)
-        meta = replaced_meta(body)
-        path = kind.path(meta.namespace, meta.name, subresource)
-        return _read(kind, await self._call(_Request("PUT", path, body=body), timeout_s))
-
-    async def patch(
-        self,
-        kind: Kind[T],
-        name: str,
-        body: Mapping[str, Any],
-        namespace: str = "",
-        *,
-        subresource: str = "",
-        timeout_s: float | None = None,
-    ) -> T:
-        path = kind.path(namespace, name, subresource)
-        request = _Request("PATCH", path, body=body, content_type=MERGE_PATCH)
-        return _read(kind, await self._call(request, timeout_s))
-
-    async def delete(
-        self,
-        kind: Kind[T],
-        name: str,
-        namespace: str = "",
-        *,
-        uid: str | None = None,
-        resource_version: str | None = None,
-        timeout_s: float | None = None,
-    ) -> None:
-        preconditions = {"uid": uid, "resourceVersion": resource_version}
-        options: Raw = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
-        if stated := {name: value for name, value in preconditions.items() if value is not None}:
-            options["preconditions"] = stated
-        await self._call(_Request("DELETE", kind.path(namespace, name), body=options), timeout_s)
+    async def _carry_out(self, call: Call, timeout_s: float | None) -> Raw:
+        return _typed(call.kind, await self._call(_request(call), timeout_s))
 
     # --- one request ------------------------------------------------------------------------------------------
 
@@ -241,7 +202,7 @@ class HttpApi:
         while True:
             page = await self._call(_Request("GET", kind.path(namespace), query), until_s - loop.time())
             meta = page.get("metadata") or {}
-            entries += [Entry(_read(kind, body), Meta.of(body)) for body in page.get("items") or ()]
+            entries += [Entry(kind.read(_typed(kind, body)), Meta.of(body)) for body in page.get("items") or ()]
             if not (token := meta.get("continue")):
                 return Listing(tuple(entries), meta["resourceVersion"])
             query = {**query, "continue": token}
@@ -281,11 +242,23 @@ def _named(name: str) -> dict[str, str]:
     return {"fieldSelector": f"metadata.name={name}"} if name else {}
 
 
-def _read(kind: Kind[T], body: Raw) -> T:
+def _request(call: Call) -> _Request:
+    path = call.kind.path(call.namespace, "" if call.verb == "create" else call.name, call.subresource)
+    body = _delete_options(call) if call.verb == "delete" else call.body
+    return _Request(_METHODS[call.verb], path, body=body)
+
+
+def _delete_options(call: Call) -> Raw:
+    preconditions = {"uid": call.uid, "resourceVersion": call.resource_version}
+    options: Raw = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+    if stated := {name: value for name, value in preconditions.items() if value is not None}:
+        options["preconditions"] = stated
+    return options
+
+
+def _typed(kind: Kind[Any], body: Raw) -> Raw:
     """Built-in kinds leave apiVersion and kind out of the items of a list."""
-    body.setdefault("apiVersion", kind.api_version)
-    body.setdefault("kind", kind.kind)
-    return kind.read(body)
+    return {"apiVersion": kind.api_version, "kind": kind.kind, **body}
 
 
 def _judge(request: _Request, answer: _Answer) -> Raw:
@@ -349,4 +322,4 @@ def _event(kind: Kind[T], line: bytes) -> Event[T] | Bookmark:
         return Bookmark(meta["resourceVersion"])
     if type_ not in EventType.__members__ or not meta.get("name"):
         raise Malformed(f"not an event: {line[:200]!r}")
-    return Event(EventType(type_), _read(kind, body), Meta.of(body))
+    return Event(EventType(type_), kind.read(_typed(kind, body)), Meta.of(body))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
@@ -17,16 +17,16 @@ from typing import Any, Final, Protocol, TypeVar
 from backstay_api.client.api import (
     DEFAULT_INACTIVITY_S,
     DEFAULT_TIMEOUT_S,
+    Api,
     Bookmark,
+    Call,
     Entry,
     Event,
     Listing,
-    refuse_version_of_new,
-    replaced_meta,
 )
 from backstay_api.client.errors import ApiError, OutcomeUnknown, Unreachable
 from backstay_api.memory.store import Admit, Change, MemoryCluster, copied, merge_patch
-from backstay_api.objects.kinds import Kind, Meta, T, is_raw
+from backstay_api.objects.kinds import Kind, Meta, Raw, T, is_raw
 
 __all__ = ["Admit", "Change", "Fate", "Faults", "MemoryApi", "MemoryCluster", "Request", "merge_patch"]
 
@@ -102,7 +102,7 @@ class NoFaults:
 _FINE: Final = Fate()
 
 
-class MemoryApi:
+class MemoryApi(Api):
     """`client.Api` for one actor on a `MemoryCluster`."""
 
     def __init__(
@@ -136,13 +136,6 @@ class MemoryApi:
         for stream in tuple(self._streams):
             stream.bookmark()
 
-    async def get(self, kind: Kind[T], name: str, namespace: str = "", *, timeout_s: float | None = None) -> T:
-        request = self._request("get", kind, namespace, name)
-        body = await self._call(
-            request, lambda fate: self.cluster.get(kind, namespace, name, as_of=self._seen(fate)), timeout_s
-        )
-        return _read(kind, body)
-
     async def list(
         self, kind: Kind[T], namespace: str = "", *, name: str = "", timeout_s: float | None = None
     ) -> Listing[T]:
@@ -150,7 +143,9 @@ class MemoryApi:
             as_of = self._seen(fate)
             bodies = self.cluster.bodies(kind, namespace, as_of=as_of)
             entries = tuple(
-                Entry(_read(kind, body), Meta.of(body)) for body in bodies if name in ("", body["metadata"]["name"])
+                Entry(kind.read(_own(kind, body)), Meta.of(body))
+                for body in bodies
+                if name in ("", body["metadata"]["name"])
             )
             return Listing(entries, str(self.cluster.revision if as_of is None else as_of))
 
@@ -178,65 +173,31 @@ class MemoryApi:
                 if isinstance(change, Bookmark):
                     yield change
                 else:
-                    yield Event(change.type, _read(kind, change.body), Meta.of(change.body))
+                    yield Event(change.type, kind.read(_own(kind, change.body)), Meta.of(change.body))
         finally:
             self._streams.pop(stream, None)
             stream.shut(kind)
 
-    async def create(self, kind: Kind[T], obj: T, namespace: str = "", *, timeout_s: float | None = None) -> T:
-        body = copied(kind.to_wire(obj))
-        refuse_version_of_new(body)
-        meta = body.get("metadata") or {}
-        request = self._request("create", kind, namespace or meta.get("namespace", ""), meta.get("name", ""))
-        return _read(
-            kind,
-            await self._call(
-                request, lambda fate: self.cluster.create(kind, namespace, body, actor=self.actor), timeout_s
-            ),
-        )
+    async def _carry_out(self, call: Call, timeout_s: float | None) -> Raw:
+        body = copied(call.body)
+        request = self._request(call.verb, call.kind, call.namespace, call.name, call.subresource)
+        found = await self._call(request, lambda fate: self._act(call, body, self._seen(fate)), timeout_s)
+        return _own(call.kind, found)
 
-    async def replace(self, kind: Kind[T], obj: T, *, subresource: str = "", timeout_s: float | None = None) -> T:
-        body = copied(kind.to_wire(obj))
-        meta = replaced_meta(body)
-        request = self._request("update", kind, meta.namespace, meta.name, subresource)
-
-        def act(fate: Fate) -> Mapping[str, Any]:
-            return self.cluster.replace(kind, meta.namespace, body, subresource=subresource, actor=self.actor)
-
-        return _read(kind, await self._call(request, act, timeout_s))
-
-    async def patch(
-        self,
-        kind: Kind[T],
-        name: str,
-        body: Mapping[str, Any],
-        namespace: str = "",
-        *,
-        subresource: str = "",
-        timeout_s: float | None = None,
-    ) -> T:
-        patch = copied(body)
-        request = self._request("patch", kind, namespace, name, subresource)
-
-        def act(fate: Fate) -> Mapping[str, Any]:
-            return self.cluster.patch(kind, (namespace, name), patch, subresource=subresource, actor=self.actor)
-
-        return _read(kind, await self._call(request, act, timeout_s))
-
-    async def delete(
-        self,
-        kind: Kind[T],
-        name: str,
-        namespace: str = "",
-        *,
-        uid: str | None = None,
-        resource_version: str | None = None,
-        timeout_s: float | None = None,
-    ) -> None:
-        def act(fate: Fate) -> None:
-            self.cluster.delete(kind, (namespace, name), uid=uid, version=resource_version, actor=self.actor)
-
-        await self._call(self._request("delete", kind, namespace, name), act, timeout_s)
+    def _act(self, call: Call, body: Any, as_of: int | None) -> Raw:
+        cluster, kind, key = self.cluster, call.kind, (call.namespace, call.name)
+        match call.verb:
+            case "get":
+                return cluster.get(kind, *key, as_of=as_of)
+            case "create":
+                return cluster.create(kind, call.namespace, body, actor=self.actor)
+            case "update":
+                return cluster.replace(kind, call.namespace, body, subresource=call.subresource, actor=self.actor)
+            case "patch":
+                return cluster.patch(kind, key, body, subresource=call.subresource, actor=self.actor)
+            case "delete":
+                cluster.delete(kind, key, uid=call.uid, version=call.resource_version, actor=self.actor)
+                return {}
 
     def _seen(self, fate: Fate) -> int | None:
         """The past that a stale read shows; what is compacted cannot be shown any more."""
@@ -370,6 +331,6 @@ class _Stream:
         self._bookmark_timer = self._loop.call_later(BOOKMARK_EVERY_S, self._bookmark_again)
 
 
-def _read(kind: Kind[T], body: Mapping[str, Any]) -> T:
+def _own(kind: Kind[Any], body: Raw) -> Raw:
     """Readers of raw kinds get a copy, since they may alter it; the stored body never changes."""
-    return kind.read(copied(body) if is_raw(kind) else body)
+    return copied(body) if is_raw(kind) else body

@@ -132,17 +132,12 @@ def is_raw(kind: Kind[Any]) -> bool:
 
 LEASES = raw("coordination.k8s.io", "v1", "leases", "Lease", True)
 SECRETS = raw("", "v1", "secrets", "Secret", True)
-CONFIG_MAPS = raw("", "v1", "configmaps", "ConfigMap", True)
-NAMESPACES = raw("", "v1", "namespaces", "Namespace", False, has_status=True)
 SERVICE_ACCOUNTS = raw("", "v1", "serviceaccounts", "ServiceAccount", True)
 EVENTS = raw("events.k8s.io", "v1", "events", "Event", True)
 ROLES = raw("rbac.authorization.k8s.io", "v1", "roles", "Role", True)
 ROLE_BINDINGS = raw("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", True)
 CLUSTER_ROLES = raw("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", False)
 CLUSTER_ROLE_BINDINGS = raw("rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", False)
-CUSTOM_RESOURCE_DEFINITIONS = raw(
-    "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", False, has_status=True
-)
 
 
 def token_requests(service_account: str) -> Kind[Raw]:

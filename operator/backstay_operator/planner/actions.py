@@ -39,6 +39,7 @@ from .rows import (
     OnObject,
     Rank,
     Row,
+    Written,
     host_ref,
     owner_refs,
     service_of,
@@ -71,7 +72,6 @@ class WriteInstance(OnInstance):
     """Grant or close: replace the spec of exactly this version (CAS)."""
 
     rank = Rank.GRANT
-    before: HAInstance
     spec: HAInstanceSpec
     why: str
     needs: tuple[Precondition, ...] = ()
@@ -81,13 +81,16 @@ class WriteInstance(OnInstance):
 
 
 @dataclass(frozen=True)
-class DeleteInstance(OnInstance):
-    """Remove our finalizer and delete: only a closed instance (CAS by UID and resourceVersion)."""
+class Deletion(OnObject[Written]):
+    """Deletes exactly this version (CAS by UID and resourceVersion)."""
 
     rank = Rank.CLEANUP
-    before: HAInstance
     why: str
     needs: tuple[Precondition, ...] = ()
+
+
+class DeleteInstance(Deletion[HAInstance], OnInstance):
+    """Our finalizer goes with it: only a closed instance."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,6 @@ class SealLease(OnLease):
 
     rank = Rank.SEAL
     told = ("Warning", "Sealed")
-    lease: HostLease
     why: str
 
 
@@ -128,7 +130,6 @@ class ReopenLease(OnLease):
     rank = Rank.SESSION
     by = "session"
     told = ("Normal", "Reopened")
-    lease: HostLease
     session: SessionRef
     why: str
 
@@ -189,7 +190,6 @@ class UpdateFence(OnFence):
 
     rank = Rank.PROOF
     by = "want"
-    before: FenceRequest
     want: Literal["Observe", "Off", "Withdrawn"]
     why: str
 
@@ -199,33 +199,16 @@ class UpdateFence(OnFence):
         return Event(about, "Normal" if is_over else "Warning", reasons[self.want], self.why)
 
 
-@dataclass(frozen=True)
-class DeleteFence(OnFence):
-    """Delete a request that nobody needs any more (CAS by UID and resourceVersion)."""
-
-    rank = Rank.CLEANUP
-    before: FenceRequest
-    why: str
+class DeleteFence(Deletion[FenceRequest], OnFence):
+    """A request that nobody needs any more."""
 
 
-@dataclass(frozen=True)
-class DeleteLease(OnLease):
-    """Delete the Lease of a host that was removed (CAS by UID and resourceVersion)."""
-
-    rank = Rank.CLEANUP
-    lease: HostLease
-    why: str
-    needs: tuple[Precondition, ...] = ()
+class DeleteLease(Deletion[HostLease], OnLease):
+    """The Lease of a host that was removed."""
 
 
-@dataclass(frozen=True)
-class DeleteAssignment(OnAssignment):
-    """Delete the HostAssignment of a host that was removed (CAS by UID and resourceVersion)."""
-
-    rank = Rank.CLEANUP
-    before: HostAssignment
-    why: str
-    needs: tuple[Precondition, ...] = ()
+class DeleteAssignment(Deletion[HostAssignment], OnAssignment):
+    """The HostAssignment of a host that was removed."""
 
 
 @dataclass(frozen=True)
@@ -252,7 +235,6 @@ class WriteClaim(OnClaim):
 
     rank = Rank.OWNERSHIP
     by = "spec"
-    before: ResourceClaim
     spec: ResourceClaimSpec
     why: str
     needs: tuple[Precondition, ...] = ()
@@ -263,23 +245,16 @@ class WriteClaim(OnClaim):
         return (*owner_refs(self.before), *owner_refs(self.before.model_copy(update={"spec": self.spec})))
 
 
-@dataclass(frozen=True)
-class DeleteClaim(OnClaim):
-    """Give a claim back (CAS by UID and resourceVersion)."""
-
-    rank = Rank.CLEANUP
-    before: ResourceClaim
-    why: str
-    needs: tuple[Precondition, ...] = ()
+class DeleteClaim(Deletion[ResourceClaim], OnClaim):
+    """Give a claim back."""
 
 
 @dataclass(frozen=True)
-class SetFinalizer(OnObject):
+class SetFinalizer(OnObject[HAService | HAInstance | Host]):
     """Add or remove our finalizer on exactly this version."""
 
     rank = Rank.OWNERSHIP
     by = "present"
-    before: HAService | HAInstance | Host
     present: bool
     why: str
     needs: tuple[Precondition, ...] = ()
@@ -290,21 +265,19 @@ class SetFinalizer(OnObject):
 
 
 @dataclass(frozen=True)
-class RemoveMoveWish(OnObject):
+class RemoveMoveWish(OnObject[HAService]):
     """Take the annotation of `backstay move` away: done, expired or impossible."""
 
     rank = Rank.CLEANUP
     told = ("Normal", "MoveEnded")
-    before: HAService
     why: str
 
 
 @dataclass(frozen=True)
-class WriteServiceStatus(OnObject):
+class WriteServiceStatus(OnObject[HAService]):
     """Patch the status of a service, where it differs in more than times."""
 
     rank = Rank.PEOPLE
-    before: HAService
     status: HAServiceStatus
     why: str = ""
 
@@ -322,11 +295,10 @@ class WriteServiceStatus(OnObject):
 
 
 @dataclass(frozen=True)
-class WriteHostStatus(OnObject):
+class WriteHostStatus(OnObject[Host]):
     """Patch the operator's part of a host's status (never `fencing`)."""
 
     rank = Rank.PEOPLE
-    before: Host
     status: dict[str, object]
     """The merge patch of `.status`."""
     is_lost: bool = False

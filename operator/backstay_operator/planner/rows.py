@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from backstay_api.objects.kinds import Ref
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HostAssignment, ResourceClaim
-from backstay_api.objects.models.base import Condition
+from backstay_api.objects.models.base import Condition, Object
 from backstay_api.objects.object_kinds import HA_SERVICES, HOSTS, ref_of
+
+Written = TypeVar("Written", bound=Object | HostLease)
 
 
 class Rank(IntEnum):
@@ -72,68 +74,55 @@ class Row:
         return Event(self.concerns[0], *self.told, self.why) if self.told else None
 
 
-class OnObject(Row):
+@dataclass(frozen=True)
+class OnObject(Row, Generic[Written]):
     """Writes an object that was there when it was decided."""
 
-    before: Any
+    before: Written
 
     @property
     def ref(self) -> Ref:
         return ref_of(self.before)
 
 
-class OnInstance(OnObject):
+class OnInstance(OnObject[HAInstance]):
     """Writes an HAInstance: its service's status is what people read."""
-
-    before: HAInstance
 
     @property
     def concerns(self) -> tuple[Ref, ...]:
         return (service_of(self.before),)
 
 
-class OnFence(OnObject):
+class OnFence(OnObject[FenceRequest]):
     """Writes a FenceRequest: the host's status is what people read."""
-
-    before: FenceRequest
 
     @property
     def concerns(self) -> tuple[Ref, ...]:
         return (host_ref(self.before.spec.host),)
 
 
-class OnAssignment(OnObject):
+class OnAssignment(OnObject[HostAssignment]):
     """Writes a HostAssignment: the host's status is what people read."""
-
-    before: HostAssignment
 
     @property
     def concerns(self) -> tuple[Ref, ...]:
         return (host_ref(self.before.metadata.name),)
 
 
-class OnClaim(OnObject):
+class OnClaim(OnObject[ResourceClaim]):
     """Writes a ResourceClaim: the statuses of the services that have it are what people read."""
-
-    before: ResourceClaim
 
     @property
     def concerns(self) -> tuple[Ref, ...]:
         return owner_refs(self.before)
 
 
-class OnLease(Row):
+class OnLease(OnObject[HostLease]):
     """Writes the Lease of a host."""
-
-    lease: HostLease
-
-    @property
-    def ref(self) -> Ref:
-        return ref_of(self.lease)
 
     @property
     def concerns(self) -> tuple[Ref, ...]:
-        return (host_ref(self.lease.host),)
+        return (host_ref(self.before.host),)
 
 
 def host_ref(name: str) -> Ref:

@@ -148,10 +148,10 @@ class Writer:
                 lease = leases.new(action.host, session.text, session.seq) if session else leases.new(action.host)
                 await self._create(api, HOST_LEASES, lease.sealed_() if action.sealed else lease, leases.NAMESPACE)
             case SealLease():
-                assert not action.lease.sealed, f"{action.lease.host}: its lease is sealed already"
-                await self._replace(api, HOST_LEASES, action.lease.sealed_())
+                assert not action.before.sealed, f"{action.before.host}: its lease is sealed already"
+                await self._replace(api, HOST_LEASES, action.before.sealed_())
             case ReopenLease():
-                opened = action.lease.reopened(action.session.text, action.session.seq)
+                opened = action.before.reopened(action.session.text, action.session.seq)
                 await self._replace(api, HOST_LEASES, opened)
             case Assign():
                 await self._assign(api, action)
@@ -163,10 +163,8 @@ class Writer:
                 await self._update_fence(api, action)
             case DeleteFence():
                 await self._delete_fence(api, action.before)
-            case DeleteClaim() | DeleteAssignment():
+            case DeleteClaim() | DeleteAssignment() | DeleteLease():
                 await self._delete(api, action.ref.kind, action.before)
-            case DeleteLease():
-                await self._delete(api, HOST_LEASES, action.lease)
             case CreateClaim():
                 await self._create(api, RESOURCE_CLAIMS, action.claim)
             case WriteClaim():
