@@ -4,6 +4,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from backstay_api.generate.definitions import object_schema
 from backstay_api.objects import plain
@@ -39,6 +40,10 @@ def resources(draw: Any) -> dict[str, Any]:
 
 def keeps_its_rules(raw: dict[str, Any]) -> bool:
     command = raw.get("command")
+    try:
+        Resource.model_validate({"name": "one", "mount": raw["mount"]}) if "mount" in raw else None
+    except ValidationError:
+        return False
     return command is None or all(argv[0].startswith("/") for argv in command.values() if argv)
 
 

@@ -22,6 +22,8 @@ from .notes import digest
 from .sources import Source, is_ext, other_user
 
 PREFIX: Final = "backstay-mount-"
+ALWAYS: Final = ("nosuid", "nodev")
+"""Whoever writes to a disk elsewhere does not gain rights here."""
 _KILL_S: Final = 1.0
 _MENDED: Final = (0, 1, 2)
 """What e2fsck says of a file system that may be used."""
@@ -81,7 +83,7 @@ async def check_and_mount(programs: Programs, spec: Mount, source: Source, timeo
         await _checked(programs, spec, source, timeout_s)
     fs_type = spec.fs_type or ("nfs" if is_network(spec.device) else None)
     argv = [await found("mount"), *(["-t", fs_type] if fs_type and not is_bind(spec) else [])]
-    argv += ["-o", ",".join(spec.options)] if spec.options else []
+    argv += ["-o", ",".join((*ALWAYS, *(spec.options or ())))]
     ended = await programs.run(spec.path, [*argv, "--", source.name, spec.path], timeout_s)
     if ended.exit_code != 0:
         busy = "already mounted or mount point busy" in ended.what

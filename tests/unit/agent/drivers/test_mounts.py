@@ -177,11 +177,11 @@ def test_a_stop_does_not_count_while_another_namespace_has_the_disk(host: Host, 
     async def story() -> None:
         driver = host.driver()
         await driver.start(one, timeout_s=9)
-        with a_namespace() as hidden:
-            with pytest.raises(
-                StopFailed, match=rf"not free: {hidden.pid} .*mounted at {host.target} in its namespace"
-            ):
-                await driver.stop(one, timeout_s=5)
+        with (
+            a_namespace() as hidden,
+            pytest.raises(StopFailed, match=rf"not free: {hidden.pid} .*mounted at {host.target} in its namespace"),
+        ):
+            await driver.stop(one, timeout_s=5)
         await driver.stop(one, timeout_s=5)
         assert await driver.leftovers() == []
 
@@ -310,7 +310,7 @@ def test_an_unmount_that_hangs_is_no_stop(host: Host, disk: str) -> None:
 
 
 def test_another_who_has_it_mounted_is_named_by_ext4_itself(host: Host) -> None:
-    """MMP, whose wait is some twenty seconds: what the programs then say is given; `tests/e2e/test_mounts.py` waits."""
+    """MMP, whose wait is some twenty seconds: what the programs then say is given; the end-to-end test waits."""
     with a_disk(host.folder / "disk.img", "-O", "mmp") as first:
         sh("mount", first, host.folder / "srv/state")
         second = sh("losetup", "-f", "--show", host.folder / "disk.img")
@@ -344,7 +344,7 @@ def test_another_who_has_it_mounted_is_named_by_ext4_itself(host: Host) -> None:
         pytest.param({"device": "/dev/null"}, "is no block device", id="no block device"),
         pytest.param({"device": "/etc", "options": ["rw"]}, "add the option bind", id="a folder without bind"),
         pytest.param({"device": "/nowhere/at/all", "options": ["bind"]}, "this host has no folder", id="no folder"),
-        pytest.param({"fsType": "unheard-of"}, "has no filesystem of type unheard-of", id="a type nobody knows"),
+        pytest.param({"fsType": "of-such-type-x"}, "has no filesystem of type of-such-type-x", id="a type nobody knows"),
         pytest.param({"device": "127.0.0.1:/pg"}, "", id="a server that does not answer"),
     ],
 )  # fmt: skip

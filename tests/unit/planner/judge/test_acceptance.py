@@ -13,7 +13,7 @@ from backstay_operator.planner.know.claims import claim_for
 from backstay_testing.builders import a_service, address, command, unit
 from backstay_testing.worlds import a_world, add_host
 
-MOUNT = {"name": "disk", "mount": {"device": "/dev/sdb", "path": "/srv"}}
+OCF = {"name": "disk", "ocf": {"agent": "heartbeat:Dummy"}}
 
 
 def judged(service: HAService, *others: HAService, claims: tuple[ResourceClaim, ...] = ()) -> Acceptance:
@@ -37,7 +37,7 @@ def judged(service: HAService, *others: HAService, claims: tuple[ResourceClaim, 
         pytest.param(a_service(placement={"priority": 5}), "spec.placement.priority (5)", id="priority"),
         pytest.param(a_service(placement={"apart": [{"service": "b"}]}), "spec.placement.apart", id="apart"),
         pytest.param(a_service(recovery={"rebootGrace": "30s"}), "spec.recovery.rebootGrace (30s)", id="grace"),
-        pytest.param(a_service("web", MOUNT), "spec.resources[disk].mount", id="mount"),
+        pytest.param(a_service("web", OCF), "spec.resources[disk].ocf", id="ocf"),
         pytest.param(a_service("web", unit(onFailure="Move")), "spec.resources[web].onFailure (Move)", id="onFailure"),
         pytest.param(a_service("web", unit(strategy="Share")), "spec.resources[web].strategy (Share)", id="strategy"),
         pytest.param(
