@@ -117,7 +117,7 @@ def _text(schema: Json) -> st.SearchStrategy[str]:
     if pattern := schema.get("pattern"):
         if "/[0-9]{1,3}" in pattern:
             return st.sampled_from(GOOD_ADDRESSES)
-        if r"[A-Za-z0-9/\[]" in pattern:
+        if "PARTUUID" in pattern:
             return st.sampled_from(GOOD_DEVICES)
         texts = st.from_regex(pattern, fullmatch=True, alphabet=st.characters(codec="utf-8"))
         return texts.filter(lambda text: low <= len(text) <= high)

@@ -254,8 +254,16 @@ class Mount:
     """A filesystem on a disk that all candidates reach, or of a server, or a folder bound to another place."""
 
     SHAPE: ClassVar[Shape] = {
-        "device": Field(of=str, required=True, pattern=r"^[A-Za-z0-9/\[][^\x00-\x1f\x7f]*$"),
-        "path": Field(of=str, required=True, pattern=r"^(/[^/\x00-\x1f\x7f]+)+$"),
+        "device": Field(
+            of=str,
+            required=True,
+            pattern=r"^((/([^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{1,2}[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*))+|(UUID|LABEL|PARTUUID|PARTLABEL)=[^/\x00-\x1f\x7f]{1,128}|([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9a-fA-F:.]+\]):(/|(/([^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{1,2}[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*))+)|[A-Za-z0-9][A-Za-z0-9+_.-]*/[A-Za-z0-9+_][A-Za-z0-9+_.-]*)$",
+        ),
+        "path": Field(
+            of=str,
+            required=True,
+            pattern=r"^(/([^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{1,2}[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*))+$",
+        ),
         "fsType": Field(of=str, pattern=r"^([a-mo-z0-9][a-z0-9_.-]*|n[a-np-z0-9_.-][a-z0-9_.-]*)$"),
         "options": Field(of=str, many="list", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:/=@%+~^-]*$"),
         "onBusy": Field(of=("Wait", "Terminate")),
