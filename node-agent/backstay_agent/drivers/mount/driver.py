@@ -216,7 +216,8 @@ class MountDriver(Plain):
             why = f"{spec.device} is mounted at {points(sight.others)}, and not by Backstay: unmount it there"
             return Seen(State.UNKNOWN, why, left=True)
         other = sight.stranger
-        return Seen(State.STOPPED, f"{spec.path} shows {other.words} instead of {spec.device}" if other else "")
+        shown = f"{spec.path} shows {other.words} instead" if other else f"nothing is mounted at {spec.path}"
+        return Seen(State.STOPPED, f"{spec.device} is not mounted: {shown}")
 
     async def _obstacle(self, sight: Sight) -> str:
         """Why it cannot be mounted, or is not to be."""

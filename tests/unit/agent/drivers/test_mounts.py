@@ -19,7 +19,7 @@ from backstay_agent.drivers.mount.table import over, read
 from backstay_agent.drivers.tools.transient import Ended
 from backstay_testing.disks import Host, a_disk, a_host, sh
 
-RUNNING, STOPPED = Seen(State.RUNNING), Seen(State.STOPPED)
+RUNNING = Seen(State.RUNNING)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_it_is_started_once_adopted_by_the_next_life_and_stopped(host: Host, dis
 
     async def story() -> None:
         driver = host.driver()
-        assert await driver.not_ready(one) is None and await driver.check(one) == STOPPED
+        assert await driver.not_ready(one) is None and (await driver.check(one)).state is State.STOPPED
         assert await driver.stop(one, timeout_s=5) is None, "stopped when it was never started"
         await driver.start(one, timeout_s=9)
         await driver.start(one, timeout_s=9)
@@ -63,7 +63,7 @@ def test_it_is_started_once_adopted_by_the_next_life_and_stopped(host: Host, dis
         await again.start(one, timeout_s=9)
         assert mounts(disk) == [str(host.target)], "never mounted twice"
         assert await again.stop(one, timeout_s=5) is None
-        assert mounts(disk) == [] and await again.check(one) == STOPPED and await again.leftovers() == []
+        assert mounts(disk) == [] and (await again.check(one)).state is State.STOPPED and await again.leftovers() == []
         assert await again.stop(one, timeout_s=5) is None
 
     play(story())
@@ -93,7 +93,7 @@ def test_what_somebody_else_has_mounted_there_is_refused_by_name_and_left_alone(
         with pytest.raises(StartFailed, match=r"has foreign .tmpfs. mounted already"):
             await driver.start(one, timeout_s=9)
         seen = await driver.check(one)
-        assert seen.state is State.STOPPED and "shows foreign (tmpfs) instead of" in seen.why
+        assert seen.state is State.STOPPED and "shows foreign (tmpfs) instead" in seen.why
         await driver.stop(one, timeout_s=5)
         assert sh("findmnt", "-no", "SOURCE", host.target) == "foreign"
 
@@ -198,7 +198,7 @@ def test_each_change_is_told_at_once(host: Host, disk: str) -> None:
             assert await anext(changes) == RUNNING
             async with asyncio.timeout(2):
                 sh("umount", host.target)
-                assert await anext(changes) == STOPPED
+                assert "nothing is mounted" in (await anext(changes)).why
                 sh("mount", disk, host.target)
                 assert await anext(changes) == RUNNING
                 sh("mount", "-o", "remount,ro", host.target)
