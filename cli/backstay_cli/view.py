@@ -15,14 +15,7 @@ from backstay_api.client.errors import Forbidden
 from backstay_api.objects.kinds import Kind, T
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
-from backstay_api.objects.object_kinds import (
-    ALL_KINDS,
-    HA_INSTANCES,
-    HA_SERVICES,
-    HOST_LEASES,
-    HOSTS,
-    Unreadable,
-)
+from backstay_api.objects.object_kinds import ALL_KINDS, HA_INSTANCES, HA_SERVICES, HOST_LEASES, HOSTS, Unreadable
 from backstay_api.objects.promise import silent_after_s, suspect_after_s
 from backstay_operator.planner.do.decisions import Decision, Slot, decide_in_turn
 from backstay_operator.planner.do.rounds import Round
