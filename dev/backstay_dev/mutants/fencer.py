@@ -38,7 +38,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a read soon after an off says nothing of its effect",
         f"{FENCER}/core.py",
-        "max(off.ended_s, off.known_s) + SWITCHING_S",
+        "max(off.ended_s, off.known_s) + RETRY_S",
         "max(off.ended_s, off.known_s)",
         f"{UNIT}/fencer/test_on_again.py",
     ),
