@@ -106,6 +106,12 @@ def holds_nothing(world: World) -> None:
     world.drop_instance("shop/web-0")
 
 
+def holds_more(world: World) -> None:
+    """Another session of it has been granted something."""
+    put(world, a_service("log", unit("log")), epoch=1, host="n1")
+    world.put_instance(an_instance(a_service("log", unit("log")), epoch=1, host="n1", seq=2))
+
+
 def may_run_twice(world: World) -> None:
     put(world, a_service(exclusive=False), epoch=2, host="n1")
 
@@ -218,6 +224,9 @@ GIVEN_UP = "delete: somebody has deleted it, and it owes nothing"
         pytest.param(all_of(sealed, PROVEN), [], id="sealed: it is proven"),
         pytest.param(all_of(sealed, CONFIRMED), [], id="sealed: a person's word is the proof"),
         pytest.param(all_of(sealed, released), [], id="sealed: it has stopped everything itself"),
+        pytest.param(
+            all_of(sealed, released, holds_more), [], id="sealed: what another session of the host holds is not this one's to prove"
+        ),
         pytest.param(all_of(sealed, holds_nothing), [], id="sealed: it holds nothing"),
         pytest.param(all_of(sealed, NO_DEVICE), [LOOK_SEALED], id="sealed: without a device"),
         pytest.param(all_of(sealed, NO_DEVICE, READ_OFF), [], id="sealed: without a device there is no Off, whatever was read"),
@@ -292,12 +301,6 @@ def host_unreadable(world: World) -> None:
 
 def host_leaving(world: World) -> None:
     world.hosts["n1"] = being_deleted(world.hosts["n1"])
-
-
-def holds_more(world: World) -> None:
-    """Its next session has been granted something."""
-    put(world, a_service("log", unit("log")), epoch=1, host="n1")
-    world.put_instance(an_instance(a_service("log", unit("log")), epoch=1, host="n1", seq=2))
 
 
 def overtaken(world: World) -> None:
