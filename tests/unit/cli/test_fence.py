@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -60,7 +60,7 @@ def test_what_has_changed_while_the_person_looked_is_not_confirmed() -> None:
 
 
 @pytest.mark.parametrize("want", [None, "Withdrawn"])
-def test_where_nobody_waits_for_proof_there_is_nothing_to_confirm(want: str | None) -> None:
+def test_where_nobody_waits_for_proof_there_is_nothing_to_confirm(want: Literal["Withdrawn"] | None) -> None:
     cluster = a_cluster()
     if want:
         ask_about(cluster, want)
