@@ -117,16 +117,16 @@ def plan_service(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) ->
     decision = decide(round_, service)
     if decision.is_leaving and not decision.slots:
         return ServicePlan(tuple(ownership.let_go(world, service, claims)))
-    told = _told(world, decision)
+    statuses = _status_actions(world, decision)
     ordered = tuple(one for slot in decision.slots for one in _ordered(slot.instance, slot.course))
     if decision.is_leaving:
         actions = [action for slot in decision.slots for action in slot.course.actions]
         return ServicePlan(
-            (*actions, *told), ordered, look_again_s=_look_again_s(decision), secured=_secured(world, service)
+            (*actions, *statuses), ordered, look_again_s=_look_again_s(decision), secured=_secured(world, service)
         )
     actions = [action for slot in decision.slots for action in _slot_actions(world, decision, slot, claims)]
     return ServicePlan(
-        (*actions, *told),
+        (*actions, *statuses),
         ordered,
         tuple(one for slot in decision.slots for one in standby_orders(world, slot)),
         _look_again_s(decision),
@@ -186,7 +186,7 @@ def _is_blurred(world: World) -> bool:
     return any(kind in ("HAService", "Host") for kind, _ in world.unreadable)
 
 
-def _told(world: World, decision: Decision) -> list[Action]:
+def _status_actions(world: World, decision: Decision) -> list[Action]:
     service, status = decision.service, service_status(world, decision)
     return [] if status == service.status else [WriteServiceStatus(service, status)]
 
