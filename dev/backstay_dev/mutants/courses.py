@@ -128,7 +128,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a Host that cannot be read is not left",
         f"{PLANNER}/do/moves.py",
-        ' or ("Host", holder) in round_.world.unreadable:',
+        " or round_.world.cannot_read(Host, holder):",
         ":",
         f"{UNIT}/planner/do/test_moves.py",
     ),
@@ -197,9 +197,9 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "that it was stuck in an earlier epoch is no news",
-        f"{PLANNER}/do/instances.py",
-        ('report.epoch == instance.spec.epoch and report.phase == "Stuck"\n    is_here'),
-        ('report.phase == "Stuck"\n    is_here'),
+        f"{PLANNER}/know/sessions.py",
+        "    return report if report is not None and report.epoch == instance.spec.epoch else None",
+        "    return report",
         f"{UNIT}/planner/do/test_instances.py",
     ),
     one(

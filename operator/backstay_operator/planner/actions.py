@@ -19,14 +19,7 @@ from backstay_api.objects.models.fencing import FenceRequestSpec
 from backstay_api.objects.models.instance import HAInstanceSpec, SessionRef
 from backstay_api.objects.models.service import HAServiceStatus
 from backstay_api.objects.names import service_name
-from backstay_api.objects.object_kinds import (
-    FENCE_REQUESTS,
-    HA_INSTANCES,
-    HOST_ASSIGNMENTS,
-    HOST_LEASES,
-    KINDS,
-    ref_of,
-)
+from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HOST_ASSIGNMENTS, HOST_LEASES, KINDS, ref_of
 
 from .preconditions import Precondition
 from .rows import (
@@ -119,7 +112,7 @@ class SealLease(OnLease):
     """Seal exactly this version (CAS)."""
 
     rank = Rank.SEAL
-    told = ("Warning", "Sealed")
+    as_event = ("Warning", "Sealed")
     why: str
 
 
@@ -129,7 +122,7 @@ class ReopenLease(OnLease):
 
     rank = Rank.SESSION
     by = "session"
-    told = ("Normal", "Reopened")
+    as_event = ("Normal", "Reopened")
     session: SessionRef
     why: str
 
@@ -216,7 +209,7 @@ class CreateClaim(Row):
     """Claim something that nobody has (create-once)."""
 
     rank = Rank.OWNERSHIP
-    told = ("Normal", "Claimed")
+    as_event = ("Normal", "Claimed")
     claim: ResourceClaim
     why: str
 
@@ -269,7 +262,7 @@ class RemoveMoveWish(OnObject[HAService]):
     """Take the annotation of `backstay move` away: done, expired or impossible."""
 
     rank = Rank.CLEANUP
-    told = ("Normal", "MoveEnded")
+    as_event = ("Normal", "MoveEnded")
     why: str
 
 

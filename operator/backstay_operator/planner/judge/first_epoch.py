@@ -84,9 +84,8 @@ def _has_answered(world: World, host: str, service: HAService, instance: HAInsta
 
 def _is_foreign(world: World, host: str, instance: HAInstance) -> bool:
     """Whether the host says that something of it is active there, not started by Backstay; or that it cannot say."""
-    assignment = world.assignments.get(host)
-    session = assignment.status.session if assignment else None
-    answer = assignment.status.standbys.get(instance.uid) if assignment else None
+    session = sessions.published(world, host)
+    answer = world.assignments[host].status.standbys.get(instance.uid) if session else None
     if session is None or answer is None or not answer.active:
         return False
     return not is_proven_over(world, host, session.ref)
@@ -103,11 +102,11 @@ def _foreign(world: World, service: HAService, instance: HAInstance, hosts: list
 
 def _cannot_say(whys: Mapping[str, str]) -> str:
     """Nothing is known to run there, so nothing is to be stopped: the hosts' own reasons are what is to be mended."""
-    said = _told(whys)
+    said = _reasons(whys)
     return f"{and_(list(whys))} {UNCLEAR}{f': {said}' if said else ''}"
 
 
-def _told(whys: Mapping[str, str]) -> str:
+def _reasons(whys: Mapping[str, str]) -> str:
     return "; ".join(dict.fromkeys(first_words(why) for why in whys.values() if why))
 
 
@@ -122,7 +121,7 @@ def _runs(service: HAService, said: Mapping[str, StandbyReport]) -> str:
     if all(units_of([resource]) for resource in running):
         runs, where = ("runs", "there") if len(hosts) == 1 else ("run", "on each")
         return f"{and_(hosts)} {runs} {and_(units)} already, not started by Backstay: {stop} {where}"
-    whys = _told({host: answer.why for host, answer in said.items()})
+    whys = _reasons({host: answer.why for host, answer in said.items()})
     because = f" ({whys})" if whys else ""
     stops = f"; {stop} there stops {and_(units)}" if units else ""
     return f"something of it runs on {and_(hosts)} already, not started by Backstay{because}: stop it there{stops}"
