@@ -136,7 +136,7 @@ def test_a_busy_one_is_not_stopped_and_who_holds_it_is_named(host: Host, disk: s
 
 
 def test_where_the_manifest_says_so_who_holds_it_is_asked_to_end_after_half_of_the_time(host: Host, disk: str) -> None:
-    one = host.mount(disk, busy="Terminate", stop="2s")
+    one = host.mount(disk, busy="Terminate", stop="4s")
 
     async def story() -> None:
         driver = host.driver()
@@ -184,6 +184,29 @@ def test_a_stop_does_not_count_while_another_namespace_has_the_disk(host: Host, 
             await driver.stop(one, timeout_s=5)
         await driver.stop(one, timeout_s=5)
         assert await driver.leftovers() == []
+
+    play(story())
+
+
+def test_a_stop_does_not_count_while_the_kernel_has_the_disk_and_no_process_shows_it(host: Host, disk: str) -> None:
+    """A mount namespace that a file keeps alive."""
+    one, pin = host.mount(disk), host.folder / "ns/pin"
+
+    async def story() -> None:
+        driver = host.driver()
+        await driver.start(one, timeout_s=9)
+        pin.parent.mkdir()
+        sh("mount", "-t", "tmpfs", "none", pin.parent)
+        sh("mount", "--make-private", pin.parent)
+        sh("touch", pin)
+        sh("unshare", f"--mount={pin}", "--propagation=private", "true")
+        with pytest.raises(
+            StopFailed, match=rf"not free: the kernel has not let go of {disk}: Device or resource busy"
+        ):
+            await driver.stop(one, timeout_s=5)
+        assert await driver.leftovers() == [] and mounts(disk) == []
+        sh("umount", pin)
+        await driver.stop(one, timeout_s=5)
 
     play(story())
 
