@@ -40,11 +40,6 @@ def judged(service: HAService, *others: HAService, claims: tuple[ResourceClaim, 
         pytest.param(a_service("web", MOUNT), "spec.resources[disk].mount", id="mount"),
         pytest.param(a_service("web", unit(onFailure="Move")), "spec.resources[web].onFailure (Move)", id="onFailure"),
         pytest.param(a_service("web", unit(strategy="Share")), "spec.resources[web].strategy (Share)", id="strategy"),
-        pytest.param(
-            a_service("web", unit(probes=[{"name": "deep", "ocf": {"depth": 10}}])),
-            "spec.resources[web].probes[deep].ocf",
-            id="a probe",
-        ),
     ],
 )
 def test_what_we_cannot_do_yet_is_refused_and_named(service: HAService, path: str) -> None:
