@@ -180,6 +180,9 @@ def _address(cidr: str) -> str:
     return canonical_address(cidr) or cidr.lower()  # what is no address is never added, so nobody can share it
 
 
+_OCF: Final = re.compile("[A-Za-z0-9_-]+:[A-Za-z0-9_-]+")
+
+
 def ocf_agent(agent: str) -> str:
     """Provider and type, as `pcs` and `crm` write them too."""
     return agent.removeprefix("ocf:")
@@ -247,7 +250,7 @@ RESOURCE_KINDS: Final[tuple[ResourceKind, ...]] = (
         ocf_key,
         claims=_ocf_claims,
         is_implemented=True,
-        senseless=lambda ocf: "" if ocf_agent(ocf.agent).count(":") == 1 else f"{ocf.agent!r} is not provider and type",
+        senseless=lambda ocf: "" if _OCF.fullmatch(ocf_agent(ocf.agent)) else f"{ocf.agent!r} is not provider and type",
     ),
     ResourceKind(
         "mount",

@@ -76,6 +76,7 @@ class Agents:
         more: list[Setting] = [
             ("Environment", ("as", told_to(ocf, "meta-data", METADATA_S))),
             ("StandardOutputFileToTruncate", ("s", str(file))),
+            ("StandardError", ("s", "journal")),
             ("LimitFSIZE", ("t", metadata.MOST_BYTES + 1)),
         ]
         try:

@@ -94,9 +94,10 @@ class OcfDriver(Plain):
         if meaning("validate-all", ended.exit_code) is Meaning.DONE:
             self._valid_until_s[unit] = now_s + VALID_S
             return None
+        why = outcomes.reason(ended.what)
         # Files on a disk that comes with the service are missed too early: a start will say so, if they do not come.
         for value in known.values(ocf.parameters or {}):
-            if value.startswith("/") and await look(value, partial(may_come, value)):
+            if value.startswith("/") and (not why or value in why) and await look(value, partial(may_come, value)):
                 return None
         return _sentence(ocf, "validate-all", ended)
 
@@ -193,10 +194,10 @@ class OcfDriver(Plain):
             if asked.exit_code == CLEANLY_DOWN:
                 break
             # Of what has never come up an agent may have nothing to say but that it cannot be configured so.
-            if asked.exit_code in (2, 5, 6) and ended.exit_code == 0 and not came_up:
+            if not came_up and (asked.exit_code == 5 or (asked.exit_code in (2, 6) and ended.exit_code == 0)):
                 break
             # What has just been killed may have left files, which a second stop tidies away.
-            if is_last or ended.exit_code is None:
+            if is_last:
                 found = f"{_sentence(ocf, 'stop', ended)}; then {_sentence(ocf, 'monitor', asked)}"
                 raise StopFailed(f"{resource.name} may still be running: {found}, where 7 means cleanly down")
         return "; ".join(dict.fromkeys(notes))

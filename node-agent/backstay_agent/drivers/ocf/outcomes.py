@@ -64,9 +64,14 @@ def sentence(agent: str, operation: str, code: int | None, what: str) -> str:
     """How an operation ended; `what` is what happened, with the last words, where it gives no reason of its own."""
     kind = meaning(operation, code)
     how = f"exited with {code} ({', '.join(_in_brackets(code, kind))})" if code is not None else what
-    reasons = _REASON.findall(what)
-    said = reasons[-1] if reasons else what.partition("; it said: ")[2] if code is not None else ""
+    said = reason(what) if code is not None else ""
     return f"{agent} {operation} {how}{f': {said}' if said else ''}"
+
+
+def reason(what: str) -> str:
+    """What the agent itself gives as its reason, else its last words."""
+    reasons = _REASON.findall(what)
+    return reasons[-1] if reasons else what.partition("; it said: ")[2]
 
 
 def _in_brackets(code: int, kind: Meaning) -> list[str]:
