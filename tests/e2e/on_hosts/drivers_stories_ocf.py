@@ -284,7 +284,7 @@ async def an_agent_that_hangs_is_killed_with_all_that_it_has_started() -> None:
 async def a_stop_is_believed_only_with_proof() -> None:
     liar = agent("liar", DAEMON.replace("stop)", "stop) exit 0;;\nnever)"))
     sees = "monitor) [ -e $S ] && { echo still here >&2; exit 0; }; exit 7;;\nnever)"
-    ghost = agent("ghost", DAEMON.replace("stop)", "stop) exit 0;;\nnever)").replace("monitor)", sees))
+    stubborn = agent("stubborn", DAEMON.replace("stop)", "stop) exit 0;;\nnever)").replace("monitor)", sees))
     sad = agent("sad", DAEMON.replace("stop)", "stop) [ -e $S ] || exit 0; echo no way >&2; exit 1;;\nnever)"))
     async with agents() as driver:
         await driver.start(resource("liar"), timeout_s=5)
@@ -294,9 +294,11 @@ async def a_stop_is_believed_only_with_proof() -> None:
             StopFailed,
             "stop exited with 0 (ok); then d-tests:liar monitor exited with 1 (failed, soft): it is dead, where 7 means cleanly down",
         )
-        await driver.start(resource("ghost"), timeout_s=5)
+        await driver.start(resource("stubborn"), timeout_s=5)
         await refused(
-            driver.stop(resource("ghost"), timeout_s=5), StopFailed, "then d-tests:ghost monitor exited with 0 (ok)"
+            driver.stop(resource("stubborn"), timeout_s=5),
+            StopFailed,
+            "then d-tests:stubborn monitor exited with 0 (ok)",
         )
         await driver.start(resource("sad"), timeout_s=5)
         await refused(
@@ -306,7 +308,7 @@ async def a_stop_is_believed_only_with_proof() -> None:
         )
         Path("/run/d-sad").unlink()
         assert await driver.stop(resource("sad"), timeout_s=5) is None
-    assert not any(map(runs, (liar, ghost, sad)))
+    assert not any(map(runs, (liar, stubborn, sad)))
 
 
 @story

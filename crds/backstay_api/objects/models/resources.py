@@ -90,11 +90,9 @@ class Ocf(Model):
 
     rules = (
         Rule(
-            "!has(self.parameters) || self.parameters.all(name, name.matches('^[A-Za-z0-9_]+$') && !name.startsWith('CRM_meta_'))",
-            "names of parameters have letters, digits and _ only, and do not begin with CRM_meta_, which the agent is told by Backstay",
-            lambda o: all(
-                re.fullmatch("[A-Za-z0-9_]+", name) and not name.startswith("CRM_meta_") for name in o.parameters or ()
-            ),
+            "!has(self.parameters) || self.parameters.all(name, name.matches('^[A-Za-z0-9_]+$'))",
+            "names of parameters have letters, digits and _ only",
+            lambda o: all(re.fullmatch("[A-Za-z0-9_]+", name) for name in o.parameters or ()),
         ),
     )
     agent: Annotated[str, StringConstraints(min_length=3, max_length=128, pattern=_OCF_NAME)]

@@ -220,7 +220,7 @@ def test_an_agent_is_told_all_that_it_expects() -> None:
 
 
 def test_nothing_that_a_manifest_says_replaces_what_we_say() -> None:
-    """The schema refuses such names; here they end as another variable in any case."""
+    """An agent's metadata has no such names, so they are refused; here they end as another variable in any case."""
     said = told(Ocf(agent="a:b", parameters={"x": "1", "PATH": "/tmp", "ROOT": "/tmp", "CRM_meta_timeout": "1"}))
     assert said["OCF_ROOT"] == "/usr/lib/ocf" and said["OCF_RESKEY_CRM_meta_timeout"] == "20000"
     assert "/tmp" not in said["PATH"]
