@@ -25,9 +25,9 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "Released is said for exactly this epoch",
-        _EVIDENCE,
-        "report is not None and report.released and report.epoch == epoch:",
-        "report is not None and report.released:",
+        f"{PLANNER}/know/sessions.py",
+        "    return report if report is not None and report.epoch == instance.spec.epoch else None",
+        "    return report",
         *_T,
     ),
     one(
@@ -87,6 +87,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "request is None or request.spec.confirm is None:",
         *_T,
         f"{STORIES}/test_faults.py",
+        f"{STORIES}/test_text.py",
         f"{STORIES}/test_hostile.py",
     ),
     one(
@@ -175,6 +176,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "            is_sealed = True\n",
         *_F,
         f"{STORIES}/test_faults.py",
+        f"{STORIES}/test_text.py",
         "sim:fencing",
     ),
     Mutant(

@@ -25,7 +25,9 @@ URL: Final = f"http://{ADDRESS}/"
 MANIFEST: Final = REPOSITORY / "examples" / "web.yaml"
 IDLE_S: Final = 20.0
 RESTARTS_ALLOWED: Final = 3
-"""In ten minutes, in place; one more moves the service (backstay_agent.core.rules)."""
+"""In ten minutes, in place; one more moves the service (backstay_agent.core.patience)."""
+BACK_OFF_S: Final = 4.0
+"""A failure soon after another is answered a while after it, on purpose; each of so few is answered at once when this has passed."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ def _install(lab: Lab, product: Product) -> None:
 def process_killed(b: Bench) -> Sample:
     """SIGKILL of the main process, until the first question asked after it is answered by the same host."""
     b.settle()
+    time.sleep(BACK_OFF_S)
     if _restarts(b) >= RESTARTS_ALLOWED:
         _move(b)  # the next failure would count as one too many here
         b.settle()
