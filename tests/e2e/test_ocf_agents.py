@@ -10,8 +10,9 @@ import pytest
 from backstay_dev.lab.hosts import LabHost
 from backstay_dev.lab.lab import AGENT_CODE, Lab
 from backstay_dev.lab.prerequisites import OCF_LAYER
+from backstay_testing.site import Site
 
-pytestmark = pytest.mark.hosts
+pytestmark = [pytest.mark.api, pytest.mark.hosts]
 
 HERE = Path(__file__).parent / "on_hosts"
 MODULE = "drivers_stories_ocf"
@@ -22,19 +23,24 @@ STORIES = [
     for part in ast.parse(FILES[MODULE]).body
     if isinstance(part, ast.AsyncFunctionDef) and any(ast.unparse(mark) == "story" for mark in part.decorator_list)
 ]
+PACKAGED = ("nginx", "redis-server", "postgresql", "postgresql@15-main")
 DEBIANS = ("Dummy", "Delay", "anything", "symlink", "Filesystem", "nginx", "redis", "pgsql", "exportfs")
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[LabHost]:
+def site() -> Iterator[Site]:
+    """A host with these packages, and an agent of ours."""
     with Lab(1, progress=print, packages=OCF_LAYER) as lab:
         host = lab["n1"]
         for name, text in FILES.items():
             host.write_file(f"{ON_THE_HOST}/{name}.py", text)
-        host.run(
-            "systemctl", "disable", "--now", "nginx", "redis-server", "postgresql", "postgresql@15-main", check=False
-        )
-        yield host
+        host.run("systemctl", "disable", "--now", *PACKAGED, check=False)
+        yield Site(lab)
+
+
+@pytest.fixture
+def host(site: Site) -> LabHost:
+    return site.host
 
 
 def on_host(host: LabHost, *words: str) -> str:
@@ -57,3 +63,25 @@ def test_an_agent_of_debian_does_by_us_what_it_does_by_hand(host: LabHost, name:
         "note": None,
         "down": ["Stopped", 7],
     }
+
+
+def test_an_agent_carries_out_an_order_and_probes_at_its_depth(site: Site) -> None:
+    """What nothing but the probe of kind `ocf` can notice within the test's time: the agent's own monitor comes every ten seconds."""
+    state = "/run/d-ordered.state"
+    ocf = {"agent": "ocf:heartbeat:Dummy", "parameters": {"state": state, "fake": "a 'b' $(id)"}}
+    probe = {"name": "deep", "ocf": {"depth": 0}, "period": "200ms", "timeout": "5s", "failureThreshold": 2}
+    site.order("Up", 1, resources=[{"name": "dummy", "ocf": ocf, "probes": [probe]}])
+    site.until_report("up by its agent", phase="Running", healthy=True)
+    site.host.run("systemctl", "restart", "backstay-agent.service")
+    site.until_report("adopted", phase="Running", healthy=True, restarts=0)
+    site.host.run("rm", state)
+    site.until_report("restarted in place", phase="Running", healthy=True, restarts=1)
+    site.host.run("test", "-e", state)
+    site.order("Down", 1)
+    site.until_report("released", released=True)
+    assert (
+        site.host.run(
+            "sh", "-c", f"ls {state} 2>&1; systemctl list-units --plain --no-legend 'backstay-ocf-*'", check=False
+        ).count("\n")
+        == 1
+    )

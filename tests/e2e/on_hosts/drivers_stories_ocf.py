@@ -312,6 +312,35 @@ async def a_stop_is_believed_only_with_proof() -> None:
 
 
 @story
+async def an_agent_that_is_gone_leaves_what_it_has_started_in_doubt() -> None:
+    daemon = agent("leaves")
+    thing = resource("leaves")
+    async with agents() as driver:
+        await driver.start(thing, timeout_s=5)
+        (ROOT / "d-tests" / "leaves").rename(ROOT / "d-tests" / "leaves.away")
+        for _again in range(2):
+            await refused(driver.stop(thing, timeout_s=5), StopFailed, f"then: systemctl stop {unit_of(thing)}")
+        assert runs(daemon)
+        (ROOT / "d-tests" / "leaves.away").rename(ROOT / "d-tests" / "leaves")
+        assert await driver.stop(thing, timeout_s=5) is None
+    assert not runs(daemon)
+
+
+@story
+async def what_has_come_up_is_not_down_because_its_monitor_cannot_tell_any_more() -> None:
+    unclear = DAEMON.replace("monitor)", "monitor) [ -e /run/d-broken ] && exit 6;")
+    agent("breaks", unclear)
+    thing = resource("breaks")
+    async with agents() as driver:
+        await driver.start(thing, timeout_s=5)
+        Path("/run/d-broken").touch()
+        for _again in range(2):
+            await refused(driver.stop(thing, timeout_s=5), StopFailed, "monitor exited with 6 (not configured, fatal)")
+        Path("/run/d-broken").unlink()
+        await driver.stop(thing, timeout_s=5)
+
+
+@story
 async def what_forks_away_is_found_and_ended() -> None:
     text = DAEMON.replace("sleep $N &", "systemd-run --quiet --scope --collect setsid sleep $N & sleep 0.3;")
     text = text.replace("stop) [ -e $S ] && kill $(cat $S) 2>/dev/null;", "stop)").replace(

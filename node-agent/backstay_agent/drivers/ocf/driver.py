@@ -62,6 +62,8 @@ class OcfDriver(Plain):
         self._manager = manager
         self._agents = Agents(manager)
         self._valid_until_s: dict[str, float] = {}
+        self._came_up: set[str] = set()
+        """Units of what was up when a stop of it began that has not succeeded yet."""
         self._asked: Counter[str] = Counter()
         """Monitors that have not answered yet, by unit."""
 
@@ -86,13 +88,14 @@ class OcfDriver(Plain):
 
     async def _invalid(self, ocf: Ocf) -> str | None:
         """What the agent itself has to say against it."""
-        now_s, unit = clock_s(), unit_name(ocf)
-        if self._valid_until_s.get(unit, 0.0) > now_s:
+        now_s, asked = clock_s(), str(ocf)
+        if self._valid_until_s.get(asked, 0.0) > now_s:
             return None
         known = await self._agents.known(ocf)
         ended = await self._agents.operate(ocf, "validate-all", known.limit_s("validate-all"))
         if meaning("validate-all", ended.exit_code) is Meaning.DONE:
-            self._valid_until_s[unit] = now_s + VALID_S
+            still = {one: until_s for one, until_s in self._valid_until_s.items() if until_s > now_s}
+            self._valid_until_s = {**still, asked: now_s + VALID_S}
             return None
         why = outcomes.reason(ended.what)
         # Files on a disk that comes with the service are missed too early: a start will say so, if they do not come.
@@ -173,8 +176,10 @@ class OcfDriver(Plain):
             if (why := await missing(ocf)) is not None:
                 if kept.is_gone(unit, await self._manager.properties(unit)):
                     return None  # what is not installed was not started
-                await bring_down(self._manager, unit, LEFT_S)
-                raise StopFailed(f"{resource.name} may still be running: what its start left was ended, but {why}")
+                # Its unit stays: by it the next try knows as well that there is something to stop.
+                raise StopFailed(
+                    f"{resource.name} may still be running: {why}; put that back, or stop it by hand, then: systemctl stop {unit}"
+                )
             return await self._down(resource) or None
         except _NOTHING as error:
             raise StopFailed(f"{resource.name} may still be running: {error}") from error
@@ -183,7 +188,8 @@ class OcfDriver(Plain):
         """Its own stop, then the end of all that its start has left, then its monitor."""
         ocf = _ocf(resource)
         known, unit = await self._agents.known(ocf), unit_name(ocf)
-        came_up = (await self._manager.properties(unit))["ActiveState"] == "active"
+        if (await self._manager.properties(unit))["ActiveState"] == "active":
+            self._came_up.add(unit)
         notes: list[str] = []
         for is_last in (False, True):
             ended = await self._agents.operate(ocf, "stop", known.limit_s("stop", resource.timeouts.stop))
@@ -194,12 +200,15 @@ class OcfDriver(Plain):
             if asked.exit_code == CLEANLY_DOWN:
                 break
             # Of what has never come up an agent may have nothing to say but that it cannot be configured so.
-            if not came_up and (asked.exit_code == 5 or (asked.exit_code in (2, 6) and ended.exit_code == 0)):
+            if unit not in self._came_up and (
+                asked.exit_code == 5 or (asked.exit_code in (2, 6) and ended.exit_code == 0)
+            ):
                 break
             # What has just been killed may have left files, which a second stop tidies away.
             if is_last:
                 found = f"{_sentence(ocf, 'stop', ended)}; then {_sentence(ocf, 'monitor', asked)}"
                 raise StopFailed(f"{resource.name} may still be running: {found}, where 7 means cleanly down")
+        self._came_up.discard(unit)
         return "; ".join(dict.fromkeys(notes))
 
     async def check(self, resource: RenderedResource) -> Seen:

@@ -41,12 +41,12 @@ _OPTIONS: Final = (
 
 def install(folder: Path = FOLDER) -> None:
     """Make the programs. Raises OSError."""
-    program = folder / "answer"
-    if program.exists():
+    program, text = folder / "answer", f"#!{sys.executable} -IS\n{Path(__file__).read_text()}"
+    if program.exists() and program.read_text() == text:
         return
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     fresh = folder / f".answer-{os.getpid()}"
-    fresh.write_text(f"#!{sys.executable} -IS\n{Path(__file__).read_text()}")
+    fresh.write_text(text)
     fresh.chmod(0o755)
     for name in ("crm_node", *ATTRIBUTES, *REFUSED):
         if not (folder / name).is_symlink():

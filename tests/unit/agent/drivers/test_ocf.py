@@ -291,8 +291,12 @@ def test_what_an_agent_notes_it_finds_again(tmp_path: Path, said: str, code: int
     assert helpers.answer(said.format(host=host).split(), environ, places=places) == (code, answer.format(host=host))
 
 
-def test_the_programs_stand_alone_and_are_made_once(tmp_path: Path) -> None:
+def test_the_programs_stand_alone_and_are_made_anew_when_we_are(tmp_path: Path) -> None:
     helpers.install(tmp_path / "bin")
+    made = (tmp_path / "bin" / "answer").stat().st_ino
+    helpers.install(tmp_path / "bin")
+    assert (tmp_path / "bin" / "answer").stat().st_ino == made
+    (tmp_path / "bin" / "answer").write_text("of an older release")
     helpers.install(tmp_path / "bin")
     asked = subprocess.run([tmp_path / "bin" / "crm_mon", "-1"], capture_output=True, text=True, env={}, check=False)
     assert (asked.returncode, asked.stdout, asked.stderr) == (69, "", "crm_mon: Backstay has no answer to this\n")
