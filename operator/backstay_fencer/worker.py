@@ -294,8 +294,7 @@ class Worker:
             status |= {"evidence": found.wire(), "message": found.why, "missing": ""}
         else:
             status |= {"message": self._missing(found), "missing": found}
-        if status != self._written and await self._patch(status):
-            self._written = status
+        await self._write(status)
 
     async def _update_proven(self, facts: Facts) -> None:
         """What was proven stands; what is told is how it goes with the `on` that we owe."""
@@ -311,6 +310,9 @@ class Worker:
         }
         if is_on:
             status["poweredOn"] = True
+        await self._write(status)
+
+    async def _write(self, status: dict[str, Any]) -> None:
         if status != self._written and await self._patch(status):
             self._written = status
 

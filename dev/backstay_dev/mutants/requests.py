@@ -174,7 +174,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a Host that cannot be read is not called removed",
         f"{PLANNER}/do/fences.py",
-        '    if known is None and ("Host", host) not in world.unreadable:',
+        "    if known is None and not world.cannot_read(Host, host):",
         "    if known is None:",
         f"{UNIT}/planner/do/test_fences.py",
     ),

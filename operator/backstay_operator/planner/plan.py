@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.models import HAInstance, HAService, Host
 from backstay_api.objects.models.assignment import InstanceOrder, StandbyOrder
 from backstay_api.objects.resource_kinds import units_of
 
@@ -159,7 +159,7 @@ def _first(world: World, slot: Slot) -> tuple[str, ...]:
 def plan_ownerless(round_: Round, key: str) -> ServicePlan:
     """An instance without its service: stopped, proven over and deleted; or left as it is, if the service is only unreadable."""
     world, instance = round_.world, round_.world.instances[key]
-    if ("HAService", instance.service_key) in world.unreadable:
+    if world.cannot_read(HAService, instance.service_key):
         return ServicePlan(standbys=tuple(stored_standbys(world, instance)))
     service = instance.spec.service
     what_for = f"{instance.key} is stopped and deleted if its service is gone"
@@ -224,7 +224,7 @@ def plan_host(round_: Round, name: str, wanted: Wanted) -> list[Action]:
 def _host_misses(round_: Round, name: str) -> str:
     """What stands between a lost or leaving host and the services that it still holds; and what the API server refuses about it."""
     world = round_.world
-    refused = world.refused.get(("Host", name), "")
+    refused = world.refusal(Host, name)
     return joined(_still_holds(round_, name), refused)
 
 

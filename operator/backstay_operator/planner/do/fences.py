@@ -254,7 +254,7 @@ def _why_nobody_needs(world: World, request: FenceRequest) -> str | None:
     if session is not None and session.seq > request.spec.session.seq:
         return f"{host} has returned with session {session.seq}"
     known = world.hosts.get(host)
-    if known is None and ("Host", host) not in world.unreadable:
+    if known is None and not world.cannot_read(Host, host):
         return f"{host} has been removed"
     if known is not None and known.metadata.deletion_timestamp is not None and not held(world, host):
         return f"{host} is being removed, and need not be switched on"

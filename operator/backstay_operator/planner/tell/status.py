@@ -129,7 +129,7 @@ class _View:
 
 
 def _view(world: World, decision: Decision, slot: Slot) -> _View:
-    missing = joined(slot.course.missing, world.refused.get(("HAService", decision.service.key), ""))
+    missing = joined(slot.course.missing, world.refusal(HAService, decision.service.key))
     view = _View(world, decision.service, decision.acceptance, slot, missing)
     state, why = _with_holder(view) if view.grant else _without_holder(view)
     return replace(view, state=state, why=clip(why, _MOST_CHARS))
@@ -259,7 +259,7 @@ def _accepted(view: _View) -> Finding:
 
 
 def _progressing(view: _View) -> Finding:
-    if refused := view.world.refused.get(("HAService", view.service.key)):
+    if refused := view.world.refusal(HAService, view.service.key):
         return Finding("Progressing", False, "RefusedByAPI", f"It cannot proceed: {refused}")
     is_moving = view.state in ("Starting", "Stopping", "Recovering")
     return Finding("Progressing", is_moving, view.state, view.sentence if is_moving else "No change is in progress")
@@ -281,7 +281,7 @@ def _degraded(view: _View) -> Finding:
         return Finding("Degraded", True, "NotWorking", view.why)
     if view.missing and view.state == "Running":
         return Finding("Degraded", True, "HeldBack", view.missing)
-    if refused := view.world.refused.get(("HAService", view.service.key)):
+    if refused := view.world.refusal(HAService, view.service.key):
         return Finding("Degraded", True, "RefusedByAPI", refused)
     if twice := address_of_a_host(view.world, view.service):
         return Finding("Degraded", True, "AddressOfAHost", twice)
