@@ -357,4 +357,18 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "any(_may_be_ordered(one, instance) for one in mine)",
         f"{UNIT}/planner/do/test_ownership.py",
     ),
+    one(
+        "a host's claim is given back only while the host is as it was read",
+        _OWNERSHIP,
+        ', stays, f"{why} there", (*needs, *is_none_of_its))',
+        ', stays, f"{why} there", needs)',
+        f"{UNIT}/planner/do/test_ownership.py",
+    ),
+    one(
+        "a unit stays with whoever has it while its host is being removed",
+        f"{PLANNER}/judge/acceptance.py",
+        "(host is not None and selects(rival, host))",
+        "(host is not None and host.metadata.deletion_timestamp is None and selects(rival, host))",
+        f"{UNIT}/planner/judge/test_acceptance.py",
+    ),
 )

@@ -15,14 +15,17 @@ from .base import Driver, StopFailed
 from .unknown import UnknownDriver
 
 if TYPE_CHECKING:
-    from backstay_api.objects.plain import RenderedResource
+    from backstay_api.objects.plain import Probe, RenderedResource
 
 
 class RealDriver(Driver, Protocol):
-    """A driver that also recognises what an agent of ours started, without any memory of it."""
+    """A driver that also recognises what an agent of ours started, without any memory of it, and answers probes of its own kind."""
 
     async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
         """Whatever of this kind is ours and not verifiably stopped; see `host_system.HostSystem.leftovers`."""
+
+    async def ask(self, resource: RenderedResource, probe: Probe) -> str | None:
+        """Ask a question that only this kind knows: None if the answer is good, else why not. It may be cancelled."""
 
 
 def driver_of(drivers: Mapping[str, Driver], resource: RenderedResource) -> Driver:
@@ -40,6 +43,7 @@ def real_drivers(*, mount_roots: Sequence[Path] = (), keeps: Sequence[Path] = ()
     from .mount.acts import UnitPrograms
     from .mount.driver import MountDriver
     from .mount.places import ROOTS
+    from .ocf.driver import OcfDriver
     from .systemd.driver import SystemdDriver
     from .tools.bus import preload
     from .tools.manager import Manager
@@ -52,7 +56,15 @@ def real_drivers(*, mount_roots: Sequence[Path] = (), keeps: Sequence[Path] = ()
         "command": CommandDriver(manager),
         "virtual_ip": VirtualIPDriver(),
         "mount": mounts,
+        "ocf": OcfDriver(manager),
     }
+
+
+async def ask(drivers: Mapping[str, RealDriver], resource: RenderedResource, probe: Probe) -> str | None:
+    """A probe's question that only the driver of the resource can ask."""
+    for kind, _ in kinds_in([resource]):
+        return await drivers[kind.field].ask(resource, probe)
+    return await UnknownDriver().ask(resource, probe)
 
 
 async def leftovers(drivers: Mapping[str, RealDriver], *, run_is_intact: bool) -> list[RenderedResource]:

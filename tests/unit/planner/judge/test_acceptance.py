@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from backstay_api.objects.kinds import Raw
@@ -10,10 +12,10 @@ from backstay_api.objects.resource_kinds import canonical_address, canonical_dev
 from backstay_operator.planner.judge import acceptance, unsupported
 from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, Refused
 from backstay_operator.planner.know.claims import claim_for
-from backstay_testing.builders import a_service, address, command, unit
+from backstay_testing.builders import a_service, address, being_deleted, command, unit
 from backstay_testing.worlds import a_world, add_host
 
-OCF = {"name": "disk", "ocf": {"agent": "heartbeat:Dummy"}}
+FILE = {"name": "conf", "file": {"path": "/etc/web.conf"}}
 
 
 def judged(service: HAService, *others: HAService, claims: tuple[ResourceClaim, ...] = ()) -> Acceptance:
@@ -37,14 +39,9 @@ def judged(service: HAService, *others: HAService, claims: tuple[ResourceClaim, 
         pytest.param(a_service(placement={"priority": 5}), "spec.placement.priority (5)", id="priority"),
         pytest.param(a_service(placement={"apart": [{"service": "b"}]}), "spec.placement.apart", id="apart"),
         pytest.param(a_service(recovery={"rebootGrace": "30s"}), "spec.recovery.rebootGrace (30s)", id="grace"),
-        pytest.param(a_service("web", OCF), "spec.resources[disk].ocf", id="ocf"),
+        pytest.param(a_service("web", FILE), "spec.resources[conf].file", id="file"),
         pytest.param(a_service("web", unit(onFailure="Move")), "spec.resources[web].onFailure (Move)", id="onFailure"),
         pytest.param(a_service("web", unit(strategy="Share")), "spec.resources[web].strategy (Share)", id="strategy"),
-        pytest.param(
-            a_service("web", unit(probes=[{"name": "deep", "ocf": {"depth": 10}}])),
-            "spec.resources[web].probes[deep].ocf",
-            id="a probe",
-        ),
     ],
 )
 def test_what_we_cannot_do_yet_is_refused_and_named(service: HAService, path: str) -> None:
@@ -172,6 +169,21 @@ def test_a_unit_belongs_to_one_service_of_a_host(mine: Raw, theirs: Raw, is_refu
         )
 
 
+@pytest.mark.parametrize("removed", [(), ("n2",), ("n1", "n2", "n3")], ids=["", "that host", "every host"])
+def test_a_unit_stays_with_whoever_has_it_while_its_host_is_being_removed(removed: tuple[str, ...]) -> None:
+    """Seed 80000002672: all hosts were, and the unit of a service that ran on one of them was ordered for another on the next."""
+    service, other = a_service("web", unit("x")), a_service("other", unit("x"), created="2026-02-02T00:00:00Z")
+    (key,) = claims_of(other.spec.resources)
+    world = a_world("n1", "n2", "n3")
+    for each in (service, other):
+        world.put_service(each)
+    world.claims = {claim.key: claim for claim in (claim_for(key, other, ("n2",)),)}
+    for name in removed:
+        world.hosts[name] = being_deleted(world.hosts[name])
+    answer = acceptance.accept(world, service)
+    assert isinstance(answer, Refused) and "belongs to the HAService shop/other" in answer.message
+
+
 def a_command(name: str, start: list[str]) -> Raw:
     return command(name, start=start, stop=["/opt/press", "stop"])
 
@@ -185,6 +197,62 @@ def test_a_command_belongs_to_one_service_of_a_host_and_to_one_resource() -> Non
     assert isinstance(judged(younger, a_service("a", a_command("line", other_start))), Accepted)
     twice = judged(a_service("c", a_command("one", start), a_command("two", start)))
     assert isinstance(twice, Refused) and "both name command /opt/press start" in twice.message
+
+
+def an_ocf(name: str, agent: str, **more: Any) -> Raw:
+    return {"name": name, "ocf": {"agent": agent, **more}}
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "said"),
+    [
+        pytest.param(
+            an_ocf("x", "ocf:heartbeat:Dummy", parameters={"state": "/run/x", "fake": "1"}),
+            an_ocf("y", "heartbeat:Dummy", parameters={"fake": "1", "state": "/run/x"}),
+            "ocf heartbeat:Dummy fake='1' state='/run/x' belongs to the HAService shop/a on hosts that both may use",
+            id="told the same, it is the same thing",
+        ),
+        pytest.param(
+            an_ocf("x", "heartbeat:Dummy", parameters={"state": "/run/x"}),
+            an_ocf("x", "heartbeat:Dummy", parameters={"state": "/run/y"}),
+            "",
+            id="told something else, it is another",
+        ),
+        pytest.param(
+            an_ocf("x", "heartbeat:Dummy", instance="one"),
+            an_ocf("x", "heartbeat:Dummy", instance="two"),
+            "",
+            id="named",
+        ),
+        pytest.param(
+            an_ocf("x", "heartbeat:Dummy", instance="one", parameters={"state": "/run/x"}),
+            an_ocf("x", "heartbeat:Dummy", instance="one"),
+            "ocf heartbeat:Dummy one belongs to the HAService shop/a",
+            id="of one name, it is one thing",
+        ),
+        pytest.param(
+            an_ocf("x", "heartbeat:IPaddr2", parameters={"ip": "192.0.2.10", "nic": "eth1"}),
+            address("192.0.2.10/24"),
+            "address 192.0.2.10 belongs to the HAService shop/a",
+            id="an address is one, whoever adds it",
+        ),
+        pytest.param(
+            an_ocf("x", "heartbeat:Filesystem", parameters={"device": "/dev/sdb", "directory": "/a"}),
+            an_ocf("x", "heartbeat:Filesystem", parameters={"device": "/dev/sdb", "directory": "/b"}),
+            "device /dev/sdb belongs to the HAService shop/a",
+            id="a disk is one",
+        ),
+        pytest.param(
+            an_ocf("x", "heartbeat:Filesystem", parameters={"device": "nas:/x", "directory": "/a"}),
+            an_ocf("x", "heartbeat:Filesystem", parameters={"device": "nas:/x", "directory": "/b"}),
+            "",
+            id="an NFS export is for many",
+        ),
+    ],
+)
+def test_an_ocf_resource_belongs_to_one_service(mine: Raw, theirs: Raw, said: str) -> None:
+    answer = judged(a_service("b", mine, created="2026-02-02T00:00:00Z"), a_service("a", theirs))
+    assert answer == Accepted() if not said else isinstance(answer, Refused) and answer.message.startswith(said), answer
 
 
 def test_of_two_made_in_the_same_second_exactly_one_is_accepted() -> None:
