@@ -24,10 +24,10 @@ def in_force(
     """The service as it is to be carried out: as it stands, or where that is refused, as it was before."""
     if isinstance(acceptance, Accepted) or not _shall_go_on(world, instance):
         return service, acceptance
-    told = max(_told(world, instance), key=lambda one: one[0], default=None)
+    told = max(_orders_about(world, instance), key=lambda one: one[0], default=None)
     if told is None or told[0] == service.metadata.generation:
         return service, acceptance
-    before = _as_told(service, *told)
+    before = _as_ordered(service, *told)
     found = accept(world, before)
     return (before, found) if isinstance(found, Accepted) else (service, acceptance)
 
@@ -41,7 +41,7 @@ def _shall_go_on(world: World, instance: HAInstance) -> bool:
     return stored is None or stored.want == "Up"
 
 
-def _told(world: World, instance: HAInstance) -> Iterator[tuple[int, Sequence[RenderedResource]]]:
+def _orders_about(world: World, instance: HAInstance) -> Iterator[tuple[int, Sequence[RenderedResource]]]:
     """Revision and resources of every order about it. Rare, so that looking at every host does no harm."""
     for assignment in world.assignments.values():
         for order in (assignment.spec.instances.get(instance.uid), assignment.spec.standbys.get(instance.uid)):
@@ -49,7 +49,7 @@ def _told(world: World, instance: HAInstance) -> Iterator[tuple[int, Sequence[Re
                 yield order.revision, order.resources
 
 
-def _as_told(service: HAService, revision: int, resources: Sequence[RenderedResource]) -> HAService:
+def _as_ordered(service: HAService, revision: int, resources: Sequence[RenderedResource]) -> HAService:
     now = service.spec.placement
     # Where it may run is the people's latest word, as far as we can follow it; the rest is as it was or as nothing was said.
     placement = Placement(hosts=now.hosts, prefer=now.prefer, stickiness=now.stickiness)

@@ -10,7 +10,7 @@ from backstay_api.objects.resource_kinds import canonical_address, claims_of
 from backstay_operator.planner.judge import acceptance, unsupported
 from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, Refused
 from backstay_operator.planner.know.claims import claim_for
-from backstay_testing.builders import a_service, address, command, unit
+from backstay_testing.builders import a_service, address, being_deleted, command, unit
 from backstay_testing.worlds import a_world, add_host
 
 MOUNT = {"name": "disk", "mount": {"device": "/dev/sdb", "path": "/srv"}}
@@ -170,6 +170,21 @@ def test_a_unit_belongs_to_one_service_of_a_host(mine: Raw, theirs: Raw, is_refu
         assert answer.message.startswith(
             "unit x.service belongs to the HAService shop/other on hosts that both may use"
         )
+
+
+@pytest.mark.parametrize("removed", [(), ("n2",), ("n1", "n2", "n3")], ids=["", "that host", "every host"])
+def test_a_unit_stays_with_whoever_has_it_while_its_host_is_being_removed(removed: tuple[str, ...]) -> None:
+    """Seed 80000002672: all hosts were, and the unit of a service that ran on one of them was ordered for another on the next."""
+    service, other = a_service("web", unit("x")), a_service("other", unit("x"), created="2026-02-02T00:00:00Z")
+    (key,) = claims_of(other.spec.resources)
+    world = a_world("n1", "n2", "n3")
+    for each in (service, other):
+        world.put_service(each)
+    world.claims = {claim.key: claim for claim in (claim_for(key, other, ("n2",)),)}
+    for name in removed:
+        world.hosts[name] = being_deleted(world.hosts[name])
+    answer = acceptance.accept(world, service)
+    assert isinstance(answer, Refused) and "belongs to the HAService shop/other" in answer.message
 
 
 def a_command(name: str, start: list[str]) -> Raw:
