@@ -29,6 +29,7 @@ __all__ = [
     "InstanceOrder",
     "InstanceReport",
     "Meta",
+    "Ocf",
     "OcfDepth",
     "Probe",
     "RenderedResource",
@@ -249,6 +250,38 @@ class VirtualIP:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ocf:
+    """An OCF resource agent that is installed on the host, used as it is."""
+
+    SHAPE: ClassVar[Shape] = {
+        "agent": Field(of=str, required=True, pattern=r"^(ocf:)?[A-Za-z0-9_-]+:[A-Za-z0-9_-]+$"),
+        "parameters": Field(of=str, many="map", pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$"),
+        "instance": Field(of=str, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*$"),
+    }
+    agent: str
+    parameters: Mapping[str, str] | None = None
+    instance: str | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            agent=raw["agent"],
+            parameters=None if (part := raw.get("parameters")) is None else dict(part),
+            instance=raw.get("instance"),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "agent": self.agent,
+        }
+        if self.parameters is not None:
+            wire["parameters"] = dict(self.parameters)
+        if self.instance is not None:
+            wire["instance"] = self.instance
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
     """How long each may take."""
 
@@ -399,7 +432,7 @@ class Exec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OcfDepth:
-    """The agent's own monitor at a depth. Later."""
+    """Good if the resource's own agent says so, asked at a depth."""
 
     SHAPE: ClassVar[Shape] = {
         "depth": Field(of=int, required=True, least=0, most=20),
@@ -489,6 +522,7 @@ class RenderedResource:
         "systemd": Field(of=Systemd),
         "command": Field(of=Command),
         "virtualIP": Field(of=VirtualIP),
+        "ocf": Field(of=Ocf),
         "timeouts": Field(of=Timeouts),
         "probes": Field(of=Probe, many="list"),
     }
@@ -496,6 +530,7 @@ class RenderedResource:
     systemd: Systemd | None = None
     command: Command | None = None
     virtual_ip: VirtualIP | None = None
+    ocf: Ocf | None = None
     timeouts: Timeouts = Timeouts()
     probes: tuple[Probe, ...] = ()
 
@@ -506,6 +541,7 @@ class RenderedResource:
             systemd=None if (part := raw.get("systemd")) is None else Systemd.from_wire(part),
             command=None if (part := raw.get("command")) is None else Command.from_wire(part),
             virtual_ip=None if (part := raw.get("virtualIP")) is None else VirtualIP.from_wire(part),
+            ocf=None if (part := raw.get("ocf")) is None else Ocf.from_wire(part),
             timeouts=Timeouts.from_wire(raw.get("timeouts", {})),
             probes=tuple(Probe.from_wire(item) for item in raw.get("probes", ())),
         )
@@ -522,6 +558,8 @@ class RenderedResource:
             wire["command"] = self.command.to_wire()
         if self.virtual_ip is not None:
             wire["virtualIP"] = self.virtual_ip.to_wire()
+        if self.ocf is not None:
+            wire["ocf"] = self.ocf.to_wire()
         return wire
 
 

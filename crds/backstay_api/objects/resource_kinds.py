@@ -15,8 +15,8 @@ from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-ClaimType = Literal["Address", "Device", "Unit", "Command"]
-ON_HOSTS: Final[tuple[ClaimType, ...]] = ("Unit", "Command")
+ClaimType = Literal["Address", "Device", "Unit", "Command", "Ocf"]
+ON_HOSTS: Final[tuple[ClaimType, ...]] = ("Unit", "Command", "Ocf")
 """What belongs to somebody host by host; everything else belongs to one service in the whole cluster."""
 # 128 bits: no two things share a name by chance, and the name stays readable in a terminal.
 _HASH_CHARS: Final = 32
@@ -38,7 +38,7 @@ class Claim:
     @property
     def text(self) -> str:
         """As people say it."""
-        return f"{self.type.lower()} {self.key if self.type != 'Command' else self.key[:80]}"
+        return f"{self.type.lower()} {self.key if self.type not in ('Command', 'Ocf') else self.key[:80]}"
 
     @property
     def name(self) -> str:
@@ -180,6 +180,36 @@ def _address(cidr: str) -> str:
     return canonical_address(cidr) or cidr.lower()  # what is no address is never added, so nobody can share it
 
 
+_OCF: Final = re.compile("[A-Za-z0-9_-]+:[A-Za-z0-9_-]+")
+
+
+def ocf_agent(agent: str) -> str:
+    """Provider and type, as `pcs` and `crm` write them too."""
+    return agent.removeprefix("ocf:")
+
+
+def ocf_key(ocf: Any) -> str:
+    """By its own name, if it has one. Else by all that its agent is told: the same told twice is one thing on a host."""
+    told = sorted((ocf.parameters or {}).items())
+    return " ".join([ocf_agent(ocf.agent), *([ocf.instance] if ocf.instance else [f"{k}={v!r}" for k, v in told])])
+
+
+# Agents that hold what belongs to one service in the whole cluster, and the parameter that names it.
+_OCF_HOLDS: Final[dict[str, tuple[str, Callable[[str], tuple[Claim, ...]]]]] = {
+    **dict.fromkeys(
+        ("heartbeat:IPaddr", "heartbeat:IPaddr2"),
+        ("ip", lambda ip: (Claim("Address", canonical_address(ip)),) if canonical_address(ip) else ()),
+    ),
+    "heartbeat:Filesystem": ("device", lambda device: (Claim("Device", device),) if device.startswith("/dev/") else ()),
+}
+
+
+def _ocf_claims(ocf: Any) -> tuple[Claim, ...]:
+    """What an agent does with its parameters only its metadata could tell, which are on the hosts; so little is known here."""
+    parameter, claims = _OCF_HOLDS.get(ocf_agent(ocf.agent), ("", lambda value: ()))
+    return (Claim("Ocf", ocf_key(ocf)), *claims((ocf.parameters or {}).get(parameter, "")))
+
+
 # --- the kinds -------------------------------------------------------------------------------------------------------
 
 
@@ -215,6 +245,14 @@ RESOURCE_KINDS: Final[tuple[ResourceKind, ...]] = (
         senseless=lambda ip: "" if canonical_address(ip.address) else f"{ip.address!r} is not an address",
     ),
     ResourceKind(
+        "ocf",
+        "OCF resource",
+        ocf_key,
+        claims=_ocf_claims,
+        is_implemented=True,
+        senseless=lambda ocf: "" if _OCF.fullmatch(ocf_agent(ocf.agent)) else f"{ocf.agent!r} is not provider and type",
+    ),
+    ResourceKind(
         "mount",
         "filesystem",
         lambda mount: mount.path,
@@ -222,7 +260,6 @@ RESOURCE_KINDS: Final[tuple[ResourceKind, ...]] = (
         strategy="Share",
     ),
     ResourceKind("file", "file", lambda file: file.path, strategy="Duplicate", consistency="Exact"),
-    ResourceKind("ocf", "OCF resource", lambda ocf: ocf.agent),
     ResourceKind("package", "package", lambda package: package.name, strategy="Duplicate"),
     ResourceKind("path", "tree", lambda tree: tree.path, strategy="Duplicate", consistency="Exact"),
     ResourceKind("replication", "replication", lambda lag: lag.command[0], strategy="Duplicate", consistency="Bounded"),

@@ -14,14 +14,17 @@ from .base import Driver, StopFailed
 from .unknown import UnknownDriver
 
 if TYPE_CHECKING:
-    from backstay_api.objects.plain import RenderedResource
+    from backstay_api.objects.plain import Probe, RenderedResource
 
 
 class RealDriver(Driver, Protocol):
-    """A driver that also recognises what an agent of ours started, without any memory of it."""
+    """A driver that also recognises what an agent of ours started, without any memory of it, and answers probes of its own kind."""
 
     async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
         """Whatever of this kind is ours and not verifiably stopped; see `host_system.HostSystem.leftovers`."""
+
+    async def ask(self, resource: RenderedResource, probe: Probe) -> str | None:
+        """Ask a question that only this kind knows: None if the answer is good, else why not. It may be cancelled."""
 
 
 def driver_of(drivers: Mapping[str, Driver], resource: RenderedResource) -> Driver:
@@ -35,13 +38,26 @@ def real_drivers() -> Mapping[str, RealDriver]:
     """
     from .address.driver import VirtualIPDriver
     from .command import CommandDriver
+    from .ocf.driver import OcfDriver
     from .systemd.driver import SystemdDriver
     from .tools.bus import preload
     from .tools.manager import Manager
 
     preload()
     manager = Manager()
-    return {"systemd": SystemdDriver(manager), "command": CommandDriver(manager), "virtual_ip": VirtualIPDriver()}
+    return {
+        "systemd": SystemdDriver(manager),
+        "command": CommandDriver(manager),
+        "virtual_ip": VirtualIPDriver(),
+        "ocf": OcfDriver(manager),
+    }
+
+
+async def ask(drivers: Mapping[str, RealDriver], resource: RenderedResource, probe: Probe) -> str | None:
+    """A probe's question that only the driver of the resource can ask."""
+    for kind, _ in kinds_in([resource]):
+        return await drivers[kind.field].ask(resource, probe)
+    return await UnknownDriver().ask(resource, probe)
 
 
 async def leftovers(drivers: Mapping[str, RealDriver], *, run_is_intact: bool) -> list[RenderedResource]:

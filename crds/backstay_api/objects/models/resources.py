@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -78,6 +79,36 @@ class VirtualIP(Model):
     """Only where the subnet does not tell: by default the interface that already has an address in it."""
 
 
+# Without a dot no name leads out of the folder of agents.
+_OCF_NAME: Final = r"^(ocf:)?[A-Za-z0-9_-]+:[A-Za-z0-9_-]+$"
+# What a program's environment can carry; a tab or a line break within is data.
+OcfValue = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
+
+
+class Ocf(Model):
+    """An OCF resource agent that is installed on the host, used as it is."""
+
+    rules = (
+        Rule(
+            "!has(self.parameters) || self.parameters.all(name, name.matches('^[A-Za-z0-9_]+$'))",
+            "names of parameters have letters, digits and _ only",
+            lambda o: all(re.fullmatch("[A-Za-z0-9_]+", name) for name in o.parameters or ()),
+        ),
+    )
+    agent: Annotated[str, StringConstraints(min_length=3, max_length=128, pattern=_OCF_NAME)]
+    """Provider and type: `heartbeat:Filesystem`. `ocf:heartbeat:Filesystem` means the same."""
+    parameters: (
+        Annotated[
+            dict[Annotated[str, StringConstraints(max_length=64)], OcfValue],
+            Field(max_length=64),
+        ]
+        | None
+    ) = None
+    """Parameters as in the agent's metadata. No place for passwords: who can log in to the host can read them."""
+    instance: Annotated[str, StringConstraints(max_length=63, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*$")] | None = None
+    """What the agent is told that this resource is called (OCF_RESOURCE_INSTANCE). Default: made of agent and parameters."""
+
+
 class Mount(Model):
     """A filesystem. Later."""
 
@@ -120,15 +151,6 @@ class File(Model):
     """Checks the new content before it is used."""
 
 
-class Ocf(Model):
-    """An OCF resource agent. Later."""
-
-    agent: Annotated[str, StringConstraints(max_length=128, pattern=r"^[A-Za-z0-9_.-]+:[A-Za-z0-9_.-]+$")]
-    """Provider and type: `heartbeat:IPaddr2`."""
-    parameters: Annotated[dict[str, Text], Field(max_length=64)] | None = None
-    """Parameters, handed over as OCF_RESKEY_*."""
-
-
 class Package(Model):
     """A package that must be installed. Later."""
 
@@ -156,11 +178,11 @@ class Timeouts(Model):
     """How long each may take."""
 
     start: Duration | None = None
-    """Until it is up. Default: the unit's own, else 20s."""
+    """Until it is up. Default: the unit's own or the agent's metadata, else 20s."""
     stop: Duration | None = None
-    """Until it is verifiably down. Default: the unit's own, else 20s."""
+    """Until it is verifiably down. Default: the unit's own or the agent's metadata, else 20s."""
     check: Duration | None = None
-    """One run of the kind's own check. Default 20s."""
+    """One run of the kind's own check. Default: the agent's metadata, else 20s."""
 
 
 class TcpSocket(Model):
@@ -204,10 +226,10 @@ class Exec(Model):
 
 
 class OcfDepth(Model):
-    """The agent's own monitor at a depth. Later."""
+    """Good if the resource's own agent says so, asked at a depth."""
 
     depth: Annotated[int, Field(ge=0, le=20)]
-    """OCF_CHECK_LEVEL."""
+    """OCF_CHECK_LEVEL: one that the agent's metadata names, 0, 10 or 20."""
 
 
 class Probe(Model):
@@ -223,7 +245,7 @@ class Probe(Model):
     exec: Exec | None = None
     """Run a command."""
     ocf: OcfDepth | None = None
-    """Ask the OCF agent. Later."""
+    """Ask the resource's OCF agent; only in a resource of kind ocf."""
     period: Duration = "10s"
     """From the begin of one try to the begin of the next."""
     timeout: Duration = "1s"
@@ -247,10 +269,17 @@ class Bound(Model):
     """Bytes not yet copied."""
 
 
+_OWN_PROBES = Rule(
+    "!has(self.probes) || has(self.ocf) || !self.probes.exists(probe, has(probe.ocf))",
+    "a probe of kind ocf asks the agent of its own resource: only a resource of kind ocf has one",
+    lambda r: r.ocf is not None or not any(probe.ocf for probe in r.probes),
+)
+
+
 class RenderedResource(Model):
     """One thing a service needs, as an agent is told to carry it out. Exactly one kind; the rest is the same for all kinds."""
 
-    rules = (exactly_one_of(*(kind.field for kind in IMPLEMENTED)),)
+    rules = (exactly_one_of(*(kind.field for kind in IMPLEMENTED)), _OWN_PROBES)
     name: Label
     """Unique within the service."""
     systemd: Systemd | None = None
@@ -259,6 +288,8 @@ class RenderedResource(Model):
     """Commands of your own."""
     virtual_ip: Annotated[VirtualIP | None, Field(alias="virtualIP")] = None
     """An address that moves with the service."""
+    ocf: Ocf | None = None
+    """An OCF resource agent."""
     timeouts: Timeouts = Timeouts()
     """How long start, stop and check may take."""
     probes: Annotated[list[Probe], Field(max_length=8), ListMap("name")] = []
@@ -268,13 +299,11 @@ class RenderedResource(Model):
 class Resource(RenderedResource):
     """One thing a service needs. Exactly one kind; the rest is the same for all kinds."""
 
-    rules = (exactly_one_of(*(kind.field for kind in RESOURCE_KINDS)),)
+    rules = (exactly_one_of(*(kind.field for kind in RESOURCE_KINDS)), _OWN_PROBES)
     mount: Mount | None = None
     """A filesystem (later)."""
     file: File | None = None
     """A file (later)."""
-    ocf: Ocf | None = None
-    """An OCF resource agent (later)."""
     package: Package | None = None
     """An installed package (later)."""
     path: Tree | None = None

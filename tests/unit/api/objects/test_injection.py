@@ -83,12 +83,34 @@ def test_fence_devices_that_smuggle_are_refused_by_the_schema(device: dict[str, 
 
 
 @pytest.mark.parametrize(
+    "ocf",
+    [
+        {"agent": "heartbeat:../../../tmp/x"},
+        {"agent": "../heartbeat:Dummy"},
+        {"agent": "heartbeat/x:Dummy"},
+        {"agent": "heartbeat:."},
+        {"agent": "heartbeat"},
+        {"agent": "lsb:heartbeat:Dummy"},
+        {"agent": "heartbeat:Dummy\n"},
+        {"agent": "heartbeat:IPaddr2", "parameters": {"ip=1\nx": "y"}},
+        {"agent": "heartbeat:IPaddr2", "parameters": {"ip": "1.2.3.4\0"}},
+        {"agent": "heartbeat:IPaddr2", "parameters": {"ip": "\x1b[2J"}},
+        {"agent": "heartbeat:Dummy", "instance": "../x"},
+    ],
+    ids=str,
+)
+def test_ocf_resources_that_smuggle_are_refused_by_the_schema(ocf: dict[str, Any]) -> None:
+    """27, 28."""
+    with pytest.raises(ValidationError):
+        HAService.model_validate({"metadata": {"name": "s"}, "spec": {"resources": [{"name": "r", "ocf": ocf}]}})
+
+
+@pytest.mark.parametrize(
     "resource",
     [
         # 33-39: nothing is mounted or written yet, so nothing of that can go wrong: it is refused as a whole
         {"mount": {"device": "/dev/sdb", "path": "/etc", "options": ["suid", "dev", "bind"]}},
         {"file": {"path": "/etc/../etc/shadow", "configMapKeyRef": {"name": "c", "key": "k"}}},
-        {"ocf": {"agent": "heartbeat:IPaddr2", "parameters": {"ip=1\nx": "y"}}},  # 27, 28
         # 41
         *(
             {"virtualIP": {"address": a}}

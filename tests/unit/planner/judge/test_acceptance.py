@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from backstay_api.objects.kinds import Raw
@@ -40,11 +42,6 @@ def judged(service: HAService, *others: HAService, claims: tuple[ResourceClaim, 
         pytest.param(a_service("web", MOUNT), "spec.resources[disk].mount", id="mount"),
         pytest.param(a_service("web", unit(onFailure="Move")), "spec.resources[web].onFailure (Move)", id="onFailure"),
         pytest.param(a_service("web", unit(strategy="Share")), "spec.resources[web].strategy (Share)", id="strategy"),
-        pytest.param(
-            a_service("web", unit(probes=[{"name": "deep", "ocf": {"depth": 10}}])),
-            "spec.resources[web].probes[deep].ocf",
-            id="a probe",
-        ),
     ],
 )
 def test_what_we_cannot_do_yet_is_refused_and_named(service: HAService, path: str) -> None:
@@ -200,6 +197,62 @@ def test_a_command_belongs_to_one_service_of_a_host_and_to_one_resource() -> Non
     assert isinstance(judged(younger, a_service("a", a_command("line", other_start))), Accepted)
     twice = judged(a_service("c", a_command("one", start), a_command("two", start)))
     assert isinstance(twice, Refused) and "both name command /opt/press start" in twice.message
+
+
+def an_ocf(name: str, agent: str, **more: Any) -> Raw:
+    return {"name": name, "ocf": {"agent": agent, **more}}
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "said"),
+    [
+        pytest.param(
+            an_ocf("x", "ocf:heartbeat:Dummy", parameters={"state": "/run/x", "fake": "1"}),
+            an_ocf("y", "heartbeat:Dummy", parameters={"fake": "1", "state": "/run/x"}),
+            "ocf heartbeat:Dummy fake='1' state='/run/x' belongs to the HAService shop/a on hosts that both may use",
+            id="told the same, it is the same thing",
+        ),
+        pytest.param(
+            an_ocf("x", "heartbeat:Dummy", parameters={"state": "/run/x"}),
+            an_ocf("x", "heartbeat:Dummy", parameters={"state": "/run/y"}),
+            "",
+            id="told something else, it is another",
+        ),
+        pytest.param(
+            an_ocf("x", "heartbeat:Dummy", instance="one"),
+            an_ocf("x", "heartbeat:Dummy", instance="two"),
+            "",
+            id="named",
+        ),
+        pytest.param(
+            an_ocf("x", "heartbeat:Dummy", instance="one", parameters={"state": "/run/x"}),
+            an_ocf("x", "heartbeat:Dummy", instance="one"),
+            "ocf heartbeat:Dummy one belongs to the HAService shop/a",
+            id="of one name, it is one thing",
+        ),
+        pytest.param(
+            an_ocf("x", "heartbeat:IPaddr2", parameters={"ip": "192.0.2.10", "nic": "eth1"}),
+            address("192.0.2.10/24"),
+            "address 192.0.2.10 belongs to the HAService shop/a",
+            id="an address is one, whoever adds it",
+        ),
+        pytest.param(
+            an_ocf("x", "heartbeat:Filesystem", parameters={"device": "/dev/sdb", "directory": "/a"}),
+            an_ocf("x", "heartbeat:Filesystem", parameters={"device": "/dev/sdb", "directory": "/b"}),
+            "device /dev/sdb belongs to the HAService shop/a",
+            id="a disk is one",
+        ),
+        pytest.param(
+            an_ocf("x", "heartbeat:Filesystem", parameters={"device": "nas:/x", "directory": "/a"}),
+            an_ocf("x", "heartbeat:Filesystem", parameters={"device": "nas:/x", "directory": "/b"}),
+            "",
+            id="an NFS export is for many",
+        ),
+    ],
+)
+def test_an_ocf_resource_belongs_to_one_service(mine: Raw, theirs: Raw, said: str) -> None:
+    answer = judged(a_service("b", mine, created="2026-02-02T00:00:00Z"), a_service("a", theirs))
+    assert answer == Accepted() if not said else isinstance(answer, Refused) and answer.message.startswith(said), answer
 
 
 def test_of_two_made_in_the_same_second_exactly_one_is_accepted() -> None:
