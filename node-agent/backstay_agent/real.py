@@ -29,9 +29,10 @@ LOOK_AGAIN_S: Final = 60.0
 class RealHostSystem:
     """`host_system.HostSystem` of this very host."""
 
-    def __init__(self, *, rng: random.Random, keeps: Sequence[Path] = ()) -> None:
-        """`keeps`: the folders where the agent keeps what it must remember."""
+    def __init__(self, *, rng: random.Random, keeps: Sequence[Path] = (), mount_roots: Sequence[Path] = ()) -> None:
+        """`keeps`: the folders where the agent keeps what it must remember; `mount_roots`: where its host lets filesystems be mounted."""
         self._rng = rng
+        self._keeps, self._mount_roots = keeps, mount_roots
         self._needs = RealNeeds(*keeps)
         self._drivers: Mapping[str, RealDriver] = {}
         self._units = UnitFiles()
@@ -39,7 +40,7 @@ class RealHostSystem:
         self._obstacle_read_at_s = 0.0
 
     async def open(self) -> None:
-        self._drivers = await in_thread(real_drivers)
+        self._drivers = await in_thread(partial(real_drivers, mount_roots=self._mount_roots, keeps=self._keeps))
 
     def driver(self, resource: RenderedResource) -> Driver:
         return driver_of(self._drivers, resource)

@@ -5,6 +5,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from backstay_api.generate.definitions import object_schema
 from backstay_api.objects import plain
@@ -41,6 +42,10 @@ def resources(draw: Any) -> dict[str, Any]:
 
 def keeps_its_rules(raw: dict[str, Any]) -> bool:
     command, names = raw.get("command"), raw.get("ocf", {}).get("parameters") or ()
+    try:
+        Resource.model_validate({"name": "one", "mount": raw["mount"]}) if "mount" in raw else None
+    except ValidationError:
+        return False
     return all(re.fullmatch("[A-Za-z0-9_]+", name) for name in names) and (
         command is None or all(argv[0].startswith("/") for argv in command.values() if argv)
     )

@@ -29,6 +29,7 @@ __all__ = [
     "InstanceOrder",
     "InstanceReport",
     "Meta",
+    "Mount",
     "Ocf",
     "OcfDepth",
     "Probe",
@@ -282,6 +283,54 @@ class Ocf:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A filesystem on a disk that all candidates reach, or of a server, or a folder bound to another place."""
+
+    SHAPE: ClassVar[Shape] = {
+        "device": Field(
+            of=str,
+            required=True,
+            pattern=r"^((/([^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{1,2}[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*))+|(UUID|LABEL|PARTUUID|PARTLABEL)=[^/\x00-\x1f\x7f]{1,128}|([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9a-fA-F:.]+\]):(/|(/([^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{1,2}[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*))+)|[A-Za-z0-9][A-Za-z0-9+_.-]*/[A-Za-z0-9+_][A-Za-z0-9+_.-]*)$",
+        ),
+        "path": Field(
+            of=str,
+            required=True,
+            pattern=r"^(/([^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{1,2}[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*))+$",
+        ),
+        "fsType": Field(of=str, pattern=r"^([a-mo-z0-9][a-z0-9_.-]*|n[a-np-z0-9_.-][a-z0-9_.-]*)$"),
+        "options": Field(of=str, many="list", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:/=@%+~^-]*$"),
+        "onBusy": Field(of=("Wait", "Terminate")),
+    }
+    device: str
+    path: str
+    fs_type: str | None = None
+    options: tuple[str, ...] | None = None
+    on_busy: Literal["Wait", "Terminate"] = "Wait"
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            device=raw["device"],
+            path=raw["path"],
+            fs_type=raw.get("fsType"),
+            options=None if (part := raw.get("options")) is None else tuple(part),
+            on_busy=raw.get("onBusy", "Wait"),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "device": self.device,
+            "path": self.path,
+            "onBusy": self.on_busy,
+        }
+        if self.fs_type is not None:
+            wire["fsType"] = self.fs_type
+        if self.options is not None:
+            wire["options"] = list(self.options)
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
     """How long each may take."""
 
@@ -523,6 +572,7 @@ class RenderedResource:
         "command": Field(of=Command),
         "virtualIP": Field(of=VirtualIP),
         "ocf": Field(of=Ocf),
+        "mount": Field(of=Mount),
         "timeouts": Field(of=Timeouts),
         "probes": Field(of=Probe, many="list"),
     }
@@ -531,6 +581,7 @@ class RenderedResource:
     command: Command | None = None
     virtual_ip: VirtualIP | None = None
     ocf: Ocf | None = None
+    mount: Mount | None = None
     timeouts: Timeouts = Timeouts()
     probes: tuple[Probe, ...] = ()
 
@@ -542,6 +593,7 @@ class RenderedResource:
             command=None if (part := raw.get("command")) is None else Command.from_wire(part),
             virtual_ip=None if (part := raw.get("virtualIP")) is None else VirtualIP.from_wire(part),
             ocf=None if (part := raw.get("ocf")) is None else Ocf.from_wire(part),
+            mount=None if (part := raw.get("mount")) is None else Mount.from_wire(part),
             timeouts=Timeouts.from_wire(raw.get("timeouts", {})),
             probes=tuple(Probe.from_wire(item) for item in raw.get("probes", ())),
         )
@@ -560,6 +612,8 @@ class RenderedResource:
             wire["virtualIP"] = self.virtual_ip.to_wire()
         if self.ocf is not None:
             wire["ocf"] = self.ocf.to_wire()
+        if self.mount is not None:
+            wire["mount"] = self.mount.to_wire()
         return wire
 
 

@@ -5,7 +5,8 @@ Nothing heavy is imported before `real_drivers` is called: the agent's heartbeat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from backstay_api.objects.resource_kinds import kinds_in
@@ -31,13 +32,17 @@ def driver_of(drivers: Mapping[str, Driver], resource: RenderedResource) -> Driv
     return next((drivers[kind.field] for kind, _ in kinds_in([resource])), UnknownDriver())
 
 
-def real_drivers() -> Mapping[str, RealDriver]:
+def real_drivers(*, mount_roots: Sequence[Path] = (), keeps: Sequence[Path] = ()) -> Mapping[str, RealDriver]:
     """The drivers for this very host, by kind. One connection to systemd, opened when first needed, serves them all.
 
-    Imports D-Bus, which takes a while: call it in a thread.
+    `mount_roots`: below which filesystems may be mounted, by default where most hosts have some; `keeps`: where the agent keeps
+    what it must remember. Imports D-Bus, which takes a while: call it in a thread.
     """
     from .address.driver import VirtualIPDriver
     from .command import CommandDriver
+    from .mount.acts import UnitPrograms
+    from .mount.driver import MountDriver
+    from .mount.places import ROOTS
     from .ocf.driver import OcfDriver
     from .systemd.driver import SystemdDriver
     from .tools.bus import preload
@@ -45,10 +50,12 @@ def real_drivers() -> Mapping[str, RealDriver]:
 
     preload()
     manager = Manager()
+    mounts = MountDriver(UnitPrograms(manager), roots=mount_roots or ROOTS, own=keeps)
     return {
         "systemd": SystemdDriver(manager),
         "command": CommandDriver(manager),
         "virtual_ip": VirtualIPDriver(),
+        "mount": mounts,
         "ocf": OcfDriver(manager),
     }
 

@@ -9,7 +9,12 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
-from backstay_api.objects.resource_kinds import IMPLEMENTED, RESOURCE_KINDS
+from backstay_api.objects.resource_kinds import (
+    IMPLEMENTED,
+    RESOURCE_KINDS,
+    is_bind,
+    is_network,
+)
 
 from .base import Argv, Duration, Label, ListMap, Model, Rule, Text, exactly_one_of
 
@@ -109,17 +114,52 @@ class Ocf(Model):
     """What the agent is told that this resource is called (OCF_RESOURCE_INSTANCE). Default: made of agent and parameters."""
 
 
-class Mount(Model):
-    """A filesystem. Later."""
+# One name in a path: neither empty, nor `.`, nor `..`. Patterns cost the API server nothing; a rule is paid for each standby of a host.
+_STEP = r"([^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{1,2}[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*)"
+PlainPath = Annotated[str, StringConstraints(max_length=1024, pattern=rf"^(/{_STEP})+$")]
+DeviceName = Annotated[
+    str,
+    StringConstraints(
+        max_length=1024,
+        pattern=rf"^((/{_STEP})+"
+        r"|(UUID|LABEL|PARTUUID|PARTLABEL)=[^/\x00-\x1f\x7f]{1,128}"
+        rf"|([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9a-fA-F:.]+\]):(/|(/{_STEP})+)"
+        r"|[A-Za-z0-9][A-Za-z0-9+_.-]*/[A-Za-z0-9+_][A-Za-z0-9+_.-]*)$",
+    ),
+]
+MountOption = Annotated[str, StringConstraints(max_length=256, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:/=@%+~^-]*$")]
+# mount takes a type that begins with `no` for every type but that one.
+FsType = Annotated[
+    str, StringConstraints(max_length=32, pattern=r"^([a-mo-z0-9][a-z0-9_.-]*|n[a-np-z0-9_.-][a-z0-9_.-]*)$")
+]
 
-    device: AbsolutePath
-    """Block device, best by a stable name below /dev/disk."""
-    path: AbsolutePath
-    """Mount point."""
-    fs_type: Annotated[str, StringConstraints(min_length=1, max_length=32)] | None = None
-    """Type of the filesystem."""
-    options: Annotated[list[Text], Field(max_length=32)] | None = None
-    """Mount options."""
+
+class Mount(Model):
+    """A filesystem on a disk that all candidates reach, or of a server, or a folder bound to another place."""
+
+    rules = (
+        Rule(
+            "!has(self.options) || !self.options.exists(o, o == 'bind') || self.device.startsWith('/')",
+            "with the option bind, device must be the absolute path of a folder",
+            lambda m: not is_bind(m) or m.device.startswith("/"),
+        ),
+        Rule(
+            "!has(self.fsType) || (self.fsType in ['nfs', 'nfs4']) == (!self.device.startsWith('/') && self.device.contains(':/'))",
+            "fsType nfs or nfs4 goes with a device server:/path, and with no other",
+            lambda m: m.fs_type is None or (m.fs_type in ("nfs", "nfs4")) == is_network(m.device),
+        ),
+    )
+    device: DeviceName
+    """What is mounted: `UUID=…`, `LABEL=…`, `PARTUUID=…`, a path (best below /dev/disk/by-id), `server:/path`, or the folder of a `bind`."""
+    path: PlainPath
+    """Where: below a folder that the host allows (`mount_roots` of its agent.json)."""
+    fs_type: FsType | None = None
+    """Type of the filesystem. Default: as mount finds it out; `nfs` with a server."""
+    options: Annotated[list[MountOption], Field(max_length=32)] | None = None
+    """Mount options, one an entry: `noatime`, `ro`, `bind`. Besides these always `nosuid` and `nodev`; `suid`, `dev`, `loop`, `remount`
+    and what asks for more than this one mount are refused."""
+    on_busy: Literal["Wait", "Terminate"] = "Wait"
+    """What a stop does when processes still use it after half of its time: name them, or also send them SIGTERM."""
 
 
 class KeyRef(Model):
@@ -290,6 +330,8 @@ class RenderedResource(Model):
     """An address that moves with the service."""
     ocf: Ocf | None = None
     """An OCF resource agent."""
+    mount: Mount | None = None
+    """A filesystem."""
     timeouts: Timeouts = Timeouts()
     """How long start, stop and check may take."""
     probes: Annotated[list[Probe], Field(max_length=8), ListMap("name")] = []
@@ -300,8 +342,6 @@ class Resource(RenderedResource):
     """One thing a service needs. Exactly one kind; the rest is the same for all kinds."""
 
     rules = (exactly_one_of(*(kind.field for kind in RESOURCE_KINDS)), _OWN_PROBES)
-    mount: Mount | None = None
-    """A filesystem (later)."""
     file: File | None = None
     """A file (later)."""
     package: Package | None = None

@@ -8,14 +8,14 @@ import pytest
 
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.models import HAService, ResourceClaim
-from backstay_api.objects.resource_kinds import canonical_address, claims_of
+from backstay_api.objects.resource_kinds import canonical_address, canonical_device, claims_of
 from backstay_operator.planner.judge import acceptance, unsupported
 from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, Refused
 from backstay_operator.planner.know.claims import claim_for
 from backstay_testing.builders import a_service, address, being_deleted, command, unit
 from backstay_testing.worlds import a_world, add_host
 
-MOUNT = {"name": "disk", "mount": {"device": "/dev/sdb", "path": "/srv"}}
+FILE = {"name": "conf", "file": {"path": "/etc/web.conf"}}
 
 
 def judged(service: HAService, *others: HAService, claims: tuple[ResourceClaim, ...] = ()) -> Acceptance:
@@ -39,7 +39,7 @@ def judged(service: HAService, *others: HAService, claims: tuple[ResourceClaim, 
         pytest.param(a_service(placement={"priority": 5}), "spec.placement.priority (5)", id="priority"),
         pytest.param(a_service(placement={"apart": [{"service": "b"}]}), "spec.placement.apart", id="apart"),
         pytest.param(a_service(recovery={"rebootGrace": "30s"}), "spec.recovery.rebootGrace (30s)", id="grace"),
-        pytest.param(a_service("web", MOUNT), "spec.resources[disk].mount", id="mount"),
+        pytest.param(a_service("web", FILE), "spec.resources[conf].file", id="file"),
         pytest.param(a_service("web", unit(onFailure="Move")), "spec.resources[web].onFailure (Move)", id="onFailure"),
         pytest.param(a_service("web", unit(strategy="Share")), "spec.resources[web].strategy (Share)", id="strategy"),
     ],
@@ -277,3 +277,49 @@ def test_the_index_follows_edits_and_deletions() -> None:
 @pytest.mark.parametrize("written", ["192.0.2.10/24", "192.0.2.10/32", "::ffff:c000:20a/120", "::ffff:192.0.2.10/128"])
 def test_an_address_has_one_form_for_its_claim(written: str) -> None:
     assert canonical_address(written) == "192.0.2.10"
+
+
+@pytest.mark.parametrize(
+    ("written", "form"),
+    [
+        ("/dev/disk/by-uuid/AB-cd", "UUID=ab-cd"),
+        ("UUID=AB-CD", "UUID=ab-cd"),
+        ("/dev/disk/by-partuuid/0B-1", "PARTUUID=0b-1"),
+        (r"/dev/disk/by-label/my\x20Data", "LABEL=my Data"),
+        ("LABEL=my Data", "LABEL=my Data"),
+        ("/dev/disk/by-id/wwn-0x5", "/dev/disk/by-id/wwn-0x5"),
+        ("NAS.example:/PG", "nas.example:/PG"),
+        ("/srv/a:/b", "/srv/a:/b"),
+    ],
+)
+def test_a_device_has_one_form_for_its_claim(written: str, form: str) -> None:
+    assert canonical_device(written) == form
+
+
+def disk(device: str, path: str = "/srv/db", *options: str) -> Raw:
+    return {"name": "disk", "mount": {"device": device, "path": path, "options": [*options]}}
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "taken"),
+    [
+        pytest.param(disk("UUID=ab"), disk("/dev/disk/by-uuid/AB", "/mnt"), "device UUID=ab", id="one disk, two names"),
+        pytest.param(disk("UUID=ab"), disk("UUID=cd"), "path /srv/db", id="one path, two disks"),
+        pytest.param(disk("UUID=ab"), disk("UUID=cd", "/srv/other"), "", id="two disks, two paths"),
+        pytest.param(disk("nas:/x"), disk("NAS:/x", "/mnt"), "device nas:/x", id="one export"),
+        pytest.param(disk("nas:/x", "/srv/db", "ro"), disk("nas:/x", "/mnt"), "", id="one export, read only"),
+        pytest.param(disk("/srv/a", "/srv/db", "bind"), disk("/srv/a", "/mnt", "bind"), "", id="one folder, bound twice"),
+    ],
+)  # fmt: skip
+def test_a_device_belongs_to_one_service_and_a_path_to_one_on_each_host(mine: Raw, theirs: Raw, taken: str) -> None:
+    first = a_service("first", theirs, created="2026-01-01T00:00:00Z")
+    verdict = judged(a_service("second", mine, created="2026-01-02T00:00:00Z"), first)
+    assert isinstance(verdict, Refused) is bool(taken)
+    assert not isinstance(verdict, Refused) or verdict.message.startswith(f"{taken} belongs to the HAService")
+
+
+def test_a_disk_needs_a_service_that_never_runs_twice_and_a_shared_folder_does_not() -> None:
+    refused = judged(a_service("db", disk("UUID=ab"), exclusive=False))
+    assert isinstance(refused, Refused) and refused.reason == "DeviceNotExclusive"
+    for one in (disk("nas:/x", "/srv/db", "ro"), disk("/srv/a", "/srv/db", "bind")):
+        assert isinstance(judged(a_service("web", one, exclusive=False)), Accepted)
