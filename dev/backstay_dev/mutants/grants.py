@@ -323,20 +323,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{UNIT}/control/test_cache.py",
     ),
     one(
-        "what a read did not find is missed, not gone",
-        f"{CONTROL}/watch/cache.py",
-        "                self.world.missed[kind.kind, key] = meta",
-        "                pass",
-        f"{UNIT}/control/test_cache.py",
-    ),
-    one(
-        "no mark is given back while a service or a host is missed",
-        "operator/backstay_operator/planner/plan.py",
-        "(*world.unreadable, *world.missed)",
-        "world.unreadable",
-        "tests/simulation/test_worlds.py",
-    ),
-    one(
         "the picture of each object only goes forward",
         f"{CONTROL}/watch/cache.py",
         "        if known and meta.version <= known.version:",
