@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .kinds import CONTROL, PLANNER, UNIT, Mutant, one
+from .kinds import CONTROL, PLANNER, STORIES, UNIT, Mutant, one
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
