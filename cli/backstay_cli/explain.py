@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from backstay_api.objects.models import HAService
-from backstay_operator.planner.do.decisions import Slot, decide_in_turn, next_host
+from backstay_operator.planner.do.decisions import Slot, next_host
 from backstay_operator.planner.judge.acceptance import Refused
 from backstay_operator.planner.judge.placement import NoHost, Placed, Verdict
 
 from .session import WELL, Session
 from .tables import table
-from .view import EVERYTHING, VIEW, look, only_slot, service_named
+from .view import EVERYTHING, VIEW, decided, only_slot
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,7 @@ async def explain(
 ) -> int:
     """Say why a service runs where it runs: for each host, chosen, or by which rule not."""
     await session.need(EVERYTHING, VIEW)
-    named = await service_named(session, service)
-    world = (await look(session)).world
-    known = world.services.get(named.key, named)
-    round_, decision = decide_in_turn(world, known)
+    known, round_, decision = await decided(session, service)
     acceptance, slot = decision.acceptance, only_slot(decision)
     lines, summary = _lines(slot, next_host(round_, slot))
     refused = f"{acceptance.reason}: {acceptance.message}" if isinstance(acceptance, Refused) else ""

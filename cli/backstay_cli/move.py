@@ -10,14 +10,14 @@ import typer
 
 from backstay_api.objects.models import HAService
 from backstay_api.objects.object_kinds import HA_SERVICES
-from backstay_operator.planner.do.decisions import Slot, decide_in_turn, next_host
+from backstay_operator.planner.do.decisions import Slot, next_host
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION, elsewhere
 from backstay_operator.planner.do.rounds import Round
 from backstay_operator.planner.judge.placement import NoHost
 
 from .rights import rights_to
 from .session import NO_SUCH_THING, WELL, Session, Stop
-from .view import EVERYTHING, VIEW, look, only_slot, place_of, service_named
+from .view import EVERYTHING, VIEW, decided, only_slot, place_of
 
 # A wish that could not be granted for so long is no longer meant: nobody wants to be surprised by it tomorrow.
 LASTS: Final = timedelta(minutes=10)
@@ -35,10 +35,7 @@ async def move(
     namespace, name = place_of(session, service)
     await session.need(rights_to("get patch", HA_SERVICES, namespace, name), f"The role edit in namespace {namespace}")
     await session.need(EVERYTHING, VIEW)
-    named = await service_named(session, service)
-    world = (await look(session)).world
-    known = world.services.get(named.key, named)
-    round_, decision = decide_in_turn(world, known)
+    known, round_, decision = await decided(session, service)
     slot = only_slot(decision)
     target = to or _best_other(round_, slot, known)
     if slot.instance and slot.instance.holder == target:

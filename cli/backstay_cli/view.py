@@ -15,16 +15,10 @@ from backstay_api.client.errors import Forbidden
 from backstay_api.objects.kinds import Kind, T
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
-from backstay_api.objects.object_kinds import (
-    ALL_KINDS,
-    HA_INSTANCES,
-    HA_SERVICES,
-    HOST_LEASES,
-    HOSTS,
-    Unreadable,
-)
+from backstay_api.objects.object_kinds import ALL_KINDS, HA_INSTANCES, HA_SERVICES, HOST_LEASES, HOSTS, Unreadable
 from backstay_api.objects.promise import silent_after_s, suspect_after_s
-from backstay_operator.planner.do.decisions import Decision, Slot
+from backstay_operator.planner.do.decisions import Decision, Slot, decide_in_turn
+from backstay_operator.planner.do.rounds import Round
 from backstay_operator.planner.know.world import LeaseSeen, World
 from backstay_operator.planner.words import elapsed_s
 
@@ -140,6 +134,14 @@ def _readable(found: T | Unreadable) -> T:
     if isinstance(found, Unreadable):
         raise Stop(f"{found.kind} {found.key} cannot be read: {found.why}")
     return found
+
+
+async def decided(session: Session, text: str) -> tuple[HAService, Round, Decision]:
+    """A service as people name it, and what the operator decides about it."""
+    named = await service_named(session, text)
+    world = (await look(session)).world
+    known = world.services.get(named.key, named)
+    return known, *decide_in_turn(world, known)
 
 
 def only_slot(decision: Decision) -> Slot:

@@ -12,16 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 from urllib.parse import urlencode
 
-from backstay_api.client.api import (
-    DEFAULT_INACTIVITY_S,
-    Api,
-    Bookmark,
-    Call,
-    Entry,
-    Event,
-    EventType,
-    Listing,
-)
+from backstay_api.client.api import DEFAULT_INACTIVITY_S, Api, Bookmark, Call, Entry, Event, EventType, Listing
 from backstay_api.client.errors import Gone, Malformed, OutcomeUnknown, Unreachable, from_status
 from backstay_api.client.http_wire import Broken, Connection, Head
 from backstay_api.client.transport import ApiConfig, Dialer, Lane

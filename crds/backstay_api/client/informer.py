@@ -125,12 +125,7 @@ class Informer(Generic[T]):
         return None
 
     async def _relist(self, on_event: Callable[[Event[T]], None]) -> None:
-        listing = await self._api.list(
-            self._kind,
-            self._namespace,
-            name=self._name,
-            timeout_s=self._timeout_s,
-        )
+        listing = await self._api.list(self._kind, self._namespace, name=self._name, timeout_s=self._timeout_s)
         version = int(listing.resource_version)
         if version < self._newest:
             # Believing it would bring deleted objects back and take new ones away. After a restore of etcd from a

@@ -18,9 +18,7 @@ from backstay_api.memory.store import MemoryCluster
 from backstay_api.objects.kinds import Kind, Raw
 from backstay_api.objects.models import ALL_OBJECTS
 from backstay_api.objects.models.base import ListMap, Model, Object
-from backstay_api.objects.object_kinds import (
-    OWN_KINDS,
-)
+from backstay_api.objects.object_kinds import OWN_KINDS
 
 _MODELS: Final[Mapping[str, type[Object]]] = {model.__name__: model for model in ALL_OBJECTS}
 

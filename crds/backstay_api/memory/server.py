@@ -14,16 +14,7 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
-from backstay_api.client.api import (
-    DEFAULT_INACTIVITY_S,
-    DEFAULT_TIMEOUT_S,
-    Api,
-    Bookmark,
-    Call,
-    Entry,
-    Event,
-    Listing,
-)
+from backstay_api.client.api import DEFAULT_INACTIVITY_S, DEFAULT_TIMEOUT_S, Api, Bookmark, Call, Entry, Event, Listing
 from backstay_api.client.errors import ApiError, OutcomeUnknown, Unreachable
 from backstay_api.memory.store import Admit, Change, MemoryCluster, copied, merge_patch
 from backstay_api.objects.kinds import Kind, Meta, Raw, T, is_raw

@@ -197,9 +197,9 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "that it was stuck in an earlier epoch is no news",
-        f"{PLANNER}/do/instances.py",
-        ('report.epoch == instance.spec.epoch and report.phase == "Stuck"\n    is_here'),
-        ('report.phase == "Stuck"\n    is_here'),
+        f"{PLANNER}/know/sessions.py",
+        "    return report if report is not None and report.epoch == instance.spec.epoch else None",
+        "    return report",
         f"{UNIT}/planner/do/test_instances.py",
     ),
     one(

@@ -25,9 +25,9 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "Released is said for exactly this epoch",
-        _EVIDENCE,
-        "report is not None and report.released and report.epoch == epoch:",
-        "report is not None and report.released:",
+        f"{PLANNER}/know/sessions.py",
+        "    return report if report is not None and report.epoch == instance.spec.epoch else None",
+        "    return report",
         *_T,
     ),
     one(

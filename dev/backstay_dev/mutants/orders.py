@@ -38,7 +38,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what is gone is asked of the API server before it is stopped",
         f"{PLANNER}/do/leftovers.py",
-        "    needs = {uid: (_gone(uid, order),) for uid, order in downs.items() if _instance(world, uid, order) is None}",
+        "    needs = {uid: (_gone(uid, order),) for uid, order in downs.items() if instance_of(world, uid, order) is None}",
         "    needs = dict[str, tuple[Precondition, ...]]()",
         f"{STORIES}/test_left_behind.py",
     ),

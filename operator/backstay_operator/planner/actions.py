@@ -19,14 +19,7 @@ from backstay_api.objects.models.fencing import FenceRequestSpec
 from backstay_api.objects.models.instance import HAInstanceSpec, SessionRef
 from backstay_api.objects.models.service import HAServiceStatus
 from backstay_api.objects.names import service_name
-from backstay_api.objects.object_kinds import (
-    FENCE_REQUESTS,
-    HA_INSTANCES,
-    HOST_ASSIGNMENTS,
-    HOST_LEASES,
-    KINDS,
-    ref_of,
-)
+from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HOST_ASSIGNMENTS, HOST_LEASES, KINDS, ref_of
 
 from .preconditions import Precondition
 from .rows import (

@@ -17,11 +17,7 @@ from typing import Any, Final, TypeVar
 from backstay_api.objects.kinds import Kind, Meta
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
-from backstay_api.objects.object_kinds import (
-    ALL_KINDS,
-    HOST_LEASES,
-    Unreadable,
-)
+from backstay_api.objects.object_kinds import ALL_KINDS, HOST_LEASES, Unreadable
 from backstay_api.objects.promise import Silence, judge_silence
 from backstay_operator.control.watch.urgency import Soon, assignment_soon, lease_soon, told_soon
 from backstay_operator.planner.know.world import LeaseSeen, OwnPath, Settings, World

@@ -6,7 +6,7 @@ make a spec that is written, and their assertions stay on: no grant without evid
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.assignment import InstanceOrder
@@ -95,10 +95,10 @@ def course(round_: Round, service: HAService, instance: HAInstance, acceptance: 
         # What can be asked is asked: an instance of which somebody has taken our finalizer away is soon not there at all.
         return leave(round_.world, instance, "its HAInstance is being deleted")
     if instance.spec.grant is None:
-        return _start(round_, service, instance, acceptance)
+        return _grant_next(round_, service, instance, acceptance, None)
     found = closed(round_.world, instance)
     if isinstance(found, Evidence):
-        return _hand_over(round_, service, instance, acceptance, found)
+        return _grant_next(round_, service, instance, acceptance, found)
     return _hold(round_, service, instance, acceptance, found.why)
 
 
@@ -119,15 +119,23 @@ def leave(world: World, instance: HAInstance, why: str, needs: tuple[Preconditio
     return Course(order=order(world, None, instance, "Down", why), missing=f"{why}; {found.why}", needs=needs)
 
 
-# --- nobody holds it -------------------------------------------------------------------------------------------------
+# --- nobody holds it, or not for much longer -------------------------------------------------------------------------
 
 
-def _start(round_: Round, service: HAService, instance: HAInstance, acceptance: Acceptance) -> Course:
+def _grant_next(
+    round_: Round, service: HAService, instance: HAInstance, acceptance: Acceptance, found: Evidence | None
+) -> Course:
+    """Grant the next epoch; where the present one is open, with the evidence that it is over, or write that alone."""
     chosen = _choose(round_, service, instance, acceptance)
-    if isinstance(chosen, Nowhere):
-        return Course(missing=chosen.missing, look_again_s=chosen.look_again_s, placed=chosen.placed)
-    write = WriteInstance(instance, _granted(instance, chosen.grant, None), chosen.why, chosen.needs)
-    return Course((write, *chosen.records), to=chosen.grant.host, placed=chosen.placed)
+    if isinstance(chosen, Next):
+        why = f"{found.why}; next {chosen.why}" if found else chosen.why
+        write = WriteInstance(instance, _granted(instance, chosen.grant, found), why, chosen.needs)
+        return Course((write, *chosen.records), to=chosen.grant.host, placed=chosen.placed)
+    waits = Course(missing=chosen.missing, look_again_s=chosen.look_again_s, placed=chosen.placed)
+    if found is None:
+        return waits
+    why = f"{found.why}; not granted again: {chosen.why}"
+    return replace(waits, actions=(WriteInstance(instance, _closed(instance, found), why),))
 
 
 def _choose(round_: Round, service: HAService, instance: HAInstance, acceptance: Acceptance) -> Next | Nowhere:
@@ -172,19 +180,6 @@ def _placed(round_: Round, service: HAService, instance: HAInstance) -> Placed |
 # --- somebody holds it -----------------------------------------------------------------------------------------------
 
 
-def _hand_over(
-    round_: Round, service: HAService, instance: HAInstance, acceptance: Acceptance, found: Evidence
-) -> Course:
-    chosen = _choose(round_, service, instance, acceptance)
-    if isinstance(chosen, Next):
-        why = f"{found.why}; next {chosen.why}"
-        write = WriteInstance(instance, _granted(instance, chosen.grant, found), why, chosen.needs)
-        return Course((write, *chosen.records), to=chosen.grant.host, placed=chosen.placed)
-    why = f"{found.why}; not granted again: {chosen.why}"
-    write = WriteInstance(instance, _closed(instance, found), why)
-    return Course((write,), missing=chosen.missing, look_again_s=chosen.look_again_s, placed=chosen.placed)
-
-
 def _hold(round_: Round, service: HAService, instance: HAInstance, acceptance: Acceptance, proof: str) -> Course:
     """The epoch is not over: say what its holder shall do, and what is missing where that holder is lost or stuck."""
     world, grant = round_.world, instance.spec.grant
@@ -214,9 +209,8 @@ def _still_to(
 def _proof_missing(round_: Round, instance: HAInstance, grant: Grant, proof: str) -> str:
     """What is missing to run it elsewhere, where it should: its holder is lost, or could not stop it."""
     world = round_.world
-    session, assignment = sessions.live(world, grant.host), world.assignments.get(grant.host)
-    report = assignment.status.instances.get(instance.uid) if assignment else None
-    is_stuck = report is not None and report.epoch == instance.spec.epoch and report.phase == "Stuck"
+    session, report = sessions.live(world, grant.host), sessions.report_of(world, grant.host, instance)
+    is_stuck = report is not None and report.phase == "Stuck"
     is_here = (session is not None and session.ref == grant.session) or _is_merely_late(world, grant)
     if is_here and not is_stuck:
         return ""
@@ -263,23 +257,19 @@ def _run_or_stop(
 
 
 def _granted(instance: HAInstance, grant: Grant, found: Evidence | None) -> HAInstanceSpec:
-    before = instance.spec
     assert is_ours(instance, INSTANCE_FINALIZER), f"{instance.key}: no grant without our finalizer"
-    if found is not None:
-        ended: Closed | None = Closed(epoch=before.epoch, evidence=found.kind, why=found.why)
-    else:
-        ended = before.closed
-        assert before.grant is None, (
-            f"{instance.key}: epoch {before.epoch} is open, and there is no evidence that it is over"
-        )
-    is_closed = ended is not None and ended.epoch == before.epoch
+    before = _closed(instance, found) if found is not None else instance.spec
+    assert before.grant is None, (
+        f"{instance.key}: epoch {before.epoch} is open, and there is no evidence that it is over"
+    )
+    is_closed = before.closed is not None and before.closed.epoch == before.epoch
     assert is_closed or before.epoch == 0, f"{instance.key}: no evidence closed epoch {before.epoch}"
     spec = HAInstanceSpec(
         service=before.service,
         exclusive=before.exclusive,
         epoch=before.epoch + 1,
         grant=grant,
-        closed=ended,
+        closed=before.closed,
         conditional=before.conditional,
     )
     assert spec.epoch == before.epoch + 1, f"{instance.key}: epochs grow by one"

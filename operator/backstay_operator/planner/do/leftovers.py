@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from backstay_api.objects.models import HAInstance, HostAssignment
+from backstay_api.objects.models import HostAssignment
 from backstay_api.objects.models.assignment import InstanceOrder, InstanceReport
-from backstay_operator.planner.judge.remains import is_gone_from
+from backstay_operator.planner.judge.remains import instance_of, is_gone_from
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.preconditions import Gone, Precondition
 
@@ -43,7 +43,7 @@ def of_host(world: World, assignment: HostAssignment, current: Mapping[str, Inst
         elif entry.want == "Up" and not _is_granted_here(world, assignment, uid, entry):
             downs[uid] = entry.model_copy(update={"want": "Down", "why": _why(world, uid, entry)})
     downs |= {uid: order for uid, order in _from_reports(world, assignment) if uid not in current}
-    needs = {uid: (_gone(uid, order),) for uid, order in downs.items() if _instance(world, uid, order) is None}
+    needs = {uid: (_gone(uid, order),) for uid, order in downs.items() if instance_of(world, uid, order) is None}
     return Leftovers(downs, tuple(over), needs)
 
 
@@ -57,7 +57,7 @@ def _from_reports(world: World, assignment: HostAssignment) -> Iterator[tuple[st
             continue
         if _is_granted_here(world, assignment, uid, said):
             continue
-        instance = _instance(world, uid, said)
+        instance = instance_of(world, uid, said)
         # A copy that the host has carried over from a session before is reported under that one's epoch, which it knows: an order of
         # this session reaches it only as a newer epoch, and of a UID that is gone there never will be another.
         epoch = said.epoch + 1 if instance is None and session.supersedes else said.epoch
@@ -77,7 +77,7 @@ def _from_reports(world: World, assignment: HostAssignment) -> Iterator[tuple[st
 
 
 def _is_over(world: World, uid: str, entry: InstanceOrder | InstanceReport) -> bool:
-    instance = _instance(world, uid, entry)
+    instance = instance_of(world, uid, entry)
     if instance is None:
         # Deleted, as far as we have seen; before anything is stopped for that, the API server is asked (`_gone`).
         return ("HAInstance", f"{entry.namespace}/{entry.name}") not in world.unreadable
@@ -87,7 +87,7 @@ def _is_over(world: World, uid: str, entry: InstanceOrder | InstanceReport) -> b
 
 def _is_granted_here(world: World, assignment: HostAssignment, uid: str, entry: InstanceOrder | InstanceReport) -> bool:
     """A later epoch has been granted to this host: its order, which is about to come, goes on with what runs."""
-    instance = _instance(world, uid, entry)
+    instance = instance_of(world, uid, entry)
     return instance is not None and instance.holder == assignment.metadata.name
 
 
@@ -97,9 +97,4 @@ def _gone(uid: str, order: InstanceOrder) -> Gone:
 
 
 def _why(world: World, uid: str, entry: InstanceOrder | InstanceReport) -> str:
-    return f"epoch {entry.epoch} is over" if _instance(world, uid, entry) else "its HAInstance is gone"
-
-
-def _instance(world: World, uid: str, entry: InstanceOrder | InstanceReport) -> HAInstance | None:
-    instance = world.instances.get(f"{entry.namespace}/{entry.name}")
-    return instance if instance is not None and instance.uid == uid else None
+    return f"epoch {entry.epoch} is over" if instance_of(world, uid, entry) else "its HAInstance is gone"

@@ -141,8 +141,8 @@ def elsewhere(
 
 
 def _failed(round_: Round, service: HAService, instance: HAInstance, holder: str) -> Move | Stay | None:
-    report = round_.world.assignments[holder].status.instances.get(instance.uid)
-    if report is None or report.epoch != instance.spec.epoch or report.phase != "Failed":
+    report = sessions.report_of(round_.world, holder, instance)
+    if report is None or report.phase != "Failed":
         return None
     if report.revision != (service.metadata.generation or 0):
         return None  # the host has yet to try the present manifest

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from backstay_api.objects.models import HAInstance
-from backstay_operator.planner.judge.remains import stored_order
+from backstay_operator.planner.judge.remains import instance_of, stored_order
 from backstay_operator.planner.know.world import World
 
 from .fences import Guard, guard
@@ -34,8 +34,8 @@ def begin(world: World) -> Round:
     """Look at all hosts once, before anything is decided about one of them; what was stopped for a move is on its way."""
     round_ = Round(world, guard(world))
     for host, assignment in world.assignments.items():
-        for order in assignment.spec.instances.values():
-            instance = world.instances.get(f"{order.namespace}/{order.name}") if order.to else None
+        for uid, order in assignment.spec.instances.items():
+            instance = instance_of(world, uid, order) if order.to else None
             if instance is not None and stored_order(world, host, instance) is order:
                 round_.send(instance, order.to)
     return round_

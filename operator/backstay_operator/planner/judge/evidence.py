@@ -128,8 +128,8 @@ def _released(world: World, instance: HAInstance, grant: Grant) -> str:
     if session is None or session.boot_id != grant.session.boot_id or session.machine_uuid != grant.machine_uuid:
         return ""
     if session.ref == grant.session:
-        report = world.assignments[grant.host].status.instances.get(instance.uid)
-        if report is not None and report.released and report.epoch == epoch:
+        report = sessions.report_of(world, grant.host, instance)
+        if report is not None and report.released:
             return f"{grant.host} has stopped it verifiably and says that epoch {epoch} is over"
         return ""
     if grant.session.nonce in session.supersedes and session.seq > grant.session.seq:
@@ -199,9 +199,8 @@ def _lives(world: World, grant: Grant) -> bool:
 def _release_missing(world: World, instance: HAInstance, grant: Grant) -> str:
     if not _lives(world, grant):
         return ""
-    assignment = world.assignments.get(grant.host)
-    report = assignment.status.instances.get(instance.uid) if assignment else None
-    if report is not None and report.epoch == instance.spec.epoch and report.phase == "Stuck":
+    report = sessions.report_of(world, grant.host, instance)
+    if report is not None and report.phase == "Stuck":
         if report.unrecorded:
             return f"{grant.host} says: {report.why}; it continues by itself as soon as that can be written"
         return (

@@ -84,9 +84,8 @@ def _has_answered(world: World, host: str, service: HAService, instance: HAInsta
 
 def _is_foreign(world: World, host: str, instance: HAInstance) -> bool:
     """Whether the host says that something of it is active there, not started by Backstay; or that it cannot say."""
-    assignment = world.assignments.get(host)
-    session = assignment.status.session if assignment else None
-    answer = assignment.status.standbys.get(instance.uid) if assignment else None
+    session = sessions.published(world, host)
+    answer = world.assignments[host].status.standbys.get(instance.uid) if session else None
     if session is None or answer is None or not answer.active:
         return False
     return not is_proven_over(world, host, session.ref)

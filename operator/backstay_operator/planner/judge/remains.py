@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from backstay_api.objects.models import HAInstance, HAService, HostAssignment
 from backstay_api.objects.models.assignment import InstanceOrder, InstanceReport
+from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.world import World
 
 from .evidence import is_proven_over
@@ -45,11 +46,11 @@ def waiting_orders(world: World, host: str) -> Iterator[tuple[str, InstanceOrder
 
 def open_reports(world: World, host: str) -> Iterator[tuple[str, InstanceReport]]:
     """What the host says of instances that are not over there, unless its session has been proven over."""
-    assignment = world.assignments.get(host)
-    session = assignment.status.session if assignment else None
-    if assignment is None or session is None or is_proven_over(world, host, session.ref):
+    session = sessions.published(world, host)
+    if session is None or is_proven_over(world, host, session.ref):
         return
-    yield from ((uid, said) for uid, said in sorted(assignment.status.instances.items()) if not said.released)
+    reports = sorted(world.assignments[host].status.instances.items())
+    yield from ((uid, said) for uid, said in reports if not said.released)
 
 
 def left_by_name(
@@ -73,15 +74,16 @@ def left_by_name(
     return any(
         one.namespace == namespace
         and is_named(one.name)
-        and not (unknown and _is_known(world, uid, one))
+        and not (unknown and instance_of(world, uid, one))
         and not (is_proven and uid in orders and orders[uid].exclusive)
         for uid, one in found
     )
 
 
-def _is_known(world: World, uid: str, one: InstanceOrder | InstanceReport) -> bool:
-    instance = world.instances.get(f"{one.namespace}/{one.name}")
-    return instance is not None and instance.uid == uid
+def instance_of(world: World, uid: str, entry: InstanceOrder | InstanceReport) -> HAInstance | None:
+    """The HAInstance that an order or a report is about, if it is there."""
+    instance = world.instances.get(f"{entry.namespace}/{entry.name}")
+    return instance if instance is not None and instance.uid == uid else None
 
 
 def runs_only_this(world: World, service: HAService, instance: HAInstance | None) -> bool:
@@ -106,11 +108,5 @@ def left_on(world: World, host: str, instance: HAInstance) -> bool:
 
 
 def _runs_the_present_manifest(world: World, service: HAService, instance: HAInstance, host: str) -> bool:
-    assignment = world.assignments.get(host)
-    report = assignment.status.instances.get(instance.uid) if assignment else None
-    return (
-        report is not None
-        and report.epoch == instance.spec.epoch
-        and report.phase == "Running"
-        and report.revision == service.metadata.generation
-    )
+    report = sessions.report_of(world, host, instance)
+    return report is not None and report.phase == "Running" and report.revision == service.metadata.generation

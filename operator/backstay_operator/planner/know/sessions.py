@@ -6,8 +6,8 @@ still lives: waiting for a living taker would leave the host's services stuck.
 
 from __future__ import annotations
 
-from backstay_api.objects.models import FenceRequest, HostAssignment
-from backstay_api.objects.models.assignment import AgentSession
+from backstay_api.objects.models import FenceRequest, HAInstance
+from backstay_api.objects.models.assignment import AgentSession, InstanceReport
 from backstay_api.objects.models.instance import SessionRef
 from backstay_operator.planner.actions import Action, CreateLease, ReopenLease
 
@@ -17,8 +17,15 @@ from .world import World
 
 def published(world: World, host: str) -> AgentSession | None:
     """The session that speaks in the host's report, alive or not."""
-    assignment: HostAssignment | None = world.assignments.get(host)
+    assignment = world.assignments.get(host)
     return assignment.status.session if assignment else None
+
+
+def report_of(world: World, host: str, instance: HAInstance) -> InstanceReport | None:
+    """What the host's report says of the present epoch of an instance."""
+    assignment = world.assignments.get(host)
+    report = assignment.status.instances.get(instance.uid) if assignment else None
+    return report if report is not None and report.epoch == instance.spec.epoch else None
 
 
 def live(world: World, host: str) -> AgentSession | None:

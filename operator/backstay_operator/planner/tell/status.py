@@ -27,6 +27,7 @@ from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, Ref
 from backstay_operator.planner.judge.judges import facts_of, failed_report
 from backstay_operator.planner.judge.placement import NoHost
 from backstay_operator.planner.judge.remains import stored_order
+from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.liveness import untouched
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import elapsed_s, first_words, joined, listed
@@ -107,12 +108,8 @@ class _View:
     @cached_property
     def report(self) -> InstanceReport | None:
         """What the holder's own session says of the granted epoch."""
-        said = self.world.assignments.get(self.holder)
-        if said is None or self.instance is None or self.grant is None:
-            return None
         # A report of another session is never looked at: a newer one makes the holder lost (`_why_lost`).
-        report = said.status.instances.get(self.instance.uid)
-        return report if report and report.epoch == self.instance.spec.epoch else None
+        return sessions.report_of(self.world, self.holder, self.instance) if self.instance else None
 
     @property
     def shall_run(self) -> bool:
@@ -201,8 +198,7 @@ def _after_failure(view: _View, report: InstanceReport) -> tuple[str, str]:
 def _why_lost(view: _View) -> str:
     """Why the holder's session is taken for gone. Being late is not enough: that alone changes no status."""
     assert view.grant is not None
-    said = view.world.assignments.get(view.holder)
-    latest = said.status.session if said else None
+    latest = sessions.published(view.world, view.holder)
     if latest is not None and latest.seq > view.grant.session.seq:
         return f"{view.holder} has begun a new session since it was started there"
     if view.holder not in view.world.hosts:
