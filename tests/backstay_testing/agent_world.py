@@ -160,6 +160,8 @@ class World:
             "revision": more.pop("revision", 1),
             "resources": [resource.to_wire() for resource in resources],
         }
+        if (recovery := more.pop("recovery", None)) is not None:
+            entry["recovery"] = recovery
         assert not more
         await self.operator.patch(ASSIGNMENTS, HOST, {"spec": {"instances": {uid: None}}})
         await self.operator.patch(ASSIGNMENTS, HOST, {"spec": {"instances": {uid: entry}}})

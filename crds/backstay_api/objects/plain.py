@@ -16,6 +16,7 @@ from .texts import clip
 
 __all__ = [
     "AgentSession",
+    "Backoff",
     "Command",
     "Exec",
     "Facts",
@@ -31,6 +32,7 @@ __all__ = [
     "Meta",
     "OcfDepth",
     "Probe",
+    "RenderedRecovery",
     "RenderedResource",
     "ResourceReport",
     "SessionRef",
@@ -526,6 +528,65 @@ class RenderedResource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """Pauses between restarts in place, each twice as long as the one before. The first restart is at once."""
+
+    SHAPE: ClassVar[Shape] = {
+        "initial": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
+        "max": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
+    }
+    initial: str | None = None
+    max: str | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            initial=raw.get("initial"),
+            max=raw.get("max"),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {}
+        if self.initial is not None:
+            wire["initial"] = self.initial
+        if self.max is not None:
+            wire["max"] = self.max
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedRecovery:
+    """How often what fails is restarted where it is, as an agent is told."""
+
+    SHAPE: ClassVar[Shape] = {
+        "restarts": Field(of=int, least=0, most=1000),
+        "window": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
+        "backoff": Field(of=Backoff),
+    }
+    restarts: int | None = None
+    window: str | None = None
+    backoff: Backoff | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            restarts=raw.get("restarts"),
+            window=raw.get("window"),
+            backoff=None if (part := raw.get("backoff")) is None else Backoff.from_wire(part),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {}
+        if self.restarts is not None:
+            wire["restarts"] = self.restarts
+        if self.window is not None:
+            wire["window"] = self.window
+        if self.backoff is not None:
+            wire["backoff"] = self.backoff.to_wire()
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceOrder:
     """What the host shall do about one instance. Entries only move forward: by epoch, then Up before Down, then revision."""
 
@@ -538,6 +599,7 @@ class InstanceOrder:
         "exclusive": Field(of=bool, required=True),
         "revision": Field(of=int, least=0),
         "resources": Field(of=RenderedResource, many="list"),
+        "recovery": Field(of=RenderedRecovery),
         "why": Field(of=str),
         "to": Field(of=str),
     }
@@ -549,6 +611,7 @@ class InstanceOrder:
     exclusive: bool
     revision: int = 0
     resources: tuple[RenderedResource, ...] = ()
+    recovery: RenderedRecovery | None = None
     why: str = ""
     to: str = ""
 
@@ -563,12 +626,13 @@ class InstanceOrder:
             exclusive=raw["exclusive"],
             revision=raw.get("revision", 0),
             resources=tuple(RenderedResource.from_wire(item) for item in raw.get("resources", ())),
+            recovery=None if (part := raw.get("recovery")) is None else RenderedRecovery.from_wire(part),
             why=raw.get("why", ""),
             to=raw.get("to", ""),
         )
 
     def to_wire(self) -> dict[str, Any]:
-        return {
+        wire: dict[str, Any] = {
             "namespace": self.namespace,
             "name": self.name,
             "epoch": self.epoch,
@@ -580,6 +644,9 @@ class InstanceOrder:
             "why": self.why,
             "to": self.to,
         }
+        if self.recovery is not None:
+            wire["recovery"] = self.recovery.to_wire()
+        return wire
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,7 @@ def _granted(uid: str, order: InstanceOrder, books: Books) -> Record:
         exclusive=order.exclusive,
         revision=order.revision,
         wanted=order.resources,
+        recovery=order.recovery,
     )
     return record.over() if order.want == "Down" else record  # never started: over as soon as it is recorded
 
@@ -87,7 +88,7 @@ def _moved_on(record: Record, order: InstanceOrder) -> Record | Ignored:
         return down if down.may_run else down.over()
     if order.revision <= record.revision:
         return Ignored(f"revision {order.revision} is known")
-    return replace(record, revision=order.revision, wanted=order.resources)
+    return replace(record, revision=order.revision, wanted=order.resources, recovery=order.recovery)
 
 
 def may_start(record: Record, books: Books, *, obstacle: str = "", leaving: str = "") -> Refused | None:

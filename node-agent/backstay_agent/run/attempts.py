@@ -55,7 +55,9 @@ class Attempts:
         return patience.is_free_for_addresses(self._free_at_s, down_since_s=since_s, now_s=now_s)
 
     def may_restart(self, record: Record) -> bool:
-        return self.count_for_nothing(record) or patience.may_restart(record.restarted_at_s, now_s=clock_s())
+        return self.count_for_nothing(record) or patience.may_restart(
+            record.restarted_at_s, now_s=clock_s(), by=record.policy
+        )
 
     def is_due(self, record: Record, now_s: float) -> bool:
         """Whether the next try may begin. If not, when to look again is kept: it may fall due before the caller waits.
@@ -69,7 +71,7 @@ class Attempts:
         if self._free_at_s and self._is_blink(record):
             return max(self._free_at_s) + patience.LINK_TRY_S
         tries = self._free_at_s if self.count_for_nothing(record) else record.restarted_at_s
-        return patience.due_at_s(tries, now_s=now_s)
+        return patience.due_at_s(tries, now_s=now_s, by=record.policy)
 
     def begin_free(self) -> None:
         """One that counts for nothing begins."""

@@ -110,7 +110,7 @@ class Runner:
             edited=edited and record.want == "Up",
             down=down,
             may_restart=self._attempts.may_restart(record),
-            may_retry=patience.try_again(record.restarted_at_s, now_s=now_s),
+            may_retry=patience.try_again(record.restarted_at_s, now_s=now_s, by=record.policy),
             try_due=edited or self._attempts.is_due(record, now_s),
             retry_due=now_s >= self._retry_at_s,
         )
@@ -153,8 +153,8 @@ class Runner:
             case Effect.RESTART:
                 self._died()
             case Effect.GIVE_UP:
-                tries = f"restarted in place {patience.RESTARTS} times in ten minutes; then "
-                self._gave_up = f"{tries if row.reason is Reason.DOWN else ''}{self._why}"
+                tries = f"{self.record.policy.used_up}; then " if row.reason is Reason.DOWN else ""
+                self._gave_up = f"{tries}{self._why}"
 
     def _died(self) -> None:
         self._is_free = self._attempts.count_for_nothing(self.record)

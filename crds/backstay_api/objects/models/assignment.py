@@ -9,7 +9,7 @@ from pydantic import Field
 from .base import Column, Label, ListMap, Model, Object, Rule, Text, Timestamp
 from .host import Heartbeat
 from .instance import BootID, Nonce, SessionRef
-from .resources import RenderedResource, UnitName
+from .resources import RenderedRecovery, RenderedResource, UnitName
 
 Uid = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -33,6 +33,8 @@ class InstanceOrder(Model):
     """Generation of the service that the resources were rendered from."""
     resources: Annotated[list[RenderedResource], Field(max_length=64), ListMap("name")] = []
     """Started top to bottom, stopped bottom to top."""
+    recovery: RenderedRecovery | None = None
+    """How often it is restarted in place, where the manifest says so. An agent that does not know this field goes by the defaults."""
     why: Text = ""
     """Why, in a sentence."""
     to: Text = ""

@@ -247,6 +247,26 @@ class Bound(Model):
     """Bytes not yet copied."""
 
 
+class Backoff(Model):
+    """Pauses between restarts in place, each twice as long as the one before. The first restart is at once."""
+
+    initial: Duration | None = None
+    """The first pause. Default: 1s."""
+    max: Duration | None = None
+    """The longest. Default: 30s, or `initial` if that is longer."""
+
+
+class RenderedRecovery(Model):
+    """How often what fails is restarted where it is, as an agent is told."""
+
+    restarts: Annotated[int, Field(ge=0, le=1000)] | None = None
+    """Restarts in place within `window`, then a move. Default: 3. With 0 it moves at once."""
+    window: Duration | None = None
+    """How long one restart counts: each is forgotten so long after it. Default: 10m."""
+    backoff: Backoff | None = None
+    """Pauses between restarts."""
+
+
 class RenderedResource(Model):
     """One thing a service needs, as an agent is told to carry it out. Exactly one kind; the rest is the same for all kinds."""
 

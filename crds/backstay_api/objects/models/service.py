@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 from backstay_api.objects.names import instance_name
 
 from .base import Column, Conditions, Duration, ListMap, Model, Object, Rule, Text, Timestamp
-from .resources import Resource
+from .resources import RenderedRecovery, Resource
 
 Weight = Annotated[int, Field(ge=-1000, le=1000)]
 LabelMap = Annotated[dict[str, Annotated[str, StringConstraints(max_length=63)]], Field(max_length=32)]
@@ -94,15 +94,6 @@ class Dependency(Model):
     """Default: Requires."""
 
 
-class Backoff(Model):
-    """Pauses between restarts (later)."""
-
-    initial: Duration | None = None
-    """The first."""
-    max: Duration | None = None
-    """The longest."""
-
-
 class MoveBudget(Model):
     """How often a service may fail over (later)."""
 
@@ -112,21 +103,21 @@ class MoveBudget(Model):
     """In this time."""
 
 
-class Recovery(Model):
-    """What is done about failures. All of it later; today: three restarts in place in ten minutes, then a move."""
+class Recovery(RenderedRecovery):
+    """What is done about failures: restarts in place, then a move."""
 
-    restarts: Annotated[int, Field(ge=0, le=1000)] | None = None
-    """Restarts in place within `window`, then a move."""
-    window: Duration | None = None
-    """See `restarts`."""
-    backoff: Backoff | None = None
-    """Pauses between restarts."""
     moves: MoveBudget | None = None
-    """Failover budget."""
+    """Failover budget (later)."""
     reboot_grace: Duration | None = None
-    """How long a host that said it reboots may take."""
+    """How long a host that said it reboots may take (later)."""
     on_stop_failure: Literal["Block", "Fence"] | None = None
-    """What a failed stop does."""
+    """What a failed stop does (later)."""
+
+    @property
+    def rendered(self) -> RenderedRecovery | None:
+        """What an agent is told: nothing, where all of it is as always."""
+        told = RenderedRecovery(**{field: getattr(self, field) for field in RenderedRecovery.model_fields})
+        return told if told != RenderedRecovery() else None
 
 
 class HAServiceSpec(Model):
@@ -156,7 +147,7 @@ class HAServiceSpec(Model):
     depends_on: Annotated[list[Dependency], Field(max_length=16)] | None = None
     """Services that must run first (later)."""
     recovery: Recovery | None = None
-    """What is done about failures (later)."""
+    """What is done about failures. Default: three restarts in place within ten minutes, then a move."""
 
 
 class InstanceSummary(Model):

@@ -94,6 +94,7 @@ def order(
         exclusive=instance.spec.exclusive,
         revision=revision,
         resources=_rendered(service) if service else [],
+        recovery=service.spec.recovery.rendered if service and service.spec.recovery else None,
         why=clip(why),
         to=to,
     )

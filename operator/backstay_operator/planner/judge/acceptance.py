@@ -15,6 +15,7 @@ from backstay_api.objects.models import HAService
 from backstay_api.objects.models.claim import ClaimOwner, HostOwner
 from backstay_api.objects.models.resources import Resource
 from backstay_api.objects.names import instance_name
+from backstay_api.objects.recovery import policy_of
 from backstay_api.objects.resource_kinds import Claim, claims_of, kinds_in
 from backstay_operator.planner.know import holdings
 from backstay_operator.planner.know.selection import declared, share_a_host
@@ -124,14 +125,37 @@ def _long_name(service: HAService) -> Refused | None:
 
 
 def _bad_duration(service: HAService) -> Refused | None:
+    for path, text, shortest_s in _all_durations(service):
+        if text is not None and not shortest_s <= seconds(text) <= LONGEST_S:
+            return Refused("InvalidDuration", f"spec.{path} is {text}: it must lie between {shortest_s:g}s and 24h")
+    return None
+
+
+def _all_durations(service: HAService) -> Iterator[tuple[str, str | None, float]]:
     for resource in service.spec.resources:
         for path, text, shortest_s in _durations(resource):
-            if text is not None and not shortest_s <= seconds(text) <= LONGEST_S:
-                return Refused(
-                    "InvalidDuration",
-                    f"spec.resources[{resource.name}].{path} is {text}: it must lie between {shortest_s:g}s and 24h",
-                )
-    return None
+            yield f"resources[{resource.name}].{path}", text, shortest_s
+    if recovery := service.spec.recovery:
+        yield "recovery.window", recovery.window, SHORTEST_S
+        if backoff := recovery.backoff:
+            yield "recovery.backoff.initial", backoff.initial, SHORTEST_S
+            yield "recovery.backoff.max", backoff.max, SHORTEST_S
+
+
+def _never_moves(service: HAService) -> Refused | None:
+    """Restarts so far apart that the first is forgotten before the last would never be used up: what fails for ever would stay."""
+    policy = policy_of(service.spec.recovery)
+    if policy.longest_s < policy.first_s:
+        return Refused(
+            "InvalidBackoff", "spec.recovery.backoff.max is shorter than backoff.initial: it is the longest pause"
+        )
+    if policy.lasts_s() < policy.window_s:
+        return None
+    return Refused(
+        "RestartsNeverUsedUp",
+        f"spec.recovery: {policy.restarts} restarts with these pauses take {policy.lasts_s():g}s at least, so they are never used"
+        f" up within the window of {policy.window}, and it would never move: fewer restarts, shorter pauses or a longer window",
+    )
 
 
 def _durations(resource: Resource) -> Iterator[tuple[str, str | None, float]]:
@@ -153,6 +177,7 @@ _FAULTS: Final[Sequence[Callable[[HAService], Refused | None]]] = (
     _faulty,
     _named_twice,
     _bad_duration,
+    _never_moves,
 )
 
 

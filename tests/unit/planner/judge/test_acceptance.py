@@ -118,6 +118,45 @@ def test_nonsense_is_refused_with_a_sentence(resources: list[Raw], reason: str, 
     assert refused.reason == reason and said in refused.message
 
 
+@pytest.mark.parametrize(
+    ("recovery", "reason", "said"),
+    [
+        pytest.param({"window": "0s"}, "InvalidDuration", "spec.recovery.window is 0s", id="a window of nothing"),
+        pytest.param({"window": "25h"}, "InvalidDuration", "between 0.1s and 24h", id="a window of more than a day"),
+        pytest.param(
+            {"backoff": {"initial": "1ms"}}, "InvalidDuration", "recovery.backoff.initial is 1ms", id="a storm"
+        ),
+        pytest.param(
+            {"backoff": {"max": "48h"}}, "InvalidDuration", "recovery.backoff.max is 48h", id="a pause of days"
+        ),
+        pytest.param(
+            {"backoff": {"initial": "9s", "max": "3s"}}, "InvalidBackoff", "shorter than", id="max before initial"
+        ),
+        pytest.param(
+            {"restarts": 25}, "RestartsNeverUsedUp", "25 restarts with these pauses take 601s", id="never used up"
+        ),
+        pytest.param({"restarts": 3, "window": "3s"}, "RestartsNeverUsedUp", "take 3s at least", id="just not"),
+    ],
+)
+def test_a_recovery_that_cannot_work_is_refused(recovery: Raw, reason: str, said: str) -> None:
+    refused = judged(a_service(recovery=recovery))
+    assert isinstance(refused, Refused)
+    assert refused.reason == reason and said in refused.message
+
+
+@pytest.mark.parametrize(
+    "recovery",
+    [
+        pytest.param({"restarts": 0, "window": "1s"}, id="none in place"),
+        pytest.param({"restarts": 24}, id="as many as fit"),
+        pytest.param({"restarts": 1000, "backoff": {"initial": "0.1s", "max": "0.1s"}}, id="a thousand quick ones"),
+        pytest.param({"restarts": 3, "window": "3.1s"}, id="just so"),
+    ],
+)
+def test_a_recovery_that_can_be_used_up_is_accepted(recovery: Raw) -> None:
+    assert judged(a_service(recovery=recovery)) == Accepted()
+
+
 def test_an_address_belongs_to_whoever_holds_its_claim_however_it_is_written() -> None:
     other = a_service("other", address("2001:db8::a/64"), created="2026-02-02T00:00:00Z")
     (key,) = claims_of(other.spec.resources)
