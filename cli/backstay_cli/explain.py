@@ -68,8 +68,8 @@ def _line(verdict: Verdict, answer: Placed | NoHost) -> Line:
 def _print(session: Session, service: HAService, refused: str, summary: str, lines: list[Line]) -> None:
     told = service.status
     session.say(f"{service.key}: {told.state or 'nothing is known yet'}{f' on {told.host}' if told.host else ''}")
-    if told.instances and told.instances[0].why:
-        session.say(f"  {told.instances[0].why}")
+    for why in filter(None, (one.why for one in told.instances)):
+        session.say(f"  {why}")
     if refused:
         session.say(f"  It is refused. {refused}")
     session.say(f"  {summary[0].upper()}{summary[1:]}")

@@ -92,7 +92,8 @@ async def _how_it_goes(session: Session, instance: HAInstance) -> str:
     held_back = next(
         (one for one in service.status.conditions if one.type == "Degraded" and one.status == "True"), None
     )
-    why = held_back.message if held_back else (service.status.instances[0].why if service.status.instances else "")
+    summary = next((one for one in service.status.instances if one.name == instance.metadata.name), None)
+    why = held_back.message if held_back else (summary.why if summary else "")
     return f"  {service.key}: {service.status.state or 'Unknown'}{f': {why}' if why else ''}"
 
 

@@ -111,3 +111,24 @@ def test_what_runs_on_a_machine_whose_host_was_added_in_that_moment_is_nobodys_c
         await rest(world)
 
     tell(Shape(TWO, 1, (WEB,)), story)
+
+
+def test_what_runs_by_hand_of_a_unit_that_a_service_made_anew_does_not_name_is_its_admins() -> None:
+    """Seed 33411075000: an earlier service of that name had been edited to name it. An edit that names it again waits for its end."""
+
+    async def story(world: World) -> None:
+        world.delete(HA_SERVICES, (NAMESPACE, "web"))
+        await asyncio.sleep(10)
+        machine = world.machines["n2"]
+        machine.start_by_hand("web-extra.service")
+        await asyncio.sleep(10)
+        world.create_service(WEB)
+        await asyncio.sleep(5)
+        edit(world, "web", unit("web"), unit("web-extra"))
+        await asyncio.sleep(5)
+        assert world.monitor.active["web"] == {holder(world, "web-0"): {"unit web.service"}}
+        machine.stop_by_hand()
+        await rest(world)
+        assert world.monitor.active["web"] == {holder(world, "web-0"): {"unit web.service", "unit web-extra.service"}}
+
+    tell(Shape(TWO, 1, (WEB,)), story)

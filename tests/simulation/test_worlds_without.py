@@ -7,7 +7,7 @@ import pytest
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_SERVICES, HOST_ASSIGNMENTS, HOSTS
 from backstay_dev.simulator.shapes import NAMESPACE, Shape
 from backstay_dev.simulator.world import World
-from backstay_testing.stories import THREE, TWO, WEB, holder, rest, tell
+from backstay_testing.stories import LOG, THREE, TWO, WEB, holder, rest, tell
 
 
 def test_a_host_that_is_being_removed_gives_back_what_it_holds_though_its_hostassignment_is_deleted() -> None:
@@ -68,3 +68,26 @@ def test_a_host_that_we_have_switched_off_is_switched_on_again_though_its_fencer
         assert machine.is_on
 
     tell(Shape(TWO, 1, (WEB,), fencers=fencers), story)
+
+
+def test_a_copy_that_its_host_has_carried_over_is_stopped_though_the_order_to_stop_it_was_deleted() -> None:
+    """Another order follows, to a session that was never granted this epoch: nobody else's could reach the copy."""
+
+    async def story(world: World) -> None:
+        host = holder(world, "log-0")
+        assert holder(world, "web-0") == host, "for this it is sealed"
+        for bmc in world.bmcs_of(world.machines[host]):
+            bmc.is_reachable = False
+        world.cut(host, "refused")
+        while holder(world, "log-0") == host:
+            await asyncio.sleep(0.1)
+        world.delete(HOST_ASSIGNMENTS, ("", host))
+        await asyncio.sleep(5)
+        world.cluster.compact()  # the host is told what there is, and not what there was
+        world.freeze("operator-a")  # until the host has another session
+        world.heal(host)
+        await asyncio.sleep(5)
+        world.thaw("operator-a")
+        await rest(world)
+
+    tell(Shape(TWO, 1, (WEB, LOG)), story)

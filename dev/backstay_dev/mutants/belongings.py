@@ -157,15 +157,15 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a unit stays claimed where an order that names it may be on its way",
         f"{PLANNER}/do/ownership.py",
-        "                    or _may_be_ordered(one, instance)\n",
-        "",
+        "    return is_left or _may_be_ordered(owner, instance)",
+        "    return is_left",
         f"{UNIT}/planner/do/test_ownership.py",
     ),
     one(
         "a unit stays claimed where something of it is left",
         f"{PLANNER}/do/ownership.py",
-        "                    or (instance is not None and remains.left_on(world, one.host, instance))\n",
-        "",
+        "    return is_left or _may_be_ordered(owner, instance)",
+        "    return _may_be_ordered(owner, instance)",
         f"{UNIT}/planner/do/test_ownership.py",
     ),
     one(
@@ -178,8 +178,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an address that is still wanted is not given back",
         f"{PLANNER}/do/ownership.py",
-        ("            if claim.spec.owner is not None:\n                continue\n"),
-        "",
+        "        elif claim.spec.owner is None:",
+        "        else:",
         f"{UNIT}/planner/do/test_ownership.py",
     ),
     one(

@@ -128,8 +128,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a FenceRequest whose off was told after it was marked stays",
         _APPLY,
-        "            if (marked.spec, marked.status) != (before.spec, before.status):",
-        "            if False:",
+        "    return (marked.spec, marked.status) == (before.spec, before.status)",
+        "    return True",
         *_A,
     ),
     one(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -70,7 +70,7 @@ class Monitor:
     enrolled_s: dict[str, float] = field(default_factory=dict)
     """By name of a host that has a Host object: since when."""
     named_s: dict[tuple[str, str], float] = field(default_factory=dict)
-    """By name of a service and unit: since when its manifest has named it, the last time."""
+    """By name of a service and unit that its manifest names: since when."""
     superseded: set[tuple[str, str, str]] = field(default_factory=set)
     """Host, nonce and earlier session: what has been said to be over."""
     stripped: set[str] = field(default_factory=set)
@@ -145,9 +145,11 @@ class Monitor:
         self._count_writes(change)
 
     def _note_units(self, change: Change) -> None:
-        before = set() if change.type is EventType.ADDED else units_of(change.before)
-        for unit in units_of(change.body) - before:
-            self.named_s[change.key[1], unit] = _now_s()
+        service, now = change.key[1], set() if change.type is EventType.DELETED else units_of(change.body)
+        for unit in units_of(change.before) - now:
+            self.named_s.pop((service, unit), None)
+        for unit in now:
+            self.named_s.setdefault((service, unit), _now_s())
 
     def _count_writes(self, change: Change) -> None:
         """Nobody writes one object again and again without end. Heartbeats are bounded by their period."""
@@ -199,31 +201,29 @@ class Monitor:
         places = self.active[_service(name)]
         if places:
             self.accuse(f"{name}: the first epoch is granted while a copy of an earlier time runs on {_where(places)}")
+        # What an edit has named since then is not granted: it is ordered later, when nothing of it runs by hand.
+        service, created_s = _service(name), self.created_s.get(_service(name))
+        units = {unit for (owner, unit), at_s in self.named_s.items() if (owner, at_s) == (service, created_s)}
+        self._none_by_hand(f"{name}: the first epoch is granted", service, units, holder="")
+
+    def _none_by_hand(self, deed: str, service: str, units: Set[str], *, holder: str) -> None:
         for machine in self.machines.values():
-            if by_hand := self._known_by_hand(_service(name), machine):
-                self.accuse(
-                    f"{name}: the first epoch is granted while {by_hand}, started by hand, runs on {machine.name}"
-                )
+            for unit in sorted(units):
+                if machine.name != holder and self._known_by_hand(service, unit, machine):
+                    self.accuse(f"{deed} while unit {unit}, started by hand, runs on {machine.name}")
 
-    def _known_by_hand(self, service: str, machine: Machine) -> str:
-        """What of this service a person has started there, early enough that the host's agent, which lives, has said so.
+    def _known_by_hand(self, service: str, unit: str, machine: Machine) -> bool:
+        """Whether a person has started this unit there, early enough that the host's agent, which lives, has said so.
 
+        Nobody is asked about units that the manifest does not name: the same service, made anew, may leave out what an edit had brought.
         A host that was removed is asked nothing, nor one that was added and has not taken its Lease (docs/explanation/limits.md).
         """
-        since_s = self.created_s.get(service, float("inf"))
         renewed_s = self.leases.renewed_s.get(machine.name, float("-inf"))
         is_asked = renewed_s > self.enrolled_s.get(machine.name, float("inf")) and _now_s() - renewed_s <= ALIVE_S
-        if not (machine.is_on and is_asked):
-            return ""
-        found = (
-            name
-            for name, at_s in machine.by_hand_since_s.items()
-            if name in machine.by_hand
-            and at_s < since_s
-            and (owned := self.owners.get(name))
-            and owned.service == service
-        )
-        return next(found, "")
+        if not (machine.is_on and is_asked and f"unit {unit}" in machine.by_hand):
+            return False
+        named_s = self.named_s.get((service, unit), float("-inf"))
+        return machine.by_hand_since_s[f"unit {unit}"] < named_s
 
     def _closing(self, name: str, before: Mapping[str, Any], closed: Mapping[str, Any]) -> None:
         """Evidence, held against the truth: nothing of that session's boot may still run it."""
@@ -279,6 +279,8 @@ class Monitor:
     def _assignment(self, change: Change) -> None:
         if change.type is EventType.DELETED:
             return
+        if change.actor != "a person":
+            self._edits(change)
         old, new = ((body or {}).get("status") or {} for body in (change.before, change.body))
         session, host = new.get("session"), change.key[1]
         machine = self.machines.get(host)
@@ -294,6 +296,16 @@ class Monitor:
         if said - self.superseded:
             self._superseding(host, session["nonce"])
         self.superseded |= said
+
+    def _edits(self, change: Change) -> None:
+        """What an edit brings is ordered only when nothing of it runs by hand elsewhere."""
+        before = ((change.before or {}).get("spec") or {}).get("instances") or {}
+        for uid, order in ((change.body.get("spec") or {}).get("instances") or {}).items():
+            was = before.get(uid)
+            if was and order["want"] == was["want"] == "Up" and order["exclusive"] and order["epoch"] == was["epoch"]:
+                brought = _units_of(order["resources"]) - _units_of(was["resources"])
+                host, service = change.key[1], _service(order["name"])
+                self._none_by_hand(f"{host}: an edit of {service} is ordered", service, brought, holder=host)
 
     def _released(self, host: str, uid: str, report: Raw, was: Raw) -> None:
         name, epoch = report["name"], report["epoch"]
@@ -312,7 +324,10 @@ class Monitor:
 
 def units_of(service: Raw | None) -> set[str]:
     """What a manifest names: `web.service`."""
-    resources = service["spec"]["resources"] if service else ()
+    return _units_of(service["spec"]["resources"]) if service else set()
+
+
+def _units_of(resources: Sequence[Raw]) -> set[str]:
     return {resource["systemd"]["unit"] for resource in resources if resource.get("systemd")}
 
 

@@ -28,8 +28,11 @@ class Refused:
 def take(uid: str, order: InstanceOrder, books: Books) -> Record | Ignored:
     """What an order makes of what is journalled. Entries only move forward: by epoch, then Up before Down, then revision."""
     record = books.records.get(uid)
+    if record is not None and _ends_what_was_carried(order, record, books):
+        # The report is about the order's epoch then: that is the one of which the operator has to learn that it is over.
+        return replace(record, epoch=order.epoch, nonce=order.session.nonce, want="Down")
     if books.seq == 0 or order.session != books.session:
-        return _foreign(order, record, books)
+        return Ignored("it is an order to another session")
     if record is None:
         return _granted(uid, order, books)
     if order.epoch > record.epoch:
@@ -41,12 +44,12 @@ def take(uid: str, order: InstanceOrder, books: Books) -> Record | Ignored:
     return _moved_on(record, order)
 
 
-def _foreign(order: InstanceOrder, record: Record | None, books: Books) -> Record | Ignored:
-    """An order to another session. Only one is obeyed: a copy carried over from that session shall stop."""
-    carried = record is not None and record.may_run and record.nonce == order.session.nonce != books.nonce
-    if record and carried and order.epoch == record.epoch and order.want == "Down" and record.want == "Up":
-        return replace(record, want="Down")
-    return Ignored("it is an order to another session")
+def _ends_what_was_carried(order: InstanceOrder, record: Record, books: Books) -> bool:
+    """Down for a copy of a session before: to any session of this boot, for the order to its own may have been lost, or replaced by one
+    of a later epoch that was granted to that session and never came here."""
+    is_of_this_boot = order.session.boot_id == books.boot_id and order.session.nonce in books.nonces
+    is_news = order.epoch > record.epoch or (order.epoch == record.epoch and record.want == "Up")
+    return record.nonce != books.nonce and order.want == "Down" and is_of_this_boot and is_news
 
 
 def _granted(uid: str, order: InstanceOrder, books: Books) -> Record:

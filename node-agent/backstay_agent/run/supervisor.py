@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Literal
 
@@ -121,16 +121,17 @@ class Supervisor:
     async def _sync_runners(self, tasks: asyncio.TaskGroup) -> None:
         """A runner for each open record; none for what an ended session has taken along."""
         records = self._journal.books.records if self._journal.has_session else {}
-        gone = [uid for uid, (_, task) in self._runners.items() if uid not in records]
-        for uid in gone:
-            _, task = self._runners.pop(uid)
-            task.cancel()
+        self._drop_runners(but=records)
         for uid, record in records.items():
             if uid in self._runners:
                 self._runners[uid][0].poke()
             elif not record.closed:
                 runner = Runner(uid, self._tools)
                 self._runners[uid] = (runner, tasks.create_task(runner.run(), name=f"runner {uid}"))
+
+    def _drop_runners(self, *, but: Collection[str]) -> None:
+        for uid in [uid for uid in self._runners if uid not in but]:
+            self._runners.pop(uid)[1].cancel()
 
     # --- the end of a session ---------------------------------------------------------------------------------
 
@@ -181,8 +182,7 @@ class Supervisor:
                 self.trouble = f"everything is stopped, but that cannot be recorded: {error}"
                 await asyncio.sleep(ROUNDS_S)
         self.trouble = ""
-        for uid in [uid for uid in self._runners if uid not in self._journal.books.records]:
-            self._runners.pop(uid)[1].cancel()
+        self._drop_runners(but=self._journal.books.records)
         self._news.set()
 
     async def leftovers(self, *, run_is_intact: bool) -> Sequence[RenderedResource]:

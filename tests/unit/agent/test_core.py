@@ -393,19 +393,57 @@ def test_orders_mean_nothing_before_the_session_is_published() -> None:
     assert isinstance(take("u1", an_order(session=replace(MINE, seq=0)), books(seq=0)), Ignored)
 
 
+OLD, ELDEST = SessionRef(boot_id="b", nonce="old", seq=4), SessionRef(boot_id="b", nonce="eldest", seq=3)
 CARRIED = a_record(nonce="old", exclusive=False, may_run=True, resources=(unit(),), running_revision=1)
 
 
-def test_a_copy_carried_over_stops_when_its_own_session_is_told_so() -> None:
-    old = SessionRef(boot_id="b", nonce="old", seq=4)
-    assert take("u1", an_order("Down", session=old, exclusive=False), books(CARRIED)) == replace(CARRIED, want="Down")
-    assert isinstance(take("u1", an_order("Up", session=old, exclusive=False), books(CARRIED)), Ignored)
+@pytest.mark.parametrize(
+    ("record", "order", "expected"),
+    [
+        pytest.param(CARRIED, {"session": OLD}, {"epoch": 3, "nonce": "old"}, id="by its own session"),
+        pytest.param(
+            CARRIED, {"session": OLD, "epoch": 4}, {"epoch": 4, "nonce": "old"}, id="an epoch that never came"
+        ),
+        pytest.param(CARRIED, {"session": ELDEST}, {"epoch": 3, "nonce": "eldest"}, id="by any session of this boot"),
+        pytest.param(
+            CARRIED, {}, {"epoch": 3, "nonce": "mine"}, id="by the present session, its own orders being lost"
+        ),
+        pytest.param(
+            replace(CARRIED, want="Down"),
+            {"session": OLD, "epoch": 4},
+            {"epoch": 4, "nonce": "old"},
+            id="while it stops",
+        ),
+        pytest.param(
+            replace(CARRIED, may_run=False).over(),
+            {"session": OLD, "epoch": 4},
+            {"epoch": 4, "nonce": "old"},
+            id="stopped",
+        ),
+        pytest.param(CARRIED, {"session": OLD, "epoch": 2}, None, id="not by an older epoch"),
+        pytest.param(CARRIED, {"session": replace(OLD, boot_id="x")}, None, id="not by another boot's session"),
+        pytest.param(CARRIED, {"session": replace(OLD, nonce="x")}, None, id="not by a session that is not known"),
+        pytest.param(
+            replace(CARRIED, nonce="mine"), {"session": OLD, "epoch": 4}, None, id="not when it is ours again"
+        ),
+    ],
+)
+def test_a_copy_carried_over_stops_when_any_session_of_this_boot_is_told_so(
+    record: Record, order: dict[str, Any], expected: dict[str, Any] | None
+) -> None:
+    """Seed 59765151046: it was told to stop under an epoch that had been granted to the session before, and had never come."""
+    taken = take("u1", an_order("Down", exclusive=False, **order), books(record, earlier=("eldest", "old")))
+    assert isinstance(taken, Ignored) if expected is None else taken == replace(record, want="Down", **expected)
 
 
-def test_a_copy_carried_over_obeys_nothing_of_its_own_epoch_under_another_session() -> None:
-    """An epoch has one session for ever: a hand has been in there."""
-    assert isinstance(take("u1", an_order("Down", exclusive=False), books(CARRIED)), Ignored)
-    assert isinstance(take("u1", an_order(revision=2, exclusive=False), books(CARRIED)), Ignored)
+@pytest.mark.parametrize(
+    "order",
+    [{"session": OLD}, {"session": OLD, "epoch": 4}, {"revision": 2}],
+    ids=["its own session", "…under another epoch", "the present one: an epoch has one session for ever"],
+)
+def test_a_copy_carried_over_obeys_nothing_else_than_to_stop(order: dict[str, Any]) -> None:
+    taken = take("u1", an_order(exclusive=False, **order), books(CARRIED, earlier=("eldest", "old")))
+    assert isinstance(taken, Ignored)
 
 
 def test_a_copy_carried_over_is_adopted_by_its_next_grant() -> None:

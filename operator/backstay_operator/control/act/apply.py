@@ -8,7 +8,7 @@ whatever the planner says.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, TypeVar, assert_never
@@ -37,29 +37,7 @@ from backstay_api.objects.texts import clip
 from backstay_operator.control.act.checks import Refused, check_forward, check_size, check_step
 from backstay_operator.control.act.preconditions import NotSo, Preconditions, look
 from backstay_operator.control.watch.cache import Mirror
-from backstay_operator.planner.actions import (
-    Action,
-    Assign,
-    CreateClaim,
-    CreateInstance,
-    CreateLease,
-    DeleteAssignment,
-    DeleteClaim,
-    DeleteFence,
-    DeleteInstance,
-    DeleteLease,
-    RemoveMoveWish,
-    ReopenLease,
-    ReportUnreadable,
-    RequestFence,
-    SealLease,
-    SetFinalizer,
-    UpdateFence,
-    WriteClaim,
-    WriteHostStatus,
-    WriteInstance,
-    WriteServiceStatus,
-)
+from backstay_operator.planner import actions as act
 from backstay_operator.planner.do.finalizers import (
     HOST_FINALIZER,
     INSTANCE_FINALIZER,
@@ -109,7 +87,7 @@ class Writer:
         self._mirror = mirror
         self._preconditions = Preconditions(api.lane("asking"), mirror)
 
-    async def apply(self, action: Action) -> Result:
+    async def apply(self, action: act.Action) -> Result:
         """Do it once, and say what is now true."""
         ref = action.ref
         api = self._telling if action.rank is Rank.PEOPLE else self._acting
@@ -135,64 +113,65 @@ class Writer:
             return False
         return True
 
-    async def _do(self, api: Api, action: Action) -> None:  # noqa: C901 (one flat table of all actions)
+    async def _do(self, api: Api, action: act.Action) -> None:  # noqa: C901 (one flat table of all actions)
         match action:
-            case CreateInstance():
+            case act.CreateInstance():
                 await self._create_instance(api, action)
-            case WriteInstance():
+            case act.WriteInstance():
                 await self._write_instance(api, action)
-            case DeleteInstance():
-                await self._delete_instance(api, action.before)
-            case CreateLease():
+            case act.DeleteInstance():
+                assert action.before.spec.grant is None, f"{action.before.key}: its last epoch is not closed"
+                await self._delete_marked(api, HA_INSTANCES, action.before, _still_closed)
+            case act.CreateLease():
                 session = action.session
                 lease = leases.new(action.host, session.text, session.seq) if session else leases.new(action.host)
                 await self._create(api, HOST_LEASES, lease.sealed_() if action.sealed else lease, leases.NAMESPACE)
-            case SealLease():
+            case act.SealLease():
                 assert not action.before.sealed, f"{action.before.host}: its lease is sealed already"
                 await self._replace(api, HOST_LEASES, action.before.sealed_())
-            case ReopenLease():
+            case act.ReopenLease():
                 opened = action.before.reopened(action.session.text, action.session.seq)
                 await self._replace(api, HOST_LEASES, opened)
-            case Assign():
+            case act.Assign():
                 await self._assign(api, action)
-            case RequestFence():
+            case act.RequestFence():
                 finalizers = [REQUEST_FINALIZER] if action.spec.want == "Off" else None
                 meta = ObjectMeta(name=action.name, finalizers=finalizers)
                 await self._create(api, FENCE_REQUESTS, FenceRequest(metadata=meta, spec=action.spec))
-            case UpdateFence():
+            case act.UpdateFence():
                 await self._update_fence(api, action)
-            case DeleteFence():
-                await self._delete_fence(api, action.before)
-            case DeleteClaim() | DeleteAssignment() | DeleteLease():
+            case act.DeleteFence():
+                await self._delete_marked(api, FENCE_REQUESTS, action.before, _still_as_decided)
+            case act.DeleteClaim() | act.DeleteAssignment() | act.DeleteLease():
                 await self._delete(api, action.ref.kind, action.before)
-            case CreateClaim():
+            case act.CreateClaim():
                 await self._create(api, RESOURCE_CLAIMS, action.claim)
-            case WriteClaim():
+            case act.WriteClaim():
                 await self._replace(api, RESOURCE_CLAIMS, action.before.model_copy(update={"spec": action.spec}))
-            case SetFinalizer():
+            case act.SetFinalizer():
                 await self._set_finalizer(api, action.before, present=action.present)
-            case RemoveMoveWish():
+            case act.RemoveMoveWish():
                 body = {"metadata": {"annotations": {MOVE_ANNOTATION: None}}}
                 await self._patch(api, HA_SERVICES, action.before, body)
-            case WriteServiceStatus():
+            case act.WriteServiceStatus():
                 status = {**dict.fromkeys(_SERVICE_STATUS), **action.status.wire()}
                 await self._patch(api, HA_SERVICES, action.before, {"status": status}, subresource="status")
-            case WriteHostStatus():
+            case act.WriteHostStatus():
                 assert "fencing" not in action.status, "Host.status.fencing belongs to the fencer"
                 await self._patch(api, HOSTS, action.before, {"status": action.status}, subresource="status")
-            case ReportUnreadable():
+            case act.ReportUnreadable():
                 await self._report_unreadable(api, action)
             case _:
                 assert_never(action)
 
     # --- instances ----------------------------------------------------------------------------------------------
 
-    async def _create_instance(self, api: Api, action: CreateInstance) -> None:
+    async def _create_instance(self, api: Api, action: act.CreateInstance) -> None:
         assert action.spec.epoch == 0 and action.spec.grant is None, f"{action.name}: the first epoch is granted by CAS"
         metadata = ObjectMeta(name=action.name, namespace=action.namespace, finalizers=[INSTANCE_FINALIZER])
         await self._create(api, HA_INSTANCES, HAInstance(metadata=metadata, spec=action.spec), action.namespace)
 
-    async def _write_instance(self, api: Api, action: WriteInstance) -> None:
+    async def _write_instance(self, api: Api, action: act.WriteInstance) -> None:
         before = action.before
         check_step(before.spec, action.spec)
         if action.spec.epoch > before.spec.epoch and INSTANCE_FINALIZER not in (before.metadata.finalizers or ()):
@@ -201,19 +180,9 @@ class Writer:
             )
         await self._replace(api, HA_INSTANCES, before.model_copy(update={"spec": action.spec}))
 
-    async def _delete_instance(self, api: Api, before: HAInstance) -> None:
-        """Marked first, by UID and version; then our finalizer goes, by the version of the mark. A grant between the two
-        would move the version."""
-        assert before.spec.grant is None, f"{before.key}: epoch {before.spec.epoch} is not closed"
-        marked = await self._marked(api, HA_INSTANCES, before)
-        if marked is not None:
-            if marked.spec.grant is not None:
-                raise Conflict(f"{before.key} has changed since it was marked for deletion")
-            await self._set_finalizer(api, marked, present=False)
-
     # --- fence requests -----------------------------------------------------------------------------------------
 
-    async def _update_fence(self, api: Api, action: UpdateFence) -> None:
+    async def _update_fence(self, api: Api, action: act.UpdateFence) -> None:
         """Whoever deletes it from its `Off` on only marks it: what we have switched off must not be forgotten with it."""
         body: dict[str, Any] = {"spec": {"want": action.want, "why": clip(action.why)}}
         meta = action.before.metadata
@@ -221,30 +190,9 @@ class Writer:
             body["metadata"] = {"finalizers": sorted({*(meta.finalizers or []), REQUEST_FINALIZER})}
         await self._patch(api, FENCE_REQUESTS, action.before, body)
 
-    async def _delete_fence(self, api: Api, before: FenceRequest) -> None:
-        """As it was decided on: the fencer may tell of an `off` between the mark and its end."""
-        marked = await self._marked(api, FENCE_REQUESTS, before)
-        if marked is not None:
-            if (marked.spec, marked.status) != (before.spec, before.status):
-                raise Conflict(f"{before.key} has changed since it was marked for deletion")
-            await self._set_finalizer(api, marked, present=False)
-
-    async def _marked(self, api: Api, kind: Kind[Held | Unreadable], before: Held) -> Held | None:
-        """It, marked for deletion and read since; None if it is gone with that."""
-        if before.metadata.deletion_timestamp is not None:
-            return before
-        await self._delete(api, kind, before)
-        if not before.metadata.finalizers:
-            return None
-        marked = await api.get(kind, before.metadata.name, before.metadata.namespace or "", timeout_s=WRITE_TIMEOUT_S)
-        if isinstance(marked, Unreadable) or marked.uid != before.uid:
-            raise Conflict(f"{before.key} has changed since it was marked for deletion")
-        self._keep(kind, marked)
-        return marked
-
     # --- assignments --------------------------------------------------------------------------------------------
 
-    async def _assign(self, api: Api, action: Assign) -> None:
+    async def _assign(self, api: Api, action: act.Assign) -> None:
         if ("HostAssignment", action.host) in self._mirror.world.unreadable:
             raise Refused(f"HostAssignment {action.host} cannot be read, so its orders cannot be brought forward")
         stored = self._mirror.world.assignments.get(action.host)
@@ -262,7 +210,7 @@ class Writer:
 
     # --- what people read ---------------------------------------------------------------------------------------
 
-    async def _report_unreadable(self, api: Api, action: ReportUnreadable) -> None:
+    async def _report_unreadable(self, api: Api, action: act.ReportUnreadable) -> None:
         ref = action.ref
         known = self._mirror.meta(ref.kind, ref.key)
         if known is None:
@@ -319,6 +267,23 @@ class Writer:
         if isinstance(before, HostLease) or not before.metadata.finalizers:
             self._mirror.drop(kind, meta)
 
+    async def _delete_marked(
+        self, api: Api, kind: Kind[Held | Unreadable], before: Held, is_so_still: Callable[[Held, Held], bool]
+    ) -> None:
+        """Marked first, by UID and version; then our finalizer goes, by the version of the mark, if what was decided on is so still."""
+        marked: Held | Unreadable = before
+        if before.metadata.deletion_timestamp is None:
+            await self._delete(api, kind, before)
+            if not before.metadata.finalizers:
+                return  # it is gone with that
+            name, namespace = before.metadata.name, before.metadata.namespace or ""
+            marked = await api.get(kind, name, namespace, timeout_s=WRITE_TIMEOUT_S)
+            if not isinstance(marked, Unreadable) and marked.uid == before.uid:
+                self._keep(kind, marked)
+        if isinstance(marked, Unreadable) or marked.uid != before.uid or not is_so_still(marked, before):
+            raise Conflict(f"{before.key} has changed since it was marked for deletion")
+        await self._set_finalizer(api, marked, present=False)
+
     async def _set_finalizer(self, api: Api, before: Object, *, present: bool) -> None:
         kind = KINDS[type(before).__name__]
         ours = FINALIZERS[type(before)]
@@ -331,6 +296,16 @@ class Writer:
 
     def _keep(self, kind: Kind[Any], written: Any) -> None:
         self._mirror.put(kind, written, meta_of(written))
+
+
+def _still_closed(marked: HAInstance, before: HAInstance) -> bool:
+    """A grant between the mark and the end would move the version, too."""
+    return marked.spec.grant is None
+
+
+def _still_as_decided(marked: FenceRequest, before: FenceRequest) -> bool:
+    """The fencer may tell of an `off` between the mark and the end."""
+    return (marked.spec, marked.status) == (before.spec, before.status)
 
 
 def meta_of(obj: Object | HostLease | Unreadable) -> Meta:

@@ -138,32 +138,26 @@ def give_back_unused(
 ) -> list[Action]:
     """Claims that an edit, or the labels of hosts, have made needless, once nothing that needs them can run any more."""
     wanted = {key.name for key in holdings.keys(world, service)}
-    hosts = frozenset(_hosts_of(world, service, instance))
+    hosts = _hosts_of(world, service, instance)
     is_rid = remains.runs_only_this(world, service, instance)
+    needs, why = _as_known(service, instance), f"{service.key} no longer wants it"
     actions: list[Action] = []
-    for name in owned:
-        claim = world.claims[name]
+    for claim in (world.claims[name] for name in owned):
         mine = [one for one in claim.owners if one.uid == service.uid]
-        if name in wanted:
-            if claim.spec.owner is not None:
-                continue
-            stays = {
-                one.host
-                for one in claim.spec.hosts or ()
-                if one.uid == service.uid
-                and (
-                    one.host in hosts
-                    or _may_be_ordered(one, instance)
-                    or (instance is not None and remains.left_on(world, one.host, instance))
-                )
-            }
-        elif is_rid and not any(_may_be_ordered(one, instance) or not _is_before(one, service) for one in mine):
-            stays = set()
-        else:
-            continue
-        why = f"{service.key} no longer wants it{' there' if name in wanted else ''}"
-        actions += _without(claim, service.uid, stays, why, _as_known(service, instance))
+        if claim.metadata.name not in wanted:
+            if is_rid and not any(_may_be_ordered(one, instance) or not _is_before(one, service) for one in mine):
+                actions += _without(claim, service.uid, (), why, needs)
+        elif claim.spec.owner is None:
+            on_hosts = [one for one in claim.spec.hosts or () if one.uid == service.uid]
+            stays = [one.host for one in on_hosts if one.host in hosts or _is_needed(world, one, instance)]
+            actions += _without(claim, service.uid, stays, f"{why} there", needs)
     return actions
+
+
+def _is_needed(world: World, owner: HostOwner, instance: HAInstance | None) -> bool:
+    """Whether something of it may still run on a host that the service has left, or may come to run there."""
+    is_left = instance is not None and remains.left_on(world, owner.host, instance)
+    return is_left or _may_be_ordered(owner, instance)
 
 
 def _may_be_ordered(owner: ClaimOwner, instance: HAInstance | None) -> bool:

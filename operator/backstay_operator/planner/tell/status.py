@@ -124,9 +124,8 @@ class _View:
         """Why it is in this state, and where it goes next."""
         if not self.course.to or not self.grant:
             return self.why
-        return joined(
-            self.why, f"{'starts again on' if self.course.to == self.holder else 'moves to'} {self.course.to}"
-        )
+        goes = "starts again on" if self.course.to == self.holder else "moves to"
+        return joined(self.why, f"{goes} {self.course.to}")
 
 
 def _view(world: World, decision: Decision, slot: Slot) -> _View:
@@ -142,40 +141,42 @@ def _view(world: World, decision: Decision, slot: Slot) -> _View:
 def _without_holder(view: _View) -> tuple[str, str]:
     course, placed = view.course, view.course.placed
     if not view.shall_run:
-        return (
-            "Stopped",
-            "Being deleted" if view.service.metadata.deletion_timestamp else "Stopped, as spec.state asks",
-        )
+        is_leaving = view.service.metadata.deletion_timestamp is not None
+        return "Stopped", "Being deleted" if is_leaving else "Stopped, as spec.state asks"
     if course.to and placed:
         return "Starting", f"About to start on {course.to}: {placed.why}"
     if isinstance(view.slot.acceptance, Refused):
         return "Waiting", view.slot.acceptance.message
-    return "Waiting", joined(placed.why if isinstance(placed, NoHost) else "", view.missing)
+    return "Waiting", joined(_nowhere(view), view.missing)
 
 
 def _with_holder(view: _View) -> tuple[str, str]:
     lost = _why_lost(view)
     if lost:
         return "Recovering", joined(lost, view.missing or _nowhere(view))
-    report, host = view.report, view.holder
+    if view.report is None:
+        return "Starting", f"Granted to {view.holder}, which has not answered yet"
+    return _as_reported(view, view.report, view.holder)
+
+
+def _as_reported(view: _View, report: InstanceReport, host: str) -> tuple[str, str]:
     stored = stored_order(view.world, host, view.instance) if view.instance else None
-    if report is None:
-        return "Starting", f"Granted to {host}, which has not answered yet"
-    hands_off = untouched(view.world, host)
-    if hands_off and report.phase in ("Stopped", "Failed"):
-        return "Stopped", joined(f"Stopped on {host}{_told(report)}", view.missing or hands_off)
-    if report.phase == "Stuck":
-        return "Failed", joined(f"{host} cannot prove that it is down: {first_words(report.why)}", view.missing)
-    if report.phase == "Failed" and (stored is None or stored.want == "Up"):
-        return _after_failure(view, report)
-    order = view.course.order or stored
-    if order is not None and order.want == "Down":
-        return "Stopping", f"Being stopped on {host}{f': {order.why}' if order.why else ''}"
-    if report.phase == "Running":
-        return "Running", joined(f"Runs on {host}{_not_well(report)}{_because(view)}", view.missing)
-    doing = {"Starting": "Starting", "Stopping": "Stopping", "Stopped": "Not started yet"}[report.phase]
-    state = "Stopping" if report.phase == "Stopping" else "Starting"
-    return state, f"{doing} on {host}{_told(report)}"
+    order, hands_off = view.course.order or stored, untouched(view.world, host)
+    match report.phase:
+        case "Stopped" | "Failed" if hands_off:
+            return "Stopped", joined(f"Stopped on {host}{_told(report)}", view.missing or hands_off)
+        case "Stuck":
+            return "Failed", joined(f"{host} cannot prove that it is down: {first_words(report.why)}", view.missing)
+        case "Failed" if stored is None or stored.want == "Up":
+            return _after_failure(view, report)
+        case _ if order is not None and order.want == "Down":
+            return "Stopping", f"Being stopped on {host}{f': {order.why}' if order.why else ''}"
+        case "Running":
+            return "Running", joined(f"Runs on {host}{_not_well(report)}{_because(view)}", view.missing)
+        case "Stopping":
+            return "Stopping", f"Stopping on {host}{_told(report)}"
+        case phase:
+            return "Starting", f"{'Starting' if phase == 'Starting' else 'Not started yet'} on {host}{_told(report)}"
 
 
 def _told(report: InstanceReport) -> str:
@@ -283,12 +284,10 @@ def _degraded(view: _View) -> Finding:
         return Finding("Degraded", True, "RefusedByAPI", refused)
     if twice := address_of_a_host(view.world, view.service):
         return Finding("Degraded", True, "AddressOfAHost", twice)
-    failures = _start_failures(view)
-    if failures:
+    if failures := _start_failures(view):
         hosts = listed(sorted({failure.host for failure in failures}))
-        return Finding(
-            "Degraded", True, "StartFailed", f"Could not be started on {hosts}: {first_words(failures[-1].why)}"
-        )
+        why = f"Could not be started on {hosts}: {first_words(failures[-1].why)}"
+        return Finding("Degraded", True, "StartFailed", why)
     return Finding("Degraded", False, "AsWanted", "No problem was found")
 
 
@@ -373,17 +372,7 @@ def _age_s(world: World, uid: str, host: str, epoch: int) -> float:
 
 def _last_failover(view: _View, summary: InstanceSummary) -> FailoverSummary | None:
     """Noted when the holder changes, completed when it runs again."""
-    last, before, closed = view.service.status.last_failover, view.before, view.instance and view.instance.spec.closed
-    if before.host and before.host != summary.host and view.instance and view.shall_run:
-        is_since_then = before.since and before.state in ("Recovering", "Stopping", "Failed")
-        # A planned move has its reason in the order to stop; of anything else the evidence knows more.
-        cause = closed.why if closed and closed.why and before.state != "Stopping" else before.why
-        last = FailoverSummary(
-            from_=before.host,
-            to=summary.host,
-            cause=first_words(cause),
-            at=before.since if before.since and is_since_then else view.world.wall,
-        )
+    last = _failover_begun(view, summary) or view.service.status.last_failover
     if last is None or last.duration:
         return last
     if not last.to and summary.host:
@@ -392,3 +381,18 @@ def _last_failover(view: _View, summary: InstanceSummary) -> FailoverSummary | N
         took_s = elapsed_s(last.at, view.world.wall)
         return last.model_copy(update={"duration": f"{took_s:.1f}s" if took_s is not None else "unknown"})
     return last
+
+
+def _failover_begun(view: _View, summary: InstanceSummary) -> FailoverSummary | None:
+    before, instance = view.before, view.instance
+    if not before.host or before.host == summary.host or instance is None or not view.shall_run:
+        return None
+    is_since_then = before.since and before.state in ("Recovering", "Stopping", "Failed")
+    # A planned move has its reason in the order to stop; of anything else the evidence knows more.
+    closed = instance.spec.closed if before.state != "Stopping" else None
+    return FailoverSummary(
+        from_=before.host,
+        to=summary.host,
+        cause=first_words(closed.why if closed and closed.why else before.why),
+        at=before.since if before.since and is_since_then else view.world.wall,
+    )
