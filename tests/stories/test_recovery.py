@@ -34,6 +34,38 @@ def test_an_edit_of_recovery_restarts_nothing_and_is_obeyed() -> None:
     assert stage.copies() == ["n2"]
 
 
+def test_resources_that_need_nothing_of_each_other_start_and_stop_side_by_side_wherever_it_runs() -> None:
+    names = ("db", "cache", "front")
+    afters: tuple[list[str] | None, ...] = ([], [], None)
+    resources = [
+        {"name": name, "systemd": {"unit": f"{name}.service"}} | ({} if after is None else {"after": after})
+        for name, after in zip(names, afters, strict=True)
+    ]
+    stage = running(resources=resources)
+    for host in ("n1", "n2"):
+        for name in names:
+            stage.script(host, f"{name}.service").start_takes_s = 2.0
+            stage.script(host, f"{name}.service").stop_takes_s = 2.0
+    begun_s = stage.loop.time()
+    stage.ask_to_move("n2")
+    stage.until(lambda: "unit front.service" in stage.machines["n2"].state.running)
+    assert 6 <= stage.loop.time() - begun_s <= 7, "two rounds down, one up; listed order would take ten seconds"
+
+
+def test_a_circle_is_refused_and_what_runs_goes_on() -> None:
+    stage = running()
+    stage.apply_service(
+        resources=[
+            {"name": "main", "systemd": {"unit": "web.service"}, "after": ["log"]},
+            {"name": "log", "systemd": {"unit": "log.service"}},
+        ]
+    )
+    stage.settle()
+    status, reason, message = stage.told("web", "Accepted")
+    assert (status, reason) == ("False", "InvalidAfter") and "main waits for log, log waits for main" in message
+    assert stage.copies() == ["n1"]
+
+
 def test_a_refused_edit_leaves_the_recovery_before_it_in_force() -> None:
     stage = running(recovery={"restarts": 0})
     stage.apply_service(recovery={"restarts": 900})

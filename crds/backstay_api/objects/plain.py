@@ -491,6 +491,7 @@ class RenderedResource:
         "systemd": Field(of=Systemd),
         "command": Field(of=Command),
         "virtualIP": Field(of=VirtualIP),
+        "after": Field(of=str, many="list", pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
         "timeouts": Field(of=Timeouts),
         "probes": Field(of=Probe, many="list"),
     }
@@ -498,6 +499,7 @@ class RenderedResource:
     systemd: Systemd | None = None
     command: Command | None = None
     virtual_ip: VirtualIP | None = None
+    after: tuple[str, ...] | None = None
     timeouts: Timeouts = Timeouts()
     probes: tuple[Probe, ...] = ()
 
@@ -508,6 +510,7 @@ class RenderedResource:
             systemd=None if (part := raw.get("systemd")) is None else Systemd.from_wire(part),
             command=None if (part := raw.get("command")) is None else Command.from_wire(part),
             virtual_ip=None if (part := raw.get("virtualIP")) is None else VirtualIP.from_wire(part),
+            after=None if (part := raw.get("after")) is None else tuple(part),
             timeouts=Timeouts.from_wire(raw.get("timeouts", {})),
             probes=tuple(Probe.from_wire(item) for item in raw.get("probes", ())),
         )
@@ -524,6 +527,8 @@ class RenderedResource:
             wire["command"] = self.command.to_wire()
         if self.virtual_ip is not None:
             wire["virtualIP"] = self.virtual_ip.to_wire()
+        if self.after is not None:
+            wire["after"] = list(self.after)
         return wire
 
 

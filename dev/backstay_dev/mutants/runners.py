@@ -24,22 +24,22 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a stop goes bottom to top",
         f"{AGENT}/run/work.py",
-        "    for resource in reversed(resources):",
-        "    for resource in resources:",
+        "await _each(downwards, stops(whole), down)",
+        "await _each(range(len(whole)), needs(whole), down)",
         f"{UNIT}/agent/test_people.py",
     ),
     one(
         "a stop that failed stops the rest all the same",
         f"{AGENT}/run/work.py",
-        '            failures.append(f"{resource.name}: {error}")',
+        '            failures[at] = f"{resource.name}: {error}"',
         "            raise",
         f"{UNIT}/agent/test_stories.py",
     ),
     one(
         "an address stays up while what stands below is restarted",
         f"{AGENT}/run/work.py",
-        "(at > first and not is_address(resource))",
-        "at > first",
+        "(not down.isdisjoint(under) and not is_address(resource))",
+        "not down.isdisjoint(under)",
         f"{UNIT}/agent/test_people.py",
     ),
     one(

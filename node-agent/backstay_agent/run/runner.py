@@ -241,13 +241,13 @@ class Runner:
         except DiskTrouble as error:
             # What the journal says already (it may run) covers this restart; only the count is lost.
             log.warning("restart not recorded", extra={"instance": record.title, "why": str(error)})
-        self._say(await work.take_down(self._tools.system, self._restarting))
+        self._say(await work.take_down(self._tools.system, self._restarting, of=record.resources))
         only = {resource.name for resource in self._restarting}
         try:
             await work.bring_up(self._tools.system, record.resources, only=only, unproven=unproven, tell=self._say)
         except StartFailed:
             if work.only_addresses(self._restarting):  # what stands below goes on, so nothing else stops its parts
-                await work.take_down(self._tools.system, self._restarting)
+                await work.take_down(self._tools.system, self._restarting, of=record.resources)
             raise
 
     async def _stop(self) -> None:

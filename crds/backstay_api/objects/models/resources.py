@@ -279,6 +279,8 @@ class RenderedResource(Model):
     """Commands of your own."""
     virtual_ip: Annotated[VirtualIP | None, Field(alias="virtualIP")] = None
     """An address that moves with the service."""
+    after: Annotated[list[Label], Field(max_length=16)] | None = None
+    """Resources of this service that are up before it starts, and stopped after it. Default: all above it; `[]`: none."""
     timeouts: Timeouts = Timeouts()
     """How long start, stop and check may take."""
     probes: Annotated[list[Probe], Field(max_length=8), ListMap("name")] = []
@@ -309,8 +311,6 @@ class Resource(RenderedResource):
     """The bound for `Bounded` (later)."""
     gate: Literal["Block", "Warn"] | None = None
     """What a host that misses it is (later)."""
-    after: Annotated[list[Label], Field(max_length=16)] | None = None
-    """Resources that must be up first (later); by default the one above."""
     role: Literal["Any", "Promoted"] | None = None
     """For Promotable (later)."""
     on_failure: Literal["Restart", "Move", "Degrade", "Ignore"] | None = None

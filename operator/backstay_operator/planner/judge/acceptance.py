@@ -17,6 +17,7 @@ from backstay_api.objects.models.resources import Resource
 from backstay_api.objects.names import instance_name
 from backstay_api.objects.recovery import policy_of
 from backstay_api.objects.resource_kinds import Claim, claims_of, kinds_in
+from backstay_api.objects.sequence import fault
 from backstay_operator.planner.know import holdings
 from backstay_operator.planner.know.selection import declared, share_a_host
 from backstay_operator.planner.know.world import World
@@ -100,6 +101,11 @@ def _named_twice(service: HAService) -> Refused | None:
     return None
 
 
+def _no_order(service: HAService) -> Refused | None:
+    why = fault(service.spec.resources)
+    return Refused("InvalidAfter", f"spec.resources: {why}") if why else None
+
+
 def _not_exclusive(service: HAService) -> Refused | None:
     """Two copies of what may run twice would have one address twice as soon as their first host is silent."""
     for resource in service.spec.resources if not service.exclusive else ():
@@ -176,6 +182,7 @@ _FAULTS: Final[Sequence[Callable[[HAService], Refused | None]]] = (
     _not_exclusive,
     _faulty,
     _named_twice,
+    _no_order,
     _bad_duration,
     _never_moves,
 )

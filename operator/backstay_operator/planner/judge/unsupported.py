@@ -37,7 +37,6 @@ _TODAY: Final[dict[str, tuple[object, ...]]] = {
     "resources[].consistency": (_AS_THE_KIND,),
     "resources[].bound": (),
     "resources[].gate": ("Block",),
-    "resources[].after": (),
     "resources[].role": ("Any",),
     "resources[].on_failure": ("Restart",),
 }

@@ -105,6 +105,22 @@ def test_every_path_of_the_table_is_a_field() -> None:
         pytest.param([unit(timeouts={"stop": "0s"})], "InvalidDuration", "timeouts.stop is 0s", id="no time to stop"),
         pytest.param([unit(timeouts={"start": "25h"})], "InvalidDuration", "between 0.1s and 24h", id="for ever"),
         pytest.param(
+            [unit("a", "a.service", after=["b"])],
+            "InvalidAfter",
+            "spec.resources: a comes after b, and there is no resource of that name",
+            id="after nobody",
+        ),
+        pytest.param(
+            [
+                unit("a", "a.service", after=["c"]),
+                unit("b", "b.service", after=["a"]),
+                unit("c", "c.service", after=["b"]),
+            ],
+            "InvalidAfter",
+            "spec.resources: a waits for c, c waits for b, b waits for a: none of them could ever start",
+            id="a circle",
+        ),
+        pytest.param(
             [unit(probes=[{"name": "p", "tcpSocket": {"port": 1}, "period": "1ms"}])],
             "InvalidDuration",
             "spec.resources[web].probes[p].period is 1ms",
