@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backstay_api.objects.object_kinds import HA_SERVICES
 from backstay_testing.stage import Stage, running, steps
 
 
@@ -76,3 +77,68 @@ def test_a_refused_edit_leaves_the_recovery_before_it_in_force() -> None:
     assert stage.copies() == ["n2"]
     (order,) = stage.world.assignments["n2"].spec.instances.values()
     assert order.recovery and order.recovery.restarts == 0
+
+
+# --- backstay clear -------------------------------------------------------------------------------------------------
+
+
+def failed_everywhere() -> Stage:
+    """Each host has tried to start it once, and said that it cannot."""
+    stage = running("n1", "n2", recovery={"restarts": 0})
+    for host in ("n1", "n2"):
+        stage.script(host).start_fails = "no license"
+    dies(stage)
+    stage.until(lambda: stage.told("web", "Ready")[1] == "Failed")
+    return stage
+
+
+def test_what_failed_everywhere_is_tried_at_once_when_a_person_has_cleared_it() -> None:
+    stage = failed_everywhere()
+    stage.script("n1").start_fails = ""
+    stage.clear(reason="a license was bought")
+    stage.until(lambda: stage.copies() == ["n1"], limit_s=5)
+    stage.settle()
+    (over,) = [line for line in stage.log if line.startswith("RemoveClear")]
+    assert "failures up to epoch" in over and "are forgotten, by eve: a license was bought" in over
+    told = stage.world.services["shop/web"].status
+    assert told.start_failures == [] and told.last_clear and told.last_clear.reason == "a license was bought"
+
+
+def test_what_fails_after_a_clear_is_remembered() -> None:
+    stage = failed_everywhere()
+    stage.clear()
+    stage.until(lambda: any(line.startswith("RemoveClear") for line in stage.log))
+    stage.until(lambda: stage.world.services["shop/web"].status.start_failures)
+
+
+def test_only_failures_on_the_host_that_was_named_are_forgotten() -> None:
+    stage = failed_everywhere()
+    holder = stage.world.instances["shop/web-0"].holder
+    other = "n1" if holder == "n2" else "n2"
+    stage.script(other).start_fails = ""
+    stage.clear(host=other)
+    stage.until(lambda: stage.copies() == [other], limit_s=5)
+    assert {one.host for one in stage.world.services["shop/web"].status.start_failures} == {holder}
+
+
+def test_restarts_in_place_are_told_and_cleared_while_it_runs() -> None:
+    stage = running()
+    begun = stage.machines["n1"].state.begun_at_s
+    dies(stage, times=2)
+    stage.settle()
+    (summary,) = stage.world.services["shop/web"].status.instances
+    assert summary.recovery.startswith("2 of 3 restarts in place within 10m are used, and one is forgotten at ")
+    before = dict(begun)
+    stage.clear()
+    stage.settle()
+    (summary,) = stage.world.services["shop/web"].status.instances
+    assert summary.recovery == "" and begun == before
+    dies(stage, times=3)
+    stage.until(lambda: stage.copies() == ["n1"])
+    assert stage.world.instances["shop/web-0"].spec.epoch == 1, "three more are allowed"
+
+
+def test_a_clear_that_cannot_be_read_goes_and_is_said() -> None:
+    stage = running()
+    stage.edit(HA_SERVICES, "web", metadata={"annotations": {"backstay.dev/clear": "please"}})
+    assert any("RemoveClear web: the annotation backstay.dev/clear cannot be read" in line for line in stage.settle())

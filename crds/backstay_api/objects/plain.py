@@ -605,6 +605,7 @@ class InstanceOrder:
         "revision": Field(of=int, least=0),
         "resources": Field(of=RenderedResource, many="list"),
         "recovery": Field(of=RenderedRecovery),
+        "cleared": Field(of=int, least=0),
         "why": Field(of=str),
         "to": Field(of=str),
     }
@@ -617,6 +618,7 @@ class InstanceOrder:
     revision: int = 0
     resources: tuple[RenderedResource, ...] = ()
     recovery: RenderedRecovery | None = None
+    cleared: int = 0
     why: str = ""
     to: str = ""
 
@@ -632,6 +634,7 @@ class InstanceOrder:
             revision=raw.get("revision", 0),
             resources=tuple(RenderedResource.from_wire(item) for item in raw.get("resources", ())),
             recovery=None if (part := raw.get("recovery")) is None else RenderedRecovery.from_wire(part),
+            cleared=raw.get("cleared", 0),
             why=raw.get("why", ""),
             to=raw.get("to", ""),
         )
@@ -646,6 +649,7 @@ class InstanceOrder:
             "exclusive": self.exclusive,
             "revision": self.revision,
             "resources": [item.to_wire() for item in self.resources],
+            "cleared": self.cleared,
             "why": self.why,
             "to": self.to,
         }
@@ -799,6 +803,9 @@ class InstanceReport:
     revision: int = 0
     healthy: bool = True
     restarts: int = 0
+    recent_restarts: int | None = None
+    forgotten_at: str | None = None
+    next_try_at: str | None = None
     since: str | None = None
     why: str = ""
     by_admin: str = ""
@@ -816,6 +823,9 @@ class InstanceReport:
             revision=raw.get("revision", 0),
             healthy=raw.get("healthy", True),
             restarts=raw.get("restarts", 0),
+            recent_restarts=raw.get("recentRestarts"),
+            forgotten_at=raw.get("forgottenAt"),
+            next_try_at=raw.get("nextTryAt"),
             since=raw.get("since"),
             why=raw.get("why", ""),
             by_admin=raw.get("byAdmin", ""),
@@ -838,6 +848,12 @@ class InstanceReport:
             "unrecorded": self.unrecorded,
             "resources": [item.to_wire() for item in self.resources[:64]],
         }
+        if self.recent_restarts is not None:
+            wire["recentRestarts"] = self.recent_restarts
+        if self.forgotten_at is not None:
+            wire["forgottenAt"] = self.forgotten_at
+        if self.next_try_at is not None:
+            wire["nextTryAt"] = self.next_try_at
         if self.since is not None:
             wire["since"] = self.since
         return wire

@@ -51,6 +51,8 @@ class Record:
     """Restarts in place in this epoch."""
     restarted_at_s: tuple[float, ...] = ()
     """Those of them that still counted at the last."""
+    cleared: int = 0
+    """The last clear that was obeyed."""
     begun_at_s: float = 0.0
     """When the last start or restart of something of it began."""
 
@@ -79,6 +81,10 @@ class Record:
         kept = patience.recent((*self.restarted_at_s, at_s), now_s=at_s, by=self.policy)
         return replace(self, restarts=self.restarts + 1, restarted_at_s=tuple(kept))
 
+    def forgiven(self, cleared: int) -> Record:
+        """A person has said that its failures so far count for nothing, if this is news."""
+        return self if cleared <= self.cleared else replace(self, cleared=cleared, restarted_at_s=(), gave_up="")
+
     def accepted(self) -> Record:
         """What it wants is what runs."""
         return replace(self, resources=self.wanted, running_revision=self.revision)
@@ -89,7 +95,7 @@ class Record:
         wire["recovery"] = self.recovery.to_wire() if self.recovery else None
         wire["resources"] = [resource.to_wire() for resource in self.resources]
         wire["restarted_at_s"] = list(self.restarted_at_s)
-        wire["begun_at_s"] = self.begun_at_s
+        wire |= {"begun_at_s": self.begun_at_s, "cleared": self.cleared}
         return wire
 
     @classmethod
@@ -102,6 +108,7 @@ class Record:
             resources=tuple(RenderedResource.from_wire(item) for item in raw["resources"]),
             restarted_at_s=tuple(float(at_s) for at_s in raw["restarted_at_s"]),
             begun_at_s=float(raw.get("begun_at_s", 0.0)),
+            cleared=int(raw.get("cleared", 0)),
         )
 
 

@@ -64,6 +64,7 @@ def _granted(uid: str, order: InstanceOrder, books: Books) -> Record:
         revision=order.revision,
         wanted=order.resources,
         recovery=order.recovery,
+        cleared=order.cleared,
     )
     return record.over() if order.want == "Down" else record  # never started: over as soon as it is recorded
 
@@ -89,9 +90,10 @@ def _moved_on(record: Record, order: InstanceOrder) -> Record | Ignored:
     if order.want == "Down":
         down = replace(record, want="Down")
         return down if down.may_run else down.over()
-    if order.revision <= record.revision:
-        return Ignored(f"revision {order.revision} is known")
-    return replace(record, revision=order.revision, wanted=order.resources, recovery=order.recovery)
+    forgiven = record.forgiven(order.cleared)
+    if order.revision > record.revision:
+        return replace(forgiven, revision=order.revision, wanted=order.resources, recovery=order.recovery)
+    return Ignored(f"revision {order.revision} is known") if forgiven is record else forgiven
 
 
 def may_start(record: Record, books: Books, *, obstacle: str = "", leaving: str = "") -> Refused | None:

@@ -163,3 +163,65 @@ async def test_an_agent_that_starts_anew_goes_on_by_the_same_policy() -> None:
     world.start_agent()
     await dies(world, 1)
     await given_up(world, "restarted in place once")
+
+
+# --- what a person has forgotten ------------------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_what_was_given_up_is_tried_again_when_a_person_has_cleared_it() -> None:
+    world = await running(recovery={"restarts": 0})
+    await dies(world, 1)
+    await given_up(world, "recovery.restarts is 0")
+    await world.order(recovery={"restarts": 0}, cleared=1)
+    await world.phase_is("Running")
+    await dies(world, 1)
+    await given_up(world, "recovery.restarts is 0")
+    await world.order(recovery={"restarts": 0}, cleared=1)
+    await asyncio.sleep(60)
+    await given_up(world, "recovery.restarts is 0")  # one clear forgets once
+
+
+@in_virtual_time
+async def test_restarts_that_a_person_has_cleared_count_no_more_and_nothing_is_touched() -> None:
+    world = await running()
+    await dies(world, 2)
+    await world.phase_is("Running")
+    log = list(world.machine.log)
+    assert (await counted(world))[0] == 2
+    await world.order(cleared=3)
+    await world.until(lambda: counts(world, 0))
+    assert world.machine.log == log
+    await world.kill_agent()
+    world.start_agent()
+    await dies(world, 3)
+    await world.phase_is("Running")
+
+
+async def counted(world: World) -> tuple[int | None, str | None, str | None]:
+    report = await world.report()
+    assert report is not None
+    return report.recent_restarts, report.forgotten_at, report.next_try_at
+
+
+async def counts(world: World, wanted: int) -> bool:
+    return (await counted(world))[0] == wanted
+
+
+@in_virtual_time
+async def test_the_status_says_how_many_restarts_count_and_when_one_is_forgotten() -> None:
+    world = await running(recovery={"window": "100s", "backoff": {"initial": "20s"}})
+    assert await counted(world) == (0, None, None)
+    await dies(world, 1)
+    await world.phase_is("Running")
+    assert await counted(world) == (1, "1970-01-01T00:01:40Z", None), "the wall clock stands still here"
+    await dies(world, 1)
+    await world.until(lambda: waits(world))
+    await world.phase_is("Running")
+    assert await counts(world, 2)
+    await world.until(lambda: counts(world, 1), limit_s=100)
+    await world.until(lambda: counts(world, 0), limit_s=100)
+
+
+async def waits(world: World) -> bool:
+    return (await counted(world))[2] is not None

@@ -35,6 +35,8 @@ class InstanceOrder(Model):
     """Started top to bottom, stopped bottom to top."""
     recovery: RenderedRecovery | None = None
     """How often it is restarted in place, where the manifest says so. An agent that does not know this field goes by the defaults."""
+    cleared: Annotated[int, Field(ge=0)] = 0
+    """A greater number than before: a person has said (`backstay clear SERVICE --reason WHY`) that its failures so far count for nothing."""
     why: Text = ""
     """Why, in a sentence."""
     to: Text = ""
@@ -123,6 +125,12 @@ class InstanceReport(Model):
     """Running, and the probes agree."""
     restarts: Annotated[int, Field(ge=0)] = 0
     """Restarts in place in this epoch."""
+    recent_restarts: Annotated[int, Field(ge=0)] | None = None
+    """Those that count against `recovery.restarts` now. Not set by an agent that does not say."""
+    forgotten_at: Timestamp | None = None
+    """When the oldest of them is forgotten."""
+    next_try_at: Timestamp | None = None
+    """It is down, and restarted in place then."""
     since: Timestamp | None = None
     """Since when it is in this phase."""
     why: Text = ""

@@ -171,6 +171,8 @@ class InstanceSummary(Model):
     """The host that it goes to next; empty where that is not decided, or nothing moves."""
     by_admin: Text = ""
     """Not empty: what somebody did to it on the host itself, and when. No failure."""
+    recovery: Text = ""
+    """How many restarts in place are used up, when one is forgotten, and what comes next. Empty: none."""
 
 
 class StandbySummary(Model):
@@ -212,6 +214,19 @@ class FailoverSummary(Model):
     """When."""
 
 
+class ClearSummary(Model):
+    """What a person has said with `backstay clear SERVICE --reason WHY`."""
+
+    number: Annotated[int, Field(ge=0)]
+    """Counts them."""
+    by: Text = ""
+    """Who."""
+    reason: Text = ""
+    """Why failures count for nothing any more."""
+    at: Timestamp
+    """When that was read."""
+
+
 class HAServiceStatus(Model):
     """What is true and why. Written by the operator."""
 
@@ -234,6 +249,8 @@ class HAServiceStatus(Model):
     """Recent failed starts."""
     last_failover: FailoverSummary | None = None
     """The last change of host."""
+    last_clear: ClearSummary | None = None
+    """The last time that a person had failures forgotten."""
 
 
 class HAService(Object):

@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignment
 from backstay_api.objects.models.assignment import HostAssignmentStatus, InstanceReport
+from backstay_operator.planner.know.clearing import is_forgotten
 from backstay_operator.planner.know.fitting import no_room
 from backstay_operator.planner.know.holdings import contested
 from backstay_operator.planner.know.liveness import Liveness, age_s, of_host, shutting_down
@@ -295,7 +296,8 @@ def recent_failures(ask: Question, facts: HostFacts) -> list[Failure]:
     if report and ask.instance:
         at_s = world.failed_s.get((ask.instance.uid, facts.name, report.epoch), world.now_s)
         found.setdefault(report.epoch, (at_s, report.why))
-    failed = sorted(Failure(world.now_s - at_s, why) for at_s, why in found.values())
+    standing = (known for epoch, known in found.items() if not is_forgotten(service, facts.name, epoch))
+    failed = sorted(Failure(world.now_s - at_s, why) for at_s, why in standing)
     return [one for one in failed if one.ago_s < world.settings.start_failure_memory_s]
 
 

@@ -18,13 +18,12 @@ from backstay_api.objects.models.service import (
     HAServiceStatus,
     InstanceSummary,
     StandbySummary,
-    StartFailure,
 )
 from backstay_api.objects.texts import clip
 from backstay_operator.planner.do.decisions import Decision, Slot
 from backstay_operator.planner.do.instances import Course
 from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, Refused
-from backstay_operator.planner.judge.judges import facts_of, failed_report
+from backstay_operator.planner.judge.judges import facts_of
 from backstay_operator.planner.judge.placement import NoHost
 from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know import sessions
@@ -35,9 +34,8 @@ from backstay_operator.planner.words import elapsed_s, first_words, joined, list
 from .conditions import Finding, settled, told
 from .elsewhere import address_of_a_host, held_units, who_could_take_over
 from .host_status import fencing_ready
+from .recovery import last_clear, standing, start_failures
 
-# As many as the schema holds.
-MOST_FAILURES: Final = 16
 _MOST_CHARS: Final = 3700  # of a reason, so that where the service goes next is not lost behind it
 _WORST_FIRST: Final = ("Failed", "Recovering", "Waiting", "Stopping", "Starting", "Stopped", "Running")
 
@@ -63,8 +61,9 @@ def service_status(world: World, decision: Decision) -> HAServiceStatus:
         since=summary.since,
         instances=[summary if one is view else _summary(one) for one in views if one.instance],
         standbys=standbys,
-        start_failures=_start_failures(view),
+        start_failures=start_failures(view.world, view.service, view.instance),
         last_failover=_last_failover(view, summary),
+        last_clear=last_clear(world, service),
     )
 
 
@@ -284,7 +283,7 @@ def _degraded(view: _View) -> Finding:
         return Finding("Degraded", True, "RefusedByAPI", refused)
     if twice := address_of_a_host(view.world, view.service):
         return Finding("Degraded", True, "AddressOfAHost", twice)
-    if failures := _start_failures(view):
+    if failures := start_failures(view.world, view.service, view.instance):
         hosts = listed(sorted({failure.host for failure in failures}))
         why = f"Could not be started on {hosts}: {first_words(failures[-1].why)}"
         return Finding("Degraded", True, "StartFailed", why)
@@ -337,6 +336,7 @@ def _summary(view: _View) -> InstanceSummary:
         why=view.why,
         to=view.course.to,
         by_admin=first_words(view.report.by_admin) if view.report else "",
+        recovery=standing(view.slot.in_force, view.report),
     )
 
 
@@ -344,30 +344,6 @@ def _since_without_instance(view: _View) -> str:
     status = view.service.status
     is_same = view.instance is None and status.state == view.state and not status.instances
     return status.since if is_same and status.since else view.world.wall
-
-
-def _start_failures(view: _View) -> list[StartFailure]:
-    """Those that still count against a host, oldest first, with what hosts say right now."""
-    world, service, memory_s = view.world, view.service, view.world.settings.start_failure_memory_s
-    is_same_manifest = service.status.observed_generation == service.metadata.generation
-    kept = [
-        failure
-        for failure in service.status.start_failures
-        if is_same_manifest and _age_s(world, service.uid, failure.host, failure.epoch) < memory_s
-    ]
-    known = {(failure.host, failure.epoch) for failure in kept}
-    for host in sorted(world.reported_by.get(view.instance.uid, ()) if view.instance else ()):
-        report = failed_report(service, view.instance, world.assignments[host].status)
-        if report is None or view.instance is None or (host, report.epoch) in known:
-            continue
-        if _age_s(world, view.instance.uid, host, report.epoch) < memory_s:
-            why = first_words(report.why)
-            kept.append(StartFailure(host=host, epoch=report.epoch, at=world.wall, why=why))
-    return kept[-MOST_FAILURES:]
-
-
-def _age_s(world: World, uid: str, host: str, epoch: int) -> float:
-    return world.now_s - world.failed_s.get((uid, host, epoch), world.now_s)
 
 
 def _last_failover(view: _View, summary: InstanceSummary) -> FailoverSummary | None:
