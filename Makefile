@@ -32,7 +32,7 @@ check: $(VENV)/ready ## formatting, lint, types, import contracts, generated is 
 	$(PY) -m backstay_dev.diagrams --check
 
 test: check models system ## everything a change must pass, on real hosts too (root; 25 minutes)
-	$(VENV)/bin/pytest -q tests -m "not hosts" -n 2 --dist loadfile
+	$(VENV)/bin/pytest -q tests -m "not hosts" -n 2 --dist loadfile --durations=10
 	$(VENV)/bin/pytest -q tests -m hosts -n 2 --dist loadfile --durations=15
 
 unit: $(VENV)/ready ## the tests that need nothing but Python (10 minutes; tests/unit alone: 2)

@@ -27,8 +27,8 @@ LAST = 3
 class Rules:
     """How operators decide. The defaults are the protocol."""
 
-    check: Literal["none", "mirror", "get", "revision", "write"] = "write"
-    """Before an order that names X: nothing; a read of a mirror; a quorum read; a write that records the revision; or one that
+    check: Literal["none", "cache", "get", "revision", "write"] = "write"
+    """Before an order that names X: nothing; a read of a cache; a quorum read; a write that records the revision; or one that
     records epoch and revision, for which it is enough to have seen, ever, that it was done."""
     give_back: Literal["at once", "runs without", "runs without, later than claimed"] = (
         "runs without, later than claimed"
@@ -153,7 +153,7 @@ def _checked(rules: Rules, s: State, epoch: int, revision: int) -> State | None:
 def _owns(rules: Rules, s: State, who: str) -> bool:
     if rules.check == "none":
         return True
-    return who in s.owned_ever if rules.check == "mirror" else s.owner == who
+    return who in s.owned_ever if rules.check == "cache" else s.owner == who
 
 
 def _touched(rules: Rules, s: State, at: tuple[int, int]) -> State:
@@ -204,7 +204,7 @@ def liveness() -> Result:
 ROWS = [
     Row("the protocol: a claim records epoch and revision before an order names it", safety, True),
     Row("units without claims (F10, hijack)", lambda: safety(check="none"), False),
-    Row("the claim is looked up in a mirror (F4)", lambda: safety(check="mirror"), False),
+    Row("the claim is looked up in a cache (F4)", lambda: safety(check="cache"), False),
     Row("the claim is looked up by a quorum read", lambda: safety(check="get"), False),
     Row("the claim records the revision, not the epoch", lambda: safety(check="revision"), False),
     Row(
@@ -214,7 +214,7 @@ ROWS = [
     ),
     Row("given back when anything older was seen to run without it", lambda: safety(give_back="runs without"), False),
     Row("deleted without naming its version", lambda: safety(version=False), False),
-    Row("taken for abandoned because a mirror has not seen its service", lambda: safety(by_absence=True), False),
+    Row("taken for abandoned because a cache has not seen its service", lambda: safety(by_absence=True), False),
     Row("liveness: A runs its newest revision, and X is not kept for nobody", liveness, True),
 ]
 

@@ -14,6 +14,10 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rewrite", action="store_true", help="record the stories of tests/stories/text anew")
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Workers | None:
     """What belongs together is run by one worker."""
     return Workers(config, log) if config.getvalue("dist") == "loadfile" else None

@@ -29,7 +29,7 @@ SWITCHING_PAUSE_S: Final = 0.05
 SWITCHING_S: Final = 10.0
 """How long after the end of an `off` its effect is still waited for closely (a slow BMC takes up to 11 s)."""
 RETRY_S: Final = 30.0
-"""A device whose `off` had no effect is asked again after this long."""
+"""A device whose `off` had no effect is asked again after this long; so long it may still have one, or be told late."""
 UNSENT_RETRY_S: Final = 2.0
 """What could not be sent (the API server did not answer) is looked at again after this long."""
 ON_FIRST_S: Final = 15.0
@@ -268,8 +268,8 @@ def says_on(slot: Slot, facts: Facts) -> bool:
 
 
 def _through_by_s(off: Tried) -> float:
-    """When it has had its effect, if it has any: a slow BMC goes on with it, be its agent ended or not."""
-    return float("inf") if off.ended_s is None else max(off.ended_s, off.known_s) + SWITCHING_S
+    """When it has had its effect, if it has any: a slow BMC goes on with it, be its agent ended or not, or says so late."""
+    return float("inf") if off.ended_s is None else max(off.ended_s, off.known_s) + RETRY_S
 
 
 def _next_on(facts: Facts) -> Next:
@@ -297,8 +297,13 @@ def _settling_due_s(slot: Slot, facts: Facts) -> float | None:
     if slot in facts.reading or any(tried.ended_s is None for tried in tries):
         return None
     last_s = max((max(tried.ended_s or 0.0, tried.known_s) for tried in tries), default=facts.now_s)
-    pause_s = ON_PAUSE_S if facts.now_s - last_s < RETRY_S else RETRY_S
-    return reads[-1].ended_s + pause_s if reads else facts.now_s
+    return _look_again_s(reads[-1], last_s) if reads else facts.now_s
+
+
+def _look_again_s(last: Read, switched_s: float) -> float:
+    """Closely until a read has begun when all that was sent has had its effect. Then somebody may have pulled the plug for days: a BMC is
+    a small computer."""
+    return last.ended_s + (ON_PAUSE_S if last.begun_s - switched_s < RETRY_S else RETRY_S)
 
 
 def _on_due_s(slot: Slot, facts: Facts) -> float | None:
@@ -318,9 +323,7 @@ def _look_due_s(slot: Slot, facts: Facts) -> float | None:
     if slot in facts.reading or not tries or tries[-1].ended_s is None or tries[-1].unsent:
         return None
     last_s = tries[-1].ended_s
-    # Somebody may have pulled the plug for days: a BMC is a small computer.
-    pause_s = ON_PAUSE_S if facts.now_s - last_s < RETRY_S else RETRY_S
-    return max(last_s, reads[-1].ended_s + pause_s if reads else last_s)
+    return max(last_s, _look_again_s(reads[-1], last_s) if reads else last_s)
 
 
 def is_done_on(facts: Facts) -> bool:

@@ -23,8 +23,17 @@ def on_again(facts: Facts) -> str:
     if facts.powered_on:
         return "switched on again"
     if not (waits := not_on(facts)):
-        return ""
+        return _left_off(facts)
     return f"not on again yet: {'; '.join(waits)}. It is tried again; or switch it on by hand, or set after: StayOff"
+
+
+def _left_off(facts: Facts) -> str:
+    """Of a host that is off, and by whom is not known."""
+    offs = [tried for tried in facts.tried if tried.action == "off" and not tried.unsent]
+    if not facts.proven or facts.after != "On" or not offs or any(tried.ours for tried in offs):
+        return ""
+    names = ", ".join(sorted({tried.slot[1] for tried in offs}))
+    return f"{names} said on after our off, so somebody else may have switched it off: it is left off, switch it on by hand"
 
 
 def withdrawn(facts: Facts) -> str:

@@ -194,40 +194,34 @@ def an_order(
     )
 
 
+_AT_DEVICE: Raw = {"level": "bmc", "device": "bmc"}
+PROVEN: Raw = {"evidence": {"level": "bmc", "why": "read off twice"}}
+"""What stands in the status of a FenceRequest, each to be joined by `|`: its evidence is stored."""
+SWITCHED_OFF: Raw = {"attempts": [{**_AT_DEVICE, "action": "off", "at": CREATED, "ours": True}]}
+"""An `off` of ours was sent to its one device."""
+OFF_IN_VAIN: Raw = {"attempts": [{**_AT_DEVICE, "action": "off", "at": CREATED, "ours": False}]}
+"""It was sent, and a read has shown that it did nothing."""
+ON_AGAIN: Raw = {"poweredOn": True}
+READ_AFTER_SEAL: Raw = {"reads": [{**_AT_DEVICE, "power": "On", "sealed": True}]}
+
+
 def a_request(
     host: str,
     of: SessionRef | None = None,
     *,
     want: Literal["Observe", "Off", "Withdrawn"] = "Off",
     name: str = "",
-    power: Literal["On", "Off", "Unknown"] = "On",
-    is_confirmed: bool = False,
-    is_proven: bool = False,
-    is_switched_off: bool = False,
-    is_ours: bool = True,
-    is_on_again: bool = False,
-    read_after_seal: bool = False,
     after: Literal["On", "StayOff"] = "On",
-    message: str = "",
-    missing: str = "",
+    is_confirmed: bool = False,
+    status: Mapping[str, object] | None = None,
 ) -> FenceRequest:
-    """A FenceRequest for a session; `is_switched_off`: an `off` of ours was sent to its one device."""
+    """A FenceRequest for a session, whose machine reads as on unless its status says otherwise."""
     about = of or session(host)
     spec: Raw = {"host": host, "session": about.wire(), "machineUUID": machine(host), "want": want, "after": after}
     if is_confirmed:
         spec["confirm"] = {"by": "eve", "at": CREATED, "reason": "the LED is dark"}
-    at_device = {"level": "bmc", "device": "bmc"}
-    status = {
-        "power": power,
-        "poweredOn": is_on_again,
-        "evidence": {"level": "bmc", "why": "read off twice"} if is_proven else None,
-        "attempts": [{**at_device, "action": "off", "at": CREATED, "ours": is_ours}] if is_switched_off else [],
-        "reads": [{**at_device, "power": "On", "sealed": True}] if read_after_seal else [],
-        "message": message,
-        "missing": missing,
-    }
     meta = {"name": name or request_name(host, about), "uid": f"uid-{name or about.nonce}", "resourceVersion": "1"}
-    return FenceRequest.from_wire({"metadata": meta, "spec": spec, "status": status})
+    return FenceRequest.from_wire({"metadata": meta, "spec": spec, "status": {"power": "On", **(status or {})}})
 
 
 def claims(

@@ -180,7 +180,7 @@ class Stage(Rights):
     def world(self) -> World:
         """What the operator knows: to be read."""
         assert self.operator is not None
-        return self.operator.mirror.world
+        return self.operator.cache.world
 
     # --- what people write ----------------------------------------------------------------------------------------------
 
@@ -255,7 +255,7 @@ class Stage(Rights):
         self.until(lambda: self.operator not in (None, old) and self._has_read())
 
     def _has_read(self) -> bool:
-        return self.operator is not None and not self.operator.mirror.missing
+        return self.operator is not None and not self.operator.cache.missing
 
     def confirm(self, host: str, by: str = "eve", reason: str = "") -> None:
         """backstay fence HOST --confirm"""

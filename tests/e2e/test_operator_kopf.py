@@ -1,4 +1,4 @@
-"""kopf as the watcher, on a real API server: it alone keeps the mirror, through the death of the server and its own."""
+"""kopf as the watcher, on a real API server: it alone keeps the cache, through the death of the server and its own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from backstay_api.objects.object_kinds import ALL_KINDS, OWN_KINDS
 from backstay_dev.lab.controlplane import ControlPlane, free_port
 from backstay_dev.lab.shell import wait_until
 from backstay_operator.control.counters import Facts
-from backstay_operator.control.watch.cache import Mirror
+from backstay_operator.control.watch.cache import Cache
 from backstay_operator.control.watch.informers import Informers, Resync
 from backstay_operator.control.watch.kopf_watch import KopfWatch
 
@@ -60,12 +60,12 @@ def apply(plane: ControlPlane, name: str, unit: str = "web.service", address: st
 
 @dataclass
 class Listening:
-    mirror: Mirror
+    cache: Cache
     watch: KopfWatch
     facts: Facts
 
     def unit(self, name: str) -> str | None:
-        service = self.mirror.world.services.get(f"{NAMESPACE}/{name}")
+        service = self.cache.world.services.get(f"{NAMESPACE}/{name}")
         systemd = service.spec.resources[0].systemd if service else None
         return systemd.unit if systemd else None
 
@@ -75,16 +75,16 @@ async def by_kopf_alone(plane: ControlPlane) -> AsyncIterator[Listening]:
     """A watcher whose own informers watch nothing."""
     config, rng = load(path=str(plane.admin_kubeconfig)), random.Random(0)
     api = HttpApi(config, rng=rng)
-    mirror = Mirror(clock=asyncio.get_running_loop().time, wall=lambda: "2026-03-01T12:00:00Z")
-    resync = Resync(api, mirror, rng=rng)
+    cache = Cache(clock=asyncio.get_running_loop().time, wall=lambda: "2026-03-01T12:00:00Z")
+    resync = Resync(api, cache, rng=rng)
     for kind in OWN_KINDS:
         assert await resync.once(kind)
-    mirror.note_listed(ALL_KINDS[-1])
+    cache.note_listed(ALL_KINDS[-1])
     facts = Facts()
-    watch = KopfWatch(config, mirror, Informers(api, mirror, [], rng=rng), facts, rng=rng, warm_up_s=0)
+    watch = KopfWatch(config, cache, Informers(api, cache, [], rng=rng), facts, rng=rng, warm_up_s=0)
     running = asyncio.create_task(watch.run())
     try:
-        yield Listening(mirror, watch, facts)
+        yield Listening(cache, watch, facts)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

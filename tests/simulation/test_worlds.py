@@ -156,7 +156,7 @@ def test_a_host_that_is_removed_while_it_is_cut_off_is_switched_on_again() -> No
         while world.machines[host].is_on:
             await asyncio.sleep(0.1)
         world.delete(HOSTS, ("", host))
-        await asyncio.sleep(20)
+        await asyncio.sleep(40)  # until the `off` can have no effect any more
         if world.get(HOSTS, ("", host)) is None:
             world.add_host(host)
         world.heal(host)

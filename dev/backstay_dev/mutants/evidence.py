@@ -87,6 +87,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "request is None or request.spec.confirm is None:",
         *_T,
         f"{STORIES}/test_faults.py",
+        f"{STORIES}/test_text.py",
         f"{STORIES}/test_hostile.py",
     ),
     one(
@@ -175,6 +176,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "            is_sealed = True\n",
         *_F,
         f"{STORIES}/test_faults.py",
+        f"{STORIES}/test_text.py",
         "sim:fencing",
     ),
     Mutant(

@@ -38,7 +38,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a read soon after an off says nothing of its effect",
         f"{FENCER}/core.py",
-        "max(off.ended_s, off.known_s) + SWITCHING_S",
+        "max(off.ended_s, off.known_s) + RETRY_S",
         "max(off.ended_s, off.known_s)",
         f"{UNIT}/fencer/test_on_again.py",
     ),
@@ -115,8 +115,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an on is looked after",
         f"{FENCER}/core.py",
-        ("    pause_s = ON_PAUSE_S if facts.now_s - last_s < RETRY_S else RETRY_S\n    return max("),
-        ("    pause_s = 1e9\n    return max("),
+        "    return max(last_s, _look_again_s(reads[-1], last_s) if reads else last_s)",
+        "    return 1e9",
         f"{UNIT}/fencer/test_stories.py",
     ),
     one(

@@ -159,6 +159,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "    if instance.spec.grant is None:\n        return Course((DeleteInstance(",
         "    if True:\n        return Course((DeleteInstance(",
         f"{STORIES}/test_faults.py",
+        f"{STORIES}/test_text.py",
     ),
     one(
         "the first epoch waits for every live candidate's answer",
@@ -173,6 +174,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "    if session is None or answer is None or not answer.active:\n        return False",
         "    if True:\n        return False",
         f"{STORIES}/test_faults.py",
+        f"{STORIES}/test_text.py",
     ),
     one(
         "the first epoch waits where an earlier life of it is not over",
@@ -188,6 +190,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "    hosts",
         f"{STORIES}/test_left_behind.py",
         f"{STORIES}/test_faults.py",
+        f"{STORIES}/test_text.py",
     ),
     one(
         "of two orders of one epoch Down wins",
@@ -195,6 +198,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         '    return entry.epoch, entry.want == "Down", entry.revision',
         "    return entry.epoch, False, entry.revision",
         f"{STORIES}/test_promises.py",
+        f"{STORIES}/test_text.py",
     ),
     one(
         "an order of an older epoch never replaces a newer one",
@@ -209,6 +213,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "        if uid in wanted.instances or entry.epoch > limits.get(uid, -1):",
         "        if uid in wanted.instances:",
         f"{STORIES}/test_faults.py",
+        f"{STORIES}/test_text.py",
         f"{STORIES}/test_left_behind.py",
     ),
     one(
@@ -232,6 +237,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "    obstacle = cannot_take(round_.world, service, instance, found.host)\n",
         "    obstacle = None\n",
         f"{STORIES}/test_promises.py",
+        f"{STORIES}/test_text.py",
     ),
     one(
         "a wish to move ends",
@@ -240,6 +246,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "    if False:",
         f"{UNIT}/planner/judge/test_placement.py",
         f"{STORIES}/test_promises.py",
+        f"{STORIES}/test_text.py",
     ),
     one(
         "nothing is told in HandsOff to do anything",
@@ -247,6 +254,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "    if hands_off := untouched(world, grant.host):\n        return",
         '    if hands_off := "":\n        return',
         f"{STORIES}/test_faults.py",
+        f"{STORIES}/test_text.py",
     ),
     one(
         "units stay secured while a service names them",

@@ -55,6 +55,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         ("    if _is_read_off(request):\n        return None\n"),
         "",
         f"{STORIES}/test_faults.py",
+        f"{STORIES}/test_text.py",
     ),
     one(
         "power is not even read in HandsOff",

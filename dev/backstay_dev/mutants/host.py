@@ -10,7 +10,11 @@ _RULES: Final = f"{AGENT}/core/rules.py"
 _MACHINE: Final = f"{AGENT}/core/machine.py"
 _SESSIONS: Final = f"{AGENT}/core/sessions.py"
 _RUNNER: Final = f"{AGENT}/run/runner.py"
-_C: Final = (f"{UNIT}/agent/test_core.py", f"{UNIT}/agent/test_stories.py", f"{UNIT}/agent/test_trouble.py")
+_C: Final = (
+    *(f"{UNIT}/agent/core/test_{each}.py" for each in ("rules", "machine", "sessions")),
+    f"{UNIT}/agent/test_stories.py",
+    f"{UNIT}/agent/test_trouble.py",
+)
 _K: Final = (f"{UNIT}/agent/test_killed.py", f"{UNIT}/agent/test_stories.py", f"{UNIT}/agent/test_trouble.py")
 
 
@@ -183,7 +187,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "            if may_start and (refused := self._refused(record, books)):",
         "            if False and (refused := self._refused(record, books)):",
         *_K,
-        f"{UNIT}/agent/test_core.py",
+        f"{UNIT}/agent/core/test_rules.py",
         f"{UNIT}/agent/test_people.py",
         "sim:agents",
         "sim:fencing",
@@ -243,7 +247,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "        try:\n            self._stop_note = await work.take_down(self._tools.system, self.record.resources)\n"
         "        except StopFailed:\n            pass\n        try:",
         *_K,
-        f"{UNIT}/agent/test_core.py",
+        f"{UNIT}/agent/core/test_rules.py",
     ),
     one(
         "a session whose Lease is lost is over",
@@ -266,7 +270,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{DRIVERS}/tools/units.py",
         '        f"ConditionPathExists={gate}",\n',
         "",
-        f"{UNIT}/agent/drivers/test_units.py",
+        f"{UNIT}/agent/drivers/tools/test_units.py",
         quick=True,
     ),
     one(
@@ -274,42 +278,42 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{DRIVERS}/tools/units.py",
         '        lines += [] if owner else ["Restart=no"]',
         "        lines += []",
-        f"{UNIT}/agent/drivers/test_units.py",
+        f"{UNIT}/agent/drivers/tools/test_units.py",
     ),
     one(
         "the host's own units are nobody's",
         f"{DRIVERS}/tools/units.py",
         "    if _is_forbidden(unit):",
         "    if False:",
-        f"{UNIT}/agent/drivers/test_units.py",
+        f"{UNIT}/agent/drivers/tools/test_units.py",
     ),
     one(
         "everything that starts and stops with a unit is gated with it",
         f"{DRIVERS}/systemd/closure.py",
         "            return (unit, *sorted(kept - {unit}))",
         "            return (unit,)",
-        f"{UNIT}/agent/drivers/test_closure.py",
+        f"{UNIT}/agent/drivers/systemd/test_closure.py",
     ),
     one(
         "what only a unit's end calls is gated with it",
         f"{DRIVERS}/systemd/closure.py",
         '    handlers = HANDLERS if "OnFailureOf" in properties else ()',
         "    handlers = ()",
-        f"{UNIT}/agent/drivers/test_closure.py",
+        f"{UNIT}/agent/drivers/systemd/test_closure.py",
     ),
     one(
         "a stop out of turn does not overtake those who named the unit",
         f"{DRIVERS}/tools/turns.py",
         '            if other.state != "waiting":',
         "            if not other.state:",
-        f"{UNIT}/agent/drivers/test_turns.py",
+        f"{UNIT}/agent/drivers/tools/test_turns.py",
     ),
     one(
         "of a unit that does nothing itself it is said which unit does the work",
         f"{DRIVERS}/systemd/closure.py",
         '    names = _names(known.get(unit, {}), (*PULLS, "ConsistsOf", "PropagatesStopTo"))',
         "    names = set[str]()",
-        f"{UNIT}/agent/drivers/test_closure.py",
+        f"{UNIT}/agent/drivers/systemd/test_closure.py",
     ),
     one(
         "a stop is proven by an empty control group",
@@ -358,7 +362,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{DRIVERS}/tools/units.py",
         "        self.gate(unit).unlink(missing_ok=True)",
         "        pass",
-        f"{UNIT}/agent/drivers/test_units.py",
+        f"{UNIT}/agent/drivers/tools/test_units.py",
         f"{HOSTS}/test_drivers_host.py",
     ),
     one(
@@ -366,7 +370,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{AGENT}/standby/readiness.py",
         "            if loose and not is_ours and not active:",
         "            if False:",
-        f"{UNIT}/agent/test_readiness.py",
+        f"{UNIT}/agent/standby/test_readiness.py",
     ),
     one(
         "the period of a renewal is counted from the send",

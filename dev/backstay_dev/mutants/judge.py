@@ -32,7 +32,7 @@ LOOKED_AT: Final = (
 """What tests read besides code: not copied, only named in the copy."""
 MOST_SEEDS: Final = 400
 LIMIT_S: Final = 900
-_FAILED: Final = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
+_FAILED: Final = re.compile(r"^(?:FAILED|ERROR) (\S.*?)(?: - .*)?$", re.MULTILINE)
 _NO_SUCH_TEST: Final = 4
 """What pytest answers where a test that is named is not there (any more)."""
 _SEED: Final = "simulator "

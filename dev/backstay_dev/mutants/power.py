@@ -19,6 +19,7 @@ _L: Final = (
     f"{STORIES}/test_power_guard.py",
     f"{STORIES}/test_promises.py",
     f"{STORIES}/test_faults.py",
+    f"{STORIES}/test_text.py",
 )
 _P: Final = (
     f"{STORIES}/test_power.py",

@@ -9,7 +9,7 @@ from .kinds import API, UNIT, Mutant, one
 _LEASE: Final = f"{API}/objects/lease.py"
 _INSTANCE: Final = f"{API}/objects/models/instance.py"
 _ASSIGNMENT: Final = f"{API}/objects/models/assignment.py"
-_M: Final = (f"{UNIT}/api/test_schema_rules.py", f"{UNIT}/control/test_apply.py")
+_M: Final = (f"{UNIT}/api/objects/test_schema_rules.py", f"{UNIT}/control/test_apply.py")
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(

@@ -22,8 +22,8 @@ HELPER_S: Final = 40.0
 """A host that has not renewed for so long is nobody's hope, however late the news of it travels."""
 
 
-SURE_S: Final = 15.0
-"""An `off` is over 10 s after its agent's end, which our device's timeout of 5 s bounds."""
+SURE_S: Final = 35.0
+"""An `off` is over 30 s after its agent's end, which our device's timeout of 5 s bounds."""
 
 
 @dataclass

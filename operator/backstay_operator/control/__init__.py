@@ -1,1 +1,1 @@
-"""What acts: watch objects, keep the mirror, call the planner, carry its actions out."""
+"""What acts: watch objects, keep the cache, call the planner, carry its actions out."""

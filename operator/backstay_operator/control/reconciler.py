@@ -22,7 +22,7 @@ from backstay_operator.control.act.pacing import Turns
 from backstay_operator.control.act.refusals import Refusals
 from backstay_operator.control.counters import Facts
 from backstay_operator.control.report.recorder import Said, tell
-from backstay_operator.control.watch.cache import Mirror
+from backstay_operator.control.watch.cache import Cache
 from backstay_operator.control.watch.urgency import Soon
 from backstay_operator.planner.actions import Action, WriteInstance
 from backstay_operator.planner.know.liveness import has_silence_counted, next_look_s
@@ -50,7 +50,7 @@ TELLERS: Final = 4
 class Parts:
     """What the loop is made of."""
 
-    mirror: Mirror
+    cache: Cache
     plan: Callable[[World], Plan]
     writer: Writer
     leads: Callable[[], bool]
@@ -80,7 +80,7 @@ class Reconciler:
         self._took_s = 0.0
         self._writers = asyncio.Semaphore(WRITERS)
         self._tellers = asyncio.Semaphore(TELLERS)
-        parts.mirror.on_change = self.poke
+        parts.cache.on_change = self.poke
 
     def poke(self, soon: Soon = Soon.NOW) -> None:
         gather_s = GATHER_S[soon] if self._parts.leads() else FOLLOWER_GATHER_S
@@ -105,13 +105,13 @@ class Reconciler:
         parts, facts = self._parts, self._parts.facts
         trouble = parts.judge_path()
         now_s = parts.clock()
-        if parts.mirror.missing:
-            facts.waiting_for = f"the first list of {', '.join(parts.mirror.missing)}" + (
+        if parts.cache.missing:
+            facts.waiting_for = f"the first list of {', '.join(parts.cache.missing)}" + (
                 f" ({trouble})" if trouble else ""
             )
             self._wake_at_s = self._due_s = now_s + HEARTBEAT_S
             return ()
-        world = parts.mirror.snapshot()
+        world = parts.cache.snapshot()
         self._refusals.show(world)
         plan = parts.plan(world)
         self._refusals.keep_only(plan.actions)
@@ -138,7 +138,7 @@ class Reconciler:
             return True
         if now_s < self._wake_at_s:
             return False
-        world = self._parts.mirror.snapshot()
+        world = self._parts.cache.snapshot()
         self._wake_at_s = _earliest_s(now_s, self._due_s, next_look_s(world))
         return has_silence_counted(world, since_s=self._planned_at_s)
 
@@ -182,10 +182,10 @@ class Reconciler:
             self._parts.say(said)
 
     def _version(self, ref: Ref) -> str:
-        return self._parts.mirror.version(ref.kind, ref.key)
+        return self._parts.cache.version(ref.kind, ref.key)
 
     def _uid(self, ref: Ref) -> str:
-        meta = self._parts.mirror.meta(ref.kind, ref.key)
+        meta = self._parts.cache.meta(ref.kind, ref.key)
         return meta.uid if meta else ""
 
 

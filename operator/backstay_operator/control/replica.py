@@ -20,7 +20,7 @@ from backstay_operator.control.leader import Leader
 from backstay_operator.control.reconciler import Parts, Reconciler
 from backstay_operator.control.report.recorder import Recorder
 from backstay_operator.control.watch.api_health import OwnPathWatch
-from backstay_operator.control.watch.cache import Mirror
+from backstay_operator.control.watch.cache import Cache
 from backstay_operator.control.watch.informers import Informers, Resync
 from backstay_operator.control.watch.kopf_watch import KopfWatch
 from backstay_operator.planner.know.world import Settings, World
@@ -53,13 +53,13 @@ class Operator:
         rng = replica.rng
         self.replica = replica
         self.facts = Facts(started_at_s=clock())
-        self.mirror = Mirror(clock=clock, wall=replica.wall, settings=replica.settings)
-        self.heartbeats = Informers(api.lane("leases"), self.mirror, [HOST_LEASES], rng=rng)
-        self.informers = Informers(api.lane("watches"), self.mirror, OWN_KINDS, rng=rng)
-        self.resync = Resync(api.lane("lists"), self.mirror, rng=rng)
+        self.cache = Cache(clock=clock, wall=replica.wall, settings=replica.settings)
+        self.heartbeats = Informers(api.lane("leases"), self.cache, [HOST_LEASES], rng=rng)
+        self.informers = Informers(api.lane("watches"), self.cache, OWN_KINDS, rng=rng)
+        self.resync = Resync(api.lane("lists"), self.cache, rng=rng)
         self.path = OwnPathWatch(
             api.lane("path"),
-            self.mirror,
+            self.cache,
             namespace=replica.namespace,
             watch_trouble=lambda: self.heartbeats.trouble,
             clock=clock,
@@ -70,9 +70,9 @@ class Operator:
         self.recorder = Recorder(api, self.facts, identity=replica.identity, clock=clock, wall=replica.wall)
         self.reconciler = Reconciler(
             Parts(
-                mirror=self.mirror,
+                cache=self.cache,
                 plan=plan,
-                writer=Writer(api, self.mirror),
+                writer=Writer(api, self.cache),
                 leads=self.leads,
                 judge_path=self.path.judge,
                 say=self.recorder.say,
@@ -106,7 +106,7 @@ class Operator:
     def _recovered(self) -> None:
         """After an outage all is watched afresh; at the start everything is being listed anyway."""
         self.reconciler.recovered()
-        if not self.mirror.missing:
+        if not self.cache.missing:
             self.heartbeats.recovered()
             self.source.recovered()
             self.resync.hurry()

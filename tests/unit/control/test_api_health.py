@@ -13,7 +13,7 @@ from backstay_api.objects.lease import HostLease
 from backstay_api.objects.promise import PROFILES, Silence, judge_silence
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_operator.control.watch.api_health import Asked, OwnPathWatch, limit_s, trouble
-from backstay_operator.control.watch.cache import Mirror
+from backstay_operator.control.watch.cache import Cache
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.plan import Plan
 from backstay_testing.control_scene import Scene, until
@@ -100,7 +100,7 @@ def test_nobody_is_called_silent_because_of_our_own_outage(how: str, lasts_s: fl
             await asyncio.sleep(0.8)
             again = [hosts.create_task(scene.keep_renewing(name)) for name in ("n1", "n2", "n3")]
             await asyncio.sleep(10)
-            assert operator.mirror.world.own_path.healthy and not judge.suspected
+            assert operator.cache.world.own_path.healthy and not judge.suspected
             for task in again:
                 task.cancel()
 
@@ -114,14 +114,14 @@ async def test_a_time_in_which_we_were_frozen_is_noticed_though_the_first_thing_
     def clock() -> float:
         return asyncio.get_running_loop().time() + frozen_s
 
-    mirror = Mirror(clock=clock, wall=lambda: "2026-01-01T00:00:00Z")
-    watch = OwnPathWatch(MemoryApi(MemoryCluster()), mirror, namespace="", watch_trouble=lambda: "", clock=clock)
+    cache = Cache(clock=clock, wall=lambda: "2026-01-01T00:00:00Z")
+    watch = OwnPathWatch(MemoryApi(MemoryCluster()), cache, namespace="", watch_trouble=lambda: "", clock=clock)
     asking = asyncio.create_task(watch.run())
     await asyncio.sleep(5)
     frozen_s, thawed_s = 20.0, clock() + 20.0
     await asyncio.sleep(5)
     asking.cancel()
-    assert mirror.world.own_path.healthy and mirror.world.own_path.recovered_s >= thawed_s
+    assert cache.world.own_path.healthy and cache.world.own_path.recovered_s >= thawed_s
 
 
 @in_virtual_time
@@ -146,10 +146,10 @@ async def test_the_path_is_healthy_again_within_two_seconds_of_the_api_and_remem
         await asyncio.sleep(5)
         scene.weather_of("op").outage = True
         scene.cut_streams()
-        assert await until(lambda: not operator.mirror.world.own_path.healthy) <= 1.1
+        assert await until(lambda: not operator.cache.world.own_path.healthy) <= 1.1
         await asyncio.sleep(60)
         scene.weather_of("op").outage = False
-        assert await until(lambda: operator.mirror.world.own_path.healthy) < 2
-        assert operator.mirror.world.own_path.lived_before == {"n1"}
-        assert await until(lambda: operator.mirror.world.own_path.renewed_since == {"n1"}) < 1
+        assert await until(lambda: operator.cache.world.own_path.healthy) < 2
+        assert operator.cache.world.own_path.lived_before == {"n1"}
+        assert await until(lambda: operator.cache.world.own_path.renewed_since == {"n1"}) < 1
         living.cancel()

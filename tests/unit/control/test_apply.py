@@ -30,7 +30,7 @@ from backstay_api.objects.object_kinds import (
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_operator.control.act.apply import Outcome, Writer
 from backstay_operator.control.act.checks import check_step
-from backstay_operator.control.watch.cache import Mirror
+from backstay_operator.control.watch.cache import Cache
 from backstay_operator.planner.actions import (
     Assign,
     CreateClaim,
@@ -67,15 +67,15 @@ FENCE = FenceRequestSpec(host="n1", session=SESSION, want="Observe")
 
 
 class Bench:
-    """One writer and the mirror that it keeps."""
+    """One writer and the cache that it keeps."""
 
     def __init__(self) -> None:
         self.scene = Scene()
         self.scene.add_host("n1")
         self.weather = Weather()
         api = MemoryApi(self.scene.cluster, self.weather, actor="op")
-        self.mirror = Mirror(clock=asyncio.get_running_loop().time, wall=lambda: WALL)
-        self.writer = Writer(api, self.mirror)
+        self.cache = Cache(clock=asyncio.get_running_loop().time, wall=lambda: WALL)
+        self.writer = Writer(api, self.cache)
         self.look()
 
     @property
@@ -86,7 +86,7 @@ class Bench:
         """See everything that is there."""
         for kind in ALL_KINDS:
             for body in self.cluster.bodies(kind):
-                self.mirror.observe(kind, body)
+                self.cache.observe(kind, body)
 
     async def do(self, action: Any) -> Outcome:
         return (await self.writer.apply(action)).outcome
@@ -106,7 +106,7 @@ class Bench:
             HA_INSTANCES, {"apiVersion": HA_INSTANCES.api_version, "kind": "HAInstance", "metadata": meta, "spec": spec}
         )
         self.look()
-        return self.mirror.world.instances["shop/web-0"]
+        return self.cache.world.instances["shop/web-0"]
 
 
 def granted(instance: HAInstance, *, closed: Closed | None = None) -> HAInstanceSpec:
@@ -115,13 +115,13 @@ def granted(instance: HAInstance, *, closed: Closed | None = None) -> HAInstance
 
 
 @in_virtual_time
-async def test_a_grant_is_written_once_and_what_came_back_is_in_the_mirror() -> None:
+async def test_a_grant_is_written_once_and_what_came_back_is_in_the_cache() -> None:
     bench = Bench()
     assert await bench.do(CreateInstance("shop", "web-0", instance_spec(), "it has none")) is Outcome.DONE
-    first = bench.mirror.world.instances["shop/web-0"]
+    first = bench.cache.world.instances["shop/web-0"]
     assert first.metadata.finalizers == [INSTANCE_FINALIZER]
     assert await bench.do(WriteInstance(first, granted(first), "go")) is Outcome.DONE
-    assert bench.mirror.world.held_by["n1"] == {"shop/web-0"}
+    assert bench.cache.world.held_by["n1"] == {"shop/web-0"}
     assert await bench.do(WriteInstance(first, granted(first), "go")) is Outcome.LOOK_AGAIN, (
         "decided from the old version"
     )
@@ -132,11 +132,11 @@ async def test_a_grant_is_written_once_and_what_came_back_is_in_the_mirror() -> 
 async def test_of_two_grants_decided_from_one_version_one_wins_and_the_other_learns_who_holds_it() -> None:
     bench, rival = Bench(), None
     instance = bench.add_instance()
-    rival = Writer(MemoryApi(bench.cluster, actor="rival"), Mirror(clock=lambda: 0.0, wall=lambda: WALL))
+    rival = Writer(MemoryApi(bench.cluster, actor="rival"), Cache(clock=lambda: 0.0, wall=lambda: WALL))
     await rival.apply(WriteInstance(instance, granted(instance), "I was quicker"))
-    assert bench.mirror.world.instances["shop/web-0"].spec.epoch == 0
+    assert bench.cache.world.instances["shop/web-0"].spec.epoch == 0
     assert await bench.do(WriteInstance(instance, granted(instance), "me too")) is Outcome.LOOK_AGAIN
-    assert bench.mirror.world.instances["shop/web-0"].spec.epoch == 1
+    assert bench.cache.world.instances["shop/web-0"].spec.epoch == 1
 
 
 def instance_spec(**more: Any) -> HAInstanceSpec:
@@ -186,10 +186,10 @@ def test_a_proven_move_passes() -> None:
 @in_virtual_time
 async def test_a_lease_that_was_renewed_meanwhile_is_not_sealed() -> None:
     bench = Bench()
-    old = bench.mirror.world.leases["n1"].lease
+    old = bench.cache.world.leases["n1"].lease
     bench.scene.renew("n1")
     assert await bench.do(SealLease(old, "silent")) is Outcome.LOOK_AGAIN
-    assert not bench.scene.lease("n1").sealed and bench.mirror.world.leases["n1"].lease.renewal == 2
+    assert not bench.scene.lease("n1").sealed and bench.cache.world.leases["n1"].lease.renewal == 2
 
 
 @in_virtual_time
@@ -197,8 +197,8 @@ async def test_a_sealed_lease_takes_no_renewal_and_is_reopened_for_a_newer_sessi
     bench = Bench()
     before = bench.scene.lease("n1")
     assert await bench.do(SealLease(before, "silent")) is Outcome.DONE
-    sealed = bench.mirror.world.leases["n1"].lease
-    assert sealed.sealed and bench.mirror.world.leases["n1"].sealed_seen_s is not None
+    sealed = bench.cache.world.leases["n1"].lease
+    assert sealed.sealed and bench.cache.world.leases["n1"].sealed_seen_s is not None
     with pytest.raises(AssertionError):
         await bench.do(ReopenLease(sealed, SESSION, "the same session"))
     assert await bench.do(ReopenLease(sealed, NEXT, "it has stopped everything")) is Outcome.DONE
@@ -236,7 +236,7 @@ async def test_an_instance_goes_only_closed_and_in_two_steps_that_both_name_its_
     bench = Bench()
     instance = bench.add_instance(epoch=1, closed=1)
     assert await bench.do(DeleteInstance(instance, "its service is gone")) is Outcome.DONE
-    assert not bench.cluster.bodies(HA_INSTANCES) and not bench.mirror.world.instances
+    assert not bench.cluster.bodies(HA_INSTANCES) and not bench.cache.world.instances
     again = bench.add_instance(epoch=1, granted=True)
     with pytest.raises(AssertionError, match="not closed"):
         await bench.do(DeleteInstance(again, "by mistake"))
@@ -246,7 +246,7 @@ async def test_an_instance_goes_only_closed_and_in_two_steps_that_both_name_its_
 async def test_an_instance_that_was_granted_meanwhile_is_not_deleted() -> None:
     bench = Bench()
     instance = bench.add_instance()
-    rival = Writer(MemoryApi(bench.cluster, actor="rival"), Mirror(clock=lambda: 0.0, wall=lambda: WALL))
+    rival = Writer(MemoryApi(bench.cluster, actor="rival"), Cache(clock=lambda: 0.0, wall=lambda: WALL))
     await rival.apply(WriteInstance(instance, granted(instance), "granted"))
     assert await bench.do(DeleteInstance(instance, "gone")) is Outcome.LOOK_AGAIN
     assert "deletionTimestamp" not in bench.body(HA_INSTANCES, "web-0", "shop")["metadata"]
@@ -275,7 +275,7 @@ async def test_what_was_changed_or_made_anew_meanwhile_is_not_deleted(is_made_an
     await bench.do(CreateClaim(claim, ""))
     await bench.do(RequestFence("n1-x", FENCE, "late"))
     await bench.do(CreateLease("n1", "it has none"))
-    world = bench.mirror.world
+    world = bench.cache.world
     actions = [
         DeleteClaim(world.claims["c1"], "gone"),
         DeleteFence(world.requests["n1-x"], "over"),
@@ -302,22 +302,22 @@ async def test_a_fence_request_is_made_once_changed_by_version_and_keeps_what_a_
     bench = Bench()
     assert await bench.do(RequestFence("n1-x", FENCE, "late")) is Outcome.DONE
     assert await bench.do(RequestFence("n1-x", FENCE, "late")) is Outcome.LOOK_AGAIN
-    seen = bench.mirror.world.requests["n1-x"]
+    seen = bench.cache.world.requests["n1-x"]
     confirm = {"spec": {"confirm": {"by": "anna", "at": WALL}}}
     bench.cluster.patch(FENCE_REQUESTS, ("", "n1-x"), confirm, actor="anna")
     assert await bench.do(UpdateFence(seen, "Off", "silent")) is Outcome.LOOK_AGAIN
-    assert await bench.do(UpdateFence(bench.mirror.world.requests["n1-x"], "Off", "silent")) is Outcome.DONE
+    assert await bench.do(UpdateFence(bench.cache.world.requests["n1-x"], "Off", "silent")) is Outcome.DONE
     spec = bench.body(FENCE_REQUESTS, "n1-x")["spec"]
     assert spec["want"] == "Off" and spec["confirm"]["by"] == "anna"
-    assert await bench.do(DeleteFence(bench.mirror.world.requests["n1-x"], "over")) is Outcome.DONE
-    assert not bench.mirror.world.requests
+    assert await bench.do(DeleteFence(bench.cache.world.requests["n1-x"], "over")) is Outcome.DONE
+    assert not bench.cache.world.requests
 
 
 async def a_fence(bench: Bench) -> FenceRequest:
     """One that wants Off."""
     await bench.do(RequestFence("n1-x", FENCE, "late"))
-    assert await bench.do(UpdateFence(bench.mirror.world.requests["n1-x"], "Off", "silent")) is Outcome.DONE
-    return bench.mirror.world.requests["n1-x"]
+    assert await bench.do(UpdateFence(bench.cache.world.requests["n1-x"], "Off", "silent")) is Outcome.DONE
+    return bench.cache.world.requests["n1-x"]
 
 
 @in_virtual_time
@@ -327,8 +327,8 @@ async def test_a_fence_request_that_wants_off_is_only_marked_by_whoever_deletes_
     bench.cluster.delete(FENCE_REQUESTS, ("", "n1-x"), actor="a person")
     assert bench.body(FENCE_REQUESTS, "n1-x")["metadata"]["deletionTimestamp"]
     bench.look()
-    assert await bench.do(DeleteFence(bench.mirror.world.requests["n1-x"], "over")) is Outcome.DONE
-    assert not bench.mirror.world.requests and not bench.cluster.bodies(FENCE_REQUESTS)
+    assert await bench.do(DeleteFence(bench.cache.world.requests["n1-x"], "over")) is Outcome.DONE
+    assert not bench.cache.world.requests and not bench.cluster.bodies(FENCE_REQUESTS)
 
 
 @in_virtual_time
@@ -352,7 +352,7 @@ async def test_a_fence_request_stays_if_an_off_is_told_between_its_mark_and_its_
 
     bench.cluster.observe(tell, FENCE_REQUESTS)
     assert await bench.do(DeleteFence(request, "over")) is Outcome.LOOK_AGAIN
-    assert bench.mirror.world.requests["n1-x"].status.attempts
+    assert bench.cache.world.requests["n1-x"].status.attempts
 
 
 @in_virtual_time
@@ -361,21 +361,21 @@ async def test_the_finalizer_comes_and_goes_and_leaves_others_alone() -> None:
     raw = raw_service()
     bench.scene.store(HA_SERVICES, {**raw, "metadata": {**raw["metadata"], "finalizers": ["other"]}})
     bench.look()
-    await bench.do(SetFinalizer(bench.mirror.world.services["shop/web"], True, ""))
+    await bench.do(SetFinalizer(bench.cache.world.services["shop/web"], True, ""))
     assert bench.body(HA_SERVICES, "web", "shop")["metadata"]["finalizers"] == ["other", SERVICE_FINALIZER]
-    await bench.do(SetFinalizer(bench.mirror.world.services["shop/web"], False, ""))
+    await bench.do(SetFinalizer(bench.cache.world.services["shop/web"], False, ""))
     assert bench.body(HA_SERVICES, "web", "shop")["metadata"]["finalizers"] == ["other"]
 
 
 @in_virtual_time
-async def test_the_last_finalizer_of_a_deleted_host_takes_it_out_of_the_mirror_too() -> None:
+async def test_the_last_finalizer_of_a_deleted_host_takes_it_out_of_the_cache_too() -> None:
     bench = Bench()
-    await bench.do(SetFinalizer(bench.mirror.world.hosts["n1"], True, ""))
+    await bench.do(SetFinalizer(bench.cache.world.hosts["n1"], True, ""))
     assert bench.body(HOSTS, "n1")["metadata"]["finalizers"] == [HOST_FINALIZER]
     bench.cluster.delete(HOSTS, ("", "n1"))
     bench.look()
-    await bench.do(SetFinalizer(bench.mirror.world.hosts["n1"], False, ""))
-    assert "n1" not in bench.mirror.world.hosts and not bench.cluster.bodies(HOSTS)
+    await bench.do(SetFinalizer(bench.cache.world.hosts["n1"], False, ""))
+    assert "n1" not in bench.cache.world.hosts and not bench.cluster.bodies(HOSTS)
 
 
 @in_virtual_time
@@ -384,15 +384,15 @@ async def test_statuses_are_replaced_as_a_whole_and_the_fencers_part_is_left_alo
     bench.scene.add_service()
     bench.look()
     since = HAServiceStatus(host="n1", since=WALL)
-    await bench.do(WriteServiceStatus(bench.mirror.world.services["shop/web"], since))
-    await bench.do(WriteServiceStatus(bench.mirror.world.services["shop/web"], HAServiceStatus(host="n2")))
+    await bench.do(WriteServiceStatus(bench.cache.world.services["shop/web"], since))
+    await bench.do(WriteServiceStatus(bench.cache.world.services["shop/web"], HAServiceStatus(host="n2")))
     assert "since" not in bench.body(HA_SERVICES, "web", "shop")["status"]
     bench.cluster.patch(HOSTS, ("", "n1"), {"status": {"fencing": {"ready": True}}}, subresource="status")
     bench.look()
-    await bench.do(WriteHostStatus(bench.mirror.world.hosts["n1"], {"liveness": "Live"}))
+    await bench.do(WriteHostStatus(bench.cache.world.hosts["n1"], {"liveness": "Live"}))
     assert bench.body(HOSTS, "n1")["status"] == {"fencing": {"ready": True}, "liveness": "Live"}
     with pytest.raises(AssertionError):
-        await bench.do(WriteHostStatus(bench.mirror.world.hosts["n1"], {"fencing": {}}))
+        await bench.do(WriteHostStatus(bench.cache.world.hosts["n1"], {"fencing": {}}))
 
 
 @in_virtual_time
@@ -400,7 +400,7 @@ async def test_what_cannot_be_read_is_told_in_its_own_status() -> None:
     bench = Bench()
     bench.scene.add_service(resources="none")
     bench.look()
-    why = bench.mirror.world.unreadable["HAService", "shop/web"].why
+    why = bench.cache.world.unreadable["HAService", "shop/web"].why
     assert await bench.do(ReportUnreadable("HAService", "shop/web", 1, why)) is Outcome.DONE
     conditions = bench.body(HA_SERVICES, "web", "shop")["status"]["conditions"]
     assert [(each["type"], each["status"], each["reason"]) for each in conditions] == [
@@ -416,17 +416,17 @@ async def test_claims_leases_and_wishes() -> None:
     claim = ResourceClaim.from_wire({"metadata": {"name": "c1"}, "spec": spec})
     assert await bench.do(CreateClaim(claim, "")) is Outcome.DONE
     assert await bench.do(CreateClaim(claim, "")) is Outcome.LOOK_AGAIN
-    assert await bench.do(DeleteClaim(bench.mirror.world.claims["c1"], "")) is Outcome.DONE
+    assert await bench.do(DeleteClaim(bench.cache.world.claims["c1"], "")) is Outcome.DONE
     assert not bench.cluster.bodies(RESOURCE_CLAIMS)
     assert await bench.do(CreateLease("n2", "it has none")) is Outcome.DONE
-    assert bench.body(HOST_LEASES, "n2", leases.NAMESPACE)["spec"] == {} and "n2" in bench.mirror.world.leases
+    assert bench.body(HOST_LEASES, "n2", leases.NAMESPACE)["spec"] == {} and "n2" in bench.cache.world.leases
     raw = raw_service()
     wish = {"backstay.dev/move": "{}", "backstay.dev/clear": "{}", "other": "kept"}
     bench.scene.store(HA_SERVICES, {**raw, "metadata": {**raw["metadata"], "annotations": wish}})
     bench.look()
-    assert await bench.do(RemoveMoveWish(bench.mirror.world.services["shop/web"], "done")) is Outcome.DONE
+    assert await bench.do(RemoveMoveWish(bench.cache.world.services["shop/web"], "done")) is Outcome.DONE
     assert bench.body(HA_SERVICES, "web", "shop")["metadata"]["annotations"].keys() == {"backstay.dev/clear", "other"}
-    assert await bench.do(RemoveClear(bench.mirror.world.services["shop/web"], "done")) is Outcome.DONE
+    assert await bench.do(RemoveClear(bench.cache.world.services["shop/web"], "done")) is Outcome.DONE
     assert bench.body(HA_SERVICES, "web", "shop")["metadata"]["annotations"] == {"other": "kept"}
 
 

@@ -84,16 +84,16 @@ from backstay_operator.control.watch.kopf_watch import KopfWatch
 from backstay_operator.control.counters import Facts
 from backstay_operator.control.watch.informers import Informers
 from backstay_api.objects.object_kinds import ALL_KINDS
-from backstay_operator.control.watch.cache import Mirror
+from backstay_operator.control.watch.cache import Cache
 
 async def main():
     # Without that file kopf ends whenever it is started.
     config = ApiConfig(servers=("https://127.0.0.1:1",), ca_file="/no/such/file")
     rng, facts = random.Random(0), Facts()
-    mirror = Mirror(clock=asyncio.get_running_loop().time, wall=lambda: "2026-03-01T12:00:00Z")
+    cache = Cache(clock=asyncio.get_running_loop().time, wall=lambda: "2026-03-01T12:00:00Z")
     for kind in ALL_KINDS:
-        mirror.note_listed(kind)
-    watch = KopfWatch(config, mirror, Informers(HttpApi(config, rng=rng), mirror, [], rng=rng), facts, rng=rng, warm_up_s=0)
+        cache.note_listed(kind)
+    watch = KopfWatch(config, cache, Informers(HttpApi(config, rng=rng), cache, [], rng=rng), facts, rng=rng, warm_up_s=0)
     running = asyncio.create_task(watch.run())
     for ends in (1, 2):
         while facts.kopf_restarts < ends:

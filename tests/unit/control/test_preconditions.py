@@ -37,7 +37,7 @@ class Asked(Bench):
         super().__init__()
         self.scene.add_service("web")
         self.look()
-        self.service = self.mirror.world.services["shop/web"]
+        self.service = self.cache.world.services["shop/web"]
         self.instance = self.add_instance()
         for key in (ADDRESS, UNIT):
             self.scene.store(RESOURCE_CLAIMS, claim_for(key, self.service, ["n1"]).wire())
@@ -80,7 +80,7 @@ async def test_what_is_as_it_was_believed_lets_the_write_pass() -> None:
     bench = Asked()
     needs = (
         still(bench, finalizer=SERVICE_FINALIZER, generation=1),
-        Still("Host", "", "n1", bench.mirror.world.hosts["n1"].uid, finalizer=HOST_FINALIZER),
+        Still("Host", "", "n1", bench.cache.world.hosts["n1"].uid, finalizer=HOST_FINALIZER),
         owned(bench, ADDRESS),
         owned(bench, UNIT),
         Gone("HAService", "shop", "web", "another"),
@@ -177,10 +177,10 @@ async def test_a_host_that_holds_something_we_have_not_seen_keeps_its_objects() 
     session = {"bootID": "boot-n1", "nonce": "nonce-1", "seq": 1}
     raw["spec"] |= {"epoch": 1, "grant": {"host": "n1", "session": session, "machineUUID": "m"}}
     bench.cluster.replace(HA_INSTANCES, "shop", raw, actor="another replica")
-    claim = next(iter(bench.mirror.world.claims.values()))
+    claim = next(iter(bench.cache.world.claims.values()))
     result = await bench.writer.apply(DeleteClaim(claim, "it holds nothing", (HoldsNothing("n1"),)))
     assert result.outcome is Outcome.LOOK_AGAIN and "shop/web-0 is granted to n1" in result.why
-    assert bench.mirror.world.held_by["n1"] == {"shop/web-0"}, "and from now on it is known"
+    assert bench.cache.world.held_by["n1"] == {"shop/web-0"}, "and from now on it is known"
 
 
 @in_virtual_time
@@ -188,7 +188,7 @@ async def test_what_was_read_is_known_from_then_on() -> None:
     bench = Asked()
     bench.give_claim_to_another(ADDRESS)
     await bench.grant(owned(bench, ADDRESS))
-    claim: ResourceClaim = bench.mirror.world.claims[ADDRESS.name]
+    claim: ResourceClaim = bench.cache.world.claims[ADDRESS.name]
     assert claim.spec.owner is not None and claim.spec.owner.name == "thief"
 
 
@@ -207,7 +207,7 @@ async def test_a_service_goes_only_when_the_api_server_says_that_no_instance_is_
     bench = Asked()
     bench.cluster.delete(HA_SERVICES, ("shop", "web"), actor="admin")
     bench.look()
-    world = bench.mirror.world
+    world = bench.cache.world
     service = world.services["shop/web"]
     ref = {"service": {"name": "web", "uid": service.uid}}
     bench.cluster.patch(HA_INSTANCES, ("shop", "web-0"), {"spec": ref}, actor="another replica")
@@ -223,7 +223,7 @@ async def test_no_grant_without_our_finalizer_on_the_instance() -> None:
     bench = Asked()
     bench.cluster.patch(HA_INSTANCES, ("shop", "web-0"), {"metadata": {"finalizers": None}}, actor="admin")
     bench.look()
-    bench.instance = bench.mirror.world.instances["shop/web-0"]
+    bench.instance = bench.cache.world.instances["shop/web-0"]
     result = await bench.grant()
     assert result.outcome is Outcome.REFUSED and "does not carry our finalizer" in result.why
     assert bench.epoch == 0

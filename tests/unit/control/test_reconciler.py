@@ -41,7 +41,7 @@ async def test_nothing_is_planned_before_every_kind_has_been_listed_once() -> No
     scene.weather_of("op").fates = [(lambda request: request.resource.startswith("resourceclaims"), hidden)]
     async with scene.operator() as operator:
         await asyncio.sleep(5)
-        assert operator.mirror.missing == ["ResourceClaim"]
+        assert operator.cache.missing == ["ResourceClaim"]
         assert not scene.written_by("op")
         await until(lambda: has_orders(scene))
 
@@ -156,7 +156,7 @@ async def test_an_outage_of_a_minute_is_survived_and_forgotten_at_once() -> None
         await asyncio.sleep(5)
         scene.add_service()
         await asyncio.sleep(60)
-        assert operator.path.trouble and not operator.mirror.world.own_path.healthy
+        assert operator.path.trouble and not operator.cache.world.own_path.healthy
         scene.weather["op"].outage = False
         assert await until(lambda: has_orders(scene)) < 2
 
@@ -172,10 +172,10 @@ async def test_a_lost_event_is_repaired_by_the_next_list_and_a_stale_entry_dropp
         scene.add_service("new")
         scene.cluster.delete(HA_SERVICES, ("shop", "old"))
         scene.cluster.delete(HOST_LEASES, (leases.NAMESPACE, "n1"))
-        assert await until(lambda: "shop/new" in operator.mirror.world.services, limit_s=61) > 1
-        assert "shop/old" not in operator.mirror.world.services
-        await until(lambda: not operator.mirror.world.leases, limit_s=1)
-        assert operator.mirror.counts["stale_dropped"] == 2
+        assert await until(lambda: "shop/new" in operator.cache.world.services, limit_s=61) > 1
+        assert "shop/old" not in operator.cache.world.services
+        await until(lambda: not operator.cache.world.leases, limit_s=1)
+        assert operator.cache.counts["stale_dropped"] == 2
 
 
 @in_virtual_time
@@ -200,7 +200,7 @@ async def test_one_unreadable_service_stops_no_other() -> None:
     async with scene.operator() as operator:
         scene.add_service("web")
         await until(lambda: has_orders(scene))
-        assert "resources" in operator.mirror.world.unreadable["HAService", "shop/broken"].why
+        assert "resources" in operator.cache.world.unreadable["HAService", "shop/broken"].why
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -233,12 +233,12 @@ async def test_after_an_outage_streams_that_died_without_a_word_are_opened_anew(
         weather.hang = weather.blind = True
         await asyncio.sleep(10)
         weather.hang = weather.blind = False
-        await until(lambda: operator.mirror.world.own_path.healthy)
+        await until(lambda: operator.cache.world.own_path.healthy)
         scene.add_service()
         assert await until(lambda: has_orders(scene)) < 1
         await asyncio.sleep(5)
         now_s = operator.clock()
-        assert all(now_s - seen.first_seen_s < 0.6 for seen in operator.mirror.world.leases.values())
+        assert all(now_s - seen.first_seen_s < 0.6 for seen in operator.cache.world.leases.values())
         for task in living:
             task.cancel()
 
@@ -254,4 +254,4 @@ async def test_after_an_outage_everything_is_listed_even_where_watches_stay_sile
         scene.add_service()
         await asyncio.sleep(3)
         weather.outage = False
-        assert await until(lambda: "shop/web" in operator.mirror.world.services) < 1.5
+        assert await until(lambda: "shop/web" in operator.cache.world.services) < 1.5

@@ -15,6 +15,7 @@ from backstay_api.objects.models.fencing import FenceRequestSpec
 from backstay_api.objects.models.instance import HAInstanceSpec, ServiceRef, SessionRef
 from backstay_api.objects.models.service import HAServiceSpec, HAServiceStatus
 from backstay_operator.planner import actions as act
+from backstay_operator.planner.rows import Rank
 
 WEB, N1 = ("HAService", "shop/web"), ("Host", "n1")
 SESSION = SessionRef(boot_id="b", nonce="x", seq=1)
@@ -89,5 +90,6 @@ def test_it_is_said_where_people_look(action: act.Action, about: list[tuple[str,
     assert list(dict.fromkeys(ref.id for ref in action.concerns)) == about
 
 
-def test_no_kind_of_action_is_forgotten() -> None:
+def test_no_kind_of_action_is_forgotten_and_each_says_how_urgent_it_is() -> None:
     assert {type(action) for action, _ in TABLE} == set(get_args(act.Action))
+    assert [type(action).__name__ for action, _ in TABLE if not isinstance(getattr(action, "rank", None), Rank)] == []

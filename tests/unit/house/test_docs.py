@@ -303,10 +303,21 @@ def test_every_citation_of_the_proof_names_a_section_that_is_there() -> None:
     assert [each for each in cited if each[2] not in sections.get(each[1], set())] == []
 
 
+GLOSSARY = (ROOT / "docs/glossary.md").read_text().partition("## Words that we do not use")[0]
+DEFINED = re.findall(r"^\| ([a-z ]+) \|", GLOSSARY, re.MULTILINE)
+
+
 def test_the_glossary_has_each_word_once_and_in_order() -> None:
-    table = (ROOT / "docs/glossary.md").read_text().partition("## Words that we do not use")[0]
-    words = re.findall(r"^\| ([a-z ]+) \|", table, re.MULTILINE)
-    assert len(words) > 30 and words == sorted(set(words))
+    assert len(DEFINED) > 30 and sorted(set(DEFINED)) == DEFINED
+
+
+@pytest.mark.parametrize("word", DEFINED)
+def test_a_word_of_the_glossary_is_used_by_code_and_documents(word: str) -> None:
+    """As it is or bent: a word that nobody uses is one too many to learn."""
+    bent = re.compile(rf"(?<![A-Za-z]){word.replace(' ', '[ _]')}(?:s|d|es|ed|ing)?(?![a-z])", re.IGNORECASE)
+    code = (path for room in ROOTS for path in (ROOT / room).rglob("*.py") if "backstay_dev" not in path.parts)
+    told = (path for path in DOCUMENTS if path.name not in ("glossary.md", "next.md"))
+    assert any(bent.search(path.read_text()) for path in code) and any(bent.search(path.read_text()) for path in told)
 
 
 # Words of an early private language, as words of a sentence and as parts of a name (`stop_strays`, `FakeHands`); `HandsOff` is ours.

@@ -112,6 +112,20 @@ def test_every_news_fragment_is_one_that_the_changelog_takes() -> None:
     assert [name for name in names if not re.fullmatch(rf"\+[a-z0-9-]+\.({'|'.join(sorted(kinds))})\.md", name)] == []
 
 
+@pytest.mark.parametrize(
+    ("tests", "package"),
+    [
+        ("agent", "node-agent/backstay_agent"),
+        ("api", "crds/backstay_api"),
+        ("planner", "operator/backstay_operator/planner"),
+    ],
+)
+def test_tests_stand_in_the_rooms_of_what_they_test(tests: str, package: str) -> None:
+    folder = ROOT / "tests" / "unit" / tests
+    rooms = {path.parent.relative_to(folder) for path in folder.rglob("test_*.py")}
+    assert [room.as_posix() for room in sorted(rooms) if not (ROOT / package / room / "__init__.py").exists()] == []
+
+
 def test_every_package_says_what_belongs_there() -> None:
     packages = [path for path in SOURCES if path.name == "__init__.py"]
     assert [

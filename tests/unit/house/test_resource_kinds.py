@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from backstay_agent.drivers import real_drivers
-from backstay_api.objects import plain
+from backstay_api.objects import plain, resource_kinds
 from backstay_api.objects.models.base import Model
 from backstay_api.objects.models.resources import Bound, RenderedResource, Resource, Timeouts
 from backstay_api.objects.resource_kinds import IMPLEMENTED, RESOURCE_KINDS, ResourceKind, claims_of, identity
@@ -31,6 +31,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "path": {"path": "/srv/www"},
     "replication": {"command": ["/bin/lag"]},
 }
+# An address is taken away from an interface that nobody names; an OCF agent is called with a whole environment.
+NO_COMMAND_STOPS = ("virtual_ip", "ocf")
 # Who may know a kind by its name: its model, its row, its driver.
 KNOW_KINDS = (
     "crds/backstay_api/objects/models/resources.py",
@@ -109,7 +111,24 @@ def test_every_kind_stands_in_the_reference_and_the_implemented_ones_in_an_examp
 def test_the_contract_of_drivers_names_every_driver() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     (contract,) = [one for one in contracts if one["name"].startswith("drivers stand on tools")]
+    rooms, *below = contract["layers"]
+    inside = {path.stem for path in (ROOT / "node-agent/backstay_agent/drivers").iterdir() if path.stem[0] != "_"}
     assert contract["exhaustive"] and contract["containers"] == ["backstay_agent.drivers"]
+    assert {*rooms.split(" | ")} == inside - {*below}
+
+
+@pytest.mark.parametrize("kind", RESOURCE_KINDS, ids=by_name)
+def test_the_limits_name_the_kinds_that_are_refused_and_no_others(kind: ResourceKind) -> None:
+    page = (ROOT / "docs/explanation/limits.md").read_text()
+    (row,) = re.findall(r"^\| resources (.*) \| left out \|$", page, re.MULTILINE)
+    assert (f"`{kind.wire}`" in row) is not kind.is_implemented
+
+
+@pytest.mark.parametrize("kind", [kind for kind in IMPLEMENTED if kind.field not in NO_COMMAND_STOPS], ids=by_name)
+def test_a_person_is_told_the_command_that_stops_it(kind: ResourceKind) -> None:
+    """Where something of it runs that we have not started, the status says what to do."""
+    ((_, spec),) = resource_kinds.kinds_in([Resource.model_validate(example(kind))])
+    assert kind.stop_by_hand(spec)
 
 
 @pytest.mark.parametrize("room", ["crds", "operator", "node-agent", "cli"])
@@ -130,6 +149,14 @@ def test_nobody_else_knows_a_kind_by_its_name(room: str) -> None:
         and (node.attr in fields or (node.attr == "command" and ast.unparse(node.value) in ("resource", "one")))
     ]
     assert found == []
+
+
+def test_the_checklist_asks_for_rows_where_kinds_are_tried() -> None:
+    section = (
+        (ROOT / "CONTRIBUTING.md").read_text().partition("**…a new kind of resource comes")[2].partition("\n**…")[0]
+    )
+    for path in ("tests/unit/api/objects/test_injection.py", "tests/unit/planner/judge/test_acceptance.py"):
+        assert f"`{path}`" in section and (ROOT / path).is_file()
 
 
 def test_the_checklist_names_four_files_of_the_product() -> None:

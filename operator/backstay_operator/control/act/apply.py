@@ -1,6 +1,6 @@
-"""Carries out one action: one preconditioned write, and what came of it goes into the mirror at once.
+"""Carries out one action: one preconditioned write, and what came of it goes into the cache at once.
 
-Nothing here decides or retries. A conflict means "look again": the object is read and put into the mirror, and the next
+Nothing here decides or retries. A conflict means "look again": the object is read and put into the cache, and the next
 plan decides afresh. An outcome that nobody knows is looked up too; whatever it was, the next write names the version it is
 decided from, so at most one of the two can take effect. The assertions stay on: they are what a grant must never pass,
 whatever the planner says.
@@ -36,7 +36,7 @@ from backstay_api.objects.object_kinds import (
 from backstay_api.objects.texts import clip
 from backstay_operator.control.act.checks import Refused, check_forward, check_size, check_step
 from backstay_operator.control.act.preconditions import NotSo, Preconditions, look
-from backstay_operator.control.watch.cache import Mirror
+from backstay_operator.control.watch.cache import Cache
 from backstay_operator.planner import actions as act
 from backstay_operator.planner.do.finalizers import (
     HOST_FINALIZER,
@@ -82,11 +82,11 @@ class Result:
 class Writer:
     """Writes through lanes of their own, so that what is only told never delays what acts."""
 
-    def __init__(self, api: Api, mirror: Mirror) -> None:
+    def __init__(self, api: Api, cache: Cache) -> None:
         self._acting = api.lane("acting")
         self._telling = api.lane("telling")
-        self._mirror = mirror
-        self._preconditions = Preconditions(api.lane("asking"), mirror)
+        self._cache = cache
+        self._preconditions = Preconditions(api.lane("asking"), cache)
 
     async def apply(self, action: act.Action) -> Result:
         """Do it once, and say what is now true."""
@@ -107,9 +107,9 @@ class Writer:
         return Result(Outcome.DONE)
 
     async def look_again(self, ref: Ref) -> bool:
-        """Read one object into the mirror; False if that could not be done."""
+        """Read one object into the cache; False if that could not be done."""
         try:
-            await look(self._acting, self._mirror, ref)
+            await look(self._acting, self._cache, ref)
         except ApiError:
             return False
         return True
@@ -195,9 +195,9 @@ class Writer:
     # --- assignments --------------------------------------------------------------------------------------------
 
     async def _assign(self, api: Api, action: act.Assign) -> None:
-        if ("HostAssignment", action.host) in self._mirror.world.unreadable:
+        if ("HostAssignment", action.host) in self._cache.world.unreadable:
             raise Refused(f"HostAssignment {action.host} cannot be read, so its orders cannot be brought forward")
-        stored = self._mirror.world.assignments.get(action.host)
+        stored = self._cache.world.assignments.get(action.host)
         if stored is None:
             check_size(action.host, action.spec)
             wanted = HostAssignment(metadata=ObjectMeta(name=action.host), spec=action.spec)
@@ -214,7 +214,7 @@ class Writer:
 
     async def _report_unreadable(self, api: Api, action: act.ReportUnreadable) -> None:
         ref = action.ref
-        known = self._mirror.meta(ref.kind, ref.key)
+        known = self._cache.meta(ref.kind, ref.key)
         if known is None:
             return
         findings = [Finding("Ready", None, "Unreadable", action.message)]
@@ -222,13 +222,13 @@ class Writer:
         if action.kind == "HAService":
             findings.insert(0, Finding("Accepted", False, "Unreadable", action.message))
             status["observedGeneration"] = action.generation
-        conditions = settled((), findings, action.generation, self._mirror.world.wall)
+        conditions = settled((), findings, action.generation, self._cache.world.wall)
         status["conditions"] = [one.wire() for one in conditions]
         body = {"metadata": {"resourceVersion": known.resource_version}, "status": status}
         written = await api.patch(
             unread(ref.kind), ref.name, body, ref.namespace, subresource="status", timeout_s=WRITE_TIMEOUT_S
         )
-        self._mirror.put(ref.kind, ref.kind.read(written), Meta.of(written))
+        self._cache.put(ref.kind, ref.kind.read(written), Meta.of(written))
 
     # --- the four writes ----------------------------------------------------------------------------------------
 
@@ -267,7 +267,7 @@ class Writer:
             timeout_s=WRITE_TIMEOUT_S,
         )
         if isinstance(before, HostLease) or not before.metadata.finalizers:
-            self._mirror.drop(kind, meta)
+            self._cache.drop(kind, meta)
 
     async def _delete_marked(
         self, api: Api, kind: Kind[Held | Unreadable], before: Held, is_so_still: Callable[[Held, Held], bool]
@@ -294,10 +294,10 @@ class Writer:
         await self._patch(api, kind, before, {"metadata": {"finalizers": wanted or None}})
         if before.metadata.deletion_timestamp is not None and not wanted:
             # The answer was its last state: it is gone now.
-            self._mirror.drop(kind, meta_of(before))
+            self._cache.drop(kind, meta_of(before))
 
     def _keep(self, kind: Kind[Any], written: Any) -> None:
-        self._mirror.put(kind, written, meta_of(written))
+        self._cache.put(kind, written, meta_of(written))
 
 
 def _still_closed(marked: HAInstance, before: HAInstance) -> bool:

@@ -1,6 +1,6 @@
 """The one place where an action's preconditions are held against the API server, by reads that ask a quorum.
 
-What was read goes into the mirror, whatever it says: where it differs from what we believed, the next plan knows better.
+What was read goes into the cache, whatever it says: where it differs from what we believed, the next plan knows better.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from backstay_api.client.errors import NotFound
 from backstay_api.objects.kinds import Kind, Raw, Ref, unread
 from backstay_api.objects.models import HAInstance
 from backstay_api.objects.object_kinds import HA_INSTANCES, KINDS, RESOURCE_CLAIMS, Unreadable
-from backstay_operator.control.watch.cache import Mirror
+from backstay_operator.control.watch.cache import Cache
 from backstay_operator.planner.preconditions import Gone, HoldsNothing, NoInstances, Owned, Precondition, Still
 
 READ_TIMEOUT_S: Final = 5.0
@@ -27,9 +27,9 @@ class NotSo(Exception):
 class Preconditions:
     """Asks the API server, side by side, whether all of them hold. Raises NotSo, or ApiError where nobody can tell."""
 
-    def __init__(self, api: Api, mirror: Mirror) -> None:
+    def __init__(self, api: Api, cache: Cache) -> None:
         self._api = api
-        self._mirror = mirror
+        self._cache = cache
 
     async def hold(self, needs: Sequence[Precondition]) -> None:
         if not needs:
@@ -95,13 +95,13 @@ class Preconditions:
         return None if owner.uid == need.uid else f"{need.text} belongs to the HAService {owner.key}{where}"
 
     async def _read(self, kind: Kind[Any], name: str, namespace: str = "") -> Raw | None:
-        return await look(self._api, self._mirror, Ref(kind, namespace, name))
+        return await look(self._api, self._cache, Ref(kind, namespace, name))
 
     async def _instances(self, namespace: str) -> list[HAInstance]:
         listing = await self._api.list(unread(HA_INSTANCES), namespace, timeout_s=READ_TIMEOUT_S)
         found: list[HAInstance] = []
         for body in listing.items:
-            self._mirror.observe(HA_INSTANCES, body)
+            self._cache.observe(HA_INSTANCES, body)
             read = HA_INSTANCES.read(body)
             if isinstance(read, Unreadable):
                 raise NotSo(f"HAInstance {read.key} cannot be read, so nobody knows what it holds: {read.why}")
@@ -109,16 +109,16 @@ class Preconditions:
         return found
 
 
-async def look(api: Api, mirror: Mirror, ref: Ref) -> Raw | None:
-    """Read one object into the mirror; None if it is gone."""
-    before = mirror.meta(ref.kind, ref.key)
+async def look(api: Api, cache: Cache, ref: Ref) -> Raw | None:
+    """Read one object into the cache; None if it is gone."""
+    before = cache.meta(ref.kind, ref.key)
     try:
         body = await api.get(unread(ref.kind), ref.name, ref.namespace, timeout_s=READ_TIMEOUT_S)
     except NotFound:
         if before is not None:
-            mirror.forget(ref.kind, before)
+            cache.forget(ref.kind, before)
         return None
-    mirror.observe(ref.kind, body)
+    cache.observe(ref.kind, body)
     return body
 
 

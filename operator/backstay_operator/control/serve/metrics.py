@@ -70,7 +70,7 @@ class Metrics(Collector):
         yield failovers
 
     def _watches(self) -> Iterator[Metric]:
-        counts, facts = self._operator.mirror.counts, self._operator.facts
+        counts, facts = self._operator.cache.counts, self._operator.facts
         yield _counter("stale_entries", "Cached objects that a list showed to be gone", counts["stale_dropped"])
         yield _counter("late_events", "Events of objects that were known to be gone", counts["late"])
         yield _counter("older_events", "Events of versions that were known already", counts["older"])
@@ -79,7 +79,7 @@ class Metrics(Collector):
         yield _counter("events_lost", "Events for people that were not posted", facts.events_lost)
 
     def _hosts(self) -> Iterator[Metric]:
-        world = self._operator.mirror.world
+        world = self._operator.cache.world
         now_s = self._operator.clock()
         ages = {host: now_s - seen.first_seen_s for host, seen in world.leases.items() if seen.lease.holder}
         yield _by("lease_age_seconds", "Since a host's renewal count last moved", "host", ages)

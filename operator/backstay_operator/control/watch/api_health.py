@@ -21,7 +21,7 @@ from backstay_api.objects.kinds import LEASES
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.names import LEADER_LEASE
 from backstay_api.objects.object_kinds import HOST_LEASES
-from backstay_operator.control.watch.cache import Mirror
+from backstay_operator.control.watch.cache import Cache
 
 log = logging.getLogger(__name__)
 
@@ -61,12 +61,12 @@ def limit_s(held: Iterable[HostLease]) -> float:
 
 
 class OwnPathWatch:
-    """Asks, and tells the mirror when the path is lost and when it is back."""
+    """Asks, and tells the cache when the path is lost and when it is back."""
 
     def __init__(
         self,
         api: Api,
-        mirror: Mirror,
+        cache: Cache,
         *,
         namespace: str,
         watch_trouble: Callable[[], str],
@@ -74,7 +74,7 @@ class OwnPathWatch:
     ) -> None:
         """`namespace`: of the leader Lease."""
         self._api = api
-        self._mirror = mirror
+        self._cache = cache
         self._namespace = namespace
         self._watch_trouble = watch_trouble
         self._clock = clock
@@ -84,16 +84,16 @@ class OwnPathWatch:
         self.trouble = "the API server has not answered yet"
 
     def judge(self) -> str:
-        """Judge the path as of now, and tell the mirror if that changes anything. Called before each plan."""
+        """Judge the path as of now, and tell the cache if that changes anything. Called before each plan."""
         asked = Asked(self.last_ok_sent_s, self._limit_s, self._watch_trouble())
         now_s = self._clock()
         before, self.trouble = self.trouble, trouble(asked, now_s=now_s)
         if self.trouble and not before:
             log.warning("own path to the API server lost", extra={"why": self.trouble})
-            self._mirror.path_lost(last_ok_s=self.last_ok_sent_s or now_s)
+            self._cache.path_lost(last_ok_s=self.last_ok_sent_s or now_s)
         elif before and not self.trouble:
             log.info("own path to the API server is healthy", extra={"was": before})
-            self._mirror.path_recovered()
+            self._cache.path_recovered()
             self.on_recovery()
         return self.trouble
 
@@ -110,7 +110,7 @@ class OwnPathWatch:
 
     @property
     def _limit_s(self) -> float:
-        return limit_s(seen.lease for seen in self._mirror.world.leases.values())
+        return limit_s(seen.lease for seen in self._cache.world.leases.values())
 
     async def _ask(self) -> bool:
         """Read one Lease, without a version: the server must ask etcd's majority, so the answer proves both."""
@@ -120,7 +120,7 @@ class OwnPathWatch:
                 await self._api.get(LEASES, LEADER_LEASE, self._namespace, timeout_s=self._limit_s)
             else:
                 body = await self._api.get(LEASES, host, leases.NAMESPACE, timeout_s=self._limit_s)
-                self._mirror.observe(HOST_LEASES, body)
+                self._cache.observe(HOST_LEASES, body)
         except ApiTrouble:
             return False
         except ApiError as error:
@@ -130,5 +130,5 @@ class OwnPathWatch:
 
     def _longest_silent(self) -> str | None:
         """The host most likely to be suspected next: reading its very Lease also finds out a watch that gets no events."""
-        held = [seen for seen in self._mirror.world.leases.values() if seen.lease.holder and not seen.lease.sealed]
+        held = [seen for seen in self._cache.world.leases.values() if seen.lease.holder and not seen.lease.sealed]
         return min(held, key=lambda seen: seen.first_seen_s).lease.host if held else None

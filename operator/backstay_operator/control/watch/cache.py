@@ -40,7 +40,7 @@ class Repair:
     """Objects that the list knew newer: an event was lost, or is still under way."""
 
 
-class Mirror:
+class Cache:
     """Keeps the World. `clock` is the loop's; `wall` gives RFC 3339 for people. Not for use from another thread."""
 
     def __init__(

@@ -1,7 +1,7 @@
 """Watching through our own client: every kind by an informer, and a whole list now and then that repairs what was lost.
 
 The Leases are always watched so: they are the hot path. The other kinds are watched so until kopf is up (importing it takes
-longer than a first plan), whenever kopf is down, and always in the simulator and in tests: same mirror, same calls.
+longer than a first plan), whenever kopf is down, and always in the simulator and in tests: same cache, same calls.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from backstay_api.client.informer import LEASE_BACKOFF, Backoff, Informer
 from backstay_api.objects.kinds import Kind, unread
 from backstay_api.objects.object_kinds import ALL_KINDS, HOST_LEASES
 from backstay_api.process.waiting import clock_s, within
-from backstay_operator.control.watch.cache import Mirror
+from backstay_operator.control.watch.cache import Cache
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +32,8 @@ _LIST_TIMEOUT_S: Final = 20.0
 class Informers:
     """Informers for some kinds, from `run` until it is cancelled."""
 
-    def __init__(self, api: Api, mirror: Mirror, kinds: Iterable[Kind[Any]] = ALL_KINDS, *, rng: random.Random) -> None:
-        self._mirror = mirror
+    def __init__(self, api: Api, cache: Cache, kinds: Iterable[Kind[Any]] = ALL_KINDS, *, rng: random.Random) -> None:
+        self._cache = cache
         self._informers: dict[Kind[Any], Informer[Any]] = {}
         for kind in kinds:
             backoff = LEASE_BACKOFF if kind is HOST_LEASES else _BACKOFF
@@ -73,21 +73,21 @@ class Informers:
 
     async def _watch(self, kind: Kind[Any], informer: Informer[Any]) -> None:
         def on_event(event: Event[Any]) -> None:
-            self._mirror.observe(kind, event.object, deleted=event.type is EventType.DELETED)
+            self._cache.observe(kind, event.object, deleted=event.type is EventType.DELETED)
 
         await informer.run(on_event)
 
     async def _note_listed(self, kind: Kind[Any], informer: Informer[Any]) -> None:
         await informer.synced.wait()
-        self._mirror.note_listed(kind)
+        self._cache.note_listed(kind)
 
 
 class Resync:
-    """Lists every kind now and then and holds the mirror against it."""
+    """Lists every kind now and then and holds the cache against it."""
 
-    def __init__(self, api: Api, mirror: Mirror, *, rng: random.Random) -> None:
+    def __init__(self, api: Api, cache: Cache, *, rng: random.Random) -> None:
         self._api = api
-        self._mirror = mirror
+        self._cache = cache
         self._rng = rng
         self._wanted = asyncio.Event()
         self.done_at_s: dict[str, float] = {}
@@ -114,7 +114,7 @@ class Resync:
             level = logging.DEBUG if isinstance(error, ApiTrouble) else logging.WARNING
             log.log(level, "list failed", extra={"kind": kind.kind, "why": str(error)})
             return False
-        repair = self._mirror.repair(kind, listing.items, int(listing.resource_version))
+        repair = self._cache.repair(kind, listing.items, int(listing.resource_version))
         self.done_at_s[kind.kind] = clock_s()
         if repair.stale:
             log.warning("stale cache entries removed", extra={"kind": kind.kind, "entries": repair.stale})

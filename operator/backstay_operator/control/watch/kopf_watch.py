@@ -1,12 +1,12 @@
-"""kopf as the watcher, and only that: it lists, watches, reconnects, and passes each event to the mirror.
+"""kopf as the watcher, and only that: it lists, watches, reconnects, and passes each event to the cache.
 
 Nothing of kopf's state machine is used: `on.event` handlers write nothing, retry nothing and keep nothing (FACTS 1). It runs
 in a thread with a loop of its own, for three reasons: when it ends it cancels every task of its loop; it wants the
 process's signals; and importing it takes longer than a first plan, which would hold up the heartbeats.
 
-So there is always a second watcher: our own informers watch the same kinds into the same mirror until kopf is up, again
+So there is always a second watcher: our own informers watch the same kinds into the same cache until kopf is up, again
 whenever kopf has died (it is started again), and for a while after each outage, since a stream that was cut off without
-a word may stay silent for a minute before anybody can know. The mirror takes what is newer, whoever says it.
+a word may stay silent for a minute before anybody can know. The cache takes what is newer, whoever says it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from backstay_api.objects.kinds import Kind
 from backstay_api.objects.object_kinds import OWN_KINDS
 from backstay_api.process.waiting import clock_s, until
 from backstay_operator.control.counters import Facts
-from backstay_operator.control.watch.cache import Mirror
+from backstay_operator.control.watch.cache import Cache
 from backstay_operator.control.watch.informers import Informers
 
 if TYPE_CHECKING:
@@ -67,12 +67,12 @@ class NotServed(Exception):
 
 
 class KopfWatch:
-    """Keeps the mirror by kopf, and by our own informers while kopf does not."""
+    """Keeps the cache by kopf, and by our own informers while kopf does not."""
 
     def __init__(
         self,
         config: ApiConfig,
-        mirror: Mirror,
+        cache: Cache,
         own: Informers,
         facts: Facts,
         *,
@@ -80,7 +80,7 @@ class KopfWatch:
         warm_up_s: float = WARM_UP_S,
     ) -> None:
         self._config = config
-        self._mirror = mirror
+        self._cache = cache
         self._own = own
         self._facts = facts
         self._rng = rng
@@ -114,7 +114,7 @@ class KopfWatch:
         await asyncio.sleep(self._warm_up_s)
         while True:
             # Kinds that are missing when kopf starts are never watched: our own first lists show that all are served.
-            while self._mirror.missing:
+            while self._cache.missing:
                 await asyncio.sleep(1.0)
             began_s = clock_s()
             error = await self._run_kopf()
@@ -174,7 +174,7 @@ class KopfWatch:
 
     def _observe(self, kind: Kind[Any], body: Mapping[str, Any], deleted: bool) -> None:
         self._seen_s[kind.kind] = clock_s()
-        self._mirror.observe(kind, body, deleted=deleted)
+        self._cache.observe(kind, body, deleted=deleted)
 
     async def _run_informers(self) -> None:
         while True:

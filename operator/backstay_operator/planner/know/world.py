@@ -1,6 +1,6 @@
 """Everything the planner may know at one instant.
 
-The mirror (`control/watch/cache.py`) keeps one World up to date piece by piece: `put` and `drop` touch only what changed and keep the indexes.
+The cache (`control/watch/cache.py`) keeps one World up to date piece by piece: `put` and `drop` touch only what changed and keep the indexes.
 The planner only reads it. Times are seconds on the replica's own monotonic clock; `wall` is for people's eyes only.
 """
 

@@ -11,7 +11,19 @@ from backstay_api.objects.object_kinds import Unreadable
 from backstay_operator.planner.actions import Action, DeleteFence, RequestFence, SealLease, UpdateFence
 from backstay_operator.planner.do.fences import fence_actions, guard, guards_refusal, held_back, owes_on
 from backstay_operator.planner.know.world import World
-from backstay_testing.builders import a_host, a_request, a_service, an_instance, being_deleted, session, unit
+from backstay_testing.builders import (
+    OFF_IN_VAIN,
+    ON_AGAIN,
+    PROVEN,
+    SWITCHED_OFF,
+    a_host,
+    a_request,
+    a_service,
+    an_instance,
+    being_deleted,
+    session,
+    unit,
+)
 from backstay_testing.worlds import (
     Befall,
     a_world,
@@ -106,6 +118,12 @@ def holds_nothing(world: World) -> None:
     world.drop_instance("shop/web-0")
 
 
+def holds_more(world: World) -> None:
+    """Another session of it has been granted something."""
+    put(world, a_service("log", unit("log")), epoch=1, host="n1")
+    world.put_instance(an_instance(a_service("log", unit("log")), epoch=1, host="n1", seq=2))
+
+
 def may_run_twice(world: World) -> None:
     put(world, a_service(exclusive=False), epoch=2, host="n1")
 
@@ -133,9 +151,9 @@ def untrusted(world: World) -> None:
 
 
 OBSERVE, OFF, WITHDRAWN = (asked(a_request("n1", want=want)) for want in ("Observe", "Off", "Withdrawn"))
-READ_OFF = asked(a_request("n1", want="Observe", power="Off"))
+READ_OFF = asked(a_request("n1", want="Observe", status={"power": "Off"}))
 CONFIRMED = asked(a_request("n1", want="Observe", is_confirmed=True))
-PROVEN = asked(a_request("n1", is_proven=True, is_switched_off=True))
+IS_PROVEN = asked(a_request("n1", status=PROVEN | SWITCHED_OFF))
 LOOK_LATE, LOOK_SILENT, LOOK_SEALED = (f"ask Observe: n1 is {state}" for state in ("suspect", "silent", "sealed"))
 SEAL = "seal: n1 is silent: three renewals in a row are missing"
 SEAL_CONFIRMED = "seal: n1 is silent, and eve has confirmed that it is powered off"
@@ -164,7 +182,7 @@ GIVEN_UP = "delete: somebody has deleted it, and it owes nothing"
         ),
         pytest.param(all_of(late, CONFIRMED), [], id="late: a person's word does not seal what may renew in a moment"),
         pytest.param(
-            all_of(late, asked(a_request("n1", want="Withdrawn", power="Off"))),
+            all_of(late, asked(a_request("n1", want="Withdrawn", status={"power": "Off"}))),
             ["delete: n1 is suspect again: its power is read afresh"],
             id="late again: what was read before the false alarm is no news",
         ),
@@ -177,12 +195,12 @@ GIVEN_UP = "delete: somebody has deleted it, and it owes nothing"
             id="late again: a request that is told goes",
         ),
         pytest.param(
-            all_of(late, asked(a_request("n1", want="Withdrawn", is_switched_off=True))),
+            all_of(late, asked(a_request("n1", want="Withdrawn", status=SWITCHED_OFF))),
             ["Observe: n1 is suspect"],
             id="late again: a request that owes an on is used again",
         ),
         pytest.param(
-            all_of(late, asked(a_request("n1", want="Withdrawn", is_proven=True, power="On"))),
+            all_of(late, asked(a_request("n1", want="Withdrawn", status={"power": "On"} | PROVEN))),
             [],
             id="late again: a proof does not go before it is used",
         ),
@@ -215,9 +233,12 @@ GIVEN_UP = "delete: somebody has deleted it, and it owes nothing"
         pytest.param(sealed, [f"ask Off: {CUT}"], id="sealed: it is cut off"),
         pytest.param(all_of(sealed, OBSERVE), [f"Off: {CUT}"], id="sealed: from a look to an Off"),
         pytest.param(all_of(sealed, OFF), [], id="sealed: that is ordered already"),
-        pytest.param(all_of(sealed, PROVEN), [], id="sealed: it is proven"),
+        pytest.param(all_of(sealed, IS_PROVEN), [], id="sealed: it is proven"),
         pytest.param(all_of(sealed, CONFIRMED), [], id="sealed: a person's word is the proof"),
         pytest.param(all_of(sealed, released), [], id="sealed: it has stopped everything itself"),
+        pytest.param(
+            all_of(sealed, released, holds_more), [], id="sealed: what another session of the host holds is not this one's to prove"
+        ),
         pytest.param(all_of(sealed, holds_nothing), [], id="sealed: it holds nothing"),
         pytest.param(all_of(sealed, NO_DEVICE), [LOOK_SEALED], id="sealed: without a device"),
         pytest.param(all_of(sealed, NO_DEVICE, READ_OFF), [], id="sealed: without a device there is no Off, whatever was read"),
@@ -237,7 +258,7 @@ GIVEN_UP = "delete: somebody has deleted it, and it owes nothing"
         pytest.param(OBSERVE, [FALSE_ALARM], id="back: the look ends"),
         pytest.param(OFF, [FALSE_ALARM], id="back: the Off ends"),
         pytest.param(WITHDRAWN, [], id="back: it has ended"),
-        pytest.param(PROVEN, [], id="back: what is proven is not taken back"),
+        pytest.param(IS_PROVEN, [], id="back: what is proven is not taken back"),
         pytest.param(
             all_of(CONFIRMED, lambda w: renew(w, "n1")),
             ["delete: eve has confirmed that n1 is powered off, but it has renewed its Lease since: that does not count"],
@@ -251,7 +272,7 @@ GIVEN_UP = "delete: somebody has deleted it, and it owes nothing"
         # Somebody has deleted the request.
         pytest.param(all_of(silent, asked(being_deleted(a_request("n1"))), told), [GIVEN_UP], id="deleted: it goes, and nothing else is done"),
         pytest.param(
-            all_of(sealed, asked(being_deleted(a_request("n1", is_switched_off=True))), told),
+            all_of(sealed, asked(being_deleted(a_request("n1", status=SWITCHED_OFF))), told),
             [],
             id="deleted: it stays while it owes an on",
         ),
@@ -294,21 +315,15 @@ def host_leaving(world: World) -> None:
     world.hosts["n1"] = being_deleted(world.hosts["n1"])
 
 
-def holds_more(world: World) -> None:
-    """Its next session has been granted something."""
-    put(world, a_service("log", unit("log")), epoch=1, host="n1")
-    world.put_instance(an_instance(a_service("log", unit("log")), epoch=1, host="n1", seq=2))
-
-
 def overtaken(world: World) -> None:
     """Another session holds its Lease, but has not reported yet."""
     hold(world, "n1", session("n1", 2))
     holds_nothing(world)
 
 
-OWES = asked(a_request("n1", is_switched_off=True))
-OWES_NOT = asked(a_request("n1", is_switched_off=True, is_on_again=True))
-OFF_AGAIN = asked(a_request("n1", is_switched_off=True, is_on_again=True, is_proven=True))
+OWES = asked(a_request("n1", status=SWITCHED_OFF))
+OWES_NOT = asked(a_request("n1", status=SWITCHED_OFF | ON_AGAIN))
+OFF_AGAIN = asked(a_request("n1", status=PROVEN | SWITCHED_OFF | ON_AGAIN))
 CLOSED = all_of(sealed, holds_nothing)
 
 
@@ -329,7 +344,7 @@ CLOSED = all_of(sealed, holds_nothing)
             id="it is to stay off: nothing is owed",
         ),
         pytest.param(
-            all_of(returned, asked(a_request("n1", is_switched_off=True, after="StayOff")), told),
+            all_of(returned, asked(a_request("n1", after="StayOff", status=SWITCHED_OFF)), told),
             ["delete: n1 has returned with session 2"],
             id="it was to stay off when it was asked for",
         ),
@@ -340,7 +355,7 @@ CLOSED = all_of(sealed, holds_nothing)
         ),
         pytest.param(all_of(returned, OFF_AGAIN), [], id="it counts, and no Host tells of it"),
         pytest.param(CLOSED, [], id="nothing was asked"),
-        pytest.param(all_of(CLOSED, PROVEN), [], id="proven: it is still to be switched on"),
+        pytest.param(all_of(CLOSED, IS_PROVEN), [], id="proven: it is still to be switched on"),
         pytest.param(
             all_of(CLOSED, OFF),
             ["Withdrawn: nothing that session of n1 held is open any more"],
@@ -421,14 +436,14 @@ def test_what_holds_a_fence_back_and_which_reason_is_told(befall: Befall, held: 
     ("request_", "befall", "owes"),
     [
         pytest.param(a_request("n1"), nothing, False, id="no off was sent"),
-        pytest.param(a_request("n1", is_switched_off=True), nothing, True, id="an off of ours was sent"),
-        pytest.param(a_request("n1", is_switched_off=True, is_on_again=True), nothing, False, id="it is on again"),
-        pytest.param(a_request("n1", is_switched_off=True, want="Withdrawn"), nothing, True, id="it was withdrawn since"),
-        pytest.param(a_request("n1", is_switched_off=True, after="StayOff"), nothing, False, id="it was to stay off"),
-        pytest.param(a_request("n1", is_switched_off=True), host(stays_off=True), False, id="it is to stay off"),
-        pytest.param(a_request("n1", is_switched_off=True), NO_DEVICE, False, id="the device is none of the host's"),
-        pytest.param(a_request("n1", is_switched_off=True), host_removed, True, id="its Host is gone"),
-        pytest.param(a_request("n1", is_switched_off=True, is_ours=False), nothing, False, id="the off did nothing"),
+        pytest.param(a_request("n1", status=SWITCHED_OFF), nothing, True, id="an off of ours was sent"),
+        pytest.param(a_request("n1", status=SWITCHED_OFF | ON_AGAIN), nothing, False, id="it is on again"),
+        pytest.param(a_request("n1", want="Withdrawn", status=SWITCHED_OFF), nothing, True, id="it was withdrawn since"),
+        pytest.param(a_request("n1", after="StayOff", status=SWITCHED_OFF), nothing, False, id="it was to stay off"),
+        pytest.param(a_request("n1", status=SWITCHED_OFF), host(stays_off=True), False, id="it is to stay off"),
+        pytest.param(a_request("n1", status=SWITCHED_OFF), NO_DEVICE, False, id="the device is none of the host's"),
+        pytest.param(a_request("n1", status=SWITCHED_OFF), host_removed, True, id="its Host is gone"),
+        pytest.param(a_request("n1", status=OFF_IN_VAIN), nothing, False, id="the off did nothing"),
     ],
 )  # fmt: skip
 def test_whether_an_on_is_owed(request_: FenceRequest, befall: Befall, owes: bool) -> None:

@@ -249,6 +249,11 @@ def claimed(world: World) -> None:
     own(world, world.services["shop/web"], epoch=9, revision=9)
 
 
+def recorded_less(world: World) -> None:
+    """Somebody has restored the claims as they were before the present epoch."""
+    own(world, world.services["shop/web"], epoch=1, revision=1)
+
+
 def stuck(world: World) -> None:
     report(world, WEB, "n1", "Stuck", epoch=2, why="a process is left")
 
@@ -295,6 +300,7 @@ TO_N2 = all_of(mode("Drain"), down("n2"))
         # It is edited.
         pytest.param(edit(unit()), "record, Up 1", "", id="an edit is recorded before it is ordered"),
         pytest.param(all_of(edit(unit()), claimed), "Up 2", "", id="an edit that is recorded"),
+        pytest.param(recorded_less, "Up 1", "", id="what is ordered already is not recorded once more"),
         pytest.param(
             edit(unit(), address("192.0.2.10/24")), "Up 1", "address 192.0.2.10 is being claimed first", id="an edit that names more"
         ),

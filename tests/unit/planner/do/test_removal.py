@@ -10,7 +10,16 @@ from backstay_operator.planner.do.finalizers import HOST_FINALIZER
 from backstay_operator.planner.do.removal import host_finalizer, of_removed_host
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.preconditions import Gone, HoldsNothing
-from backstay_testing.builders import a_request, a_service, an_instance, an_order, being_deleted, marked, session
+from backstay_testing.builders import (
+    PROVEN,
+    a_request,
+    a_service,
+    an_instance,
+    an_order,
+    being_deleted,
+    marked,
+    session,
+)
 from backstay_testing.worlds import Befall, a_world, all_of, hold_by_nobody, nothing, put, report, seal, speak, tell
 
 WEB = a_service()
@@ -84,11 +93,11 @@ def ordered(world: World) -> None:
 
 
 def another_proven(world: World) -> None:
-    world.put_request(a_request("n1", session("n1", 2), is_proven=True))
+    world.put_request(a_request("n1", session("n1", 2), status=PROVEN))
 
 
 def proven(world: World) -> None:
-    world.put_request(a_request("n1", is_proven=True))
+    world.put_request(a_request("n1", status=PROVEN))
 
 
 def asked(world: World) -> None:

@@ -12,7 +12,15 @@ from backstay_operator.planner.actions import DeleteFence
 from backstay_operator.planner.do.fences import fence_actions, guard
 from backstay_operator.planner.judge.budget import spent_budget, told
 from backstay_operator.planner.know.world import World
-from backstay_testing.builders import a_host, a_request, a_service, session, unit
+from backstay_testing.builders import (
+    PROVEN,
+    SWITCHED_OFF,
+    a_host,
+    a_request,
+    a_service,
+    session,
+    unit,
+)
 from backstay_testing.worlds import NOW_S, SILENT_S, Befall, a_world, add_host, put, say_ready, speak
 
 LATE_S = SILENT_S
@@ -34,7 +42,7 @@ def request(
     confirm: bool = False,
 ) -> FenceRequest:
     """A request about n1 that proved it off, and when we first saw it want Off."""
-    made = a_request("n1", name=name, want=want, is_confirmed=confirm, is_switched_off=off, is_proven=True)
+    made = a_request("n1", name=name, want=want, is_confirmed=confirm, status=PROVEN | (SWITCHED_OFF if off else {}))
     world.put_request(made)
     world.fenced_s[made.key], world.fenced_host[made.key] = NOW_S - ago_s, "n1"
     return made
@@ -113,7 +121,7 @@ def test_a_request_that_counts_goes_only_when_its_host_lists_it(befall: Befall) 
     world = a_world("n1", "n2")
     lose(world, "n1", holds=True)
     counted = request(world, off=False, want="Withdrawn")
-    world.put_request(a_request("n1", name=counted.key, want="Withdrawn", power="Unknown"))
+    world.put_request(a_request("n1", name=counted.key, want="Withdrawn", status={"power": "Unknown"}))
     befall(world)
     assert not [one for one in fence_actions(world, guard(world), "n1") if isinstance(one, DeleteFence)]
     fences = [{"request": counted.key, "at": "2026-01-01T00:00:00Z"}]

@@ -16,7 +16,14 @@ from backstay_operator.planner.judge.storm import Storm
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.plan import plan
 from backstay_testing import worlds
-from backstay_testing.builders import a_host, a_request, a_service, an_instance, session
+from backstay_testing.builders import (
+    PROVEN,
+    a_host,
+    a_request,
+    a_service,
+    an_instance,
+    session,
+)
 from backstay_testing.worlds import Befall, a_world, all_of, nothing, report
 
 GRANTED = session("n1", 5)
@@ -63,7 +70,9 @@ def silent(seconds: float) -> Befall:
 def asked(seq: int = 5, *, evidence: bool = False, confirm: bool = False, power: Literal["On", "Off"] = "On") -> Befall:
     """Off is wanted; of the session of the grant, or of one before or after it."""
     of = session("n1", seq, nonce=GRANTED.nonce if seq > GRANTED.seq else "")
-    request = a_request("n1", of, name=f"r-{of.nonce}", power=power, is_proven=evidence, is_confirmed=confirm)
+    request = a_request(
+        "n1", of, name=f"r-{of.nonce}", is_confirmed=confirm, status={"power": power} | (PROVEN if evidence else {})
+    )
     return lambda world: world.put_request(request)
 
 
@@ -187,7 +196,9 @@ def test_what_the_fencer_lacks_is_a_field_of_its_own_whatever_its_sentence_is() 
     world.hosts["n1"] = a_host("n1", has_device=True)
     seal(world)
     world.put_request(
-        a_request("n1", GRANTED, message="In other words than today's", missing="level bmc: bmc: says unknown")
+        a_request(
+            "n1", GRANTED, status={"message": "In other words than today's", "missing": "level bmc: bmc: says unknown"}
+        )
     )
     assert closed(world, instance) == Missing(
         "n1 is sealed: it is not proven off: level bmc: bmc: says unknown;"

@@ -4,7 +4,14 @@ import pytest
 
 from backstay_operator.planner.judge import first_epoch
 from backstay_operator.planner.know.world import OwnPath, World
-from backstay_testing.builders import a_request, a_service, an_assignment, claims, unit
+from backstay_testing.builders import (
+    PROVEN,
+    a_request,
+    a_service,
+    an_assignment,
+    claims,
+    unit,
+)
 from backstay_testing.worlds import Befall, a_world, all_of, nothing, put, report, say_ready, seal, silence
 
 LEGACY = {"name": "server", "command": {"start": ["/etc/init.d/x", "start"], "stop": ["/etc/init.d/x", "stop"]}}
@@ -132,7 +139,7 @@ def untrusted(world: World) -> None:
 
 
 def proven(host: str) -> Befall:
-    return lambda world: world.put_request(a_request(host, is_proven=True))
+    return lambda world: world.put_request(a_request(host, status=PROVEN))
 
 
 def somebody_elses(world: World) -> None:

@@ -10,7 +10,17 @@ import pytest
 from backstay_operator.planner.actions import CreateLease, ReopenLease
 from backstay_operator.planner.know.sessions import lease_actions, live, published
 from backstay_operator.planner.know.world import World
-from backstay_testing.builders import a_request, a_service, an_assignment, an_instance, being_deleted, session, unit
+from backstay_testing.builders import (
+    PROVEN,
+    READ_AFTER_SEAL,
+    a_request,
+    a_service,
+    an_assignment,
+    an_instance,
+    being_deleted,
+    session,
+    unit,
+)
 from backstay_testing.worlds import Befall, a_world, all_of, hold, nothing, renew, seal, silence, speak
 
 
@@ -137,7 +147,9 @@ def asked(
     want: Literal["Observe", "Off", "Withdrawn"], seq: int, *, is_proven: bool = False, read_after_seal: bool = False
 ) -> Befall:
     of = session("n1", seq)
-    request = a_request("n1", of, want=want, is_proven=is_proven, read_after_seal=read_after_seal)
+    request = a_request(
+        "n1", of, want=want, status=(PROVEN if is_proven else {}) | (READ_AFTER_SEAL if read_after_seal else {})
+    )
     return lambda world: world.put_request(request)
 
 

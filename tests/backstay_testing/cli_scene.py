@@ -1,0 +1,116 @@
+"""A cluster in memory and a person at a terminal, for tests of the commands that people type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from typer.testing import CliRunner, Result
+
+from backstay_api.memory.server import MemoryApi, MemoryCluster
+from backstay_api.objects import lease
+from backstay_api.objects.kinds import LEASES, Kind, raw
+from backstay_api.objects.models import HAInstance, HAService, Host
+from backstay_api.objects.models.base import GROUP, VERSION, Object
+from backstay_cli.main import build
+from backstay_cli.session import Tools
+from backstay_dev.simulator import virtualtime
+from backstay_operator.planner.do.decisions import decide
+from backstay_operator.planner.do.rounds import begin
+from backstay_operator.planner.know.world import World
+from backstay_operator.planner.tell.host_status import host_status
+from backstay_operator.planner.tell.status import service_status
+from backstay_testing.builders import a_request, a_service, an_instance
+from backstay_testing.worlds import a_world, add_host, report, say_ready
+
+NOW = "2026-03-01T12:00:00Z"
+
+
+def kind_of(model: type[Object]) -> Kind[dict[str, Any]]:
+    name = model.model_fields["kind"].default
+    return raw(GROUP, VERSION, model.plural, name, model.namespaced, has_status=model.has_status)
+
+
+@dataclass
+class Cluster:
+    """A cluster in memory and a person at a terminal (a fake of both), who answers every question alike."""
+
+    store: MemoryCluster = field(default_factory=MemoryCluster)
+    answer: bool = False
+    asked: list[str] = field(default_factory=list)
+    while_asked: Callable[[], object] = lambda: None
+    """What happens while the person thinks."""
+
+    def put(self, obj: Object) -> None:
+        kind, body = kind_of(type(obj)), obj.wire()
+        meta = {key: value for key, value in body["metadata"].items() if key != "resourceVersion"}
+        namespace = meta.get("namespace", "")
+        self.store.create(kind, namespace, {**body, "metadata": meta})
+        if kind.has_status and "status" in body:
+            self.store.patch(kind, (namespace, meta["name"]), {"status": body["status"]}, subresource="status")
+
+    def get(self, model: type[Object], name: str, namespace: str = "") -> Mapping[str, Any]:
+        return self.store.get(kind_of(model), namespace, name)
+
+    def run(self, *words: str) -> Result:
+        tools = Tools(
+            open_api=lambda options: MemoryApi(self.store),
+            namespace_of=lambda options: "shop",
+            who_am_i=self._who,
+            wall=lambda: NOW,
+            ask=self._ask,
+            run=virtualtime.run,
+        )
+        return CliRunner().invoke(build(), list(words), obj=tools, catch_exceptions=False)
+
+    async def _who(self, api: object) -> str:
+        return "alice"
+
+    def _ask(self, question: str) -> bool:
+        self.asked.append(question)
+        self.while_asked()
+        return self.answer
+
+
+def a_cluster(*, holder: str | None = "n1", ready: tuple[str, ...] = ("n2",), **spec: Any) -> Cluster:
+    """web on n1, n2 ready, n3 cordoned; told as the operator tells it."""
+    cluster, world = Cluster(), a_world("n1", "n2")
+    add_host(world, "n3", mode="Cordon")
+    run_on(cluster, world, a_service(**spec), holder, ready)
+    tell(cluster, world)
+    return cluster
+
+
+def run_on(cluster: Cluster, world: World, service: HAService, holder: str | None, ready: tuple[str, ...]) -> None:
+    """The in-memory API gives its own UIDs, so the instance is found by those."""
+    cluster.put(service)
+    service = HAService.from_wire(cluster.get(HAService, service.metadata.name, "shop"))
+    cluster.put(an_instance(service, epoch=1, host=holder))
+    instance = HAInstance.from_wire(cluster.get(HAInstance, service.slots[0], "shop"))
+    world.put_service(service)
+    world.put_instance(instance)
+    say_ready(world, service, *ready, uid=instance.uid)
+    if holder:
+        report(world, service, holder, "Running", epoch=1, uid=instance.uid)
+
+
+def tell(cluster: Cluster, world: World) -> None:
+    """What the operator says, and all that it has seen."""
+    for service in world.services.values():
+        told = service_status(world, decide(begin(world), service))
+        at = ("shop", service.metadata.name)
+        cluster.store.patch(kind_of(HAService), at, {"status": told.wire()}, subresource="status")
+    for claim in world.claims.values():
+        cluster.put(claim)
+    for name in world.hosts:
+        patch = host_status(world, world.hosts[name]) or {}
+        cluster.put(Host.from_wire({**world.hosts[name].wire(), "status": patch}))
+        cluster.put(world.assignments[name])
+        body = lease.write(world.leases[name].lease)
+        body["metadata"].pop("resourceVersion")
+        cluster.store.create(LEASES, "backstay-hosts", body)
+
+
+def ask_about(cluster: Cluster, want: Literal["Observe", "Off", "Withdrawn"] = "Off", **status: Any) -> None:
+    cluster.put(a_request("n1", want=want, name="n1-abc", status=status))

@@ -1,0 +1,134 @@
+"""Stories as text: steps as people say them, and below each step what came of it, which can be recorded anew.
+
+A line that begins with a word is a step, one that is indented is what was recorded. `# …` is for the reader. What is recorded is what
+has changed by a step: what the operator did and why, what runs where, what services and hosts say, whose power is off.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+import yaml
+
+from .stage import Stage
+
+HEAD: Final = "== "
+_NOTHING_NEW: Final = "other standbys, other units to secure, or another heartbeat"
+"""Orders that only ask hosts to be ready: how many writes it takes to ask all of them is no part of a story."""
+
+
+def told_again(text: str) -> str:
+    """Live through the steps of a story, and record what comes of each."""
+    lines: list[str] = []
+    stage: Stage | None = None
+    seen: dict[str, str] = {}
+    for line in (one for one in text.splitlines() if not one.startswith(" ")):
+        lines.append(line)
+        if not line or line.startswith(("#", HEAD)):
+            continue
+        is_first, stage = stage is None, _step(stage, line)
+        now = dict(_says(stage))
+        news = [] if is_first else [*stage.log, *_news(seen, now)]
+        lines += [f"  {one}" for one in news if not one.endswith(_NOTHING_NEW)]
+        stage.log.clear()
+        seen = now
+    return "\n".join([*lines, ""])
+
+
+def _news(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+    yield from (f"{what} is gone" for what in before if what not in now)
+    yield from (line for what, line in now.items() if before.get(what) != line)
+
+
+# --- steps -----------------------------------------------------------------------------------------------------------
+
+
+def _begin(line: str) -> Stage:
+    found = re.fullmatch(r"hosts ((?:n\d ?)+)(without devices)?", line)
+    assert found, f"a story begins with its hosts, not with {line!r}"
+    return Stage(*found[1].split(), devices=not found[2])
+
+
+def _step(stage: Stage | None, line: str) -> Stage:
+    if stage is None:
+        return _begin(line)
+    for pattern, act in STEPS.items():
+        if found := re.fullmatch(pattern, line):
+            act(stage, *found.groups())
+            return stage
+    raise AssertionError(f"no step is written {line!r}; there are:\n" + "\n".join(STEPS))
+
+
+def _apply(stage: Stage, name: str, spec: str | None) -> None:
+    stage.apply_service(name, **(yaml.safe_load(spec) if spec else {}))
+
+
+def _run(stage: Stage, name: str, host: str, spec: str | None) -> None:
+    """It has come to run there: how is another story."""
+    with stage.only(host):
+        _apply(stage, name, spec)
+        stage.settle()
+    stage.log.clear()
+
+
+def _move(stage: Stage, name: str, to: str, for_s: str | None) -> None:
+    stage.ask_to_move(to, name, for_s=float(for_s or 600))
+
+
+def _maintain(stage: Stage, how: str, host: str) -> None:
+    stage.maintain(host, {"drain": "Drain", "cordon": "Cordon", "hands off": "HandsOff", "undrain": None}[how])
+
+
+def _fails(stage: Stage, name: str, what: str, host: str, why: str = "") -> None:
+    setattr(stage.script(host, f"{name}.service"), f"{what}_fails", why)
+
+
+STEPS: Final[Mapping[str, Callable[..., Any]]] = {
+    # Time.
+    r"wait (\d+) s": lambda stage, seconds: stage.wait(float(seconds)),
+    r"settle": Stage.settle,
+    # What people write.
+    r"(\w+) runs on (n\d)(?: with (.+))?": _run,
+    r"apply (\w+)(?: with (.+))?": _apply,
+    r"delete (\w+)": Stage.delete_service,
+    r"move (\w+) to (n\d)(?: within (\d+) s)?": _move,
+    r"(drain|cordon|hands off|undrain) (n\d)": _maintain,
+    r"confirm that (n\d) is off": Stage.confirm,
+    r"remove host (n\d)": Stage.remove_host,
+    r"add host (n\d)": Stage.add_host,
+    # What befalls hosts, and what runs there.
+    r"(n\d) loses power": Stage.power_off,
+    r"(n\d) boots": Stage.boot,
+    r"(n\d) hangs": Stage.freeze,
+    r"(n\d) is cut off": Stage.cut_off,
+    r"(n\d) is cut off for so long that its power is read": Stage.false_alarm,
+    r"our own way to the API server is cut off": lambda stage: stage.cut_off(""),
+    r"our own way to the API server is whole again": lambda stage: stage.reconnect(""),
+    r"(n\d) is reached again": Stage.reconnect,
+    r"the bmc of (n\d) is (dead|stuck)": Stage.break_bmc,
+    r"the bmc of (n\d) answers": Stage.mend_bmc,
+    r"(\w+) does not (start|stop) on (n\d): (.+)": _fails,
+    r"(\w+) (start|stop)s again on (n\d)": _fails,
+    r"(\w+) is not ready on (n\d): (.+)": lambda stage, name, host, why: stage.unready(host, why, f"{name}.service"),
+    r"somebody starts (\w+) on (n\d)": lambda stage, name, host: stage.start_by_hand(host, f"{name}.service"),
+    r"somebody stops it on (n\d)": Stage.stop_by_hand,
+}
+
+# --- what is so ------------------------------------------------------------------------------------------------------
+
+
+def _says(stage: Stage) -> Iterator[tuple[str, str]]:
+    """By what it is about: a line of what is so now."""
+    for name, machine in stage.machines.items():
+        is_off = "off, by its device" if machine.off_by_device else "off"
+        yield f"power of {name}", f"{name} is {'on' if machine.is_on else is_off}"
+    for service in stage.world.services.values():
+        name = service.metadata.name
+        yield f"{name} on hosts", f"{name} runs on {' and '.join(stage.copies(name)) or 'no host'}"
+        whys = [one.why for one in service.status.instances] or [stage.told(name, "Ready")[2]]
+        yield name, f"{name} is {service.status.state}: {'; '.join(whys)}"
+    for host in stage.world.hosts.values():
+        found = next(one for one in host.status.conditions if one.type == "Ready")
+        yield host.metadata.name, f"{host.metadata.name} is {found.reason}: {found.message}"

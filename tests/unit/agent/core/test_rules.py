@@ -1,0 +1,202 @@
+"""Which orders are taken, what may be started and what must stop, as PROTOCOL 3 and 6 say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from backstay_agent.core.books import Books, Record
+from backstay_agent.core.rules import Ignored, Refused, may_start, must_stop, same_work, take
+from backstay_api.objects.plain import InstanceOrder, Probe, SessionRef, TcpSocket, Timeouts
+from backstay_testing.agent_world import address, unit
+from backstay_testing.journalled import CARRIED, CLOSED, MINE, RUNNING, a_record, an_order, books
+
+
+@pytest.mark.parametrize(
+    ("record", "order", "expected"),
+    [
+        pytest.param(None, an_order(), a_record(), id="a new grant is recorded"),
+        pytest.param(None, an_order("Down"), CLOSED, id="an epoch never started is over as soon as it is recorded"),
+        pytest.param(None, an_order(session=replace(MINE, nonce="x")), Ignored, id="another session's is not ours"),
+        pytest.param(None, an_order(session=replace(MINE, boot_id="x")), Ignored, id="another boot's is not ours"),
+        pytest.param(None, an_order(session=replace(MINE, seq=4)), Ignored, id="another seq's is not ours"),
+        pytest.param(RUNNING, an_order(), Ignored, id="known"),
+        pytest.param(RUNNING, an_order(epoch=2, want="Down"), Ignored, id="an older epoch is not obeyed"),
+        pytest.param(
+            RUNNING, an_order("Down"), replace(RUNNING, want="Down"), id="what may run is to be stopped first"
+        ),
+        pytest.param(a_record(), an_order("Down"), CLOSED, id="what never ran is over"),
+        pytest.param(CLOSED, an_order(), Ignored, id="a closed epoch never starts again"),
+        pytest.param(CLOSED, an_order(revision=2), Ignored, id="…whatever its next edit says"),
+        pytest.param(replace(RUNNING, want="Down"), an_order(), Ignored, id="down is not taken back"),
+        pytest.param(replace(RUNNING, want="Down"), an_order(revision=2), Ignored, id="…by no edit either"),
+        pytest.param(CLOSED, an_order(epoch=4), a_record(epoch=4), id="the next epoch is another matter"),
+        pytest.param(
+            replace(RUNNING, restarts=2),
+            an_order(epoch=4),
+            replace(RUNNING, epoch=4),
+            id="what runs goes on in a newer epoch",
+        ),
+        pytest.param(
+            RUNNING,
+            an_order(epoch=4, want="Down"),
+            replace(RUNNING, epoch=4, want="Down"),
+            id="what runs is not over because a newer epoch says so",
+        ),
+        pytest.param(
+            RUNNING,
+            an_order(revision=2, resources=(unit(unit="b.service"),)),
+            replace(RUNNING, revision=2, wanted=(unit(unit="b.service"),)),
+            id="an edit keeps what runs in mind",
+        ),
+    ],
+)
+def test_what_an_order_makes_of_what_is_journalled(record: Record | None, order: InstanceOrder, expected: Any) -> None:
+    taken = take("u1", order, books(*([record] if record else [])))
+    if expected is Ignored:
+        assert isinstance(taken, Ignored)
+    else:
+        assert taken == expected
+
+
+def test_orders_mean_nothing_before_the_session_is_published() -> None:
+    assert isinstance(take("u1", an_order(session=replace(MINE, seq=0)), books(seq=0)), Ignored)
+
+
+OLD, ELDEST = SessionRef(boot_id="b", nonce="old", seq=4), SessionRef(boot_id="b", nonce="eldest", seq=3)
+
+
+@pytest.mark.parametrize(
+    ("record", "order", "expected"),
+    [
+        pytest.param(CARRIED, {"session": OLD}, {"epoch": 3, "nonce": "old"}, id="by its own session"),
+        pytest.param(
+            CARRIED, {"session": OLD, "epoch": 4}, {"epoch": 4, "nonce": "old"}, id="an epoch that never came"
+        ),
+        pytest.param(CARRIED, {"session": ELDEST}, {"epoch": 3, "nonce": "eldest"}, id="by any session of this boot"),
+        pytest.param(
+            CARRIED, {}, {"epoch": 3, "nonce": "mine"}, id="by the present session, its own orders being lost"
+        ),
+        pytest.param(
+            replace(CARRIED, want="Down"),
+            {"session": OLD, "epoch": 4},
+            {"epoch": 4, "nonce": "old"},
+            id="while it stops",
+        ),
+        pytest.param(
+            replace(CARRIED, may_run=False).over(),
+            {"session": OLD, "epoch": 4},
+            {"epoch": 4, "nonce": "old"},
+            id="stopped",
+        ),
+        pytest.param(CARRIED, {"session": OLD, "epoch": 2}, None, id="not by an older epoch"),
+        pytest.param(CARRIED, {"session": replace(OLD, boot_id="x")}, None, id="not by another boot's session"),
+        pytest.param(CARRIED, {"session": replace(OLD, nonce="x")}, None, id="not by a session that is not known"),
+        pytest.param(
+            replace(CARRIED, nonce="mine"), {"session": OLD, "epoch": 4}, None, id="not when it is ours again"
+        ),
+    ],
+)
+def test_a_copy_carried_over_stops_when_any_session_of_this_boot_is_told_so(
+    record: Record, order: dict[str, Any], expected: dict[str, Any] | None
+) -> None:
+    """Seed 59765151046: it was told to stop under an epoch that had been granted to the session before, and had never come."""
+    taken = take("u1", an_order("Down", exclusive=False, **order), books(record, earlier=("eldest", "old")))
+    assert isinstance(taken, Ignored) if expected is None else taken == replace(record, want="Down", **expected)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [{"session": OLD}, {"session": OLD, "epoch": 4}, {"revision": 2}],
+    ids=["its own session", "…under another epoch", "the present one: an epoch has one session for ever"],
+)
+def test_a_copy_carried_over_obeys_nothing_else_than_to_stop(order: dict[str, Any]) -> None:
+    taken = take("u1", an_order(exclusive=False, **order), books(CARRIED, earlier=("eldest", "old")))
+    assert isinstance(taken, Ignored)
+
+
+def test_a_copy_carried_over_is_adopted_by_its_next_grant() -> None:
+    taken = take("u1", an_order(epoch=4, exclusive=False), books(CARRIED))
+    assert taken == replace(CARRIED, epoch=4, nonce="mine")
+
+
+ELSEWHERE = a_record(uid="u0", name="other-0")
+
+
+@pytest.mark.parametrize(
+    ("record", "all_books", "obstacle", "sentence"),
+    [
+        pytest.param(a_record(), books(a_record()), "", None, id="granted to this session, not closed, want Up"),
+        pytest.param(a_record(), books(a_record(), seq=0), "", "not published", id="no session yet"),
+        pytest.param(a_record(nonce="old"), books(a_record()), "", "earlier session", id="another session's"),
+        pytest.param(CLOSED, books(CLOSED), "", "over on this host", id="closed"),
+        pytest.param(a_record(want="Down"), books(), "", "told to stop", id="the last want was Down"),
+        pytest.param(a_record(), books(seal_seen="sealed"), "", "nothing any more: sealed", id="a seal was seen"),
+        pytest.param(
+            a_record(exclusive=False),
+            books(seal_seen="x"),
+            "",
+            "nothing any more",
+            id="…not even what is not exclusive",
+        ),
+        pytest.param(a_record(), books(), "it may sleep", "it may sleep", id="a host that may run nothing exclusive"),
+        pytest.param(a_record(exclusive=False), books(), "it may sleep", None, id="…may run the rest"),
+        pytest.param(
+            a_record(), books(ELSEWHERE, a_record()), "", "unit web.service belongs to shop/other-0", id="granted first"
+        ),
+        pytest.param(a_record(), books(a_record(), ELSEWHERE), "", None, id="granted later and not running"),
+        pytest.param(
+            a_record(),
+            books(a_record(), replace(ELSEWHERE, may_run=True, resources=(unit(),))),
+            "",
+            "belongs to shop/other-0",
+            id="what runs has it, whoever was first",
+        ),
+        pytest.param(a_record(), books(ELSEWHERE.over(), a_record()), "", None, id="what is over has nothing"),
+        pytest.param(
+            a_record(wanted=(address(address="192.0.2.10/32"),)),
+            books(replace(ELSEWHERE, wanted=(address(),)), a_record()),
+            "",
+            "address 192.0.2.10 belongs",
+            id="one address under two prefixes",
+        ),
+    ],
+)
+def test_may_start(record: Record, all_books: Books, obstacle: str, sentence: str | None) -> None:
+    refused = may_start(record, all_books, obstacle=obstacle)
+    assert (refused is None) if sentence is None else (isinstance(refused, Refused) and sentence in refused.why)
+
+
+@pytest.mark.parametrize(
+    ("record", "all_books", "leaving", "stops"),
+    [
+        pytest.param(RUNNING, books(), "", False, id="wanted up"),
+        pytest.param(replace(RUNNING, want="Down"), books(), "", True, id="told to stop"),
+        pytest.param(replace(RUNNING, want="Down"), books(hands_off="x"), "", False, id="…which waits for hands on"),
+        pytest.param(a_record(want="Down"), books(hands_off="x"), "", True, id="…unless nothing of it runs"),
+        pytest.param(RUNNING, books(seal_seen="x"), "", True, id="sealed"),
+        pytest.param(RUNNING, books(seal_seen="x", hands_off="x"), "", True, id="a seal does not wait"),
+        pytest.param(replace(RUNNING, exclusive=False), books(seal_seen="x"), "", False, id="sealed, not exclusive"),
+        pytest.param(RUNNING, books(), "reboot", True, id="the machine reboots"),
+        pytest.param(replace(RUNNING, exclusive=False), books(), "reboot", True, id="…whatever it is"),
+        pytest.param(RUNNING, books(hands_off="x"), "reboot", False, id="…under HandsOff it is not ours to stop"),
+        pytest.param(a_record(), books(hands_off="x"), "reboot", False, id="…nor ours to close, be it not begun"),
+        pytest.param(CLOSED, books(seal_seen="x"), "reboot", False, id="over"),
+    ],
+)
+def test_must_stop(record: Record, all_books: Books, leaving: str, stops: bool) -> None:
+    assert must_stop(record, all_books, leaving=leaving) is stops
+
+
+def test_on_a_machine_that_goes_down_nothing_is_started() -> None:
+    refused = may_start(a_record(), books(a_record()), leaving="reboot")
+    assert isinstance(refused, Refused) and "going down (reboot)" in refused.why
+
+
+def test_probes_and_time_limits_need_no_restart_and_everything_else_does() -> None:
+    probe = Probe(name="alive", tcp_socket=TcpSocket(port=80))
+    assert same_work((unit(),), (unit(probes=(probe,), timeouts=Timeouts(stop="3s")),))
+    assert not same_work((unit(),), (unit(unit="b.service"),))
+    assert not same_work((unit(), address()), (address(), unit()))

@@ -1,0 +1,74 @@
+"""`backstay explain`: of each host by which rule, as the operator decides it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from backstay_api.objects.models import HAService, Host
+from backstay_cli.session import NO_SUCH_THING
+from backstay_operator.planner.do.moves import MOVE_ANNOTATION
+from backstay_testing.builders import a_service, unit
+from backstay_testing.cli_scene import Cluster, a_cluster, kind_of, run_on, tell
+from backstay_testing.worlds import a_world, add_host, make_ours
+
+SILENT = {"type": "Ready", "status": "False", "reason": "Silent", "message": "n2 is silent"}
+
+
+def test_explain_says_of_each_host_by_which_rule() -> None:
+    answer = a_cluster().run("explain", "web", "-o", "json")
+    told = json.loads(answer.stdout)
+    assert [(one["host"], one["verdict"], one["rule"]) for one in told["hosts"]] == [
+        ("n1", "holder", "-"),
+        ("n2", "chosen", "-"),
+        ("n3", "no", "Maintenance"),
+    ]
+    assert told["hosts"][2]["why"] == "is cordoned (new disks)"
+    assert told["summary"].startswith("it is on n1, and would go to n2 next")
+
+
+@pytest.mark.parametrize(("name", "to"), [("a", "n2"), ("b", "n3")])
+def test_of_two_services_that_leave_a_host_each_is_said_to_go_where_the_operator_sends_it(name: str, to: str) -> None:
+    cluster, world = Cluster(), a_world("n2", "n3")
+    add_host(world, "n1", mode="Drain")
+    for each in ("a", "b"):
+        run_on(cluster, world, a_service(each, unit(each)), "n1", ("n2", "n3"))
+    make_ours(world)
+    tell(cluster, world)
+    told = json.loads(cluster.run("explain", name, "-o", "json").stdout)
+    assert told["summary"].startswith(f"it is on n1, and goes to {to} next: ")
+    assert [line["host"] for line in told["hosts"] if line["verdict"] == "chosen"] == [to]
+    assert told["hosts"][0]["why"] == "it stops here: n1 is being drained (new disks)"
+    cluster.run("move", name)
+    assert json.loads(cluster.get(HAService, name, "shop")["metadata"]["annotations"][MOVE_ANNOTATION])["host"] == to
+
+
+def test_explain_speaks_to_people_too() -> None:
+    answer = a_cluster(ready=()).run("explain", "shop/web")
+    assert "It is on n1, and has nowhere else to go: 0/3 hosts can run it" in answer.stdout
+
+
+def test_what_is_not_there_is_told_apart_from_what_cannot_be_reached() -> None:
+    answer = a_cluster().run("explain", "nothing")
+    assert answer.exit_code == NO_SUCH_THING
+    assert "not found" in answer.stderr
+
+
+@pytest.mark.parametrize("words", [("explain", "old"), ("move", "old", "--to", "n2")])
+def test_a_deleted_service_of_which_nothing_is_left_is_said_to_be_so(words: tuple[str, ...]) -> None:
+    cluster = a_cluster()
+    old = a_service(name="old").wire()
+    old["metadata"]["finalizers"] = ["example.org/slow"]
+    cluster.put(HAService.from_wire(old))
+    cluster.store.delete(kind_of(HAService), ("shop", "old"))
+    answer = cluster.run(*words)
+    assert answer.exit_code == NO_SUCH_THING
+    assert "shop/old is being deleted, and nothing of it is left" in answer.stderr
+
+
+def test_explain_takes_the_operators_word_for_silence() -> None:
+    cluster = a_cluster()
+    told = {"liveness": "Silent", "conditions": [{**SILENT, "lastTransitionTime": "2026-03-01T11:59:00Z"}]}
+    cluster.store.patch(kind_of(Host), ("", "n2"), {"status": told}, subresource="status")
+    assert "n2     no        Session       has been silent for 1 min" in cluster.run("explain", "web").stdout

@@ -1,0 +1,35 @@
+"""`backstay drain` and `undrain`: what they write, and what they wait for."""
+
+from __future__ import annotations
+
+from backstay_api.objects.models import Host
+from backstay_cli.session import NOT_NOW, WELL
+from backstay_testing.cli_scene import a_cluster, kind_of
+
+
+def test_drain_and_undrain_write_the_host_and_nothing_else() -> None:
+    cluster = a_cluster()
+    assert cluster.run("drain", "n1", "--reason", "new disks").exit_code == WELL
+    assert cluster.get(Host, "n1")["spec"]["maintenance"] == {"mode": "Drain", "reason": "new disks"}
+    assert cluster.run("undrain", "n1").exit_code == WELL
+    assert "maintenance" not in cluster.get(Host, "n1")["spec"]
+    assert "was not in maintenance" in cluster.run("undrain", "n1").stdout
+
+
+def test_drain_of_a_host_in_other_hands_is_refused() -> None:
+    cluster = a_cluster()
+    cluster.store.patch(kind_of(Host), ("", "n1"), {"spec": {"maintenance": {"mode": "HandsOff"}}})
+    answer = cluster.run("drain", "n1")
+    assert answer.exit_code == NOT_NOW and "HandsOff" in answer.stderr
+
+
+def test_a_drain_that_waits_gives_up_and_says_what_is_left() -> None:
+    answer = a_cluster().run("drain", "n1", "--wait", "--timeout", "30s")
+    assert answer.exit_code == NOT_NOW
+    assert "after 30 s n1 is not empty; it stays drained" in answer.stderr
+    assert "shop/web: Running" in answer.stderr
+
+
+def test_a_drain_of_an_empty_host_has_nothing_to_wait_for() -> None:
+    answer = a_cluster().run("drain", "n2", "--wait")
+    assert answer.exit_code == WELL and "Nothing of Backstay runs on n2 any more." in answer.stdout
