@@ -142,3 +142,95 @@ def test_a_clear_that_cannot_be_read_goes_and_is_said() -> None:
     stage = running()
     stage.edit(HA_SERVICES, "web", metadata={"annotations": {"backstay.dev/clear": "please"}})
     assert any("RemoveClear web: the annotation backstay.dev/clear cannot be read" in line for line in stage.settle())
+
+
+# --- how often it may fail over -------------------------------------------------------------------------------------
+
+USED_UP = "recovery.moves: 1 within 1h are used up (`backstay clear web --reason WHY` forgets them)"
+
+
+def failed_over(per: str = "1h") -> Stage:
+    """It has failed on n1, and has gone on on n2, where its next start would fail."""
+    stage = running(recovery={"restarts": 0, "moves": {"limit": 1, "per": per}})
+    dies(stage)
+    stage.settle()
+    assert stage.copies() == ["n2"]
+    stage.script("n2").start_fails = "no license"
+    return stage
+
+
+def moves(stage: Stage) -> list[tuple[int, str, str]]:
+    return [(one.epoch, one.from_, one.to) for one in stage.world.services["shop/web"].status.moves]
+
+
+def test_what_fails_wherever_it_goes_stays_when_its_moves_are_used_up_and_says_so() -> None:
+    stage = failed_over()
+    assert moves(stage) == [(2, "n1", "n2")]
+    assert stage.told("web", "StandbyReady")[0] == "False" and USED_UP in stage.told("web", "StandbyReady")[2]
+    dies(stage, "n2")
+    stage.wait(10)
+    assert stage.copies() == [] and stage.world.instances["shop/web-0"].holder == "n2" and USED_UP in stage.missing()
+    tried = steps(stage.wait(100), "WriteInstance")
+    assert {line.split(" to ")[1] for line in tried if " to " in line} == {"n2 on Released"}, (
+        "it is tried again where it is"
+    )
+    assert moves(stage) == [(2, "n1", "n2")]
+
+
+def test_a_clear_lets_it_move_again() -> None:
+    stage = failed_over()
+    dies(stage, "n2")
+    stage.wait(5)
+    stage.clear()
+    stage.until(lambda: stage.copies() == ["n1"], limit_s=10)
+    stage.settle()
+    assert moves(stage) == [], "neither does what followed from a failure that was cleared count"
+
+
+def test_a_move_is_forgotten_when_its_time_is_over() -> None:
+    stage = failed_over(per="30s")
+    dies(stage, "n2")
+    stage.wait(5)
+    assert stage.copies() == []
+    stage.until(lambda: stage.copies() == ["n3"], limit_s=30)
+
+
+def test_what_people_ask_for_is_no_failover() -> None:
+    stage = failed_over()
+    stage.ask_to_move("n3")
+    stage.settle()
+    assert stage.copies() == ["n3"]
+    stage.maintain("n1", "Cordon")
+    stage.script("n2").start_fails = ""
+    stage.maintain("n3", "Drain")
+    stage.settle()
+    assert stage.copies() == ["n2"] and moves(stage) == [(2, "n1", "n2")]
+
+
+def test_what_may_not_fail_over_is_no_reason_to_fence_and_goes_on_where_it_was() -> None:
+    stage = running(recovery={"moves": {"limit": 0, "per": "1h"}})
+    stage.freeze("n1")
+    assert not steps(stage.wait(30), "SealLease", "WriteInstance")
+    assert "recovery.moves: 0 within 1h are used up" in stage.missing()
+    stage.thaw("n1")
+    stage.boot("n1")
+    stage.settle()
+    assert stage.copies() == ["n1"]
+
+
+def test_a_host_that_is_read_off_is_closed_and_what_may_not_fail_over_waits_for_it() -> None:
+    stage = running(recovery={"moves": {"limit": 0, "per": "1h"}})
+    stage.power_off("n1")
+    stage.wait(30)
+    assert stage.world.instances["shop/web-0"].spec.grant is None or stage.copies() == []
+    stage.boot("n1")
+    stage.settle()
+    assert stage.copies() == ["n1"]
+
+
+def test_a_new_operator_remembers_moves() -> None:
+    stage = failed_over()
+    stage.restart_operator()
+    dies(stage, "n2")
+    stage.wait(10)
+    assert stage.copies() == [] and USED_UP in stage.missing()

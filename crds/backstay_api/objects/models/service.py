@@ -95,19 +95,19 @@ class Dependency(Model):
 
 
 class MoveBudget(Model):
-    """How often a service may fail over (later)."""
+    """How often a service may fail over; when that is used up it stays where it is, or down, and says so."""
 
-    limit: Annotated[int, Field(ge=0, le=1000)]
-    """This many moves."""
+    limit: Annotated[int, Field(ge=0, le=100)]
+    """This many moves because of failures. What people ask for does not count. With 0 it never fails over."""
     per: Duration
-    """In this time."""
+    """In this time: each is forgotten so long after it."""
 
 
 class Recovery(RenderedRecovery):
     """What is done about failures: restarts in place, then a move."""
 
     moves: MoveBudget | None = None
-    """Failover budget (later)."""
+    """Failover budget. Default: any number."""
     reboot_grace: Duration | None = None
     """How long a host that said it reboots may take (later)."""
     on_stop_failure: Literal["Block", "Fence"] | None = None
@@ -199,6 +199,19 @@ class StartFailure(Model):
     """What the host said."""
 
 
+class MoveSummary(Model):
+    """One failover that counts against `recovery.moves`."""
+
+    epoch: Annotated[int, Field(ge=0)]
+    """The epoch that it began."""
+    from_: Annotated[Text, Field(alias="from")]
+    """The host that failed."""
+    to: Text
+    """The host that went on."""
+    at: Timestamp
+    """When."""
+
+
 class FailoverSummary(Model):
     """The last change of host."""
 
@@ -247,6 +260,8 @@ class HAServiceStatus(Model):
     """Hosts that could take over."""
     start_failures: Annotated[list[StartFailure], Field(max_length=16)] = []
     """Recent failed starts."""
+    moves: Annotated[list[MoveSummary], Field(max_length=100), ListMap("epoch")] = []
+    """Failovers that count against `recovery.moves`."""
     last_failover: FailoverSummary | None = None
     """The last change of host."""
     last_clear: ClearSummary | None = None

@@ -7,7 +7,7 @@ from backstay_operator.planner.actions import Action, RemoveClear
 from backstay_operator.planner.judge.judges import failed_report
 from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know.clearing import Clear, clear_of
-from backstay_operator.planner.know.world import World
+from backstay_operator.planner.know.world import MOVED, World
 
 
 def cleared(service: HAService | None, host: str) -> int:
@@ -32,7 +32,9 @@ def spent_clear(world: World, service: HAService, instance: HAInstance | None) -
 
 
 def _is_needed(world: World, service: HAService, instance: HAInstance | None, clear: Clear) -> bool:
-    if any(clear.forgets(one.host, one.epoch) for one in service.status.start_failures):
+    remembered = [(one.host, one.epoch) for one in service.status.start_failures]
+    remembered += [(MOVED, one.epoch) for one in service.status.moves]
+    if any(clear.forgets(host, epoch) for host, epoch in remembered):
         return True
     if instance is None:
         return False

@@ -23,6 +23,8 @@ from backstay_operator.planner.know.sessions import live, published
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import UNCLEAR, first_words, roughly
 
+from .move_budget import home, used_up
+
 # A FenceRequest is named by its host and 17 characters more, and the API server takes 253.
 MOST_HOST_NAME_CHARS: Final = 236
 _NOTHING_SAID: Final = HostAssignmentStatus()
@@ -276,6 +278,24 @@ def starts_here(ask: Question, facts: HostFacts) -> Rejected | None:
     )
 
 
+def may_fail_over(ask: Question, facts: HostFacts) -> Rejected | None:
+    """What has failed elsewhere goes on here only within `recovery.moves`. A person may insist."""
+    if ask.to is not None or (why := used_up(ask.world, ask.service)) == "":
+        return None
+    home_ = home(ask.world, ask.service, ask.instance)
+    return None if home_ is None or facts.name == home_ else _stays(why)
+
+
+def could_fail_over(ask: Question, facts: HostFacts) -> Rejected | None:
+    """The same, if its host were lost now."""
+    why = used_up(ask.world, ask.service)
+    return _stays(why) if why and facts.name != ask.holder else None
+
+
+def _stays(why: str) -> Rejected:
+    return Rejected("Moves", "may not take it over", "may not take it over", why)
+
+
 def retry_after_s(ask: Question, failed: Sequence[Failure]) -> float:
     """How long after its last failure a host is tried again where no other will do: twice as long each time."""
     settings = ask.world.settings
@@ -342,6 +362,8 @@ FILTERS: Final[Sequence[tuple[Filter, Set[Point]]]] = (
     (is_reachable, {*_SPARE, Point.WITNESS}),
     (has_room, {Point.STANDBY}),
     (starts_here, {*RUN, Point.TAKE_OVER}),
+    (may_fail_over, RUN),
+    (could_fail_over, {Point.TAKE_OVER}),
     (is_ready, {*RUN, Point.TAKE_OVER}),
 )
 

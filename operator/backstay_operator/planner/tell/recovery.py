@@ -8,6 +8,7 @@ from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.assignment import InstanceReport
 from backstay_api.objects.models.service import ClearSummary, StartFailure
 from backstay_api.objects.recovery import Policy, policy_of
+from backstay_operator.planner.judge import move_budget
 from backstay_operator.planner.judge.judges import failed_report
 from backstay_operator.planner.know.clearing import Clear, clear_of, is_forgotten
 from backstay_operator.planner.know.world import World
@@ -35,11 +36,13 @@ def recovery_of(world: World, service: HAService, instance: HAInstance | None) -
     is_present = report is not None and instance is not None and report.epoch == instance.spec.epoch
     failed = [f"{one.host} in epoch {one.epoch}" for one in start_failures(world, service, instance)]
     counted = (
-        f"failures count against {listed(failed)}; `backstay clear {service.metadata.name}` forgets them"
+        f"failures count against {listed(failed)}; `backstay clear {service.metadata.name} --reason WHY` forgets them"
         if failed
         else ""
     )
-    return joined(standing(service, report if is_present else None, brief=False), counted)
+    budget, moves = service.spec.recovery and service.spec.recovery.moves, len(move_budget.counted(world, service))
+    moved = f"{moves} of {budget.limit} moves within {budget.per} are used" if budget else ""
+    return joined(standing(service, report if is_present else None, brief=False), moved, counted)
 
 
 def start_failures(world: World, service: HAService, instance: HAInstance | None) -> list[StartFailure]:

@@ -24,6 +24,7 @@ from backstay_operator.planner.do.decisions import Decision, Slot
 from backstay_operator.planner.do.instances import Course
 from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, Refused
 from backstay_operator.planner.judge.judges import facts_of
+from backstay_operator.planner.judge.move_budget import moves_told
 from backstay_operator.planner.judge.placement import NoHost
 from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know import sessions
@@ -62,6 +63,7 @@ def service_status(world: World, decision: Decision) -> HAServiceStatus:
         instances=[summary if one is view else _summary(one) for one in views if one.instance],
         standbys=standbys,
         start_failures=start_failures(view.world, view.service, view.instance),
+        moves=moves_told(world, service, view.instance, before=view.before.host),
         last_failover=_last_failover(view, summary),
         last_clear=last_clear(world, service),
     )

@@ -138,6 +138,7 @@ def test_nonsense_is_refused_with_a_sentence(resources: list[Raw], reason: str, 
     ("recovery", "reason", "said"),
     [
         pytest.param({"window": "0s"}, "InvalidDuration", "spec.recovery.window is 0s", id="a window of nothing"),
+        pytest.param({"moves": {"limit": 1, "per": "0s"}}, "InvalidDuration", "recovery.moves.per is 0s", id="no time"),
         pytest.param({"window": "25h"}, "InvalidDuration", "between 0.1s and 24h", id="a window of more than a day"),
         pytest.param(
             {"backoff": {"initial": "1ms"}}, "InvalidDuration", "recovery.backoff.initial is 1ms", id="a storm"
@@ -165,6 +166,7 @@ def test_a_recovery_that_cannot_work_is_refused(recovery: Raw, reason: str, said
     [
         pytest.param({"restarts": 0, "window": "1s"}, id="none in place"),
         pytest.param({"restarts": 24}, id="as many as fit"),
+        pytest.param({"moves": {"limit": 0, "per": "1h"}}, id="no move"),
         pytest.param({"restarts": 1000, "backoff": {"initial": "0.1s", "max": "0.1s"}}, id="a thousand quick ones"),
         pytest.param({"restarts": 3, "window": "3.1s"}, id="just so"),
     ],
