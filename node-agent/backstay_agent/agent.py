@@ -96,11 +96,11 @@ class Agent:
             listeners=Listeners(self._on_orders, self._on_published, self._end_session, self._on_another),
             body=self._status,
         )
-        self._standbys = system.standbys(self.link.say)
+        self._standbys = system.standbys(self.link.mark_dirty)
         self._disk = disk
         self._was_published = asyncio.Event()
         self._orders = Orders()
-        self._is_told = False
+        self._has_orders = False
         """The operator's orders have been received since this agent started."""
 
     async def run(self) -> None:
@@ -134,7 +134,7 @@ class Agent:
             self.heartbeat.release()
             await self.supervisor.next_session(self._nonce())
             self._over = None
-            self.link.say()
+            self.link.mark_dirty()
 
     async def _settle(self, found: Found) -> None:
         """Come to a session that may be published: the one that is there, or a new one when nothing of ours runs."""
@@ -161,7 +161,7 @@ class Agent:
     async def _session_ended(self) -> str:
         """Wait until this session is over; why it is."""
         self._over = self._over or asyncio.get_running_loop().create_future()
-        self.link.say()
+        self.link.mark_dirty()
         return await self._over
 
     def _end_session(self, why: str) -> None:
@@ -177,13 +177,13 @@ class Agent:
         """
         log.info("the machine is going down", extra={"how": how})
         self._leaving = how
-        self.link.say()
+        self.link.mark_dirty()
         if not self.journal.has_session:
             return
         await self.supervisor.shut_down()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORDS_S):
-                await self.link.until_said(_said_all)
+                await self.link.until_stored(_is_all_released)
 
     def farewell(self) -> str:
         """What an admin should know if the agent now ends alone; empty: nothing."""
@@ -205,26 +205,26 @@ class Agent:
             log.warning("name of the host not kept", extra={"why": str(error)})
 
     def _on_orders(self, orders: Orders) -> None:
-        if orders == self._orders and self._is_told:
+        if orders == self._orders and self._has_orders:
             return
-        self._orders, self._is_told = orders, True
+        self._orders, self._has_orders = orders, True
         self.heartbeat.wish(orders.spec.heartbeat)
         self.supervisor.assign(orders)
         self._update_standbys()
-        self.link.say()
+        self.link.mark_dirty()
 
     def _on_another(self) -> None:
-        self._standbys.said_to_nobody()
-        self.link.say()
+        self._standbys.forget_who_has_read()
+        self.link.mark_dirty()
 
     def _changed(self) -> None:
         self.supervisor.changed()
         self._update_standbys()
-        self.link.say()
+        self.link.mark_dirty()
 
     def _update_standbys(self) -> None:
         spec = self._orders.spec
-        secured = frozenset(spec.secured) if self._is_told else None
+        secured = frozenset(spec.secured) if self._has_orders else None
         self._standbys.update(spec.standbys, ours=self.supervisor.ours(), secured=secured)
 
     def _status(self, session: AgentSession) -> HostAssignmentStatus:
@@ -274,13 +274,13 @@ class Agent:
         """What kind of machine this is has changed (its addresses): told with the next status."""
         if facts != self._facts:
             self._facts = facts
-            self.link.say()
+            self.link.mark_dirty()
 
     def _nonce(self) -> str:
         return f"{self._rng.getrandbits(64):016x}"
 
 
-def _said_all(status: HostAssignmentStatus) -> bool:
+def _is_all_released(status: HostAssignmentStatus) -> bool:
     return bool(status.shutting_down) and all(
         report.released or status.hands_off for report in status.instances.values()
     )

@@ -39,7 +39,7 @@ class Standbys(Protocol):
         `secured` is None for as long as we have not been told: then nothing is given back.
         """
 
-    def said_to_nobody(self) -> None:
+    def forget_who_has_read(self) -> None:
         """The HostAssignment was made anew: whoever reads it knows nothing of what stood in the one before."""
 
     async def run(self) -> None:

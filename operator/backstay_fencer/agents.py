@@ -73,7 +73,7 @@ class RealAgents:
         try:
             async with asyncio.timeout(seconds(device.timeout)):
                 with in_memory(secret) as password_file:
-                    return await ask(parameters.told(device, secret), run_process, password_file)
+                    return await ask(parameters.merged(device, secret), run_process, password_file)
         except (TimeoutError, OSError, ValueError, LookupError, http.client.HTTPException):
             # A parameter that is missing or odd, or a device that talks nonsense: it did not name its machine.
             return None

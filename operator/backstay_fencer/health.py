@@ -28,7 +28,7 @@ class Facts:
     tested_s: float | None
     """Seconds since a fence path was last tested; None: none was."""
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """For whoever asks."""
         ages = {name: None if age_s is None else round(age_s, 3) for name, age_s in self.watches_s.items()}
         tested = None if self.tested_s is None else round(self.tested_s, 3)
@@ -79,8 +79,8 @@ class Health:
         facts = self.facts()
         match path.partition("?")[0]:
             case "/healthz" | "/livez":
-                return judged(ill(facts), facts.told())
+                return judged(ill(facts), facts.as_json())
             case "/readyz":
-                return judged(not_ready(facts), facts.told())
+                return judged(not_ready(facts), facts.as_json())
             case _:
                 return 404, JSON, b'{"see": ["/healthz", "/readyz"]}'

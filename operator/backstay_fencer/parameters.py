@@ -102,7 +102,7 @@ def refusal(device: FenceDevice, secret: Mapping[str, str], metadata: Metadata) 
     return shows_password(device, secret)
 
 
-def told(device: FenceDevice, secret: Mapping[str, str]) -> dict[str, str]:
+def merged(device: FenceDevice, secret: Mapping[str, str]) -> dict[str, str]:
     """What Host and Secret say together, by the names that agents read. The Secret has the last word."""
     return {plain(key): value for key, value in (device.parameters or {}).items()} | dict(secret)
 
@@ -128,7 +128,7 @@ def options(device: FenceDevice, secret: Mapping[str, str], *, password_file: st
     fence_ipmilan pastes a password into ipmitool's arguments. It is told none; what it pastes behind its own `-N` tells
     ipmitool where to read it. Should a version of it quote that one day, ipmitool fails and reads are "unknown".
     """
-    both = told(device, secret)
+    both = merged(device, secret)
     if device.agent not in IPMITOOL or not password_file:
         return both
     both = {key: value for key, value in both.items() if key not in ("password", "passwd")}

@@ -83,7 +83,7 @@ class PathTests:
                 return
             status = await self.examine(host, self._known.machine_uuid(name))
             self.tested_at_s = clock_s()
-            await self._tell(host, status)
+            await self._write(host, status)
         wait_s = EVERY_S if status.ready else AGAIN_S
         if self._due_s.get(name, (None, 0.0))[0] == subject:
             self._due_s[name] = subject, clock_s() + wait_s
@@ -125,7 +125,7 @@ class PathTests:
             message=message or distrust or "",
         )
 
-    async def _tell(self, host: Host, status: FencingStatus) -> None:
+    async def _write(self, host: Host, status: FencingStatus) -> None:
         body: dict[str, Any] = {"metadata": {"uid": host.uid}, "status": {"fencing": status.wire()}}
         try:
             await self._api.patch(HOSTS, host.metadata.name, body, subresource="status")

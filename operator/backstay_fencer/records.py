@@ -78,7 +78,7 @@ class Records:
                 record.tried = replace(record.tried, ours=False)
                 record.attempt |= {"ours": False, "result": f"{record.attempt['result']}; read on afterwards"}
 
-    def told(self) -> list[dict[str, Any]]:
+    def wire(self) -> list[dict[str, Any]]:
         """The latest, and before them the last `off` of each device that is ours: it decides who may switch on again."""
         latest = [dict(record.attempt) for record in self.all[-ATTEMPTS_KEPT:]]
         older = self.all[:-ATTEMPTS_KEPT]

@@ -27,7 +27,7 @@ class Watches:
         self.hosts = informer(HOSTS)
         self.assignments = informer(HOST_ASSIGNMENTS)
         self.leases = informer(HOST_LEASES, leases.NAMESPACE)
-        self._said: dict[str, str] = {}
+        self._machine_uuids: dict[str, str] = {}
         """By host: the machine's UUID, as its agent said it last."""
 
     def request(self, name: str) -> FenceRequest | None:
@@ -51,17 +51,17 @@ class Watches:
         """
         host = event.meta.name
         if uuid := self.machine_uuid(host):
-            self._said[host] = uuid
+            self._machine_uuids[host] = uuid
         elif ("", host) not in self.hosts.entries:
-            self._said.pop(host, None)
+            self._machine_uuids.pop(host, None)
 
     def same_machine(self, host: str, machine_uuid: str = "") -> str:
         """Another host whose agent names the same machine; empty if there is none. Whole series of boards share one UUID.
 
         `machine_uuid`: what this host's agent said when it was granted something, in case that is all there is.
         """
-        uuid = machine_uuid or self.machine_uuid(host) or self._said.get(host, "")
-        others = self._said.items() if uuid else ()
+        uuid = machine_uuid or self.machine_uuid(host) or self._machine_uuids.get(host, "")
+        others = self._machine_uuids.items() if uuid else ()
         return min((name for name, said in others if name != host and identity.is_same(said, uuid)), default="")
 
     def all(self) -> dict[str, tuple[float | None, str]]:

@@ -69,7 +69,7 @@ class Worker:
         """Another host that has said the same machine UUID."""
         self._seen_seq = 0
         """Of the newest session that a read has shown to hold the Lease: of two reads at once the older may come last."""
-        self._told: dict[str, Any] = {}
+        self._written: dict[str, Any] = {}
         self._offs: set[asyncio.Task[None]] = set()
         """Those under way."""
 
@@ -93,7 +93,7 @@ class Worker:
         """Nothing is run, and nothing kept waiting, for a request that was withdrawn, or is proven, and owes no `on`."""
         while not core.is_busy(facts := self.facts()):
             self._poke.clear()
-            await self._tell(facts)
+            await self._update_status(facts)
             await self._poke.wait()
 
     async def _serve(self, tasks: asyncio.TaskGroup) -> None:
@@ -104,7 +104,7 @@ class Worker:
             upcoming = core.next_steps(self.facts())
             for step in upcoming.steps:
                 self._begin(step, tasks)
-            await self._tell(self.facts())
+            await self._update_status(self.facts())
             await until(self._poke, upcoming.wake_at_s)
         self._end_needless_offs()
 
@@ -259,7 +259,7 @@ class Worker:
     async def _not_recorded(self, record: Record) -> str:
         """What may have been sent stands in the request before it is: whoever comes after us owes the `on`."""
         record.sends()
-        return "" if await self._patch({"attempts": self._records.told()}) else "it could not be recorded"
+        return "" if await self._patch({"attempts": self._records.wire()}) else "it could not be recorded"
 
     def _not_trusted(self, tried: Tried) -> str:
         """Host or Secret may have named another device since it was decided; an `on` is owed to whatever we switched off."""
@@ -273,10 +273,10 @@ class Worker:
             return AgentRun(124, "the device is no longer in the Host's spec"), ""
         return await self._ports.devices.run(device, action)
 
-    async def _tell(self, facts: Facts) -> None:
+    async def _update_status(self, facts: Facts) -> None:
         """Bring the request's status up to what is known, if it says anything new."""
         if facts.proven:
-            await self._tell_proven(facts)
+            await self._update_proven(facts)
             return
         if facts.want == "Withdrawn" and not core.unsettled(facts):
             # What was read in a false alarm says nothing about the next one.
@@ -286,7 +286,7 @@ class Worker:
         status: dict[str, Any] = {
             "power": core.power(facts),
             "reads": list(self._latest_reads()),
-            "attempts": self._records.told(),
+            "attempts": self._records.wire(),
         }
         if facts.want == "Withdrawn":
             status |= {"message": words.withdrawn(facts), "staysOff": bool(words.not_on(facts))}
@@ -294,10 +294,9 @@ class Worker:
             status |= {"evidence": found.wire(), "message": found.why, "missing": ""}
         else:
             status |= {"message": self._missing(found), "missing": found}
-        if status != self._told and await self._patch(status):
-            self._told = status
+        await self._write(status)
 
-    async def _tell_proven(self, facts: Facts) -> None:
+    async def _update_proven(self, facts: Facts) -> None:
         """What was proven stands; what is told is how it goes with the `on` that we owe."""
         evidence = self._latest().status.evidence
         if not self._records or evidence is None:
@@ -305,14 +304,17 @@ class Worker:
         is_on = facts.powered_on or core.is_done_on(facts)
         said = words.on_again(replace(facts, powered_on=is_on))
         status: dict[str, Any] = {
-            "attempts": self._records.told(),
+            "attempts": self._records.wire(),
             "message": "; ".join(filter(None, (evidence.why, said))),
             "staysOff": not is_on and bool(words.not_on(facts)),
         }
         if is_on:
             status["poweredOn"] = True
-        if status != self._told and await self._patch(status):
-            self._told = status
+        await self._write(status)
+
+    async def _write(self, status: dict[str, Any]) -> None:
+        if status != self._written and await self._patch(status):
+            self._written = status
 
     def _missing(self, gaps: str) -> str:
         host = self._request.spec.host
@@ -344,7 +346,7 @@ class Worker:
     async def _swap(self, status: dict[str, Any]) -> None:
         for left in reversed(range(_PATCHES)):
             meta = {"uid": self._uid, "resourceVersion": self._request.metadata.resource_version}
-            body = {"metadata": meta, "status": {**status, "attempts": self._records.told()}}
+            body = {"metadata": meta, "status": {**status, "attempts": self._records.wire()}}
             try:
                 self._observe(await self._ports.api.patch(FENCE_REQUESTS, self._name, body, subresource="status"))
                 return

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.models.host import FenceDevice
 from backstay_fencer.agents import Action
-from backstay_fencer.parameters import told
+from backstay_fencer.parameters import merged
 from backstay_fencer.processes import AgentRun
 
 
@@ -42,7 +42,7 @@ class FakeAgents:
         self.calls: list[tuple[str, Action]] = []
 
     async def run(self, device: FenceDevice, action: Action, secret: Mapping[str, str]) -> AgentRun:
-        address = told(device, secret).get("ip", "")
+        address = merged(device, secret).get("ip", "")
         self.calls.append((address, action))
         bmc = self.bmcs.get(address)
         if bmc is None or not bmc.reachable:
@@ -55,7 +55,7 @@ class FakeAgents:
         return nullcontext()
 
     async def machine_uuid(self, device: FenceDevice, secret: Mapping[str, str]) -> str | None:
-        bmc = self.bmcs.get(told(device, secret).get("ip", ""))
+        bmc = self.bmcs.get(merged(device, secret).get("ip", ""))
         if bmc is None or not bmc.reachable:
             return None
         await asyncio.sleep(bmc.takes_s)

@@ -87,7 +87,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a HostAssignment that cannot be read is not made again",
         f"{PLANNER}/do/orders.py",
-        ' and ("HostAssignment", host) not in world.unreadable',
+        " and not world.cannot_read(HostAssignment, host)",
         "",
         f"{UNIT}/planner/do/test_orders.py",
     ),
@@ -213,7 +213,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a claim that cannot be read is nobody's",
         f"{PLANNER}/know/holdings.py",
-        '    if claim is None or ("ResourceClaim", key.name) in world.unreadable:',
+        "    if claim is None or world.cannot_read(ResourceClaim, key.name):",
         "    if claim is None:",
         f"{UNIT}/planner/know/test_holdings.py",
     ),
@@ -255,7 +255,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an owner that cannot be read lives",
         f"{PLANNER}/know/holdings.py",
-        '    return ("HAService", owner.key) in world.unreadable or (',
+        "    return world.cannot_read(HAService, owner.key) or (",
         "    return (",
         f"{UNIT}/planner/know/test_holdings.py",
     ),

@@ -128,7 +128,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a Host that cannot be read is not left",
         f"{PLANNER}/do/moves.py",
-        ' or ("Host", holder) in round_.world.unreadable:',
+        " or round_.world.cannot_read(Host, holder):",
         ":",
         f"{UNIT}/planner/do/test_moves.py",
     ),

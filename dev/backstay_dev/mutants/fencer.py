@@ -10,8 +10,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an off that cannot be recorded is not sent",
         f"{FENCER}/worker.py",
-        '        return "" if await self._patch({"attempts": self._records.told()}) else "it could not be recorded"',
-        ('        await self._patch({"attempts": self._records.told()})\n        return ""'),
+        '        return "" if await self._patch({"attempts": self._records.wire()}) else "it could not be recorded"',
+        ('        await self._patch({"attempts": self._records.wire()})\n        return ""'),
         f"{UNIT}/fencer/test_on_again.py",
     ),
     one(

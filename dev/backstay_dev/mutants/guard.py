@@ -95,14 +95,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a seal that the operator saw is remembered",
         f"{PLANNER}/know/sessions.py",
-        "    sealed = max((*_told_sealed(world, host), *_seen_sealed(world, host, granted)), key=_seq, default=None)",
-        "    sealed = max(_told_sealed(world, host), key=_seq, default=None)",
+        "    sealed = max((*_sealed_by_requests(world, host), *_seen_sealed(world, host, granted)), key=_seq, default=None)",
+        "    sealed = max(_sealed_by_requests(world, host), key=_seq, default=None)",
         f"{STORIES}/test_power.py",
     ),
     one(
         "a seal that a request shows is remembered",
         f"{PLANNER}/know/sessions.py",
-        "    sealed = max((*_told_sealed(world, host), *_seen_sealed(world, host, granted)), key=_seq, default=None)",
+        "    sealed = max((*_sealed_by_requests(world, host), *_seen_sealed(world, host, granted)), key=_seq, default=None)",
         "    sealed = max(_seen_sealed(world, host, granted), key=_seq, default=None)",
         f"{STORIES}/test_power.py",
     ),

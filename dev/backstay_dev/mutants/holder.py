@@ -76,7 +76,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "the last words are waited for",
         f"{AGENT}/agent.py",
-        "                await self.link.until_said(_said_all)",
+        "                await self.link.until_stored(_is_all_released)",
         "                pass",
         f"{UNIT}/agent/test_leaves.py",
     ),

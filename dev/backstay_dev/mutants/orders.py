@@ -45,7 +45,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what cannot be read is not called gone",
         f"{PLANNER}/do/leftovers.py",
-        '        return ("HAInstance", f"{entry.namespace}/{entry.name}") not in world.unreadable',
+        '        return not world.cannot_read(HAInstance, f"{entry.namespace}/{entry.name}")',
         "        return True",
         f"{STORIES}/test_left_behind.py",
     ),

@@ -59,7 +59,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a fence is told before its request goes",
         f"{PLANNER}/do/fences.py",
-        ("    if not is_told(world, request):\n        return None  #"),
+        ("    if not is_in_status(world, request):\n        return None  #"),
         ("    if False:\n        return None  #"),
         f"{UNIT}/planner/do/test_fences.py",
     ),
@@ -132,8 +132,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a request that somebody deletes stays while it owes an on",
         f"{PLANNER}/do/fences.py",
-        "and not owes_on(world, request) and is_told",
-        "and is_told",
+        "and not owes_on(world, request) and is_in_status",
+        "and is_in_status",
         f"{UNIT}/planner/do/test_fences.py",
     ),
     one(
@@ -174,7 +174,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a Host that cannot be read is not called removed",
         f"{PLANNER}/do/fences.py",
-        '    if known is None and ("Host", host) not in world.unreadable:',
+        "    if known is None and not world.cannot_read(Host, host):",
         "    if known is None:",
         f"{UNIT}/planner/do/test_fences.py",
     ),

@@ -122,7 +122,7 @@ class Link:
         self._host = host
         self._machine_uuid = machine_uuid
         self._rng = rng
-        self._tell = listeners
+        self._listeners = listeners
         self._body = body
         self._informer: Informer[Stored] = Informer(
             api.lane("watch"), ASSIGNMENTS, rng=rng, name=host, backoff=Backoff(0.1, 2.0)
@@ -138,10 +138,10 @@ class Link:
         """Why the last status that was refused as a whole was."""
         self.trouble = ""
         self._written = asyncio.Event()
-        self.said = HostAssignmentStatus()
+        self.stored_status = HostAssignmentStatus()
         """The last status that is stored for certain."""
 
-    def say(self) -> None:
+    def mark_dirty(self) -> None:
         """Something has changed that the status shows."""
         self._dirty.set()
 
@@ -180,7 +180,7 @@ class Link:
             return
         self._learn(event.object)
         if self._uid not in ("", event.object.metadata.uid):
-            self._tell.on_another()
+            self._listeners.on_another()
         self._uid = event.object.metadata.uid
         if isinstance(event.object, Received):
             self._receive(event.object)
@@ -192,7 +192,7 @@ class Link:
             log.error("orders not understood", extra={"host": self._host, "why": received.why})
         self._odd = received.why
         if received.orders is not None:
-            self._tell.on_orders(received.orders)
+            self._listeners.on_orders(received.orders)
 
     def _is_ours(self, session: AgentSession) -> bool:
         return self._journal.has_session and session.nonce == self._journal.books.nonce
@@ -216,7 +216,7 @@ class Link:
             case Publish(session):
                 return await self._put(stored, session)
             case Overtaken(why):
-                self._tell.on_overtaken(why)
+                self._listeners.on_overtaken(why)
             case WrongMachine(why):
                 log.error("wrong machine", extra={"host": self._host, "why": why})
                 return why
@@ -225,43 +225,43 @@ class Link:
     async def _put(self, stored: HostAssignment, session: AgentSession) -> str:
         said, refused = within_bounds(self._body(session)), ""
         try:
-            await self._say(stored, said)
+            await self._write_status(stored, said)
         except ApiError as error:
             if not _is_refused(error):
                 raise
             refused = str(error)
-            await self._say_less(stored, said, refused)
+            await self._write_less(stored, said, refused)
         await self._published(session)
         return refused
 
-    async def _say(self, stored: HostAssignment, status: HostAssignmentStatus) -> None:
+    async def _write_status(self, stored: HostAssignment, status: HostAssignmentStatus) -> None:
         if status != stored.status:
             written = await self._api.replace(ASSIGNMENTS, replace(stored, status=status), subresource="status")
             if isinstance(written, Unreadable):
                 raise OutcomeUnknown(f"the status may or may not be written: {written.why}")
             self._learn(written)
-        self.said = status
+        self.stored_status = status
         self._written.set()
 
-    async def until_said(self, what: Callable[[HostAssignmentStatus], bool]) -> None:
+    async def until_stored(self, what: Callable[[HostAssignmentStatus], bool]) -> None:
         """Wait until a status for which this is true is stored for certain."""
-        while not what(self.said):
+        while not what(self.stored_status):
             self._written.clear()
             await self._written.wait()
 
-    async def _say_less(self, stored: HostAssignment, whole: HostAssignmentStatus, refused: str) -> None:
+    async def _write_less(self, stored: HostAssignment, whole: HostAssignmentStatus, refused: str) -> None:
         """One field that the server does not take must not silence the host: others wait for what it has released."""
         if refused != self._refused:
             log.error("status refused, saying less", extra={"host": self._host, "why": refused})
         self._refused = refused
-        asyncio.get_running_loop().call_later(REFUSED_AGAIN_S, self.say)
+        asyncio.get_running_loop().call_later(REFUSED_AGAIN_S, self.mark_dirty)
         brief, bare = ever_shorter(whole, refused)
         try:
-            await self._say(stored, brief)
+            await self._write_status(stored, brief)
         except ApiError as error:
             if not _is_refused(error):
                 raise
-            await self._say(stored, bare)
+            await self._write_status(stored, bare)
 
     async def _published(self, session: AgentSession) -> None:
         if self._is_ours(session) and self._journal.books.seq != session.seq:
@@ -270,7 +270,7 @@ class Link:
                 lambda books: books.published(session.seq) if books.nonce == session.nonce else books
             )
             if books.nonce == session.nonce:
-                self._tell.on_published()
+                self._listeners.on_published()
 
     async def _fetch(self) -> Stored:
         found = await self._api.get(ASSIGNMENTS, self._host)

@@ -78,7 +78,7 @@ class Keeper:
             self._orders, self._ours, self._secured = orders, ours, secured
             self._wake.set()
 
-    def said_to_nobody(self) -> None:
+    def forget_who_has_read(self) -> None:
         """What is held must be read in the new HostAssignment before its silence means that a service is gone."""
         now_s = clock_s()
         self._held = {unit: Held(held.why, now_s) for unit, held in self._held.items()}

@@ -21,7 +21,7 @@ from backstay_operator.control.act.apply import Outcome, Result, Writer
 from backstay_operator.control.act.pacing import Turns
 from backstay_operator.control.act.refusals import Refusals
 from backstay_operator.control.counters import Facts
-from backstay_operator.control.report.recorder import Said, tell
+from backstay_operator.control.report.recorder import Posting, posting_of
 from backstay_operator.control.watch.cache import Cache
 from backstay_operator.control.watch.urgency import Soon
 from backstay_operator.planner.actions import Action, WriteInstance
@@ -57,7 +57,7 @@ class Parts:
     """Whether this replica acts at once."""
     judge_path: Callable[[], str]
     """Judge our own path as of now; a sentence if it is in trouble."""
-    say: Callable[[Said], None]
+    record: Callable[[Posting], None]
     facts: Facts
     clock: Callable[[], float]
     rng: random.Random
@@ -178,8 +178,8 @@ class Reconciler:
             log.debug("decided from an older version", extra={**fields, "answer": result.why})
         else:
             log.warning("not done", extra={**fields, "outcome": result.outcome.value, "answer": result.why})
-        if said := tell(action, result, self._uid):
-            self._parts.say(said)
+        if posting := posting_of(action, result, self._uid):
+            self._parts.record(posting)
 
     def _version(self, ref: Ref) -> str:
         return self._parts.cache.version(ref.kind, ref.key)

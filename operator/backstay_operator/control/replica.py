@@ -75,7 +75,7 @@ class Operator:
                 writer=Writer(api, self.cache),
                 leads=self.leads,
                 judge_path=self.path.judge,
-                say=self.recorder.say,
+                record=self.recorder.record,
                 facts=self.facts,
                 clock=clock,
                 rng=rng,

@@ -112,7 +112,7 @@ class SealLease(OnLease):
     """Seal exactly this version (CAS)."""
 
     rank = Rank.SEAL
-    told = ("Warning", "Sealed")
+    as_event = ("Warning", "Sealed")
     why: str
 
 
@@ -122,7 +122,7 @@ class ReopenLease(OnLease):
 
     rank = Rank.SESSION
     by = "session"
-    told = ("Normal", "Reopened")
+    as_event = ("Normal", "Reopened")
     session: SessionRef
     why: str
 
@@ -209,7 +209,7 @@ class CreateClaim(Row):
     """Claim something that nobody has (create-once)."""
 
     rank = Rank.OWNERSHIP
-    told = ("Normal", "Claimed")
+    as_event = ("Normal", "Claimed")
     claim: ResourceClaim
     why: str
 
@@ -262,7 +262,7 @@ class RemoveMoveWish(OnObject[HAService]):
     """Take the annotation of `backstay move` away: done, expired or impossible."""
 
     rank = Rank.CLEANUP
-    told = ("Normal", "MoveEnded")
+    as_event = ("Normal", "MoveEnded")
     why: str
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.models import HAInstance, HAService, Host
 from backstay_api.objects.models.assignment import InstanceOrder, StandbyOrder
 from backstay_api.objects.resource_kinds import units_of
 
@@ -117,16 +117,16 @@ def plan_service(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) ->
     decision = decide(round_, service)
     if decision.is_leaving and not decision.slots:
         return ServicePlan(tuple(ownership.let_go(world, service, claims)))
-    told = _told(world, decision)
+    statuses = _status_actions(world, decision)
     ordered = tuple(one for slot in decision.slots for one in _ordered(slot.instance, slot.course))
     if decision.is_leaving:
         actions = [action for slot in decision.slots for action in slot.course.actions]
         return ServicePlan(
-            (*actions, *told), ordered, look_again_s=_look_again_s(decision), secured=_secured(world, service)
+            (*actions, *statuses), ordered, look_again_s=_look_again_s(decision), secured=_secured(world, service)
         )
     actions = [action for slot in decision.slots for action in _slot_actions(world, decision, slot, claims)]
     return ServicePlan(
-        (*actions, *told),
+        (*actions, *statuses),
         ordered,
         tuple(one for slot in decision.slots for one in standby_orders(world, slot)),
         _look_again_s(decision),
@@ -160,7 +160,7 @@ def _first(world: World, slot: Slot) -> tuple[str, ...]:
 def plan_ownerless(round_: Round, key: str) -> ServicePlan:
     """An instance without its service: stopped, proven over and deleted; or left as it is, if the service is only unreadable."""
     world, instance = round_.world, round_.world.instances[key]
-    if ("HAService", instance.service_key) in world.unreadable:
+    if world.cannot_read(HAService, instance.service_key):
         return ServicePlan(standbys=tuple(stored_standbys(world, instance)))
     service = instance.spec.service
     what_for = f"{instance.key} is stopped and deleted if its service is gone"
@@ -187,7 +187,7 @@ def _is_blurred(world: World) -> bool:
     return any(kind in ("HAService", "Host") for kind, _ in world.unreadable)
 
 
-def _told(world: World, decision: Decision) -> list[Action]:
+def _status_actions(world: World, decision: Decision) -> list[Action]:
     service, status = decision.service, service_status(world, decision)
     return [] if status == service.status else [WriteServiceStatus(service, status)]
 
@@ -225,7 +225,7 @@ def plan_host(round_: Round, name: str, wanted: Wanted) -> list[Action]:
 def _host_misses(round_: Round, name: str) -> str:
     """What stands between a lost or leaving host and the services that it still holds; and what the API server refuses about it."""
     world = round_.world
-    refused = world.refused.get(("Host", name), "")
+    refused = world.refusal(Host, name)
     return joined(_still_holds(round_, name), refused)
 
 

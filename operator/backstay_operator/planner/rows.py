@@ -44,7 +44,7 @@ class Row:
     """What an action says of itself. Each kind of action stands in `Action`, and says at least its rank and its object."""
 
     rank: ClassVar[Rank]
-    told: ClassVar[tuple[Literal["Normal", "Warning"], str] | None] = None
+    as_event: ClassVar[tuple[Literal["Normal", "Warning"], str] | None] = None
     """Type and reason of the Event of the first that it concerns; None where it is no news for people."""
     why: Any
     needs: Any = ()
@@ -71,7 +71,7 @@ class Row:
 
     def event(self) -> Event | None:
         """What people are told once it is done."""
-        return Event(self.concerns[0], *self.told, self.why) if self.told else None
+        return Event(self.concerns[0], *self.as_event, self.why) if self.as_event else None
 
 
 @dataclass(frozen=True)

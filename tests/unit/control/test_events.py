@@ -19,7 +19,7 @@ from backstay_api.process.endpoints import _answered
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_operator.control.act.apply import Outcome, Result
 from backstay_operator.control.counters import Facts
-from backstay_operator.control.report.recorder import BURST, QUEUE, Recorder, Said, tell
+from backstay_operator.control.report.recorder import BURST, QUEUE, Posting, Recorder, posting_of
 from backstay_operator.control.serve.endpoints import Endpoints
 from backstay_operator.control.serve.health import Ages, State, ill, not_ready
 from backstay_operator.planner.actions import Action, SealLease, WriteInstance, WriteServiceStatus
@@ -28,12 +28,12 @@ from backstay_testing.control_scene import WALL, Scene
 from backstay_testing.worlds import a_world
 
 WEB = Ref(HA_SERVICES, "shop", "web")
-GRANTED = Said(WEB, "u1", "Normal", "Granted", "WriteInstance", "n1 is the first")
+GRANTED = Posting(WEB, "u1", "Normal", "Granted", "WriteInstance", "n1 is the first")
 
 
 def in_trouble(*, epoch: int) -> HAServiceStatus:
     missing = "n1 is silent: its device says on"
-    said = {
+    condition = {
         "type": "Degraded",
         "status": "True",
         "reason": "Recovering",
@@ -41,17 +41,17 @@ def in_trouble(*, epoch: int) -> HAServiceStatus:
         "lastTransitionTime": WALL,
     }
     instances = [{"name": "web-0", "epoch": epoch}]
-    return HAServiceStatus.model_validate({"conditions": [said], "instances": instances})
+    return HAServiceStatus.model_validate({"conditions": [condition], "instances": instances})
 
 
 def test_what_an_admin_did_on_the_host_is_told_once_and_is_no_warning() -> None:
     act = "web.service: stopped by an admin (12:00)"
     done = HAServiceStatus.model_validate({"instances": [{"name": "web-0", "epoch": 1, "byAdmin": act}]})
     before = a_service()
-    said = tell(WriteServiceStatus(before, done), Result(Outcome.DONE), lambda _: "u1")
-    assert said is not None and (said.type, said.reason, said.note) == ("Normal", "ByAdmin", act)
+    posting = posting_of(WriteServiceStatus(before, done), Result(Outcome.DONE), lambda _: "u1")
+    assert posting is not None and (posting.type, posting.reason, posting.note) == ("Normal", "ByAdmin", act)
     after = before.model_copy(update={"status": done})
-    assert tell(WriteServiceStatus(after, done), Result(Outcome.DONE), lambda _: "u1") is None
+    assert posting_of(WriteServiceStatus(after, done), Result(Outcome.DONE), lambda _: "u1") is None
 
 
 def a_recorder(scene: Scene) -> tuple[Recorder, Facts]:
@@ -70,11 +70,11 @@ async def test_the_same_sentence_again_is_one_event_with_a_count() -> None:
     recorder, _ = a_recorder(scene)
     posting = asyncio.create_task(recorder.run())
     for _ in range(3):
-        recorder.say(GRANTED)
+        recorder.record(GRANTED)
         await asyncio.sleep(1)
-    recorder.say(replace(GRANTED, note="another"))
+    recorder.record(replace(GRANTED, note="another"))
     await asyncio.sleep(301)
-    recorder.say(GRANTED)
+    recorder.record(GRANTED)
     await asyncio.sleep(1)
     posting.cancel()
     assert [(each["note"], each.get("series", {}).get("count")) for each in posted(scene)] == [
@@ -92,10 +92,10 @@ async def test_what_is_said_too_often_is_cut_short_and_nothing_else_is() -> None
     recorder, facts = a_recorder(scene)
     posting = asyncio.create_task(recorder.run())
     for number in range(BURST + 30):
-        recorder.say(replace(GRANTED, note=f"{number}"))
+        recorder.record(replace(GRANTED, note=f"{number}"))
     host = Ref(HOSTS, "", "n1")
-    recorder.say(Said(host, "u2", "Warning", "Sealed", "SealLease", "silent"))
-    recorder.say(replace(GRANTED, type="Warning", reason="Degraded", note="no standby"))
+    recorder.record(Posting(host, "u2", "Warning", "Sealed", "SealLease", "silent"))
+    recorder.record(replace(GRANTED, type="Warning", reason="Degraded", note="no standby"))
     await asyncio.sleep(1)
     posting.cancel()
     assert len(posted(scene)) == BURST + 2 and facts.events_lost == 30
@@ -112,7 +112,7 @@ async def test_saying_never_waits_even_where_nothing_can_be_posted() -> None:
     recorder, facts = a_recorder(scene)
     posting = asyncio.create_task(recorder.run())
     for number in range(QUEUE + 40):
-        recorder.say(replace(GRANTED, uid=f"{number}"))
+        recorder.record(replace(GRANTED, uid=f"{number}"))
         await asyncio.sleep(0)
     posting.cancel()
     assert facts.events_lost in (39, 40) and not posted(scene)
@@ -164,8 +164,8 @@ async def test_saying_never_waits_even_where_nothing_can_be_posted() -> None:
     ],
 )
 def test_what_is_told_of_an_action(action: Action, outcome: Outcome, told: tuple[str, str] | None) -> None:
-    said = tell(action, Result(outcome, "no"), lambda subject: "u")
-    assert (said and (said.regarding.kind.kind, said.reason)) == told
+    posting = posting_of(action, Result(outcome, "no"), lambda subject: "u")
+    assert (posting and (posting.regarding.kind.kind, posting.reason)) == told
 
 
 HEALTHY = State(

@@ -9,7 +9,7 @@ NOW = "2026-03-01T12:00:08Z"
 
 
 def stored(records: Records) -> list[Attempt]:
-    return [Attempt.model_validate(told) for told in records.told()]
+    return [Attempt.model_validate(told) for told in records.wire()]
 
 
 def test_two_fencers_that_begin_in_the_same_second_do_not_take_each_others_off_for_their_own() -> None:
@@ -20,7 +20,7 @@ def test_two_fencers_that_begin_in_the_same_second_do_not_take_each_others_off_f
     one.observe(stored(other), now_s=2.0, at_s=1.0)
     assert [tried.ours for tried in one.tried()] == [False, True]
     other.observe(stored(one), now_s=3.0, at_s=1.0)
-    assert sorted((told["by"], told["ours"]) for told in other.told()) == [("one", False), ("other", True)]
+    assert sorted((told["by"], told["ours"]) for told in other.wire()) == [("one", False), ("other", True)]
 
 
 def test_what_a_fencer_reads_of_itself_is_nothing_new() -> None:

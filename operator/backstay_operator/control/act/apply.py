@@ -195,7 +195,7 @@ class Writer:
     # --- assignments --------------------------------------------------------------------------------------------
 
     async def _assign(self, api: Api, action: act.Assign) -> None:
-        if ("HostAssignment", action.host) in self._cache.world.unreadable:
+        if self._cache.world.cannot_read(HostAssignment, action.host):
             raise Refused(f"HostAssignment {action.host} cannot be read, so its orders cannot be brought forward")
         stored = self._cache.world.assignments.get(action.host)
         if stored is None:

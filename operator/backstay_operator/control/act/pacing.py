@@ -64,7 +64,7 @@ class Turns:
         self._tried: dict[_Id, _Attempts] = {}
         self._standing: dict[_Id, _Standing] = {}
         self._under_way: set[tuple[str, str]] = set()
-        self._told: dict[tuple[str, str], object] = {}
+        self._reported: dict[tuple[str, str], object] = {}
         """What was last told of an object that cannot be read: its status cannot be read either, to see that it says so."""
 
     def take(self, actions: Iterable[Action], *, now_s: float, leads: bool) -> Turn:
@@ -74,7 +74,7 @@ class Turns:
         seen: set[_Id] = set()
         for action in actions:
             ref = action.ref
-            if isinstance(action, ReportUnreadable) and self._told.get(ref.id) == action.intent:
+            if isinstance(action, ReportUnreadable) and self._reported.get(ref.id) == action.intent:
                 continue
             id_ = _id(action, ref)
             seen.add(id_)
@@ -94,7 +94,7 @@ class Turns:
         ref = action.ref
         self._under_way.discard(ref.id)
         if in_effect and isinstance(action, ReportUnreadable):
-            self._told[ref.id] = action.intent
+            self._reported[ref.id] = action.intent
         id_ = _id(action, ref)
         decision = _Decision(decided_at, action.intent)
         before = self._tried.get(id_)

@@ -1,6 +1,6 @@
 """Events for people: what was decided and refused, and why, beside the object that it is about.
 
-events.k8s.io/v1, with a series for what repeats. Saying is never allowed to delay doing: `say` only puts into a bounded
+events.k8s.io/v1, with a series for what repeats. Telling is never allowed to delay doing: `record` only puts into a bounded
 queue, one task posts, and what is too much for an object or cannot be posted is counted and dropped.
 """
 
@@ -38,8 +38,8 @@ Type = Literal["Normal", "Warning"]
 
 
 @dataclass(frozen=True)
-class Said:
-    """One thing said about one object."""
+class Posting:
+    """One Event that is to be posted."""
 
     regarding: Ref
     uid: str
@@ -68,18 +68,18 @@ class Recorder:
         self._identity = identity
         self._clock = clock
         self._wall = wall
-        self._queue: deque[Said] = deque()
+        self._queue: deque[Posting] = deque()
         self._some = asyncio.Event()
         self._allowance: dict[tuple[str, str], tuple[float, float]] = {}
-        """By UID and reason: Events it may still have, and as of when. What is said often never silences what is said once."""
-        self._series: dict[Said, _Series] = {}
+        """By UID and reason: Events it may still have, and as of when. What comes often never silences what comes once."""
+        self._series: dict[Posting, _Series] = {}
 
-    def say(self, said: Said) -> None:
-        """Put it into the queue, if there is room and the same has not been said of the object too often."""
-        if len(self._queue) >= QUEUE or not self._may(said):
+    def record(self, posting: Posting) -> None:
+        """Put it into the queue, if there is room and the same has not been recorded of the object too often."""
+        if len(self._queue) >= QUEUE or not self._may(posting):
             self._facts.events_lost += 1
             return
-        self._queue.append(said)
+        self._queue.append(posting)
         self._some.set()
 
     async def run(self) -> None:
@@ -87,68 +87,68 @@ class Recorder:
             await self._some.wait()
             self._some.clear()
             while self._queue:
-                said = self._queue.popleft()
+                posting = self._queue.popleft()
                 try:
-                    await self._post(said)
+                    await self._post(posting)
                 except ApiError as error:
                     self._facts.events_lost += 1
-                    log.debug("event not posted", extra={"reason": said.reason, "why": str(error)})
+                    log.debug("event not posted", extra={"reason": posting.reason, "why": str(error)})
 
-    def _may(self, said: Said) -> bool:
-        now_s, key = self._clock(), (said.uid, said.reason)
+    def _may(self, posting: Posting) -> bool:
+        now_s, key = self._clock(), (posting.uid, posting.reason)
         left, since_s = self._allowance.get(key, (float(BURST), now_s))
         left = min(float(BURST), left + (now_s - since_s) / REFILL_S)
         _trim(self._allowance)
         self._allowance[key] = (max(0.0, left - 1), now_s)
         return left >= 1
 
-    async def _post(self, said: Said) -> None:
+    async def _post(self, posting: Posting) -> None:
         now_s, now = self._clock(), self._wall().replace("Z", ".000000Z")
-        series = self._series.get(said)
+        series = self._series.get(posting)
         if series is not None and now_s - series.last_s < SERIES_S:
             series.count, series.last_s = series.count + 1, now_s
             body: Raw = {"series": {"count": series.count, "lastObservedTime": now}}
             await self._api.patch(EVENTS, series.name, body, series.namespace, timeout_s=_POST_TIMEOUT_S)
             return
-        namespace = said.regarding.namespace or "default"
+        namespace = posting.regarding.namespace or "default"
         written = await self._api.create(
-            EVENTS, self._event(said, namespace, now), namespace, timeout_s=_POST_TIMEOUT_S
+            EVENTS, self._event(posting, namespace, now), namespace, timeout_s=_POST_TIMEOUT_S
         )
         _trim(self._series)
-        self._series[said] = _Series(namespace, written["metadata"]["name"], 1, now_s)
+        self._series[posting] = _Series(namespace, written["metadata"]["name"], 1, now_s)
 
-    def _event(self, said: Said, namespace: str, now: str) -> Raw:
-        kind = said.regarding.kind
+    def _event(self, posting: Posting, namespace: str, now: str) -> Raw:
+        kind = posting.regarding.kind
         regarding = {
             "apiVersion": kind.api_version,
             "kind": kind.kind,
-            "namespace": said.regarding.namespace,
-            "name": said.regarding.name,
-            "uid": said.uid,
+            "namespace": posting.regarding.namespace,
+            "name": posting.regarding.name,
+            "uid": posting.uid,
         }
         return {
-            "metadata": {"generateName": f"{said.regarding.name[:200]}-", "namespace": namespace},
+            "metadata": {"generateName": f"{posting.regarding.name[:200]}-", "namespace": namespace},
             "eventTime": now,
             "reportingController": "backstay.dev/operator",
             "reportingInstance": self._identity[:128],
             "regarding": {name: value for name, value in regarding.items() if value},
-            "type": said.type,
-            "reason": said.reason,
-            "action": said.action,
-            "note": said.note.encode()[:_NOTE_LIMIT_BYTES].decode(errors="ignore"),
+            "type": posting.type,
+            "reason": posting.reason,
+            "action": posting.action,
+            "note": posting.note.encode()[:_NOTE_LIMIT_BYTES].decode(errors="ignore"),
         }
 
 
-def tell(action: Action, result: Result, uid_of: Callable[[Ref], str]) -> Said | None:
+def posting_of(action: Action, result: Result, uid_of: Callable[[Ref], str]) -> Posting | None:
     """The Event for what was done or refused; None where it is no news for people."""
     name = type(action).__name__
     if result.outcome is Outcome.REFUSED:
         note = f"{name} was refused: {result.why} (it was wanted because {action.why or _NO_REASON})"
-        return Said(action.ref, uid_of(action.ref), "Warning", "Refused", name, note)
+        return Posting(action.ref, uid_of(action.ref), "Warning", "Refused", name, note)
     event = action.event() if result.outcome is Outcome.DONE else None
     if event is None:
         return None
-    return Said(event.about, uid_of(event.about), event.type, event.reason, name, event.note or _NO_REASON)
+    return Posting(event.about, uid_of(event.about), event.type, event.reason, name, event.note or _NO_REASON)
 
 
 def _trim(memory: dict[Any, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from backstay_api.process.endpoints import JSON, Answered, judged
 from backstay_operator.control.replica import Operator
-from backstay_operator.control.serve.health import Ages, State, ill, not_ready, told
+from backstay_operator.control.serve.health import Ages, State, facts_of, ill, not_ready
 
 _METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -45,9 +45,9 @@ class Endpoints:
         state = self.state()
         match path.partition("?")[0]:
             case "/healthz" | "/livez":
-                return judged(ill(state), told(state))
+                return judged(ill(state), facts_of(state))
             case "/readyz":
-                return judged(not_ready(state), told(state))
+                return judged(not_ready(state), facts_of(state))
             case "/metrics":
                 return 200, _METRICS, await self._render()
             case _:

@@ -53,7 +53,7 @@ def not_ready(state: State) -> str:
     return ill(state) or state.path_trouble or state.kopf_trouble
 
 
-def told(state: State) -> dict[str, Any]:
+def facts_of(state: State) -> dict[str, Any]:
     """The facts, for whoever asks."""
     ages = state.ages
     return {

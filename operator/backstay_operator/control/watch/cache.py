@@ -19,10 +19,10 @@ from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.objects.object_kinds import ALL_KINDS, HOST_LEASES, Unreadable
 from backstay_api.objects.promise import Silence, judge_silence
-from backstay_operator.control.watch.urgency import Soon, assignment_soon, lease_soon, told_soon
+from backstay_operator.control.watch.urgency import Soon, assignment_soon, lease_soon, status_soon
 from backstay_operator.planner.know.world import LeaseSeen, OwnPath, Settings, World
 
-Told = TypeVar("Told", HAService, Host)
+WithStatus = TypeVar("WithStatus", HAService, Host)
 
 # Late events of the dead arrive within seconds; ten thousand deletions are more than happen in that time.
 _REMEMBERED_DELETED: Final = 10_000
@@ -107,9 +107,9 @@ class Cache:
         self._known[kind.kind][key] = meta
         if isinstance(obj, Unreadable):
             self.world.unreadable[kind.kind, key] = obj
-            return self._tell(kind, key, Soon.GATHER)
+            return self._notify(kind, key, Soon.GATHER)
         self.world.unreadable.pop((kind.kind, key), None)
-        return self._tell(kind, key, self._store(obj))
+        return self._notify(kind, key, self._store(obj))
 
     def drop(self, kind: Kind[Any], meta: Meta) -> Soon:
         """Take note that exactly this object (by UID) is gone."""
@@ -120,7 +120,7 @@ class Cache:
             return Soon.NOT
         self._tick()
         self._take_out(kind, key)
-        return self._tell(kind, key, Soon.NOW)
+        return self._notify(kind, key, Soon.NOW)
 
     def forget(self, kind: Kind[Any], meta: Meta) -> None:
         """One read did not find this object. It may have been a stale read: unlike `drop`, this lets it come back."""
@@ -128,7 +128,7 @@ class Cache:
         if self._known[kind.kind].get(key) == meta:
             self._tick()
             self._take_out(kind, key)
-            self._tell(kind, key, Soon.NOW)
+            self._notify(kind, key, Soon.NOW)
 
     def repair(self, kind: Kind[Any], bodies: Iterable[Mapping[str, Any]], version: int) -> Repair:
         """Hold the picture of one kind against a whole list of it as of `version`: take what is newer, drop what is gone."""
@@ -208,7 +208,7 @@ class Cache:
                 self.path_recovered()
         self.on_change(Soon.NOW)
 
-    def _tell(self, kind: Kind[Any], key: str, soon: Soon) -> Soon:
+    def _notify(self, kind: Kind[Any], key: str, soon: Soon) -> Soon:
         self.touched.add((kind.kind, key))
         if soon is not Soon.NOT:
             self.on_change(soon)
@@ -231,12 +231,12 @@ class Cache:
                 return soon
             case HAService():
                 obj = _with_known_spec(world.services.get(obj.key), obj)
-                soon = told_soon(world.services.get(obj.key), obj)
+                soon = status_soon(world.services.get(obj.key), obj)
                 world.put_service(obj)
                 return soon
             case Host():
                 obj = _with_known_spec(world.hosts.get(obj.key), obj)
-                soon = told_soon(world.hosts.get(obj.key), obj)
+                soon = status_soon(world.hosts.get(obj.key), obj)
                 world.put_host(obj)
                 return soon
             case ResourceClaim():
@@ -277,7 +277,7 @@ _DROPS: Final[Mapping[str, Callable[[World, str], object]]] = {
 assert _DROPS.keys() == {kind.kind for kind in ALL_KINDS}
 
 
-def _with_known_spec(before: Told | None, after: Told) -> Told:
+def _with_known_spec(before: WithStatus | None, after: WithStatus) -> WithStatus:
     """With the very spec as before where the API server counts no other generation: the planner keeps what it has worked out from it."""
     if before is None or before.uid != after.uid or before.metadata.generation != after.metadata.generation:
         return after

@@ -54,7 +54,7 @@ def assignment_soon(before: HostAssignment | None, after: HostAssignment, world:
     return Soon.NOW if waits else Soon.GATHER
 
 
-def told_soon(before: HAService | Host | None, after: HAService | Host) -> Soon:
+def status_soon(before: HAService | Host | None, after: HAService | Host) -> Soon:
     """Of a service or host most changes are our own words to people. What the fencer says of a host is none of them."""
     if before is None or before.spec != after.spec or _marks(before) != _marks(after):
         return Soon.GATHER

@@ -94,7 +94,7 @@ def _last(world: World, service: HAService, instance: HAInstance, acceptance: Ac
 
 def _creation(world: World, service: HAService, name: str, acceptance: Acceptance) -> Course:
     key = f"{service.metadata.namespace}/{name}"
-    is_taken = key in world.instances or ("HAInstance", key) in world.unreadable
+    is_taken = key in world.instances or world.cannot_read(HAInstance, key)
     if not isinstance(acceptance, Accepted) or service.spec.state != "Running":
         return Course()
     return Course(() if is_taken else (instances.create(service, name),), placed=place(world, service, None))

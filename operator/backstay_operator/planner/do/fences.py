@@ -16,7 +16,7 @@ from backstay_api.objects.models.fencing import FenceRequestSpec
 from backstay_api.objects.models.instance import Grant, SessionRef
 from backstay_api.objects.texts import clip
 from backstay_operator.planner.actions import Action, DeleteFence, RequestFence, SealLease, UpdateFence
-from backstay_operator.planner.judge.budget import Budget, draw_up, is_told
+from backstay_operator.planner.judge.budget import Budget, draw_up, is_in_status
 from backstay_operator.planner.judge.evidence import (
     Missing,
     closed,
@@ -108,7 +108,7 @@ def _given_up(world: World, host: str) -> list[Action]:
     return [
         DeleteFence(request, "somebody has deleted it, and it owes nothing")
         for request in requests
-        if request.metadata.deletion_timestamp and not owes_on(world, request) and is_told(world, request)
+        if request.metadata.deletion_timestamp and not owes_on(world, request) and is_in_status(world, request)
     ]
 
 
@@ -195,7 +195,7 @@ def _want(world: World, host: str, want: Want, why: str) -> list[Action]:
         return []  # it is proven: nothing more is to be read, and the proof must not go before it is used
     if request is not None and request.spec.want == "Withdrawn" and not owes_on(world, request):
         # Reads count for one request. Whatever was read before the alarm proved false says nothing of this one.
-        return [DeleteFence(request, f"{why} again: its power is read afresh")] if is_told(world, request) else []
+        return [DeleteFence(request, f"{why} again: its power is read afresh")] if is_in_status(world, request) else []
     if request is not None:
         return [UpdateFence(request, want, why)] if _is_ahead(request, want) else []
     session, machine = _present_grant(world, host)
@@ -247,14 +247,14 @@ def _past_actions(world: World, host: str) -> list[Action]:
 def _why_nobody_needs(world: World, request: FenceRequest) -> str | None:
     """Evidence is stored in the instances by now; the fencer still needs the request to power the host on again."""
     host, session = request.spec.host, sessions.published(world, request.spec.host)
-    if not is_told(world, request):
+    if not is_in_status(world, request):
         return None  # that it was fenced must not be forgotten with it
     if owes_on(world, request):
         return None  # be it withdrawn, be the host back: an `off` that was under way may come through after that
     if session is not None and session.seq > request.spec.session.seq:
         return f"{host} has returned with session {session.seq}"
     known = world.hosts.get(host)
-    if known is None and ("Host", host) not in world.unreadable:
+    if known is None and not world.cannot_read(Host, host):
         return f"{host} has been removed"
     if known is not None and known.metadata.deletion_timestamp is not None and not held(world, host):
         return f"{host} is being removed, and need not be switched on"

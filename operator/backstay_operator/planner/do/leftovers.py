@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from backstay_api.objects.models import HostAssignment
+from backstay_api.objects.models import HAInstance, HostAssignment
 from backstay_api.objects.models.assignment import InstanceOrder, InstanceReport
 from backstay_operator.planner.judge.remains import instance_of, is_gone_from
 from backstay_operator.planner.know.world import World
@@ -80,7 +80,7 @@ def _is_over(world: World, uid: str, entry: InstanceOrder | InstanceReport) -> b
     instance = instance_of(world, uid, entry)
     if instance is None:
         # Deleted, as far as we have seen; before anything is stopped for that, the API server is asked (`_gone`).
-        return ("HAInstance", f"{entry.namespace}/{entry.name}") not in world.unreadable
+        return not world.cannot_read(HAInstance, f"{entry.namespace}/{entry.name}")
     spec = instance.spec
     return spec.epoch > entry.epoch or (spec.epoch == entry.epoch and spec.grant is None)
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.models import HAInstance, HAService, Host
 from backstay_operator.planner.actions import Action, RemoveMoveWish
 from backstay_operator.planner.judge.placement import NoHost, Placed, better_host, must_leave, place
 from backstay_operator.planner.judge.remains import stored_order
@@ -125,7 +125,7 @@ def _asked_to(round_: Round, service: HAService, instance: HAInstance, holder: s
 def _must(round_: Round, service: HAService, instance: HAInstance, holder: str) -> Move | Stay | None:
     leave = must_leave(round_.world, service, instance)
     # A Host that we merely cannot read has not been removed: nothing leaves it for that.
-    if leave is None or ("Host", holder) in round_.world.unreadable:
+    if leave is None or round_.world.cannot_read(Host, holder):
         return None
     return _towards(elsewhere(round_, service, instance), f"{holder} {leave.why}")
 

@@ -159,7 +159,7 @@ def _may_be_made(world: World, host: str) -> bool:
     """Whether this host needs a HostAssignment: it is to stay, or it holds something that it has to be told of, and to give back."""
     known = world.hosts.get(host)
     is_staying = known is not None and known.metadata.deletion_timestamp is None
-    return (is_staying or bool(held(world, host))) and ("HostAssignment", host) not in world.unreadable
+    return (is_staying or bool(held(world, host))) and not world.cannot_read(HostAssignment, host)
 
 
 def _brought_forward(

@@ -46,7 +46,7 @@ def take(world: World, service: HAService, instance: HAInstance | None) -> list[
     """Everything a service must own before it runs as this manifest says."""
     actions: list[Action] = []
     for key in holdings.keys(world, service):
-        if ("ResourceClaim", key.name) not in world.unreadable:
+        if not world.cannot_read(ResourceClaim, key.name):
             actions += _claim(world, service, instance, key)
     return actions
 

@@ -64,7 +64,7 @@ def unstable(world: World, host: str) -> float | None:
     return wait_s if wait_s > 0 else None
 
 
-def told(world: World, host: str) -> list[Fence]:
+def status_fences(world: World, host: str) -> list[Fence]:
     """The host's fences as its status shall list them."""
     known = {fence.request: fence for fence in world.hosts[host].status.fences}
     names = [name for name in world.fenced_s if world.fenced_host[name] == host and counts(world, name)]
@@ -72,7 +72,7 @@ def told(world: World, host: str) -> list[Fence]:
     return [known.get(name) or Fence(request=name, at=world.wall) for name in in_order[-16:]]
 
 
-def is_told(world: World, request: FenceRequest) -> bool:
+def is_in_status(world: World, request: FenceRequest) -> bool:
     """Whether it may go without being forgotten: it does not count, or stands in its Host's status."""
     host = world.hosts.get(request.spec.host)
     if host is None or request.key not in world.fenced_s or not counts(world, request.key):

@@ -102,11 +102,11 @@ def _foreign(world: World, service: HAService, instance: HAInstance, hosts: list
 
 def _cannot_say(whys: Mapping[str, str]) -> str:
     """Nothing is known to run there, so nothing is to be stopped: the hosts' own reasons are what is to be mended."""
-    said = _told(whys)
+    said = _reasons(whys)
     return f"{and_(list(whys))} {UNCLEAR}{f': {said}' if said else ''}"
 
 
-def _told(whys: Mapping[str, str]) -> str:
+def _reasons(whys: Mapping[str, str]) -> str:
     return "; ".join(dict.fromkeys(first_words(why) for why in whys.values() if why))
 
 
@@ -121,7 +121,7 @@ def _runs(service: HAService, said: Mapping[str, StandbyReport]) -> str:
     if all(units_of([resource]) for resource in running):
         runs, where = ("runs", "there") if len(hosts) == 1 else ("run", "on each")
         return f"{and_(hosts)} {runs} {and_(units)} already, not started by Backstay: {stop} {where}"
-    whys = _told({host: answer.why for host, answer in said.items()})
+    whys = _reasons({host: answer.why for host, answer in said.items()})
     because = f" ({whys})" if whys else ""
     stops = f"; {stop} there stops {and_(units)}" if units else ""
     return f"something of it runs on {and_(hosts)} already, not started by Backstay{because}: stop it there{stops}"

@@ -54,7 +54,7 @@ class HostFacts:
 
     name: str
     host: Host
-    says: HostAssignmentStatus
+    report: HostAssignmentStatus
     asked: frozenset[str]
     """UIDs of the instances that it has been asked to keep itself ready for."""
     leaving: Rejected | None
@@ -131,12 +131,12 @@ def _kept_facts(world: World, host: Host) -> HostFacts:
 
 def _facts(world: World, host: Host, said: HostAssignment | None) -> HostFacts:
     name = host.metadata.name
-    says = said.status if said else _NOTHING_SAID
+    report = said.status if said else _NOTHING_SAID
     leaving, no_session = _leaving(host), why_no_session(world, name)
     return HostFacts(
         name=name,
         host=host,
-        says=says,
+        report=report,
         asked=frozenset(said.spec.standbys) if said else frozenset(),
         leaving=leaving,
         closed=leaving or _closed(host) or _going_down(world, name),
@@ -305,14 +305,14 @@ def retry_after_s(ask: Question, failed: Sequence[Failure]) -> float:
 def recent_failures(ask: Question, facts: HostFacts) -> list[Failure]:
     """Starts of the present manifest that failed on this host and still count against it, the latest first."""
     world, service = ask.world, ask.service
-    if not service.status.start_failures and not (ask.instance and ask.instance.uid in facts.says.instances):
+    if not service.status.start_failures and not (ask.instance and ask.instance.uid in facts.report.instances):
         return []  # as nearly always
     found = {
         failure.epoch: (world.failed_s.get((service.uid, failure.host, failure.epoch), world.now_s), failure.why)
         for failure in service.status.start_failures
         if failure.host == facts.name and service.status.observed_generation == service.metadata.generation
     }
-    report = failed_report(service, ask.instance, facts.says)
+    report = failed_report(service, ask.instance, facts.report)
     if report and ask.instance:
         at_s = world.failed_s.get((ask.instance.uid, facts.name, report.epoch), world.now_s)
         found.setdefault(report.epoch, (at_s, report.why))
@@ -333,7 +333,7 @@ def is_ready(ask: Question, facts: HostFacts) -> Rejected | None:
     """The host has examined this very manifest and could run it now. The holder counts: it runs it."""
     if facts.name == ask.holder:
         return None
-    said = facts.says.standbys.get(ask.instance.uid) if ask.instance else None
+    said = facts.report.standbys.get(ask.instance.uid) if ask.instance else None
     if said is None or said.revision != ask.service.metadata.generation:
         return Rejected("Ready", "has not said yet whether it is ready", "have not said yet whether they are ready")
     if said.active and said.unclear:

@@ -26,10 +26,12 @@ def in_force(
     if isinstance(acceptance, Accepted) or not _shall_go_on(world, instance):
         return service, acceptance
     # Of two of one manifest the order says more than what a standby was asked.
-    told = max(_told(world, instance), key=lambda one: (one.revision, isinstance(one, InstanceOrder)), default=None)
-    if told is None or told.revision == service.metadata.generation:
+    order = max(
+        _orders_about(world, instance), key=lambda one: (one.revision, isinstance(one, InstanceOrder)), default=None
+    )
+    if order is None or order.revision == service.metadata.generation:
         return service, acceptance
-    before = _as_told(service, told)
+    before = _as_ordered(service, order)
     found = accept(world, before)
     return (before, found) if isinstance(found, Accepted) else (service, acceptance)
 
@@ -43,7 +45,7 @@ def _shall_go_on(world: World, instance: HAInstance) -> bool:
     return stored is None or stored.want == "Up"
 
 
-def _told(world: World, instance: HAInstance) -> Iterator[InstanceOrder | StandbyOrder]:
+def _orders_about(world: World, instance: HAInstance) -> Iterator[InstanceOrder | StandbyOrder]:
     """Every order about it that names resources. Rare, so that looking at every host does no harm."""
     for assignment in world.assignments.values():
         for order in (assignment.spec.instances.get(instance.uid), assignment.spec.standbys.get(instance.uid)):
@@ -51,15 +53,15 @@ def _told(world: World, instance: HAInstance) -> Iterator[InstanceOrder | Standb
                 yield order
 
 
-def _as_told(service: HAService, told: InstanceOrder | StandbyOrder) -> HAService:
+def _as_ordered(service: HAService, order: InstanceOrder | StandbyOrder) -> HAService:
     now = service.spec.placement
     # Where it may run is the people's latest word, as far as we can follow it; the rest is as it was or as nothing was said.
     placement = Placement(hosts=now.hosts, prefer=now.prefer, stickiness=now.stickiness)
-    told_recovery = told.recovery if isinstance(told, InstanceOrder) else None
+    recovery = order.recovery if isinstance(order, InstanceOrder) else None
     spec = HAServiceSpec(
-        resources=[Resource(**dict(one)) for one in told.resources],
+        resources=[Resource(**dict(one)) for one in order.resources],
         placement=placement,
-        recovery=Recovery(**dict(told_recovery)) if told_recovery else None,
+        recovery=Recovery(**dict(recovery)) if recovery else None,
     )
-    metadata = service.metadata.model_copy(update={"generation": told.revision})
+    metadata = service.metadata.model_copy(update={"generation": order.revision})
     return service.model_copy(update={"metadata": metadata, "spec": spec})

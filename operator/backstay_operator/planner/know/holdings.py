@@ -24,7 +24,7 @@ def keys(world: World, service: HAService) -> tuple[Claim, ...]:
 def owner(world: World, key: Claim, host: str) -> ClaimOwner | None:
     """Who has it (on this host, if it is owned host by host); none if nobody has, or if the claim cannot be read."""
     claim = world.claims.get(key.name)
-    if claim is None or ("ResourceClaim", key.name) in world.unreadable:
+    if claim is None or world.cannot_read(ResourceClaim, key.name):
         return None
     return on_hosts(world, claim).get(host) if key.is_on_hosts else claim.spec.owner
 
@@ -80,4 +80,4 @@ def needs(world: World, service: HAService, host: str) -> tuple[Precondition, ..
 def is_alive(world: World, owner: ClaimOwner) -> bool:
     """Whether the service that owns something is there, readable or not."""
     service = world.services.get(owner.key)
-    return ("HAService", owner.key) in world.unreadable or (service is not None and service.uid == owner.uid)
+    return world.cannot_read(HAService, owner.key) or (service is not None and service.uid == owner.uid)

@@ -55,7 +55,7 @@ def _new_lease(world: World, host: str) -> CreateLease:
     grants = [world.instances[key].spec.grant for key in held(world, host)]
     granted = [grant.session for grant in grants if grant is not None]
     last = max(granted, key=_seq, default=None)
-    sealed = max((*_told_sealed(world, host), *_seen_sealed(world, host, granted)), key=_seq, default=None)
+    sealed = max((*_sealed_by_requests(world, host), *_seen_sealed(world, host, granted)), key=_seq, default=None)
     if sealed is not None and (last is None or sealed.seq >= last.seq):
         return CreateLease(
             host, f"the Lease of {host} was sealed when somebody deleted it: a seal is never undone", sealed, True
@@ -65,7 +65,7 @@ def _new_lease(world: World, host: str) -> CreateLease:
     return CreateLease(host, f"{host} holds a service and has no Lease by which its silence could be noticed", last)
 
 
-def _told_sealed(world: World, host: str) -> list[SessionRef]:
+def _sealed_by_requests(world: World, host: str) -> list[SessionRef]:
     """Sessions that are sealed, or over, as their FenceRequests show: `Off`, evidence and reads marked so come after the seal only."""
     requests = (world.requests[name] for name in world.requests_of.get(host, ()))
     return [one.spec.session for one in requests if _is_after_seal(one)]

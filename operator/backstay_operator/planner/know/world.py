@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
+from backstay_api.objects.models.base import Object
 from backstay_api.objects.object_kinds import Unreadable
 from backstay_api.objects.resource_kinds import canonical_address
 
@@ -141,6 +142,14 @@ class World:
         value = make()
         self.kept[topic, key] = (made_from, value)
         return value
+
+    def cannot_read(self, kind: type[Object], key: str) -> bool:
+        """Whether this object is there, and not to be read now."""
+        return (kind.__name__, key) in self.unreadable
+
+    def refusal(self, kind: type[HAService | Host], key: str) -> str:
+        """What the API server will not have about it, in a sentence; empty if there is nothing."""
+        return self.refused.get((kind.__name__, key), "")
 
     memo: dict[tuple[object, ...], tuple[tuple[object, ...], object]] | None = None
     """What `once` has worked out for the plan that is being made; None between plans, when anything may change."""

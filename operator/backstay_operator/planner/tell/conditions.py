@@ -27,10 +27,10 @@ class Finding:
         return {True: "True", False: "False", None: "Unknown"}[self.is_true]
 
 
-def told(before: M, **wanted: Any) -> M:
-    """What says this: what was told before, as nearly always; then nothing is made, nor checked once more."""
-    is_said = all(getattr(before, name) == value for name, value in wanted.items())
-    return before if is_said else type(before)(**wanted)
+def updated(before: M, **wanted: Any) -> M:
+    """The status with these fields: the very one from before, as nearly always; then nothing is made, nor checked once more."""
+    is_same = all(getattr(before, name) == value for name, value in wanted.items())
+    return before if is_same else type(before)(**wanted)
 
 
 def settled(
@@ -45,8 +45,8 @@ def _condition(before: Condition | None, finding: Finding, generation: int | Non
     message = clipped(finding.message)
     is_same = before is not None and before.status == finding.status
     if before is not None and is_same:
-        told = (before.reason, before.message, before.observed_generation)
-        if told == (finding.reason, message, generation):
+        known_as = (before.reason, before.message, before.observed_generation)
+        if known_as == (finding.reason, message, generation):
             return before  # as nearly always
     return Condition(
         type=finding.type,

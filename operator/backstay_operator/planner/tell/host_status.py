@@ -12,7 +12,7 @@ from backstay_operator.planner.know.liveness import FENCER_SILENT_S, Liveness, o
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import joined, roughly
 
-from .conditions import Finding, settled, told
+from .conditions import Finding, settled, updated
 
 _READY_REASON = {
     Liveness.LIVE: "Alive",
@@ -39,18 +39,18 @@ def host_status(world: World, host: Host, *, missing: str = "") -> dict[str, Any
 
 
 def _status(world: World, facts: HostFacts, missing: str) -> HostStatus:
-    host, session = facts.host, facts.says.session
+    host, session = facts.host, facts.report.session
     liveness = of_host(world, facts.name)
     findings = [_ready(world, facts, liveness, missing), fencing_ready(world, host), _schedulable(facts)]
-    return told(
+    return updated(
         host.status,
         conditions=settled(host.status.conditions, findings, host.metadata.generation, world.wall),
         # What we cannot judge for trouble of our own, we go on saying as we said it.
         liveness=(host.status.liveness or "Unknown") if liveness is Liveness.UNSURE else liveness.value,
         session=session.ref if session else None,
         instances=facts.services,
-        agent_version=facts.says.facts.agent_version,
-        fences=budget.told(world, facts.name),
+        agent_version=facts.report.facts.agent_version,
+        fences=budget.status_fences(world, facts.name),
     )
 
 

@@ -32,7 +32,7 @@ from backstay_operator.planner.know.liveness import untouched
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import elapsed_s, first_words, joined, listed
 
-from .conditions import Finding, settled, told
+from .conditions import Finding, settled, updated
 from .elsewhere import address_of_a_host, held_units, who_could_take_over
 from .host_status import fencing_ready
 from .recovery import last_clear, standing, start_failures
@@ -53,7 +53,7 @@ def service_status(world: World, decision: Decision) -> HAServiceStatus:
     if service.key in world.short_status:
         return HAServiceStatus(observed_generation=generation, conditions=conditions)
     summary = _summary(view)
-    return told(
+    return updated(
         service.status,
         observed_generation=generation,
         conditions=conditions,
@@ -121,7 +121,7 @@ class _View:
         return self.state == "Running" and self.report is not None and self.report.healthy
 
     @property
-    def told(self) -> str:
+    def sentence(self) -> str:
         """Why it is in this state, and where it goes next."""
         if not self.course.to or not self.grant:
             return self.why
@@ -130,7 +130,7 @@ class _View:
 
 
 def _view(world: World, decision: Decision, slot: Slot) -> _View:
-    missing = joined(slot.course.missing, world.refused.get(("HAService", decision.service.key), ""))
+    missing = joined(slot.course.missing, world.refusal(HAService, decision.service.key))
     view = _View(world, decision.service, decision.acceptance, slot, missing)
     state, why = _with_holder(view) if view.grant else _without_holder(view)
     return replace(view, state=state, why=clip(why, _MOST_CHARS))
@@ -165,7 +165,7 @@ def _as_reported(view: _View, report: InstanceReport, host: str) -> tuple[str, s
     order, hands_off = view.course.order or stored, untouched(view.world, host)
     match report.phase:
         case "Stopped" | "Failed" if hands_off:
-            return "Stopped", joined(f"Stopped on {host}{_told(report)}", view.missing or hands_off)
+            return "Stopped", joined(f"Stopped on {host}{_reported(report)}", view.missing or hands_off)
         case "Stuck":
             return "Failed", joined(f"{host} cannot prove that it is down: {first_words(report.why)}", view.missing)
         case "Failed" if stored is None or stored.want == "Up":
@@ -175,12 +175,13 @@ def _as_reported(view: _View, report: InstanceReport, host: str) -> tuple[str, s
         case "Running":
             return "Running", joined(f"Runs on {host}{_not_well(report)}{_because(view)}", view.missing)
         case "Stopping":
-            return "Stopping", f"Stopping on {host}{_told(report)}"
+            return "Stopping", f"Stopping on {host}{_reported(report)}"
         case phase:
-            return "Starting", f"{'Starting' if phase == 'Starting' else 'Not started yet'} on {host}{_told(report)}"
+            doing = "Starting" if phase == "Starting" else "Not started yet"
+            return "Starting", f"{doing} on {host}{_reported(report)}"
 
 
-def _told(report: InstanceReport) -> str:
+def _reported(report: InstanceReport) -> str:
     said = first_words(report.by_admin or report.why)
     return f": {said}" if said else ""
 
@@ -232,7 +233,7 @@ def _findings(view: _View, standbys: list[StandbySummary]) -> list[Finding]:
     held = held_units(view.world, view.service)
     return [
         _accepted(view),
-        Finding("Ready", view.is_well, _ready_reason(view), view.told),
+        Finding("Ready", view.is_well, _ready_reason(view), view.sentence),
         _progressing(view),
         _degraded(view),
         standby,
@@ -259,10 +260,10 @@ def _accepted(view: _View) -> Finding:
 
 
 def _progressing(view: _View) -> Finding:
-    if refused := view.world.refused.get(("HAService", view.service.key)):
+    if refused := view.world.refusal(HAService, view.service.key):
         return Finding("Progressing", False, "RefusedByAPI", f"It cannot proceed: {refused}")
     is_moving = view.state in ("Starting", "Stopping", "Recovering")
-    return Finding("Progressing", is_moving, view.state, view.told if is_moving else "No change is in progress")
+    return Finding("Progressing", is_moving, view.state, view.sentence if is_moving else "No change is in progress")
 
 
 def _degraded(view: _View) -> Finding:
@@ -274,14 +275,14 @@ def _degraded(view: _View) -> Finding:
         )
         return Finding("Degraded", True, "ManifestRefused", why)
     if view.state in ("Failed", "Recovering", "Waiting"):
-        return Finding("Degraded", True, view.state, view.told)
+        return Finding("Degraded", True, view.state, view.sentence)
     if view.state == "Stopped" and view.grant and view.shall_run:
         return Finding("Degraded", True, "HandsOff", view.why)
     if report is not None and view.state == "Running" and not view.is_well:
         return Finding("Degraded", True, "NotWorking", view.why)
     if view.missing and view.state == "Running":
         return Finding("Degraded", True, "HeldBack", view.missing)
-    if refused := view.world.refused.get(("HAService", view.service.key)):
+    if refused := view.world.refusal(HAService, view.service.key):
         return Finding("Degraded", True, "RefusedByAPI", refused)
     if twice := address_of_a_host(view.world, view.service):
         return Finding("Degraded", True, "AddressOfAHost", twice)
@@ -327,7 +328,7 @@ def _survives(view: _View, standby: Finding) -> Finding:
 def _summary(view: _View) -> InstanceSummary:
     before = view.before
     is_same = (before.state, before.host) == (view.state, view.holder) and before.since is not None
-    return told(
+    return updated(
         before,
         name=before.name,
         host=view.holder,

@@ -10,7 +10,7 @@ import pytest
 from backstay_api.objects.models import FenceRequest
 from backstay_operator.planner.actions import DeleteFence
 from backstay_operator.planner.do.fences import fence_actions, guard
-from backstay_operator.planner.judge.budget import spent_budget, told
+from backstay_operator.planner.judge.budget import spent_budget, status_fences
 from backstay_operator.planner.know.world import World
 from backstay_testing.builders import (
     PROVEN,
@@ -88,7 +88,7 @@ def test_fences_of_one_moment_are_listed_alike_by_every_replica() -> None:
         world = a_world("n1")
         for name in names:
             world.fenced_s[name], world.fenced_host[name] = NOW_S - 10, "n1"
-        lists.append([fence.request for fence in told(world, "n1")])
+        lists.append([fence.request for fence in status_fences(world, "n1")])
     assert lists[0] == lists[1]
 
 
