@@ -11,7 +11,9 @@ from backstay_api.objects.models import HAService
 from backstay_operator.planner.do.decisions import Slot, next_host
 from backstay_operator.planner.judge.acceptance import Refused
 from backstay_operator.planner.judge.placement import NoHost, Placed, Verdict
+from backstay_operator.planner.know.world import World
 from backstay_operator.planner.tell.recovery import recovery_of
+from backstay_operator.planner.words import joined, roughly
 
 from .session import WELL, Session
 from .tables import table
@@ -37,7 +39,7 @@ async def explain(
     acceptance, slot = decision.acceptance, only_slot(decision)
     lines, summary = _lines(slot, next_host(round_, slot))
     refused = f"{acceptance.reason}: {acceptance.message}" if isinstance(acceptance, Refused) else ""
-    recovery = recovery_of(round_.world, slot.in_force, slot.instance)
+    recovery = joined(recovery_of(round_.world, slot.in_force, slot.instance), _next_look(round_.world, slot))
     hosts = [vars(line) for line in lines]
     data = {"service": known.key, "refused": refused, "summary": summary, "recovery": recovery, "hosts": hosts}
     session.show(
@@ -60,6 +62,14 @@ def _lines(slot: Slot, answer: Placed | NoHost) -> tuple[list[Line], str]:
     goes = "goes" if course.to else "would go"
     where = f"{goes} to {answer.host} next" if isinstance(answer, Placed) else "has nowhere else to go"
     return [here, *lines], f"it is on {holder}, and {where}: {answer.why}"
+
+
+def _next_look(world: World, slot: Slot) -> str:
+    """When time alone will change what is decided."""
+    at_s = slot.course.look_again_s
+    return (
+        f"if nothing else happens, it is tried again in about {roughly(at_s - world.now_s)}" if at_s is not None else ""
+    )
 
 
 def _line(verdict: Verdict, answer: Placed | NoHost) -> Line:

@@ -140,6 +140,13 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{UNIT}/planner/do/test_moves.py",
     ),
     one(
+        "what has used up its moves fails over no more",
+        f"{PLANNER}/judge/move_budget.py",
+        "if budget is None or len(counted(world, service)) < budget.limit:",
+        "if True:",
+        f"{UNIT}/planner/judge/test_judges.py",
+    ),
+    one(
         "where no other host will do, a failed start is tried again in time",
         f"{PLANNER}/do/moves.py",
         "    if isinstance(again, Placed):",

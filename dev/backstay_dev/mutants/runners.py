@@ -29,6 +29,27 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{UNIT}/agent/test_people.py",
     ),
     one(
+        "what is restarted is what stands on what failed",
+        "crds/backstay_api/objects/sequence.py",
+        "        tuple(range(position)) if one.after is None else",
+        "        tuple(range(position)) if True else",
+        f"{UNIT}/agent/test_after.py",
+    ),
+    one(
+        "a service is restarted in place as often as its manifest says",
+        f"{AGENT}/core/rules.py",
+        "wanted=order.resources, recovery=order.recovery)",
+        "wanted=order.resources)",
+        f"{UNIT}/agent/test_recovery.py",
+    ),
+    one(
+        "one clear forgets once",
+        f"{AGENT}/core/books.py",
+        "return self if cleared <= self.cleared else",
+        "return self if not cleared else",
+        f"{UNIT}/agent/test_recovery.py",
+    ),
+    one(
         "a stop that failed stops the rest all the same",
         f"{AGENT}/run/work.py",
         '            failures[at] = f"{resource.name}: {error}"',
