@@ -62,6 +62,8 @@ def _check(round_: Round, slot: Slot, service: HAService, target: str) -> None:
     hosts = round_.world.hosts
     if target not in hosts:
         raise Stop(f"there is no host {target}; there are: {', '.join(sorted(hosts)) or 'none'}", NO_SUCH_THING)
+    if service.spec.state != "Running":
+        raise Stop(f"{service.key} moves nowhere: spec.state is {service.spec.state}")
     answer = elsewhere(round_, slot.in_force, slot.instance, to=target)
     rejected = next(verdict.rejected for verdict in answer.verdicts if verdict.host == target)
     if rejected and rejected.rule not in _PASSING:

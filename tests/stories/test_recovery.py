@@ -234,3 +234,84 @@ def test_a_new_operator_remembers_moves() -> None:
     dies(stage, "n2")
     stage.wait(10)
     assert stage.copies() == [] and USED_UP in stage.missing()
+
+
+# --- state: Unmanaged -----------------------------------------------------------------------------------------------
+
+
+def test_what_is_unmanaged_is_watched_and_touched_by_nobody_and_taken_back_as_it_is() -> None:
+    stage = running()
+    begun = dict(stage.machines["n1"].state.begun_at_s)
+    stage.apply_service(state="Unmanaged")
+    stage.settle()
+    assert stage.told("web", "Ready")[0] == "True" and "spec.state is Unmanaged" in stage.missing()
+    assert stage.told("web", "SurvivesHostLoss")[:2] == ("False", "Unmanaged")
+    assert stage.told("web", "Degraded")[0] == "False"
+    stage.apply_service(state="Running")
+    stage.settle()
+    assert stage.machines["n1"].state.begun_at_s == begun and stage.told("web", "SurvivesHostLoss")[0] == "True"
+
+
+def test_what_dies_while_it_is_unmanaged_stays_so_and_is_told() -> None:
+    stage = running()
+    stage.apply_service(state="Unmanaged")
+    stage.settle()
+    dies(stage)
+    stage.wait(120)
+    assert stage.copies() == [] and stage.told("web", "Ready")[0] == "False"
+    assert "Stopped on n1" in stage.missing()
+    stage.apply_service(state="Running")
+    stage.until(lambda: stage.copies() == ["n1"])
+
+
+def test_what_is_unmanaged_moves_neither_for_a_drain_nor_for_a_wish() -> None:
+    stage = running()
+    stage.apply_service(state="Unmanaged")
+    stage.settle()
+    stage.maintain("n1", "Drain")
+    stage.ask_to_move("n2")
+    log = stage.settle()
+    assert stage.copies() == ["n1"] and "n1 is being drained, but spec.state is Unmanaged" in stage.missing()
+    assert any(line.startswith("RemoveMoveWish web: spec.state is Unmanaged") for line in log)
+    stage.apply_service(state="Running")
+    stage.settle()
+    assert stage.copies() == ["n2"]
+
+
+def test_what_is_unmanaged_is_no_reason_to_fence_and_goes_nowhere_else() -> None:
+    stage = running()
+    stage.apply_service(state="Unmanaged")
+    stage.settle()
+    stage.freeze("n1")
+    assert not steps(stage.wait(30), "SealLease")
+    assert stage.copies() == ["n1"]
+    stage.thaw("n1")
+    stage.settle()
+    assert stage.copies() == ["n1"]
+
+
+def test_what_is_unmanaged_can_be_stopped_and_deleted() -> None:
+    stage = running()
+    stage.apply_service(state="Unmanaged")
+    stage.settle()
+    stage.delete_service()
+    stage.settle()
+    assert stage.copies() == [] and "shop/web" not in stage.world.services
+
+
+def test_a_refused_edit_of_what_is_unmanaged_takes_nothing_back() -> None:
+    stage = running()
+    stage.apply_service(state="Unmanaged")
+    stage.settle()
+    stage.apply_service(mode="EveryHost")
+    stage.settle()
+    dies(stage)
+    stage.wait(30)
+    assert stage.copies() == [], "it is still unmanaged"
+
+
+def test_a_service_that_was_never_managed_is_not_started() -> None:
+    stage = Stage("n1", "n2")
+    stage.apply_service(state="Unmanaged")
+    stage.settle()
+    assert stage.copies() == [] and not steps(stage.log, "WriteInstance")

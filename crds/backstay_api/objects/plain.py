@@ -605,6 +605,7 @@ class InstanceOrder:
         "revision": Field(of=int, least=0),
         "resources": Field(of=RenderedResource, many="list"),
         "recovery": Field(of=RenderedRecovery),
+        "handsOff": Field(of=str),
         "cleared": Field(of=int, least=0),
         "why": Field(of=str),
         "to": Field(of=str),
@@ -618,6 +619,7 @@ class InstanceOrder:
     revision: int = 0
     resources: tuple[RenderedResource, ...] = ()
     recovery: RenderedRecovery | None = None
+    hands_off: str = ""
     cleared: int = 0
     why: str = ""
     to: str = ""
@@ -634,6 +636,7 @@ class InstanceOrder:
             revision=raw.get("revision", 0),
             resources=tuple(RenderedResource.from_wire(item) for item in raw.get("resources", ())),
             recovery=None if (part := raw.get("recovery")) is None else RenderedRecovery.from_wire(part),
+            hands_off=raw.get("handsOff", ""),
             cleared=raw.get("cleared", 0),
             why=raw.get("why", ""),
             to=raw.get("to", ""),
@@ -649,6 +652,7 @@ class InstanceOrder:
             "exclusive": self.exclusive,
             "revision": self.revision,
             "resources": [item.to_wire() for item in self.resources],
+            "handsOff": self.hands_off,
             "cleared": self.cleared,
             "why": self.why,
             "to": self.to,
@@ -809,6 +813,7 @@ class InstanceReport:
     since: str | None = None
     why: str = ""
     by_admin: str = ""
+    hands_off: bool = False
     unrecorded: bool = False
     resources: tuple[ResourceReport, ...] = ()
 
@@ -829,6 +834,7 @@ class InstanceReport:
             since=raw.get("since"),
             why=raw.get("why", ""),
             by_admin=raw.get("byAdmin", ""),
+            hands_off=raw.get("handsOff", False),
             unrecorded=raw.get("unrecorded", False),
             resources=tuple(ResourceReport.from_wire(item) for item in raw.get("resources", ())),
         )
@@ -845,6 +851,7 @@ class InstanceReport:
             "restarts": self.restarts,
             "why": clip(self.why),
             "byAdmin": clip(self.by_admin),
+            "handsOff": self.hands_off,
             "unrecorded": self.unrecorded,
             "resources": [item.to_wire() for item in self.resources[:64]],
         }

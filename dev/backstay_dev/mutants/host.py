@@ -59,8 +59,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
             ),
             Edit(
                 _RULES,
-                "        return replace(forgiven, revision=order.revision",
-                "        return replace(forgiven, want=order.want, revision=order.revision",
+                "        known = replace(forgiven, revision=order.revision",
+                "        known = replace(forgiven, want=order.want, revision=order.revision",
             ),
         ),
         _C,

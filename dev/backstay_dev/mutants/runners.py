@@ -38,8 +38,22 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a service is restarted in place as often as its manifest says",
         f"{AGENT}/core/rules.py",
-        "wanted=order.resources, recovery=order.recovery)",
-        "wanted=order.resources)",
+        "return replace(known, wanted=order.resources, recovery=order.recovery)",
+        "return replace(known, wanted=order.resources)",
+        f"{UNIT}/agent/test_recovery.py",
+    ),
+    one(
+        "what is left to others is not touched",
+        f"{AGENT}/core/rules.py",
+        'return books.hands_off or (record.hands_off if record.want == "Up" else "")',
+        "return books.hands_off",
+        f"{UNIT}/agent/test_recovery.py",
+    ),
+    one(
+        "what is left to others is stopped when that is ordered",
+        f"{AGENT}/core/rules.py",
+        '(record.hands_off if record.want == "Up" else "")',
+        "record.hands_off",
         f"{UNIT}/agent/test_recovery.py",
     ),
     one(

@@ -37,6 +37,8 @@ class Record:
     """What the last order says."""
     recovery: RenderedRecovery | None = None
     """The same."""
+    hands_off: str = ""
+    """The same: why nothing of it is touched."""
     resources: tuple[RenderedResource, ...] = ()
     """What was last started (or tried): this is what must be stopped."""
     running_revision: int = 0
@@ -95,7 +97,7 @@ class Record:
         wire["recovery"] = self.recovery.to_wire() if self.recovery else None
         wire["resources"] = [resource.to_wire() for resource in self.resources]
         wire["restarted_at_s"] = list(self.restarted_at_s)
-        wire |= {"begun_at_s": self.begun_at_s, "cleared": self.cleared}
+        wire |= {"begun_at_s": self.begun_at_s, "cleared": self.cleared, "hands_off": self.hands_off}
         return wire
 
     @classmethod
@@ -109,6 +111,7 @@ class Record:
             restarted_at_s=tuple(float(at_s) for at_s in raw["restarted_at_s"]),
             begun_at_s=float(raw.get("begun_at_s", 0.0)),
             cleared=int(raw.get("cleared", 0)),
+            hands_off=str(raw.get("hands_off", "")),
         )
 
 

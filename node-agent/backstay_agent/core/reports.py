@@ -68,6 +68,7 @@ def report_of(record: Record, view: View) -> InstanceReport:
         why=_why(record, view) if is_known else "",
         # Hands off, and what an admin had stopped runs again: outside of that mode it stays told, for it may last only a moment.
         by_admin=view.by_admin if is_known and not (view.phase is Phase.LEFT and view.is_well) else "",
+        hands_off=bool(view.hands_off),
         unrecorded=is_known and view.phase is Phase.STUCK and view.unrecorded,
         resources=() if record.closed else _resources(view),
     )

@@ -65,6 +65,7 @@ def _granted(uid: str, order: InstanceOrder, books: Books) -> Record:
         wanted=order.resources,
         recovery=order.recovery,
         cleared=order.cleared,
+        hands_off=order.hands_off,
     )
     return record.over() if order.want == "Down" else record  # never started: over as soon as it is recorded
 
@@ -92,7 +93,8 @@ def _moved_on(record: Record, order: InstanceOrder) -> Record | Ignored:
         return down if down.may_run else down.over()
     forgiven = record.forgiven(order.cleared)
     if order.revision > record.revision:
-        return replace(forgiven, revision=order.revision, wanted=order.resources, recovery=order.recovery)
+        known = replace(forgiven, revision=order.revision, hands_off=order.hands_off)
+        return replace(known, wanted=order.resources, recovery=order.recovery)
     return Ignored(f"revision {order.revision} is known") if forgiven is record else forgiven
 
 
@@ -135,6 +137,11 @@ def _taken_by_another(record: Record, books: Books) -> Refused | None:
 def claims(record: Record) -> frozenset[Claim]:
     """What only one open instance on a host may have."""
     return frozenset(claims_of((*record.resources, *record.wanted)))
+
+
+def hands_off(record: Record, books: Books) -> str:
+    """Why nothing of it is touched: its host's maintenance, or its own manifest, for as long as that does not stop it."""
+    return books.hands_off or (record.hands_off if record.want == "Up" else "")
 
 
 def must_stop(record: Record, books: Books, *, leaving: str = "") -> bool:

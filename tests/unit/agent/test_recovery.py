@@ -227,3 +227,85 @@ async def test_the_status_says_how_many_restarts_count_and_when_one_is_forgotten
 
 async def waits(world: World) -> bool:
     return (await counted(world))[2] is not None
+
+
+# --- what nobody touches --------------------------------------------------------------------------------------------
+
+UNMANAGED = "spec.state is Unmanaged"
+
+
+async def left(world: World, phase: str = "Running") -> bool:
+    report = await world.report()
+    return report is not None and report.hands_off and report.phase == phase
+
+
+@in_virtual_time
+async def test_what_is_left_to_others_is_watched_and_neither_started_nor_restarted() -> None:
+    world = await running()
+    log = list(world.machine.log)
+    await world.order(revision=2, handsOff=UNMANAGED)
+    await world.until(lambda: left(world))
+    world.machine.kill(UNIT)
+    await world.until(lambda: broken(world))
+    await asyncio.sleep(60)
+    assert world.machine.log == [*log, f"died {UNIT}"]
+
+
+async def broken(world: World) -> bool:
+    report = await world.report()
+    return report is not None and not report.healthy
+
+
+@in_virtual_time
+async def test_what_is_taken_back_is_not_restarted_where_it_is_as_wanted() -> None:
+    world = await running()
+    log = list(world.machine.log)
+    await world.order(revision=2, handsOff=UNMANAGED)
+    await world.until(lambda: left(world))
+    await world.order(revision=3)
+    await world.until(lambda: taken_back(world, 3))
+    assert world.machine.log == log
+    await dies(world, 1)
+    await world.phase_is("Running")
+    assert await counts(world, 1), "it is managed again"
+
+
+async def taken_back(world: World, revision: int) -> bool:
+    report = await world.report()
+    return report is not None and not report.hands_off and report.healthy and report.revision == revision
+
+
+@in_virtual_time
+async def test_what_was_down_meanwhile_is_started_when_it_is_taken_back_and_counts_nothing() -> None:
+    world = await running()
+    await world.order(revision=2, handsOff=UNMANAGED)
+    await world.until(lambda: left(world))
+    world.machine.kill(UNIT)
+    await world.order(revision=3)
+    await world.until(lambda: taken_back(world, 3))
+    assert world.runs(UNIT) and await counts(world, 0)
+
+
+@in_virtual_time
+async def test_an_order_to_stop_is_obeyed_all_the_same() -> None:
+    world = await running()
+    await world.order(revision=2, handsOff=UNMANAGED)
+    await world.until(lambda: left(world))
+    await world.order("Down", revision=2)
+    await world.released()
+    assert not world.machine.running
+
+
+@in_virtual_time
+async def test_another_agent_leaves_it_alone_too() -> None:
+    world = await running()
+    await world.order(revision=2, handsOff=UNMANAGED)
+    await world.until(lambda: left(world))
+    log = list(world.machine.log)
+    await world.kill_agent()
+    world.machine.kill(UNIT)
+    world.start_agent(blind=False)
+    await asyncio.sleep(60)
+    assert (world.machine.log == [*log, f"died {UNIT}"] and await left(world, "Running")) or await left(
+        world, "Stopped"
+    )

@@ -35,6 +35,8 @@ class InstanceOrder(Model):
     """Started top to bottom, stopped bottom to top."""
     recovery: RenderedRecovery | None = None
     """How often it is restarted in place, where the manifest says so. An agent that does not know this field goes by the defaults."""
+    hands_off: Text = ""
+    """Not empty: watch it and touch nothing of it, and why. An agent that does not know this field goes on as always."""
     cleared: Annotated[int, Field(ge=0)] = 0
     """A greater number than before: a person has said (`backstay clear SERVICE --reason WHY`) that its failures so far count for nothing."""
     why: Text = ""
@@ -137,6 +139,8 @@ class InstanceReport(Model):
     """In a sentence."""
     by_admin: Text = ""
     """Not empty: what somebody did to it on the host itself ("stopped by an admin: systemctl stop web.service"). No failure."""
+    hands_off: bool = False
+    """It is watched, and nothing of it is touched."""
     unrecorded: bool = False
     """Stuck, though it is verifiably stopped: that could not be written to the host's disk, and is tried again."""
     resources: Annotated[list[ResourceReport], Field(max_length=64), ListMap("name")] = []

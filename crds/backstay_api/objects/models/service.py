@@ -131,7 +131,7 @@ class HAServiceSpec(Model):
         ),
     )
     state: Literal["Running", "Stopped", "Unmanaged"] = "Running"
-    """Running, Stopped, or Unmanaged (watched, never touched; later)."""
+    """Running, Stopped, or Unmanaged: watched where it runs, and neither started, restarted, stopped nor moved."""
     mode: Literal["Single", "Replicated", "EveryHost", "Promotable"] = "Single"
     """How many instances there are. Only Single today."""
     replicas: Annotated[int, Field(ge=1, le=100)] | None = None

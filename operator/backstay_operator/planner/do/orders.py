@@ -22,6 +22,7 @@ from backstay_operator.planner.know.fitting import MOST_BYTES, MOST_ENTRIES
 from backstay_operator.planner.know.liveness import held
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.preconditions import Precondition, distinct
+from backstay_operator.planner.words import UNMANAGED
 
 from . import leftovers
 from .clears import cleared
@@ -98,6 +99,7 @@ def order(
         revision=revision,
         resources=_rendered(service) if service else [],
         recovery=service.spec.recovery.rendered if service and service.spec.recovery else None,
+        hands_off=UNMANAGED if service and service.spec.state == "Unmanaged" and want == "Up" else "",
         cleared=cleared(service, grant.host),
         why=clip(why),
         to=to,

@@ -324,7 +324,7 @@ def recent_failures(ask: Question, facts: HostFacts) -> list[Failure]:
 def failed_report(service: HAService, instance: HAInstance | None, says: HostAssignmentStatus) -> InstanceReport | None:
     """What a host says of the latest epoch, if that is: I could not start the present manifest."""
     report = says.instances.get(instance.uid) if instance else None
-    if report is None or instance is None or report.phase != "Failed" or says.hands_off:
+    if report is None or instance is None or report.phase != "Failed" or says.hands_off or report.hands_off:
         return None  # with hands off, what an admin stops or breaks is his own affair
     return report if (report.epoch, report.revision) == (instance.spec.epoch, service.metadata.generation) else None
 

@@ -30,7 +30,7 @@ from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.liveness import untouched
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.words import elapsed_s, first_words, joined, listed
+from backstay_operator.planner.words import UNMANAGED, elapsed_s, first_words, joined, listed
 
 from .conditions import Finding, settled, updated
 from .elsewhere import address_of_a_host, held_units, who_could_take_over
@@ -116,6 +116,10 @@ class _View:
     def shall_run(self) -> bool:
         return self.slot.in_force.spec.state == "Running" and self.service.metadata.deletion_timestamp is None
 
+    @property
+    def is_unmanaged(self) -> bool:
+        return self.slot.in_force.spec.state == "Unmanaged" and self.service.metadata.deletion_timestamp is None
+
     @cached_property
     def is_well(self) -> bool:
         return self.state == "Running" and self.report is not None and self.report.healthy
@@ -143,6 +147,8 @@ def _without_holder(view: _View) -> tuple[str, str]:
     course, placed = view.course, view.course.placed
     if not view.shall_run:
         is_leaving = view.service.metadata.deletion_timestamp is not None
+        if view.is_unmanaged:
+            return "Stopped", f"Granted to no host, so not started; {UNMANAGED}"
         return "Stopped", "Being deleted" if is_leaving else "Stopped, as spec.state asks"
     if course.to and placed:
         return "Starting", f"About to start on {course.to}: {placed.why}"
@@ -162,7 +168,8 @@ def _with_holder(view: _View) -> tuple[str, str]:
 
 def _as_reported(view: _View, report: InstanceReport, host: str) -> tuple[str, str]:
     stored = stored_order(view.world, host, view.instance) if view.instance else None
-    order, hands_off = view.course.order or stored, untouched(view.world, host)
+    order, left = view.course.order or stored, UNMANAGED if view.is_unmanaged else ""
+    hands_off = untouched(view.world, host) or left
     match report.phase:
         case "Stopped" | "Failed" if hands_off:
             return "Stopped", joined(f"Stopped on {host}{_reported(report)}", view.missing or hands_off)
@@ -173,7 +180,7 @@ def _as_reported(view: _View, report: InstanceReport, host: str) -> tuple[str, s
         case _ if order is not None and order.want == "Down":
             return "Stopping", f"Being stopped on {host}{f': {order.why}' if order.why else ''}"
         case "Running":
-            return "Running", joined(f"Runs on {host}{_not_well(report)}{_because(view)}", view.missing)
+            return "Running", joined(f"Runs on {host}{_not_well(report)}{_because(view)}", left, view.missing)
         case "Stopping":
             return "Stopping", f"Stopping on {host}{_reported(report)}"
         case phase:
@@ -307,6 +314,8 @@ def _survives(view: _View, standby: Finding) -> Finding:
     """Whether the loss of its host would be mended without a person."""
     if view.state != "Running":
         return Finding("SurvivesHostLoss", False, "NotRunning", "It is not running")
+    if view.is_unmanaged:
+        return Finding("SurvivesHostLoss", False, "Unmanaged", UNMANAGED)
     if not standby.is_true:
         return Finding("SurvivesHostLoss", False, "NoStandby", standby.message)
     host = view.world.hosts.get(view.holder)

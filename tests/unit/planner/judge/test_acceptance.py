@@ -28,7 +28,6 @@ def judged(service: HAService, *others: HAService, claims: tuple[ResourceClaim, 
 @pytest.mark.parametrize(
     ("service", "path"),
     [
-        pytest.param(a_service(state="Unmanaged"), "spec.state (Unmanaged)", id="state"),
         pytest.param(a_service(mode="EveryHost"), "spec.mode (EveryHost)", id="mode"),
         pytest.param(a_service(mode="Replicated", replicas=3), "spec.mode (Replicated)", id="replicas"),
         pytest.param(a_service(dependsOn=[{"service": "net"}]), "spec.dependsOn", id="dependsOn"),
@@ -58,6 +57,7 @@ def test_what_we_cannot_do_yet_is_refused_and_named(service: HAService, path: st
     [
         pytest.param(a_service(), id="the smallest service"),
         pytest.param(a_service(state="Stopped"), id="Stopped"),
+        pytest.param(a_service(state="Unmanaged"), id="Unmanaged"),
         pytest.param(a_service(replicas=1, dependsOn=[], recovery={}), id="empty is as good as absent"),
         pytest.param(
             a_service(recovery={"restarts": 3, "window": "10m", "onStopFailure": "Block"}), id="what is so anyway"
