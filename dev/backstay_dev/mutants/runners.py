@@ -45,15 +45,15 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what is left to others is not touched",
         f"{AGENT}/core/rules.py",
-        'return books.hands_off or (record.hands_off if record.want == "Up" else "")',
-        "return books.hands_off",
+        "    return books.hands_off or record.hands_off",
+        "    return books.hands_off",
         f"{UNIT}/agent/test_recovery.py",
     ),
     one(
         "what is left to others is stopped when that is ordered",
         f"{AGENT}/core/rules.py",
-        '(record.hands_off if record.want == "Up" else "")',
-        "record.hands_off",
+        "    if books.hands_off and record.may_run:",
+        "    if hands_off(record, books) and record.may_run:",
         f"{UNIT}/agent/test_recovery.py",
     ),
     one(

@@ -140,8 +140,8 @@ def claims(record: Record) -> frozenset[Claim]:
 
 
 def hands_off(record: Record, books: Books) -> str:
-    """Why nothing of it is touched: its host's maintenance, or its own manifest, for as long as that does not stop it."""
-    return books.hands_off or (record.hands_off if record.want == "Up" else "")
+    """Why nothing of it is touched, but for what must stop: its host's maintenance, or its own manifest."""
+    return books.hands_off or record.hands_off
 
 
 def must_stop(record: Record, books: Books, *, leaving: str = "") -> bool:
