@@ -40,6 +40,8 @@ class Config:
     """Instead of the firmware's UUID, for machines that have none."""
     health: str = ""
     """`address:port` where facts and metrics are told; by default nowhere."""
+    mount_roots: tuple[Path, ...] = ()
+    """Folders below which services may have filesystems mounted; by default /srv, /mnt and the like."""
 
 
 _OWN: Final = ("host", "run_dir", "state_dir", "machine_uuid_file", "health")
@@ -56,11 +58,15 @@ def read_config(path: Path) -> Config:
     if not isinstance(given, dict):
         raise NoConfig(f"{path} must hold one JSON object")
     own: dict[str, Any] = {name: str(given.pop(name)) for name in _OWN if name in given}
+    roots = given.pop("mount_roots", [])
+    if not isinstance(roots, list) or not all(isinstance(one, str) and one.startswith("/") for one in roots):
+        raise NoConfig(f'{path}: mount_roots must be a list of absolute paths, like ["/srv", "/data"]')
     try:
         api = of_agent(given)
     except NoConfig as error:
-        raise NoConfig(f"{path}: {error}; besides these: {', '.join(_OWN)}") from error
+        raise NoConfig(f"{path}: {error}; besides these: {', '.join((*_OWN, 'mount_roots'))}") from error
     own |= {name: Path(own[name]) for name in ("run_dir", "state_dir") if name in own}
+    own["mount_roots"] = tuple(map(Path, roots))
     return Config(api=api, **{"host": _own_name(own.get("state_dir", Config.state_dir)), **own})
 
 

@@ -70,7 +70,7 @@ class FakeMachine:
             self.running[name] = resource
             self.begun_at_s[name] = clock_s()
             self.on_change(name, True)
-        self._tell(name, Seen(State.RUNNING))
+        self.tell(name, Seen(State.RUNNING))
 
     def works_in_s(self, name: str) -> float:
         """Until its probes answer well."""
@@ -79,7 +79,7 @@ class FakeMachine:
     def down(self, name: str, seen: Seen | None = None) -> None:
         if self.running.pop(name, None) is not None:
             self.on_change(name, False)
-        self._tell(name, seen or Seen(State.STOPPED))
+        self.tell(name, seen or Seen(State.STOPPED))
 
     def start_by_itself(self, name: str) -> None:
         """systemd starts a unit: its mark keeps it from that, and nothing keeps it from pulling in others."""
@@ -99,7 +99,8 @@ class FakeMachine:
         self.log.append(f"died {name}")
         self.down(name, Seen(State.FAILED, why))
 
-    def _tell(self, name: str, seen: Seen) -> None:
+    def tell(self, name: str, seen: Seen) -> None:
+        """What a driver sees of it, whatever it is."""
         for queue in self.listeners[name]:
             queue.put_nowait(seen)
 

@@ -104,7 +104,7 @@ async def _run(config: Config, machine: Machine) -> None:
     agent = Agent(
         api,
         RealDisk(run_dir=config.run_dir, state_dir=config.state_dir),
-        RealHostSystem(rng=rng, keeps=(config.run_dir, config.state_dir)),
+        RealHostSystem(rng=rng, keeps=(config.run_dir, config.state_dir), mount_roots=config.mount_roots),
         machine,
         rng=random.SystemRandom(),  # nonces must differ between machines that boot at the same moment
         settings=Settings(facts=facts(await own_addresses()), wall=_wall),

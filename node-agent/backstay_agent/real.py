@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,7 @@ from backstay_api.objects.plain import RenderedResource
 from backstay_api.process.waiting import clock_s
 
 from .config import sleep_obstacle
-from .drivers import RealDriver, driver_of, leftovers, real_drivers
+from .drivers import RealDriver, ask, driver_of, leftovers, real_drivers
 from .drivers.base import Driver
 from .drivers.tools.units import UnitFiles
 from .host_system import OnVerdict
@@ -28,24 +29,25 @@ LOOK_AGAIN_S: Final = 60.0
 class RealHostSystem:
     """`host_system.HostSystem` of this very host."""
 
-    def __init__(self, *, rng: random.Random, keeps: Sequence[Path] = ()) -> None:
-        """`keeps`: the folders where the agent keeps what it must remember."""
+    def __init__(self, *, rng: random.Random, keeps: Sequence[Path] = (), mount_roots: Sequence[Path] = ()) -> None:
+        """`keeps`: the folders where the agent keeps what it must remember; `mount_roots`: where its host lets filesystems be mounted."""
         self._rng = rng
+        self._keeps, self._mount_roots = keeps, mount_roots
         self._needs = RealNeeds(*keeps)
         self._drivers: Mapping[str, RealDriver] = {}
-        self._asker = RealAsker()
         self._units = UnitFiles()
         self._obstacle = sleep_obstacle()
         self._obstacle_read_at_s = 0.0
 
     async def open(self) -> None:
-        self._drivers = await in_thread(real_drivers)
+        self._drivers = await in_thread(partial(real_drivers, mount_roots=self._mount_roots, keeps=self._keeps))
 
     def driver(self, resource: RenderedResource) -> Driver:
         return driver_of(self._drivers, resource)
 
     async def probe(self, resource: RenderedResource, on_verdict: OnVerdict, *, starting: bool = False) -> None:
-        await run_probes(resource, on_verdict, self._asker, starting=starting)
+        asker = RealAsker(partial(ask, self._drivers, resource))
+        await run_probes(resource, on_verdict, asker, starting=starting)
 
     async def leftovers(self, *, run_is_intact: bool) -> Sequence[RenderedResource]:
         return await leftovers(self._drivers, run_is_intact=run_is_intact)

@@ -25,6 +25,35 @@ ODD_ADDRESSES: Final = (
     *("2001:db8::10/129", "1::2::3/64", "::/0", "2001:DB8::a/64", "fe80::1/64", "1:2:3:4:5:6:7:8/128", ":::/1", "/24"),
 )
 GOOD_ADDRESSES: Final = ("192.0.2.10/24", "10.0.0.1/32", "2001:db8::10/64", "fe80::1/128")
+GOOD_DEVICES: Final = (
+    *(
+        "/dev/sdb",
+        "/dev/disk/by-uuid/0b-1",
+        "UUID=0B-1",
+        "LABEL=my data",
+        "nas.example:/pg",
+        "[2001:db8::1]:/",
+        "vg0/data",
+    ),
+    *("/srv/shared", "/srv/...", "/srv/a b"),
+)
+ODD_DEVICES: Final = (
+    *(
+        "/dev/../etc",
+        "/srv/.",
+        "/srv//x",
+        "/srv/",
+        "UUID=",
+        "UUID=a/b",
+        "nas:pg",
+        "nas://pg",
+        ":/pg",
+        "-x/y",
+        "vg/lv/x",
+        "vg/..",
+    ),
+    *("UID=x", "", "/", "sdb", "na s:/pg", "/dev/sdb\n", "NAS:/../x"),
+)
 ODD_TEXT: Final = (
     "",
     " ",
@@ -88,6 +117,8 @@ def _text(schema: Json) -> st.SearchStrategy[str]:
     if pattern := schema.get("pattern"):
         if "/[0-9]{1,3}" in pattern:
             return st.sampled_from(GOOD_ADDRESSES)
+        if "PARTUUID" in pattern:
+            return st.sampled_from(GOOD_DEVICES)
         texts = st.from_regex(pattern, fullmatch=True, alphabet=st.characters(codec="utf-8"))
         return texts.filter(lambda text: low <= len(text) <= high)
     free = st.text(st.characters(codec="utf-8"), min_size=low, max_size=min(high, low + 6))

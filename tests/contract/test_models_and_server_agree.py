@@ -18,7 +18,15 @@ from backstay_api.objects.models.host import NOT_POWER
 from backstay_api.objects.object_kinds import HA_SERVICES, HOSTS
 from backstay_testing.agreement import KINDS, MINIMAL, SCHEMAS, Json, Server, assert_both_were_tried, bounded
 from backstay_testing.instances import SANE_CLAIMS, SANE_INSTANCES
-from backstay_testing.wire_objects import GOOD_ADDRESSES, ODD_ADDRESSES, ODD_TEXT, good, perhaps_bent
+from backstay_testing.wire_objects import (
+    GOOD_ADDRESSES,
+    GOOD_DEVICES,
+    ODD_ADDRESSES,
+    ODD_DEVICES,
+    ODD_TEXT,
+    good,
+    perhaps_bent,
+)
 
 pytestmark = pytest.mark.api
 
@@ -63,6 +71,14 @@ def test_an_address(server: Server, address: str) -> None:
     server.agrees_on_new(HA_SERVICES, {"resources": [{"name": "address", "virtualIP": {"address": address}}]})
 
 
+@pytest.mark.parametrize("device", [*GOOD_DEVICES, *ODD_DEVICES])
+def test_what_is_mounted(server: Server, device: str) -> None:
+    for more in ({}, {"fsType": "nfs4"}, {"options": ["bind"]}, {"options": ["noatime", "suid"]}):
+        server.agrees_on_new(
+            HA_SERVICES, {"resources": [{"name": "x", "mount": {"device": device, "path": "/srv", **more}}]}
+        )
+
+
 @pytest.mark.parametrize(
     "device",
     [
@@ -85,6 +101,9 @@ def test_a_fence_device(server: Server, device: Json) -> None:
         pytest.param(HAService, {"virtualIP": {"address": "192.0.2.10/24", "interface": "%"}}, id="interface"),
         pytest.param(HAService, {"systemd": {"unit": "%.service"}}, id="unit"),
         pytest.param(HAService, {"path": {"path": "/%"}}, id="path"),
+        pytest.param(HAService, {"mount": {"device": "/dev/sdb", "path": "/%"}}, id="mount point"),
+        pytest.param(HAService, {"mount": {"device": "LABEL=%", "path": "/srv"}}, id="label"),
+        pytest.param(HAService, {"mount": {"device": "/dev/sdb", "path": "/srv", "options": ["%"]}}, id="mount option"),
         pytest.param(
             HAService,
             {"systemd": {"unit": "a.service"}, "probes": [{"name": "p", "httpGet": {"port": 80, "path": "/%"}}]},

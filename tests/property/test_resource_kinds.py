@@ -1,9 +1,11 @@
 """A resource means the same to the operator's models and to the agent's plain classes, and survives the way to the host and back."""
 
+import re
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from backstay_api.generate.definitions import object_schema
 from backstay_api.objects import plain
@@ -29,17 +31,24 @@ def resources(draw: Any) -> dict[str, Any]:
     kind = draw(st.sampled_from(IMPLEMENTED))
     beside = {name: _SCHEMA[name] for name in ("timeouts", "probes", "strategy", "onFailure")}
     rest = draw(st.fixed_dictionaries({}, optional={name: good(schema) for name, schema in beside.items()}))
+    asks = ("tcpSocket", "httpGet", "exec", *(["ocf"] if kind.field == "ocf" else []))
     probes = [
         probe
         for probe in rest.pop("probes", [])
-        if sum(ask in probe for ask in ("tcpSocket", "httpGet", "exec", "ocf")) == 1
+        if len(probe.keys() & {"ocf", *asks}) == len(probe.keys() & {*asks}) == 1
     ]
     return {"name": draw(good(_SCHEMA["name"])), kind.wire: draw(good(_SCHEMA[kind.wire])), "probes": probes, **rest}
 
 
 def keeps_its_rules(raw: dict[str, Any]) -> bool:
-    command = raw.get("command")
-    return command is None or all(argv[0].startswith("/") for argv in command.values() if argv)
+    command, names = raw.get("command"), raw.get("ocf", {}).get("parameters") or ()
+    try:
+        Resource.model_validate({"name": "one", "mount": raw["mount"]}) if "mount" in raw else None
+    except ValidationError:
+        return False
+    return all(re.fullmatch("[A-Za-z0-9_]+", name) for name in names) and (
+        command is None or all(argv[0].startswith("/") for argv in command.values() if argv)
+    )
 
 
 @given(resources().filter(keeps_its_rules))

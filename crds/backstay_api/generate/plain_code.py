@@ -85,7 +85,7 @@ def _constants(model: type[Model]) -> list[str]:
         return [f'plural: ClassVar[str] = "{model.plural}"', f"namespaced: ClassVar[bool] = {model.namespaced}"]
     if model not in _received():
         return []
-    fields = [f'    "{field.alias}": {_shape(field)},' for field in model.model_fields.values()]
+    fields = [_in_shape(field) for field in model.model_fields.values()]
     return ["SHAPE: ClassVar[Shape] = {", *fields, "}"]
 
 
@@ -99,7 +99,16 @@ def _said() -> set[type[Model]]:
     return set(_parts_first(HostAssignmentStatus)) - _received()
 
 
-def _shape(field: FieldInfo) -> str:
+def _in_shape(field: FieldInfo) -> str:
+    parts = _shape(field)
+    line = f'    "{field.alias}": Field({", ".join(parts)}),'
+    if len(line) <= 116:
+        return line
+    inner = "".join(f"            {part},\n" for part in parts)  # as the formatter would break it
+    return f'    "{field.alias}": Field(\n{inner}        ),'
+
+
+def _shape(field: FieldInfo) -> list[str]:
     hint = _bare(field.annotation)
     hint = _bare(_of_optional(hint) or hint)
     many = {list: "list", dict: "map"}.get(get_origin(hint), "")
@@ -112,7 +121,7 @@ def _shape(field: FieldInfo) -> str:
     parts += [
         f"{name}={value}" for name, value in (("least", limits.least), ("most", limits.most)) if value is not None
     ]
-    return f"Field({', '.join(parts)})"
+    return parts
 
 
 def _kind(hint: Any) -> str:

@@ -30,6 +30,8 @@ __all__ = [
     "InstanceOrder",
     "InstanceReport",
     "Meta",
+    "Mount",
+    "Ocf",
     "OcfDepth",
     "Probe",
     "RenderedRecovery",
@@ -251,6 +253,86 @@ class VirtualIP:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ocf:
+    """An OCF resource agent that is installed on the host, used as it is."""
+
+    SHAPE: ClassVar[Shape] = {
+        "agent": Field(of=str, required=True, pattern=r"^(ocf:)?[A-Za-z0-9_-]+:[A-Za-z0-9_-]+$"),
+        "parameters": Field(of=str, many="map", pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$"),
+        "instance": Field(of=str, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*$"),
+    }
+    agent: str
+    parameters: Mapping[str, str] | None = None
+    instance: str | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            agent=raw["agent"],
+            parameters=None if (part := raw.get("parameters")) is None else dict(part),
+            instance=raw.get("instance"),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "agent": self.agent,
+        }
+        if self.parameters is not None:
+            wire["parameters"] = dict(self.parameters)
+        if self.instance is not None:
+            wire["instance"] = self.instance
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A filesystem on a disk that all candidates reach, or of a server, or a folder bound to another place."""
+
+    SHAPE: ClassVar[Shape] = {
+        "device": Field(
+            of=str,
+            required=True,
+            pattern=r"^((/([^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{1,2}[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*))+|(UUID|LABEL|PARTUUID|PARTLABEL)=[^/\x00-\x1f\x7f]{1,128}|([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9a-fA-F:.]+\]):(/|(/([^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{1,2}[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*))+)|[A-Za-z0-9][A-Za-z0-9+_.-]*/[A-Za-z0-9+_][A-Za-z0-9+_.-]*)$",
+        ),
+        "path": Field(
+            of=str,
+            required=True,
+            pattern=r"^(/([^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{1,2}[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*))+$",
+        ),
+        "fsType": Field(of=str, pattern=r"^([a-mo-z0-9][a-z0-9_.-]*|n[a-np-z0-9_.-][a-z0-9_.-]*)$"),
+        "options": Field(of=str, many="list", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:/=@%+~^-]*$"),
+        "onBusy": Field(of=("Wait", "Terminate")),
+    }
+    device: str
+    path: str
+    fs_type: str | None = None
+    options: tuple[str, ...] | None = None
+    on_busy: Literal["Wait", "Terminate"] = "Wait"
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            device=raw["device"],
+            path=raw["path"],
+            fs_type=raw.get("fsType"),
+            options=None if (part := raw.get("options")) is None else tuple(part),
+            on_busy=raw.get("onBusy", "Wait"),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "device": self.device,
+            "path": self.path,
+            "onBusy": self.on_busy,
+        }
+        if self.fs_type is not None:
+            wire["fsType"] = self.fs_type
+        if self.options is not None:
+            wire["options"] = list(self.options)
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
     """How long each may take."""
 
@@ -401,7 +483,7 @@ class Exec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OcfDepth:
-    """The agent's own monitor at a depth. Later."""
+    """Good if the resource's own agent says so, asked at a depth."""
 
     SHAPE: ClassVar[Shape] = {
         "depth": Field(of=int, required=True, least=0, most=20),
@@ -491,6 +573,8 @@ class RenderedResource:
         "systemd": Field(of=Systemd),
         "command": Field(of=Command),
         "virtualIP": Field(of=VirtualIP),
+        "ocf": Field(of=Ocf),
+        "mount": Field(of=Mount),
         "after": Field(of=str, many="list", pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
         "timeouts": Field(of=Timeouts),
         "probes": Field(of=Probe, many="list"),
@@ -499,6 +583,8 @@ class RenderedResource:
     systemd: Systemd | None = None
     command: Command | None = None
     virtual_ip: VirtualIP | None = None
+    ocf: Ocf | None = None
+    mount: Mount | None = None
     after: tuple[str, ...] | None = None
     timeouts: Timeouts = Timeouts()
     probes: tuple[Probe, ...] = ()
@@ -510,6 +596,8 @@ class RenderedResource:
             systemd=None if (part := raw.get("systemd")) is None else Systemd.from_wire(part),
             command=None if (part := raw.get("command")) is None else Command.from_wire(part),
             virtual_ip=None if (part := raw.get("virtualIP")) is None else VirtualIP.from_wire(part),
+            ocf=None if (part := raw.get("ocf")) is None else Ocf.from_wire(part),
+            mount=None if (part := raw.get("mount")) is None else Mount.from_wire(part),
             after=None if (part := raw.get("after")) is None else tuple(part),
             timeouts=Timeouts.from_wire(raw.get("timeouts", {})),
             probes=tuple(Probe.from_wire(item) for item in raw.get("probes", ())),
@@ -527,6 +615,10 @@ class RenderedResource:
             wire["command"] = self.command.to_wire()
         if self.virtual_ip is not None:
             wire["virtualIP"] = self.virtual_ip.to_wire()
+        if self.ocf is not None:
+            wire["ocf"] = self.ocf.to_wire()
+        if self.mount is not None:
+            wire["mount"] = self.mount.to_wire()
         if self.after is not None:
             wire["after"] = list(self.after)
         return wire

@@ -9,14 +9,15 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
+import shlex
 import string
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-ClaimType = Literal["Address", "Device", "Unit", "Command"]
-ON_HOSTS: Final[tuple[ClaimType, ...]] = ("Unit", "Command")
+ClaimType = Literal["Address", "Device", "Unit", "Command", "Ocf", "Path"]
+ON_HOSTS: Final[tuple[ClaimType, ...]] = ("Unit", "Command", "Ocf", "Path")
 """What belongs to somebody host by host; everything else belongs to one service in the whole cluster."""
 # 128 bits: no two things share a name by chance, and the name stays readable in a terminal.
 _HASH_CHARS: Final = 32
@@ -38,7 +39,7 @@ class Claim:
     @property
     def text(self) -> str:
         """As people say it."""
-        return f"{self.type.lower()} {self.key if self.type != 'Command' else self.key[:80]}"
+        return f"{self.type.lower()} {self.key if self.type not in ('Command', 'Ocf') else self.key[:80]}"
 
     @property
     def name(self) -> str:
@@ -180,6 +181,92 @@ def _address(cidr: str) -> str:
     return canonical_address(cidr) or cidr.lower()  # what is no address is never added, so nobody can share it
 
 
+_LINK: Final = re.compile(r"/dev/disk/by-(uuid|label|partuuid|partlabel)/(.+)")
+_TAG: Final = re.compile(r"(UUID|LABEL|PARTUUID|PARTLABEL)=(.+)")
+
+
+@lru_cache(maxsize=16384)
+def canonical_device(device: str) -> str:
+    """The device's name in its one form: a link that udev makes from a tag is that tag, and a server is one however it is spelled.
+
+    Other names of one device are known on the hosts alone, which see by its number that it is mounted already.
+    """
+    if found := _LINK.fullmatch(device) or _TAG.fullmatch(device):
+        tag, value = found[1].upper(), re.sub(_ESCAPE, lambda code: chr(int(code[1], 16)), found[2])
+        return f"{tag}={value.lower() if tag.endswith('UUID') else value}"
+    if is_network(device):
+        server, _, path = device.partition(":/")
+        return f"{server.lower()}:/{path}"
+    return device
+
+
+def is_network(device: str) -> bool:
+    """Whether it is a folder that a server exports: `server:/path`."""
+    return not device.startswith("/") and ":/" in device
+
+
+def is_bind(mount: Any) -> bool:
+    """Whether it shows a folder of the host at another place."""
+    return "bind" in (mount.options or ())
+
+
+_NOT_OPTIONS: Final = re.compile(
+    r"(suid|dev|remount|move|rbind|loop|offset|sizelimit|nofail|r?shared|r?private|r?slave|r?unbindable|u?helper)(=.*)?"
+)
+"""Options that ask for something else than this one mount, hide that there is none, or let files on it change rights on the host."""
+
+
+def senseless_mount(mount: Any) -> str:
+    """The field, a colon, and why no driver would mount that; empty if one does."""
+    if not mount.device.startswith("/") and not is_network(mount.device) and not _TAG.fullmatch(mount.device):
+        return f"device: {mount.device} is a logical volume, and nobody activates those yet: name another device"
+    if odd := next((option for option in mount.options or () if _NOT_OPTIONS.fullmatch(option)), None):
+        return f"options: {odd} is not to be given: leave it out"
+    if (mount.fs_type or "").startswith("fuse"):
+        return f"fsType: {mount.fs_type} lives in a process, which a mount does not keep: use a unit or a command"
+    return ""
+
+
+def _mount_claims(mount: Any) -> tuple[Claim, ...]:
+    # What a server exports may be read by many at once, and what is bound belongs to its host.
+    is_shared = is_bind(mount) or (is_network(mount.device) and "ro" in (mount.options or ()))
+    device = () if is_shared else (Claim("Device", canonical_device(mount.device)),)
+    return (*device, Claim("Path", mount.path))
+
+
+_OCF: Final = re.compile("[A-Za-z0-9_-]+:[A-Za-z0-9_-]+")
+
+
+def ocf_agent(agent: str) -> str:
+    """Provider and type, as `pcs` and `crm` write them too."""
+    return agent.removeprefix("ocf:")
+
+
+def ocf_key(ocf: Any) -> str:
+    """By its own name, if it has one. Else by all that its agent is told: the same told twice is one thing on a host."""
+    told = sorted((ocf.parameters or {}).items())
+    return " ".join([ocf_agent(ocf.agent), *([ocf.instance] if ocf.instance else [f"{k}={v!r}" for k, v in told])])
+
+
+# Agents that hold what belongs to one service in the whole cluster, and the parameter that names it.
+_OCF_HOLDS: Final[dict[str, tuple[str, Callable[[str], tuple[Claim, ...]]]]] = {
+    **dict.fromkeys(
+        ("heartbeat:IPaddr", "heartbeat:IPaddr2"),
+        ("ip", lambda ip: (Claim("Address", canonical_address(ip)),) if canonical_address(ip) else ()),
+    ),
+    "heartbeat:Filesystem": (
+        "device",
+        lambda device: (Claim("Device", canonical_device(device)),) if device.startswith("/dev/") else (),
+    ),
+}
+
+
+def _ocf_claims(ocf: Any) -> tuple[Claim, ...]:
+    """What an agent does with its parameters only its metadata could tell, which are on the hosts; so little is known here."""
+    parameter, claims = _OCF_HOLDS.get(ocf_agent(ocf.agent), ("", lambda value: ()))
+    return (Claim("Ocf", ocf_key(ocf)), *claims((ocf.parameters or {}).get(parameter, "")))
+
+
 # --- the kinds -------------------------------------------------------------------------------------------------------
 
 
@@ -215,14 +302,26 @@ RESOURCE_KINDS: Final[tuple[ResourceKind, ...]] = (
         senseless=lambda ip: "" if canonical_address(ip.address) else f"{ip.address!r} is not an address",
     ),
     ResourceKind(
+        "ocf",
+        "OCF resource",
+        ocf_key,
+        claims=_ocf_claims,
+        is_implemented=True,
+        senseless=lambda ocf: "" if _OCF.fullmatch(ocf_agent(ocf.agent)) else f"{ocf.agent!r} is not provider and type",
+    ),
+    ResourceKind(
         "mount",
         "filesystem",
         lambda mount: mount.path,
-        claims=lambda mount: (Claim("Device", mount.device),),
+        claims=_mount_claims,
         strategy="Share",
+        is_implemented=True,
+        work=lambda mount: (canonical_device(mount.device), mount.path, mount.fs_type, tuple(mount.options or ())),
+        fault=senseless_mount,
+        senseless=senseless_mount,
+        stop_by_hand=lambda mount: f"umount {shlex.quote(mount.path)}",
     ),
     ResourceKind("file", "file", lambda file: file.path, strategy="Duplicate", consistency="Exact"),
-    ResourceKind("ocf", "OCF resource", lambda ocf: ocf.agent),
     ResourceKind("package", "package", lambda package: package.name, strategy="Duplicate"),
     ResourceKind("path", "tree", lambda tree: tree.path, strategy="Duplicate", consistency="Exact"),
     ResourceKind("replication", "replication", lambda lag: lag.command[0], strategy="Duplicate", consistency="Bounded"),

@@ -29,6 +29,8 @@ PROGRAMS: Final = {
 LAYER: Final = ("postgresql",)
 # The same for the lab with small services of many kinds: together 4 MB to load.
 SERVICES_LAYER: Final = ("nginx", "redis-server", "haproxy", "dnsmasq", "rpcbind")
+# The same for the lab with OCF agents, and what some of them manage.
+OCF_LAYER: Final = ("resource-agents", "nginx", "redis-server", "postgresql", "nfs-kernel-server", "kmod", "psmisc")
 _PATH: Final = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 
@@ -106,6 +108,7 @@ def main() -> int:
         ensure_assets(tell)
         ensure_layer(LAYER, tell)
         ensure_layer(SERVICES_LAYER, tell)
+        ensure_layer(OCF_LAYER, tell)
     except LabError as error:
         tell(str(error))
         return EXIT_CANNOT

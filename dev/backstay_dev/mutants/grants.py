@@ -357,4 +357,32 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "any(_may_be_ordered(one, instance) for one in mine)",
         f"{UNIT}/planner/do/test_ownership.py",
     ),
+    one(
+        "who has been asked before the first epoch stays asked",
+        f"{PLANNER}/judge/judges.py",
+        "    return None if ask.instance is not None and ask.instance.uid in facts.asked else facts.lost",
+        "    return facts.lost",
+        f"{UNIT}/planner/judge/test_judges.py",
+    ),
+    one(
+        "a host whose HostAssignment was deleted answers anew",
+        _FIRST,
+        "    return of_host(world, host) in (",
+        "    return sessions.published(world, host) is not None and of_host(world, host) in (",
+        f"{UNIT}/planner/judge/test_first_epoch.py",
+    ),
+    one(
+        "a host's claim is given back only while the host is as it was read",
+        _OWNERSHIP,
+        ', stays, f"{why} there", (*needs, *is_none_of_its))',
+        ', stays, f"{why} there", needs)',
+        f"{UNIT}/planner/do/test_ownership.py",
+    ),
+    one(
+        "a unit stays with whoever has it while its host is being removed",
+        f"{PLANNER}/judge/acceptance.py",
+        "(host is not None and selects(rival, host))",
+        "(host is not None and host.metadata.deletion_timestamp is None and selects(rival, host))",
+        f"{UNIT}/planner/judge/test_acceptance.py",
+    ),
 )

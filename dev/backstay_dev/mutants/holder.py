@@ -10,8 +10,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a session that is published is not published again",
         f"{AGENT}/core/sessions.py",
-        ("    if is_same(stored, books.session):\n        return Published(stored.seq)\n"),
-        "",
+        "    if stored is not None and is_same(stored, books.session):\n",
+        "    if False:\n",
         f"{UNIT}/agent/core/test_sessions.py",
     ),
     one(
@@ -19,6 +19,20 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{AGENT}/core/sessions.py",
         "if stored and stored.boot_id == books.boot_id else ()",
         "if stored else ()",
+        f"{UNIT}/agent/core/test_sessions.py",
+    ),
+    one(
+        "what orders name is superseded",
+        f"{AGENT}/core/sessions.py",
+        "(*books.earlier, *theirs, *named)",
+        "(*books.earlier, *theirs)",
+        f"{UNIT}/agent/core/test_sessions.py",
+    ),
+    one(
+        "no session supersedes one that is not older",
+        f"{AGENT}/core/sessions.py",
+        "if session.boot_id == books.boot_id and session.seq < seq)",
+        "if session.boot_id == books.boot_id)",
         f"{UNIT}/agent/core/test_sessions.py",
     ),
     one(

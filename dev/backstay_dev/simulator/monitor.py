@@ -58,6 +58,8 @@ class Monitor:
     """By session: when it last held an open grant for something exclusive."""
     holding: dict[str, str] = field(default_factory=dict)
     """By UID of an exclusive HAInstance: the session that holds it."""
+    service_of: dict[str, str] = field(default_factory=dict)
+    """By UID of an HAInstance: the name of its service."""
     open_epoch: dict[str, int] = field(default_factory=dict)
     """By UID of an HAInstance: its present epoch, while that is open."""
     counts: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -175,6 +177,7 @@ class Monitor:
                 self._deleted(uid, name, change.body)
             self._forget(uid)
             return
+        self.service_of[uid] = _service(name)
         before, after = (change.before or {}).get("spec") or {}, change.body["spec"]
         self._epoch(name, before, after)
         closed = after.get("closed")
@@ -294,7 +297,7 @@ class Monitor:
         # the session has been granted since runs there rightly.
         said = {(host, session["nonce"], earlier) for earlier in session.get("supersedes") or ()}
         if said - self.superseded:
-            self._superseding(host, session["nonce"])
+            self._superseding(host, session)
         self.superseded |= said
 
     def _edits(self, change: Change) -> None:
@@ -315,11 +318,14 @@ class Monitor:
         if is_new and runs and self._is_exclusive(name):
             self.accuse(f"{host} says that {name} epoch {epoch} is released, but {_list(runs)} runs")
 
-    def _superseding(self, host: str, nonce: str) -> None:
+    def _superseding(self, host: str, session: Raw) -> None:
+        """What it has been granted itself may run: of an earlier session that it learns of late it may say so then."""
+        text, nonce = f"{session['bootID']}/{session['nonce']}", session["nonce"][:6]
+        own = {self.service_of[uid] for uid, holder in self.holding.items() if holder == text}
         exclusive = {owned.service for owned in self.owners.values() if owned.is_exclusive}
-        for service in sorted(exclusive):
+        for service in sorted(exclusive - own):
             if runs := self.active[service].get(host):
-                self.accuse(f"{host} opens session {nonce[:6]} over an earlier one, but {_list(runs)} runs there")
+                self.accuse(f"{host} opens session {nonce} over an earlier one, but {_list(runs)} runs there")
 
 
 def units_of(service: Raw | None) -> set[str]:

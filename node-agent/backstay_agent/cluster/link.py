@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from backstay_agent.core.orders import Orders, read_orders
 from backstay_agent.core.refused import explained
-from backstay_agent.core.sessions import Overtaken, Publish, Published, WrongMachine, to_publish
+from backstay_agent.core.sessions import Overtaken, Publish, WrongMachine, to_publish
 from backstay_agent.core.shorter import ever_shorter, within_bounds
 from backstay_agent.store.disk import DiskTrouble
 from backstay_agent.store.journal import Journal
@@ -209,10 +209,8 @@ class Link:
         stored = self._stored or await self._fetch()
         if isinstance(stored, Unreadable):
             return stored.why
-        match to_publish(self._journal.books, stored.status.session, machine_uuid=self._machine_uuid):
-            case Published(seq):
-                assert stored.status.session
-                return await self._put(stored, replace(stored.status.session, seq=seq))
+        ordered = [order.session for order in stored.spec.instances.values()]
+        match to_publish(self._journal.books, stored.status.session, ordered, machine_uuid=self._machine_uuid):
             case Publish(session):
                 return await self._put(stored, session)
             case Overtaken(why):

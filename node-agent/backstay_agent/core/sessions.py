@@ -6,7 +6,7 @@ stopped; a sealed Lease is never taken; a session that somebody has overtaken st
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -72,13 +72,6 @@ class Publish:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """The stored session is ours already, with this seq."""
-
-    seq: int
-
-
-@dataclass(frozen=True, slots=True)
 class Overtaken:
     """Somebody opened a newer session of this host: ours is over. Stop, then open another."""
 
@@ -93,29 +86,31 @@ class WrongMachine:
 
 
 def to_publish(
-    books: Books, stored: AgentSession | None, *, machine_uuid: str
-) -> Publish | Published | Overtaken | WrongMachine:
-    """How our session gets into the status whose present session is `stored`."""
-    if stored is None:
-        # The first one, or somebody has deleted the object: then only we still know what this boot has seen.
-        return Publish(_session(books, books.seq or books.earlier_seq + 1, machine_uuid, superseded(None, books)))
-    if stored.machine_uuid != machine_uuid:
+    books: Books, stored: AgentSession | None, ordered: Collection[SessionRef], *, machine_uuid: str
+) -> Publish | Overtaken | WrongMachine:
+    """How our session gets into the status whose present session is `stored`; none: the first one, or somebody deleted the object.
+
+    `ordered`: the sessions that this host's orders name. They may hold grants, and nobody else may still know of them.
+    """
+    if stored is not None and stored.machine_uuid != machine_uuid:
         return WrongMachine(
             f"this host's name belongs to machine {stored.machine_uuid}, and this is {machine_uuid}:"
             " remove the Host and add it again for another machine"
         )
-    if is_same(stored, books.session):
-        return Published(stored.seq)
-    if books.seq and stored.seq >= books.seq:
+    if stored is not None and is_same(stored, books.session):
+        return Publish(_session(books, stored.seq, machine_uuid, superseded(stored, ordered, books, stored.seq)))
+    if stored is not None and books.seq and stored.seq >= books.seq:
         return Overtaken(f"session {stored.nonce} of seq {stored.seq} was opened beside ours, of seq {books.seq}")
-    seq = books.seq or max(stored.seq, books.earlier_seq) + 1
-    return Publish(_session(books, seq, machine_uuid, superseded(stored, books)))
+    counted = max(stored.seq if stored else 0, books.earlier_seq, *(session.seq for session in ordered), 0)
+    seq = books.seq or counted + 1
+    return Publish(_session(books, seq, machine_uuid, superseded(stored, ordered, books, seq)))
 
 
-def superseded(stored: AgentSession | None, books: Books) -> tuple[str, ...]:
-    """Every earlier session of this boot: those that we remember, the stored list and the stored session."""
+def superseded(stored: AgentSession | None, ordered: Collection[SessionRef], books: Books, seq: int) -> tuple[str, ...]:
+    """Every earlier session of this boot: those that we remember, the stored list, the stored session, and those that orders name."""
     theirs = (*stored.supersedes, stored.nonce) if stored and stored.boot_id == books.boot_id else ()
-    known = dict.fromkeys(nonce for nonce in (*books.earlier, *theirs) if nonce != books.nonce)
+    named = (session.nonce for session in ordered if session.boot_id == books.boot_id and session.seq < seq)
+    known = dict.fromkeys(nonce for nonce in (*books.earlier, *theirs, *named) if nonce != books.nonce)
     return tuple(known)[-SUPERSEDES_MOST:]
 
 

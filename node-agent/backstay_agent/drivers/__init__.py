@@ -5,7 +5,8 @@ Nothing heavy is imported before `real_drivers` is called: the agent's heartbeat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from backstay_api.objects.resource_kinds import kinds_in
@@ -14,34 +15,56 @@ from .base import Driver, StopFailed
 from .unknown import UnknownDriver
 
 if TYPE_CHECKING:
-    from backstay_api.objects.plain import RenderedResource
+    from backstay_api.objects.plain import Probe, RenderedResource
 
 
 class RealDriver(Driver, Protocol):
-    """A driver that also recognises what an agent of ours started, without any memory of it."""
+    """A driver that also recognises what an agent of ours started, without any memory of it, and answers probes of its own kind."""
 
     async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
         """Whatever of this kind is ours and not verifiably stopped; see `host_system.HostSystem.leftovers`."""
+
+    async def ask(self, resource: RenderedResource, probe: Probe) -> str | None:
+        """Ask a question that only this kind knows: None if the answer is good, else why not. It may be cancelled."""
 
 
 def driver_of(drivers: Mapping[str, Driver], resource: RenderedResource) -> Driver:
     return next((drivers[kind.field] for kind, _ in kinds_in([resource])), UnknownDriver())
 
 
-def real_drivers() -> Mapping[str, RealDriver]:
+def real_drivers(*, mount_roots: Sequence[Path] = (), keeps: Sequence[Path] = ()) -> Mapping[str, RealDriver]:
     """The drivers for this very host, by kind. One connection to systemd, opened when first needed, serves them all.
 
-    Imports D-Bus, which takes a while: call it in a thread.
+    `mount_roots`: below which filesystems may be mounted, by default where most hosts have some; `keeps`: where the agent keeps
+    what it must remember. Imports D-Bus, which takes a while: call it in a thread.
     """
     from .address.driver import VirtualIPDriver
     from .command import CommandDriver
+    from .mount.acts import UnitPrograms
+    from .mount.driver import MountDriver
+    from .mount.places import ROOTS
+    from .ocf.driver import OcfDriver
     from .systemd.driver import SystemdDriver
     from .tools.bus import preload
     from .tools.manager import Manager
 
     preload()
     manager = Manager()
-    return {"systemd": SystemdDriver(manager), "command": CommandDriver(manager), "virtual_ip": VirtualIPDriver()}
+    mounts = MountDriver(UnitPrograms(manager), roots=mount_roots or ROOTS, own=keeps)
+    return {
+        "systemd": SystemdDriver(manager),
+        "command": CommandDriver(manager),
+        "virtual_ip": VirtualIPDriver(),
+        "mount": mounts,
+        "ocf": OcfDriver(manager),
+    }
+
+
+async def ask(drivers: Mapping[str, RealDriver], resource: RenderedResource, probe: Probe) -> str | None:
+    """A probe's question that only the driver of the resource can ask."""
+    for kind, _ in kinds_in([resource]):
+        return await drivers[kind.field].ask(resource, probe)
+    return await UnknownDriver().ask(resource, probe)
 
 
 async def leftovers(drivers: Mapping[str, RealDriver], *, run_is_intact: bool) -> list[RenderedResource]:

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from backstay_api.objects.plain import RenderedResource
+    from backstay_api.objects.plain import Probe, RenderedResource
 
 
 class State(Enum):
@@ -114,3 +114,6 @@ class Plain:
 
     async def permit(self, resource: RenderedResource) -> None:
         return
+
+    async def ask(self, resource: RenderedResource, probe: Probe) -> str | None:
+        return "this kind of resource has no check of its own that a probe could ask"

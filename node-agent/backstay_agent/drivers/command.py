@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import re
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
@@ -19,15 +18,14 @@ from backstay_api.objects.durations import seconds
 from backstay_api.objects.plain import RenderedResource
 
 from .base import Plain, Seen, StartFailed, State, StopFailed
-from .tools import cgroups, escaped
+from .tools import cgroups, kept
 from .tools.bus import BusError
-from .tools.down import DOWN, bring_down, group_names, left_in, state_words
+from .tools.down import DOWN, bring_down, state_words
 from .tools.journal_tail import with_last_words
 from .tools.looks import NoAnswer
 from .tools.manager import Manager, Watch
 from .tools.sentences import why_down
 from .tools.transient import CLEANLY_DOWN, Ended, argv_refusal, lasting, missing, run_once
-from .tools.units import MARK_VARIABLE
 from .tools.wakeups import wakeups
 
 if TYPE_CHECKING:
@@ -42,8 +40,6 @@ CHECK_PERIOD_S: Final = 10.0
 _FIRST_WAIT_S: Final = 0.05
 _LONGEST_WAIT_S: Final = 1.0
 PREFIX: Final = "backstay-cmd-"
-# In the start unit's environment: the resource as it was started, for an agent that lost its memory.
-MEMORY: Final = "BACKSTAY_RESOURCE"
 
 
 def unit_name(command: Command) -> str:
@@ -106,7 +102,7 @@ class CommandDriver(Plain):
             ended = await run_once(self._manager, _stem(unit, "stop"), command.stop, timeout_s)
             # Also after a stop that failed: what the start left running is known, and must not stay for ever.
             note = await bring_down(self._manager, unit, timeout_s)
-            await self._end_escaped(unit, timeout_s)
+            await kept.end_escaped(self._manager, unit, timeout_s)
             if command.check is not None:
                 await self._until_cleanly_down(resource, timeout_s, ended)
             elif ended.exit_code != 0:
@@ -125,7 +121,7 @@ class CommandDriver(Plain):
         unit = unit_name(command)
         try:
             properties = await self._manager.properties(unit)
-            seen = _seen_unit(unit, properties)
+            seen = kept.seen_unit(unit, properties, "its start command")
             if command.check is None or await missing(command.check) is not None:
                 return seen
             return _judged(await self._ask(resource), seen, command.check)
@@ -148,17 +144,7 @@ class CommandDriver(Plain):
 
     async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
         """The resources of every start command here that is not verifiably stopped, as they were when it was started."""
-        found: list[RenderedResource] = []
-        for unit in await self._manager.loaded(f"{PREFIX}*.service"):
-            properties = await self._manager.properties(unit)
-            if properties["ActiveState"] in DOWN and not left_in(unit, properties):
-                continue
-            found += [
-                RenderedResource.from_wire(json.loads(word.partition("=")[2]))
-                for word in properties.get("Environment", [])
-                if word.startswith(f"{MEMORY}=")
-            ]
-        return found
+        return [*(await kept.remembered(self._manager, PREFIX)).values()]
 
     async def _up(self, resource: RenderedResource, watch: Watch) -> None:
         command = _command(resource)
@@ -168,15 +154,15 @@ class CommandDriver(Plain):
             await self._manager.refresh(watch)
         if watch.active in DOWN:
             await self._manager.reset_failed(watch.unit)
-            memory = f"{MEMORY}={json.dumps(resource.to_wire(), separators=(',', ':'))}"
-            mark = f"{MARK_VARIABLE}={watch.unit}"
             stop_s = seconds(resource.timeouts.stop or "20s")
             await self._manager.start_transient(
-                watch.unit, lasting(command.start, f"Backstay: {resource.name}", [memory, mark], stop_s)
+                watch.unit,
+                lasting(command.start, f"Backstay: {resource.name}", kept.memory(resource, watch.unit), stop_s),
             )
         wait_s = _FIRST_WAIT_S
         while watch.lost or not await self._is_up(resource, watch):
-            wait_s = await _changed_or(watch, wait_s if command.check else None)
+            await watch.changed_within(wait_s if command.check else None)
+            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
     async def _is_up(self, resource: RenderedResource, watch: Watch) -> bool:
         command = _command(resource)
@@ -203,19 +189,11 @@ class CommandDriver(Plain):
             raise StopFailed(why) from error
 
     async def _never_ran(self, command: Command, unit: str) -> bool:
-        properties = await self._manager.properties(unit)
-        down = properties["ActiveState"] in DOWN and not left_in(unit, properties)
+        down = kept.is_gone(unit, await self._manager.properties(unit))
         try:
             return down and await missing(command.start) is not None and await missing(command.stop) is not None
         except NoAnswer:
             return False  # what cannot be seen may be there, and may have run
-
-    async def _end_escaped(self, unit: str, timeout_s: float) -> None:
-        groups = group_names(unit, await self._manager.properties(unit))
-        if left := await escaped.end([], [unit], groups, min(timeout_s, escaped.TERM_S)):
-            raise StopFailed(
-                f"what its start left elsewhere could not be stopped: {', '.join(one.words for one in left[:5])}"
-            )
 
     async def _ask(self, resource: RenderedResource) -> Ended:
         command = _command(resource)
@@ -247,24 +225,6 @@ def _stem(unit: str, what: str) -> str:
     return f"backstay-{what}-{unit.removeprefix(PREFIX).removesuffix('.service')}"
 
 
-def _seen_unit(unit: str, properties: dict[str, object]) -> Seen:
-    """As the start command's unit tells."""
-    match properties.get("ActiveState"):
-        case "active":
-            return Seen(State.RUNNING)
-        case "activating":
-            return Seen(State.STARTING, "its start command is under way")
-        case "deactivating":
-            return Seen(State.STOPPING)
-    left = left_in(unit, properties)
-    if left:
-        why = f"its start command is over, but these of its processes still run: {', '.join(left)}"
-        return Seen(State.UNKNOWN, why, left=True)
-    if properties.get("ActiveState") == "failed":
-        return Seen(State.FAILED, why_down("its start command", properties))
-    return Seen(State.STOPPED)
-
-
 def _judged(ended: Ended, unit: Seen, check: Sequence[str]) -> Seen:
     """What a check's answer means, given what the start command's unit tells."""
     if ended.exit_code == 0:
@@ -276,16 +236,6 @@ def _judged(ended: Ended, unit: Seen, check: Sequence[str]) -> Seen:
     # Neither up nor cleanly down. Where we have not started it, nobody knows what runs.
     why = f"command {' '.join(check)} {ended.what}: wanted 0 (running) or 7 (stopped)"
     return Seen(State.FAILED if unit.state is State.RUNNING else State.UNKNOWN, why)
-
-
-async def _changed_or(watch: Watch, wait_s: float | None) -> float:
-    """Wait for news of the unit, but not longer; returns how long to wait the next time."""
-    try:
-        async with asyncio.timeout(wait_s):
-            await watch.changed()
-    except TimeoutError:
-        pass
-    return min(2 * (wait_s or 0), _LONGEST_WAIT_S)
 
 
 @contextmanager

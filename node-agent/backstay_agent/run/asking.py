@@ -1,4 +1,4 @@
-"""How one probe is asked on a real host: TCP, HTTP by hand, a command in a process group of its own. No shell."""
+"""How one probe is asked on a real host: TCP, HTTP by hand, a command in a group of its own, what is left by the driver. No shell."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import itertools
 import os
 import signal
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -30,8 +30,19 @@ _BURY_S: Final = 1.0
 _numbers = itertools.count(1)
 
 
+Own = Callable[[Probe], Awaitable[str | None]]
+"""Asks what only the driver of the probe's resource can."""
+
+
+async def _nobody(probe: Probe) -> str | None:
+    return "this kind of probe is not supported yet"
+
+
 class RealAsker:
     """`probes.Asker` on this very host."""
+
+    def __init__(self, own: Own = _nobody) -> None:
+        self._own = own
 
     async def ask(self, probe: Probe) -> str | None:
         try:
@@ -42,9 +53,9 @@ class RealAsker:
                 return await _ask_http(probe.http_get)
             if probe.exec is not None:
                 return await _ask_program(probe.exec.command)
+            return await self._own(probe)
         except OSError as error:
             return str(error)
-        return "this kind of probe is not supported yet"
 
 
 async def _ask_http(wanted: HttpGet) -> str | None:

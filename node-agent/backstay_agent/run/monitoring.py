@@ -40,6 +40,8 @@ class Monitor:
         self._unwell: dict[str, str] = {}
         self._unclear: dict[str, str] = {}
         """Resources that are neither plainly up nor plainly down."""
+        self._degraded: dict[str, str] = {}
+        """Up, and something is to be said about it."""
         self._unseen: dict[str, str] = {}
         """Not looked at yet."""
         self._unproven: dict[str, str] = {}
@@ -84,7 +86,7 @@ class Monitor:
 
     @property
     def sentence(self) -> str:
-        found = {**self._unseen, **self._unproven, **self._unclear, **self.troubles}
+        found = {**self._degraded, **self._unseen, **self._unproven, **self._unclear, **self.troubles}
         return "; ".join(f"{name}: {why}" for name, why in found.items())
 
     def begin(
@@ -126,9 +128,9 @@ class Monitor:
     def _forget_but(self, names: Collection[str]) -> None:
         self._states = {name: state for name, state in self._states.items() if name in names}
         self._unwell = {}
-        self._down, self._unclear, self._by_admin = (
+        self._down, self._unclear, self._by_admin, self._degraded = (
             {name: why for name, why in known.items() if name in names}
-            for known in (self._down, self._unclear, self._by_admin)
+            for known in (self._down, self._unclear, self._by_admin, self._degraded)
         )
 
     def raise_if_broken(self) -> None:
@@ -166,6 +168,7 @@ class Monitor:
             self._down.pop(name, ""),
             self._unclear.pop(name, ""),
             self._by_admin.pop(name, ""),
+            self._degraded.pop(name, ""),
         )
         self._unseen.pop(name, None)
         self._states[name] = seen.state
@@ -177,7 +180,10 @@ class Monitor:
         elif seen.state is not State.RUNNING:
             # It may be running, so it is not restarted; it is not known to be, so it is not called healthy.
             self._unclear[name] = why
-        if before != (False, self._down.get(name, ""), self._unclear.get(name, ""), self._by_admin.get(name, "")):
+        elif seen.why:
+            self._degraded[name] = seen.why
+        kept = (self._down, self._unclear, self._by_admin, self._degraded)
+        if before != (False, *(known.get(name, "") for known in kept)):
             self._notice()
 
     async def _probe(self, resource: RenderedResource) -> None:

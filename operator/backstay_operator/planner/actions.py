@@ -22,23 +22,7 @@ from backstay_api.objects.names import service_name
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HOST_ASSIGNMENTS, HOST_LEASES, KINDS, ref_of
 
 from .preconditions import Precondition
-from .rows import (
-    Event,
-    OnAssignment,
-    OnClaim,
-    OnFence,
-    OnInstance,
-    OnLease,
-    OnObject,
-    Rank,
-    Row,
-    Written,
-    host_ref,
-    owner_refs,
-    service_of,
-    service_ref,
-    worsened,
-)
+from .rows import Event, OnObject, Rank, Row, Written, host_ref, owner_refs, service_ref, worsened
 
 
 @dataclass(frozen=True)
@@ -61,7 +45,7 @@ class CreateInstance(Row):
 
 
 @dataclass(frozen=True)
-class WriteInstance(OnInstance):
+class WriteInstance(OnObject[HAInstance]):
     """Grant or close: replace the spec of exactly this version (CAS)."""
 
     rank = Rank.GRANT
@@ -82,7 +66,7 @@ class Deletion(OnObject[Written]):
     needs: tuple[Precondition, ...] = ()
 
 
-class DeleteInstance(Deletion[HAInstance], OnInstance):
+class DeleteInstance(Deletion[HAInstance]):
     """Our finalizer goes with it: only a closed instance."""
 
 
@@ -108,7 +92,7 @@ class CreateLease(Row):
 
 
 @dataclass(frozen=True)
-class SealLease(OnLease):
+class SealLease(OnObject[HostLease]):
     """Seal exactly this version (CAS)."""
 
     rank = Rank.SEAL
@@ -117,7 +101,7 @@ class SealLease(OnLease):
 
 
 @dataclass(frozen=True)
-class ReopenLease(OnLease):
+class ReopenLease(OnObject[HostLease]):
     """Reopen exactly this sealed version for exactly this newer session (CAS)."""
 
     rank = Rank.SESSION
@@ -178,7 +162,7 @@ class RequestFence(Row):
 
 
 @dataclass(frozen=True)
-class UpdateFence(OnFence):
+class UpdateFence(OnObject[FenceRequest]):
     """Change `want` of exactly this version (CAS)."""
 
     rank = Rank.PROOF
@@ -192,15 +176,15 @@ class UpdateFence(OnFence):
         return Event(about, "Normal" if is_over else "Warning", reasons[self.want], self.why)
 
 
-class DeleteFence(Deletion[FenceRequest], OnFence):
+class DeleteFence(Deletion[FenceRequest]):
     """A request that nobody needs any more."""
 
 
-class DeleteLease(Deletion[HostLease], OnLease):
+class DeleteLease(Deletion[HostLease]):
     """The Lease of a host that was removed."""
 
 
-class DeleteAssignment(Deletion[HostAssignment], OnAssignment):
+class DeleteAssignment(Deletion[HostAssignment]):
     """The HostAssignment of a host that was removed."""
 
 
@@ -223,7 +207,7 @@ class CreateClaim(Row):
 
 
 @dataclass(frozen=True)
-class WriteClaim(OnClaim):
+class WriteClaim(OnObject[ResourceClaim]):
     """Change who owns it, or up to which generation: replace the spec of exactly this version (CAS)."""
 
     rank = Rank.OWNERSHIP
@@ -238,7 +222,7 @@ class WriteClaim(OnClaim):
         return (*owner_refs(self.before), *owner_refs(self.before.model_copy(update={"spec": self.spec})))
 
 
-class DeleteClaim(Deletion[ResourceClaim], OnClaim):
+class DeleteClaim(Deletion[ResourceClaim]):
     """Give a claim back."""
 
 
@@ -251,10 +235,6 @@ class SetFinalizer(OnObject[HAService | HAInstance | Host]):
     present: bool
     why: str
     needs: tuple[Precondition, ...] = ()
-
-    @property
-    def concerns(self) -> tuple[Ref, ...]:
-        return (service_of(self.before) if isinstance(self.before, HAInstance) else self.ref,)
 
 
 @dataclass(frozen=True)

@@ -84,45 +84,25 @@ class OnObject(Row, Generic[Written]):
     def ref(self) -> Ref:
         return ref_of(self.before)
 
-
-class OnInstance(OnObject[HAInstance]):
-    """Writes an HAInstance: its service's status is what people read."""
-
     @property
     def concerns(self) -> tuple[Ref, ...]:
-        return (service_of(self.before),)
+        return concerned(self.before)
 
 
-class OnFence(OnObject[FenceRequest]):
-    """Writes a FenceRequest: the host's status is what people read."""
-
-    @property
-    def concerns(self) -> tuple[Ref, ...]:
-        return (host_ref(self.before.spec.host),)
-
-
-class OnAssignment(OnObject[HostAssignment]):
-    """Writes a HostAssignment: the host's status is what people read."""
-
-    @property
-    def concerns(self) -> tuple[Ref, ...]:
-        return (host_ref(self.before.metadata.name),)
-
-
-class OnClaim(OnObject[ResourceClaim]):
-    """Writes a ResourceClaim: the statuses of the services that have it are what people read."""
-
-    @property
-    def concerns(self) -> tuple[Ref, ...]:
-        return owner_refs(self.before)
-
-
-class OnLease(OnObject[HostLease]):
-    """Writes the Lease of a host."""
-
-    @property
-    def concerns(self) -> tuple[Ref, ...]:
-        return (host_ref(self.before.host),)
+def concerned(written: Object | HostLease) -> tuple[Ref, ...]:
+    """Whose status people read of an object that they do not look at themselves; of any other, its own."""
+    match written:
+        case HAInstance():
+            return (service_of(written),)
+        case ResourceClaim():
+            return owner_refs(written)
+        case FenceRequest():
+            return (host_ref(written.spec.host),)
+        case HostAssignment():
+            return (host_ref(written.metadata.name),)
+        case HostLease():
+            return (host_ref(written.host),)
+    return (ref_of(written),)
 
 
 def host_ref(name: str) -> Ref:

@@ -195,8 +195,11 @@ def test_addresses_are_what_people_find_this_machine_by() -> None:
 
 def test_a_configuration_names_its_servers_and_may_name_the_rest(tmp_path: Path) -> None:
     file = tmp_path / "agent.json"
-    file.write_text(json.dumps({"servers": ["https://a:6443"], "host": "n7", "run_dir": "/tmp/x"}))
+    file.write_text(
+        json.dumps({"servers": ["https://a:6443"], "host": "n7", "run_dir": "/tmp/x", "mount_roots": ["/data"]})
+    )
     config = read_config(file)
+    assert config.mount_roots == (Path("/data"),)
     assert (config.host, config.run_dir, config.api.servers) == ("n7", Path("/tmp/x"), ("https://a:6443",))
 
 
@@ -207,6 +210,8 @@ def test_a_configuration_names_its_servers_and_may_name_the_rest(tmp_path: Path)
         ("[]", "one JSON object"),
         ("{}", "servers"),
         ('{"servers": ["https://a"], "hots": "n1"}', "unknown in the configuration: hots"),
+        ('{"servers": ["https://a"], "mount_roots": "/srv"}', "mount_roots must be a list of absolute paths"),
+        ('{"servers": ["https://a"], "mount_roots": ["srv"]}', "mount_roots must be a list of absolute paths"),
     ],
 )
 def test_a_wrong_configuration_is_refused_with_a_sentence(tmp_path: Path, text: str, sentence: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from backstay_agent.drivers.base import Seen, State
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_testing.agent_world import ADDRESS, UNIT, World, address, enrolled, running, unit
 
@@ -457,3 +458,19 @@ async def test_a_grant_that_comes_while_the_epoch_before_is_being_closed_is_not_
     await world.until(runs_again)
     report = await world.report()
     assert report and not report.released
+
+
+@in_virtual_time
+async def test_what_is_degraded_is_well_and_is_said_until_it_is_not() -> None:
+    world = await running()
+    world.machine.tell(UNIT, Seen(State.RUNNING, "one disk is gone"))
+    await world.until(lambda: _says(world, "server: one disk is gone"))
+    report = await world.report()
+    assert report and (report.phase, report.healthy, report.restarts) == ("Running", True, 0)
+    world.machine.tell(UNIT, Seen(State.RUNNING))
+    await world.until(lambda: _says(world, ""))
+
+
+async def _says(world: World, why: str) -> bool:
+    report = await world.report()
+    return report is not None and report.why == why

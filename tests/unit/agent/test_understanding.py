@@ -30,7 +30,7 @@ from backstay_testing.agent_world import ADDRESS, HOST, UNIT, World, enrolled, r
 
 SESSION = {"bootID": "b", "nonce": "n", "seq": 1}
 SERVER = {"name": "server", "systemd": {"unit": "web.service"}}
-MOUNT = {"name": "data", "mount": {"device": "/dev/sda1", "path": "/srv"}}
+FILE = {"name": "data", "file": {"path": "/etc/web.conf"}}
 
 
 def an_entry(*resources: Any, **more: Any) -> dict[str, Any]:
@@ -49,10 +49,8 @@ def answer_to(entry: Any) -> str:
     ("resource", "sentence"),
     [
         pytest.param(SERVER, "", id="understood"),
-        pytest.param(
-            MOUNT, "data: agent 0.1.0 does not know `mount`: upgrade the agent", id="a kind of a later release"
-        ),
-        pytest.param({**SERVER, "mount": {"path": "/srv"}}, "does not know `mount`", id="a kind beside a known one"),
+        pytest.param(FILE, "data: agent 0.1.0 does not know `file`: upgrade the agent", id="a kind of a later release"),
+        pytest.param({**SERVER, "file": {"path": "/x"}}, "does not know `file`", id="a kind beside a known one"),
         pytest.param({**SERVER, "onFailure": "Ignore"}, "does not know `onFailure`", id="a field of a later release"),
         pytest.param({**SERVER, "onFailure": ""}, "", id="…that is empty says nothing"),
         pytest.param({"name": "server", "systemd": {"unit": "web.service", "user": "x"}}, "`systemd.user`", id="deep"),
@@ -105,7 +103,7 @@ def test_an_entry_without_a_frame_is_told_and_leaves_the_others_alone(entry: Any
 
 
 def test_an_order_to_stop_needs_no_resources_that_are_understood() -> None:
-    orders = read_orders({"instances": {"u1": an_entry(MOUNT, want="Down")}})
+    orders = read_orders({"instances": {"u1": an_entry(FILE, want="Down")}})
     assert orders.spec.instances["u1"].want == "Down"
 
 
@@ -133,7 +131,7 @@ async def test_a_standby_of_an_unknown_kind_is_not_ready_and_the_agent_lives() -
     world = await later_world()
     await world.order()
     await world.phase_is("Running")
-    standby = {"namespace": "shop", "name": "db-0", "revision": 3, "resources": [MOUNT]}
+    standby = {"namespace": "shop", "name": "db-0", "revision": 3, "resources": [FILE]}
     await world.operator.patch(ASSIGNMENTS, HOST, {"spec": {"standbys": {"u9": standby}}})
 
     async def told() -> bool:
@@ -142,7 +140,7 @@ async def test_a_standby_of_an_unknown_kind_is_not_ready_and_the_agent_lives() -
     await world.until(told)
     report = (await world.assignment()).status.standbys["u9"]
     assert (report.ready, report.revision) == (False, 3)
-    assert "agent 0.1.0 does not know `mount`: upgrade the agent" in report.why
+    assert "agent 0.1.0 does not know `file`: upgrade the agent" in report.why
     world.machine.kill(UNIT)
     await world.until(lambda: world.runs(UNIT))
 
@@ -151,14 +149,14 @@ async def test_a_standby_of_an_unknown_kind_is_not_ready_and_the_agent_lives() -
 async def test_an_order_of_an_unknown_kind_fails_in_words_and_the_others_are_carried_out() -> None:
     world = await later_world()
     session = (await world.session()).ref.to_wire()
-    entries = {"odd": an_entry(SERVER, MOUNT, session=session), "worse": {"epoch": "x"}}
+    entries = {"odd": an_entry(SERVER, FILE, session=session), "worse": {"epoch": "x"}}
     await world.operator.patch(ASSIGNMENTS, HOST, {"spec": {"instances": entries}})
     await world.order()
     await world.phase_is("Running")
     await world.phase_is("Failed", "odd")
     report = await world.report("odd")
-    assert report and not report.released and "does not know `mount`" in report.why
-    entries = {"odd": an_entry(SERVER, MOUNT, session=session, want="Down")}
+    assert report and not report.released and "does not know `file`" in report.why
+    entries = {"odd": an_entry(SERVER, FILE, session=session, want="Down")}
     await world.operator.patch(ASSIGNMENTS, HOST, {"spec": {"instances": entries}})
     await world.released("odd")
 
@@ -169,12 +167,12 @@ async def test_what_runs_goes_on_as_it_was_when_it_is_edited_into_something_unkn
     await world.order()
     await world.phase_is("Running")
     session = (await world.session()).ref.to_wire()
-    entry = an_entry(SERVER, MOUNT, session=session, revision=2)
+    entry = an_entry(SERVER, FILE, session=session, revision=2)
     await world.operator.patch(ASSIGNMENTS, HOST, {"spec": {"instances": {"u1": entry}}})
 
     async def told() -> bool:
         report = await world.report()
-        return report is not None and "does not know `mount`" in report.why
+        return report is not None and "does not know `file`" in report.why
 
     await world.until(told)
     world.machine.kill(UNIT)
@@ -185,7 +183,7 @@ async def test_what_runs_goes_on_as_it_was_when_it_is_edited_into_something_unkn
 
 @in_virtual_time
 async def test_what_a_later_agent_left_running_counts_as_running_and_says_what_to_do() -> None:
-    data = RenderedResource(name="data")  # what is left of `mount` when this release reads the journal
+    data = RenderedResource(name="data")  # what is left of `file` when this release reads the journal
     driver = driver_of({}, data)
     with pytest.raises(StopFailed, match="does not know this kind of resource: upgrade the agent"):
         await driver.stop(data, timeout_s=1)

@@ -6,10 +6,20 @@ import asyncio
 from itertools import pairwise
 from typing import Any
 
+import pytest
+
 from backstay_agent.cluster.link import ASSIGNMENTS
 from backstay_agent.drivers.base import Seen, State
 from backstay_api.objects.kinds import Raw
-from backstay_api.objects.plain import HostAssignment, InstanceReport, Probe, RenderedResource, TcpSocket, Timeouts
+from backstay_api.objects.plain import (
+    HostAssignment,
+    InstanceReport,
+    Probe,
+    RenderedResource,
+    SessionRef,
+    TcpSocket,
+    Timeouts,
+)
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_testing.agent_world import ADDRESS, HOST, UNIT, World, address, enrolled, running, unit
 
@@ -289,6 +299,41 @@ async def test_with_the_assignment_deleted_and_run_lost_all_sessions_of_this_boo
 
     await world.until(third)
     assert (await world.session()).seq > before.seq
+    await world.held()
+
+
+async def all_memory_lost(world: World) -> SessionRef:
+    """Of the session that runs u1: the HostAssignment is made again, /run and /var/lib are empty."""
+    now = await world.session()
+    await world.operator.delete(ASSIGNMENTS, HOST)
+    await world.kill_agent()
+    world.disk.lose_run()
+    world.disk.files.clear()
+    await world.operator.create(
+        ASSIGNMENTS, HostAssignment.from_wire({"metadata": {"name": HOST}, "spec": {"heartbeat": {"profile": "lab"}}})
+    )
+    return SessionRef(boot_id=now.boot_id, nonce=now.nonce, seq=now.seq)
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+@in_virtual_time
+async def test_with_all_memory_lost_the_session_that_an_order_names_is_superseded(is_late: bool) -> None:
+    """Seed 33411074919: nobody else knew of the session that held the grant, so its epoch was never over."""
+    world = await running()
+    before = await all_memory_lost(world)
+    if is_late:
+        world.start_agent()
+        await world.held()
+    await world.order(session=before)
+    if not is_late:
+        world.start_agent()
+
+    async def superseded() -> bool:
+        now = (await world.assignment()).status.session
+        return now is not None and before.nonce in now.supersedes and now.seq > before.seq
+
+    await world.until(superseded)
+    assert not world.machine.running
     await world.held()
 
 

@@ -220,7 +220,9 @@ def test_the_agents_configuration_is_one_that_it_reads(tmp_path: Path) -> None:
     file.write_text(shown[1])
     assert read_config(file).host == "n1"
     keys = set(re.findall(r"^\| `(\w+)` \|", how_to, re.MULTILINE))
-    file.write_text(json.dumps({**dict.fromkeys(keys, "x"), "servers": ["https://192.0.2.1:6443"]}))
+    file.write_text(
+        json.dumps({**dict.fromkeys(keys, "x"), "servers": ["https://192.0.2.1:6443"], "mount_roots": ["/srv"]})
+    )
     read_config(file)  # raises for a key that it does not know
 
 

@@ -1,4 +1,4 @@
-"""ResourceClaim: an address, a device, or on each host a unit or a command, belongs to one service only."""
+"""ResourceClaim: an address, a device, or on each host a unit, a command, a path or an OCF resource, belongs to one service only."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class ResourceClaimSpec(Model):
     rules = (
         Rule(
             f"self.type in {list(ON_HOSTS)} ? !has(self.owner) && has(self.hosts) : has(self.owner) && !has(self.hosts)",
-            "units and commands belong to somebody host by host, everything else has one owner",
+            "units, commands, paths and OCF resources belong to somebody host by host, everything else has one owner",
             lambda s: (s.owner is None) == (s.type in ON_HOSTS) and (s.hosts is not None) == (s.type in ON_HOSTS),
         ),
         Rule(
@@ -71,15 +71,15 @@ class ResourceClaimSpec(Model):
     type: ClaimType
     """What is claimed."""
     key: Annotated[str, Field(min_length=1, max_length=1024)]
-    """The address, device, unit or command, in its one canonical form; the claim is named by its hash."""
+    """The address, device, unit, command, path or OCF resource, in its one canonical form; the claim is named by its hash."""
     owner: ClaimOwner | None = None
     """Address, Device: who owns it."""
     hosts: Annotated[list[HostOwner], Field(max_length=1024), ListMap("host")] | None = None
-    """Unit, Command: host by host, the one service that may run it there."""
+    """Unit, Command, Ocf, Path: host by host, the one service that may run it there."""
 
 
 class ResourceClaim(Object):
-    """One address or device, and the one service that may use it; or one unit or command, and who may run it on which host."""
+    """One address or device, and the one service that may use it; or a unit, command, path or OCF resource, and who has it on which host."""
 
     plural: ClassVar[str] = "resourceclaims"
     namespaced: ClassVar[bool] = False

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
-from backstay_api.objects.resource_kinds import IMPLEMENTED, RESOURCE_KINDS
+from backstay_api.objects.resource_kinds import (
+    IMPLEMENTED,
+    RESOURCE_KINDS,
+    is_bind,
+    is_network,
+)
 
 from .base import Argv, Duration, Label, ListMap, Model, Rule, Text, exactly_one_of
 
@@ -78,17 +84,82 @@ class VirtualIP(Model):
     """Only where the subnet does not tell: by default the interface that already has an address in it."""
 
 
-class Mount(Model):
-    """A filesystem. Later."""
+# Without a dot no name leads out of the folder of agents.
+_OCF_NAME: Final = r"^(ocf:)?[A-Za-z0-9_-]+:[A-Za-z0-9_-]+$"
+# What a program's environment can carry; a tab or a line break within is data.
+OcfValue = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
 
-    device: AbsolutePath
-    """Block device, best by a stable name below /dev/disk."""
-    path: AbsolutePath
-    """Mount point."""
-    fs_type: Annotated[str, StringConstraints(min_length=1, max_length=32)] | None = None
-    """Type of the filesystem."""
-    options: Annotated[list[Text], Field(max_length=32)] | None = None
-    """Mount options."""
+
+class Ocf(Model):
+    """An OCF resource agent that is installed on the host, used as it is."""
+
+    rules = (
+        Rule(
+            "!has(self.parameters) || self.parameters.all(name, name.matches('^[A-Za-z0-9_]+$'))",
+            "names of parameters have letters, digits and _ only",
+            lambda o: all(re.fullmatch("[A-Za-z0-9_]+", name) for name in o.parameters or ()),
+        ),
+    )
+    agent: Annotated[str, StringConstraints(min_length=3, max_length=128, pattern=_OCF_NAME)]
+    """Provider and type: `heartbeat:Filesystem`. `ocf:heartbeat:Filesystem` means the same."""
+    parameters: (
+        Annotated[
+            dict[Annotated[str, StringConstraints(max_length=64)], OcfValue],
+            Field(max_length=64),
+        ]
+        | None
+    ) = None
+    """Parameters as in the agent's metadata. No place for passwords: who can log in to the host can read them."""
+    instance: Annotated[str, StringConstraints(max_length=63, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*$")] | None = None
+    """What the agent is told that this resource is called (OCF_RESOURCE_INSTANCE). Default: made of agent and parameters."""
+
+
+# One name in a path: neither empty, nor `.`, nor `..`. Patterns cost the API server nothing; a rule is paid for each standby of a host.
+_STEP = r"([^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{1,2}[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*)"
+PlainPath = Annotated[str, StringConstraints(max_length=1024, pattern=rf"^(/{_STEP})+$")]
+DeviceName = Annotated[
+    str,
+    StringConstraints(
+        max_length=1024,
+        pattern=rf"^((/{_STEP})+"
+        r"|(UUID|LABEL|PARTUUID|PARTLABEL)=[^/\x00-\x1f\x7f]{1,128}"
+        rf"|([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9a-fA-F:.]+\]):(/|(/{_STEP})+)"
+        r"|[A-Za-z0-9][A-Za-z0-9+_.-]*/[A-Za-z0-9+_][A-Za-z0-9+_.-]*)$",
+    ),
+]
+MountOption = Annotated[str, StringConstraints(max_length=256, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:/=@%+~^-]*$")]
+# mount takes a type that begins with `no` for every type but that one.
+FsType = Annotated[
+    str, StringConstraints(max_length=32, pattern=r"^([a-mo-z0-9][a-z0-9_.-]*|n[a-np-z0-9_.-][a-z0-9_.-]*)$")
+]
+
+
+class Mount(Model):
+    """A filesystem on a disk that all candidates reach, or of a server, or a folder bound to another place."""
+
+    rules = (
+        Rule(
+            "!has(self.options) || !self.options.exists(o, o == 'bind') || self.device.startsWith('/')",
+            "with the option bind, device must be the absolute path of a folder",
+            lambda m: not is_bind(m) or m.device.startswith("/"),
+        ),
+        Rule(
+            "!has(self.fsType) || (self.fsType in ['nfs', 'nfs4']) == (!self.device.startsWith('/') && self.device.contains(':/'))",
+            "fsType nfs or nfs4 goes with a device server:/path, and with no other",
+            lambda m: m.fs_type is None or (m.fs_type in ("nfs", "nfs4")) == is_network(m.device),
+        ),
+    )
+    device: DeviceName
+    """What is mounted: `UUID=…`, `LABEL=…`, `PARTUUID=…`, a path (best below /dev/disk/by-id), `server:/path`, or the folder of a `bind`."""
+    path: PlainPath
+    """Where: below a folder that the host allows (`mount_roots` of its agent.json)."""
+    fs_type: FsType | None = None
+    """Type of the filesystem. Default: as mount finds it out; `nfs` with a server."""
+    options: Annotated[list[MountOption], Field(max_length=32)] | None = None
+    """Mount options, one an entry: `noatime`, `ro`, `bind`. Besides these always `nosuid` and `nodev`; `suid`, `dev`, `loop`, `remount`
+    and what asks for more than this one mount are refused."""
+    on_busy: Literal["Wait", "Terminate"] = "Wait"
+    """What a stop does when processes still use it after half of its time: name them, or also send them SIGTERM."""
 
 
 class KeyRef(Model):
@@ -120,15 +191,6 @@ class File(Model):
     """Checks the new content before it is used."""
 
 
-class Ocf(Model):
-    """An OCF resource agent. Later."""
-
-    agent: Annotated[str, StringConstraints(max_length=128, pattern=r"^[A-Za-z0-9_.-]+:[A-Za-z0-9_.-]+$")]
-    """Provider and type: `heartbeat:IPaddr2`."""
-    parameters: Annotated[dict[str, Text], Field(max_length=64)] | None = None
-    """Parameters, handed over as OCF_RESKEY_*."""
-
-
 class Package(Model):
     """A package that must be installed. Later."""
 
@@ -156,11 +218,11 @@ class Timeouts(Model):
     """How long each may take."""
 
     start: Duration | None = None
-    """Until it is up. Default: the unit's own, else 20s."""
+    """Until it is up. Default: the unit's own or the agent's metadata, else 20s."""
     stop: Duration | None = None
-    """Until it is verifiably down. Default: the unit's own, else 20s."""
+    """Until it is verifiably down. Default: the unit's own or the agent's metadata, else 20s."""
     check: Duration | None = None
-    """One run of the kind's own check. Default 20s."""
+    """One run of the kind's own check. Default: the agent's metadata, else 20s."""
 
 
 class TcpSocket(Model):
@@ -204,10 +266,10 @@ class Exec(Model):
 
 
 class OcfDepth(Model):
-    """The agent's own monitor at a depth. Later."""
+    """Good if the resource's own agent says so, asked at a depth."""
 
     depth: Annotated[int, Field(ge=0, le=20)]
-    """OCF_CHECK_LEVEL."""
+    """OCF_CHECK_LEVEL: one that the agent's metadata names, 0, 10 or 20."""
 
 
 class Probe(Model):
@@ -223,7 +285,7 @@ class Probe(Model):
     exec: Exec | None = None
     """Run a command."""
     ocf: OcfDepth | None = None
-    """Ask the OCF agent. Later."""
+    """Ask the resource's OCF agent; only in a resource of kind ocf."""
     period: Duration = "10s"
     """From the begin of one try to the begin of the next."""
     timeout: Duration = "1s"
@@ -267,10 +329,17 @@ class RenderedRecovery(Model):
     """Pauses between restarts."""
 
 
+_OWN_PROBES = Rule(
+    "!has(self.probes) || has(self.ocf) || !self.probes.exists(probe, has(probe.ocf))",
+    "a probe of kind ocf asks the agent of its own resource: only a resource of kind ocf has one",
+    lambda r: r.ocf is not None or not any(probe.ocf for probe in r.probes),
+)
+
+
 class RenderedResource(Model):
     """One thing a service needs, as an agent is told to carry it out. Exactly one kind; the rest is the same for all kinds."""
 
-    rules = (exactly_one_of(*(kind.field for kind in IMPLEMENTED)),)
+    rules = (exactly_one_of(*(kind.field for kind in IMPLEMENTED)), _OWN_PROBES)
     name: Label
     """Unique within the service."""
     systemd: Systemd | None = None
@@ -279,6 +348,10 @@ class RenderedResource(Model):
     """Commands of your own."""
     virtual_ip: Annotated[VirtualIP | None, Field(alias="virtualIP")] = None
     """An address that moves with the service."""
+    ocf: Ocf | None = None
+    """An OCF resource agent."""
+    mount: Mount | None = None
+    """A filesystem."""
     after: Annotated[list[Label], Field(max_length=16)] | None = None
     """Resources of this service that are up before it starts, and stopped after it. Default: all above it; `[]`: none."""
     timeouts: Timeouts = Timeouts()
@@ -290,13 +363,9 @@ class RenderedResource(Model):
 class Resource(RenderedResource):
     """One thing a service needs. Exactly one kind; the rest is the same for all kinds."""
 
-    rules = (exactly_one_of(*(kind.field for kind in RESOURCE_KINDS)),)
-    mount: Mount | None = None
-    """A filesystem (later)."""
+    rules = (exactly_one_of(*(kind.field for kind in RESOURCE_KINDS)), _OWN_PROBES)
     file: File | None = None
     """A file (later)."""
-    ocf: Ocf | None = None
-    """An OCF resource agent (later)."""
     package: Package | None = None
     """An installed package (later)."""
     path: Tree | None = None

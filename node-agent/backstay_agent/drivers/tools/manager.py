@@ -49,6 +49,12 @@ class Watch:
         await self._news.wait()
         self._news.clear()
 
+    async def changed_within(self, wait_s: float | None) -> None:
+        """The same, but not longer; None waits for ever."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self.changed()
+
     def ring(self) -> None:
         self._news.set()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -86,6 +86,11 @@ def lasting(argv: Sequence[str], description: str, environment: Sequence[str], s
     ]
 
 
+def words(environment: Mapping[str, str]) -> list[str]:
+    """An environment as systemd takes it."""
+    return [f"{name}={value}" for name, value in environment.items()]
+
+
 def passing(argv: Sequence[str], description: str, timeout_s: float) -> list[Setting]:
     """A unit that is forgotten when its program ends, and killed as a whole when its time is over."""
     return [
@@ -104,12 +109,17 @@ def passing(argv: Sequence[str], description: str, timeout_s: float) -> list[Set
     ]
 
 
-async def run_once(manager: Manager, name: str, argv: Sequence[str], timeout_s: float) -> Ended:
-    """Run a program to its end in a unit of its own; its whole control group is gone after that. Raises BusError."""
+async def run_once(
+    manager: Manager, name: str, argv: Sequence[str], timeout_s: float, *, more: Sequence[Setting] = ()
+) -> Ended:
+    """Run a program to its end in a unit of its own; its whole control group is gone after that. Raises BusError.
+
+    `more`: settings that come after the usual ones, and replace them.
+    """
     unit = f"{name}-{os.getpid()}-{next(_numbers)}.service"
     async with manager.watch(unit) as watch:
         try:
-            await manager.start_transient(unit, passing(argv, f"Backstay: {argv[0]}", timeout_s))
+            await manager.start_transient(unit, [*passing(argv, f"Backstay: {argv[0]}", timeout_s), *more])
             while True:
                 if not watch.lost:
                     await manager.refresh(watch)

@@ -149,9 +149,16 @@ def give_back_unused(
                 actions += _without(claim, service.uid, (), why, needs)
         elif claim.spec.owner is None:
             on_hosts = [one for one in claim.spec.hosts or () if one.uid == service.uid]
-            stays = [one.host for one in on_hosts if one.host in hosts or _is_needed(world, one, instance)]
-            actions += _without(claim, service.uid, stays, f"{why} there", needs)
+            stays = {one.host for one in on_hosts if one.host in hosts or _is_needed(world, one, instance)}
+            is_none_of_its = tuple(_is_none_of(service, world, one.host) for one in on_hosts if one.host not in stays)
+            actions += _without(claim, service.uid, stays, f"{why} there", (*needs, *is_none_of_its))
     return actions
+
+
+def _is_none_of(service: HAService, world: World, host: str) -> Precondition:
+    """That the host is still none of the service's: an older picture may lack it, or its labels."""
+    what_for, seen = f"{host} may be one of the hosts of {service.key}", world.hosts.get(host)
+    return still(seen, same_version=True, what_for=what_for) if seen else Gone("Host", "", host, "", what_for)
 
 
 def _is_needed(world: World, owner: HostOwner, instance: HAInstance | None) -> bool:

@@ -19,7 +19,7 @@ from backstay_api.objects.recovery import policy_of
 from backstay_api.objects.resource_kinds import Claim, claims_of, kinds_in
 from backstay_api.objects.sequence import fault
 from backstay_operator.planner.know import holdings
-from backstay_operator.planner.know.selection import declared, share_a_host
+from backstay_operator.planner.know.selection import selects, share_a_host
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import listed
 
@@ -233,9 +233,8 @@ def _unit_of_another(world: World, service: HAService, key: Claim) -> Refused | 
     here = holdings.on_hosts(world, claim) if claim is not None else {}
     if any(owner.uid == service.uid for owner in here.values()):
         return None
-    for host in declared(world, service) if here else ():
-        owner = here.get(host)
-        if owner is not None and holdings.is_alive(world, owner):
+    for _, owner in sorted(here.items()):
+        if _hinders(world, service, key, owner) and holdings.is_alive(world, owner):
             return _taken(key.text, owner.key, " on hosts that both may use")
     rival = _first_rival(world, service, key)
     return _taken(key.text, rival.key, " on hosts that both may use") if rival else None
@@ -275,7 +274,9 @@ def _is_kept_out(world: World, rival: HAService) -> bool:
 
 
 def _hinders(world: World, rival: HAService, key: Claim, owner: ClaimOwner) -> bool:
-    return not key.is_on_hosts or (isinstance(owner, HostOwner) and owner.host in declared(world, rival))
+    # A host that is being removed counts: what runs there is still the other's.
+    host = world.hosts.get(owner.host) if isinstance(owner, HostOwner) else None
+    return not key.is_on_hosts or (host is not None and selects(rival, host))
 
 
 def _seniority(service: HAService) -> tuple[str, str]:

@@ -72,13 +72,14 @@ def ahead(world: World, service: HAService, instance: HAInstance) -> str | None:
 
 
 def _must_answer(world: World, host: str) -> bool:
-    # A late host is asked for as long as it is not silent: it will be one or the other in a moment.
-    state = of_host(world, host)
-    return sessions.published(world, host) is not None and state in (Liveness.LIVE, Liveness.SUSPECT, Liveness.UNSURE)
+    # A late host is asked for as long as it is not silent: it will be one or the other in a moment. So is one whose HostAssignment
+    # somebody has deleted: what it said is gone, and it will say it again.
+    return of_host(world, host) in (Liveness.LIVE, Liveness.SUSPECT, Liveness.UNSURE)
 
 
 def _has_answered(world: World, host: str, service: HAService, instance: HAInstance) -> bool:
-    report = world.assignments[host].status.standbys.get(instance.uid)
+    assignment = world.assignments.get(host)
+    report = assignment.status.standbys.get(instance.uid) if assignment else None
     return report is not None and report.revision >= (service.metadata.generation or 0)
 
 

@@ -254,6 +254,11 @@ def is_reachable(ask: Question, facts: HostFacts) -> Rejected | None:
     return facts.lost
 
 
+def may_answer(ask: Question, facts: HostFacts) -> Rejected | None:
+    """The host can be asked, or has been: one that is back and no longer asked would take back what it has said of its own copy."""
+    return None if ask.instance is not None and ask.instance.uid in facts.asked else facts.lost
+
+
 def has_room(ask: Question, facts: HostFacts) -> Rejected | None:
     """The host can be asked to keep itself ready for one more. The holder need not be asked."""
     if ask.instance is None or facts.name == ask.holder or ask.instance.uid in facts.asked:
@@ -359,7 +364,8 @@ FILTERS: Final[Sequence[tuple[Filter, Set[Point]]]] = (
     (is_wished, RUN),
     (is_open, {*RUN, *_SPARE}),
     (has_session, RUN),
-    (is_reachable, {*_SPARE, Point.WITNESS}),
+    (is_reachable, _SPARE),
+    (may_answer, {Point.WITNESS}),
     (has_room, {Point.STANDBY}),
     (starts_here, {*RUN, Point.TAKE_OVER}),
     (may_fail_over, RUN),

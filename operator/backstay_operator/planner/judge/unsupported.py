@@ -30,7 +30,6 @@ _TODAY: Final[dict[str, tuple[object, ...]]] = {
     "recovery.reboot_grace": ("0s",),
     "recovery.on_stop_failure": ("Block",),
     **{f"resources[].{kind.field}": () for kind in RESOURCE_KINDS if not kind.is_implemented},
-    "resources[].probes[].ocf": (),
     "resources[].strategy": (_AS_THE_KIND,),
     "resources[].consistency": (_AS_THE_KIND,),
     "resources[].bound": (),

@@ -7,12 +7,15 @@ from backstay_api.objects.models import HAService, Host
 from .world import World
 
 
+def selects(service: HAService, host: Host) -> bool:
+    """Whether the service selects this host, be it to stay or not."""
+    labels = host.metadata.labels or {}
+    return all(labels.get(key) == value for key, value in _labels_wanted(service))
+
+
 def is_declared(service: HAService, host: Host) -> bool:
     """Whether the service selects this host, and the host is to stay."""
-    wanted, labels = service.spec.placement.hosts, host.metadata.labels or {}
-    if host.metadata.deletion_timestamp:
-        return False
-    return wanted is None or all(labels.get(key) == value for key, value in wanted.match_labels.items())
+    return host.metadata.deletion_timestamp is None and selects(service, host)
 
 
 def declared(world: World, service: HAService) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -15,7 +16,6 @@ from backstay_agent.core.sessions import (
     Kept,
     Overtaken,
     Publish,
-    Published,
     Start,
     WrongMachine,
     at_start,
@@ -23,7 +23,7 @@ from backstay_agent.core.sessions import (
     to_publish,
 )
 from backstay_api.objects.lease import HostLease
-from backstay_api.objects.plain import AgentSession
+from backstay_api.objects.plain import AgentSession, SessionRef
 from backstay_api.objects.promise import Contract
 from backstay_testing.journalled import MINE, books
 
@@ -60,8 +60,10 @@ FRESH = books(seq=0)
             Publish(a_session("mine", seq=5, supersedes=("x", "y", "old"))),
             id="in the same boot it supersedes the stored list and the stored session",
         ),
-        pytest.param(FRESH, a_session("mine", seq=7), Published(7), id="a write whose answer was lost"),
-        pytest.param(books(), a_session("mine", seq=5), Published(5), id="known"),
+        pytest.param(
+            FRESH, a_session("mine", seq=7), Publish(a_session("mine", seq=7)), id="a write whose answer was lost"
+        ),
+        pytest.param(books(), a_session("mine", seq=5), Publish(a_session("mine", seq=5)), id="known"),
         pytest.param(books(), a_session("other", seq=6), Overtaken, id="somebody opened a newer one"),
         pytest.param(books(), a_session("other", seq=5), Overtaken, id="…or one as new"),
         pytest.param(books(), None, Publish(a_session("mine", seq=5)), id="the assignment was made again"),
@@ -87,8 +89,41 @@ FRESH = books(seq=0)
     ],
 )
 def test_how_a_session_is_published(mine: Books, stored: AgentSession | None, expected: Any) -> None:
-    found = to_publish(mine, stored, machine_uuid="m")
+    found = to_publish(mine, stored, (), machine_uuid="m")
     assert isinstance(found, expected) if isinstance(expected, type) else found == expected
+
+
+FORGOTTEN = SessionRef(boot_id="b", nonce="forgotten", seq=4)
+
+
+@pytest.mark.parametrize(
+    ("mine", "stored", "expected"),
+    [
+        pytest.param(FRESH, None, a_session("mine", seq=5, supersedes=("forgotten",)), id="nobody else knows of it"),
+        pytest.param(
+            FRESH,
+            a_session("x", seq=2),
+            a_session("mine", seq=5, supersedes=("x", "forgotten")),
+            id="the stored session did not know of it either",
+        ),
+        pytest.param(
+            books(seq=5),
+            a_session("mine", seq=5, supersedes=("x",)),
+            a_session("mine", seq=5, supersedes=("x", "forgotten")),
+            id="the order comes after the session was published",
+        ),
+        pytest.param(books(seq=4), None, a_session("mine", seq=4), id="it may be newer than ours"),
+        pytest.param(books(nonce="forgotten", seq=4), None, a_session("forgotten", seq=4), id="it is ours"),
+        pytest.param(
+            replace(FRESH, boot_id="c"), None, a_session("mine", seq=5, boot_id="c"), id="it was of another boot"
+        ),
+    ],
+)
+def test_a_session_of_this_boot_that_only_orders_name_is_superseded(
+    mine: Books, stored: AgentSession | None, expected: AgentSession
+) -> None:
+    """What holds a grant is named by an order, and by nothing else where the HostAssignment was made again and the disk is lost."""
+    assert to_publish(mine, stored, (FORGOTTEN,), machine_uuid="m") == Publish(expected)
 
 
 def a_lease(holder: str, *, seq: int, sealed: bool = False) -> HostLease:

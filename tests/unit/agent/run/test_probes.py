@@ -280,8 +280,16 @@ def test_a_probe_that_is_given_up_is_killed_with_all_its_children(tmp_path: Path
     assert _is_gone(int(note.read_text()))
 
 
-def test_kinds_that_come_later_say_so() -> None:
-    assert ask(Probe(name="p", ocf=OcfDepth(depth=10))) == "this kind of probe is not supported yet"
+def test_what_only_the_resources_own_driver_can_ask_is_handed_to_it() -> None:
+    probe = Probe(name="p", ocf=OcfDepth(depth=10))
+    asked: list[Probe] = []
+
+    async def own(one: Probe) -> str | None:
+        asked.append(one)
+        return "its agent says no"
+
+    assert ask(probe) == "this kind of probe is not supported yet"
+    assert asyncio.run(RealAsker(own).ask(probe)) == "its agent says no" and asked == [probe]
 
 
 def _is_gone(pid: int) -> bool:

@@ -16,6 +16,7 @@ from backstay_api.objects.models import HAService, Host
 from backstay_operator.planner.judge import acceptance
 from backstay_operator.planner.judge.acceptance import Refused
 from backstay_testing.builders import a_service
+from backstay_testing.wire_objects import ODD_DEVICES
 from backstay_testing.worlds import a_world
 
 HOMOGLYPH = "nginх.service"
@@ -46,6 +47,22 @@ def parsed(**resource: Any) -> HAService:
         {"systemd": {"unit": "a.service"}, "timeouts": {"start": "NaNs"}},
         # 42: one address with two names
         {"virtualIP": {"address": "::ffff:192.0.2.9/120"}},
+        # 33, 38, 39: places and options of a mount
+        *(
+            {"mount": {"device": "/dev/sdb", "path": path}}
+            for path in ("/srv/../etc", "/srv/", "", "/", "srv", "/a//b", "/s/./x")
+        ),
+        *(
+            {"mount": {"device": "/dev/sdb", "path": "/srv/db", "options": [odd]}}
+            for odd in ("ro,suid", "-x", "", "a b", "x;y", "x\n")
+        ),
+        *({"mount": {"device": odd, "path": "/srv/db"}} for odd in ODD_DEVICES),
+        *(
+            {"mount": {"device": "/dev/sdb", "path": "/srv/db", "fsType": odd}}
+            for odd in ("ext4,xfs", "noext4", "-t", "", "nfs")
+        ),
+        {"mount": {"device": "nas:/x", "path": "/srv/db", "fsType": "ext4"}},
+        {"mount": {"device": "nas:/x", "path": "/srv/db", "options": ["bind"]}},
         # two kinds in one
         {"systemd": {"unit": "a.service"}, "virtualIP": {"address": "192.0.2.9/24"}},
     ],
@@ -83,17 +100,44 @@ def test_fence_devices_that_smuggle_are_refused_by_the_schema(device: dict[str, 
 
 
 @pytest.mark.parametrize(
+    "ocf",
+    [
+        {"agent": "heartbeat:../../../tmp/x"},
+        {"agent": "../heartbeat:Dummy"},
+        {"agent": "heartbeat/x:Dummy"},
+        {"agent": "heartbeat:."},
+        {"agent": "heartbeat"},
+        {"agent": "lsb:heartbeat:Dummy"},
+        {"agent": "heartbeat:Dummy\n"},
+        {"agent": "heartbeat:IPaddr2", "parameters": {"ip=1\nx": "y"}},
+        {"agent": "heartbeat:IPaddr2", "parameters": {"ip": "1.2.3.4\0"}},
+        {"agent": "heartbeat:IPaddr2", "parameters": {"ip": "\x1b[2J"}},
+        {"agent": "heartbeat:Dummy", "instance": "../x"},
+    ],
+    ids=str,
+)
+def test_ocf_resources_that_smuggle_are_refused_by_the_schema(ocf: dict[str, Any]) -> None:
+    """27, 28."""
+    with pytest.raises(ValidationError):
+        HAService.model_validate({"metadata": {"name": "s"}, "spec": {"resources": [{"name": "r", "ocf": ocf}]}})
+
+
+@pytest.mark.parametrize(
     "resource",
     [
-        # 33-39: nothing is mounted or written yet, so nothing of that can go wrong: it is refused as a whole
-        {"mount": {"device": "/dev/sdb", "path": "/etc", "options": ["suid", "dev", "bind"]}},
+        # 33-39: nothing is written yet, so nothing of that can go wrong: it is refused as a whole
         {"file": {"path": "/etc/../etc/shadow", "configMapKeyRef": {"name": "c", "key": "k"}}},
-        {"ocf": {"agent": "heartbeat:IPaddr2", "parameters": {"ip=1\nx": "y"}}},  # 27, 28
         # 41
         *(
             {"virtualIP": {"address": a}}
             for a in ("192.0.2.0/24", "192.0.2.255/24", "127.0.0.1/8", "224.0.0.1/4", "::/64")
         ),
+        {"mount": {"device": "vg0/data", "path": "/srv/db"}},
+        *(
+            {"mount": {"device": "/dev/sdb", "path": "/srv/db", "options": ["noatime", odd]}}
+            for odd in ("suid", "dev", "loop", "loop=/dev/loop0", "remount", "helper=x", "rshared", "nofail")
+        ),
+        {"mount": {"device": "/dev/sdb", "path": "/srv/db", "fsType": "fuse.sshfs"}},
     ],
     ids=str,
 )

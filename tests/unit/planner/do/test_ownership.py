@@ -359,6 +359,20 @@ def test_a_claim_goes_only_while_the_manifest_and_the_instance_are_as_they_were_
         assert isinstance(other, NoInstances) and other.service_uid == "uid-web"
 
 
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_host_s_claim_goes_only_while_the_host_is_as_it_was_read(is_known: bool) -> None:
+    """Seed 80000002672: an operator that had just started read an old list, in which there were no hosts."""
+    world = a_world("n1", "n2")
+    all_of(has_noted(), running(), leaving("n2"))(world)
+    if not is_known:
+        del world.hosts["n2"]
+    found = give_back_unused(world, NOW, world.instances["shop/web-0"], sorted(world.claims))
+    (written,) = (one for one in found if isinstance(one, WriteClaim))
+    host = written.needs[-1]
+    assert (host.kind, host.name) == ("Host", "n2")  # type: ignore[union-attr]
+    assert isinstance(host, Still if is_known else Gone)
+
+
 # --- a service that goes, or is gone ---------------------------------------------------------------------------------
 
 TWICE = a_service("web", unit(), exclusive=False)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.models import HAService, ResourceClaim
-from backstay_api.objects.resource_kinds import canonical_address, claims_of
+from backstay_api.objects.resource_kinds import canonical_address, canonical_device, claims_of
 from backstay_operator.planner.judge import acceptance, unsupported
 from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, Refused
 from backstay_operator.planner.know.claims import claim_for
-from backstay_testing.builders import a_service, address, command, unit
+from backstay_testing.builders import a_service, address, being_deleted, command, unit
 from backstay_testing.worlds import a_world, add_host
 
-MOUNT = {"name": "disk", "mount": {"device": "/dev/sdb", "path": "/srv"}}
+FILE = {"name": "conf", "file": {"path": "/etc/web.conf"}}
 
 
 def judged(service: HAService, *others: HAService, claims: tuple[ResourceClaim, ...] = ()) -> Acceptance:
@@ -36,14 +38,9 @@ def judged(service: HAService, *others: HAService, claims: tuple[ResourceClaim, 
         pytest.param(a_service(placement={"priority": 5}), "spec.placement.priority (5)", id="priority"),
         pytest.param(a_service(placement={"apart": [{"service": "b"}]}), "spec.placement.apart", id="apart"),
         pytest.param(a_service(recovery={"rebootGrace": "30s"}), "spec.recovery.rebootGrace (30s)", id="grace"),
-        pytest.param(a_service("web", MOUNT), "spec.resources[disk].mount", id="mount"),
+        pytest.param(a_service("web", FILE), "spec.resources[conf].file", id="file"),
         pytest.param(a_service("web", unit(onFailure="Move")), "spec.resources[web].onFailure (Move)", id="onFailure"),
         pytest.param(a_service("web", unit(strategy="Share")), "spec.resources[web].strategy (Share)", id="strategy"),
-        pytest.param(
-            a_service("web", unit(probes=[{"name": "deep", "ocf": {"depth": 10}}])),
-            "spec.resources[web].probes[deep].ocf",
-            id="a probe",
-        ),
     ],
 )
 def test_what_we_cannot_do_yet_is_refused_and_named(service: HAService, path: str) -> None:
@@ -229,6 +226,21 @@ def test_a_unit_belongs_to_one_service_of_a_host(mine: Raw, theirs: Raw, is_refu
         )
 
 
+@pytest.mark.parametrize("removed", [(), ("n2",), ("n1", "n2", "n3")], ids=["", "that host", "every host"])
+def test_a_unit_stays_with_whoever_has_it_while_its_host_is_being_removed(removed: tuple[str, ...]) -> None:
+    """Seed 80000002672: all hosts were, and the unit of a service that ran on one of them was ordered for another on the next."""
+    service, other = a_service("web", unit("x")), a_service("other", unit("x"), created="2026-02-02T00:00:00Z")
+    (key,) = claims_of(other.spec.resources)
+    world = a_world("n1", "n2", "n3")
+    for each in (service, other):
+        world.put_service(each)
+    world.claims = {claim.key: claim for claim in (claim_for(key, other, ("n2",)),)}
+    for name in removed:
+        world.hosts[name] = being_deleted(world.hosts[name])
+    answer = acceptance.accept(world, service)
+    assert isinstance(answer, Refused) and "belongs to the HAService shop/other" in answer.message
+
+
 def a_command(name: str, start: list[str]) -> Raw:
     return command(name, start=start, stop=["/opt/press", "stop"])
 
@@ -242,6 +254,62 @@ def test_a_command_belongs_to_one_service_of_a_host_and_to_one_resource() -> Non
     assert isinstance(judged(younger, a_service("a", a_command("line", other_start))), Accepted)
     twice = judged(a_service("c", a_command("one", start), a_command("two", start)))
     assert isinstance(twice, Refused) and "both name command /opt/press start" in twice.message
+
+
+def an_ocf(name: str, agent: str, **more: Any) -> Raw:
+    return {"name": name, "ocf": {"agent": agent, **more}}
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "said"),
+    [
+        pytest.param(
+            an_ocf("x", "ocf:heartbeat:Dummy", parameters={"state": "/run/x", "fake": "1"}),
+            an_ocf("y", "heartbeat:Dummy", parameters={"fake": "1", "state": "/run/x"}),
+            "ocf heartbeat:Dummy fake='1' state='/run/x' belongs to the HAService shop/a on hosts that both may use",
+            id="told the same, it is the same thing",
+        ),
+        pytest.param(
+            an_ocf("x", "heartbeat:Dummy", parameters={"state": "/run/x"}),
+            an_ocf("x", "heartbeat:Dummy", parameters={"state": "/run/y"}),
+            "",
+            id="told something else, it is another",
+        ),
+        pytest.param(
+            an_ocf("x", "heartbeat:Dummy", instance="one"),
+            an_ocf("x", "heartbeat:Dummy", instance="two"),
+            "",
+            id="named",
+        ),
+        pytest.param(
+            an_ocf("x", "heartbeat:Dummy", instance="one", parameters={"state": "/run/x"}),
+            an_ocf("x", "heartbeat:Dummy", instance="one"),
+            "ocf heartbeat:Dummy one belongs to the HAService shop/a",
+            id="of one name, it is one thing",
+        ),
+        pytest.param(
+            an_ocf("x", "heartbeat:IPaddr2", parameters={"ip": "192.0.2.10", "nic": "eth1"}),
+            address("192.0.2.10/24"),
+            "address 192.0.2.10 belongs to the HAService shop/a",
+            id="an address is one, whoever adds it",
+        ),
+        pytest.param(
+            an_ocf("x", "heartbeat:Filesystem", parameters={"device": "/dev/sdb", "directory": "/a"}),
+            an_ocf("x", "heartbeat:Filesystem", parameters={"device": "/dev/sdb", "directory": "/b"}),
+            "device /dev/sdb belongs to the HAService shop/a",
+            id="a disk is one",
+        ),
+        pytest.param(
+            an_ocf("x", "heartbeat:Filesystem", parameters={"device": "nas:/x", "directory": "/a"}),
+            an_ocf("x", "heartbeat:Filesystem", parameters={"device": "nas:/x", "directory": "/b"}),
+            "",
+            id="an NFS export is for many",
+        ),
+    ],
+)
+def test_an_ocf_resource_belongs_to_one_service(mine: Raw, theirs: Raw, said: str) -> None:
+    answer = judged(a_service("b", mine, created="2026-02-02T00:00:00Z"), a_service("a", theirs))
+    assert answer == Accepted() if not said else isinstance(answer, Refused) and answer.message.startswith(said), answer
 
 
 def test_of_two_made_in_the_same_second_exactly_one_is_accepted() -> None:
@@ -266,3 +334,49 @@ def test_the_index_follows_edits_and_deletions() -> None:
 @pytest.mark.parametrize("written", ["192.0.2.10/24", "192.0.2.10/32", "::ffff:c000:20a/120", "::ffff:192.0.2.10/128"])
 def test_an_address_has_one_form_for_its_claim(written: str) -> None:
     assert canonical_address(written) == "192.0.2.10"
+
+
+@pytest.mark.parametrize(
+    ("written", "form"),
+    [
+        ("/dev/disk/by-uuid/AB-cd", "UUID=ab-cd"),
+        ("UUID=AB-CD", "UUID=ab-cd"),
+        ("/dev/disk/by-partuuid/0B-1", "PARTUUID=0b-1"),
+        (r"/dev/disk/by-label/my\x20Data", "LABEL=my Data"),
+        ("LABEL=my Data", "LABEL=my Data"),
+        ("/dev/disk/by-id/wwn-0x5", "/dev/disk/by-id/wwn-0x5"),
+        ("NAS.example:/PG", "nas.example:/PG"),
+        ("/srv/a:/b", "/srv/a:/b"),
+    ],
+)
+def test_a_device_has_one_form_for_its_claim(written: str, form: str) -> None:
+    assert canonical_device(written) == form
+
+
+def disk(device: str, path: str = "/srv/db", *options: str) -> Raw:
+    return {"name": "disk", "mount": {"device": device, "path": path, "options": [*options]}}
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "taken"),
+    [
+        pytest.param(disk("UUID=ab"), disk("/dev/disk/by-uuid/AB", "/mnt"), "device UUID=ab", id="one disk, two names"),
+        pytest.param(disk("UUID=ab"), disk("UUID=cd"), "path /srv/db", id="one path, two disks"),
+        pytest.param(disk("UUID=ab"), disk("UUID=cd", "/srv/other"), "", id="two disks, two paths"),
+        pytest.param(disk("nas:/x"), disk("NAS:/x", "/mnt"), "device nas:/x", id="one export"),
+        pytest.param(disk("nas:/x", "/srv/db", "ro"), disk("nas:/x", "/mnt"), "", id="one export, read only"),
+        pytest.param(disk("/srv/a", "/srv/db", "bind"), disk("/srv/a", "/mnt", "bind"), "", id="one folder, bound twice"),
+    ],
+)  # fmt: skip
+def test_a_device_belongs_to_one_service_and_a_path_to_one_on_each_host(mine: Raw, theirs: Raw, taken: str) -> None:
+    first = a_service("first", theirs, created="2026-01-01T00:00:00Z")
+    verdict = judged(a_service("second", mine, created="2026-01-02T00:00:00Z"), first)
+    assert isinstance(verdict, Refused) is bool(taken)
+    assert not isinstance(verdict, Refused) or verdict.message.startswith(f"{taken} belongs to the HAService")
+
+
+def test_a_disk_needs_a_service_that_never_runs_twice_and_a_shared_folder_does_not() -> None:
+    refused = judged(a_service("db", disk("UUID=ab"), exclusive=False))
+    assert isinstance(refused, Refused) and refused.reason == "DeviceNotExclusive"
+    for one in (disk("nas:/x", "/srv/db", "ro"), disk("/srv/a", "/srv/db", "bind")):
+        assert isinstance(judged(a_service("web", one, exclusive=False)), Accepted)

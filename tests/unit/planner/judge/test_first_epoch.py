@@ -129,8 +129,13 @@ def earlier(host: str, *, released: bool = False) -> Befall:
     return lambda world: report(world, WEB, host, "Running", epoch=3, uid="uid-gone", released=released)
 
 
-def unreported(world: World) -> None:
+def forgotten(world: World) -> None:
+    """Somebody has deleted its HostAssignment, and it is made again."""
     world.put_assignment(an_assignment("n3"))
+
+
+def unheld(world: World) -> None:
+    del world.leases["n3"]
 
 
 def untrusted(world: World) -> None:
@@ -184,7 +189,9 @@ EARLIER_SILENT = (
         pytest.param(all_of(MOST, untrusted), WAITS_FOR_N3, id="one is late, and that may be our own trouble"),
         pytest.param(all_of(MOST, silent), None, id="one is silent"),
         pytest.param(all_of(MOST, lambda w: seal(w, "n3")), None, id="one is sealed"),
-        pytest.param(all_of(MOST, unreported), None, id="one has never had a session"),
+        pytest.param(all_of(MOST, forgotten), WAITS_FOR_N3, id="what one has said was deleted: it says it again"),
+        pytest.param(all_of(MOST, forgotten, unheld), None, id="one has never had a session"),
+        pytest.param(all_of(MOST, answers("n3", active=True), unheld), RUNS_ON_N3, id="it ran when its Lease was deleted"),
         pytest.param(all_of(MOST, somebody_elses), None, id="one can never run it"),
         pytest.param(
             all_of(MOST, full),

@@ -102,6 +102,11 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         (host(silent_s=1.0), {}, ""),
         (seal, {}, "is sealed: it was silent and has not come back yet"),
     ],
+    judges.may_answer: [
+        (host(silent_s=1.0), {}, ""),
+        (seal, {}, "is sealed: it was silent and has not come back yet"),
+        (all_of(ready(), seal), {}, ""),
+    ],
     judges.has_room: [
         (nothing, {}, ""),
         (full, {}, "keeps itself ready for 256 services already, and can be asked about no more at a time"),
@@ -198,7 +203,7 @@ def test_every_judge_has_cases_that_differ_and_is_asked_at_some_point() -> None:
         (Point.STAY, "may_stay is_selected", ""),
         (
             Point.WITNESS,
-            "is_selected is_free is_reachable",
+            "is_selected is_free may_answer",
             "no_recent_failure preference already_asked fewer_services",
         ),
         (

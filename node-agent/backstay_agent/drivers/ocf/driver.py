@@ -1,0 +1,293 @@
+"""Resources of kind `ocf`: started, asked and stopped by an agent that is installed on the host, which is never taken at its word alone.
+
+What its start leaves running lives in a unit of its own, which outlives us. Stopped is what its own monitor calls cleanly down (7) once
+that unit, and whatever has left it, is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from backstay_agent.drivers.base import Plain, Seen, StartFailed, State, StopFailed
+from backstay_agent.drivers.tools import cgroups, kept
+from backstay_agent.drivers.tools.bus import BusError
+from backstay_agent.drivers.tools.down import DOWN, bring_down, state_words
+from backstay_agent.drivers.tools.journal_tail import last_words, with_last_words, with_words
+from backstay_agent.drivers.tools.looks import NoAnswer, look
+from backstay_agent.drivers.tools.manager import Manager, Watch
+from backstay_agent.drivers.tools.programs import may_come
+from backstay_agent.drivers.tools.sentences import why_down
+from backstay_agent.drivers.tools.transient import CLEANLY_DOWN, Ended, Setting, lasting
+from backstay_agent.drivers.tools.wakeups import wakeups
+from backstay_api.objects.resource_kinds import ocf_agent
+from backstay_api.process.waiting import clock_s
+
+from . import metadata, outcomes
+from .agents import AS_IT_IS, Agents, missing, told_to
+from .environment import name_of, program
+from .metadata import Metadata, Unreadable
+from .outcomes import Meaning, meaning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from backstay_api.objects.plain import Ocf, Probe, RenderedResource
+
+PREFIX: Final = "backstay-ocf-"
+VALID_S: Final = 60.0
+"""For so long an agent that has found nothing wrong is not asked again."""
+LEFT_S: Final = 5.0
+"""Between SIGTERM and SIGKILL for what an agent's own stop has left."""
+_FIRST_WAIT_S: Final = 0.05
+_LONGEST_WAIT_S: Final = 1.0
+_MICRO: Final = 1_000_000
+_NOTHING: Final = (BusError, OSError, NoAnswer)
+"""What says that nothing is known."""
+
+
+def unit_name(ocf: Ocf) -> str:
+    """Unit of the start. What is one thing on the host has one."""
+    return f"{PREFIX}{name_of(ocf)}.service"
+
+
+class OcfDriver(Plain):
+    """The driver for resources of kind `ocf`."""
+
+    def __init__(self, manager: Manager) -> None:
+        self._manager = manager
+        self._agents = Agents(manager)
+        self._valid_until_s: dict[str, float] = {}
+        self._came_up: set[str] = set()
+        """Units of what was up when a stop of it began that has not succeeded yet."""
+        self._asked: Counter[str] = Counter()
+        """Monitors that have not answered yet, by unit."""
+
+    async def not_ready(self, resource: RenderedResource) -> str | None:
+        try:
+            return await self._unfit(resource) or await self._invalid(_ocf(resource))
+        except _NOTHING as error:
+            return str(error)
+
+    async def _unfit(self, resource: RenderedResource) -> str | None:
+        """Why it cannot be started as it is described. Asks the agent for its metadata only."""
+        if cgroups.root() is None:
+            return "this host has no unified control groups (cgroup v2), so a stop could not be verified"
+        ocf = _ocf(resource)
+        if (why := await missing(ocf)) is not None:
+            return f"agent {ocf_agent(ocf.agent)} cannot be used: {why}"
+        known = await self._agents.read(ocf)
+        if isinstance(known, Unreadable):
+            return f"the metadata of {ocf_agent(ocf.agent)} cannot be used: {known.why}"
+        whys = [*metadata.faults(ocf.parameters or {}, known), *_depths(resource, known)]
+        return f"{ocf_agent(ocf.agent)}: {'; '.join(whys)}" if whys else None
+
+    async def _invalid(self, ocf: Ocf) -> str | None:
+        """What the agent itself has to say against it."""
+        now_s, asked = clock_s(), str(ocf)
+        if self._valid_until_s.get(asked, 0.0) > now_s:
+            return None
+        known = await self._agents.known(ocf)
+        ended = await self._agents.operate(ocf, "validate-all", known.limit_s("validate-all"))
+        if meaning("validate-all", ended.exit_code) is Meaning.DONE:
+            still = {one: until_s for one, until_s in self._valid_until_s.items() if until_s > now_s}
+            self._valid_until_s = {**still, asked: now_s + VALID_S}
+            return None
+        why = outcomes.reason(ended.what)
+        # Files on a disk that comes with the service are missed too early: a start will say so, if they do not come.
+        for value in known.values(ocf.parameters or {}):
+            if value.startswith("/") and (not why or value in why) and await look(value, partial(may_come, value)):
+                return None
+        return _sentence(ocf, "validate-all", ended)
+
+    def waits_for(self, resource: RenderedResource) -> str:
+        is_asked = self._asked[unit_name(_ocf(resource))]
+        return f"the monitor of {ocf_agent(_ocf(resource).agent)} has not ended yet" if is_asked else ""
+
+    async def start_limit_s(self, resource: RenderedResource) -> float | None:
+        return (await self._agents.known(_ocf(resource))).limit_s("start")
+
+    async def start(self, resource: RenderedResource, *, timeout_s: float) -> None:
+        ocf = _ocf(resource)
+        unit = unit_name(ocf)
+        with _as_start_failed(unit):
+            if (why := await self._unfit(resource) or await self._same_unique(ocf)) is not None:
+                raise StartFailed(why)
+            limit_s = (await self._agents.known(ocf)).limit_s("start", resource.timeouts.start)
+            async with self._manager.watch(unit) as watch:
+                try:
+                    async with asyncio.timeout(limit_s):
+                        await self._up(resource, watch, limit_s)
+                except TimeoutError as error:
+                    why = f"{ocf_agent(ocf.agent)} start did not bring it up within {limit_s:g} s: its unit is {state_words(watch)}"
+                    why = await with_last_words(why, watch.properties)
+                    await bring_down(self._manager, unit, 0)
+                    raise StartFailed(why) from error
+
+    async def _same_unique(self, ocf: Ocf) -> str | None:
+        """Something else of this agent that runs here with a value that no two may have."""
+        known = await self._agents.known(ocf)
+        for unit, other in (await kept.remembered(self._manager, PREFIX)).items():
+            theirs = other.ocf
+            if theirs is None or unit == unit_name(ocf) or ocf_agent(theirs.agent) != ocf_agent(ocf.agent):
+                continue
+            if name := metadata.same_unique(ocf.parameters or {}, theirs.parameters or {}, known):
+                return f"{name} must be another for each resource of {ocf_agent(ocf.agent)}: {unit} has the same here"
+        return None
+
+    async def _up(self, resource: RenderedResource, watch: Watch, limit_s: float) -> None:
+        if watch.active == "active" and (await self.check(resource)).state is not State.RUNNING:
+            # It was up once, and is not any more: an agent may rely on a stop before the next start.
+            await self.stop(resource, timeout_s=limit_s)
+            await self._manager.refresh(watch)
+        if watch.active in DOWN:
+            await self._manager.reset_failed(watch.unit)
+            await self._manager.start_transient(watch.unit, await self._start_settings(resource, limit_s))
+        wait_s = _FIRST_WAIT_S
+        while watch.lost or not await self._is_up(resource, watch):
+            await watch.changed_within(wait_s)
+            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+
+    async def _is_up(self, resource: RenderedResource, watch: Watch) -> bool:
+        await self._manager.refresh(watch)
+        if watch.active in DOWN and not watch.has_job:
+            raise StartFailed(await _why_not_up(_ocf(resource), watch))
+        return watch.active == "active" and (await self.check(resource)).state is State.RUNNING
+
+    async def _start_settings(self, resource: RenderedResource, limit_s: float) -> list[Setting]:
+        ocf = _ocf(resource)
+        told = [*told_to(ocf, "start", limit_s), *kept.memory(resource, unit_name(ocf))]
+        return [
+            # Longer than we wait ourselves: what systemd has to kill leaves its unit failed.
+            *lasting((program(ocf), "start"), f"Backstay: {resource.name}", told, 2 * LEFT_S),
+            *AS_IT_IS,
+            # Also if we die: an adopted start ends one day.
+            ("TimeoutStartUSec", ("t", round((limit_s + LEFT_S) * _MICRO))),
+        ]
+
+    async def stop(self, resource: RenderedResource, *, timeout_s: float) -> str | None:
+        ocf = _ocf(resource)
+        unit = unit_name(ocf)
+        try:
+            if (why := await missing(ocf)) is not None:
+                if kept.is_gone(unit, await self._manager.properties(unit)):
+                    return None  # what is not installed was not started
+                # Its unit stays: by it the next try knows as well that there is something to stop.
+                raise StopFailed(
+                    f"{resource.name} may still be running: {why}; put that back, or stop it by hand, then: systemctl stop {unit}"
+                )
+            return await self._down(resource) or None
+        except _NOTHING as error:
+            raise StopFailed(f"{resource.name} may still be running: {error}") from error
+
+    async def _down(self, resource: RenderedResource) -> str:
+        """Its own stop, then the end of all that its start has left, then its monitor."""
+        ocf = _ocf(resource)
+        known, unit = await self._agents.known(ocf), unit_name(ocf)
+        if (await self._manager.properties(unit))["ActiveState"] == "active":
+            self._came_up.add(unit)
+        notes: list[str] = []
+        for is_last in (False, True):
+            ended = await self._agents.operate(ocf, "stop", known.limit_s("stop", resource.timeouts.stop))
+            notes += [_sentence(ocf, "stop", ended)] if ended.exit_code != 0 else []
+            notes += filter(None, [await bring_down(self._manager, unit, LEFT_S)])
+            await kept.end_escaped(self._manager, unit, LEFT_S)
+            asked = await self._agents.operate(ocf, "monitor", known.limit_s("monitor", resource.timeouts.check))
+            if asked.exit_code == CLEANLY_DOWN:
+                break
+            # Of what has never come up an agent may have nothing to say but that it cannot be configured so.
+            if unit not in self._came_up and (
+                asked.exit_code == 5 or (asked.exit_code in (2, 6) and ended.exit_code == 0)
+            ):
+                break
+            # What has just been killed may have left files, which a second stop tidies away.
+            if is_last:
+                found = f"{_sentence(ocf, 'stop', ended)}; then {_sentence(ocf, 'monitor', asked)}"
+                raise StopFailed(f"{resource.name} may still be running: {found}, where 7 means cleanly down")
+        self._came_up.discard(unit)
+        return "; ".join(dict.fromkeys(notes))
+
+    async def check(self, resource: RenderedResource) -> Seen:
+        return await self._look(resource, depth=0)
+
+    async def ask(self, resource: RenderedResource, probe: Probe) -> str | None:
+        """Whether it works, asked at a depth: what is degraded works."""
+        assert probe.ocf is not None, f"probe {probe.name} asks something else"
+        seen = await self._look(resource, depth=probe.ocf.depth)
+        return None if seen.state is State.RUNNING else seen.why or f"it is {seen.state.value.lower()}"
+
+    async def _look(self, resource: RenderedResource, *, depth: int) -> Seen:
+        ocf = _ocf(resource)
+        unit = unit_name(ocf)
+        try:
+            properties = await self._manager.properties(unit)
+            started = kept.seen_unit(unit, properties, f"the start of {ocf_agent(ocf.agent)}")
+            if await missing(ocf) is not None:
+                return started
+            known = await self._agents.known(ocf)
+            limit_s = known.limit_s("monitor", resource.timeouts.check, depth=depth)
+            interval_s = known.period_s(depth) if started.state is State.RUNNING else 0.0
+            self._asked[unit] += 1
+            try:
+                ended = await self._agents.operate(ocf, "monitor", limit_s, interval_s=interval_s, depth=depth)
+            finally:
+                self._asked[unit] -= 1
+            return outcomes.seen(ended.exit_code, _sentence(ocf, "monitor", ended), started)
+        except NoAnswer as error:
+            return Seen(State.UNKNOWN, str(error))
+        except (BusError, OSError) as error:
+            return Seen(State.UNKNOWN, f"systemd cannot be asked about {unit}: {error}")
+
+    async def changes(self, resource: RenderedResource) -> AsyncGenerator[Seen, None]:
+        """First what it is now, then every change: what its start left tells by its end, the rest its monitor, regularly."""
+        last: Seen | None = None
+        unit = unit_name(_ocf(resource))
+        with _as_start_failed(unit):
+            period_s = (await self._agents.known(_ocf(resource))).period_s()
+            async with self._manager.watch(unit) as watch, aclosing(wakeups(unit, watch, lambda: period_s)) as woken:
+                async for _ in woken:
+                    seen = await self.check(resource)
+                    if seen != last:
+                        yield (last := seen)
+
+    async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
+        """The resources of every start here that is not verifiably stopped, as they were when they were started."""
+        return [*(await kept.remembered(self._manager, PREFIX)).values()]
+
+
+def _ocf(resource: RenderedResource) -> Ocf:
+    assert resource.ocf is not None, f"{resource.name} is no OCF resource"
+    return resource.ocf
+
+
+def _sentence(ocf: Ocf, operation: str, ended: Ended) -> str:
+    return outcomes.sentence(ocf_agent(ocf.agent), operation, ended.exit_code, ended.what)
+
+
+def _depths(resource: RenderedResource, known: Metadata) -> Iterator[str]:
+    """A monitor that is asked at a depth that it does not know answers as at 0: nobody would learn that."""
+    has = ", ".join(map(str, known.depths))
+    for probe in resource.probes:
+        if probe.ocf is not None and probe.ocf.depth not in known.depths:
+            yield f"it has no monitor of depth {probe.ocf.depth}, which probe {probe.name} asks; it has {has}"
+
+
+async def _why_not_up(ocf: Ocf, watch: Watch) -> str:
+    properties = watch.properties
+    if properties.get("ExecMainCode") != 1 or properties.get("Result") == "timeout":
+        return await with_last_words(why_down(f"{ocf_agent(ocf.agent)} start", properties), properties)
+    code = int(properties.get("ExecMainStatus", 0))
+    what = with_words(f"exited with {code}", await last_words(properties))
+    return outcomes.sentence(ocf_agent(ocf.agent), "start", code, what)
+
+
+@contextmanager
+def _as_start_failed(unit: str) -> Iterator[None]:
+    try:
+        yield
+    except (*_NOTHING, StopFailed) as error:
+        raise StartFailed(f"{unit}: {error}") from error

@@ -1,0 +1,123 @@
+"""Pacemaker's small programs, as agents call them, answered from this host alone: what an agent notes of itself, it finds again.
+
+`install` puts this very file where agents look first; there it is a program that needs nothing but the standard library. What would
+need a view of the whole cluster is refused with a sentence rather than guessed.
+"""
+
+from __future__ import annotations
+
+import getopt
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+FOLDER: Final = Path("/run/backstay/ocf/bin")
+UNTIL_BOOT: Final = Path("/run/backstay/ocf/attributes")
+FOR_EVER: Final = Path("/var/lib/backstay/ocf-attributes")
+ATTRIBUTES: Final = ("attrd_updater", "crm_attribute", "crm_master")
+REFUSED: Final = (
+    "cibadmin",
+    "crm_failcount",
+    "crm_mon",
+    "crm_resource",
+    "crm_simulate",
+    "crm_standby",
+    "stonith_admin",
+)
+WRONG, UNANSWERED, UNKNOWN = 64, 69, 105  # as Pacemaker exits
+_NODE_OPTIONS: Final = ("nlpqiV", ["name", "list", "partition", "quorum", "cluster-id", "verbose"])
+_OPTIONS: Final = (
+    "n:v:U:B:l:N:t:s:S:r:d:i:QGqDpVYR",
+    [
+        *("name=", "update=", "update-both=", "attr-value=", "lifetime=", "node=", "type=", "set-name=", "resource="),
+        *("delay=", "default=", "delete", "delete-attr", "delete-attribute", "query", "get-value", "quiet", "private"),
+        *("verbose", "refresh"),
+    ],
+)
+
+
+def install(folder: Path = FOLDER) -> None:
+    """Make the programs. Raises OSError."""
+    program, text = folder / "answer", f"#!{sys.executable} -IS\n{Path(__file__).read_text()}"
+    if program.exists() and program.read_text() == text:
+        return
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    fresh = folder / f".answer-{os.getpid()}"
+    fresh.write_text(text)
+    fresh.chmod(0o755)
+    for name in ("crm_node", *ATTRIBUTES, *REFUSED):
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(program.name)
+    fresh.rename(program)
+
+
+def answer(
+    argv: Sequence[str], environ: Mapping[str, str], *, places: tuple[Path, Path] = (UNTIL_BOOT, FOR_EVER)
+) -> tuple[int, str]:
+    """The exit code, and what is printed."""
+    tool, host = argv[0].rpartition("/")[2], os.uname().nodename
+    if tool in REFUSED:
+        return UNANSWERED, f"{tool}: Backstay has no answer to this"
+    try:
+        given = getopt.gnu_getopt(list(argv[1:]), *(_NODE_OPTIONS if tool == "crm_node" else _OPTIONS))[0]
+    except getopt.GetoptError as error:
+        return WRONG, f"{tool}: {error}"
+    if tool == "crm_node":
+        return _node({option.lstrip("-")[:1] for option, _ in given}, host)
+    return _attribute(tool, dict(given), environ, host, places)
+
+
+def _node(asked: set[str], host: str) -> tuple[int, str]:
+    if asked & {"q", "i", "c"}:
+        return 0, "1"
+    return 0, f"1 {host} member" if "l" in asked and "p" not in asked else host
+
+
+def _attribute(
+    tool: str, given: Mapping[str, str], environ: Mapping[str, str], host: str, places: tuple[Path, Path]
+) -> tuple[int, str]:
+    def said(*options: str) -> str | None:
+        return next((given[option] for option in options if option in given), None)
+
+    name = said("-n", "--name") or ""
+    if tool == "crm_master":
+        name = f"master-{said('-r', '--resource') or environ.get('OCF_RESOURCE_INSTANCE', '')}"
+    if not re.fullmatch(r"[A-Za-z0-9_:#@+-][A-Za-z0-9_.:#@+-]{0,200}", name):
+        return WRONG, f"{tool}: {name!r} is not the name of an attribute"
+    if (said("-t", "--type") or "status") not in ("status", "nodes", "reboot", "forever"):
+        return UNANSWERED, f"{tool}: Backstay keeps attributes of this host only"
+    lasts = said("-l", "--lifetime") or ("forever" if tool == "crm_attribute" else "reboot")
+    file = places[lasts == "forever"] / name
+    is_here = said("-N", "--node") in (None, "", host)
+    if (value := said("-v", "-U", "-B", "--update", "--update-both", "--attr-value")) is not None:
+        return _write(file, value) if is_here else (UNANSWERED, f"{tool}: Backstay keeps attributes of this host only")
+    if said("-D", "--delete", "--delete-attr", "--delete-attribute") is not None:
+        file.unlink(missing_ok=True) if is_here else None
+        return 0, ""
+    found = (
+        file.read_text() if is_here and file.exists() else said("-d", "--default") if tool != "attrd_updater" else None
+    )
+    if found is None:
+        return UNKNOWN, f"{tool}: there is no attribute {name}"
+    if tool == "attrd_updater":
+        return 0, f'name="{name}" host="{host}" value="{found}"'
+    is_quiet = said("-q", "-Q", "--quiet") is not None
+    return 0, found if is_quiet else f"scope={'nodes' if lasts == 'forever' else 'status'}  name={name} value={found}"
+
+
+def _write(file: Path, value: str) -> tuple[int, str]:
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = file.with_name(f".{os.getpid()}")
+    fresh.write_text(value)
+    fresh.rename(file)
+    return 0, ""
+
+
+if __name__ == "__main__":
+    code, text = answer(sys.argv, os.environ)
+    if text:
+        print(text, file=sys.stderr if code else sys.stdout)
+    sys.exit(code)

@@ -1,0 +1,101 @@
+"""What an agent's exit code means, by operation: one table, as Pacemaker's scheduler reads them. Pure."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import Final
+
+from backstay_agent.drivers.base import Seen, State
+
+
+class Meaning(Enum):
+    """Of one exit code of one operation."""
+
+    DONE = "done"
+    UP = "up"
+    DEGRADED = "degraded"
+    DOWN = "cleanly down"
+    PROMOTED = "promoted"
+    SOFT = "soft"
+    """It may work at the next try, here or elsewhere."""
+    HARD = "hard"
+    """It cannot work on this host until something is mended there."""
+    FATAL = "fatal"
+    """It can work on no host: the configuration is wrong."""
+
+
+_WORDS: Final = {
+    0: "ok",
+    1: "failed",
+    2: "wrong arguments on this host",
+    3: "not implemented",
+    4: "no permission",
+    5: "not installed",
+    6: "not configured",
+    7: "not running",
+    8: "running promoted",
+    9: "failed promoted",
+    190: "degraded",
+    191: "promoted and degraded",
+}
+_ELSE: Final = {2: Meaning.HARD, 3: Meaning.HARD, 4: Meaning.HARD, 5: Meaning.HARD, 6: Meaning.FATAL}
+_GOOD: Final = {
+    **{(operation, 0): Meaning.DONE for operation in ("start", "stop", "reload", "reload-agent", "validate-all")},
+    # Who cannot say what is wrong has found nothing wrong.
+    ("validate-all", 3): Meaning.DONE,
+    ("monitor", 0): Meaning.UP,
+    ("monitor", 190): Meaning.DEGRADED,
+    ("monitor", 7): Meaning.DOWN,
+    ("monitor", 8): Meaning.PROMOTED,
+    ("monitor", 191): Meaning.PROMOTED,
+}
+_REASON: Final = re.compile(r"ocf-exit-reason:\s*(.*?)(?: / |$)")
+
+
+def meaning(operation: str, code: int | None) -> Meaning:
+    """None: it was killed, by us when its time was over or by somebody else."""
+    if code is None:
+        return Meaning.SOFT
+    return _GOOD.get((operation, code)) or _ELSE.get(code, Meaning.SOFT)
+
+
+def sentence(agent: str, operation: str, code: int | None, what: str) -> str:
+    """How an operation ended; `what` is what happened, with the last words, where it gives no reason of its own."""
+    kind = meaning(operation, code)
+    how = f"exited with {code} ({', '.join(_in_brackets(code, kind))})" if code is not None else what
+    said = reason(what) if code is not None else ""
+    return f"{agent} {operation} {how}{f': {said}' if said else ''}"
+
+
+def reason(what: str) -> str:
+    """What the agent itself gives as its reason, else its last words."""
+    reasons = _REASON.findall(what)
+    return reasons[-1] if reasons else what.partition("; it said: ")[2]
+
+
+def _in_brackets(code: int, kind: Meaning) -> list[str]:
+    words = [_WORDS.get(code, "no code of OCF")]
+    return [*words, kind.value] if kind in (Meaning.SOFT, Meaning.HARD, Meaning.FATAL) else words
+
+
+def seen(code: int | None, why: str, unit: Seen) -> Seen:
+    """What a resource is by its monitor's answer, given what the unit of its start tells: RUNNING, if we have started it."""
+    ours = unit.state is State.RUNNING
+    match meaning("monitor", code):
+        case Meaning.UP:
+            return Seen(State.RUNNING)
+        case Meaning.DEGRADED:
+            return Seen(State.RUNNING, why)
+        case Meaning.PROMOTED if not ours:
+            return Seen(State.RUNNING, why)
+        case _ if unit.state in (State.STARTING, State.STOPPING, State.UNKNOWN):
+            return unit
+        case Meaning.DOWN:
+            return Seen(State.STOPPED)
+        case _ if ours:
+            return Seen(State.FAILED, why)
+        case _ if code == 5:
+            # Nothing of ours is there, and what is not installed was started by nobody.
+            return Seen(State.STOPPED, why)
+    return Seen(State.UNKNOWN, why, left=code == 9)

@@ -1,0 +1,434 @@
+"""The mount driver on real disks of this machine: started, adopted, refused by name, watched, and verifiably stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, aclosing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backstay_agent.drivers.base import Seen, StartFailed, State, StopFailed
+from backstay_agent.drivers.mount.health import health
+from backstay_agent.drivers.mount.table import over, read
+from backstay_agent.drivers.tools.transient import Ended
+from backstay_testing.disks import Host, a_disk, a_host, sh
+
+RUNNING = Seen(State.RUNNING)
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    with a_host() as host:
+        yield host
+
+
+@pytest.fixture
+def disk(host: Host) -> Iterator[str]:
+    with a_disk(host.folder / "disk.img") as device:
+        yield device
+
+
+def play(story: Any) -> None:
+    async def limited() -> None:
+        async with asyncio.timeout(60):
+            await story
+
+    asyncio.run(limited())
+
+
+def mounts(device: str) -> list[str]:
+    return sh("findmnt", "-rno", "TARGET", "-S", device, check=False).split()
+
+
+def test_it_is_started_once_adopted_by_the_next_life_and_stopped(host: Host, disk: str) -> None:
+    one = host.mount(disk, "noatime")
+
+    async def story() -> None:
+        driver = host.driver()
+        assert await driver.not_ready(one) is None and (await driver.check(one)).state is State.STOPPED
+        assert await driver.stop(one, timeout_s=5) is None, "stopped when it was never started"
+        await driver.start(one, timeout_s=9)
+        await driver.start(one, timeout_s=9)
+        assert host.shell.names == ["e2fsck", "mount"] and mounts(disk) == [str(host.target)]
+        assert "noatime" in sh("findmnt", "-no", "OPTIONS", host.target)
+
+        again = host.driver()
+        assert await again.check(one) == RUNNING and await again.leftovers() == [one]
+        await again.start(one, timeout_s=9)
+        assert mounts(disk) == [str(host.target)], "never mounted twice"
+        assert await again.stop(one, timeout_s=5) is None
+        assert mounts(disk) == [] and (await again.check(one)).state is State.STOPPED and await again.leftovers() == []
+        assert await again.stop(one, timeout_s=5) is None
+
+    play(story())
+
+
+def test_without_its_note_it_is_found_all_the_same(host: Host, disk: str) -> None:
+    one = host.mount(disk)
+
+    async def story() -> None:
+        await host.driver().start(one, timeout_s=9)
+        sh("rm", "-r", host.folder / "notes")
+        assert await host.driver().check(one) == RUNNING
+        await host.driver().stop(one, timeout_s=5)
+        assert mounts(disk) == []
+
+    play(story())
+
+
+def test_what_somebody_else_has_mounted_there_is_refused_by_name_and_left_alone(host: Host, disk: str) -> None:
+    one = host.mount(disk)
+    host.target.mkdir()
+    sh("mount", "-t", "tmpfs", "foreign", host.target)
+
+    async def story() -> None:
+        driver = host.driver()
+        assert "has foreign (tmpfs) mounted already" in (await driver.not_ready(one) or "")
+        with pytest.raises(StartFailed, match=r"has foreign .tmpfs. mounted already"):
+            await driver.start(one, timeout_s=9)
+        seen = await driver.check(one)
+        assert seen.state is State.STOPPED and "shows foreign (tmpfs) instead" in seen.why
+        await driver.stop(one, timeout_s=5)
+        assert sh("findmnt", "-no", "SOURCE", host.target) == "foreign"
+
+    play(story())
+
+
+def test_a_disk_that_is_mounted_elsewhere_runs_here_and_is_not_mounted_again(host: Host, disk: str) -> None:
+    one, other = host.mount(disk), host.folder / "srv/other"
+    other.mkdir()
+    sh("mount", disk, other)
+
+    async def story() -> None:
+        driver = host.driver()
+        seen = await driver.check(one)
+        assert seen.state is State.UNKNOWN and seen.left and f"is mounted at {other}" in seen.why
+        assert f"is mounted at {other} already" in (await driver.not_ready(one) or "")
+        with pytest.raises(StartFailed, match=r"already, and not by Backstay"):
+            await driver.start(one, timeout_s=9)
+        with pytest.raises(StopFailed, match=rf"is still mounted at {other}"):
+            await driver.stop(one, timeout_s=5)
+        assert host.shell.names == []
+
+    play(story())
+
+
+def test_a_busy_one_is_not_stopped_and_who_holds_it_is_named(host: Host, disk: str) -> None:
+    one = host.mount(disk, stop="1s")
+
+    async def story() -> None:
+        driver = host.driver()
+        await driver.start(one, timeout_s=9)
+        with open_file(host.target) as user:
+            with pytest.raises(StopFailed, match=rf"it is used by {user.pid} .{sys.executable} -c.*has open") as stop:
+                await driver.stop(one, timeout_s=1)
+            assert "still mounted after 1 s" in str(stop.value) and user.poll() is None, "nobody is asked to end"
+            assert mounts(disk) == [str(host.target)] and await driver.check(one) == RUNNING
+        await driver.stop(one, timeout_s=1)
+
+    play(story())
+
+
+def test_where_the_manifest_says_so_who_holds_it_is_asked_to_end_after_half_of_the_time(host: Host, disk: str) -> None:
+    one = host.mount(disk, busy="Terminate", stop="4s")
+
+    async def story() -> None:
+        driver = host.driver()
+        await driver.start(one, timeout_s=9)
+        with open_file(host.target) as user:
+            note = await driver.stop(one, timeout_s=2)
+            assert note and f"asked to end (SIGTERM): {user.pid} (" in note
+            assert user.wait() == -15 and mounts(disk) == []
+
+    play(story())
+
+
+def test_what_is_mounted_below_or_over_it_is_named(host: Host, disk: str) -> None:
+    one = host.mount(disk, stop="500ms")
+
+    async def story() -> None:
+        driver = host.driver()
+        await driver.start(one, timeout_s=9)
+        (host.target / "wal").mkdir()
+        sh("mount", "-t", "tmpfs", "nested", host.target / "wal")
+        with pytest.raises(StopFailed, match=rf"below it is mounted {host.target}/wal"):
+            await driver.stop(one, timeout_s=1)
+        sh("umount", host.target / "wal")
+        sh("mount", "-t", "tmpfs", "foreign", host.target)
+        seen = await driver.check(one)
+        assert seen.state is State.UNKNOWN and "is hidden by foreign (tmpfs)" in seen.why
+        with pytest.raises(StopFailed, match=r"is hidden by foreign .tmpfs.: unmount that first"):
+            await driver.stop(one, timeout_s=1)
+        sh("umount", host.target)
+        await driver.stop(one, timeout_s=1)
+
+    play(story())
+
+
+def test_a_stop_does_not_count_while_another_namespace_has_the_disk(host: Host, disk: str) -> None:
+    one = host.mount(disk)
+
+    async def story() -> None:
+        driver = host.driver()
+        await driver.start(one, timeout_s=9)
+        with (
+            a_namespace() as hidden,
+            pytest.raises(StopFailed, match=rf"not free: {hidden.pid} .*mounted at {host.target} in its namespace"),
+        ):
+            await driver.stop(one, timeout_s=5)
+        await driver.stop(one, timeout_s=5)
+        assert await driver.leftovers() == []
+
+    play(story())
+
+
+def test_a_stop_does_not_count_while_the_kernel_has_the_disk_and_no_process_shows_it(host: Host, disk: str) -> None:
+    """A mount namespace that a file keeps alive."""
+    one, pin = host.mount(disk), host.folder / "ns/pin"
+
+    async def story() -> None:
+        driver = host.driver()
+        await driver.start(one, timeout_s=9)
+        pin.parent.mkdir()
+        sh("mount", "-t", "tmpfs", "none", pin.parent)
+        sh("mount", "--make-private", pin.parent)
+        sh("touch", pin)
+        sh("unshare", f"--mount={pin}", "--propagation=private", "true")
+        with pytest.raises(
+            StopFailed, match=rf"not free: the kernel has not let go of {disk}: Device or resource busy"
+        ):
+            await driver.stop(one, timeout_s=5)
+        assert await driver.leftovers() == [] and mounts(disk) == []
+        sh("umount", pin)
+        await driver.stop(one, timeout_s=5)
+
+    play(story())
+
+
+def test_each_change_is_told_at_once(host: Host, disk: str) -> None:
+    one = host.mount(disk)
+
+    async def story() -> None:
+        driver = host.driver()
+        await driver.start(one, timeout_s=9)
+        async with aclosing(driver.changes(one)) as changes:
+            assert await anext(changes) == RUNNING
+            async with asyncio.timeout(2):
+                sh("umount", host.target)
+                assert "nothing is mounted" in (await anext(changes)).why
+                sh("mount", disk, host.target)
+                assert await anext(changes) == RUNNING
+                sh("mount", "-o", "remount,ro", host.target)
+                seen = await anext(changes)
+                assert seen.state is State.FAILED and "has become read-only" in seen.why
+        await driver.stop(one, timeout_s=5)
+
+    play(story())
+
+
+def test_a_full_one_says_so_and_a_restart_would_not_mend_it(host: Host, disk: str) -> None:
+    one = host.mount(disk)
+
+    async def story() -> None:
+        driver = host.driver()
+        await driver.start(one, timeout_s=9)
+        sh("dd", "if=/dev/zero", f"of={host.target}/fill", "bs=64k", check=False)
+        seen = await driver.check(one)
+        assert seen.state is State.UNKNOWN and seen.why == f"{host.target} is full: nothing more can be written"
+        await driver.start(one, timeout_s=9)  # and it can be used all the same
+        (host.target / "fill").unlink()
+        assert await driver.check(one) == RUNNING
+        await driver.stop(one, timeout_s=5)
+
+    play(story())
+
+
+def test_ext4_that_is_broken_is_not_mounted(host: Host, disk: str) -> None:
+    one = host.mount(disk)
+    for how in ("clri <2>", "ssv state 2"):
+        sh("debugfs", "-w", "-R", how, disk)
+
+    async def story() -> None:
+        with pytest.raises(StartFailed, match=r"is not mounted before somebody has mended it by hand.*e2fsck"):
+            await host.driver().start(one, timeout_s=9)
+        assert host.shell.names == ["e2fsck"] and mounts(disk) == []
+        await host.driver().stop(one, timeout_s=5)
+
+    play(story())
+
+
+def test_read_only_is_not_checked_and_healthy(host: Host, disk: str) -> None:
+    one = host.mount(disk, "ro")
+
+    async def story() -> None:
+        await host.driver().start(one, timeout_s=9)
+        assert host.shell.names == ["mount"] and await host.driver().check(one) == RUNNING
+        await host.driver().stop(one, timeout_s=5)
+
+    play(story())
+
+
+def test_a_folder_is_bound_and_is_no_other_folder_of_its_disk(host: Host) -> None:
+    (host.folder / "data").mkdir()
+    (host.folder / "other").mkdir()
+    one, other = host.mount(host.folder / "data", "bind"), host.mount(host.folder / "other", "bind")
+    with a_disk(host.folder / "disk.img"):  # skips where nothing can be mounted
+
+        async def story() -> None:
+            driver = host.driver()
+            await driver.start(one, timeout_s=9)
+            (host.folder / "data/file").touch()
+            assert (host.target / "file").exists() and await driver.check(one) == RUNNING
+            assert host.shell.names == ["mount"]
+            sh("rm", "-r", host.folder / "notes")
+            assert (await driver.check(other)).state is State.STOPPED
+            assert "mounted already, which Backstay has not" in (await driver.not_ready(other) or "")
+            await driver.stop(one, timeout_s=5)
+            assert not (host.target / "file").exists()
+
+        play(story())
+
+
+def test_a_disk_that_vanishes_is_a_failure_and_can_still_be_stopped(host: Host, disk: str, tmp_path: Path) -> None:
+    link = host.folder / "by-id"
+    link.symlink_to(disk)
+    one = host.mount(link)
+
+    async def story() -> None:
+        driver = host.driver()
+        await driver.start(one, timeout_s=9)
+        link.unlink()
+        assert await driver.check(one) == RUNNING, "what we have noted is enough to know it"
+        mounted = over(read(Path("/proc/self/mountinfo")), str(host.target))
+        assert one.mount and mounted
+        seen = await health(one.mount, mounted, devices=tmp_path)
+        assert seen.state is State.FAILED and "has vanished" in seen.why
+        await driver.stop(one, timeout_s=5)
+        assert mounts(disk) == []
+        assert "this host has no device" in (await driver.not_ready(one) or "")
+        assert (await driver.check(one)).state is State.STOPPED
+
+    play(story())
+
+
+def test_an_unmount_that_hangs_is_no_stop(host: Host, disk: str) -> None:
+    one = host.mount(disk, stop="300ms")
+
+    async def story() -> None:
+        driver = host.driver()
+        await driver.start(one, timeout_s=9)
+        host.shell.hangs = "umount"
+        with pytest.raises(StopFailed, match=r"may still be mounted at .* hangs in the kernel"):
+            await driver.stop(one, timeout_s=1)
+        host.shell.hangs = ""
+        await driver.stop(one, timeout_s=1)
+
+    play(story())
+
+
+def test_another_who_has_it_mounted_is_named_by_ext4_itself(host: Host) -> None:
+    """MMP, whose wait is some twenty seconds: what the programs then say is given; the end-to-end test waits."""
+    with a_disk(host.folder / "disk.img", "-O", "mmp") as first:
+        sh("mount", first, host.folder / "srv/state")
+        second = sh("losetup", "-f", "--show", host.folder / "disk.img")
+        one = host.mount(second)
+        busy = Ended(32, "mount", "exited with 32; it said: /dev/x already mounted or mount point busy.")
+
+        async def story() -> None:
+            for says in ({"e2fsck": Ended(8, "e2fsck", "exited with 8")}, {"e2fsck": Ended(0, "", ""), "mount": busy}):
+                host.shell.says = says
+                with pytest.raises(
+                    StartFailed, match=rf"is in use: .*MMP.* says that \S+ \({first[5:]}\) has it mounted"
+                ):
+                    await host.driver().start(one, timeout_s=9)
+            assert mounts(second) == []
+
+        try:
+            play(story())
+        finally:
+            sh("losetup", "-d", second)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        pytest.param({"path": "/etc/x"}, "in none of the folders", id="outside"),
+        pytest.param({"path": "{srv}/state/db"}, "where this agent keeps", id="what is the agent's"),
+        pytest.param({"path": "{srv}/link/db"}, "leads over a symbolic link", id="a link"),
+        pytest.param({"path": "{srv}/file"}, "is no folder", id="a file"),
+        pytest.param({"device": "/dev/nowhere"}, "this host has no device /dev/nowhere", id="no such device"),
+        pytest.param({"device": "UUID=0-0"}, "this host has no device UUID=0-0 (/dev/disk/by-uuid/0-0", id="no such tag"),
+        pytest.param({"device": "/dev/null"}, "is no block device", id="no block device"),
+        pytest.param({"device": "/etc", "options": ["rw"]}, "add the option bind", id="a folder without bind"),
+        pytest.param({"device": "/nowhere/at/all", "options": ["bind"]}, "this host has no folder", id="no folder"),
+        pytest.param({"fsType": "of-such-type-x"}, "has no filesystem of type of-such-type-x", id="a type nobody knows"),
+        pytest.param({"device": "127.0.0.1:/pg"}, "", id="a server that does not answer"),
+    ],
+)  # fmt: skip
+def test_what_a_host_could_not_mount_makes_it_not_ready(
+    host: Host, disk: str, change: dict[str, Any], why: str
+) -> None:
+    srv = host.folder / "srv"
+    (srv / "file").touch()
+    (srv / "link").symlink_to("/etc")
+    given = {"path": str(host.target), "device": disk, **change}
+    one = host.mount(given["device"], *given.get("options", ()), path=Path(given["path"].format(srv=srv)))
+    if "fsType" in given:
+        assert one.mount
+        one = replace(one, mount=replace(one.mount, fs_type=given["fsType"]))
+
+    async def story() -> None:
+        assert why in (await host.driver().not_ready(one) or "ready")
+        with pytest.raises(StartFailed):
+            await host.driver().start(one, timeout_s=5)
+
+    play(story())
+
+
+def test_what_would_mount_it_at_a_boot_is_named_and_makes_the_host_not_ready(host: Host, disk: str) -> None:
+    one = host.mount(disk)
+    unit = f"{str(host.target)[1:].replace('-', chr(92) + 'x2d').replace('/', '-')}.mount"
+
+    async def story() -> None:
+        driver = host.driver()
+        await driver.secure(one)
+        assert await driver.starts_by_itself(one) is None
+        (host.folder / "fstab").write_text(f"{disk} /elsewhere ext4 defaults 0 0\n")
+        with pytest.raises(StartFailed, match=rf"fstab mounts it at the next boot .{disk} /elsewhere ext4.: remove"):
+            await driver.secure(one)
+        assert await driver.starts_by_itself(one)
+        (host.folder / "fstab").write_text(f"{disk} /elsewhere ext4 noauto 0 0\n")
+        await driver.secure(one)
+        host.shell.wanted[unit] = "multi-user.target"
+        with pytest.raises(StartFailed, match=r"mounts it at the next boot .for multi-user.target.: systemctl disable"):
+            await driver.secure(one)
+
+    play(story())
+
+
+@contextmanager
+def process(*argv: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Alive, and through with what it does first; it prints a line then."""
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as one:
+        assert one.stdout and one.stdout.readline()
+        try:
+            yield one
+        finally:
+            one.kill()
+
+
+def open_file(folder: Path) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """Of a process that has a file open there."""
+    return process(sys.executable, "-c", f"f = open({str(folder / 'open')!r}, 'w'); print(flush=True); input()")
+
+
+def a_namespace() -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """Of a process that sees the mounts of now, whatever happens to them elsewhere."""
+    unshare = ("unshare", "--mount", "--propagation=private")
+    return process(*unshare, sys.executable, "-c", "print(flush=True); input()")
