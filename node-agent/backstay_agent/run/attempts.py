@@ -28,7 +28,7 @@ class Attempts:
         self._monitor, self._wall = monitor, wall
         self._read: dict[float, str] = {}
         """Times as they were told."""
-        self._told_count = 0
+        self._last_count = 0
         self._free_at_s: tuple[float, ...] = ()
         """Restarts that counted for nothing."""
         self._down_since_s: float | None = None
@@ -89,15 +89,17 @@ class Attempts:
         return [at_s for at_s in times if at_s is not None]
 
     def is_another_count(self, record: Record) -> bool:
-        """Whether another number counts now than was told last."""
-        return self._counted(record)[0] != self._told_count
+        """Whether another number counts now than when this was asked last.
+
+        Asked last, not told last: telling wakes whoever waits, and while the API is away nothing is told."""
+        before, self._last_count = self._last_count, self._counted(record)[0]
+        return before != self._last_count
 
     def told(self, record: Record) -> Restarts:
         """What the status says of it. The same time always reads the same, though the clocks are read anew."""
         counted, forgotten_at_s = self._counted(record)
         asked = [at_s for at_s in (forgotten_at_s, self.look_again_at_s) if at_s is not None]
         self._read = {at_s: self._read.get(at_s) or later(self._wall(), at_s - clock_s()) for at_s in asked}
-        self._told_count = counted
         forgotten_at = self._read[forgotten_at_s] if forgotten_at_s is not None else None
         return Restarts(counted, forgotten_at, self._read.get(self.look_again_at_s or 0.0))
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from backstay_agent.core.books import Books, Record
 from backstay_agent.core.orders import read_orders
 from backstay_agent.core.patience import due_at_s, may_restart, try_again
+from backstay_agent.run.attempts import Attempts
+from backstay_agent.run.monitoring import Monitor
 from backstay_api.objects.plain import Backoff, RenderedRecovery
 from backstay_api.objects.recovery import Policy, policy_of
 from backstay_dev.simulator.virtualtime import in_virtual_time
@@ -309,3 +311,11 @@ async def test_another_agent_leaves_it_alone_too() -> None:
     assert (world.machine.log == [*log, f"died {UNIT}"] and await left(world, "Running")) or await left(
         world, "Stopped"
     )
+
+
+@in_virtual_time
+async def test_another_count_is_news_once_though_nobody_can_be_told() -> None:
+    attempts = Attempts(Monitor(cast(Any, None), lambda: None), lambda: "1970-01-01T00:00:00Z")
+    record = Record(uid="u", namespace="shop", name="web-0", epoch=1, nonce="n", want="Up", exclusive=True)
+    record = record.restarted(asyncio.get_running_loop().time())
+    assert [attempts.is_another_count(record) for _ in range(3)] == [True, False, False]
