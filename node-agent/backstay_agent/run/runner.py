@@ -202,15 +202,17 @@ class Runner:
         self._work.add_done_callback(lambda _: self._wake.set())
 
     async def _wait(self) -> None:
-        clock = asyncio.get_running_loop()
-        if self.phase is Phase.STUCK:
-            clock.call_at(self._retry_at_s, self._wake.set)
-        elif self.phase in (Phase.STOPPED, Phase.RUNNING):
-            for at_s in self._attempts.wakes_at_s(self.record):
-                clock.call_at(at_s, self._wake.set)
+        times_s = [self._retry_at_s] if self.phase is Phase.STUCK else []
+        if self.phase in (Phase.STOPPED, Phase.RUNNING):
+            times_s = self._attempts.wakes_at_s(self.record)
         if self._attempts.is_another_count(self.record):
             self._tools.tell()
-        await self._wake.wait()
+        timers = [asyncio.get_running_loop().call_at(at_s, self._wake.set) for at_s in times_s]
+        try:
+            await self._wake.wait()
+        finally:
+            for timer in timers:
+                timer.cancel()
 
     async def _let_go(self, *, watch_on: bool = False) -> None:
         """End what this runner itself does at the moment; what runs on the host is not touched.
