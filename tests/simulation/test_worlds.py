@@ -2,10 +2,12 @@
 
 import asyncio
 import random
+from typing import Any
 
 import pytest
 
-from backstay_api.objects.kinds import LEASES
+from backstay_api.memory.server import Fate, Request
+from backstay_api.objects.kinds import LEASES, Kind
 from backstay_api.objects.object_kinds import HA_SERVICES, HOST_ASSIGNMENTS, HOSTS
 from backstay_dev.simulator.admins import clean_reboot
 from backstay_dev.simulator.faults import Chaos, Weather
@@ -81,6 +83,36 @@ def test_a_host_that_leaves_the_pool_does_not_start_its_enabled_unit_at_its_next
         await asyncio.sleep(1)
         machine.gain_power("it has rebooted")
         await asyncio.sleep(30)
+
+    tell(Shape(THREE, 1, (WEB,), is_packaged=True), story)
+
+
+@pytest.mark.parametrize("kind", [HA_SERVICES, HOSTS], ids=lambda kind: kind.kind)
+def test_what_a_stale_read_does_not_find_has_not_gone(kind: Kind[Any]) -> None:
+    """Seeds 910000000200047 and 9200000003011: every mark was given back, and a former candidate started its enabled unit at its next boot."""
+
+    async def story(world: World) -> None:
+        world.patch(HA_SERVICES, (NAMESPACE, "web"), {"spec": {"placement": {"hosts": {"matchLabels": {"pool": "a"}}}}})
+        holding = holder(world, "web-0")
+        former, other = (world.machines[name] for name in world.machines if name != holding)
+        world.patch(HOSTS, ("", former.name), {"metadata": {"labels": {"pool": "b"}}})
+        await asyncio.sleep(15)
+        way = world.network.request
+
+        def stale(request: Request) -> Fate:
+            is_read = request.verb == "get" and request.resource == kind.resource
+            return Fate(as_of=1) if is_read else way(request)
+
+        world.network.request = stale  # type: ignore[method-assign]
+        world.patch(HOSTS, ("", holding), {"spec": {"maintenance": {"mode": "Drain", "reason": "new disks"}}})
+        await asyncio.sleep(0.7)
+        former.lose_power("it reboots")
+        world.network.request = way  # type: ignore[method-assign]
+        await asyncio.sleep(2)
+        former.gain_power("it has rebooted")
+        await asyncio.sleep(20)
+        assert holder(world, "web-0") == other.name
+        await rest(world)
 
     tell(Shape(THREE, 1, (WEB,), is_packaged=True), story)
 

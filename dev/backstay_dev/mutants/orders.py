@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .kinds import PLANNER, STORIES, Mutant, one
+from .kinds import CONTROL, PLANNER, STORIES, UNIT, Mutant, one
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
@@ -76,5 +76,19 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "    is_rid = remains.runs_only_this(world, service, instance)",
         "    is_rid = True",
         f"{STORIES}/test_claims.py",
+    ),
+    one(
+        "what a read did not find is missed, not gone",
+        f"{CONTROL}/watch/cache.py",
+        "                self.world.missed[kind.kind, key] = meta",
+        "                pass",
+        f"{UNIT}/control/test_cache.py",
+    ),
+    one(
+        "no mark is given back while a service or a host is missed",
+        f"{PLANNER}/plan.py",
+        "(*world.unreadable, *world.missed)",
+        "world.unreadable",
+        "tests/simulation/test_worlds.py",
     ),
 )

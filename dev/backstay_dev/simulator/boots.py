@@ -8,15 +8,12 @@ from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES
 
 from .machines import Machine, unit_of
 from .monitor import units_of
-from .shapes import NAMESPACE
 
 if TYPE_CHECKING:
     from .world import World
 
 LATELY_S: Final = 60.0
 """So long after a manifest names a unit, a host with an old view may still take the mark off it."""
-DENIED_S: Final = 90.0
-"""So long after an operator was told wrongly that a service is not there, its unit's mark may be given back: it lists services every minute."""
 
 
 def boot_units(world: World, machine: Machine) -> None:
@@ -34,19 +31,12 @@ def boot_units(world: World, machine: Machine) -> None:
 def _should_be_marked(world: World, machine: Machine, identity: str) -> bool:
     """It was marked here since a service has named it, or lost its mark when every view of that was long over. A host that was off or
     silent when a manifest came to name the unit was asked nothing."""
-    unit, never_s = identity.removeprefix("unit "), float("-inf")
-    named_s = _named_since_s(world, unit)
-    if named_s is None or _was_denied(world, unit, machine.given_back_s.get(identity, never_s)):
+    named_s = _named_since_s(world, identity.removeprefix("unit "))
+    never_s = float("-inf")
+    if named_s is None:
         return False
     was_marked = machine.marked_s.get(identity, never_s) >= named_s
     return was_marked or machine.given_back_s.get(identity, never_s) > named_s + LATELY_S
-
-
-def _was_denied(world: World, unit: str, given_back_s: float) -> bool:
-    """Whether the mark was given back because the API server had said of the service, which was there, that it is not."""
-    names = [body["metadata"]["name"] for body in world.cluster.bodies(HA_SERVICES) if unit in units_of(body)]
-    times_s = [at_s for name in names for at_s in world.network.denied_s[HA_SERVICES.resource, NAMESPACE, name]]
-    return any(0 < given_back_s - at_s < DENIED_S for at_s in times_s)
 
 
 def _named_since_s(world: World, unit: str) -> float | None:

@@ -6,12 +6,11 @@ import asyncio
 import bisect
 import math
 import random
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from backstay_api.client.errors import ApiError, Conflict, NotFound, OutcomeUnknown, ServerError, TooManyRequests
+from backstay_api.client.errors import ApiError, Conflict, OutcomeUnknown, ServerError, TooManyRequests
 from backstay_api.memory.server import Change, Fate, MemoryApi, MemoryCluster, Request
 from backstay_api.objects.kinds import Kind, T
 from backstay_api.objects.lease import HostLease
@@ -57,8 +56,6 @@ class Network:
     apis: list[MemoryApi] = field(default_factory=list)
     lease_reads: dict[tuple[str, str], HostLease] = field(default_factory=dict)
     """By actor and host: the Lease as that actor last read it, one by one."""
-    denied_s: defaultdict[tuple[str, str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
-    """By resource, namespace and name: when a stale read did not find what is there. No real API server says that of a `get`."""
     _times: list[float] = field(default_factory=list)
     _revisions: list[int] = field(default_factory=list)
 
@@ -105,11 +102,6 @@ class Network:
         known = self.lease_reads.get((actor, lease.host))
         if known is None or int(lease.resource_version) >= int(known.resource_version):
             self.lease_reads[actor, lease.host] = lease
-
-    def note_not_found(self, kind: Kind[Any], namespace: str, name: str) -> None:
-        """Somebody was told that this object is not there."""
-        if any(body["metadata"]["name"] == name for body in self.cluster.bodies(kind, namespace)):
-            self.denied_s[kind.resource, namespace, name].append(asyncio.get_running_loop().time())
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
@@ -176,11 +168,7 @@ class ProcessApi(MemoryApi):
         return await super()._call(*args, **kwargs)
 
     async def get(self, kind: Kind[T], name: str, namespace: str = "", *, timeout_s: float | None = None) -> T:
-        try:
-            found = await super().get(kind, name, namespace, timeout_s=timeout_s)
-        except NotFound:
-            self._network.note_not_found(kind, namespace, name)
-            raise
+        found = await super().get(kind, name, namespace, timeout_s=timeout_s)
         if isinstance(found, HostLease):
             self._network.note_read(self.actor, found)
         return found

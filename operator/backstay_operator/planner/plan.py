@@ -183,8 +183,8 @@ def _secured(world: World, service: HAService) -> tuple[tuple[str, str], ...]:
 
 
 def _is_blurred(world: World) -> bool:
-    """Whether some service or host cannot be read now, so that nobody knows which units must wait where."""
-    return any(kind in ("HAService", "Host") for kind, _ in world.unreadable)
+    """Whether some service or host cannot be read now, or was once not found, so that nobody knows which units must wait where."""
+    return any(kind in ("HAService", "Host") for kind, _ in (*world.unreadable, *world.missed))
 
 
 def _status_actions(world: World, decision: Decision) -> list[Action]:

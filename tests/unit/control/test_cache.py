@@ -117,9 +117,26 @@ def test_a_read_that_finds_nothing_may_be_stale_so_the_object_can_come_back(cach
     raw = version(WEB, 5)
     cache.observe(HA_SERVICES, raw)
     cache.forget(HA_SERVICES, Meta.of(raw))
-    assert generation(cache) is None
+    assert generation(cache) is None and [*cache.world.missed] == [("HAService", "shop/web")]
     observe(cache, 5)
-    assert generation(cache) == 5
+    assert generation(cache) == 5 and not cache.world.missed
+
+
+@pytest.mark.parametrize("is_listed", [False, True])
+def test_what_a_read_did_not_find_is_missed_until_an_event_or_a_newer_list_says_that_it_is_gone(
+    cache: Cache, is_listed: bool
+) -> None:
+    raw = version(WEB, 5)
+    cache.observe(HA_SERVICES, raw)
+    cache.forget(HA_SERVICES, Meta.of(raw))
+    cache.repair(HA_SERVICES, [], 4)  # older than what was known
+    observe(cache, 6, uid="another", deleted=True)
+    assert cache.world.missed
+    if is_listed:
+        cache.repair(HA_SERVICES, [], 7)
+    else:
+        assert observe(cache, 6, deleted=True) is Soon.NOW
+    assert not cache.world.missed
 
 
 def test_what_cannot_be_read_is_shown_and_its_last_readable_version_stays(cache: Cache) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 from backstay_api.objects.kinds import Kind, Meta
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
-from backstay_api.objects.object_kinds import ALL_KINDS, HOST_LEASES, Unreadable
+from backstay_api.objects.object_kinds import ALL_KINDS, HA_SERVICES, HOST_LEASES, HOSTS, Unreadable
 from backstay_api.objects.promise import Silence, judge_silence
 from backstay_operator.control.watch.urgency import Soon, assignment_soon, lease_soon, status_soon
 from backstay_operator.planner.know.world import LeaseSeen, OwnPath, Settings, World
@@ -105,6 +105,7 @@ class Cache:
             self._remember_deleted(known.uid)
             self._take_out(kind, key)
         self._known[kind.kind][key] = meta
+        self.world.missed.pop((kind.kind, key), None)
         if isinstance(obj, Unreadable):
             self.world.unreadable[kind.kind, key] = obj
             return self._notify(kind, key, Soon.GATHER)
@@ -115,19 +116,24 @@ class Cache:
         """Take note that exactly this object (by UID) is gone."""
         self._remember_deleted(meta.uid)
         key = kind.key(meta.namespace, meta.name)
-        known = self._known[kind.kind].get(key)
-        if known is None or known.uid != meta.uid:
+        known, missed = self._known[kind.kind].get(key), self.world.missed.get((kind.kind, key))
+        if known is not None and known.uid == meta.uid:
+            self._take_out(kind, key)
+        elif missed is not None and missed.uid == meta.uid:
+            del self.world.missed[kind.kind, key]
+        else:
             return Soon.NOT
         self._tick()
-        self._take_out(kind, key)
         return self._notify(kind, key, Soon.NOW)
 
     def forget(self, kind: Kind[Any], meta: Meta) -> None:
-        """One read did not find this object. It may have been a stale read: unlike `drop`, this lets it come back."""
+        """One read did not find this object. It may have been a stale read: unlike `drop`, this lets it come back, and says so till then."""
         key = kind.key(meta.namespace, meta.name)
         if self._known[kind.kind].get(key) == meta:
             self._tick()
             self._take_out(kind, key)
+            if kind in (HA_SERVICES, HOSTS):  # of other kinds nobody concludes anything from absence in the cache
+                self.world.missed[kind.kind, key] = meta
             self._notify(kind, key, Soon.NOW)
 
     def repair(self, kind: Kind[Any], bodies: Iterable[Mapping[str, Any]], version: int) -> Repair:
@@ -143,7 +149,10 @@ class Cache:
         # What is newer than the list may have been created after it.
         known = self._known[kind.kind].values()
         stale = [each for each in known if each.uid not in alive and each.version <= version]
-        for gone in stale:
+        missed = [
+            meta for (name, _), meta in self.world.missed.items() if name == kind.kind and meta.version <= version
+        ]
+        for gone in (*stale, *missed):
             self.drop(kind, gone)
         if kind.kind in self.listed:
             self.counts["stale_dropped"] += len(stale)

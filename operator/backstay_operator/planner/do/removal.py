@@ -36,7 +36,11 @@ def of_removed_host(world: World, name: str, *, is_needed: bool) -> list[Action]
 
     Another machine may then be added under its name.
     """
-    kinds = {kind for kind, key in world.unreadable if kind == "HAInstance" or (kind, key) == ("Host", name)}
+    kinds = {
+        kind
+        for kind, key in (*world.unreadable, *world.missed)
+        if kind == "HAInstance" or (kind, key) == ("Host", name)
+    }
     if not _is_leaving(world, name) or kinds or is_needed or held(world, name) or _is_open(world, name):
         return []
     why = f"the host {name} has been removed, and it holds nothing"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from operator import is_
 from typing import Final, TypeVar
 
+from backstay_api.objects.kinds import Meta
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.objects.models.base import Object
@@ -88,6 +89,8 @@ class World:
     services: dict[str, HAService] = field(default_factory=dict)
     unreadable: dict[tuple[str, str], Unreadable] = field(default_factory=dict)
     """By kind and key. Where an object was readable before, the last readable version stays in its own map."""
+    missed: dict[tuple[str, str], Meta] = field(default_factory=dict)
+    """Services and hosts that one read did not find, by kind and key: it may have been a stale one, until an event or a list says so too."""
     instances: dict[str, HAInstance] = field(default_factory=dict)
     hosts: dict[str, Host] = field(default_factory=dict)
     assignments: dict[str, HostAssignment] = field(default_factory=dict)
@@ -144,8 +147,8 @@ class World:
         return value
 
     def cannot_read(self, kind: type[Object], key: str) -> bool:
-        """Whether this object is there, and not to be read now."""
-        return (kind.__name__, key) in self.unreadable
+        """Whether this object is there, or may be, and is not to be read now."""
+        return (kind.__name__, key) in self.unreadable or (kind.__name__, key) in self.missed
 
     def refusal(self, kind: type[HAService | Host], key: str) -> str:
         """What the API server will not have about it, in a sentence; empty if there is nothing."""
