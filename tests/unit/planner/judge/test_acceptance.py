@@ -8,7 +8,13 @@ import pytest
 
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.models import HAService, ResourceClaim
-from backstay_api.objects.resource_kinds import canonical_address, canonical_device, claims_of
+from backstay_api.objects.resource_kinds import (
+    IMPLEMENTED,
+    ResourceKind,
+    canonical_address,
+    canonical_device,
+    claims_of,
+)
 from backstay_operator.planner.judge import acceptance, unsupported
 from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, Refused
 from backstay_operator.planner.know.claims import claim_for
@@ -310,6 +316,24 @@ def an_ocf(name: str, agent: str, **more: Any) -> Raw:
 def test_an_ocf_resource_belongs_to_one_service(mine: Raw, theirs: Raw, said: str) -> None:
     answer = judged(a_service("b", mine, created="2026-02-02T00:00:00Z"), a_service("a", theirs))
     assert answer == Accepted() if not said else isinstance(answer, Refused) and answer.message.startswith(said), answer
+
+
+# Of every kind one thing, written in two ways.
+SAME: dict[str, tuple[Raw, Raw]] = {
+    "systemd": ({"unit": "x.service"}, {"unit": r"\x78.service"}),
+    "command": ({"start": ["/bin/up"], "stop": ["/bin/down"]}, {"start": ["/bin/up"], "stop": ["/bin/off"]}),
+    "virtual_ip": ({"address": "2001:db8::a/64"}, {"address": "2001:0DB8:0::A/128"}),
+    "mount": ({"device": "UUID=ab", "path": "/a"}, {"device": "/dev/disk/by-uuid/AB", "path": "/b"}),
+    "ocf": ({"agent": "heartbeat:Dummy"}, {"agent": "ocf:heartbeat:Dummy"}),
+}
+
+
+@pytest.mark.parametrize("kind", IMPLEMENTED, ids=lambda kind: kind.wire)
+def test_what_a_kind_names_belongs_to_one_service_however_it_is_written(kind: ResourceKind) -> None:
+    """A row that was forgotten with a new kind is missed here."""
+    mine, theirs = ({"name": "one", kind.wire: spec} for spec in SAME[kind.field])
+    answer = judged(a_service("b", mine, created="2026-02-02T00:00:00Z"), a_service("a", theirs))
+    assert isinstance(answer, Refused) and answer.reason == "AlreadyClaimed", answer
 
 
 def test_of_two_made_in_the_same_second_exactly_one_is_accepted() -> None:
