@@ -214,6 +214,12 @@ class Stage(Rights):
         wish = json.dumps({"host": to, "generation": generation, "expires": self.wall_in(for_s)})
         self.edit(HA_SERVICES, name, metadata={"annotations": {"backstay.dev/move": wish}})
 
+    def clear(self, name: str = "web", *, host: str = "", number: int = 1, reason: str = "mended") -> None:
+        """backstay clear"""
+        epoch = self.world.instances[f"{NAMESPACE}/{name}-0"].spec.epoch
+        word = json.dumps({"epoch": epoch, "host": host, "number": number, "by": "eve", "reason": reason})
+        self.edit(HA_SERVICES, name, metadata={"annotations": {"backstay.dev/clear": word}})
+
     def wall_in(self, seconds: float) -> str:
         return self.real.wall_at(self.loop.time() + seconds)
 
