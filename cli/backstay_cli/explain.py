@@ -11,6 +11,9 @@ from backstay_api.objects.models import HAService
 from backstay_operator.planner.do.decisions import Slot, next_host
 from backstay_operator.planner.judge.acceptance import Refused
 from backstay_operator.planner.judge.placement import NoHost, Placed, Verdict
+from backstay_operator.planner.know.world import World
+from backstay_operator.planner.tell.recovery import recovery_of
+from backstay_operator.planner.words import joined, roughly
 
 from .session import WELL, Session
 from .tables import table
@@ -36,8 +39,12 @@ async def explain(
     acceptance, slot = decision.acceptance, only_slot(decision)
     lines, summary = _lines(slot, next_host(round_, slot))
     refused = f"{acceptance.reason}: {acceptance.message}" if isinstance(acceptance, Refused) else ""
-    data = {"service": known.key, "refused": refused, "summary": summary, "hosts": [vars(line) for line in lines]}
-    session.show(data, lambda: _print(session, known, refused, summary, lines))
+    recovery = joined(recovery_of(round_.world, slot.in_force, slot.instance), _next_look(round_.world, slot))
+    hosts = [vars(line) for line in lines]
+    data = {"service": known.key, "refused": refused, "summary": summary, "recovery": recovery, "hosts": hosts}
+    session.show(
+        data, lambda: _print(session, known, (refused and f"It is refused. {refused}", summary, recovery), lines)
+    )
     return WELL
 
 
@@ -57,6 +64,14 @@ def _lines(slot: Slot, answer: Placed | NoHost) -> tuple[list[Line], str]:
     return [here, *lines], f"it is on {holder}, and {where}: {answer.why}"
 
 
+def _next_look(world: World, slot: Slot) -> str:
+    """When time alone will change what is decided."""
+    at_s = slot.course.look_again_s
+    return (
+        f"if nothing else happens, it is tried again in about {roughly(at_s - world.now_s)}" if at_s is not None else ""
+    )
+
+
 def _line(verdict: Verdict, answer: Placed | NoHost) -> Line:
     if verdict.rejected:
         return Line(verdict.host, "no", verdict.rejected.rule, verdict.rejected.why)
@@ -65,14 +80,13 @@ def _line(verdict: Verdict, answer: Placed | NoHost) -> Line:
     return Line(verdict.host, "possible", "-", verdict.why)
 
 
-def _print(session: Session, service: HAService, refused: str, summary: str, lines: list[Line]) -> None:
+def _print(session: Session, service: HAService, sentences: tuple[str, ...], lines: list[Line]) -> None:
     told = service.status
     session.say(f"{service.key}: {told.state or 'nothing is known yet'}{f' on {told.host}' if told.host else ''}")
     for why in filter(None, (one.why for one in told.instances)):
         session.say(f"  {why}")
-    if refused:
-        session.say(f"  It is refused. {refused}")
-    session.say(f"  {summary[0].upper()}{summary[1:]}")
+    for sentence in filter(None, sentences):
+        session.say(f"  {sentence[0].upper()}{sentence[1:]}")
     session.out.print()
     table(
         session.out, ("HOST", "VERDICT", "RULE", "WHY"), [(one.host, one.verdict, one.rule, one.why) for one in lines]

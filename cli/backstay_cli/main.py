@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from . import enrol, playground
+from .clear import clear
 from .command import add, add_shared
 from .explain import explain
 from .fence import fence
@@ -32,6 +33,7 @@ def build() -> typer.Typer:
     add(app, "status", status)
     add(app, "explain", explain)
     add(app, "move", move)
+    add(app, "clear", clear)
     add(app, "drain", drain)
     add(app, "undrain", undrain)
     add(app, "fence", fence)

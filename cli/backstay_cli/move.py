@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
 from typing import Annotated, Final
 
 import typer
 
+from backstay_api.objects.durations import later
 from backstay_api.objects.models import HAService
 from backstay_api.objects.object_kinds import HA_SERVICES
 from backstay_operator.planner.do.decisions import Slot, next_host
@@ -20,7 +20,7 @@ from .session import NO_SUCH_THING, WELL, Session, Stop
 from .view import EVERYTHING, VIEW, decided, only_slot, place_of
 
 # A wish that could not be granted for so long is no longer meant: nobody wants to be surprised by it tomorrow.
-LASTS: Final = timedelta(minutes=10)
+LASTS_S: Final = 600.0
 
 # What the operator mends within that time by itself: it asks the host to become ready.
 _PASSING: Final = ("Ready", "Late")
@@ -42,7 +42,7 @@ async def move(
         session.say(f"{known.key} is on {target} already.")
         return WELL
     _check(round_, slot, known, target)
-    wish = {"host": target, "generation": known.metadata.generation, "expires": _expiry(session.tools.wall())}
+    wish = {"host": target, "generation": known.metadata.generation, "expires": later(session.tools.wall(), LASTS_S)}
     meta = {"annotations": {MOVE_ANNOTATION: json.dumps(wish)}}
     await session.api.patch(HA_SERVICES, known.metadata.name, {"metadata": meta}, known.metadata.namespace or "")
     session.say(f"{known.key} is to move to {target}, as soon as that is ready.")
@@ -62,12 +62,9 @@ def _check(round_: Round, slot: Slot, service: HAService, target: str) -> None:
     hosts = round_.world.hosts
     if target not in hosts:
         raise Stop(f"there is no host {target}; there are: {', '.join(sorted(hosts)) or 'none'}", NO_SUCH_THING)
+    if service.spec.state != "Running":
+        raise Stop(f"{service.key} moves nowhere: spec.state is {service.spec.state}")
     answer = elsewhere(round_, slot.in_force, slot.instance, to=target)
     rejected = next(verdict.rejected for verdict in answer.verdicts if verdict.host == target)
     if rejected and rejected.rule not in _PASSING:
         raise Stop(f"{service.key} cannot move to {target}: {target} {rejected.why}")
-
-
-def _expiry(wall: str) -> str:
-    until = datetime.fromisoformat(wall.replace("Z", "+00:00")) + LASTS
-    return until.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -19,7 +19,7 @@ from backstay_api.objects.object_kinds import ALL_KINDS, HA_INSTANCES, HA_SERVIC
 from backstay_api.objects.promise import silent_after_s, suspect_after_s
 from backstay_operator.planner.do.decisions import Decision, Slot, decide_in_turn
 from backstay_operator.planner.do.rounds import Round
-from backstay_operator.planner.know.world import LeaseSeen, World
+from backstay_operator.planner.know.world import MOVED, LeaseSeen, World
 from backstay_operator.planner.words import elapsed_s
 
 from .rights import rights_to
@@ -94,9 +94,10 @@ def _put(view: View, item: Known) -> None:
         case ResourceClaim():
             world.claims[item.key] = item
         case HAService():
-            for failure in item.status.start_failures:
-                age_s = elapsed_s(failure.at, world.wall) or 0.0
-                world.failed_s[item.uid, failure.host, failure.epoch] = world.now_s - age_s
+            failed = [(one.host, one.epoch, one.at) for one in item.status.start_failures]
+            failed += [(MOVED, one.epoch, one.at) for one in item.status.moves]
+            for host, epoch, at in failed:
+                world.failed_s[item.uid, host, epoch] = world.now_s - (elapsed_s(at, world.wall) or 0.0)
             world.put_service(item)
 
 

@@ -19,6 +19,7 @@ from backstay_agent.standby.standbys import LOOK_AGAIN_S
 from backstay_api.client.api import Api
 from backstay_api.memory.server import Change
 from backstay_api.objects.kinds import Kind, Raw
+from backstay_api.objects.names import service_name
 from backstay_api.objects.object_kinds import (
     FENCE_REQUESTS,
     HA_SERVICES,
@@ -141,7 +142,7 @@ class Stage(Rights):
     def _ordered_for(self, host: str, what: str) -> str:
         orders = (self.get(HOST_ASSIGNMENTS, host) or {"spec": {}})["spec"].get("instances") or {}
         named = (
-            order["name"].removesuffix("-0")
+            service_name(order["name"])
             for order in orders.values()
             if order["want"] == "Up"
             and what in {identity(RenderedResource.from_wire(one)) for one in order["resources"]}
@@ -212,6 +213,12 @@ class Stage(Rights):
         generation = self.must(HA_SERVICES, name)["metadata"]["generation"]
         wish = json.dumps({"host": to, "generation": generation, "expires": self.wall_in(for_s)})
         self.edit(HA_SERVICES, name, metadata={"annotations": {"backstay.dev/move": wish}})
+
+    def clear(self, name: str = "web", *, host: str = "", number: int = 1, reason: str = "mended") -> None:
+        """backstay clear"""
+        epoch = self.world.instances[f"{NAMESPACE}/{name}-0"].spec.epoch
+        word = json.dumps({"epoch": epoch, "host": host, "number": number, "by": "eve", "reason": reason})
+        self.edit(HA_SERVICES, name, metadata={"annotations": {"backstay.dev/clear": word}})
 
     def wall_in(self, seconds: float) -> str:
         return self.real.wall_at(self.loop.time() + seconds)

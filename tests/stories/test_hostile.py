@@ -43,7 +43,7 @@ def test_a_refused_edit_that_came_when_no_host_could_take_it_does_not_keep_it_do
     stage = running("n1", "n2")
     stage.power_off("n2")
     stage.wait(5)
-    stage.apply_service(state="Unmanaged")
+    stage.apply_service(mode="EveryHost")
     stage.power_off("n1")
     stage.wait(70)
     assert stage.copies() == []

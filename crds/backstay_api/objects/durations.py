@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 from typing import Final
 
 _UNITS_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -18,3 +19,9 @@ def seconds(text: str) -> float:
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"{text!r} is not a duration: write for example 500ms, 3s or 1m30s")
     return sum(float(number) * _UNITS_S[unit] for number, unit in parts)
+
+
+def later(wall: str, seconds_: float) -> str:
+    """A time for people, so long after another, to the second."""
+    at = datetime.fromisoformat(wall) + timedelta(seconds=seconds_)
+    return f"{at.replace(tzinfo=None).isoformat(timespec='seconds')}Z"

@@ -16,6 +16,7 @@ from .texts import clip
 
 __all__ = [
     "AgentSession",
+    "Backoff",
     "Command",
     "Exec",
     "Facts",
@@ -33,6 +34,7 @@ __all__ = [
     "Ocf",
     "OcfDepth",
     "Probe",
+    "RenderedRecovery",
     "RenderedResource",
     "ResourceReport",
     "SessionRef",
@@ -573,6 +575,7 @@ class RenderedResource:
         "virtualIP": Field(of=VirtualIP),
         "ocf": Field(of=Ocf),
         "mount": Field(of=Mount),
+        "after": Field(of=str, many="list", pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
         "timeouts": Field(of=Timeouts),
         "probes": Field(of=Probe, many="list"),
     }
@@ -582,6 +585,7 @@ class RenderedResource:
     virtual_ip: VirtualIP | None = None
     ocf: Ocf | None = None
     mount: Mount | None = None
+    after: tuple[str, ...] | None = None
     timeouts: Timeouts = Timeouts()
     probes: tuple[Probe, ...] = ()
 
@@ -594,6 +598,7 @@ class RenderedResource:
             virtual_ip=None if (part := raw.get("virtualIP")) is None else VirtualIP.from_wire(part),
             ocf=None if (part := raw.get("ocf")) is None else Ocf.from_wire(part),
             mount=None if (part := raw.get("mount")) is None else Mount.from_wire(part),
+            after=None if (part := raw.get("after")) is None else tuple(part),
             timeouts=Timeouts.from_wire(raw.get("timeouts", {})),
             probes=tuple(Probe.from_wire(item) for item in raw.get("probes", ())),
         )
@@ -614,6 +619,67 @@ class RenderedResource:
             wire["ocf"] = self.ocf.to_wire()
         if self.mount is not None:
             wire["mount"] = self.mount.to_wire()
+        if self.after is not None:
+            wire["after"] = list(self.after)
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """Pauses between restarts in place, each twice as long as the one before. The first restart is at once."""
+
+    SHAPE: ClassVar[Shape] = {
+        "initial": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
+        "max": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
+    }
+    initial: str | None = None
+    max: str | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            initial=raw.get("initial"),
+            max=raw.get("max"),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {}
+        if self.initial is not None:
+            wire["initial"] = self.initial
+        if self.max is not None:
+            wire["max"] = self.max
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedRecovery:
+    """How often what fails is restarted where it is, as an agent is told."""
+
+    SHAPE: ClassVar[Shape] = {
+        "restarts": Field(of=int, least=0, most=1000),
+        "window": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
+        "backoff": Field(of=Backoff),
+    }
+    restarts: int | None = None
+    window: str | None = None
+    backoff: Backoff | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            restarts=raw.get("restarts"),
+            window=raw.get("window"),
+            backoff=None if (part := raw.get("backoff")) is None else Backoff.from_wire(part),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {}
+        if self.restarts is not None:
+            wire["restarts"] = self.restarts
+        if self.window is not None:
+            wire["window"] = self.window
+        if self.backoff is not None:
+            wire["backoff"] = self.backoff.to_wire()
         return wire
 
 
@@ -630,6 +696,9 @@ class InstanceOrder:
         "exclusive": Field(of=bool, required=True),
         "revision": Field(of=int, least=0),
         "resources": Field(of=RenderedResource, many="list"),
+        "recovery": Field(of=RenderedRecovery),
+        "handsOff": Field(of=str),
+        "cleared": Field(of=int, least=0),
         "why": Field(of=str),
         "to": Field(of=str),
     }
@@ -641,6 +710,9 @@ class InstanceOrder:
     exclusive: bool
     revision: int = 0
     resources: tuple[RenderedResource, ...] = ()
+    recovery: RenderedRecovery | None = None
+    hands_off: str = ""
+    cleared: int = 0
     why: str = ""
     to: str = ""
 
@@ -655,12 +727,15 @@ class InstanceOrder:
             exclusive=raw["exclusive"],
             revision=raw.get("revision", 0),
             resources=tuple(RenderedResource.from_wire(item) for item in raw.get("resources", ())),
+            recovery=None if (part := raw.get("recovery")) is None else RenderedRecovery.from_wire(part),
+            hands_off=raw.get("handsOff", ""),
+            cleared=raw.get("cleared", 0),
             why=raw.get("why", ""),
             to=raw.get("to", ""),
         )
 
     def to_wire(self) -> dict[str, Any]:
-        return {
+        wire: dict[str, Any] = {
             "namespace": self.namespace,
             "name": self.name,
             "epoch": self.epoch,
@@ -669,9 +744,14 @@ class InstanceOrder:
             "exclusive": self.exclusive,
             "revision": self.revision,
             "resources": [item.to_wire() for item in self.resources],
+            "handsOff": self.hands_off,
+            "cleared": self.cleared,
             "why": self.why,
             "to": self.to,
         }
+        if self.recovery is not None:
+            wire["recovery"] = self.recovery.to_wire()
+        return wire
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -819,9 +899,13 @@ class InstanceReport:
     revision: int = 0
     healthy: bool = True
     restarts: int = 0
+    recent_restarts: int | None = None
+    forgotten_at: str | None = None
+    next_try_at: str | None = None
     since: str | None = None
     why: str = ""
     by_admin: str = ""
+    hands_off: bool = False
     unrecorded: bool = False
     resources: tuple[ResourceReport, ...] = ()
 
@@ -836,9 +920,13 @@ class InstanceReport:
             revision=raw.get("revision", 0),
             healthy=raw.get("healthy", True),
             restarts=raw.get("restarts", 0),
+            recent_restarts=raw.get("recentRestarts"),
+            forgotten_at=raw.get("forgottenAt"),
+            next_try_at=raw.get("nextTryAt"),
             since=raw.get("since"),
             why=raw.get("why", ""),
             by_admin=raw.get("byAdmin", ""),
+            hands_off=raw.get("handsOff", False),
             unrecorded=raw.get("unrecorded", False),
             resources=tuple(ResourceReport.from_wire(item) for item in raw.get("resources", ())),
         )
@@ -855,9 +943,16 @@ class InstanceReport:
             "restarts": self.restarts,
             "why": clip(self.why),
             "byAdmin": clip(self.by_admin),
+            "handsOff": self.hands_off,
             "unrecorded": self.unrecorded,
             "resources": [item.to_wire() for item in self.resources[:64]],
         }
+        if self.recent_restarts is not None:
+            wire["recentRestarts"] = self.recent_restarts
+        if self.forgotten_at is not None:
+            wire["forgottenAt"] = self.forgotten_at
+        if self.next_try_at is not None:
+            wire["nextTryAt"] = self.next_try_at
         if self.since is not None:
             wire["since"] = self.since
         return wire

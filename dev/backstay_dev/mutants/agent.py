@@ -73,8 +73,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an older revision changes nothing",
         f"{AGENT}/core/rules.py",
-        "    if order.revision <= record.revision:",
-        "    if False:",
+        "    if order.revision > record.revision:",
+        "    if True:",
         f"{UNIT}/agent/core/test_rules.py",
     ),
     one(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .kinds import PLANNER, UNIT, Mutant, one
+from .kinds import PLANNER, STORIES, UNIT, Mutant, one
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
@@ -138,6 +138,20 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         ("    if report.revision != (service.metadata.generation or 0):\n        return None"),
         ("    if False:\n        return None"),
         f"{UNIT}/planner/do/test_moves.py",
+    ),
+    one(
+        "what is unmanaged moves nowhere",
+        f"{PLANNER}/do/moves.py",
+        '    if service.spec.state == "Unmanaged":\n        leave',
+        "    if False:\n        leave",
+        f"{STORIES}/test_recovery.py",
+    ),
+    one(
+        "what has used up its moves fails over no more",
+        f"{PLANNER}/judge/move_budget.py",
+        "if budget is None or len(counted(world, service)) < budget.limit:",
+        "if True:",
+        f"{UNIT}/planner/judge/test_judges.py",
     ),
     one(
         "where no other host will do, a failed start is tried again in time",

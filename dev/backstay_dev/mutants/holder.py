@@ -149,7 +149,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "restarts come ever more rarely",
         f"{AGENT}/core/patience.py",
-        "    return max(recent) + min(2.0 ** (len(recent) - 1), LONGEST_WAIT_S)",
+        "    return max(counted) + by.pause_s(len(counted))",
         "    return 0.0",
         f"{UNIT}/agent/core/test_patience.py",
     ),

@@ -59,8 +59,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
             ),
             Edit(
                 _RULES,
-                "    return replace(record, revision=order.revision, wanted=order.resources)",
-                "    return replace(record, want=order.want, revision=order.revision, wanted=order.resources)",
+                "        known = replace(forgiven, revision=order.revision",
+                "        known = replace(forgiven, want=order.want, revision=order.revision",
             ),
         ),
         _C,

@@ -16,6 +16,7 @@ from backstay_api.client.api import EventType
 from backstay_api.memory.server import Change
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.lease import HostLease
+from backstay_api.objects.names import service_name
 from backstay_fencer.agents import Action
 
 from .boards import Bmc
@@ -177,7 +178,7 @@ class Monitor:
                 self._deleted(uid, name, change.body)
             self._forget(uid)
             return
-        self.service_of[uid] = _service(name)
+        self.service_of[uid] = service_name(name)
         before, after = (change.before or {}).get("spec") or {}, change.body["spec"]
         self._epoch(name, before, after)
         closed = after.get("closed")
@@ -201,11 +202,11 @@ class Monitor:
     def _first_epoch(self, name: str) -> None:
         if not self._is_exclusive(name):
             return
-        places = self.active[_service(name)]
+        places = self.active[service_name(name)]
         if places:
             self.accuse(f"{name}: the first epoch is granted while a copy of an earlier time runs on {_where(places)}")
         # What an edit has named since then is not granted: it is ordered later, when nothing of it runs by hand.
-        service, created_s = _service(name), self.created_s.get(_service(name))
+        service, created_s = service_name(name), self.created_s.get(service_name(name))
         units = {unit for (owner, unit), at_s in self.named_s.items() if (owner, at_s) == (service, created_s)}
         self._none_by_hand(f"{name}: the first epoch is granted", service, units, holder="")
 
@@ -235,7 +236,7 @@ class Monitor:
         machine = self.machines.get(host)
         if not before["exclusive"] or machine is None or not machine.is_on or machine.boot_id != boot:
             return
-        if runs := self.active[_service(name)].get(host):
+        if runs := self.active[service_name(name)].get(host):
             what = ", ".join(sorted(runs))
             self.accuse(f"{name}: epoch {closed['epoch']} is closed by {closed['evidence']}, but {what} runs on {host}")
 
@@ -271,11 +272,11 @@ class Monitor:
     def _deleted(self, uid: str, name: str, body: Raw) -> None:
         if body["spec"].get("grant"):
             self.accuse(f"{name} is deleted while epoch {body['spec']['epoch']} is open")
-        if body["spec"]["exclusive"] and (places := self.active[_service(name)]):
+        if body["spec"]["exclusive"] and (places := self.active[service_name(name)]):
             self.accuse(f"{name} is deleted while it runs on {_where(places)}")
 
     def _is_exclusive(self, name: str) -> bool:
-        return any(owned.is_exclusive for owned in self.owners.values() if owned.service == _service(name))
+        return any(owned.is_exclusive for owned in self.owners.values() if owned.service == service_name(name))
 
     # --- what hosts say ---------------------------------------------------------------------------------------------
 
@@ -307,14 +308,14 @@ class Monitor:
             was = before.get(uid)
             if was and order["want"] == was["want"] == "Up" and order["exclusive"] and order["epoch"] == was["epoch"]:
                 brought = _units_of(order["resources"]) - _units_of(was["resources"])
-                host, service = change.key[1], _service(order["name"])
+                host, service = change.key[1], service_name(order["name"])
                 self._none_by_hand(f"{host}: an edit of {service} is ordered", service, brought, holder=host)
 
     def _released(self, host: str, uid: str, report: Raw, was: Raw) -> None:
         name, epoch = report["name"], report["epoch"]
         # What is closed may be said again.
         is_new = (was.get("epoch"), was.get("released")) != (epoch, True) and self.open_epoch.get(uid) == epoch
-        runs = self.active[_service(name)].get(host)
+        runs = self.active[service_name(name)].get(host)
         if is_new and runs and self._is_exclusive(name):
             self.accuse(f"{host} says that {name} epoch {epoch} is released, but {_list(runs)} runs")
 
@@ -335,10 +336,6 @@ def units_of(service: Raw | None) -> set[str]:
 
 def _units_of(resources: Sequence[Raw]) -> set[str]:
     return {resource["systemd"]["unit"] for resource in resources if resource.get("systemd")}
-
-
-def _service(instance_name: str) -> str:
-    return instance_name.rpartition("-")[0]
 
 
 def _where(places: Mapping[str, set[str]]) -> str:

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from backstay_api.objects.plain import RenderedResource, SessionRef
+from backstay_api.objects.plain import RenderedRecovery, RenderedResource, SessionRef
+from backstay_api.objects.recovery import Policy, policy_of
 
-from .patience import RESTARTS
+from . import patience
 
 FORMAT: Final = 1
 
@@ -34,6 +35,10 @@ class Record:
     """Of `wanted`."""
     wanted: tuple[RenderedResource, ...] = ()
     """What the last order says."""
+    recovery: RenderedRecovery | None = None
+    """The same."""
+    hands_off: str = ""
+    """The same: why nothing of it is touched."""
     resources: tuple[RenderedResource, ...] = ()
     """What was last started (or tried): this is what must be stopped."""
     running_revision: int = 0
@@ -47,13 +52,20 @@ class Record:
     restarts: int = 0
     """Restarts in place in this epoch."""
     restarted_at_s: tuple[float, ...] = ()
-    """The latest of them."""
+    """Those of them that still counted at the last."""
+    cleared: int = 0
+    """The last clear that was obeyed."""
     begun_at_s: float = 0.0
     """When the last start or restart of something of it began."""
 
     @property
     def title(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+    @property
+    def policy(self) -> Policy:
+        """How often it is restarted in place."""
+        return policy_of(self.recovery)
 
     def over(self) -> Record:
         """The epoch is over here for ever; only that is still worth remembering."""
@@ -68,7 +80,12 @@ class Record:
         """One restart in place more; None: it does not count."""
         if at_s is None:
             return self
-        return replace(self, restarts=self.restarts + 1, restarted_at_s=(*self.restarted_at_s, at_s)[-RESTARTS:])
+        kept = patience.recent((*self.restarted_at_s, at_s), now_s=at_s, by=self.policy)
+        return replace(self, restarts=self.restarts + 1, restarted_at_s=tuple(kept))
+
+    def forgiven(self, cleared: int) -> Record:
+        """A person has said that its failures so far count for nothing, if this is news."""
+        return self if cleared <= self.cleared else replace(self, cleared=cleared, restarted_at_s=(), gave_up="")
 
     def accepted(self) -> Record:
         """What it wants is what runs."""
@@ -77,9 +94,10 @@ class Record:
     def to_wire(self) -> dict[str, Any]:
         wire = {name: getattr(self, name) for name in _PLAIN}
         wire["wanted"] = [resource.to_wire() for resource in self.wanted]
+        wire["recovery"] = self.recovery.to_wire() if self.recovery else None
         wire["resources"] = [resource.to_wire() for resource in self.resources]
         wire["restarted_at_s"] = list(self.restarted_at_s)
-        wire["begun_at_s"] = self.begun_at_s
+        wire |= {"begun_at_s": self.begun_at_s, "cleared": self.cleared, "hands_off": self.hands_off}
         return wire
 
     @classmethod
@@ -88,9 +106,12 @@ class Record:
         return cls(
             **{name: _typed(raw, name, kind) for name, kind in _PLAIN.items()},
             wanted=tuple(RenderedResource.from_wire(item) for item in raw["wanted"]),
+            recovery=RenderedRecovery.from_wire(raw["recovery"]) if raw.get("recovery") else None,
             resources=tuple(RenderedResource.from_wire(item) for item in raw["resources"]),
             restarted_at_s=tuple(float(at_s) for at_s in raw["restarted_at_s"]),
             begun_at_s=float(raw.get("begun_at_s", 0.0)),
+            cleared=int(raw.get("cleared", 0)),
+            hands_off=str(raw.get("hands_off", "")),
         )
 
 

@@ -21,6 +21,7 @@ from backstay_api.objects.plain import (
     StandbyReport,
 )
 from backstay_api.objects.resource_kinds import IMPLEMENTED, kinds_in
+from backstay_api.objects.sequence import fault
 from backstay_api.objects.shapes import Unknown, Wrong, oddities
 
 _QUESTIONS: Final = ("tcp_socket", "http_get", "exec", "ocf")
@@ -128,6 +129,8 @@ def _resources(raw: Any) -> tuple[tuple[RenderedResource, ...], str]:
     whys = [f"{one.name}: the order cannot be read: {why}" for one in resources for why in _senseless(one)]
     if len({one.name for one in resources}) < len(resources):
         whys.append("the order cannot be read: two resources have the same name")
+    if why := fault(resources):
+        whys.append(f"the order cannot be read: {why}")
     return ((), "; ".join(whys)) if whys else (resources, "")
 
 

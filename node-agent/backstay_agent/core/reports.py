@@ -13,6 +13,18 @@ from .machine import Phase
 from .rules import same_work
 
 
+@dataclass(frozen=True, slots=True)
+class Restarts:
+    """In place; times as people read them."""
+
+    counted: int = 0
+    """Against the limit, now."""
+    forgotten_at: str | None = None
+    """The oldest of these."""
+    next_at: str | None = None
+    """If it is down."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """What a runner knows besides the record."""
@@ -30,6 +42,7 @@ class View:
     by_admin: str
     hands_off: str
     is_well: bool
+    restarts: Restarts
     sentence: str
     troubles: Mapping[str, str]
     states: Mapping[str, str]
@@ -48,10 +61,14 @@ def report_of(record: Record, view: View) -> InstanceReport:
         revision=record.running_revision if record.may_run else record.revision,
         healthy=view.phase in (Phase.RUNNING, Phase.LEFT) and view.is_well,
         restarts=record.restarts,
+        recent_restarts=view.restarts.counted,
+        forgotten_at=view.restarts.forgotten_at,
+        next_try_at=view.restarts.next_at if view.phase is Phase.RUNNING and view.troubles else None,
         since=view.since,
         why=_why(record, view) if is_known else "",
         # Hands off, and what an admin had stopped runs again: outside of that mode it stays told, for it may last only a moment.
         by_admin=view.by_admin if is_known and not (view.phase is Phase.LEFT and view.is_well) else "",
+        hands_off=bool(view.hands_off),
         unrecorded=is_known and view.phase is Phase.STUCK and view.unrecorded,
         resources=() if record.closed else _resources(view),
     )

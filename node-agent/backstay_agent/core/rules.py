@@ -63,6 +63,9 @@ def _granted(uid: str, order: InstanceOrder, books: Books) -> Record:
         exclusive=order.exclusive,
         revision=order.revision,
         wanted=order.resources,
+        recovery=order.recovery,
+        cleared=order.cleared,
+        hands_off=order.hands_off,
     )
     return record.over() if order.want == "Down" else record  # never started: over as soon as it is recorded
 
@@ -88,9 +91,11 @@ def _moved_on(record: Record, order: InstanceOrder) -> Record | Ignored:
     if order.want == "Down":
         down = replace(record, want="Down")
         return down if down.may_run else down.over()
-    if order.revision <= record.revision:
-        return Ignored(f"revision {order.revision} is known")
-    return replace(record, revision=order.revision, wanted=order.resources)
+    forgiven = record.forgiven(order.cleared)
+    if order.revision > record.revision:
+        known = replace(forgiven, revision=order.revision, hands_off=order.hands_off)
+        return replace(known, wanted=order.resources, recovery=order.recovery)
+    return Ignored(f"revision {order.revision} is known") if forgiven is record else forgiven
 
 
 def may_start(record: Record, books: Books, *, obstacle: str = "", leaving: str = "") -> Refused | None:
@@ -132,6 +137,11 @@ def _taken_by_another(record: Record, books: Books) -> Refused | None:
 def claims(record: Record) -> frozenset[Claim]:
     """What only one open instance on a host may have."""
     return frozenset(claims_of((*record.resources, *record.wanted)))
+
+
+def hands_off(record: Record, books: Books) -> str:
+    """Why nothing of it is touched, but for what must stop: its host's maintenance, or its own manifest."""
+    return books.hands_off or record.hands_off
 
 
 def must_stop(record: Record, books: Books, *, leaving: str = "") -> bool:

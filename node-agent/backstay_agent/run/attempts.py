@@ -5,21 +5,30 @@ Only for this life of the agent: restarts that count are in the journal, these d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from backstay_agent.core import patience
 from backstay_agent.core.books import Record
+from backstay_agent.core.reports import Restarts
+from backstay_api.objects.durations import later
 from backstay_api.process.waiting import clock_s
 
 from . import work
 from .monitoring import Monitor
 
+_ROUNDING_S: Final = 0.01
+"""Sums of times are not exact; woken too early, it would be woken again at once, for ever."""
+
 
 class Attempts:
     """Judges the troubles that the monitor reports: do they count, and when may they be answered."""
 
-    def __init__(self, monitor: Monitor) -> None:
-        self._monitor = monitor
+    def __init__(self, monitor: Monitor, wall: Callable[[], str]) -> None:
+        self._monitor, self._wall = monitor, wall
+        self._read: dict[float, str] = {}
+        """Times as they were told."""
+        self._last_count = 0
         self._free_at_s: tuple[float, ...] = ()
         """Restarts that counted for nothing."""
         self._down_since_s: float | None = None
@@ -55,7 +64,9 @@ class Attempts:
         return patience.is_free_for_addresses(self._free_at_s, down_since_s=since_s, now_s=now_s)
 
     def may_restart(self, record: Record) -> bool:
-        return self.count_for_nothing(record) or patience.may_restart(record.restarted_at_s, now_s=clock_s())
+        return self.count_for_nothing(record) or patience.may_restart(
+            record.restarted_at_s, now_s=clock_s(), by=record.policy
+        )
 
     def is_due(self, record: Record, now_s: float) -> bool:
         """Whether the next try may begin. If not, when to look again is kept: it may fall due before the caller waits.
@@ -69,7 +80,33 @@ class Attempts:
         if self._free_at_s and self._is_blink(record):
             return max(self._free_at_s) + patience.LINK_TRY_S
         tries = self._free_at_s if self.count_for_nothing(record) else record.restarted_at_s
-        return patience.due_at_s(tries, now_s=now_s)
+        return patience.due_at_s(tries, now_s=now_s, by=record.policy)
+
+    def wakes_at_s(self, record: Record) -> list[float]:
+        """When to look again if nothing happens."""
+        _, forgotten_at_s = self._counted(record)
+        times = (self.look_again_at_s, forgotten_at_s and forgotten_at_s + _ROUNDING_S)
+        return [at_s for at_s in times if at_s is not None]
+
+    def is_another_count(self, record: Record) -> bool:
+        """Whether another number counts now than when this was asked last.
+
+        Asked last, not told last: telling wakes whoever waits, and while the API is away nothing is told."""
+        before, self._last_count = self._last_count, self._counted(record)[0]
+        return before != self._last_count
+
+    def told(self, record: Record) -> Restarts:
+        """What the status says of it. The same time always reads the same, though the clocks are read anew."""
+        counted, forgotten_at_s = self._counted(record)
+        asked = [at_s for at_s in (forgotten_at_s, self.look_again_at_s) if at_s is not None]
+        self._read = {at_s: self._read.get(at_s) or later(self._wall(), at_s - clock_s()) for at_s in asked}
+        forgotten_at = self._read[forgotten_at_s] if forgotten_at_s is not None else None
+        return Restarts(counted, forgotten_at, self._read.get(self.look_again_at_s or 0.0))
+
+    def _counted(self, record: Record) -> tuple[int, float | None]:
+        """How many restarts count now, and when the oldest of them is forgotten."""
+        counted = patience.recent(record.restarted_at_s, now_s=clock_s(), by=record.policy)
+        return len(counted), min(counted) + record.policy.window_s if counted else None
 
     def begin_free(self) -> None:
         """One that counts for nothing begins."""

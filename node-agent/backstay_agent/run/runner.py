@@ -16,7 +16,7 @@ from backstay_agent.core import patience, rules
 from backstay_agent.core.books import Books, Record
 from backstay_agent.core.machine import Effect, Outcome, Phase, Reason, Row, Situation, decide
 from backstay_agent.core.reports import View, report_of
-from backstay_agent.drivers.base import StartFailed, StopFailed
+from backstay_agent.drivers.base import StartFailed
 from backstay_agent.store.disk import DiskTrouble
 from backstay_agent.tasks import end_tasks
 from backstay_api.objects.plain import InstanceReport, RenderedResource
@@ -25,7 +25,7 @@ from backstay_api.process.waiting import clock_s
 from . import work
 from .attempts import Acts, Attempts
 from .monitoring import Monitor
-from .tools import RETRY_S, MayNot, NotRecorded, Tools
+from .tools import RETRY_S, MayNot, NotRecorded, Tools, failure_of
 
 log = logging.getLogger(__name__)
 
@@ -43,11 +43,11 @@ class Runner:
         """What the start under way starts."""
         self._why, self._stop_note, self._unrecorded = "", "", False
         self._gave_up = self.record.gave_up
-        self._epoch = self.record.epoch
+        self._epoch, self._cleared = self.record.epoch, self.record.cleared
         self._retry_at_s = 0.0
         self.would_not_stop = False
         """The last attempt to stop it has failed."""
-        self._attempts = Attempts(self._monitor)
+        self._attempts = Attempts(self._monitor, tools.wall)
         self._acts = Acts()
         self._restarting: list[RenderedResource] = []
         self._is_free = False
@@ -90,7 +90,7 @@ class Runner:
 
     def _situation(self) -> Situation:
         record, books, now_s = self.record, self._tools.journal.books, clock_s()
-        if record.epoch != self._epoch:
+        if (record.epoch, record.cleared) != (self._epoch, self._cleared):
             self._turn_to(record)
         tried = self._trying if self.phase is Phase.STARTING else record.resources
         edited = bool(tried) and not rules.same_work(tried, record.wanted)
@@ -103,21 +103,22 @@ class Runner:
             phase=self.phase,
             outcome=self._outcome(),
             must_stop=rules.must_stop(record, books, leaving=self._tools.leaving()),
-            hands_off=bool(books.hands_off),
+            hands_off=bool(rules.hands_off(record, books)),
             over=record.closed,
             may_start=refused is None,
             gave_up=bool(self._gave_up) and not edited,
             edited=edited and record.want == "Up",
             down=down,
             may_restart=self._attempts.may_restart(record),
-            may_retry=patience.try_again(record.restarted_at_s, now_s=now_s),
+            may_retry=patience.try_again(record.restarted_at_s, now_s=now_s, by=record.policy),
             try_due=edited or self._attempts.is_due(record, now_s),
             retry_due=now_s >= self._retry_at_s,
         )
 
     def _turn_to(self, record: Record) -> None:
-        """A newer epoch: nothing of the one before is held against it."""
-        self._epoch, self._gave_up, self._why, self._stop_note = record.epoch, record.gave_up, "", ""
+        """A newer epoch, or a person has cleared it: nothing before that is held against it."""
+        self._epoch, self._cleared, self._gave_up = record.epoch, record.cleared, record.gave_up
+        self._why = self._stop_note = ""
         self._attempts.forget()
         self._acts.forget()
 
@@ -127,7 +128,7 @@ class Runner:
     def _outcome(self) -> Outcome | None:
         if self._work is None or not self._work.done():
             return None
-        match _failure(self._work):
+        match failure_of(self._work):
             case None:
                 return Outcome.SUCCEEDED
             case MayNot():
@@ -141,7 +142,7 @@ class Runner:
     def _learn(self, row: Row) -> None:
         """Remember what a row says, before the next phase forgets it."""
         if row.reason is Reason.ENDED and self._work:
-            self._why, self._unrecorded = str(error := _failure(self._work)), isinstance(error, NotRecorded)
+            self._why, self._unrecorded = str(error := failure_of(self._work)), isinstance(error, NotRecorded)
             told = {"instance": self.record.title, "phase": self.phase.value, "why": self._why}
             log.warning("instance failed", extra=told)
         elif row.reason is Reason.DOWN:
@@ -153,8 +154,8 @@ class Runner:
             case Effect.RESTART:
                 self._died()
             case Effect.GIVE_UP:
-                tries = f"restarted in place {patience.RESTARTS} times in ten minutes; then "
-                self._gave_up = f"{tries if row.reason is Reason.DOWN else ''}{self._why}"
+                tries = f"{self.record.policy.used_up}; then " if row.reason is Reason.DOWN else ""
+                self._gave_up = f"{tries}{self._why}"
 
     def _died(self) -> None:
         self._is_free = self._attempts.count_for_nothing(self.record)
@@ -201,12 +202,17 @@ class Runner:
         self._work.add_done_callback(lambda _: self._wake.set())
 
     async def _wait(self) -> None:
-        clock = asyncio.get_running_loop()
-        if self.phase is Phase.STUCK:
-            clock.call_at(self._retry_at_s, self._wake.set)
-        elif self.phase in (Phase.STOPPED, Phase.RUNNING) and self._attempts.look_again_at_s is not None:
-            clock.call_at(self._attempts.look_again_at_s, self._wake.set)
-        await self._wake.wait()
+        times_s = [self._retry_at_s] if self.phase is Phase.STUCK else []
+        if self.phase in (Phase.STOPPED, Phase.RUNNING):
+            times_s = self._attempts.wakes_at_s(self.record)
+        if self._attempts.is_another_count(self.record):
+            self._tools.tell()
+        timers = [asyncio.get_running_loop().call_at(at_s, self._wake.set) for at_s in times_s]
+        try:
+            await self._wake.wait()
+        finally:
+            for timer in timers:
+                timer.cancel()
 
     async def _let_go(self, *, watch_on: bool = False) -> None:
         """End what this runner itself does at the moment; what runs on the host is not touched.
@@ -241,13 +247,13 @@ class Runner:
         except DiskTrouble as error:
             # What the journal says already (it may run) covers this restart; only the count is lost.
             log.warning("restart not recorded", extra={"instance": record.title, "why": str(error)})
-        self._say(await work.take_down(self._tools.system, self._restarting))
+        self._say(await work.take_down(self._tools.system, self._restarting, of=record.resources))
         only = {resource.name for resource in self._restarting}
         try:
             await work.bring_up(self._tools.system, record.resources, only=only, unproven=unproven, tell=self._say)
         except StartFailed:
             if work.only_addresses(self._restarting):  # what stands below goes on, so nothing else stops its parts
-                await work.take_down(self._tools.system, self._restarting)
+                await work.take_down(self._tools.system, self._restarting, of=record.resources)
             raise
 
     async def _stop(self) -> None:
@@ -377,20 +383,11 @@ class Runner:
                 stop_note=self._stop_note,
                 gave_up=self._gave_up,
                 by_admin=self._acts.said,
-                hands_off=self._tools.journal.books.hands_off,
+                hands_off=rules.hands_off(self.record, self._tools.journal.books),
                 is_well=self._monitor.is_well,
+                restarts=self._attempts.told(self.record),
                 sentence=self._monitor.sentence,
                 troubles=self._monitor.troubles,
                 states={name: state.value for name, state in self._monitor.states.items()},
             ),
         )
-
-
-def _failure(effect: asyncio.Task[None]) -> Exception | None:
-    """Why an effect failed, if it did. What no driver and no disk may raise is a broken program, and ends the process."""
-    error = effect.exception()
-    if error is None:
-        return None
-    if not isinstance(error, StartFailed | StopFailed | DiskTrouble | MayNot):
-        raise error
-    return error

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from backstay_agent.drivers.base import StopFailed
+from backstay_agent.drivers.base import StartFailed, StopFailed
 from backstay_agent.host_system import HostSystem
 from backstay_agent.store.disk import DiskTrouble
 from backstay_agent.store.journal import Journal
@@ -38,3 +39,13 @@ class Tools:
     """RFC 3339 time, for people's eyes."""
     leaving: Callable[[], str] = str
     """How this machine is going down; empty while it is not."""
+
+
+def failure_of(effect: asyncio.Task[None]) -> Exception | None:
+    """Why an effect failed, if it did. What no driver and no disk may raise is a broken program, and ends the process."""
+    error = effect.exception()
+    if error is None:
+        return None
+    if not isinstance(error, StartFailed | StopFailed | DiskTrouble | MayNot):
+        raise error
+    return error

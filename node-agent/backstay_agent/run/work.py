@@ -1,4 +1,4 @@
-"""What is done with the resources of one instance, in order: up from top to bottom, down from bottom to top.
+"""What is done with the resources of one instance, in order: up from top to bottom, down from bottom to top; or as `after` says.
 
 Up means that it works: what has probes is up when they have given a good answer, and only then the next one is started.
 """
@@ -6,7 +6,8 @@ Up means that it works: what has probes is up when they have given a good answer
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from functools import partial
 from typing import Final
 
 from backstay_agent.drivers.base import Driver, StartFailed, StopFailed
@@ -15,6 +16,7 @@ from backstay_agent.tasks import end_tasks
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.plain import Probe, RenderedResource
 from backstay_api.objects.resource_kinds import is_address
+from backstay_api.objects.sequence import needs, stops
 from backstay_api.process.waiting import clock_s
 
 DEFAULT_TIMEOUT_S: Final = 20.0
@@ -29,26 +31,53 @@ async def bring_up(
     unproven: Collection[str] = (),
     tell: Callable[[str], None] = lambda why: None,
 ) -> None:
-    """Top to bottom. What can be prepared meanwhile (the search for a duplicate address) is. Raises StartFailed.
+    """Each after what it needs. What can be prepared meanwhile (the search for a duplicate address) is. Raises StartFailed.
 
     Before the first start everything is made unable to start without us; `only` some of them says that this was done.
-    Before something is started, everything below it must have answered its probes: those that are started now, and
+    Before something is started, everything that it needs must have answered its probes: those that are started now, and
     those among the rest that are `unproven`. `tell` is told what is being waited for.
     """
     mine = [resource for resource in resources if only is None or resource.name in only]
     drivers = {resource.name: system.driver(resource) for resource in resources}
     prepared = {one.name: asyncio.create_task(drivers[one.name].prepare(one)) for one in mine}
+    before, said = needs(resources), dict[str, str]()
+    below = {under for at, resource in enumerate(resources) if resource in mine for under in before[at]}
+
+    def say(name: str, why: str) -> None:
+        said[name] = why
+        tell("; ".join(filter(None, said.values())))
+
+    async def up(at: int) -> None:
+        resource = resources[at]
+        if resource in mine:
+            await prepared[resource.name]
+            await _start(system, resource, drivers[resource.name], partial(say, resource.name))
+        elif resource.name in unproven and at in below:
+            await _first_answer(system, resource, limit_s(resource.timeouts.start), partial(say, resource.name))
+
     try:
         for resource in mine if only is None else ():
             await drivers[resource.name].secure(resource)
-        for resource in resources[: resources.index(mine[-1]) + 1] if mine else ():
-            if resource in mine:
-                await prepared[resource.name]
-                await _start(system, resource, drivers[resource.name], tell)
-            elif resource.name in unproven:
-                await _first_answer(system, resource, limit_s(resource.timeouts.start), tell)
+        await _each(range(len(resources)), before, up)
     finally:
         await end_tasks(list(prepared.values()))
+
+
+async def _each(order: Sequence[int], before: Sequence[Sequence[int]], step: Callable[[int], Awaitable[None]]) -> None:
+    """One step for each, as soon as those before it have had theirs. Raises what the first raises that fails."""
+    done = [asyncio.Event() for _ in order]
+
+    async def one(at: int) -> None:
+        for other in before[at]:
+            await done[other].wait()
+        await step(at)
+        done[at].set()
+
+    tasks = [asyncio.create_task(one(at)) for at in order]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        await end_tasks(tasks)
 
 
 async def _start(system: HostSystem, resource: RenderedResource, driver: Driver, tell: Callable[[str], None]) -> None:
@@ -103,32 +132,43 @@ async def _first_answer(
     tell("")
 
 
-async def take_down(system: HostSystem, resources: Sequence[RenderedResource]) -> str:
+async def take_down(
+    system: HostSystem, resources: Sequence[RenderedResource], *, of: Sequence[RenderedResource] = ()
+) -> str:
     """Bottom to top; all of them, even if one cannot be stopped. Raises StopFailed with everything that could not.
 
-    Returns what is to be said about the stops, if anything.
+    `of`: what they are a part of, if they are. Returns what is to be said about the stops, if anything.
     """
-    failures: list[str] = []
-    notes: list[str] = []
-    for resource in reversed(resources):
+    failures: dict[int, str] = {}
+    notes: dict[int, str] = {}
+    whole = of or resources
+    downwards = range(len(whole))[::-1]
+
+    async def down(at: int) -> None:
+        resource = whole[at]
+        if resource not in resources:
+            return
         try:
             note = await system.driver(resource).stop(resource, timeout_s=limit_s(resource.timeouts.stop))
-            notes += [f"{resource.name}: {note}"] if note else []
+            notes.update({at: f"{resource.name}: {note}"} if note else {})
         except StopFailed as error:
-            failures.append(f"{resource.name}: {error}")
+            failures[at] = f"{resource.name}: {error}"
+
+    await _each(downwards, stops(whole), down)
+    said = "; ".join(told[at] for told in (failures, notes) for at in downwards if at in told)
     if failures:
-        raise StopFailed("; ".join([*failures, *notes]))
-    return "; ".join(notes)
+        raise StopFailed(said)
+    return said
 
 
 def to_restart(resources: Sequence[RenderedResource], bad: Collection[str]) -> list[RenderedResource]:
     """What is down, and what stands on it. Addresses stay up, unless they are themselves what is down: to clients a
     server that dies and comes back under its address is a very quick restart, and nothing more."""
-    first = next((at for at, resource in enumerate(resources) if resource.name in bad), len(resources))
+    down = {at for at, resource in enumerate(resources) if resource.name in bad}
     return [
         resource
-        for at, resource in enumerate(resources)
-        if resource.name in bad or (at > first and not is_address(resource))
+        for (at, resource), under in zip(enumerate(resources), needs(resources), strict=True)
+        if at in down or (not down.isdisjoint(under) and not is_address(resource))
     ]
 
 

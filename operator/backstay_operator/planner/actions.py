@@ -247,6 +247,15 @@ class RemoveMoveWish(OnObject[HAService]):
 
 
 @dataclass(frozen=True)
+class RemoveClear(OnObject[HAService]):
+    """Take the annotation of `backstay clear` away: all of it is forgotten."""
+
+    rank = Rank.CLEANUP
+    told = ("Normal", "FailuresForgotten")
+    why: str
+
+
+@dataclass(frozen=True)
 class WriteServiceStatus(OnObject[HAService]):
     """Patch the status of a service, where it differs in more than times."""
 
@@ -324,6 +333,7 @@ Action = (
     | DeleteClaim
     | SetFinalizer
     | RemoveMoveWish
+    | RemoveClear
     | WriteServiceStatus
     | WriteHostStatus
     | ReportUnreadable

@@ -17,7 +17,7 @@ from backstay_api.objects.models.assignment import InstanceOrder, StandbyOrder
 from backstay_api.objects.resource_kinds import units_of
 
 from .actions import Action, ReportUnreadable, WriteHostStatus, WriteInstance, WriteServiceStatus
-from .do import instances, moves, ownership, removal
+from .do import clears, instances, moves, ownership, removal
 from .do.decisions import Decision, Slot, decide, standby_orders, stored_standbys
 from .do.fences import fence_actions, guards_refusal, owes_on
 from .do.instances import Course
@@ -150,6 +150,7 @@ def _slot_actions(world: World, decision: Decision, slot: Slot, claims: Sequence
         *(ownership.take(world, slot.in_force, instance) if isinstance(slot.acceptance, Accepted) else ()),
         *slot.course.actions,
         *moves.spent_wish(world, service, instance),
+        *clears.spent_clear(world, service, instance),
     ]
 
 

@@ -15,6 +15,8 @@ from backstay_api.objects.texts import clip
 _RFC3339: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d(?:\.\d+)?)(?:Z|\+00:00)")
 _STEPS: Final = (1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 45, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 6 * 3600, 24 * 3600)
 
+UNMANAGED: Final = "spec.state is Unmanaged: it is watched, and nothing of it is touched"
+
 UNCLEAR: Final = "cannot say whether it runs there"
 """Of hosts where nothing of a service is seen to run, but it could not be told either."""
 

@@ -86,7 +86,7 @@ async def test_the_fourth_death_within_ten_minutes_is_a_failure_for_another_host
         world.machine.kill(UNIT)
         await asyncio.sleep(1)
     report = await world.report()
-    assert report and report.phase == "Failed" and "3 times in ten minutes" in report.why
+    assert report and report.phase == "Failed" and "3 times within 10m" in report.why
     assert not world.machine.running
     await world.order("Down")
     await world.released()

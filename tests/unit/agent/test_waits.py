@@ -188,7 +188,7 @@ async def test_an_address_that_is_taken_away_all_the_time_is_given_up_at_last() 
         world.machine.down(ADDRESS)
         await world.until(up_or_given_up)
     report = await told(world, "Failed")
-    assert "3 times in ten minutes" in report.why
+    assert "3 times within 10m" in report.why
 
 
 @in_virtual_time

@@ -11,7 +11,7 @@ from backstay_cli.session import NO_SUCH_THING
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
 from backstay_testing.builders import a_service, unit
 from backstay_testing.cli_scene import Cluster, a_cluster, kind_of, run_on, tell
-from backstay_testing.worlds import a_world, add_host, make_ours
+from backstay_testing.worlds import a_world, add_host, make_ours, report
 
 SILENT = {"type": "Ready", "status": "False", "reason": "Silent", "message": "n2 is silent"}
 
@@ -42,6 +42,22 @@ def test_of_two_services_that_leave_a_host_each_is_said_to_go_where_the_operator
     assert told["hosts"][0]["why"] == "it stops here: n1 is being drained (new disks)"
     cluster.run("move", name)
     assert json.loads(cluster.get(HAService, name, "shop")["metadata"]["annotations"][MOVE_ANNOTATION])["host"] == to
+
+
+def test_explain_says_when_what_has_failed_everywhere_is_tried_again() -> None:
+    cluster, world = Cluster(), a_world("n1")
+    service = a_service()
+    run_on(cluster, world, service, "n1", ())
+    make_ours(world)
+    (instance,) = world.instances.values()
+    report(world, world.services["shop/web"], "n1", "Failed", epoch=1, why="no license", uid=instance.uid)
+    tell(cluster, world)
+    for each in (world.services["shop/web"], instance):
+        body = {"metadata": {"finalizers": each.metadata.finalizers}}
+        cluster.store.patch(kind_of(type(each)), ("shop", each.metadata.name), body)
+    recovery = json.loads(cluster.run("explain", "web", "-o", "json").stdout)["recovery"]
+    assert "failures count against n1 in epoch 1; `backstay clear web --reason WHY` forgets them" in recovery
+    assert recovery.endswith("if nothing else happens, it is tried again in about 15 s")
 
 
 def test_explain_speaks_to_people_too() -> None:

@@ -43,3 +43,9 @@ def test_a_host_that_has_yet_to_become_ready_may_be_wished_for() -> None:
 def test_a_move_with_nowhere_to_go_says_why() -> None:
     answer = a_cluster(ready=()).run("move", "web")
     assert answer.exit_code == NOT_NOW and "stays where it is: 0/3 hosts can run it" in answer.stderr
+
+
+@pytest.mark.parametrize("state", ["Unmanaged", "Stopped"])
+def test_what_shall_not_be_run_by_us_moves_nowhere(state: str) -> None:
+    answer = a_cluster(state=state).run("move", "web", "--to", "n2")
+    assert answer.exit_code == NOT_NOW and f"spec.state is {state}" in answer.output

@@ -40,6 +40,7 @@ from backstay_operator.planner.actions import (
     DeleteFence,
     DeleteInstance,
     DeleteLease,
+    RemoveClear,
     RemoveMoveWish,
     ReopenLease,
     ReportUnreadable,
@@ -420,10 +421,12 @@ async def test_claims_leases_and_wishes() -> None:
     assert await bench.do(CreateLease("n2", "it has none")) is Outcome.DONE
     assert bench.body(HOST_LEASES, "n2", leases.NAMESPACE)["spec"] == {} and "n2" in bench.cache.world.leases
     raw = raw_service()
-    wish = {"backstay.dev/move": "{}", "other": "kept"}
+    wish = {"backstay.dev/move": "{}", "backstay.dev/clear": "{}", "other": "kept"}
     bench.scene.store(HA_SERVICES, {**raw, "metadata": {**raw["metadata"], "annotations": wish}})
     bench.look()
     assert await bench.do(RemoveMoveWish(bench.cache.world.services["shop/web"], "done")) is Outcome.DONE
+    assert bench.body(HA_SERVICES, "web", "shop")["metadata"]["annotations"].keys() == {"backstay.dev/clear", "other"}
+    assert await bench.do(RemoveClear(bench.cache.world.services["shop/web"], "done")) is Outcome.DONE
     assert bench.body(HA_SERVICES, "web", "shop")["metadata"]["annotations"] == {"other": "kept"}
 
 

@@ -60,6 +60,7 @@ TABLE = [
     (act.SetFinalizer(service, True, ""), [WEB]),
     (act.SetFinalizer(host, True, ""), [N1]),
     (act.RemoveMoveWish(service, ""), [WEB]),
+    (act.RemoveClear(service, ""), [WEB]),
     (act.WriteServiceStatus(service, HAServiceStatus()), [WEB]),
     (act.WriteHostStatus(host, {}), [N1]),
     (act.ReportUnreadable("HAService", "shop/web", 1, ""), [WEB]),

@@ -103,6 +103,14 @@ def test_the_name_of_an_instance_is_spelled_in_one_place() -> None:
     assert [name_of(path) for path in SOURCES if re.search(r"""-0["']""", path.read_text())] == []
 
 
+def test_the_name_of_an_instance_is_taken_apart_in_one_place() -> None:
+    """Tests too: `names.service_name` knows how, whatever its slot."""
+    cutting = re.compile(r"""r(?:partition|split)\(["']-["']|suffix\(["']-\d""")
+    texts = {name_of(path): path.read_text() for path in [*SOURCES, *(ROOT / "tests").rglob("*.py")]}
+    found = [name for name, text in texts.items() if cutting.search(text)]
+    assert found == ["crds/backstay_api/objects/names.py"]
+
+
 def test_every_news_fragment_is_one_that_the_changelog_takes() -> None:
     """towncrier says nothing of a file that it does not know: it would never be told."""
     kinds = {

@@ -9,7 +9,7 @@ from pydantic import Field
 from .base import Column, Label, ListMap, Model, Object, Rule, Text, Timestamp
 from .host import Heartbeat
 from .instance import BootID, Nonce, SessionRef
-from .resources import RenderedResource, UnitName
+from .resources import RenderedRecovery, RenderedResource, UnitName
 
 Uid = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -33,6 +33,12 @@ class InstanceOrder(Model):
     """Generation of the service that the resources were rendered from."""
     resources: Annotated[list[RenderedResource], Field(max_length=64), ListMap("name")] = []
     """Started top to bottom, stopped bottom to top."""
+    recovery: RenderedRecovery | None = None
+    """How often it is restarted in place, where the manifest says so. An agent that does not know this field goes by the defaults."""
+    hands_off: Text = ""
+    """Not empty: watch it and touch nothing of it, and why. An agent that does not know this field goes on as always."""
+    cleared: Annotated[int, Field(ge=0)] = 0
+    """A greater number than before: a person has said (`backstay clear SERVICE --reason WHY`) that its failures so far count for nothing."""
     why: Text = ""
     """Why, in a sentence."""
     to: Text = ""
@@ -121,12 +127,20 @@ class InstanceReport(Model):
     """Running, and the probes agree."""
     restarts: Annotated[int, Field(ge=0)] = 0
     """Restarts in place in this epoch."""
+    recent_restarts: Annotated[int, Field(ge=0)] | None = None
+    """Those that count against `recovery.restarts` now. Not set by an agent that does not say."""
+    forgotten_at: Timestamp | None = None
+    """When the oldest of them is forgotten."""
+    next_try_at: Timestamp | None = None
+    """It is down, and restarted in place then."""
     since: Timestamp | None = None
     """Since when it is in this phase."""
     why: Text = ""
     """In a sentence."""
     by_admin: Text = ""
     """Not empty: what somebody did to it on the host itself ("stopped by an admin: systemctl stop web.service"). No failure."""
+    hands_off: bool = False
+    """It is watched, and nothing of it is touched."""
     unrecorded: bool = False
     """Stuck, though it is verifiably stopped: that could not be written to the host's disk, and is tried again."""
     resources: Annotated[list[ResourceReport], Field(max_length=64), ListMap("name")] = []

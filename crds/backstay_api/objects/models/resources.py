@@ -309,6 +309,26 @@ class Bound(Model):
     """Bytes not yet copied."""
 
 
+class Backoff(Model):
+    """Pauses between restarts in place, each twice as long as the one before. The first restart is at once."""
+
+    initial: Duration | None = None
+    """The first pause. Default: 1s."""
+    max: Duration | None = None
+    """The longest. Default: 30s, or `initial` if that is longer."""
+
+
+class RenderedRecovery(Model):
+    """How often what fails is restarted where it is, as an agent is told."""
+
+    restarts: Annotated[int, Field(ge=0, le=1000)] | None = None
+    """Restarts in place within `window`, then a move. Default: 3. With 0 it moves at once."""
+    window: Duration | None = None
+    """How long one restart counts: each is forgotten so long after it. Default: 10m."""
+    backoff: Backoff | None = None
+    """Pauses between restarts."""
+
+
 _OWN_PROBES = Rule(
     "!has(self.probes) || has(self.ocf) || !self.probes.exists(probe, has(probe.ocf))",
     "a probe of kind ocf asks the agent of its own resource: only a resource of kind ocf has one",
@@ -332,6 +352,8 @@ class RenderedResource(Model):
     """An OCF resource agent."""
     mount: Mount | None = None
     """A filesystem."""
+    after: Annotated[list[Label], Field(max_length=16)] | None = None
+    """Resources of this service that are up before it starts, and stopped after it. Default: all above it; `[]`: none."""
     timeouts: Timeouts = Timeouts()
     """How long start, stop and check may take."""
     probes: Annotated[list[Probe], Field(max_length=8), ListMap("name")] = []
@@ -358,8 +380,6 @@ class Resource(RenderedResource):
     """The bound for `Bounded` (later)."""
     gate: Literal["Block", "Warn"] | None = None
     """What a host that misses it is (later)."""
-    after: Annotated[list[Label], Field(max_length=16)] | None = None
-    """Resources that must be up first (later); by default the one above."""
     role: Literal["Any", "Promoted"] | None = None
     """For Promotable (later)."""
     on_failure: Literal["Restart", "Move", "Degrade", "Ignore"] | None = None

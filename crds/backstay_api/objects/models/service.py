@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 from backstay_api.objects.names import instance_name
 
 from .base import Column, Conditions, Duration, ListMap, Model, Object, Rule, Text, Timestamp
-from .resources import Resource
+from .resources import RenderedRecovery, Resource
 
 Weight = Annotated[int, Field(ge=-1000, le=1000)]
 LabelMap = Annotated[dict[str, Annotated[str, StringConstraints(max_length=63)]], Field(max_length=32)]
@@ -94,39 +94,30 @@ class Dependency(Model):
     """Default: Requires."""
 
 
-class Backoff(Model):
-    """Pauses between restarts (later)."""
-
-    initial: Duration | None = None
-    """The first."""
-    max: Duration | None = None
-    """The longest."""
-
-
 class MoveBudget(Model):
-    """How often a service may fail over (later)."""
+    """How often a service may fail over; when that is used up it stays where it is, or down, and says so."""
 
-    limit: Annotated[int, Field(ge=0, le=1000)]
-    """This many moves."""
+    limit: Annotated[int, Field(ge=0, le=100)]
+    """This many moves because of failures. What people ask for does not count. With 0 it never fails over."""
     per: Duration
-    """In this time."""
+    """In this time: each is forgotten so long after it."""
 
 
-class Recovery(Model):
-    """What is done about failures. All of it later; today: three restarts in place in ten minutes, then a move."""
+class Recovery(RenderedRecovery):
+    """What is done about failures: restarts in place, then a move."""
 
-    restarts: Annotated[int, Field(ge=0, le=1000)] | None = None
-    """Restarts in place within `window`, then a move."""
-    window: Duration | None = None
-    """See `restarts`."""
-    backoff: Backoff | None = None
-    """Pauses between restarts."""
     moves: MoveBudget | None = None
-    """Failover budget."""
+    """Failover budget. Default: any number."""
     reboot_grace: Duration | None = None
-    """How long a host that said it reboots may take."""
+    """How long a host that said it reboots may take (later)."""
     on_stop_failure: Literal["Block", "Fence"] | None = None
-    """What a failed stop does."""
+    """What a failed stop does (later)."""
+
+    @property
+    def rendered(self) -> RenderedRecovery | None:
+        """What an agent is told: nothing, where all of it is as always."""
+        told = RenderedRecovery(**{field: getattr(self, field) for field in RenderedRecovery.model_fields})
+        return told if told != RenderedRecovery() else None
 
 
 class HAServiceSpec(Model):
@@ -140,7 +131,7 @@ class HAServiceSpec(Model):
         ),
     )
     state: Literal["Running", "Stopped", "Unmanaged"] = "Running"
-    """Running, Stopped, or Unmanaged (watched, never touched; later)."""
+    """Running, Stopped, or Unmanaged: watched where it runs, and neither started, restarted, stopped nor moved."""
     mode: Literal["Single", "Replicated", "EveryHost", "Promotable"] = "Single"
     """How many instances there are. Only Single today."""
     replicas: Annotated[int, Field(ge=1, le=100)] | None = None
@@ -156,7 +147,7 @@ class HAServiceSpec(Model):
     depends_on: Annotated[list[Dependency], Field(max_length=16)] | None = None
     """Services that must run first (later)."""
     recovery: Recovery | None = None
-    """What is done about failures (later)."""
+    """What is done about failures. Default: three restarts in place within ten minutes, then a move."""
 
 
 class InstanceSummary(Model):
@@ -180,6 +171,8 @@ class InstanceSummary(Model):
     """The host that it goes to next; empty where that is not decided, or nothing moves."""
     by_admin: Text = ""
     """Not empty: what somebody did to it on the host itself, and when. No failure."""
+    recovery: Text = ""
+    """How many restarts in place are used up, when one is forgotten, and what comes next. Empty: none."""
 
 
 class StandbySummary(Model):
@@ -206,6 +199,19 @@ class StartFailure(Model):
     """What the host said."""
 
 
+class MoveSummary(Model):
+    """One failover that counts against `recovery.moves`."""
+
+    epoch: Annotated[int, Field(ge=0)]
+    """The epoch that it began."""
+    from_: Annotated[Text, Field(alias="from")]
+    """The host that failed."""
+    to: Text
+    """The host that went on."""
+    at: Timestamp
+    """When."""
+
+
 class FailoverSummary(Model):
     """The last change of host."""
 
@@ -219,6 +225,19 @@ class FailoverSummary(Model):
     """From the grant's cause to running again."""
     at: Timestamp
     """When."""
+
+
+class ClearSummary(Model):
+    """What a person has said with `backstay clear SERVICE --reason WHY`."""
+
+    number: Annotated[int, Field(ge=0)]
+    """Counts them."""
+    by: Text = ""
+    """Who."""
+    reason: Text = ""
+    """Why failures count for nothing any more."""
+    at: Timestamp
+    """When that was read."""
 
 
 class HAServiceStatus(Model):
@@ -241,8 +260,12 @@ class HAServiceStatus(Model):
     """Hosts that could take over."""
     start_failures: Annotated[list[StartFailure], Field(max_length=16)] = []
     """Recent failed starts."""
+    moves: Annotated[list[MoveSummary], Field(max_length=100), ListMap("epoch")] = []
+    """Failovers that count against `recovery.moves`."""
     last_failover: FailoverSummary | None = None
     """The last change of host."""
+    last_clear: ClearSummary | None = None
+    """The last time that a person had failures forgotten."""
 
 
 class HAService(Object):

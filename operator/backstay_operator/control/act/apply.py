@@ -46,6 +46,7 @@ from backstay_operator.planner.do.finalizers import (
 )
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
 from backstay_operator.planner.do.orders import merge_forward
+from backstay_operator.planner.know.clearing import CLEAR_ANNOTATION
 from backstay_operator.planner.rows import Rank
 from backstay_operator.planner.tell.conditions import Finding, settled
 
@@ -150,8 +151,9 @@ class Writer:
                 await self._replace(api, RESOURCE_CLAIMS, action.before.model_copy(update={"spec": action.spec}))
             case act.SetFinalizer():
                 await self._set_finalizer(api, action.before, present=action.present)
-            case act.RemoveMoveWish():
-                body = {"metadata": {"annotations": {MOVE_ANNOTATION: None}}}
+            case act.RemoveMoveWish() | act.RemoveClear():
+                name = MOVE_ANNOTATION if isinstance(action, act.RemoveMoveWish) else CLEAR_ANNOTATION
+                body = {"metadata": {"annotations": {name: None}}}
                 await self._patch(api, HA_SERVICES, action.before, body)
             case act.WriteServiceStatus():
                 status = {**dict.fromkeys(_SERVICE_STATUS), **action.status.wire()}

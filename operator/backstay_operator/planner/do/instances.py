@@ -229,7 +229,7 @@ def _run_or_stop(
 ) -> Course:
     world = round_.world
     assert instance.spec.grant is not None, f"{instance.key}: nobody holds it"
-    if service.spec.state != "Running":
+    if service.spec.state == "Stopped":
         why = f"spec.state is {service.spec.state}"
         return Course(order=order(world, service, instance, "Down", why), missing=missing)
     found = moves.consider(round_, service, instance)
@@ -250,7 +250,20 @@ def _run_or_stop(
         return Course(tuple(records), order=stored, missing=missing)
     up = order(world, service, instance, "Up", "it is granted here")
     look_again_s = found.nowhere.look_again_s if found.nowhere else None
-    return Course(order=up, missing=missing or found.why, look_again_s=look_again_s, placed=found.nowhere)
+    return Course(
+        order=up,
+        missing=missing or found.why or _goes_on_managing(world, host, instance, stored),
+        look_again_s=look_again_s,
+        placed=found.nowhere,
+    )
+
+
+def _goes_on_managing(world: World, host: str, instance: HAInstance, stored: InstanceOrder | None) -> str:
+    """An agent that was told to touch nothing, and does not say that it knows."""
+    report = world.assignments[host].status.instances.get(instance.uid) if stored and stored.hands_off else None
+    if report is None or report.hands_off:
+        return ""
+    return f"{host} has not said that it touches nothing of it: an agent of an earlier release goes on as always; upgrade it"
 
 
 # --- what is written -------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.holdings import not_ours
 from backstay_operator.planner.know.world import World
+from backstay_operator.planner.words import UNMANAGED
 
 from .finalizers import HOST_FINALIZER
 from .orders import too_large
@@ -81,6 +82,8 @@ def _why_spent(world: World, service: HAService, instance: HAInstance | None, wi
         return f"there is no host {wish.host}"
     if _is_under_way(world, instance):
         return ""
+    if service.spec.state == "Unmanaged":
+        return UNMANAGED
     if wish.generation is not None and wish.generation != service.metadata.generation:
         return "the service has been edited since the move was asked for"
     # Both are the API server's form of RFC 3339 in UTC, which sorts as text; a person's order may end a second late.
@@ -108,6 +111,9 @@ def consider(round_: Round, service: HAService, instance: HAInstance) -> Move | 
     session = sessions.live(round_.world, grant.host)
     if session is None or session.ref != grant.session:
         return Stay()
+    if service.spec.state == "Unmanaged":
+        leave = must_leave(round_.world, service, instance)
+        return Stay(f"{grant.host} {leave.why}, but {UNMANAGED}" if leave else "")
     for reason in (_asked_to, _must, _failed, _better):
         found = reason(round_, service, instance, grant.host)
         if found is not None:

@@ -22,10 +22,12 @@ from backstay_operator.planner.know.fitting import MOST_BYTES, MOST_ENTRIES
 from backstay_operator.planner.know.liveness import held
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.preconditions import Precondition, distinct
+from backstay_operator.planner.words import UNMANAGED
 
 from . import leftovers
+from .clears import cleared
 
-_Rank = tuple[int, bool, int]
+_Rank = tuple[int, bool, int, int]
 _NO_ORDERS: Final = HostAssignmentSpec()
 
 
@@ -84,7 +86,9 @@ def order(
     revision = service.metadata.generation or 0 if service else 0
     if stored is not None and (service is None or want == "Down" or stored.revision >= revision):
         news = {"want": want, "why": clip(why), "to": to}
-        return stored if stored.want in (want, "Down") else stored.model_copy(update=news)
+        if stored.want == "Down" or (stored.want == want and stored.cleared >= cleared(service, grant.host)):
+            return stored
+        return stored.model_copy(update=news if want == "Down" else {"cleared": cleared(service, grant.host)})
     return InstanceOrder(
         namespace=instance.metadata.namespace or "",
         name=instance.metadata.name,
@@ -94,6 +98,9 @@ def order(
         exclusive=instance.spec.exclusive,
         revision=revision,
         resources=_rendered(service) if service else [],
+        recovery=service.spec.recovery.rendered if service and service.spec.recovery else None,
+        hands_off=UNMANAGED if service and service.spec.state == "Unmanaged" and want == "Up" else "",
+        cleared=cleared(service, grant.host),
         why=clip(why),
         to=to,
     )
@@ -203,7 +210,7 @@ def _later(one: InstanceOrder | None, other: InstanceOrder | None) -> InstanceOr
 
 
 def _rank(entry: InstanceOrder) -> _Rank:
-    return entry.epoch, entry.want == "Down", entry.revision
+    return entry.epoch, entry.want == "Down", entry.revision, entry.cleared
 
 
 def _fresher(stored: StandbyOrder | None, wanted: StandbyOrder) -> StandbyOrder:

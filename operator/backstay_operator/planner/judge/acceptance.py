@@ -15,7 +15,9 @@ from backstay_api.objects.models import HAService
 from backstay_api.objects.models.claim import ClaimOwner, HostOwner
 from backstay_api.objects.models.resources import Resource
 from backstay_api.objects.names import instance_name
+from backstay_api.objects.recovery import policy_of
 from backstay_api.objects.resource_kinds import Claim, claims_of, kinds_in
+from backstay_api.objects.sequence import fault
 from backstay_operator.planner.know import holdings
 from backstay_operator.planner.know.selection import selects, share_a_host
 from backstay_operator.planner.know.world import World
@@ -99,6 +101,11 @@ def _named_twice(service: HAService) -> Refused | None:
     return None
 
 
+def _no_order(service: HAService) -> Refused | None:
+    why = fault(service.spec.resources)
+    return Refused("InvalidAfter", f"spec.resources: {why}") if why else None
+
+
 def _not_exclusive(service: HAService) -> Refused | None:
     """Two copies of what may run twice would have one address twice as soon as their first host is silent."""
     for resource in service.spec.resources if not service.exclusive else ():
@@ -124,14 +131,38 @@ def _long_name(service: HAService) -> Refused | None:
 
 
 def _bad_duration(service: HAService) -> Refused | None:
+    for path, text, shortest_s in _all_durations(service):
+        if text is not None and not shortest_s <= seconds(text) <= LONGEST_S:
+            return Refused("InvalidDuration", f"spec.{path} is {text}: it must lie between {shortest_s:g}s and 24h")
+    return None
+
+
+def _all_durations(service: HAService) -> Iterator[tuple[str, str | None, float]]:
     for resource in service.spec.resources:
         for path, text, shortest_s in _durations(resource):
-            if text is not None and not shortest_s <= seconds(text) <= LONGEST_S:
-                return Refused(
-                    "InvalidDuration",
-                    f"spec.resources[{resource.name}].{path} is {text}: it must lie between {shortest_s:g}s and 24h",
-                )
-    return None
+            yield f"resources[{resource.name}].{path}", text, shortest_s
+    if recovery := service.spec.recovery:
+        yield "recovery.window", recovery.window, SHORTEST_S
+        yield "recovery.moves.per", recovery.moves.per if recovery.moves else None, SHORTEST_S
+        if backoff := recovery.backoff:
+            yield "recovery.backoff.initial", backoff.initial, SHORTEST_S
+            yield "recovery.backoff.max", backoff.max, SHORTEST_S
+
+
+def _never_moves(service: HAService) -> Refused | None:
+    """Restarts so far apart that the first is forgotten before the last would never be used up: what fails for ever would stay."""
+    policy = policy_of(service.spec.recovery)
+    if policy.longest_s < policy.first_s:
+        return Refused(
+            "InvalidBackoff", "spec.recovery.backoff.max is shorter than backoff.initial: it is the longest pause"
+        )
+    if policy.lasts_s() < policy.window_s:
+        return None
+    return Refused(
+        "RestartsNeverUsedUp",
+        f"spec.recovery: {policy.restarts} restarts with these pauses take {policy.lasts_s():g}s at least, so they are never used"
+        f" up within the window of {policy.window}, and it would never move: fewer restarts, shorter pauses or a longer window",
+    )
 
 
 def _durations(resource: Resource) -> Iterator[tuple[str, str | None, float]]:
@@ -152,7 +183,9 @@ _FAULTS: Final[Sequence[Callable[[HAService], Refused | None]]] = (
     _not_exclusive,
     _faulty,
     _named_twice,
+    _no_order,
     _bad_duration,
+    _never_moves,
 )
 
 

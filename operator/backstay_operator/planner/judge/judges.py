@@ -15,12 +15,15 @@ from typing import Final, TypeVar
 
 from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignment
 from backstay_api.objects.models.assignment import HostAssignmentStatus, InstanceReport
+from backstay_operator.planner.know.clearing import is_forgotten
 from backstay_operator.planner.know.fitting import no_room
 from backstay_operator.planner.know.holdings import contested
 from backstay_operator.planner.know.liveness import Liveness, age_s, of_host, shutting_down
 from backstay_operator.planner.know.sessions import live, published
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import UNCLEAR, first_words, roughly
+
+from .move_budget import home, used_up
 
 # A FenceRequest is named by its host and 17 characters more, and the API server takes 253.
 MOST_HOST_NAME_CHARS: Final = 236
@@ -280,6 +283,24 @@ def starts_here(ask: Question, facts: HostFacts) -> Rejected | None:
     )
 
 
+def may_fail_over(ask: Question, facts: HostFacts) -> Rejected | None:
+    """What has failed elsewhere goes on here only within `recovery.moves`. A person may insist."""
+    if ask.to is not None or (why := used_up(ask.world, ask.service)) == "":
+        return None
+    home_ = home(ask.world, ask.service, ask.instance)
+    return None if home_ is None or facts.name == home_ else _stays(why)
+
+
+def could_fail_over(ask: Question, facts: HostFacts) -> Rejected | None:
+    """The same, if its host were lost now."""
+    why = used_up(ask.world, ask.service)
+    return _stays(why) if why and facts.name != ask.holder else None
+
+
+def _stays(why: str) -> Rejected:
+    return Rejected("Moves", "may not take it over", "may not take it over", why)
+
+
 def retry_after_s(ask: Question, failed: Sequence[Failure]) -> float:
     """How long after its last failure a host is tried again where no other will do: twice as long each time."""
     settings = ask.world.settings
@@ -300,14 +321,15 @@ def recent_failures(ask: Question, facts: HostFacts) -> list[Failure]:
     if report and ask.instance:
         at_s = world.failed_s.get((ask.instance.uid, facts.name, report.epoch), world.now_s)
         found.setdefault(report.epoch, (at_s, report.why))
-    failed = sorted(Failure(world.now_s - at_s, why) for at_s, why in found.values())
+    standing = (known for epoch, known in found.items() if not is_forgotten(service, facts.name, epoch))
+    failed = sorted(Failure(world.now_s - at_s, why) for at_s, why in standing)
     return [one for one in failed if one.ago_s < world.settings.start_failure_memory_s]
 
 
 def failed_report(service: HAService, instance: HAInstance | None, says: HostAssignmentStatus) -> InstanceReport | None:
     """What a host says of the latest epoch, if that is: I could not start the present manifest."""
     report = says.instances.get(instance.uid) if instance else None
-    if report is None or instance is None or report.phase != "Failed" or says.hands_off:
+    if report is None or instance is None or report.phase != "Failed" or says.hands_off or report.hands_off:
         return None  # with hands off, what an admin stops or breaks is his own affair
     return report if (report.epoch, report.revision) == (instance.spec.epoch, service.metadata.generation) else None
 
@@ -346,6 +368,8 @@ FILTERS: Final[Sequence[tuple[Filter, Set[Point]]]] = (
     (may_answer, {Point.WITNESS}),
     (has_room, {Point.STANDBY}),
     (starts_here, {*RUN, Point.TAKE_OVER}),
+    (may_fail_over, RUN),
+    (could_fail_over, {Point.TAKE_OVER}),
     (is_ready, {*RUN, Point.TAKE_OVER}),
 )
 

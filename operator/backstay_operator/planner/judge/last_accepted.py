@@ -6,11 +6,12 @@ that the service goes on, elsewhere too if its host is lost: a typing error must
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from backstay_api.objects.models import HAInstance, HAService
-from backstay_api.objects.models.resources import RenderedResource, Resource
-from backstay_api.objects.models.service import HAServiceSpec, Placement
+from backstay_api.objects.models.assignment import InstanceOrder, StandbyOrder
+from backstay_api.objects.models.resources import Resource
+from backstay_api.objects.models.service import HAServiceSpec, Placement, Recovery
 from backstay_operator.planner.know.world import World
 
 from .acceptance import Acceptance, Accepted, accept
@@ -24,10 +25,13 @@ def in_force(
     """The service as it is to be carried out: as it stands, or where that is refused, as it was before."""
     if isinstance(acceptance, Accepted) or not _shall_go_on(world, instance):
         return service, acceptance
-    told = max(_orders_about(world, instance), key=lambda one: one[0], default=None)
-    if told is None or told[0] == service.metadata.generation:
+    # Of two of one manifest the order says more than what a standby was asked.
+    order = max(
+        _orders_about(world, instance), key=lambda one: (one.revision, isinstance(one, InstanceOrder)), default=None
+    )
+    if order is None or order.revision == service.metadata.generation:
         return service, acceptance
-    before = _as_ordered(service, *told)
+    before = _as_ordered(service, order)
     found = accept(world, before)
     return (before, found) if isinstance(found, Accepted) else (service, acceptance)
 
@@ -41,18 +45,24 @@ def _shall_go_on(world: World, instance: HAInstance) -> bool:
     return stored is None or stored.want == "Up"
 
 
-def _orders_about(world: World, instance: HAInstance) -> Iterator[tuple[int, Sequence[RenderedResource]]]:
-    """Revision and resources of every order about it. Rare, so that looking at every host does no harm."""
+def _orders_about(world: World, instance: HAInstance) -> Iterator[InstanceOrder | StandbyOrder]:
+    """Every order about it that names resources. Rare, so that looking at every host does no harm."""
     for assignment in world.assignments.values():
         for order in (assignment.spec.instances.get(instance.uid), assignment.spec.standbys.get(instance.uid)):
             if order is not None and order.resources:
-                yield order.revision, order.resources
+                yield order
 
 
-def _as_ordered(service: HAService, revision: int, resources: Sequence[RenderedResource]) -> HAService:
+def _as_ordered(service: HAService, order: InstanceOrder | StandbyOrder) -> HAService:
     now = service.spec.placement
     # Where it may run is the people's latest word, as far as we can follow it; the rest is as it was or as nothing was said.
     placement = Placement(hosts=now.hosts, prefer=now.prefer, stickiness=now.stickiness)
-    spec = HAServiceSpec(resources=[Resource(**dict(one)) for one in resources], placement=placement)
-    metadata = service.metadata.model_copy(update={"generation": revision})
+    told = order if isinstance(order, InstanceOrder) else None
+    spec = HAServiceSpec(
+        state="Unmanaged" if told and told.hands_off else "Running",
+        resources=[Resource(**dict(one)) for one in order.resources],
+        placement=placement,
+        recovery=Recovery(**dict(told.recovery)) if told and told.recovery else None,
+    )
+    metadata = service.metadata.model_copy(update={"generation": order.revision})
     return service.model_copy(update={"metadata": metadata, "spec": spec})

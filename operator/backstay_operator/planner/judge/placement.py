@@ -19,6 +19,7 @@ from backstay_operator.planner.words import listed
 from . import edits
 from .budget import unstable
 from .judges import HostFacts, Planned, Point, Question, Rejected, facts_of, recent_failures, rejection, retry_after_s
+from .move_budget import forgotten_at_s
 from .scores import SCORES_AT, Score, preference
 
 # As many as a service's status can list (HAServiceStatus.standbys). Hosts that said no are kept asked, so that they can
@@ -216,9 +217,11 @@ def _why_chosen(verdicts: Sequence[Verdict]) -> str:
 
 
 def _look_again_s(ask: Question, verdicts: Sequence[Verdict]) -> float | None:
-    """When the first of the failed starts is forgotten, or long enough ago to be tried again."""
+    """When the first of the failed starts is forgotten, or long enough ago to be tried again; or a move, where these are used up."""
     memory_s = ask.world.settings.start_failure_memory_s
-    times_s = []
+    moves_s = forgotten_at_s(ask.world, ask.service)
+    is_held = any(verdict.rejected and verdict.rejected.rule == "Moves" for verdict in verdicts)
+    times_s = [moves_s] if is_held and moves_s is not None else []
     for verdict in verdicts:
         failed = recent_failures(ask, facts_of(ask.world, verdict.host))
         if failed and verdict.rejected and verdict.rejected.rule == "StartFailed":

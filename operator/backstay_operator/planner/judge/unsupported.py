@@ -16,7 +16,6 @@ from backstay_api.objects.resource_kinds import RESOURCE_KINDS, kinds_in
 _AS_THE_KIND: Final = object()
 # Path below spec (`[]`: each entry of a list) → the values that say what is done today. Not set and empty always do.
 _TODAY: Final[dict[str, tuple[object, ...]]] = {
-    "state": ("Running", "Stopped"),
     "mode": ("Single",),
     "replicas": (1,),
     "promoted": (),
@@ -28,10 +27,6 @@ _TODAY: Final[dict[str, tuple[object, ...]]] = {
     "placement.priority": (0,),
     "placement.failback": ("Never", "Always"),
     "placement.window": (),
-    "recovery.restarts": (3,),
-    "recovery.window": ("10m", "600s"),
-    "recovery.backoff": (),
-    "recovery.moves": (),
     "recovery.reboot_grace": ("0s",),
     "recovery.on_stop_failure": ("Block",),
     **{f"resources[].{kind.field}": () for kind in RESOURCE_KINDS if not kind.is_implemented},
@@ -39,7 +34,6 @@ _TODAY: Final[dict[str, tuple[object, ...]]] = {
     "resources[].consistency": (_AS_THE_KIND,),
     "resources[].bound": (),
     "resources[].gate": ("Block",),
-    "resources[].after": (),
     "resources[].role": ("Any",),
     "resources[].on_failure": ("Restart",),
 }

@@ -23,6 +23,9 @@ from .claims import things
 
 T = TypeVar("T")
 
+MOVED: Final = ""
+"""In place of a host in `World.failed_s`: the epoch began with a failover."""
+
 BUDGET_PERIOD_S: Final = 3600.0
 """For how long a fence counts."""
 
@@ -178,6 +181,8 @@ class World:
             self.wanted_by[thing].add(service.key)
         for failure in service.status.start_failures:
             self.failed_s.setdefault((service.uid, failure.host, failure.epoch), self.now_s)
+        for move in service.status.moves:
+            self.failed_s.setdefault((service.uid, MOVED, move.epoch), self.now_s)
 
     def drop_service(self, key: str) -> None:
         old = self.services.pop(key, None)

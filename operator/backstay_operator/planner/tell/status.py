@@ -18,26 +18,25 @@ from backstay_api.objects.models.service import (
     HAServiceStatus,
     InstanceSummary,
     StandbySummary,
-    StartFailure,
 )
 from backstay_api.objects.texts import clip
 from backstay_operator.planner.do.decisions import Decision, Slot
 from backstay_operator.planner.do.instances import Course
 from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, Refused
-from backstay_operator.planner.judge.judges import facts_of, failed_report
+from backstay_operator.planner.judge.judges import facts_of
+from backstay_operator.planner.judge.move_budget import moves_told
 from backstay_operator.planner.judge.placement import NoHost
 from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.liveness import untouched
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.words import elapsed_s, first_words, joined, listed
+from backstay_operator.planner.words import UNMANAGED, elapsed_s, first_words, joined, listed
 
 from .conditions import Finding, settled, updated
 from .elsewhere import address_of_a_host, held_units, who_could_take_over
 from .host_status import fencing_ready
+from .recovery import last_clear, standing, start_failures
 
-# As many as the schema holds.
-MOST_FAILURES: Final = 16
 _MOST_CHARS: Final = 3700  # of a reason, so that where the service goes next is not lost behind it
 _WORST_FIRST: Final = ("Failed", "Recovering", "Waiting", "Stopping", "Starting", "Stopped", "Running")
 
@@ -63,8 +62,10 @@ def service_status(world: World, decision: Decision) -> HAServiceStatus:
         since=summary.since,
         instances=[summary if one is view else _summary(one) for one in views if one.instance],
         standbys=standbys,
-        start_failures=_start_failures(view),
+        start_failures=start_failures(view.world, view.service, view.instance),
+        moves=moves_told(world, service, view.instance, before=view.before.host),
         last_failover=_last_failover(view, summary),
+        last_clear=last_clear(world, service),
     )
 
 
@@ -115,6 +116,10 @@ class _View:
     def shall_run(self) -> bool:
         return self.slot.in_force.spec.state == "Running" and self.service.metadata.deletion_timestamp is None
 
+    @property
+    def is_unmanaged(self) -> bool:
+        return self.slot.in_force.spec.state == "Unmanaged" and self.service.metadata.deletion_timestamp is None
+
     @cached_property
     def is_well(self) -> bool:
         return self.state == "Running" and self.report is not None and self.report.healthy
@@ -142,6 +147,8 @@ def _without_holder(view: _View) -> tuple[str, str]:
     course, placed = view.course, view.course.placed
     if not view.shall_run:
         is_leaving = view.service.metadata.deletion_timestamp is not None
+        if view.is_unmanaged:
+            return "Stopped", f"Granted to no host, so not started; {UNMANAGED}"
         return "Stopped", "Being deleted" if is_leaving else "Stopped, as spec.state asks"
     if course.to and placed:
         return "Starting", f"About to start on {course.to}: {placed.why}"
@@ -161,7 +168,8 @@ def _with_holder(view: _View) -> tuple[str, str]:
 
 def _as_reported(view: _View, report: InstanceReport, host: str) -> tuple[str, str]:
     stored = stored_order(view.world, host, view.instance) if view.instance else None
-    order, hands_off = view.course.order or stored, untouched(view.world, host)
+    order, left = view.course.order or stored, UNMANAGED if view.is_unmanaged else ""
+    hands_off = untouched(view.world, host) or left
     match report.phase:
         case "Stopped" | "Failed" if hands_off:
             return "Stopped", joined(f"Stopped on {host}{_reported(report)}", view.missing or hands_off)
@@ -172,7 +180,7 @@ def _as_reported(view: _View, report: InstanceReport, host: str) -> tuple[str, s
         case _ if order is not None and order.want == "Down":
             return "Stopping", f"Being stopped on {host}{f': {order.why}' if order.why else ''}"
         case "Running":
-            return "Running", joined(f"Runs on {host}{_not_well(report)}{_because(view)}", view.missing)
+            return "Running", joined(f"Runs on {host}{_not_well(report)}{_because(view)}", left, view.missing)
         case "Stopping":
             return "Stopping", f"Stopping on {host}{_reported(report)}"
         case phase:
@@ -285,7 +293,7 @@ def _degraded(view: _View) -> Finding:
         return Finding("Degraded", True, "RefusedByAPI", refused)
     if twice := address_of_a_host(view.world, view.service):
         return Finding("Degraded", True, "AddressOfAHost", twice)
-    if failures := _start_failures(view):
+    if failures := start_failures(view.world, view.service, view.instance):
         hosts = listed(sorted({failure.host for failure in failures}))
         why = f"Could not be started on {hosts}: {first_words(failures[-1].why)}"
         return Finding("Degraded", True, "StartFailed", why)
@@ -306,6 +314,8 @@ def _survives(view: _View, standby: Finding) -> Finding:
     """Whether the loss of its host would be mended without a person."""
     if view.state != "Running":
         return Finding("SurvivesHostLoss", False, "NotRunning", "It is not running")
+    if view.is_unmanaged:
+        return Finding("SurvivesHostLoss", False, "Unmanaged", UNMANAGED)
     if not standby.is_true:
         return Finding("SurvivesHostLoss", False, "NoStandby", standby.message)
     host = view.world.hosts.get(view.holder)
@@ -338,6 +348,7 @@ def _summary(view: _View) -> InstanceSummary:
         why=view.why,
         to=view.course.to,
         by_admin=first_words(view.report.by_admin) if view.report else "",
+        recovery=standing(view.slot.in_force, view.report),
     )
 
 
@@ -345,30 +356,6 @@ def _since_without_instance(view: _View) -> str:
     status = view.service.status
     is_same = view.instance is None and status.state == view.state and not status.instances
     return status.since if is_same and status.since else view.world.wall
-
-
-def _start_failures(view: _View) -> list[StartFailure]:
-    """Those that still count against a host, oldest first, with what hosts say right now."""
-    world, service, memory_s = view.world, view.service, view.world.settings.start_failure_memory_s
-    is_same_manifest = service.status.observed_generation == service.metadata.generation
-    kept = [
-        failure
-        for failure in service.status.start_failures
-        if is_same_manifest and _age_s(world, service.uid, failure.host, failure.epoch) < memory_s
-    ]
-    known = {(failure.host, failure.epoch) for failure in kept}
-    for host in sorted(world.reported_by.get(view.instance.uid, ()) if view.instance else ()):
-        report = failed_report(service, view.instance, world.assignments[host].status)
-        if report is None or view.instance is None or (host, report.epoch) in known:
-            continue
-        if _age_s(world, view.instance.uid, host, report.epoch) < memory_s:
-            why = first_words(report.why)
-            kept.append(StartFailure(host=host, epoch=report.epoch, at=world.wall, why=why))
-    return kept[-MOST_FAILURES:]
-
-
-def _age_s(world: World, uid: str, host: str, epoch: int) -> float:
-    return world.now_s - world.failed_s.get((uid, host, epoch), world.now_s)
 
 
 def _last_failover(view: _View, summary: InstanceSummary) -> FailoverSummary | None:

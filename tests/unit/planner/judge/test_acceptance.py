@@ -8,7 +8,13 @@ import pytest
 
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.models import HAService, ResourceClaim
-from backstay_api.objects.resource_kinds import canonical_address, canonical_device, claims_of
+from backstay_api.objects.resource_kinds import (
+    IMPLEMENTED,
+    ResourceKind,
+    canonical_address,
+    canonical_device,
+    claims_of,
+)
 from backstay_operator.planner.judge import acceptance, unsupported
 from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, Refused
 from backstay_operator.planner.know.claims import claim_for
@@ -30,7 +36,6 @@ def judged(service: HAService, *others: HAService, claims: tuple[ResourceClaim, 
 @pytest.mark.parametrize(
     ("service", "path"),
     [
-        pytest.param(a_service(state="Unmanaged"), "spec.state (Unmanaged)", id="state"),
         pytest.param(a_service(mode="EveryHost"), "spec.mode (EveryHost)", id="mode"),
         pytest.param(a_service(mode="Replicated", replicas=3), "spec.mode (Replicated)", id="replicas"),
         pytest.param(a_service(dependsOn=[{"service": "net"}]), "spec.dependsOn", id="dependsOn"),
@@ -55,6 +60,7 @@ def test_what_we_cannot_do_yet_is_refused_and_named(service: HAService, path: st
     [
         pytest.param(a_service(), id="the smallest service"),
         pytest.param(a_service(state="Stopped"), id="Stopped"),
+        pytest.param(a_service(state="Unmanaged"), id="Unmanaged"),
         pytest.param(a_service(replicas=1, dependsOn=[], recovery={}), id="empty is as good as absent"),
         pytest.param(
             a_service(recovery={"restarts": 3, "window": "10m", "onStopFailure": "Block"}), id="what is so anyway"
@@ -102,6 +108,22 @@ def test_every_path_of_the_table_is_a_field() -> None:
         pytest.param([unit(timeouts={"stop": "0s"})], "InvalidDuration", "timeouts.stop is 0s", id="no time to stop"),
         pytest.param([unit(timeouts={"start": "25h"})], "InvalidDuration", "between 0.1s and 24h", id="for ever"),
         pytest.param(
+            [unit("a", "a.service", after=["b"])],
+            "InvalidAfter",
+            "spec.resources: a comes after b, and there is no resource of that name",
+            id="after nobody",
+        ),
+        pytest.param(
+            [
+                unit("a", "a.service", after=["c"]),
+                unit("b", "b.service", after=["a"]),
+                unit("c", "c.service", after=["b"]),
+            ],
+            "InvalidAfter",
+            "spec.resources: a waits for c, c waits for b, b waits for a: none of them could ever start",
+            id="a circle",
+        ),
+        pytest.param(
             [unit(probes=[{"name": "p", "tcpSocket": {"port": 1}, "period": "1ms"}])],
             "InvalidDuration",
             "spec.resources[web].probes[p].period is 1ms",
@@ -113,6 +135,47 @@ def test_nonsense_is_refused_with_a_sentence(resources: list[Raw], reason: str, 
     refused = judged(a_service("web", *resources))
     assert isinstance(refused, Refused)
     assert refused.reason == reason and said in refused.message
+
+
+@pytest.mark.parametrize(
+    ("recovery", "reason", "said"),
+    [
+        pytest.param({"window": "0s"}, "InvalidDuration", "spec.recovery.window is 0s", id="a window of nothing"),
+        pytest.param({"moves": {"limit": 1, "per": "0s"}}, "InvalidDuration", "recovery.moves.per is 0s", id="no time"),
+        pytest.param({"window": "25h"}, "InvalidDuration", "between 0.1s and 24h", id="a window of more than a day"),
+        pytest.param(
+            {"backoff": {"initial": "1ms"}}, "InvalidDuration", "recovery.backoff.initial is 1ms", id="a storm"
+        ),
+        pytest.param(
+            {"backoff": {"max": "48h"}}, "InvalidDuration", "recovery.backoff.max is 48h", id="a pause of days"
+        ),
+        pytest.param(
+            {"backoff": {"initial": "9s", "max": "3s"}}, "InvalidBackoff", "shorter than", id="max before initial"
+        ),
+        pytest.param(
+            {"restarts": 25}, "RestartsNeverUsedUp", "25 restarts with these pauses take 601s", id="never used up"
+        ),
+        pytest.param({"restarts": 3, "window": "3s"}, "RestartsNeverUsedUp", "take 3s at least", id="just not"),
+    ],
+)
+def test_a_recovery_that_cannot_work_is_refused(recovery: Raw, reason: str, said: str) -> None:
+    refused = judged(a_service(recovery=recovery))
+    assert isinstance(refused, Refused)
+    assert refused.reason == reason and said in refused.message
+
+
+@pytest.mark.parametrize(
+    "recovery",
+    [
+        pytest.param({"restarts": 0, "window": "1s"}, id="none in place"),
+        pytest.param({"restarts": 24}, id="as many as fit"),
+        pytest.param({"moves": {"limit": 0, "per": "1h"}}, id="no move"),
+        pytest.param({"restarts": 1000, "backoff": {"initial": "0.1s", "max": "0.1s"}}, id="a thousand quick ones"),
+        pytest.param({"restarts": 3, "window": "3.1s"}, id="just so"),
+    ],
+)
+def test_a_recovery_that_can_be_used_up_is_accepted(recovery: Raw) -> None:
+    assert judged(a_service(recovery=recovery)) == Accepted()
 
 
 def test_an_address_belongs_to_whoever_holds_its_claim_however_it_is_written() -> None:
@@ -253,6 +316,24 @@ def an_ocf(name: str, agent: str, **more: Any) -> Raw:
 def test_an_ocf_resource_belongs_to_one_service(mine: Raw, theirs: Raw, said: str) -> None:
     answer = judged(a_service("b", mine, created="2026-02-02T00:00:00Z"), a_service("a", theirs))
     assert answer == Accepted() if not said else isinstance(answer, Refused) and answer.message.startswith(said), answer
+
+
+# Of every kind one thing, written in two ways.
+SAME: dict[str, tuple[Raw, Raw]] = {
+    "systemd": ({"unit": "x.service"}, {"unit": r"\x78.service"}),
+    "command": ({"start": ["/bin/up"], "stop": ["/bin/down"]}, {"start": ["/bin/up"], "stop": ["/bin/off"]}),
+    "virtual_ip": ({"address": "2001:db8::a/64"}, {"address": "2001:0DB8:0::A/128"}),
+    "mount": ({"device": "UUID=ab", "path": "/a"}, {"device": "/dev/disk/by-uuid/AB", "path": "/b"}),
+    "ocf": ({"agent": "heartbeat:Dummy"}, {"agent": "ocf:heartbeat:Dummy"}),
+}
+
+
+@pytest.mark.parametrize("kind", IMPLEMENTED, ids=lambda kind: kind.wire)
+def test_what_a_kind_names_belongs_to_one_service_however_it_is_written(kind: ResourceKind) -> None:
+    """A row that was forgotten with a new kind is missed here."""
+    mine, theirs = ({"name": "one", kind.wire: spec} for spec in SAME[kind.field])
+    answer = judged(a_service("b", mine, created="2026-02-02T00:00:00Z"), a_service("a", theirs))
+    assert isinstance(answer, Refused) and answer.reason == "AlreadyClaimed", answer
 
 
 def test_of_two_made_in_the_same_second_exactly_one_is_accepted() -> None:

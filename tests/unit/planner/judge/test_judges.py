@@ -19,6 +19,8 @@ WEB: Final = a_service()
 POOL: Final = {"hosts": {"matchLabels": {"pool": "db"}}}
 IN_POOL: Final = a_service(placement=POOL)
 LIKES_POOL: Final = a_service(placement={"prefer": [{**POOL, "weight": 7}]})
+NEVER: Final = a_service(recovery={"moves": {"limit": 0, "per": "1h"}})
+NO_MOVES: Final = "recovery.moves: 0 within 1h are used up"
 
 
 def host(**more: Any) -> Befall:
@@ -50,6 +52,14 @@ def ready(**more: Any) -> Befall:
 
 def granted(world: World) -> None:
     put(world, WEB, epoch=1, host="n1")
+
+
+def failed_on(name: str) -> Befall:
+    """Its holder has said that it could not keep it running."""
+    return all_of(
+        lambda world: put(world, WEB, epoch=1, host=name),
+        lambda world: report(world, WEB, name, "Failed", epoch=1, why="exit code 1"),
+    )
 
 
 def ask(world: World, **more: Any) -> Question:
@@ -106,6 +116,18 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         (nothing, {}, ""),
         (failed, {}, "failed to start it less than 1 s ago: exit code 1"),
         (failed, {"to": "n1"}, ""),
+    ],
+    judges.may_fail_over: [
+        (failed_on("n2"), {"service": WEB}, ""),
+        (nothing, {"service": NEVER}, ""),
+        (failed_on("n2"), {"service": NEVER}, f"may not take it over: {NO_MOVES}"),
+        (failed_on("n1"), {"service": NEVER}, ""),
+        (failed_on("n2"), {"service": NEVER, "to": "n1"}, ""),
+    ],
+    judges.could_fail_over: [
+        (nothing, {"service": WEB}, ""),
+        (nothing, {"service": NEVER}, f"may not take it over: {NO_MOVES}"),
+        (granted, {"service": NEVER}, ""),
     ],
     judges.is_ready: [
         (ready(), {}, ""),
@@ -170,12 +192,12 @@ def test_every_judge_has_cases_that_differ_and_is_asked_at_some_point() -> None:
     [
         (
             Point.START,
-            "is_selected is_free is_wished is_open has_session starts_here is_ready",
+            "is_selected is_free is_wished is_open has_session starts_here may_fail_over is_ready",
             "announced preference readiness fewer_services",
         ),
         (
             Point.RETRY,
-            "is_selected is_free is_wished is_open has_session starts_here is_ready",
+            "is_selected is_free is_wished is_open has_session starts_here may_fail_over is_ready",
             "announced fewest_failures preference readiness fewer_services",
         ),
         (Point.STAY, "may_stay is_selected", ""),
@@ -189,7 +211,7 @@ def test_every_judge_has_cases_that_differ_and_is_asked_at_some_point() -> None:
             "is_selected is_free is_open is_reachable has_room",
             "no_recent_failure preference already_asked fewer_services",
         ),
-        (Point.TAKE_OVER, "is_selected is_free is_open is_reachable starts_here is_ready", ""),
+        (Point.TAKE_OVER, "is_selected is_free is_open is_reachable starts_here could_fail_over is_ready", ""),
     ],
 )
 def test_who_is_asked_at_each_point_and_in_which_order(point: Point, filters: str, scored: str) -> None:

@@ -1,0 +1,62 @@
+"""`backstay clear SERVICE`, what Pacemaker users know as cleanup: failures so far count for nothing any more, and a person says why."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Final
+
+import typer
+
+from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.object_kinds import HA_SERVICES
+from backstay_operator.planner.know.clearing import CLEAR_ANNOTATION, Clear, clear_of
+from backstay_operator.planner.know.world import World
+
+from .rights import rights_to
+from .session import NO_SUCH_THING, WELL, Session, Stop
+from .view import EVERYTHING, VIEW, decided, only_slot, place_of
+
+_MOST_CHARS: Final = 1000
+
+
+async def clear(
+    session: Session,
+    service: Annotated[str, typer.Argument(help="Name of the HAService, or NAMESPACE/NAME.")],
+    reason: Annotated[str, typer.Option(help="What was mended, for the record.")],
+    host: Annotated[str, typer.Option(help="Only what failed on this host.", metavar="HOST")] = "",
+) -> int:
+    """Forget a service's failures: it may be tried at once where it failed, and restarts in place are counted from zero."""
+    namespace, name = place_of(session, service)
+    await session.need(rights_to("get patch", HA_SERVICES, namespace, name), f"The role edit in namespace {namespace}")
+    await session.need(EVERYTHING, VIEW)
+    known, round_, decision = await decided(session, service)
+    instance = only_slot(decision).instance
+    if host and host not in round_.world.hosts:
+        raise Stop(
+            f"there is no host {host}; there are: {', '.join(sorted(round_.world.hosts)) or 'none'}", NO_SUCH_THING
+        )
+    by = await session.tools.who_am_i(session.api)
+    word = Clear(
+        epoch=instance.spec.epoch if instance else 0,
+        host=host,
+        number=1 + _last(round_.world, known, instance),
+        by=by,
+        reason=reason[:_MOST_CHARS],
+    )
+    # Only of what was looked at: a failure that comes meanwhile is not forgotten unseen.
+    meta = {
+        "annotations": {CLEAR_ANNOTATION: json.dumps(vars(word))},
+        "resourceVersion": known.metadata.resource_version,
+    }
+    await session.api.patch(HA_SERVICES, name, {"metadata": meta}, namespace)
+    session.say(f"Failures of {known.key}{f' on {host}' if host else ''} up to now are forgotten.")
+    session.show({"service": known.key, "clear": vars(word)}, lambda: None)
+    return WELL
+
+
+def _last(world: World, service: HAService, instance: HAInstance | None) -> int:
+    """The number of the last clear, wherever it is remembered."""
+    before, told = clear_of(service), service.status.last_clear
+    orders = (one.spec.instances.get(instance.uid) for one in world.assignments.values()) if instance else ()
+    numbers = [order.cleared for order in orders if order is not None]
+    return max([*numbers, told.number if told else 0, before.number if isinstance(before, Clear) else 0])

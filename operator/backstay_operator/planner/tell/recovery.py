@@ -1,0 +1,91 @@
+"""Where in its recovery a service stands, in a sentence: how many restarts are used up, when one is forgotten, and what comes next."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.models.assignment import InstanceReport
+from backstay_api.objects.models.service import ClearSummary, StartFailure
+from backstay_api.objects.recovery import Policy, policy_of
+from backstay_operator.planner.judge import move_budget
+from backstay_operator.planner.judge.judges import failed_report
+from backstay_operator.planner.know.clearing import Clear, clear_of, is_forgotten
+from backstay_operator.planner.know.world import World
+from backstay_operator.planner.words import first_words, joined, listed
+
+MOST_FAILURES: Final = 16
+"""As many as the schema holds."""
+
+
+def standing(service: HAService, report: InstanceReport | None, *, brief: bool = True) -> str:
+    """Empty where nothing is to be said. `brief`: nothing, where no restart is used up."""
+    if report is None or report.phase != "Running" or report.recent_restarts is None:
+        return ""  # nothing that is restarted in place; or an agent of an earlier release
+    policy, used = policy_of(service.spec.recovery), report.recent_restarts
+    if brief and not used:
+        return ""
+    forgotten = f", and one is forgotten at {report.forgotten_at}" if report.forgotten_at else ""
+    return f"{used} of {policy.restarts} restarts in place within {policy.window} are used{forgotten}; {_next(policy, report)}"
+
+
+def recovery_of(world: World, service: HAService, instance: HAInstance | None) -> str:
+    """The same, of what the holder says; where it says nothing of that, of the failures that count against hosts."""
+    said = world.assignments.get(instance.holder) if instance else None
+    report = said.status.instances.get(instance.uid) if said and instance else None
+    is_present = report is not None and instance is not None and report.epoch == instance.spec.epoch
+    failed = [f"{one.host} in epoch {one.epoch}" for one in start_failures(world, service, instance)]
+    counted = (
+        f"failures count against {listed(failed)}; `backstay clear {service.metadata.name} --reason WHY` forgets them"
+        if failed
+        else ""
+    )
+    budget, moves = service.spec.recovery and service.spec.recovery.moves, len(move_budget.counted(world, service))
+    moved = f"{moves} of {budget.limit} moves within {budget.per} are used" if budget else ""
+    return joined(standing(service, report if is_present else None, brief=False), moved, counted)
+
+
+def start_failures(world: World, service: HAService, instance: HAInstance | None) -> list[StartFailure]:
+    """Those that still count against a host, oldest first, with what hosts say right now."""
+    memory_s = world.settings.start_failure_memory_s
+    is_same_manifest = service.status.observed_generation == service.metadata.generation
+    kept = [
+        failure
+        for failure in service.status.start_failures
+        if is_same_manifest
+        and _age_s(world, service.uid, failure.host, failure.epoch) < memory_s
+        and not is_forgotten(service, failure.host, failure.epoch)
+    ]
+    known = {(failure.host, failure.epoch) for failure in kept}
+    for host in sorted(world.reported_by.get(instance.uid, ()) if instance else ()):
+        report = failed_report(service, instance, world.assignments[host].status)
+        if report is None or instance is None or (host, report.epoch) in known:
+            continue
+        if _age_s(world, instance.uid, host, report.epoch) < memory_s and not is_forgotten(service, host, report.epoch):
+            why = first_words(report.why)
+            kept.append(StartFailure(host=host, epoch=report.epoch, at=world.wall, why=why))
+    return kept[-MOST_FAILURES:]
+
+
+def _age_s(world: World, uid: str, host: str, epoch: int) -> float:
+    return world.now_s - world.failed_s.get((uid, host, epoch), world.now_s)
+
+
+def last_clear(world: World, service: HAService) -> ClearSummary | None:
+    """What stands there now, or the last that did."""
+    clear, before = clear_of(service), service.status.last_clear
+    if not isinstance(clear, Clear) or (before and before.number >= clear.number):
+        return before
+    return ClearSummary(number=clear.number, by=first_words(clear.by), reason=first_words(clear.reason), at=world.wall)
+
+
+def _next(policy: Policy, report: InstanceReport) -> str:
+    used = report.recent_restarts or 0
+    if report.next_try_at:
+        return f"it is restarted in place at {report.next_try_at}"
+    if used >= policy.restarts:
+        before = " before that" if report.forgotten_at else ""
+        return f"if it fails{before}, it is stopped and another host tries"
+    if not used:
+        return "if it fails, it is restarted in place at once"
+    return f"if it fails again, it is restarted in place, {policy.pause_s(used):g} s after the last time or later"

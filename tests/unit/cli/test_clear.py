@@ -1,0 +1,71 @@
+"""`backstay clear`: what it writes; and what is said of how far recovery has come."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from backstay_api.objects.models import HAService, HostAssignment
+from backstay_cli.session import NO_SUCH_THING, WELL
+from backstay_operator.planner.know.clearing import CLEAR_ANNOTATION
+from backstay_testing.cli_scene import NOW, a_cluster, kind_of
+
+USED = "restarts in place within 10m are used"
+
+
+def test_clear_writes_who_why_and_up_to_where() -> None:
+    cluster = a_cluster()
+    answer = cluster.run("clear", "web", "--host", "n1", "--reason", "new disk")
+    assert answer.exit_code == WELL and "Failures of shop/web on n1 up to now are forgotten" in answer.stdout
+    written = cluster.get(HAService, "web", "shop")["metadata"]["annotations"][CLEAR_ANNOTATION]
+    assert json.loads(written) == {"epoch": 1, "host": "n1", "number": 1, "by": "alice", "reason": "new disk"}
+    assert cluster.run("clear", "web", "--reason", "again").exit_code == WELL
+    written = cluster.get(HAService, "web", "shop")["metadata"]["annotations"][CLEAR_ANNOTATION]
+    assert json.loads(written)["number"] == 2, "each one forgets once"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        pytest.param(["web"], 2, "--reason", id="without a reason"),
+        pytest.param(["web", "--reason", "x", "--host", "n9"], NO_SUCH_THING, "there is no host n9", id="no such host"),
+        pytest.param(["old", "--reason", "x"], NO_SUCH_THING, "old", id="no such service"),
+    ],
+)
+def test_a_clear_that_makes_no_sense_writes_nothing(words: list[str], code: int, said: str) -> None:
+    cluster = a_cluster()
+    answer = cluster.run("clear", *words)
+    assert answer.exit_code == code and said in answer.output
+    assert "annotations" not in cluster.get(HAService, "web", "shop")["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        pytest.param({"recentRestarts": 0}, f"0 of 3 {USED}; if it fails, it is restarted in place at once", id="none"),
+        pytest.param(
+            {"recentRestarts": 2, "forgottenAt": NOW},
+            f"2 of 3 {USED}, and one is forgotten at {NOW}; if it fails again, it is restarted in place,"
+            " 2 s after the last time or later",
+            id="two",
+        ),
+        pytest.param(
+            {"recentRestarts": 3, "forgottenAt": NOW},
+            f"3 of 3 {USED}, and one is forgotten at {NOW}; if it fails before that, it is stopped and another host tries",
+            id="all",
+        ),
+        pytest.param(
+            {"recentRestarts": 1, "nextTryAt": NOW}, f"1 of 3 {USED}; it is restarted in place at {NOW}", id="it waits"
+        ),
+        pytest.param({}, "", id="its agent does not say"),
+    ],
+)
+def test_explain_says_where_in_its_recovery_a_service_stands(said: dict[str, Any], sentence: str) -> None:
+    cluster = a_cluster()
+    (uid,) = cluster.get(HostAssignment, "n1")["status"]["instances"]
+    body = {"status": {"instances": {uid: said}}}
+    cluster.store.patch(kind_of(HostAssignment), ("", "n1"), body, subresource="status")
+    recovery = json.loads(cluster.run("explain", "web", "-o", "json").stdout)["recovery"]
+    assert recovery == sentence
