@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from backstay_api.client.api import Api, Listing
 from backstay_api.client.errors import Forbidden
 from backstay_api.objects.kinds import Kind, T
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
-from backstay_api.objects.object_kinds import ALL_KINDS, HA_INSTANCES, HA_SERVICES, HOST_LEASES, HOSTS, Unreadable
+from backstay_api.objects.object_kinds import (
+    ALL_KINDS,
+    HA_INSTANCES,
+    HA_SERVICES,
+    HOST_LEASES,
+    HOSTS,
+    AnyObject,
+    Unreadable,
+)
 from backstay_api.objects.promise import silent_after_s, suspect_after_s
 from backstay_operator.planner.do.decisions import Decision, Slot, decide_in_turn
 from backstay_operator.planner.do.rounds import Round
@@ -72,10 +80,7 @@ async def _listed(api: Api, kind: Kind[Any], namespace: str) -> Listing[Any] | F
         return error
 
 
-Known = Host | HostLease | HostAssignment | HAInstance | FenceRequest | ResourceClaim | HAService | Unreadable
-
-
-def _put(view: View, item: Known) -> None:
+def _put(view: View, item: AnyObject | Unreadable) -> None:
     world = view.world
     match item:
         case Unreadable():
@@ -99,6 +104,8 @@ def _put(view: View, item: Known) -> None:
             for host, epoch, at in failed:
                 world.failed_s[item.uid, host, epoch] = world.now_s - (elapsed_s(at, world.wall) or 0.0)
             world.put_service(item)
+        case _:
+            assert_never(item)
 
 
 def _age_s(world: World, lease: HostLease) -> float:

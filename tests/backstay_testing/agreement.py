@@ -20,32 +20,16 @@ from backstay_api.objects.kinds import Kind
 from backstay_api.objects.models import (
     ALL_OBJECTS,
     FenceRequest,
-    HAInstance,
     HAService,
     Host,
     HostAssignment,
-    ResourceClaim,
 )
-from backstay_api.objects.object_kinds import (
-    FENCE_REQUESTS,
-    HA_INSTANCES,
-    HA_SERVICES,
-    HOST_ASSIGNMENTS,
-    HOSTS,
-    RESOURCE_CLAIMS,
-)
+from backstay_api.objects.object_kinds import OWN_KINDS
 from backstay_dev.lab.controlplane import ControlPlane
 
 Json = dict[str, Any]
 
-KINDS: dict[type[Any], Kind[Any]] = {
-    HAService: HA_SERVICES,
-    HAInstance: HA_INSTANCES,
-    Host: HOSTS,
-    HostAssignment: HOST_ASSIGNMENTS,
-    FenceRequest: FENCE_REQUESTS,
-    ResourceClaim: RESOURCE_CLAIMS,
-}
+KINDS: dict[type[Any], Kind[Any]] = dict(zip(ALL_OBJECTS, OWN_KINDS, strict=True))
 SCHEMAS = {model: object_schema(model)["properties"] for model in ALL_OBJECTS}
 MINIMAL: dict[type[Any], Json] = {
     HAService: {"resources": [{"name": "web", "systemd": {"unit": "web.service"}}]},

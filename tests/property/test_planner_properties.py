@@ -9,6 +9,7 @@ from backstay_api.objects.models.assignment import InstanceOrder
 from backstay_api.objects.models.base import Model
 from backstay_api.objects.models.claim import ClaimOwner
 from backstay_api.objects.names import service_name
+from backstay_api.objects.object_kinds import HA_INSTANCES
 from backstay_api.objects.resource_kinds import Claim, claims_of
 from backstay_operator.planner import actions as act
 from backstay_operator.planner.do.orders import merge_forward
@@ -167,7 +168,7 @@ def _is_closed(instance: HAInstance, epoch: int) -> bool:
 def an_order_to_run_names_an_open_grant(world: World, made: Actions) -> None:
     for action in (one for one in made if isinstance(one, act.Assign)):
         for uid, order in action.spec.instances.items():
-            instance = world.instances.get(f"{order.namespace}/{order.name}")
+            instance = world.instances.get(HA_INSTANCES.key(order.namespace, order.name))
             if order.want == "Up":
                 assert instance is not None
                 grant = instance.spec.grant

@@ -101,6 +101,8 @@ OWN_KINDS: Final[tuple[Kind[Any], ...]] = (
 )
 """Those of our API group."""
 ALL_KINDS: Final[tuple[Kind[Any], ...]] = (*OWN_KINDS, HOST_LEASES)
+AnyObject = HAService | HAInstance | Host | HostAssignment | FenceRequest | ResourceClaim | HostLease
+"""What one of them is read as; whoever tells them apart by a `match` is held by mypy to know them all."""
 KINDS: Final[Mapping[str, Kind[Any]]] = {kind.kind: kind for kind in ALL_KINDS}
 
 

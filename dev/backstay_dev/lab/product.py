@@ -22,6 +22,7 @@ import yaml
 
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.lease import NAMESPACE as HOSTS_NAMESPACE
+from backstay_api.objects.object_kinds import OWN_KINDS
 from backstay_cli.enrol import wanted_for
 from backstay_dev.lab.controlplane import free_port
 from backstay_dev.lab.hosts import MACHINE_UUID_FILE, LabHost
@@ -32,8 +33,6 @@ CHART: Final = REPOSITORY / "charts" / "backstay"
 RELEASE: Final = "backstay"
 SYSTEM_NAMESPACE: Final = "backstay-system"
 FENCING_NAMESPACE: Final = "backstay-fencing"
-# HAService, HAInstance, Host, HostAssignment, FenceRequest, ResourceClaim.
-KINDS: Final = 6
 AGENT_UNIT: Final = "backstay-agent.service"
 _UNIT_FILE: Final = REPOSITORY / "node-agent" / "install" / AGENT_UNIT
 # A package would put the code where Python finds it; the lab binds it read-only somewhere else.
@@ -176,7 +175,7 @@ class Product:
                 found = self.lab.plane.request("GET", "/apis/backstay.dev/v1alpha1")["resources"]
             except LabError:
                 return False
-            return len([one for one in found if "/" not in one["name"]]) >= KINDS
+            return len([one for one in found if "/" not in one["name"]]) >= len(OWN_KINDS)
 
         wait_until(served, timeout_s=30, what="our kinds at the API server", every_s=0.05)
 

@@ -45,7 +45,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what cannot be read is not called gone",
         f"{PLANNER}/do/leftovers.py",
-        '        return not world.cannot_read(HAInstance, f"{entry.namespace}/{entry.name}")',
+        "        return not world.cannot_read(HAInstance, HA_INSTANCES.key(entry.namespace, entry.name))",
         "        return True",
         f"{STORIES}/test_left_behind.py",
     ),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from backstay_api.objects.kinds import Raw
-from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_SERVICES, HOSTS
+from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_SERVICES, HOST_LEASES, HOSTS, OWN_KINDS
 
 from . import admins, people
 from .boards import Bmc
@@ -247,15 +247,11 @@ def long_outage(chaos: Chaos) -> None:
 def watch_lag(chaos: Chaos) -> None:
     """One actor's watch of one kind falls behind."""
     actor = chaos.a_process()
-    kinds = ["leases.coordination.k8s.io", *(f"{kind}.backstay.dev" for kind in _OWN)]
-    resource = chaos.rng.choice(kinds)
+    resource = chaos.rng.choice([kind.resource for kind in (HOST_LEASES, *OWN_KINDS)])
     lag = chaos.world.network.lag_s
     lag[actor, resource] = chaos.rng.uniform(0.2, 20.0)
     chaos.world.story.tell("the network", f"{actor} learns of {resource} {lag[actor, resource]:.1f} s late")
     chaos.for_a_while(40.0, lambda: lag.pop((actor, resource), None))
-
-
-_OWN: Final = ("haservices", "hainstances", "hosts", "hostassignments", "fencerequests", "resourceclaims")
 
 
 def streams_break(chaos: Chaos) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 from backstay_api.objects.kinds import Kind, Meta
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
-from backstay_api.objects.object_kinds import ALL_KINDS, HA_SERVICES, HOST_LEASES, HOSTS, Unreadable
+from backstay_api.objects.object_kinds import ALL_KINDS, HA_SERVICES, HOST_LEASES, HOSTS, AnyObject, Unreadable
 from backstay_api.objects.promise import Silence, judge_silence
 from backstay_operator.control.watch.urgency import Soon, assignment_soon, lease_soon, status_soon
 from backstay_operator.planner.know.world import LeaseSeen, OwnPath, Settings, World
@@ -26,8 +26,6 @@ WithStatus = TypeVar("WithStatus", HAService, Host)
 
 # Late events of the dead arrive within seconds; ten thousand deletions are more than happen in that time.
 _REMEMBERED_DELETED: Final = 10_000
-
-Model = HAService | HAInstance | Host | HostAssignment | FenceRequest | ResourceClaim | HostLease
 
 
 @dataclass(frozen=True)
@@ -223,7 +221,7 @@ class Cache:
             self.on_change(soon)
         return soon
 
-    def _store(self, obj: Model) -> Soon:
+    def _store(self, obj: AnyObject) -> Soon:
         world = self.world
         match obj:
             case HostLease():
@@ -250,7 +248,7 @@ class Cache:
                 return soon
             case ResourceClaim():
                 world.claims[obj.key] = obj
-        return Soon.GATHER
+                return Soon.GATHER
 
     def _store_lease(self, lease: HostLease) -> Soon:
         world, before = self.world, self.world.leases.get(lease.host)

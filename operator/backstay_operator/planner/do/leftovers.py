@@ -12,6 +12,7 @@ from typing import Final
 
 from backstay_api.objects.models import HAInstance, HostAssignment
 from backstay_api.objects.models.assignment import InstanceOrder, InstanceReport
+from backstay_api.objects.object_kinds import HA_INSTANCES
 from backstay_operator.planner.judge.remains import instance_of, is_gone_from
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.preconditions import Gone, Precondition
@@ -80,7 +81,7 @@ def _is_over(world: World, uid: str, entry: InstanceOrder | InstanceReport) -> b
     instance = instance_of(world, uid, entry)
     if instance is None:
         # Deleted, as far as we have seen; before anything is stopped for that, the API server is asked (`_gone`).
-        return not world.cannot_read(HAInstance, f"{entry.namespace}/{entry.name}")
+        return not world.cannot_read(HAInstance, HA_INSTANCES.key(entry.namespace, entry.name))
     spec = instance.spec
     return spec.epoch > entry.epoch or (spec.epoch == entry.epoch and spec.grant is None)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from backstay_api.objects.models import HAInstance, HAService, HostAssignment
 from backstay_api.objects.models.assignment import InstanceOrder, InstanceReport
+from backstay_api.objects.object_kinds import HA_INSTANCES
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.world import World
 
@@ -82,7 +83,7 @@ def left_by_name(
 
 def instance_of(world: World, uid: str, entry: InstanceOrder | InstanceReport) -> HAInstance | None:
     """The HAInstance that an order or a report is about, if it is there."""
-    instance = world.instances.get(f"{entry.namespace}/{entry.name}")
+    instance = world.instances.get(HA_INSTANCES.key(entry.namespace, entry.name))
     return instance if instance is not None and instance.uid == uid else None
 
 
