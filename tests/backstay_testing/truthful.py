@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import cast
 
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.assignment import InstanceOrder
 from backstay_api.objects.models.instance import HAInstanceSpec
 from backstay_api.objects.models.service import HAServiceStatus
 from backstay_operator.planner import actions as act
+from backstay_operator.planner.know.liveness import Liveness, of_host
 from backstay_operator.planner.know.world import World
 
 # Every way in which a sentence names the host that comes next.
 _NAMED = re.compile(r"(?:About to start on|moves to|goes to|starts again on) ([a-z0-9.-]*[a-z0-9])")
+# What a host is said to hold: keys of instances.
+_HOLDS = re.compile(r"it still holds ([^;]+)")
+_KEY = re.compile(r"[a-z0-9.-]+/[a-z0-9.-]*[a-z0-9]")
+# Every way in which a sentence says that nobody cuts a host off now.
+_NOT_FENCED = re.compile(r"(?:is not|so none is sealed or) fenced")
 
 
 def every_sentence_agrees(world: World, made: tuple[act.Action, ...]) -> None:
@@ -26,6 +33,31 @@ def every_sentence_agrees(world: World, made: tuple[act.Action, ...]) -> None:
             assert re.search(rf"(^|next ){action.spec.grant.host}, ", action.why), action.why
         for order in action.spec.instances.values() if isinstance(action, act.Assign) else ():
             assert not _NAMED.search(order.why), order.why
+        if isinstance(action, act.WriteHostStatus):
+            _host_status_agrees(world, made, action)
+
+
+def _host_status_agrees(world: World, made: tuple[act.Action, ...], told: act.WriteHostStatus) -> None:
+    """What stands in the status and in the Event. A host of which we cannot judge goes on being told what it was."""
+    host, event = told.before.metadata.name, told.event()
+    conditions = cast(list[dict[str, str]], told.status.get("conditions", []))
+    texts = [*(one["message"] for one in conditions), *([event.note] if event is not None else [])]
+    over = {one.before.key for one in made if isinstance(one, act.WriteInstance) and one.before.spec.grant is not None}
+    for text in texts if of_host(world, host) is not Liveness.UNSURE else ():
+        holds = {key for listed in _HOLDS.findall(text) for key in _KEY.findall(listed)}
+        assert holds <= world.held_by.get(host, set()), f"{host} holds none of {holds}: {text}"
+        assert not over & set(_KEY.findall(text)), f"this plan closes what {host} is said to hold: {text}"
+        assert not (_is_cut_off(made, host) and _NOT_FENCED.search(text)), f"this plan cuts {host} off: {text}"
+
+
+def _is_cut_off(made: tuple[act.Action, ...], host: str) -> bool:
+    """Whether this plan seals it or wants it off."""
+    return any(
+        (isinstance(one, act.SealLease) and one.before.host == host)
+        or (isinstance(one, act.UpdateFence) and one.want == "Off" and one.before.spec.host == host)
+        or (isinstance(one, act.RequestFence) and one.spec.want == "Off" and one.spec.host == host)
+        for one in made
+    )
 
 
 def _status_agrees(world: World, made: tuple[act.Action, ...], service: HAService, instance: HAInstance) -> None:

@@ -16,7 +16,7 @@ from backstay_api.objects.models import HAInstance, HAService, Host
 from backstay_api.objects.models.assignment import InstanceOrder, StandbyOrder
 from backstay_api.objects.resource_kinds import units_of
 
-from .actions import Action, ReportUnreadable, WriteHostStatus, WriteServiceStatus
+from .actions import Action, ReportUnreadable, WriteHostStatus, WriteInstance, WriteServiceStatus
 from .do import clears, instances, moves, ownership, removal
 from .do.decisions import Decision, Slot, decide, standby_orders, stored_standbys
 from .do.fences import fence_actions, guards_refusal, owes_on
@@ -79,6 +79,8 @@ def _plan(world: World) -> Plan:
     owned = ownership.owned(world)
     services = [_planned(round_, key, owned) for key in sorted(world.services)]
     services += [plan_ownerless(round_, key) for key in sorted(_ownerless(world))]
+    written = (action for service in services for action in service.actions if isinstance(action, WriteInstance))
+    round_.over.update(action.before.key for action in written)
     wanted = _by_host(services, _hosts(world), _named(world), keep_secured=_is_blurred(world))
     actions = [action for service in services for action in service.actions]
     actions += [action for name in _hosts(world) for action in _host_planned(round_, name, wanted[name])]
@@ -231,7 +233,7 @@ def _host_misses(round_: Round, name: str) -> str:
 
 def _still_holds(round_: Round, name: str) -> str:
     world = round_.world
-    keys = held(world, name)
+    keys = [key for key in held(world, name) if key not in round_.over]
     host = world.hosts.get(name)
     is_leaving = host is not None and host.metadata.deletion_timestamp is not None
     state = of_host(world, name)
