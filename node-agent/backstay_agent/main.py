@@ -117,7 +117,7 @@ async def _run(config: Config, machine: Machine) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(agent.run(), name="agent")
         await asyncio.sleep(0)
-        tasks.create_task(_tell_systemd(agent), name="systemd")
+        tasks.create_task(_tell_systemd(agent), name="for systemd")
         tasks.create_task(_end_when_told(told, agent, task), name="end")
         tasks.create_task(follow(lambda found: agent.learn(facts(found))), name="addresses")
         await _add_what_is_optional(tasks, config, agent, api)

@@ -14,9 +14,11 @@ from typing import Any, Final
 
 from backstay_api.client.api import EventType
 from backstay_api.memory.server import Change
+from backstay_api.objects import resource_kinds
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.names import service_name
+from backstay_api.objects.plain import RenderedResource
 from backstay_fencer.agents import Action
 
 from .boards import Bmc
@@ -335,7 +337,7 @@ def units_of(service: Raw | None) -> set[str]:
 
 
 def _units_of(resources: Sequence[Raw]) -> set[str]:
-    return {resource["systemd"]["unit"] for resource in resources if resource.get("systemd")}
+    return {*resource_kinds.units_of(map(RenderedResource.from_wire, resources))}
 
 
 def _where(places: Mapping[str, set[str]]) -> str:

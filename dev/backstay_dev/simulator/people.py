@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS
+from backstay_api.objects.plain import RenderedResource
+from backstay_api.objects.resource_kinds import is_address
 
 from .shapes import NAMESPACE, ServiceShape
 
@@ -156,7 +158,7 @@ def edit_address(chaos: Chaos) -> None:
     if body is None or body["metadata"].get("deletionTimestamp"):
         return
     name = body["metadata"]["name"]
-    addresses = [one for one in body["spec"]["resources"] if "virtualIP" in one]
+    addresses = [one for one in body["spec"]["resources"] if is_address(RenderedResource.from_wire(one))]
     if addresses:
         _without(chaos, name, addresses[-1]["name"])
         chaos.world.later(chaos.rng.choice([0.3, 1.2, 5.0]), lambda: _with(chaos, name, addresses[-1]))

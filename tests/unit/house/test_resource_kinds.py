@@ -37,6 +37,7 @@ NO_COMMAND_STOPS = ("virtual_ip", "ocf")
 KNOW_KINDS = (
     "crds/backstay_api/objects/models/resources.py",
     "crds/backstay_api/objects/plain.py",
+    "crds/backstay_api/objects/resource_kinds.py",
     "node-agent/backstay_agent/drivers/",
 )
 
@@ -131,24 +132,54 @@ def test_a_person_is_told_the_command_that_stops_it(kind: ResourceKind) -> None:
     assert kind.stop_by_hand(spec)
 
 
+# Words for other things too; `ocf` is a question of a probe as well.
+OTHER_WORDS = {"file", "path", "command", "package"}
+
+
 @pytest.mark.parametrize("room", ["crds", "operator", "node-agent", "cli"])
 def test_nobody_else_knows_a_kind_by_its_name(room: str) -> None:
     """What is asked of a resource by its kind is asked of the row: so a new kind is forgotten nowhere."""
-    fields = {kind.field for kind in RESOURCE_KINDS} - {
-        "file",
-        "path",
-        "command",
-        "package",
-    }  # words for other things too
+    fields = {kind.field for kind in RESOURCE_KINDS} - OTHER_WORDS
+    words = {name for kind in RESOURCE_KINDS for name in (kind.field, kind.wire)} - OTHER_WORDS - {"ocf"}
     found = [
         f"{name}:{node.lineno}: {ast.unparse(node)}"
         for path in sorted((ROOT / room).rglob("*.py"))
         if not (name := str(path.relative_to(ROOT))).startswith(KNOW_KINDS)
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Attribute)
-        and (node.attr in fields or (node.attr == "command" and ast.unparse(node.value) in ("resource", "one")))
+        if (isinstance(node, ast.Constant) and node.value in words)
+        or (
+            isinstance(node, ast.Attribute)
+            and (node.attr in fields or (node.attr == "command" and ast.unparse(node.value) in ("resource", "one")))
+        )
     ]
     assert found == []
+
+
+def test_nobody_in_the_simulator_reads_a_kind_by_its_name() -> None:
+    """It writes manifests of some kinds, and judges all."""
+    words = {name for kind in RESOURCE_KINDS for name in (kind.field, kind.wire)} - OTHER_WORDS
+    found = [
+        f"{path.name}:{node.lineno}: {ast.unparse(node)}"
+        for path in sorted((ROOT / "dev/backstay_dev/simulator").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Subscript | ast.Compare | ast.Call)
+        for read in _read_by_name(node)
+        if isinstance(read, ast.Constant) and read.value in words
+    ]
+    assert found == []
+
+
+def _read_by_name(node: ast.Subscript | ast.Compare | ast.Call) -> list[ast.expr]:
+    """What may be the name of a field: in `x["name"]`, `"name" in x`, `x.get("name")` and `getattr(x, "name")`."""
+    match node:
+        case ast.Subscript(slice=name) | ast.Compare(left=name):
+            return [name]
+        case (
+            ast.Call(func=ast.Attribute(attr="get" | "pop"), args=args)
+            | ast.Call(func=ast.Name(id="getattr"), args=args)
+        ):
+            return args
+    return []
 
 
 def test_the_checklist_asks_for_rows_where_kinds_are_tried() -> None:

@@ -198,19 +198,11 @@ class Object(Model):
         return cls.model_validate(raw)
 
 
-def exactly_one_of(*names: str) -> Rule:
-    """Exactly one of these fields is set. Names are snake_case; CEL sees their wire form."""
-    wire = [_wire_name(name) for name in names]
-    cel = "[" + ", ".join(f"has(self.{name})" for name in wire) + "].exists_one(x, x)"
+def exactly_one_of(**names: str) -> Rule:
+    """Exactly one of these fields is set. Each is told by its name in Python, and as CEL and manifests have it."""
+    cel = "[" + ", ".join(f"has(self.{wire})" for wire in names.values()) + "].exists_one(x, x)"
     return Rule(
         cel,
-        f"exactly one of {', '.join(wire)} must be set",
+        f"exactly one of {', '.join(names.values())} must be set",
         lambda self: sum(getattr(self, name) is not None for name in names) == 1,
     )
-
-
-_SPECIAL = {"virtual_ip": "virtualIP", "boot_id": "bootID", "machine_uuid": "machineUUID", "as_": "as"}
-
-
-def _wire_name(name: str) -> str:
-    return _SPECIAL.get(name, to_camel(name))

@@ -275,7 +275,7 @@ class OcfDepth(Model):
 class Probe(Model):
     """Asks regularly whether a resource really works."""
 
-    rules = (exactly_one_of("tcp_socket", "http_get", "exec", "ocf"),)
+    rules = (exactly_one_of(tcp_socket="tcpSocket", http_get="httpGet", exec="exec", ocf="ocf"),)
     name: Label
     """Unique among the probes of the resource."""
     tcp_socket: TcpSocket | None = None
@@ -339,7 +339,7 @@ _OWN_PROBES = Rule(
 class RenderedResource(Model):
     """One thing a service needs, as an agent is told to carry it out. Exactly one kind; the rest is the same for all kinds."""
 
-    rules = (exactly_one_of(*(kind.field for kind in IMPLEMENTED)), _OWN_PROBES)
+    rules = (exactly_one_of(**{kind.field: kind.wire for kind in IMPLEMENTED}), _OWN_PROBES)
     name: Label
     """Unique within the service."""
     systemd: Systemd | None = None
@@ -363,7 +363,7 @@ class RenderedResource(Model):
 class Resource(RenderedResource):
     """One thing a service needs. Exactly one kind; the rest is the same for all kinds."""
 
-    rules = (exactly_one_of(*(kind.field for kind in RESOURCE_KINDS)), _OWN_PROBES)
+    rules = (exactly_one_of(**{kind.field: kind.wire for kind in RESOURCE_KINDS}), _OWN_PROBES)
     file: File | None = None
     """A file (later)."""
     package: Package | None = None
