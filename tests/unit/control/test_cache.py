@@ -315,6 +315,27 @@ def test_a_fence_that_stands_in_a_status_is_not_taken_for_news_when_its_hour_is_
     assert not cache.snapshot().fenced_s
 
 
+def says(version: int, *phases: str) -> Raw:
+    """What n1 says of instances `i0`, `i1`, …: the phase of each."""
+    told = {"namespace": "shop", "epoch": 3, "revision": 1}
+    said = {f"i{at}": {**told, "name": f"web{at}-0", "phase": phase} for at, phase in enumerate(phases)}
+    meta = {"name": "n1", "uid": "a", "resourceVersion": str(version)}
+    return {"metadata": meta, "spec": {}, "status": {"instances": said}}
+
+
+def test_when_a_start_failed_is_known_until_its_host_says_nothing_of_it_any_more(cache: Cache, clock: Clock) -> None:
+    """It says so long after the HAInstance has gone: what is forgotten before that would be learned anew, and kept for good."""
+    first_s = clock.now_s
+    cache.observe(HOST_ASSIGNMENTS, says(5, "Failed", "Failed"))
+    clock.now_s += 100
+    cache.observe(HOST_ASSIGNMENTS, says(6, "Starting", "Failed"))
+    assert cache.world.failed_s == {("i0", "n1", 3): first_s, ("i1", "n1", 3): first_s}
+    cache.observe(HOST_ASSIGNMENTS, says(7, "Failed"))
+    assert cache.world.failed_s == {("i0", "n1", 3): first_s}
+    cache.drop(HOST_ASSIGNMENTS, Meta("", "n1", "a", "8"))
+    assert not cache.world.failed_s
+
+
 def test_when_a_fence_path_was_tested_is_known_by_our_own_clock_and_only_a_new_test_counts(
     cache: Cache, clock: Clock
 ) -> None:

@@ -7,7 +7,7 @@ The planner only reads it. Times are seconds on the replica's own monotonic cloc
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from operator import is_
 from typing import Final, TypeVar
@@ -204,7 +204,8 @@ class World:
         self.checked_s.pop(key, None)
 
     def put_assignment(self, assignment: HostAssignment) -> None:
-        self.drop_assignment(assignment.key)
+        self._forget_reports(assignment.key, but=assignment.status.instances)
+        self._take_out_assignment(assignment.key)
         self.assignments[assignment.key] = assignment
         for uid in assignment.spec.instances:
             self.ordered_on[uid].add(assignment.key)
@@ -218,6 +219,10 @@ class World:
                 self.failed_s.setdefault((uid, assignment.key, report.epoch), self.now_s)
 
     def drop_assignment(self, key: str) -> None:
+        self._forget_reports(key, but=())
+        self._take_out_assignment(key)
+
+    def _take_out_assignment(self, key: str) -> None:
         old = self.assignments.pop(key, None)
         if old is None:
             return
@@ -228,6 +233,13 @@ class World:
 
     def _forget_things(self, service: HAService) -> None:
         _discard(self.wanted_by, things(service), service.key)
+
+    def _forget_reports(self, host: str, *, but: Collection[str]) -> None:
+        """When starts failed of which this host says nothing any more: it may say so long after their HAInstance has gone."""
+        before = self.assignments.get(host)
+        for uid in before.status.instances.keys() - but if before is not None else ():
+            for key in [key for key in self.failed_s if key[:2] == (uid, host)]:
+                del self.failed_s[key]
 
     def _forget_failures(self, uid: str) -> None:
         for key in [key for key in self.failed_s if key[0] == uid]:
