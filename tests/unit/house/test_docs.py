@@ -17,8 +17,11 @@ from pydantic.alias_generators import to_camel
 from backstay_agent.config import read_config
 from backstay_api.objects.models import HAService, Host
 from backstay_api.objects.promise import PROFILES, silent_after_s, suspect_after_s
+from backstay_api.objects.resource_kinds import IMPLEMENTED, ResourceKind
 from backstay_cli.main import build
 from backstay_dev.modules import ROOTS
+from backstay_operator.planner.judge.judges import FILTERS
+from backstay_operator.planner.judge.scores import SCORES
 from backstay_operator.planner.judge.unsupported import _TODAY, first_unsupported
 from backstay_testing.console import console_steps
 
@@ -275,6 +278,43 @@ def test_every_page_is_reached_from_the_readme() -> None:
             if "://" not in link and target.exists():
                 waiting.append(target)
     assert {name_of(page) for page in set(DOCUMENTS) - seen} == set()
+
+
+@pytest.mark.parametrize("kind", IMPLEMENTED, ids=lambda kind: kind.wire)
+def test_the_front_page_names_every_kind_that_there_is(kind: ResourceKind) -> None:
+    status = (ROOT / "README.md").read_text().partition("\n## Status\n")[2]
+    assert kind.noun in status.partition("What is not there yet")[0]
+
+
+# How the page says each filter and score; one that is not here stands nowhere.
+JUDGES = {
+    "may_stay": "cordoned, drained",
+    "is_selected": "not selected by `placement.hosts`",
+    "is_free": "another service there",
+    "is_wished": "not the host that a person asked for",
+    "is_open": "cordoned, drained, being removed or shutting down",
+    "has_session": "no session",
+    "is_reachable": "no session",
+    "may_answer": "no session",
+    "has_room": "asked about too many services",
+    "starts_here": "failed to start it lately",
+    "may_fail_over": "`recovery.moves`",
+    "could_fail_over": "`recovery.moves`",
+    "is_ready": "not ready",
+    "announced": "where people were told that it goes",
+    "fewest_failures": "fewest starts",
+    "no_recent_failure": "no start has failed",
+    "preference": "`placement.prefer`",
+    "readiness": "who is ready",
+    "already_asked": "stands by already",
+    "fewer_services": "runs fewer others",
+}
+
+
+@pytest.mark.parametrize("judge", [judge.__name__ for judge, _ in (*FILTERS, *SCORES)])
+def test_the_page_of_decisions_names_every_filter_and_score(judge: str) -> None:
+    page = (ROOT / "docs/explanation/deciding.md").read_text()
+    assert JUDGES[judge] in page.partition("## Where a service goes: judges")[2].partition("\n## ")[0]
 
 
 def test_the_architecture_names_every_package() -> None:

@@ -118,6 +118,26 @@ def test_every_section_of_the_protocol_is_mapped() -> None:
     assert SECTION.findall(page("protocol-map.md")) == SECTION.findall(page("protocol.md"))
 
 
+def sentences(section: str) -> int:
+    """How many sentences and rows of tables there are: a rule that comes or goes changes it."""
+    return len(re.findall(r"[.!?][*)]*(?=\s|$)|^\|", section, re.MULTILINE))
+
+
+@pytest.mark.parametrize("number", range(1, 10))
+def test_no_rule_comes_or_goes_without_the_map(number: int) -> None:
+    """Which of them is new no machine can tell: give it its row, if it is a rule, and then count again."""
+    (told,) = re.findall(
+        r"^Sentences there: (\d+)\.$", SECTION.split(page("protocol-map.md"))[2 * number], re.MULTILINE
+    )
+    assert int(told) == sentences(SECTION.split(page("protocol.md"))[2 * number])
+
+
+def test_a_rule_more_would_be_found() -> None:
+    assert sentences("* A rule.\n* **Another.** It ends; so\n") + 1 == sentences(
+        "* A rule.\n* **Another.** It ends; so.\n"
+    )
+
+
 @pytest.mark.parametrize(
     "citation",
     [
