@@ -167,9 +167,8 @@ def _closed(host: Host) -> Rejected | None:
     if maintenance and maintenance.mode == "Cordon":
         return Rejected("Maintenance", f"is cordoned{_because(maintenance.reason)}", "are cordoned")
     if maintenance and host.is_hands_off:
-        return Rejected(
-            "Maintenance", f"is in HandsOff maintenance{_because(maintenance.reason)}", "are in HandsOff maintenance"
-        )
+        why = f"is in HandsOff maintenance{_because(maintenance.reason)}"
+        return Rejected("Maintenance", why, "are in HandsOff maintenance")
     return None
 
 
@@ -283,9 +282,8 @@ def starts_here(ask: Question, facts: HostFacts) -> Rejected | None:
     ago, why = f"failed to start it {roughly(failed[0].ago_s)} ago", first_words(failed[0].why)
     many = f"failed to start it lately{again}"
     one, particulars = (ago, f"{why}{again}") if why else (f"{ago}{again}", "")
-    wait_s = again_s if ask.retry else ask.world.settings.start_failure_memory_s
-    look_again_s = ask.world.now_s + wait_s - failed[0].ago_s
-    return Rejected("StartFailed", one, many, particulars, look_again_s=look_again_s)
+    wait_s = (again_s if ask.retry else ask.world.settings.start_failure_memory_s) - failed[0].ago_s
+    return Rejected("StartFailed", one, many, particulars, look_again_s=ask.world.now_s + wait_s)
 
 
 def may_fail_over(ask: Question, facts: HostFacts) -> Rejected | None:
