@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import cast
 
 from backstay_api.objects.models import HAInstance, HAService
@@ -26,8 +26,7 @@ _NOT_FENCED = re.compile(r"(?:is not|so none is sealed or) fenced")
 def every_sentence_agrees(world: World, made: tuple[act.Action, ...]) -> None:
     """The plan was made of this world."""
     for service in world.services.values():
-        for instance in filter(None, (world.instance_of(service, name) for name in service.slots)):
-            _status_agrees(world, made, service, instance)
+        _status_agrees(world, made, service)
     for action in made:
         if isinstance(action, act.WriteInstance) and action.spec.grant is not None:
             assert re.search(rf"(^|next ){action.spec.grant.host}, ", action.why), action.why
@@ -60,20 +59,36 @@ def _is_cut_off(made: tuple[act.Action, ...], host: str) -> bool:
     )
 
 
-def _status_agrees(world: World, made: tuple[act.Action, ...], service: HAService, instance: HAInstance) -> None:
+def _status_agrees(world: World, made: tuple[act.Action, ...], service: HAService) -> None:
+    """Each slot speaks of itself. What is said of the service as a whole is said of its only slot, or names where some slot goes."""
     told = _told(service, made)
-    whys = [one.why for one in told.instances]
-    named = set(_NAMED.findall(" ".join([*(one.message for one in told.conditions), *whys])))
+    there = [one for one in (world.instance_of(service, name) for name in service.slots) if one is not None]
+    of_all = _hosts_in(one.message for one in told.conditions)
+    of_slots = {
+        one.uid: _hosts_in(each.why for each in told.instances if each.name == one.metadata.name) for one in there
+    }
+    for instance in there:
+        is_only = len(service.slots) == 1
+        _slot_agrees(world, made, instance, of_slots[instance.uid] | (of_all if is_only else set()))
+    assert not there or len(service.slots) == 1 or of_all <= set().union(*of_slots.values()), f"{service.key}: {of_all}"
+    assert told.last_failover is None or not _NAMED.search(told.last_failover.cause), told.last_failover
+
+
+def _hosts_in(texts: Iterable[str]) -> set[str]:
+    """Those that they name as the next."""
+    return set(_NAMED.findall(" ".join(texts)))
+
+
+def _slot_agrees(world: World, made: tuple[act.Action, ...], instance: HAInstance, named: set[str]) -> None:
     granted = next((host for key, host in _granted(made) if key == instance.key), "")
     target = granted or _target(world, made, instance.uid)
-    assert len(named) <= 1, f"{service.key}: {named}"
+    assert len(named) <= 1, f"{instance.key}: {named}"
     if granted:
-        assert named == {granted}, f"{service.key} is granted to {granted}, and the status names {named}: {whys}"
+        assert named == {granted}, f"{instance.key} is granted to {granted}, and the status names {named}"
     elif _is_ordered_down_now(world, made, instance.uid):
-        assert named == ({target} if target else set()), f"{service.key} goes to {target}, the status names {named}"
+        assert named == ({target} if target else set()), f"{instance.key} goes to {target}, the status names {named}"
     elif named:
-        assert named == {target}, f"{service.key}: nothing of this plan sends it to {named}: {whys}"
-    assert told.last_failover is None or not _NAMED.search(told.last_failover.cause), told.last_failover
+        assert named == {target}, f"{instance.key}: nothing of this plan sends it to {named}"
 
 
 def _granted(made: tuple[act.Action, ...]) -> Iterator[tuple[str, str]]:
