@@ -22,9 +22,6 @@ from .view import EVERYTHING, VIEW, decided, only_slot, place_of
 # A wish that could not be granted for so long is no longer meant: nobody wants to be surprised by it tomorrow.
 LASTS_S: Final = 600.0
 
-# What the operator mends within that time by itself: it asks the host to become ready.
-_PASSING: Final = ("Ready", "Late")
-
 
 async def move(
     session: Session,
@@ -66,5 +63,5 @@ def _check(round_: Round, slot: Slot, service: HAService, target: str) -> None:
         raise Stop(f"{service.key} moves nowhere: spec.state is {service.spec.state}")
     answer = elsewhere(round_, slot.in_force, slot.instance, to=target)
     rejected = next(verdict.rejected for verdict in answer.verdicts if verdict.host == target)
-    if rejected and rejected.rule not in _PASSING:
+    if rejected and not rejected.is_passing:
         raise Stop(f"{service.key} cannot move to {target}: {target} {rejected.why}")

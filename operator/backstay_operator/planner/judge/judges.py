@@ -23,7 +23,7 @@ from backstay_operator.planner.know.sessions import live, published
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import UNCLEAR, first_words, roughly
 
-from .move_budget import home, used_up
+from .move_budget import forgotten_at_s, home, used_up
 
 # A FenceRequest is named by its host and 17 characters more, and the API server takes 253.
 MOST_HOST_NAME_CHARS: Final = 236
@@ -42,6 +42,10 @@ class Rejected:
     """What follows "2 …": `are not ready`."""
     particulars: str = ""
     """What hosts may have in common, most often a mistake in the manifest, and is then said once: `unit web.service is masked`."""
+    is_passing: bool = False
+    """What passes by itself, or is asked for and mended within minutes: whoever wishes for this host may wait for it."""
+    look_again_s: float | None = None
+    """When it will be over though nobody writes anything, on the clock of `World.now_s`."""
 
     @property
     def why(self) -> str:
@@ -64,7 +68,7 @@ class HostFacts:
     no_session: Rejected | None
     """No session that a grant could be bound to."""
     lost: Rejected | None
-    """The same, but for being late: that alone is no reason to change who stands by."""
+    """The same, but for what passes, as being late: that alone is no reason to change who stands by."""
     services: int
     """Instances that are granted to it."""
 
@@ -141,7 +145,7 @@ def _facts(world: World, host: Host, said: HostAssignment | None) -> HostFacts:
         leaving=leaving,
         closed=leaving or _closed(host) or _going_down(world, name),
         no_session=no_session,
-        lost=None if no_session and no_session.rule == "Late" else no_session,
+        lost=None if no_session and no_session.is_passing else no_session,
         services=len(world.held_by.get(name, ())),
     )
 
@@ -163,9 +167,8 @@ def _closed(host: Host) -> Rejected | None:
     if maintenance and maintenance.mode == "Cordon":
         return Rejected("Maintenance", f"is cordoned{_because(maintenance.reason)}", "are cordoned")
     if maintenance and host.is_hands_off:
-        return Rejected(
-            "Maintenance", f"is in HandsOff maintenance{_because(maintenance.reason)}", "are in HandsOff maintenance"
-        )
+        why = f"is in HandsOff maintenance{_because(maintenance.reason)}"
+        return Rejected("Maintenance", why, "are in HandsOff maintenance")
     return None
 
 
@@ -190,7 +193,7 @@ def why_no_session(world: World, name: str) -> Rejected | None:
         case Liveness.SILENT:
             return Rejected("Session", f"has been silent for {roughly(age_s(world, seen))}", "are silent")
         case Liveness.SUSPECT | Liveness.UNSURE:
-            return Rejected("Late", "is late with its heartbeat", "are late with their heartbeat")
+            return Rejected("Late", "is late with its heartbeat", "are late with their heartbeat", is_passing=True)
         case Liveness.LIVE if live(world, name):
             return None
         case Liveness.LIVE | Liveness.UNKNOWN:
@@ -278,9 +281,9 @@ def starts_here(ask: Question, facts: HostFacts) -> Rejected | None:
     again = f" (tried again {roughly(again_s)} after that)" if ask.retry else ""
     ago, why = f"failed to start it {roughly(failed[0].ago_s)} ago", first_words(failed[0].why)
     many = f"failed to start it lately{again}"
-    return (
-        Rejected("StartFailed", ago, many, f"{why}{again}") if why else Rejected("StartFailed", f"{ago}{again}", many)
-    )
+    one, particulars = (ago, f"{why}{again}") if why else (f"{ago}{again}", "")
+    wait_s = (again_s if ask.retry else ask.world.settings.start_failure_memory_s) - failed[0].ago_s
+    return Rejected("StartFailed", one, many, particulars, look_again_s=ask.world.now_s + wait_s)
 
 
 def may_fail_over(ask: Question, facts: HostFacts) -> Rejected | None:
@@ -288,17 +291,18 @@ def may_fail_over(ask: Question, facts: HostFacts) -> Rejected | None:
     if ask.to is not None or (why := used_up(ask.world, ask.service)) == "":
         return None
     home_ = home(ask.world, ask.service, ask.instance)
-    return None if home_ is None or facts.name == home_ else _stays(why)
+    return None if home_ is None or facts.name == home_ else _stays(ask, why)
 
 
 def could_fail_over(ask: Question, facts: HostFacts) -> Rejected | None:
     """The same, if its host were lost now."""
     why = used_up(ask.world, ask.service)
-    return _stays(why) if why and facts.name != ask.holder else None
+    return _stays(ask, why) if why and facts.name != ask.holder else None
 
 
-def _stays(why: str) -> Rejected:
-    return Rejected("Moves", "may not take it over", "may not take it over", why)
+def _stays(ask: Question, why: str) -> Rejected:
+    says = "may not take it over"
+    return Rejected("Moves", says, says, why, look_again_s=forgotten_at_s(ask.world, ask.service))
 
 
 def retry_after_s(ask: Question, failed: Sequence[Failure]) -> float:
@@ -340,15 +344,19 @@ def is_ready(ask: Question, facts: HostFacts) -> Rejected | None:
         return None
     said = facts.report.standbys.get(ask.instance.uid) if ask.instance else None
     if said is None or said.revision != ask.service.metadata.generation:
-        return Rejected("Ready", "has not said yet whether it is ready", "have not said yet whether they are ready")
+        return _unready("has not said yet whether it is ready", "have not said yet whether they are ready")
     if said.active and said.unclear:
-        return Rejected("Ready", UNCLEAR, UNCLEAR, said.why)
+        return _unready(UNCLEAR, UNCLEAR, said.why)
     if said.active:
         done = "some of it already, not started by Backstay, stop it there"
-        return Rejected("Ready", f"runs {done}", f"run {done}", said.why)
+        return _unready(f"runs {done}", f"run {done}", said.why)
     if not said.ready:
-        return Rejected("Ready", "is not ready", "are not ready", said.why)
+        return _unready("is not ready", "are not ready", said.why)
     return None
+
+
+def _unready(one: str, many: str, why: str = "") -> Rejected:
+    return Rejected("Ready", one, many, why, is_passing=True)
 
 
 Filter = Callable[[Question, HostFacts], Rejected | None]

@@ -18,8 +18,7 @@ from backstay_operator.planner.words import listed
 
 from . import edits
 from .budget import unstable
-from .judges import HostFacts, Planned, Point, Question, Rejected, facts_of, recent_failures, rejection, retry_after_s
-from .move_budget import forgotten_at_s
+from .judges import HostFacts, Planned, Point, Question, Rejected, facts_of, rejection
 from .scores import SCORES_AT, Score, preference
 
 # As many as a service's status can list (HAServiceStatus.standbys). Hosts that said no are kept asked, so that they can
@@ -97,7 +96,7 @@ def decide(ask: Question) -> Placed | NoHost:
     verdicts = _judged(Point.RETRY if ask.retry else Point.START, ask)
     if verdicts and verdicts[0].rejected is None:
         return Placed(verdicts[0].host, _why_chosen(verdicts), verdicts)
-    return NoHost(fold(verdicts), verdicts, _look_again_s(ask, verdicts))
+    return NoHost(fold(verdicts), verdicts, _look_again_s(verdicts))
 
 
 def standbys(world: World, service: HAService, instance: HAInstance | None) -> tuple[str, ...]:
@@ -216,18 +215,10 @@ def _why_chosen(verdicts: Sequence[Verdict]) -> str:
     return f"as good as {listed([other.host for other in able[1:]])}, and first by name"
 
 
-def _look_again_s(ask: Question, verdicts: Sequence[Verdict]) -> float | None:
-    """When the first of the failed starts is forgotten, or long enough ago to be tried again; or a move, where these are used up."""
-    memory_s = ask.world.settings.start_failure_memory_s
-    moves_s = forgotten_at_s(ask.world, ask.service)
-    is_held = any(verdict.rejected and verdict.rejected.rule == "Moves" for verdict in verdicts)
-    times_s = [moves_s] if is_held and moves_s is not None else []
-    for verdict in verdicts:
-        failed = recent_failures(ask, facts_of(ask.world, verdict.host))
-        if failed and verdict.rejected and verdict.rejected.rule == "StartFailed":
-            wait_s = retry_after_s(ask, failed) if ask.retry else memory_s
-            times_s.append(ask.world.now_s + wait_s - failed[0].ago_s)
-    return min(times_s, default=None)
+def _look_again_s(verdicts: Sequence[Verdict]) -> float | None:
+    """When the first of them may change though nobody writes anything."""
+    times_s = (verdict.rejected.look_again_s for verdict in verdicts if verdict.rejected)
+    return min((at_s for at_s in times_s if at_s is not None), default=None)
 
 
 def _answer(ask: Question, name: str) -> bool | None:
