@@ -1,4 +1,7 @@
-"""What is decided about one service in a round: made here, once. Orders, standbys and statuses describe it and ask no judge again."""
+"""What is decided about one service in a round: made here, once. Orders, standbys and statuses describe it.
+
+The judges of hosts are asked one thing afresh, which is only told: who could take over now (`tell/elsewhere.py`).
+"""
 
 from __future__ import annotations
 

@@ -204,8 +204,7 @@ class World:
         self.checked_s.pop(key, None)
 
     def put_assignment(self, assignment: HostAssignment) -> None:
-        self._forget_reports(assignment.key, but=assignment.status.instances)
-        self._take_out_assignment(assignment.key)
+        self.drop_assignment(assignment.key, but=assignment.status.instances)
         self.assignments[assignment.key] = assignment
         for uid in assignment.spec.instances:
             self.ordered_on[uid].add(assignment.key)
@@ -218,11 +217,8 @@ class World:
             if report.phase == "Failed":
                 self.failed_s.setdefault((uid, assignment.key, report.epoch), self.now_s)
 
-    def drop_assignment(self, key: str) -> None:
-        self._forget_reports(key, but=())
-        self._take_out_assignment(key)
-
-    def _take_out_assignment(self, key: str) -> None:
+    def drop_assignment(self, key: str, *, but: Collection[str] = ()) -> None:
+        """And when those starts failed of which the host then says nothing: it may speak of an HAInstance (`but`) that has long gone."""
         old = self.assignments.pop(key, None)
         if old is None:
             return
@@ -230,19 +226,14 @@ class World:
         _discard(self.ordered_on, old.spec.instances, key)
         _discard(self.held_on, (one.unit for one in old.status.held), key)
         _discard(self.own_addresses, _own_addresses(old), key)
+        for uid in old.status.instances.keys() - but:
+            self._forget_failures(uid, key)
 
     def _forget_things(self, service: HAService) -> None:
         _discard(self.wanted_by, things(service), service.key)
 
-    def _forget_reports(self, host: str, *, but: Collection[str]) -> None:
-        """When starts failed of which this host says nothing any more: it may say so long after their HAInstance has gone."""
-        before = self.assignments.get(host)
-        for uid in before.status.instances.keys() - but if before is not None else ():
-            for key in [key for key in self.failed_s if key[:2] == (uid, host)]:
-                del self.failed_s[key]
-
-    def _forget_failures(self, uid: str) -> None:
-        for key in [key for key in self.failed_s if key[0] == uid]:
+    def _forget_failures(self, uid: str, host: str = "") -> None:
+        for key in [key for key in self.failed_s if key[0] == uid and host in ("", key[1])]:
             del self.failed_s[key]
 
     def put_instance(self, instance: HAInstance) -> None:

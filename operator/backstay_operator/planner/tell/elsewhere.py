@@ -18,7 +18,7 @@ from .conditions import Finding
 
 
 def who_could_take_over(world: World, service: HAService, slot: Slot) -> list[StandbySummary]:
-    """Those that are asked to be ready, and the selected hosts that cannot even be asked, with the reason."""
+    """Those that are asked to be ready, and the selected hosts that cannot even be asked, with the reason: asked here, only to be told."""
     ask = Question(world, slot.in_force, slot.instance)
     asked = [name for name in slot.asked if name in world.hosts]
     others = set(declared(world, service)) - {*asked, ask.holder}
