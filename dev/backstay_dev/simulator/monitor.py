@@ -274,7 +274,8 @@ class Monitor:
     def _deleted(self, uid: str, name: str, body: Raw) -> None:
         if body["spec"].get("grant"):
             self.accuse(f"{name} is deleted while epoch {body['spec']['epoch']} is open")
-        if body["spec"]["exclusive"] and (places := self.active[service_name(name)]):
+        # What runs though this one was never granted is another's, whose finalizers a person took away: it holds up the next first grant.
+        if body["spec"]["exclusive"] and body["spec"]["epoch"] and (places := self.active[service_name(name)]):
             self.accuse(f"{name} is deleted while it runs on {_where(places)}")
 
     def _is_exclusive(self, name: str) -> bool:
