@@ -28,12 +28,13 @@ def test_15_a_clean_shutdown_releases_the_service_and_is_given_its_time(fault_la
         n1.install_unit("ledger.service", LEDGER)
         n1.path("/srv/ledger.ok").unlink(missing_ok=True)
         n1.run("systemctl", "start", "ledger.service")
+        before = n1.boot_id
         n1.run("systemctl", verb)
         play.until_running(other_than="n1", timeout_s=20)
         assert play.evidence == "Released", f"{play.evidence}, {presses(fault_lab, 'n1')}"
         fault_lab.until(n1.path("/srv/ledger.ok").exists, "the other unit to have had its time")
         if verb == "reboot":
-            n1.wait_booted()
+            n1.wait_booted(after=before)
         else:
             fault_lab.until(lambda: not n1.is_on, "its end")
         assert "off" not in presses(fault_lab, "n1")
@@ -57,10 +58,11 @@ def test_15_what_is_ordered_before_the_agent_is_released_too(fault_lab: FaultLab
         host.run("systemctl", "start", "case15-net.service")
     with case(fault_lab, name, unit=before + "[Service]\nExecStart={tick}\n", on="n1") as play:
         n1 = fault_lab.lab["n1"]
+        before = n1.boot_id
         n1.run("systemctl", "reboot")
         play.until_running(other_than="n1", timeout_s=20)
         assert play.evidence == "Released", f"{play.evidence}, {presses(fault_lab, 'n1')}"
-        n1.wait_booted()
+        n1.wait_booted(after=before)
         assert "off" not in presses(fault_lab, "n1")
 
 

@@ -161,10 +161,11 @@ def live_through_everything(stage: FaultLab, plays: list[Play]) -> None:
     for play in plays:
         until_standby(play, "n2")
 
+    before = n1.boot_id
     n1.run("systemctl", "reboot")
     for play in plays:
         until_ready(play, on="n2")
-    n1.wait_booted()
+    n1.wait_booted(after=before)
     stage.product.wait_ready(timeout_s=60)
     assert (at_work(n1), at_work(n2)) == ([], list(SERVICES))
     assert {play.name: play.evidence for play in plays} == {play.name: "Released" for play in plays}

@@ -23,6 +23,8 @@ from backstay_dev.lab.shell import Child, LabError, call, spawn, wait_until
 MACHINE_UUID_FILE: Final = "/etc/backstay/machine-uuid"
 # Gone with every power cycle, so they are not on the disk that is seen from outside.
 _VOLATILE: Final = ("/run/", "/tmp/", "/dev/", "/proc/", "/sys/")
+UP: Final = ("running", "degraded")
+"""What systemd calls a machine that has booted."""
 
 # Mounts of its own: it must not keep other hosts' networks alive, and nspawn comes back from a machine's own reboot only
 # where its folder is a tmpfs. 133 is how nspawn says that the machine wants to be booted again; a reboot loses addresses.
@@ -157,15 +159,19 @@ class LabHost:
         if wait:
             self.wait_booted()
 
-    def wait_booted(self, *, timeout_s: float = 30.0) -> None:
-        """Until systemd says that it runs; a unit that failed is told and is not waited for."""
+    def wait_booted(self, *, after: str = "", timeout_s: float = 30.0) -> None:
+        """Until systemd says that it runs; a unit that failed is told and is not waited for.
+
+        `after`: the boot id of before, for a machine that reboots itself: who enters it to ask while it goes down may hold it up for 90 s.
+        """
 
         def booted() -> bool:
             if self._supervisor is None or not self._supervisor.running:
                 words = "" if self._supervisor is None else self._supervisor.last_words()
                 raise LabError(f"{self.name} went off while it booted; its last words:\n{words}")
-            with suppress(LabError):
-                return self.run("systemctl", "is-system-running", check=False).strip() in {"running", "degraded"}
+            with suppress(LabError, OSError):
+                is_next = not after or self.boot_id != after
+                return is_next and self.run("systemctl", "is-system-running", check=False).strip() in UP
             return False
 
         wait_until(booted, timeout_s=timeout_s, what=f"the boot of {self.name}")
