@@ -11,7 +11,8 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from backstay_api.objects.durations import seconds
@@ -26,11 +27,9 @@ from .tools.looks import NoAnswer
 from .tools.manager import Manager, Watch
 from .tools.sentences import why_down
 from .tools.transient import CLEANLY_DOWN, Ended, argv_refusal, lasting, missing, run_once
-from .tools.wakeups import wakeups
+from .tools.wakeups import changes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from backstay_api.objects.plain import Command
 
 DEFAULT_CHECK_S: Final = 20.0
@@ -80,7 +79,7 @@ class CommandDriver(Plain):
             raise StartFailed(why)
         command = _command(resource)
         unit = unit_name(command)
-        with _as_start_failed(unit):
+        with kept.as_start_failed(unit):
             async with self._manager.watch(unit) as watch:
                 try:
                     async with asyncio.timeout(timeout_s):
@@ -132,15 +131,13 @@ class CommandDriver(Plain):
 
     async def changes(self, resource: RenderedResource) -> AsyncGenerator[Seen, None]:
         """First what it is now, then every change: its unit and its control group tell, and its check is asked regularly."""
-        last: Seen | None = None
         unit = unit_name(_command(resource))
-        with _as_start_failed(unit):
+        with kept.as_start_failed(unit):
             period_s = CHECK_PERIOD_S if _command(resource).check else None
-            async with self._manager.watch(unit) as watch, aclosing(wakeups(unit, watch, lambda: period_s)) as woken:
-                async for _ in woken:
-                    seen = await self.check(resource)
-                    if seen != last:
-                        yield (last := seen)
+            look = partial(self.check, resource)
+            async with aclosing(changes_of(self._manager, unit, look, period_s)) as seen:
+                async for one in seen:
+                    yield one
 
     async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
         """The resources of every start command here that is not verifiably stopped, as they were when it was started."""
@@ -236,11 +233,3 @@ def _judged(ended: Ended, unit: Seen, check: Sequence[str]) -> Seen:
     # Neither up nor cleanly down. Where we have not started it, nobody knows what runs.
     why = f"command {' '.join(check)} {ended.what}: wanted 0 (running) or 7 (stopped)"
     return Seen(State.FAILED if unit.state is State.RUNNING else State.UNKNOWN, why)
-
-
-@contextmanager
-def _as_start_failed(unit: str) -> Iterator[None]:
-    try:
-        yield
-    except (BusError, OSError, StopFailed) as error:
-        raise StartFailed(f"{unit}: {error}") from error

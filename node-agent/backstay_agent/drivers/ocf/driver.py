@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +23,7 @@ from backstay_agent.drivers.tools.manager import Manager, Watch
 from backstay_agent.drivers.tools.programs import may_come
 from backstay_agent.drivers.tools.sentences import why_down
 from backstay_agent.drivers.tools.transient import CLEANLY_DOWN, Ended, Setting, lasting
-from backstay_agent.drivers.tools.wakeups import wakeups
+from backstay_agent.drivers.tools.wakeups import changes_of
 from backstay_api.objects.resource_kinds import ocf_agent
 from backstay_api.process.waiting import clock_s
 
@@ -114,7 +114,7 @@ class OcfDriver(Plain):
     async def start(self, resource: RenderedResource, *, timeout_s: float) -> None:
         ocf = _ocf(resource)
         unit = unit_name(ocf)
-        with _as_start_failed(unit):
+        with kept.as_start_failed(unit):
             if (why := await self._unfit(resource) or await self._same_unique(ocf)) is not None:
                 raise StartFailed(why)
             limit_s = (await self._agents.known(ocf)).limit_s("start", resource.timeouts.start)
@@ -244,15 +244,13 @@ class OcfDriver(Plain):
 
     async def changes(self, resource: RenderedResource) -> AsyncGenerator[Seen, None]:
         """First what it is now, then every change: what its start left tells by its end, the rest its monitor, regularly."""
-        last: Seen | None = None
         unit = unit_name(_ocf(resource))
-        with _as_start_failed(unit):
+        with kept.as_start_failed(unit):
             period_s = (await self._agents.known(_ocf(resource))).period_s()
-            async with self._manager.watch(unit) as watch, aclosing(wakeups(unit, watch, lambda: period_s)) as woken:
-                async for _ in woken:
-                    seen = await self.check(resource)
-                    if seen != last:
-                        yield (last := seen)
+            look = partial(self.check, resource)
+            async with aclosing(changes_of(self._manager, unit, look, period_s)) as seen:
+                async for one in seen:
+                    yield one
 
     async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
         """The resources of every start here that is not verifiably stopped, as they were when they were started."""
@@ -283,11 +281,3 @@ async def _why_not_up(ocf: Ocf, watch: Watch) -> str:
     code = int(properties.get("ExecMainStatus", 0))
     what = with_words(f"exited with {code}", await last_words(properties))
     return outcomes.sentence(ocf_agent(ocf.agent), "start", code, what)
-
-
-@contextmanager
-def _as_start_failed(unit: str) -> Iterator[None]:
-    try:
-        yield
-    except (*_NOTHING, StopFailed) as error:
-        raise StartFailed(f"{unit}: {error}") from error

@@ -6,14 +6,17 @@ The unit remembers by its state that the program succeeded, and in its environme
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
-from backstay_agent.drivers.base import Seen, State, StopFailed
+from backstay_agent.drivers.base import Seen, StartFailed, State, StopFailed
 from backstay_api.objects.plain import RenderedResource
 
 from . import escaped
+from .bus import BusError
 from .down import DOWN, group_names, left_in
+from .looks import NoAnswer
 from .manager import Manager, Properties
 from .sentences import why_down
 from .units import MARK_VARIABLE
@@ -70,3 +73,12 @@ async def end_escaped(manager: Manager, unit: str, timeout_s: float) -> None:
         raise StopFailed(
             f"what its start left elsewhere could not be stopped: {', '.join(one.words for one in left[:5])}"
         )
+
+
+@contextmanager
+def as_start_failed(unit: str) -> Iterator[None]:
+    """What systemd or the host does not answer, or will not stop, is a start that failed."""
+    try:
+        yield
+    except (BusError, OSError, NoAnswer, StopFailed) as error:
+        raise StartFailed(f"{unit}: {error}") from error

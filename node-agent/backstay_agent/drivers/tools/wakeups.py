@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from pathlib import Path
 
+from backstay_agent.drivers.base import Seen
 from backstay_api.process.waiting import within
 
 from . import cgroups
 from .down import groups_of
-from .manager import Watch
+from .manager import Manager, Watch
 
 
 async def wakeups(unit: str, watch: Watch, period_s: Callable[[], float | None]) -> AsyncGenerator[None, None]:
@@ -30,6 +32,18 @@ async def wakeups(unit: str, watch: Watch, period_s: Callable[[], float | None])
         for task in (unit_task, *groups.values()):
             task.cancel()
         await asyncio.gather(unit_task, *groups.values(), return_exceptions=True)
+
+
+async def changes_of(
+    manager: Manager, unit: str, look: Callable[[], Awaitable[Seen]], period_s: float | None
+) -> AsyncGenerator[Seen, None]:
+    """What `look` sees: first as it is now, then whenever that is something else. Raises BusError, and what `look` raises."""
+    last: Seen | None = None
+    async with manager.watch(unit) as watch, aclosing(wakeups(unit, watch, lambda: period_s)) as woken:
+        async for _ in woken:
+            seen = await look()
+            if seen != last:
+                yield (last := seen)
 
 
 async def _note(told: AsyncIterator[object], news: asyncio.Event) -> None:
