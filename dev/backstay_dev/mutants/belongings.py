@@ -178,8 +178,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an address that is still wanted is not given back",
         f"{PLANNER}/do/ownership.py",
-        "        elif claim.spec.owner is None:",
-        "        else:",
+        "            if left := _left_hosts(world, service, instance, claim):",
+        "            if isinstance(left := _left_hosts(world, service, instance, claim), set):",
         f"{UNIT}/planner/do/test_ownership.py",
     ),
     one(

@@ -374,7 +374,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a host's claim is given back only while the host is as it was read",
         _OWNERSHIP,
-        ', stays, f"{why} there", (*needs, *is_none_of_its))',
+        ', stays, f"{why} there", (*needs, *none_of_its))',
         ', stays, f"{why} there", needs)',
         f"{UNIT}/planner/do/test_ownership.py",
     ),

@@ -138,21 +138,35 @@ def give_back_unused(
 ) -> list[Action]:
     """Claims that an edit, or the labels of hosts, have made needless, once nothing that needs them can run any more."""
     wanted = {key.name for key in holdings.keys(world, service)}
-    hosts = _hosts_of(world, service, instance)
     is_rid = remains.runs_only_this(world, service, instance)
     needs, why = _as_known(service, instance), f"{service.key} no longer wants it"
     actions: list[Action] = []
     for claim in (world.claims[name] for name in owned):
-        mine = [one for one in claim.owners if one.uid == service.uid]
-        if claim.metadata.name not in wanted:
-            if is_rid and not any(_may_be_ordered(one, instance) or not _is_before(one, service) for one in mine):
-                actions += _without(claim, service.uid, (), why, needs)
-        elif claim.spec.owner is None:
-            on_hosts = [one for one in claim.spec.hosts or () if one.uid == service.uid]
-            stays = {one.host for one in on_hosts if one.host in hosts or _is_needed(world, one, instance)}
-            is_none_of_its = tuple(_is_none_of(service, world, one.host) for one in on_hosts if one.host not in stays)
-            actions += _without(claim, service.uid, stays, f"{why} there", (*needs, *is_none_of_its))
+        if claim.metadata.name in wanted:
+            if left := _left_hosts(world, service, instance, claim):
+                none_of_its = [_is_none_of(service, world, one) for one in sorted(left)]
+                stays = _its_hosts(claim, service) - left
+                actions += _without(claim, service.uid, stays, f"{why} there", (*needs, *none_of_its))
+        elif is_rid and not _may_be_named(claim, service, instance):
+            actions += _without(claim, service.uid, (), why, needs)
     return actions
+
+
+def _its_hosts(claim: ResourceClaim, service: HAService) -> set[str]:
+    return {one.host for one in claim.spec.hosts or () if one.uid == service.uid}
+
+
+def _left_hosts(world: World, service: HAService, instance: HAInstance | None, claim: ResourceClaim) -> set[str]:
+    """Hosts where it has what it wants, is not to run, and where nothing of it may run any more."""
+    hosts = _hosts_of(world, service, instance)
+    mine = [one for one in claim.spec.hosts or () if one.uid == service.uid and one.host not in hosts]
+    return {one.host for one in mine if not _is_needed(world, one, instance)}
+
+
+def _may_be_named(claim: ResourceClaim, service: HAService, instance: HAInstance | None) -> bool:
+    """Whether an order that is on its way, or as new as the manifest that does without it, may still name it."""
+    mine = (one for one in claim.owners if one.uid == service.uid)
+    return any(_may_be_ordered(one, instance) or not _is_before(one, service) for one in mine)
 
 
 def _is_none_of(service: HAService, world: World, host: str) -> Precondition:
