@@ -45,7 +45,7 @@ from backstay_operator.planner.do.finalizers import (
     SERVICE_FINALIZER,
 )
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
-from backstay_operator.planner.do.orders import merge_forward
+from backstay_operator.planner.do.orders import keep_secured, merge_forward
 from backstay_operator.planner.know.clearing import CLEAR_ANNOTATION
 from backstay_operator.planner.rows import Rank
 from backstay_operator.planner.tell.conditions import Finding, settled
@@ -203,7 +203,8 @@ class Writer:
             wanted = HostAssignment(metadata=ObjectMeta(name=action.host), spec=action.spec)
             await self._create(api, HOST_ASSIGNMENTS, wanted)
             return
-        spec = merge_forward(stored.spec, action.spec, action.over)
+        gone = action.gives_back if stored.metadata.resource_version == action.version else frozenset[str]()
+        spec = keep_secured(stored.spec, merge_forward(stored.spec, action.spec, action.over), but=gone)
         if spec == stored.spec:
             return
         check_forward(stored.spec, spec)
