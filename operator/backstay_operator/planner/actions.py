@@ -98,6 +98,8 @@ class SealLease(OnObject[HostLease]):
     rank = Rank.SEAL
     as_event = ("Warning", "Sealed")
     why: str
+    session: SessionRef | None = None
+    """In whose name, if it is not that of the holder."""
 
 
 @dataclass(frozen=True)

@@ -222,6 +222,17 @@ async def test_orders_are_brought_forward_into_what_is_stored() -> None:
     assert len(bench.weather.requests) == writes, "what is there already is not written"
 
 
+@in_virtual_time
+async def test_a_lease_that_nobody_holds_is_sealed_in_the_name_of_a_session() -> None:
+    bench = Bench()
+    assert await bench.do(CreateLease("n9", "nobody holds it")) is Outcome.DONE
+    before = bench.cache.world.leases["n9"].lease
+    assert await bench.do(SealLease(before, "it is off", SESSION)) is Outcome.DONE
+    lease = bench.cache.world.leases["n9"].lease
+    assert (lease.holder, lease.seq, lease.renewal, lease.sealed) == (SESSION.text, SESSION.seq, 0, True)
+    assert await bench.do(SealLease(before, "of an older version", SESSION)) is Outcome.LOOK_AGAIN
+
+
 @pytest.mark.parametrize(
     ("is_late", "left"),
     [

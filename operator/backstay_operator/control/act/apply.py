@@ -129,7 +129,7 @@ class Writer:
                 await self._create(api, HOST_LEASES, lease.sealed_() if action.sealed else lease, leases.NAMESPACE)
             case act.SealLease():
                 assert not action.before.sealed, f"{action.before.host}: its lease is sealed already"
-                await self._replace(api, HOST_LEASES, action.before.sealed_())
+                await self._replace(api, HOST_LEASES, _sealed(action))
             case act.ReopenLease():
                 opened = action.before.reopened(action.session.text, action.session.seq)
                 await self._replace(api, HOST_LEASES, opened)
@@ -299,6 +299,11 @@ class Writer:
 
     def _keep(self, kind: Kind[Any], written: Any) -> None:
         self._cache.put(kind, written, meta_of(written))
+
+
+def _sealed(action: act.SealLease) -> HostLease:
+    session = action.session
+    return action.before.sealed_as(session.text, session.seq) if session else action.before.sealed_()
 
 
 def _still_closed(marked: HAInstance, before: HAInstance) -> bool:
