@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
+from backstay_api.objects.probe_kinds import PROBE_KINDS
 from backstay_api.objects.resource_kinds import (
     IMPLEMENTED,
     RESOURCE_KINDS,
@@ -243,8 +244,34 @@ class HttpHeader(Model):
     """Header value."""
 
 
+class Tls(Model):
+    """How a probe speaks TLS. Its files are the host's own, and are read anew each time."""
+
+    ca_file: AbsolutePath | None = None
+    """PEM file of those who may have signed the server's certificate. Default: whom the host trusts."""
+    insecure_skip_verify: bool = False
+    """Take any certificate, whoever signed it and whatever name it has."""
+    server_name: (
+        Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9._:-]+$")] | None
+    ) = None
+    """Name that the certificate must have, and that the server is told (SNI). Default: the host that is asked."""
+    cert_file: AbsolutePath | None = None
+    """PEM file of the certificate that is shown to the server."""
+    key_file: AbsolutePath | None = None
+    """PEM file of its key. Default: it stands in certFile too."""
+
+
+class ExpectedBody(Model):
+    """What the first 64 KiB of an answer must hold; with both, both."""
+
+    contains: Annotated[str, StringConstraints(min_length=1, max_length=1024)] | None = None
+    """This text."""
+    matches: Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00\n]*$")] | None = None
+    """A line that this extended regular expression matches, as the host's `grep -E` has it."""
+
+
 class HttpGet(Model):
-    """Good if a GET is answered with 200 to 399."""
+    """Good if a GET is answered with 200 to 399, or as it says."""
 
     port: Port
     """Port to ask."""
@@ -253,9 +280,34 @@ class HttpGet(Model):
     host: Text | None = None
     """Address to ask. Default: 127.0.0.1."""
     scheme: Literal["HTTP", "HTTPS"] | None = None
-    """Default: HTTP. With HTTPS the certificate is not checked, as in Kubernetes."""
+    """Default: HTTP. With HTTPS and without `tls` the certificate is not checked, as in Kubernetes."""
     http_headers: Annotated[list[HttpHeader], Field(max_length=16)] | None = None
     """Headers to send."""
+    expected_status: (
+        Annotated[
+            list[Annotated[str, StringConstraints(max_length=7, pattern=r"^[1-5][0-9]{2}(-[1-5][0-9]{2})?$")]],
+            Field(max_length=16),
+        ]
+        | None
+    ) = None
+    """Codes and ranges of codes that are good: `["200-299", "401"]`. Default: 200-399."""
+    expected_body: ExpectedBody | None = None
+    """What the answer must hold."""
+    tls: Tls | None = None
+    """With scheme HTTPS: check the server's certificate, and show one."""
+
+
+class Grpc(Model):
+    """Good if the server's health service (grpc.health.v1.Health/Check) answers SERVING."""
+
+    port: Port
+    """Port to ask."""
+    host: Text | None = None
+    """Address to ask. Default: 127.0.0.1."""
+    service: Annotated[str, StringConstraints(max_length=253, pattern=r"^[\x20-\x7e]*$")] | None = None
+    """Name of the service that is asked about. Default: the server as a whole."""
+    tls: Tls | None = None
+    """Speak TLS. Default: plain text."""
 
 
 class Exec(Model):
@@ -275,13 +327,15 @@ class OcfDepth(Model):
 class Probe(Model):
     """Asks regularly whether a resource really works."""
 
-    rules = (exactly_one_of(tcp_socket="tcpSocket", http_get="httpGet", exec="exec", ocf="ocf"),)
+    rules = (exactly_one_of(**{kind.field: kind.wire for kind in PROBE_KINDS}),)
     name: Label
     """Unique among the probes of the resource."""
     tcp_socket: TcpSocket | None = None
     """Open a connection."""
     http_get: HttpGet | None = None
     """Ask over HTTP."""
+    grpc: Grpc | None = None
+    """Ask a gRPC server's health service."""
     exec: Exec | None = None
     """Run a command."""
     ocf: OcfDepth | None = None
@@ -294,9 +348,9 @@ class Probe(Model):
     """Wait after the start before the first try."""
     failure_threshold: Count = 3
     """This many failures in a row: the resource has failed."""
-    on_failure: Literal["Restart", "Degrade"] = "Restart"
-    """What that means. Restart: it does not work. Degrade: it works, and its service is Degraded: neither restarted nor moved for it,
-    and no start waits for it."""
+    on_failure: Literal["Restart", "Degrade"] | None = None
+    """What that means. Restart, the default: it does not work. Degrade: it works, and its service is Degraded: neither restarted nor
+    moved for it, and no start waits for it."""
     success_threshold: Count = 1
     """This many successes in a row: it works again."""
 
