@@ -30,7 +30,7 @@ from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.liveness import untouched
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.words import UNMANAGED, elapsed_s, first_words, joined, listed
+from backstay_operator.planner.words import UNMANAGED, WORKS_PARTLY, elapsed_s, first_words, joined, listed
 
 from .conditions import Finding, settled, updated
 from .elsewhere import address_of_a_host, held_units, who_could_take_over
@@ -221,7 +221,7 @@ def _nowhere(view: _View) -> str:
 
 def _not_well(report: InstanceReport) -> str:
     if report.healthy:
-        return ""
+        return f", degraded: {first_words(report.degraded)}" if report.degraded else ""
     return f", but does not work: {first_words(report.why) or 'its probes fail'}"
 
 
@@ -285,6 +285,8 @@ def _degraded(view: _View) -> Finding:
         return Finding("Degraded", True, "HandsOff", view.why)
     if report is not None and view.state == "Running" and not view.is_well:
         return Finding("Degraded", True, "NotWorking", view.why)
+    if report is not None and view.state == "Running" and report.degraded:
+        return Finding("Degraded", True, WORKS_PARTLY, view.why)
     if view.missing and view.state == "Running":
         return Finding("Degraded", True, "HeldBack", view.missing)
     if refused := view.world.refusal(HAService, view.service.key):
