@@ -47,7 +47,8 @@ async def ask_program(argv: Sequence[str]) -> str | None:
 
 async def run_program(argv: Sequence[str], *, given: bytes | None = None) -> Ended:
     """Run it in a group of its own, and leave nothing of it behind. `given`: what it reads. Raises OSError."""
-    with cgroups.cell(f"probe-{next(_numbers)}") as cell, _input(given) as stdin:
+    # Two agents may share a group for a moment, as tests do: what the one ends must not be the other's.
+    with cgroups.cell(f"probe-{os.getpid()}-{next(_numbers)}") as cell, _input(given) as stdin:
         return await _run_in(cell, argv, stdin)
 
 
