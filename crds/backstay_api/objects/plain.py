@@ -516,6 +516,7 @@ class Probe:
         "timeout": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
         "initialDelay": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
         "failureThreshold": Field(of=int, least=1, most=1000),
+        "onFailure": Field(of=("Restart", "Degrade")),
         "successThreshold": Field(of=int, least=1, most=1000),
     }
     name: str
@@ -527,6 +528,7 @@ class Probe:
     timeout: str = "1s"
     initial_delay: str = "0s"
     failure_threshold: int = 3
+    on_failure: Literal["Restart", "Degrade"] = "Restart"
     success_threshold: int = 1
 
     @classmethod
@@ -541,6 +543,7 @@ class Probe:
             timeout=raw.get("timeout", "1s"),
             initial_delay=raw.get("initialDelay", "0s"),
             failure_threshold=raw.get("failureThreshold", 3),
+            on_failure=raw.get("onFailure", "Restart"),
             success_threshold=raw.get("successThreshold", 1),
         )
 
@@ -551,6 +554,7 @@ class Probe:
             "timeout": self.timeout,
             "initialDelay": self.initial_delay,
             "failureThreshold": self.failure_threshold,
+            "onFailure": self.on_failure,
             "successThreshold": self.success_threshold,
         }
         if self.tcp_socket is not None:
@@ -898,6 +902,7 @@ class InstanceReport:
     released: bool = False
     revision: int = 0
     healthy: bool = True
+    degraded: str = ""
     restarts: int = 0
     recent_restarts: int | None = None
     forgotten_at: str | None = None
@@ -919,6 +924,7 @@ class InstanceReport:
             released=raw.get("released", False),
             revision=raw.get("revision", 0),
             healthy=raw.get("healthy", True),
+            degraded=raw.get("degraded", ""),
             restarts=raw.get("restarts", 0),
             recent_restarts=raw.get("recentRestarts"),
             forgotten_at=raw.get("forgottenAt"),
@@ -940,6 +946,7 @@ class InstanceReport:
             "released": self.released,
             "revision": self.revision,
             "healthy": self.healthy,
+            "degraded": clip(self.degraded),
             "restarts": self.restarts,
             "why": clip(self.why),
             "byAdmin": clip(self.by_admin),

@@ -388,6 +388,7 @@ class Runner:
                 restarts=self._attempts.told(self.record),
                 sentence=self._monitor.sentence,
                 troubles=self._monitor.troubles,
+                degraded=self._monitor.degraded,
                 states={name: state.value for name, state in self._monitor.states.items()},
             ),
         )

@@ -294,6 +294,9 @@ class Probe(Model):
     """Wait after the start before the first try."""
     failure_threshold: Count = 3
     """This many failures in a row: the resource has failed."""
+    on_failure: Literal["Restart", "Degrade"] = "Restart"
+    """What that means. Restart: it does not work. Degrade: it works, and its service is Degraded: neither restarted nor moved for it,
+    and no start waits for it."""
     success_threshold: Count = 1
     """This many successes in a row: it works again."""
 

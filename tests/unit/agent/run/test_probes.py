@@ -116,6 +116,45 @@ async def test_a_resource_works_only_if_all_its_probes_say_so() -> None:
     assert [(at_s, works) for at_s, works, _why in news] == [(0, True), (2, False), (8, True)]
 
 
+DEEP = replace(A_PROBE, name="deep", on_failure="Degrade", failure_threshold=2, initial_delay="3s")
+
+
+@in_virtual_time
+async def test_a_probe_that_only_degrades_is_told_of_what_works_and_never_makes_it_fail() -> None:
+    def answers(probe: Probe, now_s: float) -> str | None:
+        return (
+            "slow" if probe.name == "deep" and now_s < 8 else "refused" if probe.name == "p" and now_s >= 11 else None
+        )
+
+    news = await told((A_PROBE, DEEP), ScriptedAsker(answers), for_s=20)
+    assert news == [(0, True, ""), (4, True, "probe deep: slow"), (8, True, ""), (13, False, "probe p: refused")]
+
+
+@in_virtual_time
+async def test_what_fails_and_is_degraded_fails() -> None:
+    news = await told((A_PROBE, DEEP), ScriptedAsker(lambda probe, now_s: f"{probe.name} says no"), for_s=20)
+    assert news == [(2, False, "probe p: p says no")]
+
+
+@in_virtual_time
+async def test_no_start_waits_for_a_probe_that_only_degrades() -> None:
+    asker = ScriptedAsker(lambda probe, now_s: "slow")
+    assert await told((DEEP,), asker, for_s=20, starting=True) == [(0, True, ""), (4, True, "probe deep: slow")]
+
+
+@in_virtual_time
+async def test_a_probe_that_hangs_keeps_no_other_from_being_asked() -> None:
+    class Hanging(ScriptedAsker):
+        async def ask(self, probe: Probe) -> str | None:
+            if probe.name == "hangs":
+                await asyncio.Event().wait()
+            return await super().ask(probe)
+
+    asker = Hanging(lambda probe, now_s: None)
+    await told((A_PROBE, replace(A_PROBE, name="hangs", timeout="60s")), asker, for_s=4.5)
+    assert asker.asked_at_s == [0, 1, 2, 3, 4]
+
+
 # How each kind asks: real sockets and real programs, on this machine only.
 
 
