@@ -394,6 +394,7 @@ class Runner:
                 sentence=self._monitor.sentence,
                 not_applied=self._applying.why,
                 troubles=self._monitor.troubles,
+                degraded=self._monitor.degraded,
                 states={name: state.value for name, state in self._monitor.states.items()},
             ),
         )

@@ -130,3 +130,13 @@ def worsened(
     if now is None or now.status != wrong or (was is not None and (was.status, was.message) == (wrong, now.message)):
         return None
     return Event(about, "Warning", now.reason, now.message)
+
+
+def bettered(
+    about: Ref, before: Sequence[Condition], after: Sequence[Condition], type_: str, reason: str
+) -> Event | None:
+    """What is no longer amiss for this reason, nor for any other."""
+    was, now = (next((one for one in each if one.type == type_), None) for each in (before, after))
+    if was is None or now is None or was.reason != reason or now.status != "False":
+        return None
+    return Event(about, "Normal", "WorksFully", f"No longer: {was.message}")

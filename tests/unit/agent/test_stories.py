@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from backstay_agent.drivers.base import Seen, State
+from backstay_api.objects.plain import Probe, TcpSocket
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_testing.agent_world import ADDRESS, UNIT, World, address, enrolled, running, unit
 
@@ -467,8 +468,31 @@ async def test_what_is_degraded_is_well_and_is_said_until_it_is_not() -> None:
     await world.until(lambda: _says(world, "server: one disk is gone"))
     report = await world.report()
     assert report and (report.phase, report.healthy, report.restarts) == ("Running", True, 0)
+    assert report.degraded == "server: one disk is gone"
+    assert [(one.name, one.state, one.why) for one in report.resources] == [("server", "Running", "one disk is gone")]
     world.machine.tell(UNIT, Seen(State.RUNNING))
     await world.until(lambda: _says(world, ""))
+    report = await world.report()
+    assert report and (report.degraded, report.resources) == ("", ())
+
+
+@in_virtual_time
+async def test_a_probe_that_only_degrades_restarts_nothing_and_is_told_beside_what_its_driver_says() -> None:
+    deep = Probe(name="deep", tcp_socket=TcpSocket(port=1), on_failure="Degrade")
+    world = await enrolled()
+    await world.order(resources=(unit(probes=(deep,)), address()))
+    await world.phase_is("Running")
+    log = list(world.machine.log)
+    world.machine.tell(UNIT, Seen(State.RUNNING, "one disk is gone"))
+    world.system.judges["server"](True, "probe deep: slow")
+    await world.until(lambda: _says(world, "server: one disk is gone; probe deep: slow"))
+    await asyncio.sleep(60)
+    report = await world.report()
+    assert report and report.healthy and report.degraded == "server: one disk is gone; probe deep: slow"
+    world.system.judges["server"](False, "probe alive: connection refused")
+    await world.until(lambda: world.machine.log != log)
+    await world.until(lambda: _says(world, ""))
+    assert world.machine.log[len(log) :] == [f"stop {UNIT}", f"start {UNIT}"]
 
 
 async def _says(world: World, why: str) -> bool:

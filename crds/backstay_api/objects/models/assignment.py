@@ -125,6 +125,8 @@ class InstanceReport(Model):
     """The revision that runs."""
     healthy: bool = True
     """Running, and the probes agree."""
+    degraded: Text = ""
+    """Not empty: it runs and works, though not as it should, and why. Nothing is restarted or moved for it."""
     restarts: Annotated[int, Field(ge=0)] = 0
     """Restarts in place in this epoch."""
     recent_restarts: Annotated[int, Field(ge=0)] | None = None

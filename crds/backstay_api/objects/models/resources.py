@@ -17,11 +17,16 @@ from backstay_api.objects.resource_kinds import (
 )
 
 from .base import Argv, Duration, Label, ListMap, Model, Rule, Text, exactly_one_of
+<<<<<<< HEAD
 from .probes import Probe
+=======
+from .probes import AbsolutePath, Probe
+>>>>>>> main
 
 UnitName = Annotated[
     str, StringConstraints(max_length=255, pattern=r"^[A-Za-z0-9:_.\\@-]+\.(service|socket|target|timer|path)$")
 ]
+<<<<<<< HEAD
 AbsolutePath = Annotated[str, StringConstraints(max_length=1024, pattern=r"^/[^\x00\n]*$")]
 
 
@@ -30,6 +35,8 @@ EnvironmentValue = Annotated[str, StringConstraints(max_length=4096, pattern=r"^
 _SETTINGS: Final = (
     "^(Limit[A-Z]+|Memory(Min|Low|High|Max|SwapMax)|CPUWeight|CPUQuota|IOWeight|TasksMax|Nice|OOMScoreAdjust)$"
 )
+=======
+>>>>>>> main
 
 
 class Systemd(Model):
