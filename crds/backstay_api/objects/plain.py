@@ -19,7 +19,9 @@ __all__ = [
     "Backoff",
     "Command",
     "Exec",
+    "ExpectedBody",
     "Facts",
+    "Grpc",
     "Heartbeat",
     "HeldUnit",
     "HostAssignment",
@@ -43,6 +45,7 @@ __all__ = [
     "Systemd",
     "TcpSocket",
     "Timeouts",
+    "Tls",
     "VirtualIP",
 ]
 
@@ -417,8 +420,77 @@ class HttpHeader:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedBody:
+    """What the first 64 KiB of an answer must hold; with both, both."""
+
+    SHAPE: ClassVar[Shape] = {
+        "contains": Field(of=str),
+        "matches": Field(of=str, pattern=r"^[^\x00\n]*$"),
+    }
+    contains: str | None = None
+    matches: str | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            contains=raw.get("contains"),
+            matches=raw.get("matches"),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {}
+        if self.contains is not None:
+            wire["contains"] = self.contains
+        if self.matches is not None:
+            wire["matches"] = self.matches
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """How a probe speaks TLS. Its files are the host's own, and are read anew each time."""
+
+    SHAPE: ClassVar[Shape] = {
+        "caFile": Field(of=str, pattern=r"^/[^\x00\n]*$"),
+        "insecureSkipVerify": Field(of=bool),
+        "serverName": Field(of=str, pattern=r"^[A-Za-z0-9._:-]+$"),
+        "certFile": Field(of=str, pattern=r"^/[^\x00\n]*$"),
+        "keyFile": Field(of=str, pattern=r"^/[^\x00\n]*$"),
+    }
+    ca_file: str | None = None
+    insecure_skip_verify: bool = False
+    server_name: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            ca_file=raw.get("caFile"),
+            insecure_skip_verify=raw.get("insecureSkipVerify", False),
+            server_name=raw.get("serverName"),
+            cert_file=raw.get("certFile"),
+            key_file=raw.get("keyFile"),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "insecureSkipVerify": self.insecure_skip_verify,
+        }
+        if self.ca_file is not None:
+            wire["caFile"] = self.ca_file
+        if self.server_name is not None:
+            wire["serverName"] = self.server_name
+        if self.cert_file is not None:
+            wire["certFile"] = self.cert_file
+        if self.key_file is not None:
+            wire["keyFile"] = self.key_file
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HttpGet:
-    """Good if a GET is answered with 200 to 399."""
+    """Good if a GET is answered with 200 to 399, or as it says."""
 
     SHAPE: ClassVar[Shape] = {
         "port": Field(of=int, required=True, least=1, most=65535),
@@ -426,12 +498,18 @@ class HttpGet:
         "host": Field(of=str),
         "scheme": Field(of=("HTTP", "HTTPS")),
         "httpHeaders": Field(of=HttpHeader, many="list"),
+        "expectedStatus": Field(of=str, many="list", pattern=r"^[1-5][0-9]{2}(-[1-5][0-9]{2})?$"),
+        "expectedBody": Field(of=ExpectedBody),
+        "tls": Field(of=Tls),
     }
     port: int
     path: str | None = None
     host: str | None = None
     scheme: Literal["HTTP", "HTTPS"] | None = None
     http_headers: tuple[HttpHeader, ...] | None = None
+    expected_status: tuple[str, ...] | None = None
+    expected_body: ExpectedBody | None = None
+    tls: Tls | None = None
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
@@ -443,6 +521,9 @@ class HttpGet:
             http_headers=None
             if (part := raw.get("httpHeaders")) is None
             else tuple(HttpHeader.from_wire(item) for item in part),
+            expected_status=None if (part := raw.get("expectedStatus")) is None else tuple(part),
+            expected_body=None if (part := raw.get("expectedBody")) is None else ExpectedBody.from_wire(part),
+            tls=None if (part := raw.get("tls")) is None else Tls.from_wire(part),
         )
 
     def to_wire(self) -> dict[str, Any]:
@@ -457,6 +538,49 @@ class HttpGet:
             wire["scheme"] = self.scheme
         if self.http_headers is not None:
             wire["httpHeaders"] = [item.to_wire() for item in self.http_headers]
+        if self.expected_status is not None:
+            wire["expectedStatus"] = list(self.expected_status)
+        if self.expected_body is not None:
+            wire["expectedBody"] = self.expected_body.to_wire()
+        if self.tls is not None:
+            wire["tls"] = self.tls.to_wire()
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grpc:
+    """Good if the server's health service (grpc.health.v1.Health/Check) answers SERVING."""
+
+    SHAPE: ClassVar[Shape] = {
+        "port": Field(of=int, required=True, least=1, most=65535),
+        "host": Field(of=str),
+        "service": Field(of=str, pattern=r"^[\x20-\x7e]*$"),
+        "tls": Field(of=Tls),
+    }
+    port: int
+    host: str | None = None
+    service: str | None = None
+    tls: Tls | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            port=raw["port"],
+            host=raw.get("host"),
+            service=raw.get("service"),
+            tls=None if (part := raw.get("tls")) is None else Tls.from_wire(part),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "port": self.port,
+        }
+        if self.host is not None:
+            wire["host"] = self.host
+        if self.service is not None:
+            wire["service"] = self.service
+        if self.tls is not None:
+            wire["tls"] = self.tls.to_wire()
         return wire
 
 
@@ -510,6 +634,7 @@ class Probe:
         "name": Field(of=str, required=True, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
         "tcpSocket": Field(of=TcpSocket),
         "httpGet": Field(of=HttpGet),
+        "grpc": Field(of=Grpc),
         "exec": Field(of=Exec),
         "ocf": Field(of=OcfDepth),
         "period": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
@@ -522,13 +647,14 @@ class Probe:
     name: str
     tcp_socket: TcpSocket | None = None
     http_get: HttpGet | None = None
+    grpc: Grpc | None = None
     exec: Exec | None = None
     ocf: OcfDepth | None = None
     period: str = "10s"
     timeout: str = "1s"
     initial_delay: str = "0s"
     failure_threshold: int = 3
-    on_failure: Literal["Restart", "Degrade"] = "Restart"
+    on_failure: Literal["Restart", "Degrade"] | None = None
     success_threshold: int = 1
 
     @classmethod
@@ -537,13 +663,14 @@ class Probe:
             name=raw["name"],
             tcp_socket=None if (part := raw.get("tcpSocket")) is None else TcpSocket.from_wire(part),
             http_get=None if (part := raw.get("httpGet")) is None else HttpGet.from_wire(part),
+            grpc=None if (part := raw.get("grpc")) is None else Grpc.from_wire(part),
             exec=None if (part := raw.get("exec")) is None else Exec.from_wire(part),
             ocf=None if (part := raw.get("ocf")) is None else OcfDepth.from_wire(part),
             period=raw.get("period", "10s"),
             timeout=raw.get("timeout", "1s"),
             initial_delay=raw.get("initialDelay", "0s"),
             failure_threshold=raw.get("failureThreshold", 3),
-            on_failure=raw.get("onFailure", "Restart"),
+            on_failure=raw.get("onFailure"),
             success_threshold=raw.get("successThreshold", 1),
         )
 
@@ -554,17 +681,20 @@ class Probe:
             "timeout": self.timeout,
             "initialDelay": self.initial_delay,
             "failureThreshold": self.failure_threshold,
-            "onFailure": self.on_failure,
             "successThreshold": self.success_threshold,
         }
         if self.tcp_socket is not None:
             wire["tcpSocket"] = self.tcp_socket.to_wire()
         if self.http_get is not None:
             wire["httpGet"] = self.http_get.to_wire()
+        if self.grpc is not None:
+            wire["grpc"] = self.grpc.to_wire()
         if self.exec is not None:
             wire["exec"] = self.exec.to_wire()
         if self.ocf is not None:
             wire["ocf"] = self.ocf.to_wire()
+        if self.on_failure is not None:
+            wire["onFailure"] = self.on_failure
         return wire
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from backstay_agent.drivers.tools import cgroups
-from backstay_agent.run.asking import RealAsker, http_request, http_verdict
+from backstay_agent.run.asking import QUESTIONS, RealAsker
+from backstay_agent.run.asking.web import http_request, http_verdict
 from backstay_agent.run.probes import run_probes
 from backstay_api.objects.plain import Exec, HttpGet, HttpHeader, OcfDepth, Probe, RenderedResource, TcpSocket
+from backstay_api.objects.probe_kinds import PROBE_KINDS
 from backstay_dev.simulator.virtualtime import in_virtual_time
 
 
@@ -329,6 +331,10 @@ def test_what_only_the_resources_own_driver_can_ask_is_handed_to_it() -> None:
 
     assert ask(probe) == "this kind of probe is not supported yet"
     assert asyncio.run(RealAsker(own).ask(probe)) == "its agent says no" and asked == [probe]
+
+
+def test_each_kind_of_probe_is_asked_by_a_row_or_by_the_driver_of_its_resource() -> None:
+    assert {kind.field for kind in PROBE_KINDS} == {*QUESTIONS, "ocf"}
 
 
 def _is_gone(pid: int) -> bool:

@@ -29,12 +29,14 @@ from backstay_agent.standby.standbys import Keeper
 from backstay_api.objects.plain import (
     Command,
     Exec,
+    Grpc,
     HttpGet,
     Probe,
     RenderedResource,
     StandbyOrder,
     StandbyReport,
     TcpSocket,
+    Tls,
 )
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_testing.agent_world import UNIT, address, unit
@@ -359,6 +361,21 @@ def test_the_program_of_a_probe_is_asked_for_before_it_is_needed() -> None:
         "probe odd could not be asked: a command must begin with an absolute path, not with 'true'",
     ]
     assert asyncio.run(NoNeeds().of(unit(probes=probes), is_down=True)) == []
+
+
+def test_the_files_of_a_probe_are_asked_for_before_they_are_needed(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("")
+    there, folder = str(tmp_path / "ca.pem"), str(tmp_path)
+    probes = (
+        Probe(
+            name="web", http_get=HttpGet(port=1, scheme="HTTPS", tls=Tls(ca_file=there, cert_file="/etc/nowhere.pem"))
+        ),
+        Probe(name="rpc", grpc=Grpc(port=1, tls=Tls(ca_file=folder))),
+    )
+    assert needs_of(address(probes=probes)) == [
+        "probe web could not be asked: /etc/nowhere.pem does not exist",
+        f"probe rpc could not be asked: {folder} is no file that can be read",
+    ]
 
 
 @pytest.mark.parametrize("where", ["0.0.0.0", "127.0.0.1", "::", "::1"])
