@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Probes of a resource: questions that are asked regularly, whose good answers mean that it really works."""
-=======
 """What asks regularly whether a resource really works: the kinds of probes, and what they may say."""
->>>>>>> main
 
 from __future__ import annotations
 
@@ -10,16 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-<<<<<<< HEAD
-from .base import Argv, Duration, Label, Model, Text, exactly_one_of
-
-=======
 from backstay_api.objects.probe_kinds import PROBE_KINDS
 
 from .base import Argv, Duration, Label, Model, Text, exactly_one_of
 
 AbsolutePath = Annotated[str, StringConstraints(max_length=1024, pattern=r"^/[^\x00\n]*$")]
->>>>>>> main
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1, le=1000)]
 
@@ -42,10 +33,6 @@ class HttpHeader(Model):
     """Header value."""
 
 
-<<<<<<< HEAD
-class HttpGet(Model):
-    """Good if a GET is answered with 200 to 399."""
-=======
 class Tls(Model):
     """How a probe speaks TLS. Its files are the host's own, and are read anew each time."""
 
@@ -74,7 +61,6 @@ class ExpectedBody(Model):
 
 class HttpGet(Model):
     """Good if a GET is answered with 200 to 399, or as it says."""
->>>>>>> main
 
     port: Port
     """Port to ask."""
@@ -83,11 +69,6 @@ class HttpGet(Model):
     host: Text | None = None
     """Address to ask. Default: 127.0.0.1."""
     scheme: Literal["HTTP", "HTTPS"] | None = None
-<<<<<<< HEAD
-    """Default: HTTP. With HTTPS the certificate is not checked, as in Kubernetes."""
-    http_headers: Annotated[list[HttpHeader], Field(max_length=16)] | None = None
-    """Headers to send."""
-=======
     """Default: HTTP. With HTTPS and without `tls` the certificate is not checked, as in Kubernetes."""
     http_headers: Annotated[list[HttpHeader], Field(max_length=16)] | None = None
     """Headers to send."""
@@ -116,7 +97,6 @@ class Grpc(Model):
     """Name of the service that is asked about. Default: the server as a whole."""
     tls: Tls | None = None
     """Speak TLS. Default: plain text."""
->>>>>>> main
 
 
 class Exec(Model):
@@ -136,22 +116,15 @@ class OcfDepth(Model):
 class Probe(Model):
     """Asks regularly whether a resource really works."""
 
-<<<<<<< HEAD
-    rules = (exactly_one_of(tcp_socket="tcpSocket", http_get="httpGet", exec="exec", ocf="ocf"),)
-=======
     rules = (exactly_one_of(**{kind.field: kind.wire for kind in PROBE_KINDS}),)
->>>>>>> main
     name: Label
     """Unique among the probes of the resource."""
     tcp_socket: TcpSocket | None = None
     """Open a connection."""
     http_get: HttpGet | None = None
     """Ask over HTTP."""
-<<<<<<< HEAD
-=======
     grpc: Grpc | None = None
     """Ask a gRPC server's health service."""
->>>>>>> main
     exec: Exec | None = None
     """Run a command."""
     ocf: OcfDepth | None = None
@@ -164,11 +137,8 @@ class Probe(Model):
     """Wait after the start before the first try."""
     failure_threshold: Count = 3
     """This many failures in a row: the resource has failed."""
-<<<<<<< HEAD
-=======
     on_failure: Literal["Restart", "Degrade"] | None = None
     """What that means. Restart, the default: it does not work. Degrade: it works, and its service is Degraded: neither restarted nor
     moved for it, and no start waits for it."""
->>>>>>> main
     success_threshold: Count = 1
     """This many successes in a row: it works again."""

@@ -17,17 +17,11 @@ from backstay_api.objects.resource_kinds import (
 )
 
 from .base import Argv, Duration, Label, ListMap, Model, Rule, Text, exactly_one_of
-<<<<<<< HEAD
-from .probes import Probe
-=======
 from .probes import AbsolutePath, Probe
->>>>>>> main
 
 UnitName = Annotated[
     str, StringConstraints(max_length=255, pattern=r"^[A-Za-z0-9:_.\\@-]+\.(service|socket|target|timer|path)$")
 ]
-<<<<<<< HEAD
-AbsolutePath = Annotated[str, StringConstraints(max_length=1024, pattern=r"^/[^\x00\n]*$")]
 
 
 # What a program's environment can carry; a tab or a line break within is data.
@@ -35,8 +29,6 @@ EnvironmentValue = Annotated[str, StringConstraints(max_length=4096, pattern=r"^
 _SETTINGS: Final = (
     "^(Limit[A-Z]+|Memory(Min|Low|High|Max|SwapMax)|CPUWeight|CPUQuota|IOWeight|TasksMax|Nice|OOMScoreAdjust)$"
 )
-=======
->>>>>>> main
 
 
 class Systemd(Model):
