@@ -7,7 +7,7 @@ import json
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.models import HAService
 from backstay_api.objects.models.service import HAServiceStatus
-from backstay_operator.planner.actions import RemoveClear
+from backstay_operator.planner.actions import Assign, DeleteInstance, RemoveClear
 from backstay_operator.planner.do.clears import spent_clear
 from backstay_operator.planner.do.decisions import decide
 from backstay_operator.planner.do.rounds import begin
@@ -15,9 +15,11 @@ from backstay_operator.planner.judge import placement
 from backstay_operator.planner.judge.placement import Placed
 from backstay_operator.planner.know.clearing import CLEAR_ANNOTATION
 from backstay_operator.planner.know.world import World
+from backstay_operator.planner.plan import plan
+from backstay_operator.planner.preconditions import Still
 from backstay_operator.planner.tell.status import service_status
 from backstay_testing.builders import WALL, a_service, an_instance, annotated
-from backstay_testing.worlds import a_world, renew, report, say_ready
+from backstay_testing.worlds import a_world, renew, report, running, say_ready
 
 FAILED = {"slot": "web-0", "host": "n1", "epoch": 2, "at": WALL, "why": "exit code 1"}
 MOVED = {"slot": "web-0", "epoch": 2, "from": "n2", "to": "n1", "at": WALL}
@@ -119,3 +121,17 @@ def test_what_has_used_up_its_moves_waits_for_the_host_that_its_own_slot_has_lef
     for slot in (0, 1):
         world.put_instance(an_instance(pair, epoch=2, slot=slot, evidence="Device"))
     assert [where(world, world.services["shop/web"], slot) for slot in (0, 1)] == ["n1", ""]
+
+
+def test_an_instance_that_its_service_has_no_slot_for_is_stopped_and_deleted() -> None:
+    world = a_world("n1", "n2")
+    pair = a_pair(world)
+    world.put_service(a_service())
+    running(world, world.services["shop/web"], "n1")
+    world.put_instance(an_instance(pair, epoch=2, slot=1, host="n2"))
+    wanted = [made for made in plan(world).actions if isinstance(made, Assign) and made.host == "n2"][-1].spec.instances
+    assert [(one.want, one.why) for one in wanted.values()] == [("Down", "its service has no such slot")]
+    world.put_instance(an_instance(pair, epoch=2, slot=1))
+    (deleted,) = [made for made in plan(world).actions if isinstance(made, DeleteInstance)]
+    assert deleted.before.key == "shop/web-1"
+    assert [need.uid for need in deleted.needs if isinstance(need, Still)] == ["uid-web"], "an edit may want it again"
