@@ -97,7 +97,7 @@ def sane(status: str) -> dict[str, str]:
         pytest.param([sane("True")], [sane("False")], ("Warning", "Disk", "False."), id="it begins"),
         pytest.param([sane("False")], [sane("False")], None, id="it goes on"),
         pytest.param([sane("False")], [sane("True")], ("Normal", "Sane", "True."), id="it ends"),
-        pytest.param([sane("Unknown")], [sane("True")], None, id="it is heard of again"),
+        pytest.param([sane("Unknown")], [sane("True")], None, id="it reports again"),
         pytest.param([], [sane("True")], None, id="the first look finds nothing"),
     ],
 )

@@ -145,7 +145,9 @@ def finds(*problems: dict[str, Any]) -> Befall:
             id="two problems",
         ),
         pytest.param(
-            all_of(finds(DISK), silent), ("Unknown", "NotReported", "n1 has been silent for 30 s"), id="silent since"
+            all_of(finds(DISK), silent),
+            ("Unknown", "NotReported", "n1 has been silent for 30 s"),
+            id="it fell silent after that",
         ),
         pytest.param(
             all_of(finds(), late), ("True", "NothingFound", "Its own checks find nothing wrong with it"), id="late"
