@@ -96,8 +96,8 @@ def _sane(facts: HostFacts) -> list[Finding]:
     found = facts.report.problems
     if found is None:
         return []
-    if facts.lost:
-        return [Finding("Sane", None, "NotReported", f"{facts.name} {facts.lost.why}")]
+    if lost := facts.lost:
+        return [Finding("Sane", None, "NotReported", f"{facts.name} {lost.why}")]
     if not found:
         return [Finding("Sane", True, "NothingFound", "Its own checks find nothing wrong with it")]
     reason = found[0].check if len(found) == 1 else "SeveralChecks"
