@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Annotated, Final
 
 import typer
@@ -14,7 +15,7 @@ from backstay_operator.planner.know.world import World
 
 from .rights import rights_to
 from .session import NO_SUCH_THING, WELL, Session, Stop
-from .view import EVERYTHING, VIEW, decided, only_slot, place_of
+from .view import EVERYTHING, VIEW, decided, place_of
 
 _MOST_CHARS: Final = 1000
 
@@ -30,16 +31,16 @@ async def clear(
     await session.need(rights_to("get patch", HA_SERVICES, namespace, name), f"The role edit in namespace {namespace}")
     await session.need(EVERYTHING, VIEW)
     known, round_, decision = await decided(session, service)
-    instance = only_slot(decision).instance
+    instances = [slot.instance for slot in decision.slots if slot.instance]
     if host and host not in round_.world.hosts:
         raise Stop(
             f"there is no host {host}; there are: {', '.join(sorted(round_.world.hosts)) or 'none'}", NO_SUCH_THING
         )
     by = await session.tools.who_am_i(session.api)
     word = Clear(
-        epoch=instance.spec.epoch if instance else 0,
+        epochs={one.metadata.name: one.spec.epoch for one in instances},
         host=host,
-        number=1 + _last(round_.world, known, instance),
+        number=1 + _last(round_.world, known, instances),
         by=by,
         reason=reason[:_MOST_CHARS],
     )
@@ -54,9 +55,9 @@ async def clear(
     return WELL
 
 
-def _last(world: World, service: HAService, instance: HAInstance | None) -> int:
+def _last(world: World, service: HAService, instances: Iterable[HAInstance]) -> int:
     """The number of the last clear, wherever it is remembered."""
     before, told = clear_of(service), service.status.last_clear
-    orders = (one.spec.instances.get(instance.uid) for one in world.assignments.values()) if instance else ()
-    numbers = [order.cleared for order in orders if order is not None]
+    orders = [one.spec.instances for one in world.assignments.values()]
+    numbers = [told[one.uid].cleared for one in instances for told in orders if one.uid in told]
     return max([*numbers, told.number if told else 0, before.number if isinstance(before, Clear) else 0])

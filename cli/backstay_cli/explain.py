@@ -39,7 +39,7 @@ async def explain(
     acceptance, slot = decision.acceptance, only_slot(decision)
     lines, summary = _lines(slot, next_host(round_, slot))
     refused = f"{acceptance.reason}: {acceptance.message}" if isinstance(acceptance, Refused) else ""
-    recovery = joined(recovery_of(round_.world, slot.in_force, slot.instance), _next_look(round_.world, slot))
+    recovery = joined(recovery_of(round_.world, slot), _next_look(round_.world, slot))
     hosts = [vars(line) for line in lines]
     data = {"service": known.key, "refused": refused, "summary": summary, "recovery": recovery, "hosts": hosts}
     session.show(

@@ -27,7 +27,7 @@ from backstay_api.objects.object_kinds import (
 from backstay_api.objects.promise import silent_after_s, suspect_after_s
 from backstay_operator.planner.do.decisions import Decision, Slot, decide_in_turn
 from backstay_operator.planner.do.rounds import Round
-from backstay_operator.planner.know.world import MOVED, LeaseSeen, World
+from backstay_operator.planner.know.world import Failed, LeaseSeen, World
 from backstay_operator.planner.words import elapsed_s
 
 from .rights import rights_to
@@ -99,10 +99,8 @@ def _put(view: View, item: AnyObject | Unreadable) -> None:
         case ResourceClaim():
             world.claims[item.key] = item
         case HAService():
-            failed = [(one.host, one.epoch, one.at) for one in item.status.start_failures]
-            failed += [(MOVED, one.epoch, one.at) for one in item.status.moves]
-            for host, epoch, at in failed:
-                world.failed_s[item.uid, host, epoch] = world.now_s - (elapsed_s(at, world.wall) or 0.0)
+            for one in item.status.failures:
+                world.failed_s[item.uid, Failed.of(one)] = world.now_s - (elapsed_s(one.at, world.wall) or 0.0)
             world.put_service(item)
         case _:
             assert_never(item)

@@ -13,7 +13,7 @@ from backstay_api.objects.plain import RenderedResource, StandbyOrder, StandbyRe
 from .drivers.base import Driver
 
 OnVerdict = Callable[[bool, str], None]
-"""Told when the probes of a resource change their mind: does it work, and if not, why not."""
+"""Told when the probes of a resource change their mind: does it work, and if not, why not. If it does: why it is degraded, if it is."""
 
 
 class Standbys(Protocol):

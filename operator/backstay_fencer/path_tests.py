@@ -40,6 +40,8 @@ class PathTests:
         self._api, self._devices, self._known, self._wall = api, devices, known, wall
         self._due_s: dict[str, tuple[object, float]] = {}
         """By host: what was tested, and when it is due again."""
+        self._visited: set[str] = set()
+        """Hosts whose test is under way: one at a time, or what an older one found would be written over what a newer one did."""
         self._poke = asyncio.Event()
         self.tested_at_s: float | None = None
         """When a host's fence path was last tested, on the loop's clock."""
@@ -59,8 +61,10 @@ class PathTests:
                 for name in self._known.host_names():
                     subject = self._subject(name)
                     tested, due_s = self._due_s.get(name, (None, now_s))
-                    if subject is not None and (tested != subject or due_s <= now_s):
+                    is_due = tested != subject or due_s <= now_s
+                    if subject is not None and is_due and name not in self._visited:
                         self._due_s[name] = subject, float("inf")
+                        self._visited.add(name)
                         tasks.create_task(self._visit(name, subject, gate), name=f"test {name}")
                 await until(self._poke, min((due for _, due in self._due_s.values()), default=float("inf")))
 
@@ -77,17 +81,24 @@ class PathTests:
         return host.uid, host.spec.fencing, self._known.machine_uuid(name), self._known.same_machine(name)
 
     async def _visit(self, name: str, subject: object, gate: asyncio.Semaphore) -> None:
-        async with gate:
-            host = self._known.host(name)
-            if host is None:
-                return
-            status = await self.examine(host, self._known.machine_uuid(name))
-            self.tested_at_s = clock_s()
-            await self._write(host, status)
-        wait_s = EVERY_S if status.ready else AGAIN_S
-        if self._due_s.get(name, (None, 0.0))[0] == subject:
-            self._due_s[name] = subject, clock_s() + wait_s
-        self.poke()
+        try:
+            async with gate:
+                wait_s = await self._test(name)
+            if name in self._due_s:
+                self._due_s[name] = subject, clock_s() + wait_s
+        finally:
+            self._visited.discard(name)
+            self.poke()
+
+    async def _test(self, name: str) -> float:
+        """Test one host and tell what was found; in how many seconds it is due again."""
+        host = self._known.host(name)
+        if host is None:
+            return 0.0
+        status = await self.examine(host, self._known.machine_uuid(name))
+        self.tested_at_s = clock_s()
+        await self._write(host, status)
+        return EVERY_S if status.ready else AGAIN_S
 
     async def examine(self, host: Host, machine_uuid: str) -> FencingStatus:
         """Test all devices of one host now."""

@@ -114,8 +114,9 @@ def an_instance(
     host: str | None = None,
     seq: int = 1,
     evidence: EvidenceKind = "Released",
+    slot: int = 0,
 ) -> HAInstance:
-    """The HAInstance of a service: held by (session `seq` of) a host, or closed, or (epoch 0) never granted."""
+    """The HAInstance in a slot of a service: held by (session `seq` of) a host, or closed, or (epoch 0) never granted."""
     spec: Raw = {
         "service": {"name": service.metadata.name, "uid": service.uid},
         "exclusive": service.exclusive,
@@ -126,7 +127,7 @@ def an_instance(
     closed = epoch - 1 if host else epoch
     if closed > 0:
         spec["closed"] = {"epoch": closed, "evidence": evidence, "why": "it was stopped"}
-    (name,) = service.slots
+    name = service.slots[slot]
     meta = {"name": name, "namespace": NAMESPACE, "uid": f"uid-{name}", "resourceVersion": "1"}
     return HAInstance.from_wire({"metadata": meta, "spec": spec})
 

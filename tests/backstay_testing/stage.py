@@ -216,8 +216,8 @@ class Stage(Rights):
 
     def clear(self, name: str = "web", *, host: str = "", number: int = 1, reason: str = "mended") -> None:
         """backstay clear"""
-        epoch = self.world.instances[f"{NAMESPACE}/{name}-0"].spec.epoch
-        word = json.dumps({"epoch": epoch, "host": host, "number": number, "by": "eve", "reason": reason})
+        epochs = {f"{name}-0": self.world.instances[f"{NAMESPACE}/{name}-0"].spec.epoch}
+        word = json.dumps({"epochs": epochs, "host": host, "number": number, "by": "eve", "reason": reason})
         self.edit(HA_SERVICES, name, metadata={"annotations": {"backstay.dev/clear": word}})
 
     def wall_in(self, seconds: float) -> str:

@@ -65,7 +65,14 @@ def _status_agrees(world: World, made: tuple[act.Action, ...], service: HAServic
     there = [one for one in (world.instance_of(service, name) for name in service.slots) if one is not None]
     of_all = _hosts_in(one.message for one in told.conditions)
     of_slots = {
-        one.uid: _hosts_in(each.why for each in told.instances if each.name == one.metadata.name) for one in there
+        one.uid: {
+            host
+            for each in told.instances
+            if each.name == one.metadata.name
+            for host in (*_hosts_in([each.why]), each.to)
+            if host
+        }
+        for one in there
     }
     for instance in there:
         is_only = len(service.slots) == 1

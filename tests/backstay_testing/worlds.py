@@ -119,6 +119,11 @@ def shut_down(world: World, host: str, how: str = "reboot") -> None:
     _amend(world, host, "status", {"shuttingDown": how})
 
 
+def find(world: World, host: str, *problems: Raw) -> None:
+    """Its own checks have found this."""
+    _amend(world, host, "status", {"problems": list(problems)})
+
+
 def _amend(world: World, host: str, part: Literal["spec", "status"], news: Raw) -> None:
     raw = world.assignments[host].wire()
     world.put_assignment(HostAssignment.from_wire({**raw, part: {**raw.get(part, {}), **news}}))
@@ -148,8 +153,7 @@ def make_ours(world: World) -> None:
 
 def own(world: World, service: HAService, *, epoch: int | None = None, revision: int = 0) -> None:
     """Claims for what a service names, on every host."""
-    (slot,) = service.slots
-    instance = world.instance_of(service, slot)
+    instance = world.instance_of(service, service.slots[0])
     for claim in claims(service, *sorted(world.hosts), instance=instance, epoch=epoch, revision=revision):
         world.claims[claim.key] = claim
 
@@ -170,27 +174,28 @@ def say_ready(
     unclear: bool = False,
     running: Sequence[str] = (),
     uid: str = "",
+    slot: int = 0,
 ) -> None:
     """These hosts have been asked about the service at its present generation, and have answered."""
-    revision, (slot,) = service.metadata.generation, service.slots
+    revision, name = service.metadata.generation, service.slots[slot]
     said = {"ready": ready, "active": active, "unclear": unclear, "running": list(running)}
     said |= {"why": why, "revision": revision}
-    order = {"namespace": service.metadata.namespace, "name": slot, "revision": revision}
+    order = {"namespace": service.metadata.namespace, "name": name, "revision": revision}
     for host in hosts:
-        raw, of = world.assignments[host].wire(), uid or f"uid-{slot}"
+        raw, of = world.assignments[host].wire(), uid or f"uid-{name}"
         _amend(world, host, "status", {"standbys": {**raw["status"].get("standbys", {}), of: said}})
         _amend(world, host, "spec", {"standbys": {**raw["spec"].get("standbys", {}), of: order}})
 
 
 def report(
-    world: World, service: HAService, host: str, phase: str, *, epoch: int, uid: str = "", **more: object
+    world: World, service: HAService, host: str, phase: str, *, epoch: int, uid: str = "", slot: int = 0, **more: object
 ) -> None:
     """The host says what it does about the service's instance."""
-    (slot,) = service.slots
-    said = {"namespace": service.metadata.namespace, "name": slot, "epoch": epoch, "phase": phase}
+    name = service.slots[slot]
+    said = {"namespace": service.metadata.namespace, "name": name, "epoch": epoch, "phase": phase}
     known = world.assignments[host].wire()["status"].get("instances", {})
     entry = {"revision": service.metadata.generation, **said, **more}
-    _amend(world, host, "status", {"instances": {**known, uid or f"uid-{slot}": entry}})
+    _amend(world, host, "status", {"instances": {**known, uid or f"uid-{name}": entry}})
 
 
 def running(world: World, service: HAService, host: str = "n1", *, epoch: int = 2) -> HAInstance:

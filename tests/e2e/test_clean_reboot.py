@@ -22,6 +22,7 @@ def test_a_clean_reboot_of_the_holder_is_released_and_nobody_is_powered_off(faul
     host, bmc = fault_lab.lab["n1"], fault_lab.lab.bmcs["n1"]
     with fault_lab.playing("orderly", on="n1") as play:
         host.install_unit("ledger.service", LEDGER)
+        host.path("/srv/ledger.ok").unlink(missing_ok=True)  # another test's, on the same machine
         host.run("systemctl", "start", "ledger.service")
         host.run("systemctl", "enable", "backstay-agent.service")
         bmc.presses.clear()

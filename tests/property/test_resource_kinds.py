@@ -11,6 +11,7 @@ from backstay_api.generate.definitions import object_schema
 from backstay_api.objects import plain
 from backstay_api.objects.models import HAService
 from backstay_api.objects.models.resources import RenderedResource, Resource
+from backstay_api.objects.probe_kinds import PROBE_KINDS
 from backstay_api.objects.resource_kinds import (
     IMPLEMENTED,
     canonical_unit,
@@ -31,12 +32,9 @@ def resources(draw: Any) -> dict[str, Any]:
     kind = draw(st.sampled_from(IMPLEMENTED))
     beside = {name: _SCHEMA[name] for name in ("timeouts", "probes", "strategy", "onFailure")}
     rest = draw(st.fixed_dictionaries({}, optional={name: good(schema) for name, schema in beside.items()}))
-    asks = ("tcpSocket", "httpGet", "exec", *(["ocf"] if kind.field == "ocf" else []))
-    probes = [
-        probe
-        for probe in rest.pop("probes", [])
-        if len(probe.keys() & {"ocf", *asks}) == len(probe.keys() & {*asks}) == 1
-    ]
+    asks = {one.wire for one in PROBE_KINDS}
+    mine = asks if kind.field == "ocf" else asks - {"ocf"}
+    probes = [one for one in rest.pop("probes", []) if len(one.keys() & asks) == len(one.keys() & mine) == 1]
     return {"name": draw(good(_SCHEMA["name"])), kind.wire: draw(good(_SCHEMA[kind.wire])), "probes": probes, **rest}
 
 

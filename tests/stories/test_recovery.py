@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backstay_agent.drivers.base import Seen, State
 from backstay_api.objects.object_kinds import HA_SERVICES
 from backstay_testing.stage import Stage, running, steps
 
@@ -233,6 +234,25 @@ def test_a_new_operator_remembers_moves() -> None:
     dies(stage, "n2")
     stage.wait(10)
     assert stage.copies() == [] and USED_UP in stage.missing()
+
+
+# --- works partly ---------------------------------------------------------------------------------------------------
+
+
+def test_what_is_degraded_is_neither_restarted_nor_moved_and_is_told_until_it_is_not() -> None:
+    stage = running()
+    stage.settle()
+    machine = stage.machines["n1"].state
+    done = list(machine.log)
+    stage.do(lambda: machine.tell("unit web.service", Seen(State.RUNNING, "one disk is gone")))
+    stage.wait(600)
+    assert (stage.copies(), machine.log) == (["n1"], done)
+    degraded = stage.told("web", "Degraded")
+    assert degraded[:2] == ("True", "WorksPartly") and "Runs on n1, degraded: main: one disk is gone" in degraded[2]
+    assert stage.told("web", "Ready")[0] == "True"
+    stage.do(lambda: machine.tell("unit web.service", Seen(State.RUNNING)))
+    stage.settle()
+    assert stage.told("web", "Degraded")[:2] == ("False", "AsWanted")
 
 
 # --- state: Unmanaged -----------------------------------------------------------------------------------------------

@@ -19,12 +19,15 @@ __all__ = [
     "Backoff",
     "Command",
     "Exec",
+    "ExpectedBody",
     "Facts",
+    "Grpc",
     "Heartbeat",
     "HeldUnit",
     "HostAssignment",
     "HostAssignmentSpec",
     "HostAssignmentStatus",
+    "HostProblem",
     "HttpGet",
     "HttpHeader",
     "InstanceOrder",
@@ -43,6 +46,7 @@ __all__ = [
     "Systemd",
     "TcpSocket",
     "Timeouts",
+    "Tls",
     "VirtualIP",
 ]
 
@@ -179,19 +183,30 @@ class Systemd:
 
     SHAPE: ClassVar[Shape] = {
         "unit": Field(of=str, required=True, pattern=r"^[A-Za-z0-9:_.\\@-]+\.(service|socket|target|timer|path)$"),
+        "overrides": Field(of=str, many="map", pattern=r"^[A-Za-z0-9:%-]+$"),
+        "environment": Field(of=str, many="map", pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$"),
     }
     unit: str
+    overrides: Mapping[str, str] | None = None
+    environment: Mapping[str, str] | None = None
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
         return cls(
             unit=raw["unit"],
+            overrides=None if (part := raw.get("overrides")) is None else dict(part),
+            environment=None if (part := raw.get("environment")) is None else dict(part),
         )
 
     def to_wire(self) -> dict[str, Any]:
-        return {
+        wire: dict[str, Any] = {
             "unit": self.unit,
         }
+        if self.overrides is not None:
+            wire["overrides"] = dict(self.overrides)
+        if self.environment is not None:
+            wire["environment"] = dict(self.environment)
+        return wire
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -417,8 +432,77 @@ class HttpHeader:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedBody:
+    """What the first 64 KiB of an answer must hold; with both, both."""
+
+    SHAPE: ClassVar[Shape] = {
+        "contains": Field(of=str),
+        "matches": Field(of=str, pattern=r"^[^\x00\n]*$"),
+    }
+    contains: str | None = None
+    matches: str | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            contains=raw.get("contains"),
+            matches=raw.get("matches"),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {}
+        if self.contains is not None:
+            wire["contains"] = self.contains
+        if self.matches is not None:
+            wire["matches"] = self.matches
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """How a probe speaks TLS. Its files are the host's own, and are read anew each time."""
+
+    SHAPE: ClassVar[Shape] = {
+        "caFile": Field(of=str, pattern=r"^/[^\x00\n]*$"),
+        "insecureSkipVerify": Field(of=bool),
+        "serverName": Field(of=str, pattern=r"^[A-Za-z0-9._:-]+$"),
+        "certFile": Field(of=str, pattern=r"^/[^\x00\n]*$"),
+        "keyFile": Field(of=str, pattern=r"^/[^\x00\n]*$"),
+    }
+    ca_file: str | None = None
+    insecure_skip_verify: bool = False
+    server_name: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            ca_file=raw.get("caFile"),
+            insecure_skip_verify=raw.get("insecureSkipVerify", False),
+            server_name=raw.get("serverName"),
+            cert_file=raw.get("certFile"),
+            key_file=raw.get("keyFile"),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "insecureSkipVerify": self.insecure_skip_verify,
+        }
+        if self.ca_file is not None:
+            wire["caFile"] = self.ca_file
+        if self.server_name is not None:
+            wire["serverName"] = self.server_name
+        if self.cert_file is not None:
+            wire["certFile"] = self.cert_file
+        if self.key_file is not None:
+            wire["keyFile"] = self.key_file
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HttpGet:
-    """Good if a GET is answered with 200 to 399."""
+    """Good if a GET is answered with 200 to 399, or as it says."""
 
     SHAPE: ClassVar[Shape] = {
         "port": Field(of=int, required=True, least=1, most=65535),
@@ -426,12 +510,18 @@ class HttpGet:
         "host": Field(of=str),
         "scheme": Field(of=("HTTP", "HTTPS")),
         "httpHeaders": Field(of=HttpHeader, many="list"),
+        "expectedStatus": Field(of=str, many="list", pattern=r"^[1-5][0-9]{2}(-[1-5][0-9]{2})?$"),
+        "expectedBody": Field(of=ExpectedBody),
+        "tls": Field(of=Tls),
     }
     port: int
     path: str | None = None
     host: str | None = None
     scheme: Literal["HTTP", "HTTPS"] | None = None
     http_headers: tuple[HttpHeader, ...] | None = None
+    expected_status: tuple[str, ...] | None = None
+    expected_body: ExpectedBody | None = None
+    tls: Tls | None = None
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
@@ -443,6 +533,9 @@ class HttpGet:
             http_headers=None
             if (part := raw.get("httpHeaders")) is None
             else tuple(HttpHeader.from_wire(item) for item in part),
+            expected_status=None if (part := raw.get("expectedStatus")) is None else tuple(part),
+            expected_body=None if (part := raw.get("expectedBody")) is None else ExpectedBody.from_wire(part),
+            tls=None if (part := raw.get("tls")) is None else Tls.from_wire(part),
         )
 
     def to_wire(self) -> dict[str, Any]:
@@ -457,6 +550,49 @@ class HttpGet:
             wire["scheme"] = self.scheme
         if self.http_headers is not None:
             wire["httpHeaders"] = [item.to_wire() for item in self.http_headers]
+        if self.expected_status is not None:
+            wire["expectedStatus"] = list(self.expected_status)
+        if self.expected_body is not None:
+            wire["expectedBody"] = self.expected_body.to_wire()
+        if self.tls is not None:
+            wire["tls"] = self.tls.to_wire()
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grpc:
+    """Good if the server's health service (grpc.health.v1.Health/Check) answers SERVING."""
+
+    SHAPE: ClassVar[Shape] = {
+        "port": Field(of=int, required=True, least=1, most=65535),
+        "host": Field(of=str),
+        "service": Field(of=str, pattern=r"^[\x20-\x7e]*$"),
+        "tls": Field(of=Tls),
+    }
+    port: int
+    host: str | None = None
+    service: str | None = None
+    tls: Tls | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            port=raw["port"],
+            host=raw.get("host"),
+            service=raw.get("service"),
+            tls=None if (part := raw.get("tls")) is None else Tls.from_wire(part),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "port": self.port,
+        }
+        if self.host is not None:
+            wire["host"] = self.host
+        if self.service is not None:
+            wire["service"] = self.service
+        if self.tls is not None:
+            wire["tls"] = self.tls.to_wire()
         return wire
 
 
@@ -510,23 +646,27 @@ class Probe:
         "name": Field(of=str, required=True, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
         "tcpSocket": Field(of=TcpSocket),
         "httpGet": Field(of=HttpGet),
+        "grpc": Field(of=Grpc),
         "exec": Field(of=Exec),
         "ocf": Field(of=OcfDepth),
         "period": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
         "timeout": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
         "initialDelay": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
         "failureThreshold": Field(of=int, least=1, most=1000),
+        "onFailure": Field(of=("Restart", "Degrade")),
         "successThreshold": Field(of=int, least=1, most=1000),
     }
     name: str
     tcp_socket: TcpSocket | None = None
     http_get: HttpGet | None = None
+    grpc: Grpc | None = None
     exec: Exec | None = None
     ocf: OcfDepth | None = None
     period: str = "10s"
     timeout: str = "1s"
     initial_delay: str = "0s"
     failure_threshold: int = 3
+    on_failure: Literal["Restart", "Degrade"] | None = None
     success_threshold: int = 1
 
     @classmethod
@@ -535,12 +675,14 @@ class Probe:
             name=raw["name"],
             tcp_socket=None if (part := raw.get("tcpSocket")) is None else TcpSocket.from_wire(part),
             http_get=None if (part := raw.get("httpGet")) is None else HttpGet.from_wire(part),
+            grpc=None if (part := raw.get("grpc")) is None else Grpc.from_wire(part),
             exec=None if (part := raw.get("exec")) is None else Exec.from_wire(part),
             ocf=None if (part := raw.get("ocf")) is None else OcfDepth.from_wire(part),
             period=raw.get("period", "10s"),
             timeout=raw.get("timeout", "1s"),
             initial_delay=raw.get("initialDelay", "0s"),
             failure_threshold=raw.get("failureThreshold", 3),
+            on_failure=raw.get("onFailure"),
             success_threshold=raw.get("successThreshold", 1),
         )
 
@@ -557,10 +699,14 @@ class Probe:
             wire["tcpSocket"] = self.tcp_socket.to_wire()
         if self.http_get is not None:
             wire["httpGet"] = self.http_get.to_wire()
+        if self.grpc is not None:
+            wire["grpc"] = self.grpc.to_wire()
         if self.exec is not None:
             wire["exec"] = self.exec.to_wire()
         if self.ocf is not None:
             wire["ocf"] = self.ocf.to_wire()
+        if self.on_failure is not None:
+            wire["onFailure"] = self.on_failure
         return wire
 
 
@@ -576,6 +722,7 @@ class RenderedResource:
         "ocf": Field(of=Ocf),
         "mount": Field(of=Mount),
         "after": Field(of=str, many="list", pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+        "reloadedAt": Field(of=str),
         "timeouts": Field(of=Timeouts),
         "probes": Field(of=Probe, many="list"),
     }
@@ -586,6 +733,7 @@ class RenderedResource:
     ocf: Ocf | None = None
     mount: Mount | None = None
     after: tuple[str, ...] | None = None
+    reloaded_at: str | None = None
     timeouts: Timeouts = Timeouts()
     probes: tuple[Probe, ...] = ()
 
@@ -599,6 +747,7 @@ class RenderedResource:
             ocf=None if (part := raw.get("ocf")) is None else Ocf.from_wire(part),
             mount=None if (part := raw.get("mount")) is None else Mount.from_wire(part),
             after=None if (part := raw.get("after")) is None else tuple(part),
+            reloaded_at=raw.get("reloadedAt"),
             timeouts=Timeouts.from_wire(raw.get("timeouts", {})),
             probes=tuple(Probe.from_wire(item) for item in raw.get("probes", ())),
         )
@@ -621,6 +770,8 @@ class RenderedResource:
             wire["mount"] = self.mount.to_wire()
         if self.after is not None:
             wire["after"] = list(self.after)
+        if self.reloaded_at is not None:
+            wire["reloadedAt"] = self.reloaded_at
         return wire
 
 
@@ -898,6 +1049,7 @@ class InstanceReport:
     released: bool = False
     revision: int = 0
     healthy: bool = True
+    degraded: str = ""
     restarts: int = 0
     recent_restarts: int | None = None
     forgotten_at: str | None = None
@@ -919,6 +1071,7 @@ class InstanceReport:
             released=raw.get("released", False),
             revision=raw.get("revision", 0),
             healthy=raw.get("healthy", True),
+            degraded=raw.get("degraded", ""),
             restarts=raw.get("restarts", 0),
             recent_restarts=raw.get("recentRestarts"),
             forgotten_at=raw.get("forgottenAt"),
@@ -940,6 +1093,7 @@ class InstanceReport:
             "released": self.released,
             "revision": self.revision,
             "healthy": self.healthy,
+            "degraded": clip(self.degraded),
             "restarts": self.restarts,
             "why": clip(self.why),
             "byAdmin": clip(self.by_admin),
@@ -1022,6 +1176,27 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostProblem:
+    """Something that is wrong with the host itself, whatever runs there."""
+
+    check: str
+    why: str
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            check=raw["check"],
+            why=raw["why"],
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "check": self.check,
+            "why": clip(self.why),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HeldUnit:
     """A unit that would start by itself at this host's next boot if it did not wait for Backstay's word."""
 
@@ -1052,6 +1227,7 @@ class HostAssignmentStatus:
     facts: Facts = Facts()
     shutting_down: str = ""
     hands_off: bool = False
+    problems: tuple[HostProblem, ...] | None = None
     held: tuple[HeldUnit, ...] = ()
 
     @classmethod
@@ -1063,6 +1239,9 @@ class HostAssignmentStatus:
             facts=Facts.from_wire(raw.get("facts", {})),
             shutting_down=raw.get("shuttingDown", ""),
             hands_off=raw.get("handsOff", False),
+            problems=None
+            if (part := raw.get("problems")) is None
+            else tuple(HostProblem.from_wire(item) for item in part),
             held=tuple(HeldUnit.from_wire(item) for item in raw.get("held", ())),
         )
 
@@ -1077,6 +1256,8 @@ class HostAssignmentStatus:
         }
         if self.session is not None:
             wire["session"] = self.session.to_wire()
+        if self.problems is not None:
+            wire["problems"] = [item.to_wire() for item in self.problems]
         return wire
 
 

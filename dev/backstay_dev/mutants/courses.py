@@ -149,7 +149,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what has used up its moves fails over no more",
         f"{PLANNER}/judge/move_budget.py",
-        "if budget is None or len(counted(world, service)) < budget.limit:",
+        "if budget is None or len(counted(world, service, slot)) < budget.limit:",
         "if True:",
         f"{UNIT}/planner/judge/test_judges.py",
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 from backstay_agent import VERSION
 from backstay_api.objects.plain import (
@@ -20,11 +20,10 @@ from backstay_api.objects.plain import (
     StandbyOrder,
     StandbyReport,
 )
+from backstay_api.objects.probe_kinds import PROBE_KINDS
 from backstay_api.objects.resource_kinds import IMPLEMENTED, kinds_in
 from backstay_api.objects.sequence import fault
 from backstay_api.objects.shapes import Unknown, Wrong, oddities
-
-_QUESTIONS: Final = ("tcp_socket", "http_get", "exec", "ocf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +149,10 @@ def _senseless(resource: RenderedResource) -> Iterator[str]:
 
 
 def _senseless_probe(probe: Probe) -> Iterator[str]:
-    if sum(getattr(probe, question) is not None for question in _QUESTIONS) != 1:
+    asked = [(kind, spec) for kind in PROBE_KINDS if (spec := getattr(probe, kind.field)) is not None]
+    if len(asked) != 1:
         yield f"probe {probe.name} must ask exactly one question"
-    if probe.exec is not None and not probe.exec.command:
-        yield f"probe {probe.name} has an empty command"
+    yield from (f"probe {probe.name} {why}" for kind, spec in asked if (why := kind.senseless(spec)))
 
 
 def _heartbeat(raw: Any) -> tuple[Heartbeat, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from backstay_api.objects.plain import InstanceReport, ResourceReport
 
@@ -44,14 +44,17 @@ class View:
     is_well: bool
     restarts: Restarts
     sentence: str
+    not_applied: str = ""
+    """Why an edit that needs no restart has not reached what runs."""
     troubles: Mapping[str, str]
+    degraded: Mapping[str, str]
     states: Mapping[str, str]
     """Of its resources, as their drivers call them."""
 
 
 def report_of(record: Record, view: View) -> InstanceReport:
     """`released` comes from the books, which are on disk."""
-    is_known = view.epoch == record.epoch
+    is_known, is_healthy = view.epoch == record.epoch, view.phase in (Phase.RUNNING, Phase.LEFT) and view.is_well
     return InstanceReport(
         namespace=record.namespace,
         name=record.name,
@@ -59,7 +62,8 @@ def report_of(record: Record, view: View) -> InstanceReport:
         phase=_phase(record, view),
         released=record.closed,
         revision=record.running_revision if record.may_run else record.revision,
-        healthy=view.phase in (Phase.RUNNING, Phase.LEFT) and view.is_well,
+        healthy=is_healthy,
+        degraded="; ".join(f"{name}: {why}" for name, why in view.degraded.items()) if is_healthy else "",
         restarts=record.restarts,
         recent_restarts=view.restarts.counted,
         forgotten_at=view.restarts.forgotten_at,
@@ -116,7 +120,7 @@ def _why(record: Record, view: View) -> str:
     if view.phase is Phase.LEFT:
         return _joined(_left(record, view), view.why, view.sentence)
     if view.phase is Phase.RUNNING:
-        return _joined(view.sentence, view.why if view.troubles else "")
+        return _joined(view.sentence, view.not_applied, view.why if view.troubles else "")
     return view.why
 
 
@@ -132,5 +136,7 @@ def _left(record: Record, view: View) -> str:
 def _resources(view: View) -> tuple[ResourceReport, ...]:
     if view.phase not in (Phase.RUNNING, Phase.LEFT):
         return ()
-    found = sorted(view.troubles.items())
-    return tuple(ResourceReport(name=name, state="Failed", why=why) for name, why in found)
+    found: dict[str, tuple[Literal["Running", "Failed"], str]]
+    found = {name: ("Running", why) for name, why in view.degraded.items()}
+    found |= {name: ("Failed", why) for name, why in view.troubles.items()}
+    return tuple(ResourceReport(name=name, state=state, why=why) for name, (state, why) in sorted(found.items()))

@@ -41,7 +41,9 @@ class Monitor:
         self._unclear: dict[str, str] = {}
         """Resources that are neither plainly up nor plainly down."""
         self._degraded: dict[str, str] = {}
-        """Up, and something is to be said about it."""
+        """Up, and its driver has something to say about it."""
+        self._works_partly: dict[str, str] = {}
+        """It works, though a probe that only degrades fails."""
         self._unseen: dict[str, str] = {}
         """Not looked at yet."""
         self._unproven: dict[str, str] = {}
@@ -85,8 +87,14 @@ class Monitor:
         return self._by_admin
 
     @property
+    def degraded(self) -> Mapping[str, str]:
+        """Resources that are up and work, though not as they should, and why."""
+        both = {name: (self._degraded.get(name), self._works_partly.get(name)) for name in self._watches}
+        return {name: "; ".join(filter(None, whys)) for name, whys in both.items() if any(whys)}
+
+    @property
     def sentence(self) -> str:
-        found = {**self._degraded, **self._unseen, **self._unproven, **self._unclear, **self.troubles}
+        found = {**self.degraded, **self._unseen, **self._unproven, **self._unclear, **self.troubles}
         return "; ".join(f"{name}: {why}" for name, why in found.items())
 
     def begin(
@@ -127,7 +135,7 @@ class Monitor:
 
     def _forget_but(self, names: Collection[str]) -> None:
         self._states = {name: state for name, state in self._states.items() if name in names}
-        self._unwell = {}
+        self._unwell, self._works_partly = {}, {}
         self._down, self._unclear, self._by_admin, self._degraded = (
             {name: why for name, why in known.items() if name in names}
             for known in (self._down, self._unclear, self._by_admin, self._degraded)
@@ -193,8 +201,10 @@ class Monitor:
             self._notice()
 
     def _judge(self, name: str, works: bool, why: str) -> None:
-        before = (self._unwell.get(name), self._unproven.get(name))
+        before = self._judged(name)
+        self._works_partly.pop(name, None)
         if works:
+            self._works_partly.update({name: why} if why else {})
             self._unwell.pop(name, None)
             self._unproven.pop(name, None)
         elif name in self._unproven and (wait_s := self._patience_until_s - clock_s()) > 0:
@@ -202,8 +212,11 @@ class Monitor:
             asyncio.get_running_loop().call_later(wait_s, self._lose_patience, name)
         else:
             self._unwell[name] = why
-        if before != (self._unwell.get(name), self._unproven.get(name)):
+        if before != self._judged(name):
             self._notice()
+
+    def _judged(self, name: str) -> tuple[str | None, ...]:
+        return tuple(known.get(name) for known in (self._unwell, self._unproven, self._works_partly))
 
     def _lose_patience(self, name: str) -> None:
         if self._probes and name in self._unproven and clock_s() >= self._patience_until_s:

@@ -36,21 +36,29 @@ class _Board:
 
     on_verdict: OnVerdict
     silent: set[str]
-    """Probes without a verdict: nothing is said to work before they have answered."""
+    """Probes without a verdict: nothing is said to work before they have answered. Those that only degrade are not waited for."""
     failing: dict[str, str] = field(default_factory=dict)
-    told_to_work: bool | None = None
+    degrading: dict[str, str] = field(default_factory=dict)
+    told: tuple[bool, str] | None = None
+    """Whether it works; and if it does, by which probes it is degraded."""
 
-    def note(self, probe: str, verdict: Verdict, why: str) -> None:
-        self.silent.discard(probe)
-        self.failing.pop(probe, None)
+    def note(self, probe: Probe, verdict: Verdict, why: str) -> None:
+        self.silent.discard(probe.name)
+        known = self.degrading if only_degrades(probe) else self.failing
+        known.pop(probe.name, None)
         if verdict is Verdict.FAILS:
-            self.failing[probe] = why
+            known[probe.name] = why
+        self.tell()
+
+    def tell(self) -> None:
         works = not self.failing
         if works and self.silent:
             return
-        if works is not self.told_to_work:
-            self.told_to_work = works
-            self.on_verdict(works, "; ".join(f"probe {name}: {why}" for name, why in sorted(self.failing.items())))
+        news = (works, ", ".join(sorted(self.degrading)) if works else "")
+        if news != self.told:
+            self.told = news
+            found = self.degrading if works else self.failing
+            self.on_verdict(works, "; ".join(f"probe {name}: {why}" for name, why in sorted(found.items())))
 
 
 async def run_probes(
@@ -61,7 +69,8 @@ async def run_probes(
     `starting`: it is only coming up. Then the initial delay is kept, and until its first good answer a probe is asked
     oftener than its period says.
     """
-    board = _Board(on_verdict, {probe.name for probe in resource.probes})
+    board = _Board(on_verdict, {probe.name for probe in resource.probes if not only_degrades(probe)})
+    board.tell()
     async with asyncio.TaskGroup() as tasks:
         for probe in resource.probes:
             tasks.create_task(
@@ -69,19 +78,25 @@ async def run_probes(
             )
 
 
+def only_degrades(probe: Probe) -> bool:
+    """Whether its resource works all the same where it fails."""
+    return probe.on_failure == "Degrade"
+
+
 async def _repeat(probe: Probe, board: _Board, asker: Asker, *, starting: bool) -> None:
     period_s = max(seconds(probe.period), SHORTEST_PERIOD_S)
     thresholds = Thresholds(probe.failure_threshold, probe.success_threshold)
     health = Health()
-    due_s = clock_s() + (seconds(probe.initial_delay) if starting else 0.0)
-    eager_s = EAGER_S if starting else period_s
+    # No start waits for one that only degrades: it may be asked for the first time when that is long over.
+    due_s = clock_s() + (seconds(probe.initial_delay) if starting or only_degrades(probe) else 0.0)
+    eager_s = EAGER_S if starting and not only_degrades(probe) else period_s
     while True:
         await asyncio.sleep(due_s - clock_s())
         why = await _ask(probe, asker)
         verdict_before = health.verdict
         health = judge(health, why is None, thresholds)
         if health.verdict is not verdict_before:
-            board.note(probe.name, health.verdict, why or "")
+            board.note(probe, health.verdict, why or "")
         # From begin to begin; what was missed while one question took long is not made up for.
         eager_s = min(2 * eager_s, period_s) if health.verdict is not Verdict.WORKS else period_s
         due_s = max(due_s + eager_s, clock_s())

@@ -19,6 +19,8 @@ from backstay_api.objects.resource_kinds import is_address
 from backstay_api.objects.sequence import needs, stops
 from backstay_api.process.waiting import clock_s
 
+from .probes import only_degrades
+
 DEFAULT_TIMEOUT_S: Final = 20.0
 """Where neither the manifest nor the kind's own means say how long something may take."""
 
@@ -86,7 +88,7 @@ async def _start(system: HostSystem, resource: RenderedResource, driver: Driver,
     if resource.probes:
         allowance_s = await start_allowance_s(driver, resource)
         left_s = begun_s + allowance_s - clock_s()
-        await _first_answer(system, resource, max(left_s, *map(_first_answer_takes_s, resource.probes)), tell)
+        await _first_answer(system, resource, max(left_s, _first_answers_take_s(resource)), tell)
 
 
 async def start_allowance_s(driver: Driver, resource: RenderedResource) -> float:
@@ -94,7 +96,12 @@ async def start_allowance_s(driver: Driver, resource: RenderedResource) -> float
     own_s = limit_s(resource.timeouts.start)
     if resource.timeouts.start is None:
         own_s = await driver.start_limit_s(resource) or own_s
-    return max(own_s, *map(_first_answer_takes_s, resource.probes))
+    return max(own_s, _first_answers_take_s(resource))
+
+
+def _first_answers_take_s(resource: RenderedResource) -> float:
+    """No start waits for the probes that only degrade."""
+    return max((_first_answer_takes_s(probe) for probe in resource.probes if not only_degrades(probe)), default=0.0)
 
 
 def _first_answer_takes_s(probe: Probe) -> float:

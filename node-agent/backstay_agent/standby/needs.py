@@ -14,9 +14,10 @@ from typing import Final, Protocol
 from backstay_agent.drivers.tools.disk_space import no_room
 from backstay_agent.drivers.tools.looks import NoAnswer, look
 from backstay_agent.drivers.tools.ports import is_here, listeners, owner
-from backstay_agent.drivers.tools.programs import not_runnable
+from backstay_agent.drivers.tools.programs import not_runnable, unreadable
 from backstay_agent.drivers.tools.transient import argv_refusal
-from backstay_api.objects.plain import Probe, RenderedResource
+from backstay_api.objects.plain import RenderedResource
+from backstay_api.objects.probe_kinds import kind_of
 from backstay_api.objects.resource_kinds import is_address, units_of
 
 DROP_INS: Final = Path("/etc/systemd/system")
@@ -25,18 +26,12 @@ DROP_INS: Final = Path("/etc/systemd/system")
 class Needs(Protocol):
     """Asked of each standby, besides its drivers."""
 
-    async def of_host(self) -> list[str]:
-        """What is wrong with the host itself, whatever shall run there: sentences."""
-
     async def of(self, resource: RenderedResource, *, is_down: bool) -> list[str]:
         """What this resource and its probes will miss. `is_down`: nothing of it runs here, by us or by anybody."""
 
 
 class NoNeeds:
     """Asks for nothing, as a fake for hosts that have no file system."""
-
-    async def of_host(self) -> list[str]:
-        return []
 
     async def of(self, resource: RenderedResource, *, is_down: bool) -> list[str]:
         return []
@@ -45,25 +40,20 @@ class NoNeeds:
 class RealNeeds:
     """`Needs` of this very host."""
 
-    def __init__(self, *folders: Path) -> None:
-        """`folders`: where the agent itself keeps what it must remember."""
-        self._folders = folders
-
-    async def of_host(self) -> list[str]:
-        return await _no_room(self._folders)
-
     async def of(self, resource: RenderedResource, *, is_down: bool) -> list[str]:
         # What is secured already needs no more writing; what a start changes there does.
-        whys = await _no_room([DROP_INS]) if units_of([resource]) else []
+        whys = await without_room([DROP_INS]) if units_of([resource]) else []
         for probe in resource.probes:
-            if probe.exec is not None:
-                whys += await _programs(probe.name, probe.exec.command)
-            elif is_down and not is_address(resource):
-                whys += await _port(probe)
+            kind, spec = kind_of(probe)
+            whys += await _program(probe.name, kind.program(spec))
+            whys += await _unreadable(probe.name, kind.files(spec))
+            if kind.asks_port and is_down and not is_address(resource):
+                whys += await _port(probe.name, spec.host or "127.0.0.1", spec.port)
         return whys
 
 
-async def _no_room(folders: Sequence[Path]) -> list[str]:
+async def without_room(folders: Sequence[Path]) -> list[str]:
+    """Why nothing could be kept in these folders: sentences, none if all is well."""
     whys: list[str] = []
     for folder in folders:
         try:
@@ -74,7 +64,9 @@ async def _no_room(folders: Sequence[Path]) -> list[str]:
     return whys
 
 
-async def _programs(probe: str, argv: Sequence[str]) -> list[str]:
+async def _program(probe: str, argv: Sequence[str]) -> list[str]:
+    if not argv:
+        return []
     why = argv_refusal(argv)
     try:
         why = why or await look(argv[0], partial(not_runnable, argv[0]))
@@ -83,19 +75,26 @@ async def _programs(probe: str, argv: Sequence[str]) -> list[str]:
     return [f"probe {probe} could not be asked: {why}"] if why else []
 
 
-async def _port(probe: Probe) -> list[str]:
+async def _unreadable(probe: str, files: Sequence[str]) -> list[str]:
+    whys: list[str] = []
+    for file in files:
+        try:
+            why = await look(f"{file} (read)", partial(unreadable, file))
+        except NoAnswer as error:
+            why = str(error)
+        whys += [f"probe {probe} could not be asked: {why}"] if why else []
+    return whys
+
+
+async def _port(probe: str, host: str, port: int) -> list[str]:
     """Whoever has the port would answer in the service's stead, and not let it in."""
-    asked = probe.tcp_socket or probe.http_get
-    if asked is None:
-        return []
-    host = asked.host or "127.0.0.1"
     try:
-        who = await look(f"/proc (port {asked.port} of {host})", partial(_holder, host, asked.port))
+        who = await look(f"/proc (port {port} of {host})", partial(_holder, host, port))
     except (NoAnswer, OSError):
         return []
     if who is None:
         return []
-    return [f"port {asked.port}, which probe {probe.name} asks, is held by {who} already"]
+    return [f"port {port}, which probe {probe} asks, is held by {who} already"]
 
 
 def _holder(host: str, port: int) -> str | None:

@@ -22,7 +22,8 @@ from backstay_api.objects.names import service_name
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HOST_ASSIGNMENTS, HOST_LEASES, KINDS, ref_of
 
 from .preconditions import Precondition
-from .rows import Event, OnObject, Rank, Row, Written, host_ref, owner_refs, service_ref, worsened
+from .rows import Event, OnObject, Rank, Row, Written, bettered, host_ref, owner_refs, service_ref, turned, worsened
+from .words import WORKS_PARTLY
 
 
 @dataclass(frozen=True)
@@ -274,7 +275,10 @@ class WriteServiceStatus(OnObject[HAService]):
             return Event(self.ref, "Normal", "ByAdmin", acts)
         if not any(each.epoch for each in self.status.instances):
             return None  # it has never run: what it still waits for is no loss
-        return worsened(self.ref, self.before.status.conditions, self.status.conditions, "Degraded", "True")
+        before, after = self.before.status.conditions, self.status.conditions
+        return worsened(self.ref, before, after, "Degraded", "True") or bettered(
+            self.ref, before, after, "Degraded", WORKS_PARTLY
+        )
 
     def _acts(self) -> str:
         """What somebody has done to it on the host itself since the status before."""
@@ -294,10 +298,13 @@ class WriteHostStatus(OnObject[Host]):
     why: str = ""
 
     def event(self) -> Event | None:
-        if not self.is_lost:
-            return None  # one that has only just been enrolled, or opens a session
+        before = self.before.status.conditions
         after = [Condition.model_validate(one) for one in cast(list[object], self.status.get("conditions", []))]
-        return worsened(self.ref, self.before.status.conditions, after, "Ready", "False")
+        if (
+            not self.is_lost
+        ):  # that it is not ready is no news of one that has only just been enrolled, or opens a session
+            return turned(self.ref, before, after, "Sane", "Sane")
+        return worsened(self.ref, before, after, "Ready", "False")
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ def plan_service(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) ->
         )
     actions = [action for slot in decision.slots for action in _slot_actions(world, decision, slot, claims)]
     return ServicePlan(
-        (*actions, *statuses),
+        (*actions, *clears.spent_clear(world, service), *statuses),
         ordered,
         tuple(one for slot in decision.slots for one in standby_orders(world, slot)),
         _look_again_s(decision),
@@ -150,7 +150,6 @@ def _slot_actions(world: World, decision: Decision, slot: Slot, claims: Sequence
         *(ownership.take(world, slot.in_force, instance) if isinstance(slot.acceptance, Accepted) else ()),
         *slot.course.actions,
         *moves.spent_wish(world, service, instance),
-        *clears.spent_clear(world, service, instance),
     ]
 
 

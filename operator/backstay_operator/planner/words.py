@@ -17,6 +17,9 @@ _STEPS: Final = (1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 45, 60, 120, 300, 600, 1200, 
 
 UNMANAGED: Final = "spec.state is Unmanaged: it is watched, and nothing of it is touched"
 
+WORKS_PARTLY: Final = "WorksPartly"
+"""Reason of the condition Degraded: it runs and works, and its host says what is not as it should be."""
+
 UNCLEAR: Final = "cannot say whether it runs there"
 """Of hosts where nothing of a service is seen to run, but it could not be told either."""
 

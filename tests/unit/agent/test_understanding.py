@@ -61,7 +61,12 @@ def answer_to(entry: Any) -> str:
             "`probes.httpGet.scheme: QUIC`",
             id="a word",
         ),
-        pytest.param({**SERVER, "probes": [{"name": "p", "grpc": {"port": 1}}]}, "`probes.grpc`", id="a question"),
+        pytest.param({**SERVER, "probes": [{"name": "p", "udp": {"port": 1}}]}, "`probes.udp`", id="a question"),
+        pytest.param(
+            {**SERVER, "probes": [{"name": "p", "exec": {"command": []}}]},
+            "probe p has an empty command",
+            id="no program",
+        ),
         pytest.param({**SERVER, "probes": [{"name": "p"}]}, "exactly one question", id="a probe that asks nothing"),
         pytest.param({"name": "server"}, "exactly one kind", id="no kind at all"),
         pytest.param({**SERVER, "command": {"start": ["/a"], "stop": ["/b"]}}, "exactly one kind", id="two kinds"),

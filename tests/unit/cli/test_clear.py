@@ -20,7 +20,13 @@ def test_clear_writes_who_why_and_up_to_where() -> None:
     answer = cluster.run("clear", "web", "--host", "n1", "--reason", "new disk")
     assert answer.exit_code == WELL and "Failures of shop/web on n1 up to now are forgotten" in answer.stdout
     written = cluster.get(HAService, "web", "shop")["metadata"]["annotations"][CLEAR_ANNOTATION]
-    assert json.loads(written) == {"epoch": 1, "host": "n1", "number": 1, "by": "alice", "reason": "new disk"}
+    assert json.loads(written) == {
+        "epochs": {"web-0": 1},
+        "host": "n1",
+        "number": 1,
+        "by": "alice",
+        "reason": "new disk",
+    }
     assert cluster.run("clear", "web", "--reason", "again").exit_code == WELL
     written = cluster.get(HAService, "web", "shop")["metadata"]["annotations"][CLEAR_ANNOTATION]
     assert json.loads(written)["number"] == 2, "each one forgets once"

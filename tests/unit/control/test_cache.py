@@ -27,7 +27,7 @@ from backstay_api.objects.object_kinds import (
 from backstay_api.objects.promise import PROFILES
 from backstay_operator.control.watch.cache import Cache, Repair, seen_now
 from backstay_operator.control.watch.urgency import Soon
-from backstay_operator.planner.know.world import LeaseSeen
+from backstay_operator.planner.know.world import Failed, LeaseSeen
 from backstay_testing.control_scene import WALL, raw_service
 
 
@@ -325,13 +325,13 @@ def says(version: int, *phases: str) -> Raw:
 
 def test_when_a_start_failed_is_known_until_its_host_says_nothing_of_it_any_more(cache: Cache, clock: Clock) -> None:
     """It says so long after the HAInstance has gone: what is forgotten before that would be learned anew, and kept for good."""
-    first_s = clock.now_s
+    first_s, first = clock.now_s, Failed("web0-0", "n1", 3)
     cache.observe(HOST_ASSIGNMENTS, says(5, "Failed", "Failed"))
     clock.now_s += 100
     cache.observe(HOST_ASSIGNMENTS, says(6, "Starting", "Failed"))
-    assert cache.world.failed_s == {("i0", "n1", 3): first_s, ("i1", "n1", 3): first_s}
+    assert cache.world.failed_s == {("i0", first): first_s, ("i1", Failed("web1-0", "n1", 3)): first_s}
     cache.observe(HOST_ASSIGNMENTS, says(7, "Failed"))
-    assert cache.world.failed_s == {("i0", "n1", 3): first_s}
+    assert cache.world.failed_s == {("i0", first): first_s}
     cache.drop(HOST_ASSIGNMENTS, Meta("", "n1", "a", "8"))
     assert not cache.world.failed_s
 

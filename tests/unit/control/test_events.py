@@ -22,8 +22,8 @@ from backstay_operator.control.counters import Facts
 from backstay_operator.control.report.recorder import BURST, QUEUE, Posting, Recorder, posting_of
 from backstay_operator.control.serve.endpoints import Endpoints
 from backstay_operator.control.serve.health import Ages, State, ill, not_ready
-from backstay_operator.planner.actions import Action, SealLease, WriteInstance, WriteServiceStatus
-from backstay_testing.builders import a_service, an_instance
+from backstay_operator.planner.actions import Action, SealLease, WriteHostStatus, WriteInstance, WriteServiceStatus
+from backstay_testing.builders import a_host, a_service, an_instance
 from backstay_testing.control_scene import WALL, Scene
 from backstay_testing.worlds import a_world
 
@@ -52,6 +52,61 @@ def test_what_an_admin_did_on_the_host_is_told_once_and_is_no_warning() -> None:
     assert posting is not None and (posting.type, posting.reason, posting.note) == ("Normal", "ByAdmin", act)
     after = before.model_copy(update={"status": done})
     assert posting_of(WriteServiceStatus(after, done), Result(Outcome.DONE), lambda _: "u1") is None
+
+
+def degraded(status: str, reason: str, message: str) -> HAServiceStatus:
+    condition = {"type": "Degraded", "status": status, "reason": reason, "message": message, "lastTransitionTime": WALL}
+    instances = [{"name": "web-0", "epoch": 1}]
+    return HAServiceStatus.model_validate({"conditions": [condition], "instances": instances})
+
+
+WELL, PARTLY = (
+    degraded("False", "AsWanted", "No problem was found"),
+    degraded("True", "WorksPartly", "one disk is gone"),
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        pytest.param(WELL, PARTLY, ("Warning", "WorksPartly", "one disk is gone"), id="it begins"),
+        pytest.param(PARTLY, WELL, ("Normal", "WorksFully", "No longer: one disk is gone"), id="it ends"),
+        pytest.param(PARTLY, PARTLY, None, id="it goes on"),
+        pytest.param(
+            PARTLY, degraded("True", "NotWorking", "dead"), ("Warning", "NotWorking", "dead"), id="it becomes worse"
+        ),
+        pytest.param(degraded("True", "NotWorking", "dead"), WELL, None, id="what was worse has its own words"),
+    ],
+)
+def test_what_works_partly_is_told_when_that_begins_and_when_it_ends(
+    before: HAServiceStatus, after: HAServiceStatus, told: tuple[str, str, str] | None
+) -> None:
+    service = a_service().model_copy(update={"status": before})
+    posting = posting_of(WriteServiceStatus(service, after), Result(Outcome.DONE), lambda _: "u1")
+    assert (posting and (posting.type, posting.reason, posting.note)) == told
+
+
+def sane(status: str) -> dict[str, str]:
+    return {"type": "Sane", "status": status, "reason": "Disk", "message": f"{status}.", "lastTransitionTime": WALL}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        pytest.param([], [sane("False")], ("Warning", "Disk", "False."), id="the first look finds something"),
+        pytest.param([sane("True")], [sane("False")], ("Warning", "Disk", "False."), id="it begins"),
+        pytest.param([sane("False")], [sane("False")], None, id="it goes on"),
+        pytest.param([sane("False")], [sane("True")], ("Normal", "Sane", "True."), id="it ends"),
+        pytest.param([sane("Unknown")], [sane("True")], None, id="it reports again"),
+        pytest.param([], [sane("True")], None, id="the first look finds nothing"),
+    ],
+)
+def test_a_host_that_is_not_fit_is_told_when_that_begins_and_when_it_ends(
+    before: list[Any], after: list[Any], told: tuple[str, str, str] | None
+) -> None:
+    action = WriteHostStatus(a_host("n1", status={"conditions": before}), {"conditions": after})
+    posting = posting_of(action, Result(Outcome.DONE), lambda _: "u1")
+    assert (posting and (posting.type, posting.reason, posting.note)) == told
 
 
 def a_recorder(scene: Scene) -> tuple[Recorder, Facts]:
@@ -227,6 +282,7 @@ def test_metrics_render_every_fact() -> None:
         async with scene.operator() as operator:
             await asyncio.sleep(1)
             operator.facts.failovers["Device"] += 1
+            operator.cache.world.put_service(a_service("partly").model_copy(update={"status": PARTLY}))
             return Metrics(operator, Endpoints(operator).state).render().decode()
 
     lines: list[str] = []
@@ -238,6 +294,7 @@ def test_metrics_render_every_fact() -> None:
         'backstay_writes_total{action="WriteInstance",result="done"} 1.0',
         'backstay_unreadable_objects{kind="HAService"} 1.0',
         'backstay_lease_age_seconds{host="n1"}',
+        'backstay_degraded_services{reason="WorksPartly"} 1.0',
         'backstay_plan_duration_seconds_bucket{le="+Inf"}',
         "backstay_stale_entries_total 0.0",
     ):

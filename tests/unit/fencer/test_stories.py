@@ -265,6 +265,25 @@ async def test_the_path_tests_tell_whether_the_fence_path_works() -> None:
 
 
 @in_virtual_time
+async def test_what_a_test_found_before_the_agent_spoke_is_not_written_over_what_the_next_one_found() -> None:
+    """Both are due while everything is new, and the first one's write may be slow: it would stand for five minutes."""
+    scene, held_up = Scene(), asyncio.Event()
+
+    async def first_is_slow(kind: Kind[Any], body: Mapping[str, Any]) -> None:
+        if kind is HOSTS and not held_up.is_set():
+            held_up.set()
+            await asyncio.sleep(3)
+
+    await scene.prepare()
+    scene.api.on_patch = first_is_slow
+    async with scene.fencer():
+        await held_up.wait()
+        await scene.agent_says()
+        await asyncio.sleep(10)
+        assert (await scene.fencing()).ready
+
+
+@in_virtual_time
 async def test_a_removed_host_is_not_due_for_a_test_for_ever() -> None:
     """Its due time passes; a test that still waited for it would turn without end (virtual time calls that a livelock)."""
     scene = Scene()

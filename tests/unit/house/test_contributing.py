@@ -100,7 +100,7 @@ def test_a_path_that_leads_nowhere_would_be_found(quoted: str) -> None:
         ("a new kind of resource comes", 4),
         ("a filter or a score joins placement", 4),
         ("a kind of evidence comes", 9),
-        ("a mode comes", 12),
+        ("a mode comes", 9),
         ("a new thing the operator writes", 2),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from .base import Column, Label, ListMap, Model, Object, Rule, Text, Timestamp
 from .host import Heartbeat
@@ -125,6 +125,8 @@ class InstanceReport(Model):
     """The revision that runs."""
     healthy: bool = True
     """Running, and the probes agree."""
+    degraded: Text = ""
+    """Not empty: it runs and works, though not as it should, and why. Nothing is restarted or moved for it."""
     restarts: Annotated[int, Field(ge=0)] = 0
     """Restarts in place in this epoch."""
     recent_restarts: Annotated[int, Field(ge=0)] | None = None
@@ -171,6 +173,15 @@ class HeldUnit(Model):
     """Which."""
     why: Text
     """Why it cannot simply be given back to the host's admin, and what to do."""
+
+
+class HostProblem(Model):
+    """Something that is wrong with the host itself, whatever runs there."""
+
+    check: Annotated[str, StringConstraints(max_length=63, pattern=r"^[A-Z][A-Za-z0-9]*$")]
+    """Which of its checks says so: Disk, Memory, Clock."""
+    why: Text
+    """In a sentence."""
 
 
 class Facts(Model):
@@ -233,6 +244,8 @@ class HostAssignmentStatus(Model):
     """Not empty: the machine shuts down or reboots in order, and how. What runs here is being stopped and released."""
     hands_off: bool = False
     """The agent knows of the maintenance mode HandsOff, and touches nothing."""
+    problems: Annotated[list[HostProblem], Field(max_length=16), ListMap("check")] | None = None
+    """What the host's own checks find wrong: nothing new is started there. Not set by an agent that does not check."""
     held: Annotated[list[HeldUnit], Field(max_length=256), ListMap("unit")] = []
     """Secured units that are enabled here. They stay secured for as long as a service names them, also where it may not run."""
 

@@ -1,11 +1,11 @@
-"""One resource of a service: the kinds, what they may say, and the probes that ask whether it really works."""
+"""One resource of a service: the kinds, and what they may say."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
 from functools import lru_cache
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -17,13 +17,18 @@ from backstay_api.objects.resource_kinds import (
 )
 
 from .base import Argv, Duration, Label, ListMap, Model, Rule, Text, exactly_one_of
+from .probes import AbsolutePath, Probe
 
 UnitName = Annotated[
     str, StringConstraints(max_length=255, pattern=r"^[A-Za-z0-9:_.\\@-]+\.(service|socket|target|timer|path)$")
 ]
-AbsolutePath = Annotated[str, StringConstraints(max_length=1024, pattern=r"^/[^\x00\n]*$")]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Count = Annotated[int, Field(ge=1, le=1000)]
+
+
+# What a program's environment can carry; a tab or a line break within is data.
+EnvironmentValue = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
+_SETTINGS: Final = (
+    "^(Limit[A-Z]+|Memory(Min|Low|High|Max|SwapMax)|CPUWeight|CPUQuota|IOWeight|TasksMax|Nice|OOMScoreAdjust)$"
+)
 
 
 class Systemd(Model):
@@ -31,6 +36,26 @@ class Systemd(Model):
 
     unit: UnitName
     """Name of the unit, with its suffix: `nginx.service`."""
+    overrides: (
+        Annotated[
+            dict[
+                Annotated[str, StringConstraints(max_length=32)],
+                Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9:%-]+$")],
+            ],
+            Field(max_length=32),
+        ]
+        | None
+    ) = None
+    """Settings of the unit that are others while Backstay runs it: `LimitNOFILE: "65536"`, `MemoryMax: 2G`. An edit of Memory…, CPU…,
+    IOWeight and TasksMax reaches what runs; an edit of any other restarts it."""
+    environment: (
+        Annotated[
+            dict[Annotated[str, StringConstraints(max_length=64)], EnvironmentValue],
+            Field(max_length=64),
+        ]
+        | None
+    ) = None
+    """Variables that the unit is given besides its own. No place for passwords: who can log in to the host can read them."""
 
 
 _ABSOLUTE = Rule(
@@ -86,8 +111,6 @@ class VirtualIP(Model):
 
 # Without a dot no name leads out of the folder of agents.
 _OCF_NAME: Final = r"^(ocf:)?[A-Za-z0-9_-]+:[A-Za-z0-9_-]+$"
-# What a program's environment can carry; a tab or a line break within is data.
-OcfValue = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
 
 
 class Ocf(Model):
@@ -104,7 +127,7 @@ class Ocf(Model):
     """Provider and type: `heartbeat:Filesystem`. `ocf:heartbeat:Filesystem` means the same."""
     parameters: (
         Annotated[
-            dict[Annotated[str, StringConstraints(max_length=64)], OcfValue],
+            dict[Annotated[str, StringConstraints(max_length=64)], EnvironmentValue],
             Field(max_length=64),
         ]
         | None
@@ -225,79 +248,6 @@ class Timeouts(Model):
     """One run of the kind's own check. Default: the agent's metadata, else 20s."""
 
 
-class TcpSocket(Model):
-    """Good if a connection can be opened."""
-
-    port: Port
-    """Port to connect to."""
-    host: Text | None = None
-    """Address to connect to. Default: 127.0.0.1."""
-
-
-class HttpHeader(Model):
-    """One header of a probe's request."""
-
-    name: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9-]+$")]
-    """Header name."""
-    value: Annotated[str, StringConstraints(max_length=1024, pattern=r"^[^\r\n]*$")]
-    """Header value."""
-
-
-class HttpGet(Model):
-    """Good if a GET is answered with 200 to 399."""
-
-    port: Port
-    """Port to ask."""
-    path: Annotated[str, StringConstraints(max_length=1024, pattern=r"^/[^\x00-\x20\x7f]*$")] | None = None
-    """Path to ask for. Default: /."""
-    host: Text | None = None
-    """Address to ask. Default: 127.0.0.1."""
-    scheme: Literal["HTTP", "HTTPS"] | None = None
-    """Default: HTTP. With HTTPS the certificate is not checked, as in Kubernetes."""
-    http_headers: Annotated[list[HttpHeader], Field(max_length=16)] | None = None
-    """Headers to send."""
-
-
-class Exec(Model):
-    """Good if a command exits with 0."""
-
-    command: Argv
-    """The command; no shell."""
-
-
-class OcfDepth(Model):
-    """Good if the resource's own agent says so, asked at a depth."""
-
-    depth: Annotated[int, Field(ge=0, le=20)]
-    """OCF_CHECK_LEVEL: one that the agent's metadata names, 0, 10 or 20."""
-
-
-class Probe(Model):
-    """Asks regularly whether a resource really works."""
-
-    rules = (exactly_one_of(tcp_socket="tcpSocket", http_get="httpGet", exec="exec", ocf="ocf"),)
-    name: Label
-    """Unique among the probes of the resource."""
-    tcp_socket: TcpSocket | None = None
-    """Open a connection."""
-    http_get: HttpGet | None = None
-    """Ask over HTTP."""
-    exec: Exec | None = None
-    """Run a command."""
-    ocf: OcfDepth | None = None
-    """Ask the resource's OCF agent; only in a resource of kind ocf."""
-    period: Duration = "10s"
-    """From the begin of one try to the begin of the next."""
-    timeout: Duration = "1s"
-    """How long one try may take."""
-    initial_delay: Duration = "0s"
-    """Wait after the start before the first try."""
-    failure_threshold: Count = 3
-    """This many failures in a row: the resource has failed."""
-    success_threshold: Count = 1
-    """This many successes in a row: it works again."""
-
-
 class Bound(Model):
     """How far copies may differ. Later."""
 
@@ -329,6 +279,18 @@ class RenderedRecovery(Model):
     """Pauses between restarts."""
 
 
+_RELOADS = Rule(
+    "!has(self.reloadedAt) || has(self.systemd)",
+    "reloadedAt goes with a unit (systemd): nothing else is reloaded",
+    lambda r: r.reloaded_at is None or r.systemd is not None,
+)
+# Of the manifest alone: paid for each resource of each order, it would be too dear. What stands in an order is looked at again by its agent.
+_OVERRIDES = Rule(
+    f"!has(self.systemd) || !has(self.systemd.overrides) || self.systemd.overrides.all(name, name.matches('{_SETTINGS}'))",
+    "overrides may set Limit…, Memory…, CPUWeight, CPUQuota, IOWeight, TasksMax, Nice and OOMScoreAdjust only:"
+    " what starts, stops, restarts or contains a unit stands in its own file on the hosts",
+    lambda r: r.systemd is None or all(re.fullmatch(_SETTINGS, name) for name in r.systemd.overrides or ()),
+)
 _OWN_PROBES = Rule(
     "!has(self.probes) || has(self.ocf) || !self.probes.exists(probe, has(probe.ocf))",
     "a probe of kind ocf asks the agent of its own resource: only a resource of kind ocf has one",
@@ -339,7 +301,11 @@ _OWN_PROBES = Rule(
 class RenderedResource(Model):
     """One thing a service needs, as an agent is told to carry it out. Exactly one kind; the rest is the same for all kinds."""
 
-    rules = (exactly_one_of(**{kind.field: kind.wire for kind in IMPLEMENTED}), _OWN_PROBES)
+    rules: ClassVar[tuple[Rule, ...]] = (
+        exactly_one_of(**{kind.field: kind.wire for kind in IMPLEMENTED}),
+        _OWN_PROBES,
+        _RELOADS,
+    )
     name: Label
     """Unique within the service."""
     systemd: Systemd | None = None
@@ -354,6 +320,8 @@ class RenderedResource(Model):
     """A filesystem."""
     after: Annotated[list[Label], Field(max_length=16)] | None = None
     """Resources of this service that are up before it starts, and stopped after it. Default: all above it; `[]`: none."""
+    reloaded_at: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    """Any text, a time for instance. When it changes, what runs is reloaded (`systemctl reload`), not restarted."""
     timeouts: Timeouts = Timeouts()
     """How long start, stop and check may take."""
     probes: Annotated[list[Probe], Field(max_length=8), ListMap("name")] = []
@@ -363,7 +331,7 @@ class RenderedResource(Model):
 class Resource(RenderedResource):
     """One thing a service needs. Exactly one kind; the rest is the same for all kinds."""
 
-    rules = (exactly_one_of(**{kind.field: kind.wire for kind in RESOURCE_KINDS}), _OWN_PROBES)
+    rules = (exactly_one_of(**{kind.field: kind.wire for kind in RESOURCE_KINDS}), _OWN_PROBES, _RELOADS, _OVERRIDES)
     file: File | None = None
     """A file (later)."""
     package: Package | None = None

@@ -150,6 +150,21 @@ class HAServiceSpec(Model):
     """What is done about failures. Default: three restarts in place within ten minutes, then a move."""
 
 
+class FailoverSummary(Model):
+    """The last change of host."""
+
+    from_: Annotated[Text, Field(alias="from")]
+    """The host before."""
+    to: Text
+    """The host after."""
+    cause: Text
+    """Why it moved."""
+    duration: Text = ""
+    """From the grant's cause to running again."""
+    at: Timestamp
+    """When."""
+
+
 class InstanceSummary(Model):
     """Where one instance is."""
 
@@ -173,6 +188,8 @@ class InstanceSummary(Model):
     """Not empty: what somebody did to it on the host itself, and when. No failure."""
     recovery: Text = ""
     """How many restarts in place are used up, when one is forgotten, and what comes next. Empty: none."""
+    last_failover: FailoverSummary | None = None
+    """Its last change of host."""
 
 
 class StandbySummary(Model):
@@ -189,6 +206,8 @@ class StandbySummary(Model):
 class StartFailure(Model):
     """A failed start on a host; remembered for a while, so that a service does not bounce between two bad hosts."""
 
+    slot: Text = ""
+    """Of which instance: the name of its HAInstance."""
     host: Text
     """Where."""
     epoch: Annotated[int, Field(ge=0)]
@@ -202,27 +221,14 @@ class StartFailure(Model):
 class MoveSummary(Model):
     """One failover that counts against `recovery.moves`."""
 
+    slot: Text = ""
+    """Of which instance: the name of its HAInstance."""
     epoch: Annotated[int, Field(ge=0)]
     """The epoch that it began."""
     from_: Annotated[Text, Field(alias="from")]
     """The host that failed."""
     to: Text
     """The host that went on."""
-    at: Timestamp
-    """When."""
-
-
-class FailoverSummary(Model):
-    """The last change of host."""
-
-    from_: Annotated[Text, Field(alias="from")]
-    """The host before."""
-    to: Text
-    """The host after."""
-    cause: Text
-    """Why it moved."""
-    duration: Text = ""
-    """From the grant's cause to running again."""
     at: Timestamp
     """When."""
 
@@ -260,12 +266,21 @@ class HAServiceStatus(Model):
     """Hosts that could take over."""
     start_failures: Annotated[list[StartFailure], Field(max_length=16)] = []
     """Recent failed starts."""
-    moves: Annotated[list[MoveSummary], Field(max_length=100), ListMap("epoch")] = []
+    moves: Annotated[list[MoveSummary], Field(max_length=100)] = []
     """Failovers that count against `recovery.moves`."""
     last_failover: FailoverSummary | None = None
-    """The last change of host."""
+    """The last change of host (Single)."""
     last_clear: ClearSummary | None = None
     """The last time that a person had failures forgotten."""
+
+    @property
+    def failures(self) -> tuple[StartFailure | MoveSummary, ...]:
+        """What a clear forgets."""
+        return (*self.start_failures, *self.moves)
+
+    def of(self, slot: str) -> InstanceSummary:
+        """What was told of an instance."""
+        return next((one for one in self.instances if one.name == slot), InstanceSummary(name=slot))
 
 
 class HAService(Object):

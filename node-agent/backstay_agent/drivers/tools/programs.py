@@ -31,6 +31,13 @@ def absent(program: str) -> str | None:
     return None if os.access(program, os.X_OK) else f"{program} is not executable"
 
 
+def unreadable(file: str) -> str | None:
+    """Why a file could not be read, in a sentence; None if it could, or may be once a disk is mounted."""
+    if not os.path.exists(file):
+        return None if may_come(file) else f"{file} does not exist"
+    return None if os.path.isfile(file) and os.access(file, os.R_OK) else f"{file} is no file that can be read"
+
+
 def _first_line(program: str) -> bytes:
     try:
         with Path(program).open("rb") as file:

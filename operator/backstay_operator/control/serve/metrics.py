@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -31,6 +32,7 @@ class Metrics(Collector):
         yield from self._plans()
         yield from self._watches()
         yield from self._hosts()
+        yield from self._services()
 
     def _health(self) -> Iterator[Metric]:
         state = self._state()
@@ -87,6 +89,13 @@ class Metrics(Collector):
         for kind, _ in world.unreadable:
             unreadable[kind] = unreadable.get(kind, 0) + 1
         yield _by("unreadable_objects", "Objects that cannot be read", "kind", unreadable)
+
+    def _services(self) -> Iterator[Metric]:
+        conditions = (
+            one for service in self._operator.cache.world.services.values() for one in service.status.conditions
+        )
+        degraded = Counter(one.reason for one in conditions if (one.type, one.status) == ("Degraded", "True"))
+        yield _by("degraded_services", "Services whose condition Degraded is True, by its reason", "reason", degraded)
 
 
 def _gauge(name: str, help_: str, value: float) -> Metric:

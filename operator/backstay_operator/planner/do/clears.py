@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_operator.planner.actions import Action, RemoveClear
-from backstay_operator.planner.judge.judges import failed_report
 from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know.clearing import Clear, clear_of
-from backstay_operator.planner.know.world import MOVED, World
+from backstay_operator.planner.know.sessions import failed_report
+from backstay_operator.planner.know.world import Failed, World
+from backstay_operator.planner.words import and_
 
 
 def cleared(service: HAService | None, host: str) -> int:
@@ -16,31 +17,32 @@ def cleared(service: HAService | None, host: str) -> int:
     return clear.number if isinstance(clear, Clear) and clear.host in ("", host) else 0
 
 
-def spent_clear(world: World, service: HAService, instance: HAInstance | None) -> list[Action]:
+def spent_clear(world: World, service: HAService) -> list[Action]:
     """Take the word away when nothing that it forgets stands anywhere any more."""
     clear = clear_of(service)
     if clear is None:
         return []
     if isinstance(clear, str):
         return [RemoveClear(service, clear)]
-    if _is_needed(world, service, instance, clear):
+    if _is_needed(world, service, clear):
         return []
     where = f" on {clear.host}" if clear.host else ""
-    return [
-        RemoveClear(service, f"failures up to epoch {clear.epoch}{where} are forgotten, by {clear.by}: {clear.reason}")
-    ]
+    epochs = and_([f"epoch {epoch} of {slot}" for slot, epoch in sorted(clear.epochs.items())]) or "now"
+    return [RemoveClear(service, f"failures up to {epochs}{where} are forgotten, by {clear.by}: {clear.reason}")]
 
 
-def _is_needed(world: World, service: HAService, instance: HAInstance | None, clear: Clear) -> bool:
-    remembered = [(one.host, one.epoch) for one in service.status.start_failures]
-    remembered += [(MOVED, one.epoch) for one in service.status.moves]
-    if any(clear.forgets(host, epoch) for host, epoch in remembered):
+def _is_needed(world: World, service: HAService, clear: Clear) -> bool:
+    if any(clear.forgets(Failed.of(one)) for one in service.status.failures):
         return True
-    if instance is None:
-        return False
-    hosts = world.reported_by.get(instance.uid, ())
-    failed = ((host, failed_report(service, instance, world.assignments[host].status)) for host in hosts)
-    if any(said and clear.forgets(host, said.epoch) for host, said in failed):
-        return True
+    instances = [world.instances[key] for key in world.instances_of.get(service.uid, ())]
+    return any(_is_unsettled(world, service, instance, clear) for instance in instances)
+
+
+def _is_unsettled(world: World, service: HAService, instance: HAInstance, clear: Clear) -> bool:
+    """Whether a host still says that it failed, or has not been told that this is forgotten."""
+    for host in world.reported_by.get(instance.uid, ()):
+        report = failed_report(service, instance, world.assignments[host].status)
+        if report and clear.forgets(Failed(report.name, host, report.epoch)):
+            return True
     order = stored_order(world, instance.holder, instance)
     return order is not None and order.want == "Up" and order.cleared < cleared(service, instance.holder)

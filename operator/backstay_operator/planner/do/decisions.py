@@ -17,6 +17,7 @@ from backstay_operator.planner.judge import last_accepted
 from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, accept
 from backstay_operator.planner.judge.placement import NoHost, Placed, place, standbys
 from backstay_operator.planner.know.world import World
+from backstay_operator.planner.preconditions import still
 
 from . import instances, moves
 from .instances import Course
@@ -55,12 +56,20 @@ class Decision:
 
 
 def decide(round_: Round, service: HAService) -> Decision:
-    """Decide about every slot of a service; of one that is being deleted, about every instance that is left."""
+    """Decide about every slot of a service, and every instance that has none; of one that is being deleted, about all that is left."""
     world, acceptance = round_.world, accept(round_.world, service)
-    if service.metadata.deletion_timestamp is not None:
-        left = (world.instances[key] for key in sorted(world.instances_of.get(service.uid, ())))
-        return Decision(service, acceptance, tuple(_last(world, service, one, acceptance) for one in left))
-    return Decision(service, acceptance, tuple(_slot(round_, service, name, acceptance) for name in service.slots))
+    is_leaving = service.metadata.deletion_timestamp is not None
+    names, why = ((), "it is deleted") if is_leaving else (service.slots, "its service has no such slot")
+    unedited = still(service, same_generation=True, what_for=f"{service.key} has no slot for what is deleted")
+    needs = () if is_leaving else (unedited,)
+    left = (world.instances[key] for key in sorted(world.instances_of.get(service.uid, ())))
+    slots = [_slot(round_, service, name, acceptance) for name in names]
+    slots += [
+        _last(world, service, one, acceptance, instances.leave(world, one, why, needs))
+        for one in left
+        if one.metadata.name not in names
+    ]
+    return Decision(service, acceptance, tuple(slots))
 
 
 def decide_in_turn(world: World, service: HAService) -> tuple[Round, Decision]:
@@ -89,8 +98,7 @@ def _slot(round_: Round, service: HAService, name: str, acceptance: Acceptance) 
     return Slot(name, instance, in_force, accepted, course, _asked(world, in_force, instance, accepted))
 
 
-def _last(world: World, service: HAService, instance: HAInstance, acceptance: Acceptance) -> Slot:
-    course = instances.leave(world, instance, "it is deleted")
+def _last(world: World, service: HAService, instance: HAInstance, acceptance: Acceptance, course: Course) -> Slot:
     asked = _asked(world, service, instance, acceptance)
     return Slot(instance.metadata.name, instance, service, acceptance, course, asked)
 

@@ -140,10 +140,8 @@ def elsewhere(
     round_: Round, service: HAService, instance: HAInstance | None, *, to: str | None = None, announced: str = ""
 ) -> Placed | NoHost:
     """Where it would go if it had to leave its holder; or whether it could go where a person wants it."""
-    if to is not None:
-        return place(round_.world, service, instance, to=to)
-    holder = (instance.holder,) if instance and instance.holder else ()
-    return place(round_.world, service, instance, away_from=holder, planned=round_.planned, announced=announced)
+    holder = (instance.holder,) if instance and instance.holder and to is None else ()
+    return place(round_.world, service, instance, to=to, away_from=holder, planned=round_.planned, announced=announced)
 
 
 def _failed(round_: Round, service: HAService, instance: HAInstance, holder: str) -> Move | Stay | None:

@@ -15,6 +15,7 @@ from backstay_api.objects.models import HAService
 from backstay_api.objects.models.claim import ClaimOwner, HostOwner
 from backstay_api.objects.models.resources import Resource
 from backstay_api.objects.names import instance_name
+from backstay_api.objects.probe_kinds import fault_of
 from backstay_api.objects.recovery import policy_of
 from backstay_api.objects.resource_kinds import Claim, claims_of, kinds_in
 from backstay_api.objects.sequence import fault
@@ -80,6 +81,14 @@ def _faulty(service: HAService) -> Refused | None:
         for kind, spec in kinds_in([resource]):
             if why := kind.fault(spec):
                 return Refused(f"Invalid{kind.noun.capitalize()}", f"{_path(resource)}.{why}")
+    return None
+
+
+def _faulty_probe(service: HAService) -> Refused | None:
+    for resource in service.spec.resources:
+        for probe in resource.probes:
+            if why := fault_of(probe):
+                return Refused("InvalidProbe", f"spec.resources[{resource.name}].probes[{probe.name}].{why}")
     return None
 
 
@@ -182,6 +191,7 @@ _FAULTS: Final[Sequence[Callable[[HAService], Refused | None]]] = (
     _not_supported_yet,
     _not_exclusive,
     _faulty,
+    _faulty_probe,
     _named_twice,
     _no_order,
     _bad_duration,

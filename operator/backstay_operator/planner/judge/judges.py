@@ -14,13 +14,13 @@ from enum import Enum
 from typing import Final, TypeVar
 
 from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignment
-from backstay_api.objects.models.assignment import HostAssignmentStatus, InstanceReport
+from backstay_api.objects.models.assignment import HostAssignmentStatus
 from backstay_operator.planner.know.clearing import is_forgotten
 from backstay_operator.planner.know.fitting import no_room
 from backstay_operator.planner.know.holdings import contested
 from backstay_operator.planner.know.liveness import Liveness, age_s, of_host, shutting_down
-from backstay_operator.planner.know.sessions import live, published
-from backstay_operator.planner.know.world import World
+from backstay_operator.planner.know.sessions import failed_report, live, published
+from backstay_operator.planner.know.world import Failed, World
 from backstay_operator.planner.words import UNCLEAR, first_words, roughly
 
 from .move_budget import forgotten_at_s, home, used_up
@@ -108,6 +108,11 @@ class Question:
     @property
     def holder(self) -> str:
         return self.instance.holder if self.instance else ""
+
+    @property
+    def slot(self) -> str:
+        """Of an instance that is not there yet: the first, the only one of a Single service."""
+        return self.instance.metadata.name if self.instance else self.service.slots[0]
 
 
 @dataclass(frozen=True, order=True)
@@ -288,7 +293,7 @@ def starts_here(ask: Question, facts: HostFacts) -> Rejected | None:
 
 def may_fail_over(ask: Question, facts: HostFacts) -> Rejected | None:
     """What has failed elsewhere goes on here only within `recovery.moves`. A person may insist."""
-    if ask.to is not None or (why := used_up(ask.world, ask.service)) == "":
+    if ask.to is not None or (why := used_up(ask.world, ask.service, ask.slot)) == "":
         return None
     home_ = home(ask.world, ask.service, ask.instance)
     return None if home_ is None or facts.name == home_ else _stays(ask, why)
@@ -296,13 +301,13 @@ def may_fail_over(ask: Question, facts: HostFacts) -> Rejected | None:
 
 def could_fail_over(ask: Question, facts: HostFacts) -> Rejected | None:
     """The same, if its host were lost now."""
-    why = used_up(ask.world, ask.service)
+    why = used_up(ask.world, ask.service, ask.slot)
     return _stays(ask, why) if why and facts.name != ask.holder else None
 
 
 def _stays(ask: Question, why: str) -> Rejected:
     says = "may not take it over"
-    return Rejected("Moves", says, says, why, look_again_s=forgotten_at_s(ask.world, ask.service))
+    return Rejected("Moves", says, says, why, look_again_s=forgotten_at_s(ask.world, ask.service, ask.slot))
 
 
 def retry_after_s(ask: Question, failed: Sequence[Failure]) -> float:
@@ -316,26 +321,16 @@ def recent_failures(ask: Question, facts: HostFacts) -> list[Failure]:
     world, service = ask.world, ask.service
     if not service.status.start_failures and not (ask.instance and ask.instance.uid in facts.report.instances):
         return []  # as nearly always
-    found = {
-        failure.epoch: (world.failed_s.get((service.uid, failure.host, failure.epoch), world.now_s), failure.why)
-        for failure in service.status.start_failures
-        if failure.host == facts.name and service.status.observed_generation == service.metadata.generation
-    }
+    is_same_manifest = service.status.observed_generation == service.metadata.generation
+    kept = service.status.start_failures if is_same_manifest else []
+    here = [(Failed.of(one), one.why) for one in kept if (one.slot, one.host) == (ask.slot, facts.name)]
+    found = {what: Failure(world.failed_ago_s(service.uid, what), why) for what, why in here}
     report = failed_report(service, ask.instance, facts.report)
     if report and ask.instance:
-        at_s = world.failed_s.get((ask.instance.uid, facts.name, report.epoch), world.now_s)
-        found.setdefault(report.epoch, (at_s, report.why))
-    standing = (known for epoch, known in found.items() if not is_forgotten(service, facts.name, epoch))
-    failed = sorted(Failure(world.now_s - at_s, why) for at_s, why in standing)
-    return [one for one in failed if one.ago_s < world.settings.start_failure_memory_s]
-
-
-def failed_report(service: HAService, instance: HAInstance | None, says: HostAssignmentStatus) -> InstanceReport | None:
-    """What a host says of the latest epoch, if that is: I could not start the present manifest."""
-    report = says.instances.get(instance.uid) if instance else None
-    if report is None or instance is None or report.phase != "Failed" or says.hands_off or report.hands_off:
-        return None  # with hands off, what an admin stops or breaks is his own affair
-    return report if (report.epoch, report.revision) == (instance.spec.epoch, service.metadata.generation) else None
+        what = Failed(ask.slot, facts.name, report.epoch)
+        found.setdefault(what, Failure(world.failed_ago_s(ask.instance.uid, what), report.why))
+    standing = (failure for what, failure in found.items() if not is_forgotten(service, what))
+    return sorted(one for one in standing if one.ago_s < world.settings.start_failure_memory_s)
 
 
 def is_ready(ask: Question, facts: HostFacts) -> Rejected | None:

@@ -6,44 +6,47 @@ drains, edits, failback, a reboot in order.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.instance import Grant
 from backstay_api.objects.models.service import MoveSummary
 from backstay_operator.planner.know.clearing import is_forgotten
 from backstay_operator.planner.know.sessions import live
-from backstay_operator.planner.know.world import MOVED, World
+from backstay_operator.planner.know.world import Failed, World
 
 from .evidence import was_lost
 
 
-def counted(world: World, service: HAService) -> list[MoveSummary]:
+def counted(world: World, service: HAService, slot: str) -> list[MoveSummary]:
     """Moves that count now, oldest first."""
     budget = service.spec.recovery.moves if service.spec.recovery else None
     return [
         move
         for move in (service.status.moves if budget else ())
-        if not is_forgotten(service, MOVED, move.epoch)
+        if move.slot == slot
+        and not is_forgotten(service, Failed.of(move))
         and budget
-        and _age_s(world, service, move) < seconds(budget.per)
+        and world.failed_ago_s(service.uid, Failed.of(move)) < seconds(budget.per)
     ]
 
 
-def used_up(world: World, service: HAService) -> str:
+def used_up(world: World, service: HAService, slot: str) -> str:
     """Why it may not fail over now, as the rest of a sentence; empty if it may."""
     budget = service.spec.recovery.moves if service.spec.recovery else None
-    if budget is None or len(counted(world, service)) < budget.limit:
+    if budget is None or len(counted(world, service, slot)) < budget.limit:
         return ""
     forgets = f" (`backstay clear {service.metadata.name} --reason WHY` forgets them)" if budget.limit else ""
     return f"recovery.moves: {budget.limit} within {budget.per} are used up{forgets}"
 
 
-def forgotten_at_s(world: World, service: HAService) -> float | None:
+def forgotten_at_s(world: World, service: HAService, slot: str) -> float | None:
     """When the oldest move that counts is forgotten, on the clock of `World.now_s`."""
-    moves, recovery = counted(world, service), service.spec.recovery
+    moves, recovery = counted(world, service, slot), service.spec.recovery
     if not moves or recovery is None or recovery.moves is None:
         return None
-    return world.now_s + seconds(recovery.moves.per) - _age_s(world, service, moves[0])
+    return world.now_s + seconds(recovery.moves.per) - world.failed_ago_s(service.uid, Failed.of(moves[0]))
 
 
 def home(world: World, service: HAService, instance: HAInstance | None) -> str | None:
@@ -51,12 +54,16 @@ def home(world: World, service: HAService, instance: HAInstance | None) -> str |
     known = world.instances.get(instance.key) if instance else None
     if known is None:
         return None
-    grant, closed, last = known.spec.grant, known.spec.closed, service.status.last_failover
+    grant, closed, failed_on = known.spec.grant, known.spec.closed, _failed_in(service, known, known.spec.epoch)
     if grant is not None:
-        return grant.host if _is_lost_or_failed(world, known, grant) or _failed_in(service, known.spec.epoch) else None
-    if closed is not None and was_lost(closed):
-        return last.from_ if last and not last.to else ""
-    return _failed_in(service, known.spec.epoch)
+        return grant.host if _is_lost_or_failed(world, known, grant) or failed_on else None
+    return _left(service, known) if closed is not None and was_lost(closed) else failed_on
+
+
+def _left(service: HAService, instance: HAInstance) -> str:
+    """The host that it has left, while it is on its way."""
+    last = service.status.of(instance.metadata.name).last_failover
+    return last.from_ if last and not last.to else ""
 
 
 def _is_lost_or_failed(world: World, instance: HAInstance, grant: Grant) -> bool:
@@ -66,32 +73,24 @@ def _is_lost_or_failed(world: World, instance: HAInstance, grant: Grant) -> bool
     return is_failed or session is None or session.ref != grant.session
 
 
-def _failed_in(service: HAService, epoch: int) -> str | None:
+def _failed_in(service: HAService, instance: HAInstance, epoch: int) -> str | None:
     """The host that could not keep it running in this epoch."""
-    return next((one.host for one in service.status.start_failures if one.epoch == epoch), None)
+    of = (instance.metadata.name, epoch)
+    return next((one.host for one in service.status.start_failures if (one.slot, one.epoch) == of), None)
 
 
-def moves_told(world: World, service: HAService, instance: HAInstance | None, *, before: str) -> list[MoveSummary]:
-    """The moves that count, with the one that the present grant has made, if any. `before`: its host in the status before."""
-    moves, spec = counted(world, service), instance.spec if instance else None
-    if (
-        spec is None
-        or spec.grant is None
-        or spec.closed is None
-        or not (service.spec.recovery and service.spec.recovery.moves)
-    ):
-        return moves
-    last = service.status.last_failover
-    came_from = before or (last.from_ if last and not last.to else "")
-    has_failed = was_lost(spec.closed) or _failed_in(service, spec.closed.epoch) is not None
-    if (
-        not has_failed
-        or came_from in ("", spec.grant.host)
-        or any(one.epoch == spec.epoch for one in service.status.moves)
-    ):
-        return moves
-    return [*moves, MoveSummary(epoch=spec.epoch, from_=came_from, to=spec.grant.host, at=world.wall)]
+def moves_told(world: World, service: HAService, slot: str, instance: HAInstance | None) -> list[MoveSummary]:
+    """The moves that count, with the one that the present grant has made, if any."""
+    has_budget = service.spec.recovery is not None and service.spec.recovery.moves is not None
+    return [*counted(world, service, slot), *(_made(world, service, instance) if instance and has_budget else ())]
 
 
-def _age_s(world: World, service: HAService, move: MoveSummary) -> float:
-    return world.now_s - world.failed_s.get((service.uid, MOVED, move.epoch), world.now_s)
+def _made(world: World, service: HAService, instance: HAInstance) -> Iterator[MoveSummary]:
+    slot, spec = instance.metadata.name, instance.spec
+    if spec.grant is None or spec.closed is None:
+        return
+    came_from = service.status.of(slot).host or _left(service, instance)
+    has_failed = was_lost(spec.closed) or _failed_in(service, instance, spec.closed.epoch) is not None
+    is_known = any((one.slot, one.epoch) == (slot, spec.epoch) for one in service.status.moves)
+    if has_failed and came_from not in ("", spec.grant.host) and not is_known:
+        yield MoveSummary(slot=slot, epoch=spec.epoch, from_=came_from, to=spec.grant.host, at=world.wall)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from backstay_api.objects.models import HAService
+
+from .world import Failed
 
 CLEAR_ANNOTATION: Final = "backstay.dev/clear"
 
 
 @dataclass(frozen=True)
 class Clear:
-    """Failures of epochs up to this one are forgotten."""
+    """Failures up to some epoch of each slot are forgotten."""
 
-    epoch: int
+    epochs: Mapping[str, int]
+    """The last that is forgotten, by the name of its HAInstance."""
     host: str
     """Only those on this host; empty: wherever they were."""
     number: int
@@ -23,8 +27,8 @@ class Clear:
     by: str
     reason: str
 
-    def forgets(self, host: str, epoch: int) -> bool:
-        return epoch <= self.epoch and self.host in ("", host)
+    def forgets(self, what: Failed) -> bool:
+        return what.epoch <= self.epochs.get(what.slot, 0) and self.host in ("", what.host)
 
 
 def clear_of(service: HAService) -> Clear | str | None:
@@ -35,12 +39,13 @@ def clear_of(service: HAService) -> Clear | str | None:
     try:
         raw: Any = json.loads(text)
         texts = {name: str(raw.get(name) or "") for name in ("host", "by", "reason")}
-        return Clear(epoch=int(raw["epoch"]), number=int(raw["number"]), **texts)
+        epochs = {str(slot): int(epoch) for slot, epoch in raw["epochs"].items()}
+        return Clear(epochs=epochs, number=int(raw["number"]), **texts)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         return f"the annotation {CLEAR_ANNOTATION} cannot be read ({error!r}); use `backstay clear`"
 
 
-def is_forgotten(service: HAService, host: str, epoch: int) -> bool:
-    """Whether a person has said that what failed there then counts for nothing."""
+def is_forgotten(service: HAService, what: Failed) -> bool:
+    """Whether a person has said that it counts for nothing."""
     clear = clear_of(service)
-    return isinstance(clear, Clear) and clear.forgets(host, epoch)
+    return isinstance(clear, Clear) and clear.forgets(what)

@@ -6,8 +6,8 @@ still lives: waiting for a living taker would leave the host's services stuck.
 
 from __future__ import annotations
 
-from backstay_api.objects.models import FenceRequest, HAInstance
-from backstay_api.objects.models.assignment import AgentSession, InstanceReport
+from backstay_api.objects.models import FenceRequest, HAInstance, HAService
+from backstay_api.objects.models.assignment import AgentSession, HostAssignmentStatus, InstanceReport
 from backstay_api.objects.models.instance import SessionRef
 from backstay_operator.planner.actions import Action, CreateLease, ReopenLease
 
@@ -26,6 +26,14 @@ def report_of(world: World, host: str, instance: HAInstance) -> InstanceReport |
     assignment = world.assignments.get(host)
     report = assignment.status.instances.get(instance.uid) if assignment else None
     return report if report is not None and report.epoch == instance.spec.epoch else None
+
+
+def failed_report(service: HAService, instance: HAInstance | None, says: HostAssignmentStatus) -> InstanceReport | None:
+    """What a host says of the latest epoch, if that is: I could not start the present manifest."""
+    report = says.instances.get(instance.uid) if instance else None
+    if report is None or instance is None or report.phase != "Failed" or says.hands_off or report.hands_off:
+        return None  # with hands off, what an admin stops or breaks is his own affair
+    return report if (report.epoch, report.revision) == (instance.spec.epoch, service.metadata.generation) else None
 
 
 def live(world: World, host: str) -> AgentSession | None:

@@ -10,12 +10,13 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from operator import is_
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from backstay_api.objects.kinds import Meta
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.objects.models.base import Object
+from backstay_api.objects.models.service import MoveSummary, StartFailure
 from backstay_api.objects.object_kinds import Unreadable
 from backstay_api.objects.resource_kinds import canonical_address
 
@@ -23,11 +24,21 @@ from .claims import things
 
 T = TypeVar("T")
 
-MOVED: Final = ""
-"""In place of a host in `World.failed_s`: the epoch began with a failover."""
-
 BUDGET_PERIOD_S: Final = 3600.0
 """For how long a fence counts."""
+
+
+class Failed(NamedTuple):
+    """A start that failed; or, without a host, a failover with which an epoch began."""
+
+    slot: str
+    """Name of the HAInstance."""
+    host: str
+    epoch: int
+
+    @classmethod
+    def of(cls, one: StartFailure | MoveSummary) -> Failed:
+        return cls(one.slot, one.host if isinstance(one, StartFailure) else "", one.epoch)
 
 
 @dataclass(frozen=True)
@@ -132,8 +143,8 @@ class World:
     """By kind and key of an object that people read: what the API server will not have about it, in a sentence."""
     short_status: set[str] = field(default_factory=set)
     """Keys of services whose whole status the API server has refused a while ago: their conditions alone are written."""
-    failed_s: dict[tuple[str, str, int], float] = field(default_factory=dict)
-    """By UID (of an HAService or HAInstance), host and epoch: our own clock when we first saw that start failed."""
+    failed_s: dict[tuple[str, Failed], float] = field(default_factory=dict)
+    """By UID of the HAService or HAInstance that told of it: our own clock when we first saw that."""
     kept: dict[tuple[str, str], tuple[tuple[object, ...], object]] = field(default_factory=dict)
     """What `keep` has worked out, with what it was worked out from."""
 
@@ -179,10 +190,8 @@ class World:
         self.services[service.key] = service
         for thing in things(service):
             self.wanted_by[thing].add(service.key)
-        for failure in service.status.start_failures:
-            self.failed_s.setdefault((service.uid, failure.host, failure.epoch), self.now_s)
-        for move in service.status.moves:
-            self.failed_s.setdefault((service.uid, MOVED, move.epoch), self.now_s)
+        for one in service.status.failures:
+            self.failed_s.setdefault((service.uid, Failed.of(one)), self.now_s)
 
     def drop_service(self, key: str) -> None:
         old = self.services.pop(key, None)
@@ -215,7 +224,7 @@ class World:
         for uid, report in assignment.status.instances.items():
             self.reported_by[uid].add(assignment.key)
             if report.phase == "Failed":
-                self.failed_s.setdefault((uid, assignment.key, report.epoch), self.now_s)
+                self.failed_s.setdefault((uid, Failed(report.name, assignment.key, report.epoch)), self.now_s)
 
     def drop_assignment(self, key: str, *, but: Collection[str] = ()) -> None:
         """And when those starts failed of which the host then says nothing: it may speak of an HAInstance (`but`) that has long gone."""
@@ -233,8 +242,12 @@ class World:
         _discard(self.wanted_by, things(service), service.key)
 
     def _forget_failures(self, uid: str, host: str = "") -> None:
-        for key in [key for key in self.failed_s if key[0] == uid and host in ("", key[1])]:
+        for key in [key for key in self.failed_s if key[0] == uid and host in ("", key[1].host)]:
             del self.failed_s[key]
+
+    def failed_ago_s(self, uid: str, what: Failed) -> float:
+        """How long we have known of it, in seconds."""
+        return self.now_s - self.failed_s.get((uid, what), self.now_s)
 
     def put_instance(self, instance: HAInstance) -> None:
         self.drop_instance(instance.key)

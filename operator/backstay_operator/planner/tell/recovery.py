@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.models import HAService
 from backstay_api.objects.models.assignment import InstanceReport
 from backstay_api.objects.models.service import ClearSummary, StartFailure
 from backstay_api.objects.recovery import Policy, policy_of
+from backstay_operator.planner.do.decisions import Slot
 from backstay_operator.planner.judge import move_budget
-from backstay_operator.planner.judge.judges import failed_report
 from backstay_operator.planner.know.clearing import Clear, clear_of, is_forgotten
-from backstay_operator.planner.know.world import World
+from backstay_operator.planner.know.sessions import failed_report
+from backstay_operator.planner.know.world import Failed, World
 from backstay_operator.planner.words import first_words, joined, listed
 
 MOST_FAILURES: Final = 16
@@ -29,46 +30,47 @@ def standing(service: HAService, report: InstanceReport | None, *, brief: bool =
     return f"{used} of {policy.restarts} restarts in place within {policy.window} are used{forgotten}; {_next(policy, report)}"
 
 
-def recovery_of(world: World, service: HAService, instance: HAInstance | None) -> str:
+def recovery_of(world: World, slot: Slot) -> str:
     """The same, of what the holder says; where it says nothing of that, of the failures that count against hosts."""
+    service, instance = slot.in_force, slot.instance
     said = world.assignments.get(instance.holder) if instance else None
     report = said.status.instances.get(instance.uid) if said and instance else None
     is_present = report is not None and instance is not None and report.epoch == instance.spec.epoch
-    failed = [f"{one.host} in epoch {one.epoch}" for one in start_failures(world, service, instance)]
+    failed = [f"{one.host} in epoch {one.epoch}" for one in start_failures(world, service, slot)]
     counted = (
         f"failures count against {listed(failed)}; `backstay clear {service.metadata.name} --reason WHY` forgets them"
         if failed
         else ""
     )
-    budget, moves = service.spec.recovery and service.spec.recovery.moves, len(move_budget.counted(world, service))
+    budget, moves = (
+        service.spec.recovery and service.spec.recovery.moves,
+        len(move_budget.counted(world, service, slot.name)),
+    )
     moved = f"{moves} of {budget.limit} moves within {budget.per} are used" if budget else ""
     return joined(standing(service, report if is_present else None, brief=False), moved, counted)
 
 
-def start_failures(world: World, service: HAService, instance: HAInstance | None) -> list[StartFailure]:
+def start_failures(world: World, service: HAService, slot: Slot) -> list[StartFailure]:
     """Those that still count against a host, oldest first, with what hosts say right now."""
-    memory_s = world.settings.start_failure_memory_s
+    instance, memory_s = slot.instance, world.settings.start_failure_memory_s
     is_same_manifest = service.status.observed_generation == service.metadata.generation
     kept = [
         failure
         for failure in service.status.start_failures
         if is_same_manifest
-        and _age_s(world, service.uid, failure.host, failure.epoch) < memory_s
-        and not is_forgotten(service, failure.host, failure.epoch)
+        and failure.slot == slot.name
+        and world.failed_ago_s(service.uid, Failed.of(failure)) < memory_s
+        and not is_forgotten(service, Failed.of(failure))
     ]
-    known = {(failure.host, failure.epoch) for failure in kept}
+    known = {Failed.of(failure) for failure in kept}
     for host in sorted(world.reported_by.get(instance.uid, ()) if instance else ()):
         report = failed_report(service, instance, world.assignments[host].status)
-        if report is None or instance is None or (host, report.epoch) in known:
+        what = Failed(slot.name, host, report.epoch if report else 0)
+        if report is None or instance is None or what in known:
             continue
-        if _age_s(world, instance.uid, host, report.epoch) < memory_s and not is_forgotten(service, host, report.epoch):
-            why = first_words(report.why)
-            kept.append(StartFailure(host=host, epoch=report.epoch, at=world.wall, why=why))
+        if world.failed_ago_s(instance.uid, what) < memory_s and not is_forgotten(service, what):
+            kept.append(StartFailure(**what._asdict(), at=world.wall, why=first_words(report.why)))
     return kept[-MOST_FAILURES:]
-
-
-def _age_s(world: World, uid: str, host: str, epoch: int) -> float:
-    return world.now_s - world.failed_s.get((uid, host, epoch), world.now_s)
 
 
 def last_clear(world: World, service: HAService) -> ClearSummary | None:

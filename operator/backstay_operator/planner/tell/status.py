@@ -30,7 +30,7 @@ from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.liveness import untouched
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.words import UNMANAGED, elapsed_s, first_words, joined, listed
+from backstay_operator.planner.words import UNMANAGED, WORKS_PARTLY, elapsed_s, first_words, joined, listed
 
 from .conditions import Finding, settled, updated
 from .elsewhere import address_of_a_host, held_units, who_could_take_over
@@ -62,9 +62,9 @@ def service_status(world: World, decision: Decision) -> HAServiceStatus:
         since=summary.since,
         instances=[summary if one is view else _summary(one) for one in views if one.instance],
         standbys=standbys,
-        start_failures=start_failures(view.world, view.service, view.instance),
-        moves=moves_told(world, service, view.instance, before=view.before.host),
-        last_failover=_last_failover(view, summary),
+        start_failures=[one for slot in decision.slots for one in start_failures(world, service, slot)],
+        moves=[one for slot in decision.slots for one in moves_told(world, service, slot.name, slot.instance)],
+        last_failover=summary.last_failover,
         last_clear=last_clear(world, service),
     )
 
@@ -102,9 +102,7 @@ class _View:
     @cached_property
     def before(self) -> InstanceSummary:
         """What was said of the instance last time."""
-        name = self.slot.name
-        said = next((one for one in self.service.status.instances if one.name == name), None)
-        return said or InstanceSummary(name=name)
+        return self.service.status.of(self.slot.name)
 
     @cached_property
     def report(self) -> InstanceReport | None:
@@ -223,7 +221,7 @@ def _nowhere(view: _View) -> str:
 
 def _not_well(report: InstanceReport) -> str:
     if report.healthy:
-        return ""
+        return f", degraded: {first_words(report.degraded)}" if report.degraded else ""
     return f", but does not work: {first_words(report.why) or 'its probes fail'}"
 
 
@@ -287,13 +285,15 @@ def _degraded(view: _View) -> Finding:
         return Finding("Degraded", True, "HandsOff", view.why)
     if report is not None and view.state == "Running" and not view.is_well:
         return Finding("Degraded", True, "NotWorking", view.why)
+    if report is not None and view.state == "Running" and report.degraded:
+        return Finding("Degraded", True, WORKS_PARTLY, view.why)
     if view.missing and view.state == "Running":
         return Finding("Degraded", True, "HeldBack", view.missing)
     if refused := view.world.refusal(HAService, view.service.key):
         return Finding("Degraded", True, "RefusedByAPI", refused)
     if twice := address_of_a_host(view.world, view.service):
         return Finding("Degraded", True, "AddressOfAHost", twice)
-    if failures := start_failures(view.world, view.service, view.instance):
+    if failures := start_failures(view.world, view.service, view.slot):
         hosts = listed(sorted({failure.host for failure in failures}))
         why = f"Could not be started on {hosts}: {first_words(failures[-1].why)}"
         return Finding("Degraded", True, "StartFailed", why)
@@ -349,6 +349,7 @@ def _summary(view: _View) -> InstanceSummary:
         to=view.course.to,
         by_admin=first_words(view.report.by_admin) if view.report else "",
         recovery=standing(view.slot.in_force, view.report),
+        last_failover=_last_failover(view),
     )
 
 
@@ -358,29 +359,29 @@ def _since_without_instance(view: _View) -> str:
     return status.since if is_same and status.since else view.world.wall
 
 
-def _last_failover(view: _View, summary: InstanceSummary) -> FailoverSummary | None:
+def _last_failover(view: _View) -> FailoverSummary | None:
     """Noted when the holder changes, completed when it runs again."""
-    last = _failover_begun(view, summary) or view.service.status.last_failover
+    last = _failover_begun(view) or view.before.last_failover
     if last is None or last.duration:
         return last
-    if not last.to and summary.host:
-        last = last.model_copy(update={"to": summary.host})
-    if summary.state == "Running" and last.to == summary.host:
+    if not last.to and view.holder:
+        last = last.model_copy(update={"to": view.holder})
+    if view.state == "Running" and last.to == view.holder:
         took_s = elapsed_s(last.at, view.world.wall)
         return last.model_copy(update={"duration": f"{took_s:.1f}s" if took_s is not None else "unknown"})
     return last
 
 
-def _failover_begun(view: _View, summary: InstanceSummary) -> FailoverSummary | None:
+def _failover_begun(view: _View) -> FailoverSummary | None:
     before, instance = view.before, view.instance
-    if not before.host or before.host == summary.host or instance is None or not view.shall_run:
+    if not before.host or before.host == view.holder or instance is None or not view.shall_run:
         return None
     is_since_then = before.since and before.state in ("Recovering", "Stopping", "Failed")
     # A planned move has its reason in the order to stop; of anything else the evidence knows more.
     closed = instance.spec.closed if before.state != "Stopping" else None
     return FailoverSummary(
         from_=before.host,
-        to=summary.host,
+        to=view.holder,
         cause=first_words(closed.why if closed and closed.why else before.why),
         at=before.since if before.since and is_since_then else view.world.wall,
     )

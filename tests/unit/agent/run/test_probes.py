@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from backstay_agent.drivers.tools import cgroups
-from backstay_agent.run.asking import RealAsker, http_request, http_verdict
+from backstay_agent.run.asking import QUESTIONS, RealAsker
+from backstay_agent.run.asking.web import http_request, http_verdict
 from backstay_agent.run.probes import run_probes
 from backstay_api.objects.plain import Exec, HttpGet, HttpHeader, OcfDepth, Probe, RenderedResource, TcpSocket
+from backstay_api.objects.probe_kinds import PROBE_KINDS
 from backstay_dev.simulator.virtualtime import in_virtual_time
 
 
@@ -114,6 +116,45 @@ async def test_a_resource_works_only_if_all_its_probes_say_so() -> None:
     probes = (replace(A_PROBE, name="a", failure_threshold=1), replace(A_PROBE, name="b", failure_threshold=1))
     news = await told(probes, ScriptedAsker(answers), for_s=20)
     assert [(at_s, works) for at_s, works, _why in news] == [(0, True), (2, False), (8, True)]
+
+
+DEEP = replace(A_PROBE, name="deep", on_failure="Degrade", failure_threshold=2, initial_delay="3s")
+
+
+@in_virtual_time
+async def test_a_probe_that_only_degrades_is_told_of_what_works_and_never_makes_it_fail() -> None:
+    def answers(probe: Probe, now_s: float) -> str | None:
+        return (
+            "slow" if probe.name == "deep" and now_s < 8 else "refused" if probe.name == "p" and now_s >= 11 else None
+        )
+
+    news = await told((A_PROBE, DEEP), ScriptedAsker(answers), for_s=20)
+    assert news == [(0, True, ""), (4, True, "probe deep: slow"), (8, True, ""), (13, False, "probe p: refused")]
+
+
+@in_virtual_time
+async def test_what_fails_and_is_degraded_fails() -> None:
+    news = await told((A_PROBE, DEEP), ScriptedAsker(lambda probe, now_s: f"{probe.name} says no"), for_s=20)
+    assert news == [(2, False, "probe p: p says no")]
+
+
+@in_virtual_time
+async def test_no_start_waits_for_a_probe_that_only_degrades() -> None:
+    asker = ScriptedAsker(lambda probe, now_s: "slow")
+    assert await told((DEEP,), asker, for_s=20, starting=True) == [(0, True, ""), (4, True, "probe deep: slow")]
+
+
+@in_virtual_time
+async def test_a_probe_that_hangs_keeps_no_other_from_being_asked() -> None:
+    class Hanging(ScriptedAsker):
+        async def ask(self, probe: Probe) -> str | None:
+            if probe.name == "hangs":
+                await asyncio.Event().wait()
+            return await super().ask(probe)
+
+    asker = Hanging(lambda probe, now_s: None)
+    await told((A_PROBE, replace(A_PROBE, name="hangs", timeout="60s")), asker, for_s=4.5)
+    assert asker.asked_at_s == [0, 1, 2, 3, 4]
 
 
 # How each kind asks: real sockets and real programs, on this machine only.
@@ -290,6 +331,10 @@ def test_what_only_the_resources_own_driver_can_ask_is_handed_to_it() -> None:
 
     assert ask(probe) == "this kind of probe is not supported yet"
     assert asyncio.run(RealAsker(own).ask(probe)) == "its agent says no" and asked == [probe]
+
+
+def test_each_kind_of_probe_is_asked_by_a_row_or_by_the_driver_of_its_resource() -> None:
+    assert {kind.field for kind in PROBE_KINDS} == {*QUESTIONS, "ocf"}
 
 
 def _is_gone(pid: int) -> bool:

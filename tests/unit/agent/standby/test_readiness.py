@@ -23,18 +23,20 @@ from backstay_agent.drivers.tools.ports import Listener, listeners, owner
 from backstay_agent.drivers.tools.programs import may_come, not_runnable
 from backstay_agent.drivers.tools.transient import missing
 from backstay_agent.fake import FakeDriver, FakeMachine
-from backstay_agent.standby.needs import NoNeeds, RealNeeds
+from backstay_agent.standby.needs import NoNeeds, RealNeeds, without_room
 from backstay_agent.standby.readiness import AT_ONCE, PATIENCE_S, active_words
 from backstay_agent.standby.standbys import Keeper
 from backstay_api.objects.plain import (
     Command,
     Exec,
+    Grpc,
     HttpGet,
     Probe,
     RenderedResource,
     StandbyOrder,
     StandbyReport,
     TcpSocket,
+    Tls,
 )
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_testing.agent_world import UNIT, address, unit
@@ -361,6 +363,21 @@ def test_the_program_of_a_probe_is_asked_for_before_it_is_needed() -> None:
     assert asyncio.run(NoNeeds().of(unit(probes=probes), is_down=True)) == []
 
 
+def test_the_files_of_a_probe_are_asked_for_before_they_are_needed(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("")
+    there, folder = str(tmp_path / "ca.pem"), str(tmp_path)
+    probes = (
+        Probe(
+            name="web", http_get=HttpGet(port=1, scheme="HTTPS", tls=Tls(ca_file=there, cert_file="/etc/nowhere.pem"))
+        ),
+        Probe(name="rpc", grpc=Grpc(port=1, tls=Tls(ca_file=folder))),
+    )
+    assert needs_of(address(probes=probes)) == [
+        "probe web could not be asked: /etc/nowhere.pem does not exist",
+        f"probe rpc could not be asked: {folder} is no file that can be read",
+    ]
+
+
 @pytest.mark.parametrize("where", ["0.0.0.0", "127.0.0.1", "::", "::1"])
 def test_a_port_that_somebody_else_holds_is_said_with_his_name(where: str) -> None:
     with socket.socket(socket.AF_INET6 if ":" in where else socket.AF_INET) as door:
@@ -401,7 +418,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_file_system_that_is_full_or_read_only_is_no_place_to_start(disk: Path) -> None:
     folder = disk / "backstay"
-    assert asyncio.run(RealNeeds(folder).of_host()) == []
+    assert asyncio.run(without_room([folder])) == []
     (disk / "fill").write_bytes(bytes(3 * 1024 * 1024 + 512 * 1024))
     assert (no_room(folder) or "").endswith("KiB free, of 1024 that are needed: make room there")
     (disk / "fill").unlink()
@@ -412,7 +429,7 @@ def test_a_file_system_that_is_full_or_read_only_is_no_place_to_start(disk: Path
         (disk / f"file-{number}").unlink()
     assert no_room(folder) is None
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
-    assert asyncio.run(RealNeeds(folder).of_host()) == [f"{folder} cannot be written: its file system is read-only"]
+    assert asyncio.run(without_room([folder])) == [f"{folder} cannot be written: its file system is read-only"]
 
 
 def properties(**changed: Any) -> dict[str, Any]:

@@ -47,6 +47,18 @@ SMUGGLED: list[dict[str, Any]] = [
     {"systemd": {"unit": HOMOGLYPH}},
     *({"virtualIP": {"address": "192.0.2.9/24", "interface": odd}} for odd in ("a\n", "a b", "../x", "", "a" * 16)),
     {"systemd": {"unit": "a.service"}, "probes": [{"name": "p", "httpGet": {"port": 80, "path": "/\r\nHost: x"}}]},
+    *(
+        {"systemd": {"unit": "a.service"}, "probes": [{"name": "p", "httpGet": {"port": 80, **odd}}]}
+        for odd in (
+            {"expectedStatus": ["2xx"]},
+            {"expectedStatus": ["200\n"]},
+            {"expectedBody": {"matches": "a\n-f/etc/shadow"}},
+            {"expectedBody": {"matches": "x" * 257}},
+            {"tls": {"caFile": "-rf"}},
+            {"tls": {"serverName": "a b"}},
+        )
+    ),
+    {"systemd": {"unit": "a.service"}, "probes": [{"name": "p", "grpc": {"port": 80, "service": "a\r\nb"}}]},
     # 26: names that climb, and kinds of unit that no service consists of
     *({"systemd": {"unit": unit}} for unit in ("../../x.service", "-.mount", "system.slice", "x.swap", "a.device")),
     # 29, 33: what is not an absolute path

@@ -20,7 +20,7 @@ from backstay_operator.planner.do.moves import (
     wish_of,
 )
 from backstay_operator.planner.do.rounds import Round, begin
-from backstay_operator.planner.know.world import World
+from backstay_operator.planner.know.world import Failed, World
 from backstay_testing.builders import (
     a_host,
     a_service,
@@ -151,7 +151,7 @@ def unready(*names: str) -> Befall:
 def failed(why: str = "", *, epoch: int = 2, revision: int = 2, ago_s: float = 0.0) -> Befall:
     def befall(world: World) -> None:
         report(world, world.services["shop/web"], "n1", "Failed", epoch=epoch, revision=revision, why=why)
-        world.failed_s["uid-web-0", "n1", epoch] = world.now_s - ago_s
+        world.failed_s["uid-web-0", Failed("web-0", "n1", epoch)] = world.now_s - ago_s
 
     return befall
 

@@ -67,6 +67,14 @@ def test_what_we_cannot_do_yet_is_refused_and_named(service: HAService, path: st
         ),
         pytest.param(a_service(placement={"failback": "Always", "priority": 0}), id="failback Always"),
         pytest.param(a_service("web", unit(strategy="Move", gate="Block", role="Any")), id="a resource's own defaults"),
+        *(
+            pytest.param(a_service("web", unit(probes=[{"name": "p", **probe}])), id=f"probe {', '.join(probe)}")
+            for probe in (
+                {"grpc": {"port": 1, "service": "shop.Cart", "tls": {"certFile": "/c"}}, "onFailure": "Degrade"},
+                {"httpGet": {"port": 1, "expectedStatus": ["200-299", "401"], "expectedBody": {"matches": "^ok$"}}},
+                {"httpGet": {"port": 1, "scheme": "HTTPS", "tls": {"caFile": "/c", "serverName": "shop.example"}}},
+            )
+        ),
         pytest.param(
             a_service("web", unit(), address("192.0.2.10/32"), address("2001:db8::1/64", "six")), id="addresses"
         ),
@@ -98,6 +106,21 @@ def test_every_path_of_the_table_is_a_field() -> None:
         pytest.param([address("192.0.2.10/0")], "InvalidAddress", "/0 is no subnet", id="a subnet of everything"),
         pytest.param([address("2001:db8::1/0")], "InvalidAddress", "/0 is no subnet", id="of everything, in v6"),
         pytest.param([address("224.0.0.1/24")], "InvalidAddress", "unicast", id="multicast"),
+        *(
+            pytest.param(
+                [unit(probes=[{"name": "p", kind: {"port": 1, **wanted}}])],
+                "InvalidProbe",
+                f"spec.resources[web].probes[p].{kind}.{said}",
+                id=said,
+            )
+            for kind, wanted, said in (
+                ("httpGet", {"tls": {}}, "tls: goes with scheme: HTTPS only"),
+                ("httpGet", {"expectedStatus": ["200", "299-200"]}, "expectedStatus: 299-200 ends before it begins"),
+                ("httpGet", {"expectedBody": {}}, "expectedBody: it expects nothing: give contains or matches"),
+                ("httpGet", {"scheme": "HTTPS", "tls": {"keyFile": "/k"}}, "tls.keyFile: a key alone shows nothing"),
+                ("grpc", {"tls": {"insecureSkipVerify": True, "caFile": "/c"}}, "tls: with insecureSkipVerify nothing"),
+            )
+        ),
         pytest.param([unit("a", "x.service"), unit("b", "x.service")], "NamedTwice", "a and b", id="a unit twice"),
         pytest.param(
             [address("2001:db8::1/64"), address("2001:0db8:0::1/48", "b")],

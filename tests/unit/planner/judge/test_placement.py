@@ -14,7 +14,7 @@ from backstay_api.objects.kinds import Raw
 from backstay_api.objects.models import HAService
 from backstay_operator.planner.judge import placement
 from backstay_operator.planner.judge.placement import NoHost, Placed
-from backstay_operator.planner.know.world import MOVED, World
+from backstay_operator.planner.know.world import Failed, World
 from backstay_testing.builders import a_service, session
 from backstay_testing.worlds import NOW_S, Befall, a_world, add_host, hold, nothing, put, report, say_ready, seal
 
@@ -144,12 +144,12 @@ def test_what_runs_on_all_hosts_alike_is_said_once_and_whole() -> None:
 
 def test_where_its_moves_are_used_up_it_says_when_the_first_is_forgotten() -> None:
     world = a_world("n1", "n2")
-    moved = {"epoch": 2, "from": "n2", "to": "n1", "at": "2026-01-01T00:00:00Z"}
-    failure = {"host": "n1", "epoch": 3, "at": "2026-01-01T00:00:00Z", "why": "exit code 1"}
+    moved = {"slot": "web-0", "epoch": 2, "from": "n2", "to": "n1", "at": "2026-01-01T00:00:00Z"}
+    failure = {"slot": "web-0", "host": "n1", "epoch": 3, "at": "2026-01-01T00:00:00Z", "why": "exit code 1"}
     status = {"observedGeneration": 1, "moves": [moved], "startFailures": [failure]}
     service = a_service(status=status, recovery={"moves": {"limit": 1, "per": "5m"}})
     instance = put(world, service, epoch=3)
-    world.failed_s[service.uid, MOVED, 2] = NOW_S - 100
+    world.failed_s[service.uid, Failed("web-0", "", 2)] = NOW_S - 100
     say_ready(world, service, "n2")
     answer = placement.place(world, service, instance)
     assert isinstance(answer, NoHost) and answer.look_again_s == NOW_S + 200
@@ -157,7 +157,7 @@ def test_where_its_moves_are_used_up_it_says_when_the_first_is_forgotten() -> No
 
 def test_a_failed_start_counts_until_it_is_forgotten_and_says_when() -> None:
     world = a_world("n1")
-    failure = {"host": "n1", "epoch": 3, "at": "2026-01-01T00:00:00Z", "why": "exit code 1"}
+    failure = {"slot": "web-0", "host": "n1", "epoch": 3, "at": "2026-01-01T00:00:00Z", "why": "exit code 1"}
     service = a_service(status={"observedGeneration": 1, "startFailures": [failure]})
     instance = put(world, service, epoch=3)
     say_ready(world, service, "n1")
@@ -170,7 +170,7 @@ def test_a_failed_start_counts_until_it_is_forgotten_and_says_when() -> None:
 
 def test_an_edited_manifest_is_given_a_new_chance() -> None:
     world = a_world("n1")
-    failure = {"host": "n1", "epoch": 3, "at": "2026-01-01T00:00:00Z", "why": "exit code 1"}
+    failure = {"slot": "web-0", "host": "n1", "epoch": 3, "at": "2026-01-01T00:00:00Z", "why": "exit code 1"}
     service = a_service(generation=2, status={"observedGeneration": 1, "startFailures": [failure]})
     instance = put(world, service, epoch=3)
     say_ready(world, service, "n1")

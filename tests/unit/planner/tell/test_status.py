@@ -189,6 +189,18 @@ def test_what_is_not_well_is_said_in_ready(change: Change, expected: tuple[str, 
     assert condition(told, "Ready") == ("False", *expected)
 
 
+def test_what_works_partly_is_ready_and_degraded() -> None:
+    world, service = a_running_world()
+    hold(world, service, "n1", epoch=2, degraded="db: d:raid monitor exited with 190 (degraded): one disk is gone")
+    told = told_of(world, service)
+    why = (
+        "Runs on n1, degraded: db: d:raid monitor exited with 190 (degraded): one disk is gone"
+        " (previous epoch ended: it was stopped)"
+    )
+    assert condition(told, "Degraded") == ("True", "WorksPartly", why)
+    assert condition(told, "Ready") == ("True", "Running", why) and told.instances[0].why == why
+
+
 def test_a_refused_service_says_so_in_ready_too() -> None:
     world = a_world("n1")
     service = a_service(mode="EveryHost")

@@ -1,0 +1,83 @@
+"""What kinds of probes there are: a row each. How one is asked, the agent's table says (`backstay_agent.run.asking`).
+
+A row says what people must not get wrong, and what a host needs before it can ask: nobody else knows a kind of probe by its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Final
+
+
+@dataclass(frozen=True)
+class ProbeKind:
+    """One kind. The functions are given what stands in the probe's field of this kind."""
+
+    field: str
+    """Its field in a probe, as Python has it."""
+    wire: str
+    """As a manifest has it."""
+    _: KW_ONLY
+    asks_port: bool = False
+    """It has a `port` and may have a `host`: whoever else holds that port would answer."""
+    program: Callable[[Any], Sequence[str]] = lambda spec: ()
+    """The command that it runs."""
+    files: Callable[[Any], Sequence[str]] = lambda spec: ()
+    """Files of the host that it reads."""
+    fault: Callable[[Any], str] = lambda spec: ""
+    """What no schema can say is wrong with it: the field, a colon, and the rest of a sentence; empty if nothing is."""
+    senseless: Callable[[Any], str] = lambda spec: ""
+    """Why nobody could ask it, whoever wrote it; empty if one can."""
+
+
+def kind_of(probe: Any) -> tuple[ProbeKind, Any]:
+    """The kind of a probe, and what stands in that field."""
+    return next((kind, spec) for kind in PROBE_KINDS if (spec := getattr(probe, kind.field, None)) is not None)
+
+
+def fault_of(probe: Any) -> str:
+    """What is wrong with it, as a path below the probe, a colon, and the rest of a sentence; empty if nothing is."""
+    kind, spec = kind_of(probe)
+    why = kind.fault(spec)
+    return f"{kind.wire}.{why}" if why else ""
+
+
+def _tls_files(spec: Any) -> tuple[str, ...]:
+    tls = spec.tls
+    return tuple(filter(None, (tls.ca_file, tls.cert_file, tls.key_file))) if tls else ()
+
+
+def _tls_fault(spec: Any) -> str:
+    tls = spec.tls
+    if tls and tls.insecure_skip_verify and (tls.ca_file or tls.server_name):
+        return "tls: with insecureSkipVerify nothing is checked: leave it out, or caFile and serverName"
+    if tls and tls.key_file and not tls.cert_file:
+        return "tls.keyFile: a key alone shows nothing to the server: give certFile too"
+    return ""
+
+
+def _http_fault(http: Any) -> str:
+    if http.tls and http.scheme != "HTTPS":
+        return "tls: goes with scheme: HTTPS only"
+    for status in http.expected_status or ():
+        first, _, last = status.partition("-")
+        if last and last < first:
+            return f"expectedStatus: {status} ends before it begins"
+    if http.expected_body and not (http.expected_body.contains or http.expected_body.matches):
+        return "expectedBody: it expects nothing: give contains or matches"
+    return _tls_fault(http)
+
+
+PROBE_KINDS: Final = (
+    ProbeKind("tcp_socket", "tcpSocket", asks_port=True),
+    ProbeKind("http_get", "httpGet", asks_port=True, files=_tls_files, fault=_http_fault),
+    ProbeKind("grpc", "grpc", asks_port=True, files=_tls_files, fault=_tls_fault),
+    ProbeKind(
+        "exec",
+        "exec",
+        program=lambda exec_: exec_.command,
+        senseless=lambda exec_: "" if exec_.command else "has an empty command",
+    ),
+    ProbeKind("ocf", "ocf"),
+)

@@ -1,0 +1,50 @@
+"""How one probe is asked on a real host: a row for each kind of question, and what only the resource's own driver can ask is left to it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from backstay_api.objects.plain import Probe, TcpSocket
+from backstay_api.objects.probe_kinds import kind_of
+
+from .connections import LOCALHOST, connection, words_of
+from .grpc_health import ask_grpc
+from .programs import ask_program
+from .web import ask_http
+
+Own = Callable[[Probe], Awaitable[str | None]]
+"""Asks what only the driver of the probe's resource can."""
+
+
+async def _ask_tcp(wanted: TcpSocket) -> str | None:
+    async with connection(wanted.host or LOCALHOST, wanted.port):
+        return None
+
+
+# By field: asks once; None if the answer is good, else why not. It may raise OSError, and bears being cancelled.
+QUESTIONS: Final[Mapping[str, Callable[[Any], Awaitable[str | None]]]] = {
+    "tcp_socket": _ask_tcp,
+    "http_get": ask_http,
+    "grpc": ask_grpc,
+    "exec": lambda wanted: ask_program(wanted.command),
+}
+
+
+async def _nobody(probe: Probe) -> str | None:
+    return "this kind of probe is not supported yet"
+
+
+class RealAsker:
+    """`probes.Asker` on this very host."""
+
+    def __init__(self, own: Own = _nobody) -> None:
+        self._own = own
+
+    async def ask(self, probe: Probe) -> str | None:
+        kind, wanted = kind_of(probe)
+        question = QUESTIONS.get(kind.field)
+        try:
+            return await (question(wanted) if question else self._own(probe))
+        except OSError as error:
+            return words_of(error)
