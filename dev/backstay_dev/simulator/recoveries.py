@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from backstay_api.objects.kinds import Raw
+from backstay_api.objects.names import instance_name
 from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS, OWN_KINDS
 
 from .shapes import NAMESPACE, ServiceShape, Shape
@@ -75,17 +76,15 @@ def clear(chaos: Chaos) -> None:
 
 
 def clear_of(chaos: Chaos, name: str) -> None:
-    world = chaos.world
-    body, instance = (
-        world.get(kind, (NAMESPACE, key)) for kind, key in ((HA_SERVICES, name), (HA_INSTANCES, f"{name}-0"))
-    )
+    world, slot = chaos.world, instance_name(name)
+    body, instance = (world.get(kind, (NAMESPACE, key)) for kind, key in ((HA_SERVICES, name), (HA_INSTANCES, slot)))
     if body is None or instance is None:
         return
     orders = [one["spec"].get("instances", {}).values() for one in world.cluster.bodies(HOST_ASSIGNMENTS)]
-    told = [order.get("cleared", 0) for each in orders for order in each if order["name"] == f"{name}-0"]
+    told = [order.get("cleared", 0) for each in orders for order in each if order["name"] == slot]
     last = ((body.get("status") or {}).get("lastClear") or {}).get("number", 0)
     word = {
-        "epochs": {f"{name}-0": instance["spec"]["epoch"]},
+        "epochs": {slot: instance["spec"]["epoch"]},
         "host": "",
         "number": 1 + max([last, *told]),
         "by": "alice",

@@ -14,6 +14,8 @@ from backstay_api.objects.durations import seconds
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.names import service_name
+from backstay_api.objects.plain import RenderedResource
+from backstay_api.objects.resource_kinds import identity as resource_identity
 
 from .machines import Act, Machine
 from .shapes import ServiceShape
@@ -52,6 +54,8 @@ class RecoveryWatch:
     """By service: the UID of its HAInstance."""
     last: dict[str, str] = field(default_factory=dict)
     """By UID of an HAInstance: the host of its last grant."""
+    named_by: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """By resource on a machine: the services that have ever named it."""
     budget: dict[str, tuple[int, float] | None] = field(default_factory=dict)
     """By service: its moves, and in how many seconds."""
 
@@ -70,6 +74,8 @@ class RecoveryWatch:
         for name, shape in self.services.items():
             addresses = [f"address {address}" for address in shape.addresses]
             server = f"unit {shape.unit}"
+            if len(self.named_by[identity]) > 1:
+                continue  # another service has named it, so who knows for which it is done
             if identity in (server, *addresses):
                 self._is_left_alone(machine, name, identity, act)
             if shape.addresses_after == ():
@@ -97,6 +103,8 @@ class RecoveryWatch:
 
     def _goes_first(self, machine: Machine, server: str, addresses: list[str]) -> None:
         for address in addresses:
+            if len(self.named_by[address]) > 1:
+                continue
             if address in machine.state.running and not machine.state.scripts[address].stop_fails:
                 self.accuse(f"{server} is stopped on {machine.name} while {address}, which comes after it, is up")
 
@@ -140,6 +148,8 @@ class RecoveryWatch:
         name = change.key[1]
         moves = (change.body["spec"].get("recovery") or {}).get("moves")
         self.budget[name] = (moves["limit"], seconds(moves["per"])) if moves else None
+        for resource in change.body["spec"]["resources"]:
+            self.named_by[resource_identity(RenderedResource.from_wire(resource))].add(name)
         word = "backstay.dev/clear"
         if word in _annotations(change.before) or word in _annotations(change.body):
             self.moves_s.pop(self.uid_of.get(name, ""), None)
