@@ -174,6 +174,8 @@ async def a_oneshot_that_remains_is_up_only_where_a_probe_says_so() -> None:
         await driver.start(probed, timeout_s=5)
         assert (await driver.check(probed)).state is State.RUNNING
         assert (await driver.check(once)).state is State.UNKNOWN
+        partly = replace(once, probes=tuple(replace(one, on_failure="Degrade") for one in probed.probes))
+        assert (await driver.check(partly)).state is State.UNKNOWN, "what only degrades proves nothing"
         await driver.stop(probed, timeout_s=5)
         assert await driver.check(probed) == Seen(State.STOPPED)
 
