@@ -18,6 +18,7 @@ from . import (
     power,
     requests,
     runners,
+    units,
     verdicts,
     wire,
 )
@@ -39,4 +40,5 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *belongings.MUTANTS,
     *verdicts.MUTANTS,
     *holder.MUTANTS,
+    *units.MUTANTS,
 )
