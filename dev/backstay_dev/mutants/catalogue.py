@@ -16,6 +16,7 @@ from . import (
     host,
     orders,
     power,
+    questions,
     requests,
     runners,
     units,
@@ -39,6 +40,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *requests.MUTANTS,
     *belongings.MUTANTS,
     *verdicts.MUTANTS,
+    *questions.MUTANTS,
     *holder.MUTANTS,
     *units.MUTANTS,
 )
