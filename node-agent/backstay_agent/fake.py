@@ -64,7 +64,7 @@ class FakeMachine:
     """By part: the unit for whose sake it is secured."""
     listeners: defaultdict[str, list[asyncio.Queue[Seen]]] = field(default_factory=lambda: defaultdict(list))
     units: dict[str, str] = field(default_factory=dict)
-    """By identity: the name of each unit that was ever spoken of here."""
+    """By identity: the name of each unit that somebody has named here."""
 
     def note(self, resource: RenderedResource) -> str:
         """Its identity, by which all else here goes."""

@@ -82,7 +82,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{CONTROL}/watch/cache.py",
         "                self.world.missed[kind.kind, key] = meta",
         "                pass",
-        f"{UNIT}/control/test_cache.py",
+        f"{UNIT}/control/watch/test_cache.py",
     ),
     one(
         "no mark is given back while a service or a host is missed",

@@ -12,7 +12,7 @@ import pytest
 
 from backstay_operator.control.serve.health import Ages, State, not_ready
 
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[4]
 NOBODY_KNOWS = 65532
 
 # The real watcher, in a process of that uid, before a server that only notes that somebody came.
