@@ -13,20 +13,27 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 from backstay_api.objects.names import instance_name
+from backstay_dev.lab.disks import loop_device
 from backstay_dev.lab.lab import Lab
 from backstay_dev.lab.poller import Poller
+from backstay_dev.lab.prerequisites import LAYER
 from backstay_dev.lab.product import Product
 from backstay_dev.lab.services import install_web
 from backstay_dev.lab.shell import PYTHONPATH, REPOSITORY, LabError, call
+from backstay_dev.show.database import Commit, SharedDatabase
 from backstay_dev.show.promises import Ledger
 
 ADDRESS: Final = "192.0.2.100"
 MANIFEST: Final = REPOSITORY / "examples" / "web.yaml"
+DATABASE: Final = REPOSITORY / "examples" / "postgresql-shared-disk.yaml"
 OUTAGE_S: Final = 20.0
+ROWS: Final = 50
+"""So many are committed before the power fails, and after it."""
 
 
 class Demo:
@@ -48,6 +55,10 @@ class Demo:
             self.drain()
             self.outage()
             self.delete()
+        with loop_device(self.lab.state / "shared-disk.img", mib=256) as device:
+            database = SharedDatabase(self.lab.hosts, device)
+            self.apply_database(database)
+            self.lose_power_of_database(database)
 
     # The steps
 
@@ -157,6 +168,46 @@ class Demo:
             objects = self._kubectl("get", "hasvc,hai,resourceclaims.backstay.dev", "-A", "-o", "name").split()
             self.ledger.check("no object of it is left either", f"{objects or 'none'}", not objects)
 
+    def apply_database(self, database: SharedDatabase) -> None:
+        with self.ledger.step("a PostgreSQL whose data lies on a disk that every host reaches"):
+            database.set_up()
+            self._kubectl("apply", "-f", str(DATABASE))
+            self.ledger.expect("kubectl says Running, and where", lambda: self._running_on("db"), within_s=20)
+            holder = self._holder("db")
+            client = next(name for name in self.lab.hosts if name != holder)
+            database.begin_writing(client, holder)
+            self.ledger.say(
+                f"a client on {client} commits row after row, and keeps account of those that were answered"
+            )
+            self.ledger.expect(f"{ROWS} rows are committed", lambda: _told(database.committed()), within_s=20)
+
+    def lose_power_of_database(self, database: SharedDatabase) -> None:
+        with self.ledger.step("its host loses power while rows are being committed"):
+            lost_on, lost_s = self._holder("db"), time.time()
+            self.lab[lost_on].power_off()
+            self.ledger.expect(
+                "the database is back on another host, and commits",
+                lambda: _told([commit for commit in database.committed() if commit.at_s > lost_s + 0.05]),
+                within_s=40,
+            )
+            database.stop_writing()
+            commits = database.committed()
+            lost = {commit.row for commit in commits} - database.rows(self._holder("db"))
+            gap_s = max((after.at_s - before.at_s for before, after in pairwise(commits)), default=0.0)
+            self.ledger.check(
+                "no committed row is lost",
+                f"{len(lost)} of {len(commits)} are; the longest gap between two commits was {gap_s:.2f} s",
+                not lost,
+            )
+            self.ledger.expect(
+                "opened again only after the BMC had read the first host off, twice",
+                lambda: self._device_evidence("db"),
+                within_s=5,
+            )
+            self._kubectl("delete", "-f", str(DATABASE), "--wait=true", "--timeout=30s")
+            left = [name for name, host in self.lab.hosts.items() if host.is_on and database.runs_on(name)]
+            self.ledger.check("deleted: stopped and unmounted everywhere", f"left on: {left or 'no host'}", not left)
+
     # Looking
 
     def _all_fenceable(self) -> bool:
@@ -170,19 +221,19 @@ class Demo:
             within_s=20,
         )
 
-    def _holder(self) -> str:
-        return str(self.product.get("haservices", "web", "default").get("status", {}).get("host", ""))
+    def _holder(self, service: str = "web") -> str:
+        return str(self.product.get("haservices", service, "default").get("status", {}).get("host", ""))
 
-    def _running_on(self, other_than: str = "") -> str | None:
-        host = self._holder()
-        ready = self.product.condition("haservices", "web", "Ready", "default") == "True"
+    def _running_on(self, service: str = "web", other_than: str = "") -> str | None:
+        host = self._holder(service)
+        ready = self.product.condition("haservices", service, "Ready", "default") == "True"
         return f"Running on {host}" if ready and host and host != other_than else None
 
     def _host_is_ready(self, host: str) -> str | None:
         return "Ready" if self.product.condition("hosts", host, "Ready") == "True" else None
 
-    def _device_evidence(self) -> str | None:
-        closed = self.product.get("hainstances", instance_name("web"), "default")["spec"].get("closed", {})
+    def _device_evidence(self, service: str = "web") -> str | None:
+        closed = self.product.get("hainstances", instance_name(service), "default")["spec"].get("closed", {})
         return f"{closed['evidence']}: {closed['why']}" if closed.get("evidence") == "Device" else None
 
     def _gap_after(self, since_s: float, *, by: str) -> float:
@@ -242,7 +293,7 @@ def main(argv: list[str] | None = None) -> int:
     begun_s = time.monotonic()
     with _interruptible():
         try:
-            with Lab(hosts=3, progress=ledger.say) as lab:
+            with Lab(hosts=3, progress=ledger.say, packages=LAYER) as lab:
                 try:
                     Demo(lab, ledger).run()
                 except LabError as error:
@@ -260,6 +311,11 @@ def main(argv: list[str] | None = None) -> int:
     if options.output:
         options.output.write_text(json.dumps([vars(kept) for kept in ledger.kept], indent=2) + "\n")
     return 0 if ledger.all_held else 1
+
+
+def _told(commits: list[Commit]) -> str | None:
+    """How many there are, once there are enough to go on with."""
+    return f"{len(commits)}" if len(commits) >= ROWS else None
 
 
 @contextmanager

@@ -31,6 +31,8 @@ class Script:
     prepare_fails: str = ""
     stop_fails: str = ""
     """Why a stop fails: it runs on."""
+    apply_fails: str = ""
+    """Why what runs cannot be brought to what is wanted without a restart."""
     stop_note: str = ""
     """What is to be said about a stop that succeeded."""
     not_ready: str = ""
@@ -194,6 +196,13 @@ class FakeDriver:
     async def start_limit_s(self, resource: RenderedResource) -> float | None:
         await asyncio.sleep(0)
         return self.machine.scripts[identity(resource)].start_limit_s
+
+    async def apply(self, resource: RenderedResource, before: RenderedResource, *, timeout_s: float) -> None:
+        await asyncio.sleep(0)
+        name = identity(resource)
+        if why := self.machine.scripts[name].apply_fails:
+            raise StartFailed(why)
+        self.machine.log.append(f"apply {name}")
 
     async def stop(self, resource: RenderedResource, *, timeout_s: float) -> str | None:
         name = identity(resource)

@@ -19,6 +19,7 @@ from backstay_agent.drivers.mount.driver import MountDriver
 from backstay_agent.drivers.tools.looks import NoAnswer
 from backstay_agent.drivers.tools.transient import Ended
 from backstay_api.objects.plain import Mount, RenderedResource, Timeouts
+from backstay_dev.lab.disks import loop_device
 
 
 def sh(*argv: str | Path, check: bool = True) -> str:
@@ -29,19 +30,11 @@ def sh(*argv: str | Path, check: bool = True) -> str:
 
 @contextmanager
 def a_disk(image: Path, *features: str, fs_type: str = "ext4", mib: int = 16) -> Iterator[str]:
-    """A loop device; whatever is still mounted of it at the end is unmounted."""
+    """A loop device; see there."""
     if os.geteuid() != 0 or not os.path.exists("/dev/loop-control") or not shutil.which("mkfs.ext4"):
         pytest.skip("a disk needs root, loop devices and mkfs.ext4")
-    sh("truncate", "-s", f"{mib}M", image)
-    if fs_type:
-        sh(f"mkfs.{fs_type}", "-q", *features, image)
-    device = sh("losetup", "-f", "--show", image)
-    try:
+    with loop_device(image, *features, fs_type=fs_type, mib=mib) as device:
         yield device
-    finally:
-        for line in reversed(sh("findmnt", "-rno", "TARGET", "-S", device, check=False).splitlines()):
-            sh("umount", line, check=False)
-        sh("losetup", "-d", device)
 
 
 @dataclass

@@ -20,6 +20,7 @@ FILES = {
         "drivers_stories_commands",
         "drivers_stories_closure",
         "drivers_stories_admin",
+        "drivers_stories_overrides",
     )
 }
 ON_THE_HOST = "/opt/drivers-stories"

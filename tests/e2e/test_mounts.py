@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from backstay_dev.lab.disks import give
 from backstay_dev.lab.hosts import LabHost
 from backstay_dev.show.fault_lab import NAMESPACE, FaultLab, Play
 from backstay_testing.cases import ALL, applied, free_address, move, report_of, unit_of, until_not_ready, until_ready
@@ -29,19 +30,9 @@ def image(tmp_path: Path) -> Path:
 @pytest.fixture
 def disk(fault_lab: FaultLab, image: Path) -> Iterator[str]:
     with a_disk(image, mib=32) as device:
-        give(fault_lab, device)
+        for host in fault_lab.lab.hosts.values():
+            give(host, device, LINK)
         yield device
-
-
-def give(fault_lab: FaultLab, device: str) -> None:
-    """What a SAN does; a machine that was switched off has to be given it again."""
-    number = device.removeprefix("/dev/loop")
-    for host in fault_lab.lab.hosts.values():
-        host.run(
-            "sh",
-            "-c",
-            f"mkdir -p /dev/disk/by-id; rm -f {device} {LINK}; mknod {device} b 7 {number}; ln -s {device} {LINK}",
-        )
 
 
 @contextmanager
@@ -168,7 +159,8 @@ def test_what_another_machine_has_mounted_is_refused_by_ext4_itself_and_a_start_
         sh("mount", device, tmp_path / "on")
         second = sh("losetup", "-f", "--show", image)
         try:
-            give(fault_lab, second)
+            for host in fault_lab.lab.hosts.values():
+                give(host, second, LINK)
             with playing(fault_lab, "mmp", wait=False) as play:
                 fault_lab.until(
                     lambda: any("ext4 MMP" in str(report_of(play, name).get("why", "")) for name in ALL),

@@ -27,6 +27,7 @@ __all__ = [
     "HostAssignment",
     "HostAssignmentSpec",
     "HostAssignmentStatus",
+    "HostProblem",
     "HttpGet",
     "HttpHeader",
     "InstanceOrder",
@@ -182,19 +183,30 @@ class Systemd:
 
     SHAPE: ClassVar[Shape] = {
         "unit": Field(of=str, required=True, pattern=r"^[A-Za-z0-9:_.\\@-]+\.(service|socket|target|timer|path)$"),
+        "overrides": Field(of=str, many="map", pattern=r"^[A-Za-z0-9:%-]+$"),
+        "environment": Field(of=str, many="map", pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$"),
     }
     unit: str
+    overrides: Mapping[str, str] | None = None
+    environment: Mapping[str, str] | None = None
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
         return cls(
             unit=raw["unit"],
+            overrides=None if (part := raw.get("overrides")) is None else dict(part),
+            environment=None if (part := raw.get("environment")) is None else dict(part),
         )
 
     def to_wire(self) -> dict[str, Any]:
-        return {
+        wire: dict[str, Any] = {
             "unit": self.unit,
         }
+        if self.overrides is not None:
+            wire["overrides"] = dict(self.overrides)
+        if self.environment is not None:
+            wire["environment"] = dict(self.environment)
+        return wire
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -710,6 +722,7 @@ class RenderedResource:
         "ocf": Field(of=Ocf),
         "mount": Field(of=Mount),
         "after": Field(of=str, many="list", pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+        "reloadedAt": Field(of=str),
         "timeouts": Field(of=Timeouts),
         "probes": Field(of=Probe, many="list"),
     }
@@ -720,6 +733,7 @@ class RenderedResource:
     ocf: Ocf | None = None
     mount: Mount | None = None
     after: tuple[str, ...] | None = None
+    reloaded_at: str | None = None
     timeouts: Timeouts = Timeouts()
     probes: tuple[Probe, ...] = ()
 
@@ -733,6 +747,7 @@ class RenderedResource:
             ocf=None if (part := raw.get("ocf")) is None else Ocf.from_wire(part),
             mount=None if (part := raw.get("mount")) is None else Mount.from_wire(part),
             after=None if (part := raw.get("after")) is None else tuple(part),
+            reloaded_at=raw.get("reloadedAt"),
             timeouts=Timeouts.from_wire(raw.get("timeouts", {})),
             probes=tuple(Probe.from_wire(item) for item in raw.get("probes", ())),
         )
@@ -755,6 +770,8 @@ class RenderedResource:
             wire["mount"] = self.mount.to_wire()
         if self.after is not None:
             wire["after"] = list(self.after)
+        if self.reloaded_at is not None:
+            wire["reloadedAt"] = self.reloaded_at
         return wire
 
 
@@ -1159,6 +1176,27 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostProblem:
+    """Something that is wrong with the host itself, whatever runs there."""
+
+    check: str
+    why: str
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            check=raw["check"],
+            why=raw["why"],
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "check": self.check,
+            "why": clip(self.why),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HeldUnit:
     """A unit that would start by itself at this host's next boot if it did not wait for Backstay's word."""
 
@@ -1189,6 +1227,7 @@ class HostAssignmentStatus:
     facts: Facts = Facts()
     shutting_down: str = ""
     hands_off: bool = False
+    problems: tuple[HostProblem, ...] | None = None
     held: tuple[HeldUnit, ...] = ()
 
     @classmethod
@@ -1200,6 +1239,9 @@ class HostAssignmentStatus:
             facts=Facts.from_wire(raw.get("facts", {})),
             shutting_down=raw.get("shuttingDown", ""),
             hands_off=raw.get("handsOff", False),
+            problems=None
+            if (part := raw.get("problems")) is None
+            else tuple(HostProblem.from_wire(item) for item in part),
             held=tuple(HeldUnit.from_wire(item) for item in raw.get("held", ())),
         )
 
@@ -1214,6 +1256,8 @@ class HostAssignmentStatus:
         }
         if self.session is not None:
             wire["session"] = self.session.to_wire()
+        if self.problems is not None:
+            wire["problems"] = [item.to_wire() for item in self.problems]
         return wire
 
 

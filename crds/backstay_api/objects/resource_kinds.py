@@ -16,6 +16,8 @@ from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal
 
+from . import unit_settings
+
 ClaimType = Literal["Address", "Device", "Unit", "Command", "Ocf", "Path"]
 ON_HOSTS: Final[tuple[ClaimType, ...]] = ("Unit", "Command", "Ocf", "Path")
 """What belongs to somebody host by host; everything else belongs to one service in the whole cluster."""
@@ -79,6 +81,8 @@ class ResourceKind:
     """It only leads to what serves: it stays up while that is restarted, and a port that its probes ask is not its own."""
     work: Callable[[Any], object] = lambda spec: spec
     """What of it is carried out by a start: an edit of anything else needs no restart."""
+    live: Callable[[Any], object] = lambda spec: None
+    """What of it is brought to what runs, without a restart."""
     fault: Callable[[Any], str] = lambda spec: ""
     """What no schema can say is wrong with it: the field, a colon, and the rest of a sentence; empty if nothing is."""
     senseless: Callable[[Any], str] = lambda spec: ""
@@ -278,6 +282,10 @@ RESOURCE_KINDS: Final[tuple[ResourceKind, ...]] = (
         claims=lambda systemd: (Claim("Unit", canonical_unit(systemd.unit)),),
         is_implemented=True,
         units=lambda systemd: (systemd.unit,),
+        work=unit_settings.from_a_start_on,
+        live=lambda systemd: unit_settings.live(systemd.overrides),
+        fault=unit_settings.fault_of,
+        senseless=unit_settings.fault_of,
         stop_by_hand=lambda systemd: f"systemctl stop {systemd.unit}",
     ),
     ResourceKind(

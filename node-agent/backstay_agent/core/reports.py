@@ -44,6 +44,8 @@ class View:
     is_well: bool
     restarts: Restarts
     sentence: str
+    not_applied: str = ""
+    """Why an edit that needs no restart has not reached what runs."""
     troubles: Mapping[str, str]
     degraded: Mapping[str, str]
     states: Mapping[str, str]
@@ -118,7 +120,7 @@ def _why(record: Record, view: View) -> str:
     if view.phase is Phase.LEFT:
         return _joined(_left(record, view), view.why, view.sentence)
     if view.phase is Phase.RUNNING:
-        return _joined(view.sentence, view.why if view.troubles else "")
+        return _joined(view.sentence, view.not_applied, view.why if view.troubles else "")
     return view.why
 
 

@@ -72,6 +72,9 @@ class Driver(Protocol):
     async def start_limit_s(self, resource: RenderedResource) -> float | None:
         """How long a start may take by the kind's own means, where the manifest does not say; None: nobody says."""
 
+    async def apply(self, resource: RenderedResource, before: RenderedResource, *, timeout_s: float) -> None:
+        """Bring to what runs what is another than `before` and needs no restart. Raises StartFailed: it runs on as it was."""
+
     async def stop(self, resource: RenderedResource, *, timeout_s: float) -> str | None:
         """Bring it down; returns only when that is verified, and what is to be said about it (that it had to be killed).
 
@@ -111,6 +114,9 @@ class Plain:
 
     async def start_limit_s(self, resource: RenderedResource) -> float | None:
         return None
+
+    async def apply(self, resource: RenderedResource, before: RenderedResource, *, timeout_s: float) -> None:
+        return
 
     async def permit(self, resource: RenderedResource) -> None:
         return

@@ -151,7 +151,8 @@ class CommandDriver(Plain):
             await self._manager.refresh(watch)
         if watch.active in DOWN:
             await self._manager.reset_failed(watch.unit)
-            stop_s = seconds(resource.timeouts.stop or "20s")
+            # Longer than we wait ourselves: what systemd has to kill leaves its unit failed, as a stop does that undid nothing.
+            stop_s = 2 * max(seconds(resource.timeouts.stop or "20s"), _LONGEST_WAIT_S)
             await self._manager.start_transient(
                 watch.unit,
                 lasting(command.start, f"Backstay: {resource.name}", kept.memory(resource, watch.unit), stop_s),

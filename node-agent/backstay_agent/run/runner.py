@@ -23,6 +23,7 @@ from backstay_api.objects.plain import InstanceReport, RenderedResource
 from backstay_api.process.waiting import clock_s
 
 from . import work
+from .applying import Applying
 from .attempts import Acts, Attempts
 from .monitoring import Monitor
 from .tools import RETRY_S, MayNot, NotRecorded, Tools, failure_of
@@ -39,6 +40,7 @@ class Runner:
         self._wake = asyncio.Event()
         self._work: asyncio.Task[None] | None = None
         self._monitor = Monitor(tools.system, self._notice)
+        self._applying = Applying(tools.system, self._notice)
         self._trying: tuple[RenderedResource, ...] = ()
         """What the start under way starts."""
         self._why, self._stop_note, self._unrecorded = "", "", False
@@ -220,6 +222,7 @@ class Runner:
         `watch_on`: what is listened to will be listened to next as well."""
         task, self._work = self._work, None
         await end_tasks([task] if task else [])
+        await self._applying.end()
         await self._monitor.end(but=self.record.resources if watch_on else ())
 
     # --- effects ----------------------------------------------------------------------------------------------
@@ -325,11 +328,13 @@ class Runner:
         await self._tools.journal.change(change)
 
     async def _accept_what_needs_no_restart(self) -> None:
-        """New probes and time limits count at once; the rest of the resources is the same."""
+        """New probes and time limits count at once, the rest once drivers have brought it to what runs."""
         record = self.record
         if self.phase is not Phase.RUNNING or record.want != "Up" or not record.may_run:
             return
         if record.running_revision == record.revision and record.resources == record.wanted:
+            return
+        if not await self._applying.is_done(record.resources, record.wanted):
             return
         is_other_work = record.resources != record.wanted
         try:
@@ -387,6 +392,7 @@ class Runner:
                 is_well=self._monitor.is_well,
                 restarts=self._attempts.told(self.record),
                 sentence=self._monitor.sentence,
+                not_applied=self._applying.why,
                 troubles=self._monitor.troubles,
                 degraded=self._monitor.degraded,
                 states={name: state.value for name, state in self._monitor.states.items()},

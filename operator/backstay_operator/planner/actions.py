@@ -22,7 +22,7 @@ from backstay_api.objects.names import service_name
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HOST_ASSIGNMENTS, HOST_LEASES, KINDS, ref_of
 
 from .preconditions import Precondition
-from .rows import Event, OnObject, Rank, Row, Written, bettered, host_ref, owner_refs, service_ref, worsened
+from .rows import Event, OnObject, Rank, Row, Written, bettered, host_ref, owner_refs, service_ref, turned, worsened
 from .words import WORKS_PARTLY
 
 
@@ -292,10 +292,13 @@ class WriteHostStatus(OnObject[Host]):
     why: str = ""
 
     def event(self) -> Event | None:
-        if not self.is_lost:
-            return None  # one that has only just been enrolled, or opens a session
+        before = self.before.status.conditions
         after = [Condition.model_validate(one) for one in cast(list[object], self.status.get("conditions", []))]
-        return worsened(self.ref, self.before.status.conditions, after, "Ready", "False")
+        if (
+            not self.is_lost
+        ):  # that it is not ready is no news of one that has only just been enrolled, or opens a session
+            return turned(self.ref, before, after, "Sane", "Sane")
+        return worsened(self.ref, before, after, "Ready", "False")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from functools import lru_cache
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -24,11 +24,38 @@ UnitName = Annotated[
 ]
 
 
+# What a program's environment can carry; a tab or a line break within is data.
+EnvironmentValue = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
+_SETTINGS: Final = (
+    "^(Limit[A-Z]+|Memory(Min|Low|High|Max|SwapMax)|CPUWeight|CPUQuota|IOWeight|TasksMax|Nice|OOMScoreAdjust)$"
+)
+
+
 class Systemd(Model):
     """A unit of the host's systemd. It must not start by itself: the agent sees to that with a drop-in."""
 
     unit: UnitName
     """Name of the unit, with its suffix: `nginx.service`."""
+    overrides: (
+        Annotated[
+            dict[
+                Annotated[str, StringConstraints(max_length=32)],
+                Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9:%-]+$")],
+            ],
+            Field(max_length=32),
+        ]
+        | None
+    ) = None
+    """Settings of the unit that are others while Backstay runs it: `LimitNOFILE: "65536"`, `MemoryMax: 2G`. An edit of Memory…, CPU…,
+    IOWeight and TasksMax reaches what runs; an edit of any other restarts it."""
+    environment: (
+        Annotated[
+            dict[Annotated[str, StringConstraints(max_length=64)], EnvironmentValue],
+            Field(max_length=64),
+        ]
+        | None
+    ) = None
+    """Variables that the unit is given besides its own. No place for passwords: who can log in to the host can read them."""
 
 
 _ABSOLUTE = Rule(
@@ -84,8 +111,6 @@ class VirtualIP(Model):
 
 # Without a dot no name leads out of the folder of agents.
 _OCF_NAME: Final = r"^(ocf:)?[A-Za-z0-9_-]+:[A-Za-z0-9_-]+$"
-# What a program's environment can carry; a tab or a line break within is data.
-OcfValue = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
 
 
 class Ocf(Model):
@@ -102,7 +127,7 @@ class Ocf(Model):
     """Provider and type: `heartbeat:Filesystem`. `ocf:heartbeat:Filesystem` means the same."""
     parameters: (
         Annotated[
-            dict[Annotated[str, StringConstraints(max_length=64)], OcfValue],
+            dict[Annotated[str, StringConstraints(max_length=64)], EnvironmentValue],
             Field(max_length=64),
         ]
         | None
@@ -254,6 +279,18 @@ class RenderedRecovery(Model):
     """Pauses between restarts."""
 
 
+_RELOADS = Rule(
+    "!has(self.reloadedAt) || has(self.systemd)",
+    "reloadedAt goes with a unit (systemd): nothing else is reloaded",
+    lambda r: r.reloaded_at is None or r.systemd is not None,
+)
+# Of the manifest alone: paid for each resource of each order, it would be too dear. What stands in an order is looked at again by its agent.
+_OVERRIDES = Rule(
+    f"!has(self.systemd) || !has(self.systemd.overrides) || self.systemd.overrides.all(name, name.matches('{_SETTINGS}'))",
+    "overrides may set Limit…, Memory…, CPUWeight, CPUQuota, IOWeight, TasksMax, Nice and OOMScoreAdjust only:"
+    " what starts, stops, restarts or contains a unit stands in its own file on the hosts",
+    lambda r: r.systemd is None or all(re.fullmatch(_SETTINGS, name) for name in r.systemd.overrides or ()),
+)
 _OWN_PROBES = Rule(
     "!has(self.probes) || has(self.ocf) || !self.probes.exists(probe, has(probe.ocf))",
     "a probe of kind ocf asks the agent of its own resource: only a resource of kind ocf has one",
@@ -264,7 +301,11 @@ _OWN_PROBES = Rule(
 class RenderedResource(Model):
     """One thing a service needs, as an agent is told to carry it out. Exactly one kind; the rest is the same for all kinds."""
 
-    rules = (exactly_one_of(**{kind.field: kind.wire for kind in IMPLEMENTED}), _OWN_PROBES)
+    rules: ClassVar[tuple[Rule, ...]] = (
+        exactly_one_of(**{kind.field: kind.wire for kind in IMPLEMENTED}),
+        _OWN_PROBES,
+        _RELOADS,
+    )
     name: Label
     """Unique within the service."""
     systemd: Systemd | None = None
@@ -279,6 +320,8 @@ class RenderedResource(Model):
     """A filesystem."""
     after: Annotated[list[Label], Field(max_length=16)] | None = None
     """Resources of this service that are up before it starts, and stopped after it. Default: all above it; `[]`: none."""
+    reloaded_at: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    """Any text, a time for instance. When it changes, what runs is reloaded (`systemctl reload`), not restarted."""
     timeouts: Timeouts = Timeouts()
     """How long start, stop and check may take."""
     probes: Annotated[list[Probe], Field(max_length=8), ListMap("name")] = []
@@ -288,7 +331,7 @@ class RenderedResource(Model):
 class Resource(RenderedResource):
     """One thing a service needs. Exactly one kind; the rest is the same for all kinds."""
 
-    rules = (exactly_one_of(**{kind.field: kind.wire for kind in RESOURCE_KINDS}), _OWN_PROBES)
+    rules = (exactly_one_of(**{kind.field: kind.wire for kind in RESOURCE_KINDS}), _OWN_PROBES, _RELOADS, _OVERRIDES)
     file: File | None = None
     """A file (later)."""
     package: Package | None = None

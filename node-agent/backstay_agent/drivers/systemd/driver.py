@@ -20,7 +20,7 @@ from backstay_agent.drivers.tools.down import DOWN, bring_all_down, bring_down, 
 from backstay_agent.drivers.tools.jobs import words
 from backstay_agent.drivers.tools.journal_tail import with_last_words
 from backstay_agent.drivers.tools.looks import NoAnswer
-from backstay_agent.drivers.tools.manager import Manager, Properties, Watch
+from backstay_agent.drivers.tools.manager import Manager, Watch
 from backstay_agent.drivers.tools.sentences import ended_by_itself, not_loadable, why_down, why_skipped
 from backstay_agent.drivers.tools.units import UnitFiles, refusal
 from backstay_agent.drivers.tools.wakeups import wakeups
@@ -29,16 +29,14 @@ from backstay_api.process.waiting import clock_s
 
 from . import unit_state
 from .conditions import failing, written
-from .fitness import FOREVER_US
+from .limits import CEILING_S, SLACK_S, own_limit_s
 from .needs import lacking
+from .overrides import Overrides
+from .reloading import cannot_reload, reload
 from .securing import Securing, Standing
 
 # A restart of systemd or D-Bus is over within a second or two; only then "unknown" is news.
 LOST_GRACE_S: Final = 5.0
-# A unit with a time limit of its own is given up by systemd first, which says why.
-SLACK_S: Final = 1.0
-CEILING_S: Final = 3600.0
-"""How long a unit is waited for that wants to be waited for without end."""
 # Its last process is gone, and systemd has not said yet what that means.
 _SETTLE_S: Final = 0.2
 # All standbys of a host are looked at in one go, and one look at its processes does for all.
@@ -52,6 +50,7 @@ class SystemdDriver(Plain):
         self._manager = manager
         self._files = files or UnitFiles()
         self._securing = Securing(manager, self._files)
+        self._overrides = Overrides(manager)
         self._sight = escaped.Sight()
 
     async def secure(self, resource: RenderedResource) -> None:
@@ -64,6 +63,7 @@ class SystemdDriver(Plain):
         unit = _unit(resource)
         if refusal(unit) is None:
             with _as_start_failed(unit):
+                await self._overrides.take_away(unit)
                 await self._securing.unsecure(unit)
 
     async def starts_by_itself(self, resource: RenderedResource) -> str | None:
@@ -89,6 +89,8 @@ class SystemdDriver(Plain):
             properties = await self._manager.properties(unit)
         except BusError as error:
             return f"systemd cannot be asked about {unit}: {error}"
+        if resource.reloaded_at and (why := cannot_reload(unit, properties)):
+            return why
         conditions = written(properties, without=str(self._files.gate(unit)))
         return await lacking(unit, properties) or await failing(unit, conditions)
 
@@ -96,6 +98,7 @@ class SystemdDriver(Plain):
         unit = _checked(resource)
         with _as_start_failed(unit):
             standing = await self._startable(resource)
+            await self._overrides.lay(_spec(resource))
             if resource.timeouts.start is None:
                 timeout_s = own_limit_s("Start", standing) or timeout_s
             for member in standing.gated:
@@ -116,6 +119,13 @@ class SystemdDriver(Plain):
         except (BusError, StartFailed):
             return None
 
+    async def apply(self, resource: RenderedResource, before: RenderedResource, *, timeout_s: float) -> None:
+        unit = _checked(resource)
+        with _as_start_failed(unit):
+            await self._overrides.lay(_spec(resource))
+            if resource.reloaded_at not in (None, before.reloaded_at):
+                await reload(self._manager, unit, timeout_s)
+
     async def stop(self, resource: RenderedResource, *, timeout_s: float) -> str | None:
         unit = _unit(resource)
         if refusal(unit) is not None:
@@ -125,6 +135,7 @@ class SystemdDriver(Plain):
             if resource.timeouts.stop is None:
                 timeout_s = own_limit_s("Stop", standing) or timeout_s
             notes = await self._stop_all(standing, timeout_s)
+            await self._overrides.take_away(unit)
         except (BusError, OSError, NoAnswer) as error:
             raise StopFailed(f"{unit} may still be running: {error}") from error
         return "; ".join(notes) or None
@@ -344,22 +355,6 @@ class SystemdDriver(Plain):
         return ""
 
 
-def own_limit_s(of: str, standing: Standing) -> float | None:
-    """How long systemd itself would wait for it, with all that starts and stops with it; None if there is no such limit."""
-    limits = {member: _limit_us(of, standing.known[member]) for member in standing.members}
-    if of == "Start":  # what a timer starts may take for ever: nobody waits for it
-        limits = {member: limit for member, limit in limits.items() if member == standing.unit or limit != FOREVER_US}
-    found = [limit for limit in limits.values() if limit is not None]
-    if not found:
-        return None
-    return CEILING_S if FOREVER_US in found else min(sum(found) / 1_000_000 + SLACK_S, CEILING_S + SLACK_S)
-
-
-def _limit_us(of: str, properties: Properties) -> int | None:
-    limit = properties.get(f"Timeout{of}USec", properties.get("TimeoutUSec"))
-    return None if limit is None else int(limit)
-
-
 def _is_up(standing: Standing) -> bool:
     return any(standing.known[member].get("ActiveState") not in DOWN for member in standing.members)
 
@@ -372,9 +367,13 @@ def _is_asked(resource: RenderedResource) -> bool:
     return bool(resource.probes)
 
 
-def _unit(resource: RenderedResource) -> str:
+def _spec(resource: RenderedResource) -> Systemd:
     assert resource.systemd is not None, f"{resource.name} is no systemd resource"
-    return resource.systemd.unit
+    return resource.systemd
+
+
+def _unit(resource: RenderedResource) -> str:
+    return _spec(resource).unit
 
 
 def _checked(resource: RenderedResource) -> str:

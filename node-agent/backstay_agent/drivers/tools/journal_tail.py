@@ -11,6 +11,7 @@ from typing import Any, Final
 _LINES: Final = 3
 _MAX_CHARS: Final = 500
 _LIMIT_S: Final = 2.0
+_SYNC_S: Final = 1.0
 _SETTLE_S: Final = 0.1
 
 
@@ -19,31 +20,40 @@ async def last_words(properties: Mapping[str, Any]) -> str:
     invocation_id = bytes(properties.get("InvocationID", b""))
     if len(invocation_id) != 16:
         return ""  # it never ran
-    if words := await _journal(f"_SYSTEMD_INVOCATION_ID={invocation_id.hex()}"):
+    # Who said a lot has said why it failed at the end, and the journal is still busy with the rest.
+    await _ask("--sync", limit_s=_SYNC_S)
+    run, since_s = (
+        f"_SYSTEMD_INVOCATION_ID={invocation_id.hex()}",
+        int(properties.get("InactiveExitTimestamp", 0)) / 1_000_000,
+    )
+    # Of what a program said last, before it was gone, the journal may know the unit, but not the run.
+    if words := await _journal(f"--since=@{since_s:.6f}", run, "+", f"_SYSTEMD_UNIT={properties['Id']}"):
         return words
-    # The journal may still be busy writing; and of a program that ended at once it may know the unit, but not the run.
     await asyncio.sleep(_SETTLE_S)
-    since_s = int(properties.get("InactiveExitTimestamp", 0)) // 1_000_000
-    return await _journal(f"--since=@{since_s}", f"_SYSTEMD_UNIT={properties['Id']}")
+    return await _journal(run)
 
 
 async def _journal(*matches: str) -> str:
+    # Backwards, or with --since it tells the first lines instead of the last.
+    found = await _ask("--quiet", "--no-pager", "--reverse", "--output=cat", f"--lines={_LINES}", *matches)
+    return one_line(b"\n".join(reversed(found.splitlines())))
+
+
+async def _ask(*words: str, limit_s: float = _LIMIT_S) -> bytes:
+    """What journalctl answers; nothing if it does not in time."""
     try:
-        process = await asyncio.create_subprocess_exec(
-            "journalctl", "--quiet", "--no-pager", "--output=cat", f"--lines={_LINES}", *matches,
-            stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL,
-        )  # fmt: skip
+        process = await asyncio.create_subprocess_exec("journalctl", *words, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL)
     except OSError:
-        return ""
+        return b""
     try:
-        async with asyncio.timeout(_LIMIT_S):
+        async with asyncio.timeout(limit_s):
             output, _ = await process.communicate()
+            return output
     except TimeoutError:
-        return ""
+        return b""
     finally:
         with suppress(ProcessLookupError):
             process.kill()
-    return one_line(output)
 
 
 def one_line(output: bytes) -> str:

@@ -128,6 +128,10 @@ class Manager:
         """Queue a start. From its answer on the unit's `Job` tells whether it is still under way. Raises BusError."""
         await self.call("StartUnit", "ss", unit, "replace")
 
+    async def reload_unit(self, unit: str) -> None:
+        """Queue a reload of the unit itself, as `start`. Raises BusError."""
+        await self.call("ReloadUnit", "ss", unit, "replace")
+
     async def stop(self, unit: str, *, in_turn: bool = True) -> None:
         """Queue a stop, as `start`; it cancels a start that is queued. A unit that is not loaded is fine. Raises BusError.
 

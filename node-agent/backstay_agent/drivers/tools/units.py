@@ -102,7 +102,7 @@ class UnitFiles:
 
     def gate(self, unit: str) -> Path:
         """Where the unit's gate stands."""
-        return self._gates / gate_name(_safe(unit))
+        return self._gates / gate_name(safe(unit))
 
     def is_open(self, unit: str) -> bool:
         return self.gate(unit).exists()
@@ -123,19 +123,19 @@ class UnitFiles:
         With an `owner`, one that stands there already with its condition is left alone: it may be named by another service.
         """
         wanted = drop_in_text(unit, self.gate(unit), owner)
-        with _folder(self._etc, f"{_safe(unit)}.d", create=True) as folder:
-            found = _read(folder).decode(errors="replace")
+        with open_folder(self._etc, f"{safe(unit)}.d", create=True) as folder:
+            found = read_in(folder, DROP_IN).decode(errors="replace")
             if found == wanted or (owner and _settings(found) == _settings(drop_in_text(unit, self.gate(unit)))):
                 return False
-            _write(folder, wanted.encode())
+            write_in(folder, DROP_IN, wanted.encode())
         _sync(self._etc)  # the new folder's own entry
         return _settings(found) != _settings(wanted)
 
     def owner(self, unit: str) -> str:
         """The unit that this one is a part of, as its drop-in says; the unit itself if it is no part."""
         try:
-            with _folder(self._etc, f"{_safe(unit)}.d", create=False) as folder:
-                lines = _read(folder).decode(errors="replace").splitlines()
+            with open_folder(self._etc, f"{safe(unit)}.d", create=False) as folder:
+                lines = read_in(folder, DROP_IN).decode(errors="replace").splitlines()
         except OSError:
             return unit
         owners = [line.removeprefix(_PART_OF).strip() for line in lines if line.startswith(_PART_OF)]
@@ -156,10 +156,10 @@ class UnitFiles:
 
     def remove_drop_in(self, unit: str) -> bool:
         """Take our drop-in away, and nothing else; says whether there was one. Raises OSError."""
-        name = f"{_safe(unit)}.d"
+        name = f"{safe(unit)}.d"
         try:
-            with _folder(self._etc, name, create=False) as folder:
-                if not _read(folder).startswith(_MARK.encode()):
+            with open_folder(self._etc, name, create=False) as folder:
+                if not read_in(folder, DROP_IN).startswith(_MARK.encode()):
                     return False
                 os.unlink(DROP_IN, dir_fd=folder)
         except FileNotFoundError:
@@ -173,14 +173,15 @@ def _settings(text: str) -> list[str]:
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
-def _safe(unit: str) -> str:
+def safe(unit: str) -> str:
+    """The name itself, as a part of a path."""
     why = refusal(unit)
     assert why is None, f"an unchecked unit name reached the disk: {why}"
     return unit
 
 
 @contextmanager
-def _folder(parent: Path, name: str, *, create: bool) -> Iterator[int]:
+def open_folder(parent: Path, name: str, *, create: bool) -> Iterator[int]:
     """A descriptor of the folder; never through a link, which could lead anywhere."""
     if create:
         with suppress(FileExistsError):
@@ -192,17 +193,19 @@ def _folder(parent: Path, name: str, *, create: bool) -> Iterator[int]:
         os.close(folder)
 
 
-def _read(folder: int) -> bytes:
+def read_in(folder: int, name: str) -> bytes:
+    """What such a file says; nothing if there is none. Never through a link."""
     try:
-        file = os.open(DROP_IN, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     except FileNotFoundError:
         return b""
     with os.fdopen(file, "rb") as stream:
         return stream.read(65536)
 
 
-def _write(folder: int, content: bytes) -> None:
-    fresh = f".{DROP_IN}.new"
+def write_in(folder: int, name: str, content: bytes) -> None:
+    """Put it there whole, surviving a power loss."""
+    fresh = f".{name}.new"
     with suppress(FileNotFoundError):
         os.unlink(fresh, dir_fd=folder)
     file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=folder)
@@ -211,7 +214,7 @@ def _write(folder: int, content: bytes) -> None:
         stream.flush()
         os.fchmod(file, 0o644)  # whatever our umask
         os.fsync(file)
-    os.rename(fresh, DROP_IN, src_dir_fd=folder, dst_dir_fd=folder)
+    os.rename(fresh, name, src_dir_fd=folder, dst_dir_fd=folder)
     os.fsync(folder)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from unit.control.act.test_apply import SESSION, Bench
 
 from backstay_api.client.errors import ApiError, Forbidden, Invalid, ServerError
 from backstay_api.memory.server import Fate
@@ -25,6 +24,7 @@ from backstay_operator.planner.know.claims import claim_for
 from backstay_operator.planner.plan import plan
 from backstay_operator.planner.preconditions import Gone, HoldsNothing, NoInstances, Owned, Precondition, Still
 from backstay_testing.control_scene import Scene, until
+from unit.control.act.test_apply import SESSION, Bench
 
 ADDRESS = Claim("Address", "192.0.2.10")
 UNIT = Claim("Unit", "web.service")

@@ -1,0 +1,390 @@
+"""A row for each driver: how a test makes a thing of its kind that behaves well or badly, and sees without the driver whether it runs.
+
+Told inside a lab's host as well, which has the standard library and the agent only. `driver_contracts.py` has what all of them must do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
+from enum import Enum, auto
+from itertools import count
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from backstay_agent.drivers import RealDriver, real_drivers
+from backstay_agent.drivers.base import Driver
+from backstay_agent.fake import FakeDriver, FakeMachine, recognised
+from backstay_agent.threads import in_thread
+from backstay_api.objects.plain import Command, Mount, Ocf, RenderedResource, Systemd, Timeouts, VirtualIP
+from backstay_api.objects.resource_kinds import identity
+
+
+class Case(Enum):
+    """How a thing behaves."""
+
+    GOOD = auto()
+    SLOW = auto()
+    """Its start does not come to an end."""
+    FAILING = auto()
+    """Its start says a lot, and last why it fails: there is no space left."""
+    STUBBORN = auto()
+    """It does not go when it is asked to."""
+    FLOODING = auto()
+    """Whatever is asked of it, it answers with megabytes."""
+    ESCAPING = auto()
+    """What serves has left the control group in which it was started, and its stop forgets it."""
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One resource, and what a test knows of it without its driver."""
+
+    resource: RenderedResource
+    copies: Callable[[], int]
+    """How many of it run, or have begun to."""
+    end: Callable[[], None]
+    """It ends behind everybody's back."""
+    begun: Callable[[], None] = lambda: None
+    """What befalls it once it is up."""
+
+
+class Row(Protocol):
+    """One driver. Every contract holds for it, but for those that are named with the reason."""
+
+    not_for: Mapping[str, str]
+    stride: int
+    """It is killed at each step; of those that make many, and whose every life takes long, at one of so many."""
+
+    def thing(self, case: Case = Case.GOOD, *, start: str = "30s", stop: str = "30s") -> Thing: ...
+
+    def life(self) -> AbstractAsyncContextManager[Driver]:
+        """One life of an agent: what runs on the host outlives it."""
+
+    async def leftovers(self, driver: Driver) -> list[RenderedResource]: ...
+
+    def play(self, story: Coroutine[Any, Any, None]) -> None: ...
+
+    def dies_at(self, step: int, act: Callable[[Driver], Awaitable[object]]) -> bool:
+        """A life that does this and is killed after so many turns of its loop; False: it was done before."""
+
+    def tidy(self) -> None: ...
+
+
+# --- drivers of a real host -------------------------------------------------------------------------------------------
+
+
+class Killed(asyncio.SelectorEventLoop):
+    """A loop that ends its process, without a word, after so many turns."""
+
+    left = 1 << 30
+
+    def _run_once(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        super()._run_once()  # type: ignore[misc]
+
+
+@dataclass
+class OnHost:
+    """What the drivers of real things have in common: an agent's life may be a process of its own."""
+
+    kind: str
+    stride = 1
+
+    @asynccontextmanager
+    async def life(self) -> AsyncIterator[RealDriver]:
+        # As the agent does: not a word to D-Bus before somebody asks for something.
+        drivers = await in_thread(real_drivers)
+        yield drivers[self.kind]
+
+    async def leftovers(self, driver: Driver) -> list[RenderedResource]:
+        return await driver.leftovers()  # type: ignore[attr-defined, no-any-return]
+
+    def play(self, story: Coroutine[Any, Any, None]) -> None:
+        async def limited() -> None:
+            async with asyncio.timeout(60):
+                await story
+
+        asyncio.run(limited())
+
+    def dies_at(self, step: int, act: Callable[[Driver], Awaitable[object]]) -> bool:
+        async def life() -> None:
+            async with self.life() as driver:
+                loop = asyncio.get_running_loop()
+                assert isinstance(loop, Killed)
+                loop.left = step
+                await act(driver)
+                os._exit(0)
+
+        if (child := os.fork()) == 0:
+            try:
+                with asyncio.Runner(loop_factory=Killed) as runner:
+                    runner.run(life())
+            finally:
+                os._exit(1)
+        _, status = os.waitpid(child, 0)
+        assert status in (0, signal.SIGKILL), f"step {step}: that life ended with status {status}"
+        return status != 0
+
+
+_numbers = count(900001)
+# What most daemons' scripts do: a process that is known by a file with its number.
+_SCRIPT: Final = """#!/bin/sh
+S=/run/d-contract-{number}
+alive() {{ [ -e $S ] && kill -0 $(cat $S) 2>/dev/null; }}
+one_long_line() {{ head -c 1000000 /dev/zero | tr '\\0' x; echo; }}
+flood() {{ one_long_line; one_long_line; yes 'a line of many' | head -n 100000; }}
+{always}
+case $1 in
+start) alive && exit 0; {before}
+  {run} & echo $! >$S; exit 0;;
+stop) {stop}; rm -f $S; exit 0;;
+check|monitor) [ -e $S ] || exit 7; alive && exit 0; echo it is dead; exit 1;;
+meta-data) cat $0.xml;;
+validate-all) exit 0;;
+esac
+"""
+_STOP: Final = "[ -e $S ] && kill $(cat $S) 2>/dev/null"
+_ELSEWHERE: Final = "/sys/fs/cgroup/d-elsewhere"
+
+
+def _script(case: Case, number: int) -> str:
+    sleep = f"sleep {number}"
+    words = {"always": "", "before": "", "run": sleep, "stop": _STOP, "number": number}
+    match case:
+        case Case.SLOW:
+            words["before"] = sleep
+        case Case.FAILING:
+            words["before"] = "one_long_line; echo there is no space left; exit 3"
+        case Case.STUBBORN:
+            words["run"] = f"(trap '' TERM; exec {sleep})"
+        case Case.FLOODING:
+            words["always"] = "[ $1 = meta-data ] || flood"
+        case Case.ESCAPING:
+            gone = f"(mkdir -p {_ELSEWHERE}; echo 0 >{_ELSEWHERE}/cgroup.procs; exec setsid {sleep})"
+            words |= {"run": gone, "stop": "true"}
+    return _SCRIPT.format(**words)
+
+
+def _pids(number: int) -> list[int]:
+    wanted, found = f"sleep\0{number}\0".encode(), []
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found += [int(place.parent.name)] if place.read_bytes() == wanted else []
+    return found
+
+
+def _kill(number: int) -> None:
+    for pid in _pids(number):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _sh(*argv: str) -> str:
+    return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+
+
+@dataclass
+class Scripted(OnHost):
+    """A kind whose things are started and stopped by programs."""
+
+    not_for: Mapping[str, str]
+    install: Callable[[Path, str], dict[str, Any]]
+    """What the resource says in its field, once the script is there."""
+    folder: Path = Path("/opt/drivers")
+    stride: int = 1
+
+    def thing(self, case: Case = Case.GOOD, *, start: str = "30s", stop: str = "30s") -> Thing:
+        number = next(_numbers)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        script = self.folder / f"contract-{number}"
+        script.write_text(_script(case, number))
+        script.chmod(0o755)
+        said = self.install(script, f"d-contract-{number}")
+        resource = RenderedResource(name="thing", timeouts=Timeouts(start=start, stop=stop), **said)
+        return Thing(resource, lambda: len(_pids(number)), lambda: _kill(number))
+
+    def tidy(self) -> None:
+        _sh("sh", "-c", "systemctl stop 'd-contract-*' 'backstay-cmd-*' 'backstay-ocf-*'; systemctl reset-failed")
+        _sh("sh", "-c", "rm -rf /etc/systemd/system/d-contract-* /run/d-contract-*; systemctl daemon-reload")
+
+
+def _unit(script: Path, name: str) -> dict[str, Any]:
+    text = f"[Service]\nType=forking\nExecStart={script} start\nExecStop={script} stop\n"
+    Path(f"/etc/systemd/system/{name}.service").write_text(text)
+    _sh("systemctl", "daemon-reload")
+    return {"systemd": Systemd(unit=f"{name}.service")}
+
+
+def _command(script: Path, name: str) -> dict[str, Any]:
+    path = str(script)
+    return {"command": Command(start=(path, "start"), stop=(path, "stop"), check=(path, "check"))}
+
+
+def _plain_command(script: Path, name: str) -> dict[str, Any]:
+    return {"command": Command(start=(str(script), "start"), stop=(str(script), "stop"))}
+
+
+_METADATA: Final = """<?xml version="1.0"?>
+<resource-agent name="x" version="1.0"><parameters/><actions><action name="start" timeout="30s"/><action name="stop" timeout="30s"/>
+<action name="monitor" timeout="30s" interval="1s" depth="0"/><action name="validate-all" timeout="5s"/></actions></resource-agent>"""
+
+
+def _agent(script: Path, name: str) -> dict[str, Any]:
+    script.with_name(f"{script.name}.xml").write_text(_METADATA)
+    return {"ocf": Ocf(agent=f"d-contract:{script.name}")}
+
+
+@dataclass
+class Mounts(OnHost):
+    """A disk that the test session has given to this host (`CONTRACT_DISK`)."""
+
+    not_for: Mapping[str, str]
+    path: str = "/srv/d-contract"
+
+    def thing(self, case: Case = Case.GOOD, *, start: str = "30s", stop: str = "30s") -> Thing:
+        device = os.environ["CONTRACT_DISK"] if case is not Case.FAILING else "/dev/disk/by-id/no-space-left"
+        spec = Mount(device=device, path=self.path)
+        resource = RenderedResource(name="thing", mount=spec, timeouts=Timeouts(start=start, stop=stop))
+        return Thing(resource, self._copies, self._unmount, self._held)
+
+    def _copies(self) -> int:
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+        return len([line for line in lines if line.split()[4] == self.path])
+
+    def _unmount(self) -> None:
+        subprocess.run(("umount", self.path), check=True)
+
+    def _held(self) -> None:
+        subprocess.Popen(("sleep", "900000"), cwd=self.path)
+
+    def tidy(self) -> None:
+        _kill(900000)
+        _sh("umount", self.path)
+
+
+@dataclass
+class Addresses(OnHost):
+    """An address on a link that is made for it."""
+
+    not_for: Mapping[str, str]
+    link: str = "d-here"
+
+    def thing(self, case: Case = Case.GOOD, *, start: str = "30s", stop: str = "30s") -> Thing:
+        self.tidy()
+        for words in ("link add d-here type veth peer name d-there", "link set d-there up", "link set d-here up"):
+            _sh("ip", *words.split())
+        _sh("ip", "addr", "add", "198.51.100.1/24", "dev", self.link)
+        address = "198.51.100.10" if case is not Case.FAILING else "203.0.113.10"
+        ip = VirtualIP(address=f"{address}/24")
+        resource = RenderedResource(name="thing", virtual_ip=ip, timeouts=Timeouts(start=start, stop=stop))
+
+        def copies() -> int:
+            return len(_sh("ip", "-o", "addr", "show", "to", f"{address}/32").splitlines())
+
+        def withdraw() -> None:
+            _sh("ip", "addr", "del", f"{address}/32", "dev", self.link)
+
+        return Thing(resource, copies, withdraw)
+
+    def tidy(self) -> None:
+        _sh("ip", "link", "del", self.link)
+
+
+# --- the fake ---------------------------------------------------------------------------------------------------------
+
+
+class Fake:
+    """The driver of the simulator, in virtual time."""
+
+    stride = 1
+
+    def __init__(self, play: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+        self.machine = FakeMachine()
+        self._play = play
+        self.not_for: Mapping[str, str] = {
+            "megabytes_of_output_hold_up_nobody": "it prints nothing",
+            "what_has_left_its_control_group_is_found_and_ended": "it has no control groups: what runs is in one table",
+        }
+
+    def thing(self, case: Case = Case.GOOD, *, start: str = "30s", stop: str = "30s") -> Thing:
+        resource = RenderedResource(name="thing", command=Command(start=("/bin/up",), stop=("/bin/down",)))
+        name, machine = identity(resource), self.machine
+        script = machine.scripts[name]
+        script.start_takes_s = 3600.0 if case is Case.SLOW else 0.2
+        script.stop_takes_s = 3600.0 if case is Case.STUBBORN else 0.2
+        script.start_fails = "there is no space left" if case is Case.FAILING else ""
+        return Thing(resource, lambda: int(name in machine.running), lambda: machine.kill(name))
+
+    @asynccontextmanager
+    async def life(self) -> AsyncIterator[Driver]:
+        yield FakeDriver(self.machine)
+
+    async def leftovers(self, driver: Driver) -> list[RenderedResource]:
+        await asyncio.sleep(0)
+        return recognised(self.machine, run_is_intact=False)
+
+    def play(self, story: Coroutine[Any, Any, None]) -> None:
+        self._play(story)
+
+    def dies_at(self, step: int, act: Callable[[Driver], Awaitable[object]]) -> bool:
+        died = []
+
+        async def life() -> None:
+            async def do() -> None:
+                await act(FakeDriver(self.machine))
+
+            doing = asyncio.create_task(do())
+            for _ in range(step):
+                await asyncio.sleep(0.05)  # virtual
+            died.append(not doing.done())
+            doing.cancel()
+            await asyncio.gather(doing, return_exceptions=True)
+
+        self.play(life())
+        return died[0]
+
+    def tidy(self) -> None:
+        self.machine = FakeMachine()
+
+
+# --- the table --------------------------------------------------------------------------------------------------------
+
+_NO_PROCESS: Final = "nothing of it is a process of ours: the kernel has it"
+ROWS: Final[Mapping[str, Callable[[], Row]]] = {
+    "systemd": lambda: Scripted("systemd", {}, _unit),
+    "command": lambda: Scripted("command", {}, _command),
+    "command without check": lambda: Scripted(
+        "command",
+        {"what_ends_by_itself_is_told_and_starts_again": "nobody can ask it: that is what a check is for"},
+        _plain_command,
+    ),
+    "ocf": lambda: Scripted("ocf", {}, _agent, Path("/usr/lib/ocf/resource.d/d-contract"), stride=3),
+    "mount": lambda: Mounts(
+        "mount",
+        {
+            "a_start_that_takes_too_long_is_given_up": "nothing of this host makes a mount slow",
+            "a_stop_during_a_start_leaves_nothing": "nothing of this host makes a mount slow; killed at each step it is",
+            "megabytes_of_output_hold_up_nobody": _NO_PROCESS,
+            "what_has_left_its_control_group_is_found_and_ended": _NO_PROCESS,
+        },
+    ),
+    "virtual_ip": lambda: Addresses(
+        "virtual_ip",
+        {
+            "a_start_that_takes_too_long_is_given_up": "the kernel adds an address at once",
+            "a_stop_during_a_start_leaves_nothing": "the kernel adds an address at once; killed at each step it is",
+            "what_does_not_go_is_not_called_stopped": "no address refuses to go",
+            "megabytes_of_output_hold_up_nobody": _NO_PROCESS,
+            "what_has_left_its_control_group_is_found_and_ended": _NO_PROCESS,
+        },
+    ),
+}
+"""By kind of resource; the fake has its place beside them (`Fake`), for it needs a loop with virtual time."""
