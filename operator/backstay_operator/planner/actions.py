@@ -99,6 +99,8 @@ class SealLease(OnObject[HostLease]):
     rank = Rank.SEAL
     as_event = ("Warning", "Sealed")
     why: str
+    session: SessionRef | None = None
+    """In whose name, if it is not that of the holder."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,10 @@ class Assign(Row):
     over: tuple[tuple[str, int], ...] = ()
     """Entries that may go: UID, and the epoch up to which nothing of it is left on this host. Absence says nothing."""
     needs: tuple[Precondition, ...] = ()
+    gives_back: frozenset[str] = frozenset()
+    """Units that may start by themselves there again. Those of a version that we have not decided on stay as they are."""
+    version: str = ""
+    """Of the HostAssignment that it was decided from."""
 
     @property
     def ref(self) -> Ref:
