@@ -16,6 +16,7 @@ from . import (
     host,
     orders,
     power,
+    questions,
     requests,
     runners,
     verdicts,
@@ -38,5 +39,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *requests.MUTANTS,
     *belongings.MUTANTS,
     *verdicts.MUTANTS,
+    *questions.MUTANTS,
     *holder.MUTANTS,
 )
