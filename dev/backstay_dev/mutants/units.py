@@ -56,7 +56,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _OVERRIDES,
         "if is_news or await self._is_in_force(spec.unit) is not bool(wanted):",
         "if is_news:",
-        _told("what_a_dead_agent_has_left_of_overrides_counts_for_nothing"),
+        _told("a_live_override_reaches_what_runs"),
     ),
     one(
         "what could not be applied is tried again",
