@@ -19,6 +19,7 @@ from backstay_agent.core.reports import View, report_of
 from backstay_agent.drivers.base import StartFailed
 from backstay_agent.store.disk import DiskTrouble
 from backstay_agent.tasks import end_tasks
+from backstay_api.objects.edits import same_work
 from backstay_api.objects.plain import InstanceReport, RenderedResource
 from backstay_api.process.waiting import clock_s
 
@@ -95,7 +96,7 @@ class Runner:
         if (record.epoch, record.cleared) != (self._epoch, self._cleared):
             self._turn_to(record)
         tried = self._trying if self.phase is Phase.STARTING else record.resources
-        edited = bool(tried) and not rules.same_work(tried, record.wanted)
+        edited = bool(tried) and not same_work(tried, record.wanted)
         refused = self._refused(record, books)
         if refused and self.phase is Phase.STOPPED and not record.closed and self._why != refused.why:
             self._why = refused.why
@@ -231,7 +232,7 @@ class Runner:
         resources, revision = record.wanted, record.revision
         await self._tools.journal.cover(self.uid, resources)
         # After a restart in place that failed, this start stands for one.
-        again = bool(record.restarted_at_s) and rules.same_work(record.resources, resources)
+        again = bool(record.restarted_at_s) and same_work(record.resources, resources)
         at_s = clock_s()
         await self._amend(
             lambda now: now.begun(resources, revision, at_s).restarted(at_s if again else None), may_start=True
