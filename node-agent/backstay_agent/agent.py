@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from backstay_api.client.api import Api
-from backstay_api.objects.plain import AgentSession, Facts, HostAssignmentStatus, StandbyReport
+from backstay_api.objects.plain import AgentSession, Facts, HostAssignmentStatus, HostProblem, StandbyReport
 from backstay_api.objects.promise import PROFILES, Contract
 from backstay_api.process.waiting import clock_s
 
@@ -23,6 +23,7 @@ from .cluster.heartbeat import Heartbeat
 from .cluster.link import Link, Listeners
 from .core.leaving import why_not_stop
 from .core.orders import Orders
+from .core.sanity import held_back
 from .core.sessions import Kept, Start, at_start
 from .host_system import HostSystem
 from .run.supervisor import ROUNDS_S, Supervisor
@@ -78,6 +79,8 @@ class Agent:
         self._rng = rng
         self._settings = settings
         self._facts = settings.facts
+        self._problems: tuple[HostProblem, ...] | None = None
+        """With this host itself. None: nobody has looked."""
         self._over: asyncio.Future[str] | None = None
         self.heartbeat = Heartbeat(
             api, machine.host, wall=settings.wall, on_lost=self._end_session, contract=settings.contract
@@ -235,12 +238,15 @@ class Agent:
             facts=self._facts,
             shutting_down=self._leaving,
             hands_off=bool(self.journal.books.hands_off),
+            problems=self._problems,
             held=held_units(self._standbys.held),
         )
 
     def _standby_reports(self) -> dict[str, StandbyReport]:
         reports = self._standbys.reports
-        known = {uid: reports[uid] for uid in self._orders.spec.standbys if uid in reports}
+        known = {
+            uid: held_back(reports[uid], self._problems or ()) for uid in self._orders.spec.standbys if uid in reports
+        }
         return {**known, **self._orders.not_ready}
 
     def facts(self) -> dict[str, object]:
@@ -256,12 +262,14 @@ class Agent:
             "lease_trouble": self.heartbeat.trouble,
             "status_trouble": self.link.trouble,
             "trouble": self.supervisor.trouble,
+            "problems": len(self._problems or ()),
             "instances_that_may_run": sum(record.may_run for record in records),
         }
 
     def sentence(self) -> str:
         """What an admin of this host should know, on one line."""
-        troubles = (self.supervisor.trouble, self.heartbeat.trouble, self.link.trouble)
+        problems = "; ".join(one.why for one in self._problems or ())
+        troubles = (self.supervisor.trouble, self.heartbeat.trouble, self.link.trouble, problems)
         if told := "; ".join(dict.fromkeys(filter(None, troubles))):
             return f"{self.machine.host}: {told}"
         records = self.journal.books.records.values() if self.journal.has_session else ()
@@ -274,6 +282,16 @@ class Agent:
         """What kind of machine this is has changed (its addresses): told with the next status."""
         if facts != self._facts:
             self._facts = facts
+            self.link.mark_dirty()
+
+    def examined(self, problems: tuple[HostProblem, ...]) -> None:
+        """What is wrong with this host itself: told at once, and nothing new is taken on meanwhile."""
+        if problems != self._problems:
+            if problems or self._problems:
+                log.warning(
+                    "problems of this host", extra={"why": "; ".join(one.why for one in problems) or "none any more"}
+                )
+            self._problems = problems
             self.link.mark_dirty()
 
     def _nonce(self) -> str:

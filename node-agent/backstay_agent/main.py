@@ -23,6 +23,7 @@ from backstay_api.client.http import HttpApi
 from backstay_api.client.kubeconfig import NoConfig
 from backstay_api.process import logs
 
+from . import host_checks
 from .addresses import follow, own_addresses
 from .agent import Agent, Machine, Settings
 from .cluster.tokens import keep_young
@@ -120,6 +121,8 @@ async def _run(config: Config, machine: Machine) -> None:
         tasks.create_task(_tell_systemd(agent), name="for systemd")
         tasks.create_task(_end_when_told(told, agent, task), name="end")
         tasks.create_task(follow(lambda found: agent.learn(facts(found))), name="addresses")
+        keeps = (config.run_dir, config.state_dir)
+        tasks.create_task(host_checks.follow(agent.examined, keeps, wall_s=_wall_s), name="checks of the host")
         await _add_what_is_optional(tasks, config, agent, api)
 
 
@@ -128,7 +131,7 @@ async def _add_what_is_optional(tasks: asyncio.TaskGroup, config: Config, agent:
         young = keep_young(
             api.lane("token"),
             Path(config.api.token_file),
-            now_s=lambda: datetime.now(UTC).timestamp(),
+            now_s=_wall_s,
             rng=random.Random(),
         )
         tasks.create_task(young, name="token")
@@ -160,6 +163,10 @@ def _notify(state: str) -> None:
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to:
         to.connect("\0" + address[1:] if address.startswith("@") else address)
         to.send(state.encode())
+
+
+def _wall_s() -> float:
+    return datetime.now(UTC).timestamp()
 
 
 def _wall() -> str:

@@ -33,7 +33,7 @@ class RealHostSystem:
         """`keeps`: the folders where the agent keeps what it must remember; `mount_roots`: where its host lets filesystems be mounted."""
         self._rng = rng
         self._keeps, self._mount_roots = keeps, mount_roots
-        self._needs = RealNeeds(*keeps)
+        self._needs = RealNeeds()
         self._drivers: Mapping[str, RealDriver] = {}
         self._units = UnitFiles()
         self._obstacle = sleep_obstacle()

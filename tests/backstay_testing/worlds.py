@@ -119,6 +119,11 @@ def shut_down(world: World, host: str, how: str = "reboot") -> None:
     _amend(world, host, "status", {"shuttingDown": how})
 
 
+def find(world: World, host: str, *problems: Raw) -> None:
+    """Its own checks have found this."""
+    _amend(world, host, "status", {"problems": list(problems)})
+
+
 def _amend(world: World, host: str, part: Literal["spec", "status"], news: Raw) -> None:
     raw = world.assignments[host].wire()
     world.put_assignment(HostAssignment.from_wire({**raw, part: {**raw.get(part, {}), **news}}))

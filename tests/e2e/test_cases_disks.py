@@ -20,7 +20,18 @@ def test_03_a_service_that_needs_room_in_run_leaves_the_host_whose_run_is_full(f
             play.until_running(other_than="n1", timeout_s=30)
             assert play.evidence == "Released" and not fault_lab.lab.bmcs["n1"].presses
             until_not_ready(play, ["n1"], "/run")
+            until_sane(fault_lab, "n1", "False Disk", "/run")
+        until_sane(fault_lab, "n1", "True")
         until_standby(play, "n1")
+
+
+def until_sane(fault_lab: FaultLab, host: str, *words: str) -> None:
+    """What the host's own checks say of it."""
+
+    def told() -> bool:
+        return all(word in fault_lab.host_says(host, "Sane") for word in words)
+
+    fault_lab.until(told, f"Sane of {host} to say {words}", also=lambda: fault_lab.host_says(host, "Sane"))
 
 
 @contextmanager

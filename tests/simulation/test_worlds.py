@@ -117,6 +117,42 @@ def test_what_a_stale_read_does_not_find_has_not_gone(kind: Kind[Any]) -> None:
     tell(Shape(THREE, 1, (WEB,), is_packaged=True), story)
 
 
+@pytest.mark.parametrize("kind", [HA_SERVICES, HOSTS], ids=lambda kind: kind.kind)
+def test_an_operator_that_begins_with_an_old_list_gives_nothing_back(kind: Kind[Any]) -> None:
+    """Its list is from before the service and its hosts were made, its watch is late, and all that it asks is answered as of then."""
+
+    async def story(world: World) -> None:
+        holding = holder(world, "web-0")
+        other = next(machine for name, machine in world.machines.items() if name != holding)
+        way = world.network.request
+
+        def old(request: Request) -> Fate:
+            is_old = request.actor == "operator-b" and request.verb in ("get", "list")
+            return Fate(as_of=1) if is_old and request.resource == kind.resource else way(request)
+
+        world.network.request = old  # type: ignore[method-assign]
+        world.network.lag_s["operator-b", kind.resource] = 60.0
+        world.wanted.discard("operator-a")
+        world.kill("operator-a")
+        world.launch("operator-b")
+        await asyncio.sleep(25)
+        if not world.monitor.active["web"]:
+            world.accuse("web was stopped")
+        for name in world.machines:
+            orders = world.get(HOST_ASSIGNMENTS, ("", name))
+            if orders is None or orders["spec"]["secured"] != ["web.service"]:
+                world.accuse(f"the mark on {name} was given back")
+        other.lose_power("it reboots")
+        await asyncio.sleep(1)
+        other.gain_power("it has rebooted")
+        await asyncio.sleep(15)
+        world.network.request = way  # type: ignore[method-assign]
+        world.launch("operator-a")
+        await rest(world, within_s=120)
+
+    tell(Shape(THREE, 1, (WEB,), is_packaged=True), story)
+
+
 def test_what_may_run_twice_is_stopped_where_it_runs_on_after_its_service_was_deleted() -> None:
     """F22: deleted while its host is silent; the host comes back in the same session."""
 

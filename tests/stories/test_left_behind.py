@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS
+from backstay_api.objects.object_kinds import (
+    FENCE_REQUESTS,
+    HA_INSTANCES,
+    HA_SERVICES,
+    HOST_ASSIGNMENTS,
+    HOST_LEASES,
+)
 from backstay_operator.planner.actions import Assign, SetFinalizer
 from backstay_operator.planner.preconditions import Gone, HoldsNothing
 from backstay_testing.stage import Stage, running, steps
@@ -31,7 +37,8 @@ def test_what_runs_for_an_instance_that_somebody_deleted_is_stopped_and_started_
     assert len(stage.copies()) == 1, "the new one runs"
 
 
-def test_what_an_instance_that_is_gone_left_on_a_silent_host_is_said_with_what_to_do() -> None:
+@pytest.mark.parametrize("what", ["confirmed off", "confirmed off, its Lease deleted", "removed"])
+def test_what_an_instance_that_is_gone_left_on_a_silent_host_is_said_with_what_to_do(what: str) -> None:
     stage = running()
     stage.break_bmc("n1")
     stage.power_off("n1")
@@ -41,8 +48,14 @@ def test_what_an_instance_that_is_gone_left_on_a_silent_host_is_said_with_what_t
     assert stage.copies() == []
     said = stage.missing()
     assert "n1 was running shop/web-0 for an HAInstance that is gone" in said
-    assert "`backstay host remove n1`" in said
-    stage.remove_host("n1")
+    assert "`backstay fence n1 --confirm`" in said
+    if "Lease" in what:
+        stage.delete_by_force(HOST_LEASES, "n1")
+        stage.wait(5)
+    if what == "removed":
+        stage.remove_host("n1")
+    else:
+        stage.confirm("n1")
     stage.wait(5)
     assert stage.copies() == ["n2"]
 

@@ -55,6 +55,11 @@ class HostLease:
         """No renewal of this holder can succeed once this is written."""
         return replace(self, sealed=True)
 
+    def sealed_as(self, holder: str, seq: int) -> HostLease:
+        """Sealed in the name of a newer session that does not hold it: it can never take it."""
+        assert not self.sealed and seq > self.seq, f"{self.host}: sealed only for a session newer than its holder"
+        return replace(self, holder=holder, seq=seq, renewal=0, sealed=True)
+
     def reopened(self, holder: str, seq: int) -> HostLease:
         """Open again, for exactly one newer session."""
         assert self.sealed and seq > self.seq, f"{self.host}: reopened only for a session newer than the sealed one"

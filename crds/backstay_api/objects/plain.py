@@ -27,6 +27,7 @@ __all__ = [
     "HostAssignment",
     "HostAssignmentSpec",
     "HostAssignmentStatus",
+    "HostProblem",
     "HttpGet",
     "HttpHeader",
     "InstanceOrder",
@@ -1175,6 +1176,27 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostProblem:
+    """Something that is wrong with the host itself, whatever runs there."""
+
+    check: str
+    why: str
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            check=raw["check"],
+            why=raw["why"],
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "check": self.check,
+            "why": clip(self.why),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HeldUnit:
     """A unit that would start by itself at this host's next boot if it did not wait for Backstay's word."""
 
@@ -1205,6 +1227,7 @@ class HostAssignmentStatus:
     facts: Facts = Facts()
     shutting_down: str = ""
     hands_off: bool = False
+    problems: tuple[HostProblem, ...] | None = None
     held: tuple[HeldUnit, ...] = ()
 
     @classmethod
@@ -1216,6 +1239,9 @@ class HostAssignmentStatus:
             facts=Facts.from_wire(raw.get("facts", {})),
             shutting_down=raw.get("shuttingDown", ""),
             hands_off=raw.get("handsOff", False),
+            problems=None
+            if (part := raw.get("problems")) is None
+            else tuple(HostProblem.from_wire(item) for item in part),
             held=tuple(HeldUnit.from_wire(item) for item in raw.get("held", ())),
         )
 
@@ -1230,6 +1256,8 @@ class HostAssignmentStatus:
         }
         if self.session is not None:
             wire["session"] = self.session.to_wire()
+        if self.problems is not None:
+            wire["problems"] = [item.to_wire() for item in self.problems]
         return wire
 
 

@@ -74,6 +74,20 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         *_T,
     ),
     one(
+        "Boot needs a Lease that the newer session has written by itself",
+        _EVIDENCE,
+        "    if not has_renewed(world, grant.host, session):",
+        "    if False:",
+        *_T,
+    ),
+    one(
+        "a session for which the Lease was reopened has not renewed it yet",
+        _EVIDENCE,
+        "seen.lease.holder == session.text and seen.lease.renewal > 0",
+        "seen.lease.holder == session.text",
+        *_T,
+    ),
+    one(
         "a person's word counts only once the session is sealed or gone",
         _EVIDENCE,
         "    if confirm is None or not is_sealed_or_gone(world, host, session):",

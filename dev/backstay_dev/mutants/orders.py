@@ -85,6 +85,28 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{UNIT}/control/test_cache.py",
     ),
     one(
+        "an answer from the past says nothing of what is not there",
+        f"{CONTROL}/act/preconditions.py",
+        "        if int(listing.resource_version) < newest:",
+        "        if False:",
+        f"{UNIT}/control/test_preconditions.py",
+        "tests/simulation/test_worlds.py",
+    ),
+    one(
+        "no mark is given back that a service names",
+        f"{PLANNER}/do/orders.py",
+        "(_needs_to_give_back(world, host, given_back) if given_back else ())",
+        "()",
+        "tests/simulation/test_worlds.py",
+    ),
+    one(
+        "marks are given back of the version that was decided on",
+        f"{CONTROL}/act/apply.py",
+        "        gone = action.gives_back if stored.metadata.resource_version == action.version else frozenset[str]()",
+        "        gone = action.gives_back",
+        f"{UNIT}/control/test_apply.py",
+    ),
+    one(
         "no mark is given back while a service or a host is missed",
         f"{PLANNER}/plan.py",
         "(*world.unreadable, *world.missed)",

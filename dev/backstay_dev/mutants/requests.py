@@ -15,6 +15,20 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{UNIT}/planner/do/test_fences.py",
     ),
     one(
+        "who is asked because a first epoch waits is asked on",
+        f"{PLANNER}/do/fences.py",
+        "request is not present and request.spec.session != asked:",
+        "request is not present:",
+        f"{UNIT}/planner/do/test_fences.py",
+    ),
+    one(
+        "a Lease that nobody holds is silent when who lives would have taken it",
+        f"{PLANNER}/do/fences.py",
+        "    return trusts_itself(world) and age_s(world, seen) > silent_after_s(seen.lease.contract)",
+        "    return trusts_itself(world)",
+        f"{UNIT}/planner/do/test_fences.py",
+    ),
+    one(
         "what is sealed is brought to its end",
         f"{PLANNER}/do/fences.py",
         "    silent = [host for host in lost if of_host(world, host) is Liveness.SILENT]",
@@ -181,8 +195,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a look at the session that holds the Lease goes on",
         f"{PLANNER}/do/fences.py",
-        " and request is not present:",
-        ":",
+        " and request is not present and request.spec.session != asked:",
+        " and request.spec.session != asked:",
         f"{UNIT}/planner/do/test_fences.py",
     ),
     one(

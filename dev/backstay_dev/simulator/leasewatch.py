@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from backstay_api.client.api import EventType
@@ -68,9 +68,10 @@ class LeaseWatch:
         if new.sealed and change.before is None:
             self.sealed[new.holder] = _now_s()  # made again as it was: nobody was taken for silent
         elif new.sealed and not old.sealed:
-            self._seal(change.actor, old, held_exclusively_s(old.holder))
-            self.on_seal(old.host, old.holder, (old.host, old.holder) not in self.read_off)
-            self.sealed[old.holder] = _now_s()
+            # One that nobody holds may be sealed in the name of a session, so that a person's word about that one counts.
+            self._seal(change.actor, replace(old, holder=new.holder), held_exclusively_s(new.holder))
+            self.on_seal(old.host, new.holder, (old.host, new.holder) not in self.read_off)
+            self.sealed[new.holder] = _now_s()
         elif (old.holder, old.renewal) != (new.holder, new.renewal):
             self.renewed_s[new.host] = _now_s()
 
@@ -82,10 +83,10 @@ class LeaseWatch:
 
     def _seal(self, actor: str, old: HostLease, held_s: float) -> None:
         now_s = _now_s()
-        if now_s - held_s > LATELY_S:
-            self.accuse(f"{actor} seals {old.host}, which held nothing exclusive")
         if (old.host, old.holder) in self.read_off:
             return
+        if now_s - held_s > LATELY_S:
+            self.accuse(f"{actor} seals {old.host}, which held nothing exclusive")
         limit_s = silent_after_s(old.contract) - _EPSILON_S
         renewed_s = self.renewed_s.get(old.host, float("-inf"))
         sent = self.sends[actor, old.host]

@@ -26,18 +26,12 @@ DROP_INS: Final = Path("/etc/systemd/system")
 class Needs(Protocol):
     """Asked of each standby, besides its drivers."""
 
-    async def of_host(self) -> list[str]:
-        """What is wrong with the host itself, whatever shall run there: sentences."""
-
     async def of(self, resource: RenderedResource, *, is_down: bool) -> list[str]:
         """What this resource and its probes will miss. `is_down`: nothing of it runs here, by us or by anybody."""
 
 
 class NoNeeds:
     """Asks for nothing, as a fake for hosts that have no file system."""
-
-    async def of_host(self) -> list[str]:
-        return []
 
     async def of(self, resource: RenderedResource, *, is_down: bool) -> list[str]:
         return []
@@ -46,16 +40,9 @@ class NoNeeds:
 class RealNeeds:
     """`Needs` of this very host."""
 
-    def __init__(self, *folders: Path) -> None:
-        """`folders`: where the agent itself keeps what it must remember."""
-        self._folders = folders
-
-    async def of_host(self) -> list[str]:
-        return await _no_room(self._folders)
-
     async def of(self, resource: RenderedResource, *, is_down: bool) -> list[str]:
         # What is secured already needs no more writing; what a start changes there does.
-        whys = await _no_room([DROP_INS]) if units_of([resource]) else []
+        whys = await without_room([DROP_INS]) if units_of([resource]) else []
         for probe in resource.probes:
             kind, spec = kind_of(probe)
             whys += await _program(probe.name, kind.program(spec))
@@ -65,7 +52,8 @@ class RealNeeds:
         return whys
 
 
-async def _no_room(folders: Sequence[Path]) -> list[str]:
+async def without_room(folders: Sequence[Path]) -> list[str]:
+    """Why nothing could be kept in these folders: sentences, none if all is well."""
     whys: list[str] = []
     for folder in folders:
         try:

@@ -151,7 +151,6 @@ class Examiner:
     async def _examine(self, uid: str, order: StandbyOrder, ours: Ours) -> StandbyReport:
         obstacle = self._obstacle()
         whys = [obstacle] if obstacle else []
-        whys += await self._needs.of_host()
         findings: list[Finding] = []
         for resource in order.resources:
             self._under_way[uid].at = resource

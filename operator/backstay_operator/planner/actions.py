@@ -22,7 +22,7 @@ from backstay_api.objects.names import service_name
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HOST_ASSIGNMENTS, HOST_LEASES, KINDS, ref_of
 
 from .preconditions import Precondition
-from .rows import Event, OnObject, Rank, Row, Written, bettered, host_ref, owner_refs, service_ref, worsened
+from .rows import Event, OnObject, Rank, Row, Written, bettered, host_ref, owner_refs, service_ref, turned, worsened
 from .words import WORKS_PARTLY
 
 
@@ -99,6 +99,8 @@ class SealLease(OnObject[HostLease]):
     rank = Rank.SEAL
     as_event = ("Warning", "Sealed")
     why: str
+    session: SessionRef | None = None
+    """In whose name, if it is not that of the holder."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,10 @@ class Assign(Row):
     over: tuple[tuple[str, int], ...] = ()
     """Entries that may go: UID, and the epoch up to which nothing of it is left on this host. Absence says nothing."""
     needs: tuple[Precondition, ...] = ()
+    gives_back: frozenset[str] = frozenset()
+    """Units that may start by themselves there again. Those of a version that we have not decided on stay as they are."""
+    version: str = ""
+    """Of the HostAssignment that it was decided from."""
 
     @property
     def ref(self) -> Ref:
@@ -292,10 +298,13 @@ class WriteHostStatus(OnObject[Host]):
     why: str = ""
 
     def event(self) -> Event | None:
-        if not self.is_lost:
-            return None  # one that has only just been enrolled, or opens a session
+        before = self.before.status.conditions
         after = [Condition.model_validate(one) for one in cast(list[object], self.status.get("conditions", []))]
-        return worsened(self.ref, self.before.status.conditions, after, "Ready", "False")
+        if (
+            not self.is_lost
+        ):  # that it is not ready is no news of one that has only just been enrolled, or opens a session
+            return turned(self.ref, before, after, "Sane", "Sane")
+        return worsened(self.ref, before, after, "Ready", "False")
 
 
 @dataclass(frozen=True)

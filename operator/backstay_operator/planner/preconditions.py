@@ -4,6 +4,10 @@ A grant, an order, a deletion is decided from a picture that may be late. Each n
 overwrite what it has not seen; but it also stands on *other* objects: whose address is this, does that service still exist. These
 facts travel with the action as data, and `control/act/preconditions.py` asks the API server for each (a quorum read) just before the
 write. One that does not hold stops the write and says so; what was read goes into the picture.
+
+What is not there is asked with a list, for a list says of when it is. One as of before anything that we have seen is from the past and
+says nothing: so what an object stands for is given back only by an answer from after that object's present version was written, and by
+a write that names this version. Whoever comes to need it later writes the object, and then ours fails.
 """
 
 from __future__ import annotations
@@ -71,7 +75,17 @@ class HoldsNothing:
     what_for: str = ""
 
 
-Precondition = Still | Gone | Owned | NoInstances | HoldsNothing
+@dataclass(frozen=True)
+class Unnamed:
+    """No service names one of these units, but those that we know, in the generation that we know."""
+
+    units: tuple[str, ...]
+    known: frozenset[tuple[str, int]]
+    """UID and generation of services."""
+    what_for: str = ""
+
+
+Precondition = Still | Gone | Owned | NoInstances | HoldsNothing | Unnamed
 
 
 def still(

@@ -140,3 +140,13 @@ def bettered(
     if was is None or now is None or was.reason != reason or now.status != "False":
         return None
     return Event(about, "Normal", "WorksFully", f"No longer: {was.message}")
+
+
+def turned(about: Ref, before: Sequence[Condition], after: Sequence[Condition], type_: str, well: str) -> Event | None:
+    """What has become False, or True again (`well`); in other words alone it is no news."""
+    was, now = (next((one for one in each if one.type == type_), None) for each in (before, after))
+    if now is None or (was.status if was else "True") == now.status:
+        return None
+    if now.status == "False":
+        return Event(about, "Warning", now.reason, now.message)
+    return Event(about, "Normal", well, now.message) if was and was.status == "False" and now.status == "True" else None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from backstay_agent.cluster.link import ASSIGNMENTS
 from backstay_agent.drivers.base import Seen, State
-from backstay_api.objects.plain import Probe, TcpSocket
+from backstay_api.objects.plain import HostProblem, Probe, TcpSocket
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_testing.agent_world import ADDRESS, UNIT, World, address, enrolled, running, unit
 
@@ -493,6 +494,32 @@ async def test_a_probe_that_only_degrades_restarts_nothing_and_is_told_beside_wh
     await world.until(lambda: world.machine.log != log)
     await world.until(lambda: _says(world, ""))
     assert world.machine.log[len(log) :] == [f"stop {UNIT}", f"start {UNIT}"]
+
+
+@in_virtual_time
+async def test_a_host_that_is_not_fit_is_ready_for_nothing_says_so_and_keeps_what_it_runs() -> None:
+    world = await running()
+    other = {"namespace": "shop", "name": "db-0", "revision": 1, "resources": [unit(unit="db.service").to_wire()]}
+    await world.operator.patch(ASSIGNMENTS, "n1", {"spec": {"standbys": {"u2": other}}})
+    await world.until(lambda: _is_ready(world, "u2"))
+    assert (await world.assignment()).status.problems is None, "nobody has looked"
+    log, full = list(world.machine.log), (HostProblem(check="Disk", why="/run is full"),)
+    assert world.agent
+    world.agent.examined(full)
+    await world.until(lambda: _is_ready(world, "u2", False))
+    status = (await world.assignment()).status
+    assert (status.standbys["u2"].why, status.problems) == ("/run is full", full)
+    assert world.agent.sentence() == "n1: /run is full"
+    await asyncio.sleep(60)
+    assert world.machine.log == log and world.runs(UNIT, ADDRESS)
+    world.agent.examined(())
+    await world.until(lambda: _is_ready(world, "u2"))
+    assert (await world.assignment()).status.problems == ()
+
+
+async def _is_ready(world: World, uid: str, ready: bool = True) -> bool:
+    report = (await world.assignment()).status.standbys.get(uid)
+    return report is not None and report.ready is ready
 
 
 async def _says(world: World, why: str) -> bool:

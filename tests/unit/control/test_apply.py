@@ -223,6 +223,39 @@ async def test_orders_are_brought_forward_into_what_is_stored() -> None:
 
 
 @in_virtual_time
+async def test_a_lease_that_nobody_holds_is_sealed_in_the_name_of_a_session() -> None:
+    bench = Bench()
+    assert await bench.do(CreateLease("n9", "nobody holds it")) is Outcome.DONE
+    before = bench.cache.world.leases["n9"].lease
+    assert await bench.do(SealLease(before, "it is off", SESSION)) is Outcome.DONE
+    lease = bench.cache.world.leases["n9"].lease
+    assert (lease.holder, lease.seq, lease.renewal, lease.sealed) == (SESSION.text, SESSION.seq, 0, True)
+    assert await bench.do(SealLease(before, "of an older version", SESSION)) is Outcome.LOOK_AGAIN
+
+
+@pytest.mark.parametrize(
+    ("is_late", "left"),
+    [
+        pytest.param(False, [], id="of the version that it was decided from"),
+        pytest.param(True, ["web.service"], id="of a later one, which may secure it for another reason"),
+    ],
+)
+@in_virtual_time
+async def test_units_are_given_back_of_the_version_that_was_decided_on_only(is_late: bool, left: list[str]) -> None:
+    bench = Bench()
+    secured = HostAssignmentSpec(secured=["web.service"])
+    assert await bench.do(Assign("n1", secured, "go")) is Outcome.DONE
+    version = bench.cache.version(HOST_ASSIGNMENTS, "n1")
+    if is_late:
+        both = HostAssignmentSpec(secured=["db.service", "web.service"])
+        assert await bench.do(Assign("n1", both, "go on")) is Outcome.DONE
+    none = HostAssignmentSpec(secured=["db.service"])
+    action = Assign("n1", none, "given back", gives_back=frozenset({"web.service"}), version=version)
+    assert await bench.do(action) is Outcome.DONE
+    assert bench.body(HOST_ASSIGNMENTS, "n1")["spec"]["secured"] == ["db.service", *left]
+
+
+@in_virtual_time
 async def test_orders_that_are_too_large_are_refused_with_what_to_do() -> None:
     bench = Bench()
     order = an_order(bench.add_instance(epoch=1, granted=True)).model_copy(update={"why": "x" * 4000})

@@ -22,8 +22,8 @@ from backstay_operator.control.counters import Facts
 from backstay_operator.control.report.recorder import BURST, QUEUE, Posting, Recorder, posting_of
 from backstay_operator.control.serve.endpoints import Endpoints
 from backstay_operator.control.serve.health import Ages, State, ill, not_ready
-from backstay_operator.planner.actions import Action, SealLease, WriteInstance, WriteServiceStatus
-from backstay_testing.builders import a_service, an_instance
+from backstay_operator.planner.actions import Action, SealLease, WriteHostStatus, WriteInstance, WriteServiceStatus
+from backstay_testing.builders import a_host, a_service, an_instance
 from backstay_testing.control_scene import WALL, Scene
 from backstay_testing.worlds import a_world
 
@@ -83,6 +83,29 @@ def test_what_works_partly_is_told_when_that_begins_and_when_it_ends(
 ) -> None:
     service = a_service().model_copy(update={"status": before})
     posting = posting_of(WriteServiceStatus(service, after), Result(Outcome.DONE), lambda _: "u1")
+    assert (posting and (posting.type, posting.reason, posting.note)) == told
+
+
+def sane(status: str) -> dict[str, str]:
+    return {"type": "Sane", "status": status, "reason": "Disk", "message": f"{status}.", "lastTransitionTime": WALL}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        pytest.param([], [sane("False")], ("Warning", "Disk", "False."), id="the first look finds something"),
+        pytest.param([sane("True")], [sane("False")], ("Warning", "Disk", "False."), id="it begins"),
+        pytest.param([sane("False")], [sane("False")], None, id="it goes on"),
+        pytest.param([sane("False")], [sane("True")], ("Normal", "Sane", "True."), id="it ends"),
+        pytest.param([sane("Unknown")], [sane("True")], None, id="it reports again"),
+        pytest.param([], [sane("True")], None, id="the first look finds nothing"),
+    ],
+)
+def test_a_host_that_is_not_fit_is_told_when_that_begins_and_when_it_ends(
+    before: list[Any], after: list[Any], told: tuple[str, str, str] | None
+) -> None:
+    action = WriteHostStatus(a_host("n1", status={"conditions": before}), {"conditions": after})
+    posting = posting_of(action, Result(Outcome.DONE), lambda _: "u1")
     assert (posting and (posting.type, posting.reason, posting.note)) == told
 
 

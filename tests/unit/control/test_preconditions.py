@@ -22,7 +22,15 @@ from backstay_operator.planner.do.finalizers import HOST_FINALIZER, SERVICE_FINA
 from backstay_operator.planner.do.ownership import let_go
 from backstay_operator.planner.know.claims import claim_for
 from backstay_operator.planner.plan import plan
-from backstay_operator.planner.preconditions import Gone, HoldsNothing, NoInstances, Owned, Precondition, Still
+from backstay_operator.planner.preconditions import (
+    Gone,
+    HoldsNothing,
+    NoInstances,
+    Owned,
+    Precondition,
+    Still,
+    Unnamed,
+)
 from backstay_testing.control_scene import Scene, until
 from unit.control.test_apply import SESSION, Bench
 
@@ -87,6 +95,8 @@ async def test_what_is_as_it_was_believed_lets_the_write_pass() -> None:
         Gone("HAService", "shop", "db", ""),
         NoInstances("shop", "another"),
         HoldsNothing("n2"),
+        Unnamed(("web.service",), frozenset({(bench.service.uid, 1)})),
+        Unnamed(("db.service",), frozenset()),
     )
     assert (await bench.grant(*needs)).outcome is Outcome.DONE
     assert bench.epoch == 1
@@ -158,6 +168,24 @@ Need = Callable[[Asked], Precondition]
         pytest.param(
             lambda b: None, lambda b: NoInstances("shop", "s"), "shop/web-0 is there", id="there is an instance"
         ),
+        pytest.param(
+            lambda b: None,
+            lambda b: Unnamed(("web.service",), frozenset()),
+            "HAService shop/web names web.service",
+            id="a service names the unit",
+        ),
+        pytest.param(
+            lambda b: b.cluster.patch(HA_SERVICES, ("shop", "web"), {"spec": {"state": "Stopped"}}, actor="admin"),
+            lambda b: Unnamed(("web.service",), frozenset({(b.service.uid, 1)})),
+            "HAService shop/web names web.service",
+            id="a service names the unit, and has been edited",
+        ),
+        pytest.param(
+            lambda b: b.cluster.patch(HA_SERVICES, ("shop", "web"), {"spec": {"resources": "none"}}, actor="admin"),
+            lambda b: Unnamed(("db.service",), frozenset()),
+            "nobody knows what it names",
+            id="what a service names cannot be read",
+        ),
     ],
 )
 @in_virtual_time
@@ -167,6 +195,25 @@ async def test_what_is_not_so_stops_the_write_and_says_so(change: Change, need: 
     result = await bench.grant(need(bench))
     assert result.outcome is Outcome.LOOK_AGAIN
     assert said in result.why
+    assert bench.epoch == 0
+
+
+@pytest.mark.parametrize(
+    "need",
+    [
+        pytest.param(lambda b: Gone("HAService", "shop", "db", ""), id="gone"),
+        pytest.param(lambda b: NoInstances("shop", "s"), id="no instances"),
+        pytest.param(lambda b: HoldsNothing("n2"), id="holds nothing"),
+        pytest.param(lambda b: Unnamed(("db.service",), frozenset()), id="unnamed"),
+        pytest.param(lambda b: still(b, version=b.service.metadata.resource_version or ""), id="the same version"),
+    ],
+)
+@in_virtual_time
+async def test_an_answer_from_before_what_is_known_says_nothing_of_what_is_not_there(need: Need) -> None:
+    bench = Asked()
+    bench.weather.fates.append((lambda request: not request.is_write, Fate(as_of=1)))
+    result = await bench.grant(need(bench))
+    assert result.outcome is Outcome.LOOK_AGAIN and "answered from the past: as of 1" in result.why
     assert bench.epoch == 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from .base import Column, Label, ListMap, Model, Object, Rule, Text, Timestamp
 from .host import Heartbeat
@@ -175,6 +175,15 @@ class HeldUnit(Model):
     """Why it cannot simply be given back to the host's admin, and what to do."""
 
 
+class HostProblem(Model):
+    """Something that is wrong with the host itself, whatever runs there."""
+
+    check: Annotated[str, StringConstraints(max_length=63, pattern=r"^[A-Z][A-Za-z0-9]*$")]
+    """Which of its checks says so: Disk, Memory, Clock."""
+    why: Text
+    """In a sentence."""
+
+
 class Facts(Model):
     """What kind of machine this is."""
 
@@ -235,6 +244,8 @@ class HostAssignmentStatus(Model):
     """Not empty: the machine shuts down or reboots in order, and how. What runs here is being stopped and released."""
     hands_off: bool = False
     """The agent knows of the maintenance mode HandsOff, and touches nothing."""
+    problems: Annotated[list[HostProblem], Field(max_length=16), ListMap("check")] | None = None
+    """What the host's own checks find wrong: nothing new is started there. Not set by an agent that does not check."""
     held: Annotated[list[HeldUnit], Field(max_length=256), ListMap("unit")] = []
     """Secured units that are enabled here. They stay secured for as long as a service names them, also where it may not run."""
 

@@ -45,7 +45,7 @@ from backstay_operator.planner.do.finalizers import (
     SERVICE_FINALIZER,
 )
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
-from backstay_operator.planner.do.orders import merge_forward
+from backstay_operator.planner.do.orders import keep_secured, merge_forward
 from backstay_operator.planner.know.clearing import CLEAR_ANNOTATION
 from backstay_operator.planner.rows import Rank
 from backstay_operator.planner.tell.conditions import Finding, settled
@@ -129,7 +129,7 @@ class Writer:
                 await self._create(api, HOST_LEASES, lease.sealed_() if action.sealed else lease, leases.NAMESPACE)
             case act.SealLease():
                 assert not action.before.sealed, f"{action.before.host}: its lease is sealed already"
-                await self._replace(api, HOST_LEASES, action.before.sealed_())
+                await self._replace(api, HOST_LEASES, _sealed(action))
             case act.ReopenLease():
                 opened = action.before.reopened(action.session.text, action.session.seq)
                 await self._replace(api, HOST_LEASES, opened)
@@ -203,7 +203,8 @@ class Writer:
             wanted = HostAssignment(metadata=ObjectMeta(name=action.host), spec=action.spec)
             await self._create(api, HOST_ASSIGNMENTS, wanted)
             return
-        spec = merge_forward(stored.spec, action.spec, action.over)
+        gone = action.gives_back if stored.metadata.resource_version == action.version else frozenset[str]()
+        spec = keep_secured(stored.spec, merge_forward(stored.spec, action.spec, action.over), but=gone)
         if spec == stored.spec:
             return
         check_forward(stored.spec, spec)
@@ -298,6 +299,11 @@ class Writer:
 
     def _keep(self, kind: Kind[Any], written: Any) -> None:
         self._cache.put(kind, written, meta_of(written))
+
+
+def _sealed(action: act.SealLease) -> HostLease:
+    session = action.session
+    return action.before.sealed_as(session.text, session.seq) if session else action.before.sealed_()
 
 
 def _still_closed(marked: HAInstance, before: HAInstance) -> bool:

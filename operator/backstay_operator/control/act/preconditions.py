@@ -9,13 +9,22 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Final, assert_never
 
-from backstay_api.client.api import Api
+from backstay_api.client.api import Api, Listing
 from backstay_api.client.errors import NotFound
 from backstay_api.objects.kinds import Kind, Raw, Ref, unread
 from backstay_api.objects.models import HAInstance
-from backstay_api.objects.object_kinds import HA_INSTANCES, KINDS, RESOURCE_CLAIMS, Unreadable
+from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, KINDS, RESOURCE_CLAIMS, Unreadable
+from backstay_api.objects.resource_kinds import units_of
 from backstay_operator.control.watch.cache import Cache
-from backstay_operator.planner.preconditions import Gone, HoldsNothing, NoInstances, Owned, Precondition, Still
+from backstay_operator.planner.preconditions import (
+    Gone,
+    HoldsNothing,
+    NoInstances,
+    Owned,
+    Precondition,
+    Still,
+    Unnamed,
+)
 
 READ_TIMEOUT_S: Final = 5.0
 
@@ -58,10 +67,13 @@ class Preconditions:
             case HoldsNothing():
                 held = [one for one in await self._instances("") if one.holder == need.host]
                 return _and(f"{held[0].key} is granted to {need.host}" if held else None, need.what_for)
+            case Unnamed():
+                return _and(await self._unnamed(need), need.what_for)
         assert_never(need)
 
     async def _still(self, need: Still) -> str | None:
-        kind, body = KINDS[need.kind], await self._read(KINDS[need.kind], need.name, need.namespace)
+        kind, read_it = KINDS[need.kind], self._find if need.version else self._read
+        body = await read_it(kind, need.name, need.namespace)
         if body is None:
             return f"{need.kind} {need.name} is gone"
         meta = body["metadata"]
@@ -79,7 +91,7 @@ class Preconditions:
         return f"{need.kind} {need.name} cannot be read: {read.why}" if isinstance(read, Unreadable) else None
 
     async def _gone(self, need: Gone) -> str | None:
-        body = await self._read(KINDS[need.kind], need.name, need.namespace)
+        body = await self._find(KINDS[need.kind], need.name, need.namespace)
         is_there = body is not None and need.uid in ("", body["metadata"].get("uid", ""))
         return f"{need.kind} {need.name} is there" if is_there else None
 
@@ -94,14 +106,41 @@ class Preconditions:
             return f"{need.text} is not claimed{where}"
         return None if owner.uid == need.uid else f"{need.text} belongs to the HAService {owner.key}{where}"
 
+    async def _unnamed(self, need: Unnamed) -> str | None:
+        for body in (await self._list(HA_SERVICES)).items:
+            service = HA_SERVICES.read(body)
+            if isinstance(service, Unreadable):
+                return f"HAService {service.key} cannot be read, so nobody knows what it names: {service.why}"
+            named = sorted({*need.units} & {*units_of(service.spec.resources)})
+            if named and (service.uid, service.metadata.generation or 0) not in need.known:
+                return f"HAService {service.key} names {named[0]}"
+        return None
+
+    async def _find(self, kind: Kind[Any], name: str, namespace: str) -> Raw | None:
+        """The same as `_read`, but of an answer that is not from the past."""
+        before = self._cache.meta(kind, f"{namespace}/{name}" if namespace else name)
+        found = (await self._list(kind, namespace, name)).items
+        if not found and before is not None:
+            self._cache.forget(kind, before)
+        return found[0] if found else None
+
+    async def _list(self, kind: Kind[Any], namespace: str = "", name: str = "") -> Listing[Raw]:
+        newest = self._cache.newest  # before it is sent: what we learn meanwhile may be newer than an honest answer
+        listing = await self._api.list(unread(kind), namespace, name=name, timeout_s=READ_TIMEOUT_S)
+        if int(listing.resource_version) < newest:
+            raise NotSo(
+                f"the API server has answered from the past: as of {listing.resource_version}, and {newest} was seen"
+            )
+        for body in listing.items:
+            self._cache.observe(kind, body)
+        return listing
+
     async def _read(self, kind: Kind[Any], name: str, namespace: str = "") -> Raw | None:
         return await look(self._api, self._cache, Ref(kind, namespace, name))
 
     async def _instances(self, namespace: str) -> list[HAInstance]:
-        listing = await self._api.list(unread(HA_INSTANCES), namespace, timeout_s=READ_TIMEOUT_S)
         found: list[HAInstance] = []
-        for body in listing.items:
-            self._cache.observe(HA_INSTANCES, body)
+        for body in (await self._list(HA_INSTANCES, namespace)).items:
             read = HA_INSTANCES.read(body)
             if isinstance(read, Unreadable):
                 raise NotSo(f"HAInstance {read.key} cannot be read, so nobody knows what it holds: {read.why}")

@@ -55,6 +55,8 @@ class Cache:
         """Kinds that have been listed as a whole at least once."""
         self.touched: set[tuple[str, str]] = set()
         """Kind and key of what has changed since the last snapshot."""
+        self.newest = 0
+        """The newest version seen of any of our own objects: who asks and is answered as of before it is answered from the past."""
         self.counts: Counter[str] = Counter()
         """`older`, `late` (event of a deleted object), `stale_dropped` (by a list), `repaired` (by a list)."""
 
@@ -88,6 +90,8 @@ class Cache:
     def observe(self, kind: Kind[Any], body: Mapping[str, Any], *, deleted: bool = False) -> Soon:
         """One event as it came, not yet read: most are echoes of our own writes and are dropped unread."""
         meta = Meta.of(body)
+        if kind is not HOST_LEASES:  # whose store may be another's
+            self.newest = max(self.newest, meta.version)
         if deleted:
             return self.drop(kind, meta)
         return self.put(kind, kind.read(body), meta) if self._is_news(kind, meta) else Soon.NOT

@@ -14,6 +14,7 @@ from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, Host
 from backstay_api.objects.models.fencing import FenceRequestSpec
 from backstay_api.objects.models.instance import Grant, SessionRef
+from backstay_api.objects.promise import silent_after_s
 from backstay_api.objects.texts import clip
 from backstay_operator.planner.actions import Action, DeleteFence, RequestFence, SealLease, UpdateFence
 from backstay_operator.planner.judge.budget import Budget, draw_up, is_in_status
@@ -24,8 +25,10 @@ from backstay_operator.planner.judge.evidence import (
     could_be_proven,
     has_no_means,
     is_disproved,
+    request_for,
     request_name,
 )
+from backstay_operator.planner.judge.first_epoch import awaited
 from backstay_operator.planner.judge.storm import Storm, storm
 from backstay_operator.planner.judge.takeover import why_left_alone
 from backstay_operator.planner.know import sessions
@@ -39,7 +42,7 @@ from backstay_operator.planner.know.liveness import (
     of_host,
     trusts_itself,
 )
-from backstay_operator.planner.know.world import BUDGET_PERIOD_S, World
+from backstay_operator.planner.know.world import BUDGET_PERIOD_S, LeaseSeen, World
 
 Want = Literal["Observe", "Off", "Withdrawn"]
 
@@ -99,7 +102,9 @@ def _not_now(guard: Guard, host: str) -> str | None:
 
 def fence_actions(world: World, guard: Guard, host: str) -> list[Action]:
     """Everything to be done about one host's sessions, present and past."""
-    return _given_up(world, host) or [*_present_actions(world, guard, host), *_past_actions(world, host)]
+    if given_up := _given_up(world, host):
+        return given_up
+    return [*_present_actions(world, guard, host), *_awaited_actions(world, host), *_past_actions(world, host)]
 
 
 def _given_up(world: World, host: str) -> list[Action]:
@@ -190,7 +195,11 @@ def _proof_is_missing(world: World, host: str, holder: str) -> bool:
 
 
 def _want(world: World, host: str, want: Want, why: str) -> list[Action]:
-    request = _present_request(world, host)
+    return _want_of(world, host, *_present_grant(world, host), want, why)
+
+
+def _want_of(world: World, host: str, session: SessionRef, machine: str, want: Want, why: str) -> list[Action]:
+    request = request_for(world, host, session)
     if request is not None and request.status.evidence is not None:
         return []  # it is proven: nothing more is to be read, and the proof must not go before it is used
     if request is not None and request.spec.want == "Withdrawn" and not owes_on(world, request):
@@ -198,7 +207,6 @@ def _want(world: World, host: str, want: Want, why: str) -> list[Action]:
         return [DeleteFence(request, f"{why} again: its power is read afresh")] if is_in_status(world, request) else []
     if request is not None:
         return [UpdateFence(request, want, why)] if _is_ahead(request, want) else []
-    session, machine = _present_grant(world, host)
     known = world.hosts.get(host)
     spec = FenceRequestSpec(
         host=host,
@@ -223,12 +231,54 @@ def _take_back(world: World, host: str, why: str) -> list[Action]:
     return [UpdateFence(request, "Withdrawn", why)]
 
 
+# --- a session that holds nothing, and for whose end something waits ----------------------------------------------------
+
+
+def _awaited_actions(world: World, host: str) -> list[Action]:
+    """What it ran was for an HAInstance that is gone, and another of that name waits. Its power is read, so that somebody is asked;
+    it is sealed only once a person or a device has said that it is off, and never switched off.
+    """
+    said, session, seen = sessions.published(world, host), _awaited_session(world, host), world.leases.get(host)
+    if said is None or session is None or seen is None or not _is_silent(world, host, seen):
+        return []
+    request = request_for(world, host, session)
+    confirm = confirmation(world, request)
+    if confirm is None and not _is_read_off(request):
+        if is_hands_off(world, host):
+            return []
+        why = f"{awaited(world, host)} waits for what {host} was running for an HAInstance that is gone"
+        return _want_of(world, host, session, said.machine_uuid, "Observe", why)
+    if seen.lease.sealed:
+        return []  # for this session, so that what was said counts; or for an older one: it is reopened for this one first
+    why = f"{confirm.by} has confirmed that it is powered off" if confirm else "its power was read off"
+    return [
+        SealLease(seen.lease, f"{host} is silent, and {why}", None if seen.lease.holder == session.text else session)
+    ]
+
+
+def _awaited_session(world: World, host: str) -> SessionRef | None:
+    """The session that speaks for the host, if it holds nothing, no newer one has the Lease, and something waits for its end."""
+    said, seen = sessions.published(world, host), world.leases.get(host)
+    if said is None or seen is None or seen.lease.seq > said.seq or holds_exclusively(world, host, said.text):
+        return None
+    return said.ref if awaited(world, host) else None
+
+
+def _is_silent(world: World, host: str, seen: LeaseSeen) -> bool:
+    """Whether its Lease is not renewed, be it that nobody has taken it in the time in which a session that lives would."""
+    state = of_host(world, host)
+    if state is not Liveness.UNKNOWN:
+        return state in (Liveness.SILENT, Liveness.SEALED)
+    return trusts_itself(world) and age_s(world, seen) > silent_after_s(seen.lease.contract)
+
+
 # --- sessions of the past --------------------------------------------------------------------------------------------
 
 
 def _past_actions(world: World, host: str) -> list[Action]:
     needed = {grant.session.text for _, grant in _held_instances(world, host)}
     present = _present_request(world, host)
+    asked = _awaited_session(world, host)
     actions: list[Action] = []
     for name in sorted(world.requests_of.get(host, ())):
         request = world.requests[name]
@@ -239,7 +289,7 @@ def _past_actions(world: World, host: str) -> list[Action]:
             actions.append(DeleteFence(request, why))
         elif request.status.evidence is None and request.spec.want == "Off":
             actions.append(UpdateFence(request, "Withdrawn", f"nothing that session of {host} held is open any more"))
-        elif request.spec.want == "Observe" and request is not present:
+        elif request.spec.want == "Observe" and request is not present and request.spec.session != asked:
             actions.append(UpdateFence(request, "Withdrawn", f"another session holds the Lease of {host}"))
     return actions
 

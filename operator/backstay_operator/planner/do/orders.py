@@ -21,8 +21,8 @@ from backstay_operator.planner.know import fitting
 from backstay_operator.planner.know.fitting import MOST_BYTES, MOST_ENTRIES
 from backstay_operator.planner.know.liveness import held
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.preconditions import Precondition, distinct
-from backstay_operator.planner.words import UNMANAGED
+from backstay_operator.planner.preconditions import Gone, Precondition, Unnamed, distinct, still
+from backstay_operator.planner.words import UNMANAGED, listed
 
 from . import leftovers
 from .clears import cleared
@@ -73,6 +73,11 @@ def merge_forward(
     standbys = {uid: _fresher(stored.standbys.get(uid), wanted.standbys[uid]) for uid in sorted(wanted.standbys)}
     # What neither merges (the heartbeat, what is secured, whether hands are off) is as it is wanted now.
     return wanted.model_copy(update={"instances": instances, "standbys": standbys})
+
+
+def keep_secured(stored: HostAssignmentSpec, merged: HostAssignmentSpec, *, but: frozenset[str]) -> HostAssignmentSpec:
+    """A unit that waits for our word goes on doing so, but those that were decided to be given back."""
+    return merged.model_copy(update={"secured": sorted({*merged.secured} | ({*stored.secured} - but))})
 
 
 def order(
@@ -153,8 +158,26 @@ def assign(world: World, host: str, wanted: Wanted) -> Assign | None:
     if assignment is not None and _is_same(stored, last):
         return None
     asked = {**wanted.needs, **left.needs}
-    needs = distinct(need for uid in _news(stored, last) for need in asked.get(uid, ()))
-    return Assign(host, fitted, clip(_why(stored, merged, created=assignment is None)), left.over, needs)
+    needs = [need for uid in _news(stored, last) for need in asked.get(uid, ())]
+    given_back = frozenset(stored.secured) - frozenset(last.secured)
+    return Assign(
+        host,
+        fitted,
+        clip(_why(stored, merged, created=assignment is None)),
+        left.over,
+        distinct([*needs, *(_needs_to_give_back(world, host, given_back) if given_back else ())]),
+        given_back,
+        (assignment.metadata.resource_version or "") if assignment else "",
+    )
+
+
+def _needs_to_give_back(world: World, host: str, units: frozenset[str]) -> tuple[Precondition, ...]:
+    """That nobody else names them, and that the host is as we know it: an older picture may lack a service, an edit or a label."""
+    what_for, seen = f"{listed(sorted(units))} would start by itself on {host}", world.hosts.get(host)
+    as_known = still(seen, same_version=True, what_for=what_for) if seen else Gone("Host", "", host, "", what_for)
+    named = (one for one in world.services.values() if not units.isdisjoint(units_of(one.spec.resources)))
+    known = frozenset((one.uid, one.metadata.generation or 0) for one in named)
+    return as_known, Unnamed(tuple(sorted(units)), known, what_for)
 
 
 def _may_be_made(world: World, host: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Final
 
 from backstay_api.objects import lease as leases
 from backstay_api.objects.models import FenceRequest, HAInstance
+from backstay_api.objects.models.assignment import AgentSession
 from backstay_api.objects.models.fencing import Confirm
 from backstay_api.objects.models.instance import Closed, EvidenceKind, Grant, SessionRef
 from backstay_api.objects.texts import clip
@@ -97,6 +98,15 @@ def is_sealed_or_gone(world: World, host: str, session: SessionRef) -> bool:
     return seen is not None and leases.is_over(seen.lease, holder=session.text, seq=session.seq)
 
 
+def has_renewed(world: World, host: str, session: AgentSession) -> bool:
+    """Whether this session has written its host's Lease by itself: then it lived after every session that had the Lease before.
+
+    True of a version of the Lease stays true, however old it is. A session it was merely reopened for may be long dead.
+    """
+    seen = world.leases.get(host)
+    return seen is not None and seen.lease.holder == session.text and seen.lease.renewal > 0
+
+
 def confirmation(world: World, request: FenceRequest | None) -> Confirm | None:
     """A person's word that this session's machine is off, unless the session has renewed since: then it was not true.
 
@@ -146,6 +156,10 @@ def _booted(world: World, instance: HAInstance, grant: Grant) -> str:
         return ""
     if session.boot_id == grant.session.boot_id or session.seq <= grant.session.seq:
         return ""
+    if not has_renewed(world, grant.host, session):
+        return (
+            ""  # where a HostAssignment was deleted, seq begins anew, and this may be an old report of an earlier boot
+        )
     return f"{grant.host} has booted since: session {session.seq} has another boot id"
 
 

@@ -38,6 +38,18 @@ def blocked(world: World, service: HAService, instance: HAInstance) -> str | Non
     return _unanswered(world, instance, unanswered) if unanswered else None
 
 
+def awaited(world: World, host: str) -> str:
+    """What waits for its first epoch because of what this host was told, or said, last; empty if nothing does."""
+    new = (one for one in world.instances.values() if one.spec.epoch == 0 and one.spec.exclusive)
+    waiting = sorted(one.key for one in new if _is_asked(world, host, one) and _earlier(world, host, one))
+    return listed(waiting)
+
+
+def _is_asked(world: World, host: str, instance: HAInstance) -> bool:
+    service = world.services.get(instance.service_key)
+    return service is not None and host in candidates(world, service)
+
+
 def edit_blocked(world: World, service: HAService, instance: HAInstance, holder: str) -> str | None:
     """What stands against ordering units that an edit has brought, as a sentence; None: they run nowhere, and wait for our word."""
     hosts = [host for host in candidates(world, service) if host != holder and _must_answer(world, host)]
@@ -138,5 +150,5 @@ def _earlier(world: World, host: str, instance: HAInstance) -> str | None:
         return f"{host} has not reported yet that an earlier {title} is stopped there: it has been told to stop it"
     return (
         f"{host} was running {title} for an HAInstance that is gone, and reports nothing: bring it back, and it reports what is left;"
-        f" or if it never returns, make sure that it is powered off and remove it: `backstay host remove {host}`"
+        f" or make sure that it is powered off and say so: `backstay fence {host} --confirm`"
     )

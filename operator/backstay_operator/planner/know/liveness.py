@@ -140,7 +140,7 @@ def _thresholds_s(world: World) -> Iterator[float]:
     for seen in world.leases.values():
         if seen.lease.sealed:
             yield (seen.sealed_seen_s if seen.sealed_seen_s is not None else seen.first_seen_s) + window_s
-        elif seen.lease.holder:
+        else:
             start_s, contract = max(seen.first_seen_s, own.recovered_s), seen.lease.contract
             yield start_s + suspect_after_s(contract)
             yield start_s + silent_after_s(contract)

@@ -10,7 +10,7 @@ from backstay_operator.planner.judge import budget
 from backstay_operator.planner.judge.judges import HostFacts, facts_of
 from backstay_operator.planner.know.liveness import FENCER_SILENT_S, Liveness, of_host, shutting_down, untested_s
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.words import joined, roughly
+from backstay_operator.planner.words import first_words, joined, roughly
 
 from .conditions import Finding, settled, updated
 
@@ -41,7 +41,7 @@ def host_status(world: World, host: Host, *, missing: str = "") -> dict[str, Any
 def _status(world: World, facts: HostFacts, missing: str) -> HostStatus:
     host, session = facts.host, facts.report.session
     liveness = of_host(world, facts.name)
-    findings = [_ready(world, facts, liveness, missing), fencing_ready(world, host), _schedulable(facts)]
+    findings = [_ready(world, facts, liveness, missing), fencing_ready(world, host), _schedulable(facts), *_sane(facts)]
     return updated(
         host.status,
         conditions=settled(host.status.conditions, findings, host.metadata.generation, world.wall),
@@ -89,6 +89,20 @@ def fencing_ready(world: World, host: Host) -> Finding:
     if fencing.ready:
         return Finding("FencingReady", True, "Tested", fencing.message or "Its devices answered as they should")
     return Finding("FencingReady", False, "TestFailed", fencing.message or "No level of devices works as a whole")
+
+
+def _sane(facts: HostFacts) -> list[Finding]:
+    """What the host's own checks say; nothing, where its agent does not check."""
+    found = facts.report.problems
+    if found is None:
+        return []
+    if lost := facts.lost:
+        return [Finding("Sane", None, "NotReported", f"{facts.name} {lost.why}")]
+    if not found:
+        return [Finding("Sane", True, "NothingFound", "Its own checks find nothing wrong with it")]
+    reason = found[0].check if len(found) == 1 else "SeveralChecks"
+    whys = "; ".join(first_words(one.why, 400) for one in found)
+    return [Finding("Sane", False, reason, f"Nothing new is started on {facts.name}: {whys}")]
 
 
 def _schedulable(facts: HostFacts) -> Finding:

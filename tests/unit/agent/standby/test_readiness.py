@@ -23,7 +23,7 @@ from backstay_agent.drivers.tools.ports import Listener, listeners, owner
 from backstay_agent.drivers.tools.programs import may_come, not_runnable
 from backstay_agent.drivers.tools.transient import missing
 from backstay_agent.fake import FakeDriver, FakeMachine
-from backstay_agent.standby.needs import NoNeeds, RealNeeds
+from backstay_agent.standby.needs import NoNeeds, RealNeeds, without_room
 from backstay_agent.standby.readiness import AT_ONCE, PATIENCE_S, active_words
 from backstay_agent.standby.standbys import Keeper
 from backstay_api.objects.plain import (
@@ -418,7 +418,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_file_system_that_is_full_or_read_only_is_no_place_to_start(disk: Path) -> None:
     folder = disk / "backstay"
-    assert asyncio.run(RealNeeds(folder).of_host()) == []
+    assert asyncio.run(without_room([folder])) == []
     (disk / "fill").write_bytes(bytes(3 * 1024 * 1024 + 512 * 1024))
     assert (no_room(folder) or "").endswith("KiB free, of 1024 that are needed: make room there")
     (disk / "fill").unlink()
@@ -429,7 +429,7 @@ def test_a_file_system_that_is_full_or_read_only_is_no_place_to_start(disk: Path
         (disk / f"file-{number}").unlink()
     assert no_room(folder) is None
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
-    assert asyncio.run(RealNeeds(folder).of_host()) == [f"{folder} cannot be written: its file system is read-only"]
+    assert asyncio.run(without_room([folder])) == [f"{folder} cannot be written: its file system is read-only"]
 
 
 def properties(**changed: Any) -> dict[str, Any]:

@@ -472,3 +472,72 @@ def test_what_a_new_request_says(befall: Befall, after: str, machine: str) -> No
         machine,
         after,
     )
+
+
+# --- a session that holds nothing, and for whose end a first epoch waits ----------------------------------------------
+
+
+def awaiting() -> World:
+    """n1 said last that it runs web for an HAInstance that is gone; another waits, and nobody holds the Lease of n1."""
+    world = a_world("n2", "n3")
+    add_host(world, "n1", has_device=True)
+    put(world, a_service(), epoch=0)
+    report(world, a_service(), "n1", "Running", epoch=3, uid="uid-gone")
+    hold_by_nobody(world, "n1")
+    silence(world, "n1")
+    return world
+
+
+def over(world: World) -> None:
+    report(world, a_service(), "n1", "Running", epoch=3, uid="uid-gone", released=True)
+
+
+def runs_twice(world: World) -> None:
+    put(world, a_service(exclusive=False), epoch=0)
+
+
+GONE = "Withdrawn: another session holds the Lease of n1"
+ASK = "ask Observe: shop/web-0 waits for what n1 was running for an HAInstance that is gone"
+
+
+@pytest.mark.parametrize(
+    ("befall", "expected"),
+    [
+        pytest.param(nothing, [ASK], id="somebody is asked"),
+        pytest.param(lambda w: hold(w, "n1", session("n1")), [ASK], id="the same where it holds its Lease, and is silent"),
+        pytest.param(OBSERVE, [], id="it is being asked, and that is not taken back"),
+        pytest.param(
+            WITHDRAWN, [f"delete: {ASK.partition(': ')[2]} again: its power is read afresh"], id="asked before: afresh"
+        ),
+        pytest.param(OFF, ["Withdrawn: nothing that session of n1 held is open any more"], id="it is never switched off"),
+        pytest.param(CONFIRMED, [SEAL_CONFIRMED], id="confirmed: sealed, so that it counts"),
+        pytest.param(READ_OFF, ["seal: n1 is silent, and its power was read off"], id="read off: sealed, so that it counts"),
+        pytest.param(
+            asked(a_request("n1", want="Withdrawn", is_confirmed=True)), [SEAL_CONFIRMED], id="confirmed in the one before"
+        ),
+        pytest.param(all_of(lambda w: hold(w, "n1", session("n1")), sealed, CONFIRMED), [], id="sealed: it counts"),
+        pytest.param(all_of(lambda w: hold(w, "n1", session("n1")), sealed), [ASK], id="sealed, and nobody has said anything"),
+        pytest.param(all_of(CONFIRMED, lambda w: hold(w, "n1", session("n1", 2))), [GONE], id="a newer one has the Lease"),
+        pytest.param(lambda w: silence(w, "n1", 0.0), [], id="it may still take its Lease"),
+        pytest.param(all_of(CONFIRMED, lambda w: silence(w, "n1", 0.0)), [], id="confirmed, and it may still take its Lease"),
+        pytest.param(all_of(CONFIRMED, untrusted), [], id="that may be our own trouble"),
+        pytest.param(HANDS_OFF, [], id="in HandsOff not even its power is read"),
+        pytest.param(over, [], id="what it ran is over"),
+        pytest.param(all_of(over, CONFIRMED), [GONE], id="over, and confirmed"),
+        pytest.param(runs_twice, [], id="what may run twice waits for nobody"),
+        pytest.param(lambda w: w.assignments.pop("n1"), [], id="it says nothing"),
+    ],
+)  # fmt: skip
+def test_what_a_first_epoch_waits_for_is_asked_and_sealed_once_it_is_said_to_be_off(
+    befall: Befall, expected: list[str]
+) -> None:
+    world = awaiting()
+    befall(world)
+    assert done_about(world) == expected
+
+
+def test_a_lease_that_nobody_holds_is_sealed_in_the_name_of_the_session_that_is_off() -> None:
+    world = awaiting()
+    CONFIRMED(world)
+    (action,) = fence_actions(world, guard(world), "n1")
+    assert isinstance(action, SealLease) and action.session == session("n1")

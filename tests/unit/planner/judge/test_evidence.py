@@ -51,6 +51,22 @@ def holds(boot: str, seq: int) -> Befall:
     return lambda world: worlds.hold(world, "n1", session("n1", seq, boot=boot, nonce="x"))
 
 
+def lives(boot: str, seq: int, *, machine: str = "") -> Befall:
+    """It reports, and it has renewed the Lease by itself."""
+    return all_of(speaks(boot, seq, machine=machine), holds(boot, seq))
+
+
+def reopened(boot: str, seq: int) -> Befall:
+    """The Lease was sealed and is open for this session, which has not renewed it."""
+
+    def befall(world: World) -> None:
+        seen = world.leases["n1"]
+        of = session("n1", seq, boot=boot, nonce="x")
+        world.leases["n1"] = replace(seen, lease=seen.lease.sealed_().reopened(of.text, of.seq))
+
+    return befall
+
+
 def says(*, epoch: int, released: bool = False) -> Befall:
     return lambda world: report(world, WEB, "n1", "Stopped", epoch=epoch, released=released)
 
@@ -92,11 +108,22 @@ EXCLUSIVE = [
         speaks(SAME, 6, supersedes=("nonce-n1-5",), machine="clone"), None, id="superseded by another machine"
     ),
     pytest.param(speaks(SAME, 4, supersedes=("nonce-n1-5",)), None, id="superseded by a session that is not newer"),
-    pytest.param(speaks(NEXT, 6), "Boot", id="another boot, a higher seq"),
-    pytest.param(speaks(BEFORE, 5), None, id="another boot, but not a higher seq"),
-    pytest.param(speaks(BEFORE, 4), None, id="an earlier boot: a stale report"),
-    pytest.param(speaks(SAME, 6), None, id="a new nonce of the same boot"),
-    pytest.param(speaks(NEXT, 6, machine="clone"), None, id="a boot of another machine"),
+    pytest.param(lives(NEXT, 6), "Boot", id="another boot, a higher seq, and it has renewed the Lease"),
+    pytest.param(all_of(lives(NEXT, 6), seal), "Boot", id="the same, sealed since"),
+    pytest.param(lives(BEFORE, 5), None, id="another boot, but not a higher seq"),
+    pytest.param(lives(BEFORE, 4), None, id="an earlier boot: a stale report"),
+    pytest.param(lives(SAME, 6), None, id="a new nonce of the same boot"),
+    pytest.param(lives(NEXT, 6, machine="clone"), None, id="a boot of another machine"),
+    pytest.param(speaks(BEFORE, 6), None, id="an old report: seq began anew after it, and it never had the Lease"),
+    pytest.param(all_of(speaks(BEFORE, 6), seal), None, id="an old report, and the session that runs it was sealed"),
+    pytest.param(
+        all_of(speaks(BEFORE, 6), reopened(BEFORE, 6)),
+        None,
+        id="an old report, for whose session the Lease was reopened",
+    ),
+    pytest.param(
+        all_of(speaks(BEFORE, 6), holds(NEXT, 7)), None, id="an old report, and a session that is newer has the Lease"
+    ),
     pytest.param(all_of(seal, asked(evidence=True)), "Device", id="its device has proven it off"),
     pytest.param(all_of(seal, asked(4, evidence=True)), None, id="proven off, but in an earlier session"),
     pytest.param(all_of(seal, asked(6, evidence=True)), None, id="proven off, for a session that is not it"),

@@ -172,7 +172,7 @@ RUNS_ON_N3 = "n3 runs web.service already, not started by Backstay: systemctl st
 EARLIER_LIVES = "n3 has not reported yet that an earlier shop/web-0 is stopped there: it has been told to stop it"
 EARLIER_SILENT = (
     "n3 was running shop/web-0 for an HAInstance that is gone, and reports nothing: bring it back, and it reports what is left;"
-    " or if it never returns, make sure that it is powered off and remove it: `backstay host remove n3`"
+    " or make sure that it is powered off and say so: `backstay fence n3 --confirm`"
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from backstay_api.objects.promise import FENCE_TEST_EVERY_S
 from backstay_operator.planner.know.world import OwnPath, World
 from backstay_operator.planner.tell.host_status import host_status
 from backstay_testing.builders import a_host, a_service, an_assignment, being_deleted, session, unit
-from backstay_testing.worlds import Befall, a_world, all_of, hold, nothing, put, seal, shut_down, silence
+from backstay_testing.worlds import Befall, a_world, all_of, find, hold, nothing, put, seal, shut_down, silence
 
 TESTED: Mapping[str, object] = {"ready": True, "checkedAt": "2026-03-01T11:00:00Z", "message": "bmc says on"}
 
@@ -121,6 +122,46 @@ def test_whether_it_lives(befall: Befall, missing: str, expected: tuple[str, str
     world = a_world("n1")
     befall(world)
     assert condition(told(world, missing), "Ready") == expected
+
+
+# --- is it fit -------------------------------------------------------------------------------------------------------
+
+DISK, CLOCK = {"check": "Disk", "why": "/run is full"}, {"check": "Clock", "why": "its clock jumped back by 60 s"}
+
+
+def finds(*problems: dict[str, Any]) -> Befall:
+    """Its own checks have found this."""
+    return lambda world: find(world, "n1", *problems)
+
+
+@pytest.mark.parametrize(
+    ("befall", "expected"),
+    [
+        pytest.param(finds(), ("True", "NothingFound", "Its own checks find nothing wrong with it"), id="nothing"),
+        pytest.param(finds(DISK), ("False", "Disk", "Nothing new is started on n1: /run is full"), id="a problem"),
+        pytest.param(
+            finds(DISK, CLOCK),
+            ("False", "SeveralChecks", "Nothing new is started on n1: /run is full; its clock jumped back by 60 s"),
+            id="two problems",
+        ),
+        pytest.param(
+            all_of(finds(DISK), silent),
+            ("Unknown", "NotReported", "n1 has been silent for 30 s"),
+            id="it fell silent after that",
+        ),
+        pytest.param(
+            all_of(finds(), late), ("True", "NothingFound", "Its own checks find nothing wrong with it"), id="late"
+        ),
+    ],
+)
+def test_whether_it_is_fit(befall: Befall, expected: tuple[str, str, str]) -> None:
+    world = a_world("n1")
+    befall(world)
+    assert condition(told(world), "Sane") == expected
+
+
+def test_of_an_agent_that_does_not_check_nothing_is_said() -> None:
+    assert "Sane" not in {one.type for one in told(a_world("n1")).conditions}
 
 
 # --- could it be fenced ----------------------------------------------------------------------------------------------

@@ -1,0 +1,65 @@
+"""What is wrong with a host itself, as a table; and what that does to what is said of its standbys."""
+
+import pytest
+
+from backstay_agent.core.sanity import Signs, held_back, problems
+from backstay_api.objects.plain import HostProblem, StandbyReport
+
+MEMORY = (
+    "it is short of memory: nothing on it could run for a large part of the last minute (/proc/pressure/memory,"
+    " full avg60, 40 or more; over below 20)"
+)
+
+
+def jumped(by_s: float, ago_s: float) -> Signs:
+    return Signs(jump_s=by_s, since_jump_s=ago_s)
+
+
+@pytest.mark.parametrize(
+    ("signs", "before", "found"),
+    [
+        pytest.param(Signs(), "", [], id="nothing"),
+        pytest.param(
+            Signs(("/run is full", "/var is full")), "", [("Disk", "/run is full; /var is full")], id="no room"
+        ),
+        pytest.param(Signs(stalled_percent=39.9), "", [], id="memory is not short yet"),
+        pytest.param(Signs(stalled_percent=40.0), "", [("Memory", MEMORY)], id="memory is short"),
+        pytest.param(Signs(stalled_percent=20.0), "Memory", [("Memory", MEMORY)], id="memory is still short"),
+        pytest.param(Signs(stalled_percent=19.9), "Memory", [], id="memory is no longer short"),
+        pytest.param(Signs(stalled_percent=30.0), "Disk", [], id="what else was wrong is another matter"),
+        pytest.param(
+            jumped(37.2, 0),
+            "",
+            [("Clock", "its clock jumped forwards by 37 s; that is over when it has been steady for 60 s")],
+            id="a jump",
+        ),
+        pytest.param(
+            jumped(-3600, 59),
+            "",
+            [("Clock", "its clock jumped back by 3600 s; that is over when it has been steady for 60 s")],
+            id="a jump back",
+        ),
+        pytest.param(jumped(37.2, 60), "Clock", [], id="a jump that is over"),
+        pytest.param(
+            Signs(("/run is full",), 50.0), "", [("Disk", "/run is full"), ("Memory", MEMORY)], id="all of it is told"
+        ),
+    ],
+)
+def test_what_is_wrong_with_this_host(signs: Signs, before: str, found: list[tuple[str, str]]) -> None:
+    known = [HostProblem(check=before, why="")] if before else []
+    assert [(one.check, one.why) for one in problems(signs, known)] == found
+
+
+FULL = (HostProblem(check="Disk", why="/run is full"),)
+
+
+def test_a_host_with_problems_is_ready_for_nothing_and_says_why_first() -> None:
+    ready, masked = StandbyReport(ready=True), StandbyReport(ready=False, why="unit is masked")
+    assert held_back(ready, ()) is ready
+    assert held_back(ready, FULL) == StandbyReport(ready=False, why="/run is full")
+    assert held_back(masked, FULL).why == "/run is full; unit is masked"
+
+
+def test_what_runs_there_is_said_in_its_own_words() -> None:
+    active = StandbyReport(ready=True, active=True, why="web.service is active")
+    assert held_back(active, FULL) == StandbyReport(ready=False, active=True, why="web.service is active")
