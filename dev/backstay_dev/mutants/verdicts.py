@@ -87,8 +87,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "why services may not come is told by its own reason",
         f"{PLANNER}/tell/host_status.py",
-        'maintenance.mode if maintenance and facts.closed.rule == "Maintenance" else facts.closed.rule',
-        "maintenance.mode if maintenance else facts.closed.rule",
+        "facts.closed.reason or facts.closed.rule",
+        "facts.closed.rule",
         f"{UNIT}/planner/tell/test_host_status.py",
     ),
     one(

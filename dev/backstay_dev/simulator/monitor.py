@@ -226,10 +226,11 @@ class Monitor:
         """
         renewed_s = self.leases.renewed_s.get(machine.name, float("-inf"))
         is_asked = renewed_s > self.enrolled_s.get(machine.name, float("inf")) and _now_s() - renewed_s <= ALIVE_S
-        if not (machine.is_on and is_asked and f"unit {unit}" in machine.by_hand):
+        identity = machine.state.unit(unit)
+        if not (machine.is_on and is_asked and identity in machine.by_hand):
             return False
         named_s = self.named_s.get((service, unit), float("-inf"))
-        return machine.by_hand_since_s[f"unit {unit}"] < named_s
+        return machine.by_hand_since_s[identity] < named_s
 
     def _closing(self, name: str, before: Mapping[str, Any], closed: Mapping[str, Any]) -> None:
         """Evidence, held against the truth: nothing of that session's boot may still run it."""

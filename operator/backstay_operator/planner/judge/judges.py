@@ -46,6 +46,8 @@ class Rejected:
     """What passes by itself, or is asked for and mended within minutes: whoever wishes for this host may wait for it."""
     look_again_s: float | None = None
     """When it will be over though nobody writes anything, on the clock of `World.now_s`."""
+    reason: str = ""
+    """The reason in the Host's own condition, where that is another word than the rule."""
 
     @property
     def why(self) -> str:
@@ -160,7 +162,8 @@ def _leaving(host: Host) -> Rejected | None:
         return Rejected("Removed", "is being removed", "are being removed")
     maintenance = host.spec.maintenance
     if maintenance and maintenance.mode == "Drain":
-        return Rejected("Maintenance", f"is being drained{_because(maintenance.reason)}", "are being drained")
+        why = f"is being drained{_because(maintenance.reason)}"
+        return Rejected("Maintenance", why, "are being drained", reason=maintenance.mode)
     return None
 
 
@@ -170,10 +173,11 @@ def _closed(host: Host) -> Rejected | None:
         return Rejected("NameTooLong", why, "have names that are too long")
     maintenance = host.spec.maintenance
     if maintenance and maintenance.mode == "Cordon":
-        return Rejected("Maintenance", f"is cordoned{_because(maintenance.reason)}", "are cordoned")
+        why = f"is cordoned{_because(maintenance.reason)}"
+        return Rejected("Maintenance", why, "are cordoned", reason=maintenance.mode)
     if maintenance and host.is_hands_off:
         why = f"is in HandsOff maintenance{_because(maintenance.reason)}"
-        return Rejected("Maintenance", why, "are in HandsOff maintenance")
+        return Rejected("Maintenance", why, "are in HandsOff maintenance", reason=maintenance.mode)
     return None
 
 

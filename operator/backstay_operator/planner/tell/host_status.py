@@ -106,9 +106,8 @@ def _sane(facts: HostFacts) -> list[Finding]:
 
 
 def _schedulable(facts: HostFacts) -> Finding:
-    maintenance = facts.host.spec.maintenance
     if facts.closed:
-        reason = maintenance.mode if maintenance and facts.closed.rule == "Maintenance" else facts.closed.rule
+        reason = facts.closed.reason or facts.closed.rule
         left = f"; {facts.services} still here" if facts.leaving and facts.services else ""
         return Finding("Schedulable", False, reason, f"{facts.name} {facts.closed.why}{left}")
     if facts.lost:
