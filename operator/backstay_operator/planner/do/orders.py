@@ -266,8 +266,8 @@ def _news(stored: HostAssignmentSpec, merged: HostAssignmentSpec) -> list[str]:
 
 
 def _units(spec: HostAssignmentSpec) -> set[str]:
-    told = [order.resources for orders in (spec.instances, spec.standbys) for order in orders.values()]
-    return {unit for resources in told for unit in units_of(resources)}
+    ordered = [order.resources for orders in (spec.instances, spec.standbys) for order in orders.values()]
+    return {unit for resources in ordered for unit in units_of(resources)}
 
 
 def _why(stored: HostAssignmentSpec, merged: HostAssignmentSpec, *, created: bool) -> str:
