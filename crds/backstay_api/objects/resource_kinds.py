@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal
 
 from . import unit_settings
+from .commands import commands_of, senseless_command
 
 ClaimType = Literal["Address", "Device", "Unit", "Command", "Ocf", "Path"]
 ON_HOSTS: Final[tuple[ClaimType, ...]] = ("Unit", "Command", "Ocf", "Path")
@@ -293,12 +294,12 @@ RESOURCE_KINDS: Final[tuple[ResourceKind, ...]] = (
     ResourceKind(
         "command",
         "command",
-        lambda command: " ".join(command.start),
+        lambda command: " ".join(commands_of(command).start),
         # What two services start by the same command is one thing on the machine: the stop of the one would be the other's.
-        claims=lambda command: (Claim("Command", " ".join(command.start)),),
+        claims=lambda command: (Claim("Command", " ".join(commands_of(command).start)),),
         is_implemented=True,
-        senseless=lambda command: "" if command.start and command.stop else "its command is empty",
-        stop_by_hand=lambda command: " ".join(command.stop),
+        senseless=senseless_command,
+        stop_by_hand=lambda command: " ".join(commands_of(command).stop),
     ),
     ResourceKind(
         "virtual_ip",

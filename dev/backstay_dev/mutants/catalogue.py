@@ -19,6 +19,7 @@ from . import (
     questions,
     requests,
     runners,
+    units,
     verdicts,
     wire,
 )
@@ -41,4 +42,5 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *verdicts.MUTANTS,
     *questions.MUTANTS,
     *holder.MUTANTS,
+    *units.MUTANTS,
 )

@@ -352,8 +352,7 @@ class Runner:
     async def _adopt(self) -> None:
         """Of what an earlier agent started it is not known whether it ever worked: its start may have been under way."""
         resources, system = self.record.resources, self._tools.system
-        allowances_s = [await work.start_allowance_s(system.driver(one), one) for one in resources if one.probes]
-        until_s = self.record.begun_at_s + max(allowances_s, default=0.0)
+        until_s = self.record.begun_at_s + await work.longest_start_s(system, resources)
         self._monitor.begin(resources, works=(), patience_until_s=until_s)
 
     def _watch(self) -> None:
