@@ -146,8 +146,8 @@ class Runner:
         """Remember what a row says, before the next phase forgets it."""
         if row.reason is Reason.ENDED and self._work:
             self._why, self._unrecorded = str(error := failure_of(self._work)), isinstance(error, NotRecorded)
-            told = {"instance": self.record.title, "phase": self.phase.value, "why": self._why}
-            log.warning("instance failed", extra=told)
+            fields = {"instance": self.record.title, "phase": self.phase.value, "why": self._why}
+            log.warning("instance failed", extra=fields)
         elif row.reason is Reason.DOWN:
             before = "" if row.effect is Effect.RESTART else self._why
             self._why = "; ".join(filter(None, (self._monitor.sentence, before)))
@@ -162,14 +162,14 @@ class Runner:
 
     def _died(self) -> None:
         self._is_free = self._attempts.count_for_nothing(self.record)
-        told = {"instance": self.record.title, "why": self._why}
+        fields = {"instance": self.record.title, "why": self._why}
         if self._attempts.was_left:
-            log.info("maintenance is over, starting what does not run", extra=told)
+            log.info("maintenance is over, starting what does not run", extra=fields)
         elif self._monitor.by_admin:
             self._acts.answered()
-            log.warning("stopped by an admin, starting it again", extra=told)
+            log.warning("stopped by an admin, starting it again", extra=fields)
         else:
-            log.warning("resource down, restarting in place", extra=told)
+            log.warning("resource down, restarting in place", extra=fields)
         self._attempts.was_left = False
 
     def _enter(self, phase: Phase) -> None:

@@ -133,22 +133,22 @@ def facts_of(world: World, name: str) -> HostFacts:
 
 def _kept_facts(world: World, host: Host) -> HostFacts:
     name = host.metadata.name
-    said, seen = world.assignments.get(name), world.leases.get(name)
+    assignment, seen = world.assignments.get(name), world.leases.get(name)
     held = len(world.held_by.get(name, ()))
     # The number and the time are compared by identity too: at worst that works the facts out once more than needed.
-    made_from = (host, said, seen, held, world.now_s, world.own_path)
-    return world.keep("facts", name, made_from, lambda: _facts(world, host, said))
+    made_from = (host, assignment, seen, held, world.now_s, world.own_path)
+    return world.keep("facts", name, made_from, lambda: _facts(world, host, assignment))
 
 
-def _facts(world: World, host: Host, said: HostAssignment | None) -> HostFacts:
+def _facts(world: World, host: Host, assignment: HostAssignment | None) -> HostFacts:
     name = host.metadata.name
-    report = said.status if said else _NOTHING_SAID
+    report = assignment.status if assignment else _NOTHING_SAID
     leaving, no_session = _leaving(host), why_no_session(world, name)
     return HostFacts(
         name=name,
         host=host,
         report=report,
-        asked=frozenset(said.spec.standbys) if said else frozenset(),
+        asked=frozenset(assignment.spec.standbys) if assignment else frozenset(),
         leaving=leaving,
         closed=leaving or _closed(host) or _going_down(world, name),
         no_session=no_session,
@@ -341,16 +341,16 @@ def is_ready(ask: Question, facts: HostFacts) -> Rejected | None:
     """The host has examined this very manifest and could run it now. The holder counts: it runs it."""
     if facts.name == ask.holder:
         return None
-    said = facts.report.standbys.get(ask.instance.uid) if ask.instance else None
-    if said is None or said.revision != ask.service.metadata.generation:
+    answer = facts.report.standbys.get(ask.instance.uid) if ask.instance else None
+    if answer is None or answer.revision != ask.service.metadata.generation:
         return _unready("has not said yet whether it is ready", "have not said yet whether they are ready")
-    if said.active and said.unclear:
-        return _unready(UNCLEAR, UNCLEAR, said.why)
-    if said.active:
+    if answer.active and answer.unclear:
+        return _unready(UNCLEAR, UNCLEAR, answer.why)
+    if answer.active:
         done = "some of it already, not started by Backstay, stop it there"
-        return _unready(f"runs {done}", f"run {done}", said.why)
-    if not said.ready:
-        return _unready("is not ready", "are not ready", said.why)
+        return _unready(f"runs {done}", f"run {done}", answer.why)
+    if not answer.ready:
+        return _unready("is not ready", "are not ready", answer.why)
     return None
 
 

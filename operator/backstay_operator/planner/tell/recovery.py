@@ -34,8 +34,8 @@ def standing(service: HAService, report: InstanceReport | None, *, brief: bool =
 def recovery_of(world: World, slot: Slot) -> str:
     """The same, of what the holder says; where it says nothing of that, of the failures that count against hosts."""
     service, instance = slot.in_force, slot.instance
-    said = world.assignments.get(instance.holder) if instance else None
-    report = said.status.instances.get(instance.uid) if said and instance else None
+    assignment = world.assignments.get(instance.holder) if instance else None
+    report = assignment.status.instances.get(instance.uid) if assignment and instance else None
     is_present = report is not None and instance is not None and report.epoch == instance.spec.epoch
     failed = [f"{one.host} in epoch {one.epoch}" for one in start_failures(world, service, slot)]
     counted = (
@@ -54,8 +54,8 @@ def recovery_of(world: World, slot: Slot) -> str:
 def start_failures(world: World, service: HAService, slot: Slot) -> list[StartFailure]:
     """Those that still count against a host, oldest first, with what hosts say right now."""
     is_same_manifest = service.status.observed_generation == service.metadata.generation
-    told = [one for one in service.status.start_failures if is_same_manifest and one.slot == slot.name]
-    kept = [one for one in told if _counts(world, service, service.uid, one)]
+    noted = [one for one in service.status.start_failures if is_same_manifest and one.slot == slot.name]
+    kept = [one for one in noted if _counts(world, service, service.uid, one)]
     known = {Failed.of(one) for one in kept}
     return [*kept, *(one for one in _reported(world, service, slot) if Failed.of(one) not in known)][-MOST_FAILURES:]
 
