@@ -87,8 +87,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "why services may not come is told by its own reason",
         f"{PLANNER}/tell/host_status.py",
-        "facts.closed.reason or facts.closed.rule",
-        "facts.closed.rule",
+        "facts.unschedulable.reason or facts.unschedulable.rule",
+        "facts.unschedulable.rule",
         f"{UNIT}/planner/tell/test_host_status.py",
     ),
     one(

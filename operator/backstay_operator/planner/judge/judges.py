@@ -65,7 +65,7 @@ class HostFacts:
     """UIDs of the instances that it has been asked to keep itself ready for."""
     leaving: Rejected | None
     """Nothing may stay here: it is being removed, or drained."""
-    closed: Rejected | None
+    unschedulable: Rejected | None
     """Nothing new may come here."""
     no_session: Rejected | None
     """No session that a grant could be bound to."""
@@ -150,7 +150,7 @@ def _facts(world: World, host: Host, assignment: HostAssignment | None) -> HostF
         report=report,
         asked=frozenset(assignment.spec.standbys) if assignment else frozenset(),
         leaving=leaving,
-        closed=leaving or _closed(host) or _going_down(world, name),
+        unschedulable=leaving or _unschedulable(host) or _going_down(world, name),
         no_session=no_session,
         lost=None if no_session and no_session.is_passing else no_session,
         services=len(world.held_by.get(name, ())),
@@ -167,7 +167,7 @@ def _leaving(host: Host) -> Rejected | None:
     return None
 
 
-def _closed(host: Host) -> Rejected | None:
+def _unschedulable(host: Host) -> Rejected | None:
     if len(host.metadata.name) > MOST_HOST_NAME_CHARS:
         why = f"has a name of {len(host.metadata.name)} characters, and what is named after it leaves room for {MOST_HOST_NAME_CHARS}"
         return Rejected("NameTooLong", why, "have names that are too long")
@@ -253,7 +253,7 @@ def is_wished(ask: Question, facts: HostFacts) -> Rejected | None:
 
 def is_open(ask: Question, facts: HostFacts) -> Rejected | None:
     """Neither removed nor drained; and, for what is not there already, neither cordoned, in other hands nor shutting down."""
-    return facts.leaving if facts.name == ask.holder else facts.closed
+    return facts.leaving if facts.name == ask.holder else facts.unschedulable
 
 
 def has_session(ask: Question, facts: HostFacts) -> Rejected | None:

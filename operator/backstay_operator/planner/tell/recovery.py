@@ -12,7 +12,7 @@ from backstay_api.objects.recovery import Policy, policy_of
 from backstay_operator.planner.do.decisions import Slot
 from backstay_operator.planner.judge import move_budget
 from backstay_operator.planner.know.clearing import Clear, clear_of, is_forgotten
-from backstay_operator.planner.know.sessions import failed_report
+from backstay_operator.planner.know.sessions import failed_report, report_of
 from backstay_operator.planner.know.world import Failed, World
 from backstay_operator.planner.words import first_words, joined, listed
 
@@ -34,21 +34,14 @@ def standing(service: HAService, report: InstanceReport | None, *, brief: bool =
 def recovery_of(world: World, slot: Slot) -> str:
     """The same, of what the holder says; where it says nothing of that, of the failures that count against hosts."""
     service, instance = slot.in_force, slot.instance
-    assignment = world.assignments.get(instance.holder) if instance else None
-    report = assignment.status.instances.get(instance.uid) if assignment and instance else None
-    is_present = report is not None and instance is not None and report.epoch == instance.spec.epoch
+    report = report_of(world, instance.holder, instance) if instance else None
     failed = [f"{one.host} in epoch {one.epoch}" for one in start_failures(world, service, slot)]
-    counted = (
-        f"failures count against {listed(failed)}; `backstay clear {service.metadata.name} --reason WHY` forgets them"
-        if failed
-        else ""
-    )
-    budget, moves = (
-        service.spec.recovery and service.spec.recovery.moves,
-        len(move_budget.counted(world, service, slot.name)),
-    )
+    forgets = f"`backstay clear {service.metadata.name} --reason WHY` forgets them"
+    counted = f"failures count against {listed(failed)}; {forgets}" if failed else ""
+    budget = service.spec.recovery.moves if service.spec.recovery else None
+    moves = len(move_budget.counted(world, service, slot.name))
     moved = f"{moves} of {budget.limit} moves within {budget.per} are used" if budget else ""
-    return joined(standing(service, report if is_present else None, brief=False), moved, counted)
+    return joined(standing(service, report, brief=False), moved, counted)
 
 
 def start_failures(world: World, service: HAService, slot: Slot) -> list[StartFailure]:
