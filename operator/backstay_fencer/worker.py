@@ -302,10 +302,10 @@ class Worker:
         if not self._records or evidence is None:
             return
         is_on = facts.powered_on or core.is_done_on(facts)
-        said = words.on_again(replace(facts, powered_on=is_on))
+        message = words.on_again(replace(facts, powered_on=is_on))
         status: dict[str, Any] = {
             "attempts": self._records.wire(),
-            "message": "; ".join(filter(None, (evidence.why, said))),
+            "message": "; ".join(filter(None, (evidence.why, message))),
             "staysOff": not is_on and bool(words.not_on(facts)),
         }
         if is_on:

@@ -249,8 +249,10 @@ def ocf_agent(agent: str) -> str:
 
 def ocf_key(ocf: Any) -> str:
     """By its own name, if it has one. Else by all that its agent is told: the same told twice is one thing on a host."""
-    told = sorted((ocf.parameters or {}).items())
-    return " ".join([ocf_agent(ocf.agent), *([ocf.instance] if ocf.instance else [f"{k}={v!r}" for k, v in told])])
+    parameters = sorted((ocf.parameters or {}).items())
+    return " ".join(
+        [ocf_agent(ocf.agent), *([ocf.instance] if ocf.instance else [f"{k}={v!r}" for k, v in parameters])]
+    )
 
 
 # Agents that hold what belongs to one service in the whole cluster, and the parameter that names it.

@@ -72,7 +72,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         'self.why = "" and f"{wanted.name}: {error}',
         _EDITS,
     ),
-    one("the same text is no reload", _APPLYING, "if _live(old) != _live(new)]", "]", _EDITS, _SAID),
+    one("the same text is no reload", _APPLYING, "if is_applied(old, new)]", "]", _EDITS, _SAID),
     one(
         "7 is no status of an init script",
         f"{DRIVERS}/tools/lsb.py",

@@ -12,10 +12,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final, cast
 
-from backstay_agent.core.rules import same_work
 from backstay_agent.drivers.base import Seen, StartFailed, State, StopFailed
 from backstay_agent.host_system import HostSystem
 from backstay_agent.tasks import end_tasks
+from backstay_api.objects.edits import same_work
 from backstay_api.objects.plain import RenderedResource
 from backstay_api.objects.probe_kinds import is_asked
 from backstay_api.process.waiting import clock_s

@@ -106,10 +106,10 @@ def _sane(facts: HostFacts) -> list[Finding]:
 
 
 def _schedulable(facts: HostFacts) -> Finding:
-    if facts.closed:
-        reason = facts.closed.reason or facts.closed.rule
+    if facts.unschedulable:
+        reason = facts.unschedulable.reason or facts.unschedulable.rule
         left = f"; {facts.services} still here" if facts.leaving and facts.services else ""
-        return Finding("Schedulable", False, reason, f"{facts.name} {facts.closed.why}{left}")
+        return Finding("Schedulable", False, reason, f"{facts.name} {facts.unschedulable.why}{left}")
     if facts.lost:
         return Finding("Schedulable", False, "NotReady", f"{facts.name} {facts.lost.why}")
     return Finding("Schedulable", True, "Open", "Services may be placed here")

@@ -12,7 +12,7 @@ from backstay_api.objects.recovery import Policy, policy_of
 from backstay_operator.planner.do.decisions import Slot
 from backstay_operator.planner.judge import move_budget
 from backstay_operator.planner.know.clearing import Clear, clear_of, is_forgotten
-from backstay_operator.planner.know.sessions import failed_report
+from backstay_operator.planner.know.sessions import failed_report, report_of
 from backstay_operator.planner.know.world import Failed, World
 from backstay_operator.planner.words import first_words, joined, listed
 
@@ -34,28 +34,21 @@ def standing(service: HAService, report: InstanceReport | None, *, brief: bool =
 def recovery_of(world: World, slot: Slot) -> str:
     """The same, of what the holder says; where it says nothing of that, of the failures that count against hosts."""
     service, instance = slot.in_force, slot.instance
-    said = world.assignments.get(instance.holder) if instance else None
-    report = said.status.instances.get(instance.uid) if said and instance else None
-    is_present = report is not None and instance is not None and report.epoch == instance.spec.epoch
+    report = report_of(world, instance.holder, instance) if instance else None
     failed = [f"{one.host} in epoch {one.epoch}" for one in start_failures(world, service, slot)]
-    counted = (
-        f"failures count against {listed(failed)}; `backstay clear {service.metadata.name} --reason WHY` forgets them"
-        if failed
-        else ""
-    )
-    budget, moves = (
-        service.spec.recovery and service.spec.recovery.moves,
-        len(move_budget.counted(world, service, slot.name)),
-    )
+    forgets = f"`backstay clear {service.metadata.name} --reason WHY` forgets them"
+    counted = f"failures count against {listed(failed)}; {forgets}" if failed else ""
+    budget = service.spec.recovery.moves if service.spec.recovery else None
+    moves = len(move_budget.counted(world, service, slot.name))
     moved = f"{moves} of {budget.limit} moves within {budget.per} are used" if budget else ""
-    return joined(standing(service, report if is_present else None, brief=False), moved, counted)
+    return joined(standing(service, report, brief=False), moved, counted)
 
 
 def start_failures(world: World, service: HAService, slot: Slot) -> list[StartFailure]:
     """Those that still count against a host, oldest first, with what hosts say right now."""
     is_same_manifest = service.status.observed_generation == service.metadata.generation
-    told = [one for one in service.status.start_failures if is_same_manifest and one.slot == slot.name]
-    kept = [one for one in told if _counts(world, service, service.uid, one)]
+    noted = [one for one in service.status.start_failures if is_same_manifest and one.slot == slot.name]
+    kept = [one for one in noted if _counts(world, service, service.uid, one)]
     known = {Failed.of(one) for one in kept}
     return [*kept, *(one for one in _reported(world, service, slot) if Failed.of(one) not in known)][-MOST_FAILURES:]
 

@@ -348,7 +348,7 @@ def test_each_kind_of_probe_is_asked_by_a_row_or_by_the_driver_of_its_resource()
 
 
 def _is_gone(pid: int) -> bool:
-    """Dead within seconds, even if nobody has buried it yet. SIGKILL was sent; the kernel takes its time."""
+    """Dead within seconds, even if nobody has reaped it yet. SIGKILL was sent; the kernel takes its time."""
 
     async def story() -> bool:
         async with asyncio.timeout(5):
