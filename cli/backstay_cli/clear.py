@@ -57,7 +57,7 @@ async def clear(
 
 def _last(world: World, service: HAService, instances: Iterable[HAInstance]) -> int:
     """The number of the last clear, wherever it is remembered."""
-    before, told = clear_of(service), service.status.last_clear
+    before, last = clear_of(service), service.status.last_clear
     orders = [one.spec.instances for one in world.assignments.values()]
-    numbers = [told[one.uid].cleared for one in instances for told in orders if one.uid in told]
-    return max([*numbers, told.number if told else 0, before.number if isinstance(before, Clear) else 0])
+    numbers = [ordered[one.uid].cleared for one in instances for ordered in orders if one.uid in ordered]
+    return max([*numbers, last.number if last else 0, before.number if isinstance(before, Clear) else 0])

@@ -12,6 +12,7 @@ import typer
 from . import enrol, playground
 from .clear import clear
 from .command import add, add_shared
+from .diff import diff
 from .explain import explain
 from .fence import fence
 from .maintenance import drain, undrain
@@ -32,6 +33,7 @@ def build() -> typer.Typer:
     add_shared(app)
     add(app, "status", status)
     add(app, "explain", explain)
+    add(app, "diff", diff)
     add(app, "move", move)
     add(app, "clear", clear)
     add(app, "drain", drain)

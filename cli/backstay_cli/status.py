@@ -84,15 +84,15 @@ def _print(
 
 
 def _service_row(service: HAService, now: str) -> tuple[str, ...]:
-    told = service.status
-    ready = sum(standby.ready for standby in told.standbys)
+    status = service.status
+    ready = sum(standby.ready for standby in status.standbys)
     return (
         service.key,
-        _status_of(told.conditions, "Ready"),
-        told.host or "-",
-        told.state or "-",
-        age(told.since, now),
-        f"{ready}/{len(told.standbys)} ready",
+        _status_of(status.conditions, "Ready"),
+        status.host or "-",
+        status.state or "-",
+        age(status.since, now),
+        f"{ready}/{len(status.standbys)} ready",
     )
 
 

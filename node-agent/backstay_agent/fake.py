@@ -65,14 +65,31 @@ class FakeMachine:
     part_of: dict[str, str] = field(default_factory=dict)
     """By part: the unit for whose sake it is secured."""
     listeners: defaultdict[str, list[asyncio.Queue[Seen]]] = field(default_factory=lambda: defaultdict(list))
+    units: dict[str, str] = field(default_factory=dict)
+    """By identity: the name of each unit that somebody has named here."""
+
+    def note(self, resource: RenderedResource) -> str:
+        """Its identity, by which all else here goes."""
+        name = identity(resource)
+        if units := units_of([resource]):
+            self.units[name] = units[0]
+        return name
+
+    def unit(self, unit: str) -> str:
+        """The same of a unit that nothing is told of but its name."""
+        return self.note(bare_unit(unit))
 
     def up(self, resource: RenderedResource) -> None:
-        name = identity(resource)
+        name = self.note(resource)
         if name not in self.running:
             self.running[name] = resource
             self.begun_at_s[name] = clock_s()
             self.on_change(name, True)
         self.tell(name, Seen(State.RUNNING))
+
+    def up_bare(self, name: str) -> None:
+        """A unit that a person or systemd itself starts."""
+        self.up(bare_unit(self.units[name]))
 
     def works_in_s(self, name: str) -> float:
         """Until its probes answer well."""
@@ -86,7 +103,7 @@ class FakeMachine:
     def start_by_itself(self, name: str) -> None:
         """systemd starts a unit: its mark keeps it from that, and nothing keeps it from pulling in others."""
         if name not in self.secured:
-            self.up(RenderedResource(name="server", systemd=Systemd(unit=name.removeprefix("unit "))))
+            self.up_bare(name)
         for part in self.pulls_in.get(name, ()):
             self.start_by_itself(part)
 
@@ -107,6 +124,11 @@ class FakeMachine:
             queue.put_nowait(seen)
 
 
+def bare_unit(unit: str) -> RenderedResource:
+    """A unit of which nothing is known but its name."""
+    return RenderedResource(name="server", systemd=Systemd(unit=unit))
+
+
 class FakeDriver:
     """What one agent drives on a FakeMachine, for every kind of resource."""
 
@@ -115,7 +137,7 @@ class FakeDriver:
 
     async def secure(self, resource: RenderedResource) -> None:
         await asyncio.sleep(0)
-        name = identity(resource)
+        name = self.machine.note(resource)
         self.machine.part_of.pop(name, None)
         self.machine.secured.add(name)
         for part in self.machine.pulls_in.get(name, ()):
@@ -142,7 +164,7 @@ class FakeDriver:
         await asyncio.sleep(0)
         name = identity(resource)
         if parts := self.machine.pulls_in.get(name):
-            return f"name {' and '.join(part.removeprefix('unit ') for part in parts)}: {name} only pulls it in"
+            return f"name {' and '.join(self.machine.units[part] for part in parts)}: {name} only pulls it in"
         return self.machine.scripts[name].not_ready or None
 
     def waits_for(self, resource: RenderedResource) -> str:
@@ -155,7 +177,7 @@ class FakeDriver:
             raise StartFailed(script.prepare_fails)
 
     async def start(self, resource: RenderedResource, *, timeout_s: float) -> None:
-        name = identity(resource)
+        name = self.machine.note(resource)
         script = self.machine.scripts[name]
         if why := await self.not_ready(resource) if name in self.machine.pulls_in else None:
             raise StartFailed(why)
@@ -197,8 +219,9 @@ class FakeDriver:
 
     async def permit(self, resource: RenderedResource) -> None:
         await asyncio.sleep(0)
-        self.machine.permitted.add(identity(resource))
-        self.machine.gates.add(identity(resource))
+        name = self.machine.note(resource)
+        self.machine.permitted.add(name)
+        self.machine.gates.add(name)
 
     async def check(self, resource: RenderedResource) -> Seen:
         await asyncio.sleep(0)
@@ -272,7 +295,7 @@ class FakeHostSystem:
 
     def _marked(self) -> list[str]:
         owned = self.machine.secured - self.machine.part_of.keys()
-        return sorted(name.removeprefix("unit ") for name in owned if name.startswith("unit "))
+        return sorted(self.machine.units[name] for name in owned & self.machine.units.keys())
 
     def obstacle(self) -> str:
         return self.why_nothing_exclusive

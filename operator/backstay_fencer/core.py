@@ -13,7 +13,7 @@ from backstay_api.objects.durations import seconds
 from backstay_api.objects.models.fencing import FenceEvidence
 from backstay_api.objects.models.host import FenceDevice, FenceLevel
 
-from .facts import Facts, Identity, Next, Read, Slot, Step, Tried
+from .facts import Identity, Next, Read, RequestFacts, Slot, Step, Tried
 from .reading import Power
 from .reading import judge_read as judge_read
 
@@ -41,7 +41,7 @@ UNSENT: Final = "not sent"
 """`Tried.failed` of what never reached a device."""
 
 
-def next_steps(facts: Facts) -> Next:
+def next_steps(facts: RequestFacts) -> Next:
     """What to run now for one request."""
     if facts.proven:
         return _next_on(facts)
@@ -54,7 +54,7 @@ def next_steps(facts: Facts) -> Next:
     return Next((*_switch_off(facts), *reads.steps), _first_of(reads.wake_at_s, *later))
 
 
-def _due(steps: Iterable[tuple[Step, float | None]], facts: Facts) -> Next:
+def _due(steps: Iterable[tuple[Step, float | None]], facts: RequestFacts) -> Next:
     """Those whose time has come, and when the first of the others is due."""
     timed = [(step, at_s) for step, at_s in steps if at_s is not None]
     later = (at_s for _, at_s in timed if at_s > facts.now_s)
@@ -65,7 +65,7 @@ def _first_of(*times_s: float | None) -> float | None:
     return min((at_s for at_s in times_s if at_s is not None), default=None)
 
 
-def is_busy(facts: Facts) -> bool:
+def is_busy(facts: RequestFacts) -> bool:
     """Whether there is anything to run for this request, now or soon."""
     is_running = any(tried.ended_s is None for tried in facts.tried) or bool(facts.reading)
     if facts.want == "Withdrawn" and not facts.proven:
@@ -73,7 +73,7 @@ def is_busy(facts: Facts) -> bool:
     return not facts.proven or is_running or bool(owed(facts))
 
 
-def proof(facts: Facts) -> FenceEvidence | str:
+def proof(facts: RequestFacts) -> FenceEvidence | str:
     """Device evidence, or what is missing for it, in a sentence."""
     if not facts.levels:
         return "the host has no fence device"
@@ -87,7 +87,7 @@ def proof(facts: Facts) -> FenceEvidence | str:
     return ". ".join(missing)
 
 
-def power(facts: Facts) -> Power:
+def power(facts: RequestFacts) -> Power:
     """Off: on one level every device's latest read says off. On: some device says on. Else unknown."""
     latest = {slot: reads[-1].power for slot, reads in facts.reads.items() if reads}
     for level in facts.levels:
@@ -117,7 +117,7 @@ def trusted(device: FenceDevice, identity: Identity, shared_with: str = "") -> s
     return None
 
 
-def distrust(slot: Slot, facts: Facts) -> str:
+def distrust(slot: Slot, facts: RequestFacts) -> str:
     """Why the word of the device in this place is not taken now; empty if it is."""
     device = dict(slots(facts.levels)).get(slot)
     if device is None:
@@ -125,7 +125,7 @@ def distrust(slot: Slot, facts: Facts) -> str:
     return trusted(device, facts.identity.get(slot, "Unverified"), facts.shared_with) or ""
 
 
-def _not_proven(level: FenceLevel, device: FenceDevice, facts: Facts) -> str | None:
+def _not_proven(level: FenceLevel, device: FenceDevice, facts: RequestFacts) -> str | None:
     slot = (level.name, device.name)
     if why := distrust(slot, facts):
         return why
@@ -143,7 +143,7 @@ def _not_proven(level: FenceLevel, device: FenceDevice, facts: Facts) -> str | N
     return None
 
 
-def _read_due_s(slot: Slot, device: FenceDevice, facts: Facts) -> float | None:
+def _read_due_s(slot: Slot, device: FenceDevice, facts: RequestFacts) -> float | None:
     """When the next read of this device may begin; None while one is under way or none is needed."""
     if slot in facts.reading:
         return None
@@ -162,7 +162,7 @@ def _read_due_s(slot: Slot, device: FenceDevice, facts: Facts) -> float | None:
     return last.ended_s + (OBSERVE_LONG_PAUSE_S if is_long else OBSERVE_PAUSE_S)
 
 
-def _switch_off(facts: Facts) -> Iterator[Step]:
+def _switch_off(facts: RequestFacts) -> Iterator[Step]:
     """`off` for the devices of the level whose turn it is. Never for a session that is not over: it may be alive and well."""
     if facts.want != "Off" or not facts.over:
         return
@@ -177,7 +177,7 @@ def _switch_off(facts: Facts) -> Iterator[Step]:
             yield Step(slot, "off")
 
 
-def _level_in_turn(facts: Facts) -> FenceLevel | None:
+def _level_in_turn(facts: RequestFacts) -> FenceLevel | None:
     """The first level that can be trusted and has not failed lately; all failed: the one that was tried longest ago."""
     usable = [
         level
@@ -188,18 +188,18 @@ def _level_in_turn(facts: Facts) -> FenceLevel | None:
     return fresh[0] if fresh else min(usable, key=lambda level: _last_try_s(level, facts), default=None)
 
 
-def _has_failed(level: FenceLevel, facts: Facts) -> bool:
+def _has_failed(level: FenceLevel, facts: RequestFacts) -> bool:
     """Its time is up, and it has not brought the proof."""
     patience_s = max(seconds(device.timeout) for device in level.devices) + SWITCHING_S
     tries = [tried for tried in facts.tried if tried.slot[0] == level.name and tried.action == "off"]
     return bool(tries) and facts.now_s - min(tried.begun_s for tried in tries) > patience_s
 
 
-def _last_try_s(level: FenceLevel, facts: Facts) -> float:
+def _last_try_s(level: FenceLevel, facts: RequestFacts) -> float:
     return max((tried.begun_s for tried in facts.tried if tried.slot[0] == level.name), default=float("-inf"))
 
 
-def _off_lately(slot: Slot, facts: Facts, pause_s: Callable[[Tried], float]) -> bool:
+def _off_lately(slot: Slot, facts: RequestFacts, pause_s: Callable[[Tried], float]) -> bool:
     """Whether an `off` of this device is under way, or has ended less than that ago."""
     return any(
         tried.slot == slot
@@ -213,7 +213,7 @@ def _pause_s(tried: Tried) -> float:
     return UNSENT_RETRY_S if tried.unsent and not tried.ours else RETRY_S
 
 
-def _off_due_s(facts: Facts) -> Iterator[float]:
+def _off_due_s(facts: RequestFacts) -> Iterator[float]:
     """Instants at which another `off`, or another level's turn, may become due."""
     for tried in facts.tried:
         if tried.ended_s is not None:
@@ -227,7 +227,7 @@ def _off_due_s(facts: Facts) -> Iterator[float]:
 # --- on again --------------------------------------------------------------------------------------------------------
 
 
-def owed(facts: Facts) -> tuple[Slot, ...]:
+def owed(facts: RequestFacts) -> tuple[Slot, ...]:
     """Devices that we switched off and that are to be on again. A host that lost its power by itself is left to its people."""
     if facts.after != "On" or facts.powered_on:
         return ()
@@ -236,32 +236,32 @@ def owed(facts: Facts) -> tuple[Slot, ...]:
     return tuple(slot for slot in unsettled(facts) if _is_read_off(slot, facts))
 
 
-def unsettled(facts: Facts) -> tuple[Slot, ...]:
+def unsettled(facts: RequestFacts) -> tuple[Slot, ...]:
     """Devices with an `off` of ours that may still come through though the request was withdrawn: they are read until that is known."""
     return _switched_off(facts) if facts.want == "Withdrawn" and not facts.proven else ()
 
 
-def _switched_off(facts: Facts) -> tuple[Slot, ...]:
+def _switched_off(facts: RequestFacts) -> tuple[Slot, ...]:
     known = {slot for slot, _ in slots(facts.levels)}
     switched_off = {tried.slot for tried in facts.tried if tried.action == "off" and tried.ours}
     return tuple(sorted(switched_off & known))
 
 
-def _is_read_off(slot: Slot, facts: Facts) -> bool:
+def _is_read_off(slot: Slot, facts: RequestFacts) -> bool:
     return any(read.power == "Off" for read in facts.reads.get(slot, ())[-1:])
 
 
-def tries_of_on(slot: Slot, facts: Facts) -> list[Tried]:
+def tries_of_on(slot: Slot, facts: RequestFacts) -> list[Tried]:
     """Every `on` of this device, the oldest first."""
     return [tried for tried in facts.tried if tried.slot == slot and tried.action == "on"]
 
 
-def _is_on_again(slot: Slot, facts: Facts) -> bool:
+def _is_on_again(slot: Slot, facts: RequestFacts) -> bool:
     offs = [tried for tried in facts.tried if tried.slot == slot and tried.action == "off" and tried.ours]
     return says_on(slot, facts) and all(facts.reads[slot][-1].begun_s >= _through_by_s(tried) for tried in offs)
 
 
-def says_on(slot: Slot, facts: Facts) -> bool:
+def says_on(slot: Slot, facts: RequestFacts) -> bool:
     """Since we have switched it on."""
     tries, reads = tries_of_on(slot, facts), facts.reads.get(slot, ())
     return bool(tries and reads) and reads[-1].power == "On" and reads[-1].begun_s >= tries[0].begun_s
@@ -272,19 +272,19 @@ def _through_by_s(off: Tried) -> float:
     return float("inf") if off.ended_s is None else max(off.ended_s, off.known_s) + RETRY_S
 
 
-def _next_on(facts: Facts) -> Next:
+def _next_on(facts: RequestFacts) -> Next:
     """Switch on again, and look whether it helped; again and again, for nobody else will."""
     if any(tried.action == "off" and tried.ended_s is None for tried in facts.tried):
         return Next((), None)  # it would come after the `on`
     return _due((step for slot in owed(facts) for step in _steps_on(slot, facts)), facts)
 
 
-def _steps_on(slot: Slot, facts: Facts) -> Iterator[tuple[Step, float | None]]:
+def _steps_on(slot: Slot, facts: RequestFacts) -> Iterator[tuple[Step, float | None]]:
     yield Step(slot, "on"), _on_due_s(slot, facts)
     yield Step(slot, "status"), _look_due_s(slot, facts)
 
 
-def _next_settling(facts: Facts) -> Next:
+def _next_settling(facts: RequestFacts) -> Next:
     """Look whether an `off` of ours comes through after all, and switch on again what it has switched off. Never another `off`."""
     switching = _next_on(facts)
     others = [slot for slot in unsettled(facts) if slot not in {step.slot for step in switching.steps}]
@@ -292,7 +292,7 @@ def _next_settling(facts: Facts) -> Next:
     return Next(switching.steps + reads.steps, _first_of(switching.wake_at_s, reads.wake_at_s))
 
 
-def _settling_due_s(slot: Slot, facts: Facts) -> float | None:
+def _settling_due_s(slot: Slot, facts: RequestFacts) -> float | None:
     tries, reads = [tried for tried in facts.tried if tried.slot == slot], facts.reads.get(slot, ())
     if slot in facts.reading or any(tried.ended_s is None for tried in tries):
         return None
@@ -306,7 +306,7 @@ def _look_again_s(last: Read, switched_s: float) -> float:
     return last.ended_s + (ON_PAUSE_S if last.begun_s - switched_s < RETRY_S else RETRY_S)
 
 
-def _on_due_s(slot: Slot, facts: Facts) -> float | None:
+def _on_due_s(slot: Slot, facts: RequestFacts) -> float | None:
     tries = tries_of_on(slot, facts)
     if not tries:
         return facts.now_s
@@ -318,7 +318,7 @@ def _on_due_s(slot: Slot, facts: Facts) -> float | None:
     return last.ended_s + min(ON_LAST_S, ON_FIRST_S * 2.0 ** min(30, len(tries) - 1))
 
 
-def _look_due_s(slot: Slot, facts: Facts) -> float | None:
+def _look_due_s(slot: Slot, facts: RequestFacts) -> float | None:
     tries, reads = tries_of_on(slot, facts), facts.reads.get(slot, ())
     if slot in facts.reading or not tries or tries[-1].ended_s is None or tries[-1].unsent:
         return None
@@ -326,7 +326,7 @@ def _look_due_s(slot: Slot, facts: Facts) -> float | None:
     return max(last_s, _look_again_s(reads[-1], last_s) if reads else last_s)
 
 
-def is_done_on(facts: Facts) -> bool:
+def is_done_on(facts: RequestFacts) -> bool:
     """Everything that we switched off was read on again, after we had switched it on."""
     if not facts.proven or facts.after != "On" or facts.powered_on or owed(facts):
         return False

@@ -47,7 +47,7 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Facts:
+class RequestFacts:
     """Everything known about one request at one instant."""
 
     want: Literal["Observe", "Off", "Withdrawn"]

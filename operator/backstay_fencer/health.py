@@ -16,7 +16,7 @@ STALE_WATCH_S: Final = 180.0
 
 
 @dataclass(frozen=True)
-class Facts:
+class SelfReport:
     """What the fencer knows of itself."""
 
     watches_s: Mapping[str, float | None]
@@ -40,7 +40,7 @@ class Facts:
         }
 
 
-def ill(facts: Facts) -> str:
+def ill(facts: SelfReport) -> str:
     """Why the process should be started again; empty if that would not help, or nothing is wrong."""
     ages_s = [age_s for age_s in facts.watches_s.values() if age_s is not None]
     answers = min(ages_s, default=STALE_WATCH_S) < STALE_WATCH_S / 2
@@ -50,7 +50,7 @@ def ill(facts: Facts) -> str:
     return ""
 
 
-def not_ready(facts: Facts) -> str:
+def not_ready(facts: SelfReport) -> str:
     """Why it could not carry out a request now; empty if it could."""
     unwatched = "; ".join(f"{name}: {why}" for name, why in sorted(facts.troubles.items()) if why)
     return ill(facts) or unwatched
@@ -62,12 +62,12 @@ class Health:
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
 
-    def facts(self) -> Facts:
+    def facts(self) -> SelfReport:
         executor, now_s = self._executor, clock_s()
         watches = executor.watches.all()
         ages = {name: None if at_s is None else now_s - at_s for name, (at_s, _) in watches.items()}
         tested_at_s = executor.path_tests.tested_at_s
-        return Facts(
+        return SelfReport(
             watches_s=ages,
             troubles={name: trouble for name, (_, trouble) in watches.items()},
             requests=executor.requests,

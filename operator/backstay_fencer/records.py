@@ -52,9 +52,9 @@ class Records:
 
     def begin(self, slot: Slot, action: Literal["off", "on"], *, at: str, now_s: float) -> Record:
         """One more, which has been decided and not been sent yet."""
-        told: dict[str, Any] = {"level": slot[0], "device": slot[1], "action": action, "at": at, "by": self.by}
-        told |= {"ours": False, "result": f"{core.UNSENT} yet"}
-        record = Record(Tried(slot, action, now_s, None, ours=False), told)
+        fields: dict[str, Any] = {"level": slot[0], "device": slot[1], "action": action, "at": at, "by": self.by}
+        fields |= {"ours": False, "result": f"{core.UNSENT} yet"}
+        record = Record(Tried(slot, action, now_s, None, ours=False), fields)
         self.all.append(record)
         return record
 
@@ -62,14 +62,14 @@ class Records:
         """What the request tells of others counts as sent: it decides who may switch on again. `at_s`: when it shall count as tried."""
         known = {_name(record.attempt): record for record in self.all}
         for attempt in attempts:
-            told = {**attempt.wire(), "ours": attempt.ours}
-            record = known.get(_name(told))
+            fields = {**attempt.wire(), "ours": attempt.ours}
+            record = known.get(_name(fields))
             if record is None:
-                record = Record(_as_tried(attempt, at_s, now_s), dict(told), told)
+                record = Record(_as_tried(attempt, at_s, now_s), dict(fields), fields)
                 self.all.append(record)
-            elif record.attempt == record.stored != told:
+            elif record.attempt == record.stored != fields:
                 record.tried = replace(record.tried, ours=attempt.ours)
-                record.attempt, record.stored = dict(told), told
+                record.attempt, record.stored = dict(fields), fields
 
     def see(self, slot: Slot, read: Read) -> None:
         """A read may show that an `off` did nothing."""

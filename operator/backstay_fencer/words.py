@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from .core import owed, says_on, tries_of_on, unsettled
-from .facts import Facts
+from .facts import RequestFacts
 
 
-def not_on(facts: Facts) -> list[str]:
+def not_on(facts: RequestFacts) -> list[str]:
     """Of each device that was switched on again and does not say on, in a sentence, why not."""
     waits = []
     for slot in owed(facts):
@@ -18,7 +18,7 @@ def not_on(facts: Facts) -> list[str]:
     return waits
 
 
-def on_again(facts: Facts) -> str:
+def on_again(facts: RequestFacts) -> str:
     """What is said of a host that is to be on again; empty where none is, or all goes well."""
     if facts.powered_on:
         return "switched on again"
@@ -27,7 +27,7 @@ def on_again(facts: Facts) -> str:
     return f"not on again yet: {'; '.join(waits)}. It is tried again; or switch it on by hand, or set after: StayOff"
 
 
-def _left_off(facts: Facts) -> str:
+def _left_off(facts: RequestFacts) -> str:
     """Of a host that is off, and by whom is not known."""
     offs = [tried for tried in facts.tried if tried.action == "off" and not tried.unsent]
     if not facts.proven or facts.after != "On" or not offs or any(tried.ours for tried in offs):
@@ -36,7 +36,7 @@ def _left_off(facts: Facts) -> str:
     return f"{names} said on after our off, so somebody else may have switched it off: it is left off, switch it on by hand"
 
 
-def withdrawn(facts: Facts) -> str:
+def withdrawn(facts: RequestFacts) -> str:
     """What is said of a request that was withdrawn."""
     if not unsettled(facts):
         return "withdrawn: nothing is asked for any more"

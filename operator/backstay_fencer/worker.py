@@ -23,7 +23,7 @@ from backstay_api.process.waiting import clock_s, until
 
 from . import core, words
 from .devices import Devices
-from .facts import Facts, Read, Slot, Step, Tried
+from .facts import Read, RequestFacts, Slot, Step, Tried
 from .processes import AgentRun
 from .records import Record, Records
 from .watches import Watches
@@ -115,9 +115,9 @@ class Worker:
             for task in self._offs:
                 task.cancel()
 
-    def facts(self) -> Facts:
+    def facts(self) -> RequestFacts:
         request, levels = self._latest(), self._levels()
-        return Facts(
+        return RequestFacts(
             want=request.spec.want,
             after="On" if self._may_be_on(request) else "StayOff",
             over=self._is_over(self._ports.known.lease(request.spec.host)),
@@ -273,7 +273,7 @@ class Worker:
             return AgentRun(124, "the device is no longer in the Host's spec"), ""
         return await self._ports.devices.run(device, action)
 
-    async def _update_status(self, facts: Facts) -> None:
+    async def _update_status(self, facts: RequestFacts) -> None:
         """Bring the request's status up to what is known, if it says anything new."""
         if facts.proven:
             await self._update_proven(facts)
@@ -296,16 +296,16 @@ class Worker:
             status |= {"message": self._missing(found), "missing": found}
         await self._write(status)
 
-    async def _update_proven(self, facts: Facts) -> None:
+    async def _update_proven(self, facts: RequestFacts) -> None:
         """What was proven stands; what is told is how it goes with the `on` that we owe."""
         evidence = self._latest().status.evidence
         if not self._records or evidence is None:
             return
         is_on = facts.powered_on or core.is_done_on(facts)
-        said = words.on_again(replace(facts, powered_on=is_on))
+        message = words.on_again(replace(facts, powered_on=is_on))
         status: dict[str, Any] = {
             "attempts": self._records.wire(),
-            "message": "; ".join(filter(None, (evidence.why, said))),
+            "message": "; ".join(filter(None, (evidence.why, message))),
             "staysOff": not is_on and bool(words.not_on(facts)),
         }
         if is_on:

@@ -147,6 +147,7 @@ start) alive && exit 0; {before}
   {run} & echo $! >$S; exit 0;;
 stop) {stop}; rm -f $S; exit 0;;
 check|monitor) [ -e $S ] || exit 7; alive && exit 0; echo it is dead; exit 1;;
+status) [ -e $S ] || exit 3; alive || exit 1;;
 meta-data) cat $0.xml;;
 validate-all) exit 0;;
 esac
@@ -230,6 +231,14 @@ def _command(script: Path, name: str) -> dict[str, Any]:
 
 def _plain_command(script: Path, name: str) -> dict[str, Any]:
     return {"command": Command(start=(str(script), "start"), stop=(str(script), "stop"))}
+
+
+def _forking_command(script: Path, name: str) -> dict[str, Any]:
+    return {"command": Command(start=(str(script), "start"), stop=(str(script), "stop"), type="forking")}
+
+
+def _init_script(script: Path, name: str) -> dict[str, Any]:
+    return {"command": Command(convention="lsb", program=(str(script),))}
 
 
 _METADATA: Final = """<?xml version="1.0"?>
@@ -366,6 +375,8 @@ ROWS: Final[Mapping[str, Callable[[], Row]]] = {
         {"what_ends_by_itself_is_told_and_starts_again": "nobody can ask it: that is what a check is for"},
         _plain_command,
     ),
+    "command of type forking": lambda: Scripted("command", {}, _forking_command, stride=3),
+    "command by lsb": lambda: Scripted("command", {}, _init_script, stride=3),
     "ocf": lambda: Scripted("ocf", {}, _agent, Path("/usr/lib/ocf/resource.d/d-contract"), stride=3),
     "mount": lambda: Mounts(
         "mount",

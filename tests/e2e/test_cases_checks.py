@@ -10,6 +10,7 @@ from backstay_testing.cases import (
     case,
     explain,
     holding,
+    main_pid,
     restarts,
     until_not_ready,
     until_ready,
@@ -137,3 +138,25 @@ def test_36_ready_and_the_address_come_after_the_first_good_answer(
 def listens(fault_lab: FaultLab) -> list[str]:
     """Hosts on which somebody listens on the port, by the kernel's table."""
     return [name for name in ALL if fault_lab.lab[name].is_on and ":8036 " in fault_lab.lab[name].run("ss", "-ltnH")]
+
+
+def test_a_page_that_says_something_else_degrades_and_restarts_nothing(fault_lab: FaultLab) -> None:
+    page = {"port": 8037, "path": "/state", "expectedStatus": ["200"], "expectedBody": {"matches": "^(ready|idle)$"}}
+    probes = [
+        {"name": "alive", "httpGet": {"port": 8037, "path": "/state"}, "period": "500ms", "timeout": "400ms"},
+        {"name": "page", "httpGet": page, "period": "500ms", "timeout": "400ms", "onFailure": "Degrade"},
+    ]
+    for host in fault_lab.lab.hosts.values():
+        host.write_file("/srv/partly/state", "ready\n")
+    unit = "[Service]\nExecStart=/bin/busybox httpd -f -p 8037 -h /srv/partly\n"
+    with case(fault_lab, "partly", unit=unit, server={"probes": probes}) as play:
+        play.until_says("Degraded", "False")
+        host, before = fault_lab.lab[play.host], main_pid(fault_lab.lab[play.host], "partly.service")
+        host.write_file("/srv/partly/state", "rebuilding\n")
+        play.until_says("Degraded", "True", "WorksPartly", "probe page: no line of the answer matches", "rebuilding")
+        assert play.condition("Ready").startswith("True")
+        host.write_file("/srv/partly/state", "idle\n")
+        play.until_says("Degraded", "False")
+        assert main_pid(host, "partly.service") == before and restarts(play, play.host) == 0 and play.epoch == 1
+        told = fault_lab.events("HAService", "partly")
+        assert any("WorksPartly" in each for each in told) and any("WorksFully" in each for each in told), told

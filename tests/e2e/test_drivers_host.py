@@ -21,6 +21,7 @@ FILES = {
         "drivers_stories_closure",
         "drivers_stories_admin",
         "drivers_stories_overrides",
+        "drivers_stories_types",
     )
 }
 ON_THE_HOST = "/opt/drivers-stories"
@@ -50,6 +51,7 @@ def host(lab: Lab) -> Iterator[LabHost]:
 # Every unit of these stories begins with `d-`.
 _TIDY = """
 systemctl stop 'd-*' 'backstay-cmd-*'; systemctl disable d-boot.service d-pg.service; systemctl reset-failed
+rm -rf /etc/init.d/d-* /etc/rc?.d/???d-*
 rm -rf /etc/systemd/system/d-* /opt/drivers /opt/drivers-stories /run/d-* /run/backstay/gates; systemctl daemon-reload
 """.replace("\n", " 2>/dev/null;\n", 1)
 

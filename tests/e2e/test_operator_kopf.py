@@ -25,7 +25,7 @@ from backstay_api.objects.models import ALL_OBJECTS
 from backstay_api.objects.object_kinds import ALL_KINDS, OWN_KINDS
 from backstay_dev.lab.controlplane import ControlPlane, free_port
 from backstay_dev.lab.shell import wait_until
-from backstay_operator.control.counters import Facts
+from backstay_operator.control.counters import Counters
 from backstay_operator.control.watch.cache import Cache
 from backstay_operator.control.watch.informers import Informers, Resync
 from backstay_operator.control.watch.kopf_watch import KopfWatch
@@ -62,7 +62,7 @@ def apply(plane: ControlPlane, name: str, unit: str = "web.service", address: st
 class Listening:
     cache: Cache
     watch: KopfWatch
-    facts: Facts
+    facts: Counters
 
     def unit(self, name: str) -> str | None:
         service = self.cache.world.services.get(f"{NAMESPACE}/{name}")
@@ -80,7 +80,7 @@ async def by_kopf_alone(plane: ControlPlane) -> AsyncIterator[Listening]:
     for kind in OWN_KINDS:
         assert await resync.once(kind)
     cache.note_listed(ALL_KINDS[-1])
-    facts = Facts()
+    facts = Counters()
     watch = KopfWatch(config, cache, Informers(api, cache, [], rng=rng), facts, rng=rng, warm_up_s=0)
     running = asyncio.create_task(watch.run())
     try:

@@ -41,7 +41,8 @@ def resources(draw: Any) -> dict[str, Any]:
 def keeps_its_rules(raw: dict[str, Any]) -> bool:
     command, names = raw.get("command"), raw.get("ocf", {}).get("parameters") or ()
     try:
-        Resource.model_validate({"name": "one", "mount": raw["mount"]}) if "mount" in raw else None
+        for kind in raw.keys() & {"mount", "systemd"}:
+            Resource.model_validate({"name": "one", kind: raw[kind]})
     except ValidationError:
         return False
     return all(re.fullmatch("[A-Za-z0-9_]+", name) for name in names) and (

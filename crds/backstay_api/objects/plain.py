@@ -214,29 +214,50 @@ class Command:
     """Programs that start, stop and check something; each runs in a transient unit of its own."""
 
     SHAPE: ClassVar[Shape] = {
-        "start": Field(of=str, many="list", required=True),
-        "stop": Field(of=str, many="list", required=True),
+        "start": Field(of=str, many="list"),
+        "stop": Field(of=str, many="list"),
         "check": Field(of=str, many="list"),
+        "reload": Field(of=str, many="list"),
+        "type": Field(of=("simple", "forking", "oneshot")),
+        "convention": Field(of=("lsb")),
+        "program": Field(of=str, many="list"),
     }
-    start: tuple[str, ...]
-    stop: tuple[str, ...]
+    start: tuple[str, ...] | None = None
+    stop: tuple[str, ...] | None = None
     check: tuple[str, ...] | None = None
+    reload: tuple[str, ...] | None = None
+    type: Literal["simple", "forking", "oneshot"] | None = None
+    convention: Literal["lsb"] | None = None
+    program: tuple[str, ...] | None = None
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
         return cls(
-            start=tuple(raw["start"]),
-            stop=tuple(raw["stop"]),
+            start=None if (part := raw.get("start")) is None else tuple(part),
+            stop=None if (part := raw.get("stop")) is None else tuple(part),
             check=None if (part := raw.get("check")) is None else tuple(part),
+            reload=None if (part := raw.get("reload")) is None else tuple(part),
+            type=raw.get("type"),
+            convention=raw.get("convention"),
+            program=None if (part := raw.get("program")) is None else tuple(part),
         )
 
     def to_wire(self) -> dict[str, Any]:
-        wire: dict[str, Any] = {
-            "start": list(self.start),
-            "stop": list(self.stop),
-        }
+        wire: dict[str, Any] = {}
+        if self.start is not None:
+            wire["start"] = list(self.start)
+        if self.stop is not None:
+            wire["stop"] = list(self.stop)
         if self.check is not None:
             wire["check"] = list(self.check)
+        if self.reload is not None:
+            wire["reload"] = list(self.reload)
+        if self.type is not None:
+            wire["type"] = self.type
+        if self.convention is not None:
+            wire["convention"] = self.convention
+        if self.program is not None:
+            wire["program"] = list(self.program)
         return wire
 
 

@@ -36,6 +36,16 @@ def kind_of(probe: Any) -> tuple[ProbeKind, Any]:
     return next((kind, spec) for kind in PROBE_KINDS if (spec := getattr(probe, kind.field, None)) is not None)
 
 
+def only_degrades(probe: Any) -> bool:
+    """Whether its resource works all the same where it fails."""
+    return bool(probe.on_failure == "Degrade")
+
+
+def is_asked(resource: Any) -> bool:
+    """Whether some probe says that it works: what only degrades proves nothing."""
+    return not all(map(only_degrades, resource.probes))
+
+
 def fault_of(probe: Any) -> str:
     """What is wrong with it, as a path below the probe, a colon, and the rest of a sentence; empty if nothing is."""
     kind, spec = kind_of(probe)

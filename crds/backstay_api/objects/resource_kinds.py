@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal
 
 from . import unit_settings
+from .commands import commands_of, senseless_command
 
 ClaimType = Literal["Address", "Device", "Unit", "Command", "Ocf", "Path"]
 ON_HOSTS: Final[tuple[ClaimType, ...]] = ("Unit", "Command", "Ocf", "Path")
@@ -248,8 +249,10 @@ def ocf_agent(agent: str) -> str:
 
 def ocf_key(ocf: Any) -> str:
     """By its own name, if it has one. Else by all that its agent is told: the same told twice is one thing on a host."""
-    told = sorted((ocf.parameters or {}).items())
-    return " ".join([ocf_agent(ocf.agent), *([ocf.instance] if ocf.instance else [f"{k}={v!r}" for k, v in told])])
+    parameters = sorted((ocf.parameters or {}).items())
+    return " ".join(
+        [ocf_agent(ocf.agent), *([ocf.instance] if ocf.instance else [f"{k}={v!r}" for k, v in parameters])]
+    )
 
 
 # Agents that hold what belongs to one service in the whole cluster, and the parameter that names it.
@@ -291,12 +294,12 @@ RESOURCE_KINDS: Final[tuple[ResourceKind, ...]] = (
     ResourceKind(
         "command",
         "command",
-        lambda command: " ".join(command.start),
+        lambda command: " ".join(commands_of(command).start),
         # What two services start by the same command is one thing on the machine: the stop of the one would be the other's.
-        claims=lambda command: (Claim("Command", " ".join(command.start)),),
+        claims=lambda command: (Claim("Command", " ".join(commands_of(command).start)),),
         is_implemented=True,
-        senseless=lambda command: "" if command.start and command.stop else "its command is empty",
-        stop_by_hand=lambda command: " ".join(command.stop),
+        senseless=senseless_command,
+        stop_by_hand=lambda command: " ".join(commands_of(command).stop),
     ),
     ResourceKind(
         "virtual_ip",

@@ -262,4 +262,18 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "        if True:",
         f"{UNIT}/agent/test_trouble.py",
     ),
+    one(
+        "a read from the past is older than what the watch has told",
+        f"{AGENT}/cluster/link.py",
+        "        for one in (found, told.object if told else None):",
+        "        for one in (found,):",
+        f"{UNIT}/agent/test_trouble.py",
+    ),
+    one(
+        "a late write of our own is put right",
+        f"{AGENT}/cluster/link.py",
+        "        if event.object.status != self.stored_status:",
+        "        if event.object.status.session is None or not self._is_ours(event.object.status.session):",
+        f"{UNIT}/agent/test_trouble.py",
+    ),
 )

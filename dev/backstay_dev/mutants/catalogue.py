@@ -16,8 +16,10 @@ from . import (
     host,
     orders,
     power,
+    questions,
     requests,
     runners,
+    units,
     verdicts,
     wire,
 )
@@ -38,5 +40,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *requests.MUTANTS,
     *belongings.MUTANTS,
     *verdicts.MUTANTS,
+    *questions.MUTANTS,
     *holder.MUTANTS,
+    *units.MUTANTS,
 )

@@ -10,7 +10,12 @@ _EVIDENCE: Final = f"{PLANNER}/judge/evidence.py"
 _CORE: Final = f"{FENCER}/core.py"
 _WORKER: Final = f"{FENCER}/worker.py"
 _T: Final = (f"{UNIT}/planner/judge/test_evidence.py", f"{STORIES}/test_edges.py")
-_F: Final = (f"{UNIT}/fencer/test_core.py", f"{UNIT}/fencer/test_stories.py", f"{UNIT}/fencer/test_on_again.py")
+_F: Final = (
+    f"{UNIT}/fencer/test_core.py",
+    f"{UNIT}/fencer/test_stories.py",
+    f"{UNIT}/fencer/test_on_again.py",
+    f"{UNIT}/fencer/test_shared_uuid.py",
+)
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(

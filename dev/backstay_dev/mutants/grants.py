@@ -14,10 +14,10 @@ _KINDS: Final = f"{API}/objects/resource_kinds.py"
 _FIRST: Final = f"{PLANNER}/judge/first_epoch.py"
 _MOVES: Final = f"{PLANNER}/do/moves.py"
 _S: Final = (STORIES, "tests/property")
-_A: Final = (f"{UNIT}/control/test_apply.py",)
+_A: Final = (f"{UNIT}/control/act/test_apply.py",)
 _U: Final = (
-    f"{UNIT}/control/test_preconditions.py",
-    f"{UNIT}/control/test_apply.py",
+    f"{UNIT}/control/act/test_preconditions.py",
+    f"{UNIT}/control/act/test_apply.py",
     f"{UNIT}/control/test_reconciler.py",
 )
 
@@ -109,7 +109,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _OWNERSHIP,
         '    needs = (NoInstances(service.metadata.namespace or "", service.uid, what_for),)\n    why = f"{service.key} is deleted',
         '    needs = ()\n    why = f"{service.key} is deleted',
-        f"{UNIT}/control/test_preconditions.py",
+        f"{UNIT}/control/act/test_preconditions.py",
     ),
     one(
         "what is deleted is named by UID and version",
@@ -151,7 +151,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _APPLY,
         "        if action.spec.epoch > before.spec.epoch and INSTANCE_FINALIZER not in (before.metadata.finalizers or ()):",
         "        if False:",
-        f"{UNIT}/control/test_preconditions.py",
+        f"{UNIT}/control/act/test_preconditions.py",
     ),
     one(
         "an instance's finalizer falls only when its last epoch is closed",
@@ -205,7 +205,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _ORDERS,
         '    return entry.epoch, entry.want == "Down", entry.revision',
         '    return 0, entry.want == "Down", entry.revision',
-        f"{UNIT}/control/test_apply.py",
+        f"{UNIT}/control/act/test_apply.py",
     ),
     one(
         "absence is no information: an entry goes only when nothing of it is left there",
@@ -306,28 +306,28 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{CONTROL}/act/pacing.py",
         "        return max(due_s, standing.since_s + FOLLOWER_WAIT_S)",
         "        return due_s",
-        f"{UNIT}/control/test_pacing.py",
+        f"{UNIT}/control/act/test_pacing.py",
     ),
     one(
         "one write at a time to each object",
         f"{CONTROL}/act/pacing.py",
         "            elif ref.id not in self._under_way:",
         "            else:",
-        f"{UNIT}/control/test_pacing.py",
+        f"{UNIT}/control/act/test_pacing.py",
     ),
     one(
         "a deleted UID never comes back",
         f"{CONTROL}/watch/cache.py",
         "        if meta.uid in self._deleted:",
         "        if False:",
-        f"{UNIT}/control/test_cache.py",
+        f"{UNIT}/control/watch/test_cache.py",
     ),
     one(
         "the picture of each object only goes forward",
         f"{CONTROL}/watch/cache.py",
         "        if known and meta.version <= known.version:",
         "        if False:",
-        f"{UNIT}/control/test_cache.py",
+        f"{UNIT}/control/watch/test_cache.py",
     ),
     one(
         "what does not fit on a host is not granted to it",
@@ -355,7 +355,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _OWNERSHIP,
         "any(_may_be_ordered(one, instance) or not _is_before(one, service) for one in mine)",
         "any(_may_be_ordered(one, instance) for one in mine)",
-        f"{UNIT}/planner/do/test_ownership.py",
+        f"{UNIT}/planner/do/test_giving_back.py",
     ),
     one(
         "who has been asked before the first epoch stays asked",
@@ -376,7 +376,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _OWNERSHIP,
         ', stays, f"{why} there", (*needs, *none_of_its))',
         ', stays, f"{why} there", needs)',
-        f"{UNIT}/planner/do/test_ownership.py",
+        f"{UNIT}/planner/do/test_giving_back.py",
     ),
     one(
         "a unit stays with whoever has it while its host is being removed",

@@ -82,14 +82,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{CONTROL}/watch/cache.py",
         "                self.world.missed[kind.kind, key] = meta",
         "                pass",
-        f"{UNIT}/control/test_cache.py",
+        f"{UNIT}/control/watch/test_cache.py",
     ),
     one(
         "an answer from the past says nothing of what is not there",
         f"{CONTROL}/act/preconditions.py",
         "        if int(listing.resource_version) < newest:",
         "        if False:",
-        f"{UNIT}/control/test_preconditions.py",
+        f"{UNIT}/control/act/test_preconditions.py",
         "tests/simulation/test_worlds.py",
     ),
     one(
@@ -104,7 +104,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{CONTROL}/act/apply.py",
         "        gone = action.gives_back if stored.metadata.resource_version == action.version else frozenset[str]()",
         "        gone = action.gives_back",
-        f"{UNIT}/control/test_apply.py",
+        f"{UNIT}/control/act/test_apply.py",
     ),
     one(
         "no mark is given back while a service or a host is missed",

@@ -100,7 +100,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{CONTROL}/watch/cache.py",
         "    first_seen_s = before.first_seen_s if _count(old) == _count(lease) else now_s",
         "    first_seen_s = now_s",
-        f"{UNIT}/control/test_cache.py",
+        f"{UNIT}/control/watch/test_cache.py",
     ),
     one(
         "the storm guard holds back Off after the seal too",

@@ -17,7 +17,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "ready comes after the first good probe",
         f"{AGENT}/run/work.py",
-        ("    if resource.probes:\n        allowance_s"),
+        ("    if is_asked(resource):\n        allowance_s"),
         ("    if False:\n        allowance_s"),
         f"{UNIT}/agent/test_waits.py",
     ),

@@ -17,15 +17,15 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "standbys answer for the present manifest",
         f"{PLANNER}/judge/placement.py",
-        "    if said is None or said.revision != ask.service.metadata.generation:",
-        "    if said is None:",
+        "    if answer is None or answer.revision != ask.service.metadata.generation:",
+        "    if answer is None:",
         f"{UNIT}/planner/judge/test_placement.py",
     ),
     one(
         "a ready standby has nothing running",
         f"{PLANNER}/judge/placement.py",
-        "    return said.ready and not said.active",
-        "    return said.ready",
+        "    return answer.ready and not answer.active",
+        "    return answer.ready",
         f"{UNIT}/planner/judge/test_placement.py",
     ),
     one(
@@ -87,8 +87,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "why services may not come is told by its own reason",
         f"{PLANNER}/tell/host_status.py",
-        'maintenance.mode if maintenance and facts.closed.rule == "Maintenance" else facts.closed.rule',
-        "maintenance.mode if maintenance else facts.closed.rule",
+        "facts.unschedulable.reason or facts.unschedulable.rule",
+        "facts.unschedulable.rule",
         f"{UNIT}/planner/tell/test_host_status.py",
     ),
     one(

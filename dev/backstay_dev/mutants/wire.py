@@ -9,7 +9,7 @@ from .kinds import API, UNIT, Mutant, one
 _LEASE: Final = f"{API}/objects/lease.py"
 _INSTANCE: Final = f"{API}/objects/models/instance.py"
 _ASSIGNMENT: Final = f"{API}/objects/models/assignment.py"
-_M: Final = (f"{UNIT}/api/objects/test_schema_rules.py", f"{UNIT}/control/test_apply.py")
+_M: Final = (f"{UNIT}/api/objects/test_schema_rules.py", f"{UNIT}/control/act/test_apply.py")
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
@@ -17,7 +17,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _LEASE,
         '        metadata["resourceVersion"] = lease.resource_version',
         '        metadata.pop("resourceVersion", None)',
-        f"{UNIT}/control/test_apply.py",
+        f"{UNIT}/control/act/test_apply.py",
         f"{UNIT}/agent/test_trouble.py",
         f"{UNIT}/agent/test_stories.py",
     ),

@@ -48,11 +48,10 @@ def _by_hand(chaos: Chaos, machine: Machine) -> None:
     if running and chaos.rng.random() < 0.5:
         machine.stop_unit(chaos.rng.choice(running))
         return
-    gates = sorted(
-        name for name in machine.state.gates if name.startswith("unit ") and name not in machine.state.running
-    )
+    units = machine.state.units
+    gates = sorted(name for name in machine.state.gates & units.keys() if name not in machine.state.running)
     if gates:
-        machine.start_by_hand(chaos.rng.choice(gates).removeprefix("unit "))
+        machine.start_by_hand(units[chaos.rng.choice(gates)])
 
 
 def admin_stop(chaos: Chaos) -> None:
@@ -76,7 +75,7 @@ def clean_reboot(chaos: Chaos) -> None:
 
 
 def _units(machine: Machine) -> list[str]:
-    return sorted(name for name in machine.state.running if name.startswith("unit ") and name not in machine.by_hand)
+    return sorted(name for name in machine.state.running.keys() & machine.state.units if name not in machine.by_hand)
 
 
 # --- our own objects, which are not theirs to touch --------------------------------------------------------------------

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES
 
-from .machines import Machine, unit_of
+from .machines import Machine
 from .monitor import units_of
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ def boot_units(world: World, machine: Machine) -> None:
         world.story.tell(f"systemd on {machine.name}", f"starts {identity}: it is enabled, and carries no mark")
         if not _should_be_marked(world, machine, identity):
             machine.note_by_hand(identity)
-        machine.state.up(unit_of(identity))
+        machine.state.up_bare(identity)
 
 
 def _should_be_marked(world: World, machine: Machine, identity: str) -> bool:
     """It was marked here since a service has named it, or lost its mark when every view of that was long over. A host that was off or
     silent when a manifest came to name the unit was asked nothing."""
-    named_s = _named_since_s(world, identity.removeprefix("unit "))
+    named_s = _named_since_s(world, machine.state.units[identity])
     never_s = float("-inf")
     if named_s is None:
         return False

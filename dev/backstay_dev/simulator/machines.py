@@ -15,7 +15,7 @@ from typing import Literal
 from backstay_agent.drivers.base import Seen, State
 from backstay_agent.fake import FakeDriver, FakeHostSystem, FakeMachine
 from backstay_agent.store.disk import MemoryDisk
-from backstay_api.objects.plain import RenderedResource, Systemd
+from backstay_api.objects.plain import RenderedResource
 from backstay_api.objects.resource_kinds import identity
 
 from .processes import Process
@@ -96,14 +96,14 @@ class Machine:
 
     def start_by_hand(self, unit: str) -> None:
         """A person starts a unit; where our drop-in is, it starts only while its gate stands open."""
-        name = f"unit {unit}"
+        name = self.state.unit(unit)
         is_shut = name in self.state.secured and name not in self.state.gates
         if not self.is_on or is_shut or name in self.state.running:
             return
         self.tell("a person", f"starts {unit} on {self.name} by hand")
         if name not in self.state.gates:
             self.note_by_hand(name)
-        self.state.up(unit_of(name))
+        self.state.up_bare(name)
 
     def note_by_hand(self, name: str) -> None:
         self.by_hand.add(name)
@@ -174,7 +174,7 @@ class ProcessDriver(FakeDriver):
 
     async def permit(self, resource: RenderedResource) -> None:
         self._process.must_live()
-        self.machine.gates.add(identity(resource))
+        self.machine.gates.add(self.machine.note(resource))
 
     async def start(self, resource: RenderedResource, *, timeout_s: float) -> None:
         self._process.must_live()
@@ -195,8 +195,3 @@ class ProcessDriver(FakeDriver):
         self._process.must_live()
         self._host.on_act(self._host, identity(resource), "stop")
         return await super().stop(resource, timeout_s=timeout_s)
-
-
-def unit_of(name: str) -> RenderedResource:
-    """What a person or systemd itself starts, as a resource: `unit web.service`."""
-    return RenderedResource(name="server", systemd=Systemd(unit=name.removeprefix("unit ")))

@@ -226,10 +226,11 @@ class Monitor:
         """
         renewed_s = self.leases.renewed_s.get(machine.name, float("-inf"))
         is_asked = renewed_s > self.enrolled_s.get(machine.name, float("inf")) and _now_s() - renewed_s <= ALIVE_S
-        if not (machine.is_on and is_asked and f"unit {unit}" in machine.by_hand):
+        identity = machine.state.unit(unit)
+        if not (machine.is_on and is_asked and identity in machine.by_hand):
             return False
         named_s = self.named_s.get((service, unit), float("-inf"))
-        return machine.by_hand_since_s[f"unit {unit}"] < named_s
+        return machine.by_hand_since_s[identity] < named_s
 
     def _closing(self, name: str, before: Mapping[str, Any], closed: Mapping[str, Any]) -> None:
         """Evidence, held against the truth: nothing of that session's boot may still run it."""
@@ -290,19 +291,22 @@ class Monitor:
             self._edits(change)
         old, new = ((body or {}).get("status") or {} for body in (change.before, change.body))
         session, host = new.get("session"), change.key[1]
-        machine = self.machines.get(host)
-        if not session or machine is None or not machine.is_on or machine.boot_id != session["bootID"]:
+        if not session or not self._speaks(host, session):
             return
-        before = old.get("instances") or {}
-        for uid, report in (new.get("instances") or {}).items():
-            if report.get("released"):
-                self._released(host, uid, report, before.get(uid) or {})
+        before, reports = old.get("instances") or {}, new.get("instances") or {}
+        for uid, report in reports.items():
+            self._released(host, uid, report, before.get(uid) or {})
         # A HostAssignment that a person deletes is made again with the same list: what was said once is no new claim, and what
         # the session has been granted since runs there rightly.
         said = {(host, session["nonce"], earlier) for earlier in session.get("supersedes") or ()}
         if said - self.superseded:
             self._superseding(host, session)
         self.superseded |= said
+
+    def _speaks(self, host: str, session: Raw) -> bool:
+        """Whether the session is of the boot that the machine is in."""
+        machine = self.machines.get(host)
+        return machine is not None and machine.is_on and machine.boot_id == session["bootID"]
 
     def _edits(self, change: Change) -> None:
         """What an edit brings is ordered only when nothing of it runs by hand elsewhere."""
@@ -317,7 +321,8 @@ class Monitor:
     def _released(self, host: str, uid: str, report: Raw, was: Raw) -> None:
         name, epoch = report["name"], report["epoch"]
         # What is closed may be said again.
-        is_new = (was.get("epoch"), was.get("released")) != (epoch, True) and self.open_epoch.get(uid) == epoch
+        is_said = report.get("released") and (was.get("epoch"), was.get("released")) != (epoch, True)
+        is_new = is_said and self.open_epoch.get(uid) == epoch
         runs = self.active[service_name(name)].get(host)
         if is_new and runs and self._is_exclusive(name):
             self.accuse(f"{host} says that {name} epoch {epoch} is released, but {_list(runs)} runs")

@@ -13,6 +13,7 @@ from typing import Any, Final
 from backstay_agent.agent import Agent
 from backstay_agent.agent import Machine as AgentMachine
 from backstay_agent.agent import Settings as AgentSettings
+from backstay_agent.fake import bare_unit
 from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError, NotFound
 from backstay_api.memory.admission import guard
@@ -22,6 +23,7 @@ from backstay_api.objects.kinds import LEASES, Kind, Raw
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.object_kinds import HA_SERVICES, HOST_ASSIGNMENTS, HOSTS
 from backstay_api.objects.promise import PROFILES
+from backstay_api.objects.resource_kinds import identity
 from backstay_fencer.agents import Action
 from backstay_fencer.executor import Executor
 from backstay_operator.control.replica import Operator, Replica
@@ -160,22 +162,21 @@ class World:
 
     def know(self, service: ServiceShape) -> None:
         """Tell the monitor what this service may ever run, and every machine how long that takes."""
-        mine = (f"unit {service.unit}", f"unit {service.name}-extra.service")
-        for identity in mine:
-            self.monitor.owners[identity] = Owned(service.name, service.is_exclusive)
+        units = (service.unit, f"{service.name}-extra.service")
+        for resource in map(bare_unit, units):
+            self.monitor.owners[identity(resource)] = Owned(service.name, service.is_exclusive)
         for address in service.addresses:
             # Whoever has it: an address that one service gives up is another's next.
             self.monitor.owners[f"address {address}"] = Owned(f"address {address}", True)
         for machine in self.machines.values():
+            mine, umbrella = [machine.state.unit(unit) for unit in units], machine.state.unit(f"{service.name}.service")
             if self.shape.is_packaged:
-                machine.packaged |= {identity: identity for identity in mine}
-                if service.is_part:
-                    machine.packaged[mine[0]] = f"unit {service.name}.service"
+                machine.packaged |= {name: name for name in mine} | ({mine[0]: umbrella} if service.is_part else {})
             if service.is_part:
-                machine.state.pulls_in[f"unit {service.name}.service"] = mine[:1]
-            for identity, owned in self.monitor.owners.items():
+                machine.state.pulls_in[umbrella] = (mine[0],)
+            for name, owned in self.monitor.owners.items():
                 if owned.service == service.name:
-                    script = machine.state.scripts[identity]
+                    script = machine.state.scripts[name]
                     script.start_takes_s, script.stop_takes_s = service.start_takes_s, service.stop_takes_s
 
     def create_service(self, service: ServiceShape) -> None:

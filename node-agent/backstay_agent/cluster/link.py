@@ -184,8 +184,8 @@ class Link:
         self._uid = event.object.metadata.uid
         if isinstance(event.object, Received):
             self._receive(event.object)
-        if event.object.status.session is None or not self._is_ours(event.object.status.session):
-            self._dirty.set()
+        if event.object.status != self.stored_status:
+            self._dirty.set()  # another object, somebody else's word, or a write of ours that was given up and came late
 
     def _receive(self, received: Received) -> None:
         if received.why and received.why != self._odd:
@@ -271,10 +271,13 @@ class Link:
                 self._listeners.on_published()
 
     async def _fetch(self) -> Stored:
+        """As it is read, or as the watch has told since: an answer from the past may be of an object that is gone."""
         found = await self._api.get(ASSIGNMENTS, self._host)
-        if isinstance(found, HostAssignment):
-            self._learn(found)
-        return found
+        told = self._informer.entries.get(("", self._host))
+        for one in (found, told.object if told else None):
+            if isinstance(one, HostAssignment):
+                self._learn(one)
+        return found if isinstance(found, Unreadable) or self._stored is None else self._stored
 
 
 def _is_refused(error: ApiError) -> bool:

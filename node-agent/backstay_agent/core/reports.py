@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from backstay_api.objects.edits import same_work
 from backstay_api.objects.plain import InstanceReport, ResourceReport
 
 from .books import Record
 from .machine import Phase
-from .rules import same_work
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from backstay_api.objects.plain import InstanceOrder, RenderedResource
-from backstay_api.objects.resource_kinds import Claim, claims_of, kinds_in
+from backstay_api.objects.plain import InstanceOrder
+from backstay_api.objects.resource_kinds import Claim, claims_of
 
 from .books import Books, Record
 
@@ -156,12 +155,3 @@ def must_stop(record: Record, books: Books, *, leaving: str = "") -> bool:
     if books.hands_off and record.may_run:
         return False
     return record.want == "Down" or (bool(leaving) and not books.hands_off)
-
-
-def same_work(one: Sequence[RenderedResource], other: Sequence[RenderedResource]) -> bool:
-    """Whether resources are the same but for what needs no restart: probes, time limits, and what their kinds name."""
-    return list(map(_work, one)) == list(map(_work, other))
-
-
-def _work(resource: RenderedResource) -> tuple[object, ...]:
-    return resource.name, *((kind.field, kind.work(spec)) for kind, spec in kinds_in([resource]))

@@ -1,7 +1,7 @@
 """Programs that start, stop and check something. What they started lives in a unit of its own, which outlives the agent.
 
 The unit of the start command remembers that it succeeded (RemainAfterExit) and holds whatever it left running, so that a
-stop can be proven. Where a `check` is given, it decides: 0 is up, 7 is cleanly down.
+stop can be proven. Where a `check` is given, it decides: 0 is up, 7 is cleanly down; of an init script its `status` as the LSB has it.
 """
 
 from __future__ import annotations
@@ -10,23 +10,26 @@ import asyncio
 import hashlib
 import re
 from collections import Counter
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from backstay_api.objects.commands import Commands, Words, commands_of
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.plain import RenderedResource
 
 from .base import Plain, Seen, StartFailed, State, StopFailed
-from .tools import cgroups, kept
+from .tools import cgroups, kept, lsb
 from .tools.bus import BusError
 from .tools.down import DOWN, bring_down, state_words
 from .tools.journal_tail import with_last_words
 from .tools.looks import NoAnswer
+from .tools.lsb import Answer
 from .tools.manager import Manager, Watch
 from .tools.sentences import why_down
-from .tools.transient import CLEANLY_DOWN, Ended, argv_refusal, lasting, missing, run_once
+from .tools.transient import Ended, Setting, argv_refusal, lasting, missing, run_once
 from .tools.wakeups import changes_of
 
 if TYPE_CHECKING:
@@ -39,10 +42,16 @@ CHECK_PERIOD_S: Final = 10.0
 _FIRST_WAIT_S: Final = 0.05
 _LONGEST_WAIT_S: Final = 1.0
 PREFIX: Final = "backstay-cmd-"
+# Debian's helpers of init scripts would otherwise have systemd start the unit that it makes of the script.
+_NO_DETOUR: Final = "SYSTEMCTL_SKIP_REDIRECT=1"
 
 
 def unit_name(command: Command) -> str:
     """Unit of the start command. What is started by the same command is the same thing on the machine."""
+    return _unit_of(commands_of(command))
+
+
+def _unit_of(command: Commands) -> str:
     digest = hashlib.sha256("\0".join(command.start).encode()).hexdigest()[:12]
     program = re.sub(r"[^A-Za-z0-9]+", "-", command.start[0].rpartition("/")[2])[:40].strip("-") or "program"
     return f"{PREFIX}{program}-{digest}.service"
@@ -70,7 +79,7 @@ class CommandDriver(Plain):
 
     def waits_for(self, resource: RenderedResource) -> str:
         check = _command(resource).check
-        if check is None or not self._asked[unit_name(_command(resource))]:
+        if not check or not self._asked[_unit_of(_command(resource))]:
             return ""
         return f"its check {' '.join(check)} has not ended yet; it is given {_check_limit_s(resource):g} s"
 
@@ -78,7 +87,7 @@ class CommandDriver(Plain):
         if (why := await self.not_ready(resource)) is not None:
             raise StartFailed(why)
         command = _command(resource)
-        unit = unit_name(command)
+        unit = _unit_of(command)
         with kept.as_start_failed(unit):
             async with self._manager.watch(unit) as watch:
                 try:
@@ -90,20 +99,45 @@ class CommandDriver(Plain):
                     await bring_down(self._manager, unit, 0)
                     raise StartFailed(why) from error
 
+    async def secure(self, resource: RenderedResource) -> None:
+        if why := await self.starts_by_itself(resource):
+            raise StartFailed(why)
+
+    async def starts_by_itself(self, resource: RenderedResource) -> str | None:
+        """systemd makes a unit of each init script, and starts it at a boot where the script's links say so."""
+        command, script = _command(resource), _command(resource).start[0]
+        if not command.is_lsb or not script.startswith("/etc/init.d/"):
+            return None
+        name = script.rpartition("/")[2].removesuffix(".sh")
+        with kept.as_start_failed(script):
+            made = await self._manager.properties(f"{name}.service")
+        if made.get("SourcePath") != script or not made.get("WantedBy"):
+            return None
+        return f"{script} starts by itself at a boot (for {made['WantedBy'][0]}): systemctl disable {name}"
+
+    async def apply(self, resource: RenderedResource, before: RenderedResource, *, timeout_s: float) -> None:
+        command = _command(resource)
+        if resource.reloaded_at in (None, before.reloaded_at) or not command.reload:
+            return
+        with kept.as_start_failed(command.reload[0]):
+            ended = await self._run(command, _unit_of(command), "reload", timeout_s)
+        if ended.exit_code != 0:
+            raise StartFailed(f"it was not reloaded, and runs on as it was: {ended.why}")
+
     async def stop(self, resource: RenderedResource, *, timeout_s: float) -> str | None:
         command = _command(resource)
         if any(argv_refusal(argv) for argv in _commands(resource)):
             return None  # such a command is never run
-        unit = unit_name(command)
+        unit = _unit_of(command)
         try:
             if await self._never_ran(command, unit):
                 return None
-            ended = await run_once(self._manager, _stem(unit, "stop"), command.stop, timeout_s)
+            ended = await self._run(command, unit, "stop", timeout_s)
             # Also after a stop that failed: what the start left running is known, and must not stay for ever.
             note = await bring_down(self._manager, unit, timeout_s)
             await kept.end_escaped(self._manager, unit, timeout_s)
-            if command.check is not None:
-                await self._until_cleanly_down(resource, timeout_s, ended)
+            if command.check:
+                note = "; ".join(filter(None, (note, await self._until_down(resource, timeout_s, ended))))
             elif ended.exit_code != 0:
                 raise StopFailed(
                     f"{resource.name} may still be running: {ended.why}; what its start left was killed, and without"
@@ -117,13 +151,13 @@ class CommandDriver(Plain):
         command = _command(resource)
         if any(argv_refusal(argv) for argv in _commands(resource)):
             return Seen(State.STOPPED)
-        unit = unit_name(command)
+        unit = _unit_of(command)
         try:
             properties = await self._manager.properties(unit)
             seen = kept.seen_unit(unit, properties, "its start command")
-            if command.check is None or await missing(command.check) is not None:
+            if not command.check or await missing(command.check) is not None:
                 return seen
-            return _judged(await self._ask(resource), seen, command.check)
+            return _judged(await self._ask(resource), seen, command)
         except NoAnswer as error:
             return Seen(State.UNKNOWN, str(error))
         except (BusError, OSError) as error:
@@ -131,7 +165,7 @@ class CommandDriver(Plain):
 
     async def changes(self, resource: RenderedResource) -> AsyncGenerator[Seen, None]:
         """First what it is now, then every change: its unit and its control group tell, and its check is asked regularly."""
-        unit = unit_name(_command(resource))
+        unit = _unit_of(_command(resource))
         with kept.as_start_failed(unit):
             period_s = CHECK_PERIOD_S if _command(resource).check else None
             look = partial(self.check, resource)
@@ -145,7 +179,7 @@ class CommandDriver(Plain):
 
     async def _up(self, resource: RenderedResource, watch: Watch) -> None:
         command = _command(resource)
-        if watch.active == "active" and command.check and (await self._ask(resource)).exit_code != 0:
+        if watch.active == "active" and command.check and not await self._says_up(resource):
             # It was up once, and is not any more: what is left of it goes, then it is started anew.
             await bring_down(self._manager, watch.unit, _LONGEST_WAIT_S)
             await self._manager.refresh(watch)
@@ -155,51 +189,71 @@ class CommandDriver(Plain):
             stop_s = 2 * max(seconds(resource.timeouts.stop or "20s"), _LONGEST_WAIT_S)
             await self._manager.start_transient(
                 watch.unit,
-                lasting(command.start, f"Backstay: {resource.name}", kept.memory(resource, watch.unit), stop_s),
+                _settings(resource, watch.unit, stop_s),
             )
         wait_s = _FIRST_WAIT_S
         while watch.lost or not await self._is_up(resource, watch):
             await watch.changed_within(wait_s if command.check else None)
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
+    async def _says_up(self, resource: RenderedResource) -> bool:
+        return _answer(_command(resource), await self._ask(resource)) is Answer.UP
+
     async def _is_up(self, resource: RenderedResource, watch: Watch) -> bool:
         command = _command(resource)
         await self._manager.refresh(watch)
         if watch.active in DOWN and not watch.has_job:
-            raise StartFailed(await with_last_words(why_down(command.start[0], watch.properties), watch.properties))
-        if command.check is None:
+            why = why_down(command.start[0], watch.properties)
+            if command.is_lsb and (words := lsb.words("start", watch.properties.get("ExecMainStatus"))):
+                why = f"{why} ({words})"
+            raise StartFailed(await with_last_words(why, watch.properties))
+        if not command.check:
             return watch.active == "active"
         # A start that stays in the foreground never exits: then the check alone can say that it is up.
-        return (await self._ask(resource)).exit_code == 0
+        return await self._says_up(resource)
 
-    async def _until_cleanly_down(self, resource: RenderedResource, timeout_s: float, stop: Ended) -> None:
-        wait_s = _FIRST_WAIT_S
-        ended: Ended | None = None
+    async def _until_down(self, resource: RenderedResource, timeout_s: float, stop: Ended) -> str:
+        """Returns what is to be said about it. Raises StopFailed."""
+        command, wait_s = _command(resource), _FIRST_WAIT_S
+        last = "its check did not answer"
         try:
             async with asyncio.timeout(timeout_s):
-                while (ended := await self._ask(resource)).exit_code != CLEANLY_DOWN:
+                while (said := _answer(command, ended := await self._ask(resource))) not in (Answer.DOWN, Answer.DEAD):
+                    last = ended.why
                     await asyncio.sleep(wait_s)
                     wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
         except TimeoutError as error:
-            said = ended.why if ended else "its check did not answer"
             stopped = "" if stop.exit_code == 0 else f"{stop.why}; then "
-            why = f"{resource.name} may still be running: {stopped}{said}, where 7 means cleanly down"
+            why = f"{resource.name} may still be running: {stopped}{last}, where {3 if command.is_lsb else 7} means cleanly down"
             raise StopFailed(why) from error
+        # Nothing that it has started is alive by now, and its own word is that it is dead.
+        return f"after its stop {ended.why}" if said is Answer.DEAD else ""
 
-    async def _never_ran(self, command: Command, unit: str) -> bool:
+    async def _never_ran(self, command: Commands, unit: str) -> bool:
         down = kept.is_gone(unit, await self._manager.properties(unit))
         try:
-            return down and await missing(command.start) is not None and await missing(command.stop) is not None
+            gone = [await missing(argv) is not None for argv in (command.start, command.stop) if argv]
+            return down and all(gone)
         except NoAnswer:
             return False  # what cannot be seen may be there, and may have run
 
+    async def _run(self, command: Commands, unit: str, what: str, timeout_s: float) -> Ended:
+        """One of its programs; what is not there has nothing against it."""
+        argv: Words = getattr(command, what)
+        if not argv:
+            return Ended(0, command.start[0], "has no such command")
+        more = [("Environment", ("as", [_NO_DETOUR]))] if command.is_lsb else []
+        ended = await run_once(self._manager, _stem(unit, what), argv, timeout_s, more=more)
+        words = lsb.words(argv[-1], ended.exit_code) if command.is_lsb else ""
+        return replace(ended, what=f"{ended.what} ({words})") if words else ended
+
     async def _ask(self, resource: RenderedResource) -> Ended:
         command = _command(resource)
-        assert command.check is not None
-        unit = unit_name(command)
+        assert command.check, f"{resource.name} has no check"
+        unit = _unit_of(command)
         self._asked[unit] += 1
         try:
-            return await run_once(self._manager, _stem(unit, "check"), command.check, _check_limit_s(resource))
+            return await self._run(command, unit, "check", _check_limit_s(resource))
         finally:
             self._asked[unit] -= 1
 
@@ -208,14 +262,13 @@ def _check_limit_s(resource: RenderedResource) -> float:
     return seconds(resource.timeouts.check) if resource.timeouts.check else DEFAULT_CHECK_S
 
 
-def _command(resource: RenderedResource) -> Command:
+def _command(resource: RenderedResource) -> Commands:
     assert resource.command is not None, f"{resource.name} is no command resource"
-    return resource.command
+    return commands_of(resource.command)
 
 
-def _commands(resource: RenderedResource) -> list[Sequence[str]]:
-    command = _command(resource)
-    return [argv for argv in (command.start, command.stop, command.check) if argv is not None]
+def _commands(resource: RenderedResource) -> list[Words]:
+    return _command(resource).all
 
 
 def _stem(unit: str, what: str) -> str:
@@ -223,14 +276,31 @@ def _stem(unit: str, what: str) -> str:
     return f"backstay-{what}-{unit.removeprefix(PREFIX).removesuffix('.service')}"
 
 
-def _judged(ended: Ended, unit: Seen, check: Sequence[str]) -> Seen:
+def _settings(resource: RenderedResource, unit: str, stop_s: float) -> list[Setting]:
+    """Of the unit of the start: what it is depends on what the start command is."""
+    command = _command(resource)
+    told = [*kept.memory(resource, unit), *([_NO_DETOUR] if command.is_lsb else [])]
+    common = lasting(command.start, f"Backstay: {resource.name}", told, stop_s)
+    kind = {"simple": "exec", "forking": "forking"}.get(command.type)
+    return [*common, ("Type", ("s", kind)), ("RemainAfterExit", ("b", False))] if kind else common
+
+
+def _answer(command: Commands, ended: Ended) -> Answer:
+    return lsb.answer(ended.exit_code, is_lsb=command.is_lsb)
+
+
+def _judged(ended: Ended, unit: Seen, command: Commands) -> Seen:
     """What a check's answer means, given what the start command's unit tells."""
-    if ended.exit_code == 0:
+    said = _answer(command, ended)
+    if said is Answer.UP:
         return Seen(State.RUNNING)
     if unit.state in (State.STARTING, State.STOPPING, State.UNKNOWN):
         return unit
-    if ended.exit_code == CLEANLY_DOWN:
+    if said is Answer.DOWN:
         return Seen(State.STOPPED)
+    why = f"command {' '.join(command.check)} {ended.what}"
+    if said is Answer.DEAD:
+        return Seen(State.FAILED, why)
     # Neither up nor cleanly down. Where we have not started it, nobody knows what runs.
-    why = f"command {' '.join(check)} {ended.what}: wanted 0 (running) or 7 (stopped)"
+    why += f": wanted 0 (running) or {3 if command.is_lsb else 7} (stopped)"
     return Seen(State.FAILED if unit.state is State.RUNNING else State.UNKNOWN, why)

@@ -10,8 +10,8 @@ from typing import Final
 from backstay_agent.drivers.base import StartFailed
 from backstay_agent.host_system import HostSystem
 from backstay_agent.tasks import end_tasks
+from backstay_api.objects.edits import is_applied
 from backstay_api.objects.plain import RenderedResource
-from backstay_api.objects.resource_kinds import kinds_in
 
 from .work import limit_s
 
@@ -25,11 +25,7 @@ Edit = tuple[RenderedResource, RenderedResource]
 
 def edits(before: Sequence[RenderedResource], wanted: Sequence[RenderedResource]) -> list[Edit]:
     """What drivers have to do something about, as it was and as it is wanted; the work of all is the same."""
-    return [(old, new) for old, new in zip(before, wanted, strict=True) if _live(old) != _live(new)]
-
-
-def _live(resource: RenderedResource) -> tuple[object, ...]:
-    return resource.reloaded_at, *(kind.live(spec) for kind, spec in kinds_in([resource]))
+    return [(old, new) for old, new in zip(before, wanted, strict=True) if is_applied(old, new)]
 
 
 class Applying:

@@ -12,11 +12,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final, cast
 
-from backstay_agent.core.rules import same_work
 from backstay_agent.drivers.base import Seen, StartFailed, State, StopFailed
 from backstay_agent.host_system import HostSystem
 from backstay_agent.tasks import end_tasks
+from backstay_api.objects.edits import same_work
 from backstay_api.objects.plain import RenderedResource
+from backstay_api.objects.probe_kinds import is_asked
 from backstay_api.process.waiting import clock_s
 
 log = logging.getLogger(__name__)
@@ -110,7 +111,8 @@ class Monitor:
             if one.name not in self._watches or one.name in self._unseen
         }
         probed = [resource for resource in resources if resource.probes]
-        self._unproven = {one.name: "no probe has been answered yet" for one in probed if one.name not in works}
+        unproven = [one.name for one in probed if is_asked(one) and one.name not in works]
+        self._unproven = dict.fromkeys(unproven, "no probe has been answered yet")
         self._patience_until_s = patience_until_s
         for resource in resources:
             if resource.name not in self._watches:
@@ -225,5 +227,5 @@ class Monitor:
 
 
 def _is_watched_alike(one: RenderedResource, other: RenderedResource) -> bool:
-    """Whether a driver tells the same of both: of probes it is told only whether there are any."""
-    return same_work([one], [other]) and bool(one.probes) == bool(other.probes)
+    """Whether a driver tells the same of both: of probes it looks only at whether some say that it works."""
+    return same_work([one], [other]) and is_asked(one) is is_asked(other)

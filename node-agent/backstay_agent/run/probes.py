@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from backstay_agent.core.health import Health, Thresholds, Verdict, judge
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.plain import Probe, RenderedResource
+from backstay_api.objects.probe_kinds import only_degrades
 from backstay_api.process.waiting import clock_s
 
 # A period of nothing would be a busy loop.
@@ -76,11 +77,6 @@ async def run_probes(
             tasks.create_task(
                 _repeat(probe, board, asker, starting=starting), name=f"probe {resource.name}/{probe.name}"
             )
-
-
-def only_degrades(probe: Probe) -> bool:
-    """Whether its resource works all the same where it fails."""
-    return probe.on_failure == "Degrade"
 
 
 async def _repeat(probe: Probe, board: _Board, asker: Asker, *, starting: bool) -> None:

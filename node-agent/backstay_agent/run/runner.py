@@ -19,6 +19,7 @@ from backstay_agent.core.reports import View, report_of
 from backstay_agent.drivers.base import StartFailed
 from backstay_agent.store.disk import DiskTrouble
 from backstay_agent.tasks import end_tasks
+from backstay_api.objects.edits import same_work
 from backstay_api.objects.plain import InstanceReport, RenderedResource
 from backstay_api.process.waiting import clock_s
 
@@ -95,7 +96,7 @@ class Runner:
         if (record.epoch, record.cleared) != (self._epoch, self._cleared):
             self._turn_to(record)
         tried = self._trying if self.phase is Phase.STARTING else record.resources
-        edited = bool(tried) and not rules.same_work(tried, record.wanted)
+        edited = bool(tried) and not same_work(tried, record.wanted)
         refused = self._refused(record, books)
         if refused and self.phase is Phase.STOPPED and not record.closed and self._why != refused.why:
             self._why = refused.why
@@ -145,8 +146,8 @@ class Runner:
         """Remember what a row says, before the next phase forgets it."""
         if row.reason is Reason.ENDED and self._work:
             self._why, self._unrecorded = str(error := failure_of(self._work)), isinstance(error, NotRecorded)
-            told = {"instance": self.record.title, "phase": self.phase.value, "why": self._why}
-            log.warning("instance failed", extra=told)
+            fields = {"instance": self.record.title, "phase": self.phase.value, "why": self._why}
+            log.warning("instance failed", extra=fields)
         elif row.reason is Reason.DOWN:
             before = "" if row.effect is Effect.RESTART else self._why
             self._why = "; ".join(filter(None, (self._monitor.sentence, before)))
@@ -161,14 +162,14 @@ class Runner:
 
     def _died(self) -> None:
         self._is_free = self._attempts.count_for_nothing(self.record)
-        told = {"instance": self.record.title, "why": self._why}
+        fields = {"instance": self.record.title, "why": self._why}
         if self._attempts.was_left:
-            log.info("maintenance is over, starting what does not run", extra=told)
+            log.info("maintenance is over, starting what does not run", extra=fields)
         elif self._monitor.by_admin:
             self._acts.answered()
-            log.warning("stopped by an admin, starting it again", extra=told)
+            log.warning("stopped by an admin, starting it again", extra=fields)
         else:
-            log.warning("resource down, restarting in place", extra=told)
+            log.warning("resource down, restarting in place", extra=fields)
         self._attempts.was_left = False
 
     def _enter(self, phase: Phase) -> None:
@@ -231,7 +232,7 @@ class Runner:
         resources, revision = record.wanted, record.revision
         await self._tools.journal.cover(self.uid, resources)
         # After a restart in place that failed, this start stands for one.
-        again = bool(record.restarted_at_s) and rules.same_work(record.resources, resources)
+        again = bool(record.restarted_at_s) and same_work(record.resources, resources)
         at_s = clock_s()
         await self._amend(
             lambda now: now.begun(resources, revision, at_s).restarted(at_s if again else None), may_start=True
@@ -352,8 +353,7 @@ class Runner:
     async def _adopt(self) -> None:
         """Of what an earlier agent started it is not known whether it ever worked: its start may have been under way."""
         resources, system = self.record.resources, self._tools.system
-        allowances_s = [await work.start_allowance_s(system.driver(one), one) for one in resources if one.probes]
-        until_s = self.record.begun_at_s + max(allowances_s, default=0.0)
+        until_s = self.record.begun_at_s + await work.longest_start_s(system, resources)
         self._monitor.begin(resources, works=(), patience_until_s=until_s)
 
     def _watch(self) -> None:

@@ -236,19 +236,19 @@ class Supervisor:
     def reports(self) -> dict[str, InstanceReport]:
         """Everything that runs here, or did in this session and is still asked about."""
         books = self._journal.books
-        told = {
+        reported = {
             uid: self._report(record)
             for uid, record in books.records.items()
             if record.may_run or not record.closed or uid in self._orders
         }
         for uid, why in self._not_taken.items():
             order = self._orders.get(uid)
-            if uid not in told and order is not None and order.session == books.session:
-                told[uid] = _refusal(order, why, phase="Stopped")
+            if uid not in reported and order is not None and order.session == books.session:
+                reported[uid] = _refusal(order, why, phase="Stopped")
         for uid, answer in self._received.not_understood.items():
             if answer.order.session == books.session:
-                told[uid] = _with_answer(told.get(uid), answer)
-        return told
+                reported[uid] = _with_answer(reported.get(uid), answer)
+        return reported
 
     def ours(self) -> dict[str, tuple[RenderedResource, ...]]:
         """What runs here by us, or may, or is about to, by UID."""

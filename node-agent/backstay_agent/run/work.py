@@ -15,11 +15,10 @@ from backstay_agent.host_system import HostSystem
 from backstay_agent.tasks import end_tasks
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.plain import Probe, RenderedResource
+from backstay_api.objects.probe_kinds import is_asked, only_degrades
 from backstay_api.objects.resource_kinds import is_address
 from backstay_api.objects.sequence import needs, stops
 from backstay_api.process.waiting import clock_s
-
-from .probes import only_degrades
 
 DEFAULT_TIMEOUT_S: Final = 20.0
 """Where neither the manifest nor the kind's own means say how long something may take."""
@@ -85,10 +84,16 @@ async def _each(order: Sequence[int], before: Sequence[Sequence[int]], step: Cal
 async def _start(system: HostSystem, resource: RenderedResource, driver: Driver, tell: Callable[[str], None]) -> None:
     begun_s = clock_s()
     await driver.start(resource, timeout_s=limit_s(resource.timeouts.start))
-    if resource.probes:
+    if is_asked(resource):
         allowance_s = await start_allowance_s(driver, resource)
         left_s = begun_s + allowance_s - clock_s()
         await _first_answer(system, resource, max(left_s, _first_answers_take_s(resource)), tell)
+
+
+async def longest_start_s(system: HostSystem, resources: Sequence[RenderedResource]) -> float:
+    """The longest that one of them may take until its probes have given a good answer."""
+    allowances_s = [await start_allowance_s(system.driver(one), one) for one in resources if is_asked(one)]
+    return max(allowances_s, default=0.0)
 
 
 async def start_allowance_s(driver: Driver, resource: RenderedResource) -> float:

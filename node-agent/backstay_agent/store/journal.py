@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from backstay_agent.core.books import Books, only_ends
-from backstay_agent.core.rules import same_work
 from backstay_agent.core.sessions import SUPERSEDES_MOST, Inventory, Kept
+from backstay_api.objects.edits import same_work
 from backstay_api.objects.plain import RenderedResource
 
 from .disk import Disk, DiskTrouble

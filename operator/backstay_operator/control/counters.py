@@ -23,7 +23,7 @@ class Histogram:
 
 
 @dataclass
-class Facts:
+class Counters:
     """Times are on the loop's clock."""
 
     started_at_s: float = 0.0

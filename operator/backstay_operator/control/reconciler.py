@@ -20,7 +20,7 @@ from backstay_api.process.waiting import until
 from backstay_operator.control.act.apply import Outcome, Result, Writer
 from backstay_operator.control.act.pacing import Turns
 from backstay_operator.control.act.refusals import Refusals
-from backstay_operator.control.counters import Facts
+from backstay_operator.control.counters import Counters
 from backstay_operator.control.report.recorder import Posting, posting_of
 from backstay_operator.control.watch.cache import Cache
 from backstay_operator.control.watch.urgency import Soon
@@ -58,7 +58,7 @@ class Parts:
     judge_path: Callable[[], str]
     """Judge our own path as of now; a sentence if it is in trouble."""
     record: Callable[[Posting], None]
-    facts: Facts
+    facts: Counters
     clock: Callable[[], float]
     rng: random.Random
     think_s: float = 0.0

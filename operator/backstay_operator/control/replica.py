@@ -15,7 +15,7 @@ from backstay_api.client.api import Api
 from backstay_api.objects.names import SYSTEM_NAMESPACE
 from backstay_api.objects.object_kinds import HOST_LEASES, OWN_KINDS
 from backstay_operator.control.act.apply import Writer
-from backstay_operator.control.counters import Facts
+from backstay_operator.control.counters import Counters
 from backstay_operator.control.leader import Leader
 from backstay_operator.control.reconciler import Parts, Reconciler
 from backstay_operator.control.report.recorder import Recorder
@@ -52,7 +52,7 @@ class Operator:
         clock = self.clock = asyncio.get_running_loop().time
         rng = replica.rng
         self.replica = replica
-        self.facts = Facts(started_at_s=clock())
+        self.facts = Counters(started_at_s=clock())
         self.cache = Cache(clock=clock, wall=replica.wall, settings=replica.settings)
         self.heartbeats = Informers(api.lane("leases"), self.cache, [HOST_LEASES], rng=rng)
         self.informers = Informers(api.lane("watches"), self.cache, OWN_KINDS, rng=rng)

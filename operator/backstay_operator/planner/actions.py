@@ -141,8 +141,8 @@ class Assign(Row):
 
     @property
     def concerns(self) -> tuple[Ref, ...]:
-        told: list[InstanceOrder | StandbyOrder] = [*self.spec.instances.values(), *self.spec.standbys.values()]
-        return (host_ref(self.host), *(service_ref(one.namespace, service_name(one.name)) for one in told))
+        orders: list[InstanceOrder | StandbyOrder] = [*self.spec.instances.values(), *self.spec.standbys.values()]
+        return (host_ref(self.host), *(service_ref(one.namespace, service_name(one.name)) for one in orders))
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from drivers_scene import (
 )
 
 from backstay_agent.drivers.base import StartFailed, State
-from backstay_agent.drivers.systemd.overrides import FILE
+from backstay_agent.drivers.systemd.overrides import FILE, text
 from backstay_api.objects.plain import RenderedResource, Systemd
 
 ODD = 'a b"c\\d%n$HOME\té\nend'
@@ -117,7 +117,12 @@ async def a_live_override_reaches_what_runs() -> None:
         assert memory_max(name) == str(64 << 20)
         await driver.apply(after, before, timeout_s=5)
         assert memory_max(name) == str(96 << 20)
-        await driver.apply(with_(name), after, timeout_s=5)
+        again = with_(name, MemoryMax="128M")
+        assert again.systemd
+        drop_in(name).write_text(text(again.systemd))  # written, and not read: an agent died between the two
+        await driver.apply(again, after, timeout_s=5)
+        assert memory_max(name) == str(128 << 20)
+        await driver.apply(with_(name), again, timeout_s=5)
         assert memory_max(name) == "infinity"
         assert main_pid(name) == pid
         await driver.stop(with_(name), timeout_s=5)

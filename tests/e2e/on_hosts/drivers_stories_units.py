@@ -174,6 +174,8 @@ async def a_oneshot_that_remains_is_up_only_where_a_probe_says_so() -> None:
         await driver.start(probed, timeout_s=5)
         assert (await driver.check(probed)).state is State.RUNNING
         assert (await driver.check(once)).state is State.UNKNOWN
+        partly = replace(once, probes=tuple(replace(one, on_failure="Degrade") for one in probed.probes))
+        assert (await driver.check(partly)).state is State.UNKNOWN, "what only degrades proves nothing"
         await driver.stop(probed, timeout_s=5)
         assert await driver.check(probed) == Seen(State.STOPPED)
 
@@ -263,6 +265,38 @@ async def what_runs_is_recognised_without_memory() -> None:
         assert "d-left.service" in [left.systemd.unit for left in await driver.leftovers() if left.systemd]
         await driver.stop(web, timeout_s=5)
         assert "d-left.service" not in [left.systemd.unit for left in await driver.leftovers() if left.systemd]
+
+
+@story
+async def a_failed_start_that_systemd_calls_a_success_is_no_start() -> None:
+    """A `-` before a program says that its failure is none."""
+    forks = install("d-dash-forks.service", "[Service]\nType=forking\nExecStart=-/bin/sh -c 'echo no config; exit 3'\n")
+    runs_out = install("d-dash-runs.service", "[Service]\nType=exec\nExecStart=-/bin/sh -c 'echo no config; exit 3'\n")
+    async with systemd() as (driver, _):
+        for bad in (forks, runs_out):
+            await refused(driver.start(bad, timeout_s=5), StartFailed, "it said: no config")
+            assert await driver.stop(bad, timeout_s=5) is None
+            assert (await driver.check(bad)).state is State.STOPPED
+
+
+@story
+async def a_pid_file_that_comes_late_or_names_somebody_else_is_no_start_of_that() -> None:
+    late = "(sleep 1; sleep 100051 & echo $! >/run/d-late.pid) &"
+    one = install(
+        "d-late.service", f"[Service]\nType=forking\nPIDFile=/run/d-late.pid\nExecStart=/bin/sh -c '{late}'\n"
+    )
+    wrong = "echo 1 >/run/d-wrong.pid; sleep 100052 &"
+    other = install(
+        "d-wrong.service", f"[Service]\nType=forking\nPIDFile=/run/d-wrong.pid\nExecStart=/bin/sh -c '{wrong}'\n"
+    )
+    async with systemd() as (driver, _):
+        await driver.start(one, timeout_s=10)
+        assert main_pid("d-late.service") == int(Path("/run/d-late.pid").read_text())
+        await driver.stop(one, timeout_s=5)
+        limited = replace(other, timeouts=Timeouts(start="2s"))
+        await refused(driver.start(limited, timeout_s=2), StartFailed, "d-wrong.service")
+        await driver.stop(limited, timeout_s=5)
+        assert not runs("sleep 100051") and not runs("sleep 100052") and lives(1)
 
 
 if __name__ == "__main__":

@@ -152,7 +152,7 @@ async def test_a_unit_whose_drop_in_is_there_is_secured_once_more_by_each_life_o
     # An earlier life may have died after it had written the file, and before systemd had read it.
     machine = FakeMachine()
     driver = CountingDriver(machine)
-    machine.secured.add("unit other.service")
+    machine.secured.add(machine.unit("other.service"))
     keeper = Keeper(lambda _: driver, lambda: "", lambda: None, lambda: ["other.service"])
     keeper.update({}, ours={}, secured=frozenset({"other.service"}))
     life = asyncio.create_task(keeper.run())

@@ -400,7 +400,7 @@ async def test_whether_it_may_start_is_asked_again_when_it_is_its_turn() -> None
 async def test_what_is_ours_but_in_no_record_is_stopped_by_the_next_agent() -> None:
     world = await running()
     await world.kill_agent()
-    world.machine.secured.add("unit unrecorded.service")
+    world.machine.secured.add(world.machine.unit("unrecorded.service"))
     world.machine.gates.add("unit unrecorded.service")
     world.machine.up(unit(unit="unrecorded.service"))
     world.start_agent()
@@ -413,7 +413,7 @@ async def test_what_is_ours_but_in_no_record_is_stopped_by_the_next_agent() -> N
 async def test_what_an_admin_ran_before_it_was_made_to_wait_for_us_survives_a_restart_of_the_agent() -> None:
     world = await running()
     await world.kill_agent()
-    world.machine.secured.add("unit theirs.service")
+    world.machine.secured.add(world.machine.unit("theirs.service"))
     world.machine.up(unit(unit="theirs.service"))
     world.start_agent()
     await world.phase_is("Running")
@@ -426,7 +426,7 @@ async def test_while_an_unrecorded_resource_cannot_be_stopped_a_sealed_session_s
     world = await running()
     before = await world.session()
     await world.kill_agent()
-    world.machine.secured.add("unit unrecorded.service")
+    world.machine.secured.add(world.machine.unit("unrecorded.service"))
     world.machine.gates.add("unit unrecorded.service")
     world.machine.up(unit(unit="unrecorded.service"))
     world.machine.scripts["unit unrecorded.service"].stop_fails = "it hangs in the kernel"

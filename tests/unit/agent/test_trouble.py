@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import pytest
@@ -203,6 +203,43 @@ async def test_an_answer_that_comes_after_the_assignment_was_made_anew_is_not_ta
 
 
 @in_virtual_time
+async def test_a_read_from_the_past_of_an_assignment_that_is_gone_is_not_taken_for_what_stands_there() -> None:
+    """After a write whose outcome is not known it reads, and finds all that it has to say: on the one before."""
+    weather = Weather()
+    world = await under(weather)
+    mine, before = (await world.session()).nonce, world.cluster.revision
+    weather.fates["update", ASSIGNMENT] = Fate(request_lost=True)
+    weather.fates["get", ASSIGNMENT] = Fate(as_of=before)
+    weather.sent.clear()
+    await world.operator.patch(ASSIGNMENTS, HOST, {"spec": {"handsOff": "new disks"}})
+    await world.until(lambda: ("update", ASSIGNMENT) in [(each.verb, each.resource) for each in weather.sent])
+    await world.operator.patch(ASSIGNMENTS, HOST, {"spec": {"handsOff": ""}})
+    await world.operator.delete(ASSIGNMENTS, HOST)
+    body = {"metadata": {"name": HOST}, "spec": {"heartbeat": {"profile": "lab"}, "instances": {}, "standbys": {}}}
+    await world.operator.create(ASSIGNMENTS, HostAssignment.from_wire(body))
+    del weather.fates["update", ASSIGNMENT]
+    await asyncio.sleep(300)
+    assert (await world.session()).nonce == mine
+
+
+@in_virtual_time
+async def test_a_write_that_was_given_up_and_comes_late_is_put_right() -> None:
+    weather = Weather()
+    world = await under(weather)
+    assert world.agent
+    as_it_is, before = await world.assignment(), world.cluster.revision
+    assert as_it_is.status.facts
+    weather.fates["update", ASSIGNMENT] = Fate(request_delay_s=12.0)
+    weather.fates["get", ASSIGNMENT] = Fate(as_of=before)
+    world.agent.learn(replace(as_it_is.status.facts, kernel="another"))
+    await asyncio.sleep(1)
+    weather.fates.pop(("update", ASSIGNMENT))
+    world.agent.learn(as_it_is.status.facts)
+    await asyncio.sleep(60)
+    assert (await world.assignment()).status == as_it_is.status
+
+
+@in_virtual_time
 async def test_a_slower_profile_is_obeyed_only_once_it_is_published() -> None:
     weather = Weather()
     world = await under(weather)
@@ -227,8 +264,6 @@ async def test_a_session_opened_beside_ours_ends_ours_after_everything_is_stoppe
     await world.phase_is("Running")
     mine = await world.session()
     stored = await world.assignment()
-    from dataclasses import replace
-
     other = replace(mine, nonce="intruder", seq=mine.seq + 1)
     await world.operator.replace(
         ASSIGNMENTS, replace(stored, status=replace(stored.status, session=other)), subresource="status"
@@ -246,8 +281,6 @@ async def test_another_machine_under_this_hosts_name_writes_nothing() -> None:
     world = await enrolled()
     stored = await world.assignment()
     assert stored.status.session
-    from dataclasses import replace
-
     other = replace(stored.status.session, machine_uuid="another machine", nonce="theirs", seq=9)
     world.api.cut_streams()
     await world.operator.delete(ASSIGNMENTS, HOST)

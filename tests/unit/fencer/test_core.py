@@ -7,7 +7,7 @@ import pytest
 from backstay_api.objects.models.fencing import FenceEvidence
 from backstay_api.objects.models.host import FenceDevice, FenceLevel
 from backstay_fencer.core import is_done_on, judge_read, next_steps, owed, power, proof
-from backstay_fencer.facts import Facts, Identity, Read, Step, Tried
+from backstay_fencer.facts import Identity, Read, RequestFacts, Step, Tried
 from backstay_fencer.reading import Power
 from backstay_fencer.words import on_again
 
@@ -18,7 +18,7 @@ SECOND = FenceLevel(
 )
 
 
-FACTS = Facts(
+FACTS = RequestFacts(
     want="Off",
     after="On",
     over=True,
@@ -176,7 +176,7 @@ def test_on_one_level_every_device_must_be_off() -> None:
         ),
     ],
 )
-def test_what_is_run_next(facts: Facts, expected: list[Step]) -> None:
+def test_what_is_run_next(facts: RequestFacts, expected: list[Step]) -> None:
     assert list(next_steps(facts).steps) == expected
 
 

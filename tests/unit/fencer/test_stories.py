@@ -16,7 +16,7 @@ from backstay_api.objects.models.host import FenceDevice
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_LEASES, HOSTS
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_fencer.agents import Action
-from backstay_fencer.health import Facts, Health, ill, not_ready
+from backstay_fencer.health import Health, SelfReport, ill, not_ready
 from backstay_fencer.processes import AgentRun
 from backstay_testing.fake_bmc import FakeAgents, FakeBmc
 from backstay_testing.fencer_scene import UUID, Scene, is_true
@@ -391,5 +391,5 @@ async def test_the_fencer_says_what_it_watches_and_tests() -> None:
     ],
 )
 def test_when_the_fencer_is_ill(watches: dict[str, float | None], trouble: str, is_ill: bool, is_ready: bool) -> None:
-    facts = Facts(watches, {"leases": trouble}, requests=0, hosts=1, tested_s=None)
+    facts = SelfReport(watches, {"leases": trouble}, requests=0, hosts=1, tested_s=None)
     assert (bool(ill(facts)), not not_ready(facts)) == (is_ill, is_ready)

@@ -58,23 +58,47 @@ class Systemd(Model):
     """Variables that the unit is given besides its own. No place for passwords: who can log in to the host can read them."""
 
 
+def _is_one_form(c: Command) -> bool:
+    if c.program is not None:
+        return c.convention is not None and not any((c.start, c.stop, c.check, c.reload, c.type))
+    return c.convention is None and c.start is not None and (c.stop is not None or c.type == "simple")
+
+
+_ONE_FORM = Rule(
+    "has(self.program) ? has(self.convention) && !has(self.start) && !has(self.stop) && !has(self.check) && !has(self.reload)"
+    " && !has(self.type) : !has(self.convention) && has(self.start) && (has(self.stop) || (has(self.type) && self.type == 'simple'))",
+    "give start and stop (with type: simple stop may be left out), or convention: lsb and program alone",
+    _is_one_form,
+)
 _ABSOLUTE = Rule(
-    "self.start[0].startsWith('/') && self.stop[0].startsWith('/') && (!has(self.check) || self.check[0].startsWith('/'))",
-    "start, stop and check must begin with an absolute path",
-    lambda c: c.start[0].startswith("/") and c.stop[0].startswith("/") and (not c.check or c.check[0].startswith("/")),
+    " && ".join(
+        f"(!has(self.{word}) || self.{word}[0].startsWith('/'))"
+        for word in ("start", "stop", "check", "reload", "program")
+    ),
+    "start, stop, check, reload and program must begin with an absolute path",
+    lambda c: all(not argv or argv[0].startswith("/") for argv in (c.start, c.stop, c.check, c.reload, c.program)),
 )
 
 
 class Command(Model):
     """Programs that start, stop and check something; each runs in a transient unit of its own."""
 
-    rules = (_ABSOLUTE,)
-    start: Argv
+    rules = (_ONE_FORM, _ABSOLUTE)
+    start: Argv | None = None
     """Brings the resource up; must succeed when it is up already."""
-    stop: Argv
-    """Brings the resource down; must succeed when it is down already."""
+    stop: Argv | None = None
+    """Brings the resource down; must succeed when it is down already. Only with `type: simple` it may be left out: SIGTERM."""
     check: Argv | None = None
     """Exit 0: up. 7: cleanly down. Anything else: failed."""
+    reload: Argv | None = None
+    """Has what runs read its configuration anew: when `reloadedAt` changes."""
+    type: Literal["simple", "forking", "oneshot"] | None = None
+    """simple: the start command itself is what runs. forking: it leaves something running, and ends. oneshot: what it did is all, and holds
+    until the stop. Default: it may leave something running, or stay; its check tells."""
+    convention: Literal["lsb"] | None = None
+    """How `program` is called: as an init script, with start, stop, status and reload; its status says 0, 1, 2, 3 or 4 as the LSB has it."""
+    program: Argv | None = None
+    """The init script, `[/etc/init.d/legacy]`."""
 
 
 @lru_cache(maxsize=4096)
@@ -280,9 +304,9 @@ class RenderedRecovery(Model):
 
 
 _RELOADS = Rule(
-    "!has(self.reloadedAt) || has(self.systemd)",
-    "reloadedAt goes with a unit (systemd): nothing else is reloaded",
-    lambda r: r.reloaded_at is None or r.systemd is not None,
+    "!has(self.reloadedAt) || has(self.systemd) || (has(self.command) && (has(self.command.reload) || has(self.command.program)))",
+    "reloadedAt goes with a unit (systemd), or a command that has reload or program: nothing else is reloaded",
+    lambda r: r.reloaded_at is None or r.systemd is not None or (r.command and (r.command.reload or r.command.program)),
 )
 # Of the manifest alone: paid for each resource of each order, it would be too dear. What stands in an order is looked at again by its agent.
 _OVERRIDES = Rule(

@@ -116,8 +116,8 @@ class Recovery(RenderedRecovery):
     @property
     def rendered(self) -> RenderedRecovery | None:
         """What an agent is told: nothing, where all of it is as always."""
-        told = RenderedRecovery(**{field: getattr(self, field) for field in RenderedRecovery.model_fields})
-        return told if told != RenderedRecovery() else None
+        rendered = RenderedRecovery(**{field: getattr(self, field) for field in RenderedRecovery.model_fields})
+        return rendered if rendered != RenderedRecovery() else None
 
 
 class HAServiceSpec(Model):

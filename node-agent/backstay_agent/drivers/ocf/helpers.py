@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -79,9 +80,7 @@ def _node(asked: set[str], host: str) -> tuple[int, str]:
 def _attribute(
     tool: str, given: Mapping[str, str], environ: Mapping[str, str], host: str, places: tuple[Path, Path]
 ) -> tuple[int, str]:
-    def said(*options: str) -> str | None:
-        return next((given[option] for option in options if option in given), None)
-
+    said = partial(_given, given)
     name = said("-n", "--name") or ""
     if tool == "crm_master":
         name = f"master-{said('-r', '--resource') or environ.get('OCF_RESOURCE_INSTANCE', '')}"
@@ -97,15 +96,24 @@ def _attribute(
     if said("-D", "--delete", "--delete-attr", "--delete-attribute") is not None:
         file.unlink(missing_ok=True) if is_here else None
         return 0, ""
-    found = (
-        file.read_text() if is_here and file.exists() else said("-d", "--default") if tool != "attrd_updater" else None
-    )
+    found = file.read_text() if is_here and file.exists() else None
+    if found is None and tool != "attrd_updater":
+        found = said("-d", "--default")
     if found is None:
         return UNKNOWN, f"{tool}: there is no attribute {name}"
-    if tool == "attrd_updater":
-        return 0, f'name="{name}" host="{host}" value="{found}"'
     is_quiet = said("-q", "-Q", "--quiet") is not None
-    return 0, found if is_quiet else f"scope={'nodes' if lasts == 'forever' else 'status'}  name={name} value={found}"
+    return 0, _shown(tool, found, is_quiet=is_quiet, name=name, host=host, lasts=lasts)
+
+
+def _shown(tool: str, value: str, *, is_quiet: bool, name: str, host: str, lasts: str) -> str:
+    """An attribute as this tool prints it."""
+    if tool == "attrd_updater":
+        return f'name="{name}" host="{host}" value="{value}"'
+    return value if is_quiet else f"scope={'nodes' if lasts == 'forever' else 'status'}  name={name} value={value}"
+
+
+def _given(given: Mapping[str, str], *options: str) -> str | None:
+    return next((given[option] for option in options if option in given), None)
 
 
 def _write(file: Path, value: str) -> tuple[int, str]:

@@ -25,6 +25,7 @@ from backstay_agent.drivers.tools.sentences import ended_by_itself, not_loadable
 from backstay_agent.drivers.tools.units import UnitFiles, refusal
 from backstay_agent.drivers.tools.wakeups import wakeups
 from backstay_api.objects.plain import RenderedResource, Systemd
+from backstay_api.objects.probe_kinds import is_asked
 from backstay_api.process.waiting import clock_s
 
 from . import unit_state
@@ -84,7 +85,7 @@ class SystemdDriver(Plain):
         if cgroups.root() is None:
             return "this host has no unified control groups (cgroup v2), so a stop could not be verified"
         try:
-            if (why := await self._securing.not_ready(unit, asked=_is_asked(resource))) is not None:
+            if (why := await self._securing.not_ready(unit, asked=is_asked(resource))) is not None:
                 return why
             properties = await self._manager.properties(unit)
         except BusError as error:
@@ -151,7 +152,7 @@ class SystemdDriver(Plain):
         if (why := refusal(unit)) is not None:
             return Seen(State.STOPPED, why)
         try:
-            return await self._look(await self._securing.standing(unit), asked=_is_asked(resource))
+            return await self._look(await self._securing.standing(unit), asked=is_asked(resource))
         except (BusError, OSError, NoAnswer) as error:
             return Seen(State.UNKNOWN, f"systemd cannot be asked about {unit}: {error}")
 
@@ -162,7 +163,7 @@ class SystemdDriver(Plain):
         while True:
             try:
                 async with self._manager.watch(unit) as watch:
-                    async for seen in self._follow(watch, asked=_is_asked(resource)):
+                    async for seen in self._follow(watch, asked=is_asked(resource)):
                         if seen != last:
                             yield (last := seen)
             except BusError as error:
@@ -197,7 +198,7 @@ class SystemdDriver(Plain):
         if any(self._securing.unsecured(member, unit, standing.known[member]) for member in standing.gated):
             await self._securing.secure(unit)
             standing = await self._securing.standing(unit)
-        why = await self._securing.not_fit(standing, asked=_is_asked(resource))
+        why = await self._securing.not_fit(standing, asked=is_asked(resource))
         if why is not None:
             raise StartFailed(why)
         return standing
@@ -207,7 +208,7 @@ class SystemdDriver(Plain):
         others = standing.wanted_by_others
         for part in (part for part in others if part.endswith(".socket")):
             await self._part_up(part)
-        await self._up(watch, asked=_is_asked(resource))
+        await self._up(watch, asked=is_asked(resource))
         for part in (part for part in others if not part.endswith(".socket")):
             await self._part_up(part)
 
@@ -361,10 +362,6 @@ def _is_up(standing: Standing) -> bool:
 
 def _groups(standing: Standing) -> list[str]:
     return [name for member in standing.members for name in group_names(member, standing.known[member])]
-
-
-def _is_asked(resource: RenderedResource) -> bool:
-    return bool(resource.probes)
 
 
 def _spec(resource: RenderedResource) -> Systemd:

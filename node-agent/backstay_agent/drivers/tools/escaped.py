@@ -158,7 +158,7 @@ def _descends(pid: int, processes: Processes, from_: set[int]) -> bool:
 
 
 def _process(folder: Path) -> Process | None:
-    """None if it is gone, or dead and only not buried yet."""
+    """None if it is gone, or dead and only not reaped yet."""
     fields = _read(folder / "stat").decode(errors="replace").rpartition(")")[2].split()
     if len(fields) < 20 or fields[0] in "ZX":
         return None

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from backstay_agent.threads import in_thread
+from backstay_agent.threads import shared
 from backstay_api.objects.plain import Tls
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ async def connection(
     host: str, port: int, tls: Tls | None = None, *, speaks: Sequence[str] = ()
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """Raises OSError. `speaks`: the protocols that are offered in TLS (ALPN)."""
-    # Its files may lie on a server that is dead.
-    context = await in_thread(_context, tls, speaks) if tls else None
+    # Its files may lie on a server that is dead: one thread hangs there, however often it is asked.
+    context = await shared(("tls", tls, tuple(speaks)), _context, tls, speaks) if tls else None
     name = (tls.server_name or host) if tls else None
     reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=name)
     try:

@@ -22,7 +22,7 @@ _MOST_OUTPUT_BYTES: Final = 65536
 _ENVIRONMENT: Final = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 # What a program wrote is read to the end, unless something that it left behind keeps the pipe open.
 _LAST_OUTPUT_S: Final = 0.1
-_BURY_S: Final = 1.0
+_REAP_S: Final = 1.0
 _numbers = itertools.count(1)
 
 
@@ -67,7 +67,7 @@ async def _run_in(cell: Path | None, argv: Sequence[str], stdin: int) -> Ended:
             output = await _output(process, stream)
         finally:
             # It and whatever it started, also if it ended well: a probe leaves nothing behind.
-            await asyncio.shield(_remember_deleted(process))
+            await asyncio.shield(_kill_and_reap(process))
     return Ended(process.returncode, one_line(output))
 
 
@@ -101,21 +101,21 @@ async def _spawn(cell: Path | None, argv: Sequence[str], stdin: int, output: int
         return await asyncio.shield(spawning)
     except asyncio.CancelledError:
         # asyncio itself would kill the program, and not what that has started in the meantime.
-        await _remember_deleted(await spawning)
+        await _kill_and_reap(await spawning)
         raise
 
 
 def _enter(door: int) -> None:
-    """In the child: go into its group. If that is refused it is asked all the same, and buried by its session."""
+    """In the child: go into its group. If that is refused it is asked all the same, and killed by its session."""
     with suppress(OSError):
         os.write(door, b"0")
 
 
-async def _remember_deleted(process: Process) -> None:
+async def _kill_and_reap(process: Process) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    with suppress(TimeoutError):  # it hangs in the kernel: systemd will bury it one day
-        async with asyncio.timeout(_BURY_S):
+    with suppress(TimeoutError):  # it hangs in the kernel: systemd will reap it one day
+        async with asyncio.timeout(_REAP_S):
             await process.wait()
 
 

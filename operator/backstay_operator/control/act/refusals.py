@@ -52,11 +52,11 @@ class Refusals:
         """Put into the picture what is refused now."""
         now_s = self._clock()
         self._known = {id_: one for id_, one in self._known.items() if one.until_s is None or one.until_s > now_s}
-        said: dict[About, list[str]] = {}
+        reasons: dict[About, list[str]] = {}
         for _, one in sorted(self._known.items()):
             for about in one.about:
-                said.setdefault(about, []).append(one.text)
-        world.refused = {about: clip("; ".join(texts), MOST_CHARS) for about, texts in said.items()}
+                reasons.setdefault(about, []).append(one.text)
+        world.refused = {about: clip("; ".join(texts), MOST_CHARS) for about, texts in reasons.items()}
         world.short_status = {id_[2] for id_ in self._known if id_[0] == WriteServiceStatus.__name__}
 
     def keep_only(self, actions: Iterable[Action]) -> None:

@@ -17,7 +17,7 @@ from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError
 from backstay_api.objects.kinds import EVENTS, Raw, Ref
 from backstay_operator.control.act.apply import Outcome, Result
-from backstay_operator.control.counters import Facts
+from backstay_operator.control.counters import Counters
 from backstay_operator.planner.actions import Action
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class Recorder:
     """Posts Events, one at a time, never in anybody's way."""
 
     def __init__(
-        self, api: Api, facts: Facts, *, identity: str, clock: Callable[[], float], wall: Callable[[], str]
+        self, api: Api, facts: Counters, *, identity: str, clock: Callable[[], float], wall: Callable[[], str]
     ) -> None:
         self._api = api.lane("telling")
         self._facts = facts

@@ -26,7 +26,7 @@ from backstay_api.client.transport import ApiConfig
 from backstay_api.objects.kinds import Kind
 from backstay_api.objects.object_kinds import OWN_KINDS
 from backstay_api.process.waiting import clock_s, until
-from backstay_operator.control.counters import Facts
+from backstay_operator.control.counters import Counters
 from backstay_operator.control.watch.cache import Cache
 from backstay_operator.control.watch.informers import Informers
 
@@ -74,7 +74,7 @@ class KopfWatch:
         config: ApiConfig,
         cache: Cache,
         own: Informers,
-        facts: Facts,
+        facts: Counters,
         *,
         rng: random.Random,
         warm_up_s: float = WARM_UP_S,

@@ -238,8 +238,8 @@ def _awaited_actions(world: World, host: str) -> list[Action]:
     """What it ran was for an HAInstance that is gone, and another of that name waits. Its power is read, so that somebody is asked;
     it is sealed only once a person or a device has said that it is off, and never switched off.
     """
-    said, session, seen = sessions.published(world, host), _awaited_session(world, host), world.leases.get(host)
-    if said is None or session is None or seen is None or not _is_silent(world, host, seen):
+    latest, session, seen = sessions.published(world, host), _awaited_session(world, host), world.leases.get(host)
+    if latest is None or session is None or seen is None or not _is_silent(world, host, seen):
         return []
     request = request_for(world, host, session)
     confirm = confirmation(world, request)
@@ -247,7 +247,7 @@ def _awaited_actions(world: World, host: str) -> list[Action]:
         if is_hands_off(world, host):
             return []
         why = f"{awaited(world, host)} waits for what {host} was running for an HAInstance that is gone"
-        return _want_of(world, host, session, said.machine_uuid, "Observe", why)
+        return _want_of(world, host, session, latest.machine_uuid, "Observe", why)
     if seen.lease.sealed:
         return []  # for this session, so that what was said counts; or for an older one: it is reopened for this one first
     why = f"{confirm.by} has confirmed that it is powered off" if confirm else "its power was read off"
@@ -258,10 +258,10 @@ def _awaited_actions(world: World, host: str) -> list[Action]:
 
 def _awaited_session(world: World, host: str) -> SessionRef | None:
     """The session that speaks for the host, if it holds nothing, no newer one has the Lease, and something waits for its end."""
-    said, seen = sessions.published(world, host), world.leases.get(host)
-    if said is None or seen is None or seen.lease.seq > said.seq or holds_exclusively(world, host, said.text):
+    latest, seen = sessions.published(world, host), world.leases.get(host)
+    if latest is None or seen is None or seen.lease.seq > latest.seq or holds_exclusively(world, host, latest.text):
         return None
-    return said.ref if awaited(world, host) else None
+    return latest.ref if awaited(world, host) else None
 
 
 def _is_silent(world: World, host: str, seen: LeaseSeen) -> bool:

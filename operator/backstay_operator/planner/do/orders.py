@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignment
 from backstay_api.objects.models.assignment import HostAssignmentSpec, InstanceOrder, StandbyOrder
@@ -87,13 +87,12 @@ def order(
     grant = instance.spec.grant
     assert grant is not None, f"{instance.key}: an order needs a grant"
     assert service is not None or want == "Down", f"{instance.key}: without a service there is nothing to run"
-    stored = stored_order(world, grant.host, instance)
+    stored, clears = stored_order(world, grant.host, instance), cleared(service, grant.host)
     revision = service.metadata.generation or 0 if service else 0
     if stored is not None and (service is None or want == "Down" or stored.revision >= revision):
-        news = {"want": want, "why": clip(why), "to": to}
-        if stored.want == "Down" or (stored.want == want and stored.cleared >= cleared(service, grant.host)):
-            return stored
-        return stored.model_copy(update=news if want == "Down" else {"cleared": cleared(service, grant.host)})
+        news = {"want": want, "why": clip(why), "to": to} if want == "Down" else {"cleared": clears}
+        is_news = stored.want != "Down" and (want == "Down" or stored.cleared < clears)
+        return stored.model_copy(update=news) if is_news else stored
     return InstanceOrder(
         namespace=instance.metadata.namespace or "",
         name=instance.metadata.name,
@@ -102,13 +101,21 @@ def order(
         want=want,
         exclusive=instance.spec.exclusive,
         revision=revision,
-        resources=_rendered(service) if service else [],
-        recovery=service.spec.recovery.rendered if service and service.spec.recovery else None,
-        hands_off=UNMANAGED if service and service.spec.state == "Unmanaged" and want == "Up" else "",
-        cleared=cleared(service, grant.host),
+        cleared=clears,
         why=clip(why),
         to=to,
+        **(_carried_out(service, want) if service else {}),
     )
+
+
+def _carried_out(service: HAService, want: Literal["Up", "Down"]) -> dict[str, Any]:
+    """What an order takes from the manifest."""
+    recovery, is_unmanaged = service.spec.recovery, service.spec.state == "Unmanaged" and want == "Up"
+    return {
+        "resources": _rendered(service),
+        "recovery": recovery.rendered if recovery else None,
+        "hands_off": UNMANAGED if is_unmanaged else "",
+    }
 
 
 def _rendered(service: HAService) -> list[RenderedResource]:
@@ -259,8 +266,8 @@ def _news(stored: HostAssignmentSpec, merged: HostAssignmentSpec) -> list[str]:
 
 
 def _units(spec: HostAssignmentSpec) -> set[str]:
-    told = [order.resources for orders in (spec.instances, spec.standbys) for order in orders.values()]
-    return {unit for resources in told for unit in units_of(resources)}
+    ordered = [order.resources for orders in (spec.instances, spec.standbys) for order in orders.values()]
+    return {unit for resources in ordered for unit in units_of(resources)}
 
 
 def _why(stored: HostAssignmentSpec, merged: HostAssignmentSpec, *, created: bool) -> str:

@@ -25,8 +25,8 @@ def news(world: World, service: HAService, instance: HAInstance) -> frozenset[st
     orders = [stored] if stored is not None else _orders(world, instance)
     if not orders:
         return frozenset()  # just granted for the first time: everybody has answered for that
-    told = units_of(resource for order in orders for resource in order.resources)
-    return frozenset(map(canonical_unit, units_of(service.spec.resources))).difference(map(canonical_unit, told))
+    ordered = units_of(resource for order in orders for resource in order.resources)
+    return frozenset(map(canonical_unit, units_of(service.spec.resources))).difference(map(canonical_unit, ordered))
 
 
 def _orders(world: World, instance: HAInstance) -> list[InstanceOrder]:

@@ -200,8 +200,8 @@ def _what_is_missing(world: World, instance: HAInstance, grant: Grant) -> str:
     state = of_host(world, grant.host)
     if state is Liveness.UNSURE:
         return f"{grant.host} is late, but this operator's own way to the API server has only just come back"
-    said = next(filter(None, (kind.missing(world, instance, grant) for kind in KINDS)))
-    return said if _lives(world, grant) else f"{grant.host} is {_as_people_say(state)}: {said}"
+    lacking = next(filter(None, (kind.missing(world, instance, grant) for kind in KINDS)))
+    return lacking if _lives(world, grant) else f"{grant.host} is {_as_people_say(state)}: {lacking}"
 
 
 def _lives(world: World, grant: Grant) -> bool:

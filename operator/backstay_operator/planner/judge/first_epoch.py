@@ -106,17 +106,17 @@ def _is_foreign(world: World, host: str, instance: HAInstance) -> bool:
 
 def _foreign(world: World, service: HAService, instance: HAInstance, hosts: list[str]) -> str:
     """All hosts at once, those that know what runs there first: a person is through in one go."""
-    said = {host: world.assignments[host].status.standbys[instance.uid] for host in hosts}
-    plain = {host: answer for host, answer in said.items() if not answer.unclear}
-    unclear = {host: answer.why for host, answer in said.items() if answer.unclear}
+    answers = {host: world.assignments[host].status.standbys[instance.uid] for host in hosts}
+    plain = {host: answer for host, answer in answers.items() if not answer.unclear}
+    unclear = {host: answer.why for host, answer in answers.items() if answer.unclear}
     sentences = [*([_runs(service, plain)] if plain else []), *([_cannot_say(unclear)] if unclear else [])]
     return "; ".join(sentences)
 
 
 def _cannot_say(whys: Mapping[str, str]) -> str:
     """Nothing is known to run there, so nothing is to be stopped: the hosts' own reasons are what is to be mended."""
-    said = _reasons(whys)
-    return f"{and_(list(whys))} {UNCLEAR}{f': {said}' if said else ''}"
+    reasons = _reasons(whys)
+    return f"{and_(list(whys))} {UNCLEAR}{f': {reasons}' if reasons else ''}"
 
 
 def _reasons(whys: Mapping[str, str]) -> str:

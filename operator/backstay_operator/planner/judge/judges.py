@@ -46,6 +46,8 @@ class Rejected:
     """What passes by itself, or is asked for and mended within minutes: whoever wishes for this host may wait for it."""
     look_again_s: float | None = None
     """When it will be over though nobody writes anything, on the clock of `World.now_s`."""
+    reason: str = ""
+    """The reason in the Host's own condition, where that is another word than the rule."""
 
     @property
     def why(self) -> str:
@@ -63,7 +65,7 @@ class HostFacts:
     """UIDs of the instances that it has been asked to keep itself ready for."""
     leaving: Rejected | None
     """Nothing may stay here: it is being removed, or drained."""
-    closed: Rejected | None
+    unschedulable: Rejected | None
     """Nothing new may come here."""
     no_session: Rejected | None
     """No session that a grant could be bound to."""
@@ -131,24 +133,24 @@ def facts_of(world: World, name: str) -> HostFacts:
 
 def _kept_facts(world: World, host: Host) -> HostFacts:
     name = host.metadata.name
-    said, seen = world.assignments.get(name), world.leases.get(name)
+    assignment, seen = world.assignments.get(name), world.leases.get(name)
     held = len(world.held_by.get(name, ()))
     # The number and the time are compared by identity too: at worst that works the facts out once more than needed.
-    made_from = (host, said, seen, held, world.now_s, world.own_path)
-    return world.keep("facts", name, made_from, lambda: _facts(world, host, said))
+    made_from = (host, assignment, seen, held, world.now_s, world.own_path)
+    return world.keep("facts", name, made_from, lambda: _facts(world, host, assignment))
 
 
-def _facts(world: World, host: Host, said: HostAssignment | None) -> HostFacts:
+def _facts(world: World, host: Host, assignment: HostAssignment | None) -> HostFacts:
     name = host.metadata.name
-    report = said.status if said else _NOTHING_SAID
+    report = assignment.status if assignment else _NOTHING_SAID
     leaving, no_session = _leaving(host), why_no_session(world, name)
     return HostFacts(
         name=name,
         host=host,
         report=report,
-        asked=frozenset(said.spec.standbys) if said else frozenset(),
+        asked=frozenset(assignment.spec.standbys) if assignment else frozenset(),
         leaving=leaving,
-        closed=leaving or _closed(host) or _going_down(world, name),
+        unschedulable=leaving or _unschedulable(host) or _going_down(world, name),
         no_session=no_session,
         lost=None if no_session and no_session.is_passing else no_session,
         services=len(world.held_by.get(name, ())),
@@ -160,20 +162,22 @@ def _leaving(host: Host) -> Rejected | None:
         return Rejected("Removed", "is being removed", "are being removed")
     maintenance = host.spec.maintenance
     if maintenance and maintenance.mode == "Drain":
-        return Rejected("Maintenance", f"is being drained{_because(maintenance.reason)}", "are being drained")
+        why = f"is being drained{_because(maintenance.reason)}"
+        return Rejected("Maintenance", why, "are being drained", reason=maintenance.mode)
     return None
 
 
-def _closed(host: Host) -> Rejected | None:
+def _unschedulable(host: Host) -> Rejected | None:
     if len(host.metadata.name) > MOST_HOST_NAME_CHARS:
         why = f"has a name of {len(host.metadata.name)} characters, and what is named after it leaves room for {MOST_HOST_NAME_CHARS}"
         return Rejected("NameTooLong", why, "have names that are too long")
     maintenance = host.spec.maintenance
     if maintenance and maintenance.mode == "Cordon":
-        return Rejected("Maintenance", f"is cordoned{_because(maintenance.reason)}", "are cordoned")
+        why = f"is cordoned{_because(maintenance.reason)}"
+        return Rejected("Maintenance", why, "are cordoned", reason=maintenance.mode)
     if maintenance and host.is_hands_off:
         why = f"is in HandsOff maintenance{_because(maintenance.reason)}"
-        return Rejected("Maintenance", why, "are in HandsOff maintenance")
+        return Rejected("Maintenance", why, "are in HandsOff maintenance", reason=maintenance.mode)
     return None
 
 
@@ -249,7 +253,7 @@ def is_wished(ask: Question, facts: HostFacts) -> Rejected | None:
 
 def is_open(ask: Question, facts: HostFacts) -> Rejected | None:
     """Neither removed nor drained; and, for what is not there already, neither cordoned, in other hands nor shutting down."""
-    return facts.leaving if facts.name == ask.holder else facts.closed
+    return facts.leaving if facts.name == ask.holder else facts.unschedulable
 
 
 def has_session(ask: Question, facts: HostFacts) -> Rejected | None:
@@ -337,16 +341,16 @@ def is_ready(ask: Question, facts: HostFacts) -> Rejected | None:
     """The host has examined this very manifest and could run it now. The holder counts: it runs it."""
     if facts.name == ask.holder:
         return None
-    said = facts.report.standbys.get(ask.instance.uid) if ask.instance else None
-    if said is None or said.revision != ask.service.metadata.generation:
+    answer = facts.report.standbys.get(ask.instance.uid) if ask.instance else None
+    if answer is None or answer.revision != ask.service.metadata.generation:
         return _unready("has not said yet whether it is ready", "have not said yet whether they are ready")
-    if said.active and said.unclear:
-        return _unready(UNCLEAR, UNCLEAR, said.why)
-    if said.active:
+    if answer.active and answer.unclear:
+        return _unready(UNCLEAR, UNCLEAR, answer.why)
+    if answer.active:
         done = "some of it already, not started by Backstay, stop it there"
-        return _unready(f"runs {done}", f"run {done}", said.why)
-    if not said.ready:
-        return _unready("is not ready", "are not ready", said.why)
+        return _unready(f"runs {done}", f"run {done}", answer.why)
+    if not answer.ready:
+        return _unready("is not ready", "are not ready", answer.why)
     return None
 
 

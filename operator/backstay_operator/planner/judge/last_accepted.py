@@ -57,12 +57,12 @@ def _as_ordered(service: HAService, order: InstanceOrder | StandbyOrder) -> HASe
     now = service.spec.placement
     # Where it may run is the people's latest word, as far as we can follow it; the rest is as it was or as nothing was said.
     placement = Placement(hosts=now.hosts, prefer=now.prefer, stickiness=now.stickiness)
-    told = order if isinstance(order, InstanceOrder) else None
+    stored = order if isinstance(order, InstanceOrder) else None
     spec = HAServiceSpec(
-        state="Unmanaged" if told and told.hands_off else "Running",
+        state="Unmanaged" if stored and stored.hands_off else "Running",
         resources=[Resource(**dict(one)) for one in order.resources],
         placement=placement,
-        recovery=Recovery(**dict(told.recovery)) if told and told.recovery else None,
+        recovery=Recovery(**dict(stored.recovery)) if stored and stored.recovery else None,
     )
     metadata = service.metadata.model_copy(update={"generation": order.revision})
     return service.model_copy(update={"metadata": metadata, "spec": spec})

@@ -67,8 +67,8 @@ def _left(service: HAService, instance: HAInstance) -> str:
 
 
 def _is_lost_or_failed(world: World, instance: HAInstance, grant: Grant) -> bool:
-    said, session = world.assignments.get(grant.host), live(world, grant.host)
-    report = said.status.instances.get(instance.uid) if said else None
+    assignment, session = world.assignments.get(grant.host), live(world, grant.host)
+    report = assignment.status.instances.get(instance.uid) if assignment else None
     is_failed = report is not None and report.epoch == instance.spec.epoch and report.phase == "Failed"
     return is_failed or session is None or session.ref != grant.session
 

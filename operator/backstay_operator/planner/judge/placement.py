@@ -223,7 +223,7 @@ def _look_again_s(verdicts: Sequence[Verdict]) -> float | None:
 
 def _answer(ask: Question, name: str) -> bool | None:
     """Whether this host has said that it is ready for the present manifest; None: it has not said."""
-    said = facts_of(ask.world, name).report.standbys.get(ask.instance.uid) if ask.instance else None
-    if said is None or said.revision != ask.service.metadata.generation:
+    answer = facts_of(ask.world, name).report.standbys.get(ask.instance.uid) if ask.instance else None
+    if answer is None or answer.revision != ask.service.metadata.generation:
         return None
-    return said.ready and not said.active
+    return answer.ready and not answer.active

@@ -94,8 +94,8 @@ def runs_only_this(world: World, service: HAService, instance: HAInstance | None
     if instance.holder and not _runs_the_present_manifest(world, service, instance, instance.holder):
         return False
     # What may run twice is closed without proof: its old copies count until their hosts say that they are over.
-    told = world.ordered_on.get(instance.uid, set()) | world.reported_by.get(instance.uid, set())
-    return instance.spec.exclusive or not any(left_on(world, host, instance) for host in told - {instance.holder})
+    hosts = world.ordered_on.get(instance.uid, set()) | world.reported_by.get(instance.uid, set())
+    return instance.spec.exclusive or not any(left_on(world, host, instance) for host in hosts - {instance.holder})
 
 
 def left_on(world: World, host: str, instance: HAInstance) -> bool:

@@ -42,8 +42,8 @@ def preference(ask: Question, facts: HostFacts) -> Score:
 def readiness(ask: Question, facts: HostFacts) -> Score:
     """Ready beats not asked yet, and that beats having said no."""
     rejected = is_ready(ask, facts)
-    said = facts.report.standbys.get(ask.instance.uid) if ask.instance else None
-    is_no = said is not None and said.revision == ask.service.metadata.generation
+    answer = facts.report.standbys.get(ask.instance.uid) if ask.instance else None
+    is_no = answer is not None and answer.revision == ask.service.metadata.generation
     return Score("Ready", 1, "is ready") if rejected is None else Score("Ready", -1 if is_no else 0)
 
 

@@ -33,10 +33,10 @@ def why_left_alone(world: World, host: str, holder: str) -> str:
         if not why:
             return ""
         reasons.setdefault(why, []).append(instance.service_key)
-    told = "; ".join(f"{listed(keys)}: {why}" for why, keys in sorted(reasons.items())[:3])
+    whys = "; ".join(f"{listed(keys)}: {why}" for why, keys in sorted(reasons.items())[:3])
     return (
-        f"{host} is not fenced, because no other host could take over ({told}); it is fenced as soon as one could"
-        if told
+        f"{host} is not fenced, because no other host could take over ({whys}); it is fenced as soon as one could"
+        if whys
         else ""
     )
 

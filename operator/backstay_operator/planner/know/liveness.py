@@ -75,11 +75,11 @@ def trusts_itself(world: World) -> bool:
 
 def shutting_down(world: World, host: str) -> str:
     """What the session that holds the host's Lease has said of its machine's shutdown; empty if it has said nothing."""
-    said, seen = world.assignments.get(host), world.leases.get(host)
-    session = said.status.session if said else None
-    if said is None or session is None or seen is None or seen.lease.holder != session.text:
+    assignment, seen = world.assignments.get(host), world.leases.get(host)
+    session = assignment.status.session if assignment else None
+    if assignment is None or session is None or seen is None or seen.lease.holder != session.text:
         return ""
-    return said.status.shutting_down
+    return assignment.status.shutting_down
 
 
 def is_hands_off(world: World, host: str) -> bool:

@@ -300,9 +300,9 @@ class World:
 
     def forget_old_fences(self) -> None:
         """Those that neither count nor stand anywhere any more: what stands in a status would be taken for news again."""
-        told = {fence.request for host in self.hosts.values() for fence in host.status.fences} | self.requests.keys()
+        known = {fence.request for host in self.hosts.values() for fence in host.status.fences} | self.requests.keys()
         for name in [name for name, at_s in self.fenced_s.items() if self.now_s - at_s > BUDGET_PERIOD_S]:
-            if name not in told:
+            if name not in known:
                 del self.fenced_s[name], self.fenced_host[name]
 
     def _was_fenced(self, request: str, host: str) -> None:

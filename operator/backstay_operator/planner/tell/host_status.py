@@ -106,11 +106,10 @@ def _sane(facts: HostFacts) -> list[Finding]:
 
 
 def _schedulable(facts: HostFacts) -> Finding:
-    maintenance = facts.host.spec.maintenance
-    if facts.closed:
-        reason = maintenance.mode if maintenance and facts.closed.rule == "Maintenance" else facts.closed.rule
+    if facts.unschedulable:
+        reason = facts.unschedulable.reason or facts.unschedulable.rule
         left = f"; {facts.services} still here" if facts.leaving and facts.services else ""
-        return Finding("Schedulable", False, reason, f"{facts.name} {facts.closed.why}{left}")
+        return Finding("Schedulable", False, reason, f"{facts.name} {facts.unschedulable.why}{left}")
     if facts.lost:
         return Finding("Schedulable", False, "NotReady", f"{facts.name} {facts.lost.why}")
     return Finding("Schedulable", True, "Open", "Services may be placed here")

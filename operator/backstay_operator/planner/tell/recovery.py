@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from backstay_api.objects.models import HAService
@@ -11,7 +12,7 @@ from backstay_api.objects.recovery import Policy, policy_of
 from backstay_operator.planner.do.decisions import Slot
 from backstay_operator.planner.judge import move_budget
 from backstay_operator.planner.know.clearing import Clear, clear_of, is_forgotten
-from backstay_operator.planner.know.sessions import failed_report
+from backstay_operator.planner.know.sessions import failed_report, report_of
 from backstay_operator.planner.know.world import Failed, World
 from backstay_operator.planner.words import first_words, joined, listed
 
@@ -33,44 +34,40 @@ def standing(service: HAService, report: InstanceReport | None, *, brief: bool =
 def recovery_of(world: World, slot: Slot) -> str:
     """The same, of what the holder says; where it says nothing of that, of the failures that count against hosts."""
     service, instance = slot.in_force, slot.instance
-    said = world.assignments.get(instance.holder) if instance else None
-    report = said.status.instances.get(instance.uid) if said and instance else None
-    is_present = report is not None and instance is not None and report.epoch == instance.spec.epoch
+    report = report_of(world, instance.holder, instance) if instance else None
     failed = [f"{one.host} in epoch {one.epoch}" for one in start_failures(world, service, slot)]
-    counted = (
-        f"failures count against {listed(failed)}; `backstay clear {service.metadata.name} --reason WHY` forgets them"
-        if failed
-        else ""
-    )
-    budget, moves = (
-        service.spec.recovery and service.spec.recovery.moves,
-        len(move_budget.counted(world, service, slot.name)),
-    )
+    forgets = f"`backstay clear {service.metadata.name} --reason WHY` forgets them"
+    counted = f"failures count against {listed(failed)}; {forgets}" if failed else ""
+    budget = service.spec.recovery.moves if service.spec.recovery else None
+    moves = len(move_budget.counted(world, service, slot.name))
     moved = f"{moves} of {budget.limit} moves within {budget.per} are used" if budget else ""
-    return joined(standing(service, report if is_present else None, brief=False), moved, counted)
+    return joined(standing(service, report, brief=False), moved, counted)
 
 
 def start_failures(world: World, service: HAService, slot: Slot) -> list[StartFailure]:
     """Those that still count against a host, oldest first, with what hosts say right now."""
-    instance, memory_s = slot.instance, world.settings.start_failure_memory_s
     is_same_manifest = service.status.observed_generation == service.metadata.generation
-    kept = [
-        failure
-        for failure in service.status.start_failures
-        if is_same_manifest
-        and failure.slot == slot.name
-        and world.failed_ago_s(service.uid, Failed.of(failure)) < memory_s
-        and not is_forgotten(service, Failed.of(failure))
-    ]
-    known = {Failed.of(failure) for failure in kept}
-    for host in sorted(world.reported_by.get(instance.uid, ()) if instance else ()):
-        report = failed_report(service, instance, world.assignments[host].status)
-        what = Failed(slot.name, host, report.epoch if report else 0)
-        if report is None or instance is None or what in known:
-            continue
-        if world.failed_ago_s(instance.uid, what) < memory_s and not is_forgotten(service, what):
-            kept.append(StartFailure(**what._asdict(), at=world.wall, why=first_words(report.why)))
-    return kept[-MOST_FAILURES:]
+    noted = [one for one in service.status.start_failures if is_same_manifest and one.slot == slot.name]
+    kept = [one for one in noted if _counts(world, service, service.uid, one)]
+    known = {Failed.of(one) for one in kept}
+    return [*kept, *(one for one in _reported(world, service, slot) if Failed.of(one) not in known)][-MOST_FAILURES:]
+
+
+def _reported(world: World, service: HAService, slot: Slot) -> Iterator[StartFailure]:
+    uid = slot.instance.uid if slot.instance else ""
+    for host in sorted(world.reported_by.get(uid, ())):
+        if report := failed_report(service, slot.instance, world.assignments[host].status):
+            why = first_words(report.why)
+            found = StartFailure(slot=slot.name, host=host, epoch=report.epoch, at=world.wall, why=why)
+            if _counts(world, service, uid, found):
+                yield found
+
+
+def _counts(world: World, service: HAService, uid: str, failure: StartFailure) -> bool:
+    """Whether it does still; `uid` told of it."""
+    what = Failed.of(failure)
+    is_old = world.failed_ago_s(uid, what) >= world.settings.start_failure_memory_s
+    return not is_old and not is_forgotten(service, what)
 
 
 def last_clear(world: World, service: HAService) -> ClearSummary | None:

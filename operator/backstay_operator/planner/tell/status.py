@@ -273,31 +273,40 @@ def _progressing(view: _View) -> Finding:
 
 def _degraded(view: _View) -> Finding:
     """Something is not as wanted, whether or not it runs."""
-    report = view.report
+    reason, why = _own_trouble(view) or _trouble_while_it_runs(view) or _trouble_around_it(view) or ("", "")
+    return Finding("Degraded", bool(reason), reason or "AsWanted", why or "No problem was found")
+
+
+def _own_trouble(view: _View) -> tuple[str, str] | None:
     if isinstance(view.acceptance, Refused) and view.grant:
-        why = (
-            f"It keeps running by the previous manifest, because the present one is refused: {view.acceptance.message}"
-        )
-        return Finding("Degraded", True, "ManifestRefused", why)
+        why = f"because the present one is refused: {view.acceptance.message}"
+        return "ManifestRefused", f"It keeps running by the previous manifest, {why}"
     if view.state in ("Failed", "Recovering", "Waiting"):
-        return Finding("Degraded", True, view.state, view.sentence)
+        return view.state, view.sentence
     if view.state == "Stopped" and view.grant and view.shall_run:
-        return Finding("Degraded", True, "HandsOff", view.why)
+        return "HandsOff", view.why
+    return None
+
+
+def _trouble_while_it_runs(view: _View) -> tuple[str, str] | None:
+    report = view.report
     if report is not None and view.state == "Running" and not view.is_well:
-        return Finding("Degraded", True, "NotWorking", view.why)
+        return "NotWorking", view.why
     if report is not None and view.state == "Running" and report.degraded:
-        return Finding("Degraded", True, WORKS_PARTLY, view.why)
-    if view.missing and view.state == "Running":
-        return Finding("Degraded", True, "HeldBack", view.missing)
+        return WORKS_PARTLY, view.why
+    return ("HeldBack", view.missing) if view.missing and view.state == "Running" else None
+
+
+def _trouble_around_it(view: _View) -> tuple[str, str] | None:
+    """Of its object, its addresses, and the hosts where it was."""
     if refused := view.world.refusal(HAService, view.service.key):
-        return Finding("Degraded", True, "RefusedByAPI", refused)
+        return "RefusedByAPI", refused
     if twice := address_of_a_host(view.world, view.service):
-        return Finding("Degraded", True, "AddressOfAHost", twice)
+        return "AddressOfAHost", twice
     if failures := start_failures(view.world, view.service, view.slot):
         hosts = listed(sorted({failure.host for failure in failures}))
-        why = f"Could not be started on {hosts}: {first_words(failures[-1].why)}"
-        return Finding("Degraded", True, "StartFailed", why)
-    return Finding("Degraded", False, "AsWanted", "No problem was found")
+        return "StartFailed", f"Could not be started on {hosts}: {first_words(failures[-1].why)}"
+    return None
 
 
 def _standby_ready(view: _View, standbys: list[StandbySummary]) -> Finding:

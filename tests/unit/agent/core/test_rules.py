@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from backstay_agent.core.books import Books, Record
-from backstay_agent.core.rules import Ignored, Refused, may_start, must_stop, same_work, take
+from backstay_agent.core.rules import Ignored, Refused, may_start, must_stop, take
+from backstay_api.objects.edits import same_work
 from backstay_api.objects.plain import InstanceOrder, Probe, SessionRef, TcpSocket, Timeouts
 from backstay_testing.agent_world import address, unit
 from backstay_testing.journalled import CARRIED, CLOSED, MINE, RUNNING, a_record, an_order, books

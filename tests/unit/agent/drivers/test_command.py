@@ -1,12 +1,23 @@
-"""What a check's answer means, given what the start command's unit tells."""
+"""What a check's answer means, given what the start command's unit tells; what an init script's exit codes mean; what a unit is made of."""
+
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from backstay_agent.drivers.base import Seen, State
-from backstay_agent.drivers.command import _judged
+from backstay_agent.drivers.command import _judged, _settings
+from backstay_agent.drivers.tools import lsb
+from backstay_agent.drivers.tools.lsb import Answer
 from backstay_agent.drivers.tools.transient import Ended
+from backstay_api.objects import plain
+from backstay_api.objects.commands import Commands, commands_of
+from backstay_api.objects.models.resources import Command, Resource
+from backstay_api.objects.resource_kinds import claims_of
 
 CHECK = ("/usr/bin/app", "status", "--all")
+OWN = Commands(start=("/bin/up",), stop=("/bin/down",), check=CHECK, reload=(), type="", is_lsb=False)
+SCRIPT = commands_of(plain.Command(convention="lsb", program=("/etc/init.d/legacy",)))
 UP, DOWN = Seen(State.RUNNING), Seen(State.STOPPED)
 ODD = "command /usr/bin/app status --all exited with 3; it said: no lock: wanted 0 (running) or 7 (stopped)"
 
@@ -23,4 +34,86 @@ ODD = "command /usr/bin/app status --all exited with 3; it said: no lock: wanted
 )
 def test_what_a_checks_answer_means(exit_code: int, unit: Seen, seen: Seen) -> None:
     ended = Ended(exit_code, CHECK[0], f"exited with {exit_code}; it said: no lock")
-    assert _judged(ended, unit, CHECK) == seen
+    assert _judged(ended, unit, OWN) == seen
+
+
+@pytest.mark.parametrize(
+    ("code", "answer", "started", "stranger"),
+    [
+        pytest.param(0, Answer.UP, State.RUNNING, State.RUNNING, id="it runs"),
+        pytest.param(1, Answer.DEAD, State.FAILED, State.FAILED, id="dead with a PID file"),
+        pytest.param(2, Answer.DEAD, State.FAILED, State.FAILED, id="dead with a lock file"),
+        pytest.param(3, Answer.DOWN, State.STOPPED, State.STOPPED, id="it does not run"),
+        pytest.param(4, Answer.UNCLEAR, State.FAILED, State.UNKNOWN, id="it does not know"),
+        pytest.param(5, Answer.UNCLEAR, State.FAILED, State.UNKNOWN, id="reserved"),
+        pytest.param(7, Answer.UNCLEAR, State.FAILED, State.UNKNOWN, id="what means down elsewhere means nothing here"),
+        pytest.param(100, Answer.UNCLEAR, State.FAILED, State.UNKNOWN, id="a distribution's own"),
+        pytest.param(150, Answer.UNCLEAR, State.FAILED, State.UNKNOWN, id="its own"),
+        pytest.param(200, Answer.UNCLEAR, State.FAILED, State.UNKNOWN, id="reserved as well"),
+        pytest.param(None, Answer.UNCLEAR, State.FAILED, State.UNKNOWN, id="it was killed"),
+    ],
+)
+def test_each_exit_code_of_status(code: int | None, answer: Answer, started: State, stranger: State) -> None:
+    """`started`: our start is up by its unit; `stranger`: we have not started it."""
+    assert lsb.answer(code, is_lsb=True) is answer
+    ended = Ended(code, SCRIPT.check[0], "is over")
+    assert [_judged(ended, unit, SCRIPT).state for unit in (UP, DOWN)] == [started, stranger]
+
+
+def test_codes_are_told_in_words() -> None:
+    assert lsb.words("status", 1) == "it is dead, and its PID file is left"
+    assert (
+        lsb.words("start", 5) == "the program is not installed" and lsb.words("stop", 7) == "the program does not run"
+    )
+    assert [lsb.words("start", code) for code in (0, 8, 150, None)] == ["", "", "", ""]
+
+
+def test_one_program_is_called_with_four_words() -> None:
+    script = ("/etc/init.d/legacy",)
+    assert SCRIPT.all == [(*script, word) for word in ("start", "stop", "status", "reload")] and SCRIPT.is_lsb
+    spelled = {"start": ["/etc/init.d/legacy", "start"], "stop": ["/etc/init.d/legacy", "stop"]}
+    by_hand = Resource.model_validate({"name": "a", "command": spelled})
+    by_name = Resource.model_validate(
+        {"name": "b", "command": {"convention": "lsb", "program": ["/etc/init.d/legacy"]}}
+    )
+    assert claims_of([by_hand]) == claims_of([by_name]), "two services cannot share it by two spellings"
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        pytest.param({}, "give start and stop", id="nothing"),
+        pytest.param({"start": ["/a"]}, "with type: simple stop may be left out", id="no stop"),
+        pytest.param({"start": ["/a"], "type": "forking"}, "give start and stop", id="no stop of what forks"),
+        pytest.param({"program": ["/a"]}, "convention: lsb and program alone", id="no convention"),
+        pytest.param({"convention": "lsb"}, "convention: lsb and program alone", id="no program"),
+        pytest.param({"convention": "lsb", "program": ["/a"], "check": ["/b"]}, "program alone", id="both"),
+        pytest.param({"convention": "lsb", "program": ["/a"], "type": "simple"}, "program alone", id="a type"),
+        pytest.param({"convention": "lsb", "program": ["a"]}, "must begin with an absolute path", id="relative"),
+        pytest.param({"start": ["/a"], "stop": ["/b"], "reload": ["c"]}, "absolute path", id="a relative reload"),
+        pytest.param({"start": ["/a"], "stop": ["/b"], "type": "notify"}, "simple", id="another type"),
+    ],
+)
+def test_what_is_no_command_is_refused_with_a_sentence(command: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        Command.model_validate(command)
+
+
+def test_what_cannot_be_reloaded_is_not_asked_to() -> None:
+    with pytest.raises(ValidationError, match="reloadedAt goes with a unit"):
+        Resource.model_validate({"name": "a", "command": {"start": ["/a"], "stop": ["/b"]}, "reloadedAt": "1"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        pytest.param(None, {"Type": "oneshot", "RemainAfterExit": True}, id="as ever"),
+        pytest.param("oneshot", {"Type": "oneshot", "RemainAfterExit": True}, id="oneshot"),
+        pytest.param("simple", {"Type": "exec", "RemainAfterExit": False}, id="the start command is what runs"),
+        pytest.param("forking", {"Type": "forking", "RemainAfterExit": False}, id="what it leaves is what runs"),
+    ],
+)
+def test_the_unit_of_a_start_is_of_its_type(kind: Any, settings: dict[str, Any]) -> None:
+    command = plain.Command(start=("/bin/up",), stop=("/bin/down",), type=kind)
+    found = dict(_settings(plain.RenderedResource(name="a", command=command), "u.service", 20.0))
+    assert {name: found[name][1] for name in settings} == settings

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import datetime
 import ipaddress
+import os
 import ssl
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +217,23 @@ def test_a_certificate_is_shown_where_the_server_wants_one(ours: Authority, thei
     assert ask_tls(server, Tls(ca_file=ours.file, cert_file=shown)) == "good"
     assert ask_tls(server, Tls(ca_file=ours.file, cert_file=shown, key_file=shown)) == "good"
     assert ask_tls(server, Tls(ca_file=ours.file, cert_file=theirs.sign("probe"))) != "good"
+
+
+def test_a_file_that_never_answers_costs_one_thread_however_often_it_is_asked_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "ca.pem")  # who reads it waits until somebody writes
+    hanging = Tls(ca_file=str(tmp_path / "ca.pem"))
+
+    async def story() -> int:
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await RealAsker().ask(Probe(name="p", http_get=HttpGet(port=1, scheme="HTTPS", tls=hanging)))
+        return sum("context" in thread.name for thread in threading.enumerate())
+
+    try:
+        assert asyncio.run(story()) == 1
+    finally:
+        os.close(os.open(tmp_path / "ca.pem", os.O_WRONLY))
 
 
 def test_a_file_that_is_missing_is_named(ours: Authority) -> None:

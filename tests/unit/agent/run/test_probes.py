@@ -13,7 +13,7 @@ from backstay_agent.run.asking import QUESTIONS, RealAsker
 from backstay_agent.run.asking.web import http_request, http_verdict
 from backstay_agent.run.probes import run_probes
 from backstay_api.objects.plain import Exec, HttpGet, HttpHeader, OcfDepth, Probe, RenderedResource, TcpSocket
-from backstay_api.objects.probe_kinds import PROBE_KINDS
+from backstay_api.objects.probe_kinds import PROBE_KINDS, is_asked
 from backstay_dev.simulator.virtualtime import in_virtual_time
 
 
@@ -130,6 +130,16 @@ async def test_a_probe_that_only_degrades_is_told_of_what_works_and_never_makes_
 
     news = await told((A_PROBE, DEEP), ScriptedAsker(answers), for_s=20)
     assert news == [(0, True, ""), (4, True, "probe deep: slow"), (8, True, ""), (13, False, "probe p: refused")]
+
+
+def test_what_only_degrades_says_of_nothing_that_it_works() -> None:
+    r = RenderedResource(name="r")
+    assert [is_asked(replace(r, probes=probes)) for probes in ((), (DEEP,), (A_PROBE,), (DEEP, A_PROBE))] == [
+        False,
+        False,
+        True,
+        True,
+    ]
 
 
 @in_virtual_time
@@ -338,7 +348,7 @@ def test_each_kind_of_probe_is_asked_by_a_row_or_by_the_driver_of_its_resource()
 
 
 def _is_gone(pid: int) -> bool:
-    """Dead within seconds, even if nobody has buried it yet. SIGKILL was sent; the kernel takes its time."""
+    """Dead within seconds, even if nobody has reaped it yet. SIGKILL was sent; the kernel takes its time."""
 
     async def story() -> bool:
         async with asyncio.timeout(5):

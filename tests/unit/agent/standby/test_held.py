@@ -25,7 +25,7 @@ async def keeping(machine: FakeMachine) -> AsyncIterator[Keeper]:
 
 
 def marked(machine: FakeMachine) -> list[str]:
-    return sorted(name.removeprefix("unit ") for name in machine.secured - machine.part_of.keys())
+    return sorted(machine.units[name] for name in machine.secured - machine.part_of.keys())
 
 
 async def told(keeper: Keeper, *secured: str) -> None:
@@ -44,7 +44,7 @@ async def test_a_unit_that_would_not_start_by_itself_is_given_back_at_once() -> 
 
 @in_virtual_time
 async def test_nothing_is_given_back_before_the_operators_orders_were_received() -> None:
-    machine = FakeMachine(secured={UNIT})
+    machine = FakeMachine(units={UNIT: WEB}, secured={UNIT})
     async with keeping(machine) as keeper:
         keeper.update({}, ours={}, secured=None)
         await asyncio.sleep(10 * HELD_ALONE_S)
@@ -55,7 +55,7 @@ async def test_nothing_is_given_back_before_the_operators_orders_were_received()
 
 @in_virtual_time
 async def test_what_runs_here_keeps_its_mark_though_the_orders_name_it_no_more() -> None:
-    machine = FakeMachine(secured={UNIT})
+    machine = FakeMachine(units={UNIT: WEB}, secured={UNIT})
     async with keeping(machine) as keeper:
         keeper.update({}, ours={"u1": (unit(),)}, secured=frozenset())
         await asyncio.sleep(10 * HELD_ALONE_S)
@@ -64,7 +64,7 @@ async def test_what_runs_here_keeps_its_mark_though_the_orders_name_it_no_more()
 
 @in_virtual_time
 async def test_an_enabled_unit_is_held_with_a_sentence_for_as_long_as_the_operator_wants_it() -> None:
-    machine = FakeMachine(enabled={UNIT})
+    machine = FakeMachine(units={UNIT: WEB}, enabled={UNIT})
     async with keeping(machine) as keeper:
         await told(keeper, WEB)
         assert keeper.held == {
@@ -81,7 +81,7 @@ async def test_an_enabled_unit_is_held_with_a_sentence_for_as_long_as_the_operat
 
 @in_virtual_time
 async def test_what_is_disabled_meanwhile_is_told_so_that_the_operator_can_let_go() -> None:
-    machine = FakeMachine(enabled={UNIT})
+    machine = FakeMachine(units={UNIT: WEB}, enabled={UNIT})
     async with keeping(machine) as keeper:
         await told(keeper, WEB)
         assert WEB in keeper.held
@@ -121,8 +121,9 @@ async def test_what_nobody_asks_for_again_is_given_back() -> None:
 
 @in_virtual_time
 async def test_an_umbrella_on_a_fake_machine_behaves_as_on_a_real_one() -> None:
-    worker = "unit worker.service"
-    machine = FakeMachine(enabled={UNIT}, pulls_in={UNIT: (worker,)})
+    machine = FakeMachine()
+    worker = machine.unit("worker.service")
+    machine.enabled, machine.pulls_in = {machine.unit(WEB)}, {UNIT: (worker,)}
     driver, umbrella = FakeDriver(machine), unit()
     machine.boot()
     assert set(machine.running) == {UNIT, worker}

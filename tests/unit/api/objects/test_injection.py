@@ -87,6 +87,18 @@ SMUGGLED: list[dict[str, Any]] = [
     ),
     {"mount": {"device": "nas:/x", "path": "/srv/db", "fsType": "ext4"}},
     {"mount": {"device": "nas:/x", "path": "/srv/db", "options": ["bind"]}},
+    # what would defeat the gate, or a stop, by another door
+    *(
+        {"systemd": {"unit": "a.service", "overrides": {odd: "1"}}}
+        for odd in ("Restart", "Nice\n[Unit]", "ExecStart", "Limit")
+    ),
+    *(
+        {"systemd": {"unit": "a.service", "overrides": {"Nice": odd}}}
+        for odd in ("1\nRestart=always", "", "a b", "$(id)")
+    ),
+    {"systemd": {"unit": "a.service", "environment": {"A": "x\0"}}},
+    {"command": {"convention": "lsb", "program": ["init.d/x"]}},
+    {"command": {"convention": "lsb", "program": ["/etc/init.d/x"], "stop": ["/bin/true"]}},
     # 27, 28
     *({"ocf": odd} for odd in SMUGGLED_OCF),
 ]

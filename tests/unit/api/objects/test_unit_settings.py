@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from backstay_agent.core.rules import same_work
 from backstay_agent.drivers.systemd.overrides import quoted, text
 from backstay_agent.run.applying import edits
 from backstay_api.objects import plain
+from backstay_api.objects.edits import same_work
 from backstay_api.objects.models import HAService
 from backstay_api.objects.unit_settings import SETTINGS, fault_of
 from backstay_operator.planner.judge.acceptance import Accepted, Refused, accept

@@ -32,7 +32,7 @@ from backstay_operator.planner.preconditions import (
     Unnamed,
 )
 from backstay_testing.control_scene import Scene, until
-from unit.control.test_apply import SESSION, Bench
+from unit.control.act.test_apply import SESSION, Bench
 
 ADDRESS = Claim("Address", "192.0.2.10")
 UNIT = Claim("Unit", "web.service")

@@ -18,7 +18,7 @@ from backstay_api.process import logs
 from backstay_api.process.endpoints import _answered
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_operator.control.act.apply import Outcome, Result
-from backstay_operator.control.counters import Facts
+from backstay_operator.control.counters import Counters
 from backstay_operator.control.report.recorder import BURST, QUEUE, Posting, Recorder, posting_of
 from backstay_operator.control.serve.endpoints import Endpoints
 from backstay_operator.control.serve.health import Ages, State, ill, not_ready
@@ -109,8 +109,8 @@ def test_a_host_that_is_not_fit_is_told_when_that_begins_and_when_it_ends(
     assert (posting and (posting.type, posting.reason, posting.note)) == told
 
 
-def a_recorder(scene: Scene) -> tuple[Recorder, Facts]:
-    facts = Facts()
+def a_recorder(scene: Scene) -> tuple[Recorder, Counters]:
+    facts = Counters()
     clock = asyncio.get_running_loop().time
     return Recorder(scene.api("op"), facts, identity="op", clock=clock, wall=lambda: WALL), facts
 

@@ -12,7 +12,7 @@ import pytest
 
 from backstay_operator.control.serve.health import Ages, State, not_ready
 
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[4]
 NOBODY_KNOWS = 65532
 
 # The real watcher, in a process of that uid, before a server that only notes that somebody came.
@@ -81,7 +81,7 @@ import asyncio, os, random
 from backstay_api.client.http import HttpApi
 from backstay_api.client.transport import ApiConfig
 from backstay_operator.control.watch.kopf_watch import KopfWatch
-from backstay_operator.control.counters import Facts
+from backstay_operator.control.counters import Counters
 from backstay_operator.control.watch.informers import Informers
 from backstay_api.objects.object_kinds import ALL_KINDS
 from backstay_operator.control.watch.cache import Cache
@@ -89,7 +89,7 @@ from backstay_operator.control.watch.cache import Cache
 async def main():
     # Without that file kopf ends whenever it is started.
     config = ApiConfig(servers=("https://127.0.0.1:1",), ca_file="/no/such/file")
-    rng, facts = random.Random(0), Facts()
+    rng, facts = random.Random(0), Counters()
     cache = Cache(clock=asyncio.get_running_loop().time, wall=lambda: "2026-03-01T12:00:00Z")
     for kind in ALL_KINDS:
         cache.note_listed(kind)

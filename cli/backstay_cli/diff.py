@@ -1,0 +1,187 @@
+"""`backstay diff -f FILE`: what an apply of these manifests would change, restart and move, by the operator's own decision. Writes nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from pydantic import ValidationError
+
+from backstay_api.objects.edits import SENTENCES, Edit, edits
+from backstay_api.objects.models import HAService
+from backstay_api.objects.object_kinds import faults
+from backstay_operator.planner.do.decisions import Slot, decide_in_turn, next_host
+from backstay_operator.planner.do.rounds import Round
+from backstay_operator.planner.judge.acceptance import Refused
+from backstay_operator.planner.know.world import World
+
+from .session import FAILED, NOT_NOW, WELL, Session, Stop
+from .view import EVERYTHING, VIEW, look
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of the manifest that is another."""
+
+    path: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said of one service."""
+
+    service: str
+    change: str
+    """New, Edited or Unchanged."""
+    refused: str
+    fields: list[Field]
+    resources: list[Edit]
+    summary: str
+
+
+async def diff(
+    session: Session,
+    filename: Annotated[str, typer.Option("--filename", "-f", help="File with manifests; `-` reads standard input.")],
+) -> int:
+    """Say what an apply would change, restart and move; nothing is written. Exit code 4: one of the services would be refused."""
+    manifests = [_service(session, one) for one in _documents(filename)]
+    if not manifests:
+        raise Stop(f"{filename} holds no HAService", FAILED)
+    await session.need(EVERYTHING, VIEW)
+    world = (await look(session)).world
+    known = [world.services.get(one.key) for one in manifests]
+    edited = [_as_applied(*pair) for pair in zip(known, manifests, strict=True)]
+    for service in edited:  # all of them: what one gives up another may be given
+        world.put_service(service)
+    answers = [_answer(world, *pair) for pair in zip(known, edited, strict=True)]
+    told = [{**asdict(one), "resources": [edit._asdict() for edit in one.resources]} for one in answers]
+    session.show(told, lambda: _print(session, answers))
+    return NOT_NOW if any(one.refused for one in answers) else WELL
+
+
+def _documents(filename: str) -> Iterator[Mapping[str, Any]]:
+    """Every HAService in it, those of a List too; of other kinds nothing is said."""
+    try:
+        text = sys.stdin.read() if filename == "-" else Path(filename).read_text()
+        documents = list(yaml.safe_load_all(text))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise Stop(f"{filename} cannot be read: {error}", FAILED) from error
+    for document in documents:
+        items = document.get("items") if isinstance(document, dict) and document.get("kind") == "List" else [document]
+        for one in items if isinstance(items, list) else ():
+            if isinstance(one, dict) and one.get("kind") == "HAService":
+                yield one
+
+
+def _service(session: Session, document: Mapping[str, Any]) -> HAService:
+    meta = document.get("metadata")
+    named = meta if isinstance(meta, dict) else {}
+    here = {"namespace": session.namespace or "default", **named}
+    try:
+        service = HAService.from_wire({**document, "metadata": here, "status": {}})
+        found = list(_unknown("spec", document["spec"], service.spec.model_dump(by_alias=True, exclude_unset=True)))
+    except ValidationError as error:
+        found = faults(error)
+    if found:
+        raise Stop(f"{here['namespace']}/{named.get('name', '?')}: {'; '.join(found)}", FAILED)
+    return service
+
+
+def _unknown(path: str, said: Any, understood: Any) -> Iterator[str]:
+    """Fields that no release of ours knows, as `kubectl apply` refuses them."""
+    if isinstance(said, dict) and isinstance(understood, dict):
+        for key, value in said.items():
+            if key in understood:
+                yield from _unknown(f"{path}.{key}", value, understood[key])
+            elif value is not None:
+                yield f"{path}.{key}: there is no such field"
+    elif isinstance(said, list) and isinstance(understood, list):
+        for number, pair in enumerate(zip(said, understood, strict=False)):
+            yield from _unknown(f"{path}.{number}", *pair)
+
+
+def _answer(world: World, known: HAService | None, edited: HAService) -> Answer:
+    fields = list(_fields("spec", _plain(known), _plain(edited))) if known else []
+    if known and not fields:
+        return Answer(edited.key, "Unchanged", "", [], [], "nothing would change")
+    round_, decision = decide_in_turn(world, edited)
+    acceptance, slot = decision.acceptance, decision.slots[0]
+    refused = f"{acceptance.reason}: {acceptance.message}" if isinstance(acceptance, Refused) else ""
+    holder = slot.instance.holder if slot.instance else None
+    found = list(edits(known.spec.resources, edited.spec.resources)) if known and holder and not refused else []
+    return Answer(edited.key, "Edited" if known else "New", refused, fields, found, _summary(round_, slot, holder))
+
+
+def _summary(round_: Round, slot: Slot, holder: str | None) -> str:
+    """Where it is afterwards. Which hosts are ready for the edited manifest they have not been asked yet, so of others nothing is said."""
+    order, to = slot.course.order, slot.course.to
+    if holder and order and order.want == "Down":
+        return f"it stops on {holder}: {order.why}" + (f"; it goes to {to}" if to else "")
+    if holder:
+        return f"it stays on {holder}"
+    return slot.course.missing or next_host(round_, slot).why
+
+
+def _as_applied(known: HAService | None, manifest: HAService) -> HAService:
+    """As it would stand after the apply."""
+    if known is None:
+        meta = manifest.metadata.model_copy(update={"uid": "new", "generation": 1})
+        return manifest.model_copy(update={"metadata": meta})
+    meta = known.metadata.model_copy(update={"generation": (known.metadata.generation or 0) + 1})
+    return known.model_copy(update={"metadata": meta, "spec": manifest.spec})
+
+
+def _plain(service: HAService) -> dict[str, Any]:
+    return service.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _fields(path: str, before: Any, after: Any) -> Iterator[Field]:
+    """Every place that differs, as deep down as it can be named."""
+    one, other = _parts(before), _parts(after)
+    if one is None or other is None:
+        if before != after:
+            yield Field(path, before, after)
+        return
+    for part in dict.fromkeys([*one, *other]):
+        yield from _fields(f"{path}{part}", one.get(part), other.get(part))
+
+
+def _parts(value: Any) -> dict[str, Any] | None:
+    """What it consists of, by how a path goes on; None: it is told as one."""
+    if isinstance(value, dict):
+        return {f".{key}": one for key, one in value.items()}
+    if isinstance(value, list) and value and all(isinstance(one, dict) and "name" in one for one in value):
+        return {f"[{one['name']}]": one for one in value}
+    return None
+
+
+def _print(session: Session, answers: list[Answer]) -> None:
+    for answer in answers:
+        _print_one(session, answer)
+
+
+def _print_one(session: Session, answer: Answer) -> None:
+    session.say(f"{answer.service}: {answer.change.lower()}")
+    for one in answer.fields:
+        session.say(f"  {one.path}: {_shown(one.before)} -> {_shown(one.after)}")
+    if answer.refused:
+        session.say(f"  It would be refused, and what runs would go on as it is. {answer.refused}")
+        return
+    for edit in answer.resources:
+        session.say(f"  {edit.resource}: {edit.why}: {SENTENCES[edit.effect]}")
+    if answer.change != "Unchanged":
+        session.say(f"  {answer.summary[0].upper()}{answer.summary[1:]}")
+
+
+def _shown(value: Any) -> str:
+    if value is None or isinstance(value, str):
+        return value or "nothing"
+    return json.dumps(value)

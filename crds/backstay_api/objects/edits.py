@@ -1,0 +1,69 @@
+"""What an edit of a service's resources does to what runs. Decided here alone: agents do it, `backstay diff` tells it.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Literal, NamedTuple
+
+from .resource_kinds import kinds_in
+
+Effect = Literal["Restart", "Apply", "None"]
+
+SENTENCES: Final[dict[Effect, str]] = {
+    "Restart": "the whole service is stopped and started again where it runs, in order",
+    "Apply": "it is brought to what runs; nothing is restarted",
+    "None": "it counts at once; nothing is restarted",
+}
+
+
+class Edit(NamedTuple):
+    """What becomes of one resource."""
+
+    resource: str
+    effect: Effect
+    why: str
+
+
+def same_work(one: Sequence[Any], other: Sequence[Any]) -> bool:
+    """Whether resources are the same but for what needs no restart: probes, time limits, and what their kinds name."""
+    return list(map(_work, one)) == list(map(_work, other))
+
+
+def is_applied(before: Any, wanted: Any) -> bool:
+    """Whether there is something that a driver has to bring to what runs; the work of both is the same."""
+    return _live(before) != _live(wanted)
+
+
+def edits(before: Sequence[Any], wanted: Sequence[Any]) -> Iterator[Edit]:
+    """Every resource that is another, in the order of the manifest; what is gone comes last."""
+    old, new = {one.name: one for one in before}, {one.name: one for one in wanted}
+    stay = [name for name in old if name in new], [name for name in new if name in old]
+    for name, resource in new.items():
+        if name not in old:
+            yield Edit(name, "Restart", "it is new")
+        elif found := _edit(old[name], resource):
+            yield found
+    for name in old:
+        if name not in new:
+            yield Edit(name, "Restart", "it is gone")
+    if stay[0] != stay[1]:
+        yield Edit(", ".join(stay[1]), "Restart", "they stand in another order")
+
+
+def _edit(before: Any, wanted: Any) -> Edit | None:
+    if _work(before) != _work(wanted):
+        return Edit(wanted.name, "Restart", "what a start carries out is another")
+    if is_applied(before, wanted):
+        return Edit(wanted.name, "Apply", "its kind can be changed while it runs")
+    return Edit(wanted.name, "None", "no start depends on it") if before != wanted else None
+
+
+def _work(resource: Any) -> tuple[object, ...]:
+    return resource.name, *((kind.field, kind.work(spec)) for kind, spec in kinds_in([resource]))
+
+
+def _live(resource: Any) -> tuple[object, ...]:
+    return getattr(resource, "reloaded_at", None), *(kind.live(spec) for kind, spec in kinds_in([resource]))

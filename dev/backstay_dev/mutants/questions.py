@@ -1,0 +1,107 @@
+"""Mutants of what asks and looks: probes, what only degrades, and the host's own checks."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .kinds import AGENT, API, PLANNER, UNIT, Mutant, one
+
+_PROBES: Final = f"{AGENT}/run/probes.py"
+_GRPC: Final = f"{AGENT}/run/asking/grpc_health.py"
+_WEB: Final = f"{AGENT}/run/asking/web.py"
+_CONNECTIONS: Final = f"{AGENT}/run/asking/connections.py"
+_SANITY: Final = f"{AGENT}/core/sanity.py"
+_P: Final = f"{UNIT}/agent/run/test_probes.py"
+_H: Final = f"{UNIT}/agent/run/test_asking_http.py"
+_G: Final = f"{UNIT}/agent/run/test_asking_grpc.py"
+_S: Final = f"{UNIT}/agent/core/test_sanity.py"
+
+MUTANTS: Final[tuple[Mutant, ...]] = (
+    one(
+        "a probe that only degrades makes nothing fail",
+        _PROBES,
+        "known = self.degrading if only_degrades(probe) else self.failing",
+        "known = self.failing",
+        _P,
+    ),
+    one(
+        "no start waits for a probe that only degrades",
+        _PROBES,
+        "{probe.name for probe in resource.probes if not only_degrades(probe)}",
+        "{probe.name for probe in resource.probes}",
+        _P,
+    ),
+    one(
+        "what degrades is told also where it works on",
+        f"{AGENT}/core/reports.py",
+        'degraded="; ".join(f"{name}: {why}" for name, why in view.degraded.items()) if is_healthy else "",',
+        'degraded="",',
+        f"{UNIT}/agent/test_stories.py",
+    ),
+    one(
+        "what works partly is degraded and ready",
+        f"{PLANNER}/tell/status.py",
+        'if report is not None and view.state == "Running" and report.degraded:',
+        "if False:",
+        f"{UNIT}/planner/tell/test_status.py",
+    ),
+    one("a status outside of the range is not good", _WEB, "first <= code <= (last or first)", "first <= code", _H),
+    one(
+        "a body has the length that was told",
+        _WEB,
+        "min(int(length), _MOST_BODY_BYTES)",
+        "_MOST_BODY_BYTES",
+        _H,
+    ),
+    one(
+        "a certificate is checked by the authority that is named",
+        _CONNECTIONS,
+        "ssl.create_default_context(cafile=tls.ca_file)",
+        "ssl.create_default_context()",
+        _H,
+    ),
+    one(
+        "a file that hangs costs one thread",
+        _CONNECTIONS,
+        'shared(("tls", tls, tuple(speaks)), _context',
+        "shared(object(), _context",
+        _H,
+    ),
+    one("a call that failed is no answer", _GRPC, 'if status.strip("0"):', "if False:", _G),
+    one("only SERVING is well", _GRPC, "None if health == _SERVING else", "None if health else", _G),
+    one(
+        "a probe's mistakes are refused before it is asked",
+        f"{API}/objects/probe_kinds.py",
+        'return f"{kind.wire}.{why}" if why else ""',
+        'return ""',
+        f"{UNIT}/planner/judge/test_acceptance.py",
+    ),
+    one(
+        "a host that was short of memory has to be well below the limit",
+        _SANITY,
+        "limit = CALM_PERCENT if was_wrong else STALLED_PERCENT",
+        "limit = STALLED_PERCENT",
+        _S,
+    ),
+    one(
+        "a clock that jumped is believed again after a while",
+        _SANITY,
+        "or signs.since_jump_s >= STEADY_S",
+        "",
+        _S,
+    ),
+    one(
+        "a host with problems is ready for nothing",
+        f"{AGENT}/agent.py",
+        "held_back(reports[uid], self._problems or ())",
+        "reports[uid]",
+        f"{UNIT}/agent/test_stories.py",
+    ),
+    one(
+        "an agent that does not check is not called fit",
+        f"{PLANNER}/tell/host_status.py",
+        "    if found is None:\n",
+        "    if False:\n",
+        f"{UNIT}/planner/tell/test_host_status.py",
+    ),
+)

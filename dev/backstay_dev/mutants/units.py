@@ -1,0 +1,98 @@
+"""Mutants of what a manifest says of units and commands beyond their names: overrides, reloads, init scripts, types of commands."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .kinds import AGENT, API, DRIVERS, HOSTS, UNIT, Mutant, one
+
+_SETTINGS: Final = f"{API}/objects/unit_settings.py"
+_OVERRIDES: Final = f"{DRIVERS}/systemd/overrides.py"
+_COMMAND: Final = f"{DRIVERS}/command.py"
+_APPLYING: Final = f"{AGENT}/run/applying.py"
+_SAID: Final = f"{UNIT}/api/objects/test_unit_settings.py"
+_EDITS: Final = f"{UNIT}/agent/test_edits.py"
+_COMMANDS: Final = f"{UNIT}/agent/drivers/test_command.py"
+
+
+def _told(story: str) -> str:
+    return f"{HOSTS}/test_drivers_host.py::test_story[{story}]"
+
+
+MUTANTS: Final[tuple[Mutant, ...]] = (
+    one(
+        "what is not in the table cannot be overridden",
+        _SETTINGS,
+        "if (setting := SETTINGS.get(name)) is None:",
+        "if (setting := SETTINGS.get(name, _COUNT)) is None:",
+        _SAID,
+    ),
+    one(
+        "a value is within its bounds",
+        _SETTINGS,
+        "return self.lowest <= int(value) <= self.highest if",
+        "return True if",
+        _SAID,
+    ),
+    one("our mark is no variable of others", _SETTINGS, ' or name.startswith("BACKSTAY_"):', ":", _SAID),
+    one(
+        "a limit holds from a start on",
+        _SETTINGS,
+        "return unit.unit, tuple(sorted(lasting.items())), tuple",
+        "return unit.unit, (), tuple",
+        _SAID,
+        _EDITS,
+    ),
+    one("a percent sign is a percent sign", _OVERRIDES, '("%", "%%"), ', "", _SAID),
+    one(
+        "overrides go with the stop",
+        f"{DRIVERS}/systemd/driver.py",
+        "            await self._overrides.take_away(unit)\n        except",
+        "        except",
+        _told("overrides_hold_from_the_start_on_and_go_with_the_stop"),
+    ),
+    one(
+        "what a dead agent has written and systemd has not read is found out",
+        _OVERRIDES,
+        "if is_news or await self._is_in_force(spec.unit) is not bool(wanted):",
+        "if is_news:",
+        _told("a_live_override_reaches_what_runs"),
+    ),
+    one(
+        "what could not be applied is tried again",
+        _APPLYING,
+        "            while not await self._is_applied(before, wanted):",
+        "            if not await self._is_applied(before, wanted):",
+        _EDITS,
+    ),
+    one(
+        "what could not be applied is told",
+        _APPLYING,
+        'self.why = f"{wanted.name}: {error}',
+        'self.why = "" and f"{wanted.name}: {error}',
+        _EDITS,
+    ),
+    one("the same text is no reload", _APPLYING, "if is_applied(old, new)]", "]", _EDITS, _SAID),
+    one(
+        "7 is no status of an init script",
+        f"{DRIVERS}/tools/lsb.py",
+        "3: Answer.DOWN}",
+        "3: Answer.DOWN, 7: Answer.DOWN}",
+        _COMMANDS,
+    ),
+    one("what is dead does not run", f"{DRIVERS}/tools/lsb.py", "1: Answer.DEAD, 2", "1: Answer.DOWN, 2", _COMMANDS),
+    one(
+        "what a simple command started does not outlive its end in name",
+        _COMMAND,
+        '("RemainAfterExit", ("b", False))]',
+        '("RemainAfterExit", ("b", True))]',
+        _COMMANDS,
+    ),
+    one(
+        "a command that had to be killed is stopped",
+        _COMMAND,
+        "stop_s = 2 * max(",
+        "stop_s = min(",
+        f"{HOSTS}/test_driver_contracts.py::test_a_driver_keeps_it[command-what_does_not_go_is_not_called_stopped]",
+    ),
+)

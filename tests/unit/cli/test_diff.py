@@ -1,0 +1,126 @@
+"""`backstay diff`: what would change, what would be restarted, where it would go; and nothing is written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from backstay_api.objects.models import HAService
+from backstay_cli.session import FAILED, NOT_NOW, WELL
+from backstay_testing.cli_scene import Cluster, a_cluster
+
+Raw = dict[str, Any]
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    return a_cluster()
+
+
+def manifest(cluster: Cluster, **changes: Any) -> Raw:
+    """What people have in their file."""
+    spec = json.loads(json.dumps(cluster.get(HAService, "web", "shop")["spec"]))
+    return {
+        "apiVersion": "backstay.dev/v1alpha1",
+        "kind": "HAService",
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {**spec, **changes},
+    }
+
+
+def told(cluster: Cluster, folder: Path, *documents: Raw) -> tuple[int, Any]:
+    file = folder / "web.yaml"
+    file.write_text(yaml.safe_dump_all(documents))
+    before = cluster.get(HAService, "web", "shop")
+    answer = cluster.run("diff", "-f", str(file), "-o", "json")
+    assert cluster.get(HAService, "web", "shop") == before, "nothing is written"
+    return answer.exit_code, json.loads(answer.stdout) if answer.stdout.startswith("[") else answer.output
+
+
+def with_resource(cluster: Cluster, **changes: Any) -> Raw:
+    wanted = manifest(cluster)
+    wanted["spec"]["resources"][0] |= changes
+    return wanted
+
+
+def test_the_same_manifest_changes_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    code, (one,) = told(cluster, tmp_path, manifest(cluster))
+    assert code == WELL and (one["change"], one["fields"], one["resources"]) == ("Unchanged", [], [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "effect", "path"),
+    [
+        pytest.param({"systemd": {"unit": "other.service"}}, "Restart", ".systemd.unit", id="another unit"),
+        pytest.param(
+            {"systemd": {"unit": "web.service", "overrides": {"MemoryMax": "1G"}}},
+            "Apply",
+            ".systemd.overrides",
+            id="a limit that reaches what runs",
+        ),
+        pytest.param({"reloadedAt": "today"}, "Apply", ".reloadedAt", id="a reload"),
+        pytest.param({"probes": [{"name": "alive", "tcpSocket": {"port": 80}}]}, "None", ".probes", id="a new probe"),
+        pytest.param({"timeouts": {"stop": "90s"}}, "None", ".timeouts.stop", id="a time limit"),
+    ],
+)
+def test_it_says_of_each_resource_what_becomes_of_it(
+    cluster: Cluster, tmp_path: Path, changes: Raw, effect: str, path: str
+) -> None:
+    wanted = with_resource(cluster, **changes)
+    name = wanted["spec"]["resources"][0]["name"]
+    code, (one,) = told(cluster, tmp_path, wanted)
+    assert code == WELL and one["change"] == "Edited"
+    assert [(edit["resource"], edit["effect"]) for edit in one["resources"]] == [(name, effect)]
+    assert any(field["path"].startswith(f"spec.resources[{name}]{path}") for field in one["fields"])
+    assert one["summary"] == "it stays on n1"
+
+
+def test_a_manifest_that_stops_it_says_so(cluster: Cluster, tmp_path: Path) -> None:
+    code, (one,) = told(cluster, tmp_path, manifest(cluster, state="Stopped"))
+    assert code == WELL and one["fields"] == [{"path": "spec.state", "before": "Running", "after": "Stopped"}]
+    assert one["summary"].startswith("it stops on n1: ")
+
+
+def test_a_new_service_says_where_it_would_start(cluster: Cluster, tmp_path: Path) -> None:
+    fresh = manifest(cluster)
+    fresh["metadata"]["name"] = "news"
+    fresh["spec"]["resources"] = [{"name": "server", "systemd": {"unit": "news.service"}}]
+    code, (one,) = told(cluster, tmp_path, {"kind": "ConfigMap"}, {"kind": "List", "items": [fresh]})
+    assert code == WELL and (one["service"], one["change"]) == ("shop/news", "New") and one["summary"]
+
+
+def test_what_the_operator_would_refuse_is_refused_with_its_sentence(cluster: Cluster, tmp_path: Path) -> None:
+    code, (one,) = told(cluster, tmp_path, manifest(cluster, mode="EveryHost"))
+    assert code == NOT_NOW and "EveryHost" in one["refused"] and one["resources"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param("kind: ConfigMap", "holds no HAService", id="another kind"),
+        pytest.param("{", "cannot be read", id="no YAML"),
+        pytest.param(
+            "kind: HAService\nmetadata: {name: web}\nspec: {resources: [{name: a, systemd: {unit: a.service}}], stat: x}",
+            "spec.stat: there is no",
+            id="unknown field",
+        ),
+        pytest.param("kind: HAService\nmetadata: 3\nspec: {}", "shop/?", id="no metadata"),
+    ],
+)
+def test_a_file_that_makes_no_sense_is_told(cluster: Cluster, tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text(text)
+    answer = cluster.run("diff", "-f", str(file))
+    assert answer.exit_code == FAILED and said in answer.output
+
+
+def test_people_read_what_becomes_of_it(cluster: Cluster, tmp_path: Path) -> None:
+    file = tmp_path / "web.yaml"
+    file.write_text(yaml.safe_dump(with_resource(cluster, systemd={"unit": "other.service"})))
+    text = cluster.run("diff", "-f", str(file)).output
+    assert "systemd.unit: web.service -> other.service" in text
+    assert "the whole service is stopped and started again where it runs" in text

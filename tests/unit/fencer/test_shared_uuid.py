@@ -1,0 +1,78 @@
+"""Boards that share one UUID (F13), and what a fencer that has just started says of machines that it does not know yet."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from backstay_api.objects.kinds import Kind
+from backstay_api.objects.object_kinds import HOST_ASSIGNMENTS, HOSTS
+from backstay_dev.simulator.virtualtime import in_virtual_time
+from backstay_testing.fencer_scene import Scene
+
+# --- boards that share one UUID --------------------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_of_two_hosts_with_one_machine_uuid_no_device_is_trusted_and_both_are_named() -> None:
+    scene = Scene()
+    await scene.prepare()
+    await scene.agent_says("n1")
+    async with scene.fencer():
+        await asyncio.sleep(5)
+        assert (await scene.fencing()).ready
+        await scene.agent_says("n2")
+        await asyncio.sleep(5)
+        told = await scene.fencing()
+        assert not told.ready
+        assert "n2 say the same machine UUID" in told.message
+        await scene.seal()
+        await scene.ask("Off")
+        await asyncio.sleep(60)
+        assert scene.sent("off") == 0 and not await scene.proven()
+        scene.is_on = False
+        await asyncio.sleep(10)
+        assert not await scene.proven(), "it may be the other's plug"
+        assert "n2 say the same machine UUID" in (await scene.request()).status.message
+        await scene.api.delete(HOST_ASSIGNMENTS, "n2")
+        await asyncio.sleep(10)
+        assert not await scene.proven(), "the board of a host that is removed still has the name"
+        await scene.agent_says("n2", "5f0c1e5e-2222-4c4c-8d8d-000000000002")
+        await scene.until(scene.proven)
+
+
+@in_virtual_time
+async def test_a_uuid_that_a_whole_series_of_boards_has_names_no_machine() -> None:
+    common = "03000200-0400-0500-0006-000700080009"
+    scene = Scene()
+    scene.bmc.uuid = common
+    await scene.prepare()
+    await scene.agent_says("n1", uuid=common)
+    async with scene.fencer():
+        await asyncio.sleep(5)
+        told = await scene.fencing()
+    assert not told.ready and told.devices[0].uuid == "Unverified"
+
+
+# --- a fencer that has just started ----------------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_a_fencer_that_starts_says_nothing_before_it_knows_which_machines_there_are() -> None:
+    """It once told of every host, at each start, that its agent had not yet said which machine it runs on."""
+    scene = Scene()
+    await scene.prepare()
+    await scene.agent_says("n1")
+    said: list[bool] = []
+
+    async def noted(kind: Kind[Any], body: Mapping[str, Any]) -> None:
+        if kind is HOSTS:
+            said.append(body["status"]["fencing"]["ready"])
+
+    async def slow(kind: Kind[Any]) -> None:
+        if kind.plural == "hostassignments":
+            await asyncio.sleep(20)
+
+    scene.api.on_patch, scene.api.on_read = noted, slow
+    async with scene.fencer():
+        await asyncio.sleep(60)
+    assert said and all(said)
