@@ -105,6 +105,11 @@ def test_seeds_that_have_failed_once(seed: int) -> None:
     assert run_seed(seed, "first-swarm").accusations == ()
 
 
+def test_what_starts_by_itself_at_a_boot_is_not_known_before_the_host_has_renewed() -> None:
+    """The judge took a host that had renewed just before its reboot for one that could be asked after it."""
+    assert run_seed(304, "labels").accusations == ()
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_an_api_outage_of_a_minute_stops_nothing_moves_nothing_and_fences_nobody(seed: int) -> None:
     result = run_seed(seed, "outages")

@@ -223,6 +223,7 @@ class Monitor:
 
         Nobody is asked about units that the manifest does not name: the same service, made anew, may leave out what an edit had brought.
         A host that was removed is asked nothing, nor one that was added and has not taken its Lease (docs/explanation/limits.md).
+        One that has not renewed since then, as after a reboot, is silent before it can say so.
         """
         renewed_s = self.leases.renewed_s.get(machine.name, float("-inf"))
         is_asked = renewed_s > self.enrolled_s.get(machine.name, float("inf")) and _now_s() - renewed_s <= ALIVE_S
@@ -230,7 +231,7 @@ class Monitor:
         if not (machine.is_on and is_asked and identity in machine.by_hand):
             return False
         named_s = self.named_s.get((service, unit), float("-inf"))
-        return machine.by_hand_since_s[identity] < named_s
+        return machine.by_hand_since_s[identity] < min(named_s, renewed_s)
 
     def _closing(self, name: str, before: Mapping[str, Any], closed: Mapping[str, Any]) -> None:
         """Evidence, held against the truth: nothing of that session's boot may still run it."""
