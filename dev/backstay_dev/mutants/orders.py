@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .kinds import CONTROL, PLANNER, STORIES, UNIT, Mutant, one
+from .kinds import CONTROL, PLANNER, STORIES, UNIT, Edit, Mutant, one
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
@@ -106,11 +106,17 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "        gone = action.gives_back",
         f"{UNIT}/control/act/test_apply.py",
     ),
-    one(
-        "no mark is given back while a service or a host is missed",
-        f"{PLANNER}/plan.py",
-        "(*world.unreadable, *world.missed)",
-        "world.unreadable",
-        "tests/simulation/test_worlds.py",
+    # Either of the two suffices there.
+    Mutant(
+        "no mark is given back while a service or a host is missed, and what it stands for is confirmed",
+        (
+            Edit(f"{PLANNER}/plan.py", "(*world.unreadable, *world.missed)", "world.unreadable"),
+            Edit(
+                f"{PLANNER}/do/orders.py",
+                "(_needs_to_give_back(world, host, given_back) if given_back else ())",
+                "()",
+            ),
+        ),
+        ("tests/simulation/test_worlds.py",),
     ),
 )
