@@ -95,7 +95,8 @@ FOUND = [
 
 @pytest.mark.parametrize("seed", FOUND)
 def test_seeds_that_have_failed_in_the_second_swarm(seed: int) -> None:
-    assert run_seed(seed).accusations == ()
+    """As it was before recovery was drawn as well."""
+    assert run_seed(seed, "second-swarm").accusations == ()
 
 
 @pytest.mark.parametrize("seed", [4000978, 4001563, 4001703, 4001757, 4002021, 4002769])

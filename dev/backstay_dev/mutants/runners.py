@@ -48,6 +48,21 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "    return books.hands_off or record.hands_off",
         "    return books.hands_off",
         f"{UNIT}/agent/test_recovery.py",
+        "sim:recovery:20",
+    ),
+    one(
+        "an address goes up after its server",
+        f"{AGENT}/run/work.py",
+        "await _each(range(len(resources)), before, up)",
+        "await _each(range(len(resources)), [() for _ in resources], up)",
+        "sim:recovery:20",
+    ),
+    one(
+        "an address goes down before its server",
+        f"{AGENT}/run/work.py",
+        "await _each(downwards, stops(whole), down)",
+        "await _each(downwards, [() for _ in whole], down)",
+        "sim:recovery:20",
     ),
     one(
         "what is left to others is stopped when that is ordered",

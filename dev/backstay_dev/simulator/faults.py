@@ -11,7 +11,7 @@ from typing import Final
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_SERVICES, HOST_LEASES, HOSTS, OWN_KINDS
 
-from . import admins, people
+from . import admins, people, recoveries
 from .boards import Bmc
 from .machines import Machine
 from .network import Rates
@@ -53,14 +53,14 @@ class Chaos:
             await asyncio.sleep(min(wait_s, max(0.0, until_s - world.loop.time())))
             if world.loop.time() >= until_s:
                 return
-            FAULTS[rng.choices(names, weights)[0]](self)
+            ALL_FAULTS[rng.choices(names, weights)[0]](self)
 
     def heal(self) -> None:
         """Everything works again, and nobody does anything more."""
         self.is_over = True
         world = self.world
         world.story.tell("the world", "is healed: no more faults")
-        world.network.rates, world.network.lag_s = Rates(), {}
+        world.network.rates, world.network.lag_s, world.network.past = Rates(), {}, {}
         for site in list(world.network.cut):
             world.heal(site)
         for name, process in list(world.processes.items()):
@@ -75,6 +75,7 @@ class Chaos:
             if world.get(HA_SERVICES, (NAMESPACE, name)) is not None:
                 world.delete(HA_SERVICES, (NAMESPACE, name))
         people.undo_edits(self)
+        recoveries.heal(self)
         world.later(LOOK_S, self._look)
 
     def _heal_machine(self, machine: Machine) -> None:
@@ -113,6 +114,7 @@ class Chaos:
         self.confirm()
         for machine in self.world.machines.values():
             machine.stop_by_hand()
+        recoveries.heal(self)
         self.world.later(LOOK_S, self._look)
 
     def confirm(self) -> None:
@@ -388,3 +390,6 @@ FAULTS: Final[Mapping[str, Fault]] = {
         admins.slow_bmc,
     )
 }
+
+ALL_FAULTS: Final[Mapping[str, Fault]] = {**FAULTS, **recoveries.FAULTS}
+"""With those that are drawn apart (`recoveries`): what is drawn from `FAULTS` alone stays as it is."""

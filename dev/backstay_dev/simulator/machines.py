@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from backstay_agent.drivers.base import Seen, State
 from backstay_agent.fake import FakeDriver, FakeHostSystem, FakeMachine
@@ -18,6 +19,8 @@ from backstay_api.objects.plain import RenderedResource
 from backstay_api.objects.resource_kinds import identity
 
 from .processes import Process
+
+Act = Literal["start", "started", "stop"]
 
 
 @dataclass
@@ -31,6 +34,10 @@ class Machine:
     """Told after each change of power."""
     boot_units: Callable[[Machine], None] = lambda machine: None
     """Called when systemd has come up, before any agent."""
+    on_act: Callable[[Machine, str, Act], None] = lambda machine, name, act: None
+    """Told before an agent starts or stops something, and when a start is over."""
+    goes_down: bool = False
+    """It is being shut down in order."""
     is_on: bool = True
     boots: int = 1
     state: FakeMachine = field(default_factory=FakeMachine)
@@ -62,7 +69,7 @@ class Machine:
         """Everything that runs is gone, and /run with it."""
         if not self.is_on:
             return
-        self.is_on = False
+        self.is_on = self.goes_down = False
         self.off_by_device = by_device
         self.tell(self.name, f"is off: {why}")
         self.state.listeners.clear()
@@ -172,7 +179,11 @@ class ProcessDriver(FakeDriver):
     async def start(self, resource: RenderedResource, *, timeout_s: float) -> None:
         self._process.must_live()
         self._mark(identity(resource))
-        await super().start(resource, timeout_s=timeout_s)
+        self._host.on_act(self._host, identity(resource), "start")
+        try:
+            await super().start(resource, timeout_s=timeout_s)
+        finally:
+            self._host.on_act(self._host, identity(resource), "started")
 
     def _mark(self, name: str) -> None:
         self.machine.secured.add(name)
@@ -182,4 +193,5 @@ class ProcessDriver(FakeDriver):
 
     async def stop(self, resource: RenderedResource, *, timeout_s: float) -> str | None:
         self._process.must_live()
+        self._host.on_act(self._host, identity(resource), "stop")
         return await super().stop(resource, timeout_s=timeout_s)

@@ -52,6 +52,8 @@ class Network:
     """Site → how its requests fail: `refused` (at once) or `silent` (never answered)."""
     lag_s: dict[tuple[str, str], float] = field(default_factory=dict)
     """Actor and resource → how far its watch is behind."""
+    past: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Actor and resource → the revision as of which all that it reads is answered."""
     tell: Callable[[str, str], None] = lambda actor, text: None
     apis: list[MemoryApi] = field(default_factory=list)
     lease_reads: dict[tuple[str, str], HostLease] = field(default_factory=dict)
@@ -123,6 +125,8 @@ class Network:
         as_of = None
         if not request.is_write and request.verb != "watch" and self._happens(rates.stale_read):
             as_of = self.revision_before(self.rng.uniform(0, rates.stale_s))
+        if not request.is_write and request.verb != "watch":
+            as_of = self.past.get((request.actor, request.resource), as_of)
         slow_s = self.rng.uniform(0, rates.slow_s) if self._happens(rates.slow) else 0.0
         return Fate(request_delay_s=self._brief_s() + slow_s, answer_delay_s=self._brief_s() + slow_s, as_of=as_of)
 

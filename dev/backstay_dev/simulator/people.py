@@ -176,7 +176,7 @@ def undo_edits(chaos: Chaos) -> None:
     """Every service asks for what it asked for at first: its own units and all its addresses."""
     for shape in chaos.world.shape.services:
         _without(chaos, shape.name, "shared")
-        for one in chaos.world.addresses_of(shape):
+        for one in shape.address_resources:
             _with(chaos, shape.name, one)
 
 

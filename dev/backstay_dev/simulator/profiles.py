@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from . import recoveries
 from .faults import FAULTS, Weather
 from .network import Rates
 from .shapes import Devices, HostShape, Names, ServiceShape, Shape
@@ -143,8 +144,18 @@ def _aimed(
     return draw
 
 
+def draw(profile: str, seed: int, rng: random.Random) -> Drawn:
+    """What this seed draws. What is said about recovery comes from a generator of its own, and in the swarm not always."""
+    drawn, apart = PROFILES[profile](rng), random.Random(f"recovery {seed}")
+    if profile != "recovery" and (profile != "swarm" or apart.random() >= recoveries.CHANCE):
+        return drawn
+    weather = replace(drawn.weather, weights={**drawn.weather.weights, **recoveries.faults(apart)})
+    return Drawn(recoveries.shape_with(drawn.shape, apart), weather)
+
+
 PROFILES: Final[Mapping[str, Draw]] = {
     "swarm": swarm,
+    "second-swarm": swarm,
     "first-swarm": first_swarm,
     "moves": _aimed(["move", "maintain", "crash", "watch_lag"], every_s=0.7),
     "agents": _aimed(["agent_crash", "agent_crash", "move", "switch_state", "resource_dies"], operators=1, every_s=0.5),
@@ -172,6 +183,19 @@ PROFILES: Final[Mapping[str, Draw]] = {
         ["torn_journal", "full_disk", "agent_crash", "move", "bad_resource", "reboot", "hang"], every_s=1.0
     ),
     "labels": _aimed(["relabel", "select", "reboot", "edit", "move"], every_s=1.0, packaged=True),
+    "recovery": _aimed(
+        [
+            "resource_dies",
+            "resource_dies",
+            "bad_resource",
+            "power_loss",
+            "agent_crash",
+            "clean_reboot",
+            "unmanage",
+            "clear",
+        ],
+        every_s=1.5,
+    ),
     "hands-off": _aimed(["hands_off", "admin_stop", "clean_reboot", "agent_crash", "partition"], every_s=2.0),
     "reboots": _aimed(
         ["reboot", "reboot", "partition", "watch_lag"], rates=Rates(stale_read=0.3, stale_s=20.0), every_s=1.5

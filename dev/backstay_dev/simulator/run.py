@@ -13,7 +13,7 @@ from backstay_dev.simulator.virtualtime import Deadlock, Livelock, OutOfTime, wi
 
 from .faults import Chaos
 from .processes import SimulationLoop
-from .profiles import PROFILES
+from .profiles import draw
 from .settle import stuck
 from .story import START_S
 from .world import World
@@ -49,7 +49,7 @@ class Run:
     def __init__(self, seed: int, profile: str) -> None:
         self.rng = random.Random(f"chaos {seed}")
         self.loop = SimulationLoop(seed=seed, limit_s=LIMIT_S)
-        self.drawn = PROFILES[profile](self.rng)
+        self.drawn = draw(profile, seed, self.rng)
         self.world = World(self.drawn.shape, seed=seed, loop=self.loop)
         self.settled_s = 0.0
 

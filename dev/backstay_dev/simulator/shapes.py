@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
+
+from backstay_api.objects.kinds import Raw
 
 NAMESPACE: Final = "shop"
 
@@ -61,6 +63,10 @@ class ServiceShape:
     """Its unit is pulled in by an umbrella, which does nothing itself: `web@main.service` by `web.service`."""
     selects: bool = False
     """It asks for hosts of pool a, which all are at first."""
+    recovery: Mapping[str, Any] | None = None
+    """What its manifest says about recovery; none: nothing."""
+    addresses_after: tuple[str, ...] | None = None
+    """What its addresses come `after`; none: all above them."""
     stop_takes_s: float = 0.1
     start_takes_s: float = 0.2
 
@@ -68,3 +74,25 @@ class ServiceShape:
     def unit(self) -> str:
         """What it names."""
         return f"{self.name}@main.service" if self.is_part else f"{self.name}.service"
+
+    @property
+    def address_resources(self) -> list[Raw]:
+        """Its addresses, as resources."""
+        after: Raw = {} if self.addresses_after is None else {"after": list(self.addresses_after)}
+        return [
+            {"name": f"address-{index}", "virtualIP": {"address": f"{address}/24"}, **after}
+            for index, address in enumerate(self.addresses)
+        ]
+
+    @property
+    def manifest(self) -> Raw:
+        """Its HAService, as people write it."""
+        server: Raw = {"name": "server", "systemd": {"unit": self.unit}}
+        spec: Raw = {"resources": [server, *self.address_resources], "placement": {"failback": self.failback}}
+        if self.recovery is not None:
+            spec["recovery"] = dict(self.recovery)
+        if self.selects:
+            spec["placement"]["hosts"] = {"matchLabels": {"pool": "a"}}
+        if not self.is_exclusive:
+            spec["exclusive"] = False
+        return {"kind": "HAService", "metadata": {"name": self.name, "namespace": NAMESPACE}, "spec": spec}

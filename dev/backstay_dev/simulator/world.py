@@ -18,7 +18,9 @@ from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError, NotFound
 from backstay_api.memory.admission import guard
 from backstay_api.memory.server import MemoryCluster, Request
-from backstay_api.objects.kinds import Kind, Raw
+from backstay_api.objects import lease as leases
+from backstay_api.objects.kinds import LEASES, Kind, Raw
+from backstay_api.objects.lease import HostLease
 from backstay_api.objects.object_kinds import HA_SERVICES, HOST_ASSIGNMENTS, HOSTS
 from backstay_api.objects.promise import PROFILES
 from backstay_api.objects.resource_kinds import identity
@@ -35,7 +37,8 @@ from .monitor import Monitor, Owned
 from .network import Network, ProcessApi, site_of
 from .powerwatch import PowerWatch
 from .processes import PROCESS, WORLD, Process, SimulationLoop
-from .shapes import DEVICES, NAMESPACE, HostShape, ServiceShape, Shape
+from .recoverywatch import RecoveryWatch
+from .shapes import DEVICES, HostShape, ServiceShape, Shape
 from .story import START_S, Story
 
 API: Final = "backstay.dev/v1alpha1"
@@ -74,6 +77,7 @@ class World:
             lambda fencer, host: self.network.lease_reads.get((fencer, host)),
             PowerWatch(self.accuse, shape.budget, shape.operators),
         )
+        self.recovery = RecoveryWatch(self.accuse, {one.name: one for one in shape.services}, self._lease_of)
         self.settings = Settings(fence_budget=shape.budget, start_failure_memory_s=60.0)
         self.employ: Callable[[Api, Replica], Operator] = Operator
         # How long a boot takes, the restart of a process, and what is left of a shutdown when the agent is done.
@@ -84,6 +88,7 @@ class World:
         self._note_sends()
         self.cluster.observe(self.story.observe)
         self.cluster.observe(self.monitor.observe)
+        self.cluster.observe(self.recovery.observe)
         self.cluster.observe(self.fence_agents.observe, HOST_ASSIGNMENTS)
 
     # --- building -------------------------------------------------------------------------------------------------
@@ -114,6 +119,7 @@ class World:
         machine = Machine(
             name, self.story.tell, self._power_changed, boot_units=lambda machine: boot_units(self, machine)
         )
+        machine.on_act = self.recovery.on_act
         machine.state.on_change = lambda identity, runs: self._resource_changed(machine, identity, runs)
         self.machines[name] = machine
 
@@ -173,24 +179,8 @@ class World:
                     script = machine.state.scripts[name]
                     script.start_takes_s, script.stop_takes_s = service.start_takes_s, service.stop_takes_s
 
-    def addresses_of(self, service: ServiceShape) -> list[Raw]:
-        """Its addresses, as resources."""
-        return [
-            {"name": f"address-{index}", "virtualIP": {"address": f"{address}/24"}}
-            for index, address in enumerate(service.addresses)
-        ]
-
     def create_service(self, service: ServiceShape) -> None:
-        resources: list[Raw] = [{"name": "server", "systemd": {"unit": service.unit}}]
-        resources += self.addresses_of(service)
-        spec: Raw = {"resources": resources, "placement": {"failback": service.failback}}
-        if service.selects:
-            spec["placement"]["hosts"] = {"matchLabels": {"pool": "a"}}
-        if not service.is_exclusive:
-            spec["exclusive"] = False
-        self.create(
-            HA_SERVICES, {"kind": "HAService", "metadata": {"name": service.name, "namespace": NAMESPACE}, "spec": spec}
-        )
+        self.create(HA_SERVICES, service.manifest)
 
     # --- processes --------------------------------------------------------------------------------------------------
 
@@ -241,6 +231,8 @@ class World:
 
     def _died(self, process: Process, why: str) -> None:
         self.story.tell(process.name, f"died: {why}" if why else "is killed")
+        if process.name.startswith("agent-"):
+            self.recovery.agent_died(site_of(process.name))
         if why:
             self.accuse(f"{process.name} died by itself: {why}")
         self.later(self.rng.choice(self.restarts_in_s), lambda: self._begin(process.name))
@@ -296,6 +288,7 @@ class World:
         if not machine.is_on or process is None or agent is None or not process.is_alive or process.is_frozen:
             return
         self.story.tell(machine.name, "goes down in order")
+        machine.goes_down = True
         boots, context = machine.boots, WORLD.copy()
         context.run(PROCESS.set, process)
         leaving = self.loop.create_task(agent.shut_down("reboot"), context=context)
@@ -367,6 +360,10 @@ class World:
 
     # --- small things -----------------------------------------------------------------------------------------------
 
+    def _lease_of(self, host: str) -> HostLease | None:
+        body = self.get(LEASES, (leases.NAMESPACE, host))
+        return leases.read(body) if body is not None else None
+
     def accuse(self, what: str) -> None:
         """The monitor has seen what must never be."""
         self.story.tell("THE MONITOR", what)
@@ -389,6 +386,7 @@ class World:
     def _resource_changed(self, machine: Machine, identity: str, runs: bool) -> None:
         self.story.tell(machine.name, f"{'runs' if runs else 'no longer runs'} {identity}")
         self.monitor.on_change(machine, identity, runs)
+        self.recovery.on_change(machine, identity, runs)
         if not runs:
             machine.by_hand.discard(identity)
 
