@@ -319,8 +319,8 @@ def _on_due_s(slot: Slot, facts: RequestFacts) -> float | None:
 
 
 def _look_due_s(slot: Slot, facts: RequestFacts) -> float | None:
-    tries, reads = tries_of_on(slot, facts), facts.reads.get(slot, ())
-    if slot in facts.reading or not tries or tries[-1].ended_s is None or tries[-1].unsent:
+    tries, reads = [tried for tried in tries_of_on(slot, facts) if not tried.unsent], facts.reads.get(slot, ())
+    if slot in facts.reading or not tries or tries[-1].ended_s is None:
         return None
     last_s = tries[-1].ended_s
     return max(last_s, _look_again_s(reads[-1], last_s) if reads else last_s)

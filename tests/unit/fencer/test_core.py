@@ -237,6 +237,13 @@ def test_what_it_said_before_the_on_does_not_count_as_on_again() -> None:
     assert owed(replace(FACTS, proven=True, tried=tried, reads={BMC: (read("On", 8),)})) == (BMC,)
 
 
+def test_it_is_looked_at_again_though_an_on_after_the_one_that_helped_was_not_sent() -> None:
+    """Seed 50031426297: "on" counts once the `off` cannot come through any more; the last try was another fencer's, and not sent."""
+    tried = (Tried(BMC, "off", 84, 85), Tried(BMC, "on", 90, 91), Tried(BMC, "on", 92, 92, unsent=True))
+    facts = replace(FACTS, proven=True, tried=tried, reads={BMC: (read("On", 91),)})
+    assert owed(facts) == (BMC,) and next_steps(facts).steps == (Step(BMC, "status"),)
+
+
 def test_a_level_that_is_slow_has_its_time_before_the_next_one_has_its_turn() -> None:
     slow = FenceLevel(name="bmc", devices=[FenceDevice(name="bmc", agent="fence_redfish", timeout="60s")])
     facts = replace(
