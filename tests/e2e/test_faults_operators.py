@@ -26,7 +26,10 @@ def test_one_of_two_operators_is_frozen_through_a_failover_and_does_no_harm_when
             # The one that acts is no leader yet and waits 1.5 s: the host may have been switched on again and speak for itself.
             assert (moved.epoch, len(moved.lives)) == (2, 2) and moved.evidence in ("Device", "Boot")
             assert untouched.saw_nothing()
-            assert len(fault_lab.fences_asked()) == len(before) + 1
+            # A busy machine's late renewal may have somebody look at another host's power: that does no harm.
+            asked = set(fault_lab.fences_asked()) - set(before)
+            assert len([name for name in asked if name.startswith("n1-")]) == 1
+            assert not any(fault_lab.lab.bmcs[name].presses for name in ("n2", "n3"))
 
 
 def test_two_operators_at_once_grant_each_epoch_once(fault_lab: FaultLab) -> None:
