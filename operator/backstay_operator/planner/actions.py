@@ -300,9 +300,8 @@ class WriteHostStatus(OnObject[Host]):
     def event(self) -> Event | None:
         before = self.before.status.conditions
         after = [Condition.model_validate(one) for one in cast(list[object], self.status.get("conditions", []))]
-        if (
-            not self.is_lost
-        ):  # that it is not ready is no news of one that has only just been enrolled, or opens a session
+        if not self.is_lost:
+            # That it is not ready is no news of one that has only just been enrolled, or opens a session.
             return turned(self.ref, before, after, "Sane", "Sane")
         return worsened(self.ref, before, after, "Ready", "False")
 

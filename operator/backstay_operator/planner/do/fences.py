@@ -243,9 +243,9 @@ def _awaited_actions(world: World, host: str) -> list[Action]:
         return []
     request = request_for(world, host, session)
     confirm = confirmation(world, request)
+    if confirm is None and is_hands_off(world, host):
+        return []
     if confirm is None and not _is_read_off(request):
-        if is_hands_off(world, host):
-            return []
         why = f"{awaited(world, host)} waits for what {host} was running for an HAInstance that is gone"
         return _want_of(world, host, session, latest.machine_uuid, "Observe", why)
     if seen.lease.sealed:

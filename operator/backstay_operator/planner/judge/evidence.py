@@ -157,9 +157,8 @@ def _booted(world: World, instance: HAInstance, grant: Grant) -> str:
     if session.boot_id == grant.session.boot_id or session.seq <= grant.session.seq:
         return ""
     if not has_renewed(world, grant.host, session):
-        return (
-            ""  # where a HostAssignment was deleted, seq begins anew, and this may be an old report of an earlier boot
-        )
+        # Where a HostAssignment was deleted, seq begins anew, and this may be an old report of an earlier boot.
+        return ""
     return f"{grant.host} has booted since: session {session.seq} has another boot id"
 
 
