@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, assume, given, settings
 
-from backstay_api.objects.models import HAInstance
+from backstay_api.objects.models import FenceRequest, HAInstance
 from backstay_api.objects.models.assignment import InstanceOrder
 from backstay_api.objects.models.base import Model
 from backstay_api.objects.models.claim import ClaimOwner
@@ -13,7 +13,6 @@ from backstay_api.objects.object_kinds import HA_INSTANCES
 from backstay_api.objects.resource_kinds import Claim, claims_of
 from backstay_operator.planner import actions as act
 from backstay_operator.planner.do.orders import merge_forward
-from backstay_operator.planner.judge.first_epoch import awaited
 from backstay_operator.planner.know.world import OwnPath, World
 from backstay_operator.planner.plan import plan
 from backstay_operator.planner.preconditions import Gone, HoldsNothing, Owned, Still
@@ -111,23 +110,49 @@ def a_grant_goes_only_to_a_session_that_holds_its_lease_unsealed_and_renews_it(w
 
 def nobody_is_sealed_or_cut_off_who_should_not_be(world: World, made: Actions) -> None:
     for host, session_text, is_off in [*_sealed(made), *_cut_off(made)]:
-        lease, spec = world.leases[host].lease, world.hosts[host].spec if host in world.hosts else None
-        held = [world.instances[key] for key in world.held_by[host]]
-        its = [r for r in world.requests.values() if (r.spec.host, r.spec.session.text) == (host, session_text)]
-        confirmed, read_off = any(r.spec.confirm for r in its), any(r.status.power == "Off" for r in its)
+        lease = world.leases[host].lease
         assert lease.sealed == is_off, "no Off for an unsealed session"
-        holds = any(i.spec.exclusive and i.spec.grant and i.spec.grant.session.text == session_text for i in held)
-        if holds or is_off:
-            assert holds and lease.holder == session_text
-        else:
-            assert awaited(world, host) and (confirmed or read_off), (
-                "it holds nothing, and nobody has said that it is off"
-            )
         assert is_off or trusts_itself(world), "nobody is sealed while our own path is not healthy"
         assert is_off or not renews_lately(world, host)
-        assert confirmed or read_off or (spec is not None and spec.fencing.levels)
-        hands_off = spec is not None and spec.maintenance is not None and spec.maintenance.mode == "HandsOff"
-        assert confirmed or not hands_off
+        assert may_be_proven_off(world, host, session_text)
+        if is_off or holds_exclusively(world, host, session_text):
+            assert holds_exclusively(world, host, session_text) and lease.holder == session_text
+        else:
+            assert is_waited_for(world, host) and is_said_to_be_off(world, host, session_text), (
+                "it holds nothing, nobody said so"
+            )
+
+
+def holds_exclusively(world: World, host: str, session_text: str) -> bool:
+    held = [world.instances[key].spec for key in world.held_by[host]]
+    return any(spec.exclusive and spec.grant and spec.grant.session.text == session_text for spec in held)
+
+
+def is_waited_for(world: World, host: str) -> bool:
+    """It was told, or said, that it runs something of the name of what waits for its first epoch."""
+    assignment = world.assignments[host]
+    names = {(one.namespace, one.name) for one in assignment.spec.instances.values()}
+    names |= {(one.namespace, one.name) for one in assignment.status.instances.values()}
+    new = [one for one in world.instances.values() if one.spec.epoch == 0 and one.spec.exclusive]
+    return any((one.metadata.namespace, one.metadata.name) in names for one in new)
+
+
+def requests_for(world: World, host: str, session_text: str) -> list[FenceRequest]:
+    return [r for r in world.requests.values() if (r.spec.host, r.spec.session.text) == (host, session_text)]
+
+
+def is_said_to_be_off(world: World, host: str, session_text: str) -> bool:
+    return any(r.spec.confirm or r.status.power == "Off" for r in requests_for(world, host, session_text))
+
+
+def may_be_proven_off(world: World, host: str, session_text: str) -> bool:
+    """There is a way to prove it; and in HandsOff nobody but a person says so."""
+    if any(r.spec.confirm for r in requests_for(world, host, session_text)):
+        return True
+    spec = world.hosts[host].spec if host in world.hosts else None
+    is_hands_off = spec is not None and spec.maintenance is not None and spec.maintenance.mode == "HandsOff"
+    has_device = spec is not None and bool(spec.fencing.levels)
+    return not is_hands_off and (has_device or is_said_to_be_off(world, host, session_text))
 
 
 def renews_lately(world: World, host: str) -> bool:

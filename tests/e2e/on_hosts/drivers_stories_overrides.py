@@ -55,6 +55,26 @@ def memory_max(name: str) -> str:
 
 
 @story
+async def what_is_stopped_is_stopped_though_its_overrides_cannot_be_taken_away() -> None:
+    name = "d-stays.service"
+    install(name)
+    server, folder = with_(name, Nice="5"), str(drop_in(name).parent)
+    async with systemd() as (driver, _):
+        await driver.secure(server)
+        await driver.start(server, timeout_s=5)
+        sh("mount", "--bind", folder, folder)
+        sh("mount", "-o", "remount,bind,ro", folder)
+        try:
+            note = await driver.stop(server, timeout_s=5)
+        finally:
+            sh("umount", folder)
+        assert active(name) == "inactive" and "Read-only file system" in (note or "")
+        await driver.start(server, timeout_s=5)
+        await driver.stop(server, timeout_s=5)
+        assert not drop_in(name).exists()
+
+
+@story
 async def overrides_hold_from_the_start_on_and_go_with_the_stop() -> None:
     name = "d-over.service"
     install(name)

@@ -136,9 +136,12 @@ class SystemdDriver(Plain):
             if resource.timeouts.stop is None:
                 timeout_s = own_limit_s("Stop", standing) or timeout_s
             notes = await self._stop_all(standing, timeout_s)
-            await self._overrides.take_away(unit)
         except (BusError, OSError, NoAnswer) as error:
             raise StopFailed(f"{unit} may still be running: {error}") from error
+        try:
+            await self._overrides.take_away(unit)
+        except OSError as error:  # it is verifiably stopped, whatever becomes of a file
+            notes = [*notes, f"its overrides could not be taken away, and stay until a boot: {error}"]
         return "; ".join(notes) or None
 
     async def permit(self, resource: RenderedResource) -> None:
