@@ -228,6 +228,18 @@ def test_a_host_that_is_read_off_is_closed_and_what_may_not_fail_over_waits_for_
     stage.until(lambda: stage.copies() == ["n1"])  # all may rest for some seconds before that
 
 
+def test_the_host_where_it_was_is_asked_to_be_ready_though_many_others_would_be() -> None:
+    """Seed 12972349213: of six hosts the best few were asked, none of which might take it over."""
+    placement = {"prefer": [{"hosts": {"matchLabels": {"kubernetes.io/hostname": "n1"}}, "weight": -10}]}
+    stage = running(
+        "n1", "n2", "n3", "n4", "n5", "n6", placement=placement, recovery={"moves": {"limit": 0, "per": "1h"}}
+    )
+    stage.power_off("n1")
+    stage.wait(30)
+    stage.boot("n1")
+    stage.until(lambda: stage.copies() == ["n1"], limit_s=60)
+
+
 def test_a_new_operator_remembers_moves() -> None:
     stage = failed_over()
     stage.restart_operator()

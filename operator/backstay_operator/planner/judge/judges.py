@@ -375,7 +375,7 @@ FILTERS: Final[Sequence[tuple[Filter, Set[Point]]]] = (
     (may_answer, {Point.WITNESS}),
     (has_room, {Point.STANDBY}),
     (starts_here, {*RUN, Point.TAKE_OVER}),
-    (may_fail_over, RUN),
+    (may_fail_over, {*RUN, Point.STANDBY}),
     (could_fail_over, {Point.TAKE_OVER}),
     (is_ready, {*RUN, Point.TAKE_OVER}),
 )

@@ -208,7 +208,7 @@ def test_every_judge_has_cases_that_differ_and_is_asked_at_some_point() -> None:
         ),
         (
             Point.STANDBY,
-            "is_selected is_free is_open is_reachable has_room",
+            "is_selected is_free is_open is_reachable has_room may_fail_over",
             "no_recent_failure preference already_asked fewer_services",
         ),
         (Point.TAKE_OVER, "is_selected is_free is_open is_reachable starts_here could_fail_over is_ready", ""),
