@@ -263,6 +263,13 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{UNIT}/agent/test_trouble.py",
     ),
     one(
+        "what is found of several services goes down in the order in which it is found",
+        f"{AGENT}/run/supervisor.py",
+        "[replace(resource, after=None) for resource in found]",
+        "found",
+        f"{UNIT}/agent/test_after.py",
+    ),
+    one(
         "a read from the past is older than what the watch has told",
         f"{AGENT}/cluster/link.py",
         "        for one in (found, told.object if told else None):",

@@ -186,10 +186,14 @@ class Supervisor:
         self._news.set()
 
     async def leftovers(self, *, run_is_intact: bool) -> Sequence[RenderedResource]:
-        """What is recognisable as ours on this host; waits until that can be seen (systemd may only be coming up)."""
+        """What is recognisable as ours on this host; waits until that can be seen (systemd may only be coming up).
+
+        It is of any number of services, so the names in `after` say nothing here: they could even go round in a circle.
+        """
         while True:
             try:
-                return await self._tools.system.leftovers(run_is_intact=run_is_intact)
+                found = await self._tools.system.leftovers(run_is_intact=run_is_intact)
+                return [replace(resource, after=None) for resource in found]
             except StopFailed as error:
                 self.trouble = str(error)
                 log.warning("leftovers not seen", extra={"why": self.trouble})

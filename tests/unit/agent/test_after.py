@@ -145,3 +145,18 @@ async def test_an_order_that_has_no_order_is_answered() -> None:
 
     await world.until(answered)
     assert not world.machine.running
+
+
+@in_virtual_time
+async def test_what_is_found_of_several_services_is_stopped_though_their_resources_share_names() -> None:
+    """Seed 22554229422: put together, one waits for the other's resource of that name, and that for all above it."""
+    world = await enrolled()
+    await world.order(uid="u1", resources=(unit("server", "a.service"), unit("front", "b.service", after=("server",))))
+    await world.phase_is("Running", "u1")
+    await world.order(uid="u2", resources=(unit("server", "c.service"),))
+    await world.phase_is("Running", "u2")
+    await world.kill_agent()
+    world.disk.files = {"run/journal": "cut"}
+    world.start_agent()
+    await world.until(lambda: not world.machine.running)
+    assert world.machine.log[-3:] == ["stop unit c.service", "stop unit b.service", "stop unit a.service"]
