@@ -22,7 +22,7 @@ from backstay_operator.planner.judge.acceptance import Refused
 from backstay_operator.planner.know.world import World
 
 from .session import FAILED, NOT_NOW, WELL, Session, Stop
-from .view import EVERYTHING, VIEW, look
+from .view import EVERYTHING, VIEW, look, only_slot
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _documents(filename: str) -> Iterator[Mapping[str, Any]]:
 def _service(session: Session, document: Mapping[str, Any]) -> HAService:
     meta = document.get("metadata")
     named = meta if isinstance(meta, dict) else {}
-    here = {"namespace": session.namespace or "default", **named}
+    here = {**named, "namespace": named.get("namespace") or session.namespace or "default"}
     try:
         service = HAService.from_wire({**document, "metadata": here, "status": {}})
         found = list(_unknown("spec", document["spec"], service.spec.model_dump(by_alias=True, exclude_unset=True)))
@@ -113,7 +113,7 @@ def _answer(world: World, known: HAService | None, edited: HAService) -> Answer:
     if known and not fields:
         return Answer(edited.key, "Unchanged", "", [], [], "nothing would change")
     round_, decision = decide_in_turn(world, edited)
-    acceptance, slot = decision.acceptance, decision.slots[0]
+    acceptance, slot = decision.acceptance, only_slot(decision)
     refused = f"{acceptance.reason}: {acceptance.message}" if isinstance(acceptance, Refused) else ""
     holder = slot.instance.holder if slot.instance else None
     found = list(edits(known.spec.resources, edited.spec.resources)) if known and holder and not refused else []

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from backstay_api.objects.models import HAService
-from backstay_cli.session import FAILED, NOT_NOW, WELL
-from backstay_testing.cli_scene import Cluster, a_cluster
+from backstay_cli.session import FAILED, NO_SUCH_THING, NOT_NOW, WELL
+from backstay_testing.builders import a_service
+from backstay_testing.cli_scene import Cluster, a_cluster, kind_of
 
 Raw = dict[str, Any]
 
@@ -116,6 +117,19 @@ def test_a_file_that_makes_no_sense_is_told(cluster: Cluster, tmp_path: Path, te
     file.write_text(text)
     answer = cluster.run("diff", "-f", str(file))
     assert answer.exit_code == FAILED and said in answer.output
+
+
+def test_a_service_that_is_being_deleted_and_has_nothing_left_is_told(cluster: Cluster, tmp_path: Path) -> None:
+    old = a_service(name="old").wire()
+    old["metadata"]["finalizers"] = ["example.org/slow"]
+    cluster.put(HAService.from_wire(old))
+    cluster.store.delete(kind_of(HAService), ("shop", "old"))
+    wanted = manifest(cluster, state="Stopped")
+    wanted["metadata"]["name"] = "old"
+    file = tmp_path / "old.yaml"
+    file.write_text(yaml.safe_dump(wanted))
+    answer = cluster.run("diff", "-f", str(file))
+    assert answer.exit_code == NO_SUCH_THING and "is being deleted, and nothing of it is left" in answer.output
 
 
 def test_people_read_what_becomes_of_it(cluster: Cluster, tmp_path: Path) -> None:
