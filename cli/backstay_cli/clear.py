@@ -38,7 +38,7 @@ async def clear(
         )
     by = await session.tools.who_am_i(session.api)
     word = Clear(
-        epochs={one.metadata.name: one.spec.epoch for one in instances},
+        epochs=_epochs(known, instances),
         host=host,
         number=1 + _last(round_.world, known, instances),
         by=by,
@@ -53,6 +53,14 @@ async def clear(
     session.say(f"Failures of {known.key}{f' on {host}' if host else ''} up to now are forgotten.")
     session.show({"service": known.key, "clear": vars(word)}, lambda: None)
     return WELL
+
+
+def _epochs(service: HAService, instances: Iterable[HAInstance]) -> dict[str, int]:
+    """By slot the last epoch there is: that of a failure, where a person has deleted the HAInstance and epochs have begun anew."""
+    epochs = {one.metadata.name: one.spec.epoch for one in instances}
+    for failed in service.status.failures:
+        epochs[failed.slot] = max(failed.epoch, epochs.get(failed.slot, 0))
+    return epochs
 
 
 def _last(world: World, service: HAService, instances: Iterable[HAInstance]) -> int:

@@ -60,6 +60,8 @@ class PowerWatch:
     """Hosts to which `off` was ever sent, or may have been as far as a request says."""
     recorded: set[tuple[str, str]] = field(default_factory=set)
     """Device, and time of an `off` that a request has recorded as ours."""
+    began_s: dict[str, float] = field(default_factory=dict)
+    """By fencer: when its present life began."""
 
     # --- seals -----------------------------------------------------------------------------------------------------
 
@@ -133,13 +135,20 @@ class PowerWatch:
             for off in self._offs_of(machine.name):
                 off.is_on_since = True
 
+    def note_begin(self, fencer: str) -> None:
+        """It starts (anew), and cannot know how long ago an `off` of its life before was sent (PROTOCOL 5)."""
+        self.began_s[fencer] = _now_s()
+        for off in self.ours.values():
+            off.past_for.discard(fencer)
+
     def note_read(self, by: str, bmc: Bmc) -> None:
         """A fencer reads a device on, and rightly: what we did before is past for it."""
         off = self.ours.get(bmc.name)
         if off is None or not off.is_on_since or not bmc.machine.is_on:
             return
         # Earlier, an `off` of ours may still come through, though it is on and though `on` was sent since (PROTOCOL 5).
-        if _now_s() - off.sent_s > SURE_S:
+        known_s = max(off.sent_s, self.began_s.get(by, off.sent_s))
+        if _now_s() - known_s > SURE_S:
             off.past_for.add(by)
 
     def _off(self, host: str) -> None:

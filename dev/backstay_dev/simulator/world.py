@@ -213,6 +213,7 @@ class World:
         await self.employ(ProcessApi(self.network, process), replica).run()
 
     async def _fencer(self, process: Process) -> None:
+        self.monitor.power.note_begin(process.name)
         agents = ProcessAgents(self.fence_agents, process)
         await Executor(ProcessApi(self.network, process), agents, rng=self._dice(), wall=self.wall).run()
 

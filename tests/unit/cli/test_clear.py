@@ -9,7 +9,8 @@ import pytest
 
 from backstay_api.objects.models import HAService, HostAssignment
 from backstay_cli.session import NO_SUCH_THING, WELL
-from backstay_operator.planner.know.clearing import CLEAR_ANNOTATION
+from backstay_operator.planner.know.clearing import CLEAR_ANNOTATION, is_forgotten
+from backstay_operator.planner.know.world import Failed
 from backstay_testing.cli_scene import NOW, a_cluster, kind_of
 
 USED = "restarts in place within 10m are used"
@@ -30,6 +31,15 @@ def test_clear_writes_who_why_and_up_to_where() -> None:
     assert cluster.run("clear", "web", "--reason", "again").exit_code == WELL
     written = cluster.get(HAService, "web", "shop")["metadata"]["annotations"][CLEAR_ANNOTATION]
     assert json.loads(written)["number"] == 2, "each one forgets once"
+
+
+def test_clear_forgets_what_failed_before_a_person_deleted_the_instance_and_epochs_began_anew() -> None:
+    cluster = a_cluster()
+    moved = {"slot": "web-0", "epoch": 7, "from": "n2", "to": "n1", "at": NOW}
+    cluster.store.patch(kind_of(HAService), ("shop", "web"), {"status": {"moves": [moved]}}, subresource="status")
+    assert cluster.run("clear", "web", "--reason", "new disk").exit_code == WELL
+    service = HAService.model_validate(cluster.get(HAService, "web", "shop"))
+    assert is_forgotten(service, Failed.of(service.status.moves[0]))
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,24 @@ async def test_an_on_is_owed_until_the_fencer_that_sent_the_off_has_read_the_dev
     assert bench.said == []
 
 
+@pytest.mark.parametrize("waits_s", [SURE_S - 15, SURE_S + 1])
+@in_virtual_time
+async def test_a_fencer_that_starts_anew_counts_from_its_own_start(waits_s: float) -> None:
+    """Seed 28641568240: how long ago the `off` of its life before was sent, it cannot know."""
+    bench = Bench()
+    bench.watch.note_begin("fencer")
+    bench.watch.note_switch("fencer", bench.bmc, "off")
+    bench.machine.lose_power("told to", by_device=True)
+    bench.machine.gain_power("a person")
+    await asyncio.sleep(20)
+    bench.watch.note_begin("fencer")
+    await asyncio.sleep(waits_s)
+    bench.watch.note_read("fencer", bench.bmc)
+    bench.machine.lose_power("a plug")
+    bench.watch.note_switch("fencer", bench.bmc, "on")
+    assert (bench.said == []) is (waits_s < SURE_S)
+
+
 @in_virtual_time
 async def test_an_on_to_a_running_machine_that_we_have_never_touched_is_a_fault() -> None:
     bench = Bench()
