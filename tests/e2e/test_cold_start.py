@@ -23,7 +23,9 @@ def test_a_site_that_had_lost_all_power_runs_each_service_once_and_nothing_start
         _lose_all_power(fault_lab)
         for name in HOSTS:
             fault_lab.lab[name].power_on()
-        assert [len(play.lives) for play in plays] == [1, 1, 1], "hosts are up, nobody has granted anything: nothing runs"
+        assert [len(play.lives) for play in plays] == [1, 1, 1], (
+            "hosts are up, nobody has granted anything: nothing runs"
+        )
         _control_plane_is_back(fault_lab)
         for play in plays:
             play.until_running(timeout_s=120)
