@@ -15,9 +15,9 @@ from backstay_agent.drivers import driver_of
 from backstay_agent.drivers.base import StartFailed, State, StopFailed
 from backstay_api.client.errors import ApiError, Forbidden, Unauthorized
 from backstay_api.memory.server import Change, Fate, Request
+from backstay_api.objects.bounds import MOST_INSTANCES
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.object_kinds import HOST_ASSIGNMENTS
-from backstay_api.objects.bounds import MOST_INSTANCES
 from backstay_api.objects.plain import (
     AgentSession,
     HostAssignmentStatus,
