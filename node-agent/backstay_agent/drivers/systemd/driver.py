@@ -186,11 +186,8 @@ class SystemdDriver(Plain):
         for unit in units:
             properties = await self._manager.properties(unit)
             down = unit_state.seen(unit, properties, asked=True).state in (State.STOPPED, State.FAILED)
-            if (
-                not down
-                or self._files.is_open(unit)
-                or await escaped.find([unit], group_names(unit, properties), processes=processes)
-            ):
+            stays_down = down and not self._files.is_open(unit)
+            if not stays_down or await escaped.find([unit], group_names(unit, properties), processes=processes):
                 owner = self._files.owner(unit)
                 found.setdefault(owner, RenderedResource(name=f"leftover-{len(found)}", systemd=Systemd(unit=owner)))
         return list(found.values())
