@@ -1067,6 +1067,7 @@ class InstanceReport:
     name: str
     epoch: int
     phase: Literal["Stopped", "Starting", "Running", "Stopping", "Failed", "Stuck"]
+    error_type: Literal["Soft", "Hard", "Fatal"] = "Soft"
     released: bool = False
     revision: int = 0
     healthy: bool = True
@@ -1089,6 +1090,7 @@ class InstanceReport:
             name=raw["name"],
             epoch=raw["epoch"],
             phase=raw["phase"],
+            error_type=raw.get("errorType", "Soft"),
             released=raw.get("released", False),
             revision=raw.get("revision", 0),
             healthy=raw.get("healthy", True),
@@ -1111,6 +1113,7 @@ class InstanceReport:
             "name": clip(self.name),
             "epoch": self.epoch,
             "phase": self.phase,
+            "errorType": self.error_type,
             "released": self.released,
             "revision": self.revision,
             "healthy": self.healthy,

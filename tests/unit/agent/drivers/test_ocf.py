@@ -12,7 +12,7 @@ from backstay_agent.drivers.base import Seen, State
 from backstay_agent.drivers.ocf import helpers, metadata
 from backstay_agent.drivers.ocf.environment import environment, instance, program
 from backstay_agent.drivers.ocf.metadata import Metadata, Unreadable
-from backstay_agent.drivers.ocf.outcomes import Meaning, meaning, seen, sentence
+from backstay_agent.drivers.ocf.outcomes import Meaning, error_type, meaning, seen, sentence
 from backstay_api.objects.plain import Ocf
 
 HEAD = '<?xml version="1.0"?>\n<!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd">\n<resource-agent name="x">'
@@ -146,6 +146,17 @@ AS_PACEMAKER: dict[str, tuple[Meaning, ...]] = {
 @pytest.mark.parametrize("operation", AS_PACEMAKER)
 def test_every_exit_code_of_every_operation_has_one_meaning(operation: str) -> None:
     assert {code: meaning(operation, code) for code in CODES} == dict(zip(CODES, AS_PACEMAKER[operation], strict=True))
+
+
+def test_hard_and_fatal_errors_go_into_the_report() -> None:
+    """What else fails is soft: another try may do better."""
+    for operation in ("start", "monitor"):
+        types = {code: error_type(operation, code) for code in CODES}
+        assert {code: found for code, found in types.items() if found != "Soft"} == {
+            **dict.fromkeys((2, 3, 4, 5), "Hard"),
+            6: "Fatal",
+        }
+    assert [seen(code, "why", Seen(State.RUNNING)).error_type for code in (1, 5, 6)] == ["Soft", "Hard", "Fatal"]
 
 
 UP, DOWN, UNKNOWN, FAILED = State.RUNNING, State.STOPPED, State.UNKNOWN, State.FAILED
