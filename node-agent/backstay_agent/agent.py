@@ -263,6 +263,9 @@ class Agent:
             "status_trouble": self.link.trouble,
             "trouble": self.supervisor.trouble,
             "problems": len(self._problems or ()),
+            "instances_suspected": sum(bool(one.suspect) for one in self.supervisor.reports().values())
+            if records
+            else 0,
             "instances_that_may_run": sum(record.may_run for record in records),
         }
 

@@ -1071,6 +1071,7 @@ class InstanceReport:
     revision: int = 0
     healthy: bool = True
     degraded: str = ""
+    suspect: str = ""
     restarts: int = 0
     recent_restarts: int | None = None
     forgotten_at: str | None = None
@@ -1093,6 +1094,7 @@ class InstanceReport:
             revision=raw.get("revision", 0),
             healthy=raw.get("healthy", True),
             degraded=raw.get("degraded", ""),
+            suspect=raw.get("suspect", ""),
             restarts=raw.get("restarts", 0),
             recent_restarts=raw.get("recentRestarts"),
             forgotten_at=raw.get("forgottenAt"),
@@ -1115,6 +1117,7 @@ class InstanceReport:
             "revision": self.revision,
             "healthy": self.healthy,
             "degraded": clip(self.degraded),
+            "suspect": clip(self.suspect),
             "restarts": self.restarts,
             "why": clip(self.why),
             "byAdmin": clip(self.by_admin),

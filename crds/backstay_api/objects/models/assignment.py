@@ -127,6 +127,8 @@ class InstanceReport(Model):
     """Running, and the probes agree."""
     degraded: Text = ""
     """Not empty: it runs and works, though not as it should, and why. Nothing is restarted or moved for it."""
+    suspect: Text = ""
+    """Not empty: it does not answer in time, and may only be slow: why, and how long that is borne. Nothing is restarted or moved for it."""
     restarts: Annotated[int, Field(ge=0)] = 0
     """Restarts in place in this epoch."""
     recent_restarts: Annotated[int, Field(ge=0)] | None = None

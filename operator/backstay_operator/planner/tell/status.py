@@ -30,7 +30,7 @@ from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.liveness import untouched
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.words import UNMANAGED, WORKS_PARTLY, elapsed_s, first_words, joined, listed
+from backstay_operator.planner.words import SUSPECT, UNMANAGED, WORKS_PARTLY, elapsed_s, first_words, joined, listed
 
 from .conditions import Finding, settled, updated
 from .elsewhere import address_of_a_host, held_units, who_could_take_over
@@ -221,7 +221,8 @@ def _nowhere(view: _View) -> str:
 
 def _not_well(report: InstanceReport) -> str:
     if report.healthy:
-        return f", degraded: {first_words(report.degraded)}" if report.degraded else ""
+        slow = f", suspected: {first_words(report.suspect, 400)}" if report.suspect else ""
+        return f", degraded: {first_words(report.degraded)}{slow}" if report.degraded else slow
     return f", but does not work: {first_words(report.why) or 'its probes fail'}"
 
 
@@ -250,7 +251,9 @@ def _findings(view: _View, standbys: list[StandbySummary]) -> list[Finding]:
 def _ready_reason(view: _View) -> str:
     if isinstance(view.slot.acceptance, Refused) and not view.grant and view.shall_run:
         return view.slot.acceptance.reason
-    return "NotWorking" if view.state == "Running" and not view.is_well else view.state
+    if view.state == "Running" and not view.is_well:
+        return "NotWorking"
+    return SUSPECT if view.report and view.state == "Running" and view.report.suspect else view.state
 
 
 def _accepted(view: _View) -> Finding:
@@ -292,8 +295,8 @@ def _trouble_while_it_runs(view: _View) -> tuple[str, str] | None:
     report = view.report
     if report is not None and view.state == "Running" and not view.is_well:
         return "NotWorking", view.why
-    if report is not None and view.state == "Running" and report.degraded:
-        return WORKS_PARTLY, view.why
+    if report is not None and view.state == "Running" and (report.suspect or report.degraded):
+        return SUSPECT if report.suspect else WORKS_PARTLY, view.why
     return ("HeldBack", view.missing) if view.missing and view.state == "Running" else None
 
 

@@ -201,6 +201,18 @@ def test_what_works_partly_is_ready_and_degraded() -> None:
     assert condition(told, "Ready") == ("True", "Running", why) and told.instances[0].why == why
 
 
+@pytest.mark.parametrize("degraded", ["", "db: one disk is gone"])
+def test_what_may_only_be_slow_is_ready_and_suspected(degraded: str) -> None:
+    world, service = a_running_world()
+    slow = "db: probe p: answers slowly: its last 5 answers took 0.8-1.9 s of 2 s, and then none came; the host's cpu pressure is 63 %"
+    hold(world, service, "n1", epoch=2, suspect=slow, degraded=degraded)
+    told = told_of(world, service)
+    partly = f", degraded: {degraded}" if degraded else ""
+    why = f"Runs on n1{partly}, suspected: {slow} (previous epoch ended: it was stopped)"
+    assert condition(told, "Degraded") == ("True", "Suspect", why)
+    assert condition(told, "Ready") == ("True", "Suspect", why) and told.instances[0].why == why
+
+
 def test_a_refused_service_says_so_in_ready_too() -> None:
     world = a_world("n1")
     service = a_service(mode="EveryHost")
