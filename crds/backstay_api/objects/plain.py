@@ -1143,6 +1143,7 @@ class StandbyReport:
     ready: bool
     active: bool = False
     running: tuple[str, ...] = ()
+    since: str | None = None
     unclear: bool = False
     revision: int = 0
     why: str = ""
@@ -1153,13 +1154,14 @@ class StandbyReport:
             ready=raw["ready"],
             active=raw.get("active", False),
             running=tuple(raw.get("running", ())),
+            since=raw.get("since"),
             unclear=raw.get("unclear", False),
             revision=raw.get("revision", 0),
             why=raw.get("why", ""),
         )
 
     def to_wire(self) -> dict[str, Any]:
-        return {
+        wire: dict[str, Any] = {
             "ready": self.ready,
             "active": self.active,
             "running": list(self.running[:64]),
@@ -1167,6 +1169,9 @@ class StandbyReport:
             "revision": self.revision,
             "why": clip(self.why),
         }
+        if self.since is not None:
+            wire["since"] = self.since
+        return wire
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

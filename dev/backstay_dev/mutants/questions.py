@@ -1,4 +1,4 @@
-"""Mutants of what asks and looks: probes, what only degrades, and the host's own checks."""
+"""Mutants of what asks and looks: probes, what only degrades, what is slow, second copies, and the host's own checks."""
 
 from __future__ import annotations
 
@@ -117,6 +117,27 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "check.took_s, check.in_time)",
         "check.took_s, in_time=True)",
         f"{UNIT}/agent/test_stories.py",
+    ),
+    one(
+        "a second copy is told",
+        f"{PLANNER}/tell/elsewhere.py",
+        "return (SECOND_COPY, why) if why else None",
+        "return None",
+        f"{UNIT}/planner/tell/test_status.py",
+    ),
+    one(
+        "of what may run twice no copy is a second one",
+        f"{PLANNER}/judge/first_epoch.py",
+        "if host != instance.holder) if instance.spec.exclusive else ()",
+        "if host != instance.holder)",
+        f"{UNIT}/planner/tell/test_status.py",
+    ),
+    one(
+        "since when a second copy is seen does not change",
+        f"{AGENT}/core/reports.py",
+        "before.get(uid, now)",
+        "now",
+        f"{UNIT}/agent/core/test_reports.py",
     ),
     one(
         "what is suspected is told",

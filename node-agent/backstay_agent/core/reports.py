@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from backstay_api.objects.edits import same_work
-from backstay_api.objects.plain import InstanceReport, ResourceReport
+from backstay_api.objects.plain import InstanceReport, ResourceReport, StandbyReport
 
 from .books import Record
 from .machine import Phase
@@ -78,6 +78,12 @@ def report_of(record: Record, view: View) -> InstanceReport:
         unrecorded=is_known and view.phase is Phase.STUCK and view.unrecorded,
         resources=() if record.closed else _resources(view),
     )
+
+
+def foreign_since(found: Mapping[str, StandbyReport], before: Mapping[str, str], now: str) -> Mapping[str, str]:
+    """Since when something runs here that we have not started, by UID: what ran before keeps its time."""
+    running = [uid for uid, report in found.items() if report.active and not report.unclear]
+    return {uid: before.get(uid, now) for uid in running}
 
 
 # A restart in place is a running instance that is not healthy for a moment.

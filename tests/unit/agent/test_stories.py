@@ -9,6 +9,7 @@ import pytest
 from backstay_agent.cluster.link import ASSIGNMENTS
 from backstay_agent.core.health import Pressure, Signs, Verdict
 from backstay_agent.drivers.base import Check, Seen, State
+from backstay_agent.standby.standbys import LOOK_AGAIN_S
 from backstay_api.objects.plain import HostProblem, Probe, TcpSocket
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_testing.agent_world import ADDRESS, UNIT, World, address, enrolled, running, unit
@@ -602,6 +603,30 @@ async def test_a_host_that_is_not_fit_is_ready_for_nothing_says_so_and_keeps_wha
     world.agent.examined(())
     await world.until(lambda: _is_ready(world, "u2"))
     assert (await world.assignment()).status.problems == ()
+
+
+@in_virtual_time
+async def test_what_somebody_starts_beside_the_holder_is_told_within_a_look_with_since_when_it_is_seen() -> None:
+    world = await running()
+    other = {"namespace": "shop", "name": "db-0", "revision": 1, "resources": [unit(unit="db.service").to_wire()]}
+    await world.operator.patch(ASSIGNMENTS, "n1", {"spec": {"standbys": {"u2": other}}})
+    await world.until(lambda: _is_ready(world, "u2"))
+    assert (await world.assignment()).status.standbys["u2"].since is None
+    began_s = asyncio.get_running_loop().time()
+    world.machine.up(unit(unit="db.service"))
+    await world.until(lambda: _is_active(world, "u2"))
+    assert asyncio.get_running_loop().time() - began_s <= LOOK_AGAIN_S + 1
+    report = (await world.assignment()).status.standbys["u2"]
+    assert report.since
+    await asyncio.sleep(60)
+    assert (await world.assignment()).status.standbys["u2"] == report, "the time stays"
+    world.machine.down("unit db.service")
+    await world.until(lambda: _is_active(world, "u2", False))
+    assert (await world.assignment()).status.standbys["u2"].since is None
+
+
+async def _is_active(world: World, uid: str, active: bool = True) -> bool:
+    return (await world.assignment()).status.standbys[uid].active is active
 
 
 async def _is_ready(world: World, uid: str, ready: bool = True) -> bool:

@@ -160,6 +160,8 @@ class StandbyReport(Model):
     """Something of it runs here already, not started by Backstay; or nobody can say (`unclear`), which counts as that."""
     running: Annotated[list[Label], Field(max_length=64)] = []
     """If active: the resources that plainly run, by name. Empty also from an agent that does not say which."""
+    since: Timestamp | None = None
+    """If some plainly run: since when this agent sees that."""
     unclear: bool = False
     """Nothing is seen to run, but it could not be told: an examination that hangs, a check whose answer means nothing."""
     revision: Annotated[int, Field(ge=0)] = 0

@@ -33,7 +33,7 @@ from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import SUSPECT, UNMANAGED, WORKS_PARTLY, elapsed_s, first_words, joined, listed
 
 from .conditions import Finding, settled, updated
-from .elsewhere import address_of_a_host, held_units, who_could_take_over
+from .elsewhere import address_of_a_host, held_units, runs_twice, standby_ready, who_could_take_over
 from .host_status import fencing_ready
 from .recovery import last_clear, standing, start_failures
 
@@ -235,7 +235,7 @@ def _because(view: _View) -> str:
 
 
 def _findings(view: _View, standbys: list[StandbySummary]) -> list[Finding]:
-    standby = _standby_ready(view, standbys)
+    standby = standby_ready(standbys)
     held = held_units(view.world, view.service)
     return [
         _accepted(view),
@@ -276,7 +276,13 @@ def _progressing(view: _View) -> Finding:
 
 def _degraded(view: _View) -> Finding:
     """Something is not as wanted, whether or not it runs."""
-    reason, why = _own_trouble(view) or _trouble_while_it_runs(view) or _trouble_around_it(view) or ("", "")
+    trouble = (
+        runs_twice(view.world, view.slot)
+        or _own_trouble(view)
+        or _trouble_while_it_runs(view)
+        or _trouble_around_it(view)
+    )
+    reason, why = trouble or ("", "")
     return Finding("Degraded", bool(reason), reason or "AsWanted", why or "No problem was found")
 
 
@@ -310,16 +316,6 @@ def _trouble_around_it(view: _View) -> tuple[str, str] | None:
         hosts = listed(sorted({failure.host for failure in failures}))
         return "StartFailed", f"Could not be started on {hosts}: {first_words(failures[-1].why)}"
     return None
-
-
-def _standby_ready(view: _View, standbys: list[StandbySummary]) -> Finding:
-    ready = [standby.host for standby in standbys if standby.ready]
-    if ready:
-        return Finding("StandbyReady", True, "Ready", f"{listed(ready)} could take over now")
-    if not standbys:
-        return Finding("StandbyReady", False, "NoOtherHost", "No other host is selected that could take over: add one")
-    said = listed([f"{standby.host}: {standby.why}" for standby in standbys], most=3)
-    return Finding("StandbyReady", False, "NotReady", f"No host could take over now; {said}")
 
 
 def _survives(view: _View, standby: Finding) -> Finding:
