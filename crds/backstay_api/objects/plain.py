@@ -1080,6 +1080,7 @@ class InstanceReport:
     by_admin: str = ""
     hands_off: bool = False
     unrecorded: bool = False
+    unstoppable: bool = False
     resources: tuple[ResourceReport, ...] = ()
 
     @classmethod
@@ -1102,6 +1103,7 @@ class InstanceReport:
             by_admin=raw.get("byAdmin", ""),
             hands_off=raw.get("handsOff", False),
             unrecorded=raw.get("unrecorded", False),
+            unstoppable=raw.get("unstoppable", False),
             resources=tuple(ResourceReport.from_wire(item) for item in raw.get("resources", ())),
         )
 
@@ -1120,6 +1122,7 @@ class InstanceReport:
             "byAdmin": clip(self.by_admin),
             "handsOff": self.hands_off,
             "unrecorded": self.unrecorded,
+            "unstoppable": self.unstoppable,
             "resources": [item.to_wire() for item in self.resources[:64]],
         }
         if self.recent_restarts is not None:
