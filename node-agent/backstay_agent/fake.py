@@ -248,9 +248,14 @@ class FakeDriver:
 
 
 def recognised(machine: FakeMachine, *, run_is_intact: bool) -> list[RenderedResource]:
-    """What runs and looks like ours, as on a real host: units by their mark, and with /run their open gates; the rest by its own marks."""
+    """What looks like ours and runs, or may be started by anybody, as on a real host: units by their mark, and with /run their open gates;
+    the rest by its own marks."""
     ours = {name for name in machine.secured if not run_is_intact or name in machine.gates}
-    return [found for name, found in machine.running.items() if name in ours or not units_of([found])]
+    open_ = sorted((machine.gates & machine.units.keys()) - machine.running.keys())
+    return [
+        *(found for name, found in machine.running.items() if name in ours or not units_of([found])),
+        *(RenderedResource(name="leftover", systemd=Systemd(unit=machine.units[name])) for name in open_),
+    ]
 
 
 def _parts(machine: FakeMachine, name: str) -> list[str]:

@@ -62,7 +62,7 @@ class HostSystem(Protocol):
         """
 
     async def leftovers(self, *, run_is_intact: bool) -> Sequence[RenderedResource]:
-        """Whatever on this host is recognisable as started by an agent of ours, and may still run.
+        """Whatever on this host is recognisable as started by an agent of ours, and may still run, or be started by anybody.
 
         `run_is_intact`: `/run` is as we left it, so what we have opened no gate for was started by somebody else, before
         it was made to wait for us. Else everything that looks like ours is ours. Raises StopFailed where it cannot be seen.

@@ -1271,8 +1271,8 @@ class HostAssignmentStatus:
 
     def to_wire(self) -> dict[str, Any]:
         wire: dict[str, Any] = {
-            "instances": {k: v.to_wire() for k, v in islice(self.instances.items(), 256)},
-            "standbys": {k: v.to_wire() for k, v in islice(self.standbys.items(), 256)},
+            "instances": {k: v.to_wire() for k, v in islice(self.instances.items(), 512)},
+            "standbys": {k: v.to_wire() for k, v in islice(self.standbys.items(), 512)},
             "facts": self.facts.to_wire(),
             "shuttingDown": clip(self.shutting_down),
             "handsOff": self.hands_off,

@@ -204,7 +204,8 @@ class Supervisor:
         left = await self.leftovers(run_is_intact=True)
         while unrecorded := [resource for resource in left if not self._is_recorded(resource)]:
             log.error(
-                "unrecorded resource running", extra={"resources": ", ".join(resource.name for resource in unrecorded)}
+                "unrecorded resource, running or with an open gate",
+                extra={"resources": ", ".join(resource.name for resource in unrecorded)},
             )
             if await self._stopped(unrecorded):
                 break

@@ -6,6 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
+from backstay_api.objects.bounds import MOST_INSTANCES
+
 from .base import Column, Label, ListMap, Model, Object, Rule, Text, Timestamp
 from .host import Heartbeat
 from .instance import BootID, Nonce, SessionRef
@@ -63,9 +65,9 @@ class HostAssignmentSpec(Model):
 
     heartbeat: Heartbeat = Heartbeat()
     """What the host's admin asked for; the agent publishes in its Lease what it obeys."""
-    instances: Annotated[dict[Uid, InstanceOrder], Field(max_length=256)] = {}
+    instances: Annotated[dict[Uid, InstanceOrder], Field(max_length=MOST_INSTANCES)] = {}
     """By UID of the HAInstance."""
-    standbys: Annotated[dict[Uid, StandbyOrder], Field(max_length=256)] = {}
+    standbys: Annotated[dict[Uid, StandbyOrder], Field(max_length=MOST_INSTANCES)] = {}
     """By UID of the HAInstance."""
     secured: Annotated[list[UnitName], Field(max_length=4096)] = []
     """Units of services that this host may run: none of them may start by itself. Others are given back to the host's admin."""
@@ -236,9 +238,9 @@ class HostAssignmentStatus(Model):
     rules = (_SEQ, _SEQ_SESSION, _MACHINE)
     session: AgentSession | None = None
     """The session that reports here."""
-    instances: Annotated[dict[Uid, InstanceReport], Field(max_length=256)] = {}
+    instances: Annotated[dict[Uid, InstanceReport], Field(max_length=MOST_INSTANCES)] = {}
     """Everything that runs here or did in this session and is still asked about, by UID of the HAInstance."""
-    standbys: Annotated[dict[Uid, StandbyReport], Field(max_length=256)] = {}
+    standbys: Annotated[dict[Uid, StandbyReport], Field(max_length=MOST_INSTANCES)] = {}
     """Readiness, by UID of the HAInstance."""
     facts: Facts = Facts()
     """What kind of machine this is."""

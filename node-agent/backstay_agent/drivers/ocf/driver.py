@@ -22,13 +22,13 @@ from backstay_agent.drivers.tools.looks import NoAnswer, look
 from backstay_agent.drivers.tools.manager import Manager, Watch
 from backstay_agent.drivers.tools.programs import may_come
 from backstay_agent.drivers.tools.sentences import why_down
-from backstay_agent.drivers.tools.transient import CLEANLY_DOWN, Ended, Setting, lasting
+from backstay_agent.drivers.tools.transient import CLEANLY_DOWN, Ended, Setting, lasting, words
 from backstay_agent.drivers.tools.wakeups import changes_of
 from backstay_api.objects.resource_kinds import ocf_agent
 from backstay_api.process.waiting import clock_s
 
 from . import metadata, outcomes
-from .agents import AS_IT_IS, Agents, missing, told_to
+from .agents import AS_IT_IS, Agents, installed, missing, told_to
 from .environment import name_of, program
 from .metadata import Metadata, Unreadable
 from .outcomes import Meaning, meaning
@@ -146,11 +146,23 @@ class OcfDriver(Plain):
             await self._manager.refresh(watch)
         if watch.active in DOWN:
             await self._manager.reset_failed(watch.unit)
-            await self._manager.start_transient(watch.unit, await self._start_settings(resource, limit_s))
+            settings = await self._start_settings(resource, limit_s)
+            async with self._agents.turn(_ocf(resource)):
+                await self._manager.start_transient(watch.unit, settings)
+                await self._until_ended(watch)
         wait_s = _FIRST_WAIT_S
         while watch.lost or not await self._is_up(resource, watch):
             await watch.changed_within(wait_s)
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+
+    async def _until_ended(self, watch: Watch) -> None:
+        """Until the agent's start has ended, well or not."""
+        while True:
+            if not watch.lost:
+                await self._manager.refresh(watch)
+                if watch.active in ("active", *DOWN) and not watch.has_job:
+                    return
+            await watch.changed_within(_LONGEST_WAIT_S)
 
     async def _is_up(self, resource: RenderedResource, watch: Watch) -> bool:
         await self._manager.refresh(watch)
@@ -160,7 +172,7 @@ class OcfDriver(Plain):
 
     async def _start_settings(self, resource: RenderedResource, limit_s: float) -> list[Setting]:
         ocf = _ocf(resource)
-        told = [*told_to(ocf, "start", limit_s), *kept.memory(resource, unit_name(ocf))]
+        told = [*words(told_to(ocf, "start", limit_s)), *kept.memory(resource, unit_name(ocf))]
         return [
             # Longer than we wait ourselves: what systemd has to kill leaves its unit failed.
             *lasting((program(ocf), "start"), f"Backstay: {resource.name}", told, 2 * LEFT_S),
@@ -226,9 +238,10 @@ class OcfDriver(Plain):
         try:
             properties = await self._manager.properties(unit)
             started = kept.seen_unit(unit, properties, f"the start of {ocf_agent(ocf.agent)}")
-            if await missing(ocf) is not None:
+            why, version = await installed(ocf)
+            if started.state is State.STARTING or why:
                 return started
-            known = await self._agents.known(ocf)
+            known = await self._agents.known(ocf, version)
             limit_s = known.limit_s("monitor", resource.timeouts.check, depth=depth)
             interval_s = known.period_s(depth) if started.state is State.RUNNING else 0.0
             self._asked[unit] += 1
@@ -239,8 +252,10 @@ class OcfDriver(Plain):
             return outcomes.seen(ended.exit_code, _sentence(ocf, "monitor", ended), started)
         except NoAnswer as error:
             return Seen(State.UNKNOWN, str(error))
-        except (BusError, OSError) as error:
+        except BusError as error:
             return Seen(State.UNKNOWN, f"systemd cannot be asked about {unit}: {error}")
+        except OSError as error:
+            return Seen(State.UNKNOWN, f"{ocf_agent(ocf.agent)} cannot be asked: {error}")
 
     async def changes(self, resource: RenderedResource) -> AsyncGenerator[Seen, None]:
         """First what it is now, then every change: what its start left tells by its end, the rest its monitor, regularly."""

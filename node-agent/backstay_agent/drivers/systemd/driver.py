@@ -179,14 +179,15 @@ class SystemdDriver(Plain):
         """Every unit here that is kept from starting by itself and is not verifiably down: only we can have started it,
         unless it ran already when it was made to wait for us. Then its gate is shut, as long as nobody empties `/run`.
 
-        A part is told as the unit that it is a part of."""
+        So is one that is down while its gate stands open: anybody may start it. A part is told as the unit that it is a part of."""
         units = [unit for unit in self._files.with_drop_in() if not run_is_intact or self._files.is_open(unit)]
         found: dict[str, RenderedResource] = {}
         processes = await escaped.running() if units else {}
         for unit in units:
             properties = await self._manager.properties(unit)
             down = unit_state.seen(unit, properties, asked=True).state in (State.STOPPED, State.FAILED)
-            if not down or await escaped.find([unit], group_names(unit, properties), processes=processes):
+            stays_down = down and not self._files.is_open(unit)
+            if not stays_down or await escaped.find([unit], group_names(unit, properties), processes=processes):
                 owner = self._files.owner(unit)
                 found.setdefault(owner, RenderedResource(name=f"leftover-{len(found)}", systemd=Systemd(unit=owner)))
         return list(found.values())

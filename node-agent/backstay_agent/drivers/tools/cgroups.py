@@ -42,7 +42,8 @@ def expected_group(slice_name: str, unit: str) -> str:
 def own() -> Path | None:
     """The control group of this process; None where there is none of its own."""
     for line in Path("/proc/self/cgroup").read_text().splitlines():
-        if line.startswith("0::/") and root() is not None:
+        # Who was sent here from outside of a container is in a group that is not to be seen from inside: `0::/../..`.
+        if line.startswith("0::/") and "/.." not in line and root() is not None:
             return folder(line.removeprefix("0::"))
     return None
 
