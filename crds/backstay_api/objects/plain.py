@@ -1081,6 +1081,7 @@ class InstanceReport:
     by_admin: str = ""
     hands_off: bool = False
     unrecorded: bool = False
+    unstoppable: bool = False
     resources: tuple[ResourceReport, ...] = ()
 
     @classmethod
@@ -1104,6 +1105,7 @@ class InstanceReport:
             by_admin=raw.get("byAdmin", ""),
             hands_off=raw.get("handsOff", False),
             unrecorded=raw.get("unrecorded", False),
+            unstoppable=raw.get("unstoppable", False),
             resources=tuple(ResourceReport.from_wire(item) for item in raw.get("resources", ())),
         )
 
@@ -1123,6 +1125,7 @@ class InstanceReport:
             "byAdmin": clip(self.by_admin),
             "handsOff": self.hands_off,
             "unrecorded": self.unrecorded,
+            "unstoppable": self.unstoppable,
             "resources": [item.to_wire() for item in self.resources[:64]],
         }
         if self.recent_restarts is not None:

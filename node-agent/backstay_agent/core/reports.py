@@ -11,6 +11,7 @@ from backstay_api.objects.plain import InstanceReport, ResourceReport, StandbyRe
 
 from .books import Record
 from .machine import Phase
+from .patience import STOPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class View:
     why: str
     unrecorded: bool
     """Of its last failure: only the disk was in the way."""
+    stops_failed: int = 0
+    """So many stops in a row could not bring it down."""
     stop_note: str
     """What is to be said about its last stop: that it had to be killed."""
     gave_up: str
@@ -76,6 +79,7 @@ def report_of(record: Record, view: View) -> InstanceReport:
         by_admin=view.by_admin if is_known and not (view.phase is Phase.LEFT and view.is_well) else "",
         hands_off=bool(view.hands_off),
         unrecorded=is_known and view.phase is Phase.STUCK and view.unrecorded,
+        unstoppable=not record.closed and is_known and view.stops_failed >= STOPS,
         resources=() if record.closed else _resources(view),
     )
 
@@ -100,6 +104,8 @@ def _phase(record: Record, view: View) -> Any:
         return _as_seen(record, view)
     if view.phase is Phase.FAILED and not _has_failed(record, view):
         return "Stopped"  # what failed is another epoch, or other resources
+    if view.phase is Phase.STOPPING and view.stops_failed:
+        return Phase.STUCK.value  # that it is tried again is no news
     return _REPORTED[view.phase]
 
 

@@ -101,6 +101,8 @@ class SealLease(OnObject[HostLease]):
     why: str
     session: SessionRef | None = None
     """In whose name, if it is not that of the holder."""
+    alive: bool = False
+    """Though it renews: for a stop that does not succeed."""
 
 
 @dataclass(frozen=True)

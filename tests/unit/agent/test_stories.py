@@ -153,6 +153,26 @@ async def test_what_cannot_be_stopped_is_stuck_and_not_released() -> None:
 
 
 @in_virtual_time
+async def test_what_could_not_be_stopped_once_may_be_stopped_yet_and_twice_it_cannot_be() -> None:
+    world = await running()
+    world.machine.scripts[UNIT].stop_fails, world.machine.scripts[UNIT].stop_takes_s = "a process does not die", 1.0
+    await world.order("Down")
+    await world.phase_is("Stuck")
+    once = await world.report()
+    assert once and not once.unstoppable
+    await asyncio.sleep(5.5)
+    trying = await world.report()
+    assert trying and (trying.phase, trying.unstoppable) == ("Stuck", False), "that it is tried again is no news"
+    await asyncio.sleep(1)
+    twice = await world.report()
+    assert twice and (twice.phase, twice.unstoppable) == ("Stuck", True)
+    world.machine.scripts[UNIT].stop_fails = ""
+    await world.released()
+    after = await world.report()
+    assert after and not after.unstoppable
+
+
+@in_virtual_time
 async def test_edited_probes_restart_nothing_and_edited_units_do() -> None:
     from backstay_api.objects.plain import Probe, TcpSocket
 
@@ -334,7 +354,7 @@ async def test_a_stop_that_cannot_be_recorded_is_not_released() -> None:
     await asyncio.sleep(30)
     await world.phase_is("Stuck")
     report = await world.report()
-    assert report and not report.released and report.unrecorded
+    assert report and not report.released and report.unrecorded and not report.unstoppable
     assert report.why.startswith("stopped verifiably, but that cannot be recorded: ")
     world.disk.broken = ""
     await world.released()

@@ -149,6 +149,8 @@ class InstanceReport(Model):
     """It is watched, and nothing of it is touched."""
     unrecorded: bool = False
     """Stuck, though it is verifiably stopped: that could not be written to the host's disk, and is tried again."""
+    unstoppable: bool = False
+    """Stuck, and all that the host can do to stop it was done, more than once: `recovery.onStopFailure` says what then."""
     resources: Annotated[list[ResourceReport], Field(max_length=64), ListMap("name")] = []
     """Resource by resource; only those that are not plainly running."""
 
