@@ -89,11 +89,11 @@ def populated(group: Path) -> bool:
 
 
 def processes(group: Path, limit: int = 5) -> list[str]:
-    """Some of what lives in the group, as `pid (name)`, for people."""
+    """Some of what lives in the group, for people: `812 (cp)`, or `812 (cp) in D state (nfs_wait)`."""
     found: list[str] = []
     for folder, _, _ in os.walk(group):  # not glob: it raises when a group is removed while it looks
         with suppress(OSError):
-            found += [f"{pid} ({_name(pid)})" for pid in Path(folder, "cgroup.procs").read_text().split()]
+            found += [f"{pid} ({_name(pid)}){_waits(pid)}" for pid in Path(folder, "cgroup.procs").read_text().split()]
     return found[:limit]
 
 
@@ -151,6 +151,16 @@ async def _readable(descriptor: int) -> None:
         await told
     finally:
         loop.remove_reader(descriptor)
+
+
+def _waits(pid: str) -> str:
+    """Of one in D state, which no signal reaches: for what."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        where = Path(f"/proc/{pid}/wchan").read_text().strip() if state == "D" else ""
+    except (OSError, IndexError):
+        return ""
+    return f" in D state ({where or '?'})" if state == "D" else ""
 
 
 def _name(pid: str) -> str:
