@@ -1071,6 +1071,7 @@ class InstanceReport:
     revision: int = 0
     healthy: bool = True
     degraded: str = ""
+    suspect: str = ""
     restarts: int = 0
     recent_restarts: int | None = None
     forgotten_at: str | None = None
@@ -1094,6 +1095,7 @@ class InstanceReport:
             revision=raw.get("revision", 0),
             healthy=raw.get("healthy", True),
             degraded=raw.get("degraded", ""),
+            suspect=raw.get("suspect", ""),
             restarts=raw.get("restarts", 0),
             recent_restarts=raw.get("recentRestarts"),
             forgotten_at=raw.get("forgottenAt"),
@@ -1117,6 +1119,7 @@ class InstanceReport:
             "revision": self.revision,
             "healthy": self.healthy,
             "degraded": clip(self.degraded),
+            "suspect": clip(self.suspect),
             "restarts": self.restarts,
             "why": clip(self.why),
             "byAdmin": clip(self.by_admin),
@@ -1143,6 +1146,7 @@ class StandbyReport:
     ready: bool
     active: bool = False
     running: tuple[str, ...] = ()
+    since: str | None = None
     unclear: bool = False
     revision: int = 0
     why: str = ""
@@ -1153,13 +1157,14 @@ class StandbyReport:
             ready=raw["ready"],
             active=raw.get("active", False),
             running=tuple(raw.get("running", ())),
+            since=raw.get("since"),
             unclear=raw.get("unclear", False),
             revision=raw.get("revision", 0),
             why=raw.get("why", ""),
         )
 
     def to_wire(self) -> dict[str, Any]:
-        return {
+        wire: dict[str, Any] = {
             "ready": self.ready,
             "active": self.active,
             "running": list(self.running[:64]),
@@ -1167,6 +1172,9 @@ class StandbyReport:
             "revision": self.revision,
             "why": clip(self.why),
         }
+        if self.since is not None:
+            wire["since"] = self.since
+        return wire
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

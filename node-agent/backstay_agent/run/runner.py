@@ -196,8 +196,6 @@ class Runner:
                 self._spawn(self._permit())
             case Effect.CLOSE:
                 await self._close()
-            case None:
-                pass
 
     def _spawn(self, effect: Coroutine[Any, Any, None]) -> None:
         self._work = asyncio.create_task(effect, name=f"{self.phase.value} {self.uid}")
@@ -395,6 +393,7 @@ class Runner:
                 not_applied=self._applying.why,
                 troubles=self._monitor.troubles,
                 degraded=self._monitor.degraded,
+                suspect=self._monitor.suspect,
                 states={name: state.value for name, state in self._monitor.states.items()},
             ),
         )

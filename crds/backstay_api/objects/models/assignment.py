@@ -129,6 +129,8 @@ class InstanceReport(Model):
     """Running, and the probes agree."""
     degraded: Text = ""
     """Not empty: it runs and works, though not as it should, and why. Nothing is restarted or moved for it."""
+    suspect: Text = ""
+    """Not empty: it does not answer in time, and may only be slow: why, and how long that is borne. Nothing is restarted or moved for it."""
     restarts: Annotated[int, Field(ge=0)] = 0
     """Restarts in place in this epoch."""
     recent_restarts: Annotated[int, Field(ge=0)] | None = None
@@ -162,6 +164,8 @@ class StandbyReport(Model):
     """Something of it runs here already, not started by Backstay; or nobody can say (`unclear`), which counts as that."""
     running: Annotated[list[Label], Field(max_length=64)] = []
     """If active: the resources that plainly run, by name. Empty also from an agent that does not say which."""
+    since: Timestamp | None = None
+    """If some plainly run: since when this agent sees that."""
     unclear: bool = False
     """Nothing is seen to run, but it could not be told: an examination that hangs, a check whose answer means nothing."""
     revision: Annotated[int, Field(ge=0)] = 0

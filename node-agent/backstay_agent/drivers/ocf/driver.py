@@ -10,13 +10,15 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from backstay_agent.drivers.base import Plain, Seen, StartFailed, State, StopFailed
 from backstay_agent.drivers.tools import cgroups, kept
 from backstay_agent.drivers.tools.bus import BusError
-from backstay_agent.drivers.tools.down import DOWN, bring_down, state_words
+from backstay_agent.drivers.tools.down import DOWN, bring_down, groups_of, state_words
 from backstay_agent.drivers.tools.journal_tail import last_words, with_last_words, with_words
 from backstay_agent.drivers.tools.looks import NoAnswer, look
 from backstay_agent.drivers.tools.manager import Manager, Watch
@@ -227,9 +229,11 @@ class OcfDriver(Plain):
         return await self._look(resource, depth=0)
 
     async def ask(self, resource: RenderedResource, probe: Probe) -> str | None:
-        """Whether it works, asked at a depth: what is degraded works."""
+        """Whether it works, asked at a depth: what is degraded works. Raises TimeoutError."""
         assert probe.ocf is not None, f"probe {probe.name} asks something else"
         seen = await self._look(resource, depth=probe.ocf.depth)
+        if seen.check and not seen.check.in_time:
+            raise TimeoutError(seen.why)
         return None if seen.state is State.RUNNING else seen.why or f"it is {seen.state.value.lower()}"
 
     async def _look(self, resource: RenderedResource, *, depth: int) -> Seen:
@@ -249,7 +253,8 @@ class OcfDriver(Plain):
                 ended = await self._agents.operate(ocf, "monitor", limit_s, interval_s=interval_s, depth=depth)
             finally:
                 self._asked[unit] -= 1
-            return outcomes.seen(ended.exit_code, _sentence(ocf, "monitor", ended), started)
+            seen = outcomes.seen(ended.exit_code, _sentence(ocf, "monitor", ended), started)
+            return replace(seen, check=ended.as_check(limit_s, known.period_s(depth)))
         except NoAnswer as error:
             return Seen(State.UNKNOWN, str(error))
         except BusError as error:
@@ -266,6 +271,10 @@ class OcfDriver(Plain):
             async with aclosing(changes_of(self._manager, unit, look, period_s)) as seen:
                 async for one in seen:
                     yield one
+
+    async def groups(self, resource: RenderedResource) -> list[Path]:
+        unit = unit_name(_ocf(resource))
+        return groups_of(unit, await self._manager.properties(unit))
 
     async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
         """The resources of every start here that is not verifiably stopped, as they were when they were started."""

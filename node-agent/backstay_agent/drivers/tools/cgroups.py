@@ -90,11 +90,20 @@ def populated(group: Path) -> bool:
 
 def processes(group: Path, limit: int = 5) -> list[str]:
     """Some of what lives in the group, for people: `812 (cp)`, or `812 (cp) in D state (nfs_wait)`."""
+    return [f"{pid} ({_name(pid)}){_d_state(pid)}" for pid in _pids(group)[:limit]]
+
+
+def hanging(group: Path, limit: int = 5) -> list[str]:
+    """Some of those that wait in the kernel, with a thread at least, as `pid (name, in nfs_wait_bit_killable)`."""
+    return [f"{pid} ({_name(pid)}, in {where})" for pid in _pids(group) if (where := _waits_in(pid))][:limit]
+
+
+def _pids(group: Path) -> list[str]:
     found: list[str] = []
     for folder, _, _ in os.walk(group):  # not glob: it raises when a group is removed while it looks
         with suppress(OSError):
-            found += [f"{pid} ({_name(pid)}){_waits(pid)}" for pid in Path(folder, "cgroup.procs").read_text().split()]
-    return found[:limit]
+            found += Path(folder, "cgroup.procs").read_text().split()
+    return found
 
 
 def kill(group: Path) -> None:
@@ -153,18 +162,36 @@ async def _readable(descriptor: int) -> None:
         loop.remove_reader(descriptor)
 
 
-def _waits(pid: str) -> str:
-    """Of one in D state, which no signal reaches: for what."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        where = Path(f"/proc/{pid}/wchan").read_text().strip() if state == "D" else ""
-    except (OSError, IndexError):
-        return ""
-    return f" in D state ({where or '?'})" if state == "D" else ""
-
-
 def _name(pid: str) -> str:
+    return _proc(pid, "comm") or "?"
+
+
+def _threads(pid: str) -> list[str]:
+    """Below /proc, the first of them the process itself."""
     try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
+        return [f"{pid}/task/{thread}" for thread in sorted(os.listdir(f"/proc/{pid}/task"), key=int)]
     except OSError:
-        return "?"
+        return []
+
+
+def _waits_in(pid: str) -> str:
+    """Where in the kernel one of its threads waits that no signal reaches; empty if none does."""
+    where = (_proc(thread, "wchan").strip("0") for thread in _threads(pid) if _state(thread) == "D")
+    return next((name or "the kernel" for name in where), "")
+
+
+def _d_state(pid: str) -> str:
+    return f" in D state ({where})" if (where := _waits_in(pid)) else ""
+
+
+def _state(pid: str) -> str:
+    """As the kernel calls it in a letter; its name stands before it, in brackets, and may hold any."""
+    return _proc(pid, "stat").rpartition(")")[2].strip()[:1]
+
+
+def _proc(pid: str, file: str) -> str:
+    """Empty where it has ended, or may not be read."""
+    try:
+        return Path(f"/proc/{pid}/{file}").read_text(errors="replace").strip()
+    except OSError:
+        return ""
