@@ -166,7 +166,7 @@ class Supervisor:
 
     def _is_hopeless(self) -> bool:
         """Whatever is left has been told to stop, and did not."""
-        return all(runner.would_not_stop for runner, _ in self._runners.values() if not runner.record.closed)
+        return all(runner.stops.would_not for runner, _ in self._runners.values() if not runner.record.closed)
 
     def _open_ones(self) -> list[str]:
         records = self._journal.books.records.values() if self._journal.has_session else ()

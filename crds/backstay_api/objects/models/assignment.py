@@ -129,6 +129,8 @@ class InstanceReport(Model):
     """Running, and the probes agree."""
     degraded: Text = ""
     """Not empty: it runs and works, though not as it should, and why. Nothing is restarted or moved for it."""
+    suspect: Text = ""
+    """Not empty: it does not answer in time, and may only be slow: why, and how long that is borne. Nothing is restarted or moved for it."""
     restarts: Annotated[int, Field(ge=0)] = 0
     """Restarts in place in this epoch."""
     recent_restarts: Annotated[int, Field(ge=0)] | None = None
@@ -147,6 +149,8 @@ class InstanceReport(Model):
     """It is watched, and nothing of it is touched."""
     unrecorded: bool = False
     """Stuck, though it is verifiably stopped: that could not be written to the host's disk, and is tried again."""
+    unstoppable: bool = False
+    """Stuck, and all that the host can do to stop it was done, more than once: `recovery.onStopFailure` says what then."""
     resources: Annotated[list[ResourceReport], Field(max_length=64), ListMap("name")] = []
     """Resource by resource; only those that are not plainly running."""
 
@@ -160,6 +164,8 @@ class StandbyReport(Model):
     """Something of it runs here already, not started by Backstay; or nobody can say (`unclear`), which counts as that."""
     running: Annotated[list[Label], Field(max_length=64)] = []
     """If active: the resources that plainly run, by name. Empty also from an agent that does not say which."""
+    since: Timestamp | None = None
+    """If some plainly run: since when this agent sees that."""
     unclear: bool = False
     """Nothing is seen to run, but it could not be told: an examination that hangs, a check whose answer means nothing."""
     revision: Annotated[int, Field(ge=0)] = 0

@@ -11,12 +11,13 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from backstay_agent.drivers.base import Plain, Seen, StartFailed, State, StopFailed
 from backstay_agent.drivers.tools import cgroups, escaped
 from backstay_agent.drivers.tools.bus import BusError
-from backstay_agent.drivers.tools.down import DOWN, bring_all_down, bring_down, group_names, state_words
+from backstay_agent.drivers.tools.down import DOWN, bring_all_down, bring_down, group_names, groups_of, state_words
 from backstay_agent.drivers.tools.jobs import words
 from backstay_agent.drivers.tools.journal_tail import with_last_words
 from backstay_agent.drivers.tools.looks import NoAnswer
@@ -174,6 +175,10 @@ class SystemdDriver(Plain):
                 if lost != last:
                     yield (last := lost)
                 await asyncio.sleep(LOST_GRACE_S)
+
+    async def groups(self, resource: RenderedResource) -> list[Path]:
+        unit = _checked(resource)
+        return groups_of(unit, await self._manager.properties(unit))
 
     async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
         """Every unit here that is kept from starting by itself and is not verifiably down: only we can have started it,
