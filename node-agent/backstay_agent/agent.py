@@ -26,7 +26,7 @@ from .core.orders import Orders
 from .core.sanity import held_back
 from .core.sessions import Kept, Start, at_start
 from .host_system import HostSystem
-from .run.supervisor import ROUNDS_S, Supervisor
+from .run.supervisor import ROUNDS_S, TELL_AFTER_S, Supervisor
 from .run.tools import Tools
 from .standby.standbys import held_units
 from .store.disk import Disk, DiskTrouble
@@ -214,7 +214,7 @@ class Agent:
         self.heartbeat.wish(orders.spec.heartbeat)
         self.supervisor.assign(orders)
         self._update_standbys()
-        self.link.mark_dirty()
+        asyncio.get_running_loop().call_later(TELL_AFTER_S, self.link.mark_dirty)
 
     def _on_another(self) -> None:
         self._standbys.forget_who_has_read()

@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 from backstay_agent.drivers.base import Seen, StartFailed, State, StopFailed
 from backstay_agent.host_system import HostSystem
 from backstay_agent.tasks import end_tasks
-from backstay_api.objects.edits import same_work
+from backstay_api.objects.edits import same_watch
 from backstay_api.objects.plain import RenderedResource
 from backstay_api.objects.probe_kinds import is_asked
 from backstay_api.process.waiting import clock_s
@@ -228,4 +228,4 @@ class Monitor:
 
 def _is_watched_alike(one: RenderedResource, other: RenderedResource) -> bool:
     """Whether a driver tells the same of both: of probes it looks only at whether some say that it works."""
-    return same_work([one], [other]) and is_asked(one) is is_asked(other)
+    return same_watch(one, other) and is_asked(one) is is_asked(other)
