@@ -46,6 +46,8 @@ FIGURES: Final[Sequence[Figure]] = (
     Figure("operator: CPU while idle", "% of a core", None, cases.operator_cpu, most_runs=3),
     Figure("fencer: PSS", "MiB", None, cases.fencer_memory),
     Figure("fencer: CPU while idle", "% of a core", None, cases.fencer_cpu, most_runs=3),
+    Figure("OCF monitor: added to the agent by hand", "s", 0.010, cases.ocf_monitor),
+    Figure("floor: the same OCF monitor by hand", "s", None, cases.floor_ocf_monitor),
     Figure("floor: systemctl restart of such a unit", "s", None, cases.floor_unit_restart),
     Figure("floor: one power read by fence_redfish", "s", None, cases.floor_fence_read),
 )

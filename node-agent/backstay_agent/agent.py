@@ -10,8 +10,8 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from backstay_api.client.api import Api
@@ -23,6 +23,7 @@ from .cluster.heartbeat import Heartbeat
 from .cluster.link import Link, Listeners
 from .core.leaving import why_not_stop
 from .core.orders import Orders
+from .core.reports import foreign_since
 from .core.sanity import held_back
 from .core.sessions import Kept, Start, at_start
 from .host_system import HostSystem
@@ -81,6 +82,8 @@ class Agent:
         self._facts = settings.facts
         self._problems: tuple[HostProblem, ...] | None = None
         """With this host itself. None: nobody has looked."""
+        self._foreign_since: Mapping[str, str] = {}
+        """By UID of the HAInstance: since when something of it is seen to run here that we have not started."""
         self._over: asyncio.Future[str] | None = None
         self.heartbeat = Heartbeat(
             api, machine.host, wall=settings.wall, on_lost=self._end_session, contract=settings.contract
@@ -247,7 +250,9 @@ class Agent:
         known = {
             uid: held_back(reports[uid], self._problems or ()) for uid in self._orders.spec.standbys if uid in reports
         }
-        return {**known, **self._orders.not_ready}
+        self._foreign_since = foreign_since(known, self._foreign_since, self._settings.wall())
+        since = {uid: replace(report, since=self._foreign_since.get(uid)) for uid, report in known.items()}
+        return {**since, **self._orders.not_ready}
 
     def facts(self) -> dict[str, object]:
         """What is true of this agent now, for its health endpoint."""
@@ -263,6 +268,9 @@ class Agent:
             "status_trouble": self.link.trouble,
             "trouble": self.supervisor.trouble,
             "problems": len(self._problems or ()),
+            "instances_suspected": sum(bool(one.suspect) for one in self.supervisor.reports().values())
+            if records
+            else 0,
             "instances_that_may_run": sum(record.may_run for record in records),
         }
 

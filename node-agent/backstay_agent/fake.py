@@ -16,7 +16,9 @@ from backstay_api.objects.plain import RenderedResource, Systemd
 from backstay_api.objects.resource_kinds import identity, units_of
 from backstay_api.process.waiting import clock_s
 
+from .core.health import CALM, Signs, Verdict
 from .drivers.base import Seen, StartFailed, State, StopFailed
+from .host_system import OnVerdict
 
 
 @dataclass
@@ -65,6 +67,8 @@ class FakeMachine:
     part_of: dict[str, str] = field(default_factory=dict)
     """By part: the unit for whose sake it is secured."""
     listeners: defaultdict[str, list[asyncio.Queue[Seen]]] = field(default_factory=lambda: defaultdict(list))
+    signs: Signs = CALM
+    """What is seen of the machine where a question gets no answer."""
     units: dict[str, str] = field(default_factory=dict)
     """By identity: the name of each unit that somebody has named here."""
 
@@ -248,9 +252,14 @@ class FakeDriver:
 
 
 def recognised(machine: FakeMachine, *, run_is_intact: bool) -> list[RenderedResource]:
-    """What runs and looks like ours, as on a real host: units by their mark, and with /run their open gates; the rest by its own marks."""
+    """What looks like ours and runs, or may be started by anybody, as on a real host: units by their mark, and with /run their open gates;
+    the rest by its own marks."""
     ours = {name for name in machine.secured if not run_is_intact or name in machine.gates}
-    return [found for name, found in machine.running.items() if name in ours or not units_of([found])]
+    open_ = sorted((machine.gates & machine.units.keys()) - machine.running.keys())
+    return [
+        *(found for name, found in machine.running.items() if name in ours or not units_of([found])),
+        *(RenderedResource(name="leftover", systemd=Systemd(unit=machine.units[name])) for name in open_),
+    ]
 
 
 def _parts(machine: FakeMachine, name: str) -> list[str]:
@@ -266,7 +275,7 @@ class FakeHostSystem:
         self.why_nothing_exclusive = ""
         self.blind = False
         """Whatever would make our own things recognisable on the machine is gone too."""
-        self.judges: dict[str, Callable[[bool, str], None]] = {}
+        self.judges: dict[str, OnVerdict] = {}
         """By name of the resource: calls what a probe would call."""
 
     async def open(self) -> None:
@@ -275,16 +284,18 @@ class FakeHostSystem:
     def driver(self, resource: RenderedResource) -> FakeDriver:
         return self._driver
 
-    async def probe(
-        self, resource: RenderedResource, on_verdict: Callable[[bool, str], None], *, starting: bool = False
-    ) -> None:
+    async def probe(self, resource: RenderedResource, on_verdict: OnVerdict, *, starting: bool = False) -> None:
         self.judges[resource.name] = on_verdict
         wait_s = self.machine.works_in_s(identity(resource))
         if wait_s > 0:
-            on_verdict(False, "probe alive: connection refused")
+            on_verdict(Verdict.FAILS, "probe alive: connection refused")
             await asyncio.sleep(wait_s)
-        on_verdict(True, "")
+        on_verdict(Verdict.WORKS, "")
         await asyncio.Event().wait()
+
+    async def signs(self, resource: RenderedResource) -> Signs:
+        await asyncio.sleep(0)
+        return self.machine.signs
 
     async def leftovers(self, *, run_is_intact: bool) -> Sequence[RenderedResource]:
         await asyncio.sleep(0)

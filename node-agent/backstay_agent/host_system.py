@@ -10,10 +10,11 @@ from typing import Protocol
 
 from backstay_api.objects.plain import RenderedResource, StandbyOrder, StandbyReport
 
+from .core.health import Signs, Verdict
 from .drivers.base import Driver
 
-OnVerdict = Callable[[bool, str], None]
-"""Told when the probes of a resource change their mind: does it work, and if not, why not. If it does: why it is degraded, if it is."""
+OnVerdict = Callable[[Verdict, str], None]
+"""Told when the probes of a resource change their mind, and why. Where it works: why it is degraded, if it is."""
 
 
 class Standbys(Protocol):
@@ -61,8 +62,11 @@ class HostSystem(Protocol):
         `starting`: it is only coming up, so their initial delay is kept, and they are asked often.
         """
 
+    async def signs(self, resource: RenderedResource) -> Signs:
+        """Whether this host or what runs of the resource is under pressure, and what of it hangs. Answers soon, if with nothing."""
+
     async def leftovers(self, *, run_is_intact: bool) -> Sequence[RenderedResource]:
-        """Whatever on this host is recognisable as started by an agent of ours, and may still run.
+        """Whatever on this host is recognisable as started by an agent of ours, and may still run, or be started by anybody.
 
         `run_is_intact`: `/run` is as we left it, so what we have opened no gate for was started by somebody else, before
         it was made to wait for us. Else everything that looks like ours is ours. Raises StopFailed where it cannot be seen.

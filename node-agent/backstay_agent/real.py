@@ -12,8 +12,10 @@ from backstay_api.objects.plain import RenderedResource
 from backstay_api.process.waiting import clock_s
 
 from .config import sleep_obstacle
-from .drivers import RealDriver, ask, driver_of, leftovers, real_drivers
+from .core.health import Pressure, Signs
+from .drivers import RealDriver, ask, driver_of, groups, leftovers, real_drivers
 from .drivers.base import Driver
+from .drivers.tools import cgroups, pressure
 from .drivers.tools.units import UnitFiles
 from .host_system import OnVerdict
 from .run.asking import RealAsker
@@ -47,7 +49,13 @@ class RealHostSystem:
 
     async def probe(self, resource: RenderedResource, on_verdict: OnVerdict, *, starting: bool = False) -> None:
         asker = RealAsker(partial(ask, self._drivers, resource))
-        await run_probes(resource, on_verdict, asker, starting=starting)
+        await run_probes(resource, on_verdict, asker, signs=partial(self.signs, resource), starting=starting)
+
+    async def signs(self, resource: RenderedResource) -> Signs:
+        found = await groups(self._drivers, resource)
+        read = [("the host's", pressure.of_host()), *(("its own", pressure.of_group(group)) for group in found)]
+        pressures = tuple(Pressure(whose, what, said) for whose, by_kind in read for what, said in by_kind.items())
+        return Signs(pressures, tuple(one for group in found for one in cgroups.hanging(group)))
 
     async def leftovers(self, *, run_is_intact: bool) -> Sequence[RenderedResource]:
         return await leftovers(self._drivers, run_is_intact=run_is_intact)

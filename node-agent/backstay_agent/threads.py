@@ -73,12 +73,23 @@ class Loop(asyncio.SelectorEventLoop):
         """Whatever still runs in it ends with the process."""
 
 
+def without_threads_for_children(loop: asyncio.AbstractEventLoop) -> None:
+    """The kernel tells of the end of a child process: before Python 3.12 asyncio would start a thread to wait for each."""
+    if sys.version_info < (3, 12):
+        with suppress(OSError):  # a kernel, or a container, that has no such thing
+            os.close(os.pidfd_open(os.getpid()))
+            watcher = asyncio.PidfdChildWatcher()
+            watcher.attach_loop(loop)
+            asyncio.set_child_watcher(watcher)
+
+
 def live_and_exit(life: Coroutine[Any, Any, None]) -> NoReturn:
     """Run it to its end and then end the process, whatever its threads do. Cancelled is a good end."""
     code = 0
     try:
-        with asyncio.Runner(loop_factory=Loop) as loop:
-            loop.run(life)
+        with asyncio.Runner(loop_factory=Loop) as runner:
+            without_threads_for_children(runner.get_loop())
+            runner.run(life)
     except asyncio.CancelledError:
         pass
     except BaseException:

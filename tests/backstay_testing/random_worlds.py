@@ -103,6 +103,7 @@ def services(draw: Draw, name: str) -> Raw:
         "state": draw(mostly("Running", st.sampled_from(["Running", "Running", "Stopped"]))),
         "mode": draw(mostly("Single", st.sampled_from(["Single", "Single", "Replicated"]))),
         "placement": {"failback": draw(st.sampled_from(["Never", "Always"]))},
+        "recovery": {"onStopFailure": draw(st.sampled_from(["Fence", "Fence", "Block"]))},
     }
     return {"metadata": meta, "spec": spec}
 
@@ -137,7 +138,8 @@ def hosts(draw: Draw, name: str) -> Raw:
     level = {"name": "bmc", "devices": [{"name": "bmc", "agent": "fence_redfish"}]}
     mode = draw(mostly(None, st.sampled_from([None, "Cordon", "Drain", "HandsOff"])))
     spec: Raw = {"fencing": {"levels": [level] if draw(st.integers(0, 3)) else []}}
-    return {"metadata": meta, "spec": spec | ({"maintenance": {"mode": mode}} if mode else {})}
+    status = {"fencing": {"ready": not draw(sometimes(6)), "checkedAt": "2026-03-01T12:00:00Z"}}
+    return {"metadata": meta, "spec": spec | ({"maintenance": {"mode": mode}} if mode else {}), "status": status}
 
 
 @st.composite
@@ -170,7 +172,8 @@ def assignments(draw: Draw, host: str) -> Raw:
 def reports(draw: Draw, name: str) -> Raw:
     phase = draw(st.sampled_from(["Stopped", "Starting", "Running", "Stopping", "Failed", "Stuck"]))
     said = {"namespace": "shop", "name": f"{name}-0", "epoch": draw(st.integers(1, 4)), "phase": phase}
-    return {**said, "released": draw(st.booleans()), "revision": draw(st.integers(0, 2))}
+    stuck = {"unstoppable": phase == "Stuck" and not draw(sometimes(4))}
+    return {**said, **stuck, "released": draw(st.booleans()), "revision": draw(st.integers(0, 2))}
 
 
 @st.composite

@@ -173,12 +173,13 @@ def say_ready(
     active: bool = False,
     unclear: bool = False,
     running: Sequence[str] = (),
+    since: str | None = None,
     uid: str = "",
     slot: int = 0,
 ) -> None:
     """These hosts have been asked about the service at its present generation, and have answered."""
     revision, name = service.metadata.generation, service.slots[slot]
-    said = {"ready": ready, "active": active, "unclear": unclear, "running": list(running)}
+    said = {"ready": ready, "active": active, "unclear": unclear, "running": list(running), "since": since}
     said |= {"why": why, "revision": revision}
     order = {"namespace": service.metadata.namespace, "name": name, "revision": revision}
     for host in hosts:

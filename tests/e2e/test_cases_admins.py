@@ -7,11 +7,13 @@ from functools import partial
 
 import pytest
 
+from backstay_agent.drivers.tools.units import gate_name
 from backstay_api.objects.kinds import Raw
 from backstay_dev.lab.product import AGENT_UNIT
-from backstay_dev.show.fault_lab import FaultLab, Play
+from backstay_dev.show.fault_lab import NAMESPACE, FaultLab, Play
 from backstay_testing.cases import (
     ALL,
+    SLEEPER,
     case,
     has_address,
     host_status,
@@ -25,6 +27,7 @@ from backstay_testing.cases import (
     running_on,
     starts,
     until_ready,
+    until_standby,
 )
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
@@ -275,3 +278,72 @@ class Reports:
             text = text.lstrip()[end:]
             found += event["object"].get("status", {}).get("instances", {}).values()
         return found
+
+
+def set_state(play: Play, state: str) -> None:
+    patch = json.dumps({"spec": {"state": state}})
+    play.fault_lab.lab.plane.kubectl("patch", "haservice", play.name, "-n", NAMESPACE, "--type=merge", "-p", patch)
+    wanted = state == "Unmanaged"
+    play.fault_lab.until(
+        lambda: bool(report_of(play, play.host).get("handsOff")) is wanted,
+        f"{play.host} to know that {play.name} is {state}",
+        also=lambda: report_of(play, play.host),
+    )
+
+
+def test_what_was_unmanaged_is_taken_back_as_it_runs(fault_lab: FaultLab) -> None:
+    with case(fault_lab, "left", on="n1") as play:
+        n1 = fault_lab.lab["n1"]
+        set_state(play, "Unmanaged")
+        n1.run("systemctl", "restart", "left.service")
+        fault_lab.until(lambda: has_lived(play, 2), "what the admin has restarted", also=lambda: play.lives)
+        pid = main_pid(n1, "left.service")
+        play.let_live(200)
+        set_state(play, "Running")
+        play.until_says("SurvivesHostLoss", "True")
+        play.let_live(400)
+        assert main_pid(n1, "left.service") == pid and has_lived(play, 2), play.lives
+        assert has_address(n1, play.address) and play.epoch == 1 and restarts(play, "n1") == 0
+
+
+def test_what_was_stopped_while_it_was_unmanaged_stays_so_until_it_is_taken_back(fault_lab: FaultLab) -> None:
+    with case(fault_lab, "halted", on="n1") as play:
+        n1 = fault_lab.lab["n1"]
+        set_state(play, "Unmanaged")
+        n1.run("systemctl", "stop", "halted.service")
+        play.until_says("Ready", "False", "spec.state is Unmanaged")
+        before = starts(n1, "halted.service")
+        fault_lab.lab.plane.kubectl("annotate", "haservice", "halted", "-n", NAMESPACE, "story=halted")
+        assert starts(n1, "halted.service") == before and not is_active(n1, "halted.service")
+        set_state(play, "Running")
+        play.until_running(on="n1")
+        assert play.epoch == 1 and has_address(n1, play.address)
+
+
+def test_a_second_copy_that_is_started_by_hand_is_named_and_so_is_its_end(fault_lab: FaultLab) -> None:
+    """Its gate is opened by hand: it stands for whatever way somebody finds past it."""
+    with case(fault_lab, "twice", unit=SLEEPER, on="n1") as play:
+        until_standby(play, "n2")
+        n2 = fault_lab.lab["n2"]
+        gate = f"/run/backstay/gates/{gate_name('twice.service')}"
+        n2.run("mkdir", "-p", "/run/backstay/gates")
+        n2.run("touch", gate)
+        n2.run("systemctl", "start", "twice.service")
+        assert is_active(n2, "twice.service")
+        said = "A second copy beside n1's: n2 runs twice.service already, not started by Backstay"
+        # The standby looks every 10 s, which is a probe's period where the manifest does not say.
+        play.until_says(
+            "Degraded", "True", "SecondCopy", said, "systemctl stop twice.service there (seen since 20", timeout_s=20
+        )
+        assert (
+            said in fault_lab.backstay("status")
+            and play.host == "n1"
+            and is_active(fault_lab.lab["n1"], "twice.service")
+        )
+        n2.run("systemctl", "stop", "twice.service")
+        n2.run("rm", "-f", gate)
+        play.until_says("Degraded", "False")
+        told = fault_lab.events("HAService", "twice")
+        assert any(f"SecondCopy: {said}" in each for each in told) and any(
+            f"No longer: {said}" in each for each in told
+        ), told

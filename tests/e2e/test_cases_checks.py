@@ -12,6 +12,7 @@ from backstay_testing.cases import (
     holding,
     main_pid,
     restarts,
+    tick,
     until_not_ready,
     until_ready,
 )
@@ -160,3 +161,70 @@ def test_a_page_that_says_something_else_degrades_and_restarts_nothing(fault_lab
         assert main_pid(host, "partly.service") == before and restarts(play, play.host) == 0 and play.epoch == 1
         told = fault_lab.events("HAService", "partly")
         assert any("WorksPartly" in each for each in told) and any("WorksFully" in each for each in told), told
+
+
+PACE = "/srv/slow-pace"
+AT_A_PACE = f'#!/bin/sh\nexec sleep "$(cat {PACE})"\n'
+
+
+def test_answers_that_come_ever_later_are_suspected_and_nothing_is_restarted(fault_lab: FaultLab) -> None:
+    probe = {
+        "name": "pace",
+        "exec": {"command": ["/usr/local/bin/pace"]},
+        "period": "500ms",
+        "timeout": "2s",
+        "failureThreshold": 2,
+    }
+    for host in fault_lab.lab.hosts.values():
+        host.write_file(PACE, "0\n")
+    with case(fault_lab, "slow", programs={"/usr/local/bin/pace": AT_A_PACE}, server={"probes": [probe]}) as play:
+        play.until_says("Degraded", "False")
+        host, before = fault_lab.lab[play.host], main_pid(fault_lab.lab[play.host], "slow.service")
+        host.write_file(PACE, "1.2\n")
+        play.let_live(800)  # two answers at least
+        host.write_file(PACE, "60\n")
+        play.until_says("Degraded", "True", "Suspect", "probe pace: answers slowly", "waiting up to 10 s more")
+        assert play.condition("Ready").startswith("True Suspect") and "answers slowly" in explain(play)
+        host.write_file(PACE, "0\n")
+        play.until_says("Degraded", "False")
+        assert main_pid(host, "slow.service") == before and restarts(play, play.host) == 0 and play.epoch == 1
+        told = fault_lab.events("HAService", "slow")
+        assert any("Suspect" in each for each in told) and any("WorksFully" in each for each in told), told
+
+
+HANGS = """#!/usr/bin/python3
+# Leaves traces until it is told to hang, then waits in the kernel, as one does whose disk is gone.
+import ctypes, os, runpy, sys, threading, time
+
+def hang():
+    while not os.path.exists("/srv/hang-now"):
+        time.sleep(0.05)
+    number = {"x86_64": 56, "aarch64": 220}[os.uname().machine]
+    ctypes.CDLL(None).syscall(number, 0x4000 | 17, 0, 0, 0, 0)  # clone: CLONE_VFORK without CLONE_VM
+    time.sleep(1e6)
+
+threading.Thread(target=hang).start()
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_what_hangs_in_the_kernel_is_named_where_no_answer_comes(fault_lab: FaultLab) -> None:
+    answer = "#!/bin/sh\n[ -e /srv/hang-now ] && exec sleep 60\nexit 0\n"
+    probe = {"name": "answers", "exec": {"command": ["/usr/local/bin/answers"]}, "period": "500ms", "timeout": "400ms"}
+    alive = {"name": "alive", "exec": {"command": ["/bin/true"]}, "period": "500ms", "timeout": "20s"}
+    programs = {"/usr/local/bin/answers": answer, "/usr/local/bin/hangs": HANGS}
+    unit = "[Service]\nExecStart=/usr/local/bin/hangs " + " ".join(tick("hangs").split()[3:]) + "\n"
+    server = {"probes": [alive, {**probe, "onFailure": "Degrade", "failureThreshold": 2}]}
+    for host in fault_lab.lab.hosts.values():
+        host.path("/srv/hang-now").unlink(missing_ok=True)
+    with case(fault_lab, "hangs", unit=unit, programs=programs, server=server) as play:
+        play.until_running()
+        host = fault_lab.lab[play.host]
+        pid = main_pid(host, "hangs.service")
+        host.write_file("/srv/hang-now", "")
+        said = play.until_says(
+            "Degraded", "True", "no answer within 0.4 s; it hangs in the kernel (D state):", f"{pid} ("
+        )
+        assert f"{pid} (hangs, in " in said
+        assert main_pid(host, "hangs.service") == pid, "what only degrades restarts nothing"

@@ -109,11 +109,15 @@ def a_grant_goes_only_to_a_session_that_holds_its_lease_unsealed_and_renews_it(w
 
 
 def nobody_is_sealed_or_cut_off_who_should_not_be(world: World, made: Actions) -> None:
+    alive = {one.before.host for one in made if isinstance(one, act.SealLease) and one.alive}
+    for host in alive:
+        is_first_of_all_that_are_lost(world, host)
+        assert says_that_it_cannot_stop_what_asks_for_a_fence(world, host)
     for host, session_text, is_off in [*_sealed(made), *_cut_off(made)]:
         lease = world.leases[host].lease
         assert lease.sealed == is_off, "no Off for an unsealed session"
         assert is_off or trusts_itself(world), "nobody is sealed while our own path is not healthy"
-        assert is_off or not renews_lately(world, host)
+        assert is_off or (host in alive) == renews_lately(world, host)
         assert may_be_proven_off(world, host, session_text)
         if is_off or holds_exclusively(world, host, session_text):
             assert holds_exclusively(world, host, session_text) and lease.holder == session_text
@@ -121,6 +125,27 @@ def nobody_is_sealed_or_cut_off_who_should_not_be(world: World, made: Actions) -
             assert is_waited_for(world, host) and is_said_to_be_off(world, host, session_text), (
                 "it holds nothing, nobody said so"
             )
+
+
+def is_first_of_all_that_are_lost(world: World, host: str) -> None:
+    late = [name for name in world.leases if name != host and name in world.hosts and not renews_lately(world, name)]
+    just = [
+        name for name in late if NOW_S - world.leases[name].first_seen_s < 60 and not world.leases[name].lease.sealed
+    ]
+    assert not just, "one that is late comes before one that lives"
+
+
+def says_that_it_cannot_stop_what_asks_for_a_fence(world: World, host: str) -> bool:
+    lease, said = world.leases[host].lease, world.assignments[host].status
+    assert said.session is not None and said.session.text == lease.holder
+    stuck = {uid: report for uid, report in said.instances.items() if report.unstoppable and not report.released}
+    held = [world.instances[key] for key in world.held_by[host]]
+    found = [one for one in held if one.uid in stuck and stuck[one.uid].epoch == one.spec.epoch and one.spec.exclusive]
+    manifests = [world.services.get(one.service_key) for one in found]
+    return any(
+        one is not None and one.spec.recovery is not None and one.spec.recovery.on_stop_failure == "Fence"
+        for one in manifests
+    )
 
 
 def holds_exclusively(world: World, host: str, session_text: str) -> bool:

@@ -311,7 +311,7 @@ def test_all_hosts_that_run_it_already_are_named_at_once_with_the_command_that_s
 def test_more_services_than_a_host_can_be_asked_about_start_all_the_same_and_say_who_is_not_ready(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fitting, "MOST_ENTRIES", 4)
+    monkeypatch.setattr(fitting, "MOST_INSTANCES", 4)
     stage = Stage("n1", "n2", "n3")
     stage.wait(1)
     for number in range(9):
@@ -325,7 +325,7 @@ def test_more_services_than_a_host_can_be_asked_about_start_all_the_same_and_say
 
 
 def test_a_service_that_waits_for_its_turn_to_be_asked_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitting, "MOST_ENTRIES", 2)
+    monkeypatch.setattr(fitting, "MOST_INSTANCES", 2)
     stage = Stage("n1", "n2")
     for number in range(3):
         for host in stage.machines:

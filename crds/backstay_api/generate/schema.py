@@ -162,8 +162,9 @@ def _key_rules(raw: Json) -> Iterator[Json]:
     names = raw.get("propertyNames", {})
     shortest, longest = names.get("minLength", 0), names.get("maxLength")
     if longest is not None:
+        at_least = f"size(key) >= {shortest} && " if shortest else ""
         yield {
-            "rule": f"self.all(key, size(key) >= {shortest} && size(key) <= {longest})",
+            "rule": f"self.all(key, {at_least}size(key) <= {longest})",
             "message": f"keys must have {shortest} to {longest} characters",
         }
     for pattern in raw.get("patternProperties", {}):

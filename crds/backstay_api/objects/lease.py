@@ -16,6 +16,7 @@ from .promise import Contract
 
 NAMESPACE: Final = "backstay-hosts"
 _PREFIX: Final = "backstay.dev/"
+_SEALED_ALIVE: Final = f"{_PREFIX}sealed-alive"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class HostLease:
     """No renewal of the holder can ever succeed again."""
     contract: Contract
     """The timings the holder obeys, as it published them."""
+    sealed_alive: bool = False
+    """Sealed while it renewed, for a stop that does not succeed: it was not silent, and is no part of a storm."""
     uid: str = ""
     metadata: Mapping[str, Any] | None = None
     spec: Mapping[str, Any] | None = None
@@ -51,9 +54,9 @@ class HostLease:
         spec = {**(self.spec or {}), "renewTime": renew_time}
         return replace(self, holder=holder, seq=seq, renewal=1, contract=contract, spec=spec)
 
-    def sealed_(self) -> HostLease:
+    def sealed_(self, *, alive: bool = False) -> HostLease:
         """No renewal of this holder can succeed once this is written."""
-        return replace(self, sealed=True)
+        return replace(self, sealed=True, sealed_alive=alive)
 
     def sealed_as(self, holder: str, seq: int) -> HostLease:
         """Sealed in the name of a newer session that does not hold it: it can never take it."""
@@ -63,7 +66,7 @@ class HostLease:
     def reopened(self, holder: str, seq: int) -> HostLease:
         """Open again, for exactly one newer session."""
         assert self.sealed and seq > self.seq, f"{self.host}: reopened only for a session newer than the sealed one"
-        return replace(self, holder=holder, seq=seq, renewal=0, sealed=False)
+        return replace(self, holder=holder, seq=seq, renewal=0, sealed=False, sealed_alive=False)
 
 
 def read(raw: Mapping[str, Any]) -> HostLease:
@@ -84,6 +87,7 @@ def _read(raw: Mapping[str, Any]) -> HostLease:
         seq=_number(metadata, notes, "session-seq"),
         renewal=_number(metadata, notes, "renewal"),
         sealed=notes.get(_PREFIX + "sealed") == "true",
+        sealed_alive=notes.get(_SEALED_ALIVE) == "true",
         contract=_contract(metadata, notes.get(_PREFIX + "contract") or "{}"),
         uid=metadata.get("uid", ""),
         metadata=metadata,
@@ -96,12 +100,14 @@ def write(lease: HostLease) -> dict[str, Any]:
     metadata = dict(lease.metadata or {"name": lease.host, "namespace": NAMESPACE})
     if lease.resource_version:
         metadata["resourceVersion"] = lease.resource_version
+    others = {name: said for name, said in (metadata.get("annotations") or {}).items() if name != _SEALED_ALIVE}
     metadata["annotations"] = {
-        **(metadata.get("annotations") or {}),
+        **others,
         _PREFIX + "session-seq": str(lease.seq),
         _PREFIX + "renewal": str(lease.renewal),
         _PREFIX + "sealed": "true" if lease.sealed else "false",
         _PREFIX + "contract": _published(lease.contract),
+        **({_SEALED_ALIVE: "true"} if lease.sealed_alive else {}),
     }
     spec = {**(lease.spec or {}), "holderIdentity": lease.holder or None}
     return {

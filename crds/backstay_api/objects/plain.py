@@ -1121,6 +1121,7 @@ class InstanceReport:
     revision: int = 0
     healthy: bool = True
     degraded: str = ""
+    suspect: str = ""
     restarts: int = 0
     recent_restarts: int | None = None
     forgotten_at: str | None = None
@@ -1130,6 +1131,7 @@ class InstanceReport:
     by_admin: str = ""
     hands_off: bool = False
     unrecorded: bool = False
+    unstoppable: bool = False
     resources: tuple[ResourceReport, ...] = ()
 
     @classmethod
@@ -1143,6 +1145,7 @@ class InstanceReport:
             revision=raw.get("revision", 0),
             healthy=raw.get("healthy", True),
             degraded=raw.get("degraded", ""),
+            suspect=raw.get("suspect", ""),
             restarts=raw.get("restarts", 0),
             recent_restarts=raw.get("recentRestarts"),
             forgotten_at=raw.get("forgottenAt"),
@@ -1152,6 +1155,7 @@ class InstanceReport:
             by_admin=raw.get("byAdmin", ""),
             hands_off=raw.get("handsOff", False),
             unrecorded=raw.get("unrecorded", False),
+            unstoppable=raw.get("unstoppable", False),
             resources=tuple(ResourceReport.from_wire(item) for item in raw.get("resources", ())),
         )
 
@@ -1165,11 +1169,13 @@ class InstanceReport:
             "revision": self.revision,
             "healthy": self.healthy,
             "degraded": clip(self.degraded),
+            "suspect": clip(self.suspect),
             "restarts": self.restarts,
             "why": clip(self.why),
             "byAdmin": clip(self.by_admin),
             "handsOff": self.hands_off,
             "unrecorded": self.unrecorded,
+            "unstoppable": self.unstoppable,
             "resources": [item.to_wire() for item in self.resources[:64]],
         }
         if self.recent_restarts is not None:
@@ -1190,6 +1196,7 @@ class StandbyReport:
     ready: bool
     active: bool = False
     running: tuple[str, ...] = ()
+    since: str | None = None
     unclear: bool = False
     revision: int = 0
     why: str = ""
@@ -1200,13 +1207,14 @@ class StandbyReport:
             ready=raw["ready"],
             active=raw.get("active", False),
             running=tuple(raw.get("running", ())),
+            since=raw.get("since"),
             unclear=raw.get("unclear", False),
             revision=raw.get("revision", 0),
             why=raw.get("why", ""),
         )
 
     def to_wire(self) -> dict[str, Any]:
-        return {
+        wire: dict[str, Any] = {
             "ready": self.ready,
             "active": self.active,
             "running": list(self.running[:64]),
@@ -1214,6 +1222,9 @@ class StandbyReport:
             "revision": self.revision,
             "why": clip(self.why),
         }
+        if self.since is not None:
+            wire["since"] = self.since
+        return wire
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1318,8 +1329,8 @@ class HostAssignmentStatus:
 
     def to_wire(self) -> dict[str, Any]:
         wire: dict[str, Any] = {
-            "instances": {k: v.to_wire() for k, v in islice(self.instances.items(), 256)},
-            "standbys": {k: v.to_wire() for k, v in islice(self.standbys.items(), 256)},
+            "instances": {k: v.to_wire() for k, v in islice(self.instances.items(), 512)},
+            "standbys": {k: v.to_wire() for k, v in islice(self.standbys.items(), 512)},
             "facts": self.facts.to_wire(),
             "shuttingDown": clip(self.shutting_down),
             "handsOff": self.hands_off,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-_VARIABLE: Final = "[A-Za-z_][A-Za-z0-9_]*"
+_VARIABLE: Final = "[A-Za-z_][A-Za-z0-9_]{0,63}"
 _SIZE: Final = r"[0-9]{1,15}[KMGTPE]?"
 
 
@@ -65,9 +65,7 @@ def fault_of(unit: Any) -> str:
         return f"overrides: {unit.unit} takes neither overrides nor environment: name the service"
     for name, value in (unit.overrides or {}).items():
         if (setting := SETTINGS.get(name)) is None:
-            return (
-                f"overrides: {name} cannot be overridden: leave it out, or set it in the unit's own file on the hosts"
-            )
+            return f"overrides: {name[:64]} cannot be overridden: leave it out, or set it in the unit's own file on the hosts"
         if not setting.takes(value):
             return f"overrides: {name}={value} is not understood: give {setting.words}"
     for name in unit.environment or {}:

@@ -30,7 +30,10 @@ LAYER: Final = ("postgresql",)
 # The same for the lab with small services of many kinds: together 4 MB to load.
 SERVICES_LAYER: Final = ("nginx", "redis-server", "haproxy", "dnsmasq", "rpcbind")
 # The same for the lab with OCF agents, and what some of them manage.
-OCF_LAYER: Final = ("resource-agents", "nginx", "redis-server", "postgresql", "nfs-kernel-server", "kmod", "psmisc")
+OCF_LAYER: Final = (
+    *("resource-agents", "nginx", "redis-server", "postgresql", "nfs-kernel-server", "kmod", "psmisc", "iptables"),
+    *("apache2", "curl", "bind9", "bind9-host", "postfix", "dovecot-core", "slapd", "ldap-utils", "mariadb-server"),
+)
 _PATH: Final = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 

@@ -19,6 +19,7 @@ from . import (
     questions,
     requests,
     runners,
+    stuck,
     units,
     verdicts,
     wire,
@@ -43,4 +44,5 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *questions.MUTANTS,
     *holder.MUTANTS,
     *units.MUTANTS,
+    *stuck.MUTANTS,
 )

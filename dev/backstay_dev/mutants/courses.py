@@ -226,8 +226,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what the guard holds against a fence is told with what proof is missing",
         f"{PLANNER}/do/instances.py",
-        "(proof, guards_refusal(world, round_.guard, grant.host))",
-        "(proof,)",
+        "guards_refusal(world, round_.guard, grant.host))",
+        '"")',
         f"{UNIT}/planner/do/test_instances.py",
     ),
     one(

@@ -175,6 +175,13 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         *_C,
     ),
     one(
+        "an open gate is left by nobody",
+        f"{DRIVERS}/systemd/driver.py",
+        "            stays_down = down and not self._files.is_open(unit)",
+        "            stays_down = down",
+        f"{HOSTS}/test_drivers_host.py::test_story[what_is_down_while_its_gate_stands_open_is_left_over_too]",
+    ),
+    one(
         "leftovers are stopped before a session is opened",
         _SESSIONS,
         "    return Start.STOP_ALL if leftovers and start is Start.OPEN else start",
@@ -243,8 +250,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a stop that failed is no stop",
         _RUNNER,
-        "        self._stop_note = await work.take_down(self._tools.system, self.record.resources)\n        try:",
-        "        try:\n            self._stop_note = await work.take_down(self._tools.system, self.record.resources)\n"
+        "        self.stops.note = await work.take_down(self._tools.system, self.record.resources)\n        try:",
+        "        try:\n            self.stops.note = await work.take_down(self._tools.system, self.record.resources)\n"
         "        except StopFailed:\n            pass\n        try:",
         *_K,
         f"{UNIT}/agent/core/test_rules.py",

@@ -49,14 +49,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a storm is measured by the hosts that lived",
         _STORM,
-        "    return Storm(lost, len(living | lost))",
-        "    return Storm(lost, len(world.hosts))",
+        "    return Storm(lost, len(living | lost), alive)",
+        "    return Storm(lost, len(world.hosts), alive)",
         *_L,
     ),
     one(
         "what was sealed counts for the whole window",
         _STORM,
-        "        return world.now_s - since_s < world.settings.storm_window_s\n",
+        "        return not seen.lease.sealed_alive and _is_fresh(world, seen)\n",
         "        return False\n",
         *_L,
     ),
@@ -134,8 +134,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "who renews again is left alone",
         _FENCES,
-        '        return _take_back(world, host, f"{host} has renewed its Lease: it was a false alarm")\n',
-        "        return []\n",
+        '        lives = _take_back(world, host, f"{host} has renewed its Lease: it was a false alarm")\n',
+        "        lives: list[Action] = []\n",
         *_P,
     ),
     Mutant(

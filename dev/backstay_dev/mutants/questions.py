@@ -1,4 +1,4 @@
-"""Mutants of what asks and looks: probes, what only degrades, and the host's own checks."""
+"""Mutants of what asks and looks: probes, what only degrades, what is slow, second copies, and the host's own checks."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ _PROBES: Final = f"{AGENT}/run/probes.py"
 _GRPC: Final = f"{AGENT}/run/asking/grpc_health.py"
 _WEB: Final = f"{AGENT}/run/asking/web.py"
 _CONNECTIONS: Final = f"{AGENT}/run/asking/connections.py"
+_HEALTH: Final = f"{AGENT}/core/health.py"
 _SANITY: Final = f"{AGENT}/core/sanity.py"
 _P: Final = f"{UNIT}/agent/run/test_probes.py"
 _H: Final = f"{UNIT}/agent/run/test_asking_http.py"
 _G: Final = f"{UNIT}/agent/run/test_asking_grpc.py"
+_C: Final = f"{UNIT}/agent/core/test_health.py"
 _S: Final = f"{UNIT}/agent/core/test_sanity.py"
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a probe that only degrades makes nothing fail",
         _PROBES,
-        "known = self.degrading if only_degrades(probe) else self.failing",
-        "known = self.failing",
+        "(self.degrading if only_degrades(probe) else self.failing)[",
+        "self.failing[",
         _P,
     ),
     one(
@@ -34,15 +36,15 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what degrades is told also where it works on",
         f"{AGENT}/core/reports.py",
-        'degraded="; ".join(f"{name}: {why}" for name, why in view.degraded.items()) if is_healthy else "",',
+        'degraded=_of_each(view.degraded) if is_healthy else "",',
         'degraded="",',
         f"{UNIT}/agent/test_stories.py",
     ),
     one(
         "what works partly is degraded and ready",
         f"{PLANNER}/tell/status.py",
-        'if report is not None and view.state == "Running" and report.degraded:',
-        "if False:",
+        "and (report.suspect or report.degraded):",
+        "and report.suspect:",
         f"{UNIT}/planner/tell/test_status.py",
     ),
     one("a status outside of the range is not good", _WEB, "first <= code <= (last or first)", "first <= code", _H),
@@ -75,6 +77,74 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         'return f"{kind.wire}.{why}" if why else ""',
         'return ""',
         f"{UNIT}/planner/judge/test_acceptance.py",
+    ),
+    one("what answers that it fails is never given more time", _HEALTH, "    if now.refused:\n", "    if False:\n", _C),
+    one(
+        "one answer of a row that says so is enough",
+        _HEALTH,
+        "(look.in_time or (health.refused and row > 1))",
+        "look.in_time",
+        _C,
+    ),
+    one("more time is given once an episode", _HEALTH, "if now.spent < by.more else", "if True else", _C),
+    one("a suspicion is bounded", _HEALTH, "    if spent < by.more:\n", "    if True:\n", _C),
+    one(
+        "an episode is over when it is calm again",
+        _HEALTH,
+        "row >= RECENT else health.spent",
+        "False else health.spent",
+        _C,
+    ),
+    one("without a reason no answer is a failure", _HEALTH, "    if not slow and not high:\n", "    if False:\n", _C),
+    one("one slow answer alone is chance", _HEALTH, "min(now.took_s[-SLOW:])", "max(now.took_s[-SLOW:])", _C),
+    one(
+        "a start is given no more time",
+        _PROBES,
+        "by if starting or only_degrades(probe) else",
+        "by if only_degrades(probe) else",
+        _P,
+    ),
+    one(
+        "what has never answered is not called running",
+        f"{AGENT}/run/checks.py",
+        "if health.took_s else",
+        "if True else",
+        f"{UNIT}/agent/test_stories.py",
+    ),
+    one(
+        "a check that was killed has said nothing",
+        f"{AGENT}/run/checks.py",
+        "check.took_s, check.in_time)",
+        "check.took_s, in_time=True)",
+        f"{UNIT}/agent/test_stories.py",
+    ),
+    one(
+        "a second copy is told",
+        f"{PLANNER}/tell/elsewhere.py",
+        "return (SECOND_COPY, why) if why else None",
+        "return None",
+        f"{UNIT}/planner/tell/test_status.py",
+    ),
+    one(
+        "of what may run twice no copy is a second one",
+        f"{PLANNER}/judge/first_epoch.py",
+        "if host != instance.holder) if instance.spec.exclusive else ()",
+        "if host != instance.holder)",
+        f"{UNIT}/planner/tell/test_status.py",
+    ),
+    one(
+        "since when a second copy is seen does not change",
+        f"{AGENT}/core/reports.py",
+        "before.get(uid, now)",
+        "now",
+        f"{UNIT}/agent/core/test_reports.py",
+    ),
+    one(
+        "what is suspected is told",
+        f"{PLANNER}/tell/status.py",
+        "return SUSPECT if report.suspect else WORKS_PARTLY",
+        "return WORKS_PARTLY",
+        f"{UNIT}/planner/tell/test_status.py",
     ),
     one(
         "a host that was short of memory has to be well below the limit",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -9,15 +10,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from backstay_api.objects.names import instance_name
 from backstay_dev.lab.hosts import LabHost
-from backstay_dev.lab.lab import Lab
+from backstay_dev.lab.lab import AGENT_CODE, Lab
 from backstay_dev.lab.poller import Poller
 from backstay_dev.lab.product import AGENT_UNIT, Product
 from backstay_dev.lab.services import install_web
 from backstay_dev.lab.shell import PYTHONPATH, REPOSITORY, LabError, call, wait_until
+from backstay_dev.show import ocf_cost
 from backstay_dev.show.timeline import Timeline
 
 ADDRESS: Final = "192.0.2.100"
@@ -198,6 +201,26 @@ def floor_fence_read(b: Bench) -> Sample:
     begun_s = time.monotonic()
     call(agent, stdin=stdin)
     return Sample(time.monotonic() - begun_s)
+
+
+def ocf_monitor(b: Bench) -> Sample:
+    """What we add to an OCF agent's monitor."""
+    cost = _ocf_cost(b)
+    return Sample(cost["by us"] - cost["by hand"], cost)
+
+
+def floor_ocf_monitor(b: Bench) -> Sample:
+    """The same agent, asked by hand in turn with us."""
+    return Sample(_ocf_cost(b)["by hand"])
+
+
+def _ocf_cost(b: Bench) -> dict[str, float]:
+    """On a host where nothing of the service runs, in a unit as the agent's own one is."""
+    host = b.lab[next(name for name in sorted(b.lab.hosts) if name != b.holder)]
+    host.write_file("/opt/ocf_cost.py", Path(ocf_cost.__file__).read_text())
+    unit = ("systemd-run", "--quiet", "--pipe", "--wait", "--collect", "--property=Delegate=yes")
+    found = host.run(*unit, f"--setenv=PYTHONPATH={AGENT_CODE}", "python3", "/opt/ocf_cost.py")
+    return {name: float(value) for name, value in json.loads(found).items()}
 
 
 # --- small tools -----------------------------------------------------------------------------------------------------

@@ -391,5 +391,5 @@ FAULTS: Final[Mapping[str, Fault]] = {
     )
 }
 
-ALL_FAULTS: Final[Mapping[str, Fault]] = {**FAULTS, **recoveries.FAULTS}
+ALL_FAULTS: Final[Mapping[str, Fault]] = {**FAULTS, **recoveries.FAULTS, **recoveries.STUCK_FAULTS}
 """With those that are drawn apart (`recoveries`): what is drawn from `FAULTS` alone stays as it is."""

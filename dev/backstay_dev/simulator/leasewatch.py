@@ -32,6 +32,8 @@ class LeaseWatch:
     """By session: when it was last known to hold its Lease, unsealed."""
     on_seal: Callable[[str, str, bool], None] = lambda host, session, is_plain: None
     """Told of each seal. `is_plain`: by silence alone, without a read that says off or a person's word."""
+    on_seal_alive: Callable[[str, str], None] = lambda host, session: None
+    """Told of each seal of a session that renews, for a stop."""
     read_off: set[tuple[str, str]] = field(default_factory=set)
     """Host and session for which a read said off, or a person confirmed."""
     path_since_s: defaultdict[str, float] = field(default_factory=lambda: defaultdict(lambda: float("-inf")))
@@ -67,6 +69,9 @@ class LeaseWatch:
                 self.held_s[lease.holder] = _now_s()
         if new.sealed and change.before is None:
             self.sealed[new.holder] = _now_s()  # made again as it was: nobody was taken for silent
+        elif new.sealed_alive and not old.sealed:
+            self.on_seal_alive(old.host, new.holder)
+            self.sealed[new.holder] = _now_s()
         elif new.sealed and not old.sealed:
             # One that nobody holds may be sealed in the name of a session, so that a person's word about that one counts.
             self._seal(change.actor, replace(old, holder=new.holder), held_exclusively_s(new.holder))

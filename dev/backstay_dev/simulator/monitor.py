@@ -26,6 +26,7 @@ from .leasewatch import LATELY_S, LeaseWatch
 from .machines import Machine
 from .orderwatch import OrderWatch
 from .powerwatch import PowerWatch
+from .stuckwatch import StuckWatch
 
 ALIVE_S: Final = 3.0
 """A host that renewed so lately can be asked."""
@@ -85,9 +86,16 @@ class Monitor:
         self.orders = OrderWatch(
             self.accuse, lambda service, host: self.active[service].get(host, set()), self.machines
         )
+        self.stops = StuckWatch(self.accuse)
+        self.leases.on_seal_alive = self._sealed_alive
         self.leases.on_seal = lambda host, session, is_plain: self.power.note_seal(
             host, session, self.leases.renewed_s, is_plain=is_plain
         )
+
+    def _sealed_alive(self, host: str, session: str) -> None:
+        self.counts["sealed alive"] += 1
+        self.stops.note_seal(host, session)
+        self.power.note_seal_alive(host, session, self.leases.renewed_s)
 
     # --- what happens on machines ---------------------------------------------------------------------------------
 
@@ -133,6 +141,7 @@ class Monitor:
                 if change.type is EventType.ADDED:
                     self.created_s[change.key[1]] = _now_s()
                 self._note_units(change)
+                self.stops.note_service(change)
             case "hosts.backstay.dev" if change.type is EventType.DELETED:
                 self.enrolled_s.pop(change.key[1], None)
             case "hosts.backstay.dev":
@@ -142,6 +151,7 @@ class Monitor:
             case "hostassignments.backstay.dev":
                 self._assignment(change)
                 self.orders.observe(change)
+                self.stops.note_assignment(change)
             case "leases.coordination.k8s.io":
                 self.leases.observe(change, self._held_exclusively)
             case "fencerequests.backstay.dev":

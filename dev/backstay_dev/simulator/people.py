@@ -65,10 +65,15 @@ def _recreate(chaos: Chaos, shape: ServiceShape) -> None:
 
 
 def move(chaos: Chaos) -> None:
-    body, world = chaos.a_service(), chaos.world
+    if body := chaos.a_service():
+        move_to(chaos, body["metadata"]["name"], chaos.a_machine().name)
+
+
+def move_to(chaos: Chaos, name: str, host: str) -> None:
+    world = chaos.world
+    body = world.get(HA_SERVICES, (NAMESPACE, name))
     if body is None:
         return
-    name, host = body["metadata"]["name"], chaos.a_machine().name
     expires = world.wall_at(world.loop.time() + 60)
     wish = {"host": host, "generation": body["metadata"]["generation"], "expires": expires}
     world.story.tell("a person", f"asks to move {name} to {host}")

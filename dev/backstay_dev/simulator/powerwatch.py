@@ -52,6 +52,8 @@ class PowerWatch:
     """Sessions that a person has confirmed."""
     sealed: dict[str, tuple[str, float]] = field(default_factory=dict)
     """By host: the session that was sealed last by silence alone, and when."""
+    sealed_alive: dict[str, tuple[str, float]] = field(default_factory=dict)
+    """The same of sessions that renewed, and were sealed for a stop."""
     cut: dict[str, None] = field(default_factory=dict)
     """Sessions for which an `off` was sent, in their order."""
     ours: dict[str, Off] = field(default_factory=dict)
@@ -73,12 +75,26 @@ class PowerWatch:
         lost = {name for name, (_, at_s) in self.sealed.items() if self._is_lost(name, at_s, renewed_s)} | {host}
         lived = {name for name, at_s in renewed_s.items() if now_s - at_s < 2 * STORM_S} | lost
         self.sealed[host] = session, now_s
+        self.sealed_alive.pop(host, None)
         if len(lost) > 1 and 2 * len(lost) >= len(lived):
             self.accuse(
                 f"{host} is sealed in a storm: {', '.join(sorted(lost))} within {STORM_S:g} s,"
                 f" of {len(lived)} hosts that lived"
             )
-        helpers = [name for name, at_s in renewed_s.items() if name != host and now_s - at_s < HELPER_S]
+        self._helps(host, renewed_s)
+
+    def note_seal_alive(self, host: str, session: str, renewed_s: Mapping[str, float]) -> None:
+        """One session is sealed though it renews: it gives way to those that are lost."""
+        both = [*self.sealed.items(), *self.sealed_alive.items()]
+        lost = {name for name, (_, at_s) in both if name != host and self._is_lost(name, at_s, renewed_s)}
+        self.sealed.pop(host, None)
+        self.sealed_alive[host] = session, _now_s()
+        if lost:
+            self.accuse(f"{host} is sealed for a stop within {STORM_S:g} s of {', '.join(sorted(lost))}")
+        self._helps(host, renewed_s)
+
+    def _helps(self, host: str, renewed_s: Mapping[str, float]) -> None:
+        helpers = [name for name, at_s in renewed_s.items() if name != host and _now_s() - at_s < HELPER_S]
         if not helpers:
             self.accuse(f"{host} is sealed for nothing: no other host has lived for {HELPER_S:g} s")
 
@@ -154,7 +170,7 @@ class PowerWatch:
     def _off(self, host: str) -> None:
         if host not in self.wanting.values() and _now_s() - self.wanted_s.get(host, float("-inf")) > LATELY_S:
             self.accuse(f"`off` is sent to {host}, and nobody wants it")
-        session = self.sealed.get(host, ("", 0.0))[0]
+        session = {**self.sealed, **self.sealed_alive}.get(host, ("", 0.0))[0]
         if session:
             self.cut[session] = None
         spent = [session for session in self.cut if session not in self.confirmed]

@@ -147,14 +147,22 @@ def _aimed(
 def draw(profile: str, seed: int, rng: random.Random) -> Drawn:
     """What this seed draws. What is said about recovery comes from a generator of its own, and in the swarm not always."""
     drawn, apart = PROFILES[profile](rng), random.Random(f"recovery {seed}")
-    if profile != "recovery" and (profile != "swarm" or apart.random() >= recoveries.CHANCE):
-        return drawn
-    weather = replace(drawn.weather, weights={**drawn.weather.weights, **recoveries.faults(apart)})
-    return Drawn(recoveries.shape_with(drawn.shape, apart), weather)
+    if profile == "recovery" or (profile in ("swarm", "third-swarm") and apart.random() < recoveries.CHANCE):
+        drawn = _with(drawn, recoveries.shape_with(drawn.shape, apart), recoveries.faults(apart))
+    stuck = random.Random(f"stuck stops {seed}")
+    if profile == "stuck-stops" or (profile == "swarm" and stuck.random() < recoveries.STUCK_CHANCE):
+        weights = {name: 2 ** stuck.uniform(-1, 2) for name in recoveries.STUCK_FAULTS}
+        drawn = _with(drawn, recoveries.shape_with_fences(drawn.shape, stuck), weights)
+    return drawn
+
+
+def _with(drawn: Drawn, shape: Shape, weights: Mapping[str, float]) -> Drawn:
+    return Drawn(shape, replace(drawn.weather, weights={**drawn.weather.weights, **weights}))
 
 
 PROFILES: Final[Mapping[str, Draw]] = {
     "swarm": swarm,
+    "third-swarm": swarm,
     "second-swarm": swarm,
     "first-swarm": first_swarm,
     "moves": _aimed(["move", "maintain", "crash", "watch_lag"], every_s=0.7),
@@ -195,6 +203,10 @@ PROFILES: Final[Mapping[str, Draw]] = {
             "clear",
         ],
         every_s=1.5,
+    ),
+    "stuck-stops": _aimed(
+        ["move", "partition", "maintain", "hands_off", "agent_crash", "clean_reboot", "broken_bmc", "crash"],
+        every_s=2.0,
     ),
     "hands-off": _aimed(["hands_off", "admin_stop", "clean_reboot", "agent_crash", "partition"], every_s=2.0),
     "reboots": _aimed(

@@ -14,6 +14,7 @@ from backstay_api.objects.kinds import Raw
 from backstay_api.objects.names import instance_name
 from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS, OWN_KINDS
 
+from . import people
 from .shapes import NAMESPACE, ServiceShape, Shape
 
 if TYPE_CHECKING:
@@ -21,11 +22,24 @@ if TYPE_CHECKING:
 
 CHANCE: Final = 0.4
 """How many seeds of the swarm draw any of it."""
+STUCK_CHANCE: Final = 0.25
+"""How many draw stops that do not succeed, and hosts that are fenced for them."""
 
 
 def shape_with(shape: Shape, rng: random.Random) -> Shape:
     """The same world, whose services say more about recovery."""
     return replace(shape, services=tuple(_service(service, rng) for service in shape.services))
+
+
+def shape_with_fences(shape: Shape, rng: random.Random) -> Shape:
+    """The same world, in which most of what is exclusive has its host fenced when it cannot be stopped."""
+    return replace(shape, services=tuple(_fenced(one, rng) for one in shape.services))
+
+
+def _fenced(service: ServiceShape, rng: random.Random) -> ServiceShape:
+    if not service.is_exclusive or rng.random() < 0.2:
+        return service
+    return replace(service, recovery={**(service.recovery or {}), "onStopFailure": "Fence"})
 
 
 def faults(rng: random.Random) -> dict[str, float]:
@@ -103,6 +117,21 @@ def heal(chaos: Chaos) -> None:
             clear_of(chaos, shape.name)
 
 
+def stuck_stop(chaos: Chaos) -> None:
+    """A process in the kernel's hands: whoever stops it now does so in vain, and somebody soon does."""
+    machine = chaos.a_machine()
+    running = sorted(name for name in machine.state.running if name not in machine.by_hand)
+    if not running:
+        return
+    name = chaos.rng.choice(running)
+    chaos.world.story.tell(machine.name, f"{name} cannot be stopped from now on")
+    script = machine.state.scripts[name]
+    script.stop_fails = "812 is in D state (nfs_wait)"
+    chaos.world.later(chaos.rng.uniform(5, 60), lambda: setattr(script, "stop_fails", ""))
+    if (owned := chaos.world.monitor.owners.get(name)) and chaos.rng.random() < 0.8:
+        people.move_to(chaos, owned.service, chaos.a_machine().name)
+
+
 def old_list(chaos: Chaos) -> None:
     """An operator begins anew with a list from the past, learns of what came after it late, and is answered as of then."""
     world, network = chaos.world, chaos.world.network
@@ -121,3 +150,4 @@ def old_list(chaos: Chaos) -> None:
 
 
 FAULTS: Final = {"unmanage": unmanage, "clear": clear, "old_list": old_list}
+STUCK_FAULTS: Final = {"stuck_stop": stuck_stop}

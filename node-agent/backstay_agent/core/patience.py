@@ -12,6 +12,9 @@ LINK_S: Final = 3.0
 """For so long an address that alone is missing is put back without counting: links blink, and interfaces are made anew."""
 LINK_TRY_S: Final = 0.5
 """How often it is tried meanwhile."""
+STOPS: Final = 2
+"""A stop that has failed so often, each time with all that its driver can do, will not succeed by being asked again. Not once: systemd may
+have been away for a moment."""
 FREE_MOST: Final = 20
 """So many such tries in ten minutes; what blinks all the time is broken."""
 

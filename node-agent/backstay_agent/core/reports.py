@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from backstay_api.objects.edits import same_work
-from backstay_api.objects.plain import InstanceReport, ResourceReport
+from backstay_api.objects.plain import InstanceReport, ResourceReport, StandbyReport
 
 from .books import Record
 from .machine import Phase
+from .patience import STOPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class View:
     why: str
     unrecorded: bool
     """Of its last failure: only the disk was in the way."""
+    stops_failed: int = 0
+    """So many stops in a row could not bring it down."""
     stop_note: str
     """What is to be said about its last stop: that it had to be killed."""
     gave_up: str
@@ -48,6 +51,7 @@ class View:
     """Why an edit that needs no restart has not reached what runs."""
     troubles: Mapping[str, str]
     degraded: Mapping[str, str]
+    suspect: Mapping[str, str]
     states: Mapping[str, str]
     """Of its resources, as their drivers call them."""
 
@@ -63,7 +67,8 @@ def report_of(record: Record, view: View) -> InstanceReport:
         released=record.closed,
         revision=record.running_revision if record.may_run else record.revision,
         healthy=is_healthy,
-        degraded="; ".join(f"{name}: {why}" for name, why in view.degraded.items()) if is_healthy else "",
+        degraded=_of_each(view.degraded) if is_healthy else "",
+        suspect=_of_each(view.suspect) if is_healthy else "",
         restarts=record.restarts,
         recent_restarts=view.restarts.counted,
         forgotten_at=view.restarts.forgotten_at,
@@ -74,8 +79,15 @@ def report_of(record: Record, view: View) -> InstanceReport:
         by_admin=view.by_admin if is_known and not (view.phase is Phase.LEFT and view.is_well) else "",
         hands_off=bool(view.hands_off),
         unrecorded=is_known and view.phase is Phase.STUCK and view.unrecorded,
+        unstoppable=not record.closed and is_known and view.stops_failed >= STOPS,
         resources=() if record.closed else _resources(view),
     )
+
+
+def foreign_since(found: Mapping[str, StandbyReport], before: Mapping[str, str], now: str) -> Mapping[str, str]:
+    """Since when something runs here that we have not started, by UID: what ran before keeps its time."""
+    running = [uid for uid, report in found.items() if report.active and not report.unclear]
+    return {uid: before.get(uid, now) for uid in running}
 
 
 # A restart in place is a running instance that is not healthy for a moment.
@@ -92,6 +104,8 @@ def _phase(record: Record, view: View) -> Any:
         return _as_seen(record, view)
     if view.phase is Phase.FAILED and not _has_failed(record, view):
         return "Stopped"  # what failed is another epoch, or other resources
+    if view.phase is Phase.STOPPING and view.stops_failed:
+        return Phase.STUCK.value  # that it is tried again is no news
     return _REPORTED[view.phase]
 
 
@@ -124,6 +138,10 @@ def _why(record: Record, view: View) -> str:
     return view.why
 
 
+def _of_each(whys: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}: {why}" for name, why in whys.items())
+
+
 def _joined(*sentences: str) -> str:
     return "; ".join(dict.fromkeys(filter(None, sentences)))
 
@@ -137,6 +155,6 @@ def _resources(view: View) -> tuple[ResourceReport, ...]:
     if view.phase not in (Phase.RUNNING, Phase.LEFT):
         return ()
     found: dict[str, tuple[Literal["Running", "Failed"], str]]
-    found = {name: ("Running", why) for name, why in view.degraded.items()}
+    found = {name: ("Running", why) for name, why in {**view.degraded, **view.suspect}.items()}
     found |= {name: ("Failed", why) for name, why in view.troubles.items()}
     return tuple(ResourceReport(name=name, state=state, why=why) for name, (state, why) in sorted(found.items()))

@@ -5,21 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from backstay_api.objects.bounds import MOST_INSTANCES
 from backstay_api.objects.plain import HostAssignmentStatus, StandbyReport
 from backstay_api.objects.texts import clip
 
 _NOTE: Final = 300
 """Characters of the reason; it stands at each instance."""
-_MOST_INSTANCES: Final = 256
-"""What the schema takes."""
 
 
 def within_bounds(status: HostAssignmentStatus) -> HostAssignmentStatus:
     """As it will be stored. Of too many instances those are kept that may run here."""
-    if len(status.instances) > _MOST_INSTANCES:
+    if len(status.instances) > MOST_INSTANCES:
         ranked = sorted(status.instances.items(), key=lambda item: item[1].phase in ("Stopped", "Failed"))
-        left_out = len(ranked) - _MOST_INSTANCES
-        ranked = ranked[:_MOST_INSTANCES]
+        left_out = len(ranked) - MOST_INSTANCES
+        ranked = ranked[:MOST_INSTANCES]
         uid, last = ranked[-1]
         ranked[-1] = (
             uid,

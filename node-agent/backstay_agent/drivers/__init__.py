@@ -5,17 +5,21 @@ Nothing heavy is imported before `real_drivers` is called: the agent's heartbeat
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from backstay_api.objects.resource_kinds import kinds_in
 
-from .base import Driver, StopFailed
+from .base import Driver, StartFailed, StopFailed
 from .unknown import UnknownDriver
 
 if TYPE_CHECKING:
     from backstay_api.objects.plain import Probe, RenderedResource
+
+GROUPS_S: Final = 1.0
+"""Who asks has waited for an answer already, on a host that may be slow."""
 
 
 class RealDriver(Driver, Protocol):
@@ -23,6 +27,9 @@ class RealDriver(Driver, Protocol):
 
     async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
         """Whatever of this kind is ours and not verifiably stopped; see `host_system.HostSystem.leftovers`."""
+
+    async def groups(self, resource: RenderedResource) -> list[Path]:
+        """The control groups of what of it runs here. Raises what says that systemd cannot be asked."""
 
     async def ask(self, resource: RenderedResource, probe: Probe) -> str | None:
         """Ask a question that only this kind knows: None if the answer is good, else why not. It may be cancelled."""
@@ -65,6 +72,17 @@ async def ask(drivers: Mapping[str, RealDriver], resource: RenderedResource, pro
     for kind, _ in kinds_in([resource]):
         return await drivers[kind.field].ask(resource, probe)
     return await UnknownDriver().ask(resource, probe)
+
+
+async def groups(drivers: Mapping[str, RealDriver], resource: RenderedResource) -> list[Path]:
+    """The control groups of what of the resource runs here; none where systemd does not say so soon."""
+    from .tools.bus import BusError
+
+    try:
+        async with asyncio.timeout(GROUPS_S):
+            return [group for kind, _ in kinds_in([resource]) for group in await drivers[kind.field].groups(resource)]
+    except (BusError, OSError, StartFailed):  # a TimeoutError is an OSError
+        return []
 
 
 async def leftovers(drivers: Mapping[str, RealDriver], *, run_is_intact: bool) -> list[RenderedResource]:

@@ -11,6 +11,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from backstay_api.objects.plain import Probe, RenderedResource
 
 
@@ -25,6 +27,19 @@ class State(Enum):
     UNKNOWN = "Unknown"
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question to a program that says whether a resource runs, as it was asked."""
+
+    took_s: float
+    limit_s: float
+    """How long it was given."""
+    every_s: float
+    """From one question to the next."""
+    in_time: bool
+    """False: it was killed when its time was over, so nobody has said anything."""
+
+
 @dataclass(frozen=True)
 class Seen:
     """State of a resource, and why where it is not plainly running or stopped."""
@@ -35,6 +50,8 @@ class Seen:
     """Not empty: somebody asked the host for it ("stopped by an admin: systemctl stop web.service"). Then it is no failure."""
     left: bool = field(default=False, compare=False)
     """UNKNOWN, and yet something of it plainly runs: a part, or what it has started."""
+    check: Check | None = field(default=None, compare=False)
+    """By what it was seen, if by asking a program: then each look is told, also where it finds what the one before did."""
 
 
 class StartFailed(Exception):
@@ -120,6 +137,9 @@ class Plain:
 
     async def permit(self, resource: RenderedResource) -> None:
         return
+
+    async def groups(self, resource: RenderedResource) -> list[Path]:
+        return []
 
     async def ask(self, resource: RenderedResource, probe: Probe) -> str | None:
         return "this kind of resource has no check of its own that a probe could ask"

@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from backstay_api.objects.commands import Commands, Words, commands_of
@@ -23,7 +24,7 @@ from backstay_api.objects.plain import RenderedResource
 from .base import Plain, Seen, StartFailed, State, StopFailed
 from .tools import cgroups, kept, lsb
 from .tools.bus import BusError
-from .tools.down import DOWN, bring_down, state_words
+from .tools.down import DOWN, bring_down, groups_of, state_words
 from .tools.journal_tail import with_last_words
 from .tools.looks import NoAnswer
 from .tools.lsb import Answer
@@ -157,7 +158,9 @@ class CommandDriver(Plain):
             seen = kept.seen_unit(unit, properties, "its start command")
             if not command.check or await missing(command.check) is not None:
                 return seen
-            return _judged(await self._ask(resource), seen, command)
+            asked = await self._ask(resource)
+            check = asked.as_check(_check_limit_s(resource), CHECK_PERIOD_S)
+            return replace(_judged(asked, seen, command), check=check)
         except NoAnswer as error:
             return Seen(State.UNKNOWN, str(error))
         except (BusError, OSError) as error:
@@ -172,6 +175,10 @@ class CommandDriver(Plain):
             async with aclosing(changes_of(self._manager, unit, look, period_s)) as seen:
                 async for one in seen:
                     yield one
+
+    async def groups(self, resource: RenderedResource) -> list[Path]:
+        unit = _unit_of(_command(resource))
+        return groups_of(unit, await self._manager.properties(unit))
 
     async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
         """The resources of every start command here that is not verifiably stopped, as they were when it was started."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final, cast
 
+from backstay_agent.core.health import Verdict
 from backstay_agent.drivers.base import Seen, StartFailed, State, StopFailed
 from backstay_agent.host_system import HostSystem
 from backstay_agent.tasks import end_tasks
@@ -19,6 +20,8 @@ from backstay_api.objects.edits import same_watch
 from backstay_api.objects.plain import RenderedResource
 from backstay_api.objects.probe_kinds import is_asked
 from backstay_api.process.waiting import clock_s
+
+from .checks import Checks
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +48,9 @@ class Monitor:
         """Up, and its driver has something to say about it."""
         self._works_partly: dict[str, str] = {}
         """It works, though a probe that only degrades fails."""
+        self._suspect: dict[str, str] = {}
+        """Its probes get no answer in time, and that may be slowness."""
+        self._checks = Checks(system)
         self._unseen: dict[str, str] = {}
         """Not looked at yet."""
         self._unproven: dict[str, str] = {}
@@ -94,8 +100,14 @@ class Monitor:
         return {name: "; ".join(filter(None, whys)) for name, whys in both.items() if any(whys)}
 
     @property
+    def suspect(self) -> Mapping[str, str]:
+        """Resources that do not answer in time, and why nothing is done about that yet."""
+        found = {**self._checks.suspect, **self._suspect}
+        return {name: why for name, why in found.items() if name not in self.troubles}
+
+    @property
     def sentence(self) -> str:
-        found = {**self.degraded, **self._unseen, **self._unproven, **self._unclear, **self.troubles}
+        found = {**self.degraded, **self._unseen, **self._unproven, **self.suspect, **self._unclear, **self.troubles}
         return "; ".join(f"{name}: {why}" for name, why in found.items())
 
     def begin(
@@ -137,7 +149,8 @@ class Monitor:
 
     def _forget_but(self, names: Collection[str]) -> None:
         self._states = {name: state for name, state in self._states.items() if name in names}
-        self._unwell, self._works_partly = {}, {}
+        self._unwell, self._works_partly, self._suspect = {}, {}, {}
+        self._checks.forget_but(names)
         self._down, self._unclear, self._by_admin, self._degraded = (
             {name: why for name, why in known.items() if name in names}
             for known in (self._down, self._unclear, self._by_admin, self._degraded)
@@ -167,7 +180,10 @@ class Monitor:
             changes: Any = self._system.driver(resource).changes(resource)
             async with aclosing(cast(Any, changes)):
                 async for seen in changes:
-                    self._saw(resource.name, seen)
+                    was_suspect = self._checks.suspect.get(resource.name)
+                    self._saw(resource.name, await self._checks.weighed(resource, seen))
+                    if was_suspect != self._checks.suspect.get(resource.name):
+                        self._notice()
         except (OSError, StartFailed, StopFailed) as error:
             return str(error)
         return "its driver reports no more changes"
@@ -198,14 +214,18 @@ class Monitor:
 
     async def _probe(self, resource: RenderedResource) -> None:
         try:
-            await self._system.probe(resource, lambda works, why: self._judge(resource.name, works, why))
+            await self._system.probe(resource, lambda verdict, why: self._judge(resource.name, verdict, why))
         finally:
             self._notice()
 
-    def _judge(self, name: str, works: bool, why: str) -> None:
+    def _judge(self, name: str, verdict: Verdict, why: str) -> None:
         before = self._judged(name)
+        self._suspect.pop(name, None)
         self._works_partly.pop(name, None)
-        if works:
+        if verdict is Verdict.SUSPECT:
+            # What works counts as working; what has not been proven to work yet is not proven by that.
+            self._suspect[name] = why
+        elif verdict is Verdict.WORKS:
             self._works_partly.update({name: why} if why else {})
             self._unwell.pop(name, None)
             self._unproven.pop(name, None)
@@ -218,7 +238,7 @@ class Monitor:
             self._notice()
 
     def _judged(self, name: str) -> tuple[str | None, ...]:
-        return tuple(known.get(name) for known in (self._unwell, self._unproven, self._works_partly))
+        return tuple(known.get(name) for known in (self._unwell, self._unproven, self._works_partly, self._suspect))
 
     def _lose_patience(self, name: str) -> None:
         if self._probes and name in self._unproven and clock_s() >= self._patience_until_s:

@@ -27,6 +27,7 @@ from . import work
 from .applying import Applying
 from .attempts import Acts, Attempts
 from .monitoring import Monitor
+from .stopping import Stops
 from .tools import RETRY_S, MayNot, NotRecorded, Tools, failure_of
 
 log = logging.getLogger(__name__)
@@ -44,12 +45,10 @@ class Runner:
         self._applying = Applying(tools.system, self._notice)
         self._trying: tuple[RenderedResource, ...] = ()
         """What the start under way starts."""
-        self._why, self._stop_note, self._unrecorded = "", "", False
+        self._why = ""
         self._gave_up = self.record.gave_up
         self._epoch, self._cleared = self.record.epoch, self.record.cleared
-        self._retry_at_s = 0.0
-        self.would_not_stop = False
-        """The last attempt to stop it has failed."""
+        self.stops = Stops()
         self._attempts = Attempts(self._monitor, tools.wall)
         self._acts = Acts()
         self._restarting: list[RenderedResource] = []
@@ -115,13 +114,13 @@ class Runner:
             may_restart=self._attempts.may_restart(record),
             may_retry=patience.try_again(record.restarted_at_s, now_s=now_s, by=record.policy),
             try_due=edited or self._attempts.is_due(record, now_s),
-            retry_due=now_s >= self._retry_at_s,
+            retry_due=now_s >= self.stops.retry_at_s,
         )
 
     def _turn_to(self, record: Record) -> None:
         """A newer epoch, or a person has cleared it: nothing before that is held against it."""
         self._epoch, self._cleared, self._gave_up = record.epoch, record.cleared, record.gave_up
-        self._why = self._stop_note = ""
+        self._why = self.stops.note = ""
         self._attempts.forget()
         self._acts.forget()
 
@@ -145,7 +144,8 @@ class Runner:
     def _learn(self, row: Row) -> None:
         """Remember what a row says, before the next phase forgets it."""
         if row.reason is Reason.ENDED and self._work:
-            self._why, self._unrecorded = str(error := failure_of(self._work)), isinstance(error, NotRecorded)
+            self._why = str(error := failure_of(self._work))
+            self.stops.learn(error)
             fields = {"instance": self.record.title, "phase": self.phase.value, "why": self._why}
             log.warning("instance failed", extra=fields)
         elif row.reason is Reason.DOWN:
@@ -175,8 +175,7 @@ class Runner:
     def _enter(self, phase: Phase) -> None:
         if phase is not self.phase:
             self._since = self._tools.wall()
-        if phase is Phase.STUCK:
-            self._retry_at_s, self.would_not_stop = clock_s() + RETRY_S, True
+        self.stops.enter(phase)
         if self.phase is Phase.LEFT and phase is Phase.RUNNING:
             self._attempts.was_left = True
         self.phase = phase
@@ -197,15 +196,13 @@ class Runner:
                 self._spawn(self._permit())
             case Effect.CLOSE:
                 await self._close()
-            case None:
-                pass
 
     def _spawn(self, effect: Coroutine[Any, Any, None]) -> None:
         self._work = asyncio.create_task(effect, name=f"{self.phase.value} {self.uid}")
         self._work.add_done_callback(lambda _: self._wake.set())
 
     async def _wait(self) -> None:
-        times_s = [self._retry_at_s] if self.phase is Phase.STUCK else []
+        times_s = [self.stops.retry_at_s] if self.phase is Phase.STUCK else []
         if self.phase in (Phase.STOPPED, Phase.RUNNING):
             times_s = self._attempts.wakes_at_s(self.record)
         if self._attempts.is_another_count(self.record):
@@ -261,7 +258,7 @@ class Runner:
             raise
 
     async def _stop(self) -> None:
-        self._stop_note = await work.take_down(self._tools.system, self.record.resources)
+        self.stops.note = await work.take_down(self._tools.system, self.record.resources)
         try:
             await self._amend(self._stopped)
         except DiskTrouble as error:
@@ -384,8 +381,9 @@ class Runner:
                 phase=self.phase,
                 since=self._since,
                 why=self._why,
-                unrecorded=self._unrecorded,
-                stop_note=self._stop_note,
+                unrecorded=self.stops.unrecorded,
+                stops_failed=self.stops.failed,
+                stop_note=self.stops.note,
                 gave_up=self._gave_up,
                 by_admin=self._acts.said,
                 hands_off=rules.hands_off(self.record, self._tools.journal.books),
@@ -395,6 +393,7 @@ class Runner:
                 not_applied=self._applying.why,
                 troubles=self._monitor.troubles,
                 degraded=self._monitor.degraded,
+                suspect=self._monitor.suspect,
                 states={name: state.value for name, state in self._monitor.states.items()},
             ),
         )

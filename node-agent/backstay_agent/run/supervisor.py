@@ -169,7 +169,7 @@ class Supervisor:
 
     def _is_hopeless(self) -> bool:
         """Whatever is left has been told to stop, and did not."""
-        return all(runner.would_not_stop for runner, _ in self._runners.values() if not runner.record.closed)
+        return all(runner.stops.would_not for runner, _ in self._runners.values() if not runner.record.closed)
 
     def _open_ones(self) -> list[str]:
         records = self._journal.books.records.values() if self._journal.has_session else ()
@@ -207,7 +207,8 @@ class Supervisor:
         left = await self.leftovers(run_is_intact=True)
         while unrecorded := [resource for resource in left if not self._is_recorded(resource)]:
             log.error(
-                "unrecorded resource running", extra={"resources": ", ".join(resource.name for resource in unrecorded)}
+                "unrecorded resource, running or with an open gate",
+                extra={"resources": ", ".join(resource.name for resource in unrecorded)},
             )
             if await self._stopped(unrecorded):
                 break

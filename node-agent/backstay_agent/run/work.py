@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 from typing import Final
 
+from backstay_agent.core.health import Verdict
 from backstay_agent.drivers.base import Driver, StartFailed, StopFailed
 from backstay_agent.host_system import HostSystem
 from backstay_agent.tasks import end_tasks
@@ -122,8 +123,8 @@ async def _first_answer(
     told = ["no probe has been answered yet"]
     works = asyncio.Event()
 
-    def judge(good: bool, why: str) -> None:
-        if good:
+    def judge(verdict: Verdict, why: str) -> None:
+        if verdict is Verdict.WORKS:
             works.set()
         else:
             told[0] = why

@@ -23,7 +23,7 @@ from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HOST
 
 from .preconditions import Precondition
 from .rows import Event, OnObject, Rank, Row, Written, bettered, host_ref, owner_refs, service_ref, turned, worsened
-from .words import WORKS_PARTLY
+from .words import SECOND_COPY, SUSPECT, WORKS_PARTLY
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,8 @@ class SealLease(OnObject[HostLease]):
     why: str
     session: SessionRef | None = None
     """In whose name, if it is not that of the holder."""
+    alive: bool = False
+    """Though it renews: for a stop that does not succeed."""
 
 
 @dataclass(frozen=True)
@@ -277,7 +279,7 @@ class WriteServiceStatus(OnObject[HAService]):
             return None  # it has never run: what it still waits for is no loss
         before, after = self.before.status.conditions, self.status.conditions
         return worsened(self.ref, before, after, "Degraded", "True") or bettered(
-            self.ref, before, after, "Degraded", WORKS_PARTLY
+            self.ref, before, after, "Degraded", (WORKS_PARTLY, SUSPECT, SECOND_COPY)
         )
 
     def _acts(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, ClassVar, Generic, Literal, TypeVar
@@ -133,11 +133,11 @@ def worsened(
 
 
 def bettered(
-    about: Ref, before: Sequence[Condition], after: Sequence[Condition], type_: str, reason: str
+    about: Ref, before: Sequence[Condition], after: Sequence[Condition], type_: str, reasons: Collection[str]
 ) -> Event | None:
-    """What is no longer amiss for this reason, nor for any other."""
+    """What is no longer amiss for one of these reasons, nor for any other."""
     was, now = (next((one for one in each if one.type == type_), None) for each in (before, after))
-    if was is None or now is None or was.reason != reason or now.status != "False":
+    if was is None or now is None or was.reason not in reasons or now.status != "False":
         return None
     return Event(about, "Normal", "WorksFully", f"No longer: {was.message}")
 

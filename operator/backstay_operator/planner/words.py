@@ -20,6 +20,12 @@ UNMANAGED: Final = "spec.state is Unmanaged: it is watched, and nothing of it is
 WORKS_PARTLY: Final = "WorksPartly"
 """Reason of the condition Degraded: it runs and works, and its host says what is not as it should be."""
 
+SUSPECT: Final = "Suspect"
+"""Reason too: its checks get no answer in time, and its host says why that may be slowness, and how long it waits."""
+
+SECOND_COPY: Final = "SecondCopy"
+"""Reason too: a host says that it runs something of a service which was granted to another, and which two must not run."""
+
 UNCLEAR: Final = "cannot say whether it runs there"
 """Of hosts where nothing of a service is seen to run, but it could not be told either."""
 

@@ -312,6 +312,30 @@ async def a_stop_is_believed_only_with_proof() -> None:
 
 
 @story
+async def operations_of_one_resource_never_meet() -> None:
+    """No agent expects another one beside it: probes, a driver's own look, a start and a stop take turns."""
+    enter = "mkdir /run/d-busy 2>/dev/null || echo $1 >>/run/d-met; sleep 0.1; rmdir /run/d-busy 2>/dev/null"
+    agent("alone", first=f'[ "$1" = meta-data ] || {{ {enter}; }}')
+    thing, probe = resource("alone"), Probe(name="deep", ocf=OcfDepth(depth=10))
+    async with agents() as driver:
+        asked = (driver.check(thing), driver.ask(thing, probe), driver.not_ready(thing))
+        await asyncio.gather(*asked, driver.start(thing, timeout_s=20))
+        await asyncio.gather(driver.check(thing), driver.ask(thing, probe), driver.stop(thing, timeout_s=20))
+    assert not os.path.exists("/run/d-met"), read("/run/d-met")
+
+
+@story
+async def a_monitor_costs_no_unit_and_leaves_nothing() -> None:
+    """What it forks away is gone with it, though it is in a session of its own."""
+    first = '[ "$1" = monitor ] && { cat /proc/self/cgroup >/run/d-forks.group; setsid sleep 199997 >/dev/null 2>&1 & }'
+    agent("forks", first=first)
+    async with agents() as driver:
+        await driver.check(resource("forks"))
+    assert "backstay-monitor" not in read("/run/d-forks.group"), read("/run/d-forks.group")
+    await until(lambda: not runs("sleep 199997"))
+
+
+@story
 async def an_agent_that_is_gone_leaves_what_it_has_started_in_doubt() -> None:
     daemon = agent("leaves")
     thing = resource("leaves")
@@ -445,6 +469,25 @@ CASES: dict[str, dict[str, str]] = {
         "config": "/etc/postgresql/15/main/postgresql.conf",
     },
     "exportfs": {"clientspec": "127.0.0.1", "directory": "/srv", "fsid": "77"},
+    "dummypy": {"state": "/run/d-dummypy.state"},
+    "SysInfo": {},
+    "IPaddr2": {"ip": "192.0.2.77", "cidr_netmask": "24", "nic": "eth0"},
+    "Route": {"destination": "198.51.100.0/24", "device": "eth0"},
+    "SendArp": {"ip": "192.0.2.78", "nic": "eth0"},
+    "portblock": {"protocol": "tcp", "portno": "9999", "action": "block"},
+    "apache": {"httpd": "/usr/sbin/apache2", "configfile": "/etc/apache2/apache2.conf"},
+    "named": {"named_user": "bind", "named_config": "/etc/bind/named.conf"},
+    "postfix": {},
+    "dovecot": {},
+    "slapd": {"config": "/etc/ldap/slapd.d", "user": "openldap", "group": "openldap", "pidfile": "/run/slapd/slapd.pid"},
+    "mysql": {
+        "binary": "/usr/bin/mysqld_safe",
+        "config": "/etc/mysql/my.cnf",
+        "datadir": "/var/lib/mysql",
+        "pid": "/run/mysqld/mysqld.pid",
+        "socket": "/run/mysqld/mysqld.sock",
+        "log": "/var/log/mysqld.log",
+    },
 }  # fmt: skip
 STEPS = ("monitor", "start", "monitor", "start", "monitor", "stop", "monitor", "stop")
 
@@ -458,7 +501,10 @@ def by_hand(thing: RenderedResource, operation: str) -> int:
     done = subprocess.run(
         [str(ROOT / provider / type_), operation],
         env={**told, "OCF_RESOURCE_TYPE": type_},
-        capture_output=True,
+        # No pipe: some daemons keep open what they were started with.
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         timeout=60,
     )
     return done.returncode

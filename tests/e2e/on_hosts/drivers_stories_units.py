@@ -256,6 +256,23 @@ async def what_a_socket_starts_belongs_to_it() -> None:
 
 
 @story
+async def what_is_down_while_its_gate_stands_open_is_left_over_too() -> None:
+    """Seed 120000000366: a person had stopped it while no agent ran, and could have started it again, whoever had it meanwhile."""
+    web = install("d-open.service")
+    async with systemd() as (driver, _):
+        await driver.start(web, timeout_s=5)
+        sh("systemctl", "stop", "d-open.service")
+    async with systemd() as (driver, _):
+        for intact in (True, False):
+            left = await driver.leftovers(run_is_intact=intact)
+            assert "d-open.service" in [one.systemd.unit for one in left if one.systemd]
+        await driver.stop(web, timeout_s=5)
+        assert "d-open.service" not in [one.systemd.unit for one in await driver.leftovers() if one.systemd]
+        sh("systemctl", "start", "d-open.service")
+        assert active("d-open.service") == "inactive"
+
+
+@story
 async def what_runs_is_recognised_without_memory() -> None:
     web = install("d-left.service")
     async with systemd() as (driver, _):

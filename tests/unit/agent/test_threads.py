@@ -51,6 +51,22 @@ def test_a_process_ends_whatever_its_threads_do(end: str, code: int, said: str) 
     assert (ended.returncode, ended.stdout) == (code, "told\n") and said in ended.stderr
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="asyncio does so by itself")
+def test_the_end_of_a_child_costs_no_thread() -> None:
+    life = """
+import asyncio, threading
+from backstay_agent.threads import live_and_exit
+async def life():
+    child = await asyncio.create_subprocess_exec("sh", "-c", "read line; exit 3", stdin=asyncio.subprocess.PIPE)
+    print(threading.active_count(), end=" ")
+    child.stdin.close()
+    print(await child.wait(), flush=True)
+live_and_exit(life())
+"""
+    ended = subprocess.run([sys.executable, "-c", life], capture_output=True, text=True, timeout=20, check=False)
+    assert (ended.stdout, ended.stderr) == ("1 3\n", "")
+
+
 def test_what_hangs_holds_up_no_other_work_however_much_of_it_there_is(hangs: threading.Event) -> None:
     async def life() -> int:
         for _ in range(MANY):

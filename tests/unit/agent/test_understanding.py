@@ -15,6 +15,7 @@ from backstay_agent.drivers import driver_of
 from backstay_agent.drivers.base import StartFailed, State, StopFailed
 from backstay_api.client.errors import ApiError, Forbidden, Unauthorized
 from backstay_api.memory.server import Change, Fate, Request
+from backstay_api.objects.bounds import MOST_INSTANCES
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.object_kinds import HOST_ASSIGNMENTS
 from backstay_api.objects.plain import (
@@ -244,8 +245,8 @@ def a_status(**more: Any) -> HostAssignmentStatus:
 def test_too_many_instances_are_cut_with_a_word_and_what_may_run_is_kept() -> None:
     over = InstanceReport(namespace="shop", name="w", epoch=1, phase="Stopped", released=True)
     runs = InstanceReport(namespace="shop", name="w", epoch=1, phase="Running")
-    status = within_bounds(a_status(instances={**{f"o{n}": over for n in range(300)}, "up": runs}))
-    assert len(status.instances) == 256 and "up" in status.instances
+    status = within_bounds(a_status(instances={**{f"o{n}": over for n in range(MOST_INSTANCES + 44)}, "up": runs}))
+    assert len(status.instances) == MOST_INSTANCES and "up" in status.instances
     assert any("45 more instances" in report.why for report in status.instances.values())
 
 

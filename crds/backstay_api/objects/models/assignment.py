@@ -6,6 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
+from backstay_api.objects.bounds import MOST_INSTANCES
+
 from .base import Column, Label, ListMap, Model, Object, Rule, Text, Timestamp
 from .host import Heartbeat
 from .instance import BootID, Nonce, SessionRef
@@ -63,9 +65,9 @@ class HostAssignmentSpec(Model):
 
     heartbeat: Heartbeat = Heartbeat()
     """What the host's admin asked for; the agent publishes in its Lease what it obeys."""
-    instances: Annotated[dict[Uid, InstanceOrder], Field(max_length=256)] = {}
+    instances: Annotated[dict[Uid, InstanceOrder], Field(max_length=MOST_INSTANCES)] = {}
     """By UID of the HAInstance."""
-    standbys: Annotated[dict[Uid, StandbyOrder], Field(max_length=256)] = {}
+    standbys: Annotated[dict[Uid, StandbyOrder], Field(max_length=MOST_INSTANCES)] = {}
     """By UID of the HAInstance."""
     secured: Annotated[list[UnitName], Field(max_length=4096)] = []
     """Units of services that this host may run: none of them may start by itself. Others are given back to the host's admin."""
@@ -127,6 +129,8 @@ class InstanceReport(Model):
     """Running, and the probes agree."""
     degraded: Text = ""
     """Not empty: it runs and works, though not as it should, and why. Nothing is restarted or moved for it."""
+    suspect: Text = ""
+    """Not empty: it does not answer in time, and may only be slow: why, and how long that is borne. Nothing is restarted or moved for it."""
     restarts: Annotated[int, Field(ge=0)] = 0
     """Restarts in place in this epoch."""
     recent_restarts: Annotated[int, Field(ge=0)] | None = None
@@ -145,6 +149,8 @@ class InstanceReport(Model):
     """It is watched, and nothing of it is touched."""
     unrecorded: bool = False
     """Stuck, though it is verifiably stopped: that could not be written to the host's disk, and is tried again."""
+    unstoppable: bool = False
+    """Stuck, and all that the host can do to stop it was done, more than once: `recovery.onStopFailure` says what then."""
     resources: Annotated[list[ResourceReport], Field(max_length=64), ListMap("name")] = []
     """Resource by resource; only those that are not plainly running."""
 
@@ -158,6 +164,8 @@ class StandbyReport(Model):
     """Something of it runs here already, not started by Backstay; or nobody can say (`unclear`), which counts as that."""
     running: Annotated[list[Label], Field(max_length=64)] = []
     """If active: the resources that plainly run, by name. Empty also from an agent that does not say which."""
+    since: Timestamp | None = None
+    """If some plainly run: since when this agent sees that."""
     unclear: bool = False
     """Nothing is seen to run, but it could not be told: an examination that hangs, a check whose answer means nothing."""
     revision: Annotated[int, Field(ge=0)] = 0
@@ -234,9 +242,9 @@ class HostAssignmentStatus(Model):
     rules = (_SEQ, _SEQ_SESSION, _MACHINE)
     session: AgentSession | None = None
     """The session that reports here."""
-    instances: Annotated[dict[Uid, InstanceReport], Field(max_length=256)] = {}
+    instances: Annotated[dict[Uid, InstanceReport], Field(max_length=MOST_INSTANCES)] = {}
     """Everything that runs here or did in this session and is still asked about, by UID of the HAInstance."""
-    standbys: Annotated[dict[Uid, StandbyReport], Field(max_length=256)] = {}
+    standbys: Annotated[dict[Uid, StandbyReport], Field(max_length=MOST_INSTANCES)] = {}
     """Readiness, by UID of the HAInstance."""
     facts: Facts = Facts()
     """What kind of machine this is."""

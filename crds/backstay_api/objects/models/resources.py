@@ -20,6 +20,7 @@ UnitName = Annotated[
 
 # What a program's environment can carry; a tab or a line break within is data.
 EnvironmentValue = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
+Override = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9:%-]+$")]
 _SETTINGS: Final = (
     "^(Limit[A-Z]+|Memory(Min|Low|High|Max|SwapMax)|CPUWeight|CPUQuota|IOWeight|TasksMax|Nice|OOMScoreAdjust)$"
 )
@@ -30,25 +31,10 @@ class Systemd(Model):
 
     unit: UnitName
     """Name of the unit, with its suffix: `nginx.service`."""
-    overrides: (
-        Annotated[
-            dict[
-                Annotated[str, StringConstraints(max_length=32)],
-                Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9:%-]+$")],
-            ],
-            Field(max_length=32),
-        ]
-        | None
-    ) = None
+    overrides: Annotated[dict[str, Override], Field(max_length=32)] | None = None
     """Settings of the unit that are others while Backstay runs it: `LimitNOFILE: "65536"`, `MemoryMax: 2G`. An edit of Memory…, CPU…,
     IOWeight and TasksMax reaches what runs; an edit of any other restarts it."""
-    environment: (
-        Annotated[
-            dict[Annotated[str, StringConstraints(max_length=64)], EnvironmentValue],
-            Field(max_length=64),
-        ]
-        | None
-    ) = None
+    environment: Annotated[dict[str, EnvironmentValue], Field(max_length=64)] | None = None
     """Variables that the unit is given besides its own. No place for passwords: who can log in to the host can read them."""
 
 
@@ -102,22 +88,9 @@ _OCF_NAME: Final = r"^(ocf:)?[A-Za-z0-9_-]+:[A-Za-z0-9_-]+$"
 class Ocf(Model):
     """An OCF resource agent that is installed on the host, used as it is."""
 
-    rules = (
-        Rule(
-            "!has(self.parameters) || self.parameters.all(name, name.matches('^[A-Za-z0-9_]+$'))",
-            "names of parameters have letters, digits and _ only",
-            lambda o: all(re.fullmatch("[A-Za-z0-9_]+", name) for name in o.parameters or ()),
-        ),
-    )
     agent: Annotated[str, StringConstraints(min_length=3, max_length=128, pattern=_OCF_NAME)]
     """Provider and type: `heartbeat:Filesystem`. `ocf:heartbeat:Filesystem` means the same."""
-    parameters: (
-        Annotated[
-            dict[Annotated[str, StringConstraints(max_length=64)], EnvironmentValue],
-            Field(max_length=64),
-        ]
-        | None
-    ) = None
+    parameters: Annotated[dict[str, EnvironmentValue], Field(max_length=64)] | None = None
     """Parameters as in the agent's metadata. No place for passwords: who can log in to the host can read them."""
     instance: Annotated[str, StringConstraints(max_length=63, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*$")] | None = None
     """What the agent is told that this resource is called (OCF_RESOURCE_INSTANCE). Default: made of agent and parameters."""
@@ -146,18 +119,6 @@ FsType = Annotated[
 class Mount(Model):
     """A filesystem on a disk that all candidates reach, or of a server, or a folder bound to another place."""
 
-    rules = (
-        Rule(
-            "!has(self.options) || !self.options.exists(o, o == 'bind') || self.device.startsWith('/')",
-            "with the option bind, device must be the absolute path of a folder",
-            lambda m: not is_bind(m) or m.device.startswith("/"),
-        ),
-        Rule(
-            "!has(self.fsType) || (self.fsType in ['nfs', 'nfs4']) == (!self.device.startsWith('/') && self.device.contains(':/'))",
-            "fsType nfs or nfs4 goes with a device server:/path, and with no other",
-            lambda m: m.fs_type is None or (m.fs_type in ("nfs", "nfs4")) == is_network(m.device),
-        ),
-    )
     device: DeviceName
     """What is mounted: `UUID=…`, `LABEL=…`, `PARTUUID=…`, a path (best below /dev/disk/by-id), `server:/path`, or the folder of a `bind`."""
     path: PlainPath
@@ -270,7 +231,25 @@ _RELOADS = Rule(
     "reloadedAt goes with a unit (systemd), or a command that has reload or program: nothing else is reloaded",
     lambda r: r.reloaded_at is None or r.systemd is not None or (r.command and (r.command.reload or r.command.program)),
 )
-# Of the manifest alone: paid for each resource of each order, it would be too dear. What stands in an order is looked at again by its agent.
+# Of the manifest alone: paid for each resource of each order, they would be too dear. What stands in an order is looked at again by its agent.
+_PARAMETERS = Rule(
+    "!has(self.ocf) || !has(self.ocf.parameters) || self.ocf.parameters.all(name, name.matches('^[A-Za-z0-9_]{1,64}$'))",
+    "names of parameters have letters, digits and _ only, at most 64",
+    lambda r: r.ocf is None or all(re.fullmatch("[A-Za-z0-9_]{1,64}", name) for name in r.ocf.parameters or ()),
+)
+_BOUND_FOLDER = Rule(
+    "!has(self.mount) || !has(self.mount.options) || !self.mount.options.exists(o, o == 'bind') || self.mount.device.startsWith('/')",
+    "with the option bind, device must be the absolute path of a folder",
+    lambda r: r.mount is None or not is_bind(r.mount) or r.mount.device.startswith("/"),
+)
+_NETWORK = Rule(
+    "!has(self.mount) || !has(self.mount.fsType) || (self.mount.fsType in ['nfs', 'nfs4'])"
+    " == (!self.mount.device.startsWith('/') && self.mount.device.contains(':/'))",
+    "fsType nfs or nfs4 goes with a device server:/path, and with no other",
+    lambda r: (
+        r.mount is None or r.mount.fs_type is None or (r.mount.fs_type in ("nfs", "nfs4")) == is_network(r.mount.device)
+    ),
+)
 _OVERRIDES = Rule(
     f"!has(self.systemd) || !has(self.systemd.overrides) || self.systemd.overrides.all(name, name.matches('{_SETTINGS}'))",
     "overrides may set Limit…, Memory…, CPUWeight, CPUQuota, IOWeight, TasksMax, Nice and OOMScoreAdjust only:"
@@ -317,7 +296,12 @@ class RenderedResource(Model):
 class Resource(RenderedResource):
     """One thing a service needs. Exactly one kind; the rest is the same for all kinds."""
 
-    rules = (exactly_one_of(**{kind.field: kind.wire for kind in RESOURCE_KINDS}), _OWN_PROBES, _RELOADS, _OVERRIDES)
+    rules = (
+        exactly_one_of(**{kind.field: kind.wire for kind in RESOURCE_KINDS}),
+        _OWN_PROBES,
+        _RELOADS,
+        *(_PARAMETERS, _BOUND_FOLDER, _NETWORK, _OVERRIDES),
+    )
     file: File | None = None
     """A file (later)."""
     package: Package | None = None

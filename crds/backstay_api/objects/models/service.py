@@ -111,7 +111,8 @@ class Recovery(RenderedRecovery):
     reboot_grace: Duration | None = None
     """How long a host that said it reboots may take (later)."""
     on_stop_failure: Literal["Block", "Fence"] | None = None
-    """What a failed stop does (later)."""
+    """What is done when a stop does not succeed, whatever its host does. Block (default): it stays there, and waits for a person. Fence: its
+    host is powered off, though it lives, if that is proven and another host could take over."""
 
     @property
     def rendered(self) -> RenderedRecovery | None:
@@ -128,6 +129,12 @@ class HAServiceSpec(Model):
             "!has(self.replicas) || self.replicas == 1 || self.mode in ['Replicated', 'Promotable']",
             "replicas belongs to mode Replicated or Promotable",
             lambda s: s.replicas is None or s.replicas == 1 or s.mode in ("Replicated", "Promotable"),
+        ),
+        Rule(
+            "!has(self.exclusive) || self.exclusive || !has(self.recovery) || !has(self.recovery.onStopFailure)"
+            " || self.recovery.onStopFailure == 'Block'",
+            "recovery.onStopFailure: Fence goes with what is exclusive: of what may run twice another copy needs no proof",
+            lambda s: s.exclusive is not False or s.recovery is None or s.recovery.on_stop_failure in (None, "Block"),
         ),
     )
     state: Literal["Running", "Stopped", "Unmanaged"] = "Running"

@@ -1,14 +1,23 @@
-"""The agents of this host as programs: each operation in a unit of its own, with its deadline, and what an agent says of itself."""
+"""The agents of this host as programs, each operation with its deadline and never two of one resource at once; what an agent says of itself.
+
+What acts (a stop) runs in a unit of its own, which has its deadline also if we die. What only asks (a monitor) runs in a group below
+our own: it ends with us, and a unit that is made and forgotten for each would cost more than most agents take.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
 
+from backstay_agent.drivers.tools import cgroups
 from backstay_agent.drivers.tools.bus import BusError
+from backstay_agent.drivers.tools.cells import run_program
+from backstay_agent.drivers.tools.journal_tail import with_words
 from backstay_agent.drivers.tools.looks import NoAnswer, look
 from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.programs import not_runnable
@@ -19,21 +28,23 @@ from .environment import SCRATCH, environment, name_of, program
 from .metadata import Metadata, Unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from backstay_agent.drivers.tools.cells import Answer
     from backstay_api.objects.plain import Ocf
 
+Version = tuple[int, int, int] | None
 FOLDER: Final = Path("/run/backstay/ocf")
 METADATA_S: Final = 10.0
 # Agents are written for a plain root: they change users, and some of what they start has to.
 AS_IT_IS: Final[Sequence[Setting]] = [("NoNewPrivileges", ("b", False))]
 _PASSING: Final[Sequence[Setting]] = [
     *AS_IT_IS,
-    ("SuccessExitStatus", ("(aiai)", ([CLEANLY_DOWN, 8, 190, 191], []))),
     # A flood is cut off; the sentence that is wanted of it is short.
     ("LogRateLimitIntervalUSec", ("t", 10_000_000)),
     ("LogRateLimitBurst", ("u", 500)),
 ]
+_ASKS: Final = frozenset(("monitor", "validate-all"))
 _numbers = itertools.count(1)
 
 
@@ -42,27 +53,47 @@ class Agents:
 
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
-        self._metadata: dict[str, tuple[object, Metadata]] = {}
+        self._metadata: dict[str, tuple[Version, Metadata]] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._cells: dict[str, Path] = {}
+        """Where what could not be killed in time was asked."""
+
+    def turn(self, ocf: Ocf) -> asyncio.Lock:
+        """Whoever holds it is the only one who runs an operation of this resource. No agent expects another beside it."""
+        return self._turns.setdefault(name_of(ocf), asyncio.Lock())
 
     async def operate(
         self, ocf: Ocf, operation: str, limit_s: float, *, interval_s: float = 0.0, depth: int = 0
     ) -> Ended:
         """Run one operation to its end; whatever it has started is gone after that. Raises BusError, OSError."""
         told = told_to(ocf, operation, limit_s, interval_s=interval_s, depth=depth)
-        return await self._run(ocf, operation, limit_s, [("Environment", ("as", told))])
+        async with self.turn(ocf):
+            if operation in _ASKS:
+                return await self._ask(ocf, operation, limit_s, told)
+            return await self._run(ocf, operation, limit_s, [("Environment", ("as", words(told)))])
 
-    async def known(self, ocf: Ocf) -> Metadata:
+    async def _ask(self, ocf: Ocf, operation: str, limit_s: float, told: Mapping[str, str]) -> Ended:
+        path, name = program(ocf), name_of(ocf)
+        if (left := self._cells.pop(name, None)) and cgroups.populated(left):
+            self._cells[name] = left
+            return Ended(None, path, "was not run: the one before hangs in the kernel and cannot be killed")
+        answer = await run_program((path, operation), told=told, limit_s=limit_s)
+        if answer.code is None and answer.cell:
+            self._cells[name] = answer.cell
+        return _ended(path, answer, limit_s)
+
+    async def known(self, ocf: Ocf, version: Version = None) -> Metadata:
         """Its metadata; nothing is known where it cannot be read."""
         try:
-            found = await self.read(ocf)
+            found = await self.read(ocf, version)
         except (BusError, OSError, NoAnswer):
             return Metadata()
         return found if isinstance(found, Metadata) else Metadata()
 
-    async def read(self, ocf: Ocf) -> Metadata | Unreadable:
-        """Its metadata, read anew when the program has changed. Raises BusError, OSError, NoAnswer."""
+    async def read(self, ocf: Ocf, version: Version = None) -> Metadata | Unreadable:
+        """Its metadata, read anew when the program has changed; `version`: as it was seen just now. Raises BusError, OSError, NoAnswer."""
         path = program(ocf)
-        version = await look(f"{path} (version)", partial(_version, path))
+        version = version or await look(f"{path} (version)", partial(_version, path))
         if path in self._metadata and self._metadata[path][0] == version:
             return self._metadata[path][1]
         found = await self._print(ocf)
@@ -74,7 +105,7 @@ class Agents:
         FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
         file = FOLDER / f"metadata-{os.getpid()}-{next(_numbers)}.xml"
         more: list[Setting] = [
-            ("Environment", ("as", told_to(ocf, "meta-data", METADATA_S))),
+            ("Environment", ("as", words(told_to(ocf, "meta-data", METADATA_S)))),
             ("StandardOutputFileToTruncate", ("s", str(file))),
             ("StandardError", ("s", "journal")),
             ("LimitFSIZE", ("t", metadata.MOST_BYTES + 1)),
@@ -95,20 +126,42 @@ class Agents:
         return await run_once(self._manager, stem, argv, limit_s, more=[*_PASSING, *more])
 
 
-def told_to(ocf: Ocf, operation: str, limit_s: float, *, interval_s: float = 0.0, depth: int = 0) -> list[str]:
+def told_to(ocf: Ocf, operation: str, limit_s: float, *, interval_s: float = 0.0, depth: int = 0) -> dict[str, str]:
     """The environment of an operation; what it names is there. Raises OSError."""
     helpers.install()
     Path(SCRATCH).mkdir(mode=0o755, exist_ok=True)
     host = os.uname().nodename
-    return words(environment(ocf, operation, host=host, timeout_s=limit_s, interval_s=interval_s, depth=depth))
+    return environment(ocf, operation, host=host, timeout_s=limit_s, interval_s=interval_s, depth=depth)
+
+
+def _ended(path: str, answer: Answer, limit_s: float) -> Ended:
+    match answer.code:
+        case None:
+            exit_code, what = None, f"was killed after {limit_s:g} s"
+        case code if code < 0:
+            exit_code, what = None, f"ended with signal {-code}"
+        case code:
+            exit_code, what = code, f"exited with {code}"
+    said = "" if exit_code in (0, CLEANLY_DOWN) else answer.words
+    return Ended(exit_code, path, with_words(what, said))
 
 
 async def missing(ocf: Ocf) -> str | None:
     """Why this host has no such agent, or not what the agent is written in. Raises NoAnswer."""
+    return (await installed(ocf))[0]
+
+
+async def installed(ocf: Ocf) -> tuple[str | None, Version]:
+    """The same, and which version it is, in one look. Raises NoAnswer."""
     path = program(ocf)
-    return await look(path, partial(not_runnable, path))
+    return await look(path, partial(_installed, path))
 
 
-def _version(path: str) -> object:
+def _installed(path: str) -> tuple[str | None, Version]:
+    why = not_runnable(path)
+    return why, None if why else _version(path)
+
+
+def _version(path: str) -> Version:
     found = os.stat(path)
     return found.st_mtime_ns, found.st_size, found.st_ino

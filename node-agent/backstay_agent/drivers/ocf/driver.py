@@ -10,25 +10,27 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from backstay_agent.drivers.base import Plain, Seen, StartFailed, State, StopFailed
 from backstay_agent.drivers.tools import cgroups, kept
 from backstay_agent.drivers.tools.bus import BusError
-from backstay_agent.drivers.tools.down import DOWN, bring_down, state_words
+from backstay_agent.drivers.tools.down import DOWN, bring_down, groups_of, state_words
 from backstay_agent.drivers.tools.journal_tail import last_words, with_last_words, with_words
 from backstay_agent.drivers.tools.looks import NoAnswer, look
 from backstay_agent.drivers.tools.manager import Manager, Watch
 from backstay_agent.drivers.tools.programs import may_come
 from backstay_agent.drivers.tools.sentences import why_down
-from backstay_agent.drivers.tools.transient import CLEANLY_DOWN, Ended, Setting, lasting
+from backstay_agent.drivers.tools.transient import CLEANLY_DOWN, Ended, Setting, lasting, words
 from backstay_agent.drivers.tools.wakeups import changes_of
 from backstay_api.objects.resource_kinds import ocf_agent
 from backstay_api.process.waiting import clock_s
 
 from . import metadata, outcomes
-from .agents import AS_IT_IS, Agents, missing, told_to
+from .agents import AS_IT_IS, Agents, installed, missing, told_to
 from .environment import name_of, program
 from .metadata import Metadata, Unreadable
 from .outcomes import Meaning, meaning
@@ -146,11 +148,23 @@ class OcfDriver(Plain):
             await self._manager.refresh(watch)
         if watch.active in DOWN:
             await self._manager.reset_failed(watch.unit)
-            await self._manager.start_transient(watch.unit, await self._start_settings(resource, limit_s))
+            settings = await self._start_settings(resource, limit_s)
+            async with self._agents.turn(_ocf(resource)):
+                await self._manager.start_transient(watch.unit, settings)
+                await self._until_ended(watch)
         wait_s = _FIRST_WAIT_S
         while watch.lost or not await self._is_up(resource, watch):
             await watch.changed_within(wait_s)
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+
+    async def _until_ended(self, watch: Watch) -> None:
+        """Until the agent's start has ended, well or not."""
+        while True:
+            if not watch.lost:
+                await self._manager.refresh(watch)
+                if watch.active in ("active", *DOWN) and not watch.has_job:
+                    return
+            await watch.changed_within(_LONGEST_WAIT_S)
 
     async def _is_up(self, resource: RenderedResource, watch: Watch) -> bool:
         await self._manager.refresh(watch)
@@ -160,7 +174,7 @@ class OcfDriver(Plain):
 
     async def _start_settings(self, resource: RenderedResource, limit_s: float) -> list[Setting]:
         ocf = _ocf(resource)
-        told = [*told_to(ocf, "start", limit_s), *kept.memory(resource, unit_name(ocf))]
+        told = [*words(told_to(ocf, "start", limit_s)), *kept.memory(resource, unit_name(ocf))]
         return [
             # Longer than we wait ourselves: what systemd has to kill leaves its unit failed.
             *lasting((program(ocf), "start"), f"Backstay: {resource.name}", told, 2 * LEFT_S),
@@ -215,9 +229,11 @@ class OcfDriver(Plain):
         return await self._look(resource, depth=0)
 
     async def ask(self, resource: RenderedResource, probe: Probe) -> str | None:
-        """Whether it works, asked at a depth: what is degraded works."""
+        """Whether it works, asked at a depth: what is degraded works. Raises TimeoutError."""
         assert probe.ocf is not None, f"probe {probe.name} asks something else"
         seen = await self._look(resource, depth=probe.ocf.depth)
+        if seen.check and not seen.check.in_time:
+            raise TimeoutError(seen.why)
         return None if seen.state is State.RUNNING else seen.why or f"it is {seen.state.value.lower()}"
 
     async def _look(self, resource: RenderedResource, *, depth: int) -> Seen:
@@ -226,9 +242,10 @@ class OcfDriver(Plain):
         try:
             properties = await self._manager.properties(unit)
             started = kept.seen_unit(unit, properties, f"the start of {ocf_agent(ocf.agent)}")
-            if await missing(ocf) is not None:
+            why, version = await installed(ocf)
+            if started.state is State.STARTING or why:
                 return started
-            known = await self._agents.known(ocf)
+            known = await self._agents.known(ocf, version)
             limit_s = known.limit_s("monitor", resource.timeouts.check, depth=depth)
             interval_s = known.period_s(depth) if started.state is State.RUNNING else 0.0
             self._asked[unit] += 1
@@ -236,11 +253,14 @@ class OcfDriver(Plain):
                 ended = await self._agents.operate(ocf, "monitor", limit_s, interval_s=interval_s, depth=depth)
             finally:
                 self._asked[unit] -= 1
-            return outcomes.seen(ended.exit_code, _sentence(ocf, "monitor", ended), started)
+            seen = outcomes.seen(ended.exit_code, _sentence(ocf, "monitor", ended), started)
+            return replace(seen, check=ended.as_check(limit_s, known.period_s(depth)))
         except NoAnswer as error:
             return Seen(State.UNKNOWN, str(error))
-        except (BusError, OSError) as error:
+        except BusError as error:
             return Seen(State.UNKNOWN, f"systemd cannot be asked about {unit}: {error}")
+        except OSError as error:
+            return Seen(State.UNKNOWN, f"{ocf_agent(ocf.agent)} cannot be asked: {error}")
 
     async def changes(self, resource: RenderedResource) -> AsyncGenerator[Seen, None]:
         """First what it is now, then every change: what its start left tells by its end, the rest its monitor, regularly."""
@@ -251,6 +271,10 @@ class OcfDriver(Plain):
             async with aclosing(changes_of(self._manager, unit, look, period_s)) as seen:
                 async for one in seen:
                     yield one
+
+    async def groups(self, resource: RenderedResource) -> list[Path]:
+        unit = unit_name(_ocf(resource))
+        return groups_of(unit, await self._manager.properties(unit))
 
     async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
         """The resources of every start here that is not verifiably stopped, as they were when they were started."""

@@ -11,12 +11,13 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from backstay_agent.drivers.base import Plain, Seen, StartFailed, State, StopFailed
 from backstay_agent.drivers.tools import cgroups, escaped
 from backstay_agent.drivers.tools.bus import BusError
-from backstay_agent.drivers.tools.down import DOWN, bring_all_down, bring_down, group_names, state_words
+from backstay_agent.drivers.tools.down import DOWN, bring_all_down, bring_down, group_names, groups_of, state_words
 from backstay_agent.drivers.tools.jobs import words
 from backstay_agent.drivers.tools.journal_tail import with_last_words
 from backstay_agent.drivers.tools.looks import NoAnswer
@@ -179,18 +180,23 @@ class SystemdDriver(Plain):
                     yield (last := lost)
                 await asyncio.sleep(LOST_GRACE_S)
 
+    async def groups(self, resource: RenderedResource) -> list[Path]:
+        unit = _checked(resource)
+        return groups_of(unit, await self._manager.properties(unit))
+
     async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
         """Every unit here that is kept from starting by itself and is not verifiably down: only we can have started it,
         unless it ran already when it was made to wait for us. Then its gate is shut, as long as nobody empties `/run`.
 
-        A part is told as the unit that it is a part of."""
+        So is one that is down while its gate stands open: anybody may start it. A part is told as the unit that it is a part of."""
         units = [unit for unit in self._files.with_drop_in() if not run_is_intact or self._files.is_open(unit)]
         found: dict[str, RenderedResource] = {}
         processes = await escaped.running() if units else {}
         for unit in units:
             properties = await self._manager.properties(unit)
             down = unit_state.seen(unit, properties, asked=True).state in (State.STOPPED, State.FAILED)
-            if not down or await escaped.find([unit], group_names(unit, properties), processes=processes):
+            stays_down = down and not self._files.is_open(unit)
+            if not stays_down or await escaped.find([unit], group_names(unit, properties), processes=processes):
                 owner = self._files.owner(unit)
                 found.setdefault(owner, RenderedResource(name=f"leftover-{len(found)}", systemd=Systemd(unit=owner)))
         return list(found.values())

@@ -42,7 +42,8 @@ def expected_group(slice_name: str, unit: str) -> str:
 def own() -> Path | None:
     """The control group of this process; None where there is none of its own."""
     for line in Path("/proc/self/cgroup").read_text().splitlines():
-        if line.startswith("0::/") and root() is not None:
+        # Who was sent here from outside of a container is in a group that is not to be seen from inside: `0::/../..`.
+        if line.startswith("0::/") and "/.." not in line and root() is not None:
             return folder(line.removeprefix("0::"))
     return None
 
@@ -89,11 +90,24 @@ def populated(group: Path) -> bool:
 
 def processes(group: Path, limit: int = 5) -> list[str]:
     """Some of what lives in the group, as `pid (name)`, for people."""
+    return [f"{pid} ({_name(pid)})" for pid in _pids(group)[:limit]]
+
+
+def hanging(group: Path, limit: int = 5) -> list[str]:
+    """Some of those that wait in the kernel, with a thread at least, as `pid (name, in nfs_wait_bit_killable)`."""
+    found = ((pid, thread) for pid in _pids(group) for thread in _threads(pid) if _state(thread) == "D")
+    stuck = dict(found)
+    return [
+        f"{pid} ({_name(pid)}, in {_proc(thread, 'wchan').strip('0') or 'the kernel'})" for pid, thread in stuck.items()
+    ][:limit]
+
+
+def _pids(group: Path) -> list[str]:
     found: list[str] = []
     for folder, _, _ in os.walk(group):  # not glob: it raises when a group is removed while it looks
         with suppress(OSError):
-            found += [f"{pid} ({_name(pid)})" for pid in Path(folder, "cgroup.procs").read_text().split()]
-    return found[:limit]
+            found += Path(folder, "cgroup.procs").read_text().split()
+    return found
 
 
 def kill(group: Path) -> None:
@@ -153,7 +167,25 @@ async def _readable(descriptor: int) -> None:
 
 
 def _name(pid: str) -> str:
+    return _proc(pid, "comm") or "?"
+
+
+def _threads(pid: str) -> list[str]:
+    """Below /proc, the first of them the process itself."""
     try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
+        return [f"{pid}/task/{thread}" for thread in sorted(os.listdir(f"/proc/{pid}/task"), key=int)]
     except OSError:
-        return "?"
+        return []
+
+
+def _state(pid: str) -> str:
+    """As the kernel calls it in a letter; its name stands before it, in brackets, and may hold any."""
+    return _proc(pid, "stat").rpartition(")")[2].strip()[:1]
+
+
+def _proc(pid: str, file: str) -> str:
+    """Empty where it has ended, or may not be read."""
+    try:
+        return Path(f"/proc/{pid}/{file}").read_text(errors="replace").strip()
+    except OSError:
+        return ""

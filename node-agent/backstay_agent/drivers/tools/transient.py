@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
+from backstay_agent.drivers.base import Check
 from backstay_agent.drivers.tools.programs import absent
+from backstay_api.process.waiting import clock_s
 
 from .down import DOWN
 from .journal_tail import last_words, with_words
@@ -37,10 +39,17 @@ class Ended:
     program: str
     what: str
     """What happened, as the end of a sentence: `exited with 3; it said: no space left`."""
+    took_s: float = 0.0
+    in_time: bool = True
+    """False: it was killed because its time was over."""
 
     @property
     def why(self) -> str:
         return f"{self.program} {self.what}"
+
+    def as_check(self, limit_s: float, every_s: float) -> Check:
+        """What is to be known of it where it was asked whether something runs."""
+        return Check(self.took_s, limit_s, every_s, self.in_time)
 
 
 def argv_refusal(argv: Sequence[str]) -> str | None:
@@ -116,7 +125,7 @@ async def run_once(
 
     `more`: settings that come after the usual ones, and replace them.
     """
-    unit = f"{name}-{os.getpid()}-{next(_numbers)}.service"
+    unit, begun_s = f"{name}-{os.getpid()}-{next(_numbers)}.service", clock_s()
     async with manager.watch(unit) as watch:
         try:
             await manager.start_transient(unit, [*passing(argv, f"Backstay: {argv[0]}", timeout_s), *more])
@@ -124,7 +133,8 @@ async def run_once(
                 if not watch.lost:
                     await manager.refresh(watch)
                     if watch.active in DOWN and not watch.has_job:
-                        return await _ended(argv, watch.properties, timeout_s)
+                        took_s = clock_s() - begun_s
+                        return replace(await _ended(argv, watch.properties, timeout_s), took_s=took_s)
                 await watch.changed()
         except BaseException:
             manager.kill_soon(unit)
@@ -140,4 +150,4 @@ async def _ended(argv: Sequence[str], properties: Properties, timeout_s: float) 
     else:
         what, exit_code = f"ended with {properties.get('Result')} (signal {status})", None
     said = "" if exit_code in (0, CLEANLY_DOWN) else await last_words(properties)
-    return Ended(exit_code, argv[0], with_words(what, said))
+    return Ended(exit_code, argv[0], with_words(what, said), in_time=properties.get("Result") != "timeout")

@@ -37,12 +37,13 @@ async def wakeups(unit: str, watch: Watch, period_s: Callable[[], float | None])
 async def changes_of(
     manager: Manager, unit: str, look: Callable[[], Awaitable[Seen]], period_s: float | None
 ) -> AsyncGenerator[Seen, None]:
-    """What `look` sees: first as it is now, then whenever that is something else. Raises BusError, and what `look` raises."""
+    """What `look` sees: first as it is now, then whenever that is something else, or was asked for. Raises BusError, and what
+    `look` raises."""
     last: Seen | None = None
     async with manager.watch(unit) as watch, aclosing(wakeups(unit, watch, lambda: period_s)) as woken:
         async for _ in woken:
             seen = await look()
-            if seen != last:
+            if seen != last or seen.check:
                 yield (last := seen)
 
 

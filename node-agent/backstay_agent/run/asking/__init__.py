@@ -46,5 +46,7 @@ class RealAsker:
         question = QUESTIONS.get(kind.field)
         try:
             return await (question(wanted) if question else self._own(probe))
+        except TimeoutError:
+            raise  # nobody has answered
         except OSError as error:
             return words_of(error)

@@ -6,11 +6,11 @@ from asyncio import IncompleteReadError, LimitOverrunError, StreamReader
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from backstay_agent.drivers.tools.cells import run_program
 from backstay_agent.drivers.tools.journal_tail import one_line, with_words
 from backstay_api.objects.plain import ExpectedBody, HttpGet
 
 from .connections import LOCALHOST, UNCHECKED, authority, connection
-from .programs import run_program
 
 _GOOD: Final = ("200-399",)
 _MOST_BODY_BYTES: Final = 65536

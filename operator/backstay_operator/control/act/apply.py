@@ -303,7 +303,7 @@ class Writer:
 
 def _sealed(action: act.SealLease) -> HostLease:
     session = action.session
-    return action.before.sealed_as(session.text, session.seq) if session else action.before.sealed_()
+    return action.before.sealed_as(session.text, session.seq) if session else action.before.sealed_(alive=action.alive)
 
 
 def _still_closed(marked: HAInstance, before: HAInstance) -> bool:

@@ -6,7 +6,7 @@ guard is asked, which knows all hosts; its refusals are sentences that users see
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,6 +30,7 @@ from backstay_operator.planner.judge.evidence import (
 )
 from backstay_operator.planner.judge.first_epoch import awaited
 from backstay_operator.planner.judge.storm import Storm, storm
+from backstay_operator.planner.judge.stuck import Stuck, stuck_hosts, within_budget
 from backstay_operator.planner.judge.takeover import why_left_alone
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.liveness import (
@@ -43,6 +44,7 @@ from backstay_operator.planner.know.liveness import (
     trusts_itself,
 )
 from backstay_operator.planner.know.world import BUDGET_PERIOD_S, LeaseSeen, World
+from backstay_operator.planner.words import listed
 
 Want = Literal["Observe", "Off", "Withdrawn"]
 
@@ -55,6 +57,8 @@ class Guard:
     left_alone: Mapping[str, str]
     """Lost hosts whose end would help nobody now, each with a sentence."""
     budget: Budget
+    stuck: Mapping[str, Stuck]
+    """Hosts that live, and have something that cannot be stopped and that they are to be fenced for."""
 
 
 def guard(world: World) -> Guard:
@@ -67,7 +71,10 @@ def guard(world: World) -> Guard:
         (host for host in lost if host not in left_alone and not _is_ordered(world, host)),
         key=lambda host: (-age_s(world, world.leases[host]), host),
     )
-    return Guard(storm(world, left_alone), left_alone, draw_up(world, waiting))
+    storm_ = storm(world, left_alone)
+    stuck = stuck_hosts(world, storm_)
+    budget = draw_up(world, waiting, next((host for host, one in stuck.items() if not one.why_not), ""))
+    return Guard(storm_, left_alone, budget, within_budget(stuck, budget))
 
 
 def held_back(world: World, guard: Guard, host: str) -> str | None:
@@ -90,6 +97,14 @@ def guards_refusal(world: World, guard: Guard, host: str) -> str:
     is_exempt = _is_read_off(request) or confirmation(world, request) is not None or _is_ordered(world, host)
     is_asked = of_host(world, host) in (Liveness.SILENT, Liveness.SEALED) and could_be_proven(world, host)
     return (_not_now(guard, host) or "") if is_asked and not is_exempt and not is_hands_off(world, host) else ""
+
+
+def about_stop(guard: Guard, instance: HAInstance) -> str:
+    """What becomes of a host that lives, where this cannot be stopped and it is to be fenced for that; empty if it is not."""
+    found = guard.stuck.get(instance.holder)
+    if found is None or instance.key not in found.keys:
+        return ""
+    return found.why_not or f"{instance.holder} is fenced for that, as recovery.onStopFailure asks"
 
 
 def _not_now(guard: Guard, host: str) -> str | None:
@@ -128,7 +143,8 @@ def _present_actions(world: World, guard: Guard, host: str) -> list[Action]:
     if disproved := _disproved(world, host):
         return disproved
     if state is Liveness.LIVE:
-        return _take_back(world, host, f"{host} has renewed its Lease: it was a false alarm")
+        lives = _take_back(world, host, f"{host} has renewed its Lease: it was a false alarm")
+        return [*lives, *_seal_alive(guard, host, seen.lease)]
     if not holds_exclusively(world, host, seen.lease.holder):
         return []
     if state.is_late:
@@ -162,6 +178,16 @@ def _seal(world: World, guard: Guard, host: str, lease: HostLease) -> list[Actio
     return [SealLease(lease, why)]
 
 
+def _seal_alive(guard: Guard, host: str, lease: HostLease) -> list[Action]:
+    """The end of a stop that does not succeed. What follows is as with a host that is silent: without a seal, no `Off`."""
+    found = guard.stuck.get(host)
+    return [SealLease(lease, _of_stop(found.services, host), alive=True)] if found and not found.why_not else []
+
+
+def _of_stop(services: Sequence[str], host: str) -> str:
+    return f"{listed(services)} cannot be stopped on {host}"
+
+
 def _reason_to_seal(world: World, host: str) -> str | None:
     request, state = _present_request(world, host), of_host(world, host)
     if _is_read_off(request):
@@ -179,7 +205,8 @@ def _cut_off(world: World, guard: Guard, host: str, lease: HostLease) -> list[Ac
     if not _proof_is_missing(world, host, lease.holder):
         return []
     if held_back(world, guard, host) is None and has_device(world, host):
-        return _want(world, host, "Off", f"{host} was silent; its session is sealed and must be proven to be over")
+        was = "lives, with something that cannot be stopped" if lease.sealed_alive else "was silent"
+        return _want(world, host, "Off", f"{host} {was}; its session is sealed and must be proven to be over")
     if is_hands_off(world, host):
         return _take_back(world, host, f"{host} is in maintenance (HandsOff)")
     # What has been ordered stays ordered when the guard closes behind it (`_is_ahead`); a new order waits, and reads go on.

@@ -24,7 +24,7 @@ from backstay_operator.planner.preconditions import Precondition
 from backstay_operator.planner.words import joined
 
 from . import moves
-from .fences import guards_refusal
+from .fences import about_stop, guards_refusal
 from .finalizers import INSTANCE_FINALIZER, is_ours
 from .orders import order
 from .ownership import needs_to_run, not_yet_ours, record
@@ -214,7 +214,7 @@ def _proof_missing(round_: Round, instance: HAInstance, grant: Grant, proof: str
     is_here = (session is not None and session.ref == grant.session) or _is_merely_late(world, grant)
     if is_here and not is_stuck:
         return ""
-    return joined(proof, guards_refusal(world, round_.guard, grant.host))
+    return joined(proof, about_stop(round_.guard, instance), guards_refusal(world, round_.guard, grant.host))
 
 
 def _is_merely_late(world: World, grant: Grant) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from backstay_api.objects.bounds import MOST_INSTANCES
 from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignment
 from backstay_api.objects.models.assignment import HostAssignmentSpec, InstanceOrder, StandbyOrder
 from backstay_api.objects.models.resources import RenderedResource
@@ -18,7 +19,7 @@ from backstay_api.objects.texts import clip
 from backstay_operator.planner.actions import Assign
 from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know import fitting
-from backstay_operator.planner.know.fitting import MOST_BYTES, MOST_ENTRIES
+from backstay_operator.planner.know.fitting import MOST_BYTES
 from backstay_operator.planner.know.liveness import held
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.preconditions import Gone, Precondition, Unnamed, distinct, still
@@ -141,8 +142,8 @@ def too_large(world: World, host: str, service: HAService, instance: HAInstance)
     """Why one more order does not fit on this host, as a sentence."""
     assignment = world.assignments.get(host)
     stored = assignment.spec if assignment else _NO_ORDERS
-    if instance.uid not in stored.instances and len(stored.instances) >= MOST_ENTRIES:
-        return f"{host} has orders for {MOST_ENTRIES} instances already, and no more fit into its HostAssignment"
+    if instance.uid not in stored.instances and len(stored.instances) >= MOST_INSTANCES:
+        return f"{host} has orders for {MOST_INSTANCES} instances already, and no more fit into its HostAssignment"
     size = fitting.size(stored.model_copy(update={"standbys": {}}))
     size += sum(map(fitting.size, _rendered(service)))
     if size <= MOST_BYTES:

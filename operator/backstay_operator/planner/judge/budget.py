@@ -27,8 +27,8 @@ class Budget:
     """Hosts that wait to be fenced and may not be, each with a sentence."""
 
 
-def draw_up(world: World, waiting: list[str]) -> Budget:
-    """The budget, with its places given to those who wait, in their order."""
+def draw_up(world: World, waiting: list[str], alive: str = "") -> Budget:
+    """The budget, with its places given to those who wait, in their order; but for the last then to `alive`, a host that lives."""
     size, spent = world.settings.fence_budget, spent_budget(world)
     room = size - sum(len(ages) for ages in spent.values())
     refused = {}
@@ -38,6 +38,8 @@ def draw_up(world: World, waiting: list[str]) -> Budget:
             refused[host] = why
         else:
             room -= 1
+    if alive and (why := _refusal(world, spent, alive, room, size) or _kept(alive, room, size)):
+        refused[alive] = why
     return Budget(size, spent, refused)
 
 
@@ -94,6 +96,11 @@ def _refusal(world: World, spent: Mapping[str, tuple[float, ...]], host: str, ro
         alone = roughly(_whole_pause_s(world, len(ages)))
         return f"{host} was fenced {times} within the hour, and is left alone for {alone} after that; {by_hand}"
     return ""
+
+
+def _kept(host: str, room: int, size: int) -> str:
+    places = f"the budget of {size} fence{'' if size == 1 else 's'} an hour"
+    return f"{host} lives, and the last place in {places} is kept for hosts that are lost" if room == 1 else ""
 
 
 def _pause_s(world: World, ages: tuple[float, ...]) -> float:

@@ -7,7 +7,7 @@ an earlier time does no harm, and is ordered down where it is found.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.assignment import StandbyReport
@@ -57,6 +57,17 @@ def edit_blocked(world: World, service: HAService, instance: HAInstance, holder:
         return _unanswered(world, instance, unanswered)
     foreign = [host for host in hosts if _is_foreign(world, host, instance)]
     return _foreign(world, service, instance, foreign) if foreign else None
+
+
+def second_copy(world: World, service: HAService, instance: HAInstance, asked: Collection[str]) -> str:
+    """What of it is said to run beside its holder, as a sentence; empty if nothing does, or it may run twice."""
+    others = sorted(host for host in asked if host != instance.holder) if instance.spec.exclusive else ()
+    foreign = [host for host in others if _is_foreign(world, host, instance)]
+    answers = {host: world.assignments[host].status.standbys[instance.uid] for host in foreign}
+    plain = {host: answer for host, answer in answers.items() if not answer.unclear}
+    since = min((answer.since for answer in plain.values() if answer.since), default="")
+    seen = f" (seen since {since})" if since else ""
+    return f"A second copy beside {instance.holder}'s: {_runs(service, plain)}{seen}" if plain else ""
 
 
 def _unanswered(world: World, instance: HAInstance, hosts: list[str]) -> str:

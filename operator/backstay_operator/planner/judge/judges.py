@@ -198,7 +198,8 @@ def why_no_session(world: World, name: str) -> Rejected | None:
         return Rejected("Session", "has never reported", "have never reported", "is its agent running?")
     match of_host(world, name):
         case Liveness.SEALED:
-            return Rejected("Session", "is sealed", "are sealed", "it was silent and has not come back yet")
+            was = "something could not be stopped there, and it" if seen.lease.sealed_alive else "it was silent and"
+            return Rejected("Session", "is sealed", "are sealed", f"{was} has not come back yet")
         case Liveness.SILENT:
             return Rejected("Session", f"has been silent for {roughly(age_s(world, seen))}", "are silent")
         case Liveness.SUSPECT | Liveness.UNSURE:

@@ -14,7 +14,7 @@ from backstay_operator.planner.know.liveness import (
     of_host,
     shutting_down,
 )
-from backstay_operator.planner.know.world import World
+from backstay_operator.planner.know.world import LeaseSeen, World
 
 from .evidence import could_be_proven
 
@@ -26,6 +26,8 @@ class Storm:
     lost: frozenset[str]
     hosts: int
     """How many lived when it began: their Leases were held and renewed. Objects of machines that are long gone are no majority."""
+    alive: frozenset[str] = frozenset()
+    """Hosts that were sealed within the window though they renewed. They were not silent, so they say nothing of the network."""
 
     @property
     def is_frozen(self) -> bool:
@@ -47,21 +49,27 @@ def storm(world: World, left_alone: Container[str] = ()) -> Storm:
     # Whoever removes a host that was lost a moment ago does not end the storm.
     lost |= {host for host, at_s in world.gone_sealed_s.items() if world.now_s - at_s < world.settings.storm_window_s}
     living = {host for host in world.leases if of_host(world, host) in (Liveness.LIVE, Liveness.UNSURE)}
-    return Storm(lost, len(living | lost))
+    alive = frozenset(host for host, seen in world.leases.items() if seen.lease.sealed_alive and _is_fresh(world, seen))
+    return Storm(lost, len(living | lost), alive)
 
 
 def _counts_as_lost(world: World, host: str, left_alone: Container[str]) -> bool:
     seen = world.leases[host]
     state = of_host(world, host)
     if state is Liveness.SEALED:
-        since_s = seen.sealed_seen_s if seen.sealed_seen_s is not None else seen.first_seen_s
-        return world.now_s - since_s < world.settings.storm_window_s
+        return not seen.lease.sealed_alive and _is_fresh(world, seen)
     if not state.is_late or (shutting_down(world, host) and not holds_exclusively(world, host, seen.lease.holder)):
         return False
     # What the guard held back stays in the count however long it lasts: a network that stays broken is no less broken
     # after a minute. What would not be fenced anyway leaves it, or one machine in repair would block everybody for ever.
     late_s = age_s(world, seen) - suspect_after_s(seen.lease.contract)
     return late_s < world.settings.storm_window_s or (host not in left_alone and _would_be_fenced(world, host))
+
+
+def _is_fresh(world: World, sealed: LeaseSeen) -> bool:
+    """Whether it was sealed within the window."""
+    since_s = sealed.sealed_seen_s if sealed.sealed_seen_s is not None else sealed.first_seen_s
+    return world.now_s - since_s < world.settings.storm_window_s
 
 
 def _would_be_fenced(world: World, host: str) -> bool:

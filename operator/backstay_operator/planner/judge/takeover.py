@@ -6,6 +6,7 @@ only where another host then runs what it ran.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from backstay_api.objects.models import HAInstance, HAService
@@ -23,12 +24,15 @@ MOST_NAMED: Final = 3
 
 def why_left_alone(world: World, host: str, holder: str) -> str:
     """Why nobody would gain if this session's host were cut off, as a sentence; empty if somebody would."""
+    instances = (world.instances[key] for key in held(world, host))
+    granted = ((one.key, one.spec.grant) for one in instances if one.spec.exclusive)
+    return why_nobody_follows(world, host, [key for key, grant in granted if grant and grant.session.text == holder])
+
+
+def why_nobody_follows(world: World, host: str, keys: Iterable[str]) -> str:
+    """The same of some instances that the host holds."""
     reasons: dict[str, list[str]] = {}
-    for key in held(world, host):
-        instance = world.instances[key]
-        grant = instance.spec.grant
-        if not instance.spec.exclusive or grant is None or grant.session.text != holder:
-            continue
+    for instance in (world.instances[key] for key in keys):
         why = _why_not_taken_over(world, instance, host)
         if not why:
             return ""

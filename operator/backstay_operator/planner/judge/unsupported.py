@@ -28,7 +28,6 @@ _TODAY: Final[dict[str, tuple[object, ...]]] = {
     "placement.failback": ("Never", "Always"),
     "placement.window": (),
     "recovery.reboot_grace": ("0s",),
-    "recovery.on_stop_failure": ("Block",),
     **{f"resources[].{kind.field}": () for kind in RESOURCE_KINDS if not kind.is_implemented},
     "resources[].strategy": (_AS_THE_KIND,),
     "resources[].consistency": (_AS_THE_KIND,),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
+from backstay_api.objects.bounds import MOST_INSTANCES
 from backstay_api.objects.models.assignment import HostAssignmentSpec, InstanceOrder, StandbyOrder
 from backstay_api.objects.models.base import Model
 
@@ -12,7 +13,6 @@ from .world import World
 
 # An object must stay well below what etcd takes (1.5 MiB); the host's own report shares it.
 MOST_BYTES: Final = 900 * 1024
-MOST_ENTRIES: Final = 256
 
 
 def no_room(world: World, host: str, uid: str) -> str | None:
@@ -21,7 +21,7 @@ def no_room(world: World, host: str, uid: str) -> str | None:
     if assignment is None or uid in assignment.spec.standbys:
         return None
     asked = len(assignment.spec.standbys)
-    if asked >= MOST_ENTRIES:
+    if asked >= MOST_INSTANCES:
         return f"keeps itself ready for {asked} services already, and can be asked about no more at a time"
     return None
 
@@ -33,7 +33,7 @@ def fitted(
 
     Whoever waits for an answer before it may run at all (`first`) goes before those that have had one.
     """
-    if len(merged.standbys) <= MOST_ENTRIES and size(merged) <= MOST_BYTES:
+    if len(merged.standbys) <= MOST_INSTANCES and size(merged) <= MOST_BYTES:
         return wanted
     room = MOST_BYTES - size(merged.model_copy(update={"standbys": {}}))
     if room < 0:
@@ -43,7 +43,7 @@ def fitted(
     standbys: dict[str, StandbyOrder] = {}
     for uid in sorted(wanted.standbys, key=lambda uid: (uid not in first, uid not in stored.standbys, uid)):
         room -= size(wanted.standbys[uid]) + len(f'"{uid}":,')
-        if room >= 0 and len(standbys) < MOST_ENTRIES:
+        if room >= 0 and len(standbys) < MOST_INSTANCES:
             standbys[uid] = wanted.standbys[uid]
     return wanted.model_copy(update={"standbys": standbys})
 

@@ -9,10 +9,11 @@ from backstay_api.objects.models.service import StandbySummary
 from backstay_api.objects.resource_kinds import claims_of, units_of
 from backstay_operator.planner.do.decisions import Slot
 from backstay_operator.planner.judge import placement
+from backstay_operator.planner.judge.first_epoch import second_copy
 from backstay_operator.planner.judge.judges import Point, Question, Rejected, facts_of, rejection
 from backstay_operator.planner.know.selection import declared
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.words import first_words, listed
+from backstay_operator.planner.words import SECOND_COPY, first_words, listed
 
 from .conditions import Finding
 
@@ -36,6 +37,23 @@ def _standby(name: str, rejected: Rejected | None) -> StandbySummary:
 @lru_cache(maxsize=4096)
 def _summary(host: str, ready: bool, why: str) -> StandbySummary:
     return StandbySummary(host=host, ready=ready, why=why)
+
+
+def standby_ready(standbys: list[StandbySummary]) -> Finding:
+    ready = [standby.host for standby in standbys if standby.ready]
+    if ready:
+        return Finding("StandbyReady", True, "Ready", f"{listed(ready)} could take over now")
+    if not standbys:
+        return Finding("StandbyReady", False, "NoOtherHost", "No other host is selected that could take over: add one")
+    said = listed([f"{standby.host}: {standby.why}" for standby in standbys], most=3)
+    return Finding("StandbyReady", False, "NotReady", f"No host could take over now; {said}")
+
+
+def runs_twice(world: World, slot: Slot) -> tuple[str, str] | None:
+    """That something of it runs beside its holder, started by somebody else: reason and sentence."""
+    instance = slot.instance
+    why = second_copy(world, slot.in_force, instance, slot.asked) if instance and instance.spec.grant else ""
+    return (SECOND_COPY, why) if why else None
 
 
 def held_units(world: World, service: HAService) -> Finding | None:

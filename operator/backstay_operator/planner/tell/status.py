@@ -30,10 +30,10 @@ from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.liveness import untouched
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.words import UNMANAGED, WORKS_PARTLY, elapsed_s, first_words, joined, listed
+from backstay_operator.planner.words import SUSPECT, UNMANAGED, WORKS_PARTLY, elapsed_s, first_words, joined, listed
 
 from .conditions import Finding, settled, updated
-from .elsewhere import address_of_a_host, held_units, who_could_take_over
+from .elsewhere import address_of_a_host, held_units, runs_twice, standby_ready, who_could_take_over
 from .host_status import fencing_ready
 from .recovery import last_clear, standing, start_failures
 
@@ -221,7 +221,8 @@ def _nowhere(view: _View) -> str:
 
 def _not_well(report: InstanceReport) -> str:
     if report.healthy:
-        return f", degraded: {first_words(report.degraded)}" if report.degraded else ""
+        slow = f", suspected: {first_words(report.suspect, 400)}" if report.suspect else ""
+        return f", degraded: {first_words(report.degraded)}{slow}" if report.degraded else slow
     return f", but does not work: {first_words(report.why) or 'its probes fail'}"
 
 
@@ -234,7 +235,7 @@ def _because(view: _View) -> str:
 
 
 def _findings(view: _View, standbys: list[StandbySummary]) -> list[Finding]:
-    standby = _standby_ready(view, standbys)
+    standby = standby_ready(standbys)
     held = held_units(view.world, view.service)
     return [
         _accepted(view),
@@ -250,7 +251,9 @@ def _findings(view: _View, standbys: list[StandbySummary]) -> list[Finding]:
 def _ready_reason(view: _View) -> str:
     if isinstance(view.slot.acceptance, Refused) and not view.grant and view.shall_run:
         return view.slot.acceptance.reason
-    return "NotWorking" if view.state == "Running" and not view.is_well else view.state
+    if view.state == "Running" and not view.is_well:
+        return "NotWorking"
+    return SUSPECT if view.report and view.state == "Running" and view.report.suspect else view.state
 
 
 def _accepted(view: _View) -> Finding:
@@ -273,7 +276,13 @@ def _progressing(view: _View) -> Finding:
 
 def _degraded(view: _View) -> Finding:
     """Something is not as wanted, whether or not it runs."""
-    reason, why = _own_trouble(view) or _trouble_while_it_runs(view) or _trouble_around_it(view) or ("", "")
+    trouble = (
+        runs_twice(view.world, view.slot)
+        or _own_trouble(view)
+        or _trouble_while_it_runs(view)
+        or _trouble_around_it(view)
+    )
+    reason, why = trouble or ("", "")
     return Finding("Degraded", bool(reason), reason or "AsWanted", why or "No problem was found")
 
 
@@ -292,8 +301,8 @@ def _trouble_while_it_runs(view: _View) -> tuple[str, str] | None:
     report = view.report
     if report is not None and view.state == "Running" and not view.is_well:
         return "NotWorking", view.why
-    if report is not None and view.state == "Running" and report.degraded:
-        return WORKS_PARTLY, view.why
+    if report is not None and view.state == "Running" and (report.suspect or report.degraded):
+        return SUSPECT if report.suspect else WORKS_PARTLY, view.why
     return ("HeldBack", view.missing) if view.missing and view.state == "Running" else None
 
 
@@ -307,16 +316,6 @@ def _trouble_around_it(view: _View) -> tuple[str, str] | None:
         hosts = listed(sorted({failure.host for failure in failures}))
         return "StartFailed", f"Could not be started on {hosts}: {first_words(failures[-1].why)}"
     return None
-
-
-def _standby_ready(view: _View, standbys: list[StandbySummary]) -> Finding:
-    ready = [standby.host for standby in standbys if standby.ready]
-    if ready:
-        return Finding("StandbyReady", True, "Ready", f"{listed(ready)} could take over now")
-    if not standbys:
-        return Finding("StandbyReady", False, "NoOtherHost", "No other host is selected that could take over: add one")
-    said = listed([f"{standby.host}: {standby.why}" for standby in standbys], most=3)
-    return Finding("StandbyReady", False, "NotReady", f"No host could take over now; {said}")
 
 
 def _survives(view: _View, standby: Finding) -> Finding:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from backstay_agent.core.health import CALM, Pressure, Signs, Verdict
 from backstay_agent.drivers.tools import cgroups
 from backstay_agent.run.asking import QUESTIONS, RealAsker
 from backstay_agent.run.asking.web import http_request, http_verdict
@@ -37,15 +38,24 @@ A_PROBE = Probe(name="p", tcp_socket=TcpSocket(port=1), period="1s")
 
 
 async def told(
-    probes: tuple[Probe, ...], asker: ScriptedAsker, *, for_s: float, starting: bool = False
+    probes: tuple[Probe, ...], asker: ScriptedAsker, *, for_s: float, starting: bool = False, signs: Signs = CALM
 ) -> list[tuple[float, bool, str]]:
+    """What is told, and when; that it is suspected is no verdict that it works."""
+
+    async def seen() -> Signs:
+        return signs
+
     clock = asyncio.get_running_loop()
     begun_s, news = clock.time(), []
     resource = RenderedResource(name="r", probes=probes)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(for_s):
             await run_probes(
-                resource, lambda works, why: news.append((clock.time() - begun_s, works, why)), asker, starting=starting
+                resource,
+                lambda verdict, why: news.append((clock.time() - begun_s, verdict is Verdict.WORKS, why)),
+                asker,
+                signs=seen,
+                starting=starting,
             )
     return news
 
@@ -165,6 +175,79 @@ async def test_a_probe_that_hangs_keeps_no_other_from_being_asked() -> None:
     asker = Hanging(lambda probe, now_s: None)
     await told((A_PROBE, replace(A_PROBE, name="hangs", timeout="60s")), asker, for_s=4.5)
     assert asker.asked_at_s == [0, 1, 2, 3, 4]
+
+
+class Stalling(ScriptedAsker):
+    """Answers well, but not at all for a while, as a fake."""
+
+    def __init__(self, *, from_s: float, to_s: float = 1e9, probes: tuple[str, ...] = ("p",)) -> None:
+        super().__init__(lambda probe, now_s: None)
+        self._from_s, self._to_s, self._probes = from_s, to_s, probes
+
+    async def ask(self, probe: Probe) -> str | None:
+        now_s = asyncio.get_running_loop().time() - self._begun_s
+        if probe.name in self._probes and self._from_s <= now_s < self._to_s:
+            await asyncio.Event().wait()
+        return await super().ask(probe)
+
+
+BUSY = Signs((Pressure("the host's", "io", 71.0),), ("7 (tick, in nfs_wait)",))
+IMPATIENT = replace(A_PROBE, timeout="500ms", failure_threshold=2)
+SLOWLY = (
+    "probe p: answers slowly: its last 3 answers took 0.0 s of 0.5 s, and then none came; the host's io pressure is 71 %;"
+    " it hangs in the kernel (D state): 7 (tick, in nfs_wait); waiting up to 10 s more before it counts as failed"
+)
+HANGS = "probe p: no answer within 0.5 s; it hangs in the kernel (D state): 7 (tick, in nfs_wait)"
+
+
+@in_virtual_time
+async def test_no_answer_under_pressure_fails_only_when_its_extension_is_over() -> None:
+    news = await told((IMPATIENT,), Stalling(from_s=3), for_s=60, signs=BUSY)
+    given = "it was given 10 s more, for it might only have been slow"
+    assert news == [(0, True, ""), (4.5, False, SLOWLY), (14.5, False, f"{HANGS}; {given}")]
+
+
+@in_virtual_time
+async def test_an_answer_within_the_extension_ends_it() -> None:
+    news = await told((IMPATIENT,), Stalling(from_s=3, to_s=9), for_s=60, signs=BUSY)
+    assert news == [(0, True, ""), (4.5, False, SLOWLY), (9, True, "")]
+
+
+@in_virtual_time
+async def test_without_pressure_no_answer_fails_at_its_threshold_and_names_what_hangs() -> None:
+    news = await told((IMPATIENT,), Stalling(from_s=3), for_s=60, signs=replace(BUSY, pressures=()))
+    assert news == [(0, True, ""), (4.5, False, HANGS)]
+
+
+@in_virtual_time
+async def test_what_fails_is_not_held_up_by_what_may_be_slow() -> None:
+    class Both(Stalling):
+        async def ask(self, probe: Probe) -> str | None:
+            answer = await super().ask(probe)
+            return "refused" if probe.name == "q" and self.asked_at_s[-1] >= 7 else answer
+
+    news = await told((IMPATIENT, replace(IMPATIENT, name="q")), Both(from_s=3), for_s=12, signs=BUSY)
+    assert news == [(0, True, ""), (4.5, False, SLOWLY), (8, False, "probe q: refused")]
+
+
+@in_virtual_time
+async def test_a_start_has_a_limit_of_its_own_and_no_other_extension() -> None:
+    news = await told((IMPATIENT,), Stalling(from_s=0), for_s=5, signs=BUSY, starting=True)
+    assert [why for _, _, why in news] == [HANGS]
+
+
+@in_virtual_time
+async def test_what_only_degrades_is_degraded_at_once() -> None:
+    slow = replace(IMPATIENT, on_failure="Degrade")
+    news = await told((slow,), Stalling(from_s=3), for_s=20, signs=BUSY)
+    assert news == [(0, True, ""), (4.5, True, HANGS)]
+
+
+@in_virtual_time
+async def test_what_has_never_answered_is_suspected_and_not_said_to_work() -> None:
+    """An agent that starts on a busy host finds what its predecessor left running."""
+    news = await told((IMPATIENT, replace(IMPATIENT, name="q")), Stalling(from_s=0, to_s=4), for_s=9, signs=BUSY)
+    assert [(at_s, works) for at_s, works, _ in news] == [(1.5, False), (4, True)]
 
 
 # How each kind asks: real sockets and real programs, on this machine only.

@@ -60,9 +60,11 @@ def degraded(status: str, reason: str, message: str) -> HAServiceStatus:
     return HAServiceStatus.model_validate({"conditions": [condition], "instances": instances})
 
 
-WELL, PARTLY = (
+WELL, PARTLY, SLOW, TWICE = (
     degraded("False", "AsWanted", "No problem was found"),
     degraded("True", "WorksPartly", "one disk is gone"),
+    degraded("True", "Suspect", "it answers slowly"),
+    degraded("True", "SecondCopy", "n2 runs it too"),
 )
 
 
@@ -71,7 +73,11 @@ WELL, PARTLY = (
     [
         pytest.param(WELL, PARTLY, ("Warning", "WorksPartly", "one disk is gone"), id="it begins"),
         pytest.param(PARTLY, WELL, ("Normal", "WorksFully", "No longer: one disk is gone"), id="it ends"),
+        pytest.param(WELL, TWICE, ("Warning", "SecondCopy", "n2 runs it too"), id="a second copy is found"),
+        pytest.param(TWICE, WELL, ("Normal", "WorksFully", "No longer: n2 runs it too"), id="and is gone"),
         pytest.param(PARTLY, PARTLY, None, id="it goes on"),
+        pytest.param(WELL, SLOW, ("Warning", "Suspect", "it answers slowly"), id="it becomes slow"),
+        pytest.param(SLOW, WELL, ("Normal", "WorksFully", "No longer: it answers slowly"), id="it answers again"),
         pytest.param(
             PARTLY, degraded("True", "NotWorking", "dead"), ("Warning", "NotWorking", "dead"), id="it becomes worse"
         ),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from backstay_api.objects.bounds import MOST_INSTANCES
 from backstay_api.objects.models import HostAssignment
 from backstay_api.objects.models.assignment import HostAssignmentSpec, InstanceOrder, StandbyOrder
 from backstay_operator.control.act.checks import check_size
 from backstay_operator.planner.do.leftovers import of_host
 from backstay_operator.planner.do.moves import cannot_take
 from backstay_operator.planner.do.orders import merge_forward
-from backstay_operator.planner.know.fitting import MOST_ENTRIES, fitted
+from backstay_operator.planner.know.fitting import fitted
 from backstay_operator.planner.know.world import World
 from backstay_testing.builders import a_service, command, session
 from backstay_testing.worlds import a_world, make_ours, put, report, speak
@@ -49,8 +50,8 @@ def full_of(world: World, orders: int, *, size: int = 0, letter: str = "y") -> N
 @pytest.mark.parametrize(
     ("orders", "size", "letter", "why"),
     [
-        pytest.param(MOST_ENTRIES - 1, 0, "y", "", id="room for one more"),
-        pytest.param(MOST_ENTRIES, 0, "y", "n1 has orders for 256 instances already", id="too many"),
+        pytest.param(MOST_INSTANCES - 1, 0, "y", "", id="room for one more"),
+        pytest.param(MOST_INSTANCES, 0, "y", "n1 has orders for 512 instances already", id="too many"),
         pytest.param(250, 3900, "y", "KiB, more than the 900 that fit", id="too large"),
         # What etcd and the API server count is bytes.
         pytest.param(100, 3900, "ü", "", id="some letters of two bytes"),
@@ -82,10 +83,10 @@ def test_what_was_made_to_fit_is_not_refused_where_it_is_sent(words: list[str]) 
     command = {"start": ["/bin/x", *words], "stop": ["/bin/x", *words], "check": ["/bin/x", *words]}
     resources = [{"name": f"r{number}", "command": command} for number in range(16)]
     raw = {"namespace": "shop", "name": "s-0", "revision": 1, "resources": resources}
-    standbys = {f"u{number}": StandbyOrder.model_validate(raw) for number in range(MOST_ENTRIES)}
+    standbys = {f"u{number}": StandbyOrder.model_validate(raw) for number in range(MOST_INSTANCES)}
     wanted = HostAssignmentSpec(standbys=standbys)
     fits = fitted(HostAssignmentSpec(), wanted, wanted, ())
-    assert 0 < len(fits.standbys) < MOST_ENTRIES
+    assert 0 < len(fits.standbys) < MOST_INSTANCES
     check_size("n1", fits)
 
 

@@ -154,7 +154,7 @@ def somebody_elses(world: World) -> None:
 
 
 def full(world: World) -> None:
-    for number in range(256):
+    for number in range(512):
         say_ready(world, WEB, "n3", uid=f"uid-{number}")
 
 
@@ -195,7 +195,7 @@ EARLIER_SILENT = (
         pytest.param(all_of(MOST, somebody_elses), None, id="one can never run it"),
         pytest.param(
             all_of(MOST, full),
-            f"{WAITS_FOR_N3} (n3 keeps itself ready for 256 services already, and can be asked about no more at a time:"
+            f"{WAITS_FOR_N3} (n3 keeps itself ready for 512 services already, and can be asked about no more at a time:"
             " it waits for its turn)",
             id="one cannot be asked about more",
         ),

@@ -42,7 +42,7 @@ def failed(world: World) -> None:
 
 
 def full(world: World) -> None:
-    for number in range(256):
+    for number in range(512):
         say_ready(world, WEB, "n1", uid=f"uid-{number}")
 
 
@@ -109,7 +109,7 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
     ],
     judges.has_room: [
         (nothing, {}, ""),
-        (full, {}, "keeps itself ready for 256 services already, and can be asked about no more at a time"),
+        (full, {}, "keeps itself ready for 512 services already, and can be asked about no more at a time"),
         (all_of(full, granted), {}, ""),
     ],
     judges.starts_here: [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from backstay_operator.planner.judge.storm import storm
@@ -46,6 +48,11 @@ def be_overtaken(world: World, name: str) -> None:
     hold(world, name, session(name, 1, nonce="other"))
 
 
+def be_sealed_alive(world: World) -> None:
+    seen = world.leases["n1"]
+    world.leases["n1"] = replace(seen, lease=seen.lease.sealed_(alive=True), sealed_seen_s=world.now_s - 1.0)
+
+
 @pytest.mark.parametrize(
     ("befall", "counts"),
     [
@@ -65,6 +72,7 @@ def be_overtaken(world: World, name: str) -> None:
         ),
         pytest.param(lambda w: seal(w, "n1", ago_s=59.0), True, id="a sealed one does"),
         pytest.param(lambda w: seal(w, "n1", ago_s=60.0), False, id="for a minute"),
+        pytest.param(be_sealed_alive, False, id="not one that was sealed though it renewed: it was not silent"),
     ],
 )
 def test_who_counts_as_lost(befall: Befall, counts: bool) -> None:

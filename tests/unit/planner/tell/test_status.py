@@ -15,7 +15,7 @@ from backstay_operator.planner.do.finalizers import SERVICE_FINALIZER
 from backstay_operator.planner.do.rounds import begin
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.tell import status
-from backstay_testing.builders import a_host, a_service, an_instance, an_order, marked, session, unit
+from backstay_testing.builders import WALL, a_host, a_service, an_instance, an_order, marked, session, unit
 from backstay_testing.worlds import a_world, add_host, make_ours, own, report, say_ready, silence, speak, tell
 
 
@@ -199,6 +199,59 @@ def test_what_works_partly_is_ready_and_degraded() -> None:
     )
     assert condition(told, "Degraded") == ("True", "WorksPartly", why)
     assert condition(told, "Ready") == ("True", "Running", why) and told.instances[0].why == why
+
+
+@pytest.mark.parametrize("degraded", ["", "db: one disk is gone"])
+def test_what_may_only_be_slow_is_ready_and_suspected(degraded: str) -> None:
+    world, service = a_running_world()
+    slow = "db: probe p: answers slowly: its last 5 answers took 0.8-1.9 s of 2 s, and then none came; the host's cpu pressure is 63 %"
+    hold(world, service, "n1", epoch=2, suspect=slow, degraded=degraded)
+    told = told_of(world, service)
+    partly = f", degraded: {degraded}" if degraded else ""
+    why = f"Runs on n1{partly}, suspected: {slow} (previous epoch ended: it was stopped)"
+    assert condition(told, "Degraded") == ("True", "Suspect", why)
+    assert condition(told, "Ready") == ("True", "Suspect", why) and told.instances[0].why == why
+
+
+STOP_IT = (
+    "A second copy beside n1's: n2 runs web.service already, not started by Backstay: systemctl stop web.service there"
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "degraded"),
+    [
+        pytest.param(
+            lambda w, s: say_ready(w, s, "n2", active=True, running=["web"], since=WALL),
+            ("SecondCopy", f"{STOP_IT} (seen since {WALL})"),
+            id="beside one that is well",
+        ),
+        pytest.param(
+            both(
+                lambda w, s: say_ready(w, s, "n2", active=True, running=["web"]),
+                lambda w, s: hold(w, s, "n1", epoch=2, healthy=False, why="the port is in use"),
+            ),
+            ("SecondCopy", STOP_IT),
+            id="before what it may be the reason of; and an agent that does not say since when",
+        ),
+        pytest.param(
+            both(two_may_run, lambda w, s: say_ready(w, s, "n2", active=True, running=["web"])),
+            ("AsWanted", "No problem was found"),
+            id="of what may run twice nobody need know",
+        ),
+        pytest.param(
+            lambda w, s: say_ready(w, s, "n2", active=True, unclear=True, why="its check hangs"),
+            ("AsWanted", "No problem was found"),
+            id="what nobody can say is no copy",
+        ),
+    ],
+)
+def test_a_second_copy_is_named_with_its_host_and_its_remedy(change: Change, degraded: tuple[str, str]) -> None:
+    world, service = a_running_world()
+    change(world, service)
+    told = told_of(world, service)
+    assert condition(told, "Degraded")[1:] == degraded
+    assert told.host == "n1" and told.state == "Running"
 
 
 def test_a_refused_service_says_so_in_ready_too() -> None:

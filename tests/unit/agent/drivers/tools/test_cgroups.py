@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import pytest
 
 from backstay_agent.drivers.tools import cgroups
 
@@ -15,6 +21,30 @@ def test_processes_below_a_group_are_named(tmp_path: Path) -> None:
     (tmp_path / "below" / "cgroup.procs").write_text(f"{os.getpid()}\n")
     (found,) = cgroups.processes(tmp_path)
     assert found.startswith(f"{os.getpid()} (")
+
+
+# CLONE_VFORK without CLONE_VM: the parent waits in the kernel until its child ends, and neither spoils the other's memory.
+HANGS = (
+    "import ctypes, signal; libc = ctypes.CDLL(None); libc.syscall(libc_clone, 0x4000 | 17, 0, 0, 0, 0); signal.pause()"
+)
+
+
+def test_what_hangs_in_the_kernel_is_named_with_what_it_waits_in(tmp_path: Path) -> None:
+    number = {"x86_64": 56, "aarch64": 220}.get(os.uname().machine)
+    if number is None:
+        pytest.skip("the number of clone is not known for this machine")
+    program = HANGS.replace("libc_clone", str(number))
+    process = subprocess.Popen([sys.executable, "-S", "-E", "-c", program], start_new_session=True)
+    try:
+        (tmp_path / "cgroup.procs").write_text(f"{process.pid}\n{os.getpid()}\n")
+        deadline = time.monotonic() + 20
+        while not cgroups.hanging(tmp_path) and time.monotonic() < deadline:
+            os.sched_yield()
+        (found,) = cgroups.hanging(tmp_path)
+        assert found.startswith(f"{process.pid} (python") and ", in " in found
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def test_groups_that_are_removed_while_they_are_looked_at_are_empty(tmp_path: Path) -> None:

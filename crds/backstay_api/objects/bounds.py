@@ -1,0 +1,8 @@
+"""Bounds of the schema that those who fill an object must know beforehand. Standard library only."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MOST_INSTANCES: Final = 512
+"""Of one host's orders, questions to a standby, and reports: as many as there is room for below etcd's limit of an object."""

@@ -1,0 +1,106 @@
+"""A stop that does not succeed, where its manifest says `recovery.onStopFailure: Fence`: is its host, which lives, to be fenced for it?
+
+It gives way to everything else (PROTOCOL 4): to hosts that fall silent, to a shutdown, to maintenance. For a host that lives has more to
+lose than one that is gone: all else that runs there stops with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from backstay_api.objects.models import HAInstance
+from backstay_operator.planner.know.liveness import (
+    FENCER_SILENT_S,
+    Liveness,
+    held,
+    is_hands_off,
+    of_host,
+    shutting_down,
+    trusts_itself,
+    untested_s,
+)
+from backstay_operator.planner.know.sessions import report_of
+from backstay_operator.planner.know.world import World
+from backstay_operator.planner.words import first_words, listed
+
+from .budget import Budget
+from .evidence import could_be_proven, has_no_means
+from .storm import Storm
+from .takeover import why_nobody_follows
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """Of one host that lives: what cannot be stopped there and is to be fenced for."""
+
+    keys: tuple[str, ...]
+    """Of the instances."""
+    services: tuple[str, ...]
+    why_not: str = ""
+    """Why its host is not fenced for it now, as a sentence; empty if it is."""
+
+
+def unstoppable(world: World, host: str) -> list[HAInstance]:
+    """What the session that holds this host's Lease says it cannot stop, and whose manifest has its host fenced for that."""
+    seen, assignment = world.leases.get(host), world.assignments.get(host)
+    session = assignment.status.session if assignment else None
+    if seen is None or session is None or session.text != seen.lease.holder:
+        return []
+    instances = (world.instances[key] for key in held(world, host))
+    return [one for one in instances if one.spec.exclusive and _is_stuck(world, host, one, session.text)]
+
+
+def _is_stuck(world: World, host: str, instance: HAInstance, session: str) -> bool:
+    grant, report = instance.spec.grant, report_of(world, host, instance)
+    if grant is None or grant.session.text != session or report is None or not report.unstoppable or report.released:
+        return False
+    service = world.services.get(instance.service_key)
+    recovery = service.spec.recovery if service is not None and service.uid == instance.spec.service.uid else None
+    return recovery is not None and recovery.on_stop_failure == "Fence"
+
+
+def stuck_hosts(world: World, storm: Storm) -> dict[str, Stuck]:
+    """Hosts that live and have something that cannot be stopped; the budget has yet to be asked."""
+    found: dict[str, Stuck] = {}
+    for host in sorted(world.leases):
+        if of_host(world, host) is Liveness.LIVE and (instances := unstoppable(world, host)):
+            keys = tuple(one.key for one in instances)
+            first = next((name for name, one in found.items() if not one.why_not), "")
+            why = _why_not(world, storm, host, keys) or (
+                f"{host} is not fenced for it yet: {first} is first" if first else ""
+            )
+            found[host] = Stuck(keys, tuple(one.service_key for one in instances), why)
+    return found
+
+
+def within_budget(stuck: Mapping[str, Stuck], budget: Budget) -> dict[str, Stuck]:
+    """The same, once the budget was asked about the one that nothing else is against."""
+    return {host: replace(one, why_not=one.why_not or budget.refused.get(host, "")) for host, one in stuck.items()}
+
+
+def _why_not(world: World, storm: Storm, host: str, keys: Iterable[str]) -> str:
+    if is_hands_off(world, host):
+        return f"{host} is in maintenance (HandsOff): nobody is fenced"
+    if not trusts_itself(world):
+        return f"{host} is not fenced for it yet: this operator's own way to the API server has only just come back"
+    if how := shutting_down(world, host):
+        return f"{host} is not fenced for it while it is shutting down ({how})"
+    if why := _untested(world, host):
+        return f"{host} is not fenced for it, because that might not succeed ({why}), and all else that runs there would be stopped"
+    if why := why_nobody_follows(world, host, keys):
+        return why
+    # Who falls silent has nothing to lose any more, and what is stuck here has waited already.
+    if before := sorted((storm.lost | storm.alive) - {host}):
+        return f"{host} is not fenced for it yet: {listed(before)} is lost, or was fenced less than a minute ago, and comes first"
+    return ""
+
+
+def _untested(world: World, host: str) -> str:
+    """Why its fence path is not known to work. For a host that is gone it is tried all the same."""
+    if not could_be_proven(world, host):
+        return has_no_means(host)
+    fencing = world.hosts[host].status.fencing
+    if fencing is None or not fencing.ready:
+        return first_words(fencing.message) if fencing and fencing.message else "its fence path was not tested yet"
+    return "the fencer has not tested its fence path lately" if untested_s(world, host) > FENCER_SILENT_S else ""
