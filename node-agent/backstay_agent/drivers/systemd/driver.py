@@ -43,8 +43,6 @@ LOST_GRACE_S: Final = 5.0
 _SETTLE_S: Final = 0.2
 # All standbys of a host are looked at in one go, and one look at its processes does for all.
 _SCAN_AGE_S: Final = 3.0
-# Each look at a unit costs a client some 5 ms of a move: one does for what is secured and then started at once.
-_JUST_NOW_S: Final = 0.2
 
 
 class SystemdDriver(Plain):
@@ -56,14 +54,12 @@ class SystemdDriver(Plain):
         self._securing = Securing(manager, self._files)
         self._overrides = Overrides(manager)
         self._sight = escaped.Sight()
-        self._secured: dict[str, tuple[float, Standing]] = {}
-        """What was secured a moment ago, for the start that follows."""
 
     async def secure(self, resource: RenderedResource) -> None:
         """Raises StartFailed, with a sentence, where the unit cannot be kept from starting by itself."""
         unit = _checked(resource)
         with _as_start_failed(unit):
-            self._secured[unit] = clock_s(), await self._securing.secure(unit)
+            await self._securing.secure(unit)
 
     async def unsecure(self, resource: RenderedResource) -> None:
         unit = _unit(resource)
@@ -205,9 +201,7 @@ class SystemdDriver(Plain):
 
     async def _startable(self, resource: RenderedResource) -> Standing:
         unit = _unit(resource)
-        at_s, standing = self._secured.pop(unit, (0.0, None))
-        if standing is None or clock_s() - at_s > _JUST_NOW_S:
-            standing = await self._securing.standing(unit)
+        standing = await self._securing.just_secured(unit)
         if (why := not_loadable(unit, standing.known[unit])) is not None:
             raise StartFailed(why)
         if any(self._securing.unsecured(member, unit, standing.known[member]) for member in standing.gated):
