@@ -1117,6 +1117,7 @@ class InstanceReport:
     name: str
     epoch: int
     phase: Literal["Stopped", "Starting", "Running", "Stopping", "Failed", "Stuck"]
+    error_type: Literal["Soft", "Hard", "Fatal"] = "Soft"
     released: bool = False
     revision: int = 0
     healthy: bool = True
@@ -1141,6 +1142,7 @@ class InstanceReport:
             name=raw["name"],
             epoch=raw["epoch"],
             phase=raw["phase"],
+            error_type=raw.get("errorType", "Soft"),
             released=raw.get("released", False),
             revision=raw.get("revision", 0),
             healthy=raw.get("healthy", True),
@@ -1165,6 +1167,7 @@ class InstanceReport:
             "name": clip(self.name),
             "epoch": self.epoch,
             "phase": self.phase,
+            "errorType": self.error_type,
             "released": self.released,
             "revision": self.revision,
             "healthy": self.healthy,

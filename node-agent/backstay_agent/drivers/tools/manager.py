@@ -162,6 +162,11 @@ class Manager:
         with suppress(BusError):
             await self.call("KillUnit", "ssi", unit, "all", 9)
 
+    async def terminate(self, unit: str) -> None:
+        """SIGTERM to every process of the unit; none there is fine."""
+        with suppress(BusError):
+            await self.call("KillUnit", "ssi", unit, "all", 15)
+
     def kill_soon(self, unit: str) -> None:
         """As `kill`, for those who are being cancelled and cannot wait."""
         if self._bus is not None:
