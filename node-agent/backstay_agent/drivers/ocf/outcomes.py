@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Final
 
 from backstay_agent.drivers.base import Seen, State
+from backstay_api.objects.recovery import ErrorType
 
 
 class Meaning(Enum):
@@ -60,6 +61,12 @@ def meaning(operation: str, code: int | None) -> Meaning:
     return _GOOD.get((operation, code)) or _ELSE.get(code, Meaning.SOFT)
 
 
+def error_type(operation: str, code: int | None) -> ErrorType:
+    """Of an operation that has failed: whether another try may help, here or anywhere."""
+    found: dict[Meaning, ErrorType] = {Meaning.HARD: "Hard", Meaning.FATAL: "Fatal"}
+    return found.get(meaning(operation, code), "Soft")
+
+
 def sentence(agent: str, operation: str, code: int | None, what: str) -> str:
     """How an operation ended; `what` is what happened, with the last words, where it gives no reason of its own."""
     kind = meaning(operation, code)
@@ -94,7 +101,7 @@ def seen(code: int | None, why: str, unit: Seen) -> Seen:
         case Meaning.DOWN:
             return Seen(State.STOPPED)
         case _ if ours:
-            return Seen(State.FAILED, why)
+            return Seen(State.FAILED, why, error_type=error_type("monitor", code))
         case _ if code == 5:
             # Nothing of ours is there, and what is not installed was started by nobody.
             return Seen(State.STOPPED, why)
