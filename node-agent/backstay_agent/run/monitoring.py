@@ -16,7 +16,7 @@ from backstay_agent.core.health import Verdict
 from backstay_agent.drivers.base import Seen, StartFailed, State, StopFailed
 from backstay_agent.host_system import HostSystem
 from backstay_agent.tasks import end_tasks
-from backstay_api.objects.edits import same_work
+from backstay_api.objects.edits import same_watch
 from backstay_api.objects.plain import RenderedResource
 from backstay_api.objects.probe_kinds import is_asked
 from backstay_api.objects.recovery import ErrorType, worst
@@ -256,4 +256,4 @@ class Monitor:
 
 def _is_watched_alike(one: RenderedResource, other: RenderedResource) -> bool:
     """Whether a driver tells the same of both: of probes it looks only at whether some say that it works."""
-    return same_work([one], [other]) and is_asked(one) is is_asked(other)
+    return same_watch(one, other) and is_asked(one) is is_asked(other)
