@@ -30,6 +30,7 @@ _ENVIRONMENT: Final[Mapping[str, str]] = {
 # What a program wrote is read to the end, unless something that it left behind keeps the pipe open.
 _LAST_OUTPUT_S: Final = 0.1
 _REAP_S: Final = 1.0
+_OOM_SCORE: Final = Path("/proc/self/oom_score_adj")
 _numbers = itertools.count(1)
 
 
@@ -101,7 +102,7 @@ async def _spawn(cell: Path | None, argv: Sequence[str], stdin: int, output: int
         asyncio.create_subprocess_exec(
             *argv, stdin=stdin, stdout=output, stderr=output, start_new_session=True, env=told, cwd="/",
             # It enters by itself, before it is the program: so nothing that it forks can stay outside.
-            preexec_fn=partial(_enter, door) if cell else None,
+            preexec_fn=partial(_enter, door),
         )
     )  # fmt: skip
     if cell:
@@ -118,6 +119,9 @@ def _enter(door: int) -> None:
     """In the child: go into its group. If that is refused it is asked all the same, and killed by its session."""
     with suppress(OSError):
         os.write(door, b"0")
+    # We are the last to be killed where memory runs out; it is not.
+    with suppress(OSError):
+        _OOM_SCORE.write_text("0")
 
 
 async def _kill_and_reap(process: Process) -> None:
