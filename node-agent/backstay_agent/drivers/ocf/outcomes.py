@@ -41,8 +41,10 @@ _WORDS: Final = {
     191: "promoted and degraded",
 }
 _ELSE: Final = {2: Meaning.HARD, 3: Meaning.HARD, 4: Meaning.HARD, 5: Meaning.HARD, 6: Meaning.FATAL}
+# Nobody promotes anything yet: what it would mean is known already.
+_ACTS: Final = ("start", "stop", "reload", "reload-agent", "promote", "demote", "notify", "validate-all")
 _GOOD: Final = {
-    **{(operation, 0): Meaning.DONE for operation in ("start", "stop", "reload", "reload-agent", "validate-all")},
+    **{(operation, 0): Meaning.DONE for operation in _ACTS},
     # Who cannot say what is wrong has found nothing wrong.
     ("validate-all", 3): Meaning.DONE,
     ("monitor", 0): Meaning.UP,

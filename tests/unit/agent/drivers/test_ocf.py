@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any, cast
+from xml.etree import ElementTree
 
 import pytest
 
@@ -135,10 +136,9 @@ def test_what_is_unique_is_another_for_each() -> None:
 
 SOFT, HARD, FATAL, DONE = Meaning.SOFT, Meaning.HARD, Meaning.FATAL, Meaning.DONE
 CODES = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 190, 191, 255, None)
+ACTS = ("start", "stop", "reload", "reload-agent", "promote", "demote", "notify")
 AS_PACEMAKER: dict[str, tuple[Meaning, ...]] = {
-    "start": (DONE, SOFT, HARD, HARD, HARD, HARD, FATAL, SOFT, SOFT, SOFT, SOFT, SOFT, SOFT, SOFT),
-    "stop": (DONE, SOFT, HARD, HARD, HARD, HARD, FATAL, SOFT, SOFT, SOFT, SOFT, SOFT, SOFT, SOFT),
-    "reload": (DONE, SOFT, HARD, HARD, HARD, HARD, FATAL, SOFT, SOFT, SOFT, SOFT, SOFT, SOFT, SOFT),
+    **dict.fromkeys(ACTS, (DONE, SOFT, HARD, HARD, HARD, HARD, FATAL, SOFT, SOFT, SOFT, SOFT, SOFT, SOFT, SOFT)),
     "validate-all": (DONE, SOFT, HARD, DONE, HARD, HARD, FATAL, SOFT, SOFT, SOFT, SOFT, SOFT, SOFT, SOFT),
     "monitor": (
         *(Meaning.UP, SOFT, HARD, HARD, HARD, HARD, FATAL, Meaning.DOWN, Meaning.PROMOTED, SOFT),
@@ -290,7 +290,17 @@ def test_no_name_leads_out_of_the_folder_of_agents(agent: str) -> None:
         ("crm_node -l", 0, "1 {host} member"),
         ("crm_node -p", 0, "{host}"),
         ("crm_node -q", 0, "1"),
-        ("crm_mon -1 -X", 69, "crm_mon: Backstay has no answer to this"),
+        (
+            "crm_attribute --type crm_config --name db_REPL_INFO -s redis -G -q",
+            105,
+            "crm_attribute: there is no attribute db_REPL_INFO",
+        ),
+        ("crm_attribute -p -v 50", 0, ""),
+        ("crm_attribute -p -l reboot -G -q", 0, "100"),
+        ("crm_attribute --promotion -D", 0, ""),
+        ("attrd_updater -p -n note -U x", 0, ""),
+        ("crm_mon -1", 69, "crm_mon: Backstay has no answer to this"),
+        ("crm_mon -1 --as-html", 69, "crm_mon: Backstay has no answer to this"),
         ("crm_resource --ban -r x", 69, "crm_resource: Backstay has no answer to this"),
     ],
 )
@@ -304,6 +314,14 @@ def test_what_an_agent_notes_it_finds_again(tmp_path: Path, said: str, code: int
     ):
         assert helpers.answer(first, environ, places=places) == (0, "")
     assert helpers.answer(said.format(host=host).split(), environ, places=places) == (code, answer.format(host=host))
+
+
+@pytest.mark.parametrize("said", ["--output-as=xml", "--as-xml", "-X", "-1X"])
+def test_the_cluster_that_an_agent_sees_is_this_host_where_nothing_is_promoted(said: str) -> None:
+    code, text = helpers.answer(["crm_mon", "-1", said], {})
+    root = ElementTree.fromstring(text)
+    nodes = [(node.get("name"), node.get("online")) for node in root.iter("node")]
+    assert (code, nodes, [*root.iter("resource")]) == (0, [(os.uname().nodename, "true")], [])
 
 
 def test_the_programs_stand_alone_and_are_made_anew_when_we_are(tmp_path: Path) -> None:
