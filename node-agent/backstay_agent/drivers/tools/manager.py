@@ -182,6 +182,11 @@ class Manager:
         with suppress(BusError):
             await self.call("ResetFailedUnit", "s", unit)
 
+    def reset_failed_before(self, unit: str) -> None:
+        """As `reset_failed`, before whatever is asked next."""
+        if self._bus is not None:
+            self._bus.post(Member(_ROOT, _MANAGER, "ResetFailedUnit"), "s", unit)
+
     async def start_transient(self, unit: str, properties: list[tuple[str, tuple[str, Any]]]) -> None:
         """Make a unit that lives only in memory, and queue its start; one that is there still is started as it is.
 
