@@ -302,6 +302,16 @@ def test_what_runs_leaves_a_host_that_is_not_fit_only_where_that_is_asked_for() 
     assert stage.copies() == ["n2"] and stage.host_says("n1", "Schedulable") == "Services may be placed here"
 
 
+def test_what_is_in_other_hands_leaves_no_host_that_is_not_fit() -> None:
+    stage = running()
+    stage.maintain("n1", "HandsOff")
+    checks(stage, "n1", "Drain")
+    finds(stage, "n1", "eth1 has no link")
+    assert stage.copies() == ["n1"] and not steps(stage.log, "WriteInstance")
+    stage.maintain("n1", None)
+    stage.until(lambda: stage.copies() == ["n2"])
+
+
 def test_what_has_nowhere_to_go_stays_on_a_host_that_is_not_fit() -> None:
     stage = running()
     for host in ("n3", "n2", "n1"):
