@@ -17,6 +17,7 @@ from rich.table import Table
 
 from backstay_dev.lab.shell import EXIT_CANNOT, LabError
 from backstay_dev.show import bench_cases as cases
+from backstay_dev.show import bench_many as many
 from backstay_dev.show.bench_cases import Bench, Sample
 
 RUNS: Final = 10
@@ -51,6 +52,8 @@ FIGURES: Final[Sequence[Figure]] = (
     Figure("floor: systemctl restart of such a unit", "s", None, cases.floor_unit_restart),
     Figure("floor: one power read by fence_redfish", "s", None, cases.floor_fence_read),
 )
+MANY: Final = "many services on a host"
+"""How `--only` calls all of `show/bench_many.py`."""
 COLD: Final = Figure("all of ours started at once: service answers", "s", 3.0, lambda b: Sample(0.0), "24.4 / 5.5")
 
 
@@ -60,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(stderr=True, highlight=False)
     chosen = [figure for figure in FIGURES if options.only in figure.name]
     try:
-        figures = [*_with_one_lab(chosen, options.runs, console), *_cold(options, console)]
+        figures = [*_with_one_lab(chosen, options.runs, console), *_cold(options, console), *_many(options, console)]
     except LabError as error:
         console.print(f"bench: {error}")
         return EXIT_CANNOT
@@ -86,11 +89,30 @@ def _cold(options: argparse.Namespace, console: Console) -> list[dict[str, Any]]
     return [_measure(COLD, lambda: cases.cold_start(lambda text: None), options.runs, console)]
 
 
+def _many(options: argparse.Namespace, console: Console) -> list[dict[str, Any]]:
+    if options.only not in MANY:
+        return []
+
+    def told(text: str) -> None:
+        console.print(f"  {text}", style="dim")
+
+    measured = []
+    for found in many.figures(told):
+        figure = Figure(found.name, found.unit, found.aim, lambda b: Sample(0.0))
+        measured.append(_summary(figure, [Sample(value) for value in found.values]))
+        told(f"{found.name}: {measured[-1]['median']:g} {found.unit}")
+    return measured
+
+
 def _measure(figure: Figure, run: Callable[[], Sample], runs: int, console: Console) -> dict[str, Any]:
     samples = []
     for number in range(min(runs, figure.most_runs)):
         samples.append(run())
         console.print(f"  {figure.name} {number + 1}: {samples[-1].value:.3f} {figure.unit}", style="dim")
+    return _summary(figure, samples)
+
+
+def _summary(figure: Figure, samples: Sequence[Sample]) -> dict[str, Any]:
     values = [sample.value for sample in samples]
     median = statistics.median(values)
     return {
@@ -142,7 +164,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="make bench", description="Measures everything we promise, and the floors beside it."
     )
     parser.add_argument("--runs", type=int, default=RUNS, help=f"runs of each case (default {RUNS})")
-    parser.add_argument("--only", default="", help="only figures whose name contains this")
+    parser.add_argument(
+        "--only", default="", help=f"only figures whose name contains this (those of `{MANY}` by that name)"
+    )
     return parser
 
 

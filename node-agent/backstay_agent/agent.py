@@ -27,7 +27,7 @@ from .core.reports import foreign_since
 from .core.sanity import held_back
 from .core.sessions import Kept, Start, at_start
 from .host_system import HostSystem
-from .run.supervisor import ROUNDS_S, Supervisor
+from .run.supervisor import ROUNDS_S, TELL_AFTER_S, Supervisor
 from .run.tools import Tools
 from .standby.standbys import held_units
 from .store.disk import Disk, DiskTrouble
@@ -217,7 +217,7 @@ class Agent:
         self.heartbeat.wish(orders.spec.heartbeat)
         self.supervisor.assign(orders)
         self._update_standbys()
-        self.link.mark_dirty()
+        asyncio.get_running_loop().call_later(TELL_AFTER_S, self.link.mark_dirty)
 
     def _on_another(self) -> None:
         self._standbys.forget_who_has_read()

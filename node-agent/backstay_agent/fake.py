@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from backstay_agent.standby.standbys import Keeper
 from backstay_api.objects.plain import RenderedResource, Systemd
+from backstay_api.objects.recovery import ErrorType
 from backstay_api.objects.resource_kinds import identity, units_of
 from backstay_api.process.waiting import clock_s
 
@@ -30,6 +31,8 @@ class Script:
     prepare_takes_s: float = 0.0
     start_fails: str = ""
     """Why a start fails. Parts of it are up then: it must be stopped."""
+    error_type: ErrorType = "Soft"
+    """Whether another start could help then."""
     prepare_fails: str = ""
     stop_fails: str = ""
     """Why a stop fails: it runs on."""
@@ -193,7 +196,7 @@ class FakeDriver:
         if script.start_takes_s > timeout_s:
             raise StartFailed(f"{name} was not up within {timeout_s:g} s")
         if script.start_fails:
-            raise StartFailed(script.start_fails)
+            raise StartFailed(script.start_fails, script.error_type)
         if name not in self.machine.running:
             raise StartFailed(f"{name} died while it was started")
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -61,6 +62,15 @@ class Cable:
             except OSError:
                 return False
         return True
+
+    def says(self, frames: list[bytes]) -> None:
+        """The neighbour sends these."""
+        with (
+            _standing_in(self.there),
+            socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender,
+        ):
+            for frame in frames:
+                sender.sendto(frame, ("eth0", 0))
 
     @contextmanager
     def monitor(self) -> Iterator[Callable[[], str]]:
@@ -151,8 +161,8 @@ def driver(cable: Cable, tmp_path: Path) -> VirtualIPDriver:
     return VirtualIPDriver(notes=tmp_path / "notes")
 
 
-def vip(address: str, interface: str | None = None) -> RenderedResource:
-    return RenderedResource(name="address", virtual_ip=VirtualIP(address=address, interface=interface))
+def vip(address: str, interface: str | None = None, **more: Any) -> RenderedResource:
+    return RenderedResource(name="address", virtual_ip=VirtualIP(address=address, interface=interface, **more))
 
 
 def play(story: Callable[[], Awaitable[None]]) -> None:

@@ -122,6 +122,13 @@ def test_an_api_outage_of_a_minute_stops_nothing_moves_nothing_and_fences_nobody
     assert not [line for line in result.story if "no longer runs" in line or "seals" in line or "closed by" in line]
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_site_that_had_no_power_at_all_comes_back(seed: int) -> None:
+    result = run_seed(seed, "sites")
+    assert result.is_good
+    assert any("the site has no power" in line for line in result.story)
+
+
 @pytest.mark.parametrize("seed", [7, 23])
 def test_one_seed_is_one_story(seed: int) -> None:
     assert run_seed(seed).story == run_seed(seed).story

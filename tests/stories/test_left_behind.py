@@ -255,13 +255,16 @@ def test_a_unit_that_a_former_candidate_holds_stays_secured_while_its_service_ex
     assert stage.world.assignments["n3"].spec.secured == []
 
 
-def test_no_unit_is_given_back_while_a_service_cannot_be_read() -> None:
+@pytest.mark.parametrize("restarted", [False, True], ids=["the same operator", "one that has never read it"])
+def test_no_unit_is_given_back_while_a_service_cannot_be_read(restarted: bool) -> None:
     """Nobody knows which units it names: one that is enabled would start by itself at the next boot of a candidate."""
     stage = running(*(f"n{number}" for number in range(1, 8)))
     stage.wait(2)
     others = [each.spec for each in stage.world.assignments.values() if not (each.spec.instances or each.spec.standbys)]
     assert others and all(spec.secured == ["web.service"] for spec in others)
     stage.of_a_later_version(HA_SERVICES, "web", spec={"mode": "Unknown-yet"})
+    if restarted:
+        stage.restart_operator()
     stage.wait(5)
     assert all(each.spec.secured == ["web.service"] for each in stage.world.assignments.values())
 

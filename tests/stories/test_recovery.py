@@ -81,6 +81,37 @@ def test_a_refused_edit_leaves_the_recovery_before_it_in_force() -> None:
     assert order.recovery and order.recovery.restarts == 0
 
 
+def test_a_hard_error_moves_it_at_once_and_its_host_is_not_tried_again_until_a_person_says_so() -> None:
+    stage = running("n1", "n2", recovery={"restarts": 3})
+    script = stage.script("n1")
+    script.start_fails, script.error_type = "no such program", "Hard"
+    dies(stage)
+    stage.until(lambda: stage.copies() == ["n2"], limit_s=10)
+    stage.script("n2").start_fails = "no license"
+    dies(stage, "n2")
+    stage.wait(3600)
+    tried = steps(stage.log, "WriteInstance")
+    assert len(tried) > 2 and not any(" to n1 " in step for step in tried), tried
+    script.start_fails = ""
+    stage.clear(host="n1", reason="it is installed")
+    stage.until(lambda: stage.copies() == ["n1"], limit_s=60)
+
+
+def test_a_fatal_error_moves_it_nowhere_and_says_so() -> None:
+    stage = running("n1", "n2", recovery={"restarts": 3})
+    script = stage.script("n1")
+    script.start_fails, script.error_type = "parameter ip is no address", "Fatal"
+    dies(stage)
+    stage.wait(3600)
+    assert stage.copies() == [] and steps(stage.log, "WriteInstance") == []
+    status, reason, why = stage.told("web", "Ready")
+    assert (status, reason) == ("False", "Failed") and "parameter ip is no address" in why
+    assert "as it is configured no host can run it" in stage.told("web", "Degraded")[2] + why
+    script.start_fails = ""
+    stage.clear(reason="the name resolves now")
+    stage.until(stage.copies, limit_s=10)
+
+
 # --- backstay clear -------------------------------------------------------------------------------------------------
 
 
@@ -184,7 +215,7 @@ def test_a_clear_lets_it_move_again() -> None:
     dies(stage, "n2")
     stage.wait(5)
     stage.clear()
-    stage.until(lambda: stage.copies() == ["n1"], limit_s=10)
+    stage.until(stage.copies, limit_s=10)
     stage.settle()
     assert moves(stage) == [], "neither does what followed from a failure that was cleared count"
 

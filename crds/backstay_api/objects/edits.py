@@ -32,6 +32,11 @@ def same_work(one: Sequence[Any], other: Sequence[Any]) -> bool:
     return list(map(_work, one)) == list(map(_work, other))
 
 
+def same_watch(one: Any, other: Any) -> bool:
+    """Whether a watch of the one tells of the other what is to be told."""
+    return same_work([one], [other]) and _watched(one) == _watched(other)
+
+
 def is_applied(before: Any, wanted: Any) -> bool:
     """Whether there is something that a driver has to bring to what runs; the work of both is the same."""
     return _live(before) != _live(wanted)
@@ -63,6 +68,10 @@ def _edit(before: Any, wanted: Any) -> Edit | None:
 
 def _work(resource: Any) -> tuple[object, ...]:
     return resource.name, *((kind.field, kind.work(spec)) for kind, spec in kinds_in([resource]))
+
+
+def _watched(resource: Any) -> list[object]:
+    return [kind.watched(spec) for kind, spec in kinds_in([resource])]
 
 
 def _live(resource: Any) -> tuple[object, ...]:

@@ -15,6 +15,7 @@ from .shapes import Field, Shape
 from .texts import clip
 
 __all__ = [
+    "AddressRoute",
     "AgentSession",
     "Backoff",
     "Command",
@@ -292,21 +293,62 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AddressRoute:
+    """A route that comes and goes with an address, which is the source of whatever takes it."""
+
+    SHAPE: ClassVar[Shape] = {
+        "to": Field(of=str, required=True, pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$"),
+        "via": Field(of=str, pattern=r"^[0-9a-fA-F.:]+$"),
+    }
+    to: str
+    via: str | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            to=raw["to"],
+            via=raw.get("via"),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "to": self.to,
+        }
+        if self.via is not None:
+            wire["via"] = self.via
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VirtualIP:
     """An address that clients use and that moves with the service."""
 
     SHAPE: ClassVar[Shape] = {
         "address": Field(of=str, required=True, pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$"),
         "interface": Field(of=str, pattern=r"^[^/:\x00-\x20\x7f]+$"),
+        "routes": Field(of=AddressRoute, many="list"),
+        "nodad": Field(of=bool),
+        "preferredLifetime": Field(of=("Zero", "Forever")),
+        "onDuplicate": Field(of=("Degrade", "Restart")),
     }
     address: str
     interface: str | None = None
+    routes: tuple[AddressRoute, ...] | None = None
+    nodad: bool | None = None
+    preferred_lifetime: Literal["Zero", "Forever"] | None = None
+    on_duplicate: Literal["Degrade", "Restart"] | None = None
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
         return cls(
             address=raw["address"],
             interface=raw.get("interface"),
+            routes=None
+            if (part := raw.get("routes")) is None
+            else tuple(AddressRoute.from_wire(item) for item in part),
+            nodad=raw.get("nodad"),
+            preferred_lifetime=raw.get("preferredLifetime"),
+            on_duplicate=raw.get("onDuplicate"),
         )
 
     def to_wire(self) -> dict[str, Any]:
@@ -315,6 +357,14 @@ class VirtualIP:
         }
         if self.interface is not None:
             wire["interface"] = self.interface
+        if self.routes is not None:
+            wire["routes"] = [item.to_wire() for item in self.routes]
+        if self.nodad is not None:
+            wire["nodad"] = self.nodad
+        if self.preferred_lifetime is not None:
+            wire["preferredLifetime"] = self.preferred_lifetime
+        if self.on_duplicate is not None:
+            wire["onDuplicate"] = self.on_duplicate
         return wire
 
 
@@ -704,7 +754,7 @@ class Probe:
         "timeout": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
         "initialDelay": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
         "failureThreshold": Field(of=int, least=1, most=1000),
-        "onFailure": Field(of=("Restart", "Degrade")),
+        "onFailure": Field(of=("Degrade", "Restart")),
         "successThreshold": Field(of=int, least=1, most=1000),
     }
     name: str
@@ -717,7 +767,7 @@ class Probe:
     timeout: str = "1s"
     initial_delay: str = "0s"
     failure_threshold: int = 3
-    on_failure: Literal["Restart", "Degrade"] | None = None
+    on_failure: Literal["Degrade", "Restart"] | None = None
     success_threshold: int = 1
 
     @classmethod
@@ -1103,6 +1153,7 @@ class InstanceReport:
     name: str
     epoch: int
     phase: Literal["Stopped", "Starting", "Running", "Stopping", "Failed", "Stuck"]
+    error_type: Literal["Soft", "Hard", "Fatal"] = "Soft"
     released: bool = False
     revision: int = 0
     healthy: bool = True
@@ -1127,6 +1178,7 @@ class InstanceReport:
             name=raw["name"],
             epoch=raw["epoch"],
             phase=raw["phase"],
+            error_type=raw.get("errorType", "Soft"),
             released=raw.get("released", False),
             revision=raw.get("revision", 0),
             healthy=raw.get("healthy", True),
@@ -1151,6 +1203,7 @@ class InstanceReport:
             "name": clip(self.name),
             "epoch": self.epoch,
             "phase": self.phase,
+            "errorType": self.error_type,
             "released": self.released,
             "revision": self.revision,
             "healthy": self.healthy,

@@ -5,10 +5,16 @@ Standard library only, and looked at by its fields alone, so that the models and
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from .durations import seconds
+
+ErrorType = Literal["Soft", "Hard", "Fatal"]
+"""Of a failure, as OCF and Pacemaker have them. Soft: the next try may succeed. Hard: none on this host, until somebody mends something there.
+Fatal: none anywhere."""
+_BY_GRAVITY: Final[tuple[ErrorType, ...]] = ("Soft", "Hard", "Fatal")
 
 _DOUBLINGS_MOST: Final = 64
 """Longer than any `max` by then."""
@@ -56,3 +62,8 @@ def policy_of(recovery: Any) -> Policy:
         first_s=first_s,
         longest_s=longest_s,
     )
+
+
+def worst(found: Iterable[ErrorType]) -> ErrorType:
+    """Of what has gone wrong together, what stands against a next try the most."""
+    return max(found, key=_BY_GRAVITY.index, default="Soft")

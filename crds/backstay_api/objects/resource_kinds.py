@@ -84,6 +84,8 @@ class ResourceKind:
     """What of it is carried out by a start: an edit of anything else needs no restart."""
     live: Callable[[Any], object] = lambda spec: None
     """What of it is brought to what runs, without a restart."""
+    watched: Callable[[Any], object] = lambda spec: None
+    """What of it, beside that, tells a watch of it what to say."""
     fault: Callable[[Any], str] = lambda spec: ""
     """What no schema can say is wrong with it: the field, a colon, and the rest of a sentence; empty if nothing is."""
     senseless: Callable[[Any], str] = lambda spec: ""
@@ -173,6 +175,30 @@ def unusable_address(cidr: str) -> str:
     if room > 1 and network.version == 4 and address == network.broadcast_address:
         return f"{cidr} is the broadcast address of its subnet: choose one inside it"
     return ""
+
+
+def unusable_route(ip: Any) -> str:
+    """The field, a colon, and why no host could have one of its routes; empty if all can be."""
+    address = ipaddress.ip_interface(ip.address)
+    for at, route in enumerate(ip.routes or ()):
+        if why := _unusable_route(route, address.version):
+            return f"routes[{at}]: {why}"
+    if ip.preferred_lifetime is not None and address.version == 4:
+        return "preferredLifetime: it is for IPv6; give `routes` for what is to have this address as its source"
+    return ""
+
+
+def _unusable_route(route: Any, version: int) -> str:
+    try:
+        to = ipaddress.ip_network(route.to)
+        via = ipaddress.ip_address(route.via) if route.via else None
+    except ValueError as error:
+        return f"{error}"
+    if {to.version, via.version if via else version} != {version}:
+        return f"the route to {to} is not of the family of the address: give each family an address of its own"
+    if to.prefixlen == 0:
+        return f"{to} is every address there is, the host's own connections included: name the networks"
+    return "" if via is None or _is_unicast(via) else f"{via} is no gateway: choose a unicast address"
 
 
 def _is_unicast(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
@@ -309,8 +335,13 @@ RESOURCE_KINDS: Final[tuple[ResourceKind, ...]] = (
         claims=lambda ip: (Claim("Address", _address(ip.address)),),
         is_implemented=True,
         is_address=True,
-        fault=lambda ip: (why := unusable_address(ip.address)) and f"address: {why}",
-        senseless=lambda ip: "" if canonical_address(ip.address) else f"{ip.address!r} is not an address",
+        # What is done about a duplicate is asked when there is one.
+        work=lambda ip: (ip.address, ip.interface, ip.routes, ip.nodad, ip.preferred_lifetime),
+        fault=lambda ip: ((why := unusable_address(ip.address)) and f"address: {why}") or unusable_route(ip),
+        senseless=lambda ip: (
+            unusable_route(ip) if canonical_address(ip.address) else f"{ip.address!r} is not an address"
+        ),
+        watched=lambda ip: ip.on_duplicate,
     ),
     ResourceKind(
         "ocf",

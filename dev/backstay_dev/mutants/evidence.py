@@ -257,8 +257,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
             ),
             Edit(
                 _WORKER,
-                "    wall: Callable[[], str]\n",
-                "    wall: Callable[[], str]\n    kept: dict[str, Any] = field(default_factory=dict)\n",
+                "    identity: str\n",
+                "    identity: str\n    kept: dict[str, Any] = field(default_factory=dict)\n",
             ),
             Edit(
                 _WORKER,
@@ -271,7 +271,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
                 '        self._read_of: dict[Slot, str] = ports.kept.setdefault(f"{request.spec.host} devices", {})',
             ),
         ),
-        ("sim:refencing",),
+        (f"{UNIT}/fencer/test_stories.py", "sim:refencing"),
     ),
     one(
         "the exit of off proves nothing",

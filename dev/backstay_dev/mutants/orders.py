@@ -26,7 +26,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{PLANNER}/do/orders.py",
         ("    if wanted.keep_secured:\n        return wanted.secured | frozenset(assignment.spec.secured)\n"),
         "",
-        f"{STORIES}/test_left_behind.py",
+        f"{UNIT}/planner/do/test_giving_back.py",
     ),
     one(
         "a carried copy is ordered down under the next epoch",

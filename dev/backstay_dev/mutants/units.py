@@ -54,7 +54,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what a dead agent has written and systemd has not read is found out",
         _OVERRIDES,
-        "if is_news or await self._is_in_force(spec.unit) is not bool(wanted):",
+        "if is_news or self._is_in_force(spec.unit, known) is not bool(wanted):",
         "if is_news:",
         _told("a_live_override_reaches_what_runs"),
     ),

@@ -4,9 +4,37 @@ from __future__ import annotations
 
 from typing import Final
 
-from .kinds import PLANNER, UNIT, Mutant, one
+from .kinds import AGENT, PLANNER, UNIT, Mutant, one
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
+    one(
+        "a hard error bars its host",
+        f"{PLANNER}/judge/failures.py",
+        ' or (self.told.error_type == "Hard" and self.told.host == host)',
+        "",
+        f"{UNIT}/planner/judge/test_judges.py",
+    ),
+    one(
+        "a fatal error bars every host",
+        f"{PLANNER}/judge/failures.py",
+        'self.told.error_type == "Fatal" or (self.told.error_type == "Hard" and self.told.host == host)',
+        'self.told.error_type != "Soft" and self.told.host == host',
+        f"{UNIT}/planner/judge/test_judges.py",
+    ),
+    one(
+        "what is final does not grow old",
+        f"{PLANNER}/judge/failures.py",
+        'failure.told.error_type == "Soft" and ',
+        "",
+        f"{UNIT}/planner/judge/test_judges.py",
+    ),
+    one(
+        "what cannot work here is not tried again in place",
+        f"{AGENT}/core/machine.py",
+        "lambda now: now.outcome is _O.HOPELESS,",
+        "lambda now: False,",
+        f"{UNIT}/agent/test_recovery.py",
+    ),
     one(
         "failback waits for a host that was fenced lately",
         f"{PLANNER}/judge/placement.py",

@@ -106,7 +106,7 @@ def process_killed(b: Bench) -> Sample:
         b.settle()
     host = b.holder
     inside = int(b.lab[host].run("systemctl", "show", "-P", "MainPID", "web.service"))
-    pid = _outer_pid(b.lab[host], inside)
+    pid = outer_pid(b.lab[host], inside)
     killed_s = time.monotonic()
     os.kill(pid, signal.SIGKILL)
     return _answered(b, killed_s, by=host)
@@ -154,29 +154,29 @@ def cold_start(progress: Callable[[str], None]) -> Sample:
 
 def agent_memory(b: Bench) -> Sample:
     """PSS in MiB of the agent of the host that runs the service (one service, no probes)."""
-    return Sample(_pss_mib(_agent_pid(b)))
+    return Sample(pss_mib(_agent_pid(b)))
 
 
 def agent_cpu(b: Bench) -> Sample:
     """CPU of the same agent while nothing happens, in per cent of a core."""
     pid = _agent_pid(b)
-    return Sample(_cpu_percent(pid))
+    return Sample(cpu_percent(pid))
 
 
 def operator_memory(b: Bench) -> Sample:
-    return Sample(_pss_mib(b.product.operators["operator"].pid))
+    return Sample(pss_mib(b.product.operators["operator"].pid))
 
 
 def operator_cpu(b: Bench) -> Sample:
-    return Sample(_cpu_percent(b.product.operators["operator"].pid))
+    return Sample(cpu_percent(b.product.operators["operator"].pid))
 
 
 def fencer_memory(b: Bench) -> Sample:
-    return Sample(_pss_mib(b.product.fencers["fencer"].pid))
+    return Sample(pss_mib(b.product.fencers["fencer"].pid))
 
 
 def fencer_cpu(b: Bench) -> Sample:
-    return Sample(_cpu_percent(b.product.fencers["fencer"].pid))
+    return Sample(cpu_percent(b.product.fencers["fencer"].pid))
 
 
 # --- floors, measured in the same run ------------------------------------------------------------------------------------
@@ -257,10 +257,10 @@ def _backstay(b: Bench, *arguments: str) -> None:
 
 def _agent_pid(b: Bench) -> int:
     host = b.lab[b.holder]
-    return _outer_pid(host, int(host.run("systemctl", "show", "-P", "MainPID", AGENT_UNIT)))
+    return outer_pid(host, int(host.run("systemctl", "show", "-P", "MainPID", AGENT_UNIT)))
 
 
-def _outer_pid(host: LabHost, inside: int) -> int:
+def outer_pid(host: LabHost, inside: int) -> int:
     """A process of a host, as the outer machine numbers it."""
     root = host.pid
     for entry in os.scandir("/proc"):
@@ -279,13 +279,15 @@ def _is_inside(pid: int, inside: int, root: int | None) -> bool:
     return same and numbers[-1] == str(inside)
 
 
-def _pss_mib(pid: int) -> float:
+def pss_mib(pid: int) -> float:
+    """What the process would take if each shared page were divided among those that share it."""
     with open(f"/proc/{pid}/smaps_rollup") as rollup:
         kib = next(int(line.split()[1]) for line in rollup if line.startswith("Pss:"))
     return kib / 1024
 
 
-def _cpu_percent(pid: int) -> float:
+def cpu_percent(pid: int) -> float:
+    """Of one core, while nothing is asked of it."""
     before = _cpu_s(pid)
     time.sleep(IDLE_S)
     return 100 * (_cpu_s(pid) - before) / IDLE_S

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from . import recoveries
+from . import recoveries, sites
 from .faults import FAULTS, Weather
 from .network import Rates
 from .shapes import Devices, HostShape, Names, ServiceShape, Shape
@@ -153,6 +153,9 @@ def draw(profile: str, seed: int, rng: random.Random) -> Drawn:
     if profile == "stuck-stops" or (profile == "swarm" and stuck.random() < recoveries.STUCK_CHANCE):
         weights = {name: 2 ** stuck.uniform(-1, 2) for name in recoveries.STUCK_FAULTS}
         drawn = _with(drawn, recoveries.shape_with_fences(drawn.shape, stuck), weights)
+    site = random.Random(f"site {seed}")
+    if profile == "swarm" and site.random() < sites.CHANCE:
+        drawn = _with(drawn, drawn.shape, {name: 2 ** site.uniform(-1, 1) for name in sites.FAULTS})
     return drawn
 
 
@@ -208,6 +211,7 @@ PROFILES: Final[Mapping[str, Draw]] = {
         ["move", "partition", "maintain", "hands_off", "agent_crash", "clean_reboot", "broken_bmc", "crash"],
         every_s=2.0,
     ),
+    "sites": _aimed(["site_power_loss", "move", "agent_crash", "watch_lag", "relabel"], every_s=4.0, packaged=True),
     "hands-off": _aimed(["hands_off", "admin_stop", "clean_reboot", "agent_crash", "partition"], every_s=2.0),
     "reboots": _aimed(
         ["reboot", "reboot", "partition", "watch_lag"], rates=Rates(stale_read=0.3, stale_s=20.0), every_s=1.5

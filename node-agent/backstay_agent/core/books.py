@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from backstay_api.objects.plain import RenderedRecovery, RenderedResource, SessionRef
-from backstay_api.objects.recovery import Policy, policy_of
+from backstay_api.objects.recovery import ErrorType, Policy, policy_of, worst
 
 from . import patience
 
@@ -49,6 +49,8 @@ class Record:
     """The epoch is over here for ever."""
     gave_up: str = ""
     """Why it is not tried again in this epoch."""
+    error_type: ErrorType = "Soft"
+    """Whether a try anywhere else, or a later one here, might do better than the one that was given up."""
     restarts: int = 0
     """Restarts in place in this epoch."""
     restarted_at_s: tuple[float, ...] = ()
@@ -74,7 +76,11 @@ class Record:
 
     def begun(self, resources: tuple[RenderedResource, ...], revision: int, at_s: float) -> Record:
         """These may run from now on."""
-        return replace(self, may_run=True, resources=resources, running_revision=revision, gave_up="", begun_at_s=at_s)
+        return replace(self, may_run=True, resources=resources, running_revision=revision, begun_at_s=at_s).trusted()
+
+    def trusted(self) -> Record:
+        """It is worth a try again."""
+        return replace(self, gave_up="", error_type="Soft")
 
     def restarted(self, at_s: float | None) -> Record:
         """One restart in place more; None: it does not count."""
@@ -85,7 +91,7 @@ class Record:
 
     def forgiven(self, cleared: int) -> Record:
         """A person has said that its failures so far count for nothing, if this is news."""
-        return self if cleared <= self.cleared else replace(self, cleared=cleared, restarted_at_s=(), gave_up="")
+        return self if cleared <= self.cleared else replace(self, cleared=cleared, restarted_at_s=()).trusted()
 
     def accepted(self) -> Record:
         """What it wants is what runs."""
@@ -97,8 +103,8 @@ class Record:
         wire["recovery"] = self.recovery.to_wire() if self.recovery else None
         wire["resources"] = [resource.to_wire() for resource in self.resources]
         wire["restarted_at_s"] = list(self.restarted_at_s)
-        wire |= {"begun_at_s": self.begun_at_s, "cleared": self.cleared, "hands_off": self.hands_off}
-        return wire
+        later = ("begun_at_s", "cleared", "hands_off", "error_type")
+        return wire | {name: getattr(self, name) for name in later}
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Record:
@@ -112,6 +118,7 @@ class Record:
             begun_at_s=float(raw.get("begun_at_s", 0.0)),
             cleared=int(raw.get("cleared", 0)),
             hands_off=str(raw.get("hands_off", "")),
+            error_type=worst((raw.get("error_type", "Soft"),)),
         )
 
 

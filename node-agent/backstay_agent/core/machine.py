@@ -74,6 +74,8 @@ class Outcome(Enum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     """Something could not be started."""
+    HOPELESS = "hopeless"
+    """The same, and what stands in the way does not go by itself."""
     MISSED = "missed"
     """Nothing but an address could not be put back."""
     BLOCKED = "blocked"
@@ -109,7 +111,7 @@ class Situation:
     down: bool = False
     """A resource is down or does not work."""
     may_restart: bool = True
-    """Within the limit of restarts in place, or one that does not count."""
+    """Within the limit of restarts in place, or one that does not count; and what is down does not say that none would help."""
     may_retry: bool = False
     """A start that has failed may be tried again here."""
     try_due: bool = True
@@ -163,6 +165,7 @@ TABLE: Final[Sequence[Row]] = (
     Row(_BEGUN,           "it works",                    lambda now: now.outcome is _O.SUCCEEDED,         _P.RUNNING, _F.WATCH),
     Row((_P.RECOVERING,), "only an address failed",      lambda now: now.outcome is _O.MISSED,            _P.RUNNING, _F.WATCH, _R.ENDED),
     Row((_P.STARTING,),   "failed, no more tries",       _is_hopeless,                                    _P.STOPPING, _F.GIVE_UP, _R.ENDED),
+    Row(_BEGUN,           "cannot work here",            lambda now: now.outcome is _O.HOPELESS,          _P.STOPPING, _F.GIVE_UP, _R.ENDED),
     Row(_BEGUN,           "failed",                      lambda now: now.outcome is not None,             _P.STOPPING, _F.STOP, _R.ENDED),
     # What may not be restarted (a limit, an earlier session's copy) is at least stopped as a whole.
     Row((_P.RUNNING,),    "down, no more tries",         lambda now: now.down and not now.may_restart,    _P.STOPPING, _F.GIVE_UP, _R.DOWN),

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from backstay_api.objects.edits import same_work
 from backstay_api.objects.plain import InstanceReport, ResourceReport, StandbyReport
+from backstay_api.objects.recovery import ErrorType
 
 from .books import Record
 from .machine import Phase
@@ -42,6 +43,8 @@ class View:
     stop_note: str
     """What is to be said about its last stop: that it had to be killed."""
     gave_up: str
+    error_type: ErrorType
+    """Of what it was given up for."""
     by_admin: str
     hands_off: str
     is_well: bool
@@ -63,7 +66,8 @@ def report_of(record: Record, view: View) -> InstanceReport:
         namespace=record.namespace,
         name=record.name,
         epoch=record.epoch,
-        phase=_phase(record, view),
+        phase=(phase := _phase(record, view)),
+        error_type=view.error_type if phase == "Failed" else "Soft",
         released=record.closed,
         revision=record.running_revision if record.may_run else record.revision,
         healthy=is_healthy,

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+from backstay_api.objects.recovery import ErrorType
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -50,12 +52,18 @@ class Seen:
     """Not empty: somebody asked the host for it ("stopped by an admin: systemctl stop web.service"). Then it is no failure."""
     left: bool = field(default=False, compare=False)
     """UNKNOWN, and yet something of it plainly runs: a part, or what it has started."""
+    error_type: ErrorType = field(default="Soft", compare=False)
+    """If FAILED: whether a restart here could help."""
     check: Check | None = field(default=None, compare=False)
     """By what it was seen, if by asking a program: then each look is told, also where it finds what the one before did."""
 
 
 class StartFailed(Exception):
     """The resource is not up; parts of it may be: stop it before anything else. The text is a sentence for people."""
+
+    def __init__(self, why: str, error_type: ErrorType = "Soft") -> None:
+        super().__init__(why)
+        self.error_type = error_type
 
 
 class StopFailed(Exception):

@@ -16,9 +16,10 @@ from backstay_agent.core.health import Verdict
 from backstay_agent.drivers.base import Seen, StartFailed, State, StopFailed
 from backstay_agent.host_system import HostSystem
 from backstay_agent.tasks import end_tasks
-from backstay_api.objects.edits import same_work
+from backstay_api.objects.edits import same_watch
 from backstay_api.objects.plain import RenderedResource
 from backstay_api.objects.probe_kinds import is_asked
+from backstay_api.objects.recovery import ErrorType, worst
 from backstay_api.process.waiting import clock_s
 
 from .checks import Checks
@@ -40,6 +41,8 @@ class Monitor:
         self._watches: dict[str, tuple[RenderedResource, asyncio.Task[None]]] = {}
         self._probes: list[asyncio.Task[None]] = []
         self._states: dict[str, State] = {}
+        self._error_types: dict[str, ErrorType] = {}
+        """Of what is down, as its driver says."""
         self._down: dict[str, str] = {}
         self._unwell: dict[str, str] = {}
         self._unclear: dict[str, str] = {}
@@ -62,6 +65,11 @@ class Monitor:
     def troubles(self) -> dict[str, str]:
         """Resources that are down or do not work, and why."""
         return {**self._unwell, **self._down}
+
+    @property
+    def error_type(self) -> ErrorType:
+        """Of what is down: whether a restart in place could help."""
+        return worst(found for name, found in self._error_types.items() if name in self._down)
 
     @property
     def is_looking(self) -> bool:
@@ -197,7 +205,7 @@ class Monitor:
             self._degraded.pop(name, ""),
         )
         self._unseen.pop(name, None)
-        self._states[name] = seen.state
+        self._states[name], self._error_types[name] = seen.state, seen.error_type
         why = seen.by_admin or seen.why or f"is {seen.state.value.lower()}"
         if seen.by_admin:
             self._by_admin[name] = seen.by_admin
@@ -248,4 +256,4 @@ class Monitor:
 
 def _is_watched_alike(one: RenderedResource, other: RenderedResource) -> bool:
     """Whether a driver tells the same of both: of probes it looks only at whether some say that it works."""
-    return same_work([one], [other]) and is_asked(one) is is_asked(other)
+    return same_watch(one, other) and is_asked(one) is is_asked(other)

@@ -28,7 +28,7 @@ from .applying import Applying
 from .attempts import Acts, Attempts
 from .monitoring import Monitor
 from .stopping import Stops
-from .tools import RETRY_S, MayNot, NotRecorded, Tools, failure_of
+from .tools import RETRY_S, MayNot, NotRecorded, Tools, error_type_of, failure_of, outcome_of
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Runner:
         self._trying: tuple[RenderedResource, ...] = ()
         """What the start under way starts."""
         self._why = ""
-        self._gave_up = self.record.gave_up
+        self._gave_up, self._error_type = self.record.gave_up, self.record.error_type
         self._epoch, self._cleared = self.record.epoch, self.record.cleared
         self.stops = Stops()
         self._attempts = Attempts(self._monitor, tools.wall)
@@ -111,7 +111,7 @@ class Runner:
             gave_up=bool(self._gave_up) and not edited,
             edited=edited and record.want == "Up",
             down=down,
-            may_restart=self._attempts.may_restart(record),
+            may_restart=self._attempts.may_restart(record) and self._monitor.error_type == "Soft",
             may_retry=patience.try_again(record.restarted_at_s, now_s=now_s, by=record.policy),
             try_due=edited or self._attempts.is_due(record, now_s),
             retry_due=now_s >= self.stops.retry_at_s,
@@ -119,7 +119,8 @@ class Runner:
 
     def _turn_to(self, record: Record) -> None:
         """A newer epoch, or a person has cleared it: nothing before that is held against it."""
-        self._epoch, self._cleared, self._gave_up = record.epoch, record.cleared, record.gave_up
+        self._epoch, self._cleared = record.epoch, record.cleared
+        self._gave_up, self._error_type = record.gave_up, record.error_type
         self._why = self.stops.note = ""
         self._attempts.forget()
         self._acts.forget()
@@ -130,16 +131,8 @@ class Runner:
     def _outcome(self) -> Outcome | None:
         if self._work is None or not self._work.done():
             return None
-        match failure_of(self._work):
-            case None:
-                return Outcome.SUCCEEDED
-            case MayNot():
-                return Outcome.REFUSED
-            case StartFailed():
-                alone = self.phase is Phase.RECOVERING and work.only_addresses(self._restarting)
-                return Outcome.MISSED if alone else Outcome.FAILED
-            case _:
-                return Outcome.BLOCKED
+        alone = self.phase is Phase.RECOVERING and work.only_addresses(self._restarting)
+        return outcome_of(self._work, only_addresses=alone)
 
     def _learn(self, row: Row) -> None:
         """Remember what a row says, before the next phase forgets it."""
@@ -153,12 +146,14 @@ class Runner:
             self._why = "; ".join(filter(None, (self._monitor.sentence, before)))
         match row.effect:
             case Effect.START | Effect.PERMIT:
-                self._why, self._gave_up = "", ""
+                self._why, self._gave_up, self._error_type = "", "", "Soft"
             case Effect.RESTART:
                 self._died()
             case Effect.GIVE_UP:
-                tries = f"{self.record.policy.used_up}; then " if row.reason is Reason.DOWN else ""
-                self._gave_up = f"{tries}{self._why}"
+                ended = row.reason is Reason.ENDED
+                self._error_type = error_type_of(self._work) if ended else self._monitor.error_type
+                is_used_up = not ended and self._error_type == "Soft"
+                self._gave_up = f"{self.record.policy.used_up}; then {self._why}" if is_used_up else self._why
 
     def _died(self) -> None:
         self._is_free = self._attempts.count_for_nothing(self.record)
@@ -267,8 +262,8 @@ class Runner:
 
     def _stopped(self, now: Record) -> Record:
         # A newer epoch that was granted meanwhile gets a try of its own.
-        gave_up = self._gave_up if now.epoch == self._epoch else now.gave_up
-        return replace(now, may_run=False, gave_up=gave_up)
+        failed = (self._gave_up, self._error_type) if now.epoch == self._epoch else (now.gave_up, now.error_type)
+        return replace(now, may_run=False, gave_up=failed[0], error_type=failed[1])
 
     async def _permit(self) -> None:
         """Let the host's admin start what was granted here and is wanted: from then on it may run, and is journalled so."""
@@ -385,6 +380,7 @@ class Runner:
                 stops_failed=self.stops.failed,
                 stop_note=self.stops.note,
                 gave_up=self._gave_up,
+                error_type=self._error_type,
                 by_admin=self._acts.said,
                 hands_off=rules.hands_off(self.record, self._tools.journal.books),
                 is_well=self._monitor.is_well,

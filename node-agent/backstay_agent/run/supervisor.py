@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 LOOK_AGAIN_S: Final = 30.0
 """Until what was refused is asked again: an admin may have removed the reason."""
+TELL_AFTER_S: Final = 0.01
+"""What was ordered is told so long after it was taken: a client waits for what is begun, and nobody for that word."""
 UNSEEN_S: Final = 0.5
 ROUNDS_S: Final = RETRY_S
 """Until a full disk, or something that could not be stopped, is tried again."""
@@ -108,7 +110,8 @@ class Supervisor:
             self._tools.tell()
             return
         if after != before:
-            self._tools.tell()
+            # A start comes before the word about it, and says its own.
+            asyncio.get_running_loop().call_later(TELL_AFTER_S, self._tools.tell)
 
     async def _cover_standbys(self) -> None:
         try:

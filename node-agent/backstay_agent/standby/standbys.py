@@ -20,6 +20,8 @@ from .needs import Needs, NoNeeds
 from .readiness import Examiner
 
 LOOK_AGAIN_S: Final = 10.0
+GIVE_WAY_S: Final = 0.05
+"""Until another order is looked at."""
 HELD_ALONE_S: Final = 60.0
 """The operator asks for a held unit of a living service at once; what nobody asks for in this time is nobody's."""
 MOST_HELD: Final = 256
@@ -75,8 +77,10 @@ class Keeper:
         secured: frozenset[str] | None,
     ) -> None:
         if (orders, ours, secured) != (self._orders, self._ours, self._secured):
+            # What is ordered comes first: a client may wait for that, and both ask the same systemd.
+            wait_s = 0.0 if self._secured is None else GIVE_WAY_S
             self._orders, self._ours, self._secured = orders, ours, secured
-            self._wake.set()
+            asyncio.get_running_loop().call_later(wait_s, self._wake.set)
 
     def forget_who_has_read(self) -> None:
         """What is held must be read in the new HostAssignment before its silence means that a service is gone."""

@@ -11,12 +11,13 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from backstay_api.objects.kinds import Ref
-from backstay_api.process.waiting import until
+from backstay_api.process.waiting import until, within
 from backstay_operator.control.act.apply import Outcome, Result, Writer
 from backstay_operator.control.act.pacing import Turns
 from backstay_operator.control.act.refusals import Refusals
@@ -44,6 +45,8 @@ FOLLOWER_GATHER_S: Final = 0.2
 """A replica that does not lead acts only on what has stood for long (`turns`): it need not plan at every change."""
 WRITERS: Final = 16
 TELLERS: Final = 4
+LATER_S: Final = 0.1
+"""What only tells or tidies up waits for what acts, but no longer: the API server carries out both, and a client waits for the one."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,9 @@ class Reconciler:
         self._took_s = 0.0
         self._writers = asyncio.Semaphore(WRITERS)
         self._tellers = asyncio.Semaphore(TELLERS)
+        self._acting = 0
+        self._acted = asyncio.Event()
+        """Nothing that acts is under way any more."""
         parts.cache.on_change = self.poke
 
     def poke(self, soon: Soon = Soon.NOW) -> None:
@@ -146,7 +152,7 @@ class Reconciler:
         ref = action.ref
         decided_at = self._version(ref)
         led = self._parts.leads()
-        async with self._tellers if action.rank is Rank.PEOPLE else self._writers:
+        async with self._in_turn(action.rank):
             if led and not self._parts.leads():
                 # Lost while it waited: as a follower it may be our turn again later.
                 result = Result(Outcome.LOOK_AGAIN, "this replica no longer leads")
@@ -161,6 +167,23 @@ class Reconciler:
             in_effect=result.outcome is Outcome.DONE,
         )
         self.poke(Soon.LATER if action.rank is Rank.PEOPLE else Soon.NOW)
+
+    @asynccontextmanager
+    async def _in_turn(self, rank: Rank) -> AsyncIterator[None]:
+        acts = rank in (Rank.GRANT, Rank.ORDER)
+        if rank >= Rank.CLEANUP and self._acting:
+            await within(self._acted, LATER_S)
+        if acts:
+            self._acting += 1
+            self._acted.clear()
+        try:
+            async with self._tellers if rank is Rank.PEOPLE else self._writers:
+                yield
+        finally:
+            if acts:
+                self._acting -= 1
+            if not self._acting:
+                self._acted.set()
 
     def _note(self, action: Action, ref: Ref, result: Result) -> None:
         facts, name = self._parts.facts, type(action).__name__

@@ -127,9 +127,13 @@ def worsened(
 ) -> Event | None:
     """What has begun to be amiss by a status: whoever is told by Events alone learns what is missing, too."""
     was, now = (next((one for one in each if one.type == type_), None) for each in (before, after))
-    if now is None or now.status != wrong or (was is not None and (was.status, was.message) == (wrong, now.message)):
+    if now is None or now.status != wrong or _is_same(was, now):
         return None
     return Event(about, "Warning", now.reason, now.message)
+
+
+def _is_same(was: Condition | None, now: Condition) -> bool:
+    return was is not None and (was.status, was.reason, was.message) == (now.status, now.reason, now.message)
 
 
 def bettered(

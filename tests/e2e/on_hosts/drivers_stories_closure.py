@@ -253,7 +253,7 @@ async def work_in_a_scope_of_its_own_is_stopped_too() -> None:
         await driver.start(box, timeout_s=5)
         await until(lambda: active("d-payload.scope") == "active")
         note = await driver.stop(box, timeout_s=0.3)
-        assert note is not None and "d-payload.scope" in note and "SIGKILL" in note, note
+        assert note is not None and "d-payload.scope" in note and "SIGTERM" in note, note
         assert not runs("sleep 7654321")
 
 

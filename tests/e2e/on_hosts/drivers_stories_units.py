@@ -226,6 +226,19 @@ async def a_unit_that_will_not_go_is_killed() -> None:
 
 
 @story
+async def a_unit_that_hangs_in_its_own_stop_is_asked_by_a_signal_before_it_is_killed() -> None:
+    script = "trap 'echo asked >/run/d-polite; exit 0' TERM; touch /run/d-polite-up; while :; do sleep 0.1; done"
+    text = f'[Service]\nExecStart=/bin/sh -c "{script}"\nExecStop=/bin/sleep 1000\n'
+    polite = install("d-polite.service", text)
+    async with systemd() as (driver, _):
+        await driver.start(polite, timeout_s=5)
+        await until(Path("/run/d-polite-up").exists)
+        note = await driver.stop(replace(polite, timeouts=Timeouts(stop="300ms")), timeout_s=0.3)
+        assert note == "d-polite.service did not stop within 0.3 s and was ended by SIGTERM"
+        assert Path("/run/d-polite").read_text() == "asked\n"
+
+
+@story
 async def what_a_unit_leaves_behind_goes_too() -> None:
     text = "[Service]\nKillMode=process\nExecStart=/bin/sh -c 'setsid sleep 100001 & exec sleep 100002'\n"
     messy = install("d-messy.service", text)

@@ -10,10 +10,11 @@ import pytest
 from backstay_agent.core.books import Books, Record
 from backstay_agent.core.orders import read_orders
 from backstay_agent.core.patience import due_at_s, may_restart, try_again
+from backstay_agent.drivers.base import Seen, State
 from backstay_agent.run.attempts import Attempts
 from backstay_agent.run.monitoring import Monitor
 from backstay_api.objects.plain import Backoff, RenderedRecovery
-from backstay_api.objects.recovery import Policy, policy_of
+from backstay_api.objects.recovery import ErrorType, Policy, policy_of
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_testing.agent_world import UNIT, World, enrolled, running
 
@@ -165,6 +166,41 @@ async def test_an_agent_that_starts_anew_goes_on_by_the_same_policy() -> None:
     world.start_agent()
     await dies(world, 1)
     await given_up(world, "restarted in place once")
+
+
+# --- what another try does not help against -----------------------------------------------------------------------
+
+
+async def given_up_for(world: World, error_type: str) -> None:
+    await given_up(world, "no such disk")
+    report = await world.report()
+    assert report and (report.error_type, "restarted in place" in report.why) == (error_type, False)
+
+
+@in_virtual_time
+@pytest.mark.parametrize("error_type", ["Hard", "Fatal"])
+async def test_what_cannot_work_here_is_tried_once_and_given_up(error_type: ErrorType) -> None:
+    world = await running()
+    script = world.machine.scripts[UNIT]
+    script.start_fails, script.error_type = "no such disk", error_type
+    await dies(world, 1)
+    await given_up_for(world, error_type)
+    assert world.machine.log.count(f"start {UNIT}") == 2
+    await world.kill_agent()
+    world.start_agent()
+    await given_up_for(world, error_type)
+    script.start_fails = ""
+    await world.order(cleared=1)
+    await world.phase_is("Running")
+    assert (await world.report()).error_type == "Soft"  # type: ignore[union-attr]
+
+
+@in_virtual_time
+async def test_what_its_monitor_says_cannot_work_here_is_not_restarted_in_place() -> None:
+    world = await running()
+    world.machine.down(UNIT, Seen(State.FAILED, "no such disk", error_type="Hard"))
+    await given_up_for(world, "Hard")
+    assert world.machine.log.count(f"start {UNIT}") == 1
 
 
 # --- what a person has forgotten ------------------------------------------------------------------------------------

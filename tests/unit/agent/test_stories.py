@@ -153,6 +153,22 @@ async def test_what_cannot_be_stopped_is_stuck_and_not_released() -> None:
 
 
 @in_virtual_time
+async def test_what_cannot_be_stopped_holds_up_no_other() -> None:
+    other, name = unit(unit="other.service"), "unit other.service"
+    world = await running()
+    world.machine.scripts[UNIT].stop_takes_s = 1000.0
+    await world.order("Up", uid="u2", resources=(other,))
+    await world.until(lambda: world.runs(name))
+    await world.order("Down")
+    await world.until(lambda: f"stop {UNIT}" in world.machine.log)
+    await world.order("Down", uid="u2", resources=(other,))
+    await world.released("u2")
+    await world.order("Up", uid="u3", resources=(unit(unit="third.service"),))
+    await world.until(lambda: world.runs("unit third.service"))
+    assert world.runs(UNIT)
+
+
+@in_virtual_time
 async def test_what_could_not_be_stopped_once_may_be_stopped_yet_and_twice_it_cannot_be() -> None:
     world = await running()
     world.machine.scripts[UNIT].stop_fails, world.machine.scripts[UNIT].stop_takes_s = "a process does not die", 1.0

@@ -8,11 +8,14 @@ from backstay_api.client.errors import Conflict
 from backstay_api.memory.server import Fate
 from backstay_api.objects import lease as leases
 from backstay_api.objects.kinds import EVENTS
+from backstay_api.objects.models.service import HAServiceStatus
 from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS, HOST_LEASES
 from backstay_dev.simulator.virtualtime import in_virtual_time, run
 from backstay_operator.control.reconciler import FOLLOWER_GATHER_S
-from backstay_operator.planner.plan import plan
-from backstay_testing.control_scene import Scene, until
+from backstay_operator.planner.actions import Assign, WriteServiceStatus
+from backstay_operator.planner.know.world import World
+from backstay_operator.planner.plan import Plan, plan
+from backstay_testing.control_scene import Scene, tiny_plan, until
 
 
 def has_orders(scene: Scene, host: str = "n1") -> bool:
@@ -99,6 +102,34 @@ async def test_a_write_that_hangs_delays_its_own_object_and_no_other() -> None:
         await until(lambda: has_orders(scene), limit_s=1)
         assert [body["metadata"]["name"] for body in scene.cluster.bodies(HA_INSTANCES)] == ["db-0"]
         await until(lambda: len(scene.cluster.bodies(HA_INSTANCES)) == 2)
+
+
+@pytest.mark.parametrize(("order_takes_s", "before_it"), [(0.08, ["orders", "words"]), (0.5, ["words", "orders"])])
+def test_what_only_tells_waits_for_an_order_that_is_under_way_but_not_for_long(
+    order_takes_s: float, before_it: list[str]
+) -> None:
+    """A client waits for the order, and the API server carries out both."""
+    scene = Scene()
+    scene.add_host("n1")
+    slow = Fate(request_delay_s=order_takes_s)
+    scene.weather_of("op").fates = [(lambda one: one.is_write and one.resource.startswith("hostassignments"), slow)]
+    done: list[str] = []
+    scene.cluster.admit(HOST_ASSIGNMENTS, lambda kind, old, new: done.append("orders"))
+    scene.cluster.admit(HA_SERVICES, lambda kind, old, new: done.append("words") if old else None)
+
+    def tells_too(world: World) -> Plan:
+        planned = tiny_plan(world).actions
+        silent = (one for one in world.services.values() if any(isinstance(each, Assign) for each in planned))
+        said = [WriteServiceStatus(one, HAServiceStatus(host="n1")) for one in silent if not one.status.host]
+        return Plan((*planned, *said))
+
+    async def story() -> None:
+        async with scene.operator(plan=tells_too):
+            scene.add_service()
+            await until(lambda: len(done) == 2)
+
+    run(story())
+    assert done == before_it
 
 
 @in_virtual_time

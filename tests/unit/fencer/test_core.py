@@ -232,9 +232,10 @@ def test_an_on_that_was_not_sent_has_switched_nothing_on() -> None:
     assert is_done_on(sent)
 
 
-def test_what_it_said_before_the_on_does_not_count_as_on_again() -> None:
+@pytest.mark.parametrize("read_s", [8, 69], ids=["before our off", "when our off was through"])
+def test_what_it_said_before_the_on_does_not_count_as_on_again(read_s: int) -> None:
     tried = (Tried(BMC, "off", 9, 10), Tried(BMC, "on", 70, 71))
-    assert owed(replace(FACTS, proven=True, tried=tried, reads={BMC: (read("On", 8),)})) == (BMC,)
+    assert owed(replace(FACTS, proven=True, tried=tried, reads={BMC: (read("On", read_s),)})) == (BMC,)
 
 
 def test_it_is_looked_at_again_though_an_on_after_the_one_that_helped_was_not_sent() -> None:

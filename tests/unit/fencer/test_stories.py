@@ -14,12 +14,13 @@ from backstay_api.objects.kinds import Kind
 from backstay_api.objects.models import Host
 from backstay_api.objects.models.host import FenceDevice
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_LEASES, HOSTS
+from backstay_api.objects.promise import Contract
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_fencer.agents import Action
 from backstay_fencer.health import Health, SelfReport, ill, not_ready
 from backstay_fencer.processes import AgentRun
 from backstay_testing.fake_bmc import FakeAgents, FakeBmc
-from backstay_testing.fencer_scene import UUID, Scene, is_true
+from backstay_testing.fencer_scene import UUID, Scene, is_true, nothing_before
 
 
 @in_virtual_time
@@ -125,6 +126,49 @@ async def test_a_host_that_has_opened_a_newer_session_is_not_switched_off_for_th
     async with scene.fencer():
         await asyncio.sleep(120)
     assert scene.sent("off") == 0 and scene.is_on
+
+
+@in_virtual_time
+async def test_a_host_whose_sealed_lease_is_made_anew_in_the_last_moment_is_not_switched_off() -> None:
+    """A person has deleted it, and its agent has written another for the same session: whatever was decided, nothing is sealed now."""
+    scene = Scene()
+    await scene.prepare()
+
+    async def made_anew(kind: Kind[Any]) -> None:
+        if kind is HOST_LEASES:
+            scene.api.on_read = nothing_before
+            await scene.api.delete(HOST_LEASES, "n1", leases.NAMESPACE)
+            held = leases.new("n1").taken("boot-1/nonce-1", 1, Contract(), renew_time="")
+            await scene.api.create(HOST_LEASES, held, leases.NAMESPACE)
+
+    async with scene.fencer():
+        await scene.ask("Off")
+        await asyncio.sleep(1)
+        await scene.seal()
+        scene.api.on_read = made_anew
+        await asyncio.sleep(60)
+    assert scene.api.on_read is nothing_before
+    assert scene.sent("off") == 0 and scene.is_on
+
+
+@in_virtual_time
+async def test_what_was_read_for_one_session_proves_nothing_of_the_next_one() -> None:
+    scene = Scene()
+    await scene.prepare()
+    scene.is_on = False
+    async with scene.fencer():
+        await scene.ask("Observe")
+        await scene.seal()
+        await scene.until(scene.proven)
+        await scene.api.delete(FENCE_REQUESTS, "n1-x")
+        lease = await scene.api.get(HOST_LEASES, "n1", leases.NAMESPACE)
+        assert isinstance(lease, leases.HostLease)
+        await scene.api.replace(HOST_LEASES, lease.reopened("boot-2/nonce-2", 2))
+        await scene.seal()
+        read_before = scene.sent("status")
+        await scene.ask("Observe", session={"bootID": "boot-2", "nonce": "nonce-2", "seq": 2})
+        await scene.until(scene.proven)
+    assert scene.sent("status") - read_before >= 2
 
 
 @in_virtual_time

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from backstay_api.objects.bounds import MOST_INSTANCES
+from backstay_api.objects.recovery import ErrorType
 
 from .base import Column, Label, ListMap, Model, Object, Rule, Text, Timestamp
 from .host import Heartbeat, HostChecks
@@ -123,6 +124,9 @@ class InstanceReport(Model):
     """The epoch this is about."""
     phase: Literal["Stopped", "Starting", "Running", "Stopping", "Failed", "Stuck"]
     """Failed: verifiably stopped after failures. Stuck: it could not be proven to be down."""
+    error_type: ErrorType = "Soft"
+    """If Failed. Soft: another try may succeed, here or elsewhere. Hard: it cannot run on this host until something is mended there.
+    Fatal: as it is configured it can run on no host."""
     released: bool = False
     """This epoch is over for ever on this host: verified stop, own record, or never started."""
     revision: Annotated[int, Field(ge=0)] = 0

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from functools import lru_cache
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, StringConstraints
 
-from backstay_api.objects.resource_kinds import (
-    IMPLEMENTED,
-    RESOURCE_KINDS,
-    is_bind,
-    is_network,
-)
+from backstay_api.objects.resource_kinds import IMPLEMENTED, RESOURCE_KINDS, is_bind, is_network
 
+from .address import VirtualIP
 from .base import Argv, Duration, Label, ListMap, Model, Rule, Text, exactly_one_of
 from .probes import AbsolutePath, Probe
 
@@ -85,38 +79,6 @@ class Command(Model):
     """How `program` is called: as an init script, with start, stop, status and reload; its status says 0, 1, 2, 3 or 4 as the LSB has it."""
     program: Argv | None = None
     """The init script, `[/etc/init.d/legacy]`."""
-
-
-@lru_cache(maxsize=4096)
-def _is_cidr(address: str) -> bool:
-    # Go's ParseCIDR, which CEL uses, wants the prefix; Python would take a bare address or a netmask.
-    host, slash, prefix = address.partition("/")
-    if not slash or not prefix.isdecimal() or (len(prefix) > 1 and prefix[0] == "0") or "%" in host:
-        return False
-    try:
-        ip = ipaddress.ip_interface(address).ip
-    except ValueError:
-        return False
-    # A v4-mapped v6 address is one address with two names: two services could claim it without seeing each other.
-    return ip.version == 4 or ip.ipv4_mapped is None
-
-
-class VirtualIP(Model):
-    """An address that clients use and that moves with the service."""
-
-    rules = (
-        Rule(
-            "isCIDR(self.address)",
-            "address must be an address with its prefix, like 192.0.2.10/24",
-            lambda v: _is_cidr(v.address),
-        ),
-    )
-    address: Annotated[str, StringConstraints(min_length=4, max_length=49, pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")]
-    """Address and prefix length: `192.0.2.10/24`, `2001:db8::10/64`."""
-    interface: (
-        Annotated[str, StringConstraints(min_length=1, max_length=15, pattern=r"^[^/:\x00-\x20\x7f]+$")] | None
-    ) = None
-    """Only where the subnet does not tell: by default the interface that already has an address in it."""
 
 
 # Without a dot no name leads out of the folder of agents.

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from backstay_api.objects.names import instance_name
+from backstay_api.objects.recovery import ErrorType
 
 from .base import Column, Conditions, Duration, ListMap, Model, Object, Rule, Text, Timestamp
 from .resources import RenderedRecovery, Resource
@@ -223,6 +224,8 @@ class StartFailure(Model):
     """When."""
     why: Text = ""
     """What the host said."""
+    error_type: ErrorType = "Soft"
+    """Soft: forgotten after a while. Hard: it is not tried there, Fatal: nowhere, until an edit or `backstay clear SERVICE --reason WHY`."""
 
 
 class MoveSummary(Model):

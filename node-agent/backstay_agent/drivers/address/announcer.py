@@ -32,6 +32,11 @@ class Announcer:
         again = self._say_again(want, link)
         self._tasks[want] = asyncio.get_running_loop().create_task(again, name=f"announce {want}")
 
+    def remind(self, want: Interface, link: Link) -> None:
+        """It is still here."""
+        if link.has_neighbours:
+            self._say(want, link)
+
     def stop(self, want: Interface) -> None:
         """It goes: say no more of it."""
         if (task := self._tasks.pop(want, None)) is not None:

@@ -33,6 +33,10 @@ class Changes:
         await asyncio.gather(self._task, return_exceptions=True)
         await self._events.aclose()
 
+    def wake(self) -> None:
+        """There is other news, from elsewhere."""
+        self._news.set()
+
     async def next(self, timeout_s: float | None) -> None:
         """Wait for news, but not longer. Raises OSError when there will be none."""
         await within(self._news, timeout_s)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from ipaddress import ip_interface
 from pathlib import Path
 from typing import Final
@@ -23,12 +23,14 @@ from backstay_api.process.waiting import clock_s
 
 from .announcer import Announcer
 from .changes import Changes
-from .frames import mac_text
+from .duplicates import AGAIN_S, Duplicates, next_reminder_s
+from .frames import IP, mac_text
 from .link_flaps import GRACE_S, Blinks
 from .netlink import Address, Interface, Link, Netlink
 from .packets import Wire
-from .places import Sight, find_link, laid, route_to, whole
+from .places import Sight, find_link, is_laid, laid, route_to, routes_of
 from .promote import promoting
+from .receiving import Receiving
 from .records import NOTES, Notes
 from .sysctls import SYSCTLS, forbidden
 
@@ -49,6 +51,9 @@ class VirtualIPDriver(Plain):
         self._notes = Notes(notes)
         self._sysctls = sysctls
         self._blinks = Blinks()
+        self._receiving = Receiving()
+        self._duplicates = Duplicates()
+        self._defended_at_s: dict[IP, float] = {}
         self._one_change = asyncio.Lock()
         """What is looked at and then changed is not changed by another service's address in between."""
 
@@ -62,6 +67,8 @@ class VirtualIPDriver(Plain):
     async def prepare(self, resource: RenderedResource) -> None:
         """Ask the network whether somebody else has the address."""
         want, spec = _wanted(resource)
+        if spec.nodad:
+            return
         try:
             sight = await self._link_back(want, spec)
             link = self._find(want, spec, sight)
@@ -85,6 +92,7 @@ class VirtualIPDriver(Plain):
         except OSError as error:
             raise StartFailed(f"{want} could not be added: {error}") from error
         self._announcer.announce(want, link)
+        self._duplicates.forget(want.ip)
 
     async def stop(self, resource: RenderedResource, *, timeout_s: float) -> None:
         try:
@@ -107,20 +115,30 @@ class VirtualIPDriver(Plain):
             return Seen(State.UNKNOWN, f"the kernel cannot be asked about {want.ip}: {error}")
 
     async def changes(self, resource: RenderedResource) -> AsyncGenerator[Seen, None]:
-        """First what it is now, then every change; puts back what a blink of its link took, and announces it again."""
+        """First what it is now, then every change; puts back what a blink of its link took, and announces it again.
+
+        Who else has it is noticed from the first moment on, and asked for now and then."""
         want, spec = _wanted(resource)
         last: Seen | None = None
+        remind_at_s = clock_s()
         async with Changes(self._netlink, want.ip) as changes:
-            while True:
-                sight = await self._look()
-                seen = await self._mended(want, spec, sight, first=last is None)
-                self._announce_again(want, sight, seen, last, blinked=changes.went_down)
-                if seen != last:
-                    yield (last := seen)
-                name, _link = self._home(want, spec, sight)
-                await changes.next(self._blinks.left_s(name, clock_s()) or None)
-                for name in changes.went_down:
-                    self._blinks.saw(name, is_up=False, now_s=clock_s())
+            with self._listening(want.ip, spec, changes.wake):
+                while True:
+                    sight = await self._look()
+                    seen = await self._mended(want, spec, sight)
+                    self._announce_again(want, sight, seen, last, blinked=changes.went_down)
+                    if clock_s() >= remind_at_s:
+                        self._remind(want, spec, sight, seen, first=last is None)
+                        remind_at_s = next_reminder_s(clock_s())
+                    seen = self._shared(want, spec, sight, seen)
+                    if seen != last:
+                        yield (last := seen)
+                    name, _link = self._home(want, spec, sight)
+                    self._follow_name(want, name, sight)
+                    wait_s = max(0.0, remind_at_s - clock_s())
+                    await changes.next(min(self._blinks.left_s(name, clock_s()) or wait_s, wait_s))
+                    for name in changes.went_down:
+                        self._blinks.saw(name, is_up=False, now_s=clock_s())
 
     async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
         """Every address here that an agent of ours added."""
@@ -170,6 +188,23 @@ class VirtualIPDriver(Plain):
             )
         return Seen(State.FAILED, f"{name}, which has {want.ip}, has no link")
 
+    def _shared(self, want: Interface, spec: VirtualIP, sight: Sight, seen: Seen) -> Seen:
+        """The same, or that somebody else has it too. Theirs is not ours to take away; ours is defended as long as it is to stay."""
+        _name, link = self._home(want, spec, sight)
+        if seen.state is not State.RUNNING or link is None:
+            return seen
+        now_s, own = clock_s(), {one.mac for one in sight.links.values()}
+        if not (others := self._duplicates.who(want.ip, link.name, but=own, now_s=now_s)):
+            return seen
+        whose = " and ".join(map(mac_text, others))
+        why = f"{want.ip} is in use twice: {whose} answered for it on {link.name} as well"
+        if spec.on_duplicate == "Restart":
+            return Seen(State.FAILED, why)
+        if now_s - self._defended_at_s.get(want.ip, -AGAIN_S) >= AGAIN_S:
+            self._defended_at_s[want.ip] = now_s
+            self._announcer.remind(want, link)
+        return Seen(State.RUNNING, why)
+
     async def _obstacle(self, want: Interface, spec: VirtualIP, sight: Sight) -> str | None:
         link = self._find(want, spec, sight)
         for address in sight.at(want):
@@ -205,36 +240,42 @@ class VirtualIPDriver(Plain):
         link = self._find(want, spec, sight)
         assert isinstance(link, Link)
         for address in sight.at(want):
-            if address.index == link.index and address.interface == whole(want):
-                await self._keep_route(want, link)
+            if is_laid(address, laid(want, spec, link)):
+                await self._keep_routes(want, spec, link)
                 return link  # it is up already
             await self._delete(address, sight)  # ours, by an older order or an older agent
-        await self._put(want, link)
+        await self._put(want, spec, link)
         return link
 
-    async def _put(self, want: Interface, link: Link) -> None:
+    async def _put(self, want: Interface, spec: VirtualIP, link: Link) -> None:
         # The note comes first: from here on the address may be there.
         self._notes.write(want, link.name)
         try:
-            await self._netlink.add(laid(want, link), want)
+            await self._netlink.add(laid(want, spec, link), want)
         except FileExistsError:
             sight = await self._look()
             if any(not self._notes.is_ours(address) for address in sight.at(want)):
                 self._notes.remove(want)
                 raise StartFailed(_hosts_own(want, link)) from None
-        await self._keep_route(want, link)
+        await self._keep_routes(want, spec, link)
 
-    async def _keep_route(self, want: Interface, link: Link) -> None:
+    async def _keep_routes(self, want: Interface, spec: VirtualIP, link: Link) -> None:
         """The kernel drops routes, and not addresses, of a link that is taken down."""
-        if (route := route_to(want, link)) is not None:
-            with suppress(FileExistsError):
+        for route in routes_of(want, spec, link):
+            try:
                 await self._netlink.add_route(route)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise StartFailed(f"the route to {route.to} could not be added on {link.name}: {error}") from error
 
     async def _withdraw(self, want: Interface) -> None:
         sight = await self._look()
-        for address in sight.at(want):
-            if self._notes.is_ours(address):  # the host's own: a start on this host was refused for it
-                await self._delete(address, sight)
+        ours = [address for address in sight.at(want) if self._notes.is_ours(address)]
+        if want.version == 6 and ours:
+            await self._netlink.delete_routes_from(want.ip)  # once it is gone they name it no more
+        for address in ours:  # the host's own stays: a start on this host was refused for it
+            await self._delete(address, sight)
         after = await self._look()
         left = [address for address in after.at(want) if self._notes.is_ours(address)]
         if left:
@@ -261,7 +302,7 @@ class VirtualIPDriver(Plain):
                 with suppress(OSError):  # it is on one of them, or on none
                     await self._netlink.delete_route(route)
 
-    async def _mended(self, want: Interface, spec: VirtualIP, sight: Sight, *, first: bool) -> Seen:
+    async def _mended(self, want: Interface, spec: VirtualIP, sight: Sight) -> Seen:
         """What is seen, after what a blink of its link took away was put back."""
         seen = self._seen(want, spec, sight)
         name, link = self._home(want, spec, sight)
@@ -269,10 +310,10 @@ class VirtualIPDriver(Plain):
             return seen
         try:
             if seen.state is State.RUNNING:
-                await self._keep_route(want, link)
+                await self._keep_routes(want, spec, link)
             elif seen.state is State.STOPPED and self._blinks.blinked(name, clock_s()):
                 async with self._one_change:
-                    await self._put(want, link)
+                    await self._put(want, spec, link)
                 log.info("address put back", extra={"address": str(want), "interface": link.name})
                 return Seen(State.RUNNING)
         except (OSError, StartFailed) as error:
@@ -289,6 +330,32 @@ class VirtualIPDriver(Plain):
         link = sight.link_called(name)
         if link is not None and (last.state is not State.RUNNING or name in blinked):
             self._announcer.announce(want, link)
+
+    @contextmanager
+    def _listening(self, ip: IP, spec: VirtualIP, wake: Callable[[], None]) -> Iterator[None]:
+        def noticed(link: str, mac: bytes) -> None:
+            if self._duplicates.saw(ip, link, mac, now_s=clock_s()):
+                wake()
+
+        with nullcontext() if spec.nodad else self._receiving.of(ip, noticed):
+            yield
+
+    def _remind(self, want: Interface, spec: VirtualIP, sight: Sight, seen: Seen, *, first: bool) -> None:
+        """Tell the neighbours again that it is here, and ask who else says so."""
+        _name, link = self._home(want, spec, sight)
+        if seen.state is not State.RUNNING or link is None or not link.has_neighbours:
+            return
+        if not first:  # its start has announced it
+            self._announcer.remind(want, link)
+        with suppress(OSError):  # a link without carrier says so itself
+            if not spec.nodad:
+                self._wire.ask(link, want.ip)
+
+    def _follow_name(self, want: Interface, name: str, sight: Sight) -> None:
+        """Its interface was renamed: what a blink takes is put back on that one."""
+        if sight.at(want) and self._notes.has(want) and self._notes.link_of(want) != name:
+            with suppress(OSError):
+                self._notes.write(want, name)
 
 
 def _want(resource: RenderedResource) -> tuple[Interface, VirtualIP]:

@@ -12,10 +12,13 @@ import struct
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_address, ip_interface
 from typing import Final
 
+from .frames import IP
+
 Interface = IPv4Interface | IPv6Interface
+Network = IPv4Network | IPv6Network
 
 # Message types and flags (linux/netlink.h, linux/rtnetlink.h).
 NLMSG_ERROR: Final = 2
@@ -47,6 +50,8 @@ IFF_NOARP: Final = 0x80
 IFF_LOWER_UP: Final = 0x10000
 ARPHRD_ETHER: Final = 1
 
+_PORTS: Final = ("bridge", "bond", "team")
+
 _HEADER: Final = struct.Struct("=IHHII")
 _ADDRESS: Final = struct.Struct("=BBBBI")
 _LINK: Final = struct.Struct("=BxHiII")
@@ -54,6 +59,7 @@ _ROUTE: Final = struct.Struct("=BBBBBBBBI")
 _MAIN_TABLE: Final = 254
 _SCOPE_LINK: Final = 253
 _UNICAST: Final = 1
+_ONLINK: Final = 4  # RTNH_F_ONLINK: the gateway need not be in a subnet of the host
 _FOREVER: Final = 0xFFFFFFFF
 _GROUPS: Final = 0x1 | 0x10 | 0x100  # links, v4 addresses, v6 addresses
 _LIMIT_S: Final = 5.0
@@ -94,6 +100,8 @@ class Link:
     type: int = ARPHRD_ETHER
     table: int = _MAIN_TABLE
     """Where its routes stand; another one where it belongs to a VRF."""
+    port_of: int = 0
+    """The bridge or bond that has it as a port: what arrives on it is that one's."""
 
     @property
     def is_up(self) -> bool:
@@ -108,12 +116,14 @@ class Link:
 
 @dataclass(frozen=True)
 class Route:
-    """A route of ours: this subnet is at the other end of that link."""
+    """A route of ours: this network is at the other end of that link."""
 
     link: Link
-    address: Interface
-    """With the subnet's prefix."""
+    to: Network
     metric: int
+    source: IP | None = None
+    """The address that whoever takes it has, where nothing else is said. A v4 route goes with this address, in the same moment."""
+    via: IP | None = None
 
 
 # To bytes
@@ -144,18 +154,19 @@ def delete_address(address: Address) -> tuple[int, bytes]:
 
 def route(wanted: Route) -> bytes:
     """Body of the request to add this route, or to take it away."""
-    network = wanted.address.network
-    is_v4 = network.version == 4
-    family, scope = (socket.AF_INET, _SCOPE_LINK) if is_v4 else (socket.AF_INET6, 0)
+    family = socket.AF_INET if wanted.to.version == 4 else socket.AF_INET6
+    scope = _SCOPE_LINK if wanted.to.version == 4 and wanted.via is None else 0
     table = wanted.link.table if wanted.link.table < 256 else 0
-    header = _ROUTE.pack(family, network.prefixlen, 0, 0, table, OURS, scope, _UNICAST, 0)
-    attributes = _attribute(1, network.network_address.packed)  # RTA_DST
+    flags = _ONLINK if wanted.via else 0
+    header = _ROUTE.pack(family, wanted.to.prefixlen, 0, 0, table, OURS, scope, _UNICAST, flags)
+    attributes = _attribute(1, wanted.to.network_address.packed)  # RTA_DST
     attributes += _attribute(4, struct.pack("=I", wanted.link.index))  # RTA_OIF
+    if wanted.via:
+        attributes += _attribute(5, wanted.via.packed)  # RTA_GATEWAY
     attributes += _attribute(6, struct.pack("=I", wanted.metric))  # RTA_PRIORITY
     attributes += _attribute(15, struct.pack("=I", wanted.link.table))  # RTA_TABLE
-    if is_v4:
-        # RTA_PREFSRC: a v4 route goes with the address that it prefers, in the same moment.
-        attributes += _attribute(7, wanted.address.ip.packed)
+    if wanted.source:
+        attributes += _attribute(7, wanted.source.packed)  # RTA_PREFSRC
     return header + attributes
 
 
@@ -211,15 +222,26 @@ def read_link(body: bytes) -> Link:
     _family, kind, index, flags, _change = _LINK.unpack_from(body)
     found = dict(_attributes(body[_LINK.size :]))
     name = found.get(3, b"").rstrip(b"\0").decode(errors="replace")  # IFLA_IFNAME
-    return Link(index, name, found.get(1, b""), flags, kind, _table(found.get(18, b"")))  # IFLA_ADDRESS, IFLA_LINKINFO
+    info = dict(_attributes(found.get(18, b"")))  # IFLA_LINKINFO
+    belongs_as = info.get(4, b"").rstrip(b"\0").decode(errors="replace")  # IFLA_INFO_SLAVE_KIND
+    table = _table(info.get(5, b"")) if belongs_as == "vrf" else _MAIN_TABLE
+    master = _number(found.get(10, b"")) if belongs_as in _PORTS else 0  # IFLA_MASTER
+    return Link(index, name, found.get(1, b""), flags, kind, table, master)  # IFLA_ADDRESS
 
 
-def _table(info: bytes) -> int:
-    """Of the VRF that the link belongs to, if it does (IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA, IFLA_VRF_PORT_TABLE)."""
-    found = dict(_attributes(info))
-    number = dict(_attributes(found.get(5, b""))).get(1, b"")
-    is_vrf = found.get(4, b"").rstrip(b"\0") == b"vrf" and len(number) == 4
-    return int(struct.unpack("=I", number)[0]) if is_vrf else _MAIN_TABLE
+def _table(data: bytes) -> int:
+    """Of the VRF that the link belongs to (IFLA_INFO_SLAVE_DATA, IFLA_VRF_PORT_TABLE)."""
+    return _number(dict(_attributes(data)).get(1, b"")) or _MAIN_TABLE
+
+
+def _number(four: bytes) -> int:
+    return int(struct.unpack("=I", four)[0]) if len(four) == 4 else 0
+
+
+def is_ours_from(body: bytes, source: IP) -> bool:
+    """Whether this RTM_NEWROUTE is one of ours that has this source."""
+    (_, _, _, _, _, protocol, *_) = _ROUTE.unpack_from(body)
+    return protocol == OURS and dict(_attributes(body[_ROUTE.size :])).get(7) == source.packed
 
 
 def read_gateway(body: bytes) -> str | None:
@@ -256,12 +278,19 @@ class Netlink:
 
     async def add_route(self, wanted: Route) -> None:
         """Beside what is there, never in its place. Raises OSError; FileExistsError if it is there already."""
-        how = _CREATE_BESIDE if wanted.address.version == 4 else _CREATE_ONLY
+        how = _CREATE_BESIDE if wanted.to.version == 4 else _CREATE_ONLY
         await self._ask(Message(RTM_NEWROUTE, route(wanted), _REQUEST | _ACK | how, 1))
 
     async def delete_route(self, wanted: Route) -> None:
         """Exactly this one, with our mark. Raises OSError; ESRCH if it is not there."""
         await self._ask(Message(RTM_DELROUTE, route(wanted), _REQUEST | _ACK, 1))
+
+    async def delete_routes_from(self, source: IP) -> None:
+        """Those of ours that have this source, whoever remembers them. Raises OSError."""
+        family = socket.AF_INET if source.version == 4 else socket.AF_INET6
+        for answer in await self._routes(family):
+            if is_ours_from(answer.body, source):
+                await self._ask(Message(RTM_DELROUTE, answer.body, _REQUEST | _ACK, 1))
 
     async def addresses(self) -> list[Address]:
         answers = await self._ask(Message(RTM_GETADDR, _ADDRESS.pack(0, 0, 0, 0, 0), _REQUEST | _DUMP, 1))
@@ -274,9 +303,12 @@ class Netlink:
         return {link.index: link for link in found}
 
     async def gateways(self) -> set[str]:
-        answers = await self._ask(Message(RTM_GETROUTE, _ROUTE.pack(*[0] * 9), _REQUEST | _DUMP, 1))
-        found = (read_gateway(answer.body) for answer in answers if answer.type == RTM_NEWROUTE)
+        found = (read_gateway(answer.body) for answer in await self._routes(0))
         return {gateway for gateway in found if gateway is not None}
+
+    async def _routes(self, family: int) -> list[Message]:
+        answers = await self._ask(Message(RTM_GETROUTE, _ROUTE.pack(family, *[0] * 8), _REQUEST | _DUMP, 1))
+        return [answer for answer in answers if answer.type == RTM_NEWROUTE]
 
     async def events(self) -> AsyncGenerator[Address | Link | None, None]:
         """Each address or link that changed; None first, and when events were lost: then everything may have changed."""

@@ -12,10 +12,11 @@ from typing import Final
 from .frames import IP, answer, ether_type, question
 from .netlink import Link
 
-# Answers on a local network come within a millisecond; the probe overlaps with starting what stands before the address.
-PROBE_S: Final = 0.04
+# Answers on a local network come within a millisecond; the search overlaps with starting what stands before the address. Who is later
+# is noticed while the address is in use (`duplicates.py`), where the same question is asked at once and again and again.
+PROBE_S: Final = 0.02
 # A frame can get lost: ask twice within that time.
-_ASK_AGAIN_S: Final = 0.015
+_ASK_AGAIN_S: Final = 0.007
 
 
 class Wire:
@@ -32,12 +33,16 @@ class Wire:
         for frame in frames:
             self._sender.sendto(frame, (link.name, 0))
 
+    def ask(self, link: Link, ip: IP) -> None:
+        """Whoever has the address says so, and is noticed elsewhere (`receiving.py`). Raises OSError."""
+        self.send(link, [question(ip, link.mac)])
+
     async def who_has(self, link: Link, ip: IP) -> bytes | None:
         """The MAC of a neighbour that answers for the address; None if nobody did in time. Raises OSError."""
         receiver = _socket()
         try:
             receiver.bind((link.name, ether_type(ip)))
-            self.send(link, [question(ip, link.mac)])
+            self.ask(link, ip)
             async with asyncio.timeout(PROBE_S), asyncio.TaskGroup() as tasks:
                 asking = tasks.create_task(self._ask_again(link, ip))
                 mac = await _answered(receiver, link, ip)
@@ -51,7 +56,7 @@ class Wire:
     async def _ask_again(self, link: Link, ip: IP) -> None:
         await asyncio.sleep(_ASK_AGAIN_S)
         with suppress(OSError):
-            self.send(link, [question(ip, link.mac)])
+            self.ask(link, ip)
 
 
 async def _answered(receiver: socket.socket, link: Link, ip: IP) -> bytes:

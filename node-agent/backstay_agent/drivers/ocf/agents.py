@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,6 +23,7 @@ from backstay_agent.drivers.tools.looks import NoAnswer, look
 from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.programs import not_runnable
 from backstay_agent.drivers.tools.transient import CLEANLY_DOWN, Ended, Setting, run_once, words
+from backstay_api.process.waiting import clock_s
 
 from . import helpers, metadata
 from .environment import SCRATCH, environment, name_of, program
@@ -76,11 +78,13 @@ class Agents:
         path, name = program(ocf), name_of(ocf)
         if (left := self._cells.pop(name, None)) and cgroups.populated(left):
             self._cells[name] = left
-            return Ended(None, path, "was not run: the one before hangs in the kernel and cannot be killed")
+            why = "was not run: the one before hangs in the kernel and cannot be killed"
+            return Ended(None, path, why, in_time=False)
+        begun_s = clock_s()
         answer = await run_program((path, operation), told=told, limit_s=limit_s)
         if answer.code is None and answer.cell:
             self._cells[name] = answer.cell
-        return _ended(path, answer, limit_s)
+        return replace(_ended(path, answer, limit_s), took_s=clock_s() - begun_s)
 
     async def known(self, ocf: Ocf, version: Version = None) -> Metadata:
         """Its metadata; nothing is known where it cannot be read."""
@@ -143,7 +147,7 @@ def _ended(path: str, answer: Answer, limit_s: float) -> Ended:
         case code:
             exit_code, what = code, f"exited with {code}"
     said = "" if exit_code in (0, CLEANLY_DOWN) else answer.words
-    return Ended(exit_code, path, with_words(what, said))
+    return Ended(exit_code, path, with_words(what, said), in_time=answer.code is not None)
 
 
 async def missing(ocf: Ocf) -> str | None:

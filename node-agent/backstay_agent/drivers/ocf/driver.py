@@ -169,7 +169,7 @@ class OcfDriver(Plain):
     async def _is_up(self, resource: RenderedResource, watch: Watch) -> bool:
         await self._manager.refresh(watch)
         if watch.active in DOWN and not watch.has_job:
-            raise StartFailed(await _why_not_up(_ocf(resource), watch))
+            raise await _start_failed(_ocf(resource), watch)
         return watch.active == "active" and (await self.check(resource)).state is State.RUNNING
 
     async def _start_settings(self, resource: RenderedResource, limit_s: float) -> list[Setting]:
@@ -298,10 +298,11 @@ def _depths(resource: RenderedResource, known: Metadata) -> Iterator[str]:
             yield f"it has no monitor of depth {probe.ocf.depth}, which probe {probe.name} asks; it has {has}"
 
 
-async def _why_not_up(ocf: Ocf, watch: Watch) -> str:
+async def _start_failed(ocf: Ocf, watch: Watch) -> StartFailed:
     properties = watch.properties
     if properties.get("ExecMainCode") != 1 or properties.get("Result") == "timeout":
-        return await with_last_words(why_down(f"{ocf_agent(ocf.agent)} start", properties), properties)
+        return StartFailed(await with_last_words(why_down(f"{ocf_agent(ocf.agent)} start", properties), properties))
     code = int(properties.get("ExecMainStatus", 0))
     what = with_words(f"exited with {code}", await last_words(properties))
-    return outcomes.sentence(ocf_agent(ocf.agent), "start", code, what)
+    why = outcomes.sentence(ocf_agent(ocf.agent), "start", code, what)
+    return StartFailed(why, outcomes.error_type("start", code))

@@ -22,20 +22,25 @@ ATTRIBUTES: Final = ("attrd_updater", "crm_attribute", "crm_master")
 REFUSED: Final = (
     "cibadmin",
     "crm_failcount",
-    "crm_mon",
     "crm_resource",
     "crm_simulate",
     "crm_standby",
     "stonith_admin",
 )
 WRONG, UNANSWERED, UNKNOWN = 64, 69, 105  # as Pacemaker exits
+# Nothing has a role here, so nothing is promoted anywhere: that is all that agents look for in it.
+_ALONE: Final = """<pacemaker-result api-version="2.0" request="crm_mon">
+<nodes><node name="{host}" id="1" online="true" standby="false" unclean="false" type="member"/></nodes>
+<resources/>
+<status code="0" message="OK"/>
+</pacemaker-result>"""
 _NODE_OPTIONS: Final = ("nlpqiV", ["name", "list", "partition", "quorum", "cluster-id", "verbose"])
 _OPTIONS: Final = (
     "n:v:U:B:l:N:t:s:S:r:d:i:QGqDpVYR",
     [
         *("name=", "update=", "update-both=", "attr-value=", "lifetime=", "node=", "type=", "set-name=", "resource="),
         *("delay=", "default=", "delete", "delete-attr", "delete-attribute", "query", "get-value", "quiet", "private"),
-        *("verbose", "refresh"),
+        *("verbose", "refresh", "promotion"),
     ],
 )
 
@@ -49,7 +54,7 @@ def install(folder: Path = FOLDER) -> None:
     fresh = folder / f".answer-{os.getpid()}"
     fresh.write_text(text)
     fresh.chmod(0o755)
-    for name in ("crm_node", *ATTRIBUTES, *REFUSED):
+    for name in ("crm_mon", "crm_node", *ATTRIBUTES, *REFUSED):
         if not (folder / name).is_symlink():
             (folder / name).symlink_to(program.name)
     fresh.rename(program)
@@ -60,7 +65,9 @@ def answer(
 ) -> tuple[int, str]:
     """The exit code, and what is printed."""
     tool, host = argv[0].rpartition("/")[2], os.uname().nodename
-    if tool in REFUSED:
+    if tool == "crm_mon" and any("xml" in word or re.fullmatch("-1?X", word) for word in argv[1:]):
+        return 0, _ALONE.format(host=host)
+    if tool in (*REFUSED, "crm_mon"):
         return UNANSWERED, f"{tool}: Backstay has no answer to this"
     try:
         given = getopt.gnu_getopt(list(argv[1:]), *(_NODE_OPTIONS if tool == "crm_node" else _OPTIONS))[0]
@@ -82,15 +89,17 @@ def _attribute(
 ) -> tuple[int, str]:
     said = partial(_given, given)
     name = said("-n", "--name") or ""
-    if tool == "crm_master":
+    # By the latter agents do what the former did, where Pacemaker is new enough: a -p of attrd_updater means something else.
+    is_score = tool == "crm_master" or (tool == "crm_attribute" and said("-p", "--promotion") is not None)
+    if is_score:
         name = f"master-{said('-r', '--resource') or environ.get('OCF_RESOURCE_INSTANCE', '')}"
     if not re.fullmatch(r"[A-Za-z0-9_:#@+-][A-Za-z0-9_.:#@+-]{0,200}", name):
         return WRONG, f"{tool}: {name!r} is not the name of an attribute"
-    if (said("-t", "--type") or "status") not in ("status", "nodes", "reboot", "forever"):
-        return UNANSWERED, f"{tool}: Backstay keeps attributes of this host only"
-    lasts = said("-l", "--lifetime") or ("forever" if tool == "crm_attribute" else "reboot")
+    is_ours = (said("-t", "--type") or "status") in ("status", "nodes", "reboot", "forever")
+    lasts = said("-l", "--lifetime") or ("forever" if tool == "crm_attribute" and not is_score else "reboot")
     file = places[lasts == "forever"] / name
-    is_here = said("-N", "--node") in (None, "", host)
+    # What nobody can have written is not there.
+    is_here = is_ours and said("-N", "--node") in (None, "", host)
     if (value := said("-v", "-U", "-B", "--update", "--update-both", "--attr-value")) is not None:
         return _write(file, value) if is_here else (UNANSWERED, f"{tool}: Backstay keeps attributes of this host only")
     if said("-D", "--delete", "--delete-attr", "--delete-attribute") is not None:

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Final
 
 from backstay_agent.drivers.base import Seen, State
+from backstay_api.objects.recovery import ErrorType
 
 
 class Meaning(Enum):
@@ -40,8 +41,10 @@ _WORDS: Final = {
     191: "promoted and degraded",
 }
 _ELSE: Final = {2: Meaning.HARD, 3: Meaning.HARD, 4: Meaning.HARD, 5: Meaning.HARD, 6: Meaning.FATAL}
+# Nobody promotes anything yet: what it would mean is known already.
+_ACTS: Final = ("start", "stop", "reload", "reload-agent", "promote", "demote", "notify", "validate-all")
 _GOOD: Final = {
-    **{(operation, 0): Meaning.DONE for operation in ("start", "stop", "reload", "reload-agent", "validate-all")},
+    **{(operation, 0): Meaning.DONE for operation in _ACTS},
     # Who cannot say what is wrong has found nothing wrong.
     ("validate-all", 3): Meaning.DONE,
     ("monitor", 0): Meaning.UP,
@@ -58,6 +61,12 @@ def meaning(operation: str, code: int | None) -> Meaning:
     if code is None:
         return Meaning.SOFT
     return _GOOD.get((operation, code)) or _ELSE.get(code, Meaning.SOFT)
+
+
+def error_type(operation: str, code: int | None) -> ErrorType:
+    """Of an operation that has failed: whether another try may help, here or anywhere."""
+    found: dict[Meaning, ErrorType] = {Meaning.HARD: "Hard", Meaning.FATAL: "Fatal"}
+    return found.get(meaning(operation, code), "Soft")
 
 
 def sentence(agent: str, operation: str, code: int | None, what: str) -> str:
@@ -94,7 +103,7 @@ def seen(code: int | None, why: str, unit: Seen) -> Seen:
         case Meaning.DOWN:
             return Seen(State.STOPPED)
         case _ if ours:
-            return Seen(State.FAILED, why)
+            return Seen(State.FAILED, why, error_type=error_type("monitor", code))
         case _ if code == 5:
             # Nothing of ours is there, and what is not installed was started by nobody.
             return Seen(State.STOPPED, why)

@@ -100,7 +100,7 @@ class SystemdDriver(Plain):
         unit = _checked(resource)
         with _as_start_failed(unit):
             standing = await self._startable(resource)
-            await self._overrides.lay(_spec(resource))
+            await self._overrides.lay(_spec(resource), standing.known[unit])
             if resource.timeouts.start is None:
                 timeout_s = own_limit_s("Start", standing) or timeout_s
             for member in standing.gated:
@@ -201,12 +201,11 @@ class SystemdDriver(Plain):
 
     async def _startable(self, resource: RenderedResource) -> Standing:
         unit = _unit(resource)
-        standing = await self._securing.standing(unit)
+        standing = await self._securing.just_secured(unit)
         if (why := not_loadable(unit, standing.known[unit])) is not None:
             raise StartFailed(why)
         if any(self._securing.unsecured(member, unit, standing.known[member]) for member in standing.gated):
-            await self._securing.secure(unit)
-            standing = await self._securing.standing(unit)
+            standing = await self._securing.secure(unit)
         why = await self._securing.not_fit(standing, asked=is_asked(resource))
         if why is not None:
             raise StartFailed(why)
@@ -241,7 +240,7 @@ class SystemdDriver(Plain):
             await bring_down(self._manager, watch.unit, SLACK_S)
             await self._manager.refresh(watch)
         # Also where it has not failed: systemd counts the starts that admins and packages asked for, and refuses the sixth.
-        await self._manager.reset_failed(watch.unit)
+        self._manager.reset_failed_before(watch.unit)
         await self._manager.start(watch.unit)
         while True:
             if not watch.lost:

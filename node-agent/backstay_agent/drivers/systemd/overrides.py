@@ -13,7 +13,7 @@ from typing import Final
 
 from backstay_agent.drivers.base import StartFailed
 from backstay_agent.drivers.tools.bus import BusError
-from backstay_agent.drivers.tools.manager import Manager
+from backstay_agent.drivers.tools.manager import Manager, Properties
 from backstay_agent.drivers.tools.units import open_folder, read_in, safe, write_in
 from backstay_agent.threads import in_thread
 from backstay_api.objects.plain import Systemd
@@ -49,22 +49,28 @@ class Overrides:
         self._manager = manager
         self._folder = folder
 
-    async def lay(self, spec: Systemd) -> None:
-        """From now on systemd knows these of the unit, and no others. Raises StartFailed, BusError."""
+    async def lay(self, spec: Systemd, known: Properties | None = None) -> None:
+        """From now on systemd knows these of the unit, and no others. Raises StartFailed, BusError.
+
+        `known`: what systemd has just told of the unit."""
         if why := fault_of(spec):
             raise StartFailed(f"{spec.unit}: {why}")
         wanted = text(spec)
         try:
-            is_news = await in_thread(self._put, spec.unit, wanted)
+            is_news = bool(wanted or self._path(spec.unit).parent.exists()) and await in_thread(
+                self._put, spec.unit, wanted
+            )
         except OSError as error:
             raise StartFailed(
                 f"the overrides of {spec.unit} cannot be written below {self._folder}: {error}"
             ) from error
-        if is_news or await self._is_in_force(spec.unit) is not bool(wanted):
+        known = known or await self._manager.properties(spec.unit)
+        if is_news or self._is_in_force(spec.unit, known) is not bool(wanted):
             # In the second case an earlier life of ours died before systemd had read it.
             self._manager.reloads.changed(spec.unit)
-        await self._manager.reloads.read([spec.unit])
-        if await self._is_in_force(spec.unit) is not bool(wanted):
+        if not await self._manager.reloads.read([spec.unit]):
+            return
+        if self._is_in_force(spec.unit, await self._manager.properties(spec.unit)) is not bool(wanted):
             raise StartFailed(f"systemd does not read {self._path(spec.unit)}: systemctl cat {spec.unit}")
 
     async def take_away(self, unit: str) -> None:
@@ -75,8 +81,7 @@ class Overrides:
                 async with asyncio.timeout(_READ_S):
                     await self._manager.reloads.read([unit])
 
-    async def _is_in_force(self, unit: str) -> bool:
-        properties = await self._manager.properties(unit)
+    def _is_in_force(self, unit: str, properties: Properties) -> bool:
         is_old = properties.get("NeedDaemonReload") and self._path(unit).exists()
         return str(self._path(unit)) in properties.get("DropInPaths", []) and not is_old
 

@@ -14,11 +14,14 @@ from backstay_agent.drivers.tools.manager import Manager, Properties
 from backstay_agent.drivers.tools.sentences import not_loadable
 from backstay_agent.drivers.tools.units import UnitFiles, belongs_to_host, refusal
 from backstay_agent.threads import in_thread
+from backstay_api.process.waiting import clock_s
 
 from .closure import GATED, MOST, closure, neighbours, outside_wishes, pulled_in_by
 from .fitness import not_fit, scripts_of
 
 _MOST_KNOWN: Final = 512
+# Each look at a unit costs a client some 5 ms of a move: one does for what is secured and then started at once.
+_JUST_NOW_S: Final = 0.2
 _SCRIPT_BYTES: Final = 1 << 16
 _CHECKED: Final = ("BindsTo", "Requires", "Requisite", "Conflicts")
 
@@ -55,6 +58,8 @@ class Securing:
         self._manager = manager
         self.files = files
         self._read_anew: set[str] = set()
+        self._secured: dict[str, tuple[float, Standing]] = {}
+        """What was secured, and when."""
 
     async def standing(self, unit: str) -> Standing:
         """What the unit stands for now, and what once was secured as a part of it. Raises BusError."""
@@ -68,8 +73,8 @@ class Securing:
         await self._learn(known, [part for part in once if part not in known])
         return Standing(unit, (*members, *once), known)
 
-    async def secure(self, unit: str) -> None:
-        """Raises StartFailed, BusError, OSError."""
+    async def secure(self, unit: str) -> Standing:
+        """What it stands for, all of it secured. Raises StartFailed, BusError, OSError."""
         if (why := refusal(unit)) is not None:
             raise StartFailed(why)
         # Also for a unit that is not installed: many packages start their service as soon as they are.
@@ -79,9 +84,17 @@ class Securing:
             raise StartFailed(why)
         for part in standing.gated[1:]:
             await self._write(part, unit)
-        await self._manager.reloads.read(standing.gated)
-        for member in standing.gated:
-            await self._must_be_in_force(member, unit)
+        if await self._manager.reloads.read(standing.gated):
+            standing = await self.standing(unit)
+        in_force = [await self._must_be_in_force(member, standing) for member in standing.gated]
+        standing = standing if all(in_force) else await self.standing(unit)
+        self._secured[unit] = clock_s(), standing
+        return standing
+
+    async def just_secured(self, unit: str) -> Standing:
+        """As `standing`, or what it was a moment ago, when it was secured for the start that follows."""
+        at_s, standing = self._secured.pop(unit, (0.0, None))
+        return standing if standing and clock_s() - at_s <= _JUST_NOW_S else await self.standing(unit)
 
     def waits_for(self, unit: str) -> str:
         """What keeps it from being secured at the moment, in a sentence; empty if nothing does."""
@@ -165,9 +178,11 @@ class Securing:
         if await in_thread(self.files.write_drop_in, unit, owner):
             self._manager.reloads.changed(unit)
 
-    async def _must_be_in_force(self, member: str, unit: str) -> None:
-        properties = await self._manager.properties(member)
-        if self.unsecured(member, unit, properties) is not None and member not in self._read_anew:
+    async def _must_be_in_force(self, member: str, standing: Standing) -> bool:
+        """Whether it was already as `standing` knows it. Raises StartFailed."""
+        unit, properties = standing.unit, standing.known[member]
+        is_known = self.unsecured(member, unit, properties) is None or member in self._read_anew
+        if not is_known:
             # The file is right and systemd does not know it: an earlier life of ours died between the two.
             self._read_anew.add(member)
             self._manager.reloads.changed(member)
@@ -176,6 +191,7 @@ class Securing:
         unloadable = not_loadable(member, properties) if member == unit else None
         if (why := unloadable or self.unsecured(member, unit, properties)) is not None:
             raise StartFailed(why)
+        return is_known
 
 
 def _too_many(standing: Standing) -> str | None:

@@ -89,17 +89,13 @@ def populated(group: Path) -> bool:
 
 
 def processes(group: Path, limit: int = 5) -> list[str]:
-    """Some of what lives in the group, as `pid (name)`, for people."""
-    return [f"{pid} ({_name(pid)})" for pid in _pids(group)[:limit]]
+    """Some of what lives in the group, for people: `812 (cp)`, or `812 (cp) in D state (nfs_wait)`."""
+    return [f"{pid} ({_name(pid)}){_d_state(pid)}" for pid in _pids(group)[:limit]]
 
 
 def hanging(group: Path, limit: int = 5) -> list[str]:
     """Some of those that wait in the kernel, with a thread at least, as `pid (name, in nfs_wait_bit_killable)`."""
-    found = ((pid, thread) for pid in _pids(group) for thread in _threads(pid) if _state(thread) == "D")
-    stuck = dict(found)
-    return [
-        f"{pid} ({_name(pid)}, in {_proc(thread, 'wchan').strip('0') or 'the kernel'})" for pid, thread in stuck.items()
-    ][:limit]
+    return [f"{pid} ({_name(pid)}, in {where})" for pid in _pids(group) if (where := _waits_in(pid))][:limit]
 
 
 def _pids(group: Path) -> list[str]:
@@ -176,6 +172,16 @@ def _threads(pid: str) -> list[str]:
         return [f"{pid}/task/{thread}" for thread in sorted(os.listdir(f"/proc/{pid}/task"), key=int)]
     except OSError:
         return []
+
+
+def _waits_in(pid: str) -> str:
+    """Where in the kernel one of its threads waits that no signal reaches; empty if none does."""
+    where = (_proc(thread, "wchan").strip("0") for thread in _threads(pid) if _state(thread) == "D")
+    return next((name or "the kernel" for name in where), "")
+
+
+def _d_state(pid: str) -> str:
+    return f" in D state ({where})" if (where := _waits_in(pid)) else ""
 
 
 def _state(pid: str) -> str:

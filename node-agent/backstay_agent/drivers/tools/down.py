@@ -1,9 +1,13 @@
-"""A stop that is proven: the unit is inactive, and nothing lives in its control group. Shared by all that runs in units."""
+"""A stop that is proven: the unit is inactive, and nothing lives in its control group. Shared by all that runs in units.
+
+It is a ladder: the unit's own stop; SIGTERM to whatever nobody has asked yet; SIGKILL to all of the control group; then it could not be
+stopped. Each rung has its time, and what is said names those that were needed.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -18,10 +22,13 @@ from .sentences import killed_by_systemd, stop_failed
 
 # SIGKILL takes effect at once, except in a process that hangs in the kernel (dead disk, dead NFS): that one is not waited for.
 KILL_WAIT_S: Final = 5.0
+TERM_WAIT_S: Final = 5.0
 # Someone else's job took the place of ours: ask again, but not in a busy loop.
 _ASK_AGAIN_S: Final = 0.1
 
 DOWN: Final = ("inactive", "failed")
+# A unit that is still busy with its ExecStop= (or a start, or a reload): systemd has sent its processes no signal yet.
+_NOT_ASKED: Final = frozenset({"stop", "start-pre", "start", "start-post", "condition", "reload", "running"})
 
 
 async def bring_down(manager: Manager, unit: str, timeout_s: float) -> str:
@@ -40,8 +47,7 @@ async def bring_down(manager: Manager, unit: str, timeout_s: float) -> str:
                     note = killed_by_systemd(unit, watch.properties)
                     await _until_empty(groups)
             except TimeoutError:
-                await _kill(manager, watch, groups)
-                note = f"{unit} did not stop within {timeout_s:g} s and was killed by SIGKILL"
+                note = await _by_signals(manager, watch, groups, timeout_s)
         if why := stop_failed(unit, watch.properties):
             raise StopFailed(await with_last_words(why, watch.properties))
         if watch.active == "failed":
@@ -121,15 +127,29 @@ async def _until_empty(groups: list[Path]) -> None:
         await cgroups.until_empty(group)
 
 
-async def _kill(manager: Manager, watch: Watch, groups: list[Path]) -> None:
-    try:
-        async with asyncio.timeout(KILL_WAIT_S):
-            await manager.kill(watch.unit)
-            for group in groups:
-                cgroups.kill(group)
+async def _by_signals(manager: Manager, watch: Watch, groups: list[Path], after_s: float) -> str:
+    """Its own stop was not enough. What is to be said of it. Raises StopFailed, with every rung and its time."""
+    rungs, kill_after_s = "", after_s
+    if watch.properties.get("SubState") in _NOT_ASKED:
+        if await _is_down_after(manager.terminate(watch.unit), TERM_WAIT_S, manager, watch, groups):
+            return f"{watch.unit} did not stop within {after_s:g} s and was ended by SIGTERM"
+        rungs, kill_after_s = f"SIGTERM after {after_s:g} s, ", after_s + TERM_WAIT_S
+    for group in groups:
+        cgroups.kill(group)
+    if await _is_down_after(manager.kill(watch.unit), KILL_WAIT_S, manager, watch, groups):
+        return f"{watch.unit} did not stop within {kill_after_s:g} s and was killed by SIGKILL"
+    left = [process for group in groups for process in cgroups.processes(group)]
+    what = f"still there: {', '.join(left)}" if left else f"it is {state_words(watch)}"
+    raise StopFailed(f"{watch.unit} could not be stopped ({rungs}SIGKILL after {kill_after_s:g} s); {what}")
+
+
+async def _is_down_after(
+    rung: Awaitable[None], limit_s: float, manager: Manager, watch: Watch, groups: list[Path]
+) -> bool:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(limit_s):
+            await rung
             await _until_down(manager, watch)
             await _until_empty(groups)
-    except TimeoutError as error:
-        left = [process for group in groups for process in cgroups.processes(group)]
-        what = f"still there: {', '.join(left)}" if left else f"it is {state_words(watch)}"
-        raise StopFailed(f"{watch.unit} could not be stopped, not even by SIGKILL; {what}") from error
+            return True
+    return False

@@ -162,6 +162,11 @@ class Manager:
         with suppress(BusError):
             await self.call("KillUnit", "ssi", unit, "all", 9)
 
+    async def terminate(self, unit: str) -> None:
+        """SIGTERM to every process of the unit; none there is fine."""
+        with suppress(BusError):
+            await self.call("KillUnit", "ssi", unit, "all", 15)
+
     def kill_soon(self, unit: str) -> None:
         """As `kill`, for those who are being cancelled and cannot wait."""
         if self._bus is not None:
@@ -176,6 +181,11 @@ class Manager:
         """Forget that the unit failed; not failed is fine."""
         with suppress(BusError):
             await self.call("ResetFailedUnit", "s", unit)
+
+    def reset_failed_before(self, unit: str) -> None:
+        """As `reset_failed`, before whatever is asked next."""
+        if self._bus is not None:
+            self._bus.post(Member(_ROOT, _MANAGER, "ResetFailedUnit"), "s", unit)
 
     async def start_transient(self, unit: str, properties: list[tuple[str, tuple[str, Any]]]) -> None:
         """Make a unit that lives only in memory, and queue its start; one that is there still is started as it is.

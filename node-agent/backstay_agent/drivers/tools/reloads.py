@@ -39,14 +39,14 @@ class Reloads:
         """Why a change of this unit is not read yet, in a sentence; empty if nothing stands against it."""
         return self._obstacle if unit in self._changed else ""
 
-    async def read(self, units: Iterable[str]) -> None:
-        """Return when systemd has read what has changed of these units. Raises BusError."""
+    async def read(self, units: Iterable[str]) -> bool:
+        """Return when systemd has read what has changed of these units: whether anything had. Raises BusError."""
         wanted = frozenset(units)
         if wanted.isdisjoint(self._changed | self._being_read):
-            return
+            return False
         async with self._one:
             if wanted.isdisjoint(self._changed):
-                return  # others' reload has read it
+                return True  # others' reload has read it
             await self._until_it_is_harmless()
             self._being_read, self._changed = frozenset(self._changed), set()
             try:
@@ -56,6 +56,7 @@ class Reloads:
                 raise
             finally:
                 self._being_read = frozenset()
+        return True
 
     async def _until_it_is_harmless(self) -> None:
         began_s = clock_s()

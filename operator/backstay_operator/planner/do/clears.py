@@ -1,4 +1,4 @@
-"""`backstay clear`: failures are forgotten, by us at once (`judges.recent_failures`), by the holder's agent when it reads its order."""
+"""`backstay clear`: failures are forgotten, by us at once (`judge/failures.py`), by the holder's agent when it reads its order."""
 
 from __future__ import annotations
 

@@ -15,14 +15,14 @@ from typing import Final, TypeVar
 
 from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignment
 from backstay_api.objects.models.assignment import HostAssignmentStatus
-from backstay_operator.planner.know.clearing import is_forgotten
 from backstay_operator.planner.know.fitting import no_room
 from backstay_operator.planner.know.holdings import contested
 from backstay_operator.planner.know.liveness import Liveness, age_s, of_host, shutting_down, unfit
-from backstay_operator.planner.know.sessions import failed_report, live, published
-from backstay_operator.planner.know.world import Failed, World
-from backstay_operator.planner.words import UNCLEAR, first_words, roughly
+from backstay_operator.planner.know.sessions import live, published
+from backstay_operator.planner.know.world import World
+from backstay_operator.planner.words import UNCLEAR, roughly
 
+from .failures import Failure, standing
 from .move_budget import forgotten_at_s, home, used_up
 
 # A FenceRequest is named by its host and 17 characters more, and the API server takes 253.
@@ -115,14 +115,6 @@ class Question:
     def slot(self) -> str:
         """Of an instance that is not there yet: the first, the only one of a Single service."""
         return self.instance.metadata.name if self.instance else self.service.slots[0]
-
-
-@dataclass(frozen=True, order=True)
-class Failure:
-    """One start of the present manifest that failed on a host."""
-
-    ago_s: float
-    why: str
 
 
 def facts_of(world: World, name: str) -> HostFacts:
@@ -280,19 +272,31 @@ def has_room(ask: Question, facts: HostFacts) -> Rejected | None:
 
 
 def starts_here(ask: Question, facts: HostFacts) -> Rejected | None:
-    """No start has failed here lately, so that a service does not bounce between two bad hosts. A person may insist."""
+    """No start has failed here lately, so that a service does not bounce between two bad hosts; none for good. A person may insist."""
     if ask.to is not None:
         return None
+    if final := next((one for one in failures_of(ask) if one.is_final(facts.name)), None):
+        return _cannot_run(ask, final)
     failed = recent_failures(ask, facts)
     again_s = retry_after_s(ask, failed)
     if not failed or (ask.retry and failed[0].ago_s >= again_s):
         return None
     again = f" (tried again {roughly(again_s)} after that)" if ask.retry else ""
-    ago, why = f"failed to start it {roughly(failed[0].ago_s)} ago", first_words(failed[0].why)
+    ago, why = f"failed to start it {roughly(failed[0].ago_s)} ago", failed[0].told.why
     many = f"failed to start it lately{again}"
     one, particulars = (ago, f"{why}{again}") if why else (f"{ago}{again}", "")
     wait_s = (again_s if ask.retry else ask.world.settings.start_failure_memory_s) - failed[0].ago_s
     return Rejected("StartFailed", one, many, particulars, look_again_s=ask.world.now_s + wait_s)
+
+
+def _cannot_run(ask: Question, final: Failure) -> Rejected:
+    told, clear = final.told, f"backstay clear {ask.service.metadata.name} --reason WHY"
+    if told.error_type == "Fatal":
+        says = "may not try it"
+        why = f"as it is configured no host can run it, says {told.host} ({told.why}): edit it; or mend what it names, then `{clear}`"
+        return Rejected("StartFailed", says, says, why)
+    says = "cannot run it until that is mended there"
+    return Rejected("StartFailed", says, says, f"{told.why}; then `{clear}`")
 
 
 def may_fail_over(ask: Question, facts: HostFacts) -> Rejected | None:
@@ -314,6 +318,11 @@ def _stays(ask: Question, why: str) -> Rejected:
     return Rejected("Moves", says, says, why, look_again_s=forgotten_at_s(ask.world, ask.service, ask.slot))
 
 
+def failures_of(ask: Question) -> Sequence[Failure]:
+    """All that still count, wherever they were."""
+    return standing(ask.world, ask.service, ask.slot, ask.instance)
+
+
 def retry_after_s(ask: Question, failed: Sequence[Failure]) -> float:
     """How long after its last failure a host is tried again where no other will do: twice as long each time."""
     settings = ask.world.settings
@@ -321,20 +330,8 @@ def retry_after_s(ask: Question, failed: Sequence[Failure]) -> float:
 
 
 def recent_failures(ask: Question, facts: HostFacts) -> list[Failure]:
-    """Starts of the present manifest that failed on this host and still count against it, the latest first."""
-    world, service = ask.world, ask.service
-    if not service.status.start_failures and not (ask.instance and ask.instance.uid in facts.report.instances):
-        return []  # as nearly always
-    is_same_manifest = service.status.observed_generation == service.metadata.generation
-    kept = service.status.start_failures if is_same_manifest else []
-    here = [(Failed.of(one), one.why) for one in kept if (one.slot, one.host) == (ask.slot, facts.name)]
-    found = {what: Failure(world.failed_ago_s(service.uid, what), why) for what, why in here}
-    report = failed_report(service, ask.instance, facts.report)
-    if report and ask.instance:
-        what = Failed(ask.slot, facts.name, report.epoch)
-        found.setdefault(what, Failure(world.failed_ago_s(ask.instance.uid, what), report.why))
-    standing = (failure for what, failure in found.items() if not is_forgotten(service, what))
-    return sorted(one for one in standing if one.ago_s < world.settings.start_failure_memory_s)
+    """Those on this host, the latest first."""
+    return sorted((one for one in failures_of(ask) if one.told.host == facts.name), key=lambda one: one.ago_s)
 
 
 def is_ready(ask: Question, facts: HostFacts) -> Rejected | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from backstay_api.objects.models import HAService
@@ -10,10 +9,10 @@ from backstay_api.objects.models.assignment import InstanceReport
 from backstay_api.objects.models.service import ClearSummary, StartFailure
 from backstay_api.objects.recovery import Policy, policy_of
 from backstay_operator.planner.do.decisions import Slot
-from backstay_operator.planner.judge import move_budget
-from backstay_operator.planner.know.clearing import Clear, clear_of, is_forgotten
-from backstay_operator.planner.know.sessions import failed_report, report_of
-from backstay_operator.planner.know.world import Failed, World
+from backstay_operator.planner.judge import failures, move_budget
+from backstay_operator.planner.know.clearing import Clear, clear_of
+from backstay_operator.planner.know.sessions import report_of
+from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import first_words, joined, listed
 
 MOST_FAILURES: Final = 16
@@ -45,29 +44,8 @@ def recovery_of(world: World, slot: Slot) -> str:
 
 
 def start_failures(world: World, service: HAService, slot: Slot) -> list[StartFailure]:
-    """Those that still count against a host, oldest first, with what hosts say right now."""
-    is_same_manifest = service.status.observed_generation == service.metadata.generation
-    noted = [one for one in service.status.start_failures if is_same_manifest and one.slot == slot.name]
-    kept = [one for one in noted if _counts(world, service, service.uid, one)]
-    known = {Failed.of(one) for one in kept}
-    return [*kept, *(one for one in _reported(world, service, slot) if Failed.of(one) not in known)][-MOST_FAILURES:]
-
-
-def _reported(world: World, service: HAService, slot: Slot) -> Iterator[StartFailure]:
-    uid = slot.instance.uid if slot.instance else ""
-    for host in sorted(world.reported_by.get(uid, ())):
-        if report := failed_report(service, slot.instance, world.assignments[host].status):
-            why = first_words(report.why)
-            found = StartFailure(slot=slot.name, host=host, epoch=report.epoch, at=world.wall, why=why)
-            if _counts(world, service, uid, found):
-                yield found
-
-
-def _counts(world: World, service: HAService, uid: str, failure: StartFailure) -> bool:
-    """Whether it does still; `uid` told of it."""
-    what = Failed.of(failure)
-    is_old = world.failed_ago_s(uid, what) >= world.settings.start_failure_memory_s
-    return not is_old and not is_forgotten(service, what)
+    """Those that still count against a host, oldest first."""
+    return [one.told for one in failures.standing(world, service, slot.name, slot.instance)][-MOST_FAILURES:]
 
 
 def last_clear(world: World, service: HAService) -> ClearSummary | None:

@@ -291,7 +291,8 @@ def _own_trouble(view: _View) -> tuple[str, str] | None:
         why = f"because the present one is refused: {view.acceptance.message}"
         return "ManifestRefused", f"It keeps running by the previous manifest, {why}"
     if view.state in ("Failed", "Recovering", "Waiting"):
-        return view.state, view.sentence
+        is_stuck = view.state == "Failed" and view.report is not None and view.report.unstoppable
+        return "Unstoppable" if is_stuck else view.state, view.sentence
     if view.state == "Stopped" and view.grant and view.shall_run:
         return "HandsOff", view.why
     return None

@@ -106,6 +106,15 @@ def is_(phase: Phase, **facts: Any) -> Situation:
             id="what stands below an address",
         ),
         pytest.param(
+            is_(Phase.STARTING, outcome=Outcome.HOPELESS, may_retry=True),
+            Phase.STOPPING,
+            Effect.GIVE_UP,
+            id="a start that cannot work here",
+        ),
+        pytest.param(
+            is_(Phase.RECOVERING, outcome=Outcome.HOPELESS), Phase.STOPPING, Effect.GIVE_UP, id="a restart that cannot"
+        ),
+        pytest.param(
             is_(Phase.RECOVERING, outcome=Outcome.FAILED), Phase.STOPPING, Effect.STOP, id="a restart that fails"
         ),
         pytest.param(is_(Phase.STOPPING, must_stop=True, retry_due=True), None, None, id="a stop goes on"),

@@ -1,18 +1,23 @@
 """What OCF agents say of themselves and what their exit codes mean, before anything runs."""
 
+import asyncio
+import contextlib
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from xml.etree import ElementTree
 
 import pytest
 
 from backstay_agent.drivers.base import Seen, State
 from backstay_agent.drivers.ocf import helpers, metadata
+from backstay_agent.drivers.ocf.agents import Agents
 from backstay_agent.drivers.ocf.environment import environment, instance, program
 from backstay_agent.drivers.ocf.metadata import Metadata, Unreadable
-from backstay_agent.drivers.ocf.outcomes import Meaning, meaning, seen, sentence
+from backstay_agent.drivers.ocf.outcomes import Meaning, error_type, meaning, seen, sentence
+from backstay_agent.drivers.tools.transient import Ended
 from backstay_api.objects.plain import Ocf
 
 HEAD = '<?xml version="1.0"?>\n<!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd">\n<resource-agent name="x">'
@@ -131,10 +136,9 @@ def test_what_is_unique_is_another_for_each() -> None:
 
 SOFT, HARD, FATAL, DONE = Meaning.SOFT, Meaning.HARD, Meaning.FATAL, Meaning.DONE
 CODES = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 190, 191, 255, None)
+ACTS = ("start", "stop", "reload", "reload-agent", "promote", "demote", "notify")
 AS_PACEMAKER: dict[str, tuple[Meaning, ...]] = {
-    "start": (DONE, SOFT, HARD, HARD, HARD, HARD, FATAL, SOFT, SOFT, SOFT, SOFT, SOFT, SOFT, SOFT),
-    "stop": (DONE, SOFT, HARD, HARD, HARD, HARD, FATAL, SOFT, SOFT, SOFT, SOFT, SOFT, SOFT, SOFT),
-    "reload": (DONE, SOFT, HARD, HARD, HARD, HARD, FATAL, SOFT, SOFT, SOFT, SOFT, SOFT, SOFT, SOFT),
+    **dict.fromkeys(ACTS, (DONE, SOFT, HARD, HARD, HARD, HARD, FATAL, SOFT, SOFT, SOFT, SOFT, SOFT, SOFT, SOFT)),
     "validate-all": (DONE, SOFT, HARD, DONE, HARD, HARD, FATAL, SOFT, SOFT, SOFT, SOFT, SOFT, SOFT, SOFT),
     "monitor": (
         *(Meaning.UP, SOFT, HARD, HARD, HARD, HARD, FATAL, Meaning.DOWN, Meaning.PROMOTED, SOFT),
@@ -146,6 +150,17 @@ AS_PACEMAKER: dict[str, tuple[Meaning, ...]] = {
 @pytest.mark.parametrize("operation", AS_PACEMAKER)
 def test_every_exit_code_of_every_operation_has_one_meaning(operation: str) -> None:
     assert {code: meaning(operation, code) for code in CODES} == dict(zip(CODES, AS_PACEMAKER[operation], strict=True))
+
+
+def test_hard_and_fatal_errors_go_into_the_report() -> None:
+    """What else fails is soft: another try may do better."""
+    for operation in ("start", "monitor"):
+        types = {code: error_type(operation, code) for code in CODES}
+        assert {code: found for code, found in types.items() if found != "Soft"} == {
+            **dict.fromkeys((2, 3, 4, 5), "Hard"),
+            6: "Fatal",
+        }
+    assert [seen(code, "why", Seen(State.RUNNING)).error_type for code in (1, 5, 6)] == ["Soft", "Hard", "Fatal"]
 
 
 UP, DOWN, UNKNOWN, FAILED = State.RUNNING, State.STOPPED, State.UNKNOWN, State.FAILED
@@ -275,7 +290,17 @@ def test_no_name_leads_out_of_the_folder_of_agents(agent: str) -> None:
         ("crm_node -l", 0, "1 {host} member"),
         ("crm_node -p", 0, "{host}"),
         ("crm_node -q", 0, "1"),
-        ("crm_mon -1 -X", 69, "crm_mon: Backstay has no answer to this"),
+        (
+            "crm_attribute --type crm_config --name db_REPL_INFO -s redis -G -q",
+            105,
+            "crm_attribute: there is no attribute db_REPL_INFO",
+        ),
+        ("crm_attribute -p -v 50", 0, ""),
+        ("crm_attribute -p -l reboot -G -q", 0, "100"),
+        ("crm_attribute --promotion -D", 0, ""),
+        ("attrd_updater -p -n note -U x", 0, ""),
+        ("crm_mon -1", 69, "crm_mon: Backstay has no answer to this"),
+        ("crm_mon -1 --as-html", 69, "crm_mon: Backstay has no answer to this"),
         ("crm_resource --ban -r x", 69, "crm_resource: Backstay has no answer to this"),
     ],
 )
@@ -291,6 +316,14 @@ def test_what_an_agent_notes_it_finds_again(tmp_path: Path, said: str, code: int
     assert helpers.answer(said.format(host=host).split(), environ, places=places) == (code, answer.format(host=host))
 
 
+@pytest.mark.parametrize("said", ["--output-as=xml", "--as-xml", "-X", "-1X"])
+def test_the_cluster_that_an_agent_sees_is_this_host_where_nothing_is_promoted(said: str) -> None:
+    code, text = helpers.answer(["crm_mon", "-1", said], {})
+    root = ElementTree.fromstring(text)
+    nodes = [(node.get("name"), node.get("online")) for node in root.iter("node")]
+    assert (code, nodes, [*root.iter("resource")]) == (0, [(os.uname().nodename, "true")], [])
+
+
 def test_the_programs_stand_alone_and_are_made_anew_when_we_are(tmp_path: Path) -> None:
     helpers.install(tmp_path / "bin")
     made = (tmp_path / "bin" / "answer").stat().st_ino
@@ -301,3 +334,43 @@ def test_the_programs_stand_alone_and_are_made_anew_when_we_are(tmp_path: Path) 
     asked = subprocess.run([tmp_path / "bin" / "crm_mon", "-1"], capture_output=True, text=True, env={}, check=False)
     assert (asked.returncode, asked.stdout, asked.stderr) == (69, "", "crm_mon: Backstay has no answer to this\n")
     assert (tmp_path / "bin" / "answer").read_text().startswith(f"#!{sys.executable} -IS\n")
+
+
+# --- questions -------------------------------------------------------------------------------------------------------
+
+
+def agents_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str) -> Agents:
+    """An agent installed where nobody else looks, and nothing that needs systemd."""
+    path = tmp_path / "agent"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    monkeypatch.setattr("backstay_agent.drivers.ocf.agents.program", lambda ocf: str(path))
+    monkeypatch.setattr("backstay_agent.drivers.ocf.agents.told_to", lambda *told, **more: {"PATH": os.environ["PATH"]})
+    return Agents(cast(Any, None))
+
+
+def monitor(agents: Agents, limit_s: float) -> Ended:
+    return asyncio.run(agents.operate(Ocf(agent="x:y"), "monitor", limit_s))
+
+
+def test_a_monitor_that_was_killed_has_said_nothing_and_one_that_answers_took_its_time(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    late = monitor(agents_of(monkeypatch, tmp_path, "echo waiting; exec sleep 60"), 0.3)
+    assert (late.exit_code, late.in_time, late.what) == (None, False, "was killed after 0.3 s; it said: waiting")
+    down = monitor(agents_of(monkeypatch, tmp_path, "exit 7"), 20)
+    assert (down.exit_code, down.in_time, down.what) == (7, True, "exited with 7") and down.took_s > 0
+
+
+def test_what_hangs_in_the_kernel_is_not_asked_a_second_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked, left = tmp_path / "asked", tmp_path / "cell"
+    agents = agents_of(monkeypatch, tmp_path, f"echo >>{asked}; exec sleep 60")
+    left.mkdir()
+    (left / "cgroup.procs").touch()
+    (left / "cgroup.events").write_text("populated 1\n")
+    monkeypatch.setattr("backstay_agent.drivers.tools.cgroups.cell", lambda name: contextlib.nullcontext(left))
+    first, second = monitor(agents, 0.3), monitor(agents, 0.3)
+    assert first.what.startswith("was killed") and "hangs in the kernel and cannot be killed" in second.what
+    assert asked.read_text() == "\n" and not second.in_time
+    (left / "cgroup.events").write_text("populated 0\n")
+    assert monitor(agents, 0.3).what.startswith("was killed")

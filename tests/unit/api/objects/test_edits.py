@@ -6,11 +6,13 @@ import itertools
 
 import pytest
 
-from backstay_api.objects.edits import edits, same_work
+from backstay_api.objects.edits import edits, same_watch, same_work
 from backstay_api.objects.plain import Probe, RenderedResource, Systemd, TcpSocket, Timeouts, VirtualIP
 
 SERVER = RenderedResource(name="server", systemd=Systemd(unit="a.service"))
 ADDRESS = RenderedResource(name="address", virtual_ip=VirtualIP(address="192.0.2.10/24"))
+DEFENDED = RenderedResource(name="address", virtual_ip=VirtualIP(address="192.0.2.10/24", on_duplicate="Restart"))
+SILENT = RenderedResource(name="address", virtual_ip=VirtualIP(address="192.0.2.10/24", nodad=True))
 OTHERS = (
     RenderedResource(name="server", systemd=Systemd(unit="b.service")),
     RenderedResource(name="server", systemd=Systemd(unit="a.service", overrides={"MemoryMax": "1G"})),
@@ -38,10 +40,18 @@ MANIFESTS = [(), (SERVER,), (SERVER, ADDRESS), (ADDRESS, SERVER), *((one, ADDRES
         ((OTHERS[3], ADDRESS), [("server", "Apply")]),
         ((OTHERS[4], ADDRESS), [("server", "None")]),
         ((OTHERS[5], ADDRESS), [("server", "None")]),
+        ((SERVER, DEFENDED), [("address", "None")]),
+        ((SERVER, SILENT), [("address", "Restart")]),
     ],
 )
 def test_it_is_said_of_each_resource(wanted: tuple[RenderedResource, ...], said: list[tuple[str, str]]) -> None:
     assert [(one.resource, one.effect) for one in edits((SERVER, ADDRESS), wanted)] == said
+
+
+def test_a_watch_goes_on_unless_it_would_tell_something_else() -> None:
+    assert same_watch(ADDRESS, ADDRESS) and same_watch(SERVER, OTHERS[4])
+    assert not same_watch(ADDRESS, DEFENDED) and same_work([ADDRESS], [DEFENDED])
+    assert not same_watch(ADDRESS, SILENT)
 
 
 def test_a_restart_is_said_exactly_where_the_agent_makes_one() -> None:

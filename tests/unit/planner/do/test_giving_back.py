@@ -6,7 +6,7 @@ import pytest
 
 from backstay_api.objects.models import HAService
 from backstay_api.objects.object_kinds import Unreadable
-from backstay_operator.planner.actions import DeleteClaim, SetFinalizer, WriteClaim
+from backstay_operator.planner.actions import Assign, DeleteClaim, SetFinalizer, WriteClaim
 from backstay_operator.planner.do.finalizers import SERVICE_FINALIZER
 from backstay_operator.planner.do.ownership import (
     abandoned,
@@ -14,6 +14,7 @@ from backstay_operator.planner.do.ownership import (
     let_go,
 )
 from backstay_operator.planner.know.world import World
+from backstay_operator.planner.plan import plan
 from backstay_operator.planner.preconditions import Gone, NoInstances, Still
 from backstay_testing.belongings import VIP, claim, has, leaving, noting, said
 from backstay_testing.builders import (
@@ -25,7 +26,7 @@ from backstay_testing.builders import (
     session,
     unit,
 )
-from backstay_testing.worlds import Befall, a_world, all_of, nothing, put, report, seal, silence, speak, tell
+from backstay_testing.worlds import Befall, a_world, all_of, make_ours, nothing, put, report, seal, silence, speak, tell
 
 # --- an edit, or the labels of hosts -------------------------------------------------------------------------------------
 
@@ -269,3 +270,20 @@ def test_of_two_owners_that_are_gone_one_goes_at_a_time() -> None:
     hosts = [*(mine.spec.hosts or ()), *(other.spec.hosts or ())]
     claim(world, mine.model_copy(update={"spec": mine.spec.model_copy(update={"hosts": hosts})}))
     assert [said(one) for one in abandoned(world)] == ["write Unit: n2 other"]
+
+
+# --- units of hosts ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["", "HAService", "Host", "HAInstance"])
+def test_what_waits_for_our_word_is_given_back_unless_nobody_knows_who_may_need_it(kind: str) -> None:
+    """While a service or a host cannot be read, nobody knows which units must wait where."""
+    world = a_world("n1")
+    make_ours(world)
+    assignment = world.assignments["n1"]
+    spec = assignment.spec.model_copy(update={"secured": ["old.service"]})
+    world.put_assignment(assignment.model_copy(update={"spec": spec}))
+    if kind:
+        world.unreadable[kind, "shop/other"] = Unreadable(kind, "shop/other", "nonsense")
+    wanted = [action.spec.secured for action in plan(world).actions if isinstance(action, Assign)]
+    assert wanted == ([] if kind in ("HAService", "Host") else [[]])

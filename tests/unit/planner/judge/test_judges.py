@@ -21,6 +21,11 @@ POOL: Final = {"hosts": {"matchLabels": {"pool": "db"}}}
 IN_POOL: Final = a_service(placement=POOL)
 LIKES_POOL: Final = a_service(placement={"prefer": [{**POOL, "weight": 7}]})
 NEVER: Final = a_service(recovery={"moves": {"limit": 0, "per": "1h"}})
+CLEAR: Final = "backstay clear web --reason WHY"
+NOWHERE: Final = (
+    "may not try it: as it is configured no host can run it, says {host} (no such disk): "
+    f"edit it; or mend what it names, then `{CLEAR}`"
+)
 NO_MOVES: Final = "recovery.moves: 0 within 1h are used up"
 
 
@@ -53,6 +58,18 @@ def claimed(world: World) -> None:
 
 def failed(world: World) -> None:
     report(world, WEB, "n1", "Failed", epoch=1, why="exit code 1")
+
+
+def final(error_type: str, on: str = "n1") -> Befall:
+    """Its agent there has said that another try does not help; hours ago."""
+
+    def befall(world: World) -> None:
+        report(world, WEB, on, "Failed", epoch=1, why="no such disk", error_type=error_type)
+        world.now_s += 36_000
+        for name in world.hosts:
+            worlds.silence(world, name, 0.0)
+
+    return befall
 
 
 def full(world: World) -> None:
@@ -134,6 +151,16 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         (nothing, {}, ""),
         (failed, {}, "failed to start it less than 1 s ago: exit code 1"),
         (failed, {"to": "n1"}, ""),
+        (final("Soft"), {}, ""),
+        (final("Hard"), {}, f"cannot run it until that is mended there: no such disk; then `{CLEAR}`"),
+        (final("Hard"), {"retry": True}, f"cannot run it until that is mended there: no such disk; then `{CLEAR}`"),
+        (final("Hard"), {"to": "n1"}, ""),
+        (final("Hard", on="n2"), {}, ""),
+        (final("Fatal"), {}, NOWHERE.format(host="n1")),
+        (final("Fatal", on="n2"), {}, NOWHERE.format(host="n2")),
+        (final("Fatal", on="n2"), {"retry": True}, NOWHERE.format(host="n2")),
+        (final("Fatal", on="n2"), {"to": "n1"}, ""),
+        (final("Fatal", on="n2"), {"service": a_service(generation=2)}, ""),
     ],
     judges.may_fail_over: [
         (failed_on("n2"), {"service": WEB}, ""),

@@ -189,6 +189,13 @@ def test_what_is_not_well_is_said_in_ready(change: Change, expected: tuple[str, 
     assert condition(told, "Ready") == ("False", *expected)
 
 
+@pytest.mark.parametrize(("unstoppable", "reason"), [(False, "Failed"), (True, "Unstoppable")])
+def test_what_no_stop_ends_is_degraded_for_a_reason_of_its_own(unstoppable: bool, reason: str) -> None:
+    world, service = a_running_world()
+    hold(world, service, "n1", epoch=2, phase="Stuck", why="812 is in D state", unstoppable=unstoppable)
+    assert condition(told_of(world, service), "Degraded")[:2] == ("True", reason)
+
+
 def test_what_works_partly_is_ready_and_degraded() -> None:
     world, service = a_running_world()
     hold(world, service, "n1", epoch=2, degraded="db: d:raid monitor exited with 190 (degraded): one disk is gone")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backstay_agent.drivers.address.frames import announcements, answer, question
+from backstay_agent.drivers.address.frames import announcements, answer, claimed, question
 
 MAC = bytes.fromhex("020000000001")
 OTHER = bytes.fromhex("02 00 00 00 00 02")
@@ -53,6 +53,12 @@ def test_an_announcement_is_an_answer(ip: IPv6Address) -> None:
 @pytest.mark.parametrize("ip", [V4, V6])
 def test_somebody_elses_question_for_it_is_a_claim_too(ip: IPv6Address) -> None:
     assert answer(question(ip, OTHER), ip) == OTHER
+
+
+@pytest.mark.parametrize("ip", [V4, V6])
+def test_who_only_asks_for_it_does_not_have_it(ip: IPv6Address) -> None:
+    assert claimed(question(ip, OTHER), ip) is None
+    assert [claimed(frame, ip) for frame in announcements(ip, OTHER)] == [OTHER] * len(announcements(ip, OTHER))
 
 
 @pytest.mark.parametrize(("ip", "another"), [(V4, "192.0.2.11"), (V6, "2001:db8::11")])

@@ -1,7 +1,7 @@
 """rtnetlink byte by byte: requests as iproute2 6.1 sends them (strace), answers as Linux 6.18 gave them."""
 
 from dataclasses import replace
-from ipaddress import ip_interface
+from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 from hypothesis import given
@@ -22,6 +22,7 @@ from backstay_agent.drivers.address.netlink import (
     decode,
     delete_address,
     encode,
+    is_ours_from,
     read_address,
     read_gateway,
     read_link,
@@ -61,15 +62,21 @@ ETH0 = Link(3, "va")
     ("wanted", "as_ip_sends_it"),
     [
         pytest.param(
-            Route(ETH0, ip_interface("192.0.2.10/24"), 1_000_000_000),
+            Route(ETH0, ip_network("192.0.2.0/24"), 1_000_000_000, ip_address("192.0.2.10")),
             "02180000feb5fd0100000000 08000100c0000200 0800040003000000 0800060000ca9a3b 08000f00fe000000 08000700c000020a",
             id="ip route add 192.0.2.0/24 dev va scope link src 192.0.2.10 proto 181 metric 1000000000",
         ),
         pytest.param(
-            Route(replace(ETH0, table=1001), ip_interface("2001:db8::10/64"), 1_000_000_000),
+            Route(replace(ETH0, table=1001), ip_network("2001:db8::/64"), 1_000_000_000),
             "0a40000000b5000100000000 1400010020010db8000000000000000000000000 0800040003000000 0800060000ca9a3b"
             " 08000f00e9030000",
             id="ip -6 route add 2001:db8::/64 dev va proto 181 metric 1000000000 table 1001",
+        ),
+        pytest.param(
+            Route(ETH0, ip_network("203.0.113.0/24"), 1, ip_address("192.0.2.10"), ip_address("198.51.100.1")),
+            "02180000feb5000104000000 08000100cb007100 0800040003000000 08000500c6336401 0800060001000000"
+            " 08000f00fe000000 08000700c000020a",
+            id="ip route add 203.0.113.0/24 via 198.51.100.1 dev va onlink src 192.0.2.10 proto 181 metric 1",
         ),
     ],
 )
@@ -83,6 +90,21 @@ def test_the_routes_of_a_vrf_stand_in_its_table() -> None:
     found = read_link(bytes.fromhex(f"{link} 18001200 {kind} {table}"))
     assert found.name == "va" and found.table == 1001
     assert read_link(bytes.fromhex(link)).table == 254
+
+
+@pytest.mark.parametrize(("kind", "port_of"), [("bridge", 7), ("bond", 7), ("vrf", 0)])
+def test_whose_port_a_link_is_is_read(kind: str, port_of: int) -> None:
+    name = kind.encode().ljust(8, b"\0").hex()
+    body = f"00000100020000004310010000000000 0700030076610000 08000a0007000000 10001200 0c000400 {name}"
+    assert read_link(bytes.fromhex(body)).port_of == port_of
+
+
+@pytest.mark.parametrize(
+    ("protocol", "source", "ours"), [("b5", "c000020a", True), ("b5", "c000020b", False), ("04", "c000020a", False)]
+)
+def test_a_route_of_ours_is_known_by_its_mark_and_its_source(protocol: str, source: str, ours: bool) -> None:
+    body = bytes.fromhex(f"02180000fe{protocol}000100000000 08000100cb007100 08000700{source}")
+    assert is_ours_from(body, ip_address("192.0.2.10")) is ours
 
 
 def test_exactly_one_address_is_taken_away() -> None:

@@ -33,7 +33,7 @@ class Systemd:
         await asyncio.sleep(0)
         return self.starting
 
-    def wanted(self, unit: str) -> asyncio.Task[None]:
+    def wanted(self, unit: str) -> asyncio.Task[bool]:
         """This unit's file has changed, and is to be read."""
         self.reloads.changed(unit)
         return asyncio.create_task(self.reloads.read([unit]))
