@@ -17,7 +17,7 @@ from .drivers.address.records import NOTES, Notes
 
 log = logging.getLogger(__name__)
 
-MOST_ADDRESSES: Final = 64
+MOST_ADDRESSES: Final = 256
 """What the schema takes; a router with more is found by the first."""
 CALM_S: Final = 0.5
 """Changes come in bursts (a bond that is set up): one look for all of them."""

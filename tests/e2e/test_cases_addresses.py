@@ -1,8 +1,13 @@
 """Other people's bug reports about addresses: several in a subnet, links that flap, somebody else's own address."""
 
+import socket
+from ipaddress import ip_address
+
 import pytest
 
+from backstay_agent.drivers.address.frames import announcements
 from backstay_dev.lab.hosts import LabHost
+from backstay_dev.lab.network import BRIDGE
 from backstay_dev.show.fault_lab import FaultLab, Play
 from backstay_testing.cases import (
     ALL,
@@ -181,8 +186,6 @@ def test_19_a_server_that_binds_to_the_address_alone_starts_wherever_it_goes_in_
 
 def answers(fault_lab: FaultLab) -> list[str]:
     """What a client of each address reads."""
-    import socket
-
     found = []
     with fault_lab.lab.network.entered():
         for where in ("192.0.2.99", "2001:db8::99"):
@@ -202,3 +205,23 @@ def test_30_one_more_address_for_a_running_service_comes_on_the_same_host_in_the
         play.until_running(on=play.first_host)
         assert play.epoch == 1 and holding(fault_lab, play.address) == [play.first_host]
         assert running_on(fault_lab, "case30.service") == [play.first_host]
+
+
+def test_a_machine_that_takes_the_address_of_a_running_service_is_named_by_its_mac_to_whoever_reads(
+    fault_lab: FaultLab,
+) -> None:
+    """As a laptop with a fixed address does, or the clone of an old virtual machine."""
+    mac = "02:00:00:00:00:99"
+    with case(fault_lab, "twice", on="n1") as play:
+        said = f"{play.address} is in use twice: {mac} answered for it on eth0 as well"
+        with fault_lab.lab.network.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as wire:
+            for frame in announcements(ip_address(play.address), bytes.fromhex(mac.replace(":", ""))):
+                wire.sendto(frame, (BRIDGE, 0))
+        play.until_says("Degraded", "WorksPartly", said, timeout_s=20)
+        fault_lab.until(
+            lambda: any(said in event for event in fault_lab.events("HAService", "twice")),
+            "an Event with that MAC",
+            also=lambda: str(fault_lab.events("HAService", "twice")),
+            timeout_s=20,
+        )
+        assert play.condition("Ready").startswith("True") and restarts(play, "n1") == 0 and play.saw_nothing()

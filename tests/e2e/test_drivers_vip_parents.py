@@ -122,6 +122,20 @@ def test_a_route_of_the_manifest_has_the_address_as_its_source_and_goes_with_it(
     assert routes(cable) == before
 
 
+def test_a_route_goes_though_somebody_has_taken_its_address_away_before(cable: Cable, driver: VirtualIPDriver) -> None:
+    """Then the kernel takes the address out of the v6 route, and nothing but the manifest tells that it was ours."""
+    before = routes(cable)
+    ours = vip("2001:db8::10/64", routes=(AddressRoute(to="2001:db8:9::/48", via="2001:db8::2"),))
+
+    async def story() -> None:
+        await driver.start(ours, timeout_s=5)
+        cable.ip(cable.here, "addr", "del", "2001:db8::10/128", "dev", "eth0")
+        await driver.stop(ours, timeout_s=5)
+
+    play(story)
+    assert routes(cable) == before
+
+
 @pytest.mark.parametrize(("lifetime", "source"), [(None, "2001:db8::1"), ("Forever", "2001:db8::ffff")])
 def test_the_host_has_a_v6_address_as_its_own_source_only_where_the_manifest_says_so(
     cable: Cable, driver: VirtualIPDriver, lifetime: str | None, source: str

@@ -1292,7 +1292,7 @@ class Facts:
             "os": clip(self.os),
             "kernel": clip(self.kernel),
             "agentVersion": clip(self.agent_version),
-            "addresses": [clip(item) for item in self.addresses[:64]],
+            "addresses": [clip(item) for item in self.addresses[:256]],
         }
 
 

@@ -209,7 +209,7 @@ class Facts(Model):
     """Kernel release."""
     agent_version: Text = ""
     """Version of the agent."""
-    addresses: Annotated[list[Text], Field(max_length=64)] = []
+    addresses: Annotated[list[Text], Field(max_length=256)] = []
     """Addresses with their prefixes."""
 
 

@@ -28,7 +28,7 @@ from .frames import IP, mac_text
 from .link_flaps import GRACE_S, Blinks
 from .netlink import Address, Interface, Link, Netlink
 from .packets import Wire
-from .places import Sight, find_link, is_laid, laid, route_to, routes_of
+from .places import Sight, find_link, is_laid, laid, routes_of
 from .promote import promoting
 from .receiving import Receiving
 from .records import NOTES, Notes
@@ -51,6 +51,8 @@ class VirtualIPDriver(Plain):
         self._notes = Notes(notes)
         self._sysctls = sysctls
         self._blinks = Blinks()
+        self._next_look: asyncio.Task[Sight] | None = None
+        """One that was asked for and has not begun."""
         self._receiving = Receiving()
         self._duplicates = Duplicates()
         self._defended_at_s: dict[IP, float] = {}
@@ -96,13 +98,13 @@ class VirtualIPDriver(Plain):
 
     async def stop(self, resource: RenderedResource, *, timeout_s: float) -> None:
         try:
-            want, _spec = _want(resource)
+            want, spec = _want(resource)
         except ValueError:
             return  # such an address can never have been added
         self._announcer.stop(want)
         try:
             async with asyncio.timeout(timeout_s), self._one_change:
-                await self._withdraw(want)
+                await self._withdraw(want, spec)
         except (OSError, TimeoutError) as error:
             why = error if isinstance(error, OSError) and error.errno else f"not withdrawn within {timeout_s:g} s"
             raise StopFailed(f"{want.ip} may still be on this host: {why}") from error
@@ -151,6 +153,13 @@ class VirtualIPDriver(Plain):
     # Looking
 
     async def _look(self) -> Sight:
+        """As it is from now on: whoever asks before the kernel was asked shares its answer, as all do when a link changes."""
+        if self._next_look is None:
+            self._next_look = asyncio.get_running_loop().create_task(self._look_now())
+        return await asyncio.shield(self._next_look)
+
+    async def _look_now(self) -> Sight:
+        self._next_look = None
         sight = Sight(tuple(await self._netlink.addresses()), await self._netlink.links())
         for link in sight.links.values():
             self._blinks.saw(link.name, is_up=link.is_up, now_s=clock_s())
@@ -269,18 +278,19 @@ class VirtualIPDriver(Plain):
             except OSError as error:
                 raise StartFailed(f"the route to {route.to} could not be added on {link.name}: {error}") from error
 
-    async def _withdraw(self, want: Interface) -> None:
+    async def _withdraw(self, want: Interface, spec: VirtualIP) -> None:
         sight = await self._look()
         ours = [address for address in sight.at(want) if self._notes.is_ours(address)]
         if want.version == 6 and ours:
-            await self._netlink.delete_routes_from(want.ip)  # once it is gone they name it no more
+            with suppress(OSError):  # once it is gone they name it no more; and no route keeps an address from going
+                await self._netlink.delete_routes_from(want.ip)
         for address in ours:  # the host's own stays: a start on this host was refused for it
             await self._delete(address, sight)
         after = await self._look()
         left = [address for address in after.at(want) if self._notes.is_ours(address)]
         if left:
             raise OSError(errno.EBUSY, f"it is still on interface {left[0].index}")
-        await self._drop_routes(want, after)
+        await self._drop_routes(want, spec, after)
         self._notes.remove(want)
 
     async def _delete(self, address: Address, sight: Sight) -> None:
@@ -291,16 +301,16 @@ class VirtualIPDriver(Plain):
                 if error.errno not in _GONE:
                     raise
 
-    async def _drop_routes(self, want: Interface, sight: Sight) -> None:
+    async def _drop_routes(self, want: Interface, spec: VirtualIP, sight: Sight) -> None:
         """A v6 route stays when its address goes; another address of ours may need the same one."""
         if want.version == 4:
             return  # went with the address
         for link in sight.links.values():
             ours = [one for one in sight.addresses if one.index == link.index and self._notes.is_ours(one)]
-            route = route_to(want, link)
-            if route is not None and not any(one.interface.ip in want.network for one in ours):
-                with suppress(OSError):  # it is on one of them, or on none
-                    await self._netlink.delete_route(route)
+            for route in routes_of(want, spec, link):
+                if route.source or not any(one.interface.ip in want.network for one in ours):
+                    with suppress(OSError):  # it is on one of them, or on none
+                        await self._netlink.delete_route(route)
 
     async def _mended(self, want: Interface, spec: VirtualIP, sight: Sight) -> Seen:
         """What is seen, after what a blink of its link took away was put back."""

@@ -63,6 +63,11 @@ def age_s(world: World, seen: LeaseSeen) -> float:
     return world.now_s - max(seen.first_seen_s, world.own_path.recovered_s)
 
 
+def sealed_since_s(seen: LeaseSeen) -> float:
+    """Since when we know that it is sealed."""
+    return seen.sealed_seen_s if seen.sealed_seen_s is not None else seen.first_seen_s
+
+
 def trusts_itself(world: World) -> bool:
     """Own trouble first: whether the silence that this replica sees is anybody else's."""
     own = world.own_path
@@ -148,7 +153,8 @@ def _thresholds_s(world: World) -> Iterator[float]:
     yield own.recovered_s + world.settings.trust_again_s
     for seen in world.leases.values():
         if seen.lease.sealed:
-            yield (seen.sealed_seen_s if seen.sealed_seen_s is not None else seen.first_seen_s) + window_s
+            yield sealed_since_s(seen) + window_s
+            yield sealed_since_s(seen) + world.settings.orderly_s
         else:
             start_s, contract = max(seen.first_seen_s, own.recovered_s), seen.lease.contract
             yield start_s + suspect_after_s(contract)

@@ -71,6 +71,10 @@ SMUGGLED: list[dict[str, Any]] = [
     {"systemd": {"unit": "a.service"}, "timeouts": {"start": "NaNs"}},
     # 42: one address with two names
     {"virtualIP": {"address": "::ffff:192.0.2.9/120"}},
+    *(
+        {"virtualIP": {"address": "192.0.2.9/24", "routes": odd}}
+        for odd in ([], [{"to": "default"}], [{"to": "203.0.113.0/24", "via": "eth0"}], [{"via": "192.0.2.1"}])
+    ),
     # 33, 38, 39: places and options of a mount
     *(
         {"mount": {"device": "/dev/sdb", "path": path}}
@@ -153,6 +157,19 @@ def test_fence_devices_that_smuggle_are_refused_by_the_schema(device: dict[str, 
             {"virtualIP": {"address": a}}
             for a in ("192.0.2.0/24", "192.0.2.255/24", "127.0.0.1/8", "224.0.0.1/4", "::/64")
         ),
+        # What an address would take along: all of the host, another family, no network, no gateway
+        *(
+            {"virtualIP": {"address": "192.0.2.9/24", "routes": [{"to": "203.0.113.0/24"}, route]}}
+            for route in (
+                {"to": "0.0.0.0/0", "via": "192.0.2.1"},
+                {"to": "2001:db8::/64"},
+                {"to": "203.0.113.0/24", "via": "fe80::1"},
+                {"to": "203.0.113.5/24"},
+                {"to": "203.0.113.0/24", "via": "224.0.0.1"},
+                {"to": "203.0.113.0/24", "via": "1.2.3"},
+            )
+        ),
+        {"virtualIP": {"address": "192.0.2.9/24", "preferredLifetime": "Forever"}},
         {"mount": {"device": "vg0/data", "path": "/srv/db"}},
         *(
             {"mount": {"device": "/dev/sdb", "path": "/srv/db", "options": ["noatime", odd]}}
