@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Final
 
+from backstay_api.objects.models import Host
+from backstay_api.objects.models.assignment import HostAssignmentStatus
 from backstay_api.objects.promise import FENCE_TEST_EVERY_S, Silence, judge_silence, silent_after_s, suspect_after_s
+from backstay_operator.planner.words import first_words
 
 from .world import BUDGET_PERIOD_S, LeaseSeen, World
 
@@ -85,6 +88,12 @@ def shutting_down(world: World, host: str) -> str:
     if assignment is None or session is None or seen is None or seen.lease.holder != session.text:
         return ""
     return assignment.status.shutting_down
+
+
+def unfit(host: Host, report: HostAssignmentStatus) -> str:
+    """What its own checks find wrong with it, where its admin wants services to leave it for that; else empty."""
+    asked = host.spec.checks is not None and host.spec.checks.on_failure == "Drain"
+    return "; ".join(first_words(one.why) for one in report.problems or ()) if asked else ""
 
 
 def is_hands_off(world: World, host: str) -> bool:
