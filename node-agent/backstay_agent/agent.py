@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from backstay_api.client.api import Api
-from backstay_api.objects.plain import AgentSession, Facts, HostAssignmentStatus, HostProblem, StandbyReport
+from backstay_api.objects.plain import AgentSession, Facts, HostAssignmentStatus, HostChecks, HostProblem, StandbyReport
 from backstay_api.objects.promise import PROFILES, Contract
 from backstay_api.process.waiting import clock_s
 
@@ -285,6 +285,11 @@ class Agent:
         lease = "lease held" if self.heartbeat.held else "waiting for its lease"
         mode = "; hands off" if self.journal.has_session and self.journal.books.hands_off else ""
         return f"{self.machine.host}: {lease}; runs {running} of its {len(records)} instances{mode}"
+
+    @property
+    def checks(self) -> HostChecks | None:
+        """What this host's admin wants looked at, as received."""
+        return self._orders.spec.checks
 
     def learn(self, facts: Facts) -> None:
         """What kind of machine this is has changed (its addresses): told with the next status."""

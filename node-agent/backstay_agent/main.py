@@ -122,7 +122,8 @@ async def _run(config: Config, machine: Machine) -> None:
         tasks.create_task(_end_when_told(told, agent, task), name="end")
         tasks.create_task(follow(lambda found: agent.learn(facts(found))), name="addresses")
         keeps = (config.run_dir, config.state_dir)
-        tasks.create_task(host_checks.follow(agent.examined, keeps, wall_s=_wall_s), name="checks of the host")
+        checks = host_checks.follow(agent.examined, keeps, wall_s=_wall_s, asked=lambda: agent.checks)
+        tasks.create_task(checks, name="checks of the host")
         await _add_what_is_optional(tasks, config, agent, api)
 
 

@@ -12,9 +12,11 @@ from backstay_testing.cases import (
     holding,
     main_pid,
     restarts,
+    second_interface,
     tick,
     until_not_ready,
     until_ready,
+    until_standby,
 )
 
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
@@ -228,3 +230,37 @@ def test_what_hangs_in_the_kernel_is_named_where_no_answer_comes(fault_lab: Faul
         )
         assert f"{pid} (hangs, in " in said
         assert main_pid(host, "hangs.service") == pid, "what only degrades restarts nothing"
+
+
+def test_a_host_that_lacks_what_it_must_have_says_so_and_is_left_where_that_is_asked_for(fault_lab: FaultLab) -> None:
+    n1 = fault_lab.lab["n1"]
+    with second_interface(fault_lab), case(fault_lab, "unfit", on="n1") as play:
+        until_standby(play, "n2")
+        hosts_file = n1.path("/etc/hosts").read_text()
+        n1.write_file("/etc/hosts", f"{hosts_file}192.0.2.250 ldap.example\n")
+        try:
+            fault_lab.patch_host("n1", {"checks": {"interfaces": ["svc0"], "names": ["ldap.example"]}})
+            n1.write_file("/etc/hosts", hosts_file)
+            until_host_says(fault_lab, "n1", "False Names", "ldap.example does not resolve")
+            assert play.host == "n1", "what runs there stays"
+            n1.write_file("/etc/hosts", f"{hosts_file}192.0.2.250 ldap.example\n")
+            until_host_says(fault_lab, "n1", "True NothingFound")
+            fault_lab.patch_host("n1", {"checks": {"onFailure": "Drain"}})
+            n1.run("ip", "link", "set", "svc0", "down")
+            until_host_says(fault_lab, "n1", "False Network", "interface svc0, which this host needs, is switched off")
+            play.until_running(other_than="n1")
+            n1.run("ip", "link", "set", "svc0", "up")
+            until_host_says(fault_lab, "n1", "True NothingFound")
+        finally:
+            n1.write_file("/etc/hosts", hosts_file)
+            fault_lab.patch_host("n1", {"checks": None})
+
+
+def until_host_says(fault_lab: FaultLab, host: str, *words: str) -> None:
+    """Wait until its condition Sane says this."""
+
+    def said() -> str:
+        status = fault_lab.product.condition("hosts", host, "Sane")
+        return f"{status} {fault_lab.product.condition_words('hosts', host, 'Sane')}"
+
+    fault_lab.until(lambda: all(word in said() for word in words), f"{host} to say {words}", also=said)

@@ -1,11 +1,15 @@
 """Addresses on a real link: laid, told to a neighbour, watched, and through blinks of the link."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
 from backstay_agent.drivers.address.driver import VirtualIPDriver
 from backstay_agent.drivers.address.link_flaps import GRACE_S
+from backstay_agent.drivers.address.netlink import Address, Netlink
 from backstay_agent.drivers.base import Seen, StartFailed, State
 from backstay_testing.cable import BOTH, SEEN, STALE, Cable, gather, make, now_s, play, until, vip, watching
 
@@ -127,6 +131,42 @@ def test_an_interface_that_is_made_anew_at_once_has_its_addresses_again(cable: C
             assert (await four()).state is State.FAILED, "gone for good"
 
     play(story)
+
+
+class Counted(Netlink):
+    """How often all addresses of this host were read."""
+
+    reads = 0
+
+    async def addresses(self) -> list[Address]:
+        self.reads += 1
+        return await super().addresses()
+
+
+def test_one_look_does_for_all_addresses_when_their_link_changes(cable: Cable, tmp_path: Path) -> None:
+    netlink = Counted()
+    driver = VirtualIPDriver(netlink, notes=tmp_path / "notes")
+    ours = [vip(f"192.0.2.{number}/24") for number in range(10, 30)]
+
+    async def story() -> None:
+        async with AsyncExitStack() as watches:
+            changes = []
+            for one in ours:
+                await driver.start(one, timeout_s=5)
+                changes.append(await watches.enter_async_context(watching(driver, one)))
+                assert (await changes[-1]()).state is State.RUNNING
+            waiting = [asyncio.create_task(gather_one(change)) for change in changes]
+            await asyncio.sleep(0)
+            netlink.reads = 0
+            cable.ip(cable.there, "link", "set", "eth0", "down")
+            assert {seen.state for seen in await asyncio.gather(*waiting)} == {State.UNKNOWN}
+            assert netlink.reads < len(ours) / 2
+
+    play(story)
+
+
+async def gather_one(change: Callable[[], Awaitable[Seen]]) -> Seen:
+    return await change()
 
 
 def test_an_address_that_an_admin_takes_away_is_not_put_back(cable: Cable, driver: VirtualIPDriver) -> None:

@@ -18,7 +18,7 @@ def says_it_has(cable: Cable, address: str, mac: str = STALE) -> None:
 
 
 def believes(cable: Cable) -> bool:
-    """Until its own first v6 address is proven, a neighbour believes nobody."""
+    """Until its own first v6 address is proven, a neighbour answers nobody and believes nobody."""
     addresses = cable.ip(cable.there, "addr")
     return "fe80" in addresses and "tentative" not in addresses
 
@@ -55,6 +55,7 @@ def test_who_only_answers_is_found_by_the_question_with_which_a_watch_begins(
     cable.ip(cable.there, "addr", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else []))
 
     async def story() -> None:
+        await until(lambda: believes(cable))
         await driver.start(vip(address), timeout_s=5)
         async with watching(driver, vip(address)) as change:
             assert await change() == Seen(State.RUNNING)

@@ -4,12 +4,12 @@ import random
 
 import pytest
 
-from backstay_dev.simulator.faults import ALL_FAULTS, FAULTS
+from backstay_dev.simulator import recoveries
 from backstay_dev.simulator.profiles import Drawn, draw
 from backstay_dev.simulator.run import run_seed
 
 
-def drawn(seed: int, profile: str = "swarm") -> Drawn:
+def drawn(seed: int, profile: str = "third-swarm") -> Drawn:
     return draw(profile, seed, random.Random(f"chaos {seed}"))
 
 
@@ -19,7 +19,7 @@ def is_apart(seed: int) -> bool:
 
 def test_a_seed_that_draws_none_of_it_is_the_story_that_it_was() -> None:
     seed = next(seed for seed in range(100) if not is_apart(seed))
-    assert run_seed(seed).story == run_seed(seed, "second-swarm").story
+    assert run_seed(seed, "third-swarm").story == run_seed(seed, "second-swarm").story
 
 
 def test_seeds_draw_all_of_it_and_leave_all_else_as_it_was() -> None:
@@ -29,7 +29,7 @@ def test_seeds_draw_all_of_it_and_leave_all_else_as_it_was() -> None:
     said = {key for service in services for key in service.recovery or ()}
     assert said == {"restarts", "window", "backoff", "moves"}
     assert {service.addresses_after for service in services} == {None, (), ("server",)}
-    assert {*ALL_FAULTS} - {*FAULTS} <= {name for seed in seeds for name in drawn(seed).weather.weights}
+    assert {*recoveries.FAULTS} <= {name for seed in seeds for name in drawn(seed).weather.weights}
     for seed in seeds:
         now, before = drawn(seed), drawn(seed, "second-swarm")
         assert now.shape.hosts == before.shape.hosts and now.weather.weights.items() >= before.weather.weights.items()
@@ -47,3 +47,20 @@ def test_it_happens() -> None:
     assert all(
         words in stories for words in ("leaves web to others", "has web managed again", "clears web up to epoch")
     )
+
+
+def test_stops_that_do_not_succeed_are_drawn_apart_too() -> None:
+    stuck = [seed for seed in range(100) if drawn(seed, "swarm") != drawn(seed)]
+    assert 10 < len(stuck) < 40
+    for seed in stuck:
+        now, before = drawn(seed, "swarm"), drawn(seed)
+        assert now.shape.hosts == before.shape.hosts and now.weather.weights.items() > before.weather.weights.items()
+
+
+@pytest.mark.parametrize("seed", [6207, 6209, 6212])
+def test_hosts_that_live_are_fenced_for_what_cannot_be_stopped_and_nothing_runs_twice(seed: int) -> None:
+    assert run_seed(seed, "stuck-stops").accusations == ()
+
+
+def test_they_are() -> None:
+    assert sum(run_seed(seed, "stuck-stops").counts["sealed alive"] for seed in range(6200, 6212)) > 0

@@ -28,6 +28,7 @@ __all__ = [
     "HostAssignment",
     "HostAssignmentSpec",
     "HostAssignmentStatus",
+    "HostChecks",
     "HostProblem",
     "HttpGet",
     "HttpHeader",
@@ -142,6 +143,35 @@ class Heartbeat:
         if self.renew is not None:
             wire["renew"] = self.renew
         return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostChecks:
+    """What the host's agent looks at beside disk, memory, clock and whether users can be looked up; and what follows."""
+
+    SHAPE: ClassVar[Shape] = {
+        "interfaces": Field(of=str, many="list", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]*$"),
+        "names": Field(of=str, many="list", pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"),
+        "onFailure": Field(of=("Stay", "Drain")),
+    }
+    interfaces: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    on_failure: Literal["Stay", "Drain"] = "Stay"
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            interfaces=tuple(raw.get("interfaces", ())),
+            names=tuple(raw.get("names", ())),
+            on_failure=raw.get("onFailure", "Stay"),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "interfaces": list(self.interfaces),
+            "names": list(self.names),
+            "onFailure": self.on_failure,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1015,12 +1045,14 @@ class HostAssignmentSpec:
 
     SHAPE: ClassVar[Shape] = {
         "heartbeat": Field(of=Heartbeat),
+        "checks": Field(of=HostChecks),
         "instances": Field(of=InstanceOrder, many="map"),
         "standbys": Field(of=StandbyOrder, many="map"),
         "secured": Field(of=str, many="list", pattern=r"^[A-Za-z0-9:_.\\@-]+\.(service|socket|target|timer|path)$"),
         "handsOff": Field(of=str),
     }
     heartbeat: Heartbeat = Heartbeat()
+    checks: HostChecks | None = None
     instances: Mapping[str, InstanceOrder] = field(default_factory=dict)
     standbys: Mapping[str, StandbyOrder] = field(default_factory=dict)
     secured: tuple[str, ...] = ()
@@ -1030,6 +1062,7 @@ class HostAssignmentSpec:
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
         return cls(
             heartbeat=Heartbeat.from_wire(raw.get("heartbeat", {})),
+            checks=None if (part := raw.get("checks")) is None else HostChecks.from_wire(part),
             instances={k: InstanceOrder.from_wire(v) for k, v in raw.get("instances", {}).items()},
             standbys={k: StandbyOrder.from_wire(v) for k, v in raw.get("standbys", {}).items()},
             secured=tuple(raw.get("secured", ())),
@@ -1037,13 +1070,16 @@ class HostAssignmentSpec:
         )
 
     def to_wire(self) -> dict[str, Any]:
-        return {
+        wire: dict[str, Any] = {
             "heartbeat": self.heartbeat.to_wire(),
             "instances": {k: v.to_wire() for k, v in self.instances.items()},
             "standbys": {k: v.to_wire() for k, v in self.standbys.items()},
             "secured": list(self.secured),
             "handsOff": self.hands_off,
         }
+        if self.checks is not None:
+            wire["checks"] = self.checks.to_wire()
+        return wire
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

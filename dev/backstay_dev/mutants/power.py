@@ -105,7 +105,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "the storm guard holds back Off after the seal too",
         _FENCES,
-        "    if held_back(world, guard, host) is None and has_device(world, host):",
+        "    if held_back(world, guard, host) is None and has_device(world, host) and not stops_in_order(world, host):",
         "    if has_device(world, host):",
         *_P,
         "sim:swarm:150",

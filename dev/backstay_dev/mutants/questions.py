@@ -160,6 +160,28 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "",
         _S,
     ),
+    one("what one look finds is nothing yet", _SANITY, "if what in self._before)", "if True)", _S),
+    one(
+        "what runs stays on a host that is not fit unless that is asked for",
+        f"{PLANNER}/know/liveness.py",
+        'host.spec.checks.on_failure == "Drain"',
+        "True",
+        f"{UNIT}/planner/judge/test_judges.py",
+    ),
+    one(
+        "a look-up that hangs costs one thread",
+        f"{AGENT}/host_checks.py",
+        'shared(("lookup", what), how)',
+        "shared(object(), how)",
+        f"{UNIT}/agent/test_host_checks.py",
+    ),
+    one(
+        "what a host is to look at is brought to it",
+        f"{PLANNER}/do/orders.py",
+        "        and stored.checks == merged.checks\n",
+        "",
+        f"{UNIT}/planner/do/test_orders.py",
+    ),
     one(
         "a host with problems is ready for nothing",
         f"{AGENT}/agent.py",

@@ -174,8 +174,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "without a device there is no Off, whatever was read",
         f"{PLANNER}/do/fences.py",
-        " is None and has_device(world, host):",
-        " is None:",
+        " is None and has_device(world, host) and",
+        " is None and",
         f"{UNIT}/planner/do/test_fences.py",
     ),
     one(

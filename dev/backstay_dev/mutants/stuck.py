@@ -61,6 +61,20 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         *_TABLE,
     ),
     one(
+        "what else runs there is stopped in order first",
+        _STUCK,
+        '    return any(report and not report.released and report.phase != "Stuck" for report in reports)',
+        "    return not any(reports) and False",
+        *_TABLE,
+    ),
+    one(
+        "… for a bounded time",
+        _STUCK,
+        " or world.now_s - sealed_since_s(seen) >= world.settings.orderly_s:",
+        ":",
+        *_TABLE,
+    ),
+    one(
         "nobody is fenced for a stop while the machine goes down",
         _STUCK,
         "    if how := shutting_down(world, host):",

@@ -14,6 +14,7 @@ from backstay_agent import VERSION
 from backstay_api.objects.plain import (
     Heartbeat,
     HostAssignmentSpec,
+    HostChecks,
     InstanceOrder,
     Probe,
     RenderedResource,
@@ -54,9 +55,11 @@ def read_orders(raw: Any) -> Orders:
         raise ValueError("its spec is not an object")
     read = {uid: _instance(entry) for uid, entry in _entries(raw, "instances")}
     kept = {uid: _standby(entry) for uid, entry in _entries(raw, "standbys")}
-    heartbeat, why = _heartbeat(raw.get("heartbeat", {}))
+    heartbeat, late = _heartbeat(raw.get("heartbeat", {}))
+    checks, odd = _checks(raw.get("checks"))
     spec = HostAssignmentSpec(
         heartbeat=heartbeat,
+        checks=checks,
         instances={uid: entry for uid, entry in read.items() if isinstance(entry, InstanceOrder)},
         standbys={uid: entry for uid, entry in kept.items() if isinstance(entry, StandbyOrder)},
         secured=_secured(raw.get("secured", [])),
@@ -67,7 +70,7 @@ def read_orders(raw: Any) -> Orders:
         spec=spec,
         not_understood={uid: entry for uid, entry in read.items() if isinstance(entry, NotUnderstood)},
         not_ready={uid: entry for uid, entry in kept.items() if isinstance(entry, StandbyReport)},
-        trouble="; ".join([*([why] if why else []), *unreadable]),
+        trouble="; ".join(filter(None, [late, odd, *unreadable])),
     )
 
 
@@ -158,6 +161,12 @@ def _senseless_probe(probe: Probe) -> Iterator[str]:
 def _heartbeat(raw: Any) -> tuple[Heartbeat, str]:
     whys = [_sentence(odd) for odd in oddities(Heartbeat.SHAPE, raw or {}, at="heartbeat")]
     return (Heartbeat(), "; ".join(whys)) if whys else (Heartbeat.from_wire(raw or {}), "")
+
+
+def _checks(raw: Any) -> tuple[HostChecks | None, str]:
+    """What is not understood is looked at by nobody, and said."""
+    whys = [_sentence(odd) for odd in oddities(HostChecks.SHAPE, raw or {}, at="checks")]
+    return (None, "; ".join(whys)) if whys or not raw else (HostChecks.from_wire(raw), "")
 
 
 def _secured(raw: Any) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ Who is not fit says so and is not ready: nothing new is started there. What runs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -33,6 +33,10 @@ class Signs:
     jump_s: float = 0.0
     """The last jump of the wall clock, forwards or back."""
     since_jump_s: float = STEADY_S
+    no_link: tuple[str, ...] = ()
+    """Interfaces that the host needs and cannot use: sentences."""
+    no_names: tuple[str, ...] = ()
+    """What cannot be looked up: sentences."""
 
 
 def _disk(signs: Signs, was_wrong: bool) -> str:
@@ -58,9 +62,36 @@ def _clock(signs: Signs, was_wrong: bool) -> str:
     )
 
 
+def _network(signs: Signs, was_wrong: bool) -> str:
+    return "; ".join(signs.no_link)
+
+
+def _names(signs: Signs, was_wrong: bool) -> str:
+    return "; ".join(signs.no_names)
+
+
 Check = Callable[[Signs, bool], str]
 """Why it is wrong, in a sentence; empty if it is not. Told as well whether it was wrong before."""
-CHECKS: Final[Sequence[tuple[str, Check]]] = (("Disk", _disk), ("Memory", _memory), ("Clock", _clock))
+CHECKS: Final[Sequence[tuple[str, Check]]] = (
+    ("Disk", _disk),
+    ("Memory", _memory),
+    ("Clock", _clock),
+    ("Network", _network),
+    ("Names", _names),
+)
+
+
+class Lasting:
+    """What one look finds and the next one too: a link that blinks, or one answer that is late, is nothing yet."""
+
+    def __init__(self) -> None:
+        self._before: Collection[str] = ()
+
+    def of(self, found: Mapping[str, str]) -> tuple[str, ...]:
+        """The sentences of what was found the last time as well."""
+        lasting = tuple(why for what, why in found.items() if what in self._before)
+        self._before = tuple(found)
+        return lasting
 
 
 def problems(signs: Signs, before: Iterable[HostProblem] = ()) -> tuple[HostProblem, ...]:

@@ -21,6 +21,7 @@ from backstay_api.objects.object_kinds import HOST_ASSIGNMENTS
 from backstay_api.objects.plain import (
     AgentSession,
     HostAssignmentStatus,
+    HostChecks,
     InstanceReport,
     RenderedResource,
     StandbyReport,
@@ -286,6 +287,27 @@ async def test_a_status_that_is_refused_for_one_field_still_says_what_is_release
         return old.nonce in (await world.session()).supersedes
 
     await world.until(superseded)
+
+
+@pytest.mark.parametrize(
+    ("raw", "checks", "trouble"),
+    [
+        pytest.param(None, None, "", id="none"),
+        pytest.param({"names": ["db"]}, HostChecks(names=("db",)), "", id="understood"),
+        pytest.param(
+            {"smart": True},
+            None,
+            "agent 0.1.0 does not know `checks.smart`: upgrade the agent",
+            id="of a later release",
+        ),
+        pytest.param({"names": "db"}, None, "the order cannot be read: checks.names", id="of another shape"),
+    ],
+)
+def test_checks_of_the_host_that_are_not_understood_are_looked_at_by_nobody_and_said(
+    raw: object, checks: HostChecks | None, trouble: str
+) -> None:
+    orders = read_orders({"checks": raw})
+    assert orders.spec.checks == checks and orders.trouble.startswith(trouble) and bool(orders.trouble) is bool(trouble)
 
 
 @in_virtual_time

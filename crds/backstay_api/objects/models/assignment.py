@@ -10,7 +10,7 @@ from backstay_api.objects.bounds import MOST_INSTANCES
 from backstay_api.objects.recovery import ErrorType
 
 from .base import Column, Label, ListMap, Model, Object, Rule, Text, Timestamp
-from .host import Heartbeat
+from .host import Heartbeat, HostChecks
 from .instance import BootID, Nonce, SessionRef
 from .resources import RenderedRecovery, RenderedResource, UnitName
 
@@ -66,6 +66,8 @@ class HostAssignmentSpec(Model):
 
     heartbeat: Heartbeat = Heartbeat()
     """What the host's admin asked for; the agent publishes in its Lease what it obeys."""
+    checks: HostChecks | None = None
+    """What the host's admin wants looked at. An agent that does not know this field looks at what it always does."""
     instances: Annotated[dict[Uid, InstanceOrder], Field(max_length=MOST_INSTANCES)] = {}
     """By UID of the HAInstance."""
     standbys: Annotated[dict[Uid, StandbyOrder], Field(max_length=MOST_INSTANCES)] = {}
@@ -191,7 +193,7 @@ class HostProblem(Model):
     """Something that is wrong with the host itself, whatever runs there."""
 
     check: Annotated[str, StringConstraints(max_length=63, pattern=r"^[A-Z][A-Za-z0-9]*$")]
-    """Which of its checks says so: Disk, Memory, Clock."""
+    """Which of its checks says so: Disk, Memory, Clock, Network, Names."""
     why: Text
     """In a sentence."""
 

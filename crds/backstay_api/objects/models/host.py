@@ -26,6 +26,24 @@ class Heartbeat(Model):
     """The period itself, instead of the profile's."""
 
 
+class HostChecks(Model):
+    """What the host's agent looks at beside disk, memory, clock and whether users can be looked up; and what follows."""
+
+    interfaces: Annotated[
+        list[Annotated[str, StringConstraints(max_length=15, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]*$")]],
+        Field(max_length=16),
+    ] = []
+    """Network interfaces without which the host is of no use: each must be there, switched on, and have a link."""
+    names: Annotated[
+        list[Annotated[str, StringConstraints(max_length=253, pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")]],
+        Field(max_length=8),
+    ] = []
+    """Names of other machines that must resolve, as its services ask for them."""
+    on_failure: Literal["Stay", "Drain"] = "Stay"
+    """When any check of the host fails nothing new is started there. Stay: what runs there stays. Drain: it moves away, where another
+    host is ready for it."""
+
+
 class SecretRef(Model):
     """A Secret in the namespace `backstay-fencing`, which only the fencer reads."""
 
@@ -134,6 +152,8 @@ class HostSpec(Model):
 
     heartbeat: Heartbeat = Heartbeat()
     """How quickly its silence is noticed."""
+    checks: HostChecks | None = None
+    """What the host itself must have, and whether services leave it when it has not."""
     fencing: Fencing = Fencing()
     """How it can be fenced. Without a device only a person or its own return proves that it is off."""
     capacity: Annotated[dict[str, Text], Field(max_length=16)] | None = None

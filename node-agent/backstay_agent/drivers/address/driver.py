@@ -51,6 +51,8 @@ class VirtualIPDriver(Plain):
         self._notes = Notes(notes)
         self._sysctls = sysctls
         self._blinks = Blinks()
+        self._next_look: asyncio.Task[Sight] | None = None
+        """One that was asked for and has not begun."""
         self._receiving = Receiving()
         self._duplicates = Duplicates()
         self._defended_at_s: dict[IP, float] = {}
@@ -151,6 +153,13 @@ class VirtualIPDriver(Plain):
     # Looking
 
     async def _look(self) -> Sight:
+        """As it is from now on: whoever asks before the kernel was asked shares its answer, as all do when a link changes."""
+        if self._next_look is None:
+            self._next_look = asyncio.get_running_loop().create_task(self._look_now())
+        return await asyncio.shield(self._next_look)
+
+    async def _look_now(self) -> Sight:
+        self._next_look = None
         sight = Sight(tuple(await self._netlink.addresses()), await self._netlink.links())
         for link in sight.links.values():
             self._blinks.saw(link.name, is_up=link.is_up, now_s=clock_s())

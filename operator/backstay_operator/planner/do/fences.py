@@ -6,7 +6,7 @@ guard is asked, which knows all hosts; its refusals are sentences that users see
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,7 +30,7 @@ from backstay_operator.planner.judge.evidence import (
 )
 from backstay_operator.planner.judge.first_epoch import awaited
 from backstay_operator.planner.judge.storm import Storm, storm
-from backstay_operator.planner.judge.stuck import Stuck, stuck_hosts, within_budget
+from backstay_operator.planner.judge.stuck import Stuck, stops_in_order, stuck_hosts, within_budget
 from backstay_operator.planner.judge.takeover import why_left_alone
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.liveness import (
@@ -181,11 +181,9 @@ def _seal(world: World, guard: Guard, host: str, lease: HostLease) -> list[Actio
 def _seal_alive(guard: Guard, host: str, lease: HostLease) -> list[Action]:
     """The end of a stop that does not succeed. What follows is as with a host that is silent: without a seal, no `Off`."""
     found = guard.stuck.get(host)
-    return [SealLease(lease, _of_stop(found.services, host), alive=True)] if found and not found.why_not else []
-
-
-def _of_stop(services: Sequence[str], host: str) -> str:
-    return f"{listed(services)} cannot be stopped on {host}"
+    if found is None or found.why_not:
+        return []
+    return [SealLease(lease, f"{listed(found.services)} cannot be stopped on {host}", alive=True)]
 
 
 def _reason_to_seal(world: World, host: str) -> str | None:
@@ -204,7 +202,7 @@ def _cut_off(world: World, guard: Guard, host: str, lease: HostLease) -> list[Ac
     assert lease.sealed, f"{host}: no Off for an unsealed session"
     if not _proof_is_missing(world, host, lease.holder):
         return []
-    if held_back(world, guard, host) is None and has_device(world, host):
+    if held_back(world, guard, host) is None and has_device(world, host) and not stops_in_order(world, host):
         was = "lives, with something that cannot be stopped" if lease.sealed_alive else "was silent"
         return _want(world, host, "Off", f"{host} {was}; its session is sealed and must be proven to be over")
     if is_hands_off(world, host):

@@ -72,7 +72,7 @@ def merge_forward(
         if uid in wanted.instances or entry.epoch > limits.get(uid, -1):
             instances[uid] = entry
     standbys = {uid: _fresher(stored.standbys.get(uid), wanted.standbys[uid]) for uid in sorted(wanted.standbys)}
-    # What neither merges (the heartbeat, what is secured, whether hands are off) is as it is wanted now.
+    # What neither merges (the heartbeat, checks, what is secured, whether hands are off) is as it is wanted now.
     return wanted.model_copy(update={"instances": instances, "standbys": standbys})
 
 
@@ -204,6 +204,7 @@ def _brought_forward(
     spec = stored.model_copy(
         update={
             "heartbeat": known.spec.heartbeat if known else stored.heartbeat,
+            "checks": known.spec.checks if known else stored.checks,
             "instances": {**wanted.instances, **left.downs},
             "standbys": dict(wanted.standbys),
             "hands_off": _hands_off(known) if known else stored.hands_off,
@@ -254,6 +255,7 @@ def _is_same(stored: HostAssignmentSpec, merged: HostAssignmentSpec) -> bool:
         stored.heartbeat == merged.heartbeat
         and stored.secured == merged.secured
         and stored.hands_off == merged.hands_off
+        and stored.checks == merged.checks
         and stored.instances.keys() == merged.instances.keys()
         and stored.standbys.keys() == merged.standbys.keys()
         and all(merged.instances[uid] is entry for uid, entry in stored.instances.items())

@@ -17,7 +17,7 @@ from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignm
 from backstay_api.objects.models.assignment import HostAssignmentStatus
 from backstay_operator.planner.know.fitting import no_room
 from backstay_operator.planner.know.holdings import contested
-from backstay_operator.planner.know.liveness import Liveness, age_s, of_host, shutting_down
+from backstay_operator.planner.know.liveness import Liveness, age_s, of_host, shutting_down, unfit
 from backstay_operator.planner.know.sessions import live, published
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import UNCLEAR, roughly
@@ -64,7 +64,7 @@ class HostFacts:
     asked: frozenset[str]
     """UIDs of the instances that it has been asked to keep itself ready for."""
     leaving: Rejected | None
-    """Nothing may stay here: it is being removed, or drained."""
+    """Nothing may stay here: it is being removed, drained, or not fit and to be left then."""
     unschedulable: Rejected | None
     """Nothing new may come here."""
     no_session: Rejected | None
@@ -135,7 +135,7 @@ def _kept_facts(world: World, host: Host) -> HostFacts:
 def _facts(world: World, host: Host, assignment: HostAssignment | None) -> HostFacts:
     name = host.metadata.name
     report = assignment.status if assignment else _NOTHING_SAID
-    leaving, no_session = _leaving(host), why_no_session(world, name)
+    leaving, no_session = _leaving(host, report), why_no_session(world, name)
     return HostFacts(
         name=name,
         host=host,
@@ -149,13 +149,15 @@ def _facts(world: World, host: Host, assignment: HostAssignment | None) -> HostF
     )
 
 
-def _leaving(host: Host) -> Rejected | None:
+def _leaving(host: Host, report: HostAssignmentStatus) -> Rejected | None:
     if host.metadata.deletion_timestamp:
         return Rejected("Removed", "is being removed", "are being removed")
     maintenance = host.spec.maintenance
     if maintenance and maintenance.mode == "Drain":
         why = f"is being drained{_because(maintenance.reason)}"
         return Rejected("Maintenance", why, "are being drained", reason=maintenance.mode)
+    if why := unfit(host, report):
+        return Rejected("Unfit", f"is not fit, and to be left then ({why})", "are not fit", is_passing=True)
     return None
 
 
@@ -164,13 +166,10 @@ def _unschedulable(host: Host) -> Rejected | None:
         why = f"has a name of {len(host.metadata.name)} characters, and what is named after it leaves room for {MOST_HOST_NAME_CHARS}"
         return Rejected("NameTooLong", why, "have names that are too long")
     maintenance = host.spec.maintenance
-    if maintenance and maintenance.mode == "Cordon":
-        why = f"is cordoned{_because(maintenance.reason)}"
-        return Rejected("Maintenance", why, "are cordoned", reason=maintenance.mode)
-    if maintenance and host.is_hands_off:
-        why = f"is in HandsOff maintenance{_because(maintenance.reason)}"
-        return Rejected("Maintenance", why, "are in HandsOff maintenance", reason=maintenance.mode)
-    return None
+    if maintenance is None or maintenance.mode == "Drain":
+        return None
+    what = "in HandsOff maintenance" if host.is_hands_off else "cordoned"
+    return Rejected("Maintenance", f"is {what}{_because(maintenance.reason)}", f"are {what}", reason=maintenance.mode)
 
 
 def _going_down(world: World, name: str) -> Rejected | None:

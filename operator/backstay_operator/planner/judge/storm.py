@@ -12,6 +12,7 @@ from backstay_operator.planner.know.liveness import (
     holds_exclusively,
     is_hands_off,
     of_host,
+    sealed_since_s,
     shutting_down,
 )
 from backstay_operator.planner.know.world import LeaseSeen, World
@@ -68,8 +69,7 @@ def _counts_as_lost(world: World, host: str, left_alone: Container[str]) -> bool
 
 def _is_fresh(world: World, sealed: LeaseSeen) -> bool:
     """Whether it was sealed within the window."""
-    since_s = sealed.sealed_seen_s if sealed.sealed_seen_s is not None else sealed.first_seen_s
-    return world.now_s - since_s < world.settings.storm_window_s
+    return world.now_s - sealed_since_s(sealed) < world.settings.storm_window_s
 
 
 def _would_be_fenced(world: World, host: str) -> bool:

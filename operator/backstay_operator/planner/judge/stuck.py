@@ -16,6 +16,7 @@ from backstay_operator.planner.know.liveness import (
     held,
     is_hands_off,
     of_host,
+    sealed_since_s,
     shutting_down,
     trusts_itself,
     untested_s,
@@ -58,6 +59,16 @@ def _is_stuck(world: World, host: str, instance: HAInstance, session: str) -> bo
     service = world.services.get(instance.service_key)
     recovery = service.spec.recovery if service is not None and service.uid == instance.spec.service.uid else None
     return recovery is not None and recovery.on_stop_failure == "Fence"
+
+
+def stops_in_order(world: World, host: str) -> bool:
+    """Whether a host that was sealed though it lives still has time for what else it stops, before its power is cut."""
+    seen = world.leases[host]
+    if not seen.lease.sealed_alive or world.now_s - sealed_since_s(seen) >= world.settings.orderly_s:
+        return False
+    instances = (world.instances[key] for key in held(world, host))
+    reports = (report_of(world, host, one) for one in instances if one.spec.exclusive)
+    return any(report and not report.released and report.phase != "Stuck" for report in reports)
 
 
 def stuck_hosts(world: World, storm: Storm) -> dict[str, Stuck]:

@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Final
 
+from backstay_api.objects.models import Host
+from backstay_api.objects.models.assignment import HostAssignmentStatus
 from backstay_api.objects.promise import FENCE_TEST_EVERY_S, Silence, judge_silence, silent_after_s, suspect_after_s
+from backstay_operator.planner.words import first_words
 
 from .world import BUDGET_PERIOD_S, LeaseSeen, World
 
@@ -60,6 +63,11 @@ def age_s(world: World, seen: LeaseSeen) -> float:
     return world.now_s - max(seen.first_seen_s, world.own_path.recovered_s)
 
 
+def sealed_since_s(seen: LeaseSeen) -> float:
+    """Since when we know that it is sealed."""
+    return seen.sealed_seen_s if seen.sealed_seen_s is not None else seen.first_seen_s
+
+
 def trusts_itself(world: World) -> bool:
     """Own trouble first: whether the silence that this replica sees is anybody else's."""
     own = world.own_path
@@ -80,6 +88,12 @@ def shutting_down(world: World, host: str) -> str:
     if assignment is None or session is None or seen is None or seen.lease.holder != session.text:
         return ""
     return assignment.status.shutting_down
+
+
+def unfit(host: Host, report: HostAssignmentStatus) -> str:
+    """What its own checks find wrong with it, where its admin wants services to leave it for that; else empty."""
+    asked = host.spec.checks is not None and host.spec.checks.on_failure == "Drain"
+    return "; ".join(first_words(one.why) for one in report.problems or ()) if asked else ""
 
 
 def is_hands_off(world: World, host: str) -> bool:
@@ -139,7 +153,8 @@ def _thresholds_s(world: World) -> Iterator[float]:
     yield own.recovered_s + world.settings.trust_again_s
     for seen in world.leases.values():
         if seen.lease.sealed:
-            yield (seen.sealed_seen_s if seen.sealed_seen_s is not None else seen.first_seen_s) + window_s
+            yield sealed_since_s(seen) + window_s
+            yield sealed_since_s(seen) + world.settings.orderly_s
         else:
             start_s, contract = max(seen.first_seen_s, own.recovered_s), seen.lease.contract
             yield start_s + suspect_after_s(contract)

@@ -79,6 +79,8 @@ class Settings:
     """Fences an hour without a person. The last is kept for a host that was not fenced in that hour."""
     fence_again_s: float = 300.0
     """A host that was fenced is left alone, and not moved back to, for so long after that; twice as long after each further time."""
+    orderly_s: float = 20.0
+    """A host that was sealed though it lives may stop in order for so long what else runs there, before its power is cut."""
     trust_again_s: float = 10.0
     """After our own trouble nobody is suspected for this long, unless more than half of the hosts have renewed."""
     start_failure_memory_s: float = 600.0

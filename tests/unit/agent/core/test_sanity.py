@@ -2,7 +2,7 @@
 
 import pytest
 
-from backstay_agent.core.sanity import Signs, held_back, problems
+from backstay_agent.core.sanity import Lasting, Signs, held_back, problems
 from backstay_api.objects.plain import HostProblem, StandbyReport
 
 MEMORY = (
@@ -40,6 +40,8 @@ def jumped(by_s: float, ago_s: float) -> Signs:
             id="a jump back",
         ),
         pytest.param(jumped(37.2, 60), "Clock", [], id="a jump that is over"),
+        pytest.param(Signs(no_link=("eth1 has no link",)), "", [("Network", "eth1 has no link")], id="a link"),
+        pytest.param(Signs(no_names=("a", "b")), "", [("Names", "a; b")], id="names"),
         pytest.param(
             Signs(("/run is full",), 50.0), "", [("Disk", "/run is full"), ("Memory", MEMORY)], id="all of it is told"
         ),
@@ -63,3 +65,9 @@ def test_a_host_with_problems_is_ready_for_nothing_and_says_why_first() -> None:
 def test_what_runs_there_is_said_in_its_own_words() -> None:
     active = StandbyReport(ready=True, active=True, why="web.service is active")
     assert held_back(active, FULL) == StandbyReport(ready=False, active=True, why="web.service is active")
+
+
+def test_what_one_look_finds_is_nothing_yet() -> None:
+    lasting = Lasting()
+    looks: list[dict[str, str]] = [{"a": "1"}, {"a": "2", "b": "1"}, {"b": "2"}, {}, {"b": "3"}]
+    assert [lasting.of(look) for look in looks] == [(), ("2",), ("2",), (), ()]

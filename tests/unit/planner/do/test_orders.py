@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Final, Literal
 
 import pytest
 
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.assignment import HostAssignmentSpec, InstanceOrder, StandbyOrder
-from backstay_api.objects.models.host import Heartbeat
+from backstay_api.objects.models.host import Heartbeat, HostChecks
 from backstay_api.objects.object_kinds import Unreadable
 from backstay_operator.planner.do.orders import Wanted, assign, merge_forward, order, standby_order
 from backstay_operator.planner.know.world import World
@@ -224,6 +224,17 @@ def fast(world: World) -> None:
     world.hosts["n1"] = a_host("n1", profile="fast")
 
 
+CHECKS: Final = {"interfaces": ["eth1"], "names": [], "onFailure": "Drain"}
+
+
+def looks_at(checks: dict[str, Any]) -> Befall:
+    def befall(world: World) -> None:
+        spec = world.hosts["n1"].spec.model_copy(update={"checks": HostChecks.model_validate(checks)})
+        world.hosts["n1"] = world.hosts["n1"].model_copy(update={"spec": spec})
+
+    return befall
+
+
 def gone_there(world: World) -> None:
     """The host has stopped it, and says that its epoch is over."""
     report(world, WEB, "n1", "Stopped", epoch=2, released=True)
@@ -263,6 +274,9 @@ STANDBY = Wanted({}, {"uid-web-0": standby(1)})
         pytest.param(stored(standbys={"uid-web-0": standby(1).wire()}), STANDBY, None, id="the same standby"),
         pytest.param(stored(standbys={"uid-web-0": standby(1).wire()}), NOTHING, OTHER, id="a standby no more"),
         pytest.param(fast, NOTHING, OTHER, id="another heartbeat"),
+        pytest.param(looks_at(CHECKS), NOTHING, OTHER, id="other checks"),
+        pytest.param(all_of(looks_at(CHECKS), stored(checks=CHECKS)), NOTHING, None, id="the same checks"),
+        pytest.param(stored(checks=CHECKS), NOTHING, OTHER, id="no checks any more"),
         pytest.param(mode("HandsOff"), NOTHING, OTHER, id="hands off"),
         pytest.param(all_of(mode("HandsOff"), stored(handsOff="HandsOff: new disks")), NOTHING, None, id="hands off still"),
         pytest.param(stored(handsOff="HandsOff"), NOTHING, OTHER, id="hands off no more"),

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 
+from backstay_api.objects.models.host import HostChecks
 from backstay_operator.planner.judge import judges, scores
 from backstay_operator.planner.judge.judges import FILTERS, FILTERS_AT, Filter, Point, Question, facts_of
 from backstay_operator.planner.judge.scores import SCORES, SCORES_AT, Scorer
@@ -34,6 +35,19 @@ def host(**more: Any) -> Befall:
 
 def seal(world: World) -> None:
     worlds.seal(world, "n1")
+
+
+def unfit(on_failure: str | None, *, finds: bool = True) -> Befall:
+    """Its own checks find something, and its admin has said what then; None: nothing."""
+
+    def befall(world: World) -> None:
+        checks = HostChecks(on_failure=on_failure) if on_failure else None
+        known = world.hosts["n1"]
+        world.hosts["n1"] = known.model_copy(update={"spec": known.spec.model_copy(update={"checks": checks})})
+        found = [{"check": "Disk", "why": "/run is full"}, {"check": "Network", "why": "eth1 has no link"}]
+        worlds.find(world, "n1", *(found if finds else []))
+
+    return befall
 
 
 def claimed(world: World) -> None:
@@ -90,6 +104,10 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         (nothing, {}, ""),
         (host(mode="Drain"), {}, "is being drained (new disks)"),
         (host(mode="Cordon"), {}, ""),
+        (unfit("Drain"), {}, "is not fit, and to be left then (/run is full; eth1 has no link)"),
+        (unfit("Stay"), {}, ""),
+        (unfit("Drain", finds=False), {}, ""),
+        (unfit(None), {}, ""),
     ],
     judges.is_selected: [
         (host(labels={"pool": "db"}), {"service": IN_POOL}, ""),

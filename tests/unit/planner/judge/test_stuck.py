@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from backstay_operator.planner.do.fences import about_stop, guard
-from backstay_operator.planner.judge.stuck import unstoppable
+from backstay_operator.planner.actions import RequestFence
+from backstay_operator.planner.do.fences import about_stop, fence_actions, guard
+from backstay_operator.planner.judge.stuck import stops_in_order, unstoppable
 from backstay_operator.planner.know.liveness import FENCER_SILENT_S
 from backstay_operator.planner.know.world import World
 from backstay_testing.builders import a_host, a_lease, a_service, session, unit
@@ -203,6 +204,45 @@ def test_whether_a_host_that_lives_is_fenced(befall: Befall, said: str) -> None:
     befall(world)
     found = about_stop(guard(world), world.instances["shop/web-0"])
     assert said in found and bool(said) == bool(found)
+
+
+DB = a_service("db", unit("db"))
+
+
+def db_says(phase: str, **more: Any) -> Befall:
+    def befall(world: World) -> None:
+        put(world, DB, epoch=1, host="n1")
+        report(world, DB, "n1", phase, epoch=1, **more)
+
+    return befall
+
+
+@pytest.mark.parametrize(
+    ("befall", "sealed_ago_s", "waits"),
+    [
+        pytest.param(nothing, 1.0, False, id="nothing else runs there"),
+        pytest.param(db_says("Stopping"), 1.0, True, id="another is being stopped"),
+        pytest.param(db_says("Running"), 1.0, True, id="another has yet to be"),
+        pytest.param(db_says("Stopped", released=True), 1.0, False, id="another is over"),
+        pytest.param(db_says("Stuck"), 1.0, False, id="another is stuck as well"),
+        pytest.param(db_says("Stopping"), 19.9, True, id="for twenty seconds"),
+        pytest.param(db_says("Stopping"), 20.0, False, id="and no longer"),
+    ],
+)
+def test_whether_its_off_waits_for_what_is_stopped_in_order(befall: Befall, sealed_ago_s: float, waits: bool) -> None:
+    world = scene()
+    befall(world)
+    sealed_alive(world, "n1", sealed_ago_s)
+    assert stops_in_order(world, "n1") is waits
+    actions = [one for one in fence_actions(world, guard(world), "n1") if isinstance(one, RequestFence)]
+    assert [one.spec.want for one in actions] == (["Observe"] if waits else ["Off"])
+
+
+def test_the_off_of_one_that_was_silent_waits_for_nothing() -> None:
+    world = scene()
+    db_says("Running")(world)
+    seal(world, "n1", ago_s=1.0)
+    assert not stops_in_order(world, "n1")
 
 
 @pytest.mark.parametrize("befall", [lambda w: silence(w, "n1"), lambda w: seal(w, "n1", ago_s=1.0)])
