@@ -103,6 +103,12 @@ def test_seeds_that_have_failed_in_the_second_swarm(seed: int) -> None:
     assert run_seed(seed, "second-swarm").accusations == ()
 
 
+@pytest.mark.parametrize("seed", [120000000366, 310026202018])
+def test_seeds_that_have_failed_in_the_third_swarm(seed: int) -> None:
+    """As it was before stops that fail and sites without power were drawn as well."""
+    assert run_seed(seed, "third-swarm").accusations == ()
+
+
 @pytest.mark.parametrize("seed", [4000978, 4001563, 4001703, 4001757, 4002021, 4002769])
 def test_seeds_that_have_failed_once(seed: int) -> None:
     """Under the faults of the first swarm, in which they were found."""

@@ -179,7 +179,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "the first epoch waits where an earlier life of it is not over",
         _FIRST,
-        "    if known := next(filter(None, (_earlier(world, host, instance) for host in hosts)), None):\n        return known\n",
+        "    if left := _left_on(world, instance):\n        return _earlier(world, left[0], instance)\n",
         "",
         f"{STORIES}/test_left_behind.py",
     ),

@@ -1,7 +1,8 @@
 """Before a grant: does anything of it run already that no HAInstance knows of? Above all before the first (PROTOCOL 6).
 
 Every live candidate must have answered. A silent one blocks only if its last report, or its last orders, list it, and not even then
-once its session has been proven over. A host that never had a session blocks nobody. What may run twice waits for nobody: a copy of
+once its session has been proven over; so does any other host, for what it was told of that name stays there whoever may run it now
+(one that is removed is asked nothing). A host that never had a session blocks nobody. What may run twice waits for nobody: a copy of
 an earlier time does no harm, and is ordered down where it is found.
 """
 
@@ -9,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from backstay_api.objects.models import HAInstance, HAService
-from backstay_api.objects.models.assignment import StandbyReport
+from backstay_api.objects.models import HAInstance, HAService, Host
+from backstay_api.objects.models.assignment import InstanceOrder, InstanceReport, StandbyReport
 from backstay_api.objects.resource_kinds import units_of
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.fitting import no_room
@@ -20,7 +21,7 @@ from backstay_operator.planner.words import UNCLEAR, and_, first_words, listed
 
 from .evidence import is_proven_over
 from .placement import candidates
-from .remains import left_by_name
+from .remains import open_reports, waiting_orders
 
 
 def blocked(world: World, service: HAService, instance: HAInstance) -> str | None:
@@ -28,8 +29,8 @@ def blocked(world: World, service: HAService, instance: HAInstance) -> str | Non
     if not instance.spec.exclusive:
         return None
     hosts = candidates(world, service)
-    if known := next(filter(None, (_earlier(world, host, instance) for host in hosts)), None):
-        return known
+    if left := _left_on(world, instance):
+        return _earlier(world, left[0], instance)
     if foreign := [host for host in hosts if _is_foreign(world, host, instance)]:
         return _foreign(world, service, instance, foreign)
     unanswered = [
@@ -41,13 +42,7 @@ def blocked(world: World, service: HAService, instance: HAInstance) -> str | Non
 def awaited(world: World, host: str) -> str:
     """What waits for its first epoch because of what this host was told, or said, last; empty if nothing does."""
     new = (one for one in world.instances.values() if one.spec.epoch == 0 and one.spec.exclusive)
-    waiting = sorted(one.key for one in new if _is_asked(world, host, one) and _earlier(world, host, one))
-    return listed(waiting)
-
-
-def _is_asked(world: World, host: str, instance: HAInstance) -> bool:
-    service = world.services.get(instance.service_key)
-    return service is not None and host in candidates(world, service)
+    return listed(sorted(one.key for one in new if one.service_key in world.services and host in _left_on(world, one)))
 
 
 def edit_blocked(world: World, service: HAService, instance: HAInstance, holder: str) -> str | None:
@@ -151,12 +146,31 @@ def _runs(service: HAService, said: Mapping[str, StandbyReport]) -> str:
     return f"something of it runs on {and_(hosts)} already, not started by Backstay{because}: stop it there{stops}"
 
 
-def _earlier(world: World, host: str, instance: HAInstance) -> str | None:
-    """Something of this name that another HAInstance had there: by what the host says, or by what it was told last."""
-    mine = (instance.metadata.namespace or "", instance.metadata.name)
-    if not left_by_name(world, host, mine[0], mine[1].__eq__):
-        return None
-    title = f"{mine[0]}/{mine[1]}"
+def _left_on(world: World, instance: HAInstance) -> list[str]:
+    """Hosts with something of this name that another HAInstance had there: by what they say, or by what they were told last."""
+    left = world.once("what is left, by name", (), lambda: _left_by_name(world))
+    return left.get((instance.metadata.namespace or "", instance.metadata.name), [])
+
+
+def _left_by_name(world: World) -> dict[tuple[str, str], list[str]]:
+    found: dict[tuple[str, str], list[str]] = {}
+    for host in sorted(host for host in world.assignments if not _is_removed(world, host)):
+        entries: list[tuple[str, InstanceOrder | InstanceReport]] = [
+            *waiting_orders(world, host),
+            *open_reports(world, host),
+        ]
+        for name in {(one.namespace, one.name) for _, one in entries}:
+            found.setdefault(name, []).append(host)
+    return found
+
+
+def _is_removed(world: World, name: str) -> bool:
+    host = world.hosts.get(name)
+    return host.metadata.deletion_timestamp is not None if host else not world.cannot_read(Host, name)
+
+
+def _earlier(world: World, host: str, instance: HAInstance) -> str:
+    title = f"{instance.metadata.namespace or ''}/{instance.metadata.name}"
     if of_host(world, host) in (Liveness.LIVE, Liveness.SUSPECT, Liveness.UNSURE):
         return f"{host} has not reported yet that an earlier {title} is stopped there: it has been told to stop it"
     return (

@@ -205,6 +205,7 @@ EARLIER_SILENT = (
         pytest.param(all_of(MOST, answers("n3", active=True), proven("n3")), None, id="that host is proven to be off"),
         pytest.param(all_of(MOST, earlier("n3"), answers("n3")), EARLIER_LIVES, id="an earlier one is not over"),
         pytest.param(all_of(MOST, earlier("n3", released=True), answers("n3")), None, id="an earlier one is over"),
+        pytest.param(all_of(MOST, earlier("n3"), somebody_elses), EARLIER_LIVES, id="an earlier one where it can never run now"),
         pytest.param(all_of(MOST, earlier("n3"), late), EARLIER_LIVES, id="an earlier one on a host that is late"),
         pytest.param(all_of(MOST, earlier("n3"), silent), EARLIER_SILENT, id="an earlier one on a silent host"),
         pytest.param(all_of(MOST, earlier("n3"), silent, proven("n3")), None, id="an earlier one on a host that is proven off"),
