@@ -8,10 +8,18 @@ from typing import Literal, get_args
 import pytest
 
 from backstay_api.objects.models import HAInstance
-from backstay_api.objects.models.instance import EvidenceKind
+from backstay_api.objects.models.instance import Closed, EvidenceKind
 from backstay_operator.planner.actions import WriteHostStatus
 from backstay_operator.planner.do.fences import fence_actions, guard
-from backstay_operator.planner.judge.evidence import KINDS, Evidence, Missing, closed, request_name
+from backstay_operator.planner.judge.evidence import (
+    KINDS,
+    Evidence,
+    Missing,
+    closed,
+    is_proven_over,
+    request_name,
+    was_lost,
+)
 from backstay_operator.planner.judge.storm import Storm
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.plan import plan
@@ -105,6 +113,9 @@ EXCLUSIVE = [
     pytest.param(speaks(SAME, 6, supersedes=("nonce-n1-5",)), "Released", id="superseded"),
     pytest.param(speaks(SAME, 6, supersedes=("other",)), None, id="another was superseded"),
     pytest.param(
+        speaks(NEXT, 6, supersedes=("nonce-n1-5",)), None, id="another boot knows nothing of what this one stopped"
+    ),
+    pytest.param(
         speaks(SAME, 6, supersedes=("nonce-n1-5",), machine="clone"), None, id="superseded by another machine"
     ),
     pytest.param(speaks(SAME, 4, supersedes=("nonce-n1-5",)), None, id="superseded by a session that is not newer"),
@@ -139,6 +150,12 @@ EXCLUSIVE = [
         None,
         id="confirmed, but it has renewed since, and was sealed later",
     ),
+    pytest.param(all_of(renew, seal, asked(confirm=True)), "Manual", id="confirmed after its last renewal"),
+    pytest.param(
+        all_of(asked(confirm=True), holds(NEXT, 6), renew),
+        "Manual",
+        id="confirmed, and another session has renewed since",
+    ),
     pytest.param(silent(100.0), None, id="silence proves nothing"),
     pytest.param(seal, None, id="a seal proves nothing"),
 ]
@@ -159,6 +176,10 @@ NOT_EXCLUSIVE = [
     pytest.param(silent(2.0), "NotExclusive", id="silent"),
     pytest.param(seal, "NotExclusive", id="sealed"),
     pytest.param(holds(SAME, 6), "NotExclusive", id="another session holds the Lease"),
+    pytest.param(lambda w: w.leases.pop("n1"), None, id="somebody has deleted its Lease"),
+    pytest.param(
+        all_of(lambda w: w.leases.pop("n1"), lambda w: w.drop_host("n1")), "NotExclusive", id="it was removed"
+    ),
 ]
 
 
@@ -168,6 +189,26 @@ def test_what_may_run_twice_needs_only_the_loss(befall: Befall, expected: str | 
     befall(world)
     found = closed(world, instance)
     assert (found.kind if isinstance(found, Evidence) else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("befall", "expected"),
+    [
+        pytest.param(all_of(seal, asked(evidence=True)), True, id="its device has proven it off"),
+        pytest.param(all_of(seal, asked(confirm=True)), True, id="sealed and confirmed"),
+        pytest.param(seal, False, id="a seal proves nothing"),
+        pytest.param(says(epoch=3, released=True), False, id="one epoch of it is over, and no more"),
+    ],
+)
+def test_what_ends_a_whole_session(befall: Befall, expected: bool) -> None:
+    world, _ = scene()
+    befall(world)
+    assert is_proven_over(world, "n1", GRANTED) is expected
+
+
+def test_who_was_lost_and_who_was_stopped() -> None:
+    lost = {kind.name for kind in KINDS if was_lost(Closed(epoch=3, evidence=kind.name, why="x"))}
+    assert {kind.name for kind in KINDS} - lost == {"Released"}
 
 
 def test_every_kind_has_a_row_and_every_row_a_case() -> None:
