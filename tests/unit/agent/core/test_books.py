@@ -46,6 +46,7 @@ STOPPED_AGAIN = replace(RUNNING, may_run=False)
         pytest.param(RUNNING, replace(RUNNING, want="Down"), True, id="it is told to stop"),
         pytest.param(STOPPED_AGAIN, RUNNING, False, id="the same is started again"),
         pytest.param(STOPPED_AGAIN.over(), STOPPED_AGAIN, False, id="an epoch that was over is not"),
+        pytest.param(replace(STOPPED_AGAIN, closed=True), STOPPED_AGAIN, False, id="…whatever it wants"),
         pytest.param(None, a_record(), False, id="a new grant"),
         pytest.param(RUNNING, replace(RUNNING, epoch=4), False, id="the next epoch"),
         pytest.param(RUNNING, replace(RUNNING, wanted=(unit(), address())), False, id="an edit"),
@@ -79,3 +80,32 @@ def test_books_of_the_first_release_are_read() -> None:
         del wire[name]
     del wire["records"][0]["begun_at_s"]
     assert Books.from_wire(wire) == books(RUNNING)
+
+
+def test_one_new_grant_among_many_ends_is_no_end() -> None:
+    other = replace(RUNNING, uid="u2")
+    after = books(STOPPED_AGAIN, replace(other, epoch=4))
+    assert not only_ends(books(RUNNING, other), after)
+    assert only_ends(books(RUNNING, other), books(STOPPED_AGAIN, replace(other, want="Down")))
+
+
+def test_a_restart_counts_once_and_those_that_are_long_past_are_forgotten() -> None:
+    long_ago = replace(RUNNING, restarts=7, restarted_at_s=(10.0, 5000.0))
+    after = long_ago.restarted(5001.0)
+    assert (after.restarts, after.restarted_at_s) == (8, (5000.0, 5001.0))
+    assert long_ago.restarted(None) == long_ago
+
+
+def test_the_first_seal_that_was_seen_is_the_one_that_is_told() -> None:
+    assert books().sealed("sealed").seal_seen == "sealed"
+    assert books(seal_seen="sealed").sealed("held by another").seal_seen == "sealed"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"format": 999}, {"seq": "5"}, {"seq": True}, {"nonce": None}],
+    ids=["another format", "a text for a number", "a truth for a number", "nothing for a text"],
+)
+def test_books_that_are_not_as_we_write_them_are_not_trusted(change: dict[str, object]) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        Books.from_wire({**books(RUNNING).to_wire(), **change})

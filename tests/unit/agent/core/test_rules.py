@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from backstay_agent.core.books import Books, Record
-from backstay_agent.core.rules import Ignored, Refused, may_start, must_stop, take
+from backstay_agent.core.rules import Ignored, Refused, hands_off, may_start, must_stop, take
 from backstay_api.objects.edits import same_work
 from backstay_api.objects.plain import InstanceOrder, Probe, SessionRef, TcpSocket, Timeouts
 from backstay_testing.agent_world import address, unit
@@ -46,6 +46,13 @@ from backstay_testing.journalled import CARRIED, CLOSED, MINE, RUNNING, a_record
             replace(RUNNING, epoch=4, want="Down"),
             id="what runs is not over because a newer epoch says so",
         ),
+        pytest.param(
+            replace(RUNNING, gave_up="it fails", restarted_at_s=(1.0,), cleared=1),
+            an_order(cleared=2),
+            replace(RUNNING, cleared=2),
+            id="a person has cleared it",
+        ),
+        pytest.param(replace(RUNNING, cleared=2), an_order(cleared=2), Ignored, id="…which is told once"),
         pytest.param(
             RUNNING,
             an_order(revision=2, resources=(unit(unit="b.service"),)),
@@ -93,6 +100,7 @@ OLD, ELDEST = SessionRef(boot_id="b", nonce="old", seq=4), SessionRef(boot_id="b
             id="stopped",
         ),
         pytest.param(CARRIED, {"session": OLD, "epoch": 2}, None, id="not by an older epoch"),
+        pytest.param(replace(CARRIED, want="Down"), {"session": OLD}, None, id="it was told so already"),
         pytest.param(CARRIED, {"session": replace(OLD, boot_id="x")}, None, id="not by another boot's session"),
         pytest.param(CARRIED, {"session": replace(OLD, nonce="x")}, None, id="not by a session that is not known"),
         pytest.param(
@@ -189,6 +197,19 @@ def test_may_start(record: Record, all_books: Books, obstacle: str, sentence: st
 )
 def test_must_stop(record: Record, all_books: Books, leaving: str, stops: bool) -> None:
     assert must_stop(record, all_books, leaving=leaving) is stops
+
+
+@pytest.mark.parametrize(
+    ("record", "all_books", "why"),
+    [
+        pytest.param(RUNNING, books(), "", id="nobody has taken hands off"),
+        pytest.param(RUNNING, books(hands_off="new disks"), "new disks", id="its host"),
+        pytest.param(replace(RUNNING, hands_off="Unmanaged"), books(), "Unmanaged", id="its manifest"),
+        pytest.param(replace(RUNNING, hands_off="Unmanaged"), books(hands_off="new disks"), "new disks", id="both"),
+    ],
+)
+def test_why_hands_are_off(record: Record, all_books: Books, why: str) -> None:
+    assert hands_off(record, all_books) == why
 
 
 def test_on_a_machine_that_goes_down_nothing_is_started() -> None:

@@ -21,6 +21,7 @@ from backstay_agent.core.sessions import (
     at_start,
     on_lease,
     to_publish,
+    why_lost,
 )
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.plain import AgentSession, SessionRef
@@ -36,6 +37,7 @@ def test_every_state_an_agent_can_find_is_decided() -> None:
 def test_without_a_trustworthy_journal_a_session_opens_only_where_nothing_of_ours_can_run(inventory: Inventory) -> None:
     assert at_start(Kept.BROKEN, inventory, leftovers=False) is Start.STOP_ALL
     assert at_start(Kept.ABSENT, inventory, leftovers=True) is Start.STOP_ALL
+    assert at_start(Kept.INTACT, inventory, leftovers=True) is Start.ADOPT, "what is found is what the journal tells of"
     nothing = inventory in (Inventory.EMPTY, Inventory.OTHER_BOOT)
     assert at_start(Kept.ABSENT, inventory, leftovers=False) is (Start.OPEN if nothing else Start.STOP_ALL)
 
@@ -66,6 +68,12 @@ FRESH = books(seq=0)
         pytest.param(books(), a_session("mine", seq=5), Publish(a_session("mine", seq=5)), id="known"),
         pytest.param(books(), a_session("other", seq=6), Overtaken, id="somebody opened a newer one"),
         pytest.param(books(), a_session("other", seq=5), Overtaken, id="…or one as new"),
+        pytest.param(
+            books(),
+            a_session("old", seq=4),
+            Publish(a_session("mine", seq=5, supersedes=("old",))),
+            id="an older one stands there again",
+        ),
         pytest.param(books(), None, Publish(a_session("mine", seq=5)), id="the assignment was made again"),
         pytest.param(
             books(earlier=("x", "y")),
@@ -146,3 +154,9 @@ def a_lease(holder: str, *, seq: int, sealed: bool = False) -> HostLease:
 )
 def test_what_a_session_does_about_its_lease(lease: HostLease, expected: Hold) -> None:
     assert on_lease(lease, MINE) is expected
+
+
+def test_why_a_session_is_over_is_said() -> None:
+    assert why_lost(a_lease("b/mine", seq=5, sealed=True), MINE) == "the operator has sealed this host's lease"
+    held = "this host's lease is held by b/new of seq 6, which is not older than ours"
+    assert why_lost(a_lease("b/new", seq=6, sealed=True), MINE) == held
