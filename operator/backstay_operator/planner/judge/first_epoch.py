@@ -47,8 +47,9 @@ def awaited(world: World, host: str) -> str:
 
 def edit_blocked(world: World, service: HAService, instance: HAInstance, holder: str) -> str | None:
     """What stands against ordering units that an edit has brought, as a sentence; None: they run nowhere, and wait for our word."""
-    hosts = [host for host in candidates(world, service) if host != holder and _must_answer(world, host)]
-    if unanswered := [host for host in hosts if not _has_answered(world, host, service, instance)]:
+    hosts = [host for host in candidates(world, service) if host != holder]
+    asked = (host for host in hosts if _must_answer(world, host))
+    if unanswered := [host for host in asked if not _has_answered(world, host, service, instance)]:
         return _unanswered(world, instance, unanswered)
     foreign = [host for host in hosts if _is_foreign(world, host, instance)]
     return _foreign(world, service, instance, foreign) if foreign else None
