@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -44,12 +44,12 @@ def read(power: Power, ago_s: float) -> Read:
     return Read(power, NOW_S - ago_s, NOW_S - ago_s, True)
 
 
-def off(ago_s: float, slot: tuple[str, str] = BMC, **more: bool) -> Tried:
+def off(ago_s: float, slot: tuple[str, str] = BMC, **more: Any) -> Tried:
     """An `off` that ended so long ago, a second after it was sent."""
     return Tried(slot, "off", NOW_S - ago_s - 1, NOW_S - ago_s, **more)
 
 
-def on(ago_s: float, slot: tuple[str, str] = BMC, **more: bool) -> Tried:
+def on(ago_s: float, slot: tuple[str, str] = BMC, **more: Any) -> Tried:
     return Tried(slot, "on", NOW_S - ago_s - 1, NOW_S - ago_s, **more)
 
 
