@@ -136,8 +136,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "before an edit brings a unit the holder is not asked",
         f"{PLANNER}/judge/first_epoch.py",
-        "if host != holder and _must_answer(world, host)]",
-        "if _must_answer(world, host)]",
+        "candidates(world, service) if host != holder]",
+        "candidates(world, service)]",
         f"{UNIT}/planner/judge/test_first_epoch.py",
     ),
     one(
