@@ -32,14 +32,14 @@ def unkillable(fault_lab: FaultLab, name: str, host: str, **spec: Any) -> Iterat
     machine = fault_lab.lab[host]
     machine.write_file("/usr/local/lib/hangs.py", HANGS)
     machine.run("sh", "-c", "test -e /dev/fuse || mknod /dev/fuse c 10 229; mkdir -p /srv/hangs")
-    machine.run("systemd-run", "--unit=hangs", "/usr/bin/python3", "/usr/local/lib/hangs.py", "/srv/hangs")
+    machine.run("systemd-run", "--unit=never-answers", "/usr/bin/python3", "/usr/local/lib/hangs.py", "/srv/hangs")
     fault_lab.until(lambda: "/srv/hangs" in machine.run("cat", "/proc/mounts"), "the file system that hangs")
     try:
         with case(fault_lab, name, on=host, unit=UNIT, server={"timeouts": {"stop": "1s"}}, **spec) as play:
             yield play
     finally:
         # With whoever answers for it, what waits for an answer goes.
-        machine.run("systemctl", "stop", "hangs.service", check=False)
+        machine.run("systemctl", "stop", "never-answers.service", check=False)
         machine.run("umount", "-l", "/srv/hangs", check=False)
 
 
@@ -64,6 +64,6 @@ def test_without_that_it_stays_says_what_is_left_and_goes_on_when_the_process_is
         )  # fmt: skip
         play.until_says("Ready", "False", "SIGKILL after 1 s", "(stat) in D state (request_wait_answer)", "by hand")
         assert play.epoch == 1 and presses(fault_lab, "n1") == before
-        fault_lab.lab["n1"].run("systemctl", "kill", "--signal=KILL", "hangs.service")
+        fault_lab.lab["n1"].run("systemctl", "kill", "--signal=KILL", "never-answers.service")
         play.until_running(other_than="n1")
         assert play.evidence == "Released"
