@@ -29,6 +29,7 @@ FIRST_PORT: Final = 20_000
 FLOOR: Final = "floor"
 """Units like ours that nobody but systemd watches; it restarts them by itself."""
 _UNIT: Final = "[Service]\nExecStart=/bin/busybox httpd -f -p {port} -h /srv\n{more}"
+_RESTARTS: Final = "Restart=always\nRestartSec=0\n[Unit]\nStartLimitIntervalSec=0\n"
 _WINDOW_S: Final = 1.0
 """A restart is forgotten after so long: what is measured is none of the pauses that failures in a row earn."""
 
@@ -117,7 +118,7 @@ def crowd(progress: Callable[[str], None]) -> Iterator[Crowd]:
 def figures(progress: Callable[[str], None]) -> Iterator[Found]:
     """All of them, in an order that lets the host fill."""
     with crowd(progress) as many:
-        floor = many.install(FLOOR, range(AT_ONCE), FIRST_PORT + 1000, "Restart=always\nRestartSec=0\n")
+        floor = many.install(FLOOR, range(AT_ONCE), FIRST_PORT + 1000, _RESTARTS)
         many.host.run("systemctl", "start", *floor)
         alone_s = many.spread_s(floor)
         many.host.run("systemctl", "stop", *floor[1:])
