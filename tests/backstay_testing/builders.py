@@ -17,8 +17,8 @@ from backstay_api.objects.models.base import Object
 from backstay_api.objects.models.instance import EvidenceKind, SessionRef
 from backstay_api.objects.promise import PROFILES
 from backstay_api.objects.resource_kinds import claims_of
-from backstay_operator.planner.judge.evidence import request_name
 from backstay_operator.planner.know.claims import claim_for
+from backstay_operator.planner.know.sessions import request_name
 
 Thing = TypeVar("Thing", bound=Object)
 

@@ -11,8 +11,8 @@ from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.objects.promise import PROFILES
 from backstay_api.objects.resource_kinds import claims_of
-from backstay_operator.planner.judge.evidence import request_name
 from backstay_operator.planner.know.claims import claim_for
+from backstay_operator.planner.know.sessions import request_name
 from backstay_operator.planner.know.world import LeaseSeen, OwnPath, World
 
 LAB = PROFILES["lab"]

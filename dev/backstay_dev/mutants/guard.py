@@ -88,9 +88,16 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a Lease that is deleted under a copy comes back for its session",
         f"{PLANNER}/know/sessions.py",
-        '    return CreateLease(host, f"{host} holds a service and has no Lease by which its silence could be noticed", last)',
+        "    return CreateLease(host, why, last, needs=tuple(_not_sealed(world, host, last)))",
         '    return CreateLease(host, f"{host} has no Lease to renew")',
         f"{STORIES}/test_hostile.py",
+    ),
+    one(
+        "an unsealed Lease is made for a session only while its grant stands",
+        f"{PLANNER}/know/sessions.py",
+        "last, needs=tuple(_not_sealed(world, host, last)))",
+        "last)",
+        f"{UNIT}/planner/know/test_sessions.py",
     ),
     one(
         "a seal that the operator saw is remembered",

@@ -82,6 +82,7 @@ class CreateLease(Row):
     """It holds something: should it be dead, its silence is noticed only if the Lease is its own."""
     sealed: bool = False
     """It was sealed before somebody deleted it."""
+    needs: tuple[Precondition, ...] = ()
 
     @property
     def ref(self) -> Ref:

@@ -26,7 +26,6 @@ from backstay_operator.planner.judge.evidence import (
     has_no_means,
     is_disproved,
     request_for,
-    request_name,
 )
 from backstay_operator.planner.judge.first_epoch import awaited
 from backstay_operator.planner.judge.storm import Storm, storm
@@ -241,7 +240,7 @@ def _want_of(world: World, host: str, session: SessionRef, machine: str, want: W
         after=known.spec.fencing.after if known else "On",
         why=clip(why),
     )
-    return [RequestFence(request_name(host, session), spec, why)]
+    return [RequestFence(sessions.request_name(host, session), spec, why)]
 
 
 def _is_ahead(request: FenceRequest, want: Want) -> bool:

@@ -8,7 +8,6 @@ as one more row.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -75,12 +74,6 @@ def wakes_s(world: World) -> Iterator[float]:
 def was_lost(closed: Closed) -> bool:
     """Whether the epoch ended with its host, and not because somebody stopped it."""
     return not any(kind.name == closed.evidence and kind.by_will for kind in KINDS)
-
-
-def request_name(host: str, session: SessionRef) -> str:
-    """Name of the FenceRequest for exactly this session of this host."""
-    # 64 bits of hash tell the sessions of one host apart; the host's name stays readable before it.
-    return f"{host}-{hashlib.sha256(session.text.encode()).hexdigest()[:16]}"
 
 
 def request_for(world: World, host: str, session: SessionRef) -> FenceRequest | None:

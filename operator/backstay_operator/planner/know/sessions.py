@@ -6,10 +6,14 @@ still lives: waiting for a living taker would leave the host's services stuck.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
+
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService
 from backstay_api.objects.models.assignment import AgentSession, HostAssignmentStatus, InstanceReport
 from backstay_api.objects.models.instance import SessionRef
 from backstay_operator.planner.actions import Action, CreateLease, ReopenLease
+from backstay_operator.planner.preconditions import Gone, Precondition, still
 
 from .liveness import Liveness, held, of_host
 from .world import World
@@ -46,6 +50,12 @@ def live(world: World, host: str) -> AgentSession | None:
     return session if holds else None
 
 
+def request_name(host: str, session: SessionRef) -> str:
+    """Name of the FenceRequest for exactly this session of this host."""
+    # 64 bits of hash tell the sessions of one host apart; the host's name stays readable before it.
+    return f"{host}-{hashlib.sha256(session.text.encode()).hexdigest()[:16]}"
+
+
 def lease_actions(world: World, host: str) -> list[Action]:
     """What the operator has to do so that the host's present session can renew a Lease."""
     seen, session = world.leases.get(host), published(world, host)
@@ -70,7 +80,24 @@ def _new_lease(world: World, host: str) -> CreateLease:
         )
     if last is None:
         return CreateLease(host, f"{host} has no Lease to renew")
-    return CreateLease(host, f"{host} holds a service and has no Lease by which its silence could be noticed", last)
+    why = f"{host} holds a service and has no Lease by which its silence could be noticed"
+    return CreateLease(host, why, last, needs=tuple(_not_sealed(world, host, last)))
+
+
+def _not_sealed(world: World, host: str, session: SessionRef) -> Iterator[Precondition]:
+    """That no seal is undone is concluded from what we have not seen: grant and request must be so at the API server, too."""
+    what_for = f"a seal of {host} might be undone"
+    instances = (world.instances[key] for key in held(world, host))
+    yield from (still(one, same_version=True, what_for=what_for) for one in instances if _is_of(one, session))
+    requests = [world.requests[name] for name in sorted(world.requests_of.get(host, ()))]
+    known = [one for one in requests if one.spec.session == session]
+    yield from (still(one, same_version=True, what_for=what_for) for one in known)
+    if not known:
+        yield Gone("FenceRequest", "", request_name(host, session), "", what_for)
+
+
+def _is_of(instance: HAInstance, session: SessionRef) -> bool:
+    return instance.spec.grant is not None and instance.spec.grant.session == session
 
 
 def _sealed_by_requests(world: World, host: str) -> list[SessionRef]:

@@ -17,10 +17,10 @@ from backstay_operator.planner.judge.evidence import (
     Missing,
     closed,
     is_proven_over,
-    request_name,
     was_lost,
 )
 from backstay_operator.planner.judge.storm import Storm
+from backstay_operator.planner.know.sessions import request_name
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.plan import plan
 from backstay_testing import worlds

@@ -8,8 +8,9 @@ from typing import Literal
 import pytest
 
 from backstay_operator.planner.actions import CreateLease, ReopenLease
-from backstay_operator.planner.know.sessions import lease_actions, live, published
+from backstay_operator.planner.know.sessions import lease_actions, live, published, request_name
 from backstay_operator.planner.know.world import World
+from backstay_operator.planner.preconditions import Gone, Still
 from backstay_testing.builders import (
     PROVEN,
     READ_AFTER_SEAL,
@@ -204,6 +205,38 @@ def test_a_lease_that_is_gone_is_made_again_as_it_has_to_be(
     told = [(one.why, one.session.seq if one.session else None) for one in made]
     assert told == ([expected] if expected is not None else [])
     assert all(one.sealed is (one.why == SEALED) for one in made)
+
+
+@pytest.mark.parametrize(
+    ("befall", "expected"),
+    [
+        pytest.param(nothing, [], id="nobody is to hold it"),
+        pytest.param(asked("Off", 1), [], id="it comes back sealed: a newer session has it reopened"),
+        pytest.param(holds(1), [("HAInstance", "s1-0", "1"), ("FenceRequest", None)], id="the grant stands, and nobody has asked"),
+        pytest.param(holds(1, 3), [("HAInstance", "s3-0", "1"), ("FenceRequest", None)], id="that of the session in whose name it is made"),
+        pytest.param(all_of(holds(1), asked("Observe", 1)), [("HAInstance", "s1-0", "1"), ("FenceRequest", "1")],
+            id="…and what was asked is as we know it"),
+        pytest.param(all_of(holds(2), asked("Off", 1)), [("HAInstance", "s2-0", "1"), ("FenceRequest", None)],
+            id="what was asked of another session says nothing of this one"),
+    ],
+)  # fmt: skip
+def test_a_lease_is_made_unsealed_for_a_session_only_while_its_grant_stands(
+    befall: Befall, expected: list[tuple[str | None, ...]]
+) -> None:
+    """Seed 52709657406: an operator with an old view undid a seal, in the name of a session whose epochs had been closed."""
+    world = a_world("n1")
+    befall(world)
+    no_lease(world)
+    (made,) = lease_actions(world, "n1")
+    assert isinstance(made, CreateLease)
+    found = [
+        (one.kind, one.name, one.version) if isinstance(one, Still) and one.kind == "HAInstance"
+        else (one.kind, one.version if isinstance(one, Still) else None)
+        for one in made.needs if isinstance(one, Still | Gone)
+    ]  # fmt: skip
+    assert found == expected
+    gone = [one.name for one in made.needs if isinstance(one, Gone)]
+    assert made.session is None or all(name == request_name("n1", made.session) for name in gone)
 
 
 def test_a_lease_that_is_there_and_renews_is_left_alone() -> None:
