@@ -31,7 +31,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "nothing is granted while a host runs a later epoch",
         f"{PLANNER}/do/instances.py",
-        "    return first_epoch.ahead(world, service, instance)",
+        "    return first_epoch.ahead(world, instance)",
         "    return None",
         f"{UNIT}/planner/do/test_instances.py",
     ),

@@ -163,7 +163,7 @@ def _why_not_run(world: World, service: HAService, instance: HAInstance) -> str 
         return not_ours
     if instance.spec.epoch == 0:
         return first_epoch.blocked(world, service, instance)
-    return first_epoch.ahead(world, service, instance)
+    return first_epoch.ahead(world, instance)
 
 
 def _placed(round_: Round, service: HAService, instance: HAInstance) -> Placed | NoHost:

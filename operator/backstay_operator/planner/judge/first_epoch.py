@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from backstay_api.objects.models import HAInstance, HAService, Host
-from backstay_api.objects.models.assignment import InstanceOrder, InstanceReport, StandbyReport
+from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.models.assignment import StandbyReport
 from backstay_api.objects.resource_kinds import units_of
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.fitting import no_room
@@ -21,7 +21,7 @@ from backstay_operator.planner.words import UNCLEAR, and_, first_words, listed
 
 from .evidence import is_proven_over
 from .placement import candidates
-from .remains import open_reports, waiting_orders
+from .remains import hosts_with, is_removed
 
 
 def blocked(world: World, service: HAService, instance: HAInstance) -> str | None:
@@ -72,15 +72,15 @@ def _unanswered(world: World, instance: HAInstance, hosts: list[str]) -> str:
     return f"waiting for {listed(hosts)} to say that nothing of it runs there already{in_turns}"
 
 
-def ahead(world: World, service: HAService, instance: HAInstance) -> str | None:
-    """What stands against a later grant, as a sentence: a candidate that runs an epoch this HAInstance never came to.
+def ahead(world: World, instance: HAInstance) -> str | None:
+    """What stands against a later grant, as a sentence: a host, a candidate or not, that runs an epoch this HAInstance never came to.
 
     Epochs only grow, so the object is older than what the hosts have been told: the store was restored from a backup.
     """
     for host in sorted(world.reported_by.get(instance.uid, ())):
         status = world.assignments[host].status
         report, session = status.instances[instance.uid], status.session
-        if report.released or report.epoch <= instance.spec.epoch or host not in candidates(world, service):
+        if report.released or report.epoch <= instance.spec.epoch or is_removed(world, host):
             continue
         if session is None or not is_proven_over(world, host, session.ref):
             return (
@@ -149,25 +149,7 @@ def _runs(service: HAService, said: Mapping[str, StandbyReport]) -> str:
 
 def _left_on(world: World, instance: HAInstance) -> list[str]:
     """Hosts with something of this name that another HAInstance had there: by what they say, or by what they were told last."""
-    left = world.once("what is left, by name", (), lambda: _left_by_name(world))
-    return left.get((instance.metadata.namespace or "", instance.metadata.name), [])
-
-
-def _left_by_name(world: World) -> dict[tuple[str, str], list[str]]:
-    found: dict[tuple[str, str], list[str]] = {}
-    for host in sorted(host for host in world.assignments if not _is_removed(world, host)):
-        entries: list[tuple[str, InstanceOrder | InstanceReport]] = [
-            *waiting_orders(world, host),
-            *open_reports(world, host),
-        ]
-        for name in {(one.namespace, one.name) for _, one in entries}:
-            found.setdefault(name, []).append(host)
-    return found
-
-
-def _is_removed(world: World, name: str) -> bool:
-    host = world.hosts.get(name)
-    return host.metadata.deletion_timestamp is not None if host else not world.cannot_read(Host, name)
+    return hosts_with(world, instance.metadata.namespace or "", instance.metadata.name)
 
 
 def _earlier(world: World, host: str, instance: HAInstance) -> str:

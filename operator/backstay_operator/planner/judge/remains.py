@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from backstay_api.objects.models import HAInstance, HAService, HostAssignment
+from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignment
 from backstay_api.objects.models.assignment import InstanceOrder, InstanceReport
 from backstay_api.objects.object_kinds import HA_INSTANCES
 from backstay_operator.planner.know import sessions
@@ -54,6 +54,34 @@ def open_reports(world: World, host: str) -> Iterator[tuple[str, InstanceReport]
     yield from ((uid, said) for uid, said in reports if not said.released)
 
 
+Entry = InstanceOrder | InstanceReport
+
+
+def entries(world: World, host: str) -> Iterator[tuple[str, Entry]]:
+    """What may still run there, by UID of the HAInstance: by what it was told, and by what it says."""
+    yield from waiting_orders(world, host)
+    yield from open_reports(world, host)
+
+
+def hosts_with(world: World, namespace: str, name: str) -> list[str]:
+    """Hosts, but for those that are removed, where anything under the name of this HAInstance may still run."""
+    return world.once("what is left, by name", (), lambda: _left_everywhere(world)).get((namespace, name), [])
+
+
+def _left_everywhere(world: World) -> dict[tuple[str, str], list[str]]:
+    found: dict[tuple[str, str], list[str]] = {}
+    for host in sorted(host for host in world.assignments if not is_removed(world, host)):
+        for name in {(one.namespace, one.name) for _, one in entries(world, host)}:
+            found.setdefault(name, []).append(host)
+    return found
+
+
+def is_removed(world: World, host: str) -> bool:
+    """Whether somebody has removed it, or is about to."""
+    known = world.hosts.get(host)
+    return known.metadata.deletion_timestamp is not None if known else not world.cannot_read(Host, host)
+
+
 def left_by_name(
     world: World,
     host: str,
@@ -71,17 +99,16 @@ def left_by_name(
     if assignment is None:
         return False
     orders = assignment.spec.instances
-    found: list[tuple[str, InstanceOrder | InstanceReport]] = [*waiting_orders(world, host), *open_reports(world, host)]
     return any(
         one.namespace == namespace
         and is_named(one.name)
         and not (unknown and instance_of(world, uid, one))
         and not (is_proven and uid in orders and orders[uid].exclusive)
-        for uid, one in found
+        for uid, one in entries(world, host)
     )
 
 
-def instance_of(world: World, uid: str, entry: InstanceOrder | InstanceReport) -> HAInstance | None:
+def instance_of(world: World, uid: str, entry: Entry) -> HAInstance | None:
     """The HAInstance that an order or a report is about, if it is there."""
     instance = world.instances.get(HA_INSTANCES.key(entry.namespace, entry.name))
     return instance if instance is not None and instance.uid == uid else None
@@ -104,8 +131,7 @@ def left_on(world: World, host: str, instance: HAInstance) -> bool:
         return True
     if instance.spec.exclusive and instance.spec.grant is None:
         return False  # its last epoch was closed by evidence
-    uids = {uid for uid, _ in waiting_orders(world, host)} | {uid for uid, _ in open_reports(world, host)}
-    return instance.uid in uids
+    return any(uid == instance.uid for uid, _ in entries(world, host))
 
 
 def _runs_the_present_manifest(world: World, service: HAService, instance: HAInstance, host: str) -> bool:
