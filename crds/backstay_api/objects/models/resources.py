@@ -237,6 +237,15 @@ _PARAMETERS = Rule(
     "names of parameters have letters, digits and _ only, at most 64",
     lambda r: r.ocf is None or all(re.fullmatch("[A-Za-z0-9_]{1,64}", name) for name in r.ocf.parameters or ()),
 )
+_VARIABLES = Rule(
+    "!has(self.systemd) || !has(self.systemd.environment)"
+    " || self.systemd.environment.all(name, name.matches('^[A-Za-z_][A-Za-z0-9_]{0,63}$'))",
+    "names of variables have letters, digits and _ only, at most 64, and no digit in front",
+    lambda r: (
+        r.systemd is None
+        or all(re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,63}", name) for name in r.systemd.environment or ())
+    ),
+)
 _BOUND_FOLDER = Rule(
     "!has(self.mount) || !has(self.mount.options) || !self.mount.options.exists(o, o == 'bind') || self.mount.device.startsWith('/')",
     "with the option bind, device must be the absolute path of a folder",
@@ -300,7 +309,7 @@ class Resource(RenderedResource):
         exactly_one_of(**{kind.field: kind.wire for kind in RESOURCE_KINDS}),
         _OWN_PROBES,
         _RELOADS,
-        *(_PARAMETERS, _BOUND_FOLDER, _NETWORK, _OVERRIDES),
+        *(_PARAMETERS, _VARIABLES, _BOUND_FOLDER, _NETWORK, _OVERRIDES),
     )
     file: File | None = None
     """A file (later)."""

@@ -101,6 +101,10 @@ SMUGGLED: list[dict[str, Any]] = [
         for odd in ("1\nRestart=always", "", "a b", "$(id)")
     ),
     {"systemd": {"unit": "a.service", "environment": {"A": "x\0"}}},
+    {"systemd": {"unit": "a.service", "environment": {"A=B\nC": "x"}}},
+    {"systemd": {"unit": "a.service", "environment": {"1A": "x"}}},
+    {"systemd": {"unit": "a.service", "environment": {"A B": "x"}}},
+    {"systemd": {"unit": "a.service", "environment": {"A" * 65: "x"}}},
     {"command": {"convention": "lsb", "program": ["init.d/x"]}},
     {"command": {"convention": "lsb", "program": ["/etc/init.d/x"], "stop": ["/bin/true"]}},
     # 27, 28
