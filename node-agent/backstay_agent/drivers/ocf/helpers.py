@@ -10,7 +10,7 @@ import getopt
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -88,30 +88,34 @@ def _attribute(
     tool: str, given: Mapping[str, str], environ: Mapping[str, str], host: str, places: tuple[Path, Path]
 ) -> tuple[int, str]:
     said = partial(_given, given)
-    name = said("-n", "--name") or ""
     # By the latter agents do what the former did, where Pacemaker is new enough: a -p of attrd_updater means something else.
     is_score = tool == "crm_master" or (tool == "crm_attribute" and said("-p", "--promotion") is not None)
-    if is_score:
-        name = f"master-{said('-r', '--resource') or environ.get('OCF_RESOURCE_INSTANCE', '')}"
+    resource = said("-r", "--resource") or environ.get("OCF_RESOURCE_INSTANCE", "")
+    name = f"master-{resource}" if is_score else said("-n", "--name") or ""
     if not re.fullmatch(r"[A-Za-z0-9_:#@+-][A-Za-z0-9_.:#@+-]{0,200}", name):
         return WRONG, f"{tool}: {name!r} is not the name of an attribute"
-    is_ours = (said("-t", "--type") or "status") in ("status", "nodes", "reboot", "forever")
     lasts = said("-l", "--lifetime") or ("forever" if tool == "crm_attribute" and not is_score else "reboot")
-    file = places[lasts == "forever"] / name
-    # What nobody can have written is not there.
-    is_here = is_ours and said("-N", "--node") in (None, "", host)
+    file = places[lasts == "forever"] / name if _is_here(said, host) else None
     if (value := said("-v", "-U", "-B", "--update", "--update-both", "--attr-value")) is not None:
-        return _write(file, value) if is_here else (UNANSWERED, f"{tool}: Backstay keeps attributes of this host only")
+        return _write(file, value) if file else (UNANSWERED, f"{tool}: Backstay keeps attributes of this host only")
     if said("-D", "--delete", "--delete-attr", "--delete-attribute") is not None:
-        file.unlink(missing_ok=True) if is_here else None
-        return 0, ""
-    found = file.read_text() if is_here and file.exists() else None
-    if found is None and tool != "attrd_updater":
-        found = said("-d", "--default")
-    if found is None:
+        return _delete(file)
+    if (found := _found(tool, said, file)) is None:
         return UNKNOWN, f"{tool}: there is no attribute {name}"
     is_quiet = said("-q", "-Q", "--quiet") is not None
     return 0, _shown(tool, found, is_quiet=is_quiet, name=name, host=host, lasts=lasts)
+
+
+def _is_here(said: Callable[..., str | None], host: str) -> bool:
+    """Whether it is an attribute of this host, which alone is kept. What nobody can have written is not there."""
+    is_ours = (said("-t", "--type") or "status") in ("status", "nodes", "reboot", "forever")
+    return is_ours and said("-N", "--node") in (None, "", host)
+
+
+def _found(tool: str, said: Callable[..., str | None], file: Path | None) -> str | None:
+    if file is not None and file.exists():
+        return file.read_text()
+    return said("-d", "--default") if tool != "attrd_updater" else None
 
 
 def _shown(tool: str, value: str, *, is_quiet: bool, name: str, host: str, lasts: str) -> str:
@@ -123,6 +127,12 @@ def _shown(tool: str, value: str, *, is_quiet: bool, name: str, host: str, lasts
 
 def _given(given: Mapping[str, str], *options: str) -> str | None:
     return next((given[option] for option in options if option in given), None)
+
+
+def _delete(file: Path | None) -> tuple[int, str]:
+    if file is not None:
+        file.unlink(missing_ok=True)
+    return 0, ""
 
 
 def _write(file: Path, value: str) -> tuple[int, str]:
