@@ -175,6 +175,13 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         *_C,
     ),
     one(
+        "calls of one connection to D-Bus take turns",
+        f"{DRIVERS}/tools/bus.py",
+        "        async with self._turns:\n            call = send()",
+        "        if self._turns:\n            call = send()",
+        f"{UNIT}/agent/drivers/tools/test_bus.py",
+    ),
+    one(
         "an open gate is left by nobody",
         f"{DRIVERS}/systemd/driver.py",
         "            stays_down = down and not self._files.is_open(unit)",

@@ -32,9 +32,10 @@ def sh(*argv: str) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def install(name: str, text: str = SLEEPER) -> RenderedResource:
+def install(name: str, text: str = SLEEPER, *, reload: bool = True) -> RenderedResource:
     (ETC / name).write_text(text)
-    sh("systemctl", "daemon-reload")
+    if reload:
+        sh("systemctl", "daemon-reload")
     return unit(name)
 
 

@@ -269,6 +269,19 @@ async def what_a_socket_starts_belongs_to_it() -> None:
 
 
 @story
+async def two_hundred_units_start_and_stop_at_once() -> None:
+    """The bus takes 128 calls of a connection at a time."""
+    units = [install(f"d-many-{number}.service", reload=False) for number in range(200)]
+    sh("systemctl", "daemon-reload")
+    async with systemd() as (driver, _):
+        await asyncio.gather(*(driver.start(unit, timeout_s=60) for unit in units))
+        seen = await asyncio.gather(*(driver.check(unit) for unit in units))
+        assert {one.state for one in seen} == {State.RUNNING}
+        await asyncio.gather(*(driver.stop(unit, timeout_s=60) for unit in units))
+        assert await driver.leftovers() == []
+
+
+@story
 async def what_is_down_while_its_gate_stands_open_is_left_over_too() -> None:
     """Seed 120000000366: a person had stopped it while no agent ran, and could have started it again, whoever had it meanwhile."""
     web = install("d-open.service")

@@ -20,6 +20,8 @@ SYSTEMD: Final = "org.freedesktop.systemd1"
 # PID 1 answers within milliseconds; a daemon-reload on a large host takes seconds.
 CALL_LIMIT_S: Final = 10.0
 RELOAD_LIMIT_S: Final = 60.0
+MOST_CALLS: Final = 64
+"""At a time. The bus breaks off what exceeds 128 calls of a connection that wait for their answers; some are posted besides."""
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +87,7 @@ class _Sdbus:
         self._bus = bus
         self._on_lost = on_lost
         self._calls: set[asyncio.Future[Any]] = set()
+        self._turns = asyncio.Semaphore(MOST_CALLS)
         # A match ends when its slot is forgotten.
         self._slots: dict[int, Any] = {}
         # sdbus tells nobody that the other side has hung up; and under many signals it may stop to read, for ever.
@@ -97,7 +100,7 @@ class _Sdbus:
         self, member: Member, signature: str = "", *args: object, limit_s: float = CALL_LIMIT_S
     ) -> tuple[Any, ...]:
         try:
-            reply = await self._answer(self._bus.call_async(self._message(member, signature, args)), limit_s)
+            reply = await self._answer(lambda: self._bus.call_async(self._message(member, signature, args)), limit_s)
         except TimeoutError as error:
             raise BusError("timeout", f"systemd did not answer {member.name} within {limit_s:g} s") from error
         except Exception as error:
@@ -107,10 +110,11 @@ class _Sdbus:
 
     async def listen(self, member: Member, callback: OnSignal, *, sender: str = SYSTEMD) -> Callable[[], None]:
         try:
-            match = self._bus.match_signal_async(
-                sender, member.path, member.interface, member.name, lambda message: callback(message.parse_to_tuple())
+            about = (sender, member.path, member.interface, member.name)
+            slot = await self._answer(
+                lambda: self._bus.match_signal_async(*about, lambda message: callback(message.parse_to_tuple())),
+                CALL_LIMIT_S,
             )
-            slot = await self._answer(match, CALL_LIMIT_S)
         except Exception as error:
             raise _translated(error) from error
 
@@ -144,13 +148,15 @@ class _Sdbus:
         with suppress(Exception):
             self._bus.close()
 
-    async def _answer(self, call: asyncio.Future[Any], limit_s: float) -> Any:
-        self._calls.add(call)
-        try:
-            async with asyncio.timeout(limit_s):
-                return await call
-        finally:
-            self._calls.discard(call)
+    async def _answer(self, send: Callable[[], asyncio.Future[Any]], limit_s: float) -> Any:
+        async with self._turns:
+            call = send()
+            self._calls.add(call)
+            try:
+                async with asyncio.timeout(limit_s):
+                    return await call
+            finally:
+                self._calls.discard(call)
 
     def _on_news(self) -> None:
         """Something came in, whether sdbus listens at the moment or not; or the other side has hung up."""
