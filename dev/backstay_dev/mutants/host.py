@@ -175,20 +175,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         *_C,
     ),
     one(
-        "calls of one connection to D-Bus take turns",
-        f"{DRIVERS}/tools/bus.py",
-        "        async with self._turns:\n            call = send()",
-        "        if self._turns:\n            call = send()",
-        f"{UNIT}/agent/drivers/tools/test_bus.py",
-    ),
-    one(
-        "an open gate is left by nobody",
-        f"{DRIVERS}/systemd/driver.py",
-        "            stays_down = down and not self._files.is_open(unit)",
-        "            stays_down = down",
-        f"{HOSTS}/test_drivers_host.py::test_story[what_is_down_while_its_gate_stands_open_is_left_over_too]",
-    ),
-    one(
         "leftovers are stopped before a session is opened",
         _SESSIONS,
         "    return Start.STOP_ALL if leftovers and start is Start.OPEN else start",

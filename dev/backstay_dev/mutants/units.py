@@ -1,4 +1,4 @@
-"""Mutants of what a manifest says of units and commands beyond their names: overrides, reloads, init scripts, types of commands."""
+"""Mutants of what a manifest says of units and commands beyond their names (overrides, reloads, init scripts, types), and of how systemd is asked."""
 
 from __future__ import annotations
 
@@ -42,6 +42,20 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "return unit.unit, (), tuple",
         _SAID,
         _EDITS,
+    ),
+    one(
+        "calls of one connection to D-Bus take turns",
+        f"{DRIVERS}/tools/bus.py",
+        "        async with self._turns:\n            call = send()",
+        "        if self._turns:\n            call = send()",
+        f"{UNIT}/agent/drivers/tools/test_bus.py",
+    ),
+    one(
+        "an open gate is left by nobody",
+        f"{DRIVERS}/systemd/driver.py",
+        "            stays_down = down and not self._files.is_open(unit)",
+        "            stays_down = down",
+        f"{HOSTS}/test_drivers_host.py::test_story[what_is_down_while_its_gate_stands_open_is_left_over_too]",
     ),
     one("a percent sign is a percent sign", _OVERRIDES, '("%", "%%"), ', "", _SAID),
     one(
