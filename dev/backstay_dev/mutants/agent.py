@@ -232,7 +232,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{AGENT}/store/journal.py",
         "from_reserve=is_end)",
         "from_reserve=False)",
-        f"{UNIT}/agent/test_stories.py",
+        f"{UNIT}/agent/test_full_disk.py",
     ),
     one(
         "a restriction counts though it cannot be written",

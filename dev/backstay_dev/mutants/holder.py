@@ -71,21 +71,21 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
             "            tasks.create_task(self.heartbeat.run()"
         ),
         ("                pass\n            tasks.create_task(self.heartbeat.run()"),
-        f"{UNIT}/agent/test_stories.py",
+        f"{UNIT}/agent/test_restarted.py",
     ),
     one(
         "what no record knows is stopped",
         f"{AGENT}/agent.py",
         "if found.kept is Kept.INTACT else None",
         "if found.kept is Kept.BROKEN else None",
-        f"{UNIT}/agent/test_stories.py",
+        f"{UNIT}/agent/test_restarted.py",
     ),
     one(
         "what no record knows is stopped before the next session",
         f"{AGENT}/agent.py",
         "                await stopping  #",
         "                pass  #",
-        f"{UNIT}/agent/test_stories.py",
+        f"{UNIT}/agent/test_restarted.py",
     ),
     one(
         "the last words are waited for",
@@ -106,7 +106,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{AGENT}/run/supervisor.py",
         "            left = [group for group in left if not await self._stopped(group)]",
         "            left = [group for group in left if not await self._stopped(group)][:0]",
-        f"{UNIT}/agent/test_stories.py",
+        f"{UNIT}/agent/test_restarted.py",
     ),
     one(
         "a machine that goes down waits until everything is stopped",

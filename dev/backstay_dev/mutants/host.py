@@ -12,10 +12,9 @@ _SESSIONS: Final = f"{AGENT}/core/sessions.py"
 _RUNNER: Final = f"{AGENT}/run/runner.py"
 _C: Final = (
     *(f"{UNIT}/agent/core/test_{each}.py" for each in ("rules", "machine", "sessions")),
-    f"{UNIT}/agent/test_stories.py",
-    f"{UNIT}/agent/test_trouble.py",
+    *(f"{UNIT}/agent/test_{each}.py" for each in ("stories", "restarted", "full_disk", "trouble")),
 )
-_K: Final = (f"{UNIT}/agent/test_killed.py", f"{UNIT}/agent/test_stories.py", f"{UNIT}/agent/test_trouble.py")
+_K: Final = tuple(f"{UNIT}/agent/test_{each}.py" for each in ("killed", "stories", "restarted", "full_disk", "trouble"))
 
 
 def _told(story: str) -> str:

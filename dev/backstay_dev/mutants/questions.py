@@ -38,7 +38,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{AGENT}/core/reports.py",
         'degraded=_of_each(view.degraded) if is_healthy else "",',
         'degraded="",',
-        f"{UNIT}/agent/test_stories.py",
+        f"{UNIT}/agent/test_verdicts.py",
     ),
     one(
         "what works partly is degraded and ready",
@@ -109,14 +109,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{AGENT}/run/checks.py",
         "if health.took_s else",
         "if True else",
-        f"{UNIT}/agent/test_stories.py",
+        f"{UNIT}/agent/test_verdicts.py",
     ),
     one(
         "a check that was killed has said nothing",
         f"{AGENT}/run/checks.py",
         "check.took_s, check.in_time)",
         "check.took_s, in_time=True)",
-        f"{UNIT}/agent/test_stories.py",
+        f"{UNIT}/agent/test_verdicts.py",
     ),
     one(
         "a second copy is told",
@@ -187,7 +187,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{AGENT}/agent.py",
         "held_back(reports[uid], self._problems or ())",
         "reports[uid]",
-        f"{UNIT}/agent/test_stories.py",
+        f"{UNIT}/agent/test_verdicts.py",
     ),
     one(
         "an agent that does not check is not called fit",
