@@ -1,4 +1,4 @@
-"""Mutants of what a manifest says of units and commands beyond their names (overrides, reloads, init scripts, types), and of how systemd is asked."""
+"""Mutants of what a manifest says of units and commands beyond their names, and of how systemd is asked."""
 
 from __future__ import annotations
 
