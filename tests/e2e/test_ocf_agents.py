@@ -16,7 +16,8 @@ pytestmark = [pytest.mark.api, pytest.mark.hosts]
 
 HERE = Path(__file__).parent / "on_hosts"
 MODULE = "drivers_stories_ocf"
-FILES = {name: (HERE / f"{name}.py").read_text() for name in ("drivers_scene", MODULE)}
+DEBIANS = "debians_ocf_agents"
+FILES = {name: (HERE / f"{name}.py").read_text() for name in ("drivers_scene", MODULE, DEBIANS)}
 ON_THE_HOST = "/opt/drivers-stories"
 STORIES = [
     part.name
@@ -28,9 +29,10 @@ PACKAGED = (
     *("mariadb.socket", "mariadb-extra.socket", "mariadb"),
 )
 """What the packages have started: the agents shall do that."""
-DEBIANS = (
-    *("Dummy", "Delay", "anything", "symlink", "Filesystem", "nginx", "redis", "pgsql", "exportfs", "dummypy"),
-    *("SysInfo", "IPaddr2", "Route", "SendArp", "portblock", "apache", "named", "postfix", "dovecot", "slapd", "mysql"),
+NAMES = next(
+    list(ast.literal_eval(part.value))
+    for part in ast.parse(FILES[DEBIANS]).body
+    if isinstance(part, ast.AnnAssign) and part.value and ast.unparse(part.target) == "CASES"
 )
 
 
@@ -61,9 +63,9 @@ def test_story(host: LabHost, story: str) -> None:
     assert on_host(host, "-m", MODULE, story).endswith("told\n")
 
 
-@pytest.mark.parametrize("name", DEBIANS)
+@pytest.mark.parametrize("name", NAMES)
 def test_an_agent_of_debian_does_by_us_what_it_does_by_hand(host: LabHost, name: str) -> None:
-    said = json.loads(on_host(host, "-c", f"import {MODULE}; {MODULE}.main_compare({name!r})").splitlines()[-1])
+    said = json.loads(on_host(host, "-c", f"import {DEBIANS}; {DEBIANS}.main({name!r})").splitlines()[-1])
     assert said == {
         "by hand": [7, 0, 0, 0, 0, 0, 7, 0],
         "not ready": None,

@@ -10,6 +10,7 @@ from backstay_fencer.core import is_done_on, judge_read, next_steps, owed, power
 from backstay_fencer.facts import Identity, Read, RequestFacts, Step, Tried
 from backstay_fencer.reading import Power
 from backstay_fencer.words import on_again
+from backstay_testing.fencer_facts import off_wanted
 
 BMC = ("bmc", "bmc")
 LEVEL = FenceLevel(name="bmc", devices=[FenceDevice(name="bmc", agent="fence_redfish", read_gap="1s")])
@@ -18,19 +19,7 @@ SECOND = FenceLevel(
 )
 
 
-FACTS = RequestFacts(
-    want="Off",
-    after="On",
-    over=True,
-    proven=False,
-    powered_on=False,
-    levels=(LEVEL,),
-    identity={BMC: "Match", ("pdu", "left"): "Match", ("pdu", "right"): "Match"},
-    reads={},
-    tried=(),
-    reading=frozenset(),
-    now_s=100.0,
-)
+FACTS = off_wanted(LEVEL, others=(SECOND,), now_s=100.0)
 
 
 def read(power: Power, begun_s: float, *, after_seal: bool = True) -> Read:

@@ -12,6 +12,7 @@ from backstay_api.objects.models.host import FenceDevice, FenceLevel
 from backstay_fencer.core import distrust, is_busy, is_done_on, next_steps, owed, proof, unsettled, without_effect
 from backstay_fencer.facts import Read, RequestFacts, Step, Tried
 from backstay_fencer.reading import Power
+from backstay_testing.fencer_facts import off_wanted
 
 BMC, LEFT, RIGHT = ("bmc", "bmc"), ("pdu", "left"), ("pdu", "right")
 BOARD = FenceLevel(name="bmc", devices=[FenceDevice(name="bmc", agent="fence_redfish", timeout="5s", read_gap="3s")])
@@ -23,20 +24,7 @@ OUTLETS = FenceLevel(
     ],
 )
 NOW_S = 1000.0
-FACTS = RequestFacts(
-    want="Off",
-    after="On",
-    over=True,
-    proven=False,
-    powered_on=False,
-    levels=(BOARD,),
-    identity={BMC: "Match", LEFT: "Match", RIGHT: "Match"},
-    reads={},
-    tried=(),
-    reading=frozenset(),
-    now_s=NOW_S,
-    begun_s=NOW_S - 10,
-)
+FACTS = off_wanted(BOARD, others=(OUTLETS,), now_s=NOW_S, begun_s=NOW_S - 10)
 
 
 def read(power: Power, ago_s: float) -> Read:
