@@ -6,6 +6,7 @@ Here is when to ask and whom to tell; when enough has been seen is `core/health.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -23,12 +24,19 @@ SHORTEST_PERIOD_S: Final = 0.05
 EAGER_S: Final = 0.025
 
 
+log = logging.getLogger(__name__)
+
+
+class NotAsked(Exception):
+    """The question could not be put: that is this agent's trouble, and says nothing of the service."""
+
+
 class Asker(Protocol):
     """Asks one question once."""
 
     async def ask(self, probe: Probe) -> str | None:
-        """None if the answer is good, else why not. Raises TimeoutError where there was none. It need not keep the probe's timeout;
-        it must bear being cancelled."""
+        """None if the answer is good, else why not. Raises TimeoutError where there was none, and NotAsked. It need not keep the probe's
+        timeout; it must bear being cancelled."""
 
 
 async def no_signs() -> Signs:
@@ -108,13 +116,17 @@ async def _repeat(
     eager_s = EAGER_S if starting and not only_degrades(probe) else period_s
     while True:
         await asyncio.sleep(due_s - clock_s())
-        look, why = await _ask(probe, asker)
-        found = CALM if look.in_time else await signs()
-        verdict_before = health.verdict
-        health = judge(health, look, thresholds, found)
-        if health.verdict is not verdict_before:
-            said = why if look.in_time else no_answer(thresholds.limit_s, found)
-            board.note(probe, health.verdict, _words(health, said))
+        try:
+            look, why = await _ask(probe, asker)
+        except NotAsked as error:
+            log.warning("probe not asked", extra={"probe": probe.name, "why": str(error)})
+        else:
+            found = CALM if look.in_time else await signs()
+            verdict_before = health.verdict
+            health = judge(health, look, thresholds, found)
+            if health.verdict is not verdict_before:
+                said = why if look.in_time else no_answer(thresholds.limit_s, found)
+                board.note(probe, health.verdict, _words(health, said))
         # From begin to begin; what was missed while one question took long is not made up for.
         eager_s = min(2 * eager_s, period_s) if health.verdict is not Verdict.WORKS else period_s
         due_s = max(due_s + eager_s, clock_s())

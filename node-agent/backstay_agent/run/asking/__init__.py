@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+from backstay_agent.run.probes import NotAsked
 from backstay_api.objects.plain import Probe, TcpSocket
 from backstay_api.objects.probe_kinds import kind_of
 
@@ -13,6 +15,8 @@ from .grpc_health import ask_grpc
 from .programs import ask_program
 from .web import ask_http
 
+_OURS: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
+"""What we ourselves lack when a question cannot be put."""
 Own = Callable[[Probe], Awaitable[str | None]]
 """Asks what only the driver of the probe's resource can."""
 
@@ -49,4 +53,6 @@ class RealAsker:
         except TimeoutError:
             raise  # nobody has answered
         except OSError as error:
+            if error.errno in _OURS:
+                raise NotAsked(words_of(error)) from error
             return words_of(error)

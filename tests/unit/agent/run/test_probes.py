@@ -1,6 +1,7 @@
 """When probes are asked and whom they tell, in virtual time; and how each kind asks, on real sockets and programs."""
 
 import asyncio
+import errno
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +13,7 @@ from backstay_agent.core.health import CALM, Pressure, Signs, Verdict
 from backstay_agent.drivers.tools import cgroups
 from backstay_agent.run.asking import QUESTIONS, RealAsker
 from backstay_agent.run.asking.web import http_request, http_verdict
-from backstay_agent.run.probes import run_probes
+from backstay_agent.run.probes import NotAsked, run_probes
 from backstay_api.objects.plain import Exec, HttpGet, HttpHeader, OcfDepth, Probe, RenderedResource, TcpSocket
 from backstay_api.objects.probe_kinds import PROBE_KINDS, is_asked
 from backstay_dev.simulator.virtualtime import in_virtual_time
@@ -447,3 +448,31 @@ def _state(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
         return "X"
+
+
+@in_virtual_time
+async def test_what_could_not_be_asked_says_nothing_of_the_service() -> None:
+    """Seen with 300 services on a host: the agent had no descriptor left, and restarted what ran well."""
+
+    def answers(probe: Probe, now_s: float) -> str | None:
+        if now_s >= 5:
+            raise NotAsked("[Errno 24] Too many open files")
+        return None
+
+    news = await told((A_PROBE,), ScriptedAsker(answers), for_s=60)
+    assert [works for _, works, _ in news] == [True]
+
+
+@pytest.mark.parametrize(
+    ("number", "is_ours"), [(errno.EMFILE, True), (errno.ENOMEM, True), (errno.ECONNREFUSED, False)]
+)
+def test_whose_trouble_it_is(number: int, is_ours: bool) -> None:
+    async def own(probe: Probe) -> str | None:
+        raise OSError(number, os.strerror(number))
+
+    asking = RealAsker(own).ask(Probe(name="p", ocf=OcfDepth(depth=0)))
+    if is_ours:
+        with pytest.raises(NotAsked):
+            asyncio.run(asking)
+    else:
+        assert os.strerror(number) in (asyncio.run(asking) or "")
