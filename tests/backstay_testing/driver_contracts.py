@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext, suppress
 from itertools import count
 from typing import Any, Final
 
@@ -16,7 +16,8 @@ from backstay_agent.drivers.base import Driver, Seen, StartFailed, State, StopFa
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.resource_kinds import identity
 
-from .driver_rows import ROWS, Case, Row, Thing
+from .driver_rows import ROWS, Row, Thing
+from .driver_scripts import Case
 
 _SHORT: Final = "1.5s"
 _LONGEST_SENTENCE: Final = 3000
@@ -143,13 +144,15 @@ async def megabytes_of_output_hold_up_nobody(row: Row) -> None:
 
 
 async def what_has_left_its_control_group_is_found_and_ended(row: Row) -> None:
-    thing = row.thing(Case.ESCAPING)
-    async with row.life() as driver:
-        await start(driver, thing)
-        await shows(thing)
-    async with row.life() as driver:
-        await stop(driver, thing)
-        await is_down(row, driver, thing)
+    for case in (Case.ESCAPING, Case.ESCAPING_EARLY):
+        thing = row.thing(case)
+        async with row.life() as driver:
+            with suppress(StartFailed) if case is Case.ESCAPING_EARLY else nullcontext():
+                await start(driver, thing)
+            await shows(thing)
+        async with row.life() as driver:
+            await stop(driver, thing)
+            await is_down(row, driver, thing)
 
 
 def killed_at_each_step_of_a_start_the_next_life_knows(row: Row) -> None:

@@ -10,9 +10,8 @@ import os
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from enum import Enum, auto
 from itertools import count
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -24,21 +23,7 @@ from backstay_agent.threads import in_thread
 from backstay_api.objects.plain import Command, Mount, Ocf, RenderedResource, Systemd, Timeouts, VirtualIP
 from backstay_api.objects.resource_kinds import identity
 
-
-class Case(Enum):
-    """How a thing behaves."""
-
-    GOOD = auto()
-    SLOW = auto()
-    """Its start does not come to an end."""
-    FAILING = auto()
-    """Its start says a lot, and last why it fails: there is no space left."""
-    STUBBORN = auto()
-    """It does not go when it is asked to."""
-    FLOODING = auto()
-    """Whatever is asked of it, it answers with megabytes."""
-    ESCAPING = auto()
-    """What serves has left the control group in which it was started, and its stop forgets it."""
+from .driver_scripts import Case, kill, pids_of, script_of
 
 
 @dataclass(frozen=True)
@@ -134,58 +119,8 @@ class OnHost:
         return status != 0
 
 
-_numbers = count(900001)
-# What most daemons' scripts do: a process that is known by a file with its number.
-_SCRIPT: Final = """#!/bin/sh
-S=/run/d-contract-{number}
-alive() {{ [ -e $S ] && kill -0 $(cat $S) 2>/dev/null; }}
-one_long_line() {{ head -c 1000000 /dev/zero | tr '\\0' x; echo; }}
-flood() {{ one_long_line; one_long_line; yes 'a line of many' | head -n 100000; }}
-{always}
-case $1 in
-start) alive && exit 0; {before}
-  {run} & echo $! >$S; exit 0;;
-stop) {stop}; rm -f $S; exit 0;;
-check|monitor) [ -e $S ] || exit 7; alive && exit 0; echo it is dead; exit 1;;
-status) [ -e $S ] || exit 3; alive || exit 1;;
-meta-data) cat $0.xml;;
-validate-all) exit 0;;
-esac
-"""
-_STOP: Final = "[ -e $S ] && kill $(cat $S) 2>/dev/null"
-_ELSEWHERE: Final = "/sys/fs/cgroup/d-elsewhere"
-
-
-def _script(case: Case, number: int) -> str:
-    sleep = f"sleep {number}"
-    words = {"always": "", "before": "", "run": sleep, "stop": _STOP, "number": number}
-    match case:
-        case Case.SLOW:
-            words["before"] = sleep
-        case Case.FAILING:
-            words["before"] = "one_long_line; echo there is no space left; exit 3"
-        case Case.STUBBORN:
-            words["run"] = f"(trap '' TERM; exec {sleep})"
-        case Case.FLOODING:
-            words["always"] = "[ $1 = meta-data ] || flood"
-        case Case.ESCAPING:
-            gone = f"(mkdir -p {_ELSEWHERE}; echo 0 >{_ELSEWHERE}/cgroup.procs; exec setsid {sleep})"
-            words |= {"run": gone, "stop": "true"}
-    return _SCRIPT.format(**words)
-
-
-def _pids(number: int) -> list[int]:
-    wanted, found = f"sleep\0{number}\0".encode(), []
-    for place in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            found += [int(place.parent.name)] if place.read_bytes() == wanted else []
-    return found
-
-
-def _kill(number: int) -> None:
-    for pid in _pids(number):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+_FIRST_NUMBER: Final = 900001
+_numbers = count(_FIRST_NUMBER)
 
 
 def _sh(*argv: str) -> str:
@@ -206,13 +141,15 @@ class Scripted(OnHost):
         number = next(_numbers)
         self.folder.mkdir(parents=True, exist_ok=True)
         script = self.folder / f"contract-{number}"
-        script.write_text(_script(case, number))
+        script.write_text(script_of(case, number))
         script.chmod(0o755)
         said = self.install(script, f"d-contract-{number}")
         resource = RenderedResource(name="thing", timeouts=Timeouts(start=start, stop=stop), **said)
-        return Thing(resource, lambda: len(_pids(number)), lambda: _kill(number))
+        return Thing(resource, lambda: len(pids_of(number)), lambda: kill(number))
 
     def tidy(self) -> None:
+        for number in range(_FIRST_NUMBER, next(_numbers)):
+            kill(number)
         _sh("sh", "-c", "systemctl stop 'd-contract-*' 'backstay-cmd-*' 'backstay-ocf-*'; systemctl reset-failed")
         _sh("sh", "-c", "rm -rf /etc/systemd/system/d-contract-* /run/d-contract-*; systemctl daemon-reload")
 
@@ -275,7 +212,7 @@ class Mounts(OnHost):
         subprocess.Popen(("sleep", "900000"), cwd=self.path)
 
     def tidy(self) -> None:
-        _kill(900000)
+        kill(900000)
         _sh("umount", self.path)
 
 

@@ -141,7 +141,8 @@ def test_nothing_is_mounted_before_no_host_would_mount_it_by_itself_at_a_boot(fa
             until_not_ready(
                 play, ["n2"], "srv-disk.mount mounts it at the next boot", "systemctl disable srv-disk.mount"
             )
-            assert mounted_on(fault_lab) == [] and "n3" in play.condition("Ready")
+            play.until_says("Ready", "False", "n3")
+            assert mounted_on(fault_lab) == []
             hosts["n2"].run("systemctl", "disable", "srv-disk.mount")
             hosts["n3"].write_file(fstab, before)
             assert until_ready(play) in mounted_on(fault_lab)
