@@ -22,6 +22,7 @@ from typing import Final
 from backstay_api.client.http import HttpApi
 from backstay_api.client.kubeconfig import NoConfig
 from backstay_api.process import logs
+from backstay_api.process.garbage import collect_for_ever, postpone_full_collections
 
 from . import host_checks
 from .addresses import follow, own_addresses
@@ -115,8 +116,10 @@ async def _run(config: Config, machine: Machine) -> None:
     told = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
     log.info("agent started", extra={"host": machine.host, "boot": machine.boot_id})
+    postpone_full_collections()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(agent.run(), name="agent")
+        tasks.create_task(collect_for_ever(), name="garbage")
         await asyncio.sleep(0)
         tasks.create_task(_tell_systemd(agent), name="for systemd")
         tasks.create_task(_end_when_told(told, agent, task), name="end")

@@ -133,11 +133,20 @@ class Scene:
 
     @asynccontextmanager
     async def operator(
-        self, actor: str = "op", *, plan: Callable[[World], Plan] | None = None, standalone: bool = True
+        self,
+        actor: str = "op",
+        *,
+        plan: Callable[[World], Plan] | None = None,
+        standalone: bool = True,
+        think_s: float = 0.0,
     ) -> AsyncIterator[Operator]:
         """One replica, running for as long as the block."""
         replica = Replica(
-            actor, wall=lambda: WALL, rng=random.Random(f"{actor} {self.rng.random()}"), standalone=standalone
+            actor,
+            wall=lambda: WALL,
+            rng=random.Random(f"{actor} {self.rng.random()}"),
+            standalone=standalone,
+            think_s=think_s,
         )
         operator = Operator(self.api(actor), replica, plan=plan or tiny_plan)
         task = asyncio.create_task(operator.run(), name=actor)

@@ -15,6 +15,8 @@ from typing import Any
 from backstay_api.client.kubeconfig import NoConfig, load
 from backstay_api.client.transport import ApiConfig
 
+from .garbage import collect_for_ever, postpone_full_collections
+
 log = logging.getLogger(__name__)
 
 
@@ -54,10 +56,13 @@ async def _until_asked(name: str, life: Coroutine[Any, Any, None]) -> int:
     asked = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, asked.set)
+    postpone_full_collections()
+    collecting = asyncio.create_task(collect_for_ever(), name="garbage")
     running = asyncio.create_task(life, name=name)
     waiting = asyncio.create_task(asked.wait(), name="until asked to end")
     await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
+    collecting.cancel()
     if not running.done():
         log.info("asked to end")
         running.cancel()

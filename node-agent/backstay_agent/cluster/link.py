@@ -55,16 +55,27 @@ class Received(HostAssignment):
 Stored = HostAssignment | Unreadable
 
 
-def _read(raw: Mapping[str, Any]) -> Stored:
-    try:
-        metadata, status = Meta.from_wire(raw["metadata"]), _read_status(raw.get("status") or {})
-    except _NO_OBJECT as error:
-        return Unreadable(f"the assignment cannot be read: {error!r}")
-    try:
-        orders = read_orders(raw.get("spec") or {})
-    except _NO_OBJECT as error:
-        return Received(metadata=metadata, status=status, why=f"the orders cannot be read: {error}")
-    return Received(metadata=metadata, status=status, spec=orders.spec, orders=orders, why=orders.trouble)
+class Reader:
+    """Reads one host's assignment. Its orders only where they have changed: with every status of ours all of them come back."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Mapping[str, Any], Orders] | None = None
+
+    def __call__(self, raw: Mapping[str, Any]) -> Stored:
+        try:
+            metadata, status = Meta.from_wire(raw["metadata"]), _read_status(raw.get("status") or {})
+        except _NO_OBJECT as error:
+            return Unreadable(f"the assignment cannot be read: {error!r}")
+        try:
+            orders = self._orders(raw.get("spec") or {})
+        except _NO_OBJECT as error:
+            return Received(metadata=metadata, status=status, why=f"the orders cannot be read: {error}")
+        return Received(metadata=metadata, status=status, spec=orders.spec, orders=orders, why=orders.trouble)
+
+    def _orders(self, spec: Mapping[str, Any]) -> Orders:
+        if self._last is None or self._last[0] != spec:
+            self._last = spec, read_orders(spec)
+        return self._last[1]
 
 
 def _read_status(raw: Mapping[str, Any]) -> HostAssignmentStatus:
@@ -86,7 +97,7 @@ def _write(stored: Stored) -> dict[str, Any]:
 
 
 ASSIGNMENTS: Final[Kind[Stored]] = Kind(
-    "backstay.dev", "v1alpha1", "hostassignments", "HostAssignment", False, _read, _write, has_status=True
+    "backstay.dev", "v1alpha1", "hostassignments", "HostAssignment", False, Reader(), _write, has_status=True
 )
 
 
@@ -125,7 +136,7 @@ class Link:
         self._listeners = listeners
         self._body = body
         self._informer: Informer[Stored] = Informer(
-            api.lane("watch"), ASSIGNMENTS, rng=rng, name=host, backoff=Backoff(0.1, 2.0)
+            api.lane("watch"), replace(ASSIGNMENTS, read=Reader()), rng=rng, name=host, backoff=Backoff(0.1, 2.0)
         )
         self._stored: HostAssignment | None = None
         self._uid: str | None = ""

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -17,7 +19,7 @@ from backstay_api.objects.resource_kinds import units_of
 from backstay_api.process.waiting import clock_s, within
 
 from .needs import Needs, NoNeeds
-from .readiness import Examiner
+from .readiness import AT_ONCE, PATIENCE_S, Examiner
 
 LOOK_AGAIN_S: Final = 10.0
 GIVE_WAY_S: Final = 0.05
@@ -25,6 +27,10 @@ GIVE_WAY_S: Final = 0.05
 HELD_ALONE_S: Final = 60.0
 """The operator asks for a held unit of a living service at once; what nobody asks for in this time is nobody's."""
 MOST_HELD: Final = 256
+MOST_AHEAD: Final = 32
+"""Units of which is looked in one round whether they would start by themselves: those that were looked at longest ago."""
+MARKED_AT_ONCE: Final = 64
+"""Units that are secured together: one reload of systemd serves all whose files have changed before it."""
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +70,8 @@ class Keeper:
         """Its file alone does not say so: an earlier life may have died before systemd had read it."""
         self.reports: dict[str, StandbyReport] = {}
         self._held: dict[str, Held] = {}
+        self._looked_at_s: dict[str, float] = {}
+        """When a marked unit was looked at last."""
 
     @property
     def held(self) -> Mapping[str, str]:
@@ -96,6 +104,7 @@ class Keeper:
     async def _look_for_ever(self) -> None:
         while True:
             self._wake.clear()
+            await self._secure_many()
             found = await self._examiner.round(self._orders, self._ours)
             if found != self.reports:
                 self.reports = found
@@ -111,22 +120,45 @@ class Keeper:
         running = [r for resources in self._ours.values() for r in resources]
         needed = {*units_of((*ordered, *running)), *self._secured}
         marked = frozenset(self._marked())
-        for unit in sorted(self._secured - (marked & self._secured_in_this_life)):
-            await self._mark(_unit(unit), "secure")
+        await self._secure(sorted(self._secured - (marked & self._secured_in_this_life)))
         before = self.held
         for unit in sorted(self._held.keys() - marked):
             del self._held[unit]
-        for unit in sorted(marked & needed):
+        for unit in self._longest_ago(marked & needed):
             await self._look_ahead(unit)
         for unit in sorted(marked - needed):
             await self._give_back(unit)
         if self.held != before:
             self._on_change()
 
+    async def _secure_many(self) -> None:
+        """Few are secured as they are examined; of many, a few at a time, each few would cost a reload."""
+        fresh = (self._secured or frozenset()) - self._secured_in_this_life
+        if len(fresh) > AT_ONCE:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE_S):
+                    await self._secure(sorted(fresh))
+
+    async def _secure(self, units: Sequence[str]) -> None:
+        turns = asyncio.Semaphore(MARKED_AT_ONCE)
+
+        async def one(unit: str) -> None:
+            async with turns:
+                await self._mark(_unit(unit), "secure")
+
+        await asyncio.gather(*map(one, units))
+
+    def _longest_ago(self, units: Collection[str]) -> list[str]:
+        """Those whose turn it is."""
+        before_s = clock_s() - LOOK_AGAIN_S
+        self._looked_at_s = {unit: self._looked_at_s.get(unit, -math.inf) for unit in units}
+        due = [unit for unit, at_s in self._looked_at_s.items() if at_s <= before_s]
+        return sorted(due, key=lambda unit: (self._looked_at_s[unit], unit))[:MOST_AHEAD]
+
     async def _look_ahead(self, unit: str) -> None:
         """Say early that it would have to be held: the operator then asks for it for as long as its service exists, and
         when it does so no more, the service is gone."""
-        now_s = clock_s()
+        self._looked_at_s[unit] = now_s = clock_s()
         why = await self._starts_by_itself(unit)
         if why is None:
             self._held.pop(unit, None)

@@ -41,6 +41,10 @@ AT_LEAST_S: Final = 0.002
 """A deadline that is already over must not make the loop spin."""
 BREATH_S: Final = 0.05
 """After a plan that took long, at most so long (and no longer than it took) is left to watching and writing first."""
+BACKLOG_S: Final = 0.5
+"""While more is to be written than writers can begin, so long at most (and no longer than some plans take): what would be decided meanwhile
+waits for the same writers."""
+BACKLOG_PLANS: Final = 4
 FOLLOWER_GATHER_S: Final = 0.2
 """A replica that does not lead acts only on what has stood for long (`turns`): it need not plan at every change."""
 WRITERS: Final = 16
@@ -83,6 +87,10 @@ class Reconciler:
         self._took_s = 0.0
         self._writers = asyncio.Semaphore(WRITERS)
         self._tellers = asyncio.Semaphore(TELLERS)
+        self._backlog = 0
+        """Actions that wait for a writer."""
+        self._written = asyncio.Event()
+        """None does."""
         self._acting = 0
         self._acted = asyncio.Event()
         """Nothing that acts is under way any more."""
@@ -135,6 +143,8 @@ class Reconciler:
             self._poked.clear()
             await until(self._poked, min(self._wake_at_s, self._act_at_s))
         await asyncio.sleep(min(self._took_s, BREATH_S))
+        if self._backlog:
+            await within(self._written, min(BACKLOG_PLANS * self._took_s, BACKLOG_S))
         self._act_at_s = math.inf
 
     def _is_time(self) -> bool:
@@ -177,13 +187,28 @@ class Reconciler:
             self._acting += 1
             self._acted.clear()
         try:
-            async with self._tellers if rank is Rank.PEOPLE else self._writers:
+            async with self._tellers if rank is Rank.PEOPLE else self._one_of_the_writers():
                 yield
         finally:
             if acts:
                 self._acting -= 1
             if not self._acting:
                 self._acted.set()
+
+    @asynccontextmanager
+    async def _one_of_the_writers(self) -> AsyncIterator[None]:
+        self._backlog += 1
+        self._written.clear()
+        try:
+            await self._writers.acquire()
+        finally:
+            self._backlog -= 1
+            if not self._backlog:
+                self._written.set()
+        try:
+            yield
+        finally:
+            self._writers.release()
 
     def _note(self, action: Action, ref: Ref, result: Result) -> None:
         facts, name = self._parts.facts, type(action).__name__

@@ -1,11 +1,12 @@
 """Stories of the one loop, on the in-memory API and virtual time, with a planner of a few lines."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
 from backstay_api.client.errors import Conflict
-from backstay_api.memory.server import Fate
+from backstay_api.memory.server import Fate, Request
 from backstay_api.objects import lease as leases
 from backstay_api.objects.kinds import EVENTS
 from backstay_api.objects.models.service import HAServiceStatus
@@ -102,6 +103,35 @@ async def test_a_write_that_hangs_delays_its_own_object_and_no_other() -> None:
         await until(lambda: has_orders(scene), limit_s=1)
         assert [body["metadata"]["name"] for body in scene.cluster.bodies(HA_INSTANCES)] == ["db-0"]
         await until(lambda: len(scene.cluster.bodies(HA_INSTANCES)) == 2)
+
+
+def test_while_more_is_to_be_written_than_can_be_begun_it_is_not_decided_all_over_again() -> None:
+    """300 services that were new at once: the operator planned for two thirds of the time, and wrote in the rest."""
+    scene = Scene()
+    weather = scene.weather_of("op")
+    for number in range(90):
+        slow = Fate(request_delay_s=0.1 + 0.01 * number)
+        weather.fates.append((partial(_writes, f"web{number}-0"), slow))
+    planned = []
+
+    def counted(world: World) -> Plan:
+        planned.append(len(world.instances))
+        return tiny_plan(world)
+
+    async def story() -> None:
+        async with scene.operator(plan=counted, think_s=0.05):
+            for number in range(90):
+                scene.add_service(f"web{number}")
+            await until(lambda: bool(planned) and planned[-1] > 0)
+            planned.clear()
+            await asyncio.sleep(2)
+
+    run(story())
+    assert len(planned) <= 9, "it was 30"
+
+
+def _writes(name: str, request: Request) -> bool:
+    return request.is_write and request.name == name
 
 
 @pytest.mark.parametrize(("order_takes_s", "before_it"), [(0.08, ["orders", "words"]), (0.5, ["words", "orders"])])

@@ -39,8 +39,6 @@ from .securing import Securing, Standing
 
 # A restart of systemd or D-Bus is over within a second or two; only then "unknown" is news.
 LOST_GRACE_S: Final = 5.0
-# Its last process is gone, and systemd has not said yet what that means.
-_SETTLE_S: Final = 0.2
 # All standbys of a host are looked at in one go, and one look at its processes does for all.
 _SCAN_AGE_S: Final = 3.0
 
@@ -166,7 +164,7 @@ class SystemdDriver(Plain):
         last: Seen | None = None
         while True:
             try:
-                async with self._manager.watch(unit) as watch:
+                async with self._manager.watch(unit, for_long=True) as watch:
                     async for seen in self._follow(watch, asked=is_asked(resource)):
                         if seen != last:
                             yield (last := seen)
@@ -201,7 +199,7 @@ class SystemdDriver(Plain):
 
     async def _startable(self, resource: RenderedResource) -> Standing:
         unit = _unit(resource)
-        standing = await self._securing.just_secured(unit)
+        standing = await self._securing.just_seen(unit)
         if (why := not_loadable(unit, standing.known[unit])) is not None:
             raise StartFailed(why)
         if any(self._securing.unsecured(member, unit, standing.known[member]) for member in standing.gated):
@@ -254,11 +252,7 @@ class SystemdDriver(Plain):
             await watch.changed()
 
     async def _must_live(self, watch: Watch, *, asked: bool) -> None:
-        seen = unit_state.seen(watch.unit, watch.properties, asked=asked)
-        if unit_state.is_hollow(seen, watch.properties):
-            await asyncio.sleep(_SETTLE_S)
-            await self._manager.refresh(watch)
-            seen = unit_state.seen(watch.unit, watch.properties, asked=asked)
+        seen = await unit_state.settled(watch, asked=asked)
         if seen.state in (State.FAILED, State.STOPPED):
             raise StartFailed(
                 await with_last_words(seen.why or why_down(watch.unit, watch.properties), watch.properties)
@@ -280,7 +274,9 @@ class SystemdDriver(Plain):
         if late := [member for member in now.members if member not in standing.members]:
             with self._manager.acts.on(late):
                 notes += await bring_all_down(self._manager, late, timeout_s)
-        return notes + await self._end_escaped(known, now, timeout_s)
+        notes += await self._end_escaped(known, now, timeout_s)
+        self._securing.remember(now)
+        return notes
 
     async def _end_escaped(self, known: list[escaped.Escaped], standing: Standing, timeout_s: float) -> list[str]:
         groups = _groups(standing)
@@ -328,9 +324,7 @@ class SystemdDriver(Plain):
                 yield seen
 
     async def _told(self, watch: Watch, *, asked: bool, was_up: bool) -> Seen:
-        seen = unit_state.seen(watch.unit, watch.properties, asked=asked)
-        if was_up and unit_state.is_hollow(seen, watch.properties):
-            await asyncio.sleep(_SETTLE_S)
+        seen = await unit_state.settled(watch, asked=asked, wait_s=unit_state.SETTLE_S if was_up else 0.0)
         if was_up and seen.state in (State.STOPPED, State.FAILED, State.STOPPING):
             # Its answer comes after every signal before it: so we know by now whether a job was behind it.
             await self._manager.refresh(watch)

@@ -20,9 +20,10 @@ from .closure import GATED, MOST, closure, neighbours, outside_wishes, pulled_in
 from .fitness import not_fit, scripts_of
 
 _MOST_KNOWN: Final = 512
-# Each look at a unit costs a client some 5 ms of a move: one does for what is secured and then started at once.
+# Each look at a unit costs a client some 5 ms of a move: one does for what is secured, or stopped, and then started at once.
 _JUST_NOW_S: Final = 0.2
 _SCRIPT_BYTES: Final = 1 << 16
+_ALWAYS_THERE: Final = frozenset({"-.slice", "system.slice"})
 _CHECKED: Final = ("BindsTo", "Requires", "Requisite", "Conflicts")
 
 
@@ -58,8 +59,8 @@ class Securing:
         self._manager = manager
         self.files = files
         self._read_anew: set[str] = set()
-        self._secured: dict[str, tuple[float, Standing]] = {}
-        """What was secured, and when."""
+        self._seen: dict[str, tuple[float, Standing]] = {}
+        """What was secured or stopped, and when."""
 
     async def standing(self, unit: str) -> Standing:
         """What the unit stands for now, and what once was secured as a part of it. Raises BusError."""
@@ -88,12 +89,16 @@ class Securing:
             standing = await self.standing(unit)
         in_force = [await self._must_be_in_force(member, standing) for member in standing.gated]
         standing = standing if all(in_force) else await self.standing(unit)
-        self._secured[unit] = clock_s(), standing
+        self.remember(standing)
         return standing
 
-    async def just_secured(self, unit: str) -> Standing:
-        """As `standing`, or what it was a moment ago, when it was secured for the start that follows."""
-        at_s, standing = self._secured.pop(unit, (0.0, None))
+    def remember(self, standing: Standing) -> None:
+        """It has just been looked at, and a start may follow."""
+        self._seen[standing.unit] = clock_s(), standing
+
+    async def just_seen(self, unit: str) -> Standing:
+        """As `standing`, or what it was a moment ago, when it was secured or stopped for the start that follows."""
+        at_s, standing = self._seen.pop(unit, (0.0, None))
         return standing if standing and clock_s() - at_s <= _JUST_NOW_S else await self.standing(unit)
 
     def waits_for(self, unit: str) -> str:
@@ -129,7 +134,9 @@ class Securing:
         """Why its state would say too little, or it would not stay up."""
         unit, known = standing.unit, dict(standing.known)
         named = {str(name) for kind in _CHECKED for name in known[unit].get(kind, [])}
-        await self._learn(known, sorted(name for name in named - known.keys() if not belongs_to_host(name)))
+        await self._learn(
+            known, sorted(name for name in named - known.keys() - _ALWAYS_THERE if not belongs_to_host(name))
+        )
         try:
             scripts = [await look(f"{path} (a script?)", partial(_script, path)) for path in scripts_of(known[unit])]
         except NoAnswer as error:

@@ -8,9 +8,12 @@ from typing import Final
 from backstay_agent.drivers.base import Seen, State
 from backstay_agent.drivers.tools import cgroups
 from backstay_agent.drivers.tools.down import groups_of, left_in
-from backstay_agent.drivers.tools.manager import Properties
+from backstay_agent.drivers.tools.manager import Properties, Watch
 from backstay_agent.drivers.tools.sentences import stop_failed, why_down
+from backstay_api.process.waiting import clock_s
 
+SETTLE_S: Final = 0.2
+"""Its last process is gone, and systemd has not said yet what that means."""
 _STATES: Final = {
     "active": State.RUNNING,
     "reloading": State.RUNNING,
@@ -60,3 +63,13 @@ def _alive(unit: str, properties: Properties, *, asked: bool) -> Seen:
 def is_hollow(told: Seen, properties: Properties) -> bool:
     """Whether it counts as failed only because nothing lives in it, while systemd calls it active."""
     return told.state is State.FAILED and properties.get("ActiveState") == "active"
+
+
+async def settled(watch: Watch, *, asked: bool, wait_s: float = SETTLE_S) -> Seen:
+    """What it is, once systemd has said what it means that its last process is gone; that word is not waited for longer."""
+    until_s = clock_s() + wait_s
+    while True:
+        told = seen(watch.unit, watch.properties, asked=asked)
+        if not is_hollow(told, watch.properties) or (left_s := until_s - clock_s()) <= 0:
+            return told
+        await watch.changed_within(left_s)

@@ -21,7 +21,7 @@ SYSTEMD: Final = "org.freedesktop.systemd1"
 CALL_LIMIT_S: Final = 10.0
 RELOAD_LIMIT_S: Final = 60.0
 MOST_CALLS: Final = 64
-"""At a time. The bus breaks off what exceeds 128 calls of a connection that wait for their answers; some are posted besides."""
+"""At a time. The bus breaks off what exceeds 128 calls of a connection that wait for their answers."""
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +39,15 @@ class Member:
     """Where a method or signal stands."""
 
     path: str
+    """Of a signal that is listened to, empty: wherever it comes from."""
     interface: str
     name: str
 
 
-OnSignal = Callable[[tuple[Any, ...]], None]
+Contents = Callable[[], tuple[Any, ...]]
+"""What a signal says, read only where somebody wants to know: that takes its time."""
+OnSignal = Callable[[str, Contents], None]
+"""Called with the object's path."""
 
 
 class Bus(Protocol):
@@ -54,8 +58,8 @@ class Bus(Protocol):
     ) -> tuple[Any, ...]:
         """Call a method of systemd and wait for its answer. Raises BusError."""
 
-    async def listen(self, member: Member, callback: OnSignal, *, sender: str = SYSTEMD) -> Callable[[], None]:
-        """Call back at each such signal; returns what ends it."""
+    async def listen(self, member: Member, callback: OnSignal, *, sender: str = SYSTEMD) -> None:
+        """Call back at each such signal, for as long as the connection lives."""
 
     def post(self, member: Member, signature: str = "", *args: object) -> None:
         """Call a method and wait for nothing; whether it worked is never known."""
@@ -89,7 +93,7 @@ class _Sdbus:
         self._calls: set[asyncio.Future[Any]] = set()
         self._turns = asyncio.Semaphore(MOST_CALLS)
         # A match ends when its slot is forgotten.
-        self._slots: dict[int, Any] = {}
+        self._slots: list[Any] = []
         # sdbus tells nobody that the other side has hung up; and under many signals it may stop to read, for ever.
         self._socket = os.dup(bus.get_fd())
         self._news = select.epoll()
@@ -108,29 +112,24 @@ class _Sdbus:
         contents: tuple[Any, ...] = reply.parse_to_tuple()
         return contents
 
-    async def listen(self, member: Member, callback: OnSignal, *, sender: str = SYSTEMD) -> Callable[[], None]:
+    async def listen(self, member: Member, callback: OnSignal, *, sender: str = SYSTEMD) -> None:
+        about = (sender, member.path or None, member.interface, member.name)
         try:
-            about = (sender, member.path, member.interface, member.name)
             slot = await self._answer(
-                lambda: self._bus.match_signal_async(*about, lambda message: callback(message.parse_to_tuple())),
+                lambda: self._bus.match_signal_async(
+                    *about, lambda message: callback(message.path, message.parse_to_tuple)
+                ),
                 CALL_LIMIT_S,
             )
         except Exception as error:
             raise _translated(error) from error
-
-        self._slots[id(slot)] = slot
-
-        def close() -> None:
-            self._slots.pop(id(slot), None)
-            with suppress(Exception):  # the connection may be gone already
-                slot.close()
-
-        return close
+        self._slots.append(slot)
 
     def post(self, member: Member, signature: str = "", *args: object) -> None:
         with suppress(Exception):
-            call = self._bus.call_async(self._message(member, signature, args))
-            call.add_done_callback(lambda done: done.cancelled() or done.exception())
+            message = self._message(member, signature, args)
+            message.expect_reply = False  # else it would count among the calls that wait for an answer
+            message.send()
 
     def _message(self, member: Member, signature: str, args: tuple[object, ...]) -> Any:
         message = self._bus.new_method_call_message(SYSTEMD, member.path, member.interface, member.name)

@@ -26,6 +26,7 @@ TERM_S: Final = 5.0
 KILL_S: Final = 5.0
 _LOOK_AGAIN_S: Final = 0.05
 _SCAN_LIMIT_S: Final = 10.0
+_CHUNK_BYTES: Final = 65536
 _MARK: Final = f"{MARK_VARIABLE}=".encode()
 
 
@@ -104,7 +105,9 @@ async def end(known: list[Escaped], units: Collection[str], groups: Collection[s
 
 def snapshot(proc: Path = Path("/proc")) -> Processes:
     return {
-        int(entry): process for entry in os.listdir(proc) if entry.isdigit() and (process := _process(proc / entry))
+        int(entry): process
+        for entry in os.listdir(proc)
+        if entry.isdigit() and (process := _process(f"{proc}/{entry}"))
     }
 
 
@@ -117,9 +120,9 @@ def among(
     outside = [
         pid for pid in processes if pid not in inside and (pid in marked or _descends(pid, processes, inside | marked))
     ]
-    now = {pid: found for pid in outside if (found := _process(proc / str(pid))) and found.born == processes[pid].born}
+    now = {pid: found for pid in outside if (found := _process(f"{proc}/{pid}")) and found.born == processes[pid].born}
     return [
-        Escaped(pid, process.born, _read(proc / str(pid) / "comm").decode(errors="replace").strip(), process.group)
+        Escaped(pid, process.born, _read(f"{proc}/{pid}/comm").decode(errors="replace").strip(), process.group)
         for pid, process in now.items()
         if not _is_in(process.group, groups)
     ]
@@ -143,7 +146,7 @@ def _send(process: Escaped, number: signal.Signals) -> None:
 
 
 def _lives(process: Escaped) -> bool:
-    now = _process(Path("/proc") / str(process.pid))
+    now = _process(f"/proc/{process.pid}")
     return now is not None and now.born == process.born
 
 
@@ -157,25 +160,32 @@ def _descends(pid: int, processes: Processes, from_: set[int]) -> bool:
     return False
 
 
-def _process(folder: Path) -> Process | None:
+def _process(folder: str) -> Process | None:
     """None if it is gone, or dead and only not reaped yet."""
-    fields = _read(folder / "stat").decode(errors="replace").rpartition(")")[2].split()
-    if len(fields) < 20 or fields[0] in "ZX":
+    fields = _read(f"{folder}/stat").rpartition(b")")[2].split()
+    if len(fields) < 20 or fields[0] in b"ZX":
         return None
-    lines = _read(folder / "cgroup").decode(errors="replace").splitlines()
+    lines = _read(f"{folder}/cgroup").decode(errors="replace").splitlines()
     group = next((line.removeprefix("0::") for line in lines if line.startswith("0::")), "")
-    marks = [word for word in _read(folder / "environ").split(b"\0") if word.startswith(_MARK)]
-    return Process(
-        int(fields[1]), fields[19], group, marks[-1].removeprefix(_MARK).decode(errors="replace") if marks else ""
-    )
+    marks = [word for word in _read(f"{folder}/environ").split(b"\0") if word.startswith(_MARK)]
+    mark = marks[-1].removeprefix(_MARK).decode(errors="replace") if marks else ""
+    return Process(int(fields[1]), fields[19].decode(), group, mark)
 
 
 def _is_in(group: str, groups: Collection[str]) -> bool:
     return any(group == one or group.startswith(f"{one}/") for one in groups)
 
 
-def _read(file: Path) -> bytes:
+def _read(file: str) -> bytes:
+    """All of it or nothing. Without the comforts of `Path`: there are thousands of these."""
+    chunks: list[bytes] = []
     try:
-        return file.read_bytes()
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            while chunk := os.read(descriptor, _CHUNK_BYTES):
+                chunks.append(chunk)
+        finally:
+            os.close(descriptor)
     except OSError:
         return b""
+    return b"".join(chunks)

@@ -7,15 +7,18 @@ missed while the connection was down is seen when it is back, because every watc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from backstay_agent.drivers.tools.reloads import Reloads
+from backstay_api.process.waiting import clock_s
 
-from .bus import RELOAD_LIMIT_S, SYSTEMD, Bus, BusError, Member, connect
+from .bus import RELOAD_LIMIT_S, SYSTEMD, Bus, BusError, Contents, Member, connect
 from .jobs import JOB, UP, Acts, Asked
+from .shares import MOST_STARTS, MOST_STOPS, STOP_WAIT_S, Jobs, Kept
 
 _ROOT: Final = "/org/freedesktop/systemd1"
 _MANAGER: Final = "org.freedesktop.systemd1.Manager"
@@ -23,8 +26,14 @@ UNIT: Final = "org.freedesktop.systemd1.Unit"
 _PROPERTIES: Final = "org.freedesktop.DBus.Properties"
 # A broken connection is tried again this often; D-Bus is back within a second of a restart.
 _RETRY_S: Final = 0.25
+_WENT_AWAY: Final = tuple(
+    f"org.freedesktop.DBus.Error.{name}" for name in ("NoReply", "ServiceUnknown", "NameHasNoOwner")
+)
+_BACK_S: Final = 3.0
+_LOOK_AGAIN_S: Final = 0.1
 
 Properties = dict[str, Any]
+T = TypeVar("T")
 Connect = Callable[[Callable[[], None]], Coroutine[Any, Any, Bus]]
 
 
@@ -39,10 +48,11 @@ class Watch:
     """Why nothing is known at present; empty while it is."""
     asked: Asked | None = None
     """The last job on it that somebody else has queued, and that may explain its state."""
-    referenced_on: Bus | None = None
-    """The connection that keeps the unit in systemd's memory for us."""
+    for_long: bool = False
+    """Only to see what becomes of it, and for as long as it runs."""
+    kept: Kept | None = None
+    """What has systemd keep the unit in its memory for us."""
     _news: asyncio.Event = field(default_factory=asyncio.Event)
-    _unlisten: Callable[[], None] | None = None
 
     async def changed(self) -> None:
         """Wait until something may have changed since this was last awaited."""
@@ -58,16 +68,10 @@ class Watch:
     def ring(self) -> None:
         self._news.set()
 
-    def follow(self, unlisten: Callable[[], None], properties: Properties) -> None:
-        """For the manager: signals come in again, and this is the state to begin with."""
-        self._unlisten, self.properties, self.lost = unlisten, properties, ""
+    def follow(self, properties: Properties) -> None:
+        """For the manager: this is the state to begin with."""
+        self.properties, self.lost = properties, ""
         self.ring()
-
-    def detach(self) -> None:
-        """For the manager: no more signals."""
-        if self._unlisten is not None:
-            self._unlisten()
-            self._unlisten = None
 
     def on_signal(self, signal: tuple[Any, ...]) -> None:
         """For the manager: some properties have changed."""
@@ -100,16 +104,20 @@ class Manager:
         self._bus: Bus | None = None
         self._connecting = asyncio.Lock()
         self._watches: set[Watch] = set()
+        self._at: defaultdict[str, set[Watch]] = defaultdict(set)
+        """The same, by object path."""
+        self._kept: Kept | None = None
         self._reviving: asyncio.Task[None] | None = None
         self.reloads = Reloads(self._reload, self._waiting_for_pid_files)
         self.acts = Acts()
         """Wrap in `acts.on(units)` what asks systemd to start or stop something."""
+        self._starts, self._stops = Jobs(MOST_STARTS), Jobs(MOST_STOPS, STOP_WAIT_S)
         self._asking: set[asyncio.Task[None]] = set()
 
     async def call(self, method: str, signature: str = "", *args: object, limit_s: float = 10.0) -> tuple[Any, ...]:
         """Call a method of systemd's manager. Raises BusError."""
-        bus = await self._connected()
-        return await bus.call(Member(_ROOT, _MANAGER, method), signature, *args, limit_s=limit_s)
+        about = Member(_ROOT, _MANAGER, method)
+        return await self._asked(lambda bus: bus.call(about, signature, *args, limit_s=limit_s))
 
     async def load(self, unit: str) -> str:
         """The unit's object path; systemd reads its files if it has not yet. Raises BusError."""
@@ -118,7 +126,8 @@ class Manager:
 
     async def properties(self, unit: str) -> Properties:
         """All properties of the unit, with those of its own type, as they are now. Raises BusError."""
-        return await self._read(await self._connected(), await self.load(unit))
+        path = await self.load(unit)
+        return await self._asked(lambda bus: self._read(bus, path))
 
     async def is_shutting_down(self) -> bool:
         """Whether systemd is stopping the machine. Raises BusError."""
@@ -126,7 +135,7 @@ class Manager:
 
     async def start(self, unit: str) -> None:
         """Queue a start. From its answer on the unit's `Job` tells whether it is still under way. Raises BusError."""
-        await self.call("StartUnit", "ss", unit, "replace")
+        await self._queue(self._starts, unit, "StartUnit", "ss", unit, "replace")
 
     async def reload_unit(self, unit: str) -> None:
         """Queue a reload of the unit itself, as `start`. Raises BusError."""
@@ -138,7 +147,8 @@ class Manager:
         Not `in_turn`: it waits for no other job.
         """
         try:
-            await self.call("StopUnit", "ss", unit, "replace" if in_turn else "ignore-dependencies")
+            mode = "replace" if in_turn else "ignore-dependencies"
+            await self._queue(self._stops, unit, "StopUnit", "ss", unit, mode)
         except BusError as error:
             if error.name != f"{SYSTEMD}.NoSuchUnit":
                 raise
@@ -193,11 +203,20 @@ class Manager:
         Raises BusError.
         """
         try:
-            await self.call("StartTransientUnit", "ssa(sv)a(sa(sv))", unit, "replace", properties, [])
+            args: tuple[object, ...] = (unit, "replace", properties, [])
+            await self._queue(self._starts, unit, "StartTransientUnit", "ssa(sv)a(sa(sv))", *args)
         except BusError as error:
             if error.name != f"{SYSTEMD}.UnitExists":
                 raise
             await self.start(unit)
+
+    async def _queue(self, jobs: Jobs, unit: str, method: str, signature: str, *args: object) -> None:
+        await jobs.turn(unit)
+        try:
+            await self.call(method, signature, *args)
+        except BaseException:
+            jobs.over(unit)
+            raise
 
     async def _reload(self) -> None:
         await self.call("Reload", limit_s=RELOAD_LIMIT_S)
@@ -208,22 +227,25 @@ class Manager:
         return [unit for unit in services if waits_for_pid_file(await self.properties(unit))]
 
     @asynccontextmanager
-    async def watch(self, unit: str) -> AsyncIterator[Watch]:
+    async def watch(self, unit: str, *, for_long: bool = False) -> AsyncIterator[Watch]:
         """Follow one unit. Raises BusError if systemd cannot be reached at the start; later losses are only told."""
-        watch = Watch(unit)
+        watch = Watch(unit, for_long=for_long)
         self._watches.add(watch)
         try:
             await self._attach(await self._connected(), watch)
             yield watch
         finally:
             self._watches.discard(watch)
-            watch.detach()
-            if self._bus is not None and watch.referenced_on is self._bus:
-                self._bus.post(Member(watch.path, UNIT, "Unref"))
+            self._at[watch.path].discard(watch)
+            if not self._at[watch.path]:
+                del self._at[watch.path]
+            if watch.kept is not None:
+                # What lives in memory only is made anew at each start, and cannot be while it is kept.
+                watch.kept.release(watch.path, at_once=watch.properties.get("Transient", True))
 
     async def refresh(self, watch: Watch) -> None:
         """Read the unit's properties now, whatever signals have said. Raises BusError."""
-        watch.properties = await self._read(await self._connected(), watch.path)
+        watch.properties = await self._asked(lambda bus: self._read(bus, watch.path))
 
     async def close(self) -> None:
         ours = [*self._asking, *([self._reviving] if self._reviving is not None else [])]
@@ -235,6 +257,17 @@ class Manager:
             bus.close()
 
     # Connection
+
+    async def _asked(self, ask: Callable[[Bus], Awaitable[T]]) -> T:
+        """Once more where systemd went away with the question: it restarts itself at an upgrade, and is back in a moment."""
+        until_s = clock_s() + _BACK_S
+        while True:
+            try:
+                return await ask(await self._connected())
+            except BusError as error:
+                if error.name not in _WENT_AWAY or clock_s() >= until_s:
+                    raise
+            await asyncio.sleep(_LOOK_AGAIN_S)
 
     async def _connected(self) -> Bus:
         async with self._connecting:
@@ -250,18 +283,27 @@ class Manager:
             await bus.listen(Member(_ROOT, _MANAGER, "JobRemoved"), self._on_job_over)
             dbus = Member("/org/freedesktop/DBus", "org.freedesktop.DBus", "NameOwnerChanged")
             await bus.listen(dbus, self._on_owner, sender="org.freedesktop.DBus")
+            # One rule for all units: the bus allows 512 a connection.
+            await bus.listen(Member("", _PROPERTIES, "PropertiesChanged"), self._on_properties)
             await bus.call(Member(_ROOT, _MANAGER, "Subscribe"))
         except BaseException:
             bus.close()
             raise
+        self._kept = Kept(lambda path, method: bus.post(Member(path, UNIT, method)))
         return bus
 
     def _lost(self) -> None:
         self._bus = None
         self._revive("the connection to D-Bus is gone")
 
-    def _on_owner(self, signal: tuple[Any, ...]) -> None:
-        name, _old, new = signal
+    def _on_properties(self, path: str, contents: Contents) -> None:
+        if path in self._at:
+            signal = contents()
+            for watch in self._at[path]:
+                watch.on_signal(signal)
+
+    def _on_owner(self, _path: str, contents: Contents) -> None:
+        name, _old, new = contents()
         if name != SYSTEMD:
             return
         if not new:
@@ -269,13 +311,13 @@ class Manager:
         else:
             self._revive("systemd has restarted itself")
 
-    def _on_reloading(self, signal: tuple[Any, ...]) -> None:
-        (active,) = signal
+    def _on_reloading(self, _path: str, contents: Contents) -> None:
+        (active,) = contents()
         if not active:
             self._revive("")
 
-    def _on_job(self, signal: tuple[Any, ...]) -> None:
-        _number, path, unit = signal
+    def _on_job(self, _path: str, contents: Contents) -> None:
+        _number, path, unit = contents()
         theirs = [watch for watch in self._watches if watch.unit == unit] if unit not in self.acts else []
         if theirs:
             asked = Asked()
@@ -293,8 +335,10 @@ class Manager:
         for watch in watches:
             watch.ring()
 
-    def _on_job_over(self, signal: tuple[Any, ...]) -> None:
-        _number, _path, unit, *_ = signal
+    def _on_job_over(self, _path: str, contents: Contents) -> None:
+        _number, _job, unit, *_ = contents()
+        self._starts.over(unit)
+        self._stops.over(unit)
         for watch in self._watches:
             # By now the unit's own change was told: up again, or still, nothing explains what comes later.
             if watch.unit == unit and watch.active in UP:
@@ -323,8 +367,9 @@ class Manager:
                 except BusError as error:
                     if error.name != f"{SYSTEMD}.AlreadySubscribed":
                         raise
+                self._starts.forget()
+                self._stops.forget()
                 for watch in list(self._watches):
-                    watch.detach()
                     await self._attach(bus, watch)
                 return
             except BusError as error:
@@ -335,17 +380,11 @@ class Manager:
 
     async def _attach(self, bus: Bus, watch: Watch) -> None:
         (watch.path,) = await bus.call(Member(_ROOT, _MANAGER, "LoadUnit"), "s", watch.unit)
-        # While we look at it systemd must not forget why it failed, nor read it from disk again for each question.
-        if watch.referenced_on is not bus:
-            watch.referenced_on = bus
-            bus.post(Member(watch.path, UNIT, "Ref"))  # answered before whatever is asked next
-        changed = Member(watch.path, _PROPERTIES, "PropertiesChanged")
-        unlisten = await bus.listen(changed, watch.on_signal)
-        try:
-            watch.follow(unlisten, await self._read(bus, watch.path))
-        except BaseException:
-            unlisten()
-            raise
+        self._at[watch.path].add(watch)
+        # Answered before whatever is asked next.
+        if self._kept and watch.kept is not self._kept:
+            watch.kept = self._kept if self._kept.keep(watch.path, only_watched=watch.for_long) else None
+        watch.follow(await self._read(bus, watch.path))
 
     async def _get(self, path: str, interface: str, name: str) -> str:
         bus = await self._connected()

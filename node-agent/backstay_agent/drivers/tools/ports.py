@@ -35,8 +35,7 @@ class Listener:
 
 def listeners(port: int, proc: Path = PROC) -> list[Listener]:
     """Every listener on this port. Raises OSError."""
-    found = [one for table in ("tcp", "tcp6") for one in _table(proc / "net" / table)]
-    return [one for one in found if one.port == port]
+    return [one for table in ("tcp", "tcp6") for one in _table(proc / "net" / table, port)]
 
 
 def owner(inode: int, proc: Path = PROC) -> str:
@@ -47,16 +46,16 @@ def owner(inode: int, proc: Path = PROC) -> str:
     return "a process that cannot be seen"
 
 
-def _table(file: Path) -> Iterator[Listener]:
+def _table(file: Path, port: int) -> Iterator[Listener]:
     try:
         lines = file.read_text().splitlines()[1:]
     except FileNotFoundError:
         return  # no IPv6
+    ending = f":{port:04X}"
     for line in lines:
-        words = line.split()
-        if len(words) > 9 and words[3] == _LISTENS:
-            address, _, port = words[1].partition(":")
-            yield Listener(_read(address), int(port, 16), int(words[9]))
+        words = line.split() if ending in line else []
+        if len(words) > 9 and words[3] == _LISTENS and words[1].endswith(ending):
+            yield Listener(_read(words[1].removesuffix(ending)), port, int(words[9]))
 
 
 def _read(text: str) -> IPv4Address | IPv6Address:

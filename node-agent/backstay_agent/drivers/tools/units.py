@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +46,7 @@ _SHARED: Final = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=4096)  # asked of every unit of the host at each look at one of them
 def refusal(unit: str) -> str | None:
     """Why this is no unit that a service may consist of, in a sentence; None if it may."""
     if not _NAME.fullmatch(unit) or len(unit) > 255 - len(".d"):
@@ -58,6 +61,7 @@ def refusal(unit: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=4096)
 def belongs_to_host(unit: str) -> bool:
     """Whether this is the host's own, also where only one service pulls it in."""
     return _is_forbidden(unit) or _fits(unit, _SHARED)
@@ -99,6 +103,9 @@ class UnitFiles:
     def __init__(self, etc: Path = Path("/etc/systemd/system"), gates: Path = Path("/run/backstay/gates")) -> None:
         self._etc = etc
         self._gates = gates
+        self._parts: dict[str, str] | None = None
+        """Whose part is what, as the drop-ins said when they were first asked, and as we have written them since."""
+        self._parts_lock = threading.Lock()
 
     def gate(self, unit: str) -> Path:
         """Where the unit's gate stands."""
@@ -129,6 +136,7 @@ class UnitFiles:
                 return False
             write_in(folder, DROP_IN, wanted.encode())
         _sync(self._etc)  # the new folder's own entry
+        self._note(unit, owner or unit)
         return _settings(found) != _settings(wanted)
 
     def owner(self, unit: str) -> str:
@@ -142,8 +150,18 @@ class UnitFiles:
         return owners[0] if owners and refusal(owners[0]) is None else unit
 
     def parts(self, unit: str) -> list[str]:
-        """The units that have our drop-in as parts of this one."""
-        return [part for part in self.with_drop_in() if part != unit and self.owner(part) == unit]
+        """The units that have our drop-in as parts of this one, but for what others have written or removed since we looked."""
+        with self._parts_lock:
+            if self._parts is None:
+                owners = {part: self.owner(part) for part in self.with_drop_in()}
+                self._parts = {part: owner for part, owner in owners.items() if owner != part}
+            return sorted(part for part, owner in self._parts.items() if owner == unit)
+
+    def _note(self, unit: str, owner: str) -> None:
+        with self._parts_lock:
+            if self._parts is not None:
+                self._parts.pop(unit, None)
+                self._parts |= {unit: owner} if owner != unit else {}
 
     def owners(self) -> list[str]:
         """The units that wait for our word under their own name, each with all its parts."""
@@ -164,6 +182,7 @@ class UnitFiles:
                 os.unlink(DROP_IN, dir_fd=folder)
         except FileNotFoundError:
             return False
+        self._note(unit, unit)
         with suppress(OSError):  # somebody else's drop-ins stay
             (self._etc / name).rmdir()
         return True

@@ -40,7 +40,7 @@ async def changes_of(
     """What `look` sees: first as it is now, then whenever that is something else, or was asked for. Raises BusError, and what
     `look` raises."""
     last: Seen | None = None
-    async with manager.watch(unit) as watch, aclosing(wakeups(unit, watch, lambda: period_s)) as woken:
+    async with manager.watch(unit, for_long=True) as watch, aclosing(wakeups(unit, watch, lambda: period_s)) as woken:
         async for _ in woken:
             seen = await look()
             if seen != last or seen.check:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 from backstay_agent.fake import FakeDriver, FakeMachine, recognised
-from backstay_agent.standby.standbys import HELD_ALONE_S, LOOK_AGAIN_S, Keeper
+from backstay_agent.standby.standbys import HELD_ALONE_S, LOOK_AGAIN_S, MARKED_AT_ONCE, MOST_AHEAD, Keeper
+from backstay_api.objects.plain import RenderedResource
+from backstay_api.process.waiting import clock_s
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_testing.agent_world import UNIT, unit
 
@@ -136,3 +140,46 @@ async def test_an_umbrella_on_a_fake_machine_behaves_as_on_a_real_one() -> None:
     assert not machine.running
     await driver.unsecure(umbrella)
     assert machine.secured == set()
+
+
+class Slow(FakeDriver):
+    """A host on which systemd takes a second to read its files anew."""
+
+    async def secure(self, resource: RenderedResource) -> None:
+        await asyncio.sleep(1)
+        await super().secure(resource)
+
+
+@in_virtual_time
+async def test_many_units_are_secured_together() -> None:
+    machine = FakeMachine()
+    keeper = Keeper(lambda _: Slow(machine), lambda: "", lambda: None, lambda: marked(machine))
+    life = asyncio.create_task(keeper.run())
+    many = [f"web-{number}.service" for number in range(2 * MARKED_AT_ONCE)]
+    keeper.update({}, ours={}, secured=frozenset(many))
+    await asyncio.sleep(3)
+    assert sorted(machine.units[name] for name in machine.secured) == sorted(many)
+    life.cancel()
+
+
+@in_virtual_time
+async def test_of_many_units_those_are_looked_at_first_that_were_looked_at_longest_ago() -> None:
+    machine, looks = FakeMachine(), defaultdict[str, list[float]](list)
+
+    class Watched(FakeDriver):
+        async def starts_by_itself(self, resource: RenderedResource) -> str | None:
+            looks[resource.name].append(clock_s())
+            return await super().starts_by_itself(resource)
+
+    keeper = Keeper(lambda _: Watched(machine), lambda: "", lambda: None, lambda: marked(machine))
+    life = asyncio.create_task(keeper.run())
+    many = frozenset(f"web-{number}.service" for number in range(3 * MOST_AHEAD))
+    for _ in range(2):
+        keeper.update({}, ours={}, secured=many)
+        await asyncio.sleep(3.5 * LOOK_AGAIN_S)
+        keeper.update({}, ours={}, secured=many | {"another.service"})  # another round, and no look before its time
+        await asyncio.sleep(0.1)
+    counts = [len(looks[unit]) for unit in many]
+    assert max(counts) - min(counts) <= 1 and min(counts) >= 2, looks
+    assert all(later - sooner >= LOOK_AGAIN_S for times in looks.values() for sooner, later in pairwise(times))
+    life.cancel()

@@ -18,18 +18,29 @@ class Reply:
         return ("answered",)
 
 
+class Message:
+    expect_reply = True
+
+    def __init__(self, sent: list[Message]) -> None:
+        self._sent = sent
+
+    def send(self) -> None:
+        self._sent.append(self)
+
+
 class FakeSdbus:
     """It keeps every call waiting until it is told to answer, and breaks off what is too much, as dbus-daemon does."""
 
     def __init__(self, most: int = 128) -> None:
         self._fd, self._most = os.eventfd(0), most
         self.waiting: list[asyncio.Future[Any]] = []
+        self.sent: list[Message] = []
 
     def get_fd(self) -> int:
         return self._fd
 
-    def new_method_call_message(self, *about: str) -> object:
-        return object()
+    def new_method_call_message(self, *about: str) -> Message:
+        return Message(self.sent)
 
     def call_async(self, message: object) -> asyncio.Future[Any]:
         call = asyncio.get_running_loop().create_future()
@@ -77,4 +88,18 @@ async def _none_is_answered() -> None:
     for _ in range(MOST_CALLS + 1):
         with pytest.raises(BusError, match="did not answer Ask"):
             await bus.call(ASK, limit_s=0.0)
+    bus.close()
+
+
+def test_what_is_posted_waits_for_no_answer() -> None:
+    """300 services that started at once failed once more: what was posted counted as waiting, too."""
+    asyncio.run(_many_posted())
+
+
+async def _many_posted() -> None:
+    fake = FakeSdbus()
+    bus = _Sdbus(fake, on_lost=lambda: None)
+    for _ in range(300):
+        bus.post(ASK)
+    assert [message.expect_reply for message in fake.sent] == [False] * 300 and fake.waiting == []
     bus.close()

@@ -179,6 +179,17 @@ def test_a_unit_that_is_named_itself_is_nobodys_part(files: UnitFiles) -> None:
     assert files.owner("worker.service") == "worker.service"
 
 
+def test_the_parts_of_a_unit_are_known_to_the_next_life_and_as_they_change(files: UnitFiles, tmp_path: Path) -> None:
+    for part in ("one.service", "two.service"):
+        files.write_drop_in(part, "umbrella.service")
+    next_life = UnitFiles(tmp_path / "etc", tmp_path / "run" / "gates")
+    assert next_life.parts("umbrella.service") == ["one.service", "two.service"]
+    next_life.write_drop_in("three.service", "umbrella.service")
+    next_life.remove_drop_in("one.service")
+    next_life.write_drop_in("two.service")  # it is named itself now
+    assert next_life.parts("umbrella.service") == ["three.service"]
+
+
 def test_a_drop_in_that_names_a_strange_owner_is_its_own(files: UnitFiles, tmp_path: Path) -> None:
     files.write_drop_in("worker.service", "umbrella.service")
     file = tmp_path / "etc/worker.service.d" / DROP_IN
