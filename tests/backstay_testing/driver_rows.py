@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -87,7 +88,11 @@ class OnHost:
     async def life(self) -> AsyncIterator[RealDriver]:
         # As the agent does: not a word to D-Bus before somebody asks for something.
         drivers = await in_thread(real_drivers)
-        yield drivers[self.kind]
+        try:
+            yield drivers[self.kind]
+        finally:
+            # The end of its process would; the bus takes 256 connections of a user.
+            await drivers["systemd"]._manager.close()  # type: ignore[attr-defined]
 
     async def leftovers(self, driver: Driver) -> list[RenderedResource]:
         return await driver.leftovers()  # type: ignore[attr-defined, no-any-return]
@@ -112,6 +117,8 @@ class OnHost:
             try:
                 with asyncio.Runner(loop_factory=Killed) as runner:
                     runner.run(life())
+            except BaseException:
+                traceback.print_exc()
             finally:
                 os._exit(1)
         _, status = os.waitpid(child, 0)
