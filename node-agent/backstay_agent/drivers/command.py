@@ -28,10 +28,11 @@ from .tools.down import DOWN, bring_down, groups_of, state_words
 from .tools.journal_tail import with_last_words
 from .tools.looks import NoAnswer
 from .tools.lsb import Answer
-from .tools.manager import Manager, Watch
+from .tools.manager import Manager
 from .tools.sentences import why_down
 from .tools.transient import Ended, Setting, argv_refusal, lasting, missing, run_once
 from .tools.wakeups import changes_of
+from .tools.watch import Watch
 
 if TYPE_CHECKING:
     from backstay_api.objects.plain import Command

@@ -21,11 +21,12 @@ from backstay_agent.drivers.tools.bus import BusError
 from backstay_agent.drivers.tools.down import DOWN, bring_down, groups_of, state_words
 from backstay_agent.drivers.tools.journal_tail import last_words, with_last_words, with_words
 from backstay_agent.drivers.tools.looks import NoAnswer, look
-from backstay_agent.drivers.tools.manager import Manager, Watch
+from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.programs import may_come
 from backstay_agent.drivers.tools.sentences import why_down
 from backstay_agent.drivers.tools.transient import CLEANLY_DOWN, Ended, Setting, lasting, words
 from backstay_agent.drivers.tools.wakeups import changes_of
+from backstay_agent.drivers.tools.watch import Watch
 from backstay_api.objects.resource_kinds import ocf_agent
 from backstay_api.process.waiting import clock_s
 

@@ -21,10 +21,11 @@ from backstay_agent.drivers.tools.down import DOWN, bring_all_down, bring_down, 
 from backstay_agent.drivers.tools.jobs import words
 from backstay_agent.drivers.tools.journal_tail import with_last_words
 from backstay_agent.drivers.tools.looks import NoAnswer
-from backstay_agent.drivers.tools.manager import Manager, Watch
+from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.sentences import ended_by_itself, not_loadable, why_down, why_skipped
 from backstay_agent.drivers.tools.units import UnitFiles, refusal
 from backstay_agent.drivers.tools.wakeups import wakeups
+from backstay_agent.drivers.tools.watch import Watch
 from backstay_api.objects.plain import RenderedResource, Systemd
 from backstay_api.objects.probe_kinds import is_asked
 from backstay_api.process.waiting import clock_s

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from backstay_agent.drivers.tools.manager import Properties
+from backstay_agent.drivers.tools.watch import Properties
 
 from .fitness import FOREVER_US
 from .securing import Standing

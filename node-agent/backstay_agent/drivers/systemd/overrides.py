@@ -13,8 +13,9 @@ from typing import Final
 
 from backstay_agent.drivers.base import StartFailed
 from backstay_agent.drivers.tools.bus import BusError
-from backstay_agent.drivers.tools.manager import Manager, Properties
+from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.units import open_folder, read_in, safe, write_in
+from backstay_agent.drivers.tools.watch import Properties
 from backstay_agent.threads import in_thread
 from backstay_api.objects.plain import Systemd
 from backstay_api.objects.unit_settings import fault_of

@@ -6,7 +6,8 @@ import asyncio
 
 from backstay_agent.drivers.base import StartFailed
 from backstay_agent.drivers.tools.journal_tail import with_last_words
-from backstay_agent.drivers.tools.manager import Manager, Properties, Watch
+from backstay_agent.drivers.tools.manager import Manager
+from backstay_agent.drivers.tools.watch import Properties, Watch
 
 
 def cannot_reload(unit: str, properties: Properties) -> str:

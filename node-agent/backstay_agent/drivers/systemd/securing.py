@@ -10,9 +10,10 @@ from typing import Final
 from backstay_agent.drivers.base import StartFailed
 from backstay_agent.drivers.tools.bus import BusError
 from backstay_agent.drivers.tools.looks import NoAnswer, look
-from backstay_agent.drivers.tools.manager import Manager, Properties
+from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.sentences import not_loadable
 from backstay_agent.drivers.tools.units import UnitFiles, belongs_to_host, refusal
+from backstay_agent.drivers.tools.watch import Properties
 from backstay_agent.threads import in_thread
 from backstay_api.process.waiting import clock_s
 

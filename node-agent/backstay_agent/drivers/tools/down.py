@@ -17,8 +17,9 @@ from backstay_agent.drivers.tools import turns
 
 from . import cgroups
 from .journal_tail import with_last_words
-from .manager import Manager, Properties, Watch
+from .manager import Manager
 from .sentences import killed_by_systemd, stop_failed
+from .watch import Properties, Watch
 
 # SIGKILL takes effect at once, except in a process that hangs in the kernel (dead disk, dead NFS): that one is not waited for.
 KILL_WAIT_S: Final = 5.0

@@ -17,9 +17,10 @@ from . import escaped
 from .bus import BusError
 from .down import DOWN, group_names, left_in
 from .looks import NoAnswer
-from .manager import Manager, Properties
+from .manager import Manager
 from .sentences import why_down
 from .units import MARK_VARIABLE
+from .watch import Properties
 
 MEMORY: Final = "BACKSTAY_RESOURCE"
 """In the start unit's environment: the resource as it was started, for an agent that lost its memory."""

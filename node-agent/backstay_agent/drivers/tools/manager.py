@@ -10,7 +10,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from backstay_agent.drivers.tools.reloads import Reloads
@@ -19,10 +18,10 @@ from backstay_api.process.waiting import clock_s
 from .bus import RELOAD_LIMIT_S, SYSTEMD, Bus, BusError, Contents, Member, connect
 from .jobs import JOB, UP, Acts, Asked
 from .shares import MOST_STARTS, MOST_STOPS, STOP_WAIT_S, Jobs, Kept
+from .watch import UNIT, Properties, Watch, plain, waits_for_pid_file
 
 _ROOT: Final = "/org/freedesktop/systemd1"
 _MANAGER: Final = "org.freedesktop.systemd1.Manager"
-UNIT: Final = "org.freedesktop.systemd1.Unit"
 _PROPERTIES: Final = "org.freedesktop.DBus.Properties"
 # A broken connection is tried again this often; D-Bus is back within a second of a restart.
 _RETRY_S: Final = 0.25
@@ -32,68 +31,8 @@ _WENT_AWAY: Final = tuple(
 _BACK_S: Final = 3.0
 _LOOK_AGAIN_S: Final = 0.1
 
-Properties = dict[str, Any]
 T = TypeVar("T")
 Connect = Callable[[Callable[[], None]], Coroutine[Any, Any, Bus]]
-
-
-@dataclass(eq=False)
-class Watch:
-    """What is known of one unit, and an event for when that may have changed."""
-
-    unit: str
-    path: str = ""
-    properties: Properties = field(default_factory=dict)
-    lost: str = ""
-    """Why nothing is known at present; empty while it is."""
-    asked: Asked | None = None
-    """The last job on it that somebody else has queued, and that may explain its state."""
-    for_long: bool = False
-    """Only to see what becomes of it, and for as long as it runs."""
-    kept: Kept | None = None
-    """What has systemd keep the unit in its memory for us."""
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def changed(self) -> None:
-        """Wait until something may have changed since this was last awaited."""
-        await self._news.wait()
-        self._news.clear()
-
-    async def changed_within(self, wait_s: float | None) -> None:
-        """The same, but not longer; None waits for ever."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(wait_s):
-                await self.changed()
-
-    def ring(self) -> None:
-        self._news.set()
-
-    def follow(self, properties: Properties) -> None:
-        """For the manager: this is the state to begin with."""
-        self.properties, self.lost = properties, ""
-        self.ring()
-
-    def on_signal(self, signal: tuple[Any, ...]) -> None:
-        """For the manager: some properties have changed."""
-        interface, changed, _invalidated = signal
-        self.properties.update({name: value for name, (_signature, value) in changed.items()})
-        # systemd tells the type's properties first and the unit's last, so that now all of one change is there.
-        if interface == UNIT:
-            self.ring()
-
-    @property
-    def active(self) -> str:
-        return str(self.properties.get("ActiveState", ""))
-
-    @property
-    def has_job(self) -> bool:
-        return bool(self.properties.get("Job", (0, "/"))[0])
-
-
-def waits_for_pid_file(properties: Properties) -> bool:
-    """Whether its start has forked, and only the PID file is still missing."""
-    is_waiting = properties.get("SubState") == "start" and not properties.get("ControlPID")
-    return properties.get("Type") == "forking" and bool(properties.get("PIDFile")) and is_waiting
 
 
 class Manager:
@@ -394,4 +333,4 @@ class Manager:
     async def _read(self, bus: Bus, path: str) -> Properties:
         # An empty interface name asks for all of them: the unit's and those of its type.
         (found,) = await bus.call(Member(path, _PROPERTIES, "GetAll"), "s", "")
-        return {name: value for name, (_signature, value) in found.items()}
+        return plain(found)

@@ -16,7 +16,8 @@ from backstay_api.process.waiting import clock_s
 from .down import DOWN
 from .journal_tail import last_words, with_words
 from .looks import look
-from .manager import Manager, Properties
+from .manager import Manager
+from .watch import Properties
 
 SLICE: Final = "backstay.slice"
 CLEANLY_DOWN: Final = 7

@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
 from .bus import BusError
-from .manager import Manager, Watch
+from .manager import Manager
+from .watch import Watch
 
 LOOK_AGAIN_S: Final = 0.2
 """Nobody tells what a job waits for."""

@@ -12,7 +12,8 @@ from backstay_api.process.waiting import within
 
 from . import cgroups
 from .down import groups_of
-from .manager import Manager, Watch
+from .manager import Manager
+from .watch import Watch
 
 
 async def wakeups(unit: str, watch: Watch, period_s: Callable[[], float | None]) -> AsyncGenerator[None, None]:

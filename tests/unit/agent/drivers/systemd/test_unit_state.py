@@ -6,7 +6,7 @@ import asyncio
 
 from backstay_agent.drivers.base import State
 from backstay_agent.drivers.systemd.unit_state import SETTLE_S, settled
-from backstay_agent.drivers.tools.manager import UNIT, Watch
+from backstay_agent.drivers.tools.watch import UNIT, Watch
 from backstay_api.process.waiting import clock_s
 from backstay_dev.simulator.virtualtime import in_virtual_time
 

@@ -12,7 +12,7 @@ from backstay_agent.drivers.tools.bus import _Sdbus
 from backstay_agent.drivers.tools.escaped import among, snapshot
 from backstay_agent.drivers.tools.jobs import Acts, Asked, words
 from backstay_agent.drivers.tools.looks import NoAnswer, look
-from backstay_agent.drivers.tools.manager import waits_for_pid_file
+from backstay_agent.drivers.tools.watch import waits_for_pid_file
 
 GROUP = "/system.slice/box.service"
 
