@@ -11,11 +11,11 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from backstay_agent.core.books import Books, only_ends
+from backstay_agent.core.books import Books, Record, only_ends
 from backstay_agent.core.sessions import SUPERSEDES_MOST, Inventory, Kept
 from backstay_api.objects.edits import same_work
 from backstay_api.objects.plain import RenderedResource
@@ -51,6 +51,32 @@ class _Sessions:
     """The highest that one of them was published with."""
 
 
+@dataclass(eq=False)
+class _Change:
+    """One change of the books, and what became of it."""
+
+    how: Callable[[Books], Books]
+    books: Books | None = None
+    error: Exception | None = None
+    is_over: bool = False
+
+    def applied_to(self, books: Books) -> Books:
+        self.books, self.error = None, None
+        try:
+            self.books = self.how(books)
+        except Exception as error:
+            self.error = error
+            return books
+        return self.books
+
+    def outcome(self) -> Books:
+        """Raises what `how` has raised, or DiskTrouble."""
+        if self.error is not None:
+            raise self.error
+        assert self.books is not None, "it has not been its turn"
+        return self.books
+
+
 class Journal:
     """The books of the present session; every change is on disk before it counts."""
 
@@ -63,6 +89,9 @@ class Journal:
         """As the inventory has them."""
         self._ahead: Mapping[str, Resources] = {}
         self._lock = asyncio.Lock()
+        self._waiting: list[_Change] = []
+        self._texts: dict[str, tuple[Record, str]] = {}
+        """Each record as it was written last."""
         self._inventory_lock = asyncio.Lock()
 
     @property
@@ -91,13 +120,44 @@ class Journal:
     async def change(self, how: Callable[[Books], Books]) -> Books:
         """Change the books: first on disk, then in memory. Raises DiskTrouble, and then nothing has changed.
 
-        `how` is called when it is its turn, with the books as they are then; what it raises comes out here.
+        `how` is called when it is its turn, with the books as they are then; what it raises comes out here. What has come to wait
+        meanwhile is written together.
         """
-        async with self._lock:
-            new = how(self.books)
+        mine = _Change(how)
+        self._waiting.append(mine)
+        try:
+            async with self._lock:
+                if not mine.is_over:
+                    await self._write_together()
+        finally:
+            if mine in self._waiting:
+                self._waiting.remove(mine)
+        return mine.outcome()
+
+    async def _write_together(self) -> None:
+        changes, self._waiting = self._waiting, []
+        try:
+            await self._carry_out(changes)
+        except BaseException:
+            # Only whoever writes is cancelled: the others are written by the next of them.
+            self._waiting[:0] = [change for change in changes if not change.is_over]
+            raise
+
+    async def _carry_out(self, changes: Sequence[_Change]) -> None:
+        new = self.books
+        for change in changes:
+            new = change.applied_to(new)
+        try:
             if new is not self.books and new != self.books:
                 await self._write(new)
-            return new
+        except DiskTrouble as error:
+            if len(changes) > 1:  # each by itself: where there is no room for a start, there is for an end
+                for change in changes:
+                    await self._carry_out([change])
+                return
+            changes[0].error = changes[0].error or error
+        for change in changes:
+            change.is_over = True
 
     async def restrict(self, how: Callable[[Books], Books]) -> None:
         """Change the books to something stricter: it counts at once, and even if it cannot be written now.
@@ -139,14 +199,26 @@ class Journal:
     async def _write(self, books: Books) -> None:
         # Without a session there is nothing that could have ended.
         is_end = self._books is not None and only_ends(self._books, books)
-        await self._disk.write(JOURNAL, _signed(books.to_wire()), from_reserve=is_end)
+        await self._disk.write(JOURNAL, _signed(self._text(books)), from_reserve=is_end)
         self._books = books
+
+    def _text(self, books: Books) -> str:
+        """As JSON. Of hundreds of records one has changed: the others are known as text."""
+        known = self._texts
+        self._texts = {
+            uid: before if (before := known.get(uid)) and before[0] is record else (record, _json(record.to_wire()))
+            for uid, record in books.records.items()
+        }
+        frame = _json(replace(books, records={}).to_wire())
+        head, empty, end = frame.rpartition("[]")
+        assert empty and end == "}", f"the records do not come last: {frame[-80:]}"
+        return f"{head}[{','.join(text for _, text in self._texts.values())}]{end}"
 
     async def _write_inventory(self, covered: dict[str, Resources]) -> None:
         instances = {uid: [resource.to_wire() for resource in resources] for uid, resources in covered.items()}
         sessions = _sessions(self._books)
         wire = {"bootID": self._boot_id, "instances": instances, "nonces": list(sessions.nonces), "seq": sessions.seq}
-        await self._disk.write(INVENTORY, _signed(wire))
+        await self._disk.write(INVENTORY, _signed(_json(wire)))
         self._covered, self._sessions = covered, sessions
 
     async def _load_books(self) -> tuple[Kept, str]:
@@ -188,8 +260,11 @@ def _sessions(books: Books | None) -> _Sessions:
     return _Sessions(books.nonces[-SUPERSEDES_MOST:], books.highest_seq) if books else _Sessions()
 
 
-def _signed(wire: Mapping[str, Any]) -> str:
-    text = json.dumps(wire, separators=(",", ":"))
+def _json(wire: Mapping[str, Any]) -> str:
+    return json.dumps(wire, separators=(",", ":"))
+
+
+def _signed(text: str) -> str:
     return f"{text}\n{_check_sum(text)}\n"
 
 
