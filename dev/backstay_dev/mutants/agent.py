@@ -228,20 +228,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{UNIT}/agent/core/test_books.py",
     ),
     one(
-        "who is cancelled while he writes for all takes the others along",
-        f"{AGENT}/store/journal.py",
-        "            self._waiting[:0] = [change for change in changes if not change.is_over]\n",
-        "",
-        f"{UNIT}/agent/store/test_journal.py",
-    ),
-    one(
-        "on a full disk an end is not recorded beside a start",
-        f"{AGENT}/store/journal.py",
-        "            if len(changes) > 1:",
-        "            if len(changes) > 1000:",
-        f"{UNIT}/agent/store/test_journal.py",
-    ),
-    one(
         "a record that has changed is written as it was",
         f"{AGENT}/store/journal.py",
         "if (before := known.get(uid)) and before[0] is record else",

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from backstay_api.objects.kinds import Ref
+from backstay_api.objects.models.instance import Closed
 from backstay_api.process.waiting import until, within
 from backstay_operator.control.act.apply import Outcome, Result, Writer
 from backstay_operator.control.act.pacing import Turns
@@ -26,6 +27,7 @@ from backstay_operator.control.report.recorder import Posting, posting_of
 from backstay_operator.control.watch.cache import Cache
 from backstay_operator.control.watch.urgency import Soon
 from backstay_operator.planner.actions import Action, WriteInstance
+from backstay_operator.planner.judge.evidence import was_lost
 from backstay_operator.planner.know.liveness import has_silence_counted, next_look_s
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.plan import Plan
@@ -220,8 +222,8 @@ class Reconciler:
         fields = {"action": name, "object": ref.key, "why": action.why}
         if result.outcome is Outcome.DONE:
             log.log(logging.DEBUG if action.rank is Rank.PEOPLE else logging.INFO, "done", extra=fields)
-            if isinstance(action, WriteInstance) and action.spec.grant is not None and action.spec.closed is not None:
-                facts.failovers[action.spec.closed.evidence] += 1
+            if (lost := _failed_over(action)) is not None:
+                facts.failovers[lost.evidence] += 1
         elif result.outcome is Outcome.LOOK_AGAIN:
             log.debug("decided from an older version", extra={**fields, "answer": result.why})
         else:
@@ -239,3 +241,10 @@ class Reconciler:
 
 def _earliest_s(now_s: float, *times_s: float | None) -> float:
     return max(now_s + AT_LEAST_S, min(at_s for at_s in times_s if at_s is not None))
+
+
+def _failed_over(action: Action) -> Closed | None:
+    """How the previous epoch ended, where this grants a new one because its host was lost."""
+    if not isinstance(action, WriteInstance) or action.spec.grant is None:
+        return None
+    return action.spec.closed if action.spec.closed and was_lost(action.spec.closed) else None

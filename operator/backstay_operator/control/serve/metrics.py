@@ -66,7 +66,8 @@ class Metrics(Collector):
         for (action, result), count in sorted(facts.writes.items()):
             writes.add_metric([action, result], count)
         yield writes
-        failovers = CounterMetricFamily("backstay_failovers", "Grants after an earlier epoch", labels=["evidence"])
+        what = "Epochs that were granted because the host of the previous one was lost"
+        failovers = CounterMetricFamily("backstay_failovers", what, labels=["evidence"])
         for evidence, count in sorted(facts.failovers.items()):
             failovers.add_metric([evidence], count)
         yield failovers
