@@ -12,6 +12,7 @@ from backstay_operator.planner.judge import placement
 from backstay_operator.planner.judge.fence_path import fence_path
 from backstay_operator.planner.judge.first_epoch import second_copy
 from backstay_operator.planner.judge.judges import Point, Question, Rejected, facts_of, rejection
+from backstay_operator.planner.know import holdings
 from backstay_operator.planner.know.selection import declared
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import SECOND_COPY, first_words, listed, within_a_sentence
@@ -71,7 +72,7 @@ def held_units(world: World, service: HAService) -> Finding | None:
 def address_of_a_host(world: World, service: HAService) -> str:
     """An address of the service that a host has come to call its own since it was claimed, as a sentence."""
     for claim in claims_of(service.spec.resources):
-        if hosts := sorted(world.own_addresses.get(claim.key, ()) if claim.type == "Address" else ()):
+        if hosts := holdings.own_of_hosts(world, claim):
             return f"{claim.key} is {listed(hosts)}'s own address too: clients may reach either; take it away there, or choose another"
     return ""
 
