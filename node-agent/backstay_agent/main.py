@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
         config = read_config(options.config)
         machine = Machine(host=config.host, boot_id=boot_id(), uuid=machine_uuid(config.machine_uuid_file))
     except NoConfig as error:
-        log.error("cannot start", extra={"why": str(error)})
+        log.error("the agent cannot start", extra={"why": str(error)})
         return EX_CONFIG
     with alone(config.run_dir, config.state_dir, wait=True):
         return live_and_exit(_run(config, machine))
@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _remove() -> int:
     why = remove(Path("/run/backstay"), Path("/var/lib/backstay"), UnitFiles())
     if why:
-        log.error("not removed", extra={"why": why})
+        log.error("drop-ins of the agent are not removed", extra={"why": why})
     return 1 if why else 0
 
 

@@ -227,7 +227,9 @@ class Link:
             case Overtaken(why):
                 self._listeners.on_overtaken(why)
             case WrongMachine(why):
-                log.error("wrong machine", extra={"host": self._host, "why": why})
+                log.error(
+                    "this machine is not the one that the Host object names", extra={"host": self._host, "why": why}
+                )
                 return why
         return ""
 
@@ -261,7 +263,9 @@ class Link:
     async def _write_less(self, stored: HostAssignment, whole: HostAssignmentStatus, refused: str) -> None:
         """One field that the server does not take must not silence the host: others wait for what it has released."""
         if refused != self._refused:
-            log.error("status refused, saying less", extra={"host": self._host, "why": refused})
+            log.error(
+                "the API server refused our status, writing less of it", extra={"host": self._host, "why": refused}
+            )
         self._refused = refused
         asyncio.get_running_loop().call_later(REFUSED_AGAIN_S, self.mark_dirty)
         brief, bare = ever_shorter(whole, refused)

@@ -184,7 +184,7 @@ class Examiner:
         except Exception as error:
             # Whatever it is, it is this resource's: the others are examined, and this host is not ready for it.
             if not isinstance(error, StartFailed | StopFailed | OSError):
-                log.exception("not examined", extra={"resource": resource.name})
+                log.exception("resource could not be examined", extra={"resource": resource.name})
             why = f"it could not be examined: {error or type(error).__name__}"
             said = f"{resource.name}: {why}"
             return Finding(resource.name, (said,), "" if is_ours else said, unclear=not is_ours)

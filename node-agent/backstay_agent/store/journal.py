@@ -169,7 +169,9 @@ class Journal:
             try:
                 await self._write(self._books)
             except DiskTrouble as error:
-                log.warning("restriction not recorded", extra={"why": str(error)})
+                log.warning(
+                    "journal not written: a stricter rule is in force, and only in memory", extra={"why": str(error)}
+                )
 
     async def cover(self, uid: str, resources: Resources) -> None:
         """Make sure that the inventory lists this before it is started. Raises DiskTrouble."""

@@ -219,13 +219,15 @@ class Reconciler:
         facts.writes[name, result.outcome.value] += 1
         fields = {"action": name, "object": ref.key, "why": action.why}
         if result.outcome is Outcome.DONE:
-            log.log(logging.DEBUG if action.rank is Rank.PEOPLE else logging.INFO, "done", extra=fields)
+            log.log(logging.DEBUG if action.rank is Rank.PEOPLE else logging.INFO, "action applied", extra=fields)
             if isinstance(action, WriteInstance) and action.spec.grant is not None and action.spec.closed is not None:
                 facts.failovers[action.spec.closed.evidence] += 1
         elif result.outcome is Outcome.LOOK_AGAIN:
-            log.debug("decided from an older version", extra={**fields, "answer": result.why})
+            log.debug(
+                "action not applied: it was decided from an older version", extra={**fields, "answer": result.why}
+            )
         else:
-            log.warning("not done", extra={**fields, "outcome": result.outcome.value, "answer": result.why})
+            log.warning("action failed", extra={**fields, "outcome": result.outcome.value, "answer": result.why})
         if posting := posting_of(action, result, self._uid):
             self._parts.record(posting)
 

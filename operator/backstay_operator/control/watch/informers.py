@@ -112,7 +112,7 @@ class Resync:
         except ApiError as error:
             # That the API server is away is said once, by the watch of our own path.
             level = logging.DEBUG if isinstance(error, ApiTrouble) else logging.WARNING
-            log.log(level, "list failed", extra={"kind": kind.kind, "why": str(error)})
+            log.log(level, "objects could not be listed", extra={"kind": kind.kind, "why": str(error)})
             return False
         repair = self._cache.repair(kind, listing.items, int(listing.resource_version))
         self.done_at_s[kind.kind] = clock_s()
