@@ -1,6 +1,6 @@
 """The typed client as an in-memory fake: one actor's view of a `MemoryCluster`, with whatever befalls its requests.
 
-It runs on any asyncio loop, on virtual time just as well, and reads no other clock and no dice: all that goes wrong is
+It runs on any asyncio loop, on virtual time just as well, and reads no other clock and no random numbers: all that goes wrong is
 decided by a `Faults`, asked once for each request and each event. A request that its caller has given up (timeout,
 cancelled, crashed) still arrives at the store when its time comes, as it does in a network.
 """
