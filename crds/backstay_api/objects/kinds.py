@@ -19,7 +19,7 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Meta:
+class ObjectVersion:
     """The part of metadata that the client, the cache and every compare-and-swap need, whatever the kind."""
 
     namespace: str
@@ -37,9 +37,11 @@ class Meta:
         return int(self.resource_version)
 
     @staticmethod
-    def of(body: Mapping[str, Any]) -> Meta:
+    def of(body: Mapping[str, Any]) -> ObjectVersion:
         meta = body["metadata"]
-        return Meta(meta.get("namespace", ""), meta["name"], meta.get("uid", ""), meta.get("resourceVersion", ""))
+        return ObjectVersion(
+            meta.get("namespace", ""), meta["name"], meta.get("uid", ""), meta.get("resourceVersion", "")
+        )
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from operator import is_
 from typing import Final, NamedTuple, TypeVar
 
-from backstay_api.objects.kinds import Meta
+from backstay_api.objects.kinds import ObjectVersion
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.objects.models.base import Object
@@ -102,7 +102,7 @@ class World:
     services: dict[str, HAService] = field(default_factory=dict)
     unreadable: dict[tuple[str, str], Unreadable] = field(default_factory=dict)
     """By kind and key. Where an object was readable before, the last readable version stays in its own map."""
-    missed: dict[tuple[str, str], Meta] = field(default_factory=dict)
+    missed: dict[tuple[str, str], ObjectVersion] = field(default_factory=dict)
     """Services and hosts that one read did not find, by kind and key: it may have been a stale one, until an event or a list says so too."""
     instances: dict[str, HAInstance] = field(default_factory=dict)
     hosts: dict[str, Host] = field(default_factory=dict)
