@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 from urllib.parse import quote
 
+from .names import key_of
+
 T = TypeVar("T")
 
 Raw = dict[str, Any]
@@ -75,7 +77,7 @@ class Kind(Generic[T]):
 
     def key(self, namespace: str, name: str) -> str:
         """How people and our indexes name one of these: `namespace/name`, or the name where that is enough."""
-        return f"{namespace}/{name}" if self.namespaced and not self.home else name
+        return key_of(namespace, name) if self.namespaced and not self.home else name
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
         """The URL path of the collection (in all namespaces, if none is given), an object or its subresource."""

@@ -113,6 +113,15 @@ def test_the_name_of_an_instance_is_spelled_in_one_place() -> None:
     assert [name_of(path) for path in SOURCES if re.search(r"""-0["']""", path.read_text())] == []
 
 
+def test_the_key_of_an_object_is_spelled_in_one_place() -> None:
+    """`namespace/name`: whoever has the object asks it, or its `Kind` or `Ref`; who has only both words asks `names.key_of`."""
+    spelled = re.compile(r"namespace[^{}]*\}/\{")
+    product = (path for path in SOURCES if "dev" not in path.relative_to(ROOT).parts)
+    assert [name_of(path) for path in product if spelled.search(path.read_text())] == [
+        "crds/backstay_api/objects/names.py"
+    ]
+
+
 def test_the_name_of_an_instance_is_taken_apart_in_one_place() -> None:
     """Tests too: `names.service_name` knows how, whatever its slot."""
     cutting = re.compile(r"""r(?:partition|split)\(["']-["']|suffix\(["']-\d""")

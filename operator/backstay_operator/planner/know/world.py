@@ -17,6 +17,7 @@ from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.objects.models.base import Object
 from backstay_api.objects.models.service import MoveSummary, StartFailure
+from backstay_api.objects.names import key_of
 from backstay_api.objects.object_kinds import Unreadable
 from backstay_api.objects.resource_kinds import canonical_address
 
@@ -260,7 +261,7 @@ class World:
 
     def instance_of(self, service: HAService, slot: str) -> HAInstance | None:
         """The HAInstance in a slot of a service, if there is one."""
-        instance = self.instances.get(f"{service.metadata.namespace}/{slot}")
+        instance = self.instances.get(key_of(service.metadata.namespace, slot))
         return instance if instance is not None and instance.spec.service.uid == service.uid else None
 
     def drop_instance(self, key: str) -> None:
