@@ -77,7 +77,7 @@ class Cache:
         return self._known[kind.kind].get(key)
 
     def snapshot(self) -> World:
-        """The world as of now, for one plan. It is the picture itself: the planner only reads it, before the next await."""
+        """The world as of now, for one plan. It is the picture itself: a plan changes nothing that is known, and ends before the next await."""
         self._tick()
         self.world.wall = self._wall()
         self.world.forget_old_fences()

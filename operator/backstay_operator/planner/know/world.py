@@ -1,7 +1,14 @@
 """Everything the planner may know at one instant.
 
 The cache (`control/watch/cache.py`) keeps one World up to date piece by piece: `put` and `drop` touch only what changed and keep the indexes.
-The planner only reads it. Times are seconds on the replica's own monotonic clock; `wall` is for people's eyes only.
+Times are seconds on the replica's own monotonic clock; `wall` is for people's eyes only.
+
+What is known the planner only reads. Beside it the planner keeps here what it has worked out from that, and no decision depends on
+whether it was kept, since working it out again gives the same:
+
+* `memo`, by `World.once`, of one plan: `plan` makes it empty and throws it away at the end, however the plan ends.
+* `kept`, by `World.keep`, across plans: each entry with the very objects it was made from, replaced at the next question once one of
+  them is another object. Nothing else removes one: that of a deleted object stays until its key comes again or the replica ends.
 """
 
 from __future__ import annotations
@@ -149,7 +156,7 @@ class World:
     failed_s: dict[tuple[str, Failed], float] = field(default_factory=dict)
     """By UID of the HAService or HAInstance that told of it: our own clock when we first saw that."""
     kept: dict[tuple[str, str], tuple[tuple[object, ...], object]] = field(default_factory=dict)
-    """What `keep` has worked out, with what it was worked out from."""
+    """What `keep` has worked out, by topic and key, with what it was worked out from. Only `keep` reads and writes it."""
 
     def keep(self, topic: str, key: str, made_from: tuple[object, ...], make: Callable[[], T]) -> T:
         """What `make` says, worked out again only when one of the very objects it is made from has been replaced."""
@@ -169,10 +176,10 @@ class World:
         return self.refused.get((kind.__name__, key), "")
 
     memo: dict[tuple[object, ...], tuple[tuple[object, ...], object]] | None = None
-    """What `once` has worked out for the plan that is being made; None between plans, when anything may change."""
+    """What `once` has worked out for the plan that is being made; `plan` begins and ends it. None between plans, when anything may change."""
 
     def once(self, topic: str, about: tuple[object, ...], make: Callable[[], T]) -> T:
-        """What `make` says about these very objects, worked out once a plan: a plan only reads, so it stays true meanwhile."""
+        """What `make` says about these very objects, worked out once a plan: nothing that is known changes meanwhile."""
         if self.memo is None:
             return make()
         key = (topic, *map(id, about))
