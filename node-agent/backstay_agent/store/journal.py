@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from backstay_agent.core.books import Books, Record, only_ends
-from backstay_agent.core.sessions import SUPERSEDES_MOST, Inventory, Kept
+from backstay_agent.core.sessions import SUPERSEDES_MOST, Inventory, JournalState
 from backstay_api.objects.edits import same_work
 from backstay_api.objects.plain import RenderedResource
 
@@ -34,7 +34,7 @@ Resources = tuple[RenderedResource, ...]
 class Found:
     """What was left by an earlier agent."""
 
-    kept: Kept
+    kept: JournalState
     inventory: Inventory
     may_run: tuple[Resources, ...]
     """What the inventory of this boot lists, instance by instance."""
@@ -111,7 +111,9 @@ class Journal:
             try:
                 await self._write(self._books)
             except DiskTrouble as error:
-                log.warning("restriction not recorded", extra={"why": str(error)})
+                log.warning(
+                    "journal not written: a stricter rule is in force, and only in memory", extra={"why": str(error)}
+                )
 
     async def cover(self, uid: str, resources: Resources) -> None:
         """Make sure that the inventory lists this before it is started. Raises DiskTrouble."""
@@ -163,18 +165,18 @@ class Journal:
         await self._disk.write(INVENTORY, _signed(_json(wire)))
         self._covered, self._sessions = covered, sessions
 
-    async def _load_books(self) -> tuple[Kept, str]:
+    async def _load_books(self) -> tuple[JournalState, str]:
         try:
             text = await self._disk.read(JOURNAL)
             if text is None:
-                return Kept.ABSENT, ""
+                return JournalState.ABSENT, ""
             books = Books.from_wire(_verified(text))
         except (DiskTrouble, KeyError, TypeError, ValueError) as error:
-            return Kept.BROKEN, f"the journal cannot be trusted: {error!s}"
+            return JournalState.BROKEN, f"the journal cannot be trusted: {error!s}"
         if books.boot_id != self._boot_id:
-            return Kept.OTHER_BOOT, ""
+            return JournalState.OTHER_BOOT, ""
         self._books = books
-        return Kept.INTACT, ""
+        return JournalState.INTACT, ""
 
     async def _load_inventory(self) -> tuple[Inventory, str]:
         try:

@@ -67,7 +67,7 @@ class Parts:
     judge_path: Callable[[], str]
     """Judge our own path as of now; a sentence if it is in trouble."""
     record: Callable[[Posting], None]
-    facts: Counters
+    counters: Counters
     clock: Callable[[], float]
     rng: random.Random
     think_s: float = 0.0
@@ -118,11 +118,11 @@ class Reconciler:
 
     def round(self) -> tuple[Action, ...]:
         """One look, one plan: what is begun now."""
-        parts, facts = self._parts, self._parts.facts
+        parts, counters = self._parts, self._parts.counters
         trouble = parts.judge_path()
         now_s = parts.clock()
         if parts.cache.missing:
-            facts.waiting_for = f"the first list of {', '.join(parts.cache.missing)}" + (
+            counters.waiting_for = f"the first list of {', '.join(parts.cache.missing)}" + (
                 f" ({trouble})" if trouble else ""
             )
             self._wake_at_s = self._due_s = now_s + HEARTBEAT_S
@@ -131,9 +131,9 @@ class Reconciler:
         self._refusals.show(world)
         plan = parts.plan(world)
         self._refusals.keep_only(plan.actions)
-        facts.waiting_for, facts.planned_at_s, facts.plan_actions = "", now_s, len(plan.actions)
+        counters.waiting_for, counters.planned_at_s, counters.plan_actions = "", now_s, len(plan.actions)
         self._planned_at_s, self._took_s = now_s, max(parts.think_s, parts.clock() - now_s)
-        facts.plan.add(self._took_s)
+        counters.plan.add(self._took_s)
         turn = self._turns.take(plan.actions, now_s=now_s, leads=parts.leads())
         self._due_s = _earliest_s(now_s, plan.wake_at_s, turn.wake_at_s, now_s + HEARTBEAT_S)
         self._wake_at_s = _earliest_s(now_s, self._due_s, plan.silence_wake_s)
@@ -213,21 +213,23 @@ class Reconciler:
             self._writers.release()
 
     def _note(self, action: Action, ref: Ref, result: Result) -> None:
-        facts, name = self._parts.facts, type(action).__name__
+        counters, name = self._parts.counters, type(action).__name__
         if result.outcome is Outcome.REFUSED:
             self._refusals.note(action, result.why)
         elif result.outcome is not Outcome.TROUBLE:
             self._refusals.forget(action)
-        facts.writes[name, result.outcome.value] += 1
+        counters.writes[name, result.outcome.value] += 1
         fields = {"action": name, "object": ref.key, "why": action.why}
         if result.outcome is Outcome.DONE:
-            log.log(logging.DEBUG if action.rank is Rank.PEOPLE else logging.INFO, "done", extra=fields)
+            log.log(logging.DEBUG if action.rank is Rank.PEOPLE else logging.INFO, "action applied", extra=fields)
             if (lost := _failed_over(action)) is not None:
-                facts.failovers[lost.evidence] += 1
+                counters.failovers[lost.evidence] += 1
         elif result.outcome is Outcome.LOOK_AGAIN:
-            log.debug("decided from an older version", extra={**fields, "answer": result.why})
+            log.debug(
+                "action not applied: it was decided from an older version", extra={**fields, "answer": result.why}
+            )
         else:
-            log.warning("not done", extra={**fields, "outcome": result.outcome.value, "answer": result.why})
+            log.warning("action failed", extra={**fields, "outcome": result.outcome.value, "answer": result.why})
         if posting := posting_of(action, result, self._uid):
             self._parts.record(posting)
 

@@ -154,7 +154,7 @@ def _left_on(world: World, instance: HAInstance) -> list[str]:
 
 
 def _earlier(world: World, host: str, instance: HAInstance) -> str:
-    title = f"{instance.metadata.namespace or ''}/{instance.metadata.name}"
+    title = instance.key
     if of_host(world, host) in (Liveness.LIVE, Liveness.SUSPECT, Liveness.UNSURE):
         return f"{host} has not reported yet that an earlier {title} is stopped there: it has been told to stop it"
     return (
