@@ -52,17 +52,17 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "systemd may be asked to keep any number of units",
-        f"{DRIVERS}/tools/shares.py",
+        f"{DRIVERS}/tools/systemd_quota.py",
         "        if self.count >= (min(MOST_WATCHED, self._most) if only_watched else self._most):",
         "        if self.count < 0:",
-        f"{UNIT}/agent/drivers/tools/test_shares.py",
+        f"{UNIT}/agent/drivers/tools/test_systemd_quota.py",
     ),
     one(
         "any number of starts may be queued",
-        f"{DRIVERS}/tools/shares.py",
+        f"{DRIVERS}/tools/systemd_quota.py",
         "                while len(self._units) >= self._most and unit not in self._units:",
         "                while len(self._units) < 0:",
-        f"{UNIT}/agent/drivers/tools/test_shares.py",
+        f"{UNIT}/agent/drivers/tools/test_systemd_quota.py",
     ),
     one(
         "what is posted to D-Bus counts as a call that waits",

@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-from backstay_agent.drivers.tools.looks import NoAnswer, look
+from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
 from backstay_agent.drivers.tools.programs import may_come
 
 LIMIT_S: Final = 5.0

@@ -49,7 +49,7 @@ def own() -> Path | None:
 
 
 @contextmanager
-def cell(name: str) -> Iterator[Path | None]:
+def temporary_group(name: str) -> Iterator[Path | None]:
     """A group below our own for a program that must leave nothing behind, wherever it forks to; None where none can be had.
 
     Whatever still lives in it at the end is killed. Needs `Delegate=yes` in the unit of this process.

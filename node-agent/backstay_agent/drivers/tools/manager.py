@@ -17,7 +17,7 @@ from backstay_api.process.waiting import clock_s
 
 from .bus import RELOAD_LIMIT_S, SYSTEMD, Bus, BusError, Contents, Member, connect
 from .jobs import JOB, UP, Acts, Asked
-from .shares import MOST_STARTS, MOST_STOPS, STOP_WAIT_S, Jobs, Kept
+from .systemd_quota import MOST_STARTS, MOST_STOPS, STOP_WAIT_S, Jobs, Kept
 from .watch import UNIT, Properties, Watch, plain, waits_for_pid_file
 
 _ROOT: Final = "/org/freedesktop/systemd1"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from backstay_agent.drivers.tools import looks
+from backstay_agent.drivers.tools import file_system_looks
 from backstay_agent.drivers.tools.bus import _Sdbus
-from backstay_agent.drivers.tools.escaped import among, snapshot
+from backstay_agent.drivers.tools.escaped_processes import among, snapshot
+from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
 from backstay_agent.drivers.tools.jobs import Acts, Asked, words
-from backstay_agent.drivers.tools.looks import NoAnswer, look
 from backstay_agent.drivers.tools.watch import waits_for_pid_file
 
 GROUP = "/system.slice/box.service"
@@ -75,11 +75,16 @@ def test_looks_that_hang_do_not_hold_up_the_event_loop_nor_grow_without_end() ->
 
     async def story() -> None:
         began_s = asyncio.get_running_loop().time()
-        waiting = [look(f"/mnt/{number}", hangs.wait, limit_s=0.1) for number in range(looks.MOST_AT_ONCE + 5)]
+        waiting = [
+            look(f"/mnt/{number}", hangs.wait, limit_s=0.1) for number in range(file_system_looks.MOST_AT_ONCE + 5)
+        ]
         answers = await asyncio.gather(*waiting, return_exceptions=True)
         assert all(isinstance(answer, NoAnswer) for answer in answers)
         assert asyncio.get_running_loop().time() - began_s < 2
-        assert sum(thread.name.startswith("look at /mnt/") for thread in threading.enumerate()) <= looks.MOST_AT_ONCE
+        assert (
+            sum(thread.name.startswith("look at /mnt/") for thread in threading.enumerate())
+            <= file_system_looks.MOST_AT_ONCE
+        )
         hangs.set()
 
     asyncio.run(story())
