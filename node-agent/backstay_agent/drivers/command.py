@@ -28,7 +28,7 @@ from .tools.file_system_looks import NoAnswer
 from .tools.journal_tail import with_last_words
 from .tools.lsb import Answer
 from .tools.manager import Manager
-from .tools.sentences import why_down
+from .tools.sentences import may_still_run, not_told, why_down
 from .tools.transient import Ended, Setting, argv_refusal, lasting, missing, run_once
 from .tools.verified_stop import DOWN, bring_down, groups_of, state_words
 from .tools.wakeups import changes_of
@@ -69,8 +69,8 @@ class CommandDriver(Plain):
         """Checks that have not answered yet, by the unit of the start command."""
 
     async def not_ready(self, resource: RenderedResource) -> str | None:
-        if cgroups.root() is None:
-            return "this host has no unified control groups (cgroup v2), so a stop could not be verified"
+        if (why := cgroups.obstacle()) is not None:
+            return why
         try:
             for argv in _commands(resource):
                 if (why := argv_refusal(argv) or await missing(argv)) is not None:
@@ -141,12 +141,10 @@ class CommandDriver(Plain):
             if command.check:
                 note = "; ".join(filter(None, (note, await self._until_down(resource, timeout_s, ended))))
             elif ended.exit_code != 0:
-                raise StopFailed(
-                    f"{resource.name} may still be running: {ended.why}; what its start left was killed, and without"
-                    " a `check` nobody can tell whether that was all"
-                )
+                why = f"{ended.why}; what its start left was killed, and without a `check` nobody can tell whether that was all"
+                raise StopFailed(may_still_run(resource.name, why))
         except (BusError, OSError, NoAnswer) as error:
-            raise StopFailed(f"{resource.name} may still be running: {error}") from error
+            raise StopFailed(may_still_run(resource.name, error)) from error
         return note or None
 
     async def check(self, resource: RenderedResource) -> Seen:
@@ -165,7 +163,7 @@ class CommandDriver(Plain):
         except NoAnswer as error:
             return Seen(State.UNKNOWN, str(error))
         except (BusError, OSError) as error:
-            return Seen(State.UNKNOWN, f"systemd cannot be asked about {unit}: {error}")
+            return Seen(State.UNKNOWN, not_told(unit, error))
 
     async def changes(self, resource: RenderedResource) -> AsyncGenerator[Seen, None]:
         """First what it is now, then every change: its unit and its control group tell, and its check is asked regularly."""
@@ -232,8 +230,8 @@ class CommandDriver(Plain):
                     wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
         except TimeoutError as error:
             stopped = "" if stop.exit_code == 0 else f"{stop.why}; then "
-            why = f"{resource.name} may still be running: {stopped}{last}, where {3 if command.is_lsb else 7} means cleanly down"
-            raise StopFailed(why) from error
+            why = f"{stopped}{last}, where {3 if command.is_lsb else 7} means cleanly down"
+            raise StopFailed(may_still_run(resource.name, why)) from error
         # Nothing that it has started is alive by now, and its own word is that it is dead.
         return f"after its stop {ended.why}" if said is Answer.DEAD else ""
 

@@ -22,7 +22,7 @@ from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
 from backstay_agent.drivers.tools.journal_tail import last_words, with_last_words, with_words
 from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.programs import may_come
-from backstay_agent.drivers.tools.sentences import why_down
+from backstay_agent.drivers.tools.sentences import may_still_run, not_told, why_down
 from backstay_agent.drivers.tools.transient import CLEANLY_DOWN, Ended, Setting, lasting, words
 from backstay_agent.drivers.tools.verified_stop import DOWN, bring_down, groups_of, state_words
 from backstay_agent.drivers.tools.wakeups import changes_of
@@ -78,8 +78,8 @@ class OcfDriver(Plain):
 
     async def _unfit(self, resource: RenderedResource) -> str | None:
         """Why it cannot be started as it is described. Asks the agent for its metadata only."""
-        if cgroups.root() is None:
-            return "this host has no unified control groups (cgroup v2), so a stop could not be verified"
+        if (why := cgroups.obstacle()) is not None:
+            return why
         ocf = _ocf(resource)
         if (why := await missing(ocf)) is not None:
             return f"agent {ocf_agent(ocf.agent)} cannot be used: {why}"
@@ -192,12 +192,11 @@ class OcfDriver(Plain):
                 if start_units.is_gone(unit, await self._manager.properties(unit)):
                     return None  # what is not installed was not started
                 # Its unit stays: by it the next try knows as well that there is something to stop.
-                raise StopFailed(
-                    f"{resource.name} may still be running: {why}; put that back, or stop it by hand, then: systemctl stop {unit}"
-                )
+                why = f"{why}; put that back, or stop it by hand, then: systemctl stop {unit}"
+                raise StopFailed(may_still_run(resource.name, why))
             return await self._down(resource) or None
         except _NOTHING as error:
-            raise StopFailed(f"{resource.name} may still be running: {error}") from error
+            raise StopFailed(may_still_run(resource.name, error)) from error
 
     async def _down(self, resource: RenderedResource) -> str:
         """Its own stop, then the end of all that its start has left, then its monitor."""
@@ -222,7 +221,7 @@ class OcfDriver(Plain):
             # What has just been killed may have left files, which a second stop tidies away.
             if is_last:
                 found = f"{_sentence(ocf, 'stop', ended)}; then {_sentence(ocf, 'monitor', asked)}"
-                raise StopFailed(f"{resource.name} may still be running: {found}, where 7 means cleanly down")
+                raise StopFailed(may_still_run(resource.name, f"{found}, where 7 means cleanly down"))
         self._came_up.discard(unit)
         return "; ".join(dict.fromkeys(notes))
 
@@ -259,7 +258,7 @@ class OcfDriver(Plain):
         except NoAnswer as error:
             return Seen(State.UNKNOWN, str(error))
         except BusError as error:
-            return Seen(State.UNKNOWN, f"systemd cannot be asked about {unit}: {error}")
+            return Seen(State.UNKNOWN, not_told(unit, error))
         except OSError as error:
             return Seen(State.UNKNOWN, f"{ocf_agent(ocf.agent)} cannot be asked: {error}")
 

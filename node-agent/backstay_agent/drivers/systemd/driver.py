@@ -21,7 +21,14 @@ from backstay_agent.drivers.tools.file_system_looks import NoAnswer
 from backstay_agent.drivers.tools.jobs import words
 from backstay_agent.drivers.tools.journal_tail import with_last_words
 from backstay_agent.drivers.tools.manager import Manager
-from backstay_agent.drivers.tools.sentences import ended_by_itself, not_loadable, why_down, why_skipped
+from backstay_agent.drivers.tools.sentences import (
+    ended_by_itself,
+    may_still_run,
+    not_loadable,
+    not_told,
+    why_down,
+    why_skipped,
+)
 from backstay_agent.drivers.tools.units import UnitFiles, refusal
 from backstay_agent.drivers.tools.verified_stop import (
     DOWN,
@@ -87,16 +94,14 @@ class SystemdDriver(Plain):
 
     async def not_ready(self, resource: RenderedResource) -> str | None:
         unit = _unit(resource)
-        if (why := refusal(unit)) is not None:
+        if (why := refusal(unit) or cgroups.obstacle()) is not None:
             return why
-        if cgroups.root() is None:
-            return "this host has no unified control groups (cgroup v2), so a stop could not be verified"
         try:
             if (why := await self._securing.not_ready(unit, asked=is_asked(resource))) is not None:
                 return why
             properties = await self._manager.properties(unit)
         except BusError as error:
-            return f"systemd cannot be asked about {unit}: {error}"
+            return not_told(unit, error)
         if resource.reloaded_at and (why := cannot_reload(unit, properties)):
             return why
         conditions = written(properties, without=str(self._files.gate(unit)))
@@ -144,7 +149,7 @@ class SystemdDriver(Plain):
                 timeout_s = own_limit_s("Stop", standing) or timeout_s
             notes = await self._stop_all(standing, timeout_s)
         except (BusError, OSError, NoAnswer) as error:
-            raise StopFailed(f"{unit} may still be running: {error}") from error
+            raise StopFailed(may_still_run(unit, error)) from error
         try:
             await self._overrides.take_away(unit)
         except OSError as error:  # it is verifiably stopped, whatever becomes of a file
@@ -164,7 +169,7 @@ class SystemdDriver(Plain):
         try:
             return await self._look(await self._securing.standing(unit), asked=is_asked(resource))
         except (BusError, OSError, NoAnswer) as error:
-            return Seen(State.UNKNOWN, f"systemd cannot be asked about {unit}: {error}")
+            return Seen(State.UNKNOWN, not_told(unit, error))
 
     async def changes(self, resource: RenderedResource) -> AsyncGenerator[Seen, None]:
         """First what it is now, then every change."""
@@ -177,7 +182,7 @@ class SystemdDriver(Plain):
                         if seen != last:
                             yield (last := seen)
             except BusError as error:
-                lost = Seen(State.UNKNOWN, f"systemd cannot be asked about {unit}: {error}")
+                lost = Seen(State.UNKNOWN, not_told(unit, error))
                 if lost != last:
                     yield (last := lost)
                 await asyncio.sleep(LOST_GRACE_S)
@@ -198,9 +203,8 @@ class SystemdDriver(Plain):
             properties = await self._manager.properties(unit)
             down = unit_state.seen(unit, properties, asked=True).state in (State.STOPPED, State.FAILED)
             stays_down = down and not self._files.is_open(unit)
-            if not stays_down or await escaped_processes.find(
-                [unit], group_names(unit, properties), processes=processes
-            ):
+            groups = group_names(unit, properties)
+            if not stays_down or await escaped_processes.find([unit], groups, processes=processes):
                 owner = self._files.owner(unit)
                 found.setdefault(owner, RenderedResource(name=f"leftover-{len(found)}", systemd=Systemd(unit=owner)))
         return list(found.values())

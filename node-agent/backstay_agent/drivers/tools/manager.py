@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 from backstay_agent.drivers.tools.reloads import Reloads
 from backstay_api.process.waiting import clock_s
 
-from .bus import RELOAD_LIMIT_S, SYSTEMD, Bus, BusError, Contents, Member, connect
+from .bus import CONNECTION_GONE, RELOAD_LIMIT_S, SYSTEMD, Bus, BusError, Contents, Member, connect
 from .jobs import JOB, UP, Acts, Asked
 from .systemd_quota import MOST_STARTS, MOST_STOPS, STOP_WAIT_S, Jobs, Kept
 from .watch import UNIT, Properties, Watch, plain, waits_for_pid_file
@@ -233,7 +233,7 @@ class Manager:
 
     def _lost(self) -> None:
         self._bus = None
-        self._revive("the connection to D-Bus is gone")
+        self._revive(CONNECTION_GONE)
 
     def _on_properties(self, path: str, contents: Contents) -> None:
         if path in self._at:
