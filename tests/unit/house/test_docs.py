@@ -6,6 +6,7 @@ import shlex
 import subprocess
 from collections.abc import Iterator
 from functools import cache
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -211,7 +212,7 @@ def test_the_profiles_are_those_of_the_promise() -> None:
 
 def test_every_field_that_is_refused_today_is_told() -> None:
     told = (ROOT / "docs" / "explanation" / "limits.md").read_text()
-    names = {to_camel(path.replace("[]", "").split(".")[-1]) for path in _TODAY if not path.startswith("recovery")}
+    names = {to_camel(path.replace("[]", "").split(".")[-1]) for path in _TODAY}
     assert {name for name in names if f"`{name}`" not in told and f".{name}`" not in told} == {"promoted"}
 
 
@@ -288,19 +289,19 @@ def test_the_front_page_names_every_kind_that_there_is(kind: ResourceKind) -> No
 
 # How the page says each filter and score; one that is not here stands nowhere.
 JUDGES = {
-    "may_stay": "cordoned, drained",
+    "may_stay": "drained or being removed, by which what runs there has to leave",
     "is_selected": "not selected by `placement.hosts`",
     "is_free": "another service there",
     "is_wished": "not the host that a person asked for",
-    "is_open": "cordoned, drained, being removed or shutting down",
-    "has_session": "no session",
-    "is_reachable": "no session",
-    "may_answer": "no session",
+    "is_open": "cordoned, in other hands or shutting down as well",
+    "has_session": "no session that is renewed in time",
+    "is_reachable": "for a standby, which may be late, lost",
+    "may_answer": "lost and not asked before",
     "has_room": "asked about too many services",
     "starts_here": "failed to start it lately",
-    "may_fail_over": "`recovery.moves`",
-    "could_fail_over": "`recovery.moves`",
-    "is_ready": "not ready",
+    "may_fail_over": "after a failure elsewhere, `recovery.moves` is used up",
+    "could_fail_over": "whether it would be if the host were lost now",
+    "is_ready": "; not ready.",
     "announced": "where people were told that it goes",
     "fewest_failures": "fewest starts",
     "no_recent_failure": "no start has failed",
@@ -309,6 +310,12 @@ JUDGES = {
     "already_asked": "stands by already",
     "fewer_services": "runs fewer others",
 }
+
+
+def test_each_filter_and_score_has_words_of_its_own() -> None:
+    """Else the page could lose one unnoticed, where another is told in the same words."""
+    shared = [(one, other) for one, other in permutations(JUDGES, 2) if JUDGES[one] in JUDGES[other]]
+    assert shared == []
 
 
 @pytest.mark.parametrize("judge", [judge.__name__ for judge, _ in (*FILTERS, *SCORES)])
