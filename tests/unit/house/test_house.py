@@ -140,6 +140,14 @@ def test_tests_stand_in_the_rooms_of_what_they_test(tests: str, package: str) ->
     assert [room.as_posix() for room in sorted(rooms) if not (ROOT / package / room / "__init__.py").exists()] == []
 
 
+TARGETS = re.findall(r"^([a-z-]+):.*## (.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("told", [pytest.param(told, id=target) for target, told in TARGETS])
+def test_make_help_says_how_long_each_target_takes(told: str) -> None:
+    assert re.search(r"\(.*\d (?:s|minutes?|hours?)\b.*\)$", told)
+
+
 def test_every_package_says_what_belongs_there() -> None:
     packages = [path for path in SOURCES if path.name == "__init__.py"]
     assert [
