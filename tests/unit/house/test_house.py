@@ -126,18 +126,32 @@ def test_every_news_fragment_is_one_that_the_changelog_takes() -> None:
     assert [name for name in names if not re.fullmatch(rf"\+[a-z0-9-]+\.({'|'.join(sorted(kinds))})\.md", name)] == []
 
 
-@pytest.mark.parametrize(
-    ("tests", "package"),
-    [
-        ("agent", "node-agent/backstay_agent"),
-        ("api", "crds/backstay_api"),
-        ("planner", "operator/backstay_operator/planner"),
-    ],
-)
-def test_tests_stand_in_the_rooms_of_what_they_test(tests: str, package: str) -> None:
-    folder = ROOT / "tests" / "unit" / tests
-    rooms = {path.parent.relative_to(folder) for path in folder.rglob("test_*.py")}
-    assert [room.as_posix() for room in sorted(rooms) if not (ROOT / package / room / "__init__.py").exists()] == []
+UNIT = ROOT / "tests" / "unit"
+# Where the tests of a folder of tests/unit have their rooms.
+PACKAGES = {
+    "agent": "node-agent/backstay_agent",
+    "api": "crds/backstay_api",
+    "cli": "cli/backstay_cli",
+    "control": "operator/backstay_operator/control",
+    "dev": "dev/backstay_dev",
+    "fencer": "operator/backstay_fencer",
+    "planner": "operator/backstay_operator/planner",
+}
+IN_ROOMS = [path for path in sorted(UNIT.rglob("test_*.py")) if len(path.relative_to(UNIT).parts) > 2]
+
+
+def test_each_folder_of_unit_tests_belongs_to_a_package() -> None:
+    """But for the rules of the house, which are about all of them."""
+    assert {path.name for path in UNIT.iterdir() if any(path.rglob("test_*.py"))} == {*PACKAGES, "house"}
+
+
+@pytest.mark.parametrize("path", IN_ROOMS, ids=name_of)
+def test_a_test_stands_in_the_room_of_what_it_tests(path: Path) -> None:
+    """That is: there is such a room, and the test uses something of it."""
+    tests, *rooms = path.parent.relative_to(UNIT).parts
+    room = Path(PACKAGES[tests], *rooms)
+    assert (ROOT / room / "__init__.py").exists()
+    assert ".".join(room.parts[1:]) in path.read_text()
 
 
 TARGETS = re.findall(r"^([a-z-]+):.*## (.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)
