@@ -25,14 +25,8 @@ from backstay_operator.planner.judge.judges import FILTERS
 from backstay_operator.planner.judge.scores import SCORES
 from backstay_operator.planner.judge.unsupported import _TODAY, first_unsupported
 from backstay_testing.console import console_steps
+from backstay_testing.documents import DOCUMENTS, ROOT, name_of
 
-ROOT = Path(__file__).resolve().parents[3]
-DOCUMENTS = sorted(
-    [
-        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "charts/backstay/README.md")),
-        *(ROOT / "docs").rglob("*.md"),
-    ]
-)
 MANIFESTS = sorted((ROOT / "examples").glob("*.yaml"))
 KUBECTL = {
     "apply", "config", "create", "delete", "describe", "explain", "get", "logs", "patch", "port-forward", "rollout", "wait",
@@ -41,10 +35,6 @@ KUBECTL = {
 UsageError = typer.BadParameter.__mro__[1]
 # What a kubectl command line may name besides our own kinds.
 KUBERNETES_KINDS = {"pods", "lease", "secret", "token", "deployment"}
-
-
-def name_of(path: Path) -> str:
-    return str(path.relative_to(ROOT))
 
 
 def commands(path: Path) -> list[str]:
@@ -350,56 +340,6 @@ def test_every_citation_of_the_proof_names_a_section_that_is_there() -> None:
     ]
     assert len(cited) > 30
     assert [each for each in cited if each[2] not in sections.get(each[1], set())] == []
-
-
-GLOSSARY = (ROOT / "docs/glossary.md").read_text().partition("## Words that we do not use")[0]
-DEFINED = re.findall(r"^\| ([a-z ]+) \|", GLOSSARY, re.MULTILINE)
-
-
-def test_the_glossary_has_each_word_once_and_in_order() -> None:
-    assert len(DEFINED) > 30 and sorted(set(DEFINED)) == DEFINED
-
-
-@pytest.mark.parametrize("word", DEFINED)
-def test_a_word_of_the_glossary_is_used_by_code_and_documents(word: str) -> None:
-    """As it is or bent: a word that nobody uses is one too many to learn."""
-    bent = re.compile(rf"(?<![A-Za-z]){word.replace(' ', '[ _]')}(?:s|d|es|ed|ing)?(?![a-z])", re.IGNORECASE)
-    code = (path for room in ROOTS for path in (ROOT / room).rglob("*.py") if "backstay_dev" not in path.parts)
-    told = (path for path in DOCUMENTS if path.name not in ("glossary.md", "next.md"))
-    assert any(bent.search(path.read_text()) for path in code) and any(bent.search(path.read_text()) for path in told)
-
-
-# Words of an early private language, as words of a sentence and as parts of a name (`stop_strays`, `FakeHands`); `HandsOff` is ours.
-PRIVATE_WORDS = (
-    *("ghosts?", "soups?", "speechless", "unblemished", "theatres?", "reckless", "manieth", "ears?", "deaf", "deafness", "hears?"),
-    *("heard", "hearing", "unheard", "strays?", "senses", "bells?", "mouths?", "spoken"),
-)  # fmt: skip
-PRIVATE = re.compile(
-    "|".join(f"(?:(?<![A-Za-z]){word}|{word.capitalize()})(?![a-z])" for word in PRIVATE_WORDS)
-    + "|Hands(?! ?[Oo]ff)|silent since|state shall be|the epoch before ended|not by us|is amiss|of an earlier time is"
-)
-
-
-def test_nobody_uses_a_word_that_only_we_would_understand() -> None:
-    told = ("docs/glossary.md", "CHANGELOG.md", "tests/unit/house/test_docs.py", "newsfragments/")
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    files = [ROOT / path for path in tracked if path.endswith((".py", ".md", ".cpp")) and not path.startswith(told)]
-    said = {name_of(path): PRIVATE.findall(f"{name_of(path)} {path.read_text()}") for path in files if path.exists()}
-    assert {name: found for name, found in said.items() if found} == {}
-
-
-@pytest.mark.parametrize(
-    "text", ["stop_strays", "FakeHands", "an ear", "Ears", "it hears", "n1 is silent since 4 s", "_heard_s"]
-)
-def test_a_private_word_would_be_found(text: str) -> None:
-    assert PRIVATE.search(text)
-
-
-@pytest.mark.parametrize(
-    "text", ["HandsOff", "hands_off", "Hands off", "early years", "bearer", "by hand", "a shearing"]
-)
-def test_a_plain_word_is_left_alone(text: str) -> None:
-    assert not PRIVATE.search(text)
 
 
 # What must never be there, and the form of a citation.
