@@ -8,7 +8,7 @@ FIRST ?= 0
 PROFILE ?= swarm
 export PYTHONPATH := crds:operator:node-agent:cli:dev:tests
 
-help: ## this list, with how long each takes on two cores
+help: ## this list, with how long each takes on two cores (1 s)
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(VENV)/ready: constraints.txt pyproject.toml
@@ -65,14 +65,14 @@ build/models/%.passed: models/%.cpp models/search.h
 	@command -v g++ >/dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q g++; } >/dev/null
 	@mkdir -p $(@D) && echo "models/$*.cpp" && g++ -std=c++17 -O2 -pthread $< -o build/models/$* && build/models/$* && touch $@
 
-changelog: $(VENV)/ready ## what the next release will say, from newsfragments/
+changelog: $(VENV)/ready ## what the next release will say, from newsfragments/ (1 s)
 	@$(VENV)/bin/towncrier build --draft --version next
 
-generate: $(VENV)/ready ## CRDs, plain classes and reference from the models, diagrams from the tables
+generate: $(VENV)/ready ## CRDs, plain classes and reference from the models, diagrams from the tables (4 s)
 	$(PY) -m backstay_api.generate
 	$(PY) -m backstay_dev.diagrams
 
-constraints: ## pin every dependency again, with hashes
+constraints: ## pin every dependency again, with hashes (1 minute)
 	$(VENV)/bin/pip install --quiet pip-tools
 	$(VENV)/bin/pip-compile -q --generate-hashes --all-extras --allow-unsafe --strip-extras --no-emit-index-url \
 	  --no-emit-trusted-host --no-emit-find-links --no-header --no-annotate -o constraints.txt pyproject.toml

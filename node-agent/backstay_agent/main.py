@@ -27,7 +27,7 @@ from backstay_api.process.garbage import collect_for_ever, postpone_full_collect
 from . import host_checks
 from .addresses import follow, own_addresses
 from .agent import Agent, Machine, Settings
-from .cluster.tokens import keep_young
+from .cluster.tokens import renew_token
 from .config import Config, boot_id, facts, machine_uuid, read_config
 from .core.leaving import why_not_stop
 from .core.sessions import JournalState
@@ -132,13 +132,13 @@ async def _run(config: Config, machine: Machine) -> None:
 
 async def _add_what_is_optional(tasks: asyncio.TaskGroup, config: Config, agent: Agent, api: HttpApi) -> None:
     if config.api.token_file:
-        young = keep_young(
+        renewing = renew_token(
             api.lane("token"),
             Path(config.api.token_file),
             now_s=_wall_s,
             rng=random.Random(),
         )
-        tasks.create_task(young, name="token")
+        tasks.create_task(renewing, name="token")
     if config.health:
         tasks.create_task(HealthEndpoint(agent).serve(config.health), name="health")
 

@@ -3,7 +3,7 @@ first brings down, in order and verifiably, what it was granted.
 
 systemd stops all units of a machine side by side. Ours stops before the network and D-Bus do (its `After=`), and what it manages
 is stopped at the same time by systemd's own jobs, with which our orders to stop are merged; those that would wait for our end are
-asked for out of turn (`drivers/tools/turns.py`).
+asked for out of turn (`drivers/tools/shutdown_order.py`).
 """
 
 from __future__ import annotations

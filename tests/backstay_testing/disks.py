@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from backstay_agent.drivers.mount.driver import MountDriver
-from backstay_agent.drivers.tools.looks import NoAnswer
+from backstay_agent.drivers.tools.file_system_looks import NoAnswer
 from backstay_agent.drivers.tools.transient import Ended
 from backstay_api.objects.plain import Mount, RenderedResource, Timeouts
 from backstay_dev.lab.disks import loop_device

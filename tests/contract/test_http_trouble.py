@@ -2,10 +2,7 @@
 
 import asyncio
 import json
-import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,125 +13,25 @@ from backstay_api.client.errors import (
     Conflict,
     Forbidden,
     Gone,
-    Malformed,
     OutcomeUnknown,
     ServerError,
     TooManyRequests,
     Unauthorized,
     Unreachable,
 )
-from backstay_api.client.http import ApiConfig, HttpApi
-from backstay_api.objects.kinds import LEASES, Raw
+from backstay_api.client.http import HttpApi
+from backstay_api.objects.kinds import LEASES
+from backstay_testing.scripted_server import LEASE, SILENCE, ThenCut, a_server, an_api, answer, open_stream, refusal
 
-LEASE: Raw = {
-    "apiVersion": "coordination.k8s.io/v1",
-    "kind": "Lease",
-    "metadata": {"name": "n1", "namespace": "hosts", "uid": "u1", "resourceVersion": "7"},
-    "spec": {},
-}
 HALF_JSON = b'{"kind": "Lease", "metad'
 Call = Callable[..., Awaitable[Any]]
 
 
-class ThenCut(bytes):
-    """Said, and then the connection is closed."""
-
-
 CUT = ThenCut()
-SILENCE = None
-
-
-def answer(body: object = LEASE, *, status: int = 200, headers: str = "") -> bytes:
-    text = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return f"HTTP/1.1 {status} X\r\n{headers}Content-Length: {len(text)}\r\n\r\n".encode() + text
-
-
-def refusal(code: int, reason: str = "", headers: str = "") -> bytes:
-    body = {"kind": "Status", "code": code, "reason": reason, "message": "because"}
-    return answer(body, status=code, headers=headers)
-
-
-def open_stream(*pieces: bytes) -> bytes:
-    chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
-    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks
-
-
-def stream(*pieces: bytes) -> bytes:
-    return open_stream(*pieces) + b"0\r\n\r\n"
 
 
 def half_a_body() -> ThenCut:
     return ThenCut(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n" + HALF_JSON)
-
-
-def event(type_: str = "MODIFIED", body: object = LEASE) -> bytes:
-    return json.dumps({"type": type_, "object": body}).encode() + b"\n"
-
-
-@dataclass
-class ScriptedServer:
-    """Answers the n-th request with the n-th line of its script, whatever was asked: bytes, a cut, or silence."""
-
-    script: list[bytes | None]
-    port: int = 0
-    requests: list[str] = field(default_factory=list)
-    tokens: list[str] = field(default_factory=list)
-    connections: int = 0
-    _open: list[asyncio.StreamWriter] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def cut_all(self) -> None:
-        for writer in self._open:
-            writer.transport.abort()
-
-    def say(self, text: bytes) -> None:
-        """Unasked."""
-        self._open[-1].write(text)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        self._open.append(writer)
-        try:
-            while head := (await reader.readuntil(b"\r\n\r\n")).decode():
-                if (length := head.lower().partition("content-length: ")[2]).strip():
-                    await reader.readexactly(int(length.split("\r\n")[0]))
-                self.requests.append(head.split(" ")[0])
-                self.tokens.append(head.partition("Bearer ")[2].split("\r\n")[0])
-                say = self.script.pop(0)
-                if say is SILENCE:
-                    continue
-                writer.write(say)
-                if isinstance(say, ThenCut):
-                    return
-        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
-            pass  # the client went away, or the story is over
-        finally:
-            writer.close()
-
-
-@asynccontextmanager
-async def a_server(*script: bytes | None) -> AsyncIterator[ScriptedServer]:
-    scripted = ScriptedServer(list(script))
-    server = await asyncio.start_server(scripted.serve, "127.0.0.1", 0)
-    scripted.port = server.sockets[0].getsockname()[1]
-    try:
-        yield scripted
-    finally:
-        scripted.cut_all()
-        server.close()
-
-
-@asynccontextmanager
-async def an_api(*servers: ScriptedServer, **config: Any) -> AsyncIterator[HttpApi]:
-    urls = tuple(server.url for server in servers)
-    api = HttpApi(ApiConfig(servers=urls, **config), rng=random.Random(1))
-    try:
-        yield api
-    finally:
-        await api.close()
 
 
 async def read(api: HttpApi, **options: Any) -> Any:
@@ -390,56 +287,6 @@ def test_an_answer_beyond_all_bounds_is_refused() -> None:
                 await read(api)
 
     asyncio.run(story())
-
-
-async def watched(script: bytes | None, **options: Any) -> tuple[list[Any], ApiError | None]:
-    """Everything one watch told, and how it ended."""
-    items: list[Any] = []
-    async with a_server(script) as server, an_api(server) as api:
-        try:
-            async with aclosing(api.watch(LEASES, "hosts", resource_version="1", **options)) as events:
-                async for item in events:
-                    items.append(item)
-        except ApiError as error:
-            return items, error
-    return items, None
-
-
-def _pieces(text: bytes, size: int) -> Iterator[bytes]:
-    return (text[at : at + size] for at in range(0, len(text), size))
-
-
-@pytest.mark.parametrize(
-    ("script", "told", "ended_by"),
-    [
-        pytest.param(stream(event(), event()), 2, None, id="a stream that the server ends"),
-        pytest.param(stream(*_pieces(event() + event(), 7)), 2, None, id="lines in many small chunks"),
-        pytest.param(stream(event() + event() + event()), 3, None, id="many lines in one chunk"),
-        pytest.param(ThenCut(open_stream(event(), event()[:20])), 1, OutcomeUnknown, id="cut in the middle of a line"),
-        pytest.param(ThenCut(open_stream(event())), 1, OutcomeUnknown, id="cut between lines"),
-        pytest.param(stream(event(), event()[:20]), 1, Malformed, id="ended in the middle of a line"),
-        pytest.param(stream(event(), b"{nonsense}\n"), 1, Malformed, id="a line that is not JSON"),
-        pytest.param(stream(event(), b"[]\n"), 1, Malformed, id="a line that is no event"),
-        pytest.param(stream(event("SURPRISE")), 0, Malformed, id="an event of unknown type"),
-        pytest.param(stream(event(body={"metadata": {"name": "n1"}})), 0, Malformed, id="an event without a version"),
-        pytest.param(stream(event("BOOKMARK", {"metadata": {"resourceVersion": "9"}})), 1, None, id="a bookmark"),
-        pytest.param(stream(event("ERROR", {"code": 410, "reason": "Expired"})), 0, Gone, id="410 inside"),
-        pytest.param(stream(event("ERROR", {"code": 500})), 0, ServerError, id="500 inside"),
-        pytest.param(refusal(410, "Expired"), 0, Gone, id="410 at once"),
-        pytest.param(refusal(403), 0, Forbidden, id="403 at once"),
-        pytest.param(answer(b"ok"), 0, Malformed, id="something else than a stream"),
-    ],
-)
-def test_a_stream_is_believed_line_by_line(script: bytes, told: int, ended_by: type[ApiError] | None) -> None:
-    items, error = asyncio.run(watched(script))
-    assert len(items) == told
-    assert type(error) is (ended_by or type(None))
-
-
-def test_a_silent_stream_is_taken_for_dead() -> None:
-    items, error = asyncio.run(watched(open_stream(event()), inactivity_s=0.5))
-    assert len(items) == 1
-    assert isinstance(error, OutcomeUnknown) and "silent for 0.5 s" in error.message
 
 
 async def _until(condition: Callable[[], bool]) -> None:

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.api, pytest.mark.hosts]
 HERE = Path(__file__).parent / "on_hosts"
 MODULE = "drivers_stories_ocf"
 DEBIANS = "debians_ocf_agents"
-FILES = {name: (HERE / f"{name}.py").read_text() for name in ("drivers_scene", MODULE, DEBIANS)}
+FILES = {name: (HERE / f"{name}.py").read_text() for name in ("drivers_scene", "ocf_scene", MODULE, DEBIANS)}
 ON_THE_HOST = "/opt/drivers-stories"
 STORIES = [
     part.name

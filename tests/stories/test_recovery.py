@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from backstay_agent.drivers.base import Seen, State
-from backstay_api.objects.object_kinds import HA_SERVICES, HOSTS
-from backstay_api.objects.plain import HostChecks, HostProblem
+from backstay_api.objects.object_kinds import HA_SERVICES
 from backstay_testing.stage import Stage, running, steps
 
 
@@ -297,60 +296,6 @@ def test_what_is_degraded_is_neither_restarted_nor_moved_and_is_told_until_it_is
     stage.do(lambda: machine.tell("unit web.service", Seen(State.RUNNING)))
     stage.settle()
     assert stage.told("web", "Degraded")[:2] == ("False", "AsWanted")
-
-
-# --- hosts that are not fit -------------------------------------------------------------------------------------------
-
-
-def finds(stage: Stage, host: str, *whys: str) -> None:
-    """The host's own checks find this now."""
-    stage.do(lambda: stage.real.agents[host].examined(tuple(HostProblem(check="Network", why=why) for why in whys)))
-    stage.settle()
-
-
-def checks(stage: Stage, host: str, on_failure: str) -> None:
-    stage.edit(HOSTS, host, spec={"checks": {"interfaces": ["eth1"], "onFailure": on_failure}})
-    stage.settle()
-
-
-def test_what_a_host_is_to_look_at_reaches_its_agent() -> None:
-    stage = running()
-    checks(stage, "n1", "Stay")
-    assert stage.real.agents["n1"].checks == HostChecks(interfaces=("eth1",), on_failure="Stay")
-    stage.edit(HOSTS, "n1", spec={"checks": None})
-    stage.settle()
-    assert stage.real.agents["n1"].checks is None
-
-
-def test_what_runs_leaves_a_host_that_is_not_fit_only_where_that_is_asked_for() -> None:
-    stage = running()
-    finds(stage, "n1", "eth1 has no link")
-    assert stage.copies() == ["n1"] and "eth1 has no link" in stage.host_says("n1", "Sane")
-    checks(stage, "n1", "Drain")
-    assert stage.copies() == ["n2"] and steps(stage.log, "WriteInstance") == ["WriteInstance epoch 2 to n2 on Released"]
-    assert "n1 is not fit, and to be left then (eth1 has no link)" in stage.host_says("n1", "Schedulable")
-    finds(stage, "n1")
-    assert stage.copies() == ["n2"] and stage.host_says("n1", "Schedulable") == "Services may be placed here"
-
-
-def test_what_is_in_other_hands_leaves_no_host_that_is_not_fit() -> None:
-    stage = running()
-    stage.maintain("n1", "HandsOff")
-    checks(stage, "n1", "Drain")
-    finds(stage, "n1", "eth1 has no link")
-    assert stage.copies() == ["n1"] and not steps(stage.log, "WriteInstance")
-    stage.maintain("n1", None)
-    stage.until(lambda: stage.copies() == ["n2"])
-
-
-def test_what_has_nowhere_to_go_stays_on_a_host_that_is_not_fit() -> None:
-    stage = running()
-    for host in ("n3", "n2", "n1"):
-        checks(stage, host, "Drain")
-        finds(stage, host, "db.example does not resolve")
-    assert stage.copies() == ["n1"] and not steps(stage.log, "WriteInstance")
-    finds(stage, "n2")
-    stage.until(lambda: stage.copies() == ["n2"])
 
 
 # --- state: Unmanaged -----------------------------------------------------------------------------------------------

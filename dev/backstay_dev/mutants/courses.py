@@ -43,7 +43,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
             '        return Course(order=stored, missing=f"{why}, but'
         ),
         ('    if False:\n        return Course(order=stored, missing=f"{why}, but'),
-        f"{UNIT}/planner/do/test_instances.py",
+        f"{UNIT}/planner/do/test_instance_ends.py",
     ),
     one(
         "a refused manifest stops nothing",
@@ -242,7 +242,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{PLANNER}/do/instances.py",
         '    if hands_off and (stored is None or stored.want == "Up"):',
         "    if hands_off:",
-        f"{UNIT}/planner/do/test_instances.py",
+        f"{UNIT}/planner/do/test_instance_ends.py",
     ),
     one(
         "a refused manifest is not granted",

@@ -14,6 +14,8 @@ _F: Final = (
     f"{UNIT}/fencer/test_core.py",
     f"{UNIT}/fencer/test_stories.py",
     f"{UNIT}/fencer/test_on_again.py",
+    f"{UNIT}/fencer/test_device_edits.py",
+    f"{UNIT}/fencer/test_withdrawn.py",
     f"{UNIT}/fencer/test_shared_uuid.py",
 )
 

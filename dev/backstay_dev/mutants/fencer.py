@@ -40,7 +40,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{FENCER}/core.py",
         "max(off.ended_s, off.known_s) + RETRY_S",
         "max(off.ended_s, off.known_s)",
-        f"{UNIT}/fencer/test_on_again.py",
+        f"{UNIT}/fencer/test_withdrawn.py",
     ),
     one(
         "a withdrawn request is read on until an off of ours is settled",
@@ -54,7 +54,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{FENCER}/worker.py",
         "if self._read_of.get(slot) == present.get(slot)}",
         "if slot in present}",
-        f"{UNIT}/fencer/test_stories.py",
+        f"{UNIT}/fencer/test_device_edits.py",
     ),
     one(
         "what an earlier life of the fencer sent counts as sent",
@@ -180,21 +180,21 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{FENCER}/devices.py",
         '        return of_host + self._led.get(of_host, "")',
         "        return of_host",
-        f"{UNIT}/fencer/test_stories.py",
+        f"{UNIT}/fencer/test_device_edits.py",
     ),
     one(
         "a device whose Secret has just changed is read before it is switched",
         f"{FENCER}/devices.py",
         "        if before not in (asked, _of_host(device)):",
         "        if False:",
-        f"{UNIT}/fencer/test_stories.py",
+        f"{UNIT}/fencer/test_device_edits.py",
     ),
     one(
         "a device that was edited since the decision is not switched off",
         f"{FENCER}/worker.py",
         "            if refused := refused or self._not_trusted(tried):",
         "            if refused:",
-        f"{UNIT}/fencer/test_stories.py",
+        f"{UNIT}/fencer/test_device_edits.py",
     ),
     one(
         "ipmitool reads the password from a file",

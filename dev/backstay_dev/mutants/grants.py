@@ -14,10 +14,11 @@ _KINDS: Final = f"{API}/objects/resource_kinds.py"
 _FIRST: Final = f"{PLANNER}/judge/first_epoch.py"
 _MOVES: Final = f"{PLANNER}/do/moves.py"
 _S: Final = (STORIES, "tests/property")
-_A: Final = (f"{UNIT}/control/act/test_apply.py",)
+_A: Final = (f"{UNIT}/control/act/test_apply.py", f"{UNIT}/control/act/test_apply_grants.py")
 _U: Final = (
     f"{UNIT}/control/act/test_preconditions.py",
     f"{UNIT}/control/act/test_apply.py",
+    f"{UNIT}/control/act/test_apply_grants.py",
     f"{UNIT}/control/test_reconciler.py",
 )
 
@@ -166,7 +167,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _FIRST,
         "    return _unanswered(world, instance, unanswered) if unanswered else None",
         "    return None",
-        f"{STORIES}/test_claims.py",
+        f"{STORIES}/test_many_services.py",
     ),
     one(
         "the first epoch waits where something of it runs already",
@@ -383,6 +384,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{PLANNER}/judge/acceptance.py",
         "(host is not None and selects(rival, host))",
         "(host is not None and host.metadata.deletion_timestamp is None and selects(rival, host))",
-        f"{UNIT}/planner/judge/test_acceptance.py",
+        f"{UNIT}/planner/judge/test_belongings.py",
     ),
 )

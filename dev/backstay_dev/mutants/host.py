@@ -302,10 +302,10 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "a stop out of turn does not overtake those who named the unit",
-        f"{DRIVERS}/tools/turns.py",
+        f"{DRIVERS}/tools/shutdown_order.py",
         '            if other.state != "waiting":',
         "            if not other.state:",
-        f"{UNIT}/agent/drivers/tools/test_turns.py",
+        f"{UNIT}/agent/drivers/tools/test_shutdown_order.py",
     ),
     one(
         "of a unit that does nothing itself it is said which unit does the work",
@@ -316,7 +316,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "a stop is proven by an empty control group",
-        f"{DRIVERS}/tools/down.py",
+        f"{DRIVERS}/tools/verified_stop.py",
         "    return down and not any(cgroups.populated(group) for group in groups)",
         "    return down",
         _told("what_a_unit_leaves_behind_goes_too"),
@@ -351,7 +351,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "a stop that systemd calls failed is no verified stop of what has no process",
-        f"{DRIVERS}/tools/down.py",
+        f"{DRIVERS}/tools/verified_stop.py",
         "        if why := stop_failed(unit, watch.properties):",
         "        if (why := stop_failed(unit, watch.properties)) and False:",
         _told("a_stop_that_failed_is_no_verified_stop_of_what_has_no_process"),

@@ -52,10 +52,10 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "systemd may be asked to keep any number of units",
-        f"{DRIVERS}/tools/shares.py",
+        f"{DRIVERS}/tools/systemd_quota.py",
         "        if only_watched and path not in self._held and self.count >= MOST_WATCHED:",
         "        if self.count < 0:",
-        f"{UNIT}/agent/drivers/tools/test_shares.py",
+        f"{UNIT}/agent/drivers/tools/test_systemd_quota.py",
     ),
     one(
         "any number of programs may run at a time",

@@ -9,7 +9,11 @@ from .kinds import API, UNIT, Mutant, one
 _LEASE: Final = f"{API}/objects/lease.py"
 _INSTANCE: Final = f"{API}/objects/models/instance.py"
 _ASSIGNMENT: Final = f"{API}/objects/models/assignment.py"
-_M: Final = (f"{UNIT}/api/objects/test_schema_rules.py", f"{UNIT}/control/act/test_apply.py")
+_M: Final = (
+    f"{UNIT}/api/objects/test_schema_rules.py",
+    f"{UNIT}/control/act/test_apply.py",
+    f"{UNIT}/control/act/test_apply_grants.py",
+)
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(

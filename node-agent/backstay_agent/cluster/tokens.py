@@ -1,4 +1,4 @@
-"""Keeps the agent's bearer token young: once a day, or at two thirds of its life, a new one is asked for, by the token itself.
+"""Renews the agent's bearer token: once a day, or at two thirds of its life, a new one is asked for, by the token itself.
 
 Each new one lives as long as the one before, and is bound to the host's identity, an empty Secret: whoever deletes that ends them
 all. A host that was cut off for longer than its token lives has lost its password: then a person must bring a new one.
@@ -59,7 +59,7 @@ def read_token(text: str) -> Token | None:
         return None
 
 
-async def keep_young(api: Api, path: Path, *, now_s: Callable[[], float], rng: random.Random) -> None:
+async def renew_token(api: Api, path: Path, *, now_s: Callable[[], float], rng: random.Random) -> None:
     """Renew the token in this file until cancelled. `now_s`: seconds since 1970, as the token counts."""
     while True:
         token = read_token(_text(path))

@@ -88,7 +88,7 @@ async def groups(drivers: Mapping[str, RealDriver], resource: RenderedResource) 
 async def leftovers(drivers: Mapping[str, RealDriver], *, run_is_intact: bool) -> list[RenderedResource]:
     """Whatever on this host is recognisable as ours and not verifiably stopped. Raises StopFailed if nobody can tell."""
     from .tools.bus import BusError
-    from .tools.looks import NoAnswer
+    from .tools.file_system_looks import NoAnswer
 
     try:
         found = [await driver.leftovers(run_is_intact=run_is_intact) for driver in drivers.values()]

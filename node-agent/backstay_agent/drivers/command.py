@@ -22,15 +22,15 @@ from backstay_api.objects.durations import seconds
 from backstay_api.objects.plain import RenderedResource
 
 from .base import Plain, Seen, StartFailed, State, StopFailed
-from .tools import cgroups, kept, lsb
+from .tools import cgroups, lsb, start_units
 from .tools.bus import BusError
-from .tools.down import DOWN, bring_down, groups_of, state_words
+from .tools.file_system_looks import NoAnswer
 from .tools.journal_tail import with_last_words
-from .tools.looks import NoAnswer
 from .tools.lsb import Answer
 from .tools.manager import Manager
-from .tools.sentences import why_down
+from .tools.sentences import may_still_run, not_told, why_down
 from .tools.transient import Ended, Setting, argv_refusal, lasting, missing, run_once
+from .tools.verified_stop import DOWN, bring_down, groups_of, state_words
 from .tools.wakeups import changes_of
 from .tools.watch import Watch
 
@@ -69,8 +69,8 @@ class CommandDriver(Plain):
         """Checks that have not answered yet, by the unit of the start command."""
 
     async def not_ready(self, resource: RenderedResource) -> str | None:
-        if cgroups.root() is None:
-            return "this host has no unified control groups (cgroup v2), so a stop could not be verified"
+        if (why := cgroups.obstacle()) is not None:
+            return why
         try:
             for argv in _commands(resource):
                 if (why := argv_refusal(argv) or await missing(argv)) is not None:
@@ -90,7 +90,7 @@ class CommandDriver(Plain):
             raise StartFailed(why)
         command = _command(resource)
         unit = _unit_of(command)
-        with kept.as_start_failed(unit):
+        with start_units.as_start_failed(unit):
             async with self._manager.starts, self._manager.watch(unit) as watch:
                 try:
                     async with asyncio.timeout(timeout_s):
@@ -111,7 +111,7 @@ class CommandDriver(Plain):
         if not command.is_lsb or not script.startswith("/etc/init.d/"):
             return None
         name = script.rpartition("/")[2].removesuffix(".sh")
-        with kept.as_start_failed(script):
+        with start_units.as_start_failed(script):
             made = await self._manager.properties(f"{name}.service")
         if made.get("SourcePath") != script or not made.get("WantedBy"):
             return None
@@ -121,7 +121,7 @@ class CommandDriver(Plain):
         command = _command(resource)
         if resource.reloaded_at in (None, before.reloaded_at) or not command.reload:
             return
-        with kept.as_start_failed(command.reload[0]):
+        with start_units.as_start_failed(command.reload[0]):
             ended = await self._run(command, _unit_of(command), "reload", timeout_s)
         if ended.exit_code != 0:
             raise StartFailed(f"it was not reloaded, and runs on as it was: {ended.why}")
@@ -137,16 +137,14 @@ class CommandDriver(Plain):
             ended = await self._run(command, unit, "stop", timeout_s)
             # Also after a stop that failed: what the start left running is known, and must not stay for ever.
             note = await bring_down(self._manager, unit, timeout_s)
-            await kept.end_escaped(self._manager, unit, timeout_s)
+            await start_units.end_escaped(self._manager, unit, timeout_s)
             if command.check:
                 note = "; ".join(filter(None, (note, await self._until_down(resource, timeout_s, ended))))
             elif ended.exit_code != 0:
-                raise StopFailed(
-                    f"{resource.name} may still be running: {ended.why}; what its start left was killed, and without"
-                    " a `check` nobody can tell whether that was all"
-                )
+                why = f"{ended.why}; what its start left was killed, and without a `check` nobody can tell whether that was all"
+                raise StopFailed(may_still_run(resource.name, why))
         except (BusError, OSError, NoAnswer) as error:
-            raise StopFailed(f"{resource.name} may still be running: {error}") from error
+            raise StopFailed(may_still_run(resource.name, error)) from error
         return note or None
 
     async def check(self, resource: RenderedResource) -> Seen:
@@ -156,7 +154,7 @@ class CommandDriver(Plain):
         unit = _unit_of(command)
         try:
             properties = await self._manager.properties(unit)
-            seen = kept.seen_unit(unit, properties, "its start command")
+            seen = start_units.seen_unit(unit, properties, "its start command")
             if not command.check or await missing(command.check) is not None:
                 return seen
             asked = await self._ask(resource)
@@ -165,12 +163,12 @@ class CommandDriver(Plain):
         except NoAnswer as error:
             return Seen(State.UNKNOWN, str(error))
         except (BusError, OSError) as error:
-            return Seen(State.UNKNOWN, f"systemd cannot be asked about {unit}: {error}")
+            return Seen(State.UNKNOWN, not_told(unit, error))
 
     async def changes(self, resource: RenderedResource) -> AsyncGenerator[Seen, None]:
         """First what it is now, then every change: its unit and its control group tell, and its check is asked regularly."""
         unit = _unit_of(_command(resource))
-        with kept.as_start_failed(unit):
+        with start_units.as_start_failed(unit):
             period_s = CHECK_PERIOD_S if _command(resource).check else None
             look = partial(self.check, resource)
             async with aclosing(changes_of(self._manager, unit, look, period_s)) as seen:
@@ -183,7 +181,7 @@ class CommandDriver(Plain):
 
     async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
         """The resources of every start command here that is not verifiably stopped, as they were when it was started."""
-        return [*(await kept.remembered(self._manager, PREFIX)).values()]
+        return [*(await start_units.remembered(self._manager, PREFIX)).values()]
 
     async def _up(self, resource: RenderedResource, watch: Watch) -> None:
         command = _command(resource)
@@ -232,13 +230,13 @@ class CommandDriver(Plain):
                     wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
         except TimeoutError as error:
             stopped = "" if stop.exit_code == 0 else f"{stop.why}; then "
-            why = f"{resource.name} may still be running: {stopped}{last}, where {3 if command.is_lsb else 7} means cleanly down"
-            raise StopFailed(why) from error
+            why = f"{stopped}{last}, where {3 if command.is_lsb else 7} means cleanly down"
+            raise StopFailed(may_still_run(resource.name, why)) from error
         # Nothing that it has started is alive by now, and its own word is that it is dead.
         return f"after its stop {ended.why}" if said is Answer.DEAD else ""
 
     async def _never_ran(self, command: Commands, unit: str) -> bool:
-        down = kept.is_gone(unit, await self._manager.properties(unit))
+        down = start_units.is_gone(unit, await self._manager.properties(unit))
         try:
             gone = [await missing(argv) is not None for argv in (command.start, command.stop) if argv]
             return down and all(gone)
@@ -287,7 +285,7 @@ def _stem(unit: str, what: str) -> str:
 def _settings(resource: RenderedResource, unit: str, stop_s: float) -> list[Setting]:
     """Of the unit of the start: what it is depends on what the start command is."""
     command = _command(resource)
-    told = [*kept.memory(resource, unit), *([_NO_DETOUR] if command.is_lsb else [])]
+    told = [*start_units.memory(resource, unit), *([_NO_DETOUR] if command.is_lsb else [])]
     common = lasting(command.start, f"Backstay: {resource.name}", told, stop_s)
     kind = {"simple": "exec", "forking": "forking"}.get(command.type)
     return [*common, ("Type", ("s", kind)), ("RemainAfterExit", ("b", False))] if kind else common

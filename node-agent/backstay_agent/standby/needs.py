@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from backstay_agent.drivers.tools.disk_space import no_room
-from backstay_agent.drivers.tools.looks import NoAnswer, look
+from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
 from backstay_agent.drivers.tools.ports import is_here, listeners, owner
 from backstay_agent.drivers.tools.programs import not_runnable, unreadable
 from backstay_agent.drivers.tools.transient import argv_refusal

@@ -8,7 +8,7 @@ import os
 import subprocess
 from typing import Any
 
-from drivers_stories_ocf import ROOT, agents
+from ocf_scene import ROOT, agents
 
 from backstay_agent.drivers.base import StartFailed, StopFailed
 from backstay_agent.drivers.ocf.environment import instance

@@ -15,7 +15,7 @@ import pytest
 
 from backstay_agent.addresses import own_addresses
 from backstay_agent.cluster.link import ASSIGNMENTS
-from backstay_agent.cluster.tokens import keep_young, read_token
+from backstay_agent.cluster.tokens import read_token, renew_token
 from backstay_agent.config import machine_uuid, read_config, sleep_obstacle
 from backstay_agent.core.sessions import Inventory, JournalState
 from backstay_agent.fake import FakeDriver, FakeMachine
@@ -291,7 +291,7 @@ async def test_a_token_is_renewed_at_two_thirds_of_its_life_again_and_again(tmp_
     clock, api, file = asyncio.get_running_loop(), Issuer(), tmp_path / "token"
     begun_s = clock.time()
     file.write_text(a_token(begun_s, begun_s + 3600))
-    task = asyncio.create_task(keep_young(api, file, now_s=clock.time, rng=random.Random(1)))
+    task = asyncio.create_task(renew_token(api, file, now_s=clock.time, rng=random.Random(1)))
     await asyncio.sleep(10_000)
     assert [round(at_s - begun_s) for at_s in api.asked_at_s] == [2400, 4800, 7200, 9600]
     api.fails = 3
@@ -306,7 +306,7 @@ async def test_a_token_is_asked_for_bound_for_a_month_at_most_and_every_day(tmp_
     clock, api, file = asyncio.get_running_loop(), Issuer(), tmp_path / "token"
     begun_s, day_s = clock.time(), 86_400
     file.write_text(a_token(begun_s, begun_s + 3650 * day_s))
-    task = asyncio.create_task(keep_young(api, file, now_s=clock.time, rng=random.Random(1)))
+    task = asyncio.create_task(renew_token(api, file, now_s=clock.time, rng=random.Random(1)))
     await asyncio.sleep(2.5 * day_s)
     assert [round(at_s - begun_s) for at_s in api.asked_at_s] == [day_s, 2 * day_s]
     identity = {"kind": "Secret", "apiVersion": "v1", "name": "backstay-host-n1"}

@@ -16,28 +16,9 @@ from backstay_fencer.agents import Action
 from backstay_fencer.processes import AgentRun
 from backstay_testing.fake_bmc import FakeAgents
 from backstay_testing.fencer_scene import Scene, is_true, nothing_before
+from backstay_testing.slow_boards import Moody, Slow
 
 TROUBLE = OutcomeUnknown("etcdserver: request timed out", code=500)
-
-
-class Moody(FakeAgents):
-    """A device whose `on` fails, or does nothing, so many times."""
-
-    def __init__(self, scene: Scene, *, fails: int = 0, ignores: int = 0) -> None:
-        super().__init__(scene.agents.bmcs)
-        self.fails, self.ignores = fails, ignores
-        scene.agents = self
-
-    async def run(self, device: FenceDevice, action: Action, secret: Mapping[str, str]) -> AgentRun:
-        if action == "on" and (self.fails or self.ignores):
-            self.calls.append(("moody", "on"))
-            await asyncio.sleep(0.2)
-            if self.fails:
-                self.fails -= 1
-                return AgentRun(1, "Connection timed out")
-            self.ignores -= 1
-            return AgentRun(0, "Success: Powered ON")
-        return await super().run(device, action, secret)
 
 
 @in_virtual_time
@@ -187,22 +168,6 @@ async def test_an_off_that_cannot_be_recorded_as_ours_is_not_sent() -> None:
         await scene.until(lambda: is_true(scene.sent("off") == 1))
 
 
-class Slow(FakeAgents):
-    """A device that says yes at once and switches off much later, be its agent ended or not."""
-
-    def __init__(self, scene: Scene, after_s: float) -> None:
-        super().__init__(scene.agents.bmcs)
-        self._scene, self._after_s = scene, after_s
-        scene.agents = self
-
-    async def run(self, device: FenceDevice, action: Action, secret: Mapping[str, str]) -> AgentRun:
-        if action != "off":
-            return await super().run(device, action, secret)
-        self.calls.append(("slow", "off"))
-        asyncio.get_running_loop().call_later(self._after_s, self._scene.switch, False)
-        return AgentRun(0, "Success: Powered OFF")
-
-
 class LateWord(FakeAgents):
     """A device that switches off, and goes on saying on for a while."""
 
@@ -314,119 +279,3 @@ async def test_after_hours_of_tries_the_request_still_says_that_the_off_was_ours
         attempts = (await scene.request()).status.attempts
     assert len(attempts) == 32 and (attempts[0].action, attempts[0].ours) == ("off", True)
     assert {one.action for one in attempts[1:]} == {"on"}
-
-
-# --- withdrawn while an `off` of ours was under way -------------------------------------------------------------------
-
-
-async def withdrawn_after_the_off(scene: Scene) -> None:
-    await scene.seal()
-    await scene.ask("Off")
-    await scene.until(lambda: is_true(scene.sent("off") == 1))
-    await scene.want("Withdrawn")
-
-
-@in_virtual_time
-async def test_an_off_that_comes_through_after_the_request_was_withdrawn_is_made_good() -> None:
-    scene = Scene()
-    await scene.prepare()
-    Slow(scene, 8.0)
-    async with scene.fencer():
-        await withdrawn_after_the_off(scene)
-        await asyncio.sleep(7)
-        assert "an off that was sent may still take effect" in (await scene.request()).status.message
-        await scene.until(lambda: is_true(not scene.is_on))
-        await scene.until(lambda: is_true(scene.is_on))
-        await asyncio.sleep(30)
-        request = await scene.request()
-        assert [one.action for one in request.status.attempts if one.ours] == ["on"], "it is settled"
-        assert request.status.evidence is None and request.status.power == "Unknown"
-        reads = scene.sent("status")
-        await asyncio.sleep(600)
-    assert (scene.sent("off"), scene.sent("on")) == (1, 1) and scene.is_on
-    assert scene.sent("status") - reads < 60, "and then only the path tests read"
-
-
-@in_virtual_time
-async def test_a_plug_pulled_after_a_withdrawn_off_was_seen_to_do_nothing_stays_pulled() -> None:
-    scene = Scene(ignores_off=True)
-    await scene.prepare()
-    async with scene.fencer():
-        await withdrawn_after_the_off(scene)
-        await asyncio.sleep(40)
-        scene.is_on = False
-        await asyncio.sleep(600)
-        request = await scene.request()
-    assert not any(one.ours for one in request.status.attempts)
-    assert (scene.sent("off"), scene.sent("on"), scene.is_on) == (1, 0, False)
-
-
-@in_virtual_time
-async def test_what_our_withdrawn_off_has_switched_off_waits_while_hands_are_on_the_machine() -> None:
-    scene = Scene()
-    await scene.prepare()
-    Slow(scene, 4.0)
-    async with scene.fencer():
-        await withdrawn_after_the_off(scene)
-        await scene.edit_host({"maintenance": {"mode": "HandsOff", "reason": "new board"}})
-        await asyncio.sleep(120)
-        assert (scene.sent("on"), scene.is_on) == (0, False)
-        await scene.edit_host({"maintenance": None})
-        await scene.until(lambda: is_true(scene.is_on))
-    assert scene.sent("off") == 1
-
-
-@in_virtual_time
-async def test_a_fencer_that_starts_right_after_the_off_does_not_take_the_first_read_for_its_failure() -> None:
-    scene = Scene()
-    await scene.prepare()
-    Slow(scene, 8.0)
-    async with scene.fencer():
-        await withdrawn_after_the_off(scene)
-    async with scene.fencer():
-        await scene.until(lambda: is_true(not scene.is_on))
-        await scene.until(lambda: is_true(scene.is_on))
-    assert (scene.sent("off"), scene.sent("on")) == (1, 1)
-
-
-# --- proven by somebody else's hand while an `off` of ours was under way ------------------------------------------------
-
-
-@pytest.mark.parametrize("after_s", [3.0, 9.0, 25.0])
-@in_virtual_time
-async def test_an_off_that_comes_through_after_the_host_was_switched_on_again_is_made_good(after_s: float) -> None:
-    """Somebody pulls the plug while our `off` waits in a slow BMC: proven at once, on again, and then off by us."""
-    scene = Scene()
-    await scene.prepare()
-    Slow(scene, after_s)
-    async with scene.fencer():
-        await scene.seal()
-        await scene.ask("Off")
-        await scene.until(lambda: is_true(scene.sent("off") == 1))
-        scene.is_on = False
-        await scene.until(scene.proven)
-        await scene.until(lambda: is_true(scene.is_on))
-        await scene.until(lambda: is_true(not scene.is_on))
-        assert not (await scene.request()).status.powered_on, "it may yet go off"
-        await scene.until(lambda: is_true(scene.is_on))
-        await scene.until(scene.switched_on)
-        await asyncio.sleep(60)
-        assert scene.is_on
-    assert scene.sent("off") == 1
-
-
-@in_virtual_time
-async def test_a_request_is_not_kept_by_the_fencer_that_is_gone_from_the_server() -> None:
-    scene = Scene()
-    await scene.prepare()
-    Moody(scene, fails=10_000)
-    async with scene.fencer() as executor:
-        await scene.ask("Off")
-        await scene.seal()
-        await scene.until(lambda: is_true(scene.sent("on") == 1))
-        await scene.api.delete(FENCE_REQUESTS, "n1-x")
-        await asyncio.sleep(5)
-        assert executor.requests == 0
-        sent = scene.sent("on")
-        await asyncio.sleep(3600)
-        assert scene.sent("on") == sent

@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 ROOMS = ("crds", "operator", "node-agent", "cli", "dev")
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 TRACKED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
 # Generated from the models, so nobody reads it top to bottom.
 GENERATED = {"plain.py"}
@@ -54,7 +55,7 @@ def test_the_top_folders_are_import_roots_and_never_packages() -> None:
     assert [room for room in ROOMS if (ROOT / room / "__init__.py").exists()] == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+@pytest.mark.parametrize("path", [*SOURCES, *TESTS], ids=name_of)
 def test_every_module_says_why_it_exists_and_stays_small(path: Path) -> None:
     text = path.read_text()
     assert ast.get_docstring(ast.parse(text)), "a module begins with why it exists"
@@ -125,7 +126,7 @@ def test_the_key_of_an_object_is_spelled_in_one_place() -> None:
 def test_the_name_of_an_instance_is_taken_apart_in_one_place() -> None:
     """Tests too: `names.service_name` knows how, whatever its slot."""
     cutting = re.compile(r"""r(?:partition|split)\(["']-["']|suffix\(["']-\d""")
-    texts = {name_of(path): path.read_text() for path in [*SOURCES, *(ROOT / "tests").rglob("*.py")]}
+    texts = {name_of(path): path.read_text() for path in [*SOURCES, *TESTS]}
     found = [name for name, text in texts.items() if cutting.search(text)]
     assert found == ["crds/backstay_api/objects/names.py"]
 
@@ -164,18 +165,42 @@ def test_every_news_fragment_is_one_that_the_changelog_takes() -> None:
     assert [name for name in names if not re.fullmatch(rf"\+[a-z0-9-]+\.({'|'.join(sorted(kinds))})\.md", name)] == []
 
 
-@pytest.mark.parametrize(
-    ("tests", "package"),
-    [
-        ("agent", "node-agent/backstay_agent"),
-        ("api", "crds/backstay_api"),
-        ("planner", "operator/backstay_operator/planner"),
-    ],
-)
-def test_tests_stand_in_the_rooms_of_what_they_test(tests: str, package: str) -> None:
-    folder = ROOT / "tests" / "unit" / tests
-    rooms = {path.parent.relative_to(folder) for path in folder.rglob("test_*.py")}
-    assert [room.as_posix() for room in sorted(rooms) if not (ROOT / package / room / "__init__.py").exists()] == []
+UNIT = ROOT / "tests" / "unit"
+# Where the tests of a folder of tests/unit have their rooms.
+PACKAGES = {
+    "agent": "node-agent/backstay_agent",
+    "api": "crds/backstay_api",
+    "cli": "cli/backstay_cli",
+    "control": "operator/backstay_operator/control",
+    "dev": "dev/backstay_dev",
+    "fencer": "operator/backstay_fencer",
+    "planner": "operator/backstay_operator/planner",
+}
+IN_ROOMS = [path for path in sorted(UNIT.rglob("test_*.py")) if len(path.relative_to(UNIT).parts) > 2]
+
+
+def test_each_folder_of_unit_tests_belongs_to_a_package() -> None:
+    """But for the rules of the house, which are about all of them."""
+    assert {path.name for path in UNIT.iterdir() if any(path.rglob("test_*.py"))} == {*PACKAGES, "house"}
+
+
+@pytest.mark.parametrize("path", IN_ROOMS, ids=name_of)
+def test_a_test_stands_in_the_room_of_what_it_tests(path: Path) -> None:
+    """That is: there is such a room, and the test uses something of it, by itself or by what it shares with other tests."""
+    tests, *rooms = path.parent.relative_to(UNIT).parts
+    room = Path(PACKAGES[tests], *rooms)
+    assert (ROOT / room / "__init__.py").exists()
+    helpers = re.findall(r"^from backstay_testing\.(\w+) import", path.read_text(), re.MULTILINE)
+    used = [path, *(ROOT / "tests" / "backstay_testing" / f"{helper}.py" for helper in helpers)]
+    assert any(".".join(room.parts[1:]) in each.read_text() for each in used)
+
+
+TARGETS = re.findall(r"^([a-z-]+):.*## (.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("told", [pytest.param(told, id=target) for target, told in TARGETS])
+def test_make_help_says_how_long_each_target_takes(told: str) -> None:
+    assert re.search(r"\(.*\d (?:s|minutes?|hours?)\b.*\)$", told)
 
 
 def test_every_package_says_what_belongs_there() -> None:

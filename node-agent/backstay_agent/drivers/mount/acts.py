@@ -9,11 +9,11 @@ from functools import partial
 from typing import Final, Protocol
 
 from backstay_agent.drivers.base import StartFailed
-from backstay_agent.drivers.tools.down import bring_down
-from backstay_agent.drivers.tools.looks import NoAnswer, look
+from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
 from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.programs import PATH
 from backstay_agent.drivers.tools.transient import Ended, run_once
+from backstay_agent.drivers.tools.verified_stop import bring_down
 from backstay_api.objects.plain import Mount
 from backstay_api.objects.resource_kinds import is_bind, is_network
 

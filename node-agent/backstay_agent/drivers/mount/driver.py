@@ -17,7 +17,7 @@ from typing import Final
 
 from backstay_agent.drivers.base import Plain, Seen, StartFailed, State, StopFailed
 from backstay_agent.drivers.tools.bus import BusError
-from backstay_agent.drivers.tools.looks import NoAnswer, look
+from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
 from backstay_api.objects.plain import Mount, RenderedResource
 from backstay_api.objects.resource_kinds import is_network
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from backstay_agent.drivers.base import Seen, State
-from backstay_agent.drivers.tools.looks import NoAnswer, look
+from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
 from backstay_api.objects.plain import Mount
 
 from .table import Mounted

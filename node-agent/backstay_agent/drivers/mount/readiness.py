@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from backstay_agent.drivers.tools.looks import look
+from backstay_agent.drivers.tools.file_system_looks import look
 from backstay_api.objects.plain import Mount
 from backstay_api.objects.resource_kinds import is_bind, is_network
 

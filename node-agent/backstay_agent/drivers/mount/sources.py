@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from backstay_agent.drivers.tools.looks import look
+from backstay_agent.drivers.tools.file_system_looks import look
 from backstay_agent.drivers.tools.programs import may_come
 from backstay_api.objects.plain import Mount
 from backstay_api.objects.resource_kinds import canonical_device, is_bind, is_network

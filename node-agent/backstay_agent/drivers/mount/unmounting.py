@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from backstay_agent.drivers.base import StopFailed
-from backstay_agent.drivers.tools.looks import look
+from backstay_agent.drivers.tools.file_system_looks import look
 from backstay_api.objects.plain import Mount
 from backstay_api.objects.resource_kinds import is_network
 from backstay_api.process.waiting import clock_s

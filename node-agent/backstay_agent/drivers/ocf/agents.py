@@ -17,9 +17,9 @@ from weakref import WeakValueDictionary
 
 from backstay_agent.drivers.tools import cgroups
 from backstay_agent.drivers.tools.bus import BusError
-from backstay_agent.drivers.tools.cells import run_program
+from backstay_agent.drivers.tools.contained_programs import run_program
+from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
 from backstay_agent.drivers.tools.journal_tail import with_words
-from backstay_agent.drivers.tools.looks import NoAnswer, look
 from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.programs import not_runnable
 from backstay_agent.drivers.tools.transient import CLEANLY_DOWN, Ended, Setting, run_once, words
@@ -32,7 +32,7 @@ from .metadata import Metadata, Unreadable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from backstay_agent.drivers.tools.cells import Answer
+    from backstay_agent.drivers.tools.contained_programs import Answer
     from backstay_api.objects.plain import Ocf
 
 Version = tuple[int, int, int] | None
@@ -57,7 +57,7 @@ class Agents:
         self._manager = manager
         self._metadata: dict[str, tuple[Version, Metadata]] = {}
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._cells: dict[str, Path] = {}
+        self._hanging: dict[str, Path] = {}
         """Where what could not be killed in time was asked."""
 
     def turn(self, ocf: Ocf) -> asyncio.Lock:
@@ -76,14 +76,14 @@ class Agents:
 
     async def _ask(self, ocf: Ocf, operation: str, limit_s: float, told: Mapping[str, str]) -> Ended:
         path, name = program(ocf), name_of(ocf)
-        if (left := self._cells.pop(name, None)) and cgroups.populated(left):
-            self._cells[name] = left
+        if (left := self._hanging.pop(name, None)) and cgroups.populated(left):
+            self._hanging[name] = left
             why = "was not run: the one before hangs in the kernel and cannot be killed"
             return Ended(None, path, why, in_time=False)
         begun_s = clock_s()
         answer = await run_program((path, operation), told=told, limit_s=limit_s)
-        if answer.code is None and answer.cell:
-            self._cells[name] = answer.cell
+        if answer.code is None and answer.group:
+            self._hanging[name] = answer.group
         return replace(_ended(path, answer, limit_s), took_s=clock_s() - begun_s)
 
     async def known(self, ocf: Ocf, version: Version = None) -> Metadata:

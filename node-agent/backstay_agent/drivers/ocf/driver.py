@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from backstay_agent.drivers.base import Plain, Seen, StartFailed, State, StopFailed
-from backstay_agent.drivers.tools import cgroups, kept
+from backstay_agent.drivers.tools import cgroups, start_units
 from backstay_agent.drivers.tools.bus import BusError
-from backstay_agent.drivers.tools.down import DOWN, bring_down, groups_of, state_words
+from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
 from backstay_agent.drivers.tools.journal_tail import last_words, with_last_words, with_words
-from backstay_agent.drivers.tools.looks import NoAnswer, look
 from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.programs import may_come
-from backstay_agent.drivers.tools.sentences import why_down
+from backstay_agent.drivers.tools.sentences import may_still_run, not_told, why_down
 from backstay_agent.drivers.tools.transient import CLEANLY_DOWN, Ended, Setting, lasting, words
+from backstay_agent.drivers.tools.verified_stop import DOWN, bring_down, groups_of, state_words
 from backstay_agent.drivers.tools.wakeups import changes_of
 from backstay_agent.drivers.tools.watch import Watch
 from backstay_api.objects.resource_kinds import ocf_agent
@@ -78,8 +78,8 @@ class OcfDriver(Plain):
 
     async def _unfit(self, resource: RenderedResource) -> str | None:
         """Why it cannot be started as it is described. Asks the agent for its metadata only."""
-        if cgroups.root() is None:
-            return "this host has no unified control groups (cgroup v2), so a stop could not be verified"
+        if (why := cgroups.obstacle()) is not None:
+            return why
         ocf = _ocf(resource)
         if (why := await missing(ocf)) is not None:
             return f"agent {ocf_agent(ocf.agent)} cannot be used: {why}"
@@ -117,7 +117,7 @@ class OcfDriver(Plain):
     async def start(self, resource: RenderedResource, *, timeout_s: float) -> None:
         ocf = _ocf(resource)
         unit = unit_name(ocf)
-        with kept.as_start_failed(unit):
+        with start_units.as_start_failed(unit):
             if (why := await self._unfit(resource) or await self._same_unique(ocf)) is not None:
                 raise StartFailed(why)
             limit_s = (await self._agents.known(ocf)).limit_s("start", resource.timeouts.start)
@@ -134,7 +134,7 @@ class OcfDriver(Plain):
     async def _same_unique(self, ocf: Ocf) -> str | None:
         """Something else of this agent that runs here with a value that no two may have."""
         known = await self._agents.known(ocf)
-        for unit, other in (await kept.remembered(self._manager, PREFIX)).items():
+        for unit, other in (await start_units.remembered(self._manager, PREFIX)).items():
             theirs = other.ocf
             if theirs is None or unit == unit_name(ocf) or ocf_agent(theirs.agent) != ocf_agent(ocf.agent):
                 continue
@@ -175,7 +175,7 @@ class OcfDriver(Plain):
 
     async def _start_settings(self, resource: RenderedResource, limit_s: float) -> list[Setting]:
         ocf = _ocf(resource)
-        told = [*words(told_to(ocf, "start", limit_s)), *kept.memory(resource, unit_name(ocf))]
+        told = [*words(told_to(ocf, "start", limit_s)), *start_units.memory(resource, unit_name(ocf))]
         return [
             # Longer than we wait ourselves: what systemd has to kill leaves its unit failed.
             *lasting((program(ocf), "start"), f"Backstay: {resource.name}", told, 2 * LEFT_S),
@@ -189,15 +189,14 @@ class OcfDriver(Plain):
         unit = unit_name(ocf)
         try:
             if (why := await missing(ocf)) is not None:
-                if kept.is_gone(unit, await self._manager.properties(unit)):
+                if start_units.is_gone(unit, await self._manager.properties(unit)):
                     return None  # what is not installed was not started
                 # Its unit stays: by it the next try knows as well that there is something to stop.
-                raise StopFailed(
-                    f"{resource.name} may still be running: {why}; put that back, or stop it by hand, then: systemctl stop {unit}"
-                )
+                why = f"{why}; put that back, or stop it by hand, then: systemctl stop {unit}"
+                raise StopFailed(may_still_run(resource.name, why))
             return await self._down(resource) or None
         except _NOTHING as error:
-            raise StopFailed(f"{resource.name} may still be running: {error}") from error
+            raise StopFailed(may_still_run(resource.name, error)) from error
 
     async def _down(self, resource: RenderedResource) -> str:
         """Its own stop, then the end of all that its start has left, then its monitor."""
@@ -210,7 +209,7 @@ class OcfDriver(Plain):
             ended = await self._agents.operate(ocf, "stop", known.limit_s("stop", resource.timeouts.stop))
             notes += [_sentence(ocf, "stop", ended)] if ended.exit_code != 0 else []
             notes += filter(None, [await bring_down(self._manager, unit, LEFT_S)])
-            await kept.end_escaped(self._manager, unit, LEFT_S)
+            await start_units.end_escaped(self._manager, unit, LEFT_S)
             asked = await self._agents.operate(ocf, "monitor", known.limit_s("monitor", resource.timeouts.check))
             if asked.exit_code == CLEANLY_DOWN:
                 break
@@ -222,7 +221,7 @@ class OcfDriver(Plain):
             # What has just been killed may have left files, which a second stop tidies away.
             if is_last:
                 found = f"{_sentence(ocf, 'stop', ended)}; then {_sentence(ocf, 'monitor', asked)}"
-                raise StopFailed(f"{resource.name} may still be running: {found}, where 7 means cleanly down")
+                raise StopFailed(may_still_run(resource.name, f"{found}, where 7 means cleanly down"))
         self._came_up.discard(unit)
         return "; ".join(dict.fromkeys(notes))
 
@@ -242,7 +241,7 @@ class OcfDriver(Plain):
         unit = unit_name(ocf)
         try:
             properties = await self._manager.properties(unit)
-            started = kept.seen_unit(unit, properties, f"the start of {ocf_agent(ocf.agent)}")
+            started = start_units.seen_unit(unit, properties, f"the start of {ocf_agent(ocf.agent)}")
             why, version = await installed(ocf)
             if started.state is State.STARTING or why:
                 return started
@@ -259,14 +258,14 @@ class OcfDriver(Plain):
         except NoAnswer as error:
             return Seen(State.UNKNOWN, str(error))
         except BusError as error:
-            return Seen(State.UNKNOWN, f"systemd cannot be asked about {unit}: {error}")
+            return Seen(State.UNKNOWN, not_told(unit, error))
         except OSError as error:
             return Seen(State.UNKNOWN, f"{ocf_agent(ocf.agent)} cannot be asked: {error}")
 
     async def changes(self, resource: RenderedResource) -> AsyncGenerator[Seen, None]:
         """First what it is now, then every change: what its start left tells by its end, the rest its monitor, regularly."""
         unit = unit_name(_ocf(resource))
-        with kept.as_start_failed(unit):
+        with start_units.as_start_failed(unit):
             period_s = (await self._agents.known(_ocf(resource))).period_s()
             look = partial(self.check, resource)
             async with aclosing(changes_of(self._manager, unit, look, period_s)) as seen:
@@ -279,7 +278,7 @@ class OcfDriver(Plain):
 
     async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
         """The resources of every start here that is not verifiably stopped, as they were when they were started."""
-        return [*(await kept.remembered(self._manager, PREFIX)).values()]
+        return [*(await start_units.remembered(self._manager, PREFIX)).values()]
 
 
 def _ocf(resource: RenderedResource) -> Ocf:

@@ -9,8 +9,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-from backstay_agent.drivers.tools.looks import NoAnswer, look
+from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
 from backstay_agent.drivers.tools.programs import may_come
+from backstay_agent.drivers.tools.sentences import does_not_hold
 
 LIMIT_S: Final = 5.0
 _MOST: Final = 64
@@ -50,7 +51,7 @@ async def failing(unit: str, conditions: list[str]) -> str | None:
         failed = await look(f"/ (conditions of {unit})", partial(for_certain, failed)) if failed else []
     except NoAnswer as error:
         return f"{unit}: {error}"
-    return f"{unit} would not start: {' and '.join(failed)[:500]} does not hold on this host" if failed else None
+    return f"{unit} would not start: {does_not_hold(failed)}" if failed else None
 
 
 def _failed(said: str, conditions: list[str]) -> list[str]:

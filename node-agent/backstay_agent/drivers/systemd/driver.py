@@ -15,15 +15,29 @@ from pathlib import Path
 from typing import Final
 
 from backstay_agent.drivers.base import Plain, Seen, StartFailed, State, StopFailed
-from backstay_agent.drivers.tools import cgroups, escaped
+from backstay_agent.drivers.tools import cgroups, escaped_processes
 from backstay_agent.drivers.tools.bus import BusError
-from backstay_agent.drivers.tools.down import DOWN, bring_all_down, bring_down, group_names, groups_of, state_words
+from backstay_agent.drivers.tools.file_system_looks import NoAnswer
 from backstay_agent.drivers.tools.jobs import words
 from backstay_agent.drivers.tools.journal_tail import with_last_words
-from backstay_agent.drivers.tools.looks import NoAnswer
 from backstay_agent.drivers.tools.manager import Manager
-from backstay_agent.drivers.tools.sentences import ended_by_itself, not_loadable, why_down, why_skipped
+from backstay_agent.drivers.tools.sentences import (
+    ended_by_itself,
+    may_still_run,
+    not_loadable,
+    not_told,
+    why_down,
+    why_skipped,
+)
 from backstay_agent.drivers.tools.units import UnitFiles, refusal
+from backstay_agent.drivers.tools.verified_stop import (
+    DOWN,
+    bring_all_down,
+    bring_down,
+    group_names,
+    groups_of,
+    state_words,
+)
 from backstay_agent.drivers.tools.wakeups import wakeups
 from backstay_agent.drivers.tools.watch import Watch
 from backstay_api.objects.plain import RenderedResource, Systemd
@@ -52,7 +66,7 @@ class SystemdDriver(Plain):
         self._files = files or UnitFiles()
         self._securing = Securing(manager, self._files)
         self._overrides = Overrides(manager)
-        self._sight = escaped.Sight()
+        self._sight = escaped_processes.Sight()
 
     async def secure(self, resource: RenderedResource) -> None:
         """Raises StartFailed, with a sentence, where the unit cannot be kept from starting by itself."""
@@ -80,16 +94,14 @@ class SystemdDriver(Plain):
 
     async def not_ready(self, resource: RenderedResource) -> str | None:
         unit = _unit(resource)
-        if (why := refusal(unit)) is not None:
+        if (why := refusal(unit) or cgroups.obstacle()) is not None:
             return why
-        if cgroups.root() is None:
-            return "this host has no unified control groups (cgroup v2), so a stop could not be verified"
         try:
             if (why := await self._securing.not_ready(unit, asked=is_asked(resource))) is not None:
                 return why
             properties = await self._manager.properties(unit)
         except BusError as error:
-            return f"systemd cannot be asked about {unit}: {error}"
+            return not_told(unit, error)
         if resource.reloaded_at and (why := cannot_reload(unit, properties)):
             return why
         conditions = written(properties, without=str(self._files.gate(unit)))
@@ -137,7 +149,7 @@ class SystemdDriver(Plain):
                 timeout_s = own_limit_s("Stop", standing) or timeout_s
             notes = await self._stop_all(standing, timeout_s)
         except (BusError, OSError, NoAnswer) as error:
-            raise StopFailed(f"{unit} may still be running: {error}") from error
+            raise StopFailed(may_still_run(unit, error)) from error
         try:
             await self._overrides.take_away(unit)
         except OSError as error:  # it is verifiably stopped, whatever becomes of a file
@@ -157,7 +169,7 @@ class SystemdDriver(Plain):
         try:
             return await self._look(await self._securing.standing(unit), asked=is_asked(resource))
         except (BusError, OSError, NoAnswer) as error:
-            return Seen(State.UNKNOWN, f"systemd cannot be asked about {unit}: {error}")
+            return Seen(State.UNKNOWN, not_told(unit, error))
 
     async def changes(self, resource: RenderedResource) -> AsyncGenerator[Seen, None]:
         """First what it is now, then every change."""
@@ -170,7 +182,7 @@ class SystemdDriver(Plain):
                         if seen != last:
                             yield (last := seen)
             except BusError as error:
-                lost = Seen(State.UNKNOWN, f"systemd cannot be asked about {unit}: {error}")
+                lost = Seen(State.UNKNOWN, not_told(unit, error))
                 if lost != last:
                     yield (last := lost)
                 await asyncio.sleep(LOST_GRACE_S)
@@ -186,12 +198,13 @@ class SystemdDriver(Plain):
         So is one that is down while its gate stands open: anybody may start it. A part is told as the unit that it is a part of."""
         units = [unit for unit in self._files.with_drop_in() if not run_is_intact or self._files.is_open(unit)]
         found: dict[str, RenderedResource] = {}
-        processes = await escaped.running() if units else {}
+        processes = await escaped_processes.running() if units else {}
         for unit in units:
             properties = await self._manager.properties(unit)
             down = unit_state.seen(unit, properties, asked=True).state in (State.STOPPED, State.FAILED)
             stays_down = down and not self._files.is_open(unit)
-            if not stays_down or await escaped.find([unit], group_names(unit, properties), processes=processes):
+            groups = group_names(unit, properties)
+            if not stays_down or await escaped_processes.find([unit], groups, processes=processes):
                 owner = self._files.owner(unit)
                 found.setdefault(owner, RenderedResource(name=f"leftover-{len(found)}", systemd=Systemd(unit=owner)))
         return list(found.values())
@@ -265,7 +278,7 @@ class SystemdDriver(Plain):
         """Everything that it stands for, and then everything that it has started elsewhere."""
         for member in standing.gated:
             self._files.shut_gate(member)
-        known = await escaped.find(standing.members, _groups(standing)) if _is_up(standing) else []
+        known = await escaped_processes.find(standing.members, standing.groups) if standing.is_up else []
         with self._manager.acts.on(standing.members):
             notes = await bring_all_down(self._manager, standing.triggers, timeout_s)
             rest = [member for member in standing.members if member not in standing.triggers]
@@ -279,9 +292,11 @@ class SystemdDriver(Plain):
         self._securing.remember(now)
         return notes
 
-    async def _end_escaped(self, known: list[escaped.Escaped], standing: Standing, timeout_s: float) -> list[str]:
-        groups = _groups(standing)
-        left = await escaped.end(known, standing.members, groups, min(timeout_s, escaped.TERM_S))
+    async def _end_escaped(
+        self, known: list[escaped_processes.Escaped], standing: Standing, timeout_s: float
+    ) -> list[str]:
+        groups = standing.groups
+        left = await escaped_processes.end(known, standing.members, groups, min(timeout_s, escaped_processes.TERM_S))
         if left:
             raise StopFailed(
                 f"{standing.unit} is stopped, but what it had started elsewhere could not be:"
@@ -306,7 +321,7 @@ class SystemdDriver(Plain):
                 why = f"{unit} is stopped, but {part}, a part of it, is not: systemctl stop {part}"
                 return Seen(State.UNKNOWN, why, left=True)
         processes = await self._sight.running(max_age_s=_SCAN_AGE_S)
-        if left := await escaped.find(standing.members, _groups(standing), processes=processes):
+        if left := await escaped_processes.find(standing.members, standing.groups, processes=processes):
             return Seen(State.UNKNOWN, f"{unit} is stopped, but what it has started runs: {left[0].words}", left=True)
         return seen
 
@@ -357,14 +372,6 @@ class SystemdDriver(Plain):
                 if (await self._manager.properties(str(name))).get("ActiveState") == "failed":
                     return f"{watch.unit} was stopped because {name}, which it needs ({kind}=), has failed"
         return ""
-
-
-def _is_up(standing: Standing) -> bool:
-    return any(standing.known[member].get("ActiveState") not in DOWN for member in standing.members)
-
-
-def _groups(standing: Standing) -> list[str]:
-    return [name for member in standing.members for name in group_names(member, standing.known[member])]
 
 
 def _spec(resource: RenderedResource) -> Systemd:

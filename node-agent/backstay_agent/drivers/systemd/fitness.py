@@ -27,7 +27,7 @@ _NOTHING: Final = re.compile(
 )
 # Where a shell writes into a file, or runs another program in the words of a harmless one.
 _AND_YET: Final = re.compile(r"[>`]|\$\(")
-# At their word another daemon, or PID 1, starts something elsewhere. (podman's own children are found: `tools/escaped.py`.)
+# At their word another daemon, or PID 1, starts something elsewhere. (podman's own children are found: `tools/escaped_processes.py`.)
 _FOR_OTHERS: Final = frozenset(
     {"docker", "docker-compose", "podman-remote", "nerdctl", "ctr", "virsh", "machinectl", "lxc", "incus"}
 )

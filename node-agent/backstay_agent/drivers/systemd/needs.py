@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from backstay_agent.drivers.tools.looks import NoAnswer, look
+from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
 from backstay_agent.drivers.tools.programs import may_come, not_runnable
 
 _SYSTEM: Final = ("/usr/", "/bin/", "/sbin/", "/lib/", "/lib64/")

@@ -9,10 +9,11 @@ from typing import Final
 
 from backstay_agent.drivers.base import StartFailed
 from backstay_agent.drivers.tools.bus import BusError
-from backstay_agent.drivers.tools.looks import NoAnswer, look
+from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
 from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.sentences import not_loadable
 from backstay_agent.drivers.tools.units import UnitFiles, belongs_to_host, refusal
+from backstay_agent.drivers.tools.verified_stop import DOWN, group_names
 from backstay_agent.drivers.tools.watch import Properties
 from backstay_agent.threads import in_thread
 from backstay_api.process.waiting import clock_s
@@ -53,6 +54,15 @@ class Standing:
         """Parts that systemd would start by themselves if they did not wait for us: the unit does not pull them in."""
         parts = (member for member in self.gated if member != self.unit)
         return tuple(part for part in parts if outside_wishes(part, self.known, self.members))
+
+    @property
+    def is_up(self) -> bool:
+        return any(self.known[member].get("ActiveState") not in DOWN for member in self.members)
+
+    @property
+    def groups(self) -> list[str]:
+        """The control groups of all of it."""
+        return [name for member in self.members for name in group_names(member, self.known[member])]
 
 
 class Securing:

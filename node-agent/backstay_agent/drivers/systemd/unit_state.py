@@ -7,8 +7,8 @@ from typing import Final
 
 from backstay_agent.drivers.base import Seen, State
 from backstay_agent.drivers.tools import cgroups
-from backstay_agent.drivers.tools.down import groups_of, left_in
 from backstay_agent.drivers.tools.sentences import stop_failed, why_down
+from backstay_agent.drivers.tools.verified_stop import groups_of, left_in
 from backstay_agent.drivers.tools.watch import Properties, Watch
 from backstay_api.process.waiting import clock_s
 

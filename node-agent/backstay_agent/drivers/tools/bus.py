@@ -21,6 +21,7 @@ SYSTEMD: Final = "org.freedesktop.systemd1"
 CALL_LIMIT_S: Final = 10.0
 RELOAD_LIMIT_S: Final = 60.0
 MOST_CALLS: Final = 64
+CONNECTION_GONE: Final = "the connection to D-Bus is gone"
 """At a time. The bus breaks off what exceeds 128 calls of a connection that wait for their answers."""
 
 log = logging.getLogger(__name__)
@@ -173,7 +174,7 @@ class _Sdbus:
         self.close()
         for call in self._calls:
             if not call.done():
-                call.set_exception(BusError("disconnected", "the connection to D-Bus is gone"))
+                call.set_exception(BusError("disconnected", CONNECTION_GONE))
         self._on_lost()
 
 

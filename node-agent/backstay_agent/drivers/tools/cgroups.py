@@ -25,6 +25,13 @@ def root() -> Path | None:
     return None
 
 
+def obstacle() -> str | None:
+    """Why no stop could be verified on this host; None if it can be."""
+    if root() is None:
+        return "this host has no unified control groups (cgroup v2), so a stop could not be verified"
+    return None
+
+
 def folder(control_group: str) -> Path:
     """Where the control group, as systemd names it, stands in the file system."""
     base = root()
@@ -49,7 +56,7 @@ def own() -> Path | None:
 
 
 @contextmanager
-def cell(name: str) -> Iterator[Path | None]:
+def temporary_group(name: str) -> Iterator[Path | None]:
     """A group below our own for a program that must leave nothing behind, wherever it forks to; None where none can be had.
 
     Whatever still lives in it at the end is killed. Needs `Delegate=yes` in the unit of this process.

@@ -1,4 +1,4 @@
-"""Whether a folder can be written, and has room. Reads the file system: to be asked through `looks.look`."""
+"""Whether a folder can be written, and has room. Reads the file system: to be asked through `file_system_looks.look`."""
 
 from __future__ import annotations
 

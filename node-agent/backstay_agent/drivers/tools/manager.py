@@ -15,9 +15,9 @@ from typing import Any, Final, TypeVar
 from backstay_agent.drivers.tools.reloads import Reloads
 from backstay_api.process.waiting import clock_s
 
-from .bus import RELOAD_LIMIT_S, SYSTEMD, Bus, BusError, Contents, Member, connect
+from .bus import CONNECTION_GONE, RELOAD_LIMIT_S, SYSTEMD, Bus, BusError, Contents, Member, connect
 from .jobs import JOB, UP, Acts, Asked
-from .shares import MOST_PROGRAMS, MOST_STARTS, MOST_STOPS, Kept
+from .systemd_quota import MOST_PROGRAMS, MOST_STARTS, MOST_STOPS, Kept
 from .watch import UNIT, Properties, Watch, plain, waits_for_pid_file
 
 _ROOT: Final = "/org/freedesktop/systemd1"
@@ -52,7 +52,7 @@ class Manager:
         self.acts = Acts()
         """Wrap in `acts.on(units)` what asks systemd to start or stop something."""
         self.starts, self.programs, self.stops = map(asyncio.Semaphore, (MOST_STARTS, MOST_PROGRAMS, MOST_STOPS))
-        """Turns: to be held by whoever starts, runs or stops something, from before it is watched (`shares.py`)."""
+        """Turns: to be held by whoever starts, runs or stops something, from before it is watched (`systemd_quota.py`)."""
         self._asking: set[asyncio.Task[None]] = set()
 
     async def call(self, method: str, signature: str = "", *args: object, limit_s: float = 10.0) -> tuple[Any, ...]:
@@ -221,7 +221,7 @@ class Manager:
 
     def _lost(self) -> None:
         self._bus = None
-        self._revive("the connection to D-Bus is gone")
+        self._revive(CONNECTION_GONE)
 
     def _on_properties(self, path: str, contents: Contents) -> None:
         if path in self._at:

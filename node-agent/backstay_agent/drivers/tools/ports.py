@@ -1,4 +1,4 @@
-"""Who listens on a TCP port of this host. Reads /proc, all of it for the name: to be asked through `looks.look`."""
+"""Who listens on a TCP port of this host. Reads /proc, all of it for the name: to be asked through `file_system_looks.look`."""
 
 from __future__ import annotations
 

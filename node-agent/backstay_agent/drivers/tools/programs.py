@@ -1,6 +1,6 @@
 """Whether a program could be run on this host, or may come with a disk that moves with its service and is mounted when that starts.
 
-Reads the file system: to be asked through `looks.look`.
+Reads the file system: to be asked through `file_system_looks.look`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 _RESULTS: Final = {
@@ -15,6 +15,16 @@ _RESULTS: Final = {
     "resources": "systemd could not set it up",
     "exec-condition": "its ExecCondition= said no",
 }
+
+
+def not_told(unit: str, error: Exception) -> str:
+    """That nothing is known of the unit."""
+    return f"systemd cannot be asked about {unit}: {error}"
+
+
+def may_still_run(what: str, why: Exception | str) -> str:
+    """What a stop says that did not come to a proven end."""
+    return f"{what} may still be running: {why}"
 
 
 def not_loadable(unit: str, properties: Mapping[str, Any]) -> str | None:
@@ -51,6 +61,10 @@ def _who_starts(properties: Mapping[str, Any]) -> str:
     return f"; name {' and '.join(starters)}, which starts it" if starters else ""
 
 
+def does_not_hold(conditions: Sequence[str]) -> str:
+    return f"{' and '.join(conditions)[:500]} does not hold on this host"
+
+
 def why_skipped(unit: str, properties: Mapping[str, Any]) -> str | None:
     """Why systemd skipped the start, which it counts as a success; None if it did not skip it."""
     for result, listed in (("ConditionResult", "Conditions"), ("AssertResult", "Asserts")):
@@ -60,7 +74,7 @@ def why_skipped(unit: str, properties: Mapping[str, Any]) -> str | None:
             if state < 0  # 0: was never looked at
         ]
         if not properties.get(result, True) and failed:
-            return f"{unit} was not started: {' and '.join(failed)} does not hold on this host"
+            return f"{unit} was not started: {does_not_hold(failed)}"
     return None
 
 

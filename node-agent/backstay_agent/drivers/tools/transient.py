@@ -15,10 +15,10 @@ from backstay_agent.drivers.tools.programs import absent
 from backstay_api.process.waiting import clock_s
 
 from .bus import BusError
-from .down import DOWN
+from .file_system_looks import look
 from .journal_tail import last_words, with_words
-from .looks import look
 from .manager import Manager
+from .verified_stop import DOWN
 from .watch import Properties, Watch
 
 SLICE: Final = "backstay.slice"

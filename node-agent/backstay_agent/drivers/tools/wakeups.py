@@ -11,8 +11,8 @@ from backstay_agent.drivers.base import Seen
 from backstay_api.process.waiting import within
 
 from . import cgroups
-from .down import groups_of
 from .manager import Manager
+from .verified_stop import groups_of
 from .watch import Watch
 
 

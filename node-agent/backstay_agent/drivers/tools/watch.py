@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .jobs import Asked
-from .shares import Kept
+from .systemd_quota import Kept
 
 UNIT: Final = "org.freedesktop.systemd1.Unit"
 

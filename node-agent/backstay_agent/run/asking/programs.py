@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backstay_agent.drivers.tools.cells import run_program
+from backstay_agent.drivers.tools.contained_programs import run_program
 from backstay_agent.drivers.tools.journal_tail import with_words
 
 

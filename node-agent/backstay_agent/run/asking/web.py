@@ -6,7 +6,7 @@ from asyncio import IncompleteReadError, LimitOverrunError, StreamReader
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from backstay_agent.drivers.tools.cells import run_program
+from backstay_agent.drivers.tools.contained_programs import run_program
 from backstay_agent.drivers.tools.journal_tail import one_line, with_words
 from backstay_api.objects.plain import ExpectedBody, HttpGet
 

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from backstay_api.client.errors import Invalid
-from backstay_api.memory.server import Change, Fate, MemoryApi, MemoryCluster
+from backstay_api.memory.server import Change, Fate
 from backstay_api.objects import lease as leases
-from backstay_api.objects.kinds import Kind, Raw
-from backstay_api.objects.models import FenceRequest, HAInstance, ResourceClaim
+from backstay_api.objects.models import FenceRequest, ResourceClaim
 from backstay_api.objects.models.assignment import HostAssignmentSpec
 from backstay_api.objects.models.fencing import FenceRequestSpec
-from backstay_api.objects.models.instance import Closed, Grant, HAInstanceSpec, ServiceRef, SessionRef
+from backstay_api.objects.models.instance import SessionRef
 from backstay_api.objects.models.service import HAServiceStatus
 from backstay_api.objects.object_kinds import (
-    ALL_KINDS,
     FENCE_REQUESTS,
-    HA_INSTANCES,
     HA_SERVICES,
     HOST_ASSIGNMENTS,
     HOST_LEASES,
@@ -28,17 +23,13 @@ from backstay_api.objects.object_kinds import (
     RESOURCE_CLAIMS,
 )
 from backstay_dev.simulator.virtualtime import in_virtual_time
-from backstay_operator.control.act.apply import Outcome, Writer
-from backstay_operator.control.act.checks import check_step
-from backstay_operator.control.watch.cache import Cache
+from backstay_operator.control.act.apply import Outcome
 from backstay_operator.planner.actions import (
     Assign,
     CreateClaim,
-    CreateInstance,
     CreateLease,
     DeleteClaim,
     DeleteFence,
-    DeleteInstance,
     DeleteLease,
     RemoveClear,
     RemoveMoveWish,
@@ -49,138 +40,15 @@ from backstay_operator.planner.actions import (
     SetFinalizer,
     UpdateFence,
     WriteHostStatus,
-    WriteInstance,
     WriteServiceStatus,
 )
-from backstay_operator.planner.do.finalizers import (
-    HOST_FINALIZER,
-    INSTANCE_FINALIZER,
-    REQUEST_FINALIZER,
-    SERVICE_FINALIZER,
-)
+from backstay_operator.planner.do.finalizers import HOST_FINALIZER, REQUEST_FINALIZER, SERVICE_FINALIZER
+from backstay_testing.apply_bench import SESSION, Bench
 from backstay_testing.builders import an_order
-from backstay_testing.control_scene import WALL, Scene, Weather, raw_service
+from backstay_testing.control_scene import WALL, raw_service
 
-SESSION = SessionRef(boot_id="boot-n1", nonce="nonce-1", seq=1)
 NEXT = SessionRef(boot_id="boot-n1", nonce="nonce-2", seq=2)
 FENCE = FenceRequestSpec(host="n1", session=SESSION, want="Observe")
-
-
-class Bench:
-    """One writer and the cache that it keeps."""
-
-    def __init__(self) -> None:
-        self.scene = Scene()
-        self.scene.add_host("n1")
-        self.weather = Weather()
-        api = MemoryApi(self.scene.cluster, self.weather, actor="op")
-        self.cache = Cache(clock=asyncio.get_running_loop().time, wall=lambda: WALL)
-        self.writer = Writer(api, self.cache)
-        self.look()
-
-    @property
-    def cluster(self) -> MemoryCluster:
-        return self.scene.cluster
-
-    def look(self) -> None:
-        """See everything that is there."""
-        for kind in ALL_KINDS:
-            for body in self.cluster.bodies(kind):
-                self.cache.observe(kind, body)
-
-    async def do(self, action: Any) -> Outcome:
-        return (await self.writer.apply(action)).outcome
-
-    def body(self, kind: Kind[Any], name: str, namespace: str = "") -> Raw:
-        return self.cluster.get(kind, namespace, name)
-
-    def add_instance(self, *, epoch: int = 0, granted: bool = False, closed: int = 0) -> HAInstance:
-        session = {"bootID": "boot-n1", "nonce": "nonce-1", "seq": 1}
-        spec: Raw = {"service": {"name": "web", "uid": "s"}, "exclusive": True, "epoch": epoch}
-        if granted:
-            spec["grant"] = {"host": "n1", "session": session, "machineUUID": "m"}
-        if closed:
-            spec["closed"] = {"epoch": closed, "evidence": "Released"}
-        meta = {"name": "web-0", "namespace": "shop", "finalizers": [INSTANCE_FINALIZER]}
-        self.scene.store(
-            HA_INSTANCES, {"apiVersion": HA_INSTANCES.api_version, "kind": "HAInstance", "metadata": meta, "spec": spec}
-        )
-        self.look()
-        return self.cache.world.instances["shop/web-0"]
-
-
-def granted(instance: HAInstance, *, closed: Closed | None = None) -> HAInstanceSpec:
-    grant = Grant(host="n1", session=SESSION, machine_uuid="m")
-    return instance.spec.model_copy(update={"epoch": instance.spec.epoch + 1, "grant": grant, "closed": closed})
-
-
-@in_virtual_time
-async def test_a_grant_is_written_once_and_what_came_back_is_in_the_cache() -> None:
-    bench = Bench()
-    assert await bench.do(CreateInstance("shop", "web-0", instance_spec(), "it has none")) is Outcome.DONE
-    first = bench.cache.world.instances["shop/web-0"]
-    assert first.metadata.finalizers == [INSTANCE_FINALIZER]
-    assert await bench.do(WriteInstance(first, granted(first), "go")) is Outcome.DONE
-    assert bench.cache.world.held_by["n1"] == {"shop/web-0"}
-    assert await bench.do(WriteInstance(first, granted(first), "go")) is Outcome.LOOK_AGAIN, (
-        "decided from the old version"
-    )
-    assert bench.body(HA_INSTANCES, "web-0", "shop")["spec"]["epoch"] == 1
-
-
-@in_virtual_time
-async def test_of_two_grants_decided_from_one_version_one_wins_and_the_other_learns_who_holds_it() -> None:
-    bench, rival = Bench(), None
-    instance = bench.add_instance()
-    rival = Writer(MemoryApi(bench.cluster, actor="rival"), Cache(clock=lambda: 0.0, wall=lambda: WALL))
-    await rival.apply(WriteInstance(instance, granted(instance), "I was quicker"))
-    assert bench.cache.world.instances["shop/web-0"].spec.epoch == 0
-    assert await bench.do(WriteInstance(instance, granted(instance), "me too")) is Outcome.LOOK_AGAIN
-    assert bench.cache.world.instances["shop/web-0"].spec.epoch == 1
-
-
-def instance_spec(**more: Any) -> HAInstanceSpec:
-    return HAInstanceSpec(service=ServiceRef(name="web", uid="s"), exclusive=True, **more)
-
-
-GRANT = Grant(host="n1", session=SESSION, machine_uuid="m")
-ELSEWHERE = GRANT.model_copy(update={"host": "n2"})
-RELEASED = Closed(epoch=1, evidence="Released")
-
-
-def unchecked(**fields: Any) -> HAInstanceSpec:
-    """A spec that a broken planner might send: the model itself would refuse it."""
-    return instance_spec().model_copy(update=fields)
-
-
-@pytest.mark.parametrize(
-    ("after", "says"),
-    [
-        pytest.param(unchecked(epoch=2, grant=ELSEWHERE), "evidence", id="a second grant without evidence"),
-        pytest.param(
-            unchecked(epoch=3, grant=ELSEWHERE, closed=Closed(epoch=2, evidence="Boot")), "one", id="skipped epoch"
-        ),
-        pytest.param(unchecked(epoch=1, grant=ELSEWHERE), "never changes", id="the same epoch for another host"),
-        pytest.param(unchecked(epoch=1, grant=None), "grant", id="a grant that ends without evidence"),
-    ],
-)
-def test_a_step_that_breaks_a_rule_of_grants_is_never_sent(after: HAInstanceSpec, says: str) -> None:
-    with pytest.raises(AssertionError, match=says):
-        check_step(unchecked(epoch=1, grant=GRANT), after)
-
-
-@in_virtual_time
-async def test_hands_end_the_process_rather_than_send_a_grant_without_evidence() -> None:
-    bench = Bench()
-    instance = bench.add_instance(epoch=1, granted=True)
-    with pytest.raises(AssertionError, match="evidence"):
-        await bench.do(WriteInstance(instance, unchecked(epoch=2, grant=ELSEWHERE), "somebody forgot to ask"))
-    assert not bench.weather.requests
-
-
-def test_a_proven_move_passes() -> None:
-    check_step(unchecked(epoch=1, grant=GRANT), unchecked(epoch=2, grant=ELSEWHERE, closed=RELEASED))
-    check_step(unchecked(epoch=1, grant=GRANT), unchecked(epoch=1, grant=None, closed=RELEASED))
 
 
 @in_virtual_time
@@ -262,41 +130,6 @@ async def test_orders_that_are_too_large_are_refused_with_what_to_do() -> None:
     huge = HostAssignmentSpec(instances={f"u{number}": order for number in range(250)})
     result = await bench.writer.apply(Assign("n1", huge, "go"))
     assert result.outcome is Outcome.REFUSED and "spread its services" in result.why
-
-
-@in_virtual_time
-async def test_an_instance_goes_only_closed_and_in_two_steps_that_both_name_its_version() -> None:
-    bench = Bench()
-    instance = bench.add_instance(epoch=1, closed=1)
-    assert await bench.do(DeleteInstance(instance, "its service is gone")) is Outcome.DONE
-    assert not bench.cluster.bodies(HA_INSTANCES) and not bench.cache.world.instances
-    again = bench.add_instance(epoch=1, granted=True)
-    with pytest.raises(AssertionError, match="not closed"):
-        await bench.do(DeleteInstance(again, "by mistake"))
-
-
-@in_virtual_time
-async def test_an_instance_that_was_granted_meanwhile_is_not_deleted() -> None:
-    bench = Bench()
-    instance = bench.add_instance()
-    rival = Writer(MemoryApi(bench.cluster, actor="rival"), Cache(clock=lambda: 0.0, wall=lambda: WALL))
-    await rival.apply(WriteInstance(instance, granted(instance), "granted"))
-    assert await bench.do(DeleteInstance(instance, "gone")) is Outcome.LOOK_AGAIN
-    assert "deletionTimestamp" not in bench.body(HA_INSTANCES, "web-0", "shop")["metadata"]
-
-
-@in_virtual_time
-async def test_an_instance_that_was_granted_or_made_anew_meanwhile_is_not_even_marked() -> None:
-    bench = Bench()
-    former = bench.add_instance()
-    bench.cluster.patch(HA_INSTANCES, ("shop", "web-0"), {"metadata": {"finalizers": None}}, actor="admin")
-    bench.cluster.delete(HA_INSTANCES, ("shop", "web-0"), actor="admin")
-    made_anew = bench.add_instance()
-    assert await bench.do(DeleteInstance(former, "gone")) is Outcome.LOOK_AGAIN
-    spec = granted(made_anew).wire()
-    bench.cluster.patch(HA_INSTANCES, ("shop", "web-0"), {"spec": spec}, actor="another replica")
-    assert await bench.do(DeleteInstance(made_anew, "gone")) is Outcome.LOOK_AGAIN
-    assert "deletionTimestamp" not in bench.body(HA_INSTANCES, "web-0", "shop")["metadata"]
 
 
 @pytest.mark.parametrize("is_made_anew", [False, True])

@@ -22,17 +22,9 @@ from backstay_operator.planner.do.finalizers import HOST_FINALIZER, SERVICE_FINA
 from backstay_operator.planner.do.ownership import let_go
 from backstay_operator.planner.know.claims import claim_for
 from backstay_operator.planner.plan import plan
-from backstay_operator.planner.preconditions import (
-    Gone,
-    HoldsNothing,
-    NoInstances,
-    Owned,
-    Precondition,
-    Still,
-    Unnamed,
-)
+from backstay_operator.planner.preconditions import Gone, HoldsNothing, NoInstances, Owned, Precondition, Still, Unnamed
+from backstay_testing.apply_bench import SESSION, Bench
 from backstay_testing.control_scene import Scene, until
-from unit.control.act.test_apply import SESSION, Bench
 
 ADDRESS = Claim("Address", "192.0.2.10")
 UNIT = Claim("Unit", "web.service")

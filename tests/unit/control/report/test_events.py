@@ -1,30 +1,24 @@
-"""What people and probes are told: Events that never get in the way, facts about health, log lines with named fields."""
+"""What people are told: Events that never get in the way."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from backstay_api.memory.server import Fate
 from backstay_api.objects.kinds import EVENTS, Ref
 from backstay_api.objects.models.service import HAServiceStatus
 from backstay_api.objects.object_kinds import HA_SERVICES, HOSTS
-from backstay_api.process import logs
-from backstay_api.process.endpoints import _answered
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_operator.control.act.apply import Outcome, Result
 from backstay_operator.control.counters import Counters
 from backstay_operator.control.report.recorder import BURST, QUEUE, Posting, Recorder, posting_of
-from backstay_operator.control.serve.endpoints import Endpoints
-from backstay_operator.control.serve.health import Ages, State, ill, not_ready
 from backstay_operator.planner.actions import Action, SealLease, WriteHostStatus, WriteInstance, WriteServiceStatus
 from backstay_testing.builders import a_host, a_service, an_instance
 from backstay_testing.control_scene import WALL, Scene
+from backstay_testing.degraded import PARTLY, SLOW, TWICE, WELL, degraded
 from backstay_testing.worlds import a_world
 
 WEB = Ref(HA_SERVICES, "shop", "web")
@@ -52,20 +46,6 @@ def test_what_an_admin_did_on_the_host_is_told_once_and_is_no_warning() -> None:
     assert posting is not None and (posting.type, posting.reason, posting.note) == ("Normal", "ByAdmin", act)
     after = before.model_copy(update={"status": done})
     assert posting_of(WriteServiceStatus(after, done), Result(Outcome.DONE), lambda _: "u1") is None
-
-
-def degraded(status: str, reason: str, message: str) -> HAServiceStatus:
-    condition = {"type": "Degraded", "status": status, "reason": reason, "message": message, "lastTransitionTime": WALL}
-    instances = [{"name": "web-0", "epoch": 1}]
-    return HAServiceStatus.model_validate({"conditions": [condition], "instances": instances})
-
-
-WELL, PARTLY, SLOW, TWICE = (
-    degraded("False", "AsWanted", "No problem was found"),
-    degraded("True", "WorksPartly", "one disk is gone"),
-    degraded("True", "Suspect", "it answers slowly"),
-    degraded("True", "SecondCopy", "n2 runs it too"),
-)
 
 
 @pytest.mark.parametrize(
@@ -227,92 +207,3 @@ async def test_saying_never_waits_even_where_nothing_can_be_posted() -> None:
 def test_what_is_told_of_an_action(action: Action, outcome: Outcome, told: tuple[str, str] | None) -> None:
     posting = posting_of(action, Result(outcome, "no"), lambda subject: "u")
     assert (posting and (posting.regarding.kind.kind, posting.reason)) == told
-
-
-HEALTHY = State(
-    Ages(plan_s=1.0, answer_s=0.3, heartbeats_s=0.2, watches_s={}, resync_s={}),
-    leads=True,
-    waiting_for="",
-    path_trouble="",
-)
-
-
-@pytest.mark.parametrize(
-    ("state", "is_ill", "is_ready"),
-    [
-        pytest.param(HEALTHY, False, True, id="all is well"),
-        pytest.param(replace(HEALTHY, leads=False), False, True, id="a follower is as ready as a leader"),
-        pytest.param(replace(HEALTHY, waiting_for="the first list of Host"), False, False, id="not listed yet"),
-        pytest.param(
-            replace(HEALTHY, ages=replace(HEALTHY.ages, answer_s=500.0, heartbeats_s=500.0), path_trouble="away"),
-            False,
-            False,
-            id="without the API a new process would see no more",
-        ),
-        pytest.param(replace(HEALTHY, ages=replace(HEALTHY.ages, plan_s=31.0)), True, False, id="the loop hangs"),
-        pytest.param(
-            replace(HEALTHY, ages=replace(HEALTHY.ages, heartbeats_s=181.0)), True, False, id="silent beyond repair"
-        ),
-    ],
-)
-def test_health_is_judged_by_facts(state: State, is_ill: bool, is_ready: bool) -> None:
-    assert (bool(ill(state)), not not_ready(state)) == (is_ill, is_ready)
-
-
-@in_virtual_time
-async def test_endpoints_tell_what_is_missing_and_then_the_facts() -> None:
-    scene = Scene()
-    scene.add_host("n1")
-    scene.weather_of("op").fates = [(lambda request: request.resource.startswith("hosts."), Fate(request_lost=True))]
-    async with scene.operator() as operator:
-        endpoints = Endpoints(operator)
-        await asyncio.sleep(1)
-        code, _, body = await endpoints.answer("GET", "/readyz")
-        assert code == 503 and "Host" in json.loads(body)["why"]
-        assert (await endpoints.answer("GET", "/healthz"))[0] == 200, "starting it again would not help"
-        await asyncio.sleep(20)
-        code, _, body = await endpoints.answer("GET", "/readyz?verbose")
-        assert code == 200 and json.loads(body)["leads"] is True
-        assert (await _answered(endpoints.answer, "POST", "/readyz"))[0] == 405
-        assert (await endpoints.answer("GET", "/secrets"))[0] == 404
-
-
-def test_metrics_render_every_fact() -> None:
-    from backstay_operator.control.serve.metrics import Metrics
-
-    async def story() -> str:
-        scene = Scene()
-        scene.add_host("n1")
-        scene.add_service()
-        scene.add_service("broken", resources="none")
-        async with scene.operator() as operator:
-            await asyncio.sleep(1)
-            operator.counters.failovers["Device"] += 1
-            operator.cache.world.put_service(a_service("partly").model_copy(update={"status": PARTLY}))
-            return Metrics(operator, Endpoints(operator).state).render().decode()
-
-    lines: list[str] = []
-    in_virtual_time(lambda: _collect(story, lines))()
-    text = lines[0]
-    for expected in (
-        "backstay_leader 1.0",
-        'backstay_failovers_total{evidence="Device"} 1.0',
-        'backstay_writes_total{action="WriteInstance",result="done"} 1.0',
-        'backstay_unreadable_objects{kind="HAService"} 1.0',
-        'backstay_lease_age_seconds{host="n1"}',
-        'backstay_degraded_services{reason="WorksPartly"} 1.0',
-        'backstay_plan_duration_seconds_bucket{le="+Inf"}',
-        "backstay_stale_entries_total 0.0",
-    ):
-        assert expected in text, text
-
-
-async def _collect(story: Any, lines: list[str]) -> None:
-    lines.append(await story())
-
-
-def test_a_log_line_is_a_constant_message_with_named_fields() -> None:
-    record = logging.makeLogRecord({"msg": "host lost", "levelname": "WARNING", "host": "n1", "why": "silent for 2 s"})
-    assert logs.fields(record) == {"host": "n1", "why": "silent for 2 s"}
-    assert logs.text_formatter().format(record).endswith('WARNING host lost  host=n1 why="silent for 2 s"')
-    assert json.loads(logs.json_formatter().format(record))["host"] == "n1"

@@ -1,4 +1,4 @@
-"""The life of an instance, as tables: granted, held, stopped, closed, granted again, deleted; and what stands against each step."""
+"""The life of an instance, as tables: granted, held, stopped, closed, granted again; and what stands against each step."""
 
 from __future__ import annotations
 
@@ -8,26 +8,14 @@ import pytest
 
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.models import HAService
-from backstay_operator.planner.actions import Action, DeleteInstance, WriteClaim, WriteInstance
-from backstay_operator.planner.do.finalizers import HOST_FINALIZER
-from backstay_operator.planner.do.instances import Course, course, create, leave
+from backstay_operator.planner.do.instances import Course, course
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
 from backstay_operator.planner.do.rounds import begin
 from backstay_operator.planner.judge.acceptance import accept
 from backstay_operator.planner.judge.placement import NoHost
 from backstay_operator.planner.know.world import World
-from backstay_testing.builders import (
-    a_host,
-    a_service,
-    address,
-    an_instance,
-    an_order,
-    annotated,
-    being_deleted,
-    marked,
-    session,
-    unit,
-)
+from backstay_testing.builders import a_host, a_service, address, annotated, being_deleted, marked, session, unit
+from backstay_testing.courses import HANDS_OFF, WEB, down, mode, released, told, unordered
 from backstay_testing.worlds import (
     Befall,
     a_world,
@@ -42,31 +30,7 @@ from backstay_testing.worlds import (
     say_ready,
     silence,
     speak,
-    tell,
 )
-
-WEB = a_service()
-
-
-def said(action: Action) -> str:
-    match action:
-        case WriteInstance(before=before, spec=spec):
-            closed = spec.closed.evidence if spec.closed is not None and spec.closed != before.spec.closed else ""
-            by = f" by {closed}" if closed else ""
-            return f"grant {spec.grant.host} {spec.epoch}{by}" if spec.grant is not None else f"close {spec.epoch}{by}"
-        case WriteClaim():
-            return "record"
-        case DeleteInstance():
-            return "delete"
-        case _:
-            return type(action).__name__
-
-
-def told(found: Course) -> str:
-    """What is done, what its holder is told, and where it goes."""
-    order = f"{found.order.want} {found.order.revision}" if found.order is not None else ""
-    to = f"to {found.to}" if found.to else ""
-    return ", ".join(filter(None, (*map(said, found.actions), order, to)))
 
 
 def of(world: World) -> Course:
@@ -123,7 +87,6 @@ def failed_on(*names: str) -> Befall:
 
 REPLICATED = a_service(mode="Replicated", replicas=2)
 STOPPED = a_service(state="Stopped")
-MASKED = "0/3 hosts can run it: 3 are not ready: masked"
 
 
 @pytest.mark.parametrize(
@@ -203,34 +166,6 @@ def test_two_that_start_at_once_do_not_both_choose_one_host() -> None:
     assert [one.to for one in found] == ["n1", "n2"]
 
 
-# --- somebody holds it -----------------------------------------------------------------------------------------------
-
-
-def released(world: World) -> None:
-    report(world, WEB, "n1", "Stopped", epoch=2, released=True)
-
-
-def unordered(world: World) -> None:
-    raw = world.assignments["n1"].wire()
-    raw["spec"]["instances"] = {}
-    world.put_assignment(world.assignments["n1"].from_wire(raw))
-
-
-def down(to: str = "") -> Befall:
-    def befall(world: World) -> None:
-        instance = world.instances["shop/web-0"]
-        tell(world, "n1", instance, an_order(instance, "Down", to=to))
-
-    return befall
-
-
-def mode(name: str) -> Befall:
-    def befall(world: World) -> None:
-        world.hosts["n1"] = marked(a_host("n1", mode=name), HOST_FINALIZER)
-
-    return befall
-
-
 def edit(*resources: Raw, state: str = "Running", mode: str = "Single") -> Befall:
     """The manifest is another, and the hosts have answered for it."""
 
@@ -263,7 +198,6 @@ def overtaken(world: World) -> None:
     speak(world, "n1", session("n1", 2))
 
 
-HANDS_OFF = "n1 is in maintenance (HandsOff): nothing there is touched"
 NO_PROOF = "n1 is silent: nothing can prove that it is off"
 TO_N2 = all_of(mode("Drain"), down("n2"))
 
@@ -376,42 +310,3 @@ def test_a_lost_holder_is_told_of_with_what_the_guard_holds_against_fencing_it(b
     missing = of(world).missing
     assert missing.startswith("n1 is silent: it is not proven to be off yet") and refused in missing
     assert ("fell silent together" in missing) == bool(refused)
-
-
-# --- it shall not be any more ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("host", "befall", "expected", "missing"),
-    [
-        pytest.param(None, nothing, "delete", "", id="nobody holds it"),
-        pytest.param("n1", released, "close 2 by Released", "", id="its holder has stopped it"),
-        pytest.param("n1", nothing, "Down 1", "it is deleted; n1 has not said yet that epoch 2 is over", id="it runs"),
-        pytest.param("n1", unordered, "Down 0", "it is deleted; n1 has not said yet", id="it was never ordered"),
-        pytest.param("n1", down(), "Down 1", "it is deleted; n1 has not said yet", id="it is being stopped"),
-        pytest.param("n1", mode("HandsOff"), "Up 1", f"it is deleted, but {HANDS_OFF}", id="hands off"),
-        pytest.param(
-            "n1", all_of(mode("HandsOff"), unordered), "", f"it is deleted, but {HANDS_OFF}", id="hands off, and never ordered"
-        ),
-        pytest.param(
-            "n1", all_of(mode("HandsOff"), down()), "Down 1", "it is deleted; n1 has not said yet", id="hands off, and being stopped"
-        ),
-    ],
-)  # fmt: skip
-def test_what_shall_not_be_any_more(host: str | None, befall: Befall, expected: str, missing: str) -> None:
-    world = a_world("n1", "n2")
-    if host is not None:
-        running(world, WEB, host)
-    else:
-        put(world, WEB, epoch=2)
-    befall(world)
-    found = leave(world, world.instances["shop/web-0"], "it is deleted")
-    assert told(found) == expected
-    assert found.missing.startswith(missing) and bool(found.missing) == bool(missing)
-
-
-@pytest.mark.parametrize("exclusive", [True, False])
-def test_an_instance_begins_at_epoch_0_and_is_exclusive_as_its_service_is(exclusive: bool) -> None:
-    made = create(a_service(exclusive=exclusive), "web-0")
-    assert (made.namespace, made.name, made.spec.epoch, made.spec.exclusive) == ("shop", "web-0", 0, exclusive)
-    assert made.spec.service == an_instance(WEB).spec.service

@@ -1,14 +1,10 @@
-"""Where services go, and why: judges as a table, placement as sentences and properties."""
+"""Where services go, and why: judges as a table, placement as sentences."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.models import HAService
@@ -25,10 +21,6 @@ def why_not(
     answer = placement.place(world, service, world.instances.get(f"{service.key}-0"), to=to, away_from=away_from)
     rejected = {verdict.host: verdict.rejected for verdict in answer.verdicts}[host]
     return f"{rejected.rule}: {rejected.why}" if rejected else ""
-
-
-def another_holds(world: World) -> None:
-    hold(world, "n1", session("n1", nonce="other"))
 
 
 @pytest.mark.parametrize(
@@ -336,67 +328,6 @@ def test_when_a_service_must_leave_its_holder(mode: str, labels: dict[str, str],
     service = a_service(placement={"hosts": {"matchLabels": {"pool": "db"}}})
     rejected = placement.must_leave(world, service, put(world, service, epoch=1, host="n1"))
     assert (rejected.rule if rejected else None) == expected
-
-
-Described = list[tuple[str, float, str, bool | None]]
-"""Hosts: mode, for how long it has been silent, rack, and what it has said."""
-hosts = st.lists(
-    st.tuples(
-        st.sampled_from(["", "Cordon", "Drain"]),
-        st.sampled_from([0.0, 1.0, 9.0]),
-        st.sampled_from(["a", "b"]),
-        st.sampled_from([True, False, None]),
-    ),
-    min_size=1,
-    max_size=8,
-)
-
-
-def world_of(described: Described, order: Iterable[int]) -> tuple[World, HAService]:
-    world = World(now_s=NOW_S)
-    weights = [{"hosts": {"matchLabels": {"rack": "a"}}, "weight": 150}]
-    service = a_service(placement={"prefer": weights, "failback": "Always"})
-    for number in order:
-        mode, silent_s, rack, ready = described[number]
-        add_host(world, f"n{number}", mode=mode, silent_s=silent_s, labels={"rack": rack})
-        if ready is not None:
-            say_ready(world, service, f"n{number}", ready=ready)
-    return world, service
-
-
-@given(hosts, st.randoms(use_true_random=False), st.booleans())
-def test_the_order_in_which_hosts_became_known_decides_nothing(
-    described: Described, dice: random.Random, held: bool
-) -> None:
-    orders = [list(range(len(described))), dice.sample(range(len(described)), len(described))]
-    answers = []
-    for order in orders:
-        world, service = world_of(described, order)
-        instance = put(world, service, epoch=1, host="n0" if held else None)
-        answers.append((placement.place(world, service, instance), placement.standbys(world, service, instance)))
-    assert answers[0] == answers[1]
-
-
-@given(hosts)
-def test_a_service_that_was_placed_does_not_want_to_move(described: Described) -> None:
-    world, service = world_of(described, range(len(described)))
-    placed = placement.place(world, service, put(world, service, epoch=0))
-    if isinstance(placed, Placed):
-        instance = put(world, service, epoch=1, host=placed.host)
-        assert placement.must_leave(world, service, instance) is None
-        assert placement.better_host(world, service, instance) is None
-
-
-@given(hosts)
-def test_standbys_that_have_been_asked_stay_the_same(described: Described) -> None:
-    world, service = world_of(described, range(len(described)))
-    instance = put(world, service, epoch=1)
-    first = placement.standbys(world, service, instance)
-    for name in first:
-        if f"{service.uid}-0" not in world.assignments[name].status.standbys:
-            say_ready(world, service, name, ready=False)
-    second = placement.standbys(world, service, instance)
-    assert set(first) <= set(second)
 
 
 @pytest.mark.parametrize("reason", ["new disks", "ticket 7: new disks"])

@@ -3,54 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from backstay_api.objects.models import HAService
-from backstay_api.objects.models.service import HAServiceStatus
-from backstay_operator.planner import words
-from backstay_operator.planner.do.decisions import decide
-from backstay_operator.planner.do.finalizers import SERVICE_FINALIZER
-from backstay_operator.planner.do.rounds import begin
 from backstay_operator.planner.know.world import OwnPath, World
-from backstay_operator.planner.tell import status
-from backstay_testing.builders import WALL, a_host, a_service, an_instance, an_order, marked, session, unit
-from backstay_testing.worlds import a_world, add_host, make_ours, own, report, say_ready, silence, speak, tell
-
-
-def told_of(world: World, service: HAService) -> HAServiceStatus:
-    """What is decided about it now, as people are told; everything that it needs is its own."""
-    service = marked(service, SERVICE_FINALIZER)
-    make_ours(world)
-    own(world, service)
-    return status.service_status(world, decide(begin(world), service))
-
-
-def a_running_world(**spec: Any) -> tuple[World, HAService]:
-    """web runs on n1 at epoch 2; n2 is ready, n3 is not; n1 can be fenced."""
-    world = a_world("n1", "n2", "n3")
-    service = a_service(**spec)
-    world.put_service(service)
-    hold(world, service, "n1", epoch=2)
-    say_ready(world, service, "n2")
-    say_ready(world, service, "n3", ready=False, why="unit web.service is masked")
-    fenceable(world, "n1")
-    return world, service
-
-
-def hold(
-    world: World, service: HAService, host: str | None, *, epoch: int, phase: str = "Running", **more: Any
-) -> None:
-    world.put_instance(an_instance(service, epoch=epoch, host=host))
-    if host:
-        report(world, service, host, phase, epoch=epoch, **more)
-
-
-def fenceable(world: World, name: str) -> None:
-    fencing = {"ready": True, "checkedAt": "2026-03-01T11:00:00Z", "message": "bmc says on"}
-    world.hosts[name] = a_host(name, has_device=True, status={"fencing": fencing})
-
+from backstay_testing.builders import WALL, a_service, an_instance
+from backstay_testing.statuses import a_running_world, condition, fail_start, hold, order_down, told_of
+from backstay_testing.worlds import a_world, add_host, say_ready, silence
 
 Change = Callable[[World, HAService], object]
 
@@ -63,24 +23,6 @@ def both(*changes: Change) -> Change:
             each(world, service)
 
     return change
-
-
-def order_down(world: World, service: HAService, host: str, *, epoch: int, why: str) -> None:
-    instance = an_instance(service, epoch=epoch, host=host)
-    tell(world, host, instance, an_order(instance, "Down", revision=0, why=why))
-
-
-def condition(told: HAServiceStatus, kind: str) -> tuple[str, str, str]:
-    found = next(one for one in told.conditions if one.type == kind)
-    return found.status, found.reason, found.message
-
-
-def keep(world: World, service: HAService, told: HAServiceStatus, wall: str) -> HAService:
-    """The status has been written, and time has passed."""
-    world.wall = wall
-    kept = service.model_copy(update={"status": told})
-    world.put_service(HAService.from_wire(kept.wire()))
-    return world.services[service.key]
 
 
 def test_a_service_that_is_well_says_where_it_runs_and_who_stands_by() -> None:
@@ -117,10 +59,6 @@ def test_hosts_that_nobody_asked_are_not_told_of_unless_they_cannot_be_asked() -
 def two_may_run(world: World, service: HAService) -> None:
     instance = world.instances[f"{service.key}-0"]
     world.put_instance(instance.model_copy(update={"spec": instance.spec.model_copy(update={"exclusive": False})}))
-
-
-def fail_start(world: World, service: HAService) -> None:
-    hold(world, service, "n1", epoch=2, phase="Failed", why="exit code 1")
 
 
 @pytest.mark.parametrize(
@@ -322,97 +260,6 @@ def test_what_need_not_be_exclusive_needs_no_device() -> None:
     assert condition(told_of(world, service), "SurvivesHostLoss")[0] == "True"
 
 
-@pytest.mark.parametrize("late_s", [0.0, 1.0])
-def test_nothing_changed_is_an_equal_status_and_a_late_heartbeat_is_nothing(late_s: float) -> None:
-    world, service = a_running_world()
-    told = told_of(world, service)
-    service = keep(world, service, told, "2026-03-01T12:34:56Z")
-    for host in world.hosts:
-        silence(world, host, late_s)
-    assert told_of(world, service) == service.status == told
-
-
-def test_a_condition_keeps_its_time_while_its_status_stays() -> None:
-    world, service = a_running_world()
-    service = keep(world, service, told_of(world, service), "2026-03-01T13:00:00Z")
-    say_ready(world, service, "n2", ready=False, why="no such unit")
-    times = {one.type: one.last_transition_time for one in told_of(world, service).conditions}
-    assert times["Ready"] == "2026-03-01T12:00:00Z"
-    assert times["StandbyReady"] == "2026-03-01T13:00:00Z"
-
-
-def test_a_failover_is_told_with_its_cause_and_its_length() -> None:
-    world, service = a_running_world()
-    service = keep(world, service, told_of(world, service), "2026-03-01T12:59:59.5Z")
-    silence(world, "n1", 4.0)
-    service = keep(world, service, told_of(world, service), "2026-03-01T13:00:00Z")
-    hold(world, service, None, epoch=2)
-    service = keep(world, service, told_of(world, service), "2026-03-01T13:00:00.2Z")
-    assert service.status.last_failover and service.status.last_failover.to == ""
-    hold(world, service, "n2", epoch=3, phase="Starting")
-    service = keep(world, service, told_of(world, service), "2026-03-01T13:00:00.8Z")
-    hold(world, service, "n2", epoch=3)
-    last = told_of(world, service).last_failover
-    assert last and (last.from_, last.to, last.duration, last.at) == ("n1", "n2", "1.3s", "2026-03-01T12:59:59.5Z")
-    assert last.cause == "it was stopped"
-
-
-def test_a_planned_move_is_told_with_the_reason_of_the_move() -> None:
-    world, service = a_running_world()
-    service = keep(world, service, told_of(world, service), "2026-03-01T13:00:00Z")
-    order_down(world, service, "n1", epoch=2, why="n1 is being drained")
-    service = keep(world, service, told_of(world, service), "2026-03-01T13:00:01Z")
-    hold(world, service, "n2", epoch=3)
-    last = told_of(world, service).last_failover
-    assert last and last.cause == "Being stopped on n1: n1 is being drained"
-
-
-def test_another_session_speaks_for_itself_only() -> None:
-    world, service = a_running_world()
-    speak(world, "n1", session("n1", 2), supersedes=[session("n1").nonce])
-    told = told_of(world, service)
-    why = "n1 has begun a new session since it was started there"
-    assert (told.state, told.instances[0].why, told.instances[0].to) == ("Recovering", why, "n2")
-    assert condition(told, "Ready")[2] == f"{why}; moves to n2"
-
-
-def test_what_is_said_of_an_older_epoch_says_nothing_of_this_one() -> None:
-    world, service = a_running_world()
-    world.put_instance(an_instance(service, epoch=3, host="n1"))
-    told = told_of(world, service)
-    assert (told.state, told.instances[0].why) == ("Starting", "Granted to n1, which has not answered yet")
-
-
-def test_a_restart_in_place_is_no_failover() -> None:
-    world, service = a_running_world()
-    for phase in ("Running", "Starting", "Running"):
-        hold(world, service, "n1", epoch=2, phase=phase)
-        service = keep(world, service, told_of(world, service), "2026-03-01T13:00:00Z")
-    assert service.status.last_failover is None
-
-
-def test_a_failed_start_is_remembered_until_it_is_forgotten_and_not_learned_twice() -> None:
-    world, service = a_running_world()
-    fail_start(world, service)
-    service = keep(world, service, told_of(world, service), "2026-03-01T12:00:01Z")
-    assert [(one.host, one.epoch, one.why) for one in service.status.start_failures] == [("n1", 2, "exit code 1")]
-    hold(world, service, "n2", epoch=3)
-    assert condition(told_of(world, service), "Degraded")[1] == "StartFailed"
-    world.now_s += 601
-    for host in world.hosts:
-        silence(world, host, 0.0)
-    assert told_of(world, service).start_failures == []
-
-
-def test_an_edit_wipes_the_failures_of_the_manifest_before() -> None:
-    world, service = a_running_world()
-    fail_start(world, service)
-    service = keep(world, service, told_of(world, service), "2026-03-01T12:00:01Z")
-    edited = a_service("web", unit(unit_name="better.service"), generation=2, status=service.status.wire())
-    world.put_service(edited)
-    assert told_of(world, edited).start_failures == []
-
-
 def test_a_service_that_shall_not_run_says_so() -> None:
     world = a_world("n1")
     service = a_service(state="Stopped")
@@ -420,26 +267,3 @@ def test_a_service_that_shall_not_run_says_so() -> None:
     world.put_instance(an_instance(service, epoch=3))
     told = told_of(world, service)
     assert (told.state, told.host, told.last_failover) == ("Stopped", "", None)
-
-
-# --- words -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("start", "end", "seconds"),
-    [
-        ("2026-03-01T12:00:00Z", "2026-03-01T12:00:01.5Z", 1.5),
-        ("2024-02-28T23:59:59Z", "2024-03-01T00:00:00Z", 86401.0),
-        ("2025-12-31T23:59:59Z", "2026-01-01T00:00:00+00:00", 1.0),
-        ("yesterday", "2026-01-01T00:00:00Z", None),
-    ],
-)
-def test_elapsed_time(start: str, end: str, seconds: float | None) -> None:
-    assert words.elapsed_s(start, end) == seconds
-
-
-@pytest.mark.parametrize(
-    ("age", "text"), [(0.4, "less than 1 s"), (4.9, "4 s"), (59, "45 s"), (61, "1 min"), (9000, "2 h")]
-)
-def test_ages_are_said_in_few_steps(age: float, text: str) -> None:
-    assert words.roughly(age) == text

@@ -16,6 +16,13 @@ import pytest
 from backstay_agent.drivers.tools import cgroups
 
 
+@pytest.mark.parametrize("mounted", [True, False])
+def test_a_host_without_control_groups_can_verify_no_stop(mounted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cgroups, "root", lambda: Path("/sys/fs/cgroup") if mounted else None)
+    told = "this host has no unified control groups (cgroup v2), so a stop could not be verified"
+    assert cgroups.obstacle() == (None if mounted else told)
+
+
 def test_processes_below_a_group_are_named(tmp_path: Path) -> None:
     (tmp_path / "below").mkdir()
     (tmp_path / "below" / "cgroup.procs").write_text(f"{os.getpid()}\n")

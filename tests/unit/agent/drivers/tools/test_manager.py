@@ -12,7 +12,7 @@ import pytest
 
 from backstay_agent.drivers.tools.bus import CALL_LIMIT_S, SYSTEMD, BusError, Member, OnSignal
 from backstay_agent.drivers.tools.manager import Manager
-from backstay_agent.drivers.tools.shares import LINGER_S, MOST_PROGRAMS, MOST_WATCHED
+from backstay_agent.drivers.tools.systemd_quota import LINGER_S, MOST_PROGRAMS, MOST_WATCHED
 from backstay_agent.drivers.tools.transient import run_once
 from backstay_agent.drivers.tools.watch import UNIT
 from backstay_dev.simulator.virtualtime import in_virtual_time

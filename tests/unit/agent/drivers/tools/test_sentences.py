@@ -1,5 +1,8 @@
 """What systemd says about a unit, in sentences a person can act on."""
 
+import ast
+from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +11,7 @@ from backstay_agent.drivers.tools.cgroups import expected_group
 from backstay_agent.drivers.tools.journal_tail import one_line, with_words
 from backstay_agent.drivers.tools.sentences import not_loadable, why_down, why_skipped
 
+DRIVERS = Path(__file__).parents[5] / "node-agent" / "backstay_agent" / "drivers"
 LOADED: dict[str, Any] = {"LoadState": "loaded", "Id": "db.service"}
 
 
@@ -113,3 +117,18 @@ def test_last_words_are_short_and_on_one_line() -> None:
     assert len(one_line(b"x" * 65536)) == 500
     assert with_words("it failed", "") == "it failed"
     assert with_words("it failed", "no space") == "it failed; it said: no space"
+
+
+def test_a_sentence_that_several_drivers_say_is_written_once() -> None:
+    said: defaultdict[str, set[str]] = defaultdict(set)
+    for path in DRIVERS.rglob("*.py"):
+        for words in _written(ast.parse(path.read_text())):
+            said[words.strip()].add(str(path.relative_to(DRIVERS)))
+    assert {words: files for words, files in said.items() if len(words.split()) >= 4 and len(files) > 1} == {}
+
+
+def _written(module: ast.Module) -> list[str]:
+    """Its texts, and what stands between the braces of an f-string; docstrings apart."""
+    alone = {id(node.value) for node in ast.walk(module) if isinstance(node, ast.Expr)}
+    texts = (node for node in ast.walk(module) if isinstance(node, ast.Constant) and id(node) not in alone)
+    return [node.value for node in texts if isinstance(node.value, str)]

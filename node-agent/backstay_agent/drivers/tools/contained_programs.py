@@ -42,7 +42,7 @@ class Answer:
     """None: it was killed because its time was over."""
     words: str
     """The last that it wrote, on one line."""
-    cell: Path | None = None
+    group: Path | None = None
     """The group that it was in: what still lives there hangs in the kernel and cannot be killed."""
 
 
@@ -55,17 +55,17 @@ async def run_program(
 ) -> Answer:
     """Run it in a group of its own, and leave nothing of it behind. `given`: what it reads; `told`: its environment. Raises OSError."""
     # Two agents may share a group for a moment, as tests do: what the one ends must not be the other's.
-    with cgroups.cell(f"asks-{os.getpid()}-{next(_numbers)}") as cell, _input(given) as stdin:
-        return await _run_in(cell, argv, stdin, told, limit_s)
+    with cgroups.temporary_group(f"asks-{os.getpid()}-{next(_numbers)}") as group, _input(given) as stdin:
+        return await _run_in(group, argv, stdin, told, limit_s)
 
 
 async def _run_in(
-    cell: Path | None, argv: Sequence[str], stdin: int, told: Mapping[str, str], limit_s: float | None
+    group: Path | None, argv: Sequence[str], stdin: int, told: Mapping[str, str], limit_s: float | None
 ) -> Answer:
     # A pipe of our own: asyncio's would make `wait` wait for whatever the program left behind with the pipe open.
     ours, its = os.pipe2(os.O_CLOEXEC)
     try:
-        process = await _spawn(cell, argv, stdin, its, told)
+        process = await _spawn(group, argv, stdin, its, told)
     except BaseException:
         os.close(ours)
         raise
@@ -78,7 +78,7 @@ async def _run_in(
         finally:
             # It and whatever it started, also if it ended well: a question leaves nothing behind.
             await asyncio.shield(_kill_and_reap(process))
-    return Answer(code, one_line(output), cell)
+    return Answer(code, one_line(output), group)
 
 
 @contextmanager
@@ -96,8 +96,8 @@ def _input(given: bytes | None) -> Iterator[int]:
         os.close(descriptor)
 
 
-async def _spawn(cell: Path | None, argv: Sequence[str], stdin: int, output: int, told: Mapping[str, str]) -> Process:
-    door = os.open(cell / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC) if cell else -1
+async def _spawn(group: Path | None, argv: Sequence[str], stdin: int, output: int, told: Mapping[str, str]) -> Process:
+    door = os.open(group / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC) if group else -1
     spawning = asyncio.ensure_future(
         asyncio.create_subprocess_exec(
             *argv, stdin=stdin, stdout=output, stderr=output, start_new_session=True, env=told, cwd="/",
@@ -105,7 +105,7 @@ async def _spawn(cell: Path | None, argv: Sequence[str], stdin: int, output: int
             preexec_fn=partial(_enter, door),
         )
     )  # fmt: skip
-    if cell:
+    if group:
         spawning.add_done_callback(lambda _: os.close(door))
     try:
         return await asyncio.shield(spawning)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from backstay_agent.drivers.tools.turns import Queued, only_behind
+from backstay_agent.drivers.tools.shutdown_order import Queued, only_behind
 
 US = "backstay-agent.service"
 RUNNING = {US, "slow.service"}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from backstay_agent.drivers.base import StopFailed
-from backstay_agent.drivers.tools import turns
+from backstay_agent.drivers.tools import shutdown_order
 
 from . import cgroups
 from .journal_tail import with_last_words
@@ -110,14 +110,16 @@ async def _until_down(manager: Manager, watch: Watch) -> None:
                 await asyncio.sleep(_ASK_AGAIN_S)
                 await manager.stop(watch.unit)
                 continue
-            if watch.active != "deactivating" and await turns.waits_for_us(manager, watch):
+            if watch.active != "deactivating" and await shutdown_order.waits_for_us(manager, watch):
                 await manager.stop(watch.unit, in_turn=False)
         await _changed(watch)
 
 
 async def _changed(watch: Watch) -> None:
     with suppress(TimeoutError):
-        async with asyncio.timeout(turns.LOOK_AGAIN_S if watch.has_job and watch.active != "deactivating" else None):
+        async with asyncio.timeout(
+            shutdown_order.LOOK_AGAIN_S if watch.has_job and watch.active != "deactivating" else None
+        ):
             await watch.changed()
 
 

@@ -363,12 +363,14 @@ def test_a_monitor_that_was_killed_has_said_nothing_and_one_that_answers_took_it
 
 
 def test_what_hangs_in_the_kernel_is_not_asked_a_second_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    asked, left = tmp_path / "asked", tmp_path / "cell"
+    asked, left = tmp_path / "asked", tmp_path / "group"
     agents = agents_of(monkeypatch, tmp_path, f"echo >>{asked}; exec sleep 60")
     left.mkdir()
     (left / "cgroup.procs").touch()
     (left / "cgroup.events").write_text("populated 1\n")
-    monkeypatch.setattr("backstay_agent.drivers.tools.cgroups.cell", lambda name: contextlib.nullcontext(left))
+    monkeypatch.setattr(
+        "backstay_agent.drivers.tools.cgroups.temporary_group", lambda name: contextlib.nullcontext(left)
+    )
     first, second = monitor(agents, 0.3), monitor(agents, 0.3)
     assert first.what.startswith("was killed") and "hangs in the kernel and cannot be killed" in second.what
     assert asked.read_text() == "\n" and not second.in_time

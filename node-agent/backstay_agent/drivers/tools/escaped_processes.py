@@ -18,7 +18,7 @@ from typing import Final
 
 from backstay_api.process.waiting import clock_s
 
-from .looks import look
+from .file_system_looks import look
 from .units import MARK_VARIABLE
 
 TERM_S: Final = 5.0

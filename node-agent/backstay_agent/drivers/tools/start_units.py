@@ -13,13 +13,13 @@ from typing import Any, Final
 from backstay_agent.drivers.base import Seen, StartFailed, State, StopFailed
 from backstay_api.objects.plain import RenderedResource
 
-from . import escaped
+from . import escaped_processes
 from .bus import BusError
-from .down import DOWN, group_names, left_in
-from .looks import NoAnswer
+from .file_system_looks import NoAnswer
 from .manager import Manager
 from .sentences import why_down
 from .units import MARK_VARIABLE
+from .verified_stop import DOWN, group_names, left_in
 from .watch import Properties
 
 MEMORY: Final = "BACKSTAY_RESOURCE"
@@ -70,7 +70,7 @@ def seen_unit(unit: str, properties: Mapping[str, Any], what: str) -> Seen:
 async def end_escaped(manager: Manager, unit: str, timeout_s: float) -> None:
     """End what the start has left outside of its unit's control group. Raises StopFailed, BusError."""
     groups = group_names(unit, await manager.properties(unit))
-    if left := await escaped.end([], [unit], groups, min(timeout_s, escaped.TERM_S)):
+    if left := await escaped_processes.end([], [unit], groups, min(timeout_s, escaped_processes.TERM_S)):
         raise StopFailed(
             f"what its start left elsewhere could not be stopped: {', '.join(one.words for one in left[:5])}"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from backstay_agent.drivers.tools.shares import (
+from backstay_agent.drivers.tools.systemd_quota import (
     LINGER_S,
     MOST_LINGERING,
     MOST_PROGRAMS,
