@@ -38,9 +38,16 @@ def _left_in_the_cluster(world: World, services: Mapping[str, Raw]) -> Iterator[
         if body["spec"]["service"]["name"] not in services:
             yield f"HAInstance {body['metadata']['name']} is left of a deleted service"
     for body in world.cluster.bodies(RESOURCE_CLAIMS):
-        owners = [body["spec"].get("owner"), *body["spec"].get("hosts", ())]
+        on_hosts = [one for one in body["spec"].get("hosts", ()) if not _nobody_knows(world, one)]
+        owners = [body["spec"].get("owner"), *on_hosts]
         if any(owner and owner["name"] not in services for owner in owners):
             yield f"the claim of {body['spec']['key']} is left of a deleted service"
+
+
+def _nobody_knows(world: World, owner: Raw) -> bool:
+    """A host that is off has not said yet that nothing of it is left there, and of what may run twice nobody asks for a proof."""
+    exclusive = {owned.service for owned in world.monitor.owners.values() if owned.is_exclusive}
+    return not world.machines[owner["host"]].is_on and owner["name"] not in exclusive
 
 
 def _host(world: World, name: str) -> Iterator[str]:
