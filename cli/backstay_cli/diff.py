@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from backstay_api.objects.edits import SENTENCES, Edit, edits
 from backstay_api.objects.models import HAService
+from backstay_api.objects.names import key_of
 from backstay_api.objects.object_kinds import faults
 from backstay_operator.planner.do.decisions import Slot, decide_in_turn, next_host
 from backstay_operator.planner.do.rounds import Round
@@ -91,7 +92,7 @@ def _service(session: Session, document: Mapping[str, Any]) -> HAService:
     except ValidationError as error:
         found = faults(error)
     if found:
-        raise Stop(f"{here['namespace']}/{named.get('name', '?')}: {'; '.join(found)}", FAILED)
+        raise Stop(f"{key_of(here['namespace'], named.get('name', '?'))}: {'; '.join(found)}", FAILED)
     return service
 
 

@@ -10,6 +10,7 @@ from backstay_api.client.errors import Conflict
 from backstay_api.objects.models import FenceRequest
 from backstay_api.objects.object_kinds import FENCE_REQUESTS
 from backstay_api.objects.rbac import CONFIRM_VERB
+from backstay_api.objects.texts import confirm_by_hand
 from backstay_operator.planner.know.world import World
 
 from .maintenance import HostName
@@ -110,7 +111,7 @@ def _show(session: Session, world: World, host: str) -> int:
         else:
             session.say(f"Nobody has asked about the power of {host}.")
         if any(_waits(one) for one in requests):
-            session.say(f"If you have seen that {host} is powered off: `backstay fence {host} --confirm`")
+            session.say(f"If you have seen that {host} is powered off: {confirm_by_hand(host)}")
 
     session.show({"host": host, "requests": [one.wire() for one in requests]}, human)
     return WELL

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from backstay_agent.core.machine import TABLE, Phase, Row
-from backstay_agent.core.sessions import AT_START, Hold, Inventory, Kept, on_lease
+from backstay_agent.core.sessions import AT_START, Hold, Inventory, JournalState, on_lease
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.plain import SessionRef
 from backstay_api.objects.promise import PROFILES, Silence, judge_silence, silent_after_s, suspect_after_s
@@ -93,7 +93,7 @@ def _start() -> Iterator[str]:
     yield "## An agent starts\n"
     yield "`AT_START` in `node-agent/backstay_agent/core/sessions.py`: the journal in `/run` is (rows), the inventory in"
     yield "`/var/lib` is (columns). If it is to open a session and yet finds something of ours on the host, it stops all first.\n"
-    rows = ([kept.value, *(AT_START[kept, inventory].value for inventory in Inventory)] for kept in Kept)
+    rows = ([kept.value, *(AT_START[kept, inventory].value for inventory in Inventory)] for kept in JournalState)
     yield from _table(["", *(inventory.value for inventory in Inventory)], rows)
 
 

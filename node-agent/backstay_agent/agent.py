@@ -25,7 +25,7 @@ from .core.leaving import why_not_stop
 from .core.orders import Orders
 from .core.reports import foreign_since
 from .core.sanity import held_back
-from .core.sessions import Kept, Start, at_start
+from .core.sessions import JournalState, Start, at_start
 from .host_system import HostSystem
 from .run.supervisor import ROUNDS_S, TELL_AFTER_S, Supervisor
 from .run.tools import Tools
@@ -114,7 +114,7 @@ class Agent:
         found = await self.journal.load()
         async with asyncio.TaskGroup() as tasks:
             # The heartbeat first: what follows may import and connect heavy things.
-            if found.kept is Kept.INTACT and self.journal.books.seq and not self.journal.books.seal_seen:
+            if found.kept is JournalState.INTACT and self.journal.books.seq and not self.journal.books.seal_seen:
                 self.heartbeat.hold(self.journal.books.session)
             tasks.create_task(self.heartbeat.run(), name="heartbeat")
             tasks.create_task(self.link.watch(), name="link")
@@ -130,7 +130,7 @@ class Agent:
         tasks.create_task(self.supervisor.run(), name="supervisor")
         tasks.create_task(self._standbys.run(), name="standbys")
         self._update_standbys()
-        unrecorded = self.supervisor.stop_unrecorded() if found.kept is Kept.INTACT else None
+        unrecorded = self.supervisor.stop_unrecorded() if found.kept is JournalState.INTACT else None
         stopping = tasks.create_task(unrecorded, name="unrecorded") if unrecorded else None
         while True:
             why = self.journal.books.seal_seen or await self._session_ended()
@@ -144,7 +144,7 @@ class Agent:
 
     async def _settle(self, found: Found) -> None:
         """Come to a session that may be published: the one that is there, or a new one when nothing of ours runs."""
-        if found.kept is Kept.INTACT:
+        if found.kept is JournalState.INTACT:
             log.info("session adopted", extra={"session": self.journal.books.session.text})
             return
         leftovers = bool(await self.supervisor.leftovers(run_is_intact=False))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .agent import Agent
 
 
-class Health:
+class HealthEndpoint:
     """Answers one agent's host."""
 
     def __init__(self, agent: Agent) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 from backstay_api.objects.plain import HostChecks, HostProblem
 from backstay_api.process.waiting import clock_s
 
-from .core.sanity import JUMP_S, STEADY_S, Lasting, Signs, problems
+from .core.sanity import JUMP_S, STEADY_S, HostSigns, Lasting, problems
 from .drivers.address.netlink import IFF_UP, Link, Netlink
 from .standby.needs import without_room
 from .threads import shared
@@ -74,7 +74,7 @@ async def follow(
             without_room(folders), _unlinked(checks.interfaces, links), look_up(checks.names)
         )
         seen = (tuple(no_room), stalled_percent(pressure), clock.jump_s, clock.since_jump_s)
-        found = problems(Signs(*seen, linked.of(unlinked), named.of(unnamed)), found)
+        found = problems(HostSigns(*seen, linked.of(unlinked), named.of(unnamed)), found)
         told(found)
         await asyncio.sleep(LOOK_S)
 

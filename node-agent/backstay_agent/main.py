@@ -30,9 +30,9 @@ from .agent import Agent, Machine, Settings
 from .cluster.tokens import renew_token
 from .config import Config, boot_id, facts, machine_uuid, read_config
 from .core.leaving import why_not_stop
-from .core.sessions import Kept
+from .core.sessions import JournalState
 from .drivers.tools.units import UnitFiles
-from .health import Health
+from .health import HealthEndpoint
 from .real import RealHostSystem
 from .remove import remove
 from .shutdown import leave, systemd_jobs
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
         config = read_config(options.config)
         machine = Machine(host=config.host, boot_id=boot_id(), uuid=machine_uuid(config.machine_uuid_file))
     except NoConfig as error:
-        log.error("cannot start", extra={"why": str(error)})
+        log.error("the agent cannot start", extra={"why": str(error)})
         return EX_CONFIG
     with alone(config.run_dir, config.state_dir, wait=True):
         return live_and_exit(_run(config, machine))
@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _remove() -> int:
     why = remove(Path("/run/backstay"), Path("/var/lib/backstay"), UnitFiles())
     if why:
-        log.error("not removed", extra={"why": why})
+        log.error("drop-ins of the agent are not removed", extra={"why": why})
     return 1 if why else 0
 
 
@@ -82,7 +82,7 @@ def _may_stop(run_dir: Path, state_dir: Path) -> int:
         print(f"it cannot be seen what this host holds: {error}")
         return 1
     why = why_not_stop(journal.books if journal.has_session else None)
-    if found.kept is Kept.BROKEN:
+    if found.kept is JournalState.BROKEN:
         why = f"it cannot be seen what this host holds: {found.why}"
     print(why or "the agent may be stopped: this host holds nothing exclusive, or is in maintenance mode HandsOff")
     return 1 if why else 0
@@ -140,7 +140,7 @@ async def _add_what_is_optional(tasks: asyncio.TaskGroup, config: Config, agent:
         )
         tasks.create_task(renewing, name="token")
     if config.health:
-        tasks.create_task(Health(agent).serve(config.health), name="health")
+        tasks.create_task(HealthEndpoint(agent).serve(config.health), name="health")
 
 
 async def _end_when_told(told: asyncio.Event, agent: Agent, life: asyncio.Task[None]) -> None:

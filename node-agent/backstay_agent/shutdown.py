@@ -31,7 +31,7 @@ async def leave(agent: Agent, jobs: Callable[[], Any], notify: Callable[[str], N
     how = await going_down(jobs)
     if not how:
         if why := agent.farewell():
-            log.warning("the agent ends alone", extra={"why": why})
+            log.warning("the agent ends, the services of this host do not", extra={"why": why})
         return
     notify(f"STOPPING=1\nSTATUS=this machine is going down: {how}")
     patience = asyncio.create_task(_keep_systemd_patient(notify), name="patience")

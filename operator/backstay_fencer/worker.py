@@ -19,6 +19,7 @@ from backstay_api.objects.models import FenceRequest
 from backstay_api.objects.models.fencing import FenceEvidence
 from backstay_api.objects.models.host import FenceLevel
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_LEASES, Unreadable
+from backstay_api.objects.texts import confirm_by_hand
 from backstay_api.process.waiting import clock_s, until
 
 from . import core, words
@@ -318,7 +319,7 @@ class Worker:
 
     def _missing(self, gaps: str) -> str:
         host = self._request.spec.host
-        return f"{host} is not proven off: {gaps}. If you have seen that it is powered off: backstay fence {host} --confirm"
+        return f"{host} is not proven off: {gaps}. If you have seen that it is powered off: {confirm_by_hand(host)}"
 
     def _latest_reads(self) -> Any:
         for (level, device), reads in sorted(self._reads.items()):

@@ -102,7 +102,7 @@ async def run_replica(config: ApiConfig, options: argparse.Namespace) -> None:
     )
     operator = Operator(api, replica)
     if not options.without_kopf:
-        operator.source = KopfWatch(config, operator.cache, operator.informers, operator.facts, rng=rng)
+        operator.source = KopfWatch(config, operator.cache, operator.informers, operator.counters, rng=rng)
     log.info("operator starts", extra={"identity": options.identity, "server": config.servers[0]})
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(api.close)

@@ -16,7 +16,7 @@ import yaml
 from backstay_api.client.api import EventType
 from backstay_api.client.errors import Forbidden, Unreachable
 from backstay_api.client.http import HttpApi
-from backstay_api.client.informer import LEASE_BACKOFF, Backoff, Informer
+from backstay_api.client.informer import LEASE_BACKOFF, Informer, RetryPause
 from backstay_api.client.kubeconfig import NoConfig, from_kubeconfig, namespace_of, of_agent
 from backstay_api.objects.kinds import (
     ROLE_BINDINGS,
@@ -225,7 +225,7 @@ def test_a_server_with_another_authority_is_not_believed(control_plane: ControlP
 def test_a_cache_outlives_a_restart_of_the_api_server(control_plane: ControlPlane) -> None:
     async def story() -> None:
         api = HttpApi(server_config(control_plane), rng=random.Random(1))
-        informer = Informer(api, CONFIG_MAPS, namespace="default", rng=random.Random(1), backoff=Backoff(0.05, 0.2))
+        informer = Informer(api, CONFIG_MAPS, namespace="default", rng=random.Random(1), backoff=RetryPause(0.05, 0.2))
         told: asyncio.Queue[tuple[EventType, str]] = asyncio.Queue()
         running = asyncio.create_task(informer.run(lambda event: told.put_nowait((event.type, event.meta.name))))
         async with asyncio.timeout(60):

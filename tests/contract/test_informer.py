@@ -11,19 +11,19 @@ from hypothesis import strategies as st
 
 from backstay_api.client.api import Entry, Event, EventType
 from backstay_api.client.errors import ApiError, Forbidden, Gone, Malformed, OutcomeUnknown, TooManyRequests
-from backstay_api.client.informer import LEASE_BACKOFF, Backoff, Informer, news
+from backstay_api.client.informer import LEASE_BACKOFF, Informer, RetryPause, news
 from backstay_api.memory.server import Change, Fate, MemoryApi, MemoryCluster, Request
-from backstay_api.objects.kinds import Meta, Raw
+from backstay_api.objects.kinds import ObjectVersion, Raw
 from backstay_dev.simulator.virtualtime import in_virtual_time, run
 from contract.scene import WIDGETS, a_widget
 
 
 def entry(uid: str, version: int) -> Entry[str]:
-    return Entry(f"{uid}{version}", Meta("ns", "a", uid, str(version)))
+    return Entry(f"{uid}{version}", ObjectVersion("ns", "a", uid, str(version)))
 
 
 def event(type_: EventType, uid: str, version: int) -> Event[str]:
-    return Event(type_, f"{uid}{version}", Meta("ns", "a", uid, str(version)))
+    return Event(type_, f"{uid}{version}", ObjectVersion("ns", "a", uid, str(version)))
 
 
 ADDED, MODIFIED, DELETED = EventType.ADDED, EventType.MODIFIED, EventType.DELETED
@@ -55,7 +55,7 @@ def test_news(
 
 @given(failures=st.integers(1, 10**6), seed=st.integers(), first_s=st.floats(0.01, 1), factor=st.floats(1, 100))
 def test_a_wait_is_between_nothing_and_the_bound(failures: int, seed: int, first_s: float, factor: float) -> None:
-    backoff = Backoff(first_s, first_s * factor)
+    backoff = RetryPause(first_s, first_s * factor)
     wait_s = backoff.wait_s(failures, random.Random(seed))
     assert 0 <= wait_s <= min(backoff.last_s, first_s * 2 ** min(failures, 40))
 
@@ -79,7 +79,7 @@ class Network:
 class Stage:
     """An informer behind a bad network, an actor beside the store."""
 
-    def __init__(self, *, backoff: Backoff = LEASE_BACKOFF) -> None:
+    def __init__(self, *, backoff: RetryPause = LEASE_BACKOFF) -> None:
         self.network = Network()
         self.cluster = MemoryCluster()
         self.near = MemoryApi(self.cluster)
@@ -121,7 +121,7 @@ async def test_a_stale_list_never_brings_the_deleted_back_nor_takes_the_new_away
 async def test_an_outage_of_an_hour_is_outlived_and_what_happened_in_it_is_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    stage = Stage(backoff=Backoff(0.5, 10))
+    stage = Stage(backoff=RetryPause(0.5, 10))
     for name in ("a", "b"):
         await stage.near.create(WIDGETS, a_widget(name), "play")
     await asyncio.sleep(1)
@@ -189,7 +189,7 @@ def test_only_where_the_stream_cannot_be_resumed_all_is_listed_again(error: ApiE
 
 @in_virtual_time
 async def test_after_a_long_outage_and_a_good_stream_the_first_wait_is_short_again() -> None:
-    stage = Stage(backoff=Backoff(0.01, 100))
+    stage = Stage(backoff=RetryPause(0.01, 100))
     await asyncio.sleep(1)
     stage.network.fate = Fate(unreachable="away")
     stage.far.cut_streams()

@@ -3,7 +3,7 @@
 import pytest
 
 from backstay_api.client.errors import AlreadyExists, Conflict, Invalid, NotFound
-from backstay_api.objects.kinds import LEASES, Meta
+from backstay_api.objects.kinds import LEASES, ObjectVersion
 from contract.scene import SIZE_GROWS, WIDGETS, Play, Scene, a_widget
 
 
@@ -66,7 +66,7 @@ def test_of_two_writers_from_one_version_the_second_gets_a_conflict(play: Play) 
     async def story(scene: Scene) -> None:
         read = await scene.widget("a", size=1)
         written = await scene.api.replace(WIDGETS, {**read, "spec": {"size": 2}})
-        assert Meta.of(written).version > Meta.of(read).version
+        assert ObjectVersion.of(written).version > ObjectVersion.of(read).version
         with pytest.raises(Conflict):
             await scene.api.replace(WIDGETS, {**read, "spec": {"size": 3}})
         assert await scene.seen("a") == written
@@ -108,7 +108,7 @@ def test_a_write_to_a_new_object_of_the_same_name_is_refused(play: Play) -> None
         new = await scene.widget("a")
         with pytest.raises(Conflict):
             await scene.api.replace(WIDGETS, old)
-        forged = {**old, "metadata": {**old["metadata"], "resourceVersion": Meta.of(new).resource_version}}
+        forged = {**old, "metadata": {**old["metadata"], "resourceVersion": ObjectVersion.of(new).resource_version}}
         with pytest.raises(Conflict, match="UID"):
             await scene.api.replace(WIDGETS, forged)
 
@@ -188,7 +188,7 @@ def test_in_a_merge_patch_null_deletes_objects_merge_and_lists_are_replaced(play
 def test_a_patch_with_a_version_inside_is_a_compare_and_swap(play: Play) -> None:
     async def story(scene: Scene) -> None:
         first = await scene.widget("a")
-        pinned = {"metadata": {"resourceVersion": Meta.of(first).resource_version}, "spec": {"size": 2}}
+        pinned = {"metadata": {"resourceVersion": ObjectVersion.of(first).resource_version}, "spec": {"size": 2}}
         await scene.api.patch(WIDGETS, "a", pinned, scene.namespace)
         with pytest.raises(Conflict):
             await scene.api.patch(WIDGETS, "a", {**pinned, "spec": {"size": 3}}, scene.namespace)
@@ -212,8 +212,8 @@ def test_a_rule_on_old_and_new_refuses_with_its_sentence(play: Play) -> None:
 
 def test_a_deletion_holds_only_for_the_object_that_was_meant(play: Play) -> None:
     async def story(scene: Scene) -> None:
-        first = Meta.of(await scene.widget("a"))
-        second = Meta.of(await scene.change("a", size=2))
+        first = ObjectVersion.of(await scene.widget("a"))
+        second = ObjectVersion.of(await scene.change("a", size=2))
         delete = scene.api.delete
         with pytest.raises(Conflict):
             await delete(WIDGETS, "a", scene.namespace, resource_version=first.resource_version)
@@ -232,7 +232,7 @@ def test_a_finalizer_holds_a_deleted_object_until_it_is_removed(play: Play) -> N
         await scene.remove("a")
         dying = await scene.seen("a")
         assert dying["metadata"]["deletionTimestamp"] and dying["metadata"]["generation"] == 2
-        assert Meta.of(dying).version > Meta.of(made).version
+        assert ObjectVersion.of(dying).version > ObjectVersion.of(made).version
         await scene.remove("a")
         assert await scene.seen("a") == dying
         assert (await scene.change("a", size=2))["spec"] == {"size": 2}
@@ -269,7 +269,7 @@ def test_a_list_is_complete_in_order_and_has_a_version(play: Play) -> None:
             last = await scene.widget(name)
         listing = await scene.api.list(WIDGETS, scene.namespace)
         assert [meta.name for meta in (entry.meta for entry in listing.entries)] == list("abcde")
-        assert int(listing.resource_version) >= Meta.of(last).version
+        assert int(listing.resource_version) >= ObjectVersion.of(last).version
         assert listing.items[0] == await scene.seen("a")
         assert [key[1] for key in (await scene.api.list(WIDGETS)).by_key if key[0] == scene.namespace] == list("abcde")
         assert (await scene.api.list(LEASES, scene.namespace)).items == ()

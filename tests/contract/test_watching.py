@@ -10,11 +10,11 @@ import pytest
 
 from backstay_api.client.api import DEFAULT_INACTIVITY_S, Api, Bookmark, Call, Event, Listing
 from backstay_api.client.errors import ApiError, Gone, Malformed
-from backstay_api.client.informer import Backoff, Informer
-from backstay_api.objects.kinds import Kind, Meta, Raw, T
+from backstay_api.client.informer import Informer, RetryPause
+from backstay_api.objects.kinds import Kind, ObjectVersion, Raw, T
 from contract.scene import WIDGETS, Play, Scene
 
-QUICK = Backoff(0.01, 0.05)
+QUICK = RetryPause(0.01, 0.05)
 
 
 async def first_events(scene: Scene, since: str, count: int, *, name: str = "") -> list[Event[Raw]]:
@@ -38,7 +38,7 @@ def told(events: list[Event[Raw]]) -> list[tuple[str, str, Any]]:
 
 def test_a_watch_tells_everything_after_its_version_in_order(play: Play) -> None:
     async def story(scene: Scene) -> None:
-        before = Meta.of(await scene.widget("a", size=1)).resource_version
+        before = ObjectVersion.of(await scene.widget("a", size=1)).resource_version
         await scene.widget("b", size=1)
         await scene.change("a", size=2)
         await scene.remove("b")
@@ -63,7 +63,7 @@ def test_a_watch_tells_what_happens_while_it_is_open(play: Play) -> None:
 
 def test_a_watch_by_name_tells_of_nothing_else(play: Play) -> None:
     async def story(scene: Scene) -> None:
-        since = Meta.of(await scene.widget("other")).resource_version
+        since = ObjectVersion.of(await scene.widget("other")).resource_version
         await scene.change("other", size=2)
         await scene.widget("mine")
         await scene.remove("other")
@@ -76,7 +76,7 @@ def test_a_watch_by_name_tells_of_nothing_else(play: Play) -> None:
 
 def test_removal_of_the_last_finalizer_is_told_as_the_deletion(play: Play) -> None:
     async def story(scene: Scene) -> None:
-        since = Meta.of(await scene.widget("a", finalizers=["backstay.dev/hold"])).resource_version
+        since = ObjectVersion.of(await scene.widget("a", finalizers=["backstay.dev/hold"])).resource_version
         await scene.remove("a")
         await scene.api.patch(WIDGETS, "a", {"metadata": {"finalizers": []}}, scene.namespace)
         modified, deleted = await first_events(scene, since, 2)

@@ -62,7 +62,7 @@ def apply(plane: ControlPlane, name: str, unit: str = "web.service", address: st
 class Listening:
     cache: Cache
     watch: KopfWatch
-    facts: Counters
+    counters: Counters
 
     def unit(self, name: str) -> str | None:
         service = self.cache.world.services.get(f"{NAMESPACE}/{name}")
@@ -80,11 +80,11 @@ async def by_kopf_alone(plane: ControlPlane) -> AsyncIterator[Listening]:
     for kind in OWN_KINDS:
         assert await resync.once(kind)
     cache.note_listed(ALL_KINDS[-1])
-    facts = Counters()
-    watch = KopfWatch(config, cache, Informers(api, cache, [], rng=rng), facts, rng=rng, warm_up_s=0)
+    counters = Counters()
+    watch = KopfWatch(config, cache, Informers(api, cache, [], rng=rng), counters, rng=rng, warm_up_s=0)
     running = asyncio.create_task(watch.run())
     try:
-        yield Listening(cache, watch, facts)
+        yield Listening(cache, watch, counters)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -127,7 +127,7 @@ def test_kopf_tells_again_soon_after_the_api_server_has_been_away(plane: Control
             await asyncio.to_thread(apply, plane, "after")
             took_s = await until(lambda: seen.unit("after") is not None, limit_s=10)
             print(f"seen {took_s:.2f} s after it was written")
-            assert seen.facts.kopf_restarts == 0, "it has waited, not died"
+            assert seen.counters.kopf_restarts == 0, "it has waited, not died"
 
     asyncio.run(story())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 
 from backstay_api.objects.models import FenceRequest, HAInstance
 from backstay_api.objects.models.assignment import InstanceOrder
@@ -22,7 +22,6 @@ from backstay_testing.truthful import every_sentence_agrees
 MANY = settings(
     max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
-FEW = settings(MANY, max_examples=30)
 
 Actions = tuple[act.Action, ...]
 
@@ -332,15 +331,6 @@ def nothing_is_taken_for_gone_that_was_merely_not_seen(world: World, made: Actio
                 assert any(isinstance(need, Gone) and need.uid == uid for need in assign.needs)
 
 
-@FEW
-@given(wires(), own_paths)
-def test_the_same_world_gives_the_same_plan_in_whatever_order_it_was_learned(
-    random_world: Wires, own_path: OwnPath
-) -> None:
-    once, again = plan(build(random_world, own_path)), plan(build(random_world, own_path, backwards=True))
-    assert once == again
-
-
 def nothing_is_deleted_before_it_is_over(world: World, made: Actions) -> None:
     for action in made:
         if isinstance(action, act.DeleteInstance):
@@ -356,15 +346,6 @@ def nothing_is_deleted_before_it_is_over(world: World, made: Actions) -> None:
             # A false alarm that rings again begins afresh, and so does what a person said wrongly; a proof is never lost.
             is_false = over.want == "Withdrawn" or over.confirm is not None
             assert not is_needed or (is_false and action.before.status.evidence is None)
-
-
-@FEW
-@given(wires(), own_paths)
-def test_planning_alters_nothing(random_world: Wires, own_path: OwnPath) -> None:
-    world = build(random_world, own_path)
-    assume(world.instances)
-    first = plan(world)
-    assert plan(world) == first
 
 
 RULES = (

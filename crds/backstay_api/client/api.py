@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import Any, Final, Generic, Literal
 
 from backstay_api.client.errors import Invalid
-from backstay_api.objects.kinds import Key, Kind, Meta, Raw, T
+from backstay_api.objects.kinds import Key, Kind, ObjectVersion, Raw, T
 
 DEFAULT_TIMEOUT_S: Final = 10.0
 
@@ -40,7 +40,7 @@ class Event(Generic[T]):
 
     type: EventType
     object: T
-    meta: Meta
+    meta: ObjectVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Entry(Generic[T]):
     """An object with the metadata that a cache needs."""
 
     object: T
-    meta: Meta
+    meta: ObjectVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class Api(ABC):
     async def replace(self, kind: Kind[T], obj: T, *, subresource: str = "", timeout_s: float | None = None) -> T:
         """Compare-and-swap: `metadata.resourceVersion` inside `obj` must be there and be the present one."""
         body = kind.to_wire(obj)
-        meta = Meta.of(body)
+        meta = ObjectVersion.of(body)
         if not meta.resource_version:
             raise Invalid("a replace needs metadata.resourceVersion: it is a compare-and-swap")
         call = Call("update", kind, meta.namespace, meta.name, subresource, body)

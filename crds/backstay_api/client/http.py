@@ -16,7 +16,7 @@ from backstay_api.client.api import DEFAULT_INACTIVITY_S, Api, Bookmark, Call, E
 from backstay_api.client.errors import Gone, Malformed, OutcomeUnknown, Unreachable, from_status
 from backstay_api.client.http_wire import Broken, Connection, Head
 from backstay_api.client.transport import ApiConfig, Dialer, Lane
-from backstay_api.objects.kinds import Kind, Meta, Raw, T
+from backstay_api.objects.kinds import Kind, ObjectVersion, Raw, T
 
 __all__ = ["ApiConfig", "HttpApi"]
 
@@ -193,7 +193,9 @@ class HttpApi(Api):
         while True:
             page = await self._call(_Request("GET", kind.path(namespace), query), until_s - loop.time())
             meta = page.get("metadata") or {}
-            entries += [Entry(kind.read(_typed(kind, body)), Meta.of(body)) for body in page.get("items") or ()]
+            entries += [
+                Entry(kind.read(_typed(kind, body)), ObjectVersion.of(body)) for body in page.get("items") or ()
+            ]
             if not (token := meta.get("continue")):
                 return Listing(tuple(entries), meta["resourceVersion"])
             query = {**query, "continue": token}
@@ -313,4 +315,4 @@ def _event(kind: Kind[T], line: bytes) -> Event[T] | Bookmark:
         return Bookmark(meta["resourceVersion"])
     if type_ not in EventType.__members__ or not meta.get("name"):
         raise Malformed(f"not an event: {line[:200]!r}")
-    return Event(EventType(type_), kind.read(_typed(kind, body)), Meta.of(body))
+    return Event(EventType(type_), kind.read(_typed(kind, body)), ObjectVersion.of(body))

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Backoff:
+class RetryPause:
     """Full jitter without an end: uniform from nothing to a bound that doubles from `first_s` to `last_s`."""
 
     first_s: float = 0.5
@@ -46,10 +46,10 @@ class Backoff:
         return rng.uniform(0.0, bound_s)
 
 
-DEFAULT_BACKOFF: Final = Backoff()
+DEFAULT_BACKOFF: Final = RetryPause()
 
 # An operator loses a host's heartbeat for as long as this watch is down.
-LEASE_BACKOFF: Final = Backoff(0.05, 1.0)
+LEASE_BACKOFF: Final = RetryPause(0.05, 1.0)
 
 
 class Informer(Generic[T]):
@@ -67,7 +67,7 @@ class Informer(Generic[T]):
         rng: random.Random,
         namespace: str = "",
         name: str = "",
-        backoff: Backoff = DEFAULT_BACKOFF,
+        backoff: RetryPause = DEFAULT_BACKOFF,
         inactivity_s: float = DEFAULT_INACTIVITY_S,
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> None:

@@ -10,7 +10,7 @@ from backstay_api.generate.schema import Json, structural
 from backstay_api.objects.models.base import GROUP, VERSION, Column, Object
 
 _HEADER: Final = """\
-# Generated from crds/backstay_api/models by `python -m backstay_api.generate`: change the models, not this file.
+# Generated from crds/backstay_api/objects/models by `python -m backstay_api.generate`: change the models, not this file.
 """
 _TYPE_FIELDS: Final[dict[str, Json]] = {
     "apiVersion": {"description": "Version of this object's schema.", "type": "string"},

@@ -34,6 +34,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, ClassVar, Literal, Self
 
+from .names import key_of
 from .shapes import Field, Shape
 from .texts import clip
 '''

@@ -11,7 +11,7 @@ from backstay_api.generate.definitions import object_schema
 from backstay_api.generate.schema import FREE_FORM, RULES, Json
 from backstay_api.objects.models.base import GROUP, VERSION, Object
 
-_HEADER: Final = "<!-- Generated from crds/backstay_api/models by `python -m backstay_api.generate`. -->\n"
+_HEADER: Final = "<!-- Generated from crds/backstay_api/objects/models by `python -m backstay_api.generate`. -->\n"
 _WRITER: Final = re.compile(r"Written (?:once, )?by ((?:[^.,;:]|:(?=\S))+)")
 _WRITER_OF: Final = re.compile(r"`(\w+)` by ((?:[^.,;:]|:(?=\S))+)")
 

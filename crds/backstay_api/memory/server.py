@@ -1,6 +1,6 @@
 """The typed client as an in-memory fake: one actor's view of a `MemoryCluster`, with whatever befalls its requests.
 
-It runs on any asyncio loop, on virtual time just as well, and reads no other clock and no dice: all that goes wrong is
+It runs on any asyncio loop, on virtual time just as well, and reads no other clock and no random numbers: all that goes wrong is
 decided by a `Faults`, asked once for each request and each event. A request that its caller has given up (timeout,
 cancelled, crashed) still arrives at the store when its time comes, as it does in a network.
 """
@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol, TypeVar
 from backstay_api.client.api import DEFAULT_INACTIVITY_S, DEFAULT_TIMEOUT_S, Api, Bookmark, Call, Entry, Event, Listing
 from backstay_api.client.errors import ApiError, OutcomeUnknown, Unreachable
 from backstay_api.memory.store import Admit, Change, MemoryCluster, copied, merge_patch
-from backstay_api.objects.kinds import Kind, Meta, Raw, T, is_raw
+from backstay_api.objects.kinds import Kind, ObjectVersion, Raw, T, is_raw
 
 __all__ = ["Admit", "Change", "Fate", "Faults", "MemoryApi", "MemoryCluster", "Request", "merge_patch"]
 
@@ -134,7 +134,7 @@ class MemoryApi(Api):
             as_of = self._seen(fate)
             bodies = self.cluster.bodies(kind, namespace, as_of=as_of)
             entries = tuple(
-                Entry(kind.read(_own(kind, body)), Meta.of(body))
+                Entry(kind.read(_own(kind, body)), ObjectVersion.of(body))
                 for body in bodies
                 if name in ("", body["metadata"]["name"])
             )
@@ -164,7 +164,7 @@ class MemoryApi(Api):
                 if isinstance(change, Bookmark):
                     yield change
                 else:
-                    yield Event(change.type, kind.read(_own(kind, change.body)), Meta.of(change.body))
+                    yield Event(change.type, kind.read(_own(kind, change.body)), ObjectVersion.of(change.body))
         finally:
             self._streams.pop(stream, None)
             stream.shut(kind)

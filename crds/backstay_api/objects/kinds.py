@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 from urllib.parse import quote
 
+from .names import key_of
+
 T = TypeVar("T")
 
 Raw = dict[str, Any]
@@ -19,7 +21,7 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Meta:
+class ObjectVersion:
     """The part of metadata that the client, the cache and every compare-and-swap need, whatever the kind."""
 
     namespace: str
@@ -37,9 +39,11 @@ class Meta:
         return int(self.resource_version)
 
     @staticmethod
-    def of(body: Mapping[str, Any]) -> Meta:
+    def of(body: Mapping[str, Any]) -> ObjectVersion:
         meta = body["metadata"]
-        return Meta(meta.get("namespace", ""), meta["name"], meta.get("uid", ""), meta.get("resourceVersion", ""))
+        return ObjectVersion(
+            meta.get("namespace", ""), meta["name"], meta.get("uid", ""), meta.get("resourceVersion", "")
+        )
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class Kind(Generic[T]):
 
     def key(self, namespace: str, name: str) -> str:
         """How people and our indexes name one of these: `namespace/name`, or the name where that is enough."""
-        return f"{namespace}/{name}" if self.namespaced and not self.home else name
+        return key_of(namespace, name) if self.namespaced and not self.home else name
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
         """The URL path of the collection (in all namespaces, if none is given), an object or its subresource."""

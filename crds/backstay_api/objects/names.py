@@ -12,6 +12,11 @@ LONGEST_TOKEN_S: Final = 30 * 24 * 3600
 """What the policy `backstay-tokens` lets a host's token live at most."""
 
 
+def key_of(namespace: str | None, name: str) -> str:
+    """How people and our indexes name an object: `namespace/name`, or the name alone where it is in no namespace."""
+    return f"{namespace}/{name}" if namespace else name
+
+
 def instance_name(service: str, slot: int = 0) -> str:
     """Name of the HAInstance in a slot of a service. A Single service has one slot."""
     return f"{service}-{slot}"

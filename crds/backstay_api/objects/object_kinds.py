@@ -13,6 +13,7 @@ from .kinds import Kind, Ref, T
 from .lease import HostLease
 from .models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from .models.base import GROUP, VERSION, Object
+from .names import key_of
 
 M = TypeVar("M", bound=Object)
 
@@ -38,7 +39,7 @@ def _readable(kind: str, read: Callable[[Mapping[str, Any]], T]) -> Callable[[Ma
         except (ValueError, KeyError, TypeError) as error:
             metadata = raw.get("metadata") or {}
             name, why = str(metadata.get("name", "")), _sentence(error)
-            key = f"{metadata['namespace']}/{name}" if metadata.get("namespace") else name
+            key = key_of(metadata.get("namespace"), name)
             return Unreadable(kind, key, why, str(metadata.get("uid", "")), int(metadata.get("generation") or 0))
 
     return reading

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, ClassVar, Literal, Self
 
+from .names import key_of
 from .shapes import Field, Shape
 from .texts import clip
 
@@ -1397,7 +1398,7 @@ class HostAssignment:
     @property
     def key(self) -> str:
         """`namespace/name`, or the name alone for cluster-wide kinds."""
-        return f"{self.metadata.namespace}/{self.metadata.name}" if self.namespaced else self.metadata.name
+        return key_of(self.metadata.namespace, self.metadata.name) if self.namespaced else self.metadata.name
 
     @property
     def uid(self) -> str:

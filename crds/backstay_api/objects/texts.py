@@ -15,3 +15,8 @@ def clip(text: str, most: int = MOST) -> str:
         # Half a character, as the name of a file may hold one: no JSON can carry it.
         text = text.encode("utf-8", "replace").decode("utf-8")
     return text if len(text) <= most else text[: most - len(_MORE)] + _MORE
+
+
+def confirm_by_hand(host: str) -> str:
+    """How a person says that they have seen a machine powered off."""
+    return f"`backstay fence {host} --confirm`"

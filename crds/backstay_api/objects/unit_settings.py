@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-_VARIABLE: Final = "[A-Za-z_][A-Za-z0-9_]{0,63}"
+VARIABLE: Final = "[A-Za-z_][A-Za-z0-9_]{0,63}"
 _SIZE: Final = r"[0-9]{1,15}[KMGTPE]?"
 
 
@@ -69,7 +69,7 @@ def fault_of(unit: Any) -> str:
         if not setting.takes(value):
             return f"overrides: {name}={value} is not understood: give {setting.words}"
     for name in unit.environment or {}:
-        if not re.fullmatch(_VARIABLE, name) or name.startswith("BACKSTAY_"):
+        if not re.fullmatch(VARIABLE, name) or name.startswith("BACKSTAY_"):
             return f"environment: {name[:64]!r} cannot be the name of a variable here: use letters, digits and _, and not BACKSTAY_ in front"
     return ""
 

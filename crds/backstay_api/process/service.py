@@ -64,7 +64,7 @@ async def _until_asked(name: str, life: Coroutine[Any, Any, None]) -> int:
     waiting.cancel()
     collecting.cancel()
     if not running.done():
-        log.info("asked to end")
+        log.info("this process was asked to end by a signal")
         running.cancel()
         await asyncio.wait({running})
         return 0

@@ -80,15 +80,15 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "nothing starts before the session is published",
         f"{AGENT}/core/rules.py",
-        ("    if books.seq == 0:\n        return Refused(\"this host's"),
-        ("    if False:\n        return Refused(\"this host's"),
+        ("    if books.seq == 0:\n        return NotToStart(\"this host's"),
+        ("    if False:\n        return NotToStart(\"this host's"),
         f"{UNIT}/agent/core/test_rules.py",
     ),
     one(
         "a closed epoch is not started",
         f"{AGENT}/core/rules.py",
-        ('    if record.closed:\n        return Refused(f"epoch'),
-        ('    if False:\n        return Refused(f"epoch'),
+        ('    if record.closed:\n        return NotToStart(f"epoch'),
+        ('    if False:\n        return NotToStart(f"epoch'),
         f"{UNIT}/agent/core/test_rules.py",
     ),
     one(
@@ -228,20 +228,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{UNIT}/agent/core/test_books.py",
     ),
     one(
-        "who is cancelled while he writes for all takes the others along",
-        f"{AGENT}/store/journal.py",
-        "            self._waiting[:0] = [change for change in changes if not change.is_over]\n",
-        "",
-        f"{UNIT}/agent/store/test_journal.py",
-    ),
-    one(
-        "on a full disk an end is not recorded beside a start",
-        f"{AGENT}/store/journal.py",
-        "            if len(changes) > 1:",
-        "            if len(changes) > 1000:",
-        f"{UNIT}/agent/store/test_journal.py",
-    ),
-    one(
         "a record that has changed is written as it was",
         f"{AGENT}/store/journal.py",
         "if (before := known.get(uid)) and before[0] is record else",
@@ -265,7 +251,9 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "the journal is of this boot",
         f"{AGENT}/store/journal.py",
-        ('        if books.boot_id != self._boot_id:\n            return Kept.OTHER_BOOT, ""\n        self._books'),
+        (
+            '        if books.boot_id != self._boot_id:\n            return JournalState.OTHER_BOOT, ""\n        self._books'
+        ),
         "        self._books",
         f"{UNIT}/agent/test_keeping.py",
     ),

@@ -136,8 +136,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a Lease is deleted by UID and version",
         _APPLY,
-        "Meta(leases.NAMESPACE, obj.host, obj.uid, obj.resource_version)",
-        'Meta(leases.NAMESPACE, obj.host, "", "")',
+        "ObjectVersion(leases.NAMESPACE, obj.host, obj.uid, obj.resource_version)",
+        'ObjectVersion(leases.NAMESPACE, obj.host, "", "")',
         *_A,
     ),
     one(

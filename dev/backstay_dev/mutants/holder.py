@@ -76,8 +76,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what no record knows is stopped",
         f"{AGENT}/agent.py",
-        "if found.kept is Kept.INTACT else None",
-        "if found.kept is Kept.BROKEN else None",
+        "if found.kept is JournalState.INTACT else None",
+        "if found.kept is JournalState.BROKEN else None",
         f"{UNIT}/agent/test_restarted.py",
     ),
     one(

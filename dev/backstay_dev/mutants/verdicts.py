@@ -100,7 +100,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "a fencer that has been silent for long is not believed",
-        f"{PLANNER}/tell/host_status.py",
+        f"{PLANNER}/judge/fence_path.py",
         "    if silent_s > FENCER_SILENT_S:",
         "    if False:",
         f"{UNIT}/planner/tell/test_host_status.py",

@@ -1,4 +1,4 @@
-"""The monitor's eye on seals and fences: was this host really silent, was it worth it, and does a seal stay a seal?"""
+"""What the monitor checks about seals and fences: was this host really silent, was it worth it, and does a seal stay a seal?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The monitor's eye on orders: they move only forward, and none goes while something still waits for it."""
+"""What the monitor checks about orders: they move only forward, and none goes while something still waits for it."""
 
 from __future__ import annotations
 

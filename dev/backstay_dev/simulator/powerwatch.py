@@ -1,4 +1,4 @@
-"""The monitor's eye on power: gently, only where it helps, and what was switched off is switched on again."""
+"""What the monitor checks about power: gently, only where it helps, and what was switched off is switched on again."""
 
 from __future__ import annotations
 

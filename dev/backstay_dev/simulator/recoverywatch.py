@@ -1,4 +1,4 @@
-"""The monitor's eye on recovery: what is left to others is left alone, an address follows its server, and moves have a budget."""
+"""What the monitor checks about recovery: what is left to others is left alone, an address follows its server, and moves have a budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The monitor's eye on stops that do not succeed: who lives is sealed only for what it says it cannot stop, where the manifest asks for it."""
+"""What the monitor checks about stuck stops: who lives is sealed only for what it says it cannot stop, where the manifest asks for it."""
 
 from __future__ import annotations
 

@@ -21,14 +21,14 @@ from backstay_agent.store.disk import DiskTrouble
 from backstay_agent.store.journal import Journal
 from backstay_api.client.api import Api, Event, EventType
 from backstay_api.client.errors import ApiError, Conflict, Forbidden, Invalid, OutcomeUnknown, Unauthorized
-from backstay_api.client.informer import Backoff, Informer
+from backstay_api.client.informer import Informer, RetryPause
 from backstay_api.objects.kinds import Kind
 from backstay_api.objects.plain import AgentSession, HostAssignment, HostAssignmentStatus, Meta
 
 log = logging.getLogger(__name__)
 
 # The status is how a released epoch becomes known: it must not wait long after an outage.
-BACKOFF: Final = Backoff(0.1, 2.0)
+BACKOFF: Final = RetryPause(0.1, 2.0)
 
 
 REFUSED_AGAIN_S: Final = 60.0
@@ -36,7 +36,7 @@ REFUSED_AGAIN_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableAssignment:
     """A HostAssignment that this agent cannot read at all."""
 
     why: str
@@ -52,7 +52,7 @@ class Received(HostAssignment):
     """What of them is not understood."""
 
 
-Stored = HostAssignment | Unreadable
+Stored = HostAssignment | UnreadableAssignment
 
 
 class Reader:
@@ -65,7 +65,7 @@ class Reader:
         try:
             metadata, status = Meta.from_wire(raw["metadata"]), _read_status(raw.get("status") or {})
         except _NO_OBJECT as error:
-            return Unreadable(f"the assignment cannot be read: {error!r}")
+            return UnreadableAssignment(f"the assignment cannot be read: {error!r}")
         try:
             orders = self._orders(raw.get("spec") or {})
         except _NO_OBJECT as error:
@@ -136,7 +136,7 @@ class Link:
         self._listeners = listeners
         self._body = body
         self._informer: Informer[Stored] = Informer(
-            api.lane("watch"), replace(ASSIGNMENTS, read=Reader()), rng=rng, name=host, backoff=Backoff(0.1, 2.0)
+            api.lane("watch"), replace(ASSIGNMENTS, read=Reader()), rng=rng, name=host, backoff=RetryPause(0.1, 2.0)
         )
         self._stored: HostAssignment | None = None
         self._uid: str | None = ""
@@ -185,7 +185,7 @@ class Link:
     def _on_event(self, event: Event[Stored]) -> None:
         if event.type is EventType.DELETED:
             return  # absence is no information
-        if isinstance(event.object, Unreadable):
+        if isinstance(event.object, UnreadableAssignment):
             self.trouble = event.object.why
             log.error("assignment unreadable", extra={"host": self._host, "why": event.object.why})
             return
@@ -218,7 +218,7 @@ class Link:
         if not self._journal.has_session:
             return ""
         stored = self._stored or await self._fetch()
-        if isinstance(stored, Unreadable):
+        if isinstance(stored, UnreadableAssignment):
             return stored.why
         ordered = [order.session for order in stored.spec.instances.values()]
         match to_publish(self._journal.books, stored.status.session, ordered, machine_uuid=self._machine_uuid):
@@ -227,7 +227,9 @@ class Link:
             case Overtaken(why):
                 self._listeners.on_overtaken(why)
             case WrongMachine(why):
-                log.error("wrong machine", extra={"host": self._host, "why": why})
+                log.error(
+                    "this machine is not the one that the Host object names", extra={"host": self._host, "why": why}
+                )
                 return why
         return ""
 
@@ -246,7 +248,7 @@ class Link:
     async def _write_status(self, stored: HostAssignment, status: HostAssignmentStatus) -> None:
         if status != stored.status:
             written = await self._api.replace(ASSIGNMENTS, replace(stored, status=status), subresource="status")
-            if isinstance(written, Unreadable):
+            if isinstance(written, UnreadableAssignment):
                 raise OutcomeUnknown(f"the status may or may not be written: {written.why}")
             self._learn(written)
         self.stored_status = status
@@ -261,7 +263,9 @@ class Link:
     async def _write_less(self, stored: HostAssignment, whole: HostAssignmentStatus, refused: str) -> None:
         """One field that the server does not take must not silence the host: others wait for what it has released."""
         if refused != self._refused:
-            log.error("status refused, saying less", extra={"host": self._host, "why": refused})
+            log.error(
+                "the API server refused our status, writing less of it", extra={"host": self._host, "why": refused}
+            )
         self._refused = refused
         asyncio.get_running_loop().call_later(REFUSED_AGAIN_S, self.mark_dirty)
         brief, bare = ever_shorter(whole, refused)
@@ -288,7 +292,7 @@ class Link:
         for one in (found, told.object if told else None):
             if isinstance(one, HostAssignment):
                 self._learn(one)
-        return found if isinstance(found, Unreadable) or self._stored is None else self._stored
+        return found if isinstance(found, UnreadableAssignment) or self._stored is None else self._stored
 
 
 def _is_refused(error: ApiError) -> bool:

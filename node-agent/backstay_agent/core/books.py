@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
+from backstay_api.objects.names import key_of
 from backstay_api.objects.plain import RenderedRecovery, RenderedResource, SessionRef
 from backstay_api.objects.recovery import ErrorType, Policy, policy_of, worst
 
@@ -62,7 +63,7 @@ class Record:
 
     @property
     def title(self) -> str:
-        return f"{self.namespace}/{self.name}"
+        return key_of(self.namespace, self.name)
 
     @property
     def policy(self) -> Policy:

@@ -18,7 +18,7 @@ class Ignored:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class NotToStart:
     """It may not be started now. The text is a sentence for people."""
 
     why: str
@@ -97,30 +97,30 @@ def _moved_on(record: Record, order: InstanceOrder) -> Record | Ignored:
     return Ignored(f"revision {order.revision} is known") if forgiven is record else forgiven
 
 
-def may_start(record: Record, books: Books, *, obstacle: str = "", leaving: str = "") -> Refused | None:
+def may_start(record: Record, books: Books, *, obstacle: str = "", leaving: str = "") -> NotToStart | None:
     """Whether this instance may be started, or restarted in place, now (PROTOCOL 6).
 
     `obstacle`: why this host may run nothing exclusive; `leaving`: how this machine is going down. The lease need not be
     valid: its contract carries no watchdog numbers.
     """
     if books.seq == 0:
-        return Refused("this host's session is not published yet")
+        return NotToStart("this host's session is not published yet")
     if record.nonce != books.nonce:
-        return Refused("it was granted to an earlier session of this host, and waits for its next grant")
+        return NotToStart("it was granted to an earlier session of this host, and waits for its next grant")
     if record.closed:
-        return Refused(f"epoch {record.epoch} is over on this host")
+        return NotToStart(f"epoch {record.epoch} is over on this host")
     if books.seal_seen:
-        return Refused(f"this session may start nothing any more: {books.seal_seen}")
+        return NotToStart(f"this session may start nothing any more: {books.seal_seen}")
     if record.want != "Up":
-        return Refused("it was told to stop")
+        return NotToStart("it was told to stop")
     if leaving:
-        return Refused(f"this machine is going down ({leaving})")
+        return NotToStart(f"this machine is going down ({leaving})")
     if record.exclusive and obstacle:
-        return Refused(f"nothing exclusive may run on this host: {obstacle}")
+        return NotToStart(f"nothing exclusive may run on this host: {obstacle}")
     return _taken_by_another(record, books)
 
 
-def _taken_by_another(record: Record, books: Books) -> Refused | None:
+def _taken_by_another(record: Record, books: Books) -> NotToStart | None:
     """Two open instances that name the same unit or address: the one that runs, or was granted first, has it."""
     mine = claims(record)
     before = True
@@ -129,7 +129,7 @@ def _taken_by_another(record: Record, books: Books) -> Refused | None:
             before = False
         elif other.may_run or (before and not other.closed):
             for claim in sorted(mine & claims(other)):
-                return Refused(f"{claim.text} belongs to {other.title}, which has not ended on this host")
+                return NotToStart(f"{claim.text} belongs to {other.title}, which has not ended on this host")
     return None
 
 

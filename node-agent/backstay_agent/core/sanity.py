@@ -23,7 +23,7 @@ STEADY_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Signs:
+class HostSigns:
     """What was seen of the host."""
 
     no_room: tuple[str, ...] = ()
@@ -39,11 +39,11 @@ class Signs:
     """What cannot be looked up: sentences."""
 
 
-def _disk(signs: Signs, was_wrong: bool) -> str:
+def _disk(signs: HostSigns, was_wrong: bool) -> str:
     return "; ".join(signs.no_room)
 
 
-def _memory(signs: Signs, was_wrong: bool) -> str:
+def _memory(signs: HostSigns, was_wrong: bool) -> str:
     limit = CALM_PERCENT if was_wrong else STALLED_PERCENT
     if signs.stalled_percent is None or signs.stalled_percent < limit:
         return ""
@@ -53,7 +53,7 @@ def _memory(signs: Signs, was_wrong: bool) -> str:
     )
 
 
-def _clock(signs: Signs, was_wrong: bool) -> str:
+def _clock(signs: HostSigns, was_wrong: bool) -> str:
     if abs(signs.jump_s) < JUMP_S or signs.since_jump_s >= STEADY_S:
         return ""
     way = "forwards" if signs.jump_s > 0 else "back"
@@ -62,15 +62,15 @@ def _clock(signs: Signs, was_wrong: bool) -> str:
     )
 
 
-def _network(signs: Signs, was_wrong: bool) -> str:
+def _network(signs: HostSigns, was_wrong: bool) -> str:
     return "; ".join(signs.no_link)
 
 
-def _names(signs: Signs, was_wrong: bool) -> str:
+def _names(signs: HostSigns, was_wrong: bool) -> str:
     return "; ".join(signs.no_names)
 
 
-Check = Callable[[Signs, bool], str]
+Check = Callable[[HostSigns, bool], str]
 """Why it is wrong, in a sentence; empty if it is not. Told as well whether it was wrong before."""
 CHECKS: Final[Sequence[tuple[str, Check]]] = (
     ("Disk", _disk),
@@ -94,7 +94,7 @@ class Lasting:
         return lasting
 
 
-def problems(signs: Signs, before: Iterable[HostProblem] = ()) -> tuple[HostProblem, ...]:
+def problems(signs: HostSigns, before: Iterable[HostProblem] = ()) -> tuple[HostProblem, ...]:
     """What is wrong with this host now, given what was wrong when it was last looked at."""
     known = {one.check for one in before}
     found = ((name, check(signs, name in known)) for name, check in CHECKS)

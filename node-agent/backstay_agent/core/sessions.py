@@ -20,7 +20,7 @@ SUPERSEDES_MOST: Final = 1024
 """What the schema takes; the newest are kept."""
 
 
-class Kept(Enum):
+class JournalState(Enum):
     """What is left in /run of an earlier agent."""
 
     INTACT = "intact"
@@ -48,17 +48,17 @@ class Start(Enum):
 
 # First the journal, then the inventory. Without a journal all that is recognisable as ours is looked for in any case
 # (STOP_ALL): after a boot that finds nothing and costs nothing. An intact journal needs no inventory: it is newer.
-AT_START: Final[Mapping[tuple[Kept, Inventory], Start]] = {
-    **{(Kept.INTACT, inventory): Start.ADOPT for inventory in Inventory},
-    **{(kept, Inventory.EMPTY): Start.OPEN for kept in (Kept.ABSENT, Kept.OTHER_BOOT)},
-    **{(kept, Inventory.OTHER_BOOT): Start.OPEN for kept in (Kept.ABSENT, Kept.OTHER_BOOT)},
-    **{(kept, Inventory.THIS_BOOT): Start.STOP_ALL for kept in (Kept.ABSENT, Kept.OTHER_BOOT)},
-    **{(kept, Inventory.BROKEN): Start.STOP_ALL for kept in (Kept.ABSENT, Kept.OTHER_BOOT)},
-    **{(Kept.BROKEN, inventory): Start.STOP_ALL for inventory in Inventory},
+AT_START: Final[Mapping[tuple[JournalState, Inventory], Start]] = {
+    **{(JournalState.INTACT, inventory): Start.ADOPT for inventory in Inventory},
+    **{(kept, Inventory.EMPTY): Start.OPEN for kept in (JournalState.ABSENT, JournalState.OTHER_BOOT)},
+    **{(kept, Inventory.OTHER_BOOT): Start.OPEN for kept in (JournalState.ABSENT, JournalState.OTHER_BOOT)},
+    **{(kept, Inventory.THIS_BOOT): Start.STOP_ALL for kept in (JournalState.ABSENT, JournalState.OTHER_BOOT)},
+    **{(kept, Inventory.BROKEN): Start.STOP_ALL for kept in (JournalState.ABSENT, JournalState.OTHER_BOOT)},
+    **{(JournalState.BROKEN, inventory): Start.STOP_ALL for inventory in Inventory},
 }
 
 
-def at_start(kept: Kept, inventory: Inventory, *, leftovers: bool) -> Start:
+def at_start(kept: JournalState, inventory: Inventory, *, leftovers: bool) -> Start:
     """What an agent does first; `leftovers`: something is recognisable as ours although no journal is there."""
     start = AT_START[kept, inventory]
     return Start.STOP_ALL if leftovers and start is Start.OPEN else start

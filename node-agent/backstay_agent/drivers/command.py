@@ -91,7 +91,7 @@ class CommandDriver(Plain):
         command = _command(resource)
         unit = _unit_of(command)
         with start_units.as_start_failed(unit):
-            async with self._manager.watch(unit) as watch:
+            async with self._manager.starts, self._manager.watch(unit) as watch:
                 try:
                     async with asyncio.timeout(timeout_s):
                         await self._up(resource, watch)

@@ -113,7 +113,7 @@ class Attempts:
         self._free_at_s = (*self._free_at_s, clock_s())[-patience.FREE_MOST :]
 
 
-class Acts:
+class AdminActs:
     """What an admin did to an instance on the host itself, as the status shall say it."""
 
     def __init__(self) -> None:

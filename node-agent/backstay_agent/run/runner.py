@@ -25,7 +25,7 @@ from backstay_api.process.waiting import clock_s
 
 from . import work
 from .applying import Applying
-from .attempts import Acts, Attempts
+from .attempts import AdminActs, Attempts
 from .monitoring import Monitor
 from .stopping import Stops
 from .tools import RETRY_S, MayNot, NotRecorded, Tools, error_type_of, failure_of, outcome_of
@@ -50,7 +50,7 @@ class Runner:
         self._epoch, self._cleared = self.record.epoch, self.record.cleared
         self.stops = Stops()
         self._attempts = Attempts(self._monitor, tools.wall)
-        self._acts = Acts()
+        self._acts = AdminActs()
         self._restarting: list[RenderedResource] = []
         self._is_free = False
         """The restart under way counts for nothing."""
@@ -125,7 +125,7 @@ class Runner:
         self._attempts.forget()
         self._acts.forget()
 
-    def _refused(self, record: Record, books: Books) -> rules.Refused | None:
+    def _refused(self, record: Record, books: Books) -> rules.NotToStart | None:
         return rules.may_start(record, books, obstacle=self._tools.system.obstacle(), leaving=self._tools.leaving())
 
     def _outcome(self) -> Outcome | None:

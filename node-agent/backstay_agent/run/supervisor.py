@@ -95,7 +95,7 @@ class Supervisor:
         wanted = self._received.spec.hands_off
         if self._received is not _NOTHING and wanted != self._journal.books.hands_off:
             await self._journal.restrict(lambda books: books.handed_off(wanted))
-            log.info("hands off" if wanted else "hands off is over", extra={"why": wanted})
+            log.info("HandsOff maintenance begins" if wanted else "HandsOff maintenance ends", extra={"why": wanted})
             self._tools.tell()
 
     async def _take_orders(self) -> None:
@@ -119,7 +119,7 @@ class Supervisor:
                 {uid: order.resources for uid, order in self._received.spec.standbys.items()}
             )
         except DiskTrouble as error:
-            log.warning("inventory not written", extra={"why": str(error)})
+            log.warning("inventory of what may run is not written", extra={"why": str(error)})
 
     async def _sync_runners(self, tasks: asyncio.TaskGroup) -> None:
         """A runner for each open record; none for what an ended session has taken along."""
@@ -141,7 +141,9 @@ class Supervisor:
     async def wind_down(self, why: str) -> None:
         """Nothing starts any more; returns when nothing exclusive of this session can still run."""
         await self._journal.restrict(lambda books: books.sealed(why))
-        log.warning("session over", extra={"session": self._journal.books.session.text, "why": why})
+        log.warning(
+            "the session of this agent is over", extra={"session": self._journal.books.session.text, "why": why}
+        )
         self._news.set()
         while left := _may_still_run(self._journal.books):
             self.trouble = f"still to be stopped: {', '.join(left)}"
@@ -222,7 +224,7 @@ class Supervisor:
     async def stop_what_was_found(self, found: Found) -> None:
         """No journal tells what runs: stop, verifiably, all that the inventory lists and all that is recognisably ours."""
         if found.why:
-            log.error("state not trusted", extra={"why": found.why})
+            log.error("journal not trusted, stopping what may run", extra={"why": found.why})
         left: list[Sequence[RenderedResource]] = [*found.may_run, await self.leftovers(run_is_intact=False)]
         while left:
             left = [group for group in left if not await self._stopped(group)]

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from backstay_agent.drivers.base import Driver, Seen, StartFailed, State, StopFailed
 from backstay_agent.tasks import end_tasks
+from backstay_api.objects.names import key_of
 from backstay_api.objects.plain import RenderedResource, StandbyOrder, StandbyReport
 from backstay_api.objects.resource_kinds import kinds_in, units_of
 from backstay_api.objects.texts import clip
@@ -87,7 +88,7 @@ class Examiner:
             if uid not in self._under_way:
                 mine = tuple(ours.get(uid, ()))
                 task = asyncio.create_task(
-                    self._in_turn(uid, order, mine), name=f"examine {order.namespace}/{order.name}"
+                    self._in_turn(uid, order, mine), name=f"examine {key_of(order.namespace, order.name)}"
                 )
                 self._under_way[uid] = _Examination(order, mine, task)
         if self._under_way:
@@ -115,7 +116,7 @@ class Examiner:
         async with self._turns:
             self._under_way[uid].begun_at_s = clock_s()
             examining = asyncio.create_task(
-                self._examine(uid, order, ours), name=f"look {order.namespace}/{order.name}"
+                self._examine(uid, order, ours), name=f"look {key_of(order.namespace, order.name)}"
             )
             try:
                 # One that hangs keeps nobody from his turn.
@@ -184,7 +185,7 @@ class Examiner:
         except Exception as error:
             # Whatever it is, it is this resource's: the others are examined, and this host is not ready for it.
             if not isinstance(error, StartFailed | StopFailed | OSError):
-                log.exception("not examined", extra={"resource": resource.name})
+                log.exception("resource could not be examined", extra={"resource": resource.name})
             why = f"it could not be examined: {error or type(error).__name__}"
             said = f"{resource.name}: {why}"
             return Finding(resource.name, (said,), "" if is_ours else said, unclear=not is_ours)

@@ -66,6 +66,8 @@ class Keeper:
         self._ours: Mapping[str, Sequence[RenderedResource]] = {}
         self._secured: frozenset[str] | None = None
         """Units to secure, ready or not; None: we have not been told yet, so nothing is given back."""
+        self._tried: set[str] = set()
+        """To secure together with others, since the units to secure have changed."""
         self._secured_in_this_life: set[str] = set()
         """Its file alone does not say so: an earlier life may have died before systemd had read it."""
         self.reports: dict[str, StandbyReport] = {}
@@ -87,6 +89,7 @@ class Keeper:
         if (orders, ours, secured) != (self._orders, self._ours, self._secured):
             # What is ordered comes first: a client may wait for that, and both ask the same systemd.
             wait_s = 0.0 if self._secured is None else GIVE_WAY_S
+            self._tried = self._tried if secured == self._secured else set()
             self._orders, self._ours, self._secured = orders, ours, secured
             asyncio.get_running_loop().call_later(wait_s, self._wake.set)
 
@@ -133,8 +136,9 @@ class Keeper:
 
     async def _secure_many(self) -> None:
         """Few are secured as they are examined; of many, a few at a time, each few would cost a reload."""
-        fresh = (self._secured or frozenset()) - self._secured_in_this_life
+        fresh = (self._secured or frozenset()) - self._secured_in_this_life - self._tried
         if len(fresh) > AT_ONCE:
+            self._tried |= fresh
             with suppress(TimeoutError):
                 async with asyncio.timeout(PATIENCE_S):
                     await self._secure(sorted(fresh))

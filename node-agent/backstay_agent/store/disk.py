@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 from backstay_agent.threads import in_thread
 
-from .slots import NotWhole, Slots
+from .two_files import NotWhole, TwoFiles
 
 MOST_BYTES: Final = 16 * 1024 * 1024
 """More than any agent of ours writes: such a file is not ours."""
@@ -62,7 +62,7 @@ class RealDisk:
         try:
             if _is_durable(name):
                 return _read(path)
-            return self._slots(path).read()
+            return self._two_files(path).read()
         except (OSError, UnicodeDecodeError, NotWhole) as error:
             raise DiskTrouble(f"{path} cannot be read: {error}") from error
 
@@ -72,15 +72,15 @@ class RealDisk:
             if _is_durable(name):
                 await in_thread(self._replace_durably, path, text, next(self._orders))
             else:
-                self._slots(path).write(text, from_reserve=from_reserve)
+                self._two_files(path).write(text, from_reserve=from_reserve)
         except OSError as error:
             raise DiskTrouble(_not_written(path, error)) from error
 
-    def _slots(self, path: Path) -> Slots:
-        slots = Slots(path)
-        if any(one.exists() and one.stat().st_size > MOST_BYTES for one in slots.paths):
+    def _two_files(self, path: Path) -> TwoFiles:
+        two_files = TwoFiles(path)
+        if any(one.exists() and one.stat().st_size > MOST_BYTES for one in two_files.paths):
             raise OSError(errno.EFBIG, "it is larger than anything this agent writes")
-        return slots
+        return two_files
 
     def _replace_durably(self, path: Path, text: str, order: int) -> None:
         """A write whose caller was cancelled goes on in its thread: it must neither mix with a later one nor undo it."""
@@ -91,14 +91,14 @@ class RealDisk:
 
     async def remove(self, name: str) -> None:
         try:
-            for path in Slots(self._path(name)).paths:
+            for path in TwoFiles(self._path(name)).paths:
                 path.unlink(missing_ok=True)
         except OSError as error:
             raise DiskTrouble(f"{self._path(name)} cannot be removed: {error.strerror or error}") from error
 
     async def list(self, folder: str) -> list[str]:
         files = [path for path in self._folders[folder].iterdir() if path.is_file()]
-        seconds = {Slots(path).paths[1] for path in files}
+        seconds = {TwoFiles(path).paths[1] for path in files}
         return sorted(path.name for path in files if path not in seconds)
 
     def _path(self, name: str) -> Path:

@@ -11,12 +11,12 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from backstay_agent.core.books import Books, Record, only_ends
-from backstay_agent.core.sessions import SUPERSEDES_MOST, Inventory, Kept
+from backstay_agent.core.sessions import SUPERSEDES_MOST, Inventory, JournalState
 from backstay_api.objects.edits import same_work
 from backstay_api.objects.plain import RenderedResource
 
@@ -34,7 +34,7 @@ Resources = tuple[RenderedResource, ...]
 class Found:
     """What was left by an earlier agent."""
 
-    kept: Kept
+    kept: JournalState
     inventory: Inventory
     may_run: tuple[Resources, ...]
     """What the inventory of this boot lists, instance by instance."""
@@ -51,32 +51,6 @@ class _Sessions:
     """The highest that one of them was published with."""
 
 
-@dataclass(eq=False)
-class _Change:
-    """One change of the books, and what became of it."""
-
-    how: Callable[[Books], Books]
-    books: Books | None = None
-    error: Exception | None = None
-    is_over: bool = False
-
-    def applied_to(self, books: Books) -> Books:
-        self.books, self.error = None, None
-        try:
-            self.books = self.how(books)
-        except Exception as error:
-            self.error = error
-            return books
-        return self.books
-
-    def outcome(self) -> Books:
-        """Raises what `how` has raised, or DiskTrouble."""
-        if self.error is not None:
-            raise self.error
-        assert self.books is not None, "it has not been its turn"
-        return self.books
-
-
 class Journal:
     """The books of the present session; every change is on disk before it counts."""
 
@@ -89,7 +63,6 @@ class Journal:
         """As the inventory has them."""
         self._ahead: Mapping[str, Resources] = {}
         self._lock = asyncio.Lock()
-        self._waiting: list[_Change] = []
         self._texts: dict[str, tuple[Record, str]] = {}
         """Each record as it was written last."""
         self._inventory_lock = asyncio.Lock()
@@ -120,44 +93,13 @@ class Journal:
     async def change(self, how: Callable[[Books], Books]) -> Books:
         """Change the books: first on disk, then in memory. Raises DiskTrouble, and then nothing has changed.
 
-        `how` is called when it is its turn, with the books as they are then; what it raises comes out here. What has come to wait
-        meanwhile is written together.
+        `how` is called when it is its turn, with the books as they are then; what it raises comes out here.
         """
-        mine = _Change(how)
-        self._waiting.append(mine)
-        try:
-            async with self._lock:
-                if not mine.is_over:
-                    await self._write_together()
-        finally:
-            if mine in self._waiting:
-                self._waiting.remove(mine)
-        return mine.outcome()
-
-    async def _write_together(self) -> None:
-        changes, self._waiting = self._waiting, []
-        try:
-            await self._carry_out(changes)
-        except BaseException:
-            # Only whoever writes is cancelled: the others are written by the next of them.
-            self._waiting[:0] = [change for change in changes if not change.is_over]
-            raise
-
-    async def _carry_out(self, changes: Sequence[_Change]) -> None:
-        new = self.books
-        for change in changes:
-            new = change.applied_to(new)
-        try:
+        async with self._lock:
+            new = how(self.books)
             if new is not self.books and new != self.books:
                 await self._write(new)
-        except DiskTrouble as error:
-            if len(changes) > 1:  # each by itself: where there is no room for a start, there is for an end
-                for change in changes:
-                    await self._carry_out([change])
-                return
-            changes[0].error = changes[0].error or error
-        for change in changes:
-            change.is_over = True
+            return new
 
     async def restrict(self, how: Callable[[Books], Books]) -> None:
         """Change the books to something stricter: it counts at once, and even if it cannot be written now.
@@ -169,7 +111,9 @@ class Journal:
             try:
                 await self._write(self._books)
             except DiskTrouble as error:
-                log.warning("restriction not recorded", extra={"why": str(error)})
+                log.warning(
+                    "journal not written: a stricter rule is in force, and only in memory", extra={"why": str(error)}
+                )
 
     async def cover(self, uid: str, resources: Resources) -> None:
         """Make sure that the inventory lists this before it is started. Raises DiskTrouble."""
@@ -221,18 +165,18 @@ class Journal:
         await self._disk.write(INVENTORY, _signed(_json(wire)))
         self._covered, self._sessions = covered, sessions
 
-    async def _load_books(self) -> tuple[Kept, str]:
+    async def _load_books(self) -> tuple[JournalState, str]:
         try:
             text = await self._disk.read(JOURNAL)
             if text is None:
-                return Kept.ABSENT, ""
+                return JournalState.ABSENT, ""
             books = Books.from_wire(_verified(text))
         except (DiskTrouble, KeyError, TypeError, ValueError) as error:
-            return Kept.BROKEN, f"the journal cannot be trusted: {error!s}"
+            return JournalState.BROKEN, f"the journal cannot be trusted: {error!s}"
         if books.boot_id != self._boot_id:
-            return Kept.OTHER_BOOT, ""
+            return JournalState.OTHER_BOOT, ""
         self._books = books
-        return Kept.INTACT, ""
+        return JournalState.INTACT, ""
 
     async def _load_inventory(self) -> tuple[Inventory, str]:
         try:

@@ -63,7 +63,10 @@ class Leader:
                 await self._turn()
                 if led != self.leads():
                     led = not led
-                    log.info("leading" if led else "not leading", extra={"identity": self._identity})
+                    log.info(
+                        "this replica leads" if led else "this replica does not lead",
+                        extra={"identity": self._identity},
+                    )
                 await asyncio.sleep(RENEW_S * self._rng.uniform(0.8, 1.0))
         finally:
             self._leads_until_s = float("-inf")

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from backstay_api.objects.kinds import Ref
+from backstay_api.objects.models.instance import Closed
 from backstay_api.process.waiting import until, within
 from backstay_operator.control.act.apply import Outcome, Result, Writer
 from backstay_operator.control.act.pacing import Turns
@@ -26,6 +27,7 @@ from backstay_operator.control.report.recorder import Posting, posting_of
 from backstay_operator.control.watch.cache import Cache
 from backstay_operator.control.watch.urgency import Soon
 from backstay_operator.planner.actions import Action, WriteInstance
+from backstay_operator.planner.judge.evidence import was_lost
 from backstay_operator.planner.know.liveness import has_silence_counted, next_look_s
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.plan import Plan
@@ -65,7 +67,7 @@ class Parts:
     judge_path: Callable[[], str]
     """Judge our own path as of now; a sentence if it is in trouble."""
     record: Callable[[Posting], None]
-    facts: Counters
+    counters: Counters
     clock: Callable[[], float]
     rng: random.Random
     think_s: float = 0.0
@@ -116,11 +118,11 @@ class Reconciler:
 
     def round(self) -> tuple[Action, ...]:
         """One look, one plan: what is begun now."""
-        parts, facts = self._parts, self._parts.facts
+        parts, counters = self._parts, self._parts.counters
         trouble = parts.judge_path()
         now_s = parts.clock()
         if parts.cache.missing:
-            facts.waiting_for = f"the first list of {', '.join(parts.cache.missing)}" + (
+            counters.waiting_for = f"the first list of {', '.join(parts.cache.missing)}" + (
                 f" ({trouble})" if trouble else ""
             )
             self._wake_at_s = self._due_s = now_s + HEARTBEAT_S
@@ -129,9 +131,9 @@ class Reconciler:
         self._refusals.show(world)
         plan = parts.plan(world)
         self._refusals.keep_only(plan.actions)
-        facts.waiting_for, facts.planned_at_s, facts.plan_actions = "", now_s, len(plan.actions)
+        counters.waiting_for, counters.planned_at_s, counters.plan_actions = "", now_s, len(plan.actions)
         self._planned_at_s, self._took_s = now_s, max(parts.think_s, parts.clock() - now_s)
-        facts.plan.add(self._took_s)
+        counters.plan.add(self._took_s)
         turn = self._turns.take(plan.actions, now_s=now_s, leads=parts.leads())
         self._due_s = _earliest_s(now_s, plan.wake_at_s, turn.wake_at_s, now_s + HEARTBEAT_S)
         self._wake_at_s = _earliest_s(now_s, self._due_s, plan.silence_wake_s)
@@ -211,21 +213,23 @@ class Reconciler:
             self._writers.release()
 
     def _note(self, action: Action, ref: Ref, result: Result) -> None:
-        facts, name = self._parts.facts, type(action).__name__
+        counters, name = self._parts.counters, type(action).__name__
         if result.outcome is Outcome.REFUSED:
             self._refusals.note(action, result.why)
         elif result.outcome is not Outcome.TROUBLE:
             self._refusals.forget(action)
-        facts.writes[name, result.outcome.value] += 1
+        counters.writes[name, result.outcome.value] += 1
         fields = {"action": name, "object": ref.key, "why": action.why}
         if result.outcome is Outcome.DONE:
-            log.log(logging.DEBUG if action.rank is Rank.PEOPLE else logging.INFO, "done", extra=fields)
-            if isinstance(action, WriteInstance) and action.spec.grant is not None and action.spec.closed is not None:
-                facts.failovers[action.spec.closed.evidence] += 1
+            log.log(logging.DEBUG if action.rank is Rank.PEOPLE else logging.INFO, "action applied", extra=fields)
+            if (lost := _failed_over(action)) is not None:
+                counters.failovers[lost.evidence] += 1
         elif result.outcome is Outcome.LOOK_AGAIN:
-            log.debug("decided from an older version", extra={**fields, "answer": result.why})
+            log.debug(
+                "action not applied: it was decided from an older version", extra={**fields, "answer": result.why}
+            )
         else:
-            log.warning("not done", extra={**fields, "outcome": result.outcome.value, "answer": result.why})
+            log.warning("action failed", extra={**fields, "outcome": result.outcome.value, "answer": result.why})
         if posting := posting_of(action, result, self._uid):
             self._parts.record(posting)
 
@@ -239,3 +243,10 @@ class Reconciler:
 
 def _earliest_s(now_s: float, *times_s: float | None) -> float:
     return max(now_s + AT_LEAST_S, min(at_s for at_s in times_s if at_s is not None))
+
+
+def _failed_over(action: Action) -> Closed | None:
+    """How the previous epoch ended, where this grants a new one because its host was lost."""
+    if not isinstance(action, WriteInstance) or action.spec.grant is None:
+        return None
+    return action.spec.closed if action.spec.closed and was_lost(action.spec.closed) else None

@@ -52,7 +52,7 @@ class Operator:
         clock = self.clock = asyncio.get_running_loop().time
         rng = replica.rng
         self.replica = replica
-        self.facts = Counters(started_at_s=clock())
+        self.counters = Counters(started_at_s=clock())
         self.cache = Cache(clock=clock, wall=replica.wall, settings=replica.settings)
         self.heartbeats = Informers(api.lane("leases"), self.cache, [HOST_LEASES], rng=rng)
         self.informers = Informers(api.lane("watches"), self.cache, OWN_KINDS, rng=rng)
@@ -67,7 +67,7 @@ class Operator:
         self.leader = Leader(
             api, identity=replica.identity, clock=clock, wall=replica.wall, rng=rng, namespace=replica.namespace
         )
-        self.recorder = Recorder(api, self.facts, identity=replica.identity, clock=clock, wall=replica.wall)
+        self.recorder = Recorder(api, self.counters, identity=replica.identity, clock=clock, wall=replica.wall)
         self.reconciler = Reconciler(
             Parts(
                 cache=self.cache,
@@ -76,7 +76,7 @@ class Operator:
                 leads=self.leads,
                 judge_path=self.path.judge,
                 record=self.recorder.record,
-                facts=self.facts,
+                counters=self.counters,
                 clock=clock,
                 rng=rng,
                 think_s=replica.think_s,

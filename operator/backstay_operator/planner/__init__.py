@@ -1,1 +1,1 @@
-"""Thought: everything known goes in as a World, actions with their reasons come out. No clock, net, disk, dice or log."""
+"""Thought: everything known goes in as a World, actions with their reasons come out. No clock, network, disk, randomness or log."""

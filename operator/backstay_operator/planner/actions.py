@@ -261,7 +261,7 @@ class RemoveClear(OnObject[HAService]):
     """Take the annotation of `backstay clear` away: all of it is forgotten."""
 
     rank = Rank.CLEANUP
-    told = ("Normal", "FailuresForgotten")
+    as_event = ("Normal", "FailuresForgotten")
     why: str
 
 

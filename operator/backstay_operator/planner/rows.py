@@ -125,7 +125,7 @@ def owner_refs(claim: ResourceClaim) -> tuple[Ref, ...]:
 def worsened(
     about: Ref, before: Sequence[Condition], after: Sequence[Condition], type_: str, wrong: str
 ) -> Event | None:
-    """What has begun to be amiss by a status: whoever is told by Events alone learns what is missing, too."""
+    """An Event for what a status says is wrong, and has not said before: whoever reads only Events learns what is missing, too."""
     was, now = (next((one for one in each if one.type == type_), None) for each in (before, after))
     if now is None or now.status != wrong or _is_same(was, now):
         return None
@@ -139,7 +139,7 @@ def _is_same(was: Condition | None, now: Condition) -> bool:
 def bettered(
     about: Ref, before: Sequence[Condition], after: Sequence[Condition], type_: str, reasons: Collection[str]
 ) -> Event | None:
-    """What is no longer amiss for one of these reasons, nor for any other."""
+    """An Event for what was wrong for one of these reasons, and is not any more, for none at all."""
     was, now = (next((one for one in each if one.type == type_), None) for each in (before, after))
     if was is None or now is None or was.reason not in reasons or now.status != "False":
         return None

@@ -83,3 +83,9 @@ def listed(names: Sequence[str], most: int = 5) -> str:
     if len(names) <= most:
         return ", ".join(names)
     return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
+
+
+def within_a_sentence(text: str) -> str:
+    """The beginning of a text, as part of another sentence."""
+    said = first_words(text)
+    return said[:1].lower() + said[1:]

@@ -17,9 +17,9 @@ from backstay_agent.addresses import own_addresses
 from backstay_agent.cluster.link import ASSIGNMENTS
 from backstay_agent.cluster.tokens import read_token, renew_token
 from backstay_agent.config import machine_uuid, read_config, sleep_obstacle
-from backstay_agent.core.sessions import Inventory, Kept
+from backstay_agent.core.sessions import Inventory, JournalState
 from backstay_agent.fake import FakeDriver, FakeMachine
-from backstay_agent.health import Health, metrics
+from backstay_agent.health import HealthEndpoint, metrics
 from backstay_agent.standby.standbys import Keeper
 from backstay_agent.store.disk import MOST_BYTES, DiskTrouble, MemoryDisk, RealDisk
 from backstay_agent.store.journal import INVENTORY, JOURNAL, Journal
@@ -88,7 +88,7 @@ async def test_what_was_kept_in_another_boot_tells_nothing_of_this_one() -> None
     await before.cover("u1", (unit(),))
     after = Journal(disk, "boot-2")
     found = await after.load()
-    assert (found.kept, found.inventory, found.may_run) == (Kept.OTHER_BOOT, Inventory.OTHER_BOOT, ())
+    assert (found.kept, found.inventory, found.may_run) == (JournalState.OTHER_BOOT, Inventory.OTHER_BOOT, ())
     assert not after.has_session
 
 
@@ -324,4 +324,4 @@ async def test_facts_are_told_as_numbers_and_as_words() -> None:
     facts = world.agent.facts()
     assert facts["lease_held"] is True and facts["instances_that_may_run"] == 1
     assert "backstay_agent_instances_that_may_run 1\n" in metrics(facts)
-    assert [(await Health(world.agent).answer("GET", path))[0] for path in ("/healthz", "/")] == [200, 404]
+    assert [(await HealthEndpoint(world.agent).answer("GET", path))[0] for path in ("/healthz", "/")] == [200, 404]

@@ -59,7 +59,7 @@ async def test_a_conflict_means_look_again_and_the_next_round_decides() -> None:
     async with scene.operator() as operator:
         scene.add_service()
         await until(lambda: has_orders(scene))
-        assert operator.facts.writes["WriteInstance", "look_again"] == 1
+        assert operator.counters.writes["WriteInstance", "look_again"] == 1
     assert scene.instance().spec.epoch == 1
 
 
@@ -73,7 +73,7 @@ async def test_an_outcome_that_nobody_knows_is_looked_up_and_never_done_twice() 
         scene.add_service()
         await until(lambda: has_orders(scene))
         await asyncio.sleep(1)
-        assert operator.facts.writes["WriteInstance", "look_again"] == 1
+        assert operator.counters.writes["WriteInstance", "look_again"] == 1
     assert scene.instance().spec.epoch == 1
 
 
@@ -85,7 +85,7 @@ async def test_what_is_refused_is_repeated_ever_more_slowly_and_said_to_people()
     async with scene.operator() as operator:
         scene.add_service()
         await asyncio.sleep(60)
-        attempts = operator.facts.writes["WriteInstance", "refused"]
+        attempts = operator.counters.writes["WriteInstance", "refused"]
     assert 12 < attempts < 60
     events = [body for body in scene.cluster.bodies(EVENTS) if body["reason"] == "Refused"]
     assert len(events) == 1 and "not today" in events[0]["note"] and events[0]["series"]["count"] > 2
@@ -245,10 +245,10 @@ async def test_what_cannot_be_read_is_told_once_and_again_when_it_is_edited() ->
     scene.add_service("broken", resources="not a list")
     async with scene.operator(plan=plan) as operator:
         await asyncio.sleep(60)
-        assert operator.facts.writes["ReportUnreadable", "done"] == 1
+        assert operator.counters.writes["ReportUnreadable", "done"] == 1
         scene.cluster.patch(HA_SERVICES, ("shop", "broken"), {"spec": {"resources": 7}})
         await asyncio.sleep(60)
-        assert operator.facts.writes["ReportUnreadable", "done"] == 2
+        assert operator.counters.writes["ReportUnreadable", "done"] == 2
     status = scene.cluster.get(HA_SERVICES, "shop", "broken")["status"]
     assert status["observedGeneration"] == 2 and status["conditions"][0]["reason"] == "Unreadable"
 
@@ -277,7 +277,7 @@ async def _outage_in_the_middle_of_work(scene: Scene) -> None:
         await asyncio.sleep(0.01)  # seen, but not yet decided
         scene.weather_of("op").outage = True
         await asyncio.sleep(60)
-        assert operator.facts.writes["CreateInstance", "trouble"] > 10
+        assert operator.counters.writes["CreateInstance", "trouble"] > 10
         scene.weather_of("op").outage = False
         assert await until(lambda: has_orders(scene)) < 1
 

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,15 @@ BRANCHES = (
     ast.comprehension,
     ast.match_case,
 )
+
+
+# One word for two things is allowed where nobody can meet both, and why not.
+TWICE = {
+    "Link": "in drivers/address it is the kernel's word for an interface; the agent's is the one to its orders",
+    "Sight": "each driver's own look at what its resource is on this host: drivers do not know each other",
+    "Notes": "each driver's own records in /run: drivers do not know each other",
+    "Answer": "of a program, and of the check of an init script: the second is nowhere but in its driver",
+}
 
 
 def name_of(path: Path) -> str:
@@ -104,12 +114,40 @@ def test_the_name_of_an_instance_is_spelled_in_one_place() -> None:
     assert [name_of(path) for path in SOURCES if re.search(r"""-0["']""", path.read_text())] == []
 
 
+def test_the_key_of_an_object_is_spelled_in_one_place() -> None:
+    """`namespace/name`: whoever has the object asks it, or its `Kind` or `Ref`; who has only both words asks `names.key_of`."""
+    spelled = re.compile(r"namespace[^{}]*\}/\{")
+    product = (path for path in SOURCES if "dev" not in path.relative_to(ROOT).parts)
+    assert [name_of(path) for path in product if spelled.search(path.read_text())] == [
+        "crds/backstay_api/objects/names.py"
+    ]
+
+
 def test_the_name_of_an_instance_is_taken_apart_in_one_place() -> None:
     """Tests too: `names.service_name` knows how, whatever its slot."""
     cutting = re.compile(r"""r(?:partition|split)\(["']-["']|suffix\(["']-\d""")
     texts = {name_of(path): path.read_text() for path in [*SOURCES, *TESTS]}
     found = [name for name, text in texts.items() if cutting.search(text)]
     assert found == ["crds/backstay_api/objects/names.py"]
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        "crds/backstay_api",
+        "operator/backstay_operator",
+        "operator/backstay_fencer",
+        "node-agent/backstay_agent",
+        "cli/backstay_cli",
+    ],
+)
+def test_a_class_name_means_one_thing_in_a_package(package: str) -> None:
+    """The plain twins of the models are generated, and mean the same."""
+    paths = [path for path in (ROOT / package).rglob("*.py") if path.name not in GENERATED]
+    trees = [ast.parse(path.read_text()) for path in paths]
+    names = Counter(node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    twice = {name for name, often in names.items() if often > 1 and not name.startswith("_")}
+    assert twice == (set(TWICE) if package.endswith("agent") else set())
 
 
 def test_a_filter_says_itself_what_follows_from_its_rule() -> None:

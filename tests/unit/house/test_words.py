@@ -28,11 +28,11 @@ def test_a_word_of_the_glossary_is_used_by_code_and_documents(word: str) -> None
 # Words of an early private language, as words of a sentence and as parts of a name (`stop_strays`, `FakeHands`); `HandsOff` is ours.
 PRIVATE_WORDS = (
     *("ghosts?", "soups?", "speechless", "unblemished", "theatres?", "reckless", "manieth", "ears?", "deaf", "deafness", "hears?"),
-    *("heard", "hearing", "unheard", "strays?", "senses", "bells?", "mouths?", "spoken"),
+    *("heard", "hearing", "unheard", "strays?", "senses", "bells?", "mouths?", "spoken", "amiss", "witness(?:es)?"),
 )  # fmt: skip
 PRIVATE = re.compile(
     "|".join(f"(?:(?<![A-Za-z]){word}|{word.capitalize()})(?![a-z])" for word in PRIVATE_WORDS)
-    + "|Hands(?! ?[Oo]ff)|silent since|state shall be|the epoch before ended|not by us|is amiss|of an earlier time is"
+    + "|Hands(?! ?[Oo]ff)|silent since|state shall be|the epoch before ended|not by us|of an earlier time is|no dice|monitor's eye"
 )
 
 
@@ -45,7 +45,18 @@ def test_nobody_uses_a_word_that_only_we_would_understand() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["stop_strays", "FakeHands", "an ear", "Ears", "it hears", "n1 is silent since 4 s", "_heard_s"]
+    "text",
+    [
+        "stop_strays",
+        "FakeHands",
+        "an ear",
+        "Ears",
+        "it hears",
+        "n1 is silent since 4 s",
+        "_heard_s",
+        "it is amiss",
+        "rolls no dice",
+    ],
 )
 def test_a_private_word_would_be_found(text: str) -> None:
     assert PRIVATE.search(text)

@@ -19,6 +19,8 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from backstay_api.objects.names import key_of
+
 GROUP = "backstay.dev"
 VERSION = "v1alpha1"
 
@@ -187,7 +189,7 @@ class Object(Model):
     @property
     def key(self) -> str:
         """`namespace/name`, or the name alone for cluster-wide kinds."""
-        return f"{self.metadata.namespace}/{self.metadata.name}" if self.namespaced else self.metadata.name
+        return key_of(self.metadata.namespace, self.metadata.name) if self.namespaced else self.metadata.name
 
     @property
     def uid(self) -> str:

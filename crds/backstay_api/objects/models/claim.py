@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from backstay_api.objects.names import key_of
 from backstay_api.objects.resource_kinds import ON_HOSTS, ClaimType
 
 from .base import Column, ListMap, Model, Object, Rule
@@ -43,7 +44,7 @@ class ClaimOwner(Model):
     @property
     def key(self) -> str:
         """`namespace/name` of the service."""
-        return f"{self.namespace}/{self.name}"
+        return key_of(self.namespace, self.name)
 
 
 class HostOwner(ClaimOwner):

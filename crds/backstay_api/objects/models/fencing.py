@@ -128,7 +128,7 @@ class FenceRequestStatus(Model):
 
 
 class FenceRequest(Object):
-    """The wish to know, or to bring about, that one session of one host is over."""
+    """A request to find out, or to bring about, that one session of one host is over."""
 
     plural: ClassVar[str] = "fencerequests"
     namespaced: ClassVar[bool] = False

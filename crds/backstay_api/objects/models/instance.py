@@ -6,6 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
+from backstay_api.objects.names import key_of
+
 from .base import Column, Model, Object, Rule, Text
 
 Epoch = Annotated[int, Field(ge=0)]
@@ -173,7 +175,7 @@ class HAInstance(Object):
     @property
     def service_key(self) -> str:
         """`namespace/name` of its HAService."""
-        return f"{self.metadata.namespace}/{self.spec.service.name}"
+        return key_of(self.metadata.namespace, self.spec.service.name)
 
     @property
     def holder(self) -> str:

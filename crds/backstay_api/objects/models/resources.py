@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field, StringConstraints
 
 from backstay_api.objects.resource_kinds import IMPLEMENTED, RESOURCE_KINDS, is_bind, is_network
+from backstay_api.objects.unit_settings import SETTINGS, VARIABLE
 
 from .address import VirtualIP
 from .base import Argv, Duration, Label, ListMap, Model, Rule, Text, exactly_one_of
@@ -21,9 +22,7 @@ UnitName = Annotated[
 # What a program's environment can carry; a tab or a line break within is data.
 EnvironmentValue = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
 Override = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9:%-]+$")]
-_SETTINGS: Final = (
-    "^(Limit[A-Z]+|Memory(Min|Low|High|Max|SwapMax)|CPUWeight|CPUQuota|IOWeight|TasksMax|Nice|OOMScoreAdjust)$"
-)
+_SETTINGS: Final = f"^({'|'.join(sorted(SETTINGS))})$"
 
 
 class Systemd(Model):
@@ -239,12 +238,9 @@ _PARAMETERS = Rule(
 )
 _VARIABLES = Rule(
     "!has(self.systemd) || !has(self.systemd.environment)"
-    " || self.systemd.environment.all(name, name.matches('^[A-Za-z_][A-Za-z0-9_]{0,63}$'))",
+    f" || self.systemd.environment.all(name, name.matches('^{VARIABLE}$'))",
     "names of variables have letters, digits and _ only, at most 64, and no digit in front",
-    lambda r: (
-        r.systemd is None
-        or all(re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,63}", name) for name in r.systemd.environment or ())
-    ),
+    lambda r: r.systemd is None or all(re.fullmatch(VARIABLE, name) for name in r.systemd.environment or ()),
 )
 _BOUND_FOLDER = Rule(
     "!has(self.mount) || !has(self.mount.options) || !self.mount.options.exists(o, o == 'bind') || self.mount.device.startsWith('/')",

@@ -79,7 +79,7 @@ class _Socket:
             except BlockingIOError:
                 return
             except OSError as error:  # an interface that goes; the next frame is read as before
-                log.debug("frame not read", extra={"why": str(error)})
+                log.debug("network frame could not be read, looking for duplicate addresses", extra={"why": str(error)})
                 return
             for ip, on_claim in self.listeners:
                 if (mac := claimed(frame, ip)) is not None:

@@ -3,7 +3,6 @@ and is found and waited for by who comes after it."""
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections.abc import Sequence
 from functools import partial
@@ -50,8 +49,8 @@ class UnitPrograms:
 
     async def run(self, path: str, argv: Sequence[str], timeout_s: float) -> Ended:
         try:
-            async with asyncio.timeout(timeout_s + _KILL_S):
-                return await run_once(self._manager, f"{PREFIX}{digest(path)}", argv, timeout_s)
+            unit, wait_s = f"{PREFIX}{digest(path)}", timeout_s + _KILL_S
+            return await run_once(self._manager, unit, argv, timeout_s, wait_s=wait_s)
         except TimeoutError as error:
             raise NoAnswer(f"{argv[0]} hangs in the kernel, and cannot be killed") from error
 

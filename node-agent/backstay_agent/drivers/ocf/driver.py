@@ -121,7 +121,7 @@ class OcfDriver(Plain):
             if (why := await self._unfit(resource) or await self._same_unique(ocf)) is not None:
                 raise StartFailed(why)
             limit_s = (await self._agents.known(ocf)).limit_s("start", resource.timeouts.start)
-            async with self._manager.watch(unit) as watch:
+            async with self._manager.starts, self._manager.watch(unit) as watch:
                 try:
                     async with asyncio.timeout(limit_s):
                         await self._up(resource, watch, limit_s)

@@ -117,7 +117,7 @@ class SystemdDriver(Plain):
             for member in standing.gated:
                 self._files.open_gate(member)
             with self._manager.acts.on(standing.members):
-                async with self._manager.watch(unit) as watch:
+                async with self._manager.starts, self._manager.watch(unit) as watch:
                     try:
                         async with asyncio.timeout(timeout_s):
                             await self._all_up(resource, standing, watch)

@@ -37,6 +37,8 @@ class Standing:
     members: tuple[str, ...]
     """The unit itself first."""
     known: dict[str, Properties]
+    at_s: float
+    """When it was looked at."""
 
     @property
     def gated(self) -> tuple[str, ...]:
@@ -70,12 +72,12 @@ class Securing:
         self._manager = manager
         self.files = files
         self._read_anew: set[str] = set()
-        self._seen: dict[str, tuple[float, Standing]] = {}
-        """What was secured or stopped, and when."""
+        self._seen: dict[str, Standing] = {}
+        """What was secured or stopped just now."""
 
     async def standing(self, unit: str) -> Standing:
         """What the unit stands for now, and what once was secured as a part of it. Raises BusError."""
-        known: dict[str, Properties] = {}
+        known, at_s = dict[str, Properties](), clock_s()
         while missing := sorted(neighbours(unit, known) - known.keys()):
             if len(known) + len(missing) > _MOST_KNOWN:
                 raise BusError("closure", f"{unit} pulls in more than {_MOST_KNOWN} units: name those that do the work")
@@ -83,7 +85,7 @@ class Securing:
         members = closure(unit, known)
         once = [part for part in self.files.parts(unit) if part not in members]
         await self._learn(known, [part for part in once if part not in known])
-        return Standing(unit, (*members, *once), known)
+        return Standing(unit, (*members, *once), known, at_s)
 
     async def secure(self, unit: str) -> Standing:
         """What it stands for, all of it secured. Raises StartFailed, BusError, OSError."""
@@ -105,12 +107,12 @@ class Securing:
 
     def remember(self, standing: Standing) -> None:
         """It has just been looked at, and a start may follow."""
-        self._seen[standing.unit] = clock_s(), standing
+        self._seen = {unit: seen for unit, seen in self._seen.items() if _is_fresh(seen)} | {standing.unit: standing}
 
     async def just_seen(self, unit: str) -> Standing:
         """As `standing`, or what it was a moment ago, when it was secured or stopped for the start that follows."""
-        at_s, standing = self._seen.pop(unit, (0.0, None))
-        return standing if standing and clock_s() - at_s <= _JUST_NOW_S else await self.standing(unit)
+        standing = self._seen.pop(unit, None)
+        return standing if standing and _is_fresh(standing) else await self.standing(unit)
 
     def waits_for(self, unit: str) -> str:
         """What keeps it from being secured at the moment, in a sentence; empty if nothing does."""
@@ -210,6 +212,10 @@ class Securing:
         if (why := unloadable or self.unsecured(member, unit, properties)) is not None:
             raise StartFailed(why)
         return is_known
+
+
+def _is_fresh(standing: Standing) -> bool:
+    return clock_s() - standing.at_s <= _JUST_NOW_S
 
 
 def _too_many(standing: Standing) -> str | None:

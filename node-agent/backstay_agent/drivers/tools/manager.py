@@ -17,7 +17,7 @@ from backstay_api.process.waiting import clock_s
 
 from .bus import CONNECTION_GONE, RELOAD_LIMIT_S, SYSTEMD, Bus, BusError, Contents, Member, connect
 from .jobs import JOB, UP, Acts, Asked
-from .systemd_quota import MOST_STARTS, MOST_STOPS, STOP_WAIT_S, Jobs, Kept
+from .systemd_quota import MOST_PROGRAMS, MOST_STARTS, MOST_STOPS, Kept
 from .watch import UNIT, Properties, Watch, plain, waits_for_pid_file
 
 _ROOT: Final = "/org/freedesktop/systemd1"
@@ -29,6 +29,7 @@ _WENT_AWAY: Final = tuple(
     f"org.freedesktop.DBus.Error.{name}" for name in ("NoReply", "ServiceUnknown", "NameHasNoOwner")
 )
 _BACK_S: Final = 3.0
+_LOOKS: Final = 3
 _LOOK_AGAIN_S: Final = 0.1
 
 T = TypeVar("T")
@@ -50,7 +51,8 @@ class Manager:
         self.reloads = Reloads(self._reload, self._waiting_for_pid_files)
         self.acts = Acts()
         """Wrap in `acts.on(units)` what asks systemd to start or stop something."""
-        self._starts, self._stops = Jobs(MOST_STARTS), Jobs(MOST_STOPS, STOP_WAIT_S)
+        self.starts, self.programs, self.stops = map(asyncio.Semaphore, (MOST_STARTS, MOST_PROGRAMS, MOST_STOPS))
+        """Turns: to be held by whoever starts, runs or stops something, from before it is watched (`systemd_quota.py`)."""
         self._asking: set[asyncio.Task[None]] = set()
 
     async def call(self, method: str, signature: str = "", *args: object, limit_s: float = 10.0) -> tuple[Any, ...]:
@@ -74,7 +76,7 @@ class Manager:
 
     async def start(self, unit: str) -> None:
         """Queue a start. From its answer on the unit's `Job` tells whether it is still under way. Raises BusError."""
-        await self._queue(self._starts, unit, "StartUnit", "ss", unit, "replace")
+        await self.call("StartUnit", "ss", unit, "replace")
 
     async def reload_unit(self, unit: str) -> None:
         """Queue a reload of the unit itself, as `start`. Raises BusError."""
@@ -86,8 +88,7 @@ class Manager:
         Not `in_turn`: it waits for no other job.
         """
         try:
-            mode = "replace" if in_turn else "ignore-dependencies"
-            await self._queue(self._stops, unit, "StopUnit", "ss", unit, mode)
+            await self.call("StopUnit", "ss", unit, "replace" if in_turn else "ignore-dependencies")
         except BusError as error:
             if error.name != f"{SYSTEMD}.NoSuchUnit":
                 raise
@@ -142,20 +143,11 @@ class Manager:
         Raises BusError.
         """
         try:
-            args: tuple[object, ...] = (unit, "replace", properties, [])
-            await self._queue(self._starts, unit, "StartTransientUnit", "ssa(sv)a(sa(sv))", *args)
+            await self.call("StartTransientUnit", "ssa(sv)a(sa(sv))", unit, "replace", properties, [])
         except BusError as error:
             if error.name != f"{SYSTEMD}.UnitExists":
                 raise
             await self.start(unit)
-
-    async def _queue(self, jobs: Jobs, unit: str, method: str, signature: str, *args: object) -> None:
-        await jobs.turn(unit)
-        try:
-            await self.call(method, signature, *args)
-        except BaseException:
-            jobs.over(unit)
-            raise
 
     async def _reload(self) -> None:
         await self.call("Reload", limit_s=RELOAD_LIMIT_S)
@@ -171,20 +163,16 @@ class Manager:
         watch = Watch(unit, for_long=for_long)
         self._watches.add(watch)
         try:
-            await self._attach(await self._connected(), watch)
+            await self._asked(lambda bus: self._attach(bus, watch))
             yield watch
         finally:
             self._watches.discard(watch)
-            self._at[watch.path].discard(watch)
-            if not self._at[watch.path]:
-                del self._at[watch.path]
-            if watch.kept is not None:
-                # What lives in memory only is made anew at each start, and cannot be while it is kept.
-                watch.kept.release(watch.path, at_once=watch.properties.get("Transient", True))
+            # What lives in memory only is made anew at each start, and cannot be while it is kept.
+            self._detach(watch, at_once=watch.properties.get("Transient", True))
 
     async def refresh(self, watch: Watch) -> None:
         """Read the unit's properties now, whatever signals have said. Raises BusError."""
-        watch.properties = await self._asked(lambda bus: self._read(bus, watch.path))
+        await self._asked(lambda bus: self._look_at(bus, watch))
 
     async def close(self) -> None:
         ours = [*self._asking, *([self._reviving] if self._reviving is not None else [])]
@@ -276,8 +264,6 @@ class Manager:
 
     def _on_job_over(self, _path: str, contents: Contents) -> None:
         _number, _job, unit, *_ = contents()
-        self._starts.over(unit)
-        self._stops.over(unit)
         for watch in self._watches:
             # By now the unit's own change was told: up again, or still, nothing explains what comes later.
             if watch.unit == unit and watch.active in UP:
@@ -306,9 +292,8 @@ class Manager:
                 except BusError as error:
                     if error.name != f"{SYSTEMD}.AlreadySubscribed":
                         raise
-                self._starts.forget()
-                self._stops.forget()
-                for watch in list(self._watches):
+                # Those first that nothing is known of: this may begin anew at any moment.
+                for watch in sorted(self._watches, key=lambda one: not one.lost):
                     await self._attach(bus, watch)
                 return
             except BusError as error:
@@ -318,12 +303,35 @@ class Manager:
     # Watches
 
     async def _attach(self, bus: Bus, watch: Watch) -> None:
-        (watch.path,) = await bus.call(Member(_ROOT, _MANAGER, "LoadUnit"), "s", watch.unit)
-        self._at[watch.path].add(watch)
+        (path,) = await bus.call(Member(_ROOT, _MANAGER, "LoadUnit"), "s", watch.unit)
+        if watch not in self._watches:
+            return  # it has ended meanwhile
+        if path != watch.path:
+            self._detach(watch, at_once=True)
+            watch.path = path
+            self._at[path].add(watch)
         # Answered before whatever is asked next.
         if self._kept and watch.kept is not self._kept:
-            watch.kept = self._kept if self._kept.keep(watch.path, only_watched=watch.for_long) else None
-        watch.follow(await self._read(bus, watch.path))
+            watch.kept = self._kept if self._kept.keep(path, only_watched=watch.for_long) else None
+        await self._look_at(bus, watch)
+        watch.lost = ""
+        watch.ring()
+
+    def _detach(self, watch: Watch, *, at_once: bool) -> None:
+        self._at[watch.path].discard(watch)
+        if not self._at[watch.path]:
+            del self._at[watch.path]
+        if watch.kept is not None:
+            watch.kept.release(watch.path, at_once=at_once)
+            watch.kept = None
+
+    async def _look_at(self, bus: Bus, watch: Watch) -> None:
+        """What came while the answer was on its way may be newer than the answer: then it is asked once more."""
+        for _ in range(_LOOKS):
+            told = watch.signals
+            watch.properties = await self._read(bus, watch.path)
+            if watch.signals == told:
+                return
 
     async def _get(self, path: str, interface: str, name: str) -> str:
         bus = await self._connected()

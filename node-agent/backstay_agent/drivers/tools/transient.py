@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 from collections.abc import Mapping, Sequence
@@ -13,11 +14,12 @@ from backstay_agent.drivers.base import Check
 from backstay_agent.drivers.tools.programs import absent
 from backstay_api.process.waiting import clock_s
 
+from .bus import BusError
 from .file_system_looks import look
 from .journal_tail import last_words, with_words
 from .manager import Manager
 from .verified_stop import DOWN
-from .watch import Properties
+from .watch import Properties, Watch
 
 SLICE: Final = "backstay.slice"
 CLEANLY_DOWN: Final = 7
@@ -120,26 +122,41 @@ def passing(argv: Sequence[str], description: str, timeout_s: float) -> list[Set
 
 
 async def run_once(
-    manager: Manager, name: str, argv: Sequence[str], timeout_s: float, *, more: Sequence[Setting] = ()
+    manager: Manager,
+    name: str,
+    argv: Sequence[str],
+    timeout_s: float,
+    *,
+    more: Sequence[Setting] = (),
+    wait_s: float | None = None,
 ) -> Ended:
-    """Run a program to its end in a unit of its own; its whole control group is gone after that. Raises BusError.
+    """Run a program to its end in a unit of its own; its whole control group is gone after that. Raises BusError, TimeoutError.
 
-    `more`: settings that come after the usual ones, and replace them.
+    `more`: settings that come after the usual ones, and replace them; `wait_s`: what has not ended then, not even killed, is not
+    waited for.
     """
-    unit, begun_s = f"{name}-{os.getpid()}-{next(_numbers)}.service", clock_s()
-    async with manager.watch(unit) as watch:
+    unit = f"{name}-{os.getpid()}-{next(_numbers)}.service"
+    async with manager.programs, manager.watch(unit) as watch:
+        begun_s = clock_s()
         try:
-            await manager.start_transient(unit, [*passing(argv, f"Backstay: {argv[0]}", timeout_s), *more])
-            while True:
-                if not watch.lost:
-                    await manager.refresh(watch)
-                    if watch.active in DOWN and not watch.has_job:
-                        took_s = clock_s() - begun_s
-                        return replace(await _ended(argv, watch.properties, timeout_s), took_s=took_s)
-                await watch.changed()
+            async with asyncio.timeout(wait_s):
+                await manager.start_transient(unit, [*passing(argv, f"Backstay: {argv[0]}", timeout_s), *more])
+                properties = await _until_ended(manager, watch)
+                return replace(await _ended(argv, properties, timeout_s), took_s=clock_s() - begun_s)
         except BaseException:
             manager.kill_soon(unit)
             raise
+
+
+async def _until_ended(manager: Manager, watch: Watch) -> Properties:
+    while True:
+        if not watch.lost:
+            await manager.refresh(watch)
+            if watch.active in DOWN and not watch.has_job:
+                if not watch.properties.get("ExecMainCode") and watch.properties.get("Result") == "success":
+                    raise BusError("forgotten", f"systemd does not know any more how {watch.unit} has ended")
+                return watch.properties
+        await watch.changed()
 
 
 async def _ended(argv: Sequence[str], properties: Properties, timeout_s: float) -> Ended:

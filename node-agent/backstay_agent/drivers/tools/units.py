@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
@@ -106,6 +107,8 @@ class UnitFiles:
         self._parts: dict[str, str] | None = None
         """Whose part is what, as the drop-ins said when they were first asked, and as we have written them since."""
         self._parts_lock = threading.Lock()
+        self._writing: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        """By unit: a write whose caller has given up goes on in its thread."""
 
     def gate(self, unit: str) -> Path:
         """Where the unit's gate stands."""
@@ -130,9 +133,12 @@ class UnitFiles:
         With an `owner`, one that stands there already with its condition is left alone: it may be named by another service.
         """
         wanted = drop_in_text(unit, self.gate(unit), owner)
-        with open_folder(self._etc, f"{safe(unit)}.d", create=True) as folder:
+        with self._writing[unit], open_folder(self._etc, f"{safe(unit)}.d", create=True) as folder:
             found = read_in(folder, DROP_IN).decode(errors="replace")
-            if found == wanted or (owner and _settings(found) == _settings(drop_in_text(unit, self.gate(unit)))):
+            if found == wanted:
+                self._note(unit, owner or unit)
+                return False
+            if owner and _settings(found) == _settings(drop_in_text(unit, self.gate(unit))):
                 return False
             write_in(folder, DROP_IN, wanted.encode())
         _sync(self._etc)  # the new folder's own entry

@@ -38,7 +38,7 @@ async def bring_down(manager: Manager, unit: str, timeout_s: float) -> str:
     Returns what is to be said about the stop, in a sentence: that it did not end by itself.
     """
     note = ""
-    async with manager.watch(unit) as watch:
+    async with manager.stops, manager.watch(unit) as watch:
         groups = groups_of(unit, watch.properties)
         # What has died is restarted in place within milliseconds: nothing to ask systemd for, then.
         if not _is_down(watch, groups):

@@ -31,6 +31,8 @@ class Watch:
     """Only to see what becomes of it, and for as long as it runs."""
     kept: Kept | None = None
     """What has systemd keep the unit in its memory for us."""
+    signals: int = 0
+    """How many have told of it."""
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def changed(self) -> None:
@@ -47,14 +49,10 @@ class Watch:
     def ring(self) -> None:
         self._news.set()
 
-    def follow(self, properties: Properties) -> None:
-        """For the manager: this is the state to begin with."""
-        self.properties, self.lost = properties, ""
-        self.ring()
-
     def on_signal(self, signal: tuple[Any, ...]) -> None:
         """For the manager: some properties have changed."""
         interface, changed, _invalidated = signal
+        self.signals += 1
         self.properties.update(plain(changed))
         # systemd tells the type's properties first and the unit's last, so that now all of one change is there.
         if interface == UNIT:

@@ -16,11 +16,10 @@ from typing import Any, Final, TypeVar, assert_never
 from backstay_api.client.api import Api
 from backstay_api.client.errors import AlreadyExists, ApiError, ApiTrouble, Conflict, NotFound, OutcomeUnknown
 from backstay_api.objects import lease as leases
-from backstay_api.objects.kinds import Kind, Meta, Ref, unread
+from backstay_api.objects.kinds import Kind, ObjectVersion, Ref, unread
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment
-from backstay_api.objects.models.base import Meta as ObjectMeta
-from backstay_api.objects.models.base import Object
+from backstay_api.objects.models.base import Meta, Object
 from backstay_api.objects.models.service import HAServiceStatus
 from backstay_api.objects.object_kinds import (
     FENCE_REQUESTS,
@@ -34,7 +33,7 @@ from backstay_api.objects.object_kinds import (
     Unreadable,
 )
 from backstay_api.objects.texts import clip
-from backstay_operator.control.act.checks import Refused, check_forward, check_size, check_step
+from backstay_operator.control.act.checks import WriteRefused, check_forward, check_size, check_step
 from backstay_operator.control.act.preconditions import NotSo, Preconditions, look
 from backstay_operator.control.watch.cache import Cache
 from backstay_operator.planner import actions as act
@@ -102,7 +101,7 @@ class Writer:
             return Result(Outcome.LOOK_AGAIN if seen else Outcome.TROUBLE, str(error))
         except ApiTrouble as error:
             return Result(Outcome.TROUBLE, str(error))
-        except (ApiError, Refused) as error:
+        except (ApiError, WriteRefused) as error:
             return Result(Outcome.REFUSED, str(error))
         return Result(Outcome.DONE)
 
@@ -137,7 +136,7 @@ class Writer:
                 await self._assign(api, action)
             case act.RequestFence():
                 finalizers = [REQUEST_FINALIZER] if action.spec.want == "Off" else None
-                meta = ObjectMeta(name=action.name, finalizers=finalizers)
+                meta = Meta(name=action.name, finalizers=finalizers)
                 await self._create(api, FENCE_REQUESTS, FenceRequest(metadata=meta, spec=action.spec))
             case act.UpdateFence():
                 await self._update_fence(api, action)
@@ -170,14 +169,14 @@ class Writer:
 
     async def _create_instance(self, api: Api, action: act.CreateInstance) -> None:
         assert action.spec.epoch == 0 and action.spec.grant is None, f"{action.name}: the first epoch is granted by CAS"
-        metadata = ObjectMeta(name=action.name, namespace=action.namespace, finalizers=[INSTANCE_FINALIZER])
+        metadata = Meta(name=action.name, namespace=action.namespace, finalizers=[INSTANCE_FINALIZER])
         await self._create(api, HA_INSTANCES, HAInstance(metadata=metadata, spec=action.spec), action.namespace)
 
     async def _write_instance(self, api: Api, action: act.WriteInstance) -> None:
         before = action.before
         check_step(before.spec, action.spec)
         if action.spec.epoch > before.spec.epoch and INSTANCE_FINALIZER not in (before.metadata.finalizers or ()):
-            raise Refused(
+            raise WriteRefused(
                 f"HAInstance {before.key} does not carry our finalizer, so anybody could delete it while it runs"
             )
         await self._replace(api, HA_INSTANCES, before.model_copy(update={"spec": action.spec}))
@@ -196,11 +195,11 @@ class Writer:
 
     async def _assign(self, api: Api, action: act.Assign) -> None:
         if self._cache.world.cannot_read(HostAssignment, action.host):
-            raise Refused(f"HostAssignment {action.host} cannot be read, so its orders cannot be brought forward")
+            raise WriteRefused(f"HostAssignment {action.host} cannot be read, so its orders cannot be brought forward")
         stored = self._cache.world.assignments.get(action.host)
         if stored is None:
             check_size(action.host, action.spec)
-            wanted = HostAssignment(metadata=ObjectMeta(name=action.host), spec=action.spec)
+            wanted = HostAssignment(metadata=Meta(name=action.host), spec=action.spec)
             await self._create(api, HOST_ASSIGNMENTS, wanted)
             return
         gone = action.gives_back if stored.metadata.resource_version == action.version else frozenset[str]()
@@ -229,7 +228,7 @@ class Writer:
         written = await api.patch(
             unread(ref.kind), ref.name, body, ref.namespace, subresource="status", timeout_s=WRITE_TIMEOUT_S
         )
-        self._cache.put(ref.kind, ref.kind.read(written), Meta.of(written))
+        self._cache.put(ref.kind, ref.kind.read(written), ObjectVersion.of(written))
 
     # --- the four writes ----------------------------------------------------------------------------------------
 
@@ -316,12 +315,12 @@ def _still_as_decided(marked: FenceRequest, before: FenceRequest) -> bool:
     return (marked.spec, marked.status) == (before.spec, before.status)
 
 
-def meta_of(obj: Object | HostLease | Unreadable) -> Meta:
+def meta_of(obj: Object | HostLease | Unreadable) -> ObjectVersion:
     """Identity of something that was read."""
     if isinstance(obj, HostLease):
-        return Meta(leases.NAMESPACE, obj.host, obj.uid, obj.resource_version)
+        return ObjectVersion(leases.NAMESPACE, obj.host, obj.uid, obj.resource_version)
     if isinstance(obj, Unreadable):
         # Our own write came back as something we cannot read: another version of this program is at work.
         raise Conflict(f"{obj.kind} {obj.key} cannot be read after it was written: {obj.why}")
     meta = obj.metadata
-    return Meta(meta.namespace or "", meta.name, obj.uid, meta.resource_version or "")
+    return ObjectVersion(meta.namespace or "", meta.name, obj.uid, meta.resource_version or "")

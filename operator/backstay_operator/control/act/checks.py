@@ -8,7 +8,7 @@ from backstay_operator.planner.know import fitting
 from backstay_operator.planner.know.fitting import MOST_BYTES
 
 
-class Refused(Exception):
+class WriteRefused(Exception):
     """We do not even send it; the message says why to a person."""
 
 
@@ -28,7 +28,7 @@ def check_forward(stored: HostAssignmentSpec, wanted: HostAssignmentSpec) -> Non
 def check_size(host: str, spec: HostAssignmentSpec) -> None:
     size = fitting.size(spec)
     if size > MOST_BYTES:
-        raise Refused(
+        raise WriteRefused(
             f"the orders for {host} would be {size // 1024} KiB, more than {MOST_BYTES // 1024} KiB: "
             "spread its services over more hosts, or keep fewer standbys"
         )

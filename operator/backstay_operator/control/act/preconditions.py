@@ -118,7 +118,7 @@ class Preconditions:
 
     async def _find(self, kind: Kind[Any], name: str, namespace: str) -> Raw | None:
         """The same as `_read`, but of an answer that is not from the past."""
-        before = self._cache.meta(kind, f"{namespace}/{name}" if namespace else name)
+        before = self._cache.meta(kind, kind.key(namespace, name))
         found = (await self._list(kind, namespace, name)).items
         if not found and before is not None:
             self._cache.forget(kind, before)

@@ -61,10 +61,10 @@ class Recorder:
     """Posts Events, one at a time, never in anybody's way."""
 
     def __init__(
-        self, api: Api, facts: Counters, *, identity: str, clock: Callable[[], float], wall: Callable[[], str]
+        self, api: Api, counters: Counters, *, identity: str, clock: Callable[[], float], wall: Callable[[], str]
     ) -> None:
         self._api = api.lane("telling")
-        self._facts = facts
+        self._counters = counters
         self._identity = identity
         self._clock = clock
         self._wall = wall
@@ -77,7 +77,7 @@ class Recorder:
     def record(self, posting: Posting) -> None:
         """Put it into the queue, if there is room and the same has not been recorded of the object too often."""
         if len(self._queue) >= QUEUE or not self._may(posting):
-            self._facts.events_lost += 1
+            self._counters.events_lost += 1
             return
         self._queue.append(posting)
         self._some.set()
@@ -91,7 +91,7 @@ class Recorder:
                 try:
                     await self._post(posting)
                 except ApiError as error:
-                    self._facts.events_lost += 1
+                    self._counters.events_lost += 1
                     log.debug("event not posted", extra={"reason": posting.reason, "why": str(error)})
 
     def _may(self, posting: Posting) -> bool:

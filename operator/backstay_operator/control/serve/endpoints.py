@@ -23,7 +23,7 @@ class Endpoints:
     def state(self) -> State:
         operator = self._operator
         now_s = operator.clock()
-        planned_s = operator.facts.planned_at_s
+        planned_s = operator.counters.planned_at_s
         answered_s = operator.path.last_ok_sent_s
         heartbeats_s = operator.heartbeats.seen_at_s().get("Lease")
         return State(
@@ -35,9 +35,9 @@ class Endpoints:
                 resync_s={kind: now_s - at_s for kind, at_s in operator.resync.done_at_s.items()},
             ),
             leads=operator.leads(),
-            waiting_for=operator.facts.waiting_for,
+            waiting_for=operator.counters.waiting_for,
             path_trouble=operator.path.trouble,
-            kopf_trouble=operator.facts.kopf_trouble,
+            kopf_trouble=operator.counters.kopf_trouble,
         )
 
     async def answer(self, method: str, path: str) -> Answered:

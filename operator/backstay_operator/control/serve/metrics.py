@@ -52,33 +52,34 @@ class Metrics(Collector):
         yield _by("resync_age_seconds", "Since a kind was last held against a list", "kind", state.ages.resync_s)
 
     def _plans(self) -> Iterator[Metric]:
-        facts = self._operator.facts
+        counters = self._operator.counters
         buckets: list[tuple[str, float]] = []
         total = 0
-        for bound, count in zip([*map(str, PLAN_BUCKETS_S), "+Inf"], facts.plan.counts, strict=True):
+        for bound, count in zip([*map(str, PLAN_BUCKETS_S), "+Inf"], counters.plan.counts, strict=True):
             total += count
             buckets.append((bound, float(total)))
         duration = HistogramMetricFamily("backstay_plan_duration_seconds", "How long plans took")
-        duration.add_metric([], buckets, facts.plan.sum_s)
+        duration.add_metric([], buckets, counters.plan.sum_s)
         yield duration
-        yield _gauge("plan_actions", "Actions in the last plan", facts.plan_actions)
+        yield _gauge("plan_actions", "Actions in the last plan", counters.plan_actions)
         writes = CounterMetricFamily("backstay_writes", "Writes by action and result", labels=["action", "result"])
-        for (action, result), count in sorted(facts.writes.items()):
+        for (action, result), count in sorted(counters.writes.items()):
             writes.add_metric([action, result], count)
         yield writes
-        failovers = CounterMetricFamily("backstay_failovers", "Grants after an earlier epoch", labels=["evidence"])
-        for evidence, count in sorted(facts.failovers.items()):
+        what = "Epochs that were granted because the host of the previous one was lost"
+        failovers = CounterMetricFamily("backstay_failovers", what, labels=["evidence"])
+        for evidence, count in sorted(counters.failovers.items()):
             failovers.add_metric([evidence], count)
         yield failovers
 
     def _watches(self) -> Iterator[Metric]:
-        counts, facts = self._operator.cache.counts, self._operator.facts
+        counts, counters = self._operator.cache.counts, self._operator.counters
         yield _counter("stale_entries", "Cached objects that a list showed to be gone", counts["stale_dropped"])
         yield _counter("late_events", "Events of objects that were known to be gone", counts["late"])
         yield _counter("older_events", "Events of versions that were known already", counts["older"])
         yield _counter("repaired", "Objects that a list knew newer", counts["repaired"])
-        yield _counter("kopf_restarts", "How often kopf ended and was started again", facts.kopf_restarts)
-        yield _counter("events_lost", "Events for people that were not posted", facts.events_lost)
+        yield _counter("kopf_restarts", "How often kopf ended and was started again", counters.kopf_restarts)
+        yield _counter("events_lost", "Events for people that were not posted", counters.events_lost)
 
     def _hosts(self) -> Iterator[Metric]:
         world = self._operator.cache.world

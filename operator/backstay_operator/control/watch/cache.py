@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
-from backstay_api.objects.kinds import Kind, Meta
+from backstay_api.objects.kinds import Kind, ObjectVersion
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.objects.object_kinds import ALL_KINDS, HA_SERVICES, HOST_LEASES, HOSTS, AnyObject, Unreadable
@@ -46,7 +46,7 @@ class Cache:
     ) -> None:
         self._clock = clock
         self._wall = wall
-        self._known: defaultdict[str, dict[str, Meta]] = defaultdict(dict)
+        self._known: defaultdict[str, dict[str, ObjectVersion]] = defaultdict(dict)
         self._deleted: OrderedDict[str, None] = OrderedDict()
         self.on_change: Callable[[Soon], None] = lambda soon: None
         """Called after each change, with how soon the planner must look."""
@@ -72,12 +72,12 @@ class Cache:
         known = self._known[kind.kind].get(key)
         return known.resource_version if known else ""
 
-    def meta(self, kind: Kind[Any], key: str) -> Meta | None:
+    def meta(self, kind: Kind[Any], key: str) -> ObjectVersion | None:
         """Identity of the newest version we have seen."""
         return self._known[kind.kind].get(key)
 
     def snapshot(self) -> World:
-        """The world as of now, for one plan. It is the picture itself: the planner only reads it, before the next await."""
+        """The world as of now, for one plan. It is the picture itself: a plan changes nothing that is known, and ends before the next await."""
         self._tick()
         self.world.wall = self._wall()
         self.world.forget_old_fences()
@@ -89,14 +89,14 @@ class Cache:
 
     def observe(self, kind: Kind[Any], body: Mapping[str, Any], *, deleted: bool = False) -> Soon:
         """One event as it came, not yet read: most are echoes of our own writes and are dropped unread."""
-        meta = Meta.of(body)
+        meta = ObjectVersion.of(body)
         if kind is not HOST_LEASES:  # whose store may be another's
             self.newest = max(self.newest, meta.version)
         if deleted:
             return self.drop(kind, meta)
         return self.put(kind, kind.read(body), meta) if self._is_news(kind, meta) else Soon.NOT
 
-    def put(self, kind: Kind[Any], obj: Any, meta: Meta) -> Soon:
+    def put(self, kind: Kind[Any], obj: Any, meta: ObjectVersion) -> Soon:
         """Take a version of an object, if it is newer than what is known and the object is not known to be gone."""
         if not self._is_news(kind, meta):
             return Soon.NOT
@@ -114,7 +114,7 @@ class Cache:
         self.world.unreadable.pop((kind.kind, key), None)
         return self._notify(kind, key, self._store(obj))
 
-    def drop(self, kind: Kind[Any], meta: Meta) -> Soon:
+    def drop(self, kind: Kind[Any], meta: ObjectVersion) -> Soon:
         """Take note that exactly this object (by UID) is gone."""
         self._remember_deleted(meta.uid)
         key = kind.key(meta.namespace, meta.name)
@@ -128,7 +128,7 @@ class Cache:
         self._tick()
         return self._notify(kind, key, Soon.NOW)
 
-    def forget(self, kind: Kind[Any], meta: Meta) -> None:
+    def forget(self, kind: Kind[Any], meta: ObjectVersion) -> None:
         """One read did not find this object. It may have been a stale read: unlike `drop`, this lets it come back, and says so till then."""
         key = kind.key(meta.namespace, meta.name)
         if self._known[kind.kind].get(key) == meta:
@@ -143,7 +143,7 @@ class Cache:
         alive: set[str] = set()
         news = 0
         for body in bodies:
-            meta = Meta.of(body)
+            meta = ObjectVersion.of(body)
             alive.add(meta.uid)
             if self._is_news(kind, meta):
                 news += 1
@@ -189,7 +189,7 @@ class Cache:
     def _tick(self) -> None:
         self.world.now_s = self._clock()
 
-    def _is_news(self, kind: Kind[Any], meta: Meta) -> bool:
+    def _is_news(self, kind: Kind[Any], meta: ObjectVersion) -> bool:
         if meta.uid in self._deleted:
             self.counts["late"] += 1
             return False

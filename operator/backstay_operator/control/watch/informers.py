@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from backstay_api.client.api import Api, Event, EventType
 from backstay_api.client.errors import ApiError, ApiTrouble
-from backstay_api.client.informer import LEASE_BACKOFF, Backoff, Informer
+from backstay_api.client.informer import LEASE_BACKOFF, Informer, RetryPause
 from backstay_api.objects.kinds import Kind, unread
 from backstay_api.objects.object_kinds import ALL_KINDS, HOST_LEASES
 from backstay_api.process.waiting import clock_s, within
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 RESYNC_S: Final = (30.0, 60.0)
 """Between these two, at random, so that replicas and kinds do not all list at once."""
 
-_BACKOFF: Final = Backoff(0.1, 1.0)
+_BACKOFF: Final = RetryPause(0.1, 1.0)
 _LIST_TIMEOUT_S: Final = 20.0
 
 
@@ -112,7 +112,7 @@ class Resync:
         except ApiError as error:
             # That the API server is away is said once, by the watch of our own path.
             level = logging.DEBUG if isinstance(error, ApiTrouble) else logging.WARNING
-            log.log(level, "list failed", extra={"kind": kind.kind, "why": str(error)})
+            log.log(level, "objects could not be listed", extra={"kind": kind.kind, "why": str(error)})
             return False
         repair = self._cache.repair(kind, listing.items, int(listing.resource_version))
         self.done_at_s[kind.kind] = clock_s()

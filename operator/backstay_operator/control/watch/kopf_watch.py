@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from backstay_api.client.informer import Backoff
+from backstay_api.client.informer import RetryPause
 from backstay_api.client.transport import ApiConfig
 from backstay_api.objects.kinds import Kind
 from backstay_api.objects.object_kinds import OWN_KINDS
@@ -49,7 +49,7 @@ SYNC_S: Final = 60.0
 _STOP_TIMEOUT_S: Final = 5.0
 _CONNECT_TIMEOUT_S: Final = 3.0
 _LIST_TIMEOUT_S: Final = 30.0
-_RESTART: Final = Backoff(0.5, 10.0)
+_RESTART: Final = RetryPause(0.5, 10.0)
 
 
 class Endless:
@@ -74,7 +74,7 @@ class KopfWatch:
         config: ApiConfig,
         cache: Cache,
         own: Informers,
-        facts: Counters,
+        counters: Counters,
         *,
         rng: random.Random,
         warm_up_s: float = WARM_UP_S,
@@ -82,7 +82,7 @@ class KopfWatch:
         self._config = config
         self._cache = cache
         self._own = own
-        self._facts = facts
+        self._counters = counters
         self._rng = rng
         self._warm_up_s = warm_up_s
         self._own_until_s = float("inf")
@@ -120,11 +120,11 @@ class KopfWatch:
             error = await self._run_kopf()
             failures = 1 if clock_s() - began_s > INACTIVITY_S else failures + 1
             self._listen_until(float("inf"))
-            self._facts.kopf_restarts += 1
+            self._counters.kopf_restarts += 1
             wait_s = _RESTART.wait_s(failures, self._rng)
             if failures > 1:
                 # Once may be the API server's doing; twice in a row is ours.
-                self._facts.kopf_trouble = (
+                self._counters.kopf_trouble = (
                     f"kopf does not run: it ended {failures} times in a row, last by {error!r:.300}"
                 )
             log.warning("kopf ended", extra={"why": repr(error), "next_try_in_s": round(wait_s, 1)})
@@ -140,7 +140,7 @@ class KopfWatch:
 
         def note_ready() -> None:
             too_late.cancel()
-            self._facts.kopf_trouble = ""
+            self._counters.kopf_trouble = ""
             self._listen_until(clock_s() + OVERLAP_S)
 
         def ready() -> None:
@@ -170,7 +170,7 @@ class KopfWatch:
                     log.warning("kopf did not stop in time", extra={"waited_s": _STOP_TIMEOUT_S})
 
     def _note_late(self) -> None:
-        self._facts.kopf_trouble = f"kopf does not run: {SYNC_S:.0f} s after its start it has not listed our kinds"
+        self._counters.kopf_trouble = f"kopf does not run: {SYNC_S:.0f} s after its start it has not listed our kinds"
 
     def _observe(self, kind: Kind[Any], body: Mapping[str, Any], deleted: bool) -> None:
         self._seen_s[kind.kind] = clock_s()

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.assignment import StandbyOrder
+from backstay_api.objects.names import key_of
 from backstay_operator.planner.judge import last_accepted
 from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, accept
 from backstay_operator.planner.judge.placement import NoHost, Placed, place, standbys
@@ -104,7 +105,7 @@ def _last(world: World, service: HAService, instance: HAInstance, acceptance: Ac
 
 
 def _creation(world: World, service: HAService, name: str, acceptance: Acceptance) -> Course:
-    key = f"{service.metadata.namespace}/{name}"
+    key = key_of(service.metadata.namespace, name)
     is_taken = key in world.instances or world.cannot_read(HAInstance, key)
     if not isinstance(acceptance, Accepted) or service.spec.state != "Running":
         return Course()

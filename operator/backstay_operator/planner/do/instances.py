@@ -218,10 +218,10 @@ def _proof_missing(round_: Round, instance: HAInstance, grant: Grant, proof: str
 
 
 def _is_merely_late(world: World, grant: Grant) -> bool:
-    """It will be one or the other in a moment: nobody is told of that, let alone asked for proof."""
+    """It will be one or the other in a moment, or our own path is in trouble: nobody is told of that, let alone asked for proof."""
     seen = world.leases.get(grant.host)
     holds = seen is not None and seen.lease.holder == grant.session.text
-    return holds and of_host(world, grant.host) is Liveness.SUSPECT
+    return holds and of_host(world, grant.host) in (Liveness.SUSPECT, Liveness.UNSURE)
 
 
 def _run_or_stop(

@@ -12,6 +12,7 @@ from typing import Final
 
 from backstay_api.objects.models import HAInstance, HostAssignment
 from backstay_api.objects.models.assignment import InstanceOrder, InstanceReport
+from backstay_api.objects.names import key_of
 from backstay_api.objects.object_kinds import HA_INSTANCES
 from backstay_operator.planner.judge.remains import instance_of, is_gone_from
 from backstay_operator.planner.know.world import World
@@ -93,7 +94,7 @@ def _is_granted_here(world: World, assignment: HostAssignment, uid: str, entry: 
 
 
 def _gone(uid: str, order: InstanceOrder) -> Gone:
-    what_for = f"what runs of {order.namespace}/{order.name} is stopped if nobody knows of it any more"
+    what_for = f"what runs of {key_of(order.namespace, order.name)} is stopped if nobody knows of it any more"
     return Gone("HAInstance", order.namespace, order.name, uid, what_for)
 
 

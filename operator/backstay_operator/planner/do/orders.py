@@ -14,6 +14,7 @@ from backstay_api.objects.bounds import MOST_INSTANCES
 from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignment
 from backstay_api.objects.models.assignment import HostAssignmentSpec, InstanceOrder, StandbyOrder
 from backstay_api.objects.models.resources import RenderedResource
+from backstay_api.objects.names import key_of
 from backstay_api.objects.resource_kinds import units_of
 from backstay_api.objects.texts import clip
 from backstay_operator.planner.actions import Assign
@@ -278,7 +279,7 @@ def _why(stored: HostAssignmentSpec, merged: HostAssignmentSpec, *, created: boo
         return "the host has no HostAssignment yet"
     new = [merged.instances[uid] for uid in _news(stored, merged)]
     if new:
-        return "; ".join(f"{e.namespace}/{e.name} epoch {e.epoch} {e.want}: {e.why}" for e in new[:3])
+        return "; ".join(f"{key_of(e.namespace, e.name)} epoch {e.epoch} {e.want}: {e.why}" for e in new[:3])
     if stored.instances.keys() != merged.instances.keys():
         return "entries of epochs that are over are removed"
     return "other standbys, other units to secure, or another heartbeat"

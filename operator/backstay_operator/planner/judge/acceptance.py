@@ -208,7 +208,7 @@ def _address_of_a_host(world: World, service: HAService) -> Refused | None:
     Once the claim is ours it stays so: what runs is not taken down for an address that somebody has added to a host since.
     """
     for key in holdings.keys(world, service):
-        hosts = sorted(world.own_addresses.get(key.key, ()) if key.type == "Address" else ())
+        hosts = holdings.own_of_hosts(world, key)
         owner = holdings.owner(world, key, "")
         if hosts and (owner is None or owner.uid != service.uid):
             path = next(_path(resource) for resource in service.spec.resources if key in claims_of([resource]))

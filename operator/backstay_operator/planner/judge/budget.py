@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from backstay_api.objects.models import FenceRequest
 from backstay_api.objects.models.host import Fence
+from backstay_api.objects.texts import confirm_by_hand
 from backstay_operator.planner.know.world import BUDGET_PERIOD_S, World, has_cost
 from backstay_operator.planner.words import roughly
 
@@ -84,7 +85,7 @@ def is_in_status(world: World, request: FenceRequest) -> bool:
 
 def _refusal(world: World, spent: Mapping[str, tuple[float, ...]], host: str, room: int, size: int) -> str:
     budget = f"the budget of {size} fence{'' if size == 1 else 's'} an hour"
-    by_hand = f"wait, or make sure that {host} is powered off and say so: `backstay fence {host} --confirm`"
+    by_hand = f"wait, or make sure that {host} is powered off and say so: {confirm_by_hand(host)}"
     ages = spent.get(host, ())
     times = f"{len(ages)} time{'' if len(ages) == 1 else 's'}"
     if room <= 0:

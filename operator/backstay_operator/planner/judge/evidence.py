@@ -17,7 +17,7 @@ from backstay_api.objects.models import FenceRequest, HAInstance
 from backstay_api.objects.models.assignment import AgentSession
 from backstay_api.objects.models.fencing import Confirm
 from backstay_api.objects.models.instance import Closed, EvidenceKind, Grant, SessionRef
-from backstay_api.objects.texts import clip
+from backstay_api.objects.texts import clip, confirm_by_hand
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.liveness import Liveness, has_device, is_hands_off, of_host
 from backstay_operator.planner.know.world import World
@@ -211,13 +211,13 @@ def _release_missing(world: World, instance: HAInstance, grant: Grant) -> str:
             return f"{grant.host} says: {report.why}; it continues by itself as soon as that can be written"
         return (
             f"{grant.host} could not prove that it has stopped ({report.why or 'it does not say why'});"
-            f" stop it there by hand, or power the host off and say so: `backstay fence {grant.host} --confirm`"
+            f" stop it there by hand, or power the host off and say so: {confirm_by_hand(grant.host)}"
         )
     return f"{grant.host} has not said yet that epoch {instance.spec.epoch} is over"
 
 
 def _read_off_missing(world: World, instance: HAInstance, grant: Grant) -> str:
-    by_hand = f"make sure that it is powered off and say so: `backstay fence {grant.host} --confirm`"
+    by_hand = f"make sure that it is powered off and say so: {confirm_by_hand(grant.host)}"
     request = request_for(world, grant.host, grant.session)
     if confirmation(world, request) is not None:
         return ""  # a person was quicker

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.assignment import StandbyReport
 from backstay_api.objects.resource_kinds import units_of
+from backstay_api.objects.texts import confirm_by_hand
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.fitting import no_room
 from backstay_operator.planner.know.liveness import Liveness, of_host
@@ -153,10 +154,10 @@ def _left_on(world: World, instance: HAInstance) -> list[str]:
 
 
 def _earlier(world: World, host: str, instance: HAInstance) -> str:
-    title = f"{instance.metadata.namespace or ''}/{instance.metadata.name}"
+    title = instance.key
     if of_host(world, host) in (Liveness.LIVE, Liveness.SUSPECT, Liveness.UNSURE):
         return f"{host} has not reported yet that an earlier {title} is stopped there: it has been told to stop it"
     return (
         f"{host} was running {title} for an HAInstance that is gone, and reports nothing: bring it back, and it reports what is left;"
-        f" or make sure that it is powered off and say so: `backstay fence {host} --confirm`"
+        f" or make sure that it is powered off and say so: {confirm_by_hand(host)}"
     )

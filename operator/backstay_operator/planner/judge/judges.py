@@ -81,7 +81,7 @@ class Point(Enum):
     START = "may it start there?"
     RETRY = "may it be tried there again, though a start has failed there?"
     STAY = "may what runs well stay there?"
-    WITNESS = "before the first epoch: does the host have to say that nothing of it runs there?"
+    FIRST_EPOCH = "before the first epoch: does the host have to say that nothing of it runs there?"
     STANDBY = "may the host be asked to keep itself ready?"
     TAKE_OVER = "could it take over? Being late lasts for a moment, and is nothing to write a status about."
 
@@ -237,9 +237,9 @@ def is_free(ask: Question, facts: HostFacts) -> Rejected | None:
 def is_wished(ask: Question, facts: HostFacts) -> Rejected | None:
     """Where a person has named the host, no other will do; and what shall leave a host does not go there."""
     if ask.to is not None and facts.name != ask.to:
-        return Rejected("Wish", f"is not {ask.to}, which was asked for", f"are not {ask.to}, which was asked for")
+        return Rejected("Move", f"is not {ask.to}, which was asked for", f"are not {ask.to}, which was asked for")
     if facts.name in ask.away_from:
-        return Rejected("Wish", "is the host that it leaves", "are the hosts that it leaves")
+        return Rejected("Move", "is the host that it leaves", "are the hosts that it leaves")
     return None
 
 
@@ -360,16 +360,16 @@ RUN: Final = frozenset({Point.START, Point.RETRY})
 _SPARE: Final = frozenset({Point.STANDBY, Point.TAKE_OVER})
 
 # Later: capacity and required together/apart stand before is_ready; they look at HostFacts too, never at other services.
-# What failed may be repaired while the host is asked to be ready, and a cordoned host is a witness all the same.
+# What failed may be repaired while the host is asked to be ready, and what a cordoned host says counts before the first epoch, too.
 FILTERS: Final[Sequence[tuple[Filter, Set[Point]]]] = (
     (may_stay, {Point.STAY}),
     (is_selected, frozenset(Point)),
-    (is_free, {*RUN, *_SPARE, Point.WITNESS}),
+    (is_free, {*RUN, *_SPARE, Point.FIRST_EPOCH}),
     (is_wished, RUN),
     (is_open, {*RUN, *_SPARE}),
     (has_session, RUN),
     (is_reachable, _SPARE),
-    (may_answer, {Point.WITNESS}),
+    (may_answer, {Point.FIRST_EPOCH}),
     (has_room, {Point.STANDBY}),
     (starts_here, {*RUN, Point.TAKE_OVER}),
     (may_fail_over, {*RUN, Point.STANDBY}),

@@ -112,7 +112,7 @@ def standbys(world: World, service: HAService, instance: HAInstance | None) -> t
 def _standbys(world: World, service: HAService, instance: HAInstance | None) -> tuple[str, ...]:
     ask = Question(world, service, instance)
     if instance is None or instance.spec.epoch == 0 or edits.news(world, service, instance):
-        return tuple(verdict.host for verdict in _judged(Point.WITNESS, ask) if not verdict.rejected)
+        return tuple(verdict.host for verdict in _judged(Point.FIRST_EPOCH, ask) if not verdict.rejected)
     verdicts = [verdict for verdict in _judged(Point.STANDBY, ask) if not verdict.rejected]
     others = [verdict.host for verdict in verdicts if verdict.host != ask.holder]
     answers = {name: _answer(ask, name) for name in others}

@@ -69,7 +69,7 @@ def no_recent_failure(ask: Question, facts: HostFacts) -> Score:
     return Score("StartFailed", -1 if recent_failures(ask, facts) else 0, "no start has failed there")
 
 
-_STANDBY: Final = frozenset({Point.STANDBY, Point.WITNESS})
+_STANDBY: Final = frozenset({Point.STANDBY, Point.FIRST_EPOCH})
 Scorer = Callable[[Question, HostFacts], Score]
 
 # Later: spread, and together/apart as wishes, are added to what `preference` says. The name breaks what ties remain.

@@ -6,6 +6,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 
 from backstay_api.objects.promise import suspect_after_s
+from backstay_api.objects.texts import confirm_by_hand
 from backstay_operator.planner.know.liveness import (
     Liveness,
     age_s,
@@ -40,7 +41,7 @@ class Storm:
         return (
             f"{len(self.lost)} of {self.hosts} hosts fell silent together ({', '.join(sorted(self.lost))}):"
             " that looks like a broken network, so none is sealed or fenced until hosts return or are read off;"
-            " a person who has seen one powered off can say so: `backstay fence HOST --confirm`"
+            f" a person who has seen one powered off can say so: {confirm_by_hand('HOST')}"
         )
 
 

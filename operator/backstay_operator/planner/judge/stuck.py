@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 from backstay_api.objects.models import HAInstance
 from backstay_operator.planner.know.liveness import (
-    FENCER_SILENT_S,
     Liveness,
     held,
     is_hands_off,
@@ -19,14 +18,14 @@ from backstay_operator.planner.know.liveness import (
     sealed_since_s,
     shutting_down,
     trusts_itself,
-    untested_s,
 )
 from backstay_operator.planner.know.sessions import report_of
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.words import first_words, listed
+from backstay_operator.planner.words import listed, within_a_sentence
 
 from .budget import Budget
 from .evidence import could_be_proven, has_no_means
+from .fence_path import fence_path
 from .storm import Storm
 from .takeover import why_nobody_follows
 
@@ -111,7 +110,5 @@ def _untested(world: World, host: str) -> str:
     """Why its fence path is not known to work. For a host that is gone it is tried all the same."""
     if not could_be_proven(world, host):
         return has_no_means(host)
-    fencing = world.hosts[host].status.fencing
-    if fencing is None or not fencing.ready:
-        return first_words(fencing.message) if fencing and fencing.message else "its fence path was not tested yet"
-    return "the fencer has not tested its fence path lately" if untested_s(world, host) > FENCER_SILENT_S else ""
+    path = fence_path(world, host)
+    return "" if path.works else within_a_sentence(path.why)

@@ -21,6 +21,11 @@ def keys(world: World, service: HAService) -> tuple[Claim, ...]:
     return world.keep("claim_keys", service.key, (service.spec,), lambda: claims_of(service.spec.resources))
 
 
+def own_of_hosts(world: World, key: Claim) -> list[str]:
+    """The hosts that have this of their own: then it is nobody's to move."""
+    return sorted(world.own_addresses.get(key.key, ())) if key.type == "Address" else []
+
+
 def owner(world: World, key: Claim, host: str) -> ClaimOwner | None:
     """Who has it (on this host, if it is owned host by host); none if nobody has, or if the claim cannot be read."""
     claim = world.claims.get(key.name)

@@ -1,7 +1,14 @@
 """Everything the planner may know at one instant.
 
 The cache (`control/watch/cache.py`) keeps one World up to date piece by piece: `put` and `drop` touch only what changed and keep the indexes.
-The planner only reads it. Times are seconds on the replica's own monotonic clock; `wall` is for people's eyes only.
+Times are seconds on the replica's own monotonic clock; `wall` is for people's eyes only.
+
+What is known the planner only reads. Beside it the planner keeps here what it has worked out from that, and no decision depends on
+whether it was kept, since working it out again gives the same:
+
+* `memo`, by `World.once`, of one plan: `plan` makes it empty and throws it away at the end, however the plan ends.
+* `kept`, by `World.keep`, across plans: each entry with the very objects it was made from, replaced at the next question once one of
+  them is another object. Nothing else removes one: that of a deleted object stays until its key comes again or the replica ends.
 """
 
 from __future__ import annotations
@@ -12,11 +19,12 @@ from dataclasses import dataclass, field
 from operator import is_
 from typing import Final, NamedTuple, TypeVar
 
-from backstay_api.objects.kinds import Meta
+from backstay_api.objects.kinds import ObjectVersion
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.objects.models.base import Object
 from backstay_api.objects.models.service import MoveSummary, StartFailure
+from backstay_api.objects.names import key_of
 from backstay_api.objects.object_kinds import Unreadable
 from backstay_api.objects.resource_kinds import canonical_address
 
@@ -102,7 +110,7 @@ class World:
     services: dict[str, HAService] = field(default_factory=dict)
     unreadable: dict[tuple[str, str], Unreadable] = field(default_factory=dict)
     """By kind and key. Where an object was readable before, the last readable version stays in its own map."""
-    missed: dict[tuple[str, str], Meta] = field(default_factory=dict)
+    missed: dict[tuple[str, str], ObjectVersion] = field(default_factory=dict)
     """Services and hosts that one read did not find, by kind and key: it may have been a stale one, until an event or a list says so too."""
     instances: dict[str, HAInstance] = field(default_factory=dict)
     hosts: dict[str, Host] = field(default_factory=dict)
@@ -148,7 +156,7 @@ class World:
     failed_s: dict[tuple[str, Failed], float] = field(default_factory=dict)
     """By UID of the HAService or HAInstance that told of it: our own clock when we first saw that."""
     kept: dict[tuple[str, str], tuple[tuple[object, ...], object]] = field(default_factory=dict)
-    """What `keep` has worked out, with what it was worked out from."""
+    """What `keep` has worked out, by topic and key, with what it was worked out from. Only `keep` reads and writes it."""
 
     def keep(self, topic: str, key: str, made_from: tuple[object, ...], make: Callable[[], T]) -> T:
         """What `make` says, worked out again only when one of the very objects it is made from has been replaced."""
@@ -168,10 +176,10 @@ class World:
         return self.refused.get((kind.__name__, key), "")
 
     memo: dict[tuple[object, ...], tuple[tuple[object, ...], object]] | None = None
-    """What `once` has worked out for the plan that is being made; None between plans, when anything may change."""
+    """What `once` has worked out for the plan that is being made; `plan` begins and ends it. None between plans, when anything may change."""
 
     def once(self, topic: str, about: tuple[object, ...], make: Callable[[], T]) -> T:
-        """What `make` says about these very objects, worked out once a plan: a plan only reads, so it stays true meanwhile."""
+        """What `make` says about these very objects, worked out once a plan: nothing that is known changes meanwhile."""
         if self.memo is None:
             return make()
         key = (topic, *map(id, about))
@@ -260,7 +268,7 @@ class World:
 
     def instance_of(self, service: HAService, slot: str) -> HAInstance | None:
         """The HAInstance in a slot of a service, if there is one."""
-        instance = self.instances.get(f"{service.metadata.namespace}/{slot}")
+        instance = self.instances.get(key_of(service.metadata.namespace, slot))
         return instance if instance is not None and instance.spec.service.uid == service.uid else None
 
     def drop_instance(self, key: str) -> None:

@@ -9,11 +9,13 @@ from backstay_api.objects.models.service import StandbySummary
 from backstay_api.objects.resource_kinds import claims_of, units_of
 from backstay_operator.planner.do.decisions import Slot
 from backstay_operator.planner.judge import placement
+from backstay_operator.planner.judge.fence_path import fence_path
 from backstay_operator.planner.judge.first_epoch import second_copy
 from backstay_operator.planner.judge.judges import Point, Question, Rejected, facts_of, rejection
+from backstay_operator.planner.know import holdings
 from backstay_operator.planner.know.selection import declared
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.words import SECOND_COPY, first_words, listed
+from backstay_operator.planner.words import SECOND_COPY, first_words, listed, within_a_sentence
 
 from .conditions import Finding
 
@@ -70,6 +72,19 @@ def held_units(world: World, service: HAService) -> Finding | None:
 def address_of_a_host(world: World, service: HAService) -> str:
     """An address of the service that a host has come to call its own since it was claimed, as a sentence."""
     for claim in claims_of(service.spec.resources):
-        if hosts := sorted(world.own_addresses.get(claim.key, ()) if claim.type == "Address" else ()):
+        if hosts := holdings.own_of_hosts(world, claim):
             return f"{claim.key} is {listed(hosts)}'s own address too: clients may reach either; take it away there, or choose another"
     return ""
+
+
+def survives(world: World, holder: str, standby: Finding, *, exclusive: bool) -> Finding:
+    """Whether the loss of the host that runs it would be mended without a person, where `standby` says that somebody could take over."""
+    path = fence_path(world, holder) if exclusive and holder in world.hosts else None
+    if path and path.reason == "FencerSilent":
+        said = f"Nobody knows whether {holder} could be fenced: {path.why}"
+        return Finding("SurvivesHostLoss", None, "FencerSilent", said)
+    if exclusive and not (path and path.works):
+        why = within_a_sentence(path.why) if path else "it has no Host object any more"
+        said = f"{holder} could not be fenced ({why}): if it fell silent, a person would have to confirm that it is off"
+        return Finding("SurvivesHostLoss", False, "FencingNotReady", said)
+    return Finding("SurvivesHostLoss", True, "StandbyReady", f"Should {holder} be lost: {standby.message}")

@@ -7,10 +7,11 @@ from typing import Any
 from backstay_api.objects.models import Host
 from backstay_api.objects.models.host import HostStatus
 from backstay_operator.planner.judge import budget
+from backstay_operator.planner.judge.fence_path import fence_path
 from backstay_operator.planner.judge.judges import HostFacts, facts_of
-from backstay_operator.planner.know.liveness import FENCER_SILENT_S, Liveness, of_host, shutting_down, untested_s
+from backstay_operator.planner.know.liveness import Liveness, of_host, shutting_down
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.words import first_words, joined, roughly
+from backstay_operator.planner.words import first_words, joined
 
 from .conditions import Finding, settled, updated
 
@@ -41,7 +42,12 @@ def host_status(world: World, host: Host, *, missing: str = "") -> dict[str, Any
 def _status(world: World, facts: HostFacts, missing: str) -> HostStatus:
     host, session = facts.host, facts.report.session
     liveness = of_host(world, facts.name)
-    findings = [_ready(world, facts, liveness, missing), fencing_ready(world, host), _schedulable(facts), *_sane(facts)]
+    findings = [
+        _ready(world, facts, liveness, missing),
+        _fencing_ready(world, facts.name),
+        _schedulable(facts),
+        *_sane(facts),
+    ]
     return updated(
         host.status,
         conditions=settled(host.status.conditions, findings, host.metadata.generation, world.wall),
@@ -72,23 +78,9 @@ def _ready(world: World, facts: HostFacts, liveness: Liveness, missing: str) -> 
     return Finding("Ready", is_true, reason, joined(why, missing))
 
 
-def fencing_ready(world: World, host: Host) -> Finding:
-    """Whether this host could be fenced, as far as the fencer has said lately."""
-    fencing = host.status.fencing
-    if not host.spec.fencing.levels:
-        why = "It has no fencing device, so only a person or its own return can prove that it is off: add spec.fencing.levels"
-        return Finding("FencingReady", False, "NoDevice", why)
-    if fencing is None or fencing.checked_at is None:
-        return Finding(
-            "FencingReady", None, "NotTestedYet", "The fencer has not tested its devices yet: is the fencer running?"
-        )
-    silent_s = untested_s(world, host.metadata.name)
-    if silent_s > FENCER_SILENT_S:
-        said = f"The fencer has not said for {roughly(silent_s)} that it tested its devices: is the fencer running?"
-        return Finding("FencingReady", None, "FencerSilent", said)
-    if fencing.ready:
-        return Finding("FencingReady", True, "Tested", fencing.message or "Its devices answered as they should")
-    return Finding("FencingReady", False, "TestFailed", fencing.message or "No level of devices works as a whole")
+def _fencing_ready(world: World, host: str) -> Finding:
+    path = fence_path(world, host)
+    return Finding("FencingReady", path.works, path.reason, path.why)
 
 
 def _sane(facts: HostFacts) -> list[Finding]:

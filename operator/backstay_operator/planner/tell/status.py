@@ -30,11 +30,18 @@ from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.liveness import untouched
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.words import SUSPECT, UNMANAGED, WORKS_PARTLY, elapsed_s, first_words, joined, listed
+from backstay_operator.planner.words import (
+    SUSPECT,
+    UNMANAGED,
+    WORKS_PARTLY,
+    elapsed_s,
+    first_words,
+    joined,
+    listed,
+)
 
 from .conditions import Finding, settled, updated
-from .elsewhere import address_of_a_host, held_units, runs_twice, standby_ready, who_could_take_over
-from .host_status import fencing_ready
+from .elsewhere import address_of_a_host, held_units, runs_twice, standby_ready, survives, who_could_take_over
 from .recovery import last_clear, standing, start_failures
 
 _MOST_CHARS: Final = 3700  # of a reason, so that where the service goes next is not lost behind it
@@ -327,17 +334,8 @@ def _survives(view: _View, standby: Finding) -> Finding:
         return Finding("SurvivesHostLoss", False, "Unmanaged", UNMANAGED)
     if not standby.is_true:
         return Finding("SurvivesHostLoss", False, "NoStandby", standby.message)
-    host = view.world.hosts.get(view.holder)
     exclusive = view.instance.spec.exclusive if view.instance else view.service.exclusive
-    fencing, finding = (host.status.fencing, fencing_ready(view.world, host)) if host else (None, None)
-    if exclusive and finding and finding.reason == "FencerSilent":
-        said = f"Nobody knows whether {view.holder} could be fenced: {finding.message}"
-        return Finding("SurvivesHostLoss", None, "FencerSilent", said)
-    if exclusive and not (fencing and fencing.ready):
-        why = first_words(fencing.message) if fencing and fencing.message else "no fencing device is known to work"
-        said = f"{view.holder} could not be fenced ({why}): if it fell silent, a person would have to confirm that it is off"
-        return Finding("SurvivesHostLoss", False, "FencingNotReady", said)
-    return Finding("SurvivesHostLoss", True, "StandbyReady", f"Should {view.holder} be lost: {standby.message}")
+    return survives(view.world, view.holder, standby, exclusive=exclusive)
 
 
 # --- who could take over, and what has happened ----------------------------------------------------------------------

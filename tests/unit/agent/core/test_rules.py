@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from backstay_agent.core.books import Books, Record
-from backstay_agent.core.rules import Ignored, Refused, hands_off, may_start, must_stop, take
+from backstay_agent.core.rules import Ignored, NotToStart, hands_off, may_start, must_stop, take
 from backstay_api.objects.edits import same_work
 from backstay_api.objects.plain import InstanceOrder, Probe, SessionRef, TcpSocket, Timeouts
 from backstay_testing.agent_world import address, unit
@@ -175,7 +175,7 @@ ELSEWHERE = a_record(uid="u0", name="other-0")
 )
 def test_may_start(record: Record, all_books: Books, obstacle: str, sentence: str | None) -> None:
     refused = may_start(record, all_books, obstacle=obstacle)
-    assert (refused is None) if sentence is None else (isinstance(refused, Refused) and sentence in refused.why)
+    assert (refused is None) if sentence is None else (isinstance(refused, NotToStart) and sentence in refused.why)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_why_hands_are_off(record: Record, all_books: Books, why: str) -> None:
 
 def test_on_a_machine_that_goes_down_nothing_is_started() -> None:
     refused = may_start(a_record(), books(a_record()), leaving="reboot")
-    assert isinstance(refused, Refused) and "going down (reboot)" in refused.why
+    assert isinstance(refused, NotToStart) and "going down (reboot)" in refused.why
 
 
 def test_probes_and_time_limits_need_no_restart_and_everything_else_does() -> None:

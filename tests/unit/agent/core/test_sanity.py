@@ -2,7 +2,7 @@
 
 import pytest
 
-from backstay_agent.core.sanity import Lasting, Signs, held_back, problems
+from backstay_agent.core.sanity import HostSigns, Lasting, held_back, problems
 from backstay_api.objects.plain import HostProblem, StandbyReport
 
 MEMORY = (
@@ -11,22 +11,22 @@ MEMORY = (
 )
 
 
-def jumped(by_s: float, ago_s: float) -> Signs:
-    return Signs(jump_s=by_s, since_jump_s=ago_s)
+def jumped(by_s: float, ago_s: float) -> HostSigns:
+    return HostSigns(jump_s=by_s, since_jump_s=ago_s)
 
 
 @pytest.mark.parametrize(
     ("signs", "before", "found"),
     [
-        pytest.param(Signs(), "", [], id="nothing"),
+        pytest.param(HostSigns(), "", [], id="nothing"),
         pytest.param(
-            Signs(("/run is full", "/var is full")), "", [("Disk", "/run is full; /var is full")], id="no room"
+            HostSigns(("/run is full", "/var is full")), "", [("Disk", "/run is full; /var is full")], id="no room"
         ),
-        pytest.param(Signs(stalled_percent=39.9), "", [], id="memory is not short yet"),
-        pytest.param(Signs(stalled_percent=40.0), "", [("Memory", MEMORY)], id="memory is short"),
-        pytest.param(Signs(stalled_percent=20.0), "Memory", [("Memory", MEMORY)], id="memory is still short"),
-        pytest.param(Signs(stalled_percent=19.9), "Memory", [], id="memory is no longer short"),
-        pytest.param(Signs(stalled_percent=30.0), "Disk", [], id="what else was wrong is another matter"),
+        pytest.param(HostSigns(stalled_percent=39.9), "", [], id="memory is not short yet"),
+        pytest.param(HostSigns(stalled_percent=40.0), "", [("Memory", MEMORY)], id="memory is short"),
+        pytest.param(HostSigns(stalled_percent=20.0), "Memory", [("Memory", MEMORY)], id="memory is still short"),
+        pytest.param(HostSigns(stalled_percent=19.9), "Memory", [], id="memory is no longer short"),
+        pytest.param(HostSigns(stalled_percent=30.0), "Disk", [], id="what else was wrong is another matter"),
         pytest.param(
             jumped(37.2, 0),
             "",
@@ -40,14 +40,17 @@ def jumped(by_s: float, ago_s: float) -> Signs:
             id="a jump back",
         ),
         pytest.param(jumped(37.2, 60), "Clock", [], id="a jump that is over"),
-        pytest.param(Signs(no_link=("eth1 has no link",)), "", [("Network", "eth1 has no link")], id="a link"),
-        pytest.param(Signs(no_names=("a", "b")), "", [("Names", "a; b")], id="names"),
+        pytest.param(HostSigns(no_link=("eth1 has no link",)), "", [("Network", "eth1 has no link")], id="a link"),
+        pytest.param(HostSigns(no_names=("a", "b")), "", [("Names", "a; b")], id="names"),
         pytest.param(
-            Signs(("/run is full",), 50.0), "", [("Disk", "/run is full"), ("Memory", MEMORY)], id="all of it is told"
+            HostSigns(("/run is full",), 50.0),
+            "",
+            [("Disk", "/run is full"), ("Memory", MEMORY)],
+            id="all of it is told",
         ),
     ],
 )
-def test_what_is_wrong_with_this_host(signs: Signs, before: str, found: list[tuple[str, str]]) -> None:
+def test_what_is_wrong_with_this_host(signs: HostSigns, before: str, found: list[tuple[str, str]]) -> None:
     known = [HostProblem(check=before, why="")] if before else []
     assert [(one.check, one.why) for one in problems(signs, known)] == found
 

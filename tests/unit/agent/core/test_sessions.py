@@ -13,7 +13,7 @@ from backstay_agent.core.sessions import (
     AT_START,
     Hold,
     Inventory,
-    Kept,
+    JournalState,
     Overtaken,
     Publish,
     Start,
@@ -30,16 +30,18 @@ from backstay_testing.journalled import MINE, books
 
 
 def test_every_state_an_agent_can_find_is_decided() -> None:
-    assert set(AT_START) == set(product(Kept, Inventory))
+    assert set(AT_START) == set(product(JournalState, Inventory))
 
 
 @pytest.mark.parametrize("inventory", Inventory)
 def test_without_a_trustworthy_journal_a_session_opens_only_where_nothing_of_ours_can_run(inventory: Inventory) -> None:
-    assert at_start(Kept.BROKEN, inventory, leftovers=False) is Start.STOP_ALL
-    assert at_start(Kept.ABSENT, inventory, leftovers=True) is Start.STOP_ALL
-    assert at_start(Kept.INTACT, inventory, leftovers=True) is Start.ADOPT, "what is found is what the journal tells of"
+    assert at_start(JournalState.BROKEN, inventory, leftovers=False) is Start.STOP_ALL
+    assert at_start(JournalState.ABSENT, inventory, leftovers=True) is Start.STOP_ALL
+    assert at_start(JournalState.INTACT, inventory, leftovers=True) is Start.ADOPT, (
+        "what is found is what the journal tells of"
+    )
     nothing = inventory in (Inventory.EMPTY, Inventory.OTHER_BOOT)
-    assert at_start(Kept.ABSENT, inventory, leftovers=False) is (Start.OPEN if nothing else Start.STOP_ALL)
+    assert at_start(JournalState.ABSENT, inventory, leftovers=False) is (Start.OPEN if nothing else Start.STOP_ALL)
 
 
 def a_session(nonce: str = "old", *, seq: int = 4, boot_id: str = "b", **more: Any) -> AgentSession:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backstay_agent.store.slots import HEADER_BYTES, LEAST_BYTES, NotWhole, Slots
+from backstay_agent.store.two_files import HEADER_BYTES, LEAST_BYTES, NotWhole, TwoFiles
 
 JOURNAL = Path("/run/backstay/journal")
 SMALL = st.integers(0, 3).map(lambda size: "x" * (size * LEAST_BYTES // 5))
@@ -27,7 +27,7 @@ class Killed(Exception):
 
 @dataclass
 class PaperFiles:
-    """`slots.Files` in memory, as a fake: with so much room, a death after so many steps, and writes that are torn by it."""
+    """`two_files.Files` in memory, as a fake: with so much room, a death after so many steps, and writes that are torn by it."""
 
     content: dict[Path, bytes] = field(default_factory=dict)
     room: int = 1 << 30
@@ -73,8 +73,8 @@ class PaperFiles:
             raise OSError(self.fails, os.strerror(self.fails)) if self.fails else Killed
 
 
-def slots(files: PaperFiles) -> Slots:
-    return Slots(JOURNAL, files)
+def two_files(files: PaperFiles) -> TwoFiles:
+    return TwoFiles(JOURNAL, files)
 
 
 @given(st.lists(st.tuples(TEXTS, st.integers(0, 9), st.integers(0, 3 * LEAST_BYTES)), max_size=8))
@@ -83,11 +83,11 @@ def test_a_death_at_any_step_leaves_the_old_text_or_the_new_one_whole(writes: li
     for text, steps, torn_at in writes:
         files.steps_left, files.torn_at = steps, torn_at
         try:
-            slots(files).write(text)
+            two_files(files).write(text)
             acknowledged = True
         except Killed:
             acknowledged = False
-        found = slots(files).read()
+        found = two_files(files).read()
         assert found == text if acknowledged else found in (last, text)
         last = found
 
@@ -98,11 +98,11 @@ def test_a_step_that_fails_leaves_the_old_text(writes: list[tuple[str, int, int]
     for text, steps, room in writes:
         files.steps_left, files.room = steps, room
         try:
-            slots(files).write(text)
+            two_files(files).write(text)
             last = text
         except OSError:
             pass
-        assert slots(files).read() == last
+        assert two_files(files).read() == last
 
 
 @given(st.lists(TEXTS, min_size=1, max_size=5), st.floats(0, 1))
@@ -111,37 +111,37 @@ def test_what_fits_half_the_room_is_followed_by_an_end_twice_as_long_on_a_full_d
 ) -> None:
     files = PaperFiles()
     for text in texts:
-        slots(files).write(text)
+        two_files(files).write(text)
     files.room = 0
     end = "e" * int(max(len(texts[-1]) * 2, LEAST_BYTES) * part)
     for number in range(3):
-        slots(files).write(f"{number}{end[2:]}", from_reserve=True)
-        assert slots(files).read() == f"{number}{end[2:]}"
+        two_files(files).write(f"{number}{end[2:]}", from_reserve=True)
+        assert two_files(files).read() == f"{number}{end[2:]}"
 
 
 def test_on_a_full_disk_the_reserve_is_not_for_what_begins() -> None:
     files = PaperFiles()
-    slots(files).write("small")
+    two_files(files).write("small")
     files.room = 0
     large = "x" * (LEAST_BYTES * 3 // 4)
     with pytest.raises(OSError, match="No space left"):
-        slots(files).write(large)
-    assert slots(files).read() == "small"
-    slots(files).write(large, from_reserve=True)
-    assert slots(files).read() == large
+        two_files(files).write(large)
+    assert two_files(files).read() == "small"
+    two_files(files).write(large, from_reserve=True)
+    assert two_files(files).read() == large
 
 
 @given(st.lists(TEXTS, min_size=1, max_size=4), st.integers(0, 1), st.integers(0, LEAST_BYTES), st.integers(1, 255))
 def test_what_was_altered_is_never_read_as_an_older_text(texts: list[str], which: int, at: int, by: int) -> None:
     files = PaperFiles()
     for text in texts:
-        slots(files).write(text)
-    path = slots(files).paths[which]
+        two_files(files).write(text)
+    path = two_files(files).paths[which]
     old = files.content[path]
     at %= len(old)
     files.content[path] = old[:at] + bytes([old[at] ^ by]) + old[at + 1 :]
     try:
-        found = slots(files).read()
+        found = two_files(files).read()
         assert found == texts[-1] or found not in texts, "what is no slot is for the journal's own check sum to refuse"
     except (NotWhole, UnicodeDecodeError):
         pass
@@ -153,17 +153,17 @@ def test_what_was_altered_is_never_read_as_an_older_text(texts: list[str], which
 def test_a_file_that_is_removed_emptied_or_cut_is_noticed(which: int, left: bytes | None, writes: int) -> None:
     files = PaperFiles()
     for number in range(writes):
-        slots(files).write(f"text {number}")
-    path = slots(files).paths[which]
+        two_files(files).write(f"text {number}")
+    path = two_files(files).paths[which]
     if left is None:
         del files.content[path]
     else:
         files.content[path] = left
     with contextlib.suppress(NotWhole):
-        found = slots(files).read()
+        found = two_files(files).read()
         assert found is None or found.encode() == left, "the journal's own check sum refuses that"
-    slots(files).write("anew")
-    assert slots(files).read() == "anew", "an agent that has stopped everything begins anew"
+    two_files(files).write("anew")
+    assert two_files(files).read() == "anew", "an agent that has stopped everything begins anew"
 
 
 @given(TEXTS.filter(bool), st.lists(st.tuples(TEXTS, st.integers(0, 9)), max_size=4))
@@ -172,15 +172,15 @@ def test_the_one_file_of_an_older_agent_is_read_and_gone_on_with(legacy: str, wr
     for text, steps in writes:
         files.steps_left = steps
         with contextlib.suppress(Killed):
-            slots(files).write(text)
-        found = slots(files).read()
+            two_files(files).write(text)
+        found = two_files(files).read()
         assert found in (last, text)
         last = found or ""
     files.steps_left = 1 << 30
-    slots(files).write("a")
-    slots(files).write("b")
+    two_files(files).write("a")
+    two_files(files).write("b")
     files.content[JOURNAL] = b"an older agent again"
-    assert slots(files).read() == "an older agent again"
+    assert two_files(files).read() == "an older agent again"
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ def small_run(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_real_tmpfs_that_is_full(small_run: Path) -> None:
-    journal = Slots(small_run / "backstay" / "journal")
+    journal = TwoFiles(small_run / "backstay" / "journal")
     journal.write("it may run")
     with pytest.raises(OSError, match="No space left"), (small_run / "fill").open("wb", buffering=0) as file:
         while True:

@@ -96,9 +96,9 @@ def test_a_host_that_is_not_fit_is_told_when_that_begins_and_when_it_ends(
 
 
 def a_recorder(scene: Scene) -> tuple[Recorder, Counters]:
-    facts = Counters()
+    counters = Counters()
     clock = asyncio.get_running_loop().time
-    return Recorder(scene.api("op"), facts, identity="op", clock=clock, wall=lambda: WALL), facts
+    return Recorder(scene.api("op"), counters, identity="op", clock=clock, wall=lambda: WALL), counters
 
 
 def posted(scene: Scene) -> list[dict[str, Any]]:
@@ -130,7 +130,7 @@ async def test_the_same_sentence_again_is_one_event_with_a_count() -> None:
 @in_virtual_time
 async def test_what_is_said_too_often_is_cut_short_and_nothing_else_is() -> None:
     scene = Scene()
-    recorder, facts = a_recorder(scene)
+    recorder, counters = a_recorder(scene)
     posting = asyncio.create_task(recorder.run())
     for number in range(BURST + 30):
         recorder.record(replace(GRANTED, note=f"{number}"))
@@ -139,7 +139,7 @@ async def test_what_is_said_too_often_is_cut_short_and_nothing_else_is() -> None
     recorder.record(replace(GRANTED, type="Warning", reason="Degraded", note="no standby"))
     await asyncio.sleep(1)
     posting.cancel()
-    assert len(posted(scene)) == BURST + 2 and facts.events_lost == 30
+    assert len(posted(scene)) == BURST + 2 and counters.events_lost == 30
     assert posted(scene)[-1]["note"] == "no standby"
     assert {each["metadata"]["namespace"] for each in posted(scene) if each["regarding"]["kind"] == "Host"} == {
         "default"
@@ -150,13 +150,13 @@ async def test_what_is_said_too_often_is_cut_short_and_nothing_else_is() -> None
 async def test_saying_never_waits_even_where_nothing_can_be_posted() -> None:
     scene = Scene()
     scene.weather_of("op").hang = True
-    recorder, facts = a_recorder(scene)
+    recorder, counters = a_recorder(scene)
     posting = asyncio.create_task(recorder.run())
     for number in range(QUEUE + 40):
         recorder.record(replace(GRANTED, uid=f"{number}"))
         await asyncio.sleep(0)
     posting.cancel()
-    assert facts.events_lost in (39, 40) and not posted(scene)
+    assert counters.events_lost in (39, 40) and not posted(scene)
 
 
 @pytest.mark.parametrize(

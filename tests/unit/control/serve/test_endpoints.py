@@ -76,7 +76,7 @@ def test_metrics_render_every_fact() -> None:
         scene.add_service("broken", resources="none")
         async with scene.operator() as operator:
             await asyncio.sleep(1)
-            operator.facts.failovers["Device"] += 1
+            operator.counters.failovers["Device"] += 1
             operator.cache.world.put_service(a_service("partly").model_copy(update={"status": PARTLY}))
             return Metrics(operator, Endpoints(operator).state).render().decode()
 

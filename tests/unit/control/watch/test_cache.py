@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backstay_api.objects import lease as leases
-from backstay_api.objects.kinds import Meta, Raw
+from backstay_api.objects.kinds import ObjectVersion, Raw
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest
 from backstay_api.objects.object_kinds import (
@@ -116,7 +116,7 @@ def test_a_list_drops_stale_entries_takes_news_and_spares_what_is_newer_than_its
 def test_a_read_that_finds_nothing_may_be_stale_so_the_object_can_come_back(cache: Cache) -> None:
     raw = version(WEB, 5)
     cache.observe(HA_SERVICES, raw)
-    cache.forget(HA_SERVICES, Meta.of(raw))
+    cache.forget(HA_SERVICES, ObjectVersion.of(raw))
     assert generation(cache) is None and [*cache.world.missed] == [("HAService", "shop/web")]
     observe(cache, 5)
     assert generation(cache) == 5 and not cache.world.missed
@@ -128,7 +128,7 @@ def test_what_a_read_did_not_find_is_missed_until_an_event_or_a_newer_list_says_
 ) -> None:
     raw = version(WEB, 5)
     cache.observe(HA_SERVICES, raw)
-    cache.forget(HA_SERVICES, Meta.of(raw))
+    cache.forget(HA_SERVICES, ObjectVersion.of(raw))
     cache.repair(HA_SERVICES, [], 4)  # older than what was known
     observe(cache, 6, uid="another", deleted=True)
     assert cache.world.missed
@@ -169,7 +169,7 @@ def a_lease(host: str = "n1", *, renewal: int = 1, resource_version: int = 1, **
 
 
 def put(cache: Cache, lease: HostLease) -> Soon:
-    meta = Meta(leases.NAMESPACE, lease.host, lease.uid, lease.resource_version)
+    meta = ObjectVersion(leases.NAMESPACE, lease.host, lease.uid, lease.resource_version)
     return cache.put(HOST_LEASES, lease, meta)
 
 
@@ -287,7 +287,7 @@ def test_a_fence_keeps_its_place_in_the_budget_for_an_hour_after_its_request_is_
     cache: Cache, clock: Clock
 ) -> None:
     cache.observe(FENCE_REQUESTS, a_request("Off"))
-    cache.drop(FENCE_REQUESTS, Meta("", "n1-x", "r1", "8"))
+    cache.drop(FENCE_REQUESTS, ObjectVersion("", "n1-x", "r1", "8"))
     clock.now_s += 3599
     assert cache.snapshot().fenced_s == {"n1-x": 1000.0}
     clock.now_s += 2
@@ -332,7 +332,7 @@ def test_when_a_start_failed_is_known_until_its_host_says_nothing_of_it_any_more
     assert cache.world.failed_s == {("i0", first): first_s, ("i1", Failed("web1-0", "n1", 3)): first_s}
     cache.observe(HOST_ASSIGNMENTS, says(7, "Failed"))
     assert cache.world.failed_s == {("i0", first): first_s}
-    cache.drop(HOST_ASSIGNMENTS, Meta("", "n1", "a", "8"))
+    cache.drop(HOST_ASSIGNMENTS, ObjectVersion("", "n1", "a", "8"))
     assert not cache.world.failed_s
 
 
@@ -346,7 +346,7 @@ def test_when_a_fence_path_was_tested_is_known_by_our_own_clock_and_only_a_new_t
     assert cache.world.checked_s == {"n1": first_s}
     cache.observe(HOSTS, a_host(7, checked_at="1998-01-01T00:00:00Z"))
     assert cache.world.checked_s == {"n1": clock.now_s}
-    cache.drop(HOSTS, Meta("", "n1", "h", "8"))
+    cache.drop(HOSTS, ObjectVersion("", "n1", "h", "8"))
     assert not cache.world.checked_s and not cache.world.hosts
 
 

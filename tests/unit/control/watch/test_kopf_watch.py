@@ -89,16 +89,16 @@ from backstay_operator.control.watch.cache import Cache
 async def main():
     # Without that file kopf ends whenever it is started.
     config = ApiConfig(servers=("https://127.0.0.1:1",), ca_file="/no/such/file")
-    rng, facts = random.Random(0), Counters()
+    rng, counters = random.Random(0), Counters()
     cache = Cache(clock=asyncio.get_running_loop().time, wall=lambda: "2026-03-01T12:00:00Z")
     for kind in ALL_KINDS:
         cache.note_listed(kind)
-    watch = KopfWatch(config, cache, Informers(HttpApi(config, rng=rng), cache, [], rng=rng), facts, rng=rng, warm_up_s=0)
+    watch = KopfWatch(config, cache, Informers(HttpApi(config, rng=rng), cache, [], rng=rng), counters, rng=rng, warm_up_s=0)
     running = asyncio.create_task(watch.run())
     for ends in (1, 2):
-        while facts.kopf_restarts < ends:
+        while counters.kopf_restarts < ends:
             await asyncio.sleep(0.01)
-        print(facts.kopf_trouble or "nothing", flush=True)
+        print(counters.kopf_trouble or "nothing", flush=True)
     os._exit(0)
 
 asyncio.run(main())

@@ -247,7 +247,7 @@ def test_every_judge_has_cases_that_differ_and_is_asked_at_some_point() -> None:
         ),
         (Point.STAY, "may_stay is_selected", ""),
         (
-            Point.WITNESS,
+            Point.FIRST_EPOCH,
             "is_selected is_free may_answer",
             "no_recent_failure preference already_asked fewer_services",
         ),

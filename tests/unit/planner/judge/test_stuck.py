@@ -162,9 +162,9 @@ MIGHT_FAIL = "n1 is not fenced for it, because that might not succeed"
         pytest.param(nothing, "n1 is fenced for that, as recovery.onStopFailure asks", id="it is fenced"),
         pytest.param(manifest(), "", id="it is not to be"),
         # It has more to lose than a host that is gone.
-        pytest.param(says(), f"{MIGHT_FAIL} (its fence path was not tested yet)", id="nobody knows its fence path"),
+        pytest.param(says(), f"{MIGHT_FAIL} (the fencer has not tested its devices yet", id="nobody knows its fence path"),
         pytest.param(says(**UNTESTED), f"{MIGHT_FAIL} (bmc: no answer)", id="its fence path does not work"),
-        pytest.param(untold, f"{MIGHT_FAIL} (the fencer has not tested", id="nobody has tested it for long"),
+        pytest.param(untold, f"{MIGHT_FAIL} (the fencer has not said for 10 min", id="nobody has tested it for long"),
         pytest.param(
             lambda w: w.hosts.update(n1=a_host("n1")), f"{MIGHT_FAIL} (n1 has no fencing device)", id="it has no device"
         ),

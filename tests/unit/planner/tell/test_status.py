@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from backstay_api.objects.models import HAService
-from backstay_operator.planner.know.world import World
+from backstay_operator.planner.know.world import OwnPath, World
 from backstay_testing.builders import WALL, a_service, an_instance
 from backstay_testing.statuses import a_running_world, condition, fail_start, hold, order_down, told_of
 from backstay_testing.worlds import a_world, add_host, say_ready, silence
@@ -230,6 +230,16 @@ def test_what_keeps_a_running_service_from_moving_is_said() -> None:
     )
 
 
+def test_after_an_outage_of_our_own_nobody_is_told_that_a_host_is_late() -> None:
+    """One outage of the API server warned about every running service."""
+    world, service = a_running_world()
+    world.own_path = OwnPath(recovered_s=world.now_s - 6.5, lived_before=frozenset({"n1", "n2", "n3"}))
+    for host in ("n1", "n2", "n3"):
+        silence(world, host)
+    told = told_of(world, service)
+    assert condition(told, "Ready")[0] == "True" and condition(told, "Degraded")[0] == "False"
+
+
 def test_without_a_device_the_loss_of_the_host_is_not_survived_and_why() -> None:
     world, service = a_running_world()
     add_host(world, "n1")
@@ -237,7 +247,8 @@ def test_without_a_device_the_loss_of_the_host_is_not_survived_and_why() -> None
     assert condition(told_of(world, service), "SurvivesHostLoss") == (
         "False",
         "FencingNotReady",
-        "n1 could not be fenced (no fencing device is known to work):"
+        "n1 could not be fenced (it has no fencing device, so only a person or its own return can prove that it is off:"
+        " add spec.fencing.levels):"
         " if it fell silent, a person would have to confirm that it is off",
     )
 

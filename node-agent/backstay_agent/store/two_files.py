@@ -82,7 +82,7 @@ def _open(path: Path) -> int:
 
 
 @dataclass(frozen=True)
-class _Slot:
+class _Half:
     """One file as it was found."""
 
     path: Path
@@ -95,7 +95,7 @@ class _Slot:
     """Check sum of the text before this one."""
 
 
-class Slots:
+class TwoFiles:
     """One text in two files. Not for several writers at once."""
 
     def __init__(self, path: Path, files: Files | None = None) -> None:
@@ -104,11 +104,11 @@ class Slots:
 
     def read(self) -> str | None:
         """The newest whole text; None if there never was one. Raises NotWhole, UnicodeDecodeError or OSError."""
-        slots = self._look()
-        newest = _newest(slots)
-        if any(slot.is_bad for slot in slots):
+        halves = self._look()
+        newest = _newest(halves)
+        if any(half.is_bad for half in halves):
             raise NotWhole("its check sum does not match: it was truncated or altered")
-        if newest.number > 0 and not all(slot.is_there for slot in slots):
+        if newest.number > 0 and not all(half.is_there for half in halves):
             raise NotWhole("half of it is missing")
         return newest.text.decode() if newest.number >= 0 else None
 
@@ -118,71 +118,71 @@ class Slots:
         Raises OSError, and then the old text is still there.
         """
         data = text.encode()
-        slots = self._look()
-        newest = _newest(slots)
-        target = next(slot for slot in slots if slot is not newest)
+        halves = self._look()
+        newest = _newest(halves)
+        target = next(half for half in halves if half is not newest)
         if target.number == 0:  # superseded, and it may not grow as what it is
             self._files.write(target.path, 0, _BEING_WRITTEN)
-        self._make_room(slots, newest, target, len(data), from_reserve)
+        self._make_room(halves, newest, target, len(data), from_reserve)
         self._files.write(target.path, 0, _BEING_WRITTEN)
         self._files.write(target.path, HEADER_BYTES, data)
-        number = max(slot.number for slot in slots) + 1
+        number = max(half.number for half in halves) + 1
         self._files.write(target.path, 0, _header(data, max(number, 1), _sum(newest.text)))
         if newest.is_bad:
             self._files.write(newest.path, 0, _BEING_WRITTEN)
 
-    def _make_room(self, slots: list[_Slot], newest: _Slot, target: _Slot, length: int, from_reserve: bool) -> None:
+    def _make_room(self, halves: list[_Half], newest: _Half, target: _Half, length: int, from_reserve: bool) -> None:
         trouble: OSError | None = None
-        for slot in slots:
-            if slot is newest and slot.number == 0:
+        for half in halves:
+            if half is newest and half.number == 0:
                 continue  # it would not be what it is
             try:
-                self._reserve(slot, length)
+                self._reserve(half, length)
             except OSError as error:
                 trouble = error
         if trouble and not (from_reserve and length <= self._files.size(target.path) - HEADER_BYTES):
             raise trouble
 
-    def _reserve(self, slot: _Slot, length: int) -> None:
+    def _reserve(self, half: _Half, length: int) -> None:
         """Room for twice the text, so that the half of it is left for what must be recorded; more, if some must be got."""
-        if not slot.is_there or self._files.size(slot.path) < HEADER_BYTES + max(LEAST_BYTES, 2 * length):
-            self._files.reserve(slot.path, HEADER_BYTES + max(LEAST_BYTES, GROWTH * length))
-        if not slot.is_there:
-            self._files.write(slot.path, 0, _BEING_WRITTEN)
+        if not half.is_there or self._files.size(half.path) < HEADER_BYTES + max(LEAST_BYTES, 2 * length):
+            self._files.reserve(half.path, HEADER_BYTES + max(LEAST_BYTES, GROWTH * length))
+        if not half.is_there:
+            self._files.write(half.path, 0, _BEING_WRITTEN)
 
-    def _look(self) -> list[_Slot]:
+    def _look(self) -> list[_Half]:
         return [self._read(path) for path in self.paths]
 
-    def _read(self, path: Path) -> _Slot:
+    def _read(self, path: Path) -> _Half:
         raw = self._files.read(path)
         if raw is None or not raw.strip(b"\0"):
-            return _Slot(path, is_there=False)  # also what was only reserved, or emptied
+            return _Half(path, is_there=False)  # also what was only reserved, or emptied
         if raw.startswith(_BEING_WRITTEN):
-            return _Slot(path)
+            return _Half(path)
         if not raw.startswith(_MAGIC):
             # Of an agent that knew one file only; the other file is nobody else's.
-            return _Slot(path, number=0, text=raw) if path == self.paths[0] else _Slot(path, is_bad=True)
+            return _Half(path, number=0, text=raw) if path == self.paths[0] else _Half(path, is_bad=True)
         return _parsed(path, raw)
 
 
-def _parsed(path: Path, raw: bytes) -> _Slot:
+def _parsed(path: Path, raw: bytes) -> _Half:
     words = raw[:HEADER_BYTES].split(b"\n")[0].split(b" ")
     try:
         number, length, check_sum, after = int(words[1]), int(words[2]), words[3].decode(), words[4].decode()
     except (IndexError, ValueError):
-        return _Slot(path, is_bad=True)
+        return _Half(path, is_bad=True)
     text = raw[HEADER_BYTES : HEADER_BYTES + length]
     if _sum(f"{number} {after} ".encode() + text) != check_sum:
-        return _Slot(path, is_bad=True)
-    return _Slot(path, number=number, text=text, after=after)
+        return _Half(path, is_bad=True)
+    return _Half(path, number=number, text=text, after=after)
 
 
-def _newest(slots: list[_Slot]) -> _Slot:
-    first, second = slots
+def _newest(halves: list[_Half]) -> _Half:
+    first, second = halves
     if first.number == 0 and second.number > 0:
         # Written by an agent that knew one file only: before ours if ours says so, else after it.
         return second if second.after == _sum(first.text) else first
-    return max(slots, key=lambda slot: (slot.number, slot.is_bad))
+    return max(halves, key=lambda half: (half.number, half.is_bad))
 
 
 def _header(text: bytes, number: int, after: str) -> bytes:
