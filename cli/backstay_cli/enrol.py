@@ -28,7 +28,7 @@ from backstay_api.objects.lease import NAMESPACE
 from backstay_api.objects.models import Host
 from backstay_api.objects.models.base import GROUP
 from backstay_api.objects.object_kinds import HA_INSTANCES, HOSTS, faults
-from backstay_operator.planner.judge.judges import MOST_HOST_NAME_CHARS
+from backstay_operator.planner.judge.host_facts import MOST_HOST_NAME_CHARS
 
 from .maintenance import ROLE, HostName, held_on
 from .rights import Right, of_rules, rights_to

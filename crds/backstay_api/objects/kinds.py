@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 from urllib.parse import quote
 
-from .names import key_of
+from backstay_api.objects.names import key_of
 
 T = TypeVar("T")
 

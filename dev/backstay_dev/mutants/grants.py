@@ -67,7 +67,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         (
             Edit(_MOVES, "    if known.metadata.deletion_timestamp is not None:", "    if False:"),
             Edit(
-                f"{PLANNER}/judge/judges.py",
+                f"{PLANNER}/judge/host_facts.py",
                 "    if host.metadata.deletion_timestamp:\n        return Rejected(",
                 "    if False:\n        return Rejected(",
             ),

@@ -60,7 +60,7 @@ class ResourceClaimSpec(Model):
     rules = (
         Rule(
             f"self.type in {list(ON_HOSTS)} ? !has(self.owner) && has(self.hosts) : has(self.owner) && !has(self.hosts)",
-            "units, commands, paths and OCF resources belong to somebody host by host, everything else has one owner",
+            f"claims of type {', '.join(ON_HOSTS)} belong to somebody host by host, all others have one owner",
             lambda s: (s.owner is None) == (s.type in ON_HOSTS) and (s.hosts is not None) == (s.type in ON_HOSTS),
         ),
         Rule(

@@ -18,7 +18,8 @@ from backstay_operator.planner.words import listed
 
 from . import edits
 from .budget import unstable
-from .judges import HostFacts, Planned, Point, Question, Rejected, facts_of, rejection
+from .host_facts import HostFacts, Rejected, facts_of
+from .judges import Planned, Point, Question, rejection
 from .scores import SCORES_AT, Score, preference
 
 # As many as a service's status can list (HAServiceStatus.standbys). Hosts that said no are kept asked, so that they can

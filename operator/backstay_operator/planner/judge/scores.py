@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
-from .judges import RUN, HostFacts, Point, Question, by_point, is_ready, recent_failures
+from .host_facts import HostFacts
+from .judges import RUN, Point, Question, by_point, is_ready, recent_failures
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a service wants for itself alone: addresses and devices in the cluster, units, commands, paths and OCF resources on each host.
+"""What a service wants for itself alone: in the whole cluster (addresses, devices), or on each host by itself (`ON_HOSTS`).
 
 One canonical name for each, so that two services that mean the same thing are seen to. Each is claimed by an object, which only a
 compare-and-swap changes: who has it is never a matter of what somebody has seen.

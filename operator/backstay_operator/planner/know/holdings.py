@@ -1,4 +1,4 @@
-"""Who has what: addresses and devices in the whole cluster, units, commands, paths and OCF resources host by host (PROTOCOL 6, claims).
+"""Who has what: in the whole cluster, or host by host (PROTOCOL 6, claims).
 
 Here it is only read. `ownership.py` says what is to be taken, recorded and given back. A grant is sent only when the API server itself
 says once more that all of it is ours (`needs`); an order, only under a claim that records its epoch and revision, or later ones.

@@ -8,7 +8,7 @@ from backstay_api.objects.models import Host
 from backstay_api.objects.models.host import HostStatus
 from backstay_operator.planner.judge import budget
 from backstay_operator.planner.judge.fence_path import fence_path
-from backstay_operator.planner.judge.judges import HostFacts, facts_of
+from backstay_operator.planner.judge.host_facts import HostFacts, facts_of
 from backstay_operator.planner.know.liveness import Liveness, of_host, shutting_down
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import first_words, joined

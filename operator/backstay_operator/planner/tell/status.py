@@ -23,7 +23,7 @@ from backstay_api.objects.texts import clip
 from backstay_operator.planner.do.decisions import Decision, Slot
 from backstay_operator.planner.do.instances import Course
 from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, Refused
-from backstay_operator.planner.judge.judges import facts_of
+from backstay_operator.planner.judge.host_facts import facts_of
 from backstay_operator.planner.judge.move_budget import moves_told
 from backstay_operator.planner.judge.placement import NoHost
 from backstay_operator.planner.judge.remains import stored_order

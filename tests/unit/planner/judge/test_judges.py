@@ -9,7 +9,8 @@ import pytest
 
 from backstay_api.objects.models.host import HostChecks
 from backstay_operator.planner.judge import judges, scores
-from backstay_operator.planner.judge.judges import FILTERS, FILTERS_AT, Filter, Point, Question, facts_of
+from backstay_operator.planner.judge.host_facts import facts_of
+from backstay_operator.planner.judge.judges import FILTERS, FILTERS_AT, Filter, Point, Question
 from backstay_operator.planner.judge.scores import SCORES, SCORES_AT, Scorer
 from backstay_operator.planner.know.world import World
 from backstay_testing import worlds
