@@ -122,7 +122,7 @@ STEPS = [
     pytest.param(
         claim("Unit", "web.service", hosts=[]),
         claim("Unit", "web.service", owner=owner()),
-        {"units, commands, paths and OCF resources belong to somebody host by host, everything else has one owner"},
+        {"claims of type Unit, Command, Ocf, Path belong to somebody host by host, all others have one owner"},
         id="a unit that belongs to one service everywhere",
     ),
     pytest.param(
