@@ -29,6 +29,13 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{STORIES}/test_power.py",
     ),
     one(
+        "a host that was removed is forgotten by a new operator's storm guard",
+        f"{PLANNER}/know/liveness.py",
+        '        if request.spec.want == "Off" and request.spec.host not in world.leases:',
+        "        if False:",
+        f"{UNIT}/planner/judge/test_storm.py",
+    ),
+    one(
         "who is left alone leaves the count of a storm",
         f"{PLANNER}/judge/storm.py",
         "(host not in left_alone and _would_be_fenced(world, host))",

@@ -86,20 +86,10 @@ class CommandDriver(Plain):
         return f"its check {' '.join(check)} has not ended yet; it is given {_check_limit_s(resource):g} s"
 
     async def start(self, resource: RenderedResource, *, timeout_s: float) -> None:
-        if (why := await self.not_ready(resource)) is not None:
-            raise StartFailed(why)
-        command = _command(resource)
-        unit = _unit_of(command)
-        with start_units.as_start_failed(unit):
-            async with self._manager.starts, self._manager.watch(unit) as watch:
-                try:
-                    async with asyncio.timeout(timeout_s):
-                        await self._up(resource, watch)
-                except TimeoutError as error:
-                    why = f"{command.start[0]} did not bring it up within {timeout_s:g} s: it is {state_words(watch)}"
-                    why = await with_last_words(why, watch.properties)
-                    await bring_down(self._manager, unit, 0)
-                    raise StartFailed(why) from error
+        # Its turn first: what was seen of it before a long wait may be true no more.
+        with start_units.as_start_failed(_unit_of(_command(resource))):
+            async with self._manager.starts:
+                await self._start(resource, timeout_s)
 
     async def secure(self, resource: RenderedResource) -> None:
         if why := await self.starts_by_itself(resource):
@@ -182,6 +172,20 @@ class CommandDriver(Plain):
     async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
         """The resources of every start command here that is not verifiably stopped, as they were when it was started."""
         return [*(await start_units.remembered(self._manager, PREFIX)).values()]
+
+    async def _start(self, resource: RenderedResource, timeout_s: float) -> None:
+        if (why := await self.not_ready(resource)) is not None:
+            raise StartFailed(why)
+        command = _command(resource)
+        async with self._manager.watch(unit := _unit_of(command)) as watch:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._up(resource, watch)
+            except TimeoutError as error:
+                why = f"{command.start[0]} did not bring it up within {timeout_s:g} s: it is {state_words(watch)}"
+                why = await with_last_words(why, watch.properties)
+                await bring_down(self._manager, unit, 0)
+                raise StartFailed(why) from error
 
     async def _up(self, resource: RenderedResource, watch: Watch) -> None:
         command = _command(resource)

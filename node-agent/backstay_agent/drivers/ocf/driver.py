@@ -115,21 +115,25 @@ class OcfDriver(Plain):
         return (await self._agents.known(_ocf(resource))).limit_s("start")
 
     async def start(self, resource: RenderedResource, *, timeout_s: float) -> None:
+        # Its turn first: what was seen of it before a long wait may be true no more.
+        with start_units.as_start_failed(unit_name(_ocf(resource))):
+            async with self._manager.starts:
+                await self._start(resource)
+
+    async def _start(self, resource: RenderedResource) -> None:
         ocf = _ocf(resource)
-        unit = unit_name(ocf)
-        with start_units.as_start_failed(unit):
-            if (why := await self._unfit(resource) or await self._same_unique(ocf)) is not None:
-                raise StartFailed(why)
-            limit_s = (await self._agents.known(ocf)).limit_s("start", resource.timeouts.start)
-            async with self._manager.starts, self._manager.watch(unit) as watch:
-                try:
-                    async with asyncio.timeout(limit_s):
-                        await self._up(resource, watch, limit_s)
-                except TimeoutError as error:
-                    why = f"{ocf_agent(ocf.agent)} start did not bring it up within {limit_s:g} s: its unit is {state_words(watch)}"
-                    why = await with_last_words(why, watch.properties)
-                    await bring_down(self._manager, unit, 0)
-                    raise StartFailed(why) from error
+        if (why := await self._unfit(resource) or await self._same_unique(ocf)) is not None:
+            raise StartFailed(why)
+        limit_s = (await self._agents.known(ocf)).limit_s("start", resource.timeouts.start)
+        async with self._manager.watch(unit := unit_name(ocf)) as watch:
+            try:
+                async with asyncio.timeout(limit_s):
+                    await self._up(resource, watch, limit_s)
+            except TimeoutError as error:
+                why = f"{ocf_agent(ocf.agent)} start did not bring it up within {limit_s:g} s: its unit is {state_words(watch)}"
+                why = await with_last_words(why, watch.properties)
+                await bring_down(self._manager, unit, 0)
+                raise StartFailed(why) from error
 
     async def _same_unique(self, ocf: Ocf) -> str | None:
         """Something else of this agent that runs here with a value that no two may have."""

@@ -8,8 +8,8 @@ successful job) and lives, a stop when everything the unit stands for is inactiv
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -50,7 +50,7 @@ from .limits import CEILING_S, SLACK_S, own_limit_s
 from .needs import lacking
 from .overrides import Overrides
 from .reloading import cannot_reload, reload
-from .securing import Securing, Standing
+from .securing import Securing, Standing, as_start_failed
 
 # A restart of systemd or D-Bus is over within a second or two; only then "unknown" is news.
 LOST_GRACE_S: Final = 5.0
@@ -71,13 +71,13 @@ class SystemdDriver(Plain):
     async def secure(self, resource: RenderedResource) -> None:
         """Raises StartFailed, with a sentence, where the unit cannot be kept from starting by itself."""
         unit = _checked(resource)
-        with _as_start_failed(unit):
+        with as_start_failed(unit):
             await self._securing.secure(unit)
 
     async def unsecure(self, resource: RenderedResource) -> None:
         unit = _unit(resource)
         if refusal(unit) is None:
-            with _as_start_failed(unit):
+            with as_start_failed(unit):
                 await self._overrides.take_away(unit)
                 await self._securing.unsecure(unit)
 
@@ -85,7 +85,7 @@ class SystemdDriver(Plain):
         unit = _unit(resource)
         if refusal(unit) is not None:
             return None
-        with _as_start_failed(unit):
+        with as_start_failed(unit):
             return await self._securing.starts_by_itself(unit)
 
     def waits_for(self, resource: RenderedResource) -> str:
@@ -109,22 +109,10 @@ class SystemdDriver(Plain):
 
     async def start(self, resource: RenderedResource, *, timeout_s: float) -> None:
         unit = _checked(resource)
-        with _as_start_failed(unit):
-            standing = await self._startable(resource)
-            await self._overrides.lay(_spec(resource), standing.known[unit])
-            if resource.timeouts.start is None:
-                timeout_s = own_limit_s("Start", standing) or timeout_s
-            for member in standing.gated:
-                self._files.open_gate(member)
-            with self._manager.acts.on(standing.members):
-                async with self._manager.starts, self._manager.watch(unit) as watch:
-                    try:
-                        async with asyncio.timeout(timeout_s):
-                            await self._all_up(resource, standing, watch)
-                    except TimeoutError as error:
-                        without_end = " (it sets no limit, and none is given more)" if timeout_s == CEILING_S else ""
-                        why = f"{unit} was not up within {timeout_s:g} s{without_end}: it is {state_words(watch)}"
-                        raise StartFailed(await with_last_words(why, watch.properties)) from error
+        # Its turn first: what was seen of it before a long wait may be true no more.
+        with as_start_failed(unit):
+            async with self._manager.starts:
+                await self._start(resource, timeout_s)
 
     async def start_limit_s(self, resource: RenderedResource) -> float | None:
         try:
@@ -134,7 +122,7 @@ class SystemdDriver(Plain):
 
     async def apply(self, resource: RenderedResource, before: RenderedResource, *, timeout_s: float) -> None:
         unit = _checked(resource)
-        with _as_start_failed(unit):
+        with as_start_failed(unit):
             await self._overrides.lay(_spec(resource))
             if resource.reloaded_at not in (None, before.reloaded_at):
                 await reload(self._manager, unit, timeout_s)
@@ -158,7 +146,7 @@ class SystemdDriver(Plain):
 
     async def permit(self, resource: RenderedResource) -> None:
         unit = _checked(resource)
-        with _as_start_failed(unit):
+        with as_start_failed(unit):
             for member in (await self._securing.standing(unit)).gated:
                 self._files.open_gate(member)
 
@@ -210,6 +198,24 @@ class SystemdDriver(Plain):
         return list(found.values())
 
     # Starting
+
+    async def _start(self, resource: RenderedResource, timeout_s: float) -> None:
+        unit = _unit(resource)
+        standing = await self._startable(resource)
+        await self._overrides.lay(_spec(resource), standing.known[unit])
+        if resource.timeouts.start is None:
+            timeout_s = own_limit_s("Start", standing) or timeout_s
+        for member in standing.gated:
+            self._files.open_gate(member)
+        with self._manager.acts.on(standing.members):
+            async with self._manager.watch(unit) as watch:
+                try:
+                    async with asyncio.timeout(timeout_s):
+                        await self._all_up(resource, standing, watch)
+                except TimeoutError as error:
+                    without_end = " (it sets no limit, and none is given more)" if timeout_s == CEILING_S else ""
+                    why = f"{unit} was not up within {timeout_s:g} s{without_end}: it is {state_words(watch)}"
+                    raise StartFailed(await with_last_words(why, watch.properties)) from error
 
     async def _startable(self, resource: RenderedResource) -> Standing:
         unit = _unit(resource)
@@ -388,13 +394,3 @@ def _checked(resource: RenderedResource) -> str:
     if (why := refusal(unit)) is not None:
         raise StartFailed(why)
     return unit
-
-
-@contextmanager
-def _as_start_failed(unit: str) -> Iterator[None]:
-    try:
-        yield
-    except (BusError, StopFailed) as error:
-        raise StartFailed(f"{unit}: {error}") from error
-    except OSError as error:
-        raise StartFailed(f"{unit} cannot be kept from starting by itself: {error}") from error

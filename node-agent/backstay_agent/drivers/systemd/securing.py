@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from backstay_agent.drivers.base import StartFailed
+from backstay_agent.drivers.base import StartFailed, StopFailed
 from backstay_agent.drivers.tools.bus import BusError
 from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
 from backstay_agent.drivers.tools.manager import Manager
@@ -212,6 +213,17 @@ class Securing:
         if (why := unloadable or self.unsecured(member, unit, properties)) is not None:
             raise StartFailed(why)
         return is_known
+
+
+@contextmanager
+def as_start_failed(unit: str) -> Iterator[None]:
+    """What goes wrong inside means that the unit was not started, or not secured for it."""
+    try:
+        yield
+    except (BusError, StopFailed) as error:
+        raise StartFailed(f"{unit}: {error}") from error
+    except OSError as error:
+        raise StartFailed(f"{unit} cannot be kept from starting by itself: {error}") from error
 
 
 def _is_fresh(standing: Standing) -> bool:

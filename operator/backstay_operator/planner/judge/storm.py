@@ -12,6 +12,7 @@ from backstay_operator.planner.know.liveness import (
     age_s,
     holds_exclusively,
     is_hands_off,
+    lost_and_gone,
     of_host,
     sealed_since_s,
     shutting_down,
@@ -49,7 +50,7 @@ def storm(world: World, left_alone: Container[str] = ()) -> Storm:
     """The storm guard's view of all hosts, worked out once a round. `left_alone`: nobody would gain if they were cut off."""
     lost = frozenset(host for host in world.leases if _counts_as_lost(world, host, left_alone))
     # Whoever removes a host that was lost a moment ago does not end the storm.
-    lost |= {host for host, at_s in world.gone_sealed_s.items() if world.now_s - at_s < world.settings.storm_window_s}
+    lost |= {host for host, at_s in lost_and_gone(world) if world.now_s - at_s < world.settings.storm_window_s}
     living = {host for host in world.leases if of_host(world, host) in (Liveness.LIVE, Liveness.UNSURE)}
     alive = frozenset(host for host, seen in world.leases.items() if seen.lease.sealed_alive and _is_fresh(world, seen))
     return Storm(lost, len(living | lost), alive)

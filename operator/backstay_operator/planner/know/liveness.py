@@ -134,6 +134,15 @@ def untested_s(world: World, host: str) -> float:
     return world.now_s - max(world.checked_s.get(host, world.now_s), world.own_path.recovered_s)
 
 
+def lost_and_gone(world: World) -> Iterator[tuple[str, float]]:
+    """Hosts that were lost and whose Leases have gone since, and when that was by our own clock: when we saw it sealed, or first saw
+    that it is wanted off, which is stored, and so outlives the operator that saw the seal."""
+    yield from world.gone_sealed_s.items()
+    for request in world.requests.values():
+        if request.spec.want == "Off" and request.spec.host not in world.leases:
+            yield request.spec.host, world.fenced_s[request.key]
+
+
 # --- when to look again ----------------------------------------------------------------------------------------------
 
 
@@ -160,7 +169,7 @@ def _thresholds_s(world: World) -> Iterator[float]:
             yield start_s + suspect_after_s(contract)
             yield start_s + silent_after_s(contract)
             yield start_s + suspect_after_s(contract) + window_s
-    for at_s in world.gone_sealed_s.values():
+    for _, at_s in lost_and_gone(world):
         yield at_s + window_s
     for at_s in world.fenced_s.values():
         yield at_s + BUDGET_PERIOD_S

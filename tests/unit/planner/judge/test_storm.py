@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
 from backstay_operator.planner.judge.storm import storm
 from backstay_operator.planner.know.world import World
-from backstay_testing.builders import a_service, session
+from backstay_testing.builders import a_request, a_service, session
 from backstay_testing.worlds import SILENT_S, Befall, a_world, add_host, hold, nothing, put, seal, shut_down
+
+Want = Literal["Observe", "Off", "Withdrawn"]
 
 
 def lose(world: World, name: str, *, silent_s: float = SILENT_S, holds: bool = False, mode: str = "") -> None:
@@ -53,6 +56,13 @@ def be_sealed_alive(world: World) -> None:
     world.leases["n1"] = replace(seen, lease=seen.lease.sealed_(alive=True), sealed_seen_s=world.now_s - 1.0)
 
 
+def be_removed(world: World, *, ago_s: float, want: Want = "Off") -> None:
+    """Its Lease goes with its Host, and the operator that saw it sealed is another one: what is left is its FenceRequest."""
+    world.put_request(request := a_request("n1", want=want))
+    world.fenced_s[request.key] = world.now_s - ago_s
+    del world.leases["n1"], world.hosts["n1"]
+
+
 @pytest.mark.parametrize(
     ("befall", "counts"),
     [
@@ -72,6 +82,11 @@ def be_sealed_alive(world: World) -> None:
         ),
         pytest.param(lambda w: seal(w, "n1", ago_s=59.0), True, id="a sealed one does"),
         pytest.param(lambda w: seal(w, "n1", ago_s=60.0), False, id="for a minute"),
+        pytest.param(
+            lambda w: be_removed(w, ago_s=59.0), True, id="nor is one forgotten that was removed, and is wanted off"
+        ),
+        pytest.param(lambda w: be_removed(w, ago_s=60.0), False, id="for a minute too"),
+        pytest.param(lambda w: be_removed(w, ago_s=1.0, want="Observe"), False, id="not one that is only looked at"),
         pytest.param(be_sealed_alive, False, id="not one that was sealed though it renewed: it was not silent"),
     ],
 )

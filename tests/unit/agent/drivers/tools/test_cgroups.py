@@ -45,9 +45,9 @@ def test_what_hangs_in_the_kernel_is_named_with_what_it_waits_in(tmp_path: Path)
     try:
         (tmp_path / "cgroup.procs").write_text(f"{process.pid}\n{os.getpid()}\n")
         deadline = time.monotonic() + 20
-        while not cgroups.hanging(tmp_path) and time.monotonic() < deadline:
+        while not (hanging := cgroups.hanging(tmp_path)) and time.monotonic() < deadline:
             os.sched_yield()
-        (found,) = cgroups.hanging(tmp_path)
+        (found,) = hanging
         assert found.startswith(f"{process.pid} (python") and ", in " in found
     finally:
         os.killpg(process.pid, signal.SIGKILL)
