@@ -11,6 +11,7 @@ import logging
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from backstay_agent.core.orders import Orders, read_orders
@@ -55,27 +56,28 @@ class Received(HostAssignment):
 Stored = HostAssignment | UnreadableAssignment
 
 
-class Reader:
-    """Reads one host's assignment. Its orders only where they have changed: with every status of ours all of them come back."""
+class LastOrders:
+    """Reads orders only where they have changed: with every status of ours all of them come back."""
 
     def __init__(self) -> None:
         self._last: tuple[Mapping[str, Any], Orders] | None = None
 
-    def __call__(self, raw: Mapping[str, Any]) -> Stored:
-        try:
-            metadata, status = Meta.from_wire(raw["metadata"]), _read_status(raw.get("status") or {})
-        except _NO_OBJECT as error:
-            return UnreadableAssignment(f"the assignment cannot be read: {error!r}")
-        try:
-            orders = self._orders(raw.get("spec") or {})
-        except _NO_OBJECT as error:
-            return Received(metadata=metadata, status=status, why=f"the orders cannot be read: {error}")
-        return Received(metadata=metadata, status=status, spec=orders.spec, orders=orders, why=orders.trouble)
-
-    def _orders(self, spec: Mapping[str, Any]) -> Orders:
+    def __call__(self, spec: Mapping[str, Any]) -> Orders:
         if self._last is None or self._last[0] != spec:
             self._last = spec, read_orders(spec)
         return self._last[1]
+
+
+def _read(raw: Mapping[str, Any], read: Callable[[Mapping[str, Any]], Orders] = read_orders) -> Stored:
+    try:
+        metadata, status = Meta.from_wire(raw["metadata"]), _read_status(raw.get("status") or {})
+    except _NO_OBJECT as error:
+        return UnreadableAssignment(f"the assignment cannot be read: {error!r}")
+    try:
+        orders = read(raw.get("spec") or {})
+    except _NO_OBJECT as error:
+        return Received(metadata=metadata, status=status, why=f"the orders cannot be read: {error}")
+    return Received(metadata=metadata, status=status, spec=orders.spec, orders=orders, why=orders.trouble)
 
 
 def _read_status(raw: Mapping[str, Any]) -> HostAssignmentStatus:
@@ -97,7 +99,7 @@ def _write(stored: Stored) -> dict[str, Any]:
 
 
 ASSIGNMENTS: Final[Kind[Stored]] = Kind(
-    "backstay.dev", "v1alpha1", "hostassignments", "HostAssignment", False, Reader(), _write, has_status=True
+    "backstay.dev", "v1alpha1", "hostassignments", "HostAssignment", False, _read, _write, has_status=True
 )
 
 
@@ -136,7 +138,11 @@ class Link:
         self._listeners = listeners
         self._body = body
         self._informer: Informer[Stored] = Informer(
-            api.lane("watch"), replace(ASSIGNMENTS, read=Reader()), rng=rng, name=host, backoff=RetryPause(0.1, 2.0)
+            api.lane("watch"),
+            replace(ASSIGNMENTS, read=partial(_read, read=LastOrders())),
+            rng=rng,
+            name=host,
+            backoff=RetryPause(0.1, 2.0),
         )
         self._stored: HostAssignment | None = None
         self._uid: str | None = ""
