@@ -3,7 +3,7 @@
 import asyncio
 import random
 
-from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS
+from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS, HOSTS
 from backstay_dev.simulator.faults import Chaos, Weather
 from backstay_dev.simulator.network import Rates
 from backstay_dev.simulator.shapes import NAMESPACE, Shape
@@ -69,6 +69,26 @@ def test_whoever_switches_one_host_on_in_the_end_takes_one_that_is_to_stay() -> 
         assert other.is_on
 
     tell(Shape(TWO, 1, (WEB,), stays_dark=True), story)
+
+
+def test_a_stop_that_hangs_goes_on_though_a_person_leaves_the_service_to_others_and_deletes_the_order() -> None:
+    """Seed 2611271643: the epoch has been told to stop, and so it ends."""
+
+    async def story(world: World) -> None:
+        host = holder(world, "web-0")
+        script = world.machines[host].state.scripts["unit web.service"]
+        script.stop_fails = "812 is in D state (nfs_wait)"
+        world.patch(HOSTS, ("", host), {"spec": {"maintenance": {"mode": "Drain"}}})
+        await asyncio.sleep(5)
+        world.patch(HA_SERVICES, (NAMESPACE, "web"), {"spec": {"state": "Unmanaged"}})
+        await asyncio.sleep(5)
+        world.delete(HOST_ASSIGNMENTS, ("", host))
+        await asyncio.sleep(10)
+        script.stop_fails = ""
+        await asyncio.sleep(60)
+        assert "unit web.service" not in world.machines[host].state.running
+
+    tell(Shape(TWO, 1, (WEB,)), story)
 
 
 def test_what_runs_on_a_machine_whose_host_was_removed_is_nobodys_copy() -> None:

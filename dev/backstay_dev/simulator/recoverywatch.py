@@ -42,6 +42,8 @@ class RecoveryWatch:
     lease_of: Callable[[str], HostLease | None]
     left: dict[tuple[str, str], Left] = field(default_factory=dict)
     """By host and service. An agent writes its status on the version that it has read: that is how one knows what it knows."""
+    told_to_stop: set[tuple[str, str, int]] = field(default_factory=set)
+    """Host, UID of an HAInstance and epoch: that epoch ends there, also where a person deletes the order to stop and it is wanted again."""
     starting: set[tuple[str, str]] = field(default_factory=set)
     """Machine and resource: its agent is about to start it."""
     failed: set[tuple[str, int, str]] = field(default_factory=set)
@@ -128,13 +130,15 @@ class RecoveryWatch:
     def _assignment(self, change: Change) -> None:
         host, is_gone = change.key[1], change.type is EventType.DELETED
         spec, status = ({} if is_gone else change.body.get(part) or {} for part in ("spec", "status"))
-        orders = {service_name(one["name"]): one for one in (spec.get("instances") or {}).values()}
+        ordered = spec.get("instances") or {}
+        orders = {service_name(one["name"]): one for one in ordered.values()}
+        self.told_to_stop |= {(host, uid, one["epoch"]) for uid, one in ordered.items() if one["want"] == "Down"}
         nonce, knows = (status.get("session") or {}).get("nonce"), change.actor == f"agent-{host}"
         for name in self.services:
             order, key = orders.get(name), (host, name)
             if (
                 order is None
-                or order["want"] != "Up"
+                or (host, self.uid_of.get(name, ""), order["epoch"]) in self.told_to_stop
                 or not order.get("handsOff")
                 or order["session"]["nonce"] != nonce
             ):
