@@ -58,21 +58,17 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "no grant without our finalizer on the Host",
         _MOVES,
-        "    if HOST_FINALIZER not in (known.metadata.finalizers or []):",
+        "    if not is_ours(facts.host, HOST_FINALIZER):",
         "    if False:",
         *_S,
     ),
-    Mutant(
+    one(
         "nothing is granted to a host that is being removed",
-        (
-            Edit(_MOVES, "    if known.metadata.deletion_timestamp is not None:", "    if False:"),
-            Edit(
-                f"{PLANNER}/judge/host_facts.py",
-                "    if host.metadata.deletion_timestamp:\n        return Rejected(",
-                "    if False:\n        return Rejected(",
-            ),
-        ),
-        (*_S, f"{UNIT}/planner/judge/test_placement.py"),
+        f"{PLANNER}/judge/host_facts.py",
+        "    if host.metadata.deletion_timestamp:\n        return Rejected(",
+        "    if False:\n        return Rejected(",
+        *_S,
+        f"{UNIT}/planner/judge/test_placement.py",
     ),
     one(
         "the API server is asked once more for all that a grant stands on",

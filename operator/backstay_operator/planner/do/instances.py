@@ -149,9 +149,10 @@ def _choose(round_: Round, service: HAService, instance: HAInstance, acceptance:
     obstacle = _why_not_run(world, service, free)
     if obstacle or isinstance(placed, NoHost):
         return Nowhere(obstacle or "", placed)
-    session, obstacle = sessions.live(world, placed.host), moves.cannot_take(world, service, free, placed.host)
-    if session is None or obstacle:
-        return Nowhere(obstacle or f"{placed.host} has no live session", placed)
+    if obstacle := moves.cannot_take(world, service, free, placed.host):
+        return Nowhere(obstacle, placed)
+    session = sessions.live(world, placed.host)
+    assert session is not None, f"{instance.key}: {placed.host} can take it, and has no live session"
     round_.send(instance, placed.host)
     grant = Grant(host=placed.host, session=session.ref, machine_uuid=session.machine_uuid)
     records = record(world, service, instance, instance.spec.epoch + 1, placed.host)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from backstay_api.objects.models import HAInstance, HAService, Host
 from backstay_operator.planner.actions import Action, RemoveMoveWish
+from backstay_operator.planner.judge.host_facts import facts_of
 from backstay_operator.planner.judge.placement import NoHost, Placed, better_host, must_leave, place
 from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know import sessions
@@ -15,7 +16,7 @@ from backstay_operator.planner.know.holdings import not_ours
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import UNMANAGED
 
-from .finalizers import HOST_FINALIZER
+from .finalizers import HOST_FINALIZER, is_ours
 from .orders import too_large
 from .rounds import Round
 
@@ -187,12 +188,10 @@ def _checked(round_: Round, service: HAService, instance: HAInstance, found: Mov
 
 def cannot_take(world: World, service: HAService, instance: HAInstance, host: str) -> str | None:
     """Why a host that was chosen cannot be given a grant this very moment."""
-    known = world.hosts[host]
-    if sessions.live(world, host) is None:
-        return f"{host} has no session that holds its Lease unsealed and renews it"
-    if known.metadata.deletion_timestamp is not None:
-        return f"{host} is being removed"
-    if HOST_FINALIZER not in (known.metadata.finalizers or []):
+    facts = facts_of(world, host)
+    if rejected := facts.no_session or facts.leaving:
+        return f"{host} {rejected.why}"
+    if not is_ours(facts.host, HOST_FINALIZER):
         return f"the finalizer of {host} is being set first"
     if waits := not_ours(world, service, host):
         return waits

@@ -341,12 +341,12 @@ def unit_elsewhere(world: World) -> None:
         pytest.param(nothing, None, id="it can be granted at once"),
         pytest.param(
             lambda w: silence(w, "n2", 1.0),
-            "n2 has no session that holds its Lease unsealed and renews it",
+            "n2 is late with its heartbeat",
             id="it is late",
         ),
         pytest.param(
             lambda w: hold(w, "n2", session("n2", 2)),
-            "n2 has no session that holds its Lease unsealed and renews it",
+            "n2 has not opened a session yet",
             id="another session holds its Lease",
         ),
         pytest.param(leaving, "n2 is being removed", id="it is being removed"),
@@ -360,7 +360,7 @@ def unit_elsewhere(world: World) -> None:
         pytest.param(unclaimed, "unit web.service is being claimed on n2 first", id="nothing is its own yet"),
         pytest.param(
             all_of(leaving, lambda w: seal(w, "n2")),
-            "n2 has no session that holds its Lease unsealed and renews it",
+            "n2 is sealed: it was silent and has not come back yet",
             id="the session comes first",
         ),
         pytest.param(all_of(unmarked("n2"), leaving), "n2 is being removed", id="a removal comes before its mark"),
