@@ -14,7 +14,7 @@ from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS, 
 
 from .rights import rights_to
 from .session import NOT_NOW, WELL, Session, Stop
-from .view import host_named
+from .view import host_named, readable
 
 HostName = Annotated[str, typer.Argument(help="Name of the Host.", metavar="HOST")]
 
@@ -79,10 +79,9 @@ async def _wait_until_empty(session: Session, host: str, limit_s: float) -> None
 
 
 async def held_on(api: Api, host: str) -> list[HAInstance]:
-    """What is granted to the host, in order of name."""
-    listing = await api.list(HA_INSTANCES)
-    readable = [one for one in listing.items if isinstance(one, HAInstance)]
-    return sorted((one for one in readable if one.holder == host), key=lambda one: one.key)
+    """What is granted to the host, in order of name. Stop where one cannot be read: it may be."""
+    instances = [readable(one) for one in (await api.list(HA_INSTANCES)).items]
+    return sorted((one for one in instances if one.holder == host), key=lambda one: one.key)
 
 
 async def _how_it_goes(session: Session, instance: HAInstance) -> str:

@@ -129,14 +129,15 @@ def place_of(session: Session, text: str) -> tuple[str, str]:
 async def service_named(session: Session, text: str) -> HAService:
     """A service as people name it: `web`, or `shop/web`."""
     namespace, name = place_of(session, text)
-    return _readable(await session.api.get(HA_SERVICES, name, namespace))
+    return readable(await session.api.get(HA_SERVICES, name, namespace))
 
 
 async def host_named(api: Api, name: str) -> Host:
-    return _readable(await api.get(HOSTS, name))
+    return readable(await api.get(HOSTS, name))
 
 
-def _readable(found: T | Unreadable) -> T:
+def readable(found: T | Unreadable) -> T:
+    """What was found. Stop, with the reason, where it cannot be read."""
     if isinstance(found, Unreadable):
         raise Stop(f"{found.kind} {found.key} cannot be read: {found.why}")
     return found

@@ -66,7 +66,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--fence-budget",
         type=int,
         default=int(environment("FENCE_BUDGET", "3")),
-        help="hosts an hour fenced without a person",
+        help="fences an hour without a person",
     )
     parser.add_argument(
         "--fence-pause",

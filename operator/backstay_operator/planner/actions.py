@@ -317,7 +317,7 @@ class ReportUnreadable(Row):
     kind: str
     key: str
     generation: int
-    message: str
+    conditions: tuple[Condition, ...]
     why: str = ""
 
     @property
@@ -327,7 +327,8 @@ class ReportUnreadable(Row):
 
     @property
     def intent(self) -> object:
-        return (self.generation, self.message)
+        """What it tells, but for the time: its own status cannot be read either, to see since when it has been so."""
+        return self.generation, [(one.type, one.status, one.reason, one.message) for one in self.conditions]
 
 
 Action = (

@@ -16,7 +16,7 @@ from backstay_api.objects.models import HAInstance, HAService, Host
 from backstay_api.objects.models.assignment import InstanceOrder, StandbyOrder
 from backstay_api.objects.resource_kinds import units_of
 
-from .actions import Action, ReportUnreadable, WriteHostStatus, WriteInstance, WriteServiceStatus
+from .actions import Action, WriteHostStatus, WriteInstance, WriteServiceStatus
 from .do import clears, instances, moves, ownership, removal
 from .do.decisions import Decision, Slot, decide, standby_orders, stored_standbys
 from .do.fences import fence_actions, guards_refusal, owes_on
@@ -85,7 +85,7 @@ def _plan(world: World) -> Plan:
     actions = [action for service in services for action in service.actions]
     actions += [action for name in _hosts(world) for action in _host_planned(round_, name, wanted[name])]
     actions += ownership.abandoned(world)
-    actions += _unreadable(world)
+    actions += unplannable.of_unreadable(world)
     times = [one.look_again_s for one in services if one.look_again_s is not None]
     wake_at_s = min([*times, *evidence.wakes_s(world)], default=None)
     return Plan(tuple(sorted(actions, key=lambda action: action.rank)), wake_at_s, next_look_s(world))
@@ -276,14 +276,3 @@ def _named(world: World) -> frozenset[str]:
     """Units that some service names which is to stay."""
     services = (service for service in world.services.values() if not service.metadata.deletion_timestamp)
     return frozenset(unit for service in services for unit in units_of(service.spec.resources))
-
-
-# --- the whole -------------------------------------------------------------------------------------------------------
-
-
-def _unreadable(world: World) -> list[Action]:
-    return [
-        ReportUnreadable(kind, key, unreadable.generation, unreadable.why, f"{kind} {key} cannot be read")
-        for (kind, key), unreadable in sorted(world.unreadable.items())
-        if kind in ("HAService", "Host")
-    ]

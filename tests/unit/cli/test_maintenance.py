@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backstay_api.objects.models import Host
+from backstay_api.objects.models import HAInstance, Host
 from backstay_cli.session import NOT_NOW, WELL
 from backstay_testing.cli_scene import a_cluster, kind_of
 
@@ -33,3 +33,12 @@ def test_a_drain_that_waits_gives_up_and_says_what_is_left() -> None:
 def test_a_drain_of_an_empty_host_has_nothing_to_wait_for() -> None:
     answer = a_cluster().run("drain", "n2", "--wait")
     assert answer.exit_code == WELL and "Nothing of Backstay runs on n2 any more." in answer.stdout
+
+
+def test_a_host_is_not_called_empty_while_an_instance_cannot_be_read() -> None:
+    cluster = a_cluster()
+    cluster.store.patch(kind_of(HAInstance), ("shop", "web-0"), {"spec": {"epoch": "seven"}})
+    for words in (["drain", "n2", "--wait"], ["host", "remove", "n2"]):
+        answer = cluster.run(*words)
+        assert answer.exit_code == NOT_NOW and "HAInstance shop/web-0 cannot be read" in answer.stderr, words
+    assert "deletionTimestamp" not in cluster.get(Host, "n2")["metadata"]

@@ -47,7 +47,6 @@ from backstay_operator.planner.do.moves import MOVE_ANNOTATION
 from backstay_operator.planner.do.orders import keep_secured, merge_forward
 from backstay_operator.planner.know.clearing import CLEAR_ANNOTATION
 from backstay_operator.planner.rows import Rank
-from backstay_operator.planner.tell.conditions import Finding, settled
 
 Held = TypeVar("Held", HAInstance, FenceRequest)
 
@@ -217,13 +216,8 @@ class Writer:
         known = self._cache.meta(ref.kind, ref.key)
         if known is None:
             return
-        findings = [Finding("Ready", None, "Unreadable", action.message)]
-        status: dict[str, Any] = {}
-        if action.kind == "HAService":
-            findings.insert(0, Finding("Accepted", False, "Unreadable", action.message))
-            status["observedGeneration"] = action.generation
-        conditions = settled((), findings, action.generation, self._cache.world.wall)
-        status["conditions"] = [one.wire() for one in conditions]
+        conditions = [one.wire() for one in action.conditions]
+        status = {"observedGeneration": action.generation, "conditions": conditions}
         body = {"metadata": {"resourceVersion": known.resource_version}, "status": status}
         written = await api.patch(
             unread(ref.kind), ref.name, body, ref.namespace, subresource="status", timeout_s=WRITE_TIMEOUT_S

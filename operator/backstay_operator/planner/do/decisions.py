@@ -86,6 +86,8 @@ def next_host(round_: Round, slot: Slot) -> Placed | NoHost:
     """Where it starts, or goes next: as decided; of what stays, where it would go if it had to leave."""
     if slot.course.placed is not None:
         return slot.course.placed
+    if slot.instance is None and slot.course.missing:
+        return NoHost(slot.course.missing, ())
     return moves.elsewhere(round_, slot.in_force, slot.instance, announced=slot.course.to)
 
 
@@ -106,10 +108,13 @@ def _last(world: World, service: HAService, instance: HAInstance, acceptance: Ac
 
 def _creation(world: World, service: HAService, name: str, acceptance: Acceptance) -> Course:
     key = key_of(service.metadata.namespace, name)
-    is_taken = key in world.instances or world.cannot_read(HAInstance, key)
     if not isinstance(acceptance, Accepted) or service.spec.state != "Running":
         return Course()
-    return Course(() if is_taken else (instances.create(service, name),), placed=place(world, service, None))
+    if why := world.why_unreadable("HAInstance", key):
+        return Course(missing=f"its HAInstance {key} cannot be read, so nobody knows where it runs: {why}")
+    if key in world.instances:
+        return Course(missing=f"the HAInstance {key} of an earlier service of this name is being deleted first")
+    return Course((instances.create(service, name),), placed=place(world, service, None))
 
 
 def _asked(world: World, service: HAService, instance: HAInstance, acceptance: Acceptance) -> tuple[str, ...]:

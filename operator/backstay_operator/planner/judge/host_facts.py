@@ -7,6 +7,7 @@ from typing import Final
 
 from backstay_api.objects.models import Host, HostAssignment
 from backstay_api.objects.models.assignment import HostAssignmentStatus
+from backstay_api.objects.object_kinds import HOST_ASSIGNMENTS, HOST_LEASES
 from backstay_operator.planner.know.liveness import Liveness, age_s, of_host, shutting_down, unfit
 from backstay_operator.planner.know.sessions import live, published
 from backstay_operator.planner.know.world import World
@@ -131,6 +132,10 @@ def why_no_session(world: World, name: str) -> Rejected | None:
     """Why nothing could be granted to the session that speaks for this host; nothing, if something could."""
     session, seen = published(world, name), world.leases.get(name)
     if session is None or seen is None:
+        for kind in (HOST_ASSIGNMENTS.kind, HOST_LEASES.kind):
+            if why := world.why_unreadable(kind, name):
+                what = f"a {kind} that cannot be read"
+                return Rejected("Unreadable", f"has {what}", f"have {what}", why)
         return Rejected("Session", "has never reported", "have never reported", "is its agent running?")
     match of_host(world, name):
         case Liveness.SEALED:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService
 from backstay_api.objects.models.assignment import AgentSession, HostAssignmentStatus, InstanceReport
 from backstay_api.objects.models.instance import SessionRef
+from backstay_api.objects.object_kinds import HOST_LEASES
 from backstay_operator.planner.actions import Action, CreateLease, ReopenLease
 from backstay_operator.planner.preconditions import Gone, Precondition, still
 
@@ -60,6 +61,8 @@ def lease_actions(world: World, host: str) -> list[Action]:
     """What the operator has to do so that the host's present session can renew a Lease."""
     seen, session = world.leases.get(host), published(world, host)
     if seen is None:
+        if world.why_unreadable(HOST_LEASES.kind, host):
+            return []  # it is there
         return [_new_lease(world, host)] if _is_wanted(world, host) or held(world, host) else []
     lease = seen.lease
     if lease.sealed and session is not None and session.seq > lease.seq:

@@ -82,7 +82,7 @@ class Settings:
     standbys: int = 3
     """Hosts kept ready for each instance."""
     storm_window_s: float = 60.0
-    """Within this time at most one host, or fewer than half of all, is sealed or fenced."""
+    """Within this time at most one host, or fewer than half of those that lived when it began, is sealed or fenced."""
     fence_budget: int = 3
     """Fences an hour without a person. The last is kept for a host that was not fenced in that hour."""
     fence_again_s: float = 300.0
@@ -170,6 +170,11 @@ class World:
     def cannot_read(self, kind: type[Object], key: str) -> bool:
         """Whether this object is there, or may be, and is not to be read now."""
         return (kind.__name__, key) in self.unreadable or (kind.__name__, key) in self.missed
+
+    def why_unreadable(self, kind: str, key: str) -> str:
+        """Why the newest version of this object cannot be read, in a sentence; empty if it can, or is not there."""
+        found = self.unreadable.get((kind, key))
+        return found.why if found else ""
 
     def refusal(self, kind: type[HAService | Host], key: str) -> str:
         """What the API server will not have about it, in a sentence; empty if there is nothing."""

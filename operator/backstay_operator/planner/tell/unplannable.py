@@ -1,9 +1,13 @@
-"""One object that breaks a rule of our own models while it is planned stops nothing: it is told in its status, and all others go on.
+"""One object that cannot be read, or breaks a rule of our own models while it is planned, stops no other: its status tells why.
 
 Texts are clipped where they are made, so this is a net below the net. What was ordered for it stays as it was: absence is no information.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -11,10 +15,29 @@ from backstay_api.objects.models import HAService, Host
 from backstay_api.objects.models.base import Condition
 from backstay_api.objects.object_kinds import faults
 from backstay_api.objects.texts import clip
-from backstay_operator.planner.actions import Action, WriteHostStatus, WriteServiceStatus
+from backstay_operator.planner.actions import Action, ReportUnreadable, WriteHostStatus, WriteServiceStatus
 from backstay_operator.planner.know.world import World
 
 from .conditions import Finding, settled
+
+_WITHOUT_A_READER: Final[Mapping[str, tuple[Finding, ...]]] = {
+    "HAService": (Finding("Accepted", False, "Unreadable", ""), Finding("Ready", None, "Unreadable", "")),
+    "Host": (Finding("Ready", None, "Unreadable", ""),),
+}
+"""By kind whose status people read: what is true of an object of it that cannot be read."""
+
+
+def of_unreadable(world: World) -> list[Action]:
+    """What is told in the status of what cannot be read."""
+    actions: list[Action] = []
+    for (kind, key), one in sorted(world.unreadable.items()):
+        if found := _WITHOUT_A_READER.get(kind):
+            findings = [replace(finding, message=one.why) for finding in found]
+            conditions = settled((), findings, one.generation, world.wall)
+            actions.append(
+                ReportUnreadable(kind, key, one.generation, tuple(conditions), f"{kind} {key} cannot be read")
+            )
+    return actions
 
 
 def of_service(world: World, service: HAService, error: ValidationError) -> list[Action]:

@@ -34,7 +34,6 @@ from backstay_operator.planner.actions import (
     RemoveClear,
     RemoveMoveWish,
     ReopenLease,
-    ReportUnreadable,
     RequestFence,
     SealLease,
     SetFinalizer,
@@ -43,6 +42,7 @@ from backstay_operator.planner.actions import (
     WriteServiceStatus,
 )
 from backstay_operator.planner.do.finalizers import HOST_FINALIZER, REQUEST_FINALIZER, SERVICE_FINALIZER
+from backstay_operator.planner.tell import unplannable
 from backstay_testing.apply_bench import SESSION, Bench
 from backstay_testing.builders import an_order
 from backstay_testing.control_scene import WALL, raw_service
@@ -266,8 +266,8 @@ async def test_what_cannot_be_read_is_told_in_its_own_status() -> None:
     bench = Bench()
     bench.scene.add_service(resources="none")
     bench.look()
-    why = bench.cache.world.unreadable["HAService", "shop/web"].why
-    assert await bench.do(ReportUnreadable("HAService", "shop/web", 1, why)) is Outcome.DONE
+    (told,) = unplannable.of_unreadable(bench.cache.world)
+    assert await bench.do(told) is Outcome.DONE
     conditions = bench.body(HA_SERVICES, "web", "shop")["status"]["conditions"]
     assert [(each["type"], each["status"], each["reason"]) for each in conditions] == [
         ("Accepted", "False", "Unreadable"),

@@ -133,7 +133,7 @@ def test_every_action_names_the_object_it_writes() -> None:
     service = a_service()
     examples: dict[type, Action] = {
         actions.WriteInstance: actions.WriteInstance(an_instance(service), an_instance(service).spec, ""),
-        actions.ReportUnreadable: actions.ReportUnreadable("HAService", "shop/web", 3, "no"),
+        actions.ReportUnreadable: actions.ReportUnreadable("HAService", "shop/web", 3, ()),
         actions.UpdateFence: UpdateFence(a_request(), "Off", ""),
         actions.Assign: Assign("n1", NOTHING, ""),
     }

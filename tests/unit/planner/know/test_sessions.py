@@ -7,6 +7,7 @@ from typing import Literal
 
 import pytest
 
+from backstay_api.objects.object_kinds import Unreadable
 from backstay_operator.planner.actions import CreateLease, ReopenLease
 from backstay_operator.planner.know.sessions import lease_actions, live, published, request_name
 from backstay_operator.planner.know.world import World
@@ -242,4 +243,11 @@ def test_a_lease_is_made_unsealed_for_a_session_only_while_its_grant_stands(
 def test_a_lease_that_is_there_and_renews_is_left_alone() -> None:
     world = a_world("n1")
     renew(world, "n1")
+    assert lease_actions(world, "n1") == []
+
+
+def test_a_lease_that_cannot_be_read_is_there() -> None:
+    world = a_world("n1")
+    del world.leases["n1"]
+    world.unreadable["Lease", "n1"] = Unreadable("Lease", "n1", "no number")
     assert lease_actions(world, "n1") == []

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from backstay_api.objects.models.host import HostStatus
+from backstay_api.objects.object_kinds import Unreadable
 from backstay_api.objects.promise import FENCE_TEST_EVERY_S
 from backstay_operator.planner.know.world import OwnPath, World
 from backstay_operator.planner.tell.host_status import host_status
@@ -57,6 +58,10 @@ def going_down(world: World) -> None:
     shut_down(world, "n1")
 
 
+def unread(kind: str) -> Befall:
+    return lambda world: world.unreadable.update({(kind, "n1"): Unreadable(kind, "n1", "no number")})
+
+
 def unreported(world: World) -> None:
     world.put_assignment(an_assignment("n1"))
 
@@ -92,6 +97,18 @@ READY = [
     ),
     pytest.param(
         lambda w: w.leases.clear(), "", ("False", "NeverSeen", "n1 has never reported: is its agent running?"), id="no Lease"
+    ),
+    pytest.param(
+        all_of(lambda w: w.leases.clear(), unread("Lease")),
+        "",
+        ("False", "NeverSeen", "n1 has a Lease that cannot be read: no number"),
+        id="a Lease that cannot be read",
+    ),
+    pytest.param(
+        all_of(unreported, unread("HostAssignment")),
+        "",
+        ("False", "Opening", "n1 has a HostAssignment that cannot be read: no number"),
+        id="a report that cannot be read",
     ),
     pytest.param(
         unreported, "", ("False", "Opening", "n1 has never reported: is its agent running?"), id="a Lease, and no report"

@@ -7,10 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from backstay_api.objects.models import HAService
+from backstay_api.objects.object_kinds import Unreadable
 from backstay_operator.planner.know.world import OwnPath, World
 from backstay_testing.builders import WALL, a_service, an_instance
 from backstay_testing.statuses import a_running_world, condition, fail_start, hold, order_down, told_of
-from backstay_testing.worlds import a_world, add_host, say_ready, silence
+from backstay_testing.worlds import Befall, a_world, add_host, make_ours, say_ready, silence
 
 Change = Callable[[World, HAService], object]
 
@@ -267,3 +268,35 @@ def test_a_service_that_shall_not_run_says_so() -> None:
     world.put_instance(an_instance(service, epoch=3))
     told = told_of(world, service)
     assert (told.state, told.host, told.last_failover) == ("Stopped", "", None)
+
+
+def of_an_earlier_service(world: World) -> None:
+    service = a_service()
+    metadata = service.metadata.model_copy(update={"uid": "earlier"})
+    world.put_instance(an_instance(service.model_copy(update={"metadata": metadata})))
+
+
+@pytest.mark.parametrize(
+    ("befall", "why"),
+    [
+        pytest.param(
+            lambda w: w.unreadable.update(
+                {("HAInstance", "shop/web-0"): Unreadable("HAInstance", "shop/web-0", "spec is a list")}
+            ),
+            "its HAInstance shop/web-0 cannot be read, so nobody knows where it runs: spec is a list",
+            id="its instance cannot be read",
+        ),
+        pytest.param(
+            of_an_earlier_service,
+            "the HAInstance shop/web-0 of an earlier service of this name is being deleted first",
+            id="an earlier service's instance has its name",
+        ),
+    ],
+)
+def test_a_service_that_can_have_no_instance_says_why_and_no_host_is_blamed(befall: Befall, why: str) -> None:
+    world, service = a_world("n1", "n2"), a_service()
+    world.put_service(service)
+    befall(world)
+    make_ours(world)
+    told = told_of(world, service)
+    assert (told.state, told.conditions[1].message) == ("Waiting", why)
