@@ -63,14 +63,14 @@ class Cable:
                 return False
         return True
 
-    def says(self, frames: list[bytes]) -> None:
+    def says(self, frames: list[bytes], on: str = "eth0") -> None:
         """The neighbour sends these."""
         with (
             _standing_in(self.there),
             socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender,
         ):
             for frame in frames:
-                sender.sendto(frame, ("eth0", 0))
+                sender.sendto(frame, (on, 0))
 
     @contextmanager
     def monitor(self) -> Iterator[Callable[[], str]]:
@@ -165,9 +165,9 @@ def vip(address: str, interface: str | None = None, **more: Any) -> RenderedReso
     return RenderedResource(name="address", virtual_ip=VirtualIP(address=address, interface=interface, **more))
 
 
-def play(story: Callable[[], Awaitable[None]]) -> None:
+def play(story: Callable[[], Awaitable[None]], *, limit_s: float = 20) -> None:
     async def limited() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(limit_s):
             await story()
 
     asyncio.run(limited())

@@ -45,6 +45,18 @@ _DISABLED: Final = (
     "rpcbind.service",
     "rpcbind.socket",
 )
+# Each daemon-reload runs them all.
+_NO_GENERATORS: Final = (
+    *(
+        "systemd-cryptsetup-generator",
+        "systemd-debug-generator",
+        "systemd-getty-generator",
+        "systemd-gpt-auto-generator",
+    ),
+    *("systemd-hibernate-resume-generator", "systemd-integritysetup-generator", "systemd-rc-local-generator"),
+    *("systemd-run-generator", "systemd-system-update-generator", "systemd-veritysetup-generator"),
+    *("systemd-bless-boot-generator", "nfs-server-generator", "rpc-pipefs-generator"),
+)
 _PROGRAM_UNIT: Final = """
 [Unit]
 After=multi-user.target
@@ -91,7 +103,7 @@ def ensure_disks(progress: Progress = silent) -> Disks:
         raise LabError("The kernel machine is an x86_64, and stands on such machines only.")
     require("mkfs.ext4")
     image, layer = ensure_image(progress), ensure_layer(PACKAGES, progress)
-    recipe = (*_UNMASKED, *_DISABLED, *(f"{path} {text}" for path, text in _FILES.items()))
+    recipe = (*_UNMASKED, *_DISABLED, *_NO_GENERATORS, *(f"{path} {text}" for path, text in _FILES.items()))
     target = cache_dir() / f"kernel-{digest('3', image.name, layer.name, str(_MIB), *recipe)}"
     if not target.exists():
         with locked("kernel") as cache:
@@ -161,6 +173,10 @@ def _fit_out(root: Path) -> None:
     for wants in units.glob("*.wants"):
         for unit in _DISABLED:
             (wants / unit).unlink(missing_ok=True)
+    generators = root / "etc/systemd/system-generators"
+    generators.mkdir()
+    for generator in _NO_GENERATORS:
+        (generators / generator).symlink_to("/dev/null")
     for path, text in _FILES.items():
         (root / path).write_text(text)
     (root / "usr/local/sbin/lab-program").chmod(0o755)

@@ -1,0 +1,32 @@
+"""A plugin of the pytest inside the kernel machine: each story's end as a line that `test_kernel_machine.py` reads, and none may hang for all."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Generator
+
+import pytest
+
+MARK = "told: "
+# Emulated, on a machine that may be busy. The whole machine has a limit too, but then nobody would know of which story.
+LIMIT_S = 90
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    def give_up(*_: object) -> None:
+        raise TimeoutError(f"{item.name} came to no end within {LIMIT_S} s")
+
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(LIMIT_S)
+    try:
+        return (yield)
+    finally:
+        signal.alarm(0)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "call" or report.outcome != "passed":
+        told = {"story": report.nodeid.partition("::")[2], "outcome": report.outcome, "text": report.longreprtext}
+        print(f"\n{MARK}{json.dumps(told)}", flush=True)
