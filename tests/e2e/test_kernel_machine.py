@@ -65,7 +65,7 @@ def ends(request: pytest.FixtureRequest) -> Ends:
     """One boot for all that are asked for."""
     items = [item for item in request.session.items if isinstance(item, pytest.Function)]
     asked = [
-        item.callspec.params["story"]
+        str(item.callspec.params["story"])
         for item in items
         if item.originalname == test_story.__name__ and item.path == Path(__file__)
     ]

@@ -1,4 +1,4 @@
-"""Addresses on what this machine's kernel does not make: a VLAN on a bond, links that lose and delay frames. Told by `test_kernel_machine.py`."""
+"""Addresses on what this machine may not make: a VLAN on a bond, links that lose frames. Told by `test_kernel_machine.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plugin of the pytest inside the kernel machine: each story's end as a line that `test_kernel_machine.py` reads, and none may hang for all."""
+"""A plugin of the pytest inside the kernel machine: each story ends as a line that `test_kernel_machine.py` reads, and none hangs for all."""
 
 from __future__ import annotations
 
