@@ -20,6 +20,7 @@ from backstay_agent.drivers.base import Seen
 from backstay_api.objects.plain import RenderedResource, VirtualIP
 
 STALE = "02:00:00:00:00:99"
+ON_ANY_LINK = ("198.51.100.7/24", "198.51.100.7/32", "2001:db8:1::7/128")
 BOTH = pytest.mark.parametrize("address", ["192.0.2.10/24", "2001:db8::10/64"])
 
 

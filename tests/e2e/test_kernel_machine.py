@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import ast
 import json
-from collections import defaultdict
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from kernel_report import MARK
 
 from backstay_dev.lab.kernel_disks import runs_here
 from backstay_dev.lab.kernel_machine import Told, run
+from backstay_testing.cable import ON_ANY_LINK
+from backstay_testing.kernel_report import BEGUN, MARK
 
 pytestmark = [
     pytest.mark.hosts,
@@ -23,41 +24,50 @@ pytestmark = [
 ]
 
 HERE = Path(__file__).parent
-ELSEWHERE = {
-    "test_an_address_lives_on_any_interface_and_through_its_blinks_without_a_default_route": "test_drivers_vip_parents.py"
-}
-STORIES = ELSEWHERE | {
-    part.name: f"on_hosts/{file.name}"
+PARENTS = "test_an_address_lives_on_any_interface_and_through_its_blinks_without_a_default_route"
+# File and parameters; none: all of them.
+ELSEWHERE = {PARENTS: ("test_drivers_vip_parents.py", ("bond", "vlan", "dummy"))}
+OURS = {
+    part.name: (f"on_hosts/{file.name}", ())
     for file in sorted((HERE / "on_hosts").glob("kernel_*.py"))
     for part in ast.parse(file.read_text()).body
     if isinstance(part, ast.FunctionDef) and part.name.startswith("test_")
 }
-_PYTEST = "python3 -m pytest -q -p no:cacheprovider --noconftest -p backstay_testing.cable -p kernel_report"
+STORIES: Mapping[str, tuple[str, tuple[str, ...]]] = {**ELSEWHERE, **OURS}
+_PYTEST = (
+    "python3 -m pytest -q -p no:cacheprovider --noconftest -p backstay_testing.cable -p backstay_testing.kernel_report"
+)
 
 
 class Ends:
-    """How the stories ended, by function: some are told several times, with other parameters."""
+    """How the stories ended: some are told several times, with other parameters."""
 
     def __init__(self, told: Told) -> None:
         self._told = told
-        self._by_story: dict[str, list[Mapping[str, str]]] = defaultdict(list)
+        self._by_name: dict[str, Mapping[str, str]] = {}
         for line in told.output.splitlines():
             if line.startswith(MARK):
-                end = json.loads(line.removeprefix(MARK))
-                self._by_story[end["story"].partition("[")[0]].append(end)
+                said = json.loads(line.removeprefix(MARK))
+                self._by_name[said["story"]] = said
 
     def wrong(self, story: str) -> str:
         """What there is to say of it; empty if all went well."""
-        ends = self._by_story[story]
-        if not ends:
-            return f"It was not told to its end.\n{self._told.words}"
+        ends = [end for name, end in self._by_name.items() if name.partition("[")[0] == story]
         bad = [f"{end['story']}: {end['outcome']}\n{end['text']}" for end in ends if end["outcome"] != "passed"]
+        if not ends or any(end["outcome"] == BEGUN for end in ends):
+            bad.append(f"Not all of it was told to its end.\n{self._told.words}")
         return "\n\n".join(bad)
 
 
 def tell(stories: Sequence[str]) -> Ends:
-    wanted = " ".join(f"tests/e2e/{STORIES[story]}::{story}" for story in stories)
-    return Ends(run(f"{_PYTEST} {wanted}", timeout_s=150, progress=print))
+    ids = [node for story in stories for node in _nodes(story)]
+    return Ends(run(f"{_PYTEST} {shlex.join(ids)}", timeout_s=150, progress=print))
+
+
+def _nodes(story: str) -> list[str]:
+    file, parents = STORIES[story]
+    node = f"tests/e2e/{file}::{story}"
+    return [f"{node}[{parent}-{address}]" for parent in parents for address in ON_ANY_LINK] or [node]
 
 
 @pytest.fixture(scope="module")

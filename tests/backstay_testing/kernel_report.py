@@ -9,8 +9,14 @@ from collections.abc import Generator
 import pytest
 
 MARK = "told: "
+BEGUN = "not told to its end"
 # Emulated, on a machine that may be busy. The whole machine has a limit too, but then nobody would know of which story.
 LIMIT_S = 90
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    for item in session.items:
+        tell(item.nodeid, BEGUN)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -28,5 +34,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.when == "call" or report.outcome != "passed":
-        told = {"story": report.nodeid.partition("::")[2], "outcome": report.outcome, "text": report.longreprtext}
-        print(f"\n{MARK}{json.dumps(told)}", flush=True)
+        tell(report.nodeid, report.outcome, report.longreprtext)
+
+
+def tell(node: str, outcome: str, text: str = "") -> None:
+    """The last word on a story counts."""
+    print(f"\n{MARK}{json.dumps({'story': node.partition('::')[2], 'outcome': outcome, 'text': text})}", flush=True)
