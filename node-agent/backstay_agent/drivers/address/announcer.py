@@ -25,7 +25,7 @@ class Announcer:
         self._tasks: dict[Interface, asyncio.Task[None]] = {}
 
     def announce(self, want: Interface, link: Link, *, asks: bool) -> None:
-        """It is here now. `asks`: whoever has it too may not have heard that he was asked before, and answers a later question."""
+        """It is here now. `asks`: a question is lost where a switch does not forward yet, and whoever has it too answers a later one."""
         self.stop(want)
         if not link.has_neighbours:
             return
