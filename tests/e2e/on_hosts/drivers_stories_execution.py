@@ -1,0 +1,215 @@
+"""Stories about as whom, where, with what and kept from what commands run, told by `test_drivers_host.py` inside a host."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from drivers_scene import STORIES, commands, main, program, read, refused, runs, sh, story
+
+from backstay_agent.drivers.base import Seen, StartFailed, State
+from backstay_agent.drivers.tools import execution
+from backstay_api.objects.plain import Command, RenderedResource, Sandbox, Timeouts
+
+PLACE = Path("/run/d-box")
+# Each of the four programs leaves what it saw of itself, and can leave it nowhere else.
+TELLS = f"""
+out={PLACE}/said-$1
+{{ id -un; id -gn; pwd; printf '%s\\n' "$ODD" "$SYSTEMCTL_SKIP_REDIRECT" "$HOME"; grep NoNewPrivs /proc/self/status; }} >$out
+"""
+APP = f"""{TELLS}
+S={PLACE}/pid
+alive() {{ [ -e $S ] && kill -0 $(cat $S) 2>/dev/null; }}
+case $1 in
+start) alive && exit 0; sleep 100051 & echo $! >$S;;
+stop) [ -e $S ] && kill $(cat $S); rm -f $S;;
+check|status) [ -e $S ] || exit ${{DOWN:-7}}; alive || exit 1;;
+esac
+exit 0
+"""
+ODD = "50% of $HOME %n ${PATH} \\ \" ' x=y"
+FOUR = ("start", "stop", "check", "reload")
+
+
+def place(owner: str) -> None:
+    shutil.rmtree(PLACE, ignore_errors=True)
+    PLACE.mkdir()
+    shutil.chown(PLACE, owner, owner)
+
+
+def app(text: str = APP, **more: Any) -> RenderedResource:
+    path = program("boxed", text)
+    argvs = {word: (path, word) for word in FOUR}
+    spec = Command(**{**argvs, **more})
+    return RenderedResource(name="app", command=spec, timeouts=Timeouts(stop="3s", check="3s"))
+
+
+def edited(resource: RenderedResource, **more: Any) -> RenderedResource:
+    assert resource.command is not None
+    return replace(resource, command=replace(resource.command, **more))
+
+
+@story
+async def all_four_programs_run_as_that_user_there_and_with_these_variables() -> None:
+    place("games")
+    folder = Path("/run/d-box/a 50% place $HOME")
+    folder.mkdir()
+    server = app(user="games", environment={"ODD": ODD}, working_directory=str(folder))
+    later = replace(server, reloaded_at="1")
+    async with commands() as driver:
+        assert await driver.not_ready(server) is None
+        await driver.start(server, timeout_s=5)
+        assert sh("ps", "-o", "user=", "-p", read(f"{PLACE}/pid").strip()) == "games"
+        sh("systemctl", "daemon-reload")  # systemd reads again what it has written
+        assert await driver.check(server) == Seen(State.RUNNING)
+        await driver.apply(later, server, timeout_s=5)
+    async with commands() as driver:  # another life of the agent
+        assert await driver.leftovers() == [server]
+        assert await driver.stop(server, timeout_s=5) is None
+        assert await driver.check(server) == Seen(State.STOPPED) and not runs("sleep 100051")
+    for word in FOUR:
+        said = read(f"{PLACE}/said-{word}").splitlines()
+        assert said == ["games", "games", str(folder), ODD, "", "/usr/games", "NoNewPrivs:\t1"], (word, said)
+
+
+@story
+async def a_group_and_numbers_are_names_as_well_and_of_variables_ours_win() -> None:
+    place("games")
+    script = program("boxed-lsb", APP)
+    lsb = Command(
+        convention="lsb",
+        program=(script,),
+        user="5",
+        group="daemon",
+        environment={"SYSTEMCTL_SKIP_REDIRECT": "0", "ODD": "", "DOWN": "3"},
+    )
+    server = RenderedResource(name="app", command=lsb, timeouts=Timeouts(stop="3s", check="3s"))
+    async with commands() as driver:
+        assert await driver.not_ready(server) is None
+        await driver.start(server, timeout_s=5)
+        assert await driver.stop(server, timeout_s=5) is None
+    for word in ("start", "stop", "status"):
+        assert read(f"{PLACE}/said-{word}").splitlines()[:5] == ["games", "daemon", "/", "", "1"], word
+
+
+@story
+async def a_host_that_cannot_run_it_so_says_why_before_and_at_a_start() -> None:
+    place("games")
+    shut, script = Path("/run/d-box-shut"), program("boxed-own", "exit 0")
+    shut.mkdir(mode=0o700, exist_ok=True)
+    Path(script).chmod(0o700)
+    for said, more in (
+        ("there is no user nobody-here on this host", {"user": "nobody-here"}),
+        ("there is no user 4711 on this host", {"user": "4711"}),
+        ("there is no group no-group-here on this host", {"user": "games", "group": "no-group-here"}),
+        ("there is no group no-group-here on this host", {"group": "no-group-here"}),
+        ("user games cannot enter its workingDirectory /run/d-box-shut", {"user": "games", "working_directory": str(shut)}),
+        ("root cannot enter its workingDirectory /run/d-none", {"working_directory": "/run/d-none"}),
+        ("its sandbox cannot be set up", {"sandbox": Sandbox(protect_system="Strict", read_write_paths=("/run/d-none",))}),
+    ):  # fmt: skip
+        async with commands() as driver:
+            why = await driver.not_ready(app(**more))
+            assert why and said in why, (said, why)
+            await refused(driver.start(app(**more), timeout_s=5), StartFailed, said)
+            await driver.stop(app(), timeout_s=5)
+    async with commands() as driver:
+        assert await driver.not_ready(app(start=(script,), user="games")) == f"user games may not run {script}"
+        Path("/srv/d-disk").mkdir(exist_ok=True)  # a disk that moves with the service is mounted there
+        assert await driver.not_ready(app(user="games", working_directory="/srv/d-disk/app")) is None
+        box = Sandbox(protect_system="Strict", read_write_paths=("/srv/d-disk/app",))
+        assert await driver.not_ready(app(user="games", sandbox=box)) is None
+
+
+@story
+async def who_is_looked_up_for_long_holds_up_nobody() -> None:
+    execution.LOOK_S = 0.5  # type: ignore[misc]
+    config = Path("/etc/nsswitch.conf")
+    before = config.read_text()
+    server = app(user="nobody-here")
+    try:
+        # systemd itself asks nobody else here who could hang: a program that does not end stands for one.
+        execution._TEST = program("boxed-hangs", "sleep 100052")  # type: ignore[misc]
+        async with commands() as driver:
+            why = await driver.not_ready(edited(server, user="games"))
+            assert why and "gets no answer within 0.5 s: /etc/nsswitch.conf says who is asked" in why, why
+            assert not runs("sleep 100052")
+    finally:
+        config.write_text(before)
+
+
+@story
+async def a_sandbox_denies_what_is_outside_of_it() -> None:
+    place("root")
+    Path("/root/d-secret").write_text("secret\n")
+    tries = f"""
+    (echo x >/run/d-outside) 2>/dev/null; (echo x >/etc/d-outside) 2>/dev/null; (echo x >/tmp/d-$1) 2>/dev/null
+    cat /root/d-secret >{PLACE}/secret-$1 2>/dev/null
+    """
+    full = Sandbox(protect_system="Full")
+    strict = Sandbox(
+        protect_system="Strict", protect_home="Inaccessible", private_tmp=True, read_write_paths=(str(PLACE),)
+    )
+    for box, outside in ((None, {"/run", "/etc", "/tmp"}), (full, {"/run", "/tmp"}), (strict, set[str]())):
+        server = app(tries + APP, sandbox=box)
+        async with commands() as driver:
+            assert await driver.not_ready(server) is None
+            await driver.start(server, timeout_s=5)
+            assert await driver.check(server) == Seen(State.RUNNING)
+            assert await driver.stop(server, timeout_s=5) is None
+        left = ("/run/d-outside", "/etc/d-outside", *(f"/tmp/d-{word}" for word in ("start", "check", "stop")))
+        assert {str(Path(one).parent) for one in left if Path(one).exists()} == outside, box
+        assert read(f"{PLACE}/secret-stop") == ("" if box is strict else "secret\n")
+        for one in left:
+            Path(one).unlink(missing_ok=True)
+    Path("/root/d-secret").unlink()
+
+
+@story
+async def what_a_start_leaves_in_its_own_tmp_the_others_see() -> None:
+    text = """
+S=/tmp/d-boxed.pid
+case $1 in
+start) sleep 100053 & echo $! >$S;;
+stop) [ ! -e $S ] || kill $(cat $S); rm -f $S;;
+check) [ -e $S ] || exit 7; kill -0 $(cat $S);;
+esac
+"""
+    server = app(text, sandbox=Sandbox(private_tmp=True), user="games")
+    async with commands() as driver:
+        await driver.start(server, timeout_s=5)
+        assert await driver.check(server) == Seen(State.RUNNING) and not Path("/tmp/d-boxed.pid").exists()
+    async with commands() as driver:
+        assert await driver.check(server) == Seen(State.RUNNING)
+        assert await driver.stop(server, timeout_s=5) is None
+        assert await driver.check(server) == Seen(State.STOPPED) and not runs("sleep 100053")
+
+
+@story
+async def a_stop_and_a_check_that_were_edited_count_without_a_restart() -> None:
+    place("root")
+    server = app()
+    better = edited(
+        server,
+        check=(program("boxed-check", f"touch {PLACE}/asked-anew; exec /opt/drivers/boxed check"),),
+        stop=(program("boxed-stop", f"touch {PLACE}/stopped-anew; exec /opt/drivers/boxed stop"),),
+    )
+    async with commands() as driver:
+        await driver.start(server, timeout_s=5)
+        pid = read(f"{PLACE}/pid").strip()
+    async with commands() as driver:  # another life of the agent, whose journal has the edit
+        async with aclosing(driver.changes(better)) as changes:
+            assert await anext(changes) == Seen(State.RUNNING) and Path(f"{PLACE}/asked-anew").exists()
+            assert read(f"{PLACE}/pid").strip() == pid
+            os.kill(int(pid), signal.SIGKILL)
+            assert (await anext(changes)).state is State.FAILED
+        assert await driver.stop(better, timeout_s=5) is None
+    assert Path(f"{PLACE}/stopped-anew").exists()
+
+
+if __name__ == "__main__":
+    main(STORIES)
