@@ -206,10 +206,9 @@ class CommandDriver(Plain):
             await self._manager.reset_failed(watch.unit)
             # Longer than we wait ourselves: what systemd has to kill leaves its unit failed, as a stop does that undid nothing.
             stop_s = 2 * max(seconds(resource.timeouts.stop or "20s"), _LONGEST_WAIT_S)
-            await self._manager.start_transient(
-                watch.unit,
-                _settings(resource, watch.unit, stop_s),
-            )
+            settings = _settings(resource, watch.unit, stop_s)
+            is_wanted = partial(start_units.starts, resource)
+            await self._manager.start_transient(watch.unit, settings, is_wanted=is_wanted)
         wait_s = _FIRST_WAIT_S
         while watch.lost or not await self._is_up(resource, watch):
             await watch.changed_within(wait_s if command.check else None)

@@ -15,6 +15,7 @@ from typing import Any
 from drivers_scene import STORIES, commands, main, program, read, refused, runs, sh, story
 
 from backstay_agent.drivers.base import Seen, StartFailed, State
+from backstay_agent.drivers.command import unit_name
 from backstay_api.objects.plain import Command, RenderedResource, Sandbox, Timeouts
 
 PLACE = Path("/run/d-box")
@@ -200,6 +201,27 @@ esac
         assert await driver.check(server) == Seen(State.RUNNING)
         assert await driver.stop(server, timeout_s=5) is None
         assert await driver.check(server) == Seen(State.STOPPED) and not runs("sleep 100053")
+
+
+@story
+async def what_systemd_has_not_forgotten_is_never_started_as_another_user() -> None:
+    """Somebody's unit names ours, so systemd keeps it as it was, and would start it so."""
+    place("games")
+    server = app()
+    assert server.command is not None
+    async with commands() as driver:
+        await driver.start(server, timeout_s=5)
+        sh("systemd-run", "--unit=d-names-it", f"--property=After={unit_name(server.command)}", "sleep", "100054")
+        await driver.stop(server, timeout_s=5)
+        await driver.start(replace(server, timeouts=Timeouts(stop="4s")), timeout_s=5)  # the same to a start
+        await driver.stop(server, timeout_s=5)
+        other = edited(server, user="games")
+        await refused(driver.start(other, timeout_s=0.5), StartFailed, "did not bring it up within 0.5 s")
+        assert not runs("sleep 100051")
+        sh("systemctl", "stop", "d-names-it")
+        await driver.start(other, timeout_s=5)
+        assert sh("ps", "-o", "user=", "-p", read(f"{PLACE}/pid").strip()) == "games"
+        await driver.stop(other, timeout_s=5)
 
 
 @story
