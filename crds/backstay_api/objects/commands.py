@@ -6,13 +6,12 @@ Standard library only: the models, the operator and the agent read a command ali
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .unit_settings import VARIABLE
+from . import unit_settings
 
 MOST_ENVIRONMENT_BYTES: Final = 32 * 1024
 """The kernel gives a program no variable above 128 KiB, and one of ours holds all others."""
@@ -50,17 +49,12 @@ def commands_of(command: Any) -> Commands:
 
 
 def fault_of_command(command: Any) -> str:
-    """The field, a colon, and why a variable cannot be what it is said to be; empty if all can."""
-    variables = command.environment or {}
-    if odd := next((name for name in variables if not _is_variable(name)), None):
-        return f"environment: {odd[:64]!r} cannot be the name of a variable here: use letters, digits and _, and not BACKSTAY_ in front"
-    if len(json.dumps(dict(variables))) > MOST_ENVIRONMENT_BYTES:
+    """The field, a colon, and why a setting or a variable cannot be what it is said to be; empty if all can."""
+    if why := unit_settings.fault_in(command.overrides or {}, command.environment or {}):
+        return why
+    if len(json.dumps(dict(command.environment or {}))) > MOST_ENVIRONMENT_BYTES:
         return "environment: its variables are longer than 32 KiB together: put them into a file"
     return ""
-
-
-def _is_variable(name: str) -> bool:
-    return bool(re.fullmatch(VARIABLE, name)) and not name.startswith("BACKSTAY_")
 
 
 def senseless_command(command: Any) -> str:
@@ -76,6 +70,11 @@ def from_a_start_on(command: Any) -> tuple[object, ...]:
     return told.start, told.type, told.is_lsb, *_execution(command)
 
 
+def live(command: Any) -> dict[str, str]:
+    """Settings that reach what runs."""
+    return unit_settings.live(command.overrides)
+
+
 def for_a_stop(command: Any) -> tuple[object, ...]:
     """What of it, beside that, its stop uses, or proves it by."""
     told = commands_of(command)
@@ -86,6 +85,9 @@ def _execution(command: Any) -> Iterator[object]:
     """As whom, where, with what, and kept from what its programs run."""
     yield from (command.user, command.group, command.working_directory)
     yield tuple(sorted((command.environment or {}).items()))
+    # Of what reaches what runs only that it is set: systemd takes another value, and does not say what there was before the first.
+    overrides = command.overrides or {}
+    yield tuple(sorted((name, "" if name in live(command) else value) for name, value in overrides.items()))
     if box := command.sandbox:
         yield from (box.protect_system, box.protect_home, bool(box.private_tmp), tuple(box.read_write_paths or ()))
 

@@ -303,6 +303,7 @@ class Command:
             pattern=r"^(/([^\\\"'./\x00-\x1f\x7f][^\\\"'/\x00-\x1f\x7f]*|\.{1,2}[^\\\"'./\x00-\x1f\x7f][^\\\"'/\x00-\x1f\x7f]*|\.{3}[^\\\"'/\x00-\x1f\x7f]*))+$",
         ),
         "sandbox": Field(of=Sandbox),
+        "overrides": Field(of=str, many="map", pattern=r"^[A-Za-z0-9:%-]+$"),
     }
     start: tuple[str, ...] | None = None
     stop: tuple[str, ...] | None = None
@@ -316,6 +317,7 @@ class Command:
     environment: Mapping[str, str] | None = None
     working_directory: str | None = None
     sandbox: Sandbox | None = None
+    overrides: Mapping[str, str] | None = None
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
@@ -332,6 +334,7 @@ class Command:
             environment=None if (part := raw.get("environment")) is None else dict(part),
             working_directory=raw.get("workingDirectory"),
             sandbox=None if (part := raw.get("sandbox")) is None else Sandbox.from_wire(part),
+            overrides=None if (part := raw.get("overrides")) is None else dict(part),
         )
 
     def to_wire(self) -> dict[str, Any]:
@@ -360,6 +363,8 @@ class Command:
             wire["workingDirectory"] = self.working_directory
         if self.sandbox is not None:
             wire["sandbox"] = self.sandbox.to_wire()
+        if self.overrides is not None:
+            wire["overrides"] = dict(self.overrides)
         return wire
 
 

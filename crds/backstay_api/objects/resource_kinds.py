@@ -327,6 +327,7 @@ RESOURCE_KINDS: Final[tuple[ResourceKind, ...]] = (
         claims=lambda command: (Claim("Command", " ".join(commands_of(command).start)),),
         is_implemented=True,
         work=commands.from_a_start_on,
+        live=commands.live,
         watched=lambda command: commands_of(command).check,
         for_a_stop=commands.for_a_stop,
         fault=commands.fault_of_command,

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from backstay_api.objects.commands import Commands, Words, commands_of
+from backstay_api.objects.commands import Commands, Words, commands_of, live
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.plain import RenderedResource
 
@@ -30,6 +30,7 @@ from .tools.lsb import Answer
 from .tools.manager import Manager
 from .tools.sentences import may_still_run, not_told, why_down
 from .tools.transient import Ended, Setting, argv_refusal, lasting, missing, run_once
+from .tools.typed_settings import typed
 from .tools.verified_stop import DOWN, bring_down, groups_of, state_words
 from .tools.wakeups import changes_of
 from .tools.watch import Watch
@@ -116,10 +117,12 @@ class CommandDriver(Plain):
         return f"{script} starts by itself at a boot (for {made['WantedBy'][0]}): systemctl disable {name}"
 
     async def apply(self, resource: RenderedResource, before: RenderedResource, *, timeout_s: float) -> None:
-        command = _command(resource)
-        if resource.reloaded_at in (None, before.reloaded_at) or not command.reload:
-            return
-        with start_units.as_start_failed(command.reload[0]):
+        command, limits = _command(resource), live(_spec(resource))
+        with start_units.as_start_failed(command.start[0]):
+            if limits != live(_spec(before)):
+                await self._manager.set_properties(_unit_of(command), typed(limits))
+            if resource.reloaded_at in (None, before.reloaded_at) or not command.reload:
+                return
             ended = await self._run(resource, "reload", timeout_s)
         if ended.exit_code != 0:
             raise StartFailed(f"it was not reloaded, and runs on as it was: {ended.why}")
@@ -306,6 +309,7 @@ def _settings(resource: RenderedResource, unit: str, stop_s: float) -> list[Sett
     common = [
         *lasting(command.start, f"Backstay: {resource.name}", (), stop_s),
         *execution.settings_of(_spec(resource), told),
+        *typed(_spec(resource).overrides or {}),
     ]
     kind = {"simple": "exec", "forking": "forking"}.get(command.type)
     return [*common, ("Type", ("s", kind)), ("RemainAfterExit", ("b", False))] if kind else common

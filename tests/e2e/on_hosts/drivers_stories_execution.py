@@ -204,6 +204,43 @@ esac
 
 
 @story
+async def limits_hold_for_what_runs_and_another_value_reaches_it() -> None:
+    place("games")
+    limits = {
+        "LimitNOFILE": "77:88",
+        "Nice": "5",
+        "OOMScoreAdjust": "7",
+        "MemoryMax": "1G",
+        "TasksMax": "50",
+        "CPUQuota": "150%",
+    }
+    server = app(user="games", overrides=limits)
+    more = edited(server, overrides={**limits, "MemoryMax": "2G", "CPUWeight": "50"})
+    assert server.command is not None
+    unit = unit_name(server.command)
+
+    def told(name: str) -> str:
+        return sh("systemctl", "show", "--value", f"--property={name}", unit)
+
+    async with commands() as driver:
+        await driver.start(server, timeout_s=5)
+        pid = read(f"{PLACE}/pid").strip()
+        assert sh("ps", "-o", "ni=", "-p", pid).strip() == "5" and read(f"/proc/{pid}/oom_score_adj") == "7\n"
+        (files,) = [line for line in read(f"/proc/{pid}/limits").splitlines() if line.startswith("Max open files")]
+        assert files.split()[3:5] == ["77", "88"]
+        assert [told("MemoryMax"), told("TasksMax"), told("CPUQuotaPerSecUSec")] == [f"{1 << 30}", "50", "1.500s"]
+        await driver.apply(more, server, timeout_s=5)
+        assert told("MemoryMax") == f"{2 << 30}" and read(f"{PLACE}/pid").strip() == pid
+        sh("systemctl", "daemon-reload")
+        assert told("MemoryMax") == f"{2 << 30}" and told("CPUWeight") == "50"
+        assert await driver.check(more) == Seen(State.RUNNING)
+        await driver.stop(more, timeout_s=5)
+        await driver.start(server, timeout_s=5)  # nothing of before is left
+        assert told("MemoryMax") == f"{1 << 30}"
+        await driver.stop(server, timeout_s=5)
+
+
+@story
 async def what_systemd_has_not_forgotten_is_never_started_as_another_user() -> None:
     """Somebody's unit names ours, so systemd keeps it as it was, and would start it so."""
     place("games")

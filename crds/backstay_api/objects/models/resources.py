@@ -115,6 +115,9 @@ class Command(Model):
     """Where all of its programs begin. Default: /."""
     sandbox: Sandbox | None = None
     """What of the host all of its programs are kept from. Default: nothing."""
+    overrides: Annotated[dict[str, Override], Field(max_length=32)] | None = None
+    """Limits of what `start` runs and leaves, the same as a unit's: `LimitNOFILE: "65536"`, `MemoryMax: 2G`. Another value of Memory…, CPU…,
+    IOWeight and TasksMax reaches what runs; any other edit restarts it."""
 
 
 # Without a dot no name leads out of the folder of agents.
@@ -295,10 +298,16 @@ _NETWORK = Rule(
     ),
 )
 _OVERRIDES = Rule(
-    f"!has(self.systemd) || !has(self.systemd.overrides) || self.systemd.overrides.all(name, name.matches('{_SETTINGS}'))",
+    " && ".join(
+        f"(!has(self.{kind}) || !has(self.{kind}.overrides)"
+        f" || self.{kind}.overrides.all(name, name.matches('{_SETTINGS}')))"
+        for kind in ("systemd", "command")
+    ),
     "overrides may set Limit…, Memory…, CPUWeight, CPUQuota, IOWeight, TasksMax, Nice and OOMScoreAdjust only:"
     " what starts, stops, restarts or contains a unit stands in its own file on the hosts",
-    lambda r: r.systemd is None or all(re.fullmatch(_SETTINGS, name) for name in r.systemd.overrides or ()),
+    lambda r: all(
+        re.fullmatch(_SETTINGS, name) for spec in (r.systemd, r.command) if spec for name in spec.overrides or ()
+    ),
 )
 _OWN_PROBES = Rule(
     "!has(self.probes) || has(self.ocf) || !self.probes.exists(probe, has(probe.ocf))",

@@ -162,6 +162,10 @@ class Manager:
                 return
             await asyncio.sleep(_FORGOTTEN_S)
 
+    async def set_properties(self, unit: str, properties: list[tuple[str, tuple[str, Any]]]) -> None:
+        """Bring these to a unit that runs, until it is forgotten. Raises BusError."""
+        await self.call("SetUnitProperties", "sba(sv)", unit, True, properties)
+
     async def _reload(self) -> None:
         await self.call("Reload", limit_s=RELOAD_LIMIT_S)
 

@@ -56,6 +56,7 @@ COMMANDS: dict[str, tuple[RenderedResource, str]] = {
     "environment": (app(environment={"A": "b"}), "Restart"),
     "workingDirectory": (app(working_directory="/srv"), "Restart"),
     "sandbox": (app(sandbox=Sandbox(protect_system="Full")), "Restart"),
+    "an override": (app(overrides={"MemoryMax": "2G"}), "Restart"),
     "convention": (SCRIPT, "Restart"),
     "reloadedAt": (replace(app(), reloaded_at="now"), "Apply"),
 }
@@ -94,6 +95,16 @@ def test_it_is_said_of_each_resource(wanted: tuple[RenderedResource, ...], said:
 def test_of_a_command_only_what_a_start_carries_out_restarts_it(wanted: RenderedResource, effect: str) -> None:
     assert [one.effect for one in edits([app()], [wanted])] == [effect]
     assert same_work([app()], [wanted]) is (effect != "Restart")
+
+
+def test_another_value_of_what_reaches_what_runs_is_applied() -> None:
+    limits = {"MemoryMax": "1G", "LimitNOFILE": "9"}
+    for wanted, effect in (
+        ({**limits, "MemoryMax": "2G"}, "Apply"),
+        ({**limits, "LimitNOFILE": "10"}, "Restart"),
+        ({"LimitNOFILE": "9"}, "Restart"),
+    ):
+        assert [one.effect for one in edits([app(overrides=limits)], [app(overrides=wanted)])] == [effect]
 
 
 def test_what_a_watch_or_a_stop_of_a_command_goes_by_is_told_to_them() -> None:

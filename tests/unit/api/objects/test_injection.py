@@ -150,6 +150,10 @@ SMUGGLED: list[dict[str, Any]] = [
         for odd in ("srv", "", "~", "-/srv", "/srv/../etc", "/srv/", "/a\nb", "/a\\", '/a"', "/" + "x" * 1024)
     ),
     *({"command": {**ARGVS, "sandbox": odd}} for odd in ODD_BOXES),
+    *(
+        {"command": {**ARGVS, "overrides": {odd: "1"}}}
+        for odd in ("User", "ExecStop", "Nice\n[Unit]", "MemoryMaxScale")
+    ),
     # 27, 28
     *({"ocf": odd} for odd in SMUGGLED_OCF),
 ]

@@ -87,6 +87,19 @@ def test_variables_that_nobody_may_have(variables: dict[str, str], fault: str) -
     assert said.startswith(fault) and bool(said) is bool(fault)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "fault"),
+    [
+        ({"MemoryMax": "2G", "Nice": "5"}, ""),
+        ({"ExecStop": "/bin/true"}, "overrides: ExecStop cannot be overridden"),
+        ({"Nice": "77"}, "overrides: Nice=77 is not understood: give a number from -20 to 19"),
+    ],
+)
+def test_limits_are_those_of_units(overrides: dict[str, str], fault: str) -> None:
+    said = fault_of_command(command(overrides=overrides))
+    assert said.startswith(fault) and bool(said) is bool(fault)
+
+
 def test_a_person_stops_it_as_we_would() -> None:
     assert stop_by_hand(command()) == "/bin/down 'a b'"
     told = stop_by_hand(command(user="web", group="www", working_directory="/srv/a", environment={"A": "b c"}))
