@@ -84,14 +84,23 @@ async def obstacle(manager: Manager, command: Command, program: str, stem: str) 
     if not (command.user or command.group or command.working_directory or command.sandbox):
         return None
     more = settings_of(command, ())
-    ended = await run_once(manager, stem, (_TEST, "-x", program), LOOK_S, more=more, wait_s=2 * LOOK_S)
-    if not ended.in_time:
-        return (
-            f"whether there is {_who(command)} gets no answer within {LOOK_S:g} s: /etc/nsswitch.conf says who is asked"
-        )
+    try:
+        # What hangs in the kernel does not end either: that is not waited for.
+        ended = await run_once(manager, stem, (_TEST, "-x", program), LOOK_S, more=more, wait_s=2 * LOOK_S)
+    except TimeoutError:
+        return _silent(command, program)
     if ended.exit_code == 0:
         return None
-    return await look(f"{program} and what it needs", partial(_why_not, command, program, ended))
+    if not ended.in_time:
+        return _silent(command, program)
+    return await look(f"{program}, for {stem}", partial(_why_not, command, program, ended))
+
+
+def _silent(command: Command, program: str) -> str:
+    return (
+        f"whether {_who(command)} may run {program} gets no answer within {LOOK_S:g} s: who is asked for users"
+        " (/etc/nsswitch.conf) or a file system hangs"
+    )
 
 
 def _why_not(command: Command, program: str, ended: Ended) -> str | None:
