@@ -233,4 +233,32 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "if not listed or one",
         _EDITS,
     ),
+    one(
+        "a command that systemd has not forgotten is not started as it was",
+        _COMMAND,
+        "_transient(watch.unit, settings, is_wanted=is_wanted)",
+        "_transient(watch.unit, settings)",
+        _told("what_systemd_has_not_forgotten_is_never_started_as_another_user"),
+    ),
+    one(
+        "a command's memory limit reaches what runs",
+        _COMMAND,
+        "if limits != live(_spec(before)):",
+        "if not limits:",
+        _told("limits_hold_for_what_runs_and_another_value_reaches_it"),
+    ),
+    one(
+        "another limit of a command restarts nothing",
+        f"{API}/objects/commands.py",
+        '"" if name in live(command) else value',
+        "value",
+        f"{UNIT}/api/objects/test_edits.py",
+    ),
+    one(
+        "a soft limit of a command comes before the hard one",
+        f"{DRIVERS}/tools/typed_settings.py",
+        '[(f"{name}Soft", ("t", _amount(soft))), (name, ("t", _amount(hard or soft)))]',
+        '[(name, ("t", _amount(hard or soft))), (f"{name}Soft", ("t", _amount(soft)))]',
+        f"{UNIT}/agent/drivers/tools/test_typed_settings.py",
+    ),
 )

@@ -230,7 +230,8 @@ async def limits_hold_for_what_runs_and_another_value_reaches_it() -> None:
         assert sh("ps", "-o", "ni=", "-p", pid).strip() == "5" and read(f"/proc/{pid}/oom_score_adj") == "7\n"
         (files,) = [line for line in read(f"/proc/{pid}/limits").splitlines() if line.startswith("Max open files")]
         assert files.split()[3:5] == ["77", "88"]
-        assert [told("MemoryMax"), told("TasksMax"), told("CPUQuotaPerSecUSec")] == [f"{1 << 30}", "50", "1.500s"]
+        said = [told(name) for name in ("MemoryMax", "TasksMax", "CPUQuotaPerSecUSec")]
+        assert said == [f"{1 << 30}", "50", "1.500000s"], said
         await driver.apply(more, server, timeout_s=5)
         assert told("MemoryMax") == f"{2 << 30}" and read(f"{PLACE}/pid").strip() == pid
         sh("systemctl", "daemon-reload")
