@@ -72,6 +72,9 @@ class FakeMachine:
     listeners: defaultdict[str, list[asyncio.Queue[Seen]]] = field(default_factory=lambda: defaultdict(list))
     signs: Signs = CALM
     """What is seen of the machine where a question gets no answer."""
+    stopped_as: dict[str, RenderedResource] = field(default_factory=dict)
+    """By identity: what the last stop was told that it is; and `watched_as`: the last watch."""
+    watched_as: dict[str, RenderedResource] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
     """By identity: the name of each unit that somebody has named here."""
 
@@ -215,6 +218,7 @@ class FakeDriver:
         name = identity(resource)
         script = self.machine.scripts[name]
         self.machine.log.append(f"stop {name}")
+        self.machine.stopped_as[name] = resource
         self.machine.gates.discard(name)
         await asyncio.sleep(min(script.stop_takes_s, timeout_s))
         if script.stop_fails or script.stop_takes_s > timeout_s:
@@ -245,6 +249,7 @@ class FakeDriver:
     async def changes(self, resource: RenderedResource) -> AsyncIterator[Seen]:
         queue: asyncio.Queue[Seen] = asyncio.Queue()
         listeners = self.machine.listeners[identity(resource)]
+        self.machine.watched_as[identity(resource)] = resource
         listeners.append(queue)
         try:
             yield await self.check(resource)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -21,7 +22,7 @@ from backstay_agent.drivers import RealDriver, real_drivers
 from backstay_agent.drivers.base import Driver
 from backstay_agent.fake import FakeDriver, FakeMachine, recognised
 from backstay_agent.threads import in_thread
-from backstay_api.objects.plain import Command, Mount, Ocf, RenderedResource, Systemd, Timeouts, VirtualIP
+from backstay_api.objects.plain import Command, Mount, Ocf, RenderedResource, Sandbox, Systemd, Timeouts, VirtualIP
 from backstay_api.objects.resource_kinds import identity
 
 from .driver_scripts import Case, kill, pids_of, script_of
@@ -158,7 +159,7 @@ class Scripted(OnHost):
         for number in range(_FIRST_NUMBER, next(_numbers)):
             kill(number)
         _sh("sh", "-c", "systemctl stop 'd-contract-*' 'backstay-cmd-*' 'backstay-ocf-*'; systemctl reset-failed")
-        _sh("sh", "-c", "rm -rf /etc/systemd/system/d-contract-* /run/d-contract-*; systemctl daemon-reload")
+        _sh("sh", "-c", "rm -rf /etc/systemd/system/d-contract-* /run/d-contract*; systemctl daemon-reload")
 
 
 def _unit(script: Path, name: str) -> dict[str, Any]:
@@ -179,6 +180,17 @@ def _plain_command(script: Path, name: str) -> dict[str, Any]:
 
 def _forking_command(script: Path, name: str) -> dict[str, Any]:
     return {"command": Command(start=(str(script), "start"), stop=(str(script), "stop"), type="forking")}
+
+
+def _command_of_a_user(script: Path, name: str) -> dict[str, Any]:
+    place = Path("/run/d-contracts-of-games")
+    place.mkdir(exist_ok=True)
+    shutil.chown(place, "games", "games")
+    box = Sandbox(
+        protect_system="Strict", protect_home="Inaccessible", private_tmp=True, read_write_paths=(str(place),)
+    )
+    who = {"user": "games", "environment": {"PLACE": str(place)}, "working_directory": str(place), "sandbox": box}
+    return {"command": replace(_command(script, name)["command"], **who)}
 
 
 def _init_script(script: Path, name: str) -> dict[str, Any]:
@@ -320,6 +332,12 @@ ROWS: Final[Mapping[str, Callable[[], Row]]] = {
         _plain_command,
     ),
     "command of type forking": lambda: Scripted("command", {}, _forking_command, stride=3),
+    "command of a user": lambda: Scripted(
+        "command",
+        {"what_has_left_its_control_group_is_found_and_ended": "no user but root leaves it"},
+        _command_of_a_user,
+        stride=3,
+    ),
     "command by lsb": lambda: Scripted("command", {}, _init_script, stride=3),
     "ocf": lambda: Scripted("ocf", {}, _agent, Path("/usr/lib/ocf/resource.d/d-contract"), stride=3),
     "mount": lambda: Mounts(

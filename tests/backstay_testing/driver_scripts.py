@@ -30,7 +30,7 @@ class Case(Enum):
 
 # What most daemons' scripts do: a process that is known by a file with its number.
 _SCRIPT: Final = """#!/bin/sh
-S=/run/d-contract-{number}
+S=${{PLACE:-/run}}/d-contract-{number}
 alive() {{ [ -e $S ] && kill -0 $(cat $S) 2>/dev/null; }}
 one_long_line() {{ head -c 1000000 /dev/zero | tr '\\0' x; echo; }}
 flood() {{ one_long_line; one_long_line; yes 'a line of many' | head -n 100000; }}

@@ -5,8 +5,16 @@ Standard library only: the models, the operator and the agent read a command ali
 
 from __future__ import annotations
 
+import json
+import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+from . import unit_settings
+
+MOST_ENVIRONMENT_BYTES: Final = 32 * 1024
+"""The kernel gives a program no variable above 128 KiB, and one of ours holds all others."""
 
 Words = tuple[str, ...]
 
@@ -40,7 +48,54 @@ def commands_of(command: Any) -> Commands:
     return Commands(start, stop, check, reload, command.type or "", is_lsb=False)
 
 
+def fault_of_command(command: Any) -> str:
+    """The field, a colon, and why a setting or a variable cannot be what it is said to be; empty if all can."""
+    if why := unit_settings.fault_in(command.overrides or {}, command.environment or {}):
+        return why
+    if len(json.dumps(dict(command.environment or {}))) > MOST_ENVIRONMENT_BYTES:
+        return "environment: its variables are longer than 32 KiB together: put them into a file"
+    return ""
+
+
 def senseless_command(command: Any) -> str:
     """Why nobody could carry it out; empty if one can."""
     told = commands_of(command)
-    return "" if told.start and (told.stop or told.type == "simple") else "its command is empty"
+    is_whole = told.start and (told.stop or told.type == "simple")
+    return fault_of_command(command) if is_whole else "its command is empty"
+
+
+def from_a_start_on(command: Any) -> tuple[object, ...]:
+    """What of it holds from its next start on: all else is read when it is used."""
+    told = commands_of(command)
+    return told.start, told.type, told.is_lsb, *_execution(command)
+
+
+def live(command: Any) -> dict[str, str]:
+    """Settings that reach what runs."""
+    return unit_settings.live(command.overrides)
+
+
+def for_a_stop(command: Any) -> tuple[object, ...]:
+    """What of it, beside that, its stop uses, or proves it by."""
+    told = commands_of(command)
+    return told.stop, told.check
+
+
+def _execution(command: Any) -> Iterator[object]:
+    """As whom, where, with what, and kept from what its programs run."""
+    yield from (command.user, command.group, command.working_directory)
+    yield tuple(sorted((command.environment or {}).items()))
+    # Of what reaches what runs only that it is set: systemd takes another value, and does not say what there was before the first.
+    overrides = command.overrides or {}
+    yield tuple(sorted((name, "" if name in live(command) else value) for name, value in overrides.items()))
+    if box := command.sandbox:
+        yield from (box.protect_system, box.protect_home, bool(box.private_tmp), tuple(box.read_write_paths or ()))
+
+
+def stop_by_hand(command: Any) -> str:
+    """The command by which a person stops it, run as ours would be."""
+    stop = shlex.join(commands_of(command).stop)
+    options = (("uid", command.user), ("gid", command.group), ("working-directory", command.working_directory))
+    words = [f"--{option}={value}" for option, value in options if value]
+    words += [f"--setenv={name}={value}" for name, value in (command.environment or {}).items()]
+    return f"systemd-run --pipe --wait {shlex.join(words)} {stop}" if stop and words else stop

@@ -37,6 +37,11 @@ def same_watch(one: Any, other: Any) -> bool:
     return same_work([one], [other]) and _watched(one) == _watched(other)
 
 
+def same_stop(one: Sequence[Any], other: Sequence[Any]) -> bool:
+    """Whether whoever remembers the ones stops the others as they are to be stopped."""
+    return same_work(one, other) and list(map(_for_a_stop, one)) == list(map(_for_a_stop, other))
+
+
 def is_applied(before: Any, wanted: Any) -> bool:
     """Whether there is something that a driver has to bring to what runs; the work of both is the same."""
     return _live(before) != _live(wanted)
@@ -70,8 +75,12 @@ def _work(resource: Any) -> tuple[object, ...]:
     return resource.name, *((kind.field, kind.work(spec)) for kind, spec in kinds_in([resource]))
 
 
-def _watched(resource: Any) -> list[object]:
-    return [kind.watched(spec) for kind, spec in kinds_in([resource])]
+def _watched(resource: Any) -> tuple[object, ...]:
+    return resource.timeouts.check, *(kind.watched(spec) for kind, spec in kinds_in([resource]))
+
+
+def _for_a_stop(resource: Any) -> list[object]:
+    return [kind.for_a_stop(spec) for kind, spec in kinds_in([resource])]
 
 
 def _live(resource: Any) -> tuple[object, ...]:

@@ -43,6 +43,7 @@ __all__ = [
     "RenderedRecovery",
     "RenderedResource",
     "ResourceReport",
+    "Sandbox",
     "SessionRef",
     "StandbyOrder",
     "StandbyReport",
@@ -242,6 +243,47 @@ class Systemd:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sandbox:
+    """What of the host the programs are kept from, in systemd's words. `NoNewPrivileges=` is always on, with or without this."""
+
+    SHAPE: ClassVar[Shape] = {
+        "protectSystem": Field(of=("Full", "Strict")),
+        "protectHome": Field(of=("Inaccessible", "ReadOnly")),
+        "privateTmp": Field(of=bool),
+        "readWritePaths": Field(
+            of=str,
+            many="list",
+            pattern=r"^(/([^\\\"'./\x00-\x1f\x7f][^\\\"'/\x00-\x1f\x7f]*|\.{1,2}[^\\\"'./\x00-\x1f\x7f][^\\\"'/\x00-\x1f\x7f]*|\.{3}[^\\\"'/\x00-\x1f\x7f]*))+$",
+        ),
+    }
+    protect_system: Literal["Full", "Strict"] | None = None
+    protect_home: Literal["Inaccessible", "ReadOnly"] | None = None
+    private_tmp: bool | None = None
+    read_write_paths: tuple[str, ...] | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            protect_system=raw.get("protectSystem"),
+            protect_home=raw.get("protectHome"),
+            private_tmp=raw.get("privateTmp"),
+            read_write_paths=None if (part := raw.get("readWritePaths")) is None else tuple(part),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {}
+        if self.protect_system is not None:
+            wire["protectSystem"] = self.protect_system
+        if self.protect_home is not None:
+            wire["protectHome"] = self.protect_home
+        if self.private_tmp is not None:
+            wire["privateTmp"] = self.private_tmp
+        if self.read_write_paths is not None:
+            wire["readWritePaths"] = list(self.read_write_paths)
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """Programs that start, stop and check something; each runs in a transient unit of its own."""
 
@@ -253,6 +295,15 @@ class Command:
         "type": Field(of=("simple", "forking", "oneshot")),
         "convention": Field(of=("lsb")),
         "program": Field(of=str, many="list"),
+        "user": Field(of=str, pattern=r"^([A-Za-z_][A-Za-z0-9_.@-]{0,62}\$?|0|[1-9][0-9]{0,9})$"),
+        "group": Field(of=str, pattern=r"^([A-Za-z_][A-Za-z0-9_.@-]{0,62}\$?|0|[1-9][0-9]{0,9})$"),
+        "environment": Field(of=str, many="map", pattern=r"^[^\x00-\x08\x0a-\x1f\x7f]*$"),
+        "workingDirectory": Field(
+            of=str,
+            pattern=r"^(/([^\\\"'./\x00-\x1f\x7f][^\\\"'/\x00-\x1f\x7f]*|\.{1,2}[^\\\"'./\x00-\x1f\x7f][^\\\"'/\x00-\x1f\x7f]*|\.{3}[^\\\"'/\x00-\x1f\x7f]*))+$",
+        ),
+        "sandbox": Field(of=Sandbox),
+        "overrides": Field(of=str, many="map", pattern=r"^[A-Za-z0-9:%-]+$"),
     }
     start: tuple[str, ...] | None = None
     stop: tuple[str, ...] | None = None
@@ -261,6 +312,12 @@ class Command:
     type: Literal["simple", "forking", "oneshot"] | None = None
     convention: Literal["lsb"] | None = None
     program: tuple[str, ...] | None = None
+    user: str | None = None
+    group: str | None = None
+    environment: Mapping[str, str] | None = None
+    working_directory: str | None = None
+    sandbox: Sandbox | None = None
+    overrides: Mapping[str, str] | None = None
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
@@ -272,6 +329,12 @@ class Command:
             type=raw.get("type"),
             convention=raw.get("convention"),
             program=None if (part := raw.get("program")) is None else tuple(part),
+            user=raw.get("user"),
+            group=raw.get("group"),
+            environment=None if (part := raw.get("environment")) is None else dict(part),
+            working_directory=raw.get("workingDirectory"),
+            sandbox=None if (part := raw.get("sandbox")) is None else Sandbox.from_wire(part),
+            overrides=None if (part := raw.get("overrides")) is None else dict(part),
         )
 
     def to_wire(self) -> dict[str, Any]:
@@ -290,6 +353,18 @@ class Command:
             wire["convention"] = self.convention
         if self.program is not None:
             wire["program"] = list(self.program)
+        if self.user is not None:
+            wire["user"] = self.user
+        if self.group is not None:
+            wire["group"] = self.group
+        if self.environment is not None:
+            wire["environment"] = dict(self.environment)
+        if self.working_directory is not None:
+            wire["workingDirectory"] = self.working_directory
+        if self.sandbox is not None:
+            wire["sandbox"] = self.sandbox.to_wire()
+        if self.overrides is not None:
+            wire["overrides"] = dict(self.overrides)
         return wire
 
 

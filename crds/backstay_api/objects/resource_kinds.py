@@ -16,8 +16,8 @@ from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-from . import unit_settings
-from .commands import commands_of, senseless_command
+from . import commands, unit_settings
+from .commands import commands_of
 
 ClaimType = Literal["Address", "Device", "Unit", "Command", "Ocf", "Path"]
 ON_HOSTS: Final[tuple[ClaimType, ...]] = ("Unit", "Command", "Ocf", "Path")
@@ -86,6 +86,8 @@ class ResourceKind:
     """What of it is brought to what runs, without a restart."""
     watched: Callable[[Any], object] = lambda spec: None
     """What of it, beside that, tells a watch of it what to say."""
+    for_a_stop: Callable[[Any], object] = lambda spec: None
+    """What of it, beside that, a stop of it goes by: what may have to be stopped is remembered with it."""
     fault: Callable[[Any], str] = lambda spec: ""
     """What no schema can say is wrong with it: the field, a colon, and the rest of a sentence; empty if nothing is."""
     senseless: Callable[[Any], str] = lambda spec: ""
@@ -324,8 +326,13 @@ RESOURCE_KINDS: Final[tuple[ResourceKind, ...]] = (
         # What two services start by the same command is one thing on the machine: the stop of the one would be the other's.
         claims=lambda command: (Claim("Command", " ".join(commands_of(command).start)),),
         is_implemented=True,
-        senseless=senseless_command,
-        stop_by_hand=lambda command: " ".join(commands_of(command).stop),
+        work=commands.from_a_start_on,
+        live=commands.live,
+        watched=lambda command: commands_of(command).check,
+        for_a_stop=commands.for_a_stop,
+        fault=commands.fault_of_command,
+        senseless=commands.senseless_command,
+        stop_by_hand=commands.stop_by_hand,
     ),
     ResourceKind(
         "virtual_ip",

@@ -63,12 +63,17 @@ def fault_of(unit: Any) -> str:
     """The field, a colon, and why a setting cannot be what it is said to be; empty if all can."""
     if (unit.overrides or unit.environment) and not unit.unit.endswith(".service"):
         return f"overrides: {unit.unit} takes neither overrides nor environment: name the service"
-    for name, value in (unit.overrides or {}).items():
+    return fault_in(unit.overrides or {}, unit.environment or {})
+
+
+def fault_in(overrides: Mapping[str, str], environment: Mapping[str, str]) -> str:
+    """The same, whatever unit it is that has them."""
+    for name, value in overrides.items():
         if (setting := SETTINGS.get(name)) is None:
             return f"overrides: {name[:64]} cannot be overridden: leave it out, or set it in the unit's own file on the hosts"
         if not setting.takes(value):
             return f"overrides: {name}={value} is not understood: give {setting.words}"
-    for name in unit.environment or {}:
+    for name in environment:
         if not re.fullmatch(VARIABLE, name) or name.startswith("BACKSTAY_"):
             return f"environment: {name[:64]!r} cannot be the name of a variable here: use letters, digits and _, and not BACKSTAY_ in front"
     return ""

@@ -242,8 +242,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a stop that failed is no stop",
         _RUNNER,
-        "        self.stops.note = await work.take_down(self._tools.system, self.record.resources)\n        try:",
-        "        try:\n            self.stops.note = await work.take_down(self._tools.system, self.record.resources)\n"
+        "        self.stops.note = await work.take_down(self._tools.system, self.record.to_stop)\n        try:",
+        "        try:\n            self.stops.note = await work.take_down(self._tools.system, self.record.to_stop)\n"
         "        except StopFailed:\n            pass\n        try:",
         *_K,
         f"{UNIT}/agent/core/test_rules.py",

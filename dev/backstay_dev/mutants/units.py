@@ -9,10 +9,12 @@ from .kinds import AGENT, API, DRIVERS, HOSTS, UNIT, Mutant, one
 _SETTINGS: Final = f"{API}/objects/unit_settings.py"
 _OVERRIDES: Final = f"{DRIVERS}/systemd/overrides.py"
 _COMMAND: Final = f"{DRIVERS}/command.py"
+_EXECUTION: Final = f"{DRIVERS}/tools/execution.py"
 _APPLYING: Final = f"{AGENT}/run/applying.py"
 _SAID: Final = f"{UNIT}/api/objects/test_unit_settings.py"
 _EDITS: Final = f"{UNIT}/agent/test_edits.py"
 _COMMANDS: Final = f"{UNIT}/agent/drivers/test_command.py"
+_EXECUTED: Final = f"{UNIT}/agent/drivers/tools/test_execution.py"
 
 
 def _told(story: str) -> str:
@@ -157,5 +159,106 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "stop_s = 2 * max(",
         "stop_s = min(",
         f"{HOSTS}/test_driver_contracts.py::test_a_driver_keeps_it[command-what_does_not_go_is_not_called_stopped]",
+    ),
+    one(
+        "a command's own variables do not replace ours",
+        _EXECUTION,
+        '{**(command.environment or {}), **dict(word.split("=", 1) for word in ours)}',
+        '{**dict(word.split("=", 1) for word in ours), **(command.environment or {})}',
+        _EXECUTED,
+    ),
+    one(
+        "a command's stop and check see the tmp of its start",
+        _EXECUTION,
+        '[("JoinsNamespaceOf", ("as", [beside]))] if beside else []',
+        "[]",
+        _EXECUTED,
+        _told("what_a_start_leaves_in_its_own_tmp_the_others_see"),
+    ),
+    one(
+        "a command is not ready where its user is not",
+        _COMMAND,
+        "await self._unfit(resource) or await self._not_as_whom(resource)",
+        "await self._unfit(resource)",
+        _told("a_host_that_cannot_run_it_so_says_why_before_and_at_a_start"),
+    ),
+    one(
+        "a command's stop runs as its start does",
+        _COMMAND,
+        "timeout_s, more=more)",
+        "timeout_s)",
+        _told("all_four_programs_run_as_that_user_there_and_with_these_variables"),
+    ),
+    one(
+        "a command's check that was edited is the one that is asked",
+        f"{API}/objects/resource_kinds.py",
+        "        watched=lambda command: commands_of(command).check,\n",
+        "",
+        _EDITS,
+        f"{UNIT}/api/objects/test_edits.py",
+    ),
+    one(
+        "a command's user is a matter of its start",
+        f"{API}/objects/commands.py",
+        "yield from (command.user, command.group, command.working_directory)",
+        "yield from (command.group, command.working_directory)",
+        _EDITS,
+        f"{UNIT}/api/objects/test_edits.py",
+    ),
+    one(
+        "a command's stop that somebody has mended is used by the stop that failed",
+        f"{AGENT}/core/books.py",
+        "return self.wanted if same_work(self.resources, self.wanted) else self.resources",
+        "return self.resources",
+        _EDITS,
+    ),
+    one(
+        "a command is stopped by what another user started it with",
+        f"{AGENT}/core/books.py",
+        "return self.wanted if same_work(self.resources, self.wanted) else self.resources",
+        "return self.wanted",
+        _EDITS,
+    ),
+    one(
+        "a command's mended stop is in the inventory",
+        f"{AGENT}/run/runner.py",
+        "            await self._tools.journal.cover(self.uid, record.wanted)\n",
+        "",
+        _EDITS,
+    ),
+    one(
+        "a command that the inventory lists is not stopped as it was started",
+        f"{AGENT}/run/supervisor.py",
+        "if not any(same_work([one], [known]) for known in listed)",
+        "if not listed or one",
+        _EDITS,
+    ),
+    one(
+        "a command that systemd has not forgotten is not started as it was",
+        _COMMAND,
+        "_transient(watch.unit, settings, is_wanted=is_wanted)",
+        "_transient(watch.unit, settings)",
+        _told("what_systemd_has_not_forgotten_is_never_started_as_another_user"),
+    ),
+    one(
+        "a command's memory limit reaches what runs",
+        _COMMAND,
+        "if limits != live(_spec(before)):",
+        "if not limits:",
+        _told("limits_hold_for_what_runs_and_another_value_reaches_it"),
+    ),
+    one(
+        "another limit of a command restarts nothing",
+        f"{API}/objects/commands.py",
+        '"" if name in live(command) else value',
+        "value",
+        f"{UNIT}/api/objects/test_edits.py",
+    ),
+    one(
+        "a soft limit of a command comes before the hard one",
+        f"{DRIVERS}/tools/typed_settings.py",
+        '[(f"{name}Soft", ("t", _amount(soft))), (name, ("t", _amount(hard or soft)))]',
+        '[(name, ("t", _amount(hard or soft))), (f"{name}Soft", ("t", _amount(soft)))]',
+        f"{UNIT}/agent/drivers/tools/test_typed_settings.py",
     ),
 )

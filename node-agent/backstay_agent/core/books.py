@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
+from backstay_api.objects.edits import same_work
 from backstay_api.objects.names import key_of
 from backstay_api.objects.plain import RenderedRecovery, RenderedResource, SessionRef
 from backstay_api.objects.recovery import ErrorType, Policy, policy_of, worst
@@ -69,6 +70,11 @@ class Record:
     def policy(self) -> Policy:
         """How often it is restarted in place."""
         return policy_of(self.recovery)
+
+    @property
+    def to_stop(self) -> tuple[RenderedResource, ...]:
+        """What is to be stopped, as the last order has it if that is what was started: a `stop` that somebody has mended is used."""
+        return self.wanted if same_work(self.resources, self.wanted) else self.resources
 
     def over(self) -> Record:
         """The epoch is over here for ever; only that is still worth remembering."""

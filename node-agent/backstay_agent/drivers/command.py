@@ -17,12 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from backstay_api.objects.commands import Commands, Words, commands_of
+from backstay_api.objects.commands import Commands, Words, commands_of, live
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.plain import RenderedResource
 
 from .base import Plain, Seen, StartFailed, State, StopFailed
-from .tools import cgroups, lsb, start_units
+from .tools import cgroups, execution, lsb, start_units
 from .tools.bus import BusError
 from .tools.file_system_looks import NoAnswer
 from .tools.journal_tail import with_last_words
@@ -30,6 +30,7 @@ from .tools.lsb import Answer
 from .tools.manager import Manager
 from .tools.sentences import may_still_run, not_told, why_down
 from .tools.transient import Ended, Setting, argv_refusal, lasting, missing, run_once
+from .tools.typed_settings import typed
 from .tools.verified_stop import DOWN, bring_down, groups_of, state_words
 from .tools.wakeups import changes_of
 from .tools.watch import Watch
@@ -69,15 +70,23 @@ class CommandDriver(Plain):
         """Checks that have not answered yet, by the unit of the start command."""
 
     async def not_ready(self, resource: RenderedResource) -> str | None:
+        try:
+            return await self._unfit(resource) or await self._not_as_whom(resource)
+        except (NoAnswer, BusError, OSError) as error:
+            return str(error)
+
+    async def _unfit(self, resource: RenderedResource) -> str | None:
+        """Why its programs cannot be run by anybody. Raises NoAnswer."""
         if (why := cgroups.obstacle()) is not None:
             return why
-        try:
-            for argv in _commands(resource):
-                if (why := argv_refusal(argv) or await missing(argv)) is not None:
-                    return why
-        except NoAnswer as error:
-            return str(error)
+        for argv in _commands(resource):
+            if (why := argv_refusal(argv) or await missing(argv)) is not None:
+                return why
         return None
+
+    async def _not_as_whom(self, resource: RenderedResource) -> str | None:
+        command, start = _spec(resource), _command(resource).start
+        return await execution.obstacle(self._manager, command, start[0], _stem(unit_name(command), "look"))
 
     def waits_for(self, resource: RenderedResource) -> str:
         check = _command(resource).check
@@ -108,11 +117,13 @@ class CommandDriver(Plain):
         return f"{script} starts by itself at a boot (for {made['WantedBy'][0]}): systemctl disable {name}"
 
     async def apply(self, resource: RenderedResource, before: RenderedResource, *, timeout_s: float) -> None:
-        command = _command(resource)
-        if resource.reloaded_at in (None, before.reloaded_at) or not command.reload:
-            return
-        with start_units.as_start_failed(command.reload[0]):
-            ended = await self._run(command, _unit_of(command), "reload", timeout_s)
+        command, limits = _command(resource), live(_spec(resource))
+        with start_units.as_start_failed(command.start[0]):
+            if limits != live(_spec(before)):
+                await self._manager.set_properties(_unit_of(command), typed(limits))
+            if resource.reloaded_at in (None, before.reloaded_at) or not command.reload:
+                return
+            ended = await self._run(resource, "reload", timeout_s)
         if ended.exit_code != 0:
             raise StartFailed(f"it was not reloaded, and runs on as it was: {ended.why}")
 
@@ -124,7 +135,7 @@ class CommandDriver(Plain):
         try:
             if await self._never_ran(command, unit):
                 return None
-            ended = await self._run(command, unit, "stop", timeout_s)
+            ended = await self._run(resource, "stop", timeout_s)
             # Also after a stop that failed: what the start left running is known, and must not stay for ever.
             note = await bring_down(self._manager, unit, timeout_s)
             await start_units.end_escaped(self._manager, unit, timeout_s)
@@ -174,7 +185,8 @@ class CommandDriver(Plain):
         return [*(await start_units.remembered(self._manager, PREFIX)).values()]
 
     async def _start(self, resource: RenderedResource, timeout_s: float) -> None:
-        if (why := await self.not_ready(resource)) is not None:
+        # Not as whom it runs: that its start tells by itself, and a failover need not wait for it twice.
+        if (why := await self._unfit(resource)) is not None:
             raise StartFailed(why)
         command = _command(resource)
         async with self._manager.watch(unit := _unit_of(command)) as watch:
@@ -197,10 +209,9 @@ class CommandDriver(Plain):
             await self._manager.reset_failed(watch.unit)
             # Longer than we wait ourselves: what systemd has to kill leaves its unit failed, as a stop does that undid nothing.
             stop_s = 2 * max(seconds(resource.timeouts.stop or "20s"), _LONGEST_WAIT_S)
-            await self._manager.start_transient(
-                watch.unit,
-                _settings(resource, watch.unit, stop_s),
-            )
+            settings = _settings(resource, watch.unit, stop_s)
+            is_wanted = partial(start_units.starts, resource)
+            await self._manager.start_transient(watch.unit, settings, is_wanted=is_wanted)
         wait_s = _FIRST_WAIT_S
         while watch.lost or not await self._is_up(resource, watch):
             await watch.changed_within(wait_s if command.check else None)
@@ -214,7 +225,7 @@ class CommandDriver(Plain):
         await self._manager.refresh(watch)
         if watch.active in DOWN and not watch.has_job:
             why = why_down(command.start[0], watch.properties)
-            if command.is_lsb and (words := lsb.words("start", watch.properties.get("ExecMainStatus"))):
+            if words := _words(resource, "start", watch.properties.get("ExecMainStatus")):
                 why = f"{why} ({words})"
             raise StartFailed(await with_last_words(why, watch.properties))
         if not command.check:
@@ -247,14 +258,15 @@ class CommandDriver(Plain):
         except NoAnswer:
             return False  # what cannot be seen may be there, and may have run
 
-    async def _run(self, command: Commands, unit: str, what: str, timeout_s: float) -> Ended:
+    async def _run(self, resource: RenderedResource, what: str, timeout_s: float) -> Ended:
         """One of its programs; what is not there has nothing against it."""
+        command, unit = _command(resource), _unit_of(_command(resource))
         argv: Words = getattr(command, what)
         if not argv:
             return Ended(0, command.start[0], "has no such command")
-        more = [("Environment", ("as", [_NO_DETOUR]))] if command.is_lsb else []
+        more = execution.settings_of(_spec(resource), _ours(command), beside=unit)
         ended = await run_once(self._manager, _stem(unit, what), argv, timeout_s, more=more)
-        words = lsb.words(argv[-1], ended.exit_code) if command.is_lsb else ""
+        words = _words(resource, argv[-1], ended.exit_code)
         return replace(ended, what=f"{ended.what} ({words})") if words else ended
 
     async def _ask(self, resource: RenderedResource) -> Ended:
@@ -263,7 +275,7 @@ class CommandDriver(Plain):
         unit = _unit_of(command)
         self._asked[unit] += 1
         try:
-            return await self._run(command, unit, "check", _check_limit_s(resource))
+            return await self._run(resource, "check", _check_limit_s(resource))
         finally:
             self._asked[unit] -= 1
 
@@ -272,9 +284,13 @@ def _check_limit_s(resource: RenderedResource) -> float:
     return seconds(resource.timeouts.check) if resource.timeouts.check else DEFAULT_CHECK_S
 
 
-def _command(resource: RenderedResource) -> Commands:
+def _spec(resource: RenderedResource) -> Command:
     assert resource.command is not None, f"{resource.name} is no command resource"
-    return commands_of(resource.command)
+    return resource.command
+
+
+def _command(resource: RenderedResource) -> Commands:
+    return commands_of(_spec(resource))
 
 
 def _commands(resource: RenderedResource) -> list[Words]:
@@ -289,10 +305,25 @@ def _stem(unit: str, what: str) -> str:
 def _settings(resource: RenderedResource, unit: str, stop_s: float) -> list[Setting]:
     """Of the unit of the start: what it is depends on what the start command is."""
     command = _command(resource)
-    told = [*start_units.memory(resource, unit), *([_NO_DETOUR] if command.is_lsb else [])]
-    common = lasting(command.start, f"Backstay: {resource.name}", told, stop_s)
+    told = [*start_units.memory(resource, unit), *_ours(command)]
+    common = [
+        *lasting(command.start, f"Backstay: {resource.name}", (), stop_s),
+        *execution.settings_of(_spec(resource), told),
+        *typed(_spec(resource).overrides or {}),
+    ]
     kind = {"simple": "exec", "forking": "forking"}.get(command.type)
     return [*common, ("Type", ("s", kind)), ("RemainAfterExit", ("b", False))] if kind else common
+
+
+def _ours(command: Commands) -> list[str]:
+    """Variables of all of its programs."""
+    return [_NO_DETOUR] if command.is_lsb else []
+
+
+def _words(resource: RenderedResource, action: str, exit_code: int | None) -> str:
+    """What an exit code means, where somebody has said so."""
+    by_lsb = lsb.words(action, exit_code) if _command(resource).is_lsb else ""
+    return by_lsb or execution.words_of(_spec(resource), exit_code)
 
 
 def _answer(command: Commands, ended: Ended) -> Answer:

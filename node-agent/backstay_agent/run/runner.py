@@ -253,7 +253,7 @@ class Runner:
             raise
 
     async def _stop(self) -> None:
-        self.stops.note = await work.take_down(self._tools.system, self.record.resources)
+        self.stops.note = await work.take_down(self._tools.system, self.record.to_stop)
         try:
             await self._amend(self._stopped)
         except DiskTrouble as error:
@@ -331,6 +331,7 @@ class Runner:
             return
         is_other_work = record.resources != record.wanted
         try:
+            await self._tools.journal.cover(self.uid, record.wanted)
             await self._amend(lambda now: now.accepted() if now == record else now)
         except DiskTrouble as error:
             log.warning("edit not recorded", extra={"instance": record.title, "why": str(error)})

@@ -18,6 +18,7 @@ from backstay_agent.core.orders import NotUnderstood, Orders
 from backstay_agent.drivers.base import StopFailed
 from backstay_agent.store.disk import DiskTrouble
 from backstay_agent.store.journal import Found, Journal
+from backstay_api.objects.edits import same_work
 from backstay_api.objects.plain import InstanceOrder, InstanceReport, RenderedResource
 from backstay_api.objects.resource_kinds import claims_of
 from backstay_api.process.waiting import clock_s, within
@@ -225,7 +226,14 @@ class Supervisor:
         """No journal tells what runs: stop, verifiably, all that the inventory lists and all that is recognisably ours."""
         if found.why:
             log.error("journal not trusted, stopping what may run", extra={"why": found.why})
-        left: list[Sequence[RenderedResource]] = [*found.may_run, await self.leftovers(run_is_intact=False)]
+        listed = [one for group in found.may_run for one in group]
+        # What was started is recognised as it was then; the inventory may list a stop that somebody has mended since.
+        leftovers = [
+            one
+            for one in await self.leftovers(run_is_intact=False)
+            if not any(same_work([one], [known]) for known in listed)
+        ]
+        left: list[Sequence[RenderedResource]] = [*found.may_run, leftovers]
         while left:
             left = [group for group in left if not await self._stopped(group)]
             if left:

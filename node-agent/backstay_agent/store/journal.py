@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from backstay_agent.core.books import Books, Record, only_ends
 from backstay_agent.core.sessions import SUPERSEDES_MOST, Inventory, JournalState
-from backstay_api.objects.edits import same_work
+from backstay_api.objects.edits import same_stop
 from backstay_api.objects.plain import RenderedResource
 
 from .disk import Disk, DiskTrouble
@@ -118,7 +118,7 @@ class Journal:
     async def cover(self, uid: str, resources: Resources) -> None:
         """Make sure that the inventory lists this before it is started. Raises DiskTrouble."""
         async with self._inventory_lock:
-            if not same_work(self._covered.get(uid, ()), resources):
+            if not same_stop(self._covered.get(uid, ()), resources):
                 await self._write_inventory({**self._open_records(), uid: resources})
 
     async def cover_ahead(self, ahead: Mapping[str, Resources]) -> None:
@@ -129,7 +129,7 @@ class Journal:
         async with self._inventory_lock:
             self._ahead = ahead
             if self._sessions != _sessions(self._books) or any(
-                not same_work(self._covered.get(uid, ()), resources) for uid, resources in ahead.items()
+                not same_stop(self._covered.get(uid, ()), resources) for uid, resources in ahead.items()
             ):
                 await self._write_inventory(self._open_records())
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
-from backstay_api.objects.plain import RenderedResource, Systemd
+from backstay_api.objects.plain import Command, RenderedResource, Systemd
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_testing.agent_world import UNIT, World, running
 
@@ -73,3 +74,62 @@ async def test_the_next_agent_applies_what_its_predecessor_did_not() -> None:
     world.start_agent()
     await asyncio.sleep(10)
     assert world.machine.log[begin:] == [f"apply {UNIT}"]
+
+
+APP = "command /bin/up"
+
+
+def app(**more: Any) -> RenderedResource:
+    argvs = {"start": ("/bin/up",), "stop": ("/bin/down",), "check": ("/bin/ask",), "reload": ("/bin/again",), **more}
+    return RenderedResource(name="app", command=Command(**argvs))
+
+
+@in_virtual_time
+async def test_an_edited_check_reload_or_stop_restarts_nothing_and_counts_at_once() -> None:
+    world = await running(resources=[app()])
+    better = app(check=("/bin/ask", "more"), stop=("/bin/down", "now"))
+    for revision, wanted in enumerate((app(check=("/bin/ask", "more")), app(reload=("/bin/hup",)), better), start=2):
+        assert await edited(world, wanted, revision) == []
+        assert world.machine.watched_as[APP].command.check == wanted.command.check  # type: ignore[union-attr]
+        report = await world.report()
+        assert report and (report.revision, report.phase) == (revision, "Running")
+    await world.order("Down")
+    await world.released()
+    assert world.machine.stopped_as[APP] == better
+
+
+@in_virtual_time
+async def test_an_edited_user_or_environment_restarts_it_by_the_stop_that_stands_beside_the_old_one() -> None:
+    world = await running(resources=[app()])
+    assert await edited(world, app(user="web", stop=("/bin/down", "now"))) == [f"stop {APP}", f"start {APP}"]
+    assert world.machine.stopped_as[APP] == app(), "what another user started he stops"
+
+
+@in_virtual_time
+async def test_a_stop_that_fails_is_tried_again_as_somebody_has_mended_it() -> None:
+    world = await running(resources=[app()])
+    world.machine.scripts[APP].stop_fails = "it exits with 1"
+    await edited(world, app(user="web"))
+    assert APP in world.machine.running and world.machine.stopped_as[APP] == app()
+    mended = app(stop=("/bin/down", "now"))
+    await edited(world, mended, 3)
+    await asyncio.sleep(60)
+    assert world.machine.stopped_as[APP] == mended
+
+
+@in_virtual_time
+async def test_an_agent_that_starts_anew_stops_it_as_it_was_told_last() -> None:
+    """With its journal; and without it, by what the inventory lists, as soon as the edit was accepted."""
+    better = app(stop=("/bin/down", "now"))
+    for is_lost in (False, True):
+        world = await running(resources=[app()])
+        await edited(world, better)
+        await world.kill_agent()
+        if is_lost:
+            world.disk.files["run/journal"] = "torn"
+        world.start_agent()
+        await asyncio.sleep(30)
+        if not is_lost:
+            await world.order("Down")
+            await world.released()
+        assert world.machine.stopped_as[APP] == better, is_lost

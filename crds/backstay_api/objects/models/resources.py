@@ -25,6 +25,11 @@ Override = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern
 _SETTINGS: Final = f"^({'|'.join(sorted(SETTINGS))})$"
 
 
+# One name in a path: neither empty, nor `.`, nor `..`. Patterns cost the API server nothing; a rule is paid for each standby of a host.
+_STEP = r"([^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{1,2}[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*)"
+PlainPath = Annotated[str, StringConstraints(max_length=1024, pattern=rf"^(/{_STEP})+$")]
+
+
 class Systemd(Model):
     """A unit of the host's systemd. It must not start by itself: the agent sees to that with a drop-in."""
 
@@ -59,6 +64,28 @@ _ABSOLUTE = Rule(
 )
 
 
+# What systemd would read otherwise, once it reads the unit's file again: it takes a line that ends in `\` on, and quotes apart.
+UnitPath = Annotated[str, StringConstraints(max_length=1024, pattern="^(/" + _STEP.replace("[^", r"[^\\\"'") + ")+$")]
+# No colon, slash or space: `/etc/passwd` has none of them, and no option of any program begins so. `%` and `;` are nobody's.
+Account = Annotated[
+    str, StringConstraints(max_length=64, pattern=r"^([A-Za-z_][A-Za-z0-9_.@-]{0,62}\$?|0|[1-9][0-9]{0,9})$")
+]
+Line = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00-\x08\x0a-\x1f\x7f]*$")]
+
+
+class Sandbox(Model):
+    """What of the host the programs are kept from, in systemd's words. `NoNewPrivileges=` is always on, with or without this."""
+
+    protect_system: Literal["Full", "Strict"] | None = None
+    """Full: /usr, /boot, /efi and /etc are read-only. Strict: the whole file system is, but for /dev, /proc, /sys and `readWritePaths`."""
+    protect_home: Literal["Inaccessible", "ReadOnly"] | None = None
+    """Inaccessible: /home, /root and /run/user are empty, and nobody may look into them. ReadOnly: they cannot be written."""
+    private_tmp: bool | None = None
+    """/tmp and /var/tmp are others than the host's: those of start, which stop, check and reload see as well while it runs."""
+    read_write_paths: Annotated[list[UnitPath], Field(min_length=1, max_length=32)] | None = None
+    """What may be written in spite of `protectSystem` or `protectHome`. Each must exist when the programs are run."""
+
+
 class Command(Model):
     """Programs that start, stop and check something; each runs in a transient unit of its own."""
 
@@ -68,7 +95,7 @@ class Command(Model):
     stop: Argv | None = None
     """Brings the resource down; must succeed when it is down already. Only with `type: simple` it may be left out: SIGTERM."""
     check: Argv | None = None
-    """Exit 0: up. 7: cleanly down. Anything else: failed."""
+    """Exit 0: up. 7: cleanly down. Anything else: failed. An edit restarts nothing, nor does one of `stop` or `reload`."""
     reload: Argv | None = None
     """Has what runs read its configuration anew: when `reloadedAt` changes."""
     type: Literal["simple", "forking", "oneshot"] | None = None
@@ -78,6 +105,19 @@ class Command(Model):
     """How `program` is called: as an init script, with start, stop, status and reload; its status says 0, 1, 2, 3 or 4 as the LSB has it."""
     program: Argv | None = None
     """The init script, `[/etc/init.d/legacy]`."""
+    user: Account | None = None
+    """Who runs all of its programs: a name or a number that every candidate knows. Default: root."""
+    group: Account | None = None
+    """With which group. Default: the user's own."""
+    environment: Annotated[dict[str, Line], Field(max_length=64)] | None = None
+    """Variables of all of its programs. No place for passwords: who can log in to the host can read them."""
+    working_directory: UnitPath | None = None
+    """Where all of its programs begin. Default: /."""
+    sandbox: Sandbox | None = None
+    """What of the host all of its programs are kept from. Default: nothing."""
+    overrides: Annotated[dict[str, Override], Field(max_length=32)] | None = None
+    """Limits of what `start` runs and leaves, the same as a unit's: `LimitNOFILE: "65536"`, `MemoryMax: 2G`. Another value of Memory…, CPU…,
+    IOWeight and TasksMax reaches what runs; any other edit restarts it."""
 
 
 # Without a dot no name leads out of the folder of agents.
@@ -95,9 +135,6 @@ class Ocf(Model):
     """What the agent is told that this resource is called (OCF_RESOURCE_INSTANCE). Default: made of agent and parameters."""
 
 
-# One name in a path: neither empty, nor `.`, nor `..`. Patterns cost the API server nothing; a rule is paid for each standby of a host.
-_STEP = r"([^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{1,2}[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*)"
-PlainPath = Annotated[str, StringConstraints(max_length=1024, pattern=rf"^(/{_STEP})+$")]
 DeviceName = Annotated[
     str,
     StringConstraints(
@@ -237,10 +274,15 @@ _PARAMETERS = Rule(
     lambda r: r.ocf is None or all(re.fullmatch("[A-Za-z0-9_]{1,64}", name) for name in r.ocf.parameters or ()),
 )
 _VARIABLES = Rule(
-    "!has(self.systemd) || !has(self.systemd.environment)"
-    f" || self.systemd.environment.all(name, name.matches('^{VARIABLE}$'))",
+    " && ".join(
+        f"(!has(self.{kind}) || !has(self.{kind}.environment)"
+        f" || self.{kind}.environment.all(name, name.matches('^{VARIABLE}$')))"
+        for kind in ("systemd", "command")
+    ),
     "names of variables have letters, digits and _ only, at most 64, and no digit in front",
-    lambda r: r.systemd is None or all(re.fullmatch(VARIABLE, name) for name in r.systemd.environment or ()),
+    lambda r: all(
+        re.fullmatch(VARIABLE, name) for spec in (r.systemd, r.command) if spec for name in spec.environment or ()
+    ),
 )
 _BOUND_FOLDER = Rule(
     "!has(self.mount) || !has(self.mount.options) || !self.mount.options.exists(o, o == 'bind') || self.mount.device.startsWith('/')",
@@ -256,10 +298,16 @@ _NETWORK = Rule(
     ),
 )
 _OVERRIDES = Rule(
-    f"!has(self.systemd) || !has(self.systemd.overrides) || self.systemd.overrides.all(name, name.matches('{_SETTINGS}'))",
+    " && ".join(
+        f"(!has(self.{kind}) || !has(self.{kind}.overrides)"
+        f" || self.{kind}.overrides.all(name, name.matches('{_SETTINGS}')))"
+        for kind in ("systemd", "command")
+    ),
     "overrides may set Limit…, Memory…, CPUWeight, CPUQuota, IOWeight, TasksMax, Nice and OOMScoreAdjust only:"
     " what starts, stops, restarts or contains a unit stands in its own file on the hosts",
-    lambda r: r.systemd is None or all(re.fullmatch(_SETTINGS, name) for name in r.systemd.overrides or ()),
+    lambda r: all(
+        re.fullmatch(_SETTINGS, name) for spec in (r.systemd, r.command) if spec for name in spec.overrides or ()
+    ),
 )
 _OWN_PROBES = Rule(
     "!has(self.probes) || has(self.ocf) || !self.probes.exists(probe, has(probe.ocf))",

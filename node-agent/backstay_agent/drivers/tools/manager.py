@@ -35,6 +35,9 @@ _LOOK_AGAIN_S: Final = 0.1
 T = TypeVar("T")
 Connect = Callable[[Callable[[], None]], Coroutine[Any, Any, Bus]]
 
+_FORGOTTEN_S: Final = 0.05
+"""systemd forgets a unit as soon as nothing names it, and tells nobody."""
+
 
 class Manager:
     """One connection to this host's systemd, shared by all drivers and made when first needed."""
@@ -137,17 +140,31 @@ class Manager:
         if self._bus is not None:
             self._bus.post(Member(_ROOT, _MANAGER, "ResetFailedUnit"), "s", unit)
 
-    async def start_transient(self, unit: str, properties: list[tuple[str, tuple[str, Any]]]) -> None:
-        """Make a unit that lives only in memory, and queue its start; one that is there still is started as it is.
-
-        Raises BusError.
+    async def start_transient(
+        self,
+        unit: str,
+        properties: list[tuple[str, tuple[str, Any]]],
+        *,
+        is_wanted: Callable[[Properties], bool] = lambda known: True,
+    ) -> None:
+        """Make a unit that lives only in memory, and queue its start. One that is there still is started as it is, if that is wanted;
+        else this waits until systemd forgets it: the caller has a deadline. Raises BusError.
         """
-        try:
-            await self.call("StartTransientUnit", "ssa(sv)a(sa(sv))", unit, "replace", properties, [])
-        except BusError as error:
-            if error.name != f"{SYSTEMD}.UnitExists":
-                raise
-            await self.start(unit)
+        while True:
+            try:
+                await self.call("StartTransientUnit", "ssa(sv)a(sa(sv))", unit, "replace", properties, [])
+                return
+            except BusError as error:
+                if error.name != f"{SYSTEMD}.UnitExists":
+                    raise
+            if is_wanted(await self.properties(unit)):
+                await self.start(unit)
+                return
+            await asyncio.sleep(_FORGOTTEN_S)
+
+    async def set_properties(self, unit: str, properties: list[tuple[str, tuple[str, Any]]]) -> None:
+        """Bring these to a unit that runs, until it is forgotten. Raises BusError."""
+        await self.call("SetUnitProperties", "sba(sv)", unit, True, properties)
 
     async def _reload(self) -> None:
         await self.call("Reload", limit_s=RELOAD_LIMIT_S)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from backstay_agent.drivers.base import Seen, StartFailed, State, StopFailed
+from backstay_api.objects.edits import same_work
 from backstay_api.objects.plain import RenderedResource
 
 from . import escaped_processes
@@ -36,12 +37,22 @@ async def remembered(manager: Manager, prefix: str) -> dict[str, RenderedResourc
     found: dict[str, RenderedResource] = {}
     for unit in await manager.loaded(f"{prefix}*.service"):
         properties = await manager.properties(unit)
-        if is_gone(unit, properties):
-            continue
-        for word in properties.get("Environment", []):
-            if word.startswith(f"{MEMORY}="):
-                found[unit] = RenderedResource.from_wire(json.loads(word.partition("=")[2]))
+        if not is_gone(unit, properties) and (resource := _remembered(properties)):
+            found[unit] = resource
     return found
+
+
+def starts(resource: RenderedResource, properties: Properties) -> bool:
+    """Whether a unit that is there still would start this, and not what somebody has edited since."""
+    known = _remembered(properties)
+    return known is not None and same_work([known], [resource])
+
+
+def _remembered(properties: Properties) -> RenderedResource | None:
+    for word in properties.get("Environment", []):
+        if word.startswith(f"{MEMORY}="):
+            return RenderedResource.from_wire(json.loads(word.partition("=")[2]))
+    return None
 
 
 def is_gone(unit: str, properties: Properties) -> bool:

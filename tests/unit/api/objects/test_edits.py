@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from backstay_api.objects.edits import edits, same_watch, same_work
-from backstay_api.objects.plain import Probe, RenderedResource, Systemd, TcpSocket, Timeouts, VirtualIP
+from backstay_api.objects.edits import edits, same_stop, same_watch, same_work
+from backstay_api.objects.plain import (
+    Command,
+    Probe,
+    RenderedResource,
+    Sandbox,
+    Systemd,
+    TcpSocket,
+    Timeouts,
+    VirtualIP,
+)
 
 SERVER = RenderedResource(name="server", systemd=Systemd(unit="a.service"))
 ADDRESS = RenderedResource(name="address", virtual_ip=VirtualIP(address="192.0.2.10/24"))
@@ -25,7 +36,39 @@ OTHERS = (
         probes=(Probe(name="alive", tcp_socket=TcpSocket(port=80)),),
     ),
 )
-MANIFESTS = [(), (SERVER,), (SERVER, ADDRESS), (ADDRESS, SERVER), *((one, ADDRESS) for one in OTHERS)]
+
+
+def app(**more: Any) -> RenderedResource:
+    said = {"start": ("/a", "up"), "stop": ("/a", "down"), "check": ("/a", "ask"), "reload": ("/a", "again"), **more}
+    return RenderedResource(name="server", command=Command(**said))
+
+
+SCRIPT = RenderedResource(name="server", command=Command(convention="lsb", program=("/a",)))
+COMMANDS: dict[str, tuple[RenderedResource, str]] = {
+    "check": (app(check=("/b", "ask")), "None"),
+    "no check": (app(check=None), "None"),
+    "reload": (app(reload=("/b", "again")), "None"),
+    "stop": (app(stop=("/b", "down")), "None"),
+    "start": (app(start=("/b", "up")), "Restart"),
+    "type": (app(type="forking"), "Restart"),
+    "user": (app(user="web"), "Restart"),
+    "group": (app(group="web"), "Restart"),
+    "environment": (app(environment={"A": "b"}), "Restart"),
+    "workingDirectory": (app(working_directory="/srv"), "Restart"),
+    "sandbox": (app(sandbox=Sandbox(protect_system="Full")), "Restart"),
+    "an override": (app(overrides={"MemoryMax": "2G"}), "Restart"),
+    "convention": (SCRIPT, "Restart"),
+    "reloadedAt": (replace(app(), reloaded_at="now"), "Apply"),
+}
+MANIFESTS = [
+    (),
+    *((one,) for one, _ in COMMANDS.values()),
+    (app(),),
+    (SERVER,),
+    (SERVER, ADDRESS),
+    (ADDRESS, SERVER),
+    *((one, ADDRESS) for one in OTHERS),
+]
 
 
 @pytest.mark.parametrize(
@@ -46,6 +89,30 @@ MANIFESTS = [(), (SERVER,), (SERVER, ADDRESS), (ADDRESS, SERVER), *((one, ADDRES
 )
 def test_it_is_said_of_each_resource(wanted: tuple[RenderedResource, ...], said: list[tuple[str, str]]) -> None:
     assert [(one.resource, one.effect) for one in edits((SERVER, ADDRESS), wanted)] == said
+
+
+@pytest.mark.parametrize(("wanted", "effect"), COMMANDS.values(), ids=COMMANDS)
+def test_of_a_command_only_what_a_start_carries_out_restarts_it(wanted: RenderedResource, effect: str) -> None:
+    assert [one.effect for one in edits([app()], [wanted])] == [effect]
+    assert same_work([app()], [wanted]) is (effect != "Restart")
+
+
+def test_another_value_of_what_reaches_what_runs_is_applied() -> None:
+    limits = {"MemoryMax": "1G", "LimitNOFILE": "9"}
+    for wanted, effect in (
+        ({**limits, "MemoryMax": "2G"}, "Apply"),
+        ({**limits, "LimitNOFILE": "10"}, "Restart"),
+        ({"LimitNOFILE": "9"}, "Restart"),
+    ):
+        assert [one.effect for one in edits([app(overrides=limits)], [app(overrides=wanted)])] == [effect]
+
+
+def test_what_a_watch_or_a_stop_of_a_command_goes_by_is_told_to_them() -> None:
+    others = {what for what, (wanted, effect) in COMMANDS.items() if effect != "Restart"}
+    assert {what for what in others if not same_watch(app(), COMMANDS[what][0])} == {"check", "no check"}
+    assert {what for what in others if not same_stop([app()], [COMMANDS[what][0]])} == {"check", "no check", "stop"}
+    slow = replace(app(), timeouts=Timeouts(check="1m"))
+    assert not same_watch(app(), slow) and same_stop([app()], [slow])
 
 
 def test_a_watch_goes_on_unless_it_would_tell_something_else() -> None:

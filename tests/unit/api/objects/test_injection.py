@@ -41,6 +41,21 @@ SMUGGLED_OCF: list[dict[str, Any]] = [
     {"agent": "heartbeat:IPaddr2", "parameters": {"ip": "\x1b[2J"}},
     {"agent": "heartbeat:Dummy", "instance": "../x"},
 ]
+ARGVS = {"start": ["/bin/true"], "stop": ["/bin/true"]}
+ODD_VARIABLES: list[dict[str, str]] = [
+    {"A=B": "x"},
+    {"A B": "x"},
+    {"1A": "x"},
+    {"": "x"},
+    {"A\n": "x"},
+    {"A": "x\ny"},
+    {"A": "\0"},
+    {"A": "x" * 4097},
+]
+ODD_BOXES: list[dict[str, Any]] = [
+    *({"protectSystem": "yes"}, {"protectHome": True}, {"readWritePaths": []}),
+    *({"readWritePaths": [odd]} for odd in ("-/srv", "+/srv", "/srv/../etc", "srv", "/")),
+]
 SMUGGLED: list[dict[str, Any]] = [
     # 25: words of a shell, line breaks, look-alikes
     *({"systemd": {"unit": f"a{odd}.service"}} for odd in (";", "$(id)", "`id`", "\n", "\0", "%s", " ", "/")),
@@ -107,6 +122,38 @@ SMUGGLED: list[dict[str, Any]] = [
     {"systemd": {"unit": "a.service", "environment": {"A" * 65: "x"}}},
     {"command": {"convention": "lsb", "program": ["init.d/x"]}},
     {"command": {"convention": "lsb", "program": ["/etc/init.d/x"], "stop": ["/bin/true"]}},
+    # 29: as whom, where and with what a command runs
+    *(
+        {"command": {**ARGVS, who: odd}}
+        for who in ("user", "group")
+        for odd in (
+            "root;rm",
+            "-x",
+            "x" * 300,
+            "",
+            "a b",
+            "a:b",
+            "../x",
+            "a\n",
+            "%u",
+            "$USER",
+            "00",
+            "-1",
+            "1a",
+            "\0",
+            HOMOGLYPH,
+        )
+    ),
+    *({"command": {**ARGVS, "environment": odd}} for odd in ODD_VARIABLES),
+    *(
+        {"command": {**ARGVS, "workingDirectory": odd}}
+        for odd in ("srv", "", "~", "-/srv", "/srv/../etc", "/srv/", "/a\nb", "/a\\", '/a"', "/" + "x" * 1024)
+    ),
+    *({"command": {**ARGVS, "sandbox": odd}} for odd in ODD_BOXES),
+    *(
+        {"command": {**ARGVS, "overrides": {odd: "1"}}}
+        for odd in ("User", "ExecStop", "Nice\n[Unit]", "MemoryMaxScale")
+    ),
     # 27, 28
     *({"ocf": odd} for odd in SMUGGLED_OCF),
 ]
@@ -174,6 +221,8 @@ def test_fence_devices_that_smuggle_are_refused_by_the_schema(device: dict[str, 
             )
         ),
         {"virtualIP": {"address": "192.0.2.9/24", "preferredLifetime": "Forever"}},
+        {"command": {**ARGVS, "environment": {"BACKSTAY_RESOURCE": "{}"}}},
+        {"command": {**ARGVS, "environment": {f"A{number}": "x" * 4096 for number in range(9)}}},
         {"mount": {"device": "vg0/data", "path": "/srv/db"}},
         *(
             {"mount": {"device": "/dev/sdb", "path": "/srv/db", "options": ["noatime", odd]}}
