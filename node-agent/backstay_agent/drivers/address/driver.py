@@ -338,7 +338,9 @@ class VirtualIPDriver(Plain):
         here = sight.at(want)
         name = sight.link_of(here[0]).name if here else self._notes.link_of(want)
         link = sight.link_called(name)
-        if link is not None and (last.state is not State.RUNNING or name in blinked):
+        if link is None:
+            return
+        if last.state is not State.RUNNING or name in blinked or self._announcer.said_other(want, link):
             self._announcer.announce(want, link, asks=not spec.nodad)
 
     @contextmanager
