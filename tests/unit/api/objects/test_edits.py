@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
-from backstay_api.objects.edits import edits, same_watch, same_work
-from backstay_api.objects.plain import Probe, RenderedResource, Systemd, TcpSocket, Timeouts, VirtualIP
+from backstay_api.objects.edits import Reloadable, edits, is_applied, same_watch, same_work
+from backstay_api.objects.plain import Ocf, Probe, RenderedResource, Systemd, TcpSocket, Timeouts, VirtualIP
 
 SERVER = RenderedResource(name="server", systemd=Systemd(unit="a.service"))
 ADDRESS = RenderedResource(name="address", virtual_ip=VirtualIP(address="192.0.2.10/24"))
@@ -25,7 +25,19 @@ OTHERS = (
         probes=(Probe(name="alive", tcp_socket=TcpSocket(port=80)),),
     ),
 )
-MANIFESTS = [(), (SERVER,), (SERVER, ADDRESS), (ADDRESS, SERVER), *((one, ADDRESS) for one in OTHERS)]
+
+
+def ocf(instance: str | None = "db", **parameters: str) -> RenderedResource:
+    return RenderedResource(name="server", ocf=Ocf(agent="d:x", parameters=parameters or None, instance=instance))
+
+
+DATABASE = ocf(level="1", mode="a")
+DATABASES = (ocf(level="2", mode="a"), ocf(level="2", mode="b"), ocf(mode="a"), ocf("other", level="1", mode="a"))
+RELOADABLES: list[Reloadable] = [{}, {"server": ()}, {"server": ("level",)}, {"server": ("level", "mode")}]
+MANIFESTS = [
+    *((), (SERVER,), (SERVER, ADDRESS), (ADDRESS, SERVER)),
+    *((one, ADDRESS) for one in (*OTHERS, DATABASE, *DATABASES, ocf(None, level="1"), ocf(None, level="2"))),
+]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +57,46 @@ MANIFESTS = [(), (SERVER,), (SERVER, ADDRESS), (ADDRESS, SERVER), *((one, ADDRES
     ],
 )
 def test_it_is_said_of_each_resource(wanted: tuple[RenderedResource, ...], said: list[tuple[str, str]]) -> None:
-    assert [(one.resource, one.effect) for one in edits((SERVER, ADDRESS), wanted)] == said
+    assert [(one.resource, one.effect) for one in edits((SERVER, ADDRESS), wanted, {})] == said
+
+
+NOBODY_SAID = "unless its agent can reload that: no host has said so yet"
+RESTARTED = "a start carries out is another"
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted", "reloadable", "effect", "why"),
+    [
+        pytest.param(
+            DATABASE, ocf(level="2", mode="a"), ("level",), "Apply", "its agent reloads that", id="reloadable"
+        ),
+        pytest.param(DATABASE, ocf(mode="a"), ("level",), "Apply", "its agent reloads that", id="its default again"),
+        pytest.param(ocf(mode="a"), DATABASE, ("level",), "Apply", "its agent reloads that", id="no default any more"),
+        pytest.param(DATABASE, ocf(level="2", mode="b"), ("level",), "Restart", RESTARTED, id="one of two is not"),
+        pytest.param(DATABASE, ocf(level="2", mode="a"), (), "Restart", RESTARTED, id="its agent cannot"),
+        pytest.param(DATABASE, ocf(level="2", mode="a"), None, "Restart", NOBODY_SAID, id="no host has said"),
+        pytest.param(DATABASE, ocf("x", level="1", mode="a"), None, "Restart", RESTARTED, id="another thing"),
+        pytest.param(ocf(None, level="1"), ocf(None, level="2"), ("level",), "Restart", RESTARTED, id="no instance"),
+        pytest.param(DATABASE, DATABASE, ("level",), None, "", id="the same"),
+    ],
+)
+def test_what_an_agent_can_reload_is_what_its_host_says(
+    before: RenderedResource,
+    wanted: RenderedResource,
+    reloadable: tuple[str, ...] | None,
+    effect: str | None,
+    why: str,
+) -> None:
+    known = {"server": reloadable} if reloadable is not None else {}
+    (found,) = edits([before], [wanted], known) if effect else [None]
+    assert list(edits([before], [wanted], known)) == ([found] if found else [])
+    if found:
+        assert found.effect == effect and why in found.why
+        assert (NOBODY_SAID in found.why) is (why == NOBODY_SAID)
+
+
+def test_a_watch_asks_an_agent_with_its_new_parameters() -> None:
+    assert not same_watch(DATABASE, ocf(level="2", mode="a"))
 
 
 def test_a_watch_goes_on_unless_it_would_tell_something_else() -> None:
@@ -55,6 +106,10 @@ def test_a_watch_goes_on_unless_it_would_tell_something_else() -> None:
 
 
 def test_a_restart_is_said_exactly_where_the_agent_makes_one() -> None:
-    for before, wanted in itertools.product(MANIFESTS, repeat=2):
-        says_restart = any(one.effect == "Restart" for one in edits(before, wanted))
-        assert says_restart is not same_work(before, wanted), (before, wanted)
+    for before, wanted, known in itertools.product(MANIFESTS, MANIFESTS, RELOADABLES):
+        said = list(edits(before, wanted, known))
+        says_restart = any(one.effect == "Restart" for one in said)
+        assert says_restart is not same_work(before, wanted, known), (before, wanted, known)
+        if not says_restart:
+            applied = [new.name for old, new in zip(before, wanted, strict=True) if is_applied(old, new)]
+            assert [one.resource for one in said if one.effect == "Apply"] == applied
