@@ -351,9 +351,9 @@ RESOURCE_KINDS: Final[tuple[ResourceKind, ...]] = (
         ocf_key,
         claims=_ocf_claims,
         is_implemented=True,
+        # What is not named by `instance` is another thing with other parameters.
         work=ocf_key,
-        # What has no name of its own is another thing with other parameters.
-        parameters=lambda ocf: (ocf.parameters or {}) if ocf.instance else {},
+        parameters=lambda ocf: ocf.parameters or {},
         senseless=lambda ocf: "" if _OCF.fullmatch(ocf_agent(ocf.agent)) else f"{ocf.agent!r} is not provider and type",
     ),
     ResourceKind(

@@ -132,29 +132,6 @@ def test_what_is_unique_is_another_for_each() -> None:
     assert metadata.same_unique({}, {}, known()) == "", "what neither says is the agent's own affair"
 
 
-RELOADS = GOOD.replace(b"<actions>", b'<actions><action name="reload-agent" timeout="7s"/>')
-
-
-@pytest.mark.parametrize(
-    ("xml", "names"),
-    [
-        pytest.param(RELOADS, {"mode"}, id="as Pacemaker: what is reloadable, if it has reload-agent"),
-        pytest.param(GOOD, set(), id="no such operation"),
-        pytest.param(RELOADS.replace(b'"reload-agent"', b'"reload"'), set(), id="the old reload is of the service"),
-        pytest.param(RELOADS.replace(b' reloadable="1"', b' reloadable="0"'), set(), id="nothing is"),
-        pytest.param(
-            RELOADS.replace(b'unique="1"', b'unique="1" reloadable="1"'), {"mode"}, id="what tells them apart"
-        ),
-    ],
-)
-def test_what_an_agent_can_reload(xml: bytes, names: set[str]) -> None:
-    assert known(xml).reloadable == names
-
-
-def test_what_has_changed() -> None:
-    assert metadata.changed({"a": "1", "b": "1", "c": "1"}, {"a": "1", "b": "2", "d": "1"}) == {"b", "c", "d"}
-
-
 # --- exit codes -----------------------------------------------------------------------------------------------------
 
 SOFT, HARD, FATAL, DONE = Meaning.SOFT, Meaning.HARD, Meaning.FATAL, Meaning.DONE
