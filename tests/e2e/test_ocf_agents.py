@@ -100,6 +100,14 @@ def test_an_agent_whose_start_ends_too_early_is_waited_for(host: LabHost) -> Non
     assert said == [["Running", 0], ["Stopped", 7]] * 3
 
 
+def test_an_agent_with_roles_understands_what_it_will_be_told(host: LabHost) -> None:
+    said = json.loads(on_host(host, "-c", f"import {DEBIANS}; {DEBIANS}.promoted()").splitlines()[-1])
+    assert said == [
+        *(["start", "done"], ["monitor", "up"], ["promote", "done"], ["monitor", "promoted"], ["notify", "done"]),
+        *(["demote", "done"], ["monitor", "up"], ["stop", "done"], ["monitor", "cleanly down"]),
+    ]
+
+
 @pytest.mark.parametrize("name", TESTED)
 def test_what_ocf_tester_finds_and_leaves_is_seen_and_stopped_by_us(host: LabHost, name: str) -> None:
     said = json.loads(on_host(host, "-c", f"import {DEBIANS}; {DEBIANS}.tested({name!r})").splitlines()[-1])

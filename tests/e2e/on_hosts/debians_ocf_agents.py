@@ -13,7 +13,10 @@ from typing import Any
 from ocf_scene import ROOT, agents
 
 from backstay_agent.drivers.base import StartFailed, StopFailed
-from backstay_agent.drivers.ocf.environment import instance
+from backstay_agent.drivers.ocf import helpers
+from backstay_agent.drivers.ocf.environment import environment, instance, program
+from backstay_agent.drivers.ocf.outcomes import meaning
+from backstay_agent.drivers.ocf.roles import Copies, clone_metas, notify_metas
 from backstay_api.objects.plain import Ocf, RenderedResource
 
 CASES: dict[str, dict[str, str]] = {
@@ -143,6 +146,22 @@ def lived(name: str, *, times: int) -> None:
     prepare()
     thing = RenderedResource(name="thing", ocf=Ocf(agent=f"heartbeat:{name}", parameters=CASES[name]))
     print(json.dumps(asyncio.run(_lived(thing, times))))
+
+
+def promoted() -> None:
+    """What an agent with roles answers when it is told of them, operation by operation; that of Pacemaker itself keeps its role in a file."""
+    ocf = Ocf(agent="pacemaker:Stateful", instance="roles", parameters={"state": "/run/d-roles.state"})
+    here = (os.uname().nodename,)
+    clone, copies = clone_metas(copies=2), Copies(active=here, promoted=here, demote=here)
+    steps = ("start", "monitor", "promote", "monitor", "notify", "demote", "monitor", "stop", "monitor")
+    said = []
+    helpers.install()
+    for step in steps:
+        roles = clone | (notify_metas("pre", "demote", "roles", copies) if step == "notify" else {})
+        told = environment(ocf, step, host=here[0], timeout_s=20, roles=roles)
+        done = subprocess.run([program(ocf), step], env=told, stdin=subprocess.DEVNULL, timeout=60)
+        said.append((step, meaning(step, done.returncode).value))
+    print(json.dumps(said))
 
 
 def main(name: str) -> None:

@@ -1,4 +1,4 @@
-"""Debian's own agents of an NFS server, which need a kernel that has one. Told by `test_kernel_machine.py`."""
+"""Debian's own agents of an NFS server, which need a kernel that has one. Told in the kernel machine."""
 
 from __future__ import annotations
 
