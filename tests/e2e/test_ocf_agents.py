@@ -120,11 +120,11 @@ def test_a_parameter_that_is_reloadable_reaches_what_runs_by_an_order(site: Site
 
     def order(revision: int, **parameters: str) -> None:
         ocf = {"agent": "pacemaker:Dummy", "instance": "reloaded", "parameters": {**FILES_OF_DUMMY, **parameters}}
-        site.order("Up", 2, revision=revision, resources=[{"name": "dummy", "ocf": ocf}])
-        site.until_report("as it is wanted", phase="Running", healthy=True, revision=revision)
+        site.order("Up", 1, uid="u2", revision=revision, resources=[{"name": "dummy", "ocf": ocf}])
+        site.until_report("as it is wanted", "u2", phase="Running", healthy=True, revision=revision)
 
     order(1, fake="a")
-    (known,) = site.report["reloadable"]
+    (known,) = site.report_of("u2")["reloadable"]
     assert (
         known["name"] == "dummy" and {"fake", "passwd"} <= {*known["parameters"]} and "state" not in known["parameters"]
     )
@@ -135,8 +135,8 @@ def test_a_parameter_that_is_reloadable_reaches_what_runs_by_an_order(site: Site
     assert _acts(site.host) == ["start", "reload-agent", "reload-agent"]
     order(4, fake="d", state="/run/d-reloaded.other")
     assert _acts(site.host) == ["start", "reload-agent", "reload-agent", "stop", "start"]
-    site.order("Down", 2)
-    site.until_report("released", released=True)
+    site.order("Down", 1, uid="u2")
+    site.until_report("released", "u2", released=True)
 
 
 FILES_OF_DUMMY = {"state": "/run/d-reloaded.state", "envfile": "/run/d-reloaded.env"}
