@@ -117,8 +117,17 @@ def _answer(world: World, known: HAService | None, edited: HAService) -> Answer:
     acceptance, slot = decision.acceptance, only_slot(decision)
     refused = f"{acceptance.reason}: {acceptance.message}" if isinstance(acceptance, Refused) else ""
     holder = slot.instance.holder if slot.instance else None
-    found = list(edits(known.spec.resources, edited.spec.resources)) if known and holder and not refused else []
+    found = _edits(world, slot, known, edited) if known and holder and not refused else []
     return Answer(edited.key, "Edited" if known else "New", refused, fields, found, _summary(round_, slot, holder))
+
+
+def _edits(world: World, slot: Slot, known: HAService, edited: HAService) -> list[Edit]:
+    """What the host that holds it makes of the edit: what agents can reload is what it says of them."""
+    instance = slot.instance
+    assignment = world.assignments.get((instance and instance.holder) or "")
+    report = assignment.status.instances.get(instance.uid) if instance and assignment else None
+    reloadable = {one.name: one.parameters for one in report.reloadable} if report else {}
+    return list(edits(known.spec.resources, edited.spec.resources, reloadable))
 
 
 def _summary(round_: Round, slot: Slot, holder: str | None) -> str:

@@ -18,7 +18,7 @@ from backstay_api.objects.resource_kinds import identity, units_of
 from backstay_api.process.waiting import clock_s
 
 from .core.health import CALM, Signs, Verdict
-from .drivers.base import Seen, StartFailed, State, StopFailed
+from .drivers.base import ReloadFailed, Seen, StartFailed, State, StopFailed
 from .host_system import OnVerdict
 
 
@@ -38,6 +38,10 @@ class Script:
     """Why a stop fails: it runs on."""
     apply_fails: str = ""
     """Why what runs cannot be brought to what is wanted without a restart."""
+    reload_fails: str = ""
+    """Why what runs cannot be reloaded: it must be restarted."""
+    reloadable: frozenset[str] | None = None
+    """Parameters of an OCF resource that can be."""
     stop_note: str = ""
     """What is to be said about a stop that succeeded."""
     not_ready: str = ""
@@ -212,6 +216,8 @@ class FakeDriver:
         name = identity(resource)
         if why := self.machine.scripts[name].apply_fails:
             raise StartFailed(why)
+        if why := self.machine.scripts[name].reload_fails:
+            raise ReloadFailed(why)
         self.machine.log.append(f"apply {name}")
 
     async def stop(self, resource: RenderedResource, *, timeout_s: float) -> str | None:
@@ -239,7 +245,7 @@ class FakeDriver:
         name = identity(resource)
         runs = [one for one in (name, *self.machine.pulls_in.get(name, ())) if one in self.machine.running]
         return (
-            Seen(State.RUNNING)
+            Seen(State.RUNNING, reloadable=self.machine.scripts[name].reloadable)
             if name in runs
             else Seen(State.UNKNOWN, f"{runs[0]} runs", left=True)
             if runs

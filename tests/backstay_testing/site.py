@@ -77,7 +77,9 @@ class Site:
             what=f"{words}; now {self.report_of(uid)}",
         )
 
-    def order(self, want: str, epoch: int, *, uid: str = "u1", resources: Sequence[Any] = ()) -> None:
+    def order(
+        self, want: str, epoch: int, *, uid: str = "u1", revision: int = 1, resources: Sequence[Any] = ()
+    ) -> None:
         session = self.status["session"]
         entry = {
             "namespace": "shop",
@@ -86,7 +88,7 @@ class Site:
             "session": {name: session[name] for name in ("bootID", "nonce", "seq")},
             "want": want,
             "exclusive": True,
-            "revision": 1,
+            "revision": revision,
             "resources": list(resources)
             or [
                 {"name": "server", "systemd": {"unit": "web.service"}},

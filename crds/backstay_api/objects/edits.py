@@ -5,12 +5,14 @@ Standard library only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from .resource_kinds import kinds_in
 
 Effect = Literal["Restart", "Apply", "None"]
+Reloadable = Mapping[str, Collection[str]]
+"""By resource, the parameters that its agent can reload, as the host says that runs it. Of what is not in it nobody has said anything."""
 
 SENTENCES: Final[dict[Effect, str]] = {
     "Restart": "the whole service is stopped and started again where it runs, in order",
@@ -27,9 +29,18 @@ class Edit(NamedTuple):
     why: str
 
 
-def same_work(one: Sequence[Any], other: Sequence[Any]) -> bool:
+def same_work(one: Sequence[Any], other: Sequence[Any], reloadable: Reloadable | None = None) -> bool:
     """Whether resources are the same but for what needs no restart: probes, time limits, and what their kinds name."""
-    return list(map(_work, one)) == list(map(_work, other))
+    known = reloadable or {}
+    return [_work(each, known) for each in one] == [_work(each, known) for each in other]
+
+
+def may_be_same_work(one: Sequence[Any], other: Sequence[Any], reloadable: Reloadable) -> bool:
+    """The same, if the agents of which nothing is known can reload everything."""
+    everything: dict[str, Collection[str]] = {}
+    for resource in (*one, *other):
+        everything[resource.name] = {*everything.get(resource.name, ()), *_parameters(resource)}
+    return same_work(one, other, {**everything, **reloadable})
 
 
 def same_watch(one: Any, other: Any) -> bool:
@@ -47,14 +58,14 @@ def is_applied(before: Any, wanted: Any) -> bool:
     return _live(before) != _live(wanted)
 
 
-def edits(before: Sequence[Any], wanted: Sequence[Any]) -> Iterator[Edit]:
+def edits(before: Sequence[Any], wanted: Sequence[Any], reloadable: Reloadable) -> Iterator[Edit]:
     """Every resource that is another, in the order of the manifest; what is gone comes last."""
     old, new = {one.name: one for one in before}, {one.name: one for one in wanted}
     stay = [name for name in old if name in new], [name for name in new if name in old]
     for name, resource in new.items():
         if name not in old:
             yield Edit(name, "Restart", "it is new")
-        elif found := _edit(old[name], resource):
+        elif found := _edit(old[name], resource, reloadable):
             yield found
     for name in old:
         if name not in new:
@@ -63,16 +74,26 @@ def edits(before: Sequence[Any], wanted: Sequence[Any]) -> Iterator[Edit]:
         yield Edit(", ".join(stay[1]), "Restart", "they stand in another order")
 
 
-def _edit(before: Any, wanted: Any) -> Edit | None:
-    if _work(before) != _work(wanted):
-        return Edit(wanted.name, "Restart", "what a start carries out is another")
+def _edit(before: Any, wanted: Any, reloadable: Reloadable) -> Edit | None:
+    if not same_work([before], [wanted], reloadable):
+        is_open = may_be_same_work([before], [wanted], reloadable)
+        unless = ", unless its agent can reload that: no host has said so yet" if is_open else ""
+        return Edit(wanted.name, "Restart", f"what a start carries out is another{unless}")
+    if _parameters(before) != _parameters(wanted):
+        return Edit(wanted.name, "Apply", "its agent reloads that; should that fail, the service is restarted")
     if is_applied(before, wanted):
         return Edit(wanted.name, "Apply", "its kind can be changed while it runs")
     return Edit(wanted.name, "None", "no start depends on it") if before != wanted else None
 
 
-def _work(resource: Any) -> tuple[object, ...]:
-    return resource.name, *((kind.field, kind.work(spec)) for kind, spec in kinds_in([resource]))
+def _work(resource: Any, reloadable: Reloadable) -> tuple[object, ...]:
+    live = reloadable.get(resource.name, ())
+    lasting = {name: value for name, value in _parameters(resource).items() if name not in live}
+    return resource.name, *((kind.field, kind.work(spec)) for kind, spec in kinds_in([resource])), lasting
+
+
+def _parameters(resource: Any) -> Mapping[str, str]:
+    return next((kind.parameters(spec) for kind, spec in kinds_in([resource])), {})
 
 
 def _watched(resource: Any) -> tuple[object, ...]:
@@ -84,4 +105,5 @@ def _for_a_stop(resource: Any) -> list[object]:
 
 
 def _live(resource: Any) -> tuple[object, ...]:
-    return getattr(resource, "reloaded_at", None), *(kind.live(spec) for kind, spec in kinds_in([resource]))
+    reloaded_at = getattr(resource, "reloaded_at", None)
+    return reloaded_at, *((kind.live(spec), kind.parameters(spec)) for kind, spec in kinds_in([resource]))

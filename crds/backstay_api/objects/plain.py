@@ -40,6 +40,7 @@ __all__ = [
     "Ocf",
     "OcfDepth",
     "Probe",
+    "Reloadable",
     "RenderedRecovery",
     "RenderedResource",
     "ResourceReport",
@@ -1222,6 +1223,27 @@ class ResourceReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reloadable:
+    """What the agent of an OCF resource can be told while it runs, by its metadata on this host."""
+
+    name: str
+    parameters: tuple[str, ...] = ()
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            name=raw["name"],
+            parameters=tuple(raw.get("parameters", ())),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "parameters": [clip(item) for item in self.parameters[:64]],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceReport:
     """What runs of one instance, at which epoch."""
 
@@ -1246,6 +1268,7 @@ class InstanceReport:
     unrecorded: bool = False
     unstoppable: bool = False
     resources: tuple[ResourceReport, ...] = ()
+    reloadable: tuple[Reloadable, ...] = ()
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
@@ -1271,6 +1294,7 @@ class InstanceReport:
             unrecorded=raw.get("unrecorded", False),
             unstoppable=raw.get("unstoppable", False),
             resources=tuple(ResourceReport.from_wire(item) for item in raw.get("resources", ())),
+            reloadable=tuple(Reloadable.from_wire(item) for item in raw.get("reloadable", ())),
         )
 
     def to_wire(self) -> dict[str, Any]:
@@ -1292,6 +1316,7 @@ class InstanceReport:
             "unrecorded": self.unrecorded,
             "unstoppable": self.unstoppable,
             "resources": [item.to_wire() for item in self.resources[:64]],
+            "reloadable": [item.to_wire() for item in self.reloadable[:64]],
         }
         if self.recent_restarts is not None:
             wire["recentRestarts"] = self.recent_restarts

@@ -11,7 +11,7 @@ import ipaddress
 import re
 import shlex
 import string
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal
@@ -84,6 +84,8 @@ class ResourceKind:
     """What of it is carried out by a start: an edit of anything else needs no restart."""
     live: Callable[[Any], object] = lambda spec: None
     """What of it is brought to what runs, without a restart."""
+    parameters: Callable[[Any], Mapping[str, str]] = lambda spec: {}
+    """What else is part of its work, but for what the host that runs it says can be reloaded."""
     watched: Callable[[Any], object] = lambda spec: None
     """What of it, beside that, tells a watch of it what to say."""
     for_a_stop: Callable[[Any], object] = lambda spec: None
@@ -356,6 +358,9 @@ RESOURCE_KINDS: Final[tuple[ResourceKind, ...]] = (
         ocf_key,
         claims=_ocf_claims,
         is_implemented=True,
+        # What is not named by `instance` is another thing with other parameters.
+        work=ocf_key,
+        parameters=lambda ocf: ocf.parameters or {},
         senseless=lambda ocf: "" if _OCF.fullmatch(ocf_agent(ocf.agent)) else f"{ocf.agent!r} is not provider and type",
     ),
     ResourceKind(

@@ -25,6 +25,7 @@ from backstay_dev.lab.shell import REPOSITORY, LabError, Progress, call, require
 PACKAGES: Final = (
     *("linux-image-cloud-amd64", "tiny-initramfs", "udev", "kmod"),
     *("lvm2", "xfsprogs", "nfs-kernel-server", "nfs-common", "psmisc"),
+    "resource-agents",
 )
 CODE: Final = "/code"
 """Where the machine has this repository, and pytest in `/code/site`."""

@@ -17,6 +17,7 @@ from . import (
     orders,
     power,
     questions,
+    reloads,
     requests,
     runners,
     stuck,
@@ -45,4 +46,5 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *holder.MUTANTS,
     *units.MUTANTS,
     *stuck.MUTANTS,
+    *reloads.MUTANTS,
 )

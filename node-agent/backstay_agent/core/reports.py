@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from backstay_api.objects.edits import Reloadable as Known
 from backstay_api.objects.edits import same_work
-from backstay_api.objects.plain import InstanceReport, ResourceReport, StandbyReport
+from backstay_api.objects.plain import InstanceReport, Reloadable, ResourceReport, StandbyReport
 from backstay_api.objects.recovery import ErrorType
 
 from .books import Record
@@ -52,6 +53,7 @@ class View:
     sentence: str
     not_applied: str = ""
     """Why an edit that needs no restart has not reached what runs."""
+    reloadable: Known = field(default_factory=dict)
     troubles: Mapping[str, str]
     degraded: Mapping[str, str]
     suspect: Mapping[str, str]
@@ -85,6 +87,7 @@ def report_of(record: Record, view: View) -> InstanceReport:
         unrecorded=is_known and view.phase is Phase.STUCK and view.unrecorded,
         unstoppable=not record.closed and is_known and view.stops_failed >= STOPS,
         resources=() if record.closed else _resources(view),
+        reloadable=() if record.closed else _reloadable(view),
     )
 
 
@@ -153,6 +156,11 @@ def _joined(*sentences: str) -> str:
 def _left(record: Record, view: View) -> str:
     waits = "; it was told to stop, which waits until that ends" if record.want == "Down" else ""
     return f"hands off: {view.hands_off}{waits}"
+
+
+def _reloadable(view: View) -> tuple[Reloadable, ...]:
+    found = view.reloadable.items() if view.phase in (Phase.RUNNING, Phase.LEFT) else ()
+    return tuple(Reloadable(name=name, parameters=tuple(sorted(known))) for name, known in found)
 
 
 def _resources(view: View) -> tuple[ResourceReport, ...]:

@@ -56,6 +56,8 @@ class Seen:
     """If FAILED: whether a restart here could help."""
     check: Check | None = field(default=None, compare=False)
     """By what it was seen, if by asking a program: then each look is told, also where it finds what the one before did."""
+    reloadable: frozenset[str] | None = field(default=None, compare=False)
+    """Parameters that can be changed while it runs, where the kind has such."""
 
 
 class StartFailed(Exception):
@@ -68,6 +70,10 @@ class StartFailed(Exception):
 
 class StopFailed(Exception):
     """The resource may still be running: the caller must treat it as running. The text is a sentence for people."""
+
+
+class ReloadFailed(Exception):
+    """What runs may be neither as it was nor as it is wanted: only a restart makes it that. The text is a sentence for people."""
 
 
 class Driver(Protocol):
@@ -98,7 +104,10 @@ class Driver(Protocol):
         """How long a start may take by the kind's own means, where the manifest does not say; None: nobody says."""
 
     async def apply(self, resource: RenderedResource, before: RenderedResource, *, timeout_s: float) -> None:
-        """Bring to what runs what is another than `before` and needs no restart. Raises StartFailed: it runs on as it was."""
+        """Bring to what runs what is another than `before` and needs no restart.
+
+        Raises StartFailed: it runs on as it was; ReloadFailed.
+        """
 
     async def stop(self, resource: RenderedResource, *, timeout_s: float) -> str | None:
         """Bring it down; returns only when that is verified, and what is to be said about it (that it had to be killed).

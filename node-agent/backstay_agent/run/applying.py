@@ -7,12 +7,13 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from backstay_agent.drivers.base import StartFailed
+from backstay_agent.drivers.base import ReloadFailed, StartFailed
 from backstay_agent.host_system import HostSystem
 from backstay_agent.tasks import end_tasks
-from backstay_api.objects.edits import is_applied
+from backstay_api.objects.edits import is_applied, may_be_same_work, same_work
 from backstay_api.objects.plain import RenderedResource
 
+from .monitoring import Monitor
 from .work import limit_s
 
 AGAIN_S: Final = 30.0
@@ -28,19 +29,37 @@ def edits(before: Sequence[RenderedResource], wanted: Sequence[RenderedResource]
     return [(old, new) for old, new in zip(before, wanted, strict=True) if is_applied(old, new)]
 
 
+def is_other_work(before: Sequence[RenderedResource], wanted: Sequence[RenderedResource]) -> bool:
+    """Whether a start makes something else of it."""
+    return not same_work(before, wanted)
+
+
 class Applying:
     """One edit at a time, tried until it succeeds. Cut off anywhere it begins anew: applying is idempotent."""
 
-    def __init__(self, system: HostSystem, notice: Callable[[], None]) -> None:
+    def __init__(self, system: HostSystem, monitor: Monitor, notice: Callable[[], None]) -> None:
         self._system = system
+        self._monitor = monitor
         self._notice = notice
         self._edits: list[Edit] = []
         self._task: asyncio.Task[None] | None = None
         self.why = ""
         """Why what runs is not yet what is wanted; empty if nothing is in the way."""
+        self.failed = ""
+        """Not empty: only a restart makes it that, and why."""
+
+    def needs_start(self, before: Sequence[RenderedResource], wanted: Sequence[RenderedResource]) -> bool:
+        """Whether only a start makes what runs what is wanted."""
+        known = self._monitor.reloadable
+        if same_work(before, wanted, known):
+            return bool(self.failed)
+        # An agent that has just begun knows what can be reloaded after its first look.
+        return not (self._monitor.is_looking and may_be_same_work(before, wanted, known))
 
     async def is_done(self, before: Sequence[RenderedResource], wanted: Sequence[RenderedResource]) -> bool:
         """Whether what runs is as wanted; else it is seen to, and `notice` called when it is."""
+        if not same_work(before, wanted, self._monitor.reloadable):
+            return False  # what can be reloaded is not known yet
         todo = edits(before, wanted)
         if self._task is None or todo != self._edits:
             await self.end()
@@ -48,16 +67,18 @@ class Applying:
             self._task = asyncio.create_task(self._apply(todo), name="apply an edit") if todo else None
         if self._task is not None and self._task.done():
             self._task.result()
-        return self._task is None or self._task.done()
+        return self._task is None or (self._task.done() and not self.failed)
 
     async def end(self) -> None:
-        task, self._task, self.why = self._task, None, ""
+        task, self._task, self.why, self.failed = self._task, None, "", ""
         await end_tasks([task] if task else [])
 
     async def _apply(self, todo: Sequence[Edit]) -> None:
         for before, wanted in todo:
             while not await self._is_applied(before, wanted):
                 self._notice()
+                if self.failed:
+                    return
                 await asyncio.sleep(AGAIN_S)
         self.why = ""
         self._notice()
@@ -69,5 +90,9 @@ class Applying:
         except StartFailed as error:
             self.why = f"{wanted.name}: {error}; it is tried again in {AGAIN_S:g} s"
             log.warning("edit not applied", extra={"resource": wanted.name, "why": str(error)})
+            return False
+        except ReloadFailed as error:
+            self.failed = f"{wanted.name}: {error}"
+            log.warning("reload failed, restarting", extra={"resource": wanted.name, "why": str(error)})
             return False
         return True

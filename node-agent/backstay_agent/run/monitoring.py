@@ -16,7 +16,7 @@ from backstay_agent.core.health import Verdict
 from backstay_agent.drivers.base import Seen, StartFailed, State, StopFailed
 from backstay_agent.host_system import HostSystem
 from backstay_agent.tasks import end_tasks
-from backstay_api.objects.edits import same_watch
+from backstay_api.objects.edits import Reloadable, same_watch
 from backstay_api.objects.plain import RenderedResource
 from backstay_api.objects.probe_kinds import is_asked
 from backstay_api.objects.recovery import ErrorType, worst
@@ -60,6 +60,7 @@ class Monitor:
         """No good answer of a probe yet."""
         self._by_admin: dict[str, str] = {}
         self._patience_until_s = 0.0
+        self._reloadable: dict[str, frozenset[str]] = {}
 
     @property
     def troubles(self) -> dict[str, str]:
@@ -90,6 +91,11 @@ class Monitor:
     def states(self) -> Mapping[str, State]:
         """As their drivers saw them last."""
         return self._states
+
+    @property
+    def reloadable(self) -> Reloadable:
+        """What agents of resources can reload, as they said last."""
+        return self._reloadable
 
     @property
     def is_going_down(self) -> bool:
@@ -134,6 +140,9 @@ class Monitor:
         unproven = [one.name for one in probed if is_asked(one) and one.name not in works]
         self._unproven = dict.fromkeys(unproven, "no probe has been answered yet")
         self._patience_until_s = patience_until_s
+        # Of what is edited once more before it was looked at again, its agent has said it already.
+        names = {resource.name for resource in resources}
+        self._reloadable = {name: known for name, known in self._reloadable.items() if name in names}
         for resource in resources:
             if resource.name not in self._watches:
                 watch = asyncio.create_task(self._watch(resource), name=f"watch {resource.name}")
@@ -206,6 +215,9 @@ class Monitor:
         )
         self._unseen.pop(name, None)
         self._states[name], self._error_types[name] = seen.state, seen.error_type
+        is_news = seen.reloadable is not None and seen.reloadable != self._reloadable.get(name)
+        if seen.reloadable is not None:
+            self._reloadable[name] = seen.reloadable
         why = seen.by_admin or seen.why or f"is {seen.state.value.lower()}"
         if seen.by_admin:
             self._by_admin[name] = seen.by_admin
@@ -217,7 +229,7 @@ class Monitor:
         elif seen.why:
             self._degraded[name] = seen.why
         kept = (self._down, self._unclear, self._by_admin, self._degraded)
-        if before != (False, *(known.get(name, "") for known in kept)):
+        if is_news or before != (False, *(known.get(name, "") for known in kept)):
             self._notice()
 
     async def _probe(self, resource: RenderedResource) -> None:

@@ -24,7 +24,7 @@ from backstay_api.objects.plain import InstanceReport, RenderedResource
 from backstay_api.process.waiting import clock_s
 
 from . import work
-from .applying import Applying
+from .applying import Applying, is_other_work
 from .attempts import AdminActs, Attempts
 from .monitoring import Monitor
 from .stopping import Stops
@@ -42,7 +42,7 @@ class Runner:
         self._wake = asyncio.Event()
         self._work: asyncio.Task[None] | None = None
         self._monitor = Monitor(tools.system, self._notice)
-        self._applying = Applying(tools.system, self._notice)
+        self._applying = Applying(tools.system, self._monitor, self._notice)
         self._trying: tuple[RenderedResource, ...] = ()
         """What the start under way starts."""
         self._why = ""
@@ -95,12 +95,14 @@ class Runner:
         if (record.epoch, record.cleared) != (self._epoch, self._cleared):
             self._turn_to(record)
         tried = self._trying if self.phase is Phase.STARTING else record.resources
-        edited = bool(tried) and not same_work(tried, record.wanted)
+        down = self._attempts.is_down()
+        # What does not run, or not well, has nothing that could be reloaded.
+        differs = self._applying.needs_start if self.phase is Phase.RUNNING and not down else is_other_work
+        edited = bool(tried) and differs(tried, record.wanted)
         refused = self._refused(record, books)
         if refused and self.phase is Phase.STOPPED and not record.closed and self._why != refused.why:
             self._why = refused.why
             self._tools.tell()
-        down = self._attempts.is_down()
         return Situation(
             phase=self.phase,
             outcome=self._outcome(),
@@ -141,6 +143,8 @@ class Runner:
             self.stops.learn(error)
             fields = {"instance": self.record.title, "phase": self.phase.value, "why": self._why}
             log.warning("instance failed", extra=fields)
+        elif self._applying.failed:
+            self._why = self._applying.failed
         elif row.reason is Reason.DOWN:
             before = "" if row.effect is Effect.RESTART else self._why
             self._why = "; ".join(filter(None, (self._monitor.sentence, before)))
@@ -329,14 +333,14 @@ class Runner:
             return
         if not await self._applying.is_done(record.resources, record.wanted):
             return
-        is_other_work = record.resources != record.wanted
+        is_another = record.resources != record.wanted
         try:
             await self._tools.journal.cover(self.uid, record.wanted)
             await self._amend(lambda now: now.accepted() if now == record else now)
         except DiskTrouble as error:
             log.warning("edit not recorded", extra={"instance": record.title, "why": str(error)})
             return
-        if is_other_work:
+        if is_another:
             await self._let_go(watch_on=True)
             self._watch()
         self._tools.tell()
@@ -388,6 +392,7 @@ class Runner:
                 restarts=self._attempts.told(self.record),
                 sentence=self._monitor.sentence,
                 not_applied=self._applying.why,
+                reloadable=self._monitor.reloadable,
                 troubles=self._monitor.troubles,
                 degraded=self._monitor.degraded,
                 suspect=self._monitor.suspect,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from backstay_api.objects.plain import Command, RenderedResource, Systemd
+from backstay_api.objects.plain import Command, Ocf, RenderedResource, Systemd
 from backstay_dev.simulator.virtualtime import in_virtual_time
-from backstay_testing.agent_world import UNIT, World, running
+from backstay_testing.agent_world import UNIT, World, enrolled, running
 
 
 def server(*, at: str | None = None, **overrides: str) -> RenderedResource:
@@ -133,3 +133,71 @@ async def test_an_agent_that_starts_anew_stops_it_as_it_was_told_last() -> None:
             await world.order("Down")
             await world.released()
         assert world.machine.stopped_as[APP] == better, is_lost
+
+
+# --- what an agent can reload -----------------------------------------------------------------------------------------
+
+DATABASE = "OCF resource d:x db"
+
+
+def database(**parameters: str) -> RenderedResource:
+    return RenderedResource(name="server", ocf=Ocf(agent="d:x", parameters=parameters, instance="db"))
+
+
+async def reloadable(*names: str) -> World:
+    """Its agent takes these while it runs, and the host has said so."""
+    world = await enrolled()
+    world.machine.scripts[DATABASE].reloadable = frozenset(names)
+    await world.order(resources=[database(level="1")])
+    await world.phase_is("Running")
+    report = await world.report()
+    assert report and [(one.name, one.parameters) for one in report.reloadable] == [("server", names)]
+    return world
+
+
+@in_virtual_time
+async def test_a_reloadable_parameter_is_reloaded_and_another_restarts() -> None:
+    world = await reloadable("level")
+    assert await edited(world, database(level="2")) == [f"apply {DATABASE}"]
+    assert await edited(world, database(level="2", mode="b"), 3) == [f"stop {DATABASE}", f"start {DATABASE}"]
+    report = await world.report()
+    assert report and (report.revision, report.phase, report.why) == (3, "Running", "")
+
+
+@in_virtual_time
+async def test_a_reload_that_fails_is_followed_by_a_restart_that_counts_for_nothing() -> None:
+    world = await reloadable("level")
+    world.machine.scripts[DATABASE].reload_fails = "reload-agent exited with 1"
+    world.machine.scripts[DATABASE].stop_takes_s = 2.0
+    begin = len(world.machine.log)
+    await world.order(resources=[database(level="2")], revision=2)
+    await world.phase_is("Stopping")
+    report = await world.report()
+    assert report and report.why == "server: reload-agent exited with 1"
+    await world.phase_is("Running")
+    assert world.machine.log[begin:] == [f"stop {DATABASE}", f"start {DATABASE}"]
+    report = await world.report()
+    assert report and (report.revision, report.restarts, report.why) == (2, 0, "")
+
+
+@in_virtual_time
+async def test_an_agent_that_begins_looks_first_whether_that_can_be_reloaded() -> None:
+    world = await reloadable("level")
+    await world.kill_agent()
+    begin = len(world.machine.log)
+    await world.order(resources=[database(level="2")], revision=2)
+    world.start_agent()
+    await asyncio.sleep(10)
+    assert world.machine.log[begin:] == [f"apply {DATABASE}"]
+
+
+@in_virtual_time
+async def test_what_is_down_is_started_with_its_new_parameters_and_not_reloaded() -> None:
+    world = await reloadable("level")
+    world.machine.scripts[DATABASE].start_fails = "level 1 is wrong"
+    world.machine.kill(DATABASE)
+    await world.phase_is("Failed")
+    world.machine.scripts[DATABASE].start_fails = ""
+    assert await edited(world, database(level="2")) == [f"start {DATABASE}"]
+    report = await world.report()
+    assert report and (report.revision, report.phase) == (2, "Running")

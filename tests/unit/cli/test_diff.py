@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from backstay_api.objects.models import HAService
+from backstay_api.objects.models import HAService, HostAssignment
 from backstay_cli.session import FAILED, NO_SUCH_THING, NOT_NOW, WELL
 from backstay_testing.builders import a_service
 from backstay_testing.cli_scene import Cluster, a_cluster, kind_of
@@ -138,3 +138,27 @@ def test_people_read_what_becomes_of_it(cluster: Cluster, tmp_path: Path) -> Non
     text = cluster.run("diff", "-f", str(file)).output
     assert "systemd.unit: web.service -> other.service" in text
     assert "the whole service is stopped and started again where it runs" in text
+
+
+DATABASE = {"name": "db", "ocf": {"agent": "d:x", "instance": "db", "parameters": {"level": "1"}}}
+
+
+@pytest.mark.parametrize(
+    ("said", "effect", "why"),
+    [
+        pytest.param([{"name": "db", "parameters": ["level"]}], "Apply", "its agent reloads that", id="it can"),
+        pytest.param([{"name": "db", "parameters": ["mode"]}], "Restart", "is another", id="it cannot"),
+        pytest.param([], "Restart", "unless its agent can reload that: no host has said so yet", id="nobody has said"),
+    ],
+)
+def test_what_an_agent_can_reload_is_what_the_host_says_that_runs_it(
+    tmp_path: Path, said: list[Raw], effect: str, why: str
+) -> None:
+    cluster = a_cluster(resources=[DATABASE])
+    (uid,) = cluster.get(HostAssignment, "n1")["status"]["instances"]
+    told_of_it = {"status": {"instances": {uid: {"reloadable": said}}}}
+    cluster.store.patch(kind_of(HostAssignment), ("", "n1"), told_of_it, subresource="status")
+    wanted = with_resource(cluster, ocf={**DATABASE["ocf"], "parameters": {"level": "2"}})  # type: ignore[dict-item]
+    code, (one,) = told(cluster, tmp_path, wanted)
+    ((resource, found, sentence),) = (edit.values() for edit in one["resources"])
+    assert (code, resource, found) == (WELL, "db", effect) and why in sentence

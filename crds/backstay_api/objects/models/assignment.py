@@ -113,6 +113,15 @@ class ResourceReport(Model):
     """If it is not well, why."""
 
 
+class Reloadable(Model):
+    """What the agent of an OCF resource can be told while it runs, by its metadata on this host."""
+
+    name: Label
+    """Which resource. Only those whose `instance` is named: others are known by their parameters."""
+    parameters: Annotated[list[Text], Field(max_length=64)] = []
+    """A change of these alone is reloaded, of any other it is restarted for."""
+
+
 class InstanceReport(Model):
     """What runs of one instance, at which epoch."""
 
@@ -159,6 +168,8 @@ class InstanceReport(Model):
     """Stuck, and all that the host can do to stop it was done, more than once: `recovery.onStopFailure` says what then."""
     resources: Annotated[list[ResourceReport], Field(max_length=64), ListMap("name")] = []
     """Resource by resource; only those that are not plainly running."""
+    reloadable: Annotated[list[Reloadable], Field(max_length=64), ListMap("name")] = []
+    """What of it needs no restart, where that is known on this host alone."""
 
 
 class StandbyReport(Model):

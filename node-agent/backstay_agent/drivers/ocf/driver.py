@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from backstay_agent.drivers.base import Plain, Seen, StartFailed, State, StopFailed
+from backstay_agent.drivers.base import Plain, ReloadFailed, Seen, StartFailed, State, StopFailed
 from backstay_agent.drivers.tools import cgroups, start_units
 from backstay_agent.drivers.tools.bus import BusError
 from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
@@ -188,6 +188,21 @@ class OcfDriver(Plain):
             ("TimeoutStartUSec", ("t", round((limit_s + LEFT_S) * _MICRO))),
         ]
 
+    async def apply(self, resource: RenderedResource, before: RenderedResource, *, timeout_s: float) -> None:
+        ocf = _ocf(resource)
+        if not (changed := metadata.changed(_ocf(before).parameters or {}, ocf.parameters or {})):
+            return
+        with start_units.as_start_failed(unit_name(ocf)):
+            if (why := await self.not_ready(resource)) is not None:
+                raise StartFailed(f"not reloaded: {why}")
+            known = await self._agents.known(ocf)
+            if rest := sorted(changed - known.reloadable):
+                raise ReloadFailed(f"{ocf_agent(ocf.agent)} cannot reload {', '.join(rest)}")
+            limit_s = known.limit_s("reload-agent", resource.timeouts.start)
+            ended = await self._agents.operate(ocf, "reload-agent", limit_s)
+        if ended.exit_code != 0:
+            raise ReloadFailed(_sentence(ocf, "reload-agent", ended))
+
     async def stop(self, resource: RenderedResource, *, timeout_s: float) -> str | None:
         ocf = _ocf(resource)
         unit = unit_name(ocf)
@@ -258,7 +273,8 @@ class OcfDriver(Plain):
             finally:
                 self._asked[unit] -= 1
             seen = outcomes.seen(ended.exit_code, _sentence(ocf, "monitor", ended), started)
-            return replace(seen, check=ended.as_check(limit_s, known.period_s(depth)))
+            reloadable = known.reloadable if ocf.instance else None
+            return replace(seen, check=ended.as_check(limit_s, known.period_s(depth)), reloadable=reloadable)
         except NoAnswer as error:
             return Seen(State.UNKNOWN, str(error))
         except BusError as error:

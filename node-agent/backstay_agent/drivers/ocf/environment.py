@@ -36,9 +36,16 @@ def instance(ocf: Ocf) -> str:
 
 
 def environment(
-    ocf: Ocf, operation: str, *, host: str, timeout_s: float, interval_s: float = 0.0, depth: int = 0
+    ocf: Ocf,
+    operation: str,
+    *,
+    host: str,
+    timeout_s: float,
+    interval_s: float = 0.0,
+    depth: int = 0,
+    roles: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """`interval_s` 0: it is asked once, as before a start; agents then call a missing disk "not running"."""
+    """`interval_s` 0: it is asked once, as before a start; agents then call a missing disk "not running". `roles`: see there."""
     provider, type_ = ocf_agent(ocf.agent).split(":")
     meta = {
         "name": operation,
@@ -46,6 +53,7 @@ def environment(
         "interval": str(round(interval_s * 1000)),
         "on_node": host,
         "on_node_uuid": host,
+        **(roles or {}),
     }
     return {
         **_parameters(ocf.parameters or {}),

@@ -90,6 +90,13 @@ class Metadata:
         return tuple({**{name: one.default or "" for name, one in self.parameters.items()}, **given}.values())
 
     @property
+    def reloadable(self) -> frozenset[str]:
+        """Parameters that its `reload-agent` takes while it runs, as Pacemaker reads it (OCF 1.1); but for what makes it another thing."""
+        if self.action("reload-agent") is None:
+            return frozenset()
+        return frozenset(name for name, one in self.parameters.items() if one.reloadable and not one.unique)
+
+    @property
     def depths(self) -> tuple[int, ...]:
         """At which its monitor can be asked; all can at 0."""
         return tuple(sorted({0, *(one.depth for one in self.actions if one.name == "monitor")}))
@@ -177,6 +184,11 @@ def same_unique(one: Mapping[str, str], other: Mapping[str, str], metadata: Meta
     """The first parameter that two resources of this agent have alike and may not; empty if there is none."""
     unique = (known.name for known in metadata.parameters.values() if known.unique)
     return next((name for name in unique if name in one and one.get(name) == other.get(name)), "")
+
+
+def changed(before: Mapping[str, str], wanted: Mapping[str, str]) -> frozenset[str]:
+    """Parameters that have another value, or none any more."""
+    return frozenset(name for name in {**before, **wanted} if before.get(name) != wanted.get(name))
 
 
 def _misfit(known: Parameter, value: str) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from backstay_api.objects.edits import edits, same_stop, same_watch, same_work
+from backstay_api.objects.edits import Reloadable, edits, is_applied, same_stop, same_watch, same_work
 from backstay_api.objects.plain import (
     Command,
+    Ocf,
     Probe,
     RenderedResource,
     Sandbox,
@@ -60,14 +61,19 @@ COMMANDS: dict[str, tuple[RenderedResource, str]] = {
     "convention": (SCRIPT, "Restart"),
     "reloadedAt": (replace(app(), reloaded_at="now"), "Apply"),
 }
+
+
+def ocf(instance: str | None = "db", **parameters: str) -> RenderedResource:
+    return RenderedResource(name="server", ocf=Ocf(agent="d:x", parameters=parameters or None, instance=instance))
+
+
+DATABASE = ocf(level="1", mode="a")
+DATABASES = (ocf(level="2", mode="a"), ocf(level="2", mode="b"), ocf(mode="a"), ocf("other", level="1", mode="a"))
+RELOADABLES: list[Reloadable] = [{}, {"server": ()}, {"server": ("level",)}, {"server": ("level", "mode")}]
 MANIFESTS = [
-    (),
+    *((), (app(),), (SERVER,), (SERVER, ADDRESS), (ADDRESS, SERVER)),
     *((one,) for one, _ in COMMANDS.values()),
-    (app(),),
-    (SERVER,),
-    (SERVER, ADDRESS),
-    (ADDRESS, SERVER),
-    *((one, ADDRESS) for one in OTHERS),
+    *((one, ADDRESS) for one in (*OTHERS, DATABASE, *DATABASES, ocf(None, level="1"), ocf(None, level="2"))),
 ]
 
 
@@ -88,12 +94,51 @@ MANIFESTS = [
     ],
 )
 def test_it_is_said_of_each_resource(wanted: tuple[RenderedResource, ...], said: list[tuple[str, str]]) -> None:
-    assert [(one.resource, one.effect) for one in edits((SERVER, ADDRESS), wanted)] == said
+    assert [(one.resource, one.effect) for one in edits((SERVER, ADDRESS), wanted, {})] == said
+
+
+NOBODY_SAID = "unless its agent can reload that: no host has said so yet"
+RESTARTED = "a start carries out is another"
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted", "reloadable", "effect", "why"),
+    [
+        pytest.param(
+            DATABASE, ocf(level="2", mode="a"), ("level",), "Apply", "its agent reloads that", id="reloadable"
+        ),
+        pytest.param(DATABASE, ocf(mode="a"), ("level",), "Apply", "its agent reloads that", id="its default again"),
+        pytest.param(ocf(mode="a"), DATABASE, ("level",), "Apply", "its agent reloads that", id="no default any more"),
+        pytest.param(DATABASE, ocf(level="2", mode="b"), ("level",), "Restart", RESTARTED, id="one of two is not"),
+        pytest.param(DATABASE, ocf(level="2", mode="a"), (), "Restart", RESTARTED, id="its agent cannot"),
+        pytest.param(DATABASE, ocf(level="2", mode="a"), None, "Restart", NOBODY_SAID, id="no host has said"),
+        pytest.param(DATABASE, ocf("x", level="1", mode="a"), None, "Restart", RESTARTED, id="another thing"),
+        pytest.param(ocf(None, level="1"), ocf(None, level="2"), ("level",), "Restart", RESTARTED, id="no instance"),
+        pytest.param(DATABASE, DATABASE, ("level",), None, "", id="the same"),
+    ],
+)
+def test_what_an_agent_can_reload_is_what_its_host_says(
+    before: RenderedResource,
+    wanted: RenderedResource,
+    reloadable: tuple[str, ...] | None,
+    effect: str | None,
+    why: str,
+) -> None:
+    known = {"server": reloadable} if reloadable is not None else {}
+    (found,) = edits([before], [wanted], known) if effect else [None]
+    assert list(edits([before], [wanted], known)) == ([found] if found else [])
+    if found:
+        assert found.effect == effect and why in found.why
+        assert (NOBODY_SAID in found.why) is (why == NOBODY_SAID)
+
+
+def test_a_watch_asks_an_agent_with_its_new_parameters() -> None:
+    assert not same_watch(DATABASE, ocf(level="2", mode="a"))
 
 
 @pytest.mark.parametrize(("wanted", "effect"), COMMANDS.values(), ids=COMMANDS)
 def test_of_a_command_only_what_a_start_carries_out_restarts_it(wanted: RenderedResource, effect: str) -> None:
-    assert [one.effect for one in edits([app()], [wanted])] == [effect]
+    assert [one.effect for one in edits([app()], [wanted], {})] == [effect]
     assert same_work([app()], [wanted]) is (effect != "Restart")
 
 
@@ -104,7 +149,7 @@ def test_another_value_of_what_reaches_what_runs_is_applied() -> None:
         ({**limits, "LimitNOFILE": "10"}, "Restart"),
         ({"LimitNOFILE": "9"}, "Restart"),
     ):
-        assert [one.effect for one in edits([app(overrides=limits)], [app(overrides=wanted)])] == [effect]
+        assert [one.effect for one in edits([app(overrides=limits)], [app(overrides=wanted)], {})] == [effect]
 
 
 def test_what_a_watch_or_a_stop_of_a_command_goes_by_is_told_to_them() -> None:
@@ -122,6 +167,10 @@ def test_a_watch_goes_on_unless_it_would_tell_something_else() -> None:
 
 
 def test_a_restart_is_said_exactly_where_the_agent_makes_one() -> None:
-    for before, wanted in itertools.product(MANIFESTS, repeat=2):
-        says_restart = any(one.effect == "Restart" for one in edits(before, wanted))
-        assert says_restart is not same_work(before, wanted), (before, wanted)
+    for before, wanted, known in itertools.product(MANIFESTS, MANIFESTS, RELOADABLES):
+        said = list(edits(before, wanted, known))
+        says_restart = any(one.effect == "Restart" for one in said)
+        assert says_restart is not same_work(before, wanted, known), (before, wanted, known)
+        if not says_restart:
+            applied = [new.name for old, new in zip(before, wanted, strict=True) if is_applied(old, new)]
+            assert [one.resource for one in said if one.effect == "Apply"] == applied
