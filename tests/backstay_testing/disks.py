@@ -68,7 +68,7 @@ class Shell:
             with suppress(ProcessLookupError):
                 process.kill()
         code = process.returncode or 0
-        return Ended(code, argv[0], f"exited with {code}; it said: {' / '.join(output.decode().splitlines()[-3:])}")
+        return Ended(code, argv[0], f"exited with {code}", " / ".join(output.decode().splitlines()[-3:]))
 
     async def end(self, path: str, timeout_s: float) -> None:
         await asyncio.sleep(0)

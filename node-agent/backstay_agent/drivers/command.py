@@ -267,7 +267,7 @@ class CommandDriver(Plain):
         more = execution.settings_of(_spec(resource), _ours(command), beside=unit)
         ended = await run_once(self._manager, _stem(unit, what), argv, timeout_s, more=more)
         words = _words(resource, argv[-1], ended.exit_code)
-        return replace(ended, what=f"{ended.what} ({words})") if words else ended
+        return replace(ended, how=f"{ended.how} ({words})") if words else ended
 
     async def _ask(self, resource: RenderedResource) -> Ended:
         command = _command(resource)

@@ -85,7 +85,7 @@ async def check_and_mount(programs: Programs, spec: Mount, source: Source, timeo
     argv += ["-o", ",".join((*ALWAYS, *(spec.options or ())))]
     ended = await programs.run(spec.path, [*argv, "--", source.name, spec.path], timeout_s)
     if ended.exit_code != 0:
-        busy = "already mounted or mount point busy" in ended.what
+        busy = "already mounted or mount point busy" in ended.words
         raise StartFailed((await _used_by_another(spec, source) if busy else "") or f"{spec.device}: {ended.why}")
 
 

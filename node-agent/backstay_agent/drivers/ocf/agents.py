@@ -19,7 +19,6 @@ from backstay_agent.drivers.tools import cgroups
 from backstay_agent.drivers.tools.bus import BusError
 from backstay_agent.drivers.tools.contained_programs import run_program
 from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
-from backstay_agent.drivers.tools.journal_tail import with_words
 from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.programs import not_runnable
 from backstay_agent.drivers.tools.transient import CLEANLY_DOWN, Ended, Setting, run_once, words
@@ -141,13 +140,13 @@ def told_to(ocf: Ocf, operation: str, limit_s: float, *, interval_s: float = 0.0
 def _ended(path: str, answer: Answer, limit_s: float) -> Ended:
     match answer.code:
         case None:
-            exit_code, what = None, f"was killed after {limit_s:g} s"
+            exit_code, how = None, f"was killed after {limit_s:g} s"
         case code if code < 0:
-            exit_code, what = None, f"ended with signal {-code}"
+            exit_code, how = None, f"ended with signal {-code}"
         case code:
-            exit_code, what = code, f"exited with {code}"
+            exit_code, how = code, f"exited with {code}"
     said = "" if exit_code in (0, CLEANLY_DOWN) else answer.words
-    return Ended(exit_code, path, with_words(what, said), in_time=answer.code is not None)
+    return Ended(exit_code, path, how, said, in_time=answer.code is not None)
 
 
 async def missing(ocf: Ocf) -> str | None:

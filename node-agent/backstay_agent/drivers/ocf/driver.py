@@ -19,7 +19,7 @@ from backstay_agent.drivers.base import Plain, ReloadFailed, Seen, StartFailed, 
 from backstay_agent.drivers.tools import cgroups, start_units
 from backstay_agent.drivers.tools.bus import BusError
 from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
-from backstay_agent.drivers.tools.journal_tail import last_words, with_last_words, with_words
+from backstay_agent.drivers.tools.journal_tail import last_words, with_last_words
 from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.programs import may_come
 from backstay_agent.drivers.tools.sentences import may_still_run, not_told, why_down
@@ -100,7 +100,7 @@ class OcfDriver(Plain):
             still = {one: until_s for one, until_s in self._valid_until_s.items() if until_s > now_s}
             self._valid_until_s = {**still, asked: now_s + VALID_S}
             return None
-        why = outcomes.reason(ended.what)
+        why = outcomes.reason(ended.words)
         # Files on a disk that comes with the service are missed too early: a start will say so, if they do not come.
         for value in known.values(ocf.parameters or {}):
             if value.startswith("/") and (not why or value in why) and await look(value, partial(may_come, value)):
@@ -307,7 +307,7 @@ def _ocf(resource: RenderedResource) -> Ocf:
 
 
 def _sentence(ocf: Ocf, operation: str, ended: Ended) -> str:
-    return outcomes.sentence(ocf_agent(ocf.agent), operation, ended.exit_code, ended.what)
+    return outcomes.sentence(ocf_agent(ocf.agent), operation, ended)
 
 
 def _depths(resource: RenderedResource, known: Metadata) -> Iterator[str]:
@@ -323,6 +323,5 @@ async def _start_failed(ocf: Ocf, watch: Watch) -> StartFailed:
     if properties.get("ExecMainCode") != 1 or properties.get("Result") == "timeout":
         return StartFailed(await with_last_words(why_down(f"{ocf_agent(ocf.agent)} start", properties), properties))
     code = int(properties.get("ExecMainStatus", 0))
-    what = with_words(f"exited with {code}", await last_words(properties))
-    why = outcomes.sentence(ocf_agent(ocf.agent), "start", code, what)
-    return StartFailed(why, outcomes.error_type("start", code))
+    ended = Ended(code, ocf_agent(ocf.agent), f"exited with {code}", await last_words(properties))
+    return StartFailed(_sentence(ocf, "start", ended), outcomes.error_type("start", code))

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Final
 
 from backstay_agent.drivers.base import Seen, State
+from backstay_agent.drivers.tools.transient import Ended
 from backstay_api.objects.recovery import ErrorType
 
 
@@ -69,18 +70,19 @@ def error_type(operation: str, code: int | None) -> ErrorType:
     return found.get(meaning(operation, code), "Soft")
 
 
-def sentence(agent: str, operation: str, code: int | None, what: str) -> str:
-    """How an operation ended; `what` is what happened, with the last words, where it gives no reason of its own."""
-    kind = meaning(operation, code)
-    how = f"exited with {code} ({', '.join(_in_brackets(code, kind))})" if code is not None else what
-    said = reason(what) if code is not None else ""
-    return f"{agent} {operation} {how}{f': {said}' if said else ''}"
+def sentence(agent: str, operation: str, ended: Ended) -> str:
+    """How an operation of an agent ended, and why."""
+    code = ended.exit_code
+    if code is None:
+        return f"{agent} {operation} {ended.what}"
+    in_brackets, why = _in_brackets(code, meaning(operation, code)), reason(ended.words)
+    return f"{agent} {operation} exited with {code} ({', '.join(in_brackets)}){f': {why}' if why else ''}"
 
 
-def reason(what: str) -> str:
-    """What the agent itself gives as its reason, else its last words."""
-    reasons = _REASON.findall(what)
-    return reasons[-1] if reasons else what.partition("; it said: ")[2]
+def reason(words: str) -> str:
+    """What the agent itself gives as its reason in its last words, else all of them."""
+    reasons = _REASON.findall(words)
+    return reasons[-1] if reasons else words
 
 
 def _in_brackets(code: int, kind: Meaning) -> list[str]:

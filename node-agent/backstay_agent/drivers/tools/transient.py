@@ -40,11 +40,18 @@ class Ended:
     exit_code: int | None
     """None if it did not exit by itself."""
     program: str
-    what: str
-    """What happened, as the end of a sentence: `exited with 3; it said: no space left`."""
+    how: str
+    """What happened, as the end of a sentence: `exited with 3`."""
+    words: str = ""
+    """The last of what it said."""
     took_s: float = 0.0
     in_time: bool = True
     """False: it was killed because its time was over."""
+
+    @property
+    def what(self) -> str:
+        """What happened, and what it said: `exited with 3; it said: no space left`."""
+        return with_words(self.how, self.words)
 
     @property
     def why(self) -> str:
@@ -162,10 +169,10 @@ async def _until_ended(manager: Manager, watch: Watch) -> Properties:
 async def _ended(argv: Sequence[str], properties: Properties, timeout_s: float) -> Ended:
     code, status = properties.get("ExecMainCode", 0), properties.get("ExecMainStatus", 0)
     if properties.get("Result") == "timeout":
-        what, exit_code = f"was killed after {timeout_s:g} s", None
+        how, exit_code = f"was killed after {timeout_s:g} s", None
     elif code == 1:
-        what, exit_code = f"exited with {status}", int(status)
+        how, exit_code = f"exited with {status}", int(status)
     else:
-        what, exit_code = f"ended with {properties.get('Result')} (signal {status})", None
+        how, exit_code = f"ended with {properties.get('Result')} (signal {status})", None
     said = "" if exit_code in (0, CLEANLY_DOWN) else await last_words(properties)
-    return Ended(exit_code, argv[0], with_words(what, said), in_time=properties.get("Result") != "timeout")
+    return Ended(exit_code, argv[0], how, said, in_time=properties.get("Result") != "timeout")

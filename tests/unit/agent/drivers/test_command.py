@@ -33,7 +33,7 @@ ODD = "command /usr/bin/app status --all exited with 3; it said: no lock: wanted
     ],
 )
 def test_what_a_checks_answer_means(exit_code: int, unit: Seen, seen: Seen) -> None:
-    ended = Ended(exit_code, CHECK[0], f"exited with {exit_code}; it said: no lock")
+    ended = Ended(exit_code, CHECK[0], f"exited with {exit_code}", "no lock")
     assert _judged(ended, unit, OWN) == seen
 
 

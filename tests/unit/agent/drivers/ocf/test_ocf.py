@@ -199,17 +199,18 @@ def test_degraded_is_up_and_says_why() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "what", "said"),
+    ("code", "words", "said"),
     [
-        (5, "exited with 5; it said: WARN: x / ocf-exit-reason:no program / bye", "a:b stop exited with 5 (not installed, hard): no program"),
-        (1, "exited with 1; it said: no space", "a:b stop exited with 1 (failed, soft): no space"),
-        (0, "exited with 0", "a:b stop exited with 0 (ok)"),
-        (255, "exited with 255", "a:b stop exited with 255 (no code of OCF, soft)"),
-        (None, "was killed after 20 s; it said: waiting", "a:b stop was killed after 20 s; it said: waiting"),
+        (5, "WARN: x / ocf-exit-reason:no program / bye", "a:b stop exited with 5 (not installed, hard): no program"),
+        (1, "no space; it said: nothing", "a:b stop exited with 1 (failed, soft): no space; it said: nothing"),
+        (0, "", "a:b stop exited with 0 (ok)"),
+        (255, "", "a:b stop exited with 255 (no code of OCF, soft)"),
+        (None, "waiting", "a:b stop was killed after 20 s; it said: waiting"),
     ],
-)  # fmt: skip
-def test_an_end_is_told_with_the_agents_own_reason(code: int | None, what: str, said: str) -> None:
-    assert sentence("a:b", "stop", code, what) == said
+)
+def test_an_end_is_told_with_the_agents_own_reason(code: int | None, words: str, said: str) -> None:
+    how = "was killed after 20 s" if code is None else f"exited with {code}"
+    assert sentence("a:b", "stop", Ended(code, "/usr/lib/b", how, words)) == said
 
 
 # --- environment ----------------------------------------------------------------------------------------------------
