@@ -40,7 +40,7 @@ FIGURES: Final[Sequence[Figure]] = (
     Figure("process killed: answering again on the same host", "s", 0.10, cases.process_killed, "5.27 / 0.19"),
     Figure("host power lost: answering from another host", "s", 1.5, cases.power_lost, "8.30 / 1.87"),
     Figure("host cut off, running: powered off, answering elsewhere", "s", 2.5, cases.cut_off, "8.59 / 1.98"),
-    Figure("planned move: longest gap", "s", 0.15, cases.planned_move, "0.28 / 0.37"),
+    Figure("planned move: longest gap", "s", 0.10, cases.planned_move, "0.28 / 0.37"),
     Figure("agent: PSS", "MiB", 40, cases.agent_memory, "131"),
     Figure("agent: CPU while idle", "% of a core", 0.5, cases.agent_cpu, "0.8", most_runs=3),
     Figure("operator: PSS", "MiB", None, cases.operator_memory),

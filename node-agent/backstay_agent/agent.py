@@ -26,6 +26,7 @@ from .core.orders import Orders
 from .core.reports import foreign_since
 from .core.sanity import held_back
 from .core.sessions import JournalState, Start, at_start
+from .detection import Detection
 from .host_system import HostSystem
 from .run.supervisor import ROUNDS_S, TELL_AFTER_S, Supervisor
 from .run.tools import Tools
@@ -272,7 +273,13 @@ class Agent:
             if records
             else 0,
             "instances_that_may_run": sum(record.may_run for record in records),
+            "detection": self.detection.facts(),
         }
+
+    @property
+    def detection(self) -> Detection:
+        """How late this agent sees what happens here."""
+        return self._system.detection
 
     def sentence(self) -> str:
         """What an admin of this host should know, on one line."""

@@ -18,6 +18,7 @@ from backstay_api.objects.resource_kinds import identity, units_of
 from backstay_api.process.waiting import clock_s
 
 from .core.health import CALM, Signs, Verdict
+from .detection import Detection
 from .drivers.base import ReloadFailed, Seen, StartFailed, State, StopFailed
 from .host_system import OnVerdict
 
@@ -285,6 +286,7 @@ class FakeHostSystem:
 
     def __init__(self, machine: FakeMachine) -> None:
         self.machine = machine
+        self.detection = Detection()
         self._driver = FakeDriver(machine)
         self.why_nothing_exclusive = ""
         self.blind = False

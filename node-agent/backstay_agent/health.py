@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from backstay_api.process.endpoints import JSON, Answered, serve
 
+from . import detection
+
 if TYPE_CHECKING:
     from .agent import Agent
 
@@ -29,7 +31,8 @@ class HealthEndpoint:
             case "/healthz":
                 return 200, JSON, json.dumps(facts).encode()
             case "/metrics":
-                return 200, "text/plain; version=0.0.4", metrics(facts).encode()
+                told = metrics(facts) + detection.metrics(self._agent.detection.facts())
+                return 200, "text/plain; version=0.0.4", told.encode()
             case _:
                 return 404, "text/plain", b"there are /healthz and /metrics\n"
 

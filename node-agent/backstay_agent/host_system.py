@@ -11,6 +11,7 @@ from typing import Protocol
 from backstay_api.objects.plain import RenderedResource, StandbyOrder, StandbyReport
 
 from .core.health import Signs, Verdict
+from .detection import Detection
 from .drivers.base import Driver
 
 OnVerdict = Callable[[Verdict, str], None]
@@ -49,6 +50,10 @@ class Standbys(Protocol):
 
 class HostSystem(Protocol):
     """Everything on the host that an agent drives."""
+
+    @property
+    def detection(self) -> Detection:
+        """How late is seen what happens there."""
 
     async def open(self) -> None:
         """Import and connect what is heavy; before anything else here is called."""

@@ -13,6 +13,7 @@ from backstay_api.process.waiting import clock_s
 
 from .config import sleep_obstacle
 from .core.health import Pressure, Signs
+from .detection import Detection
 from .drivers import RealDriver, ask, driver_of, groups, leftovers, real_drivers
 from .drivers.base import Driver
 from .drivers.tools import cgroups, pressure
@@ -34,6 +35,7 @@ class RealHostSystem:
     def __init__(self, *, rng: random.Random, keeps: Sequence[Path] = (), mount_roots: Sequence[Path] = ()) -> None:
         """`keeps`: the folders where the agent keeps what it must remember; `mount_roots`: where its host lets filesystems be mounted."""
         self._rng = rng
+        self.detection = Detection()
         self._keeps, self._mount_roots = keeps, mount_roots
         self._needs = RealNeeds()
         self._drivers: Mapping[str, RealDriver] = {}
@@ -42,14 +44,17 @@ class RealHostSystem:
         self._obstacle_read_at_s = 0.0
 
     async def open(self) -> None:
-        self._drivers = await in_thread(partial(real_drivers, mount_roots=self._mount_roots, keeps=self._keeps))
+        self._drivers = await in_thread(
+            partial(real_drivers, self.detection, mount_roots=self._mount_roots, keeps=self._keeps)
+        )
 
     def driver(self, resource: RenderedResource) -> Driver:
         return driver_of(self._drivers, resource)
 
     async def probe(self, resource: RenderedResource, on_verdict: OnVerdict, *, starting: bool = False) -> None:
         asker = RealAsker(partial(ask, self._drivers, resource))
-        await run_probes(resource, on_verdict, asker, signs=partial(self.signs, resource), starting=starting)
+        signs = partial(self.signs, resource)
+        await run_probes(resource, on_verdict, asker, signs=signs, starting=starting, detection=self.detection)
 
     async def signs(self, resource: RenderedResource) -> Signs:
         found = await groups(self._drivers, resource)

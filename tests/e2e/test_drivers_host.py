@@ -23,6 +23,7 @@ FILES = {
         "drivers_stories_overrides",
         "drivers_stories_types",
         "drivers_stories_execution",
+        "drivers_stories_mounts",
     )
 }
 ON_THE_HOST = "/opt/drivers-stories"

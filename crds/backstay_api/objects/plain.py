@@ -216,7 +216,11 @@ class Systemd:
     """A unit of the host's systemd. It must not start by itself: the agent sees to that with a drop-in."""
 
     SHAPE: ClassVar[Shape] = {
-        "unit": Field(of=str, required=True, pattern=r"^[A-Za-z0-9:_.\\@-]+\.(service|socket|target|timer|path)$"),
+        "unit": Field(
+            of=str,
+            required=True,
+            pattern=r"^[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\.(service|socket|target|timer|path|mount|automount|slice)$",
+        ),
         "overrides": Field(of=str, many="map", pattern=r"^[A-Za-z0-9:%-]+$"),
         "environment": Field(of=str, many="map", pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$"),
     }
@@ -1125,7 +1129,11 @@ class HostAssignmentSpec:
         "checks": Field(of=HostChecks),
         "instances": Field(of=InstanceOrder, many="map"),
         "standbys": Field(of=StandbyOrder, many="map"),
-        "secured": Field(of=str, many="list", pattern=r"^[A-Za-z0-9:_.\\@-]+\.(service|socket|target|timer|path)$"),
+        "secured": Field(
+            of=str,
+            many="list",
+            pattern=r"^[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\.(service|socket|target|timer|path|mount|automount|slice)$",
+        ),
         "handsOff": Field(of=str),
     }
     heartbeat: Heartbeat = Heartbeat()

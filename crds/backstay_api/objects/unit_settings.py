@@ -59,8 +59,23 @@ SETTINGS: Final[Mapping[str, Setting]] = {
 }
 
 
+def cannot_wait(unit: str) -> str:
+    """Why a unit of this type can neither be kept from starting by itself nor be stopped verifiably, in a sentence; empty if it can."""
+    stem, _, kind = unit.rpartition(".")
+    if kind == "automount":
+        return (
+            f"{unit} is an automount: systemd detaches its path lazily, with what is mounted there, so a stop could not be verified;"
+            f" name {stem}.mount"
+        )
+    if kind == "slice":
+        return f"{unit} is a slice: what runs in it starts whether the slice may or not, so nothing would wait; name the units in it"
+    return ""
+
+
 def fault_of(unit: Any) -> str:
-    """The field, a colon, and why a setting cannot be what it is said to be; empty if all can."""
+    """The field, a colon, and why it, or a setting, cannot be what it is said to be; empty if all can."""
+    if why := cannot_wait(unit.unit):
+        return f"unit: {why}"
     if (unit.overrides or unit.environment) and not unit.unit.endswith(".service"):
         return f"overrides: {unit.unit} takes neither overrides nor environment: name the service"
     return fault_in(unit.overrides or {}, unit.environment or {})

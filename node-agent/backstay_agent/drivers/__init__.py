@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from backstay_agent.detection import Detection
 from backstay_api.objects.resource_kinds import kinds_in
 
 from .base import Driver, StartFailed, StopFailed
@@ -39,13 +40,16 @@ def driver_of(drivers: Mapping[str, Driver], resource: RenderedResource) -> Driv
     return next((drivers[kind.field] for kind, _ in kinds_in([resource])), UnknownDriver())
 
 
-def real_drivers(*, mount_roots: Sequence[Path] = (), keeps: Sequence[Path] = ()) -> Mapping[str, RealDriver]:
+def real_drivers(
+    detection: Detection | None = None, *, mount_roots: Sequence[Path] = (), keeps: Sequence[Path] = ()
+) -> Mapping[str, RealDriver]:
     """The drivers for this very host, by kind. One connection to systemd, opened when first needed, serves them all.
 
-    `mount_roots`: below which filesystems may be mounted, by default where most hosts have some; `keeps`: where the agent keeps
-    what it must remember. Imports D-Bus, which takes a while: call it in a thread.
+    `detection`: told how late they see what happens; `mount_roots`: below which filesystems may be mounted, by default where most
+    hosts have some; `keeps`: where the agent keeps what it must remember. Imports D-Bus, which takes a while: call it in a thread.
     """
     from .address.driver import VirtualIPDriver
+    from .address.netlink import Netlink
     from .command import CommandDriver
     from .mount.acts import UnitPrograms
     from .mount.driver import MountDriver
@@ -56,12 +60,13 @@ def real_drivers(*, mount_roots: Sequence[Path] = (), keeps: Sequence[Path] = ()
     from .tools.manager import Manager
 
     preload()
-    manager = Manager()
-    mounts = MountDriver(UnitPrograms(manager), roots=mount_roots or ROOTS, own=keeps)
+    detection = detection or Detection()
+    manager = Manager(detection=detection)
+    mounts = MountDriver(UnitPrograms(manager), roots=mount_roots or ROOTS, own=keeps, detection=detection)
     return {
         "systemd": SystemdDriver(manager),
         "command": CommandDriver(manager),
-        "virtual_ip": VirtualIPDriver(),
+        "virtual_ip": VirtualIPDriver(Netlink(detection)),
         "mount": mounts,
         "ocf": OcfDriver(manager),
     }

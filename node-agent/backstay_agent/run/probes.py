@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from backstay_agent.core.health import CALM, Health, Look, Signs, Thresholds, Verdict, joined, judge, no_answer, patient
+from backstay_agent.detection import PROBE, Detection
 from backstay_agent.host_system import OnVerdict
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.plain import Probe, RenderedResource
@@ -51,6 +52,7 @@ class _Board:
     on_verdict: OnVerdict
     silent: set[str]
     """Probes without a verdict: nothing is said to work before they have answered. Those that only degrade are not waited for."""
+    detection: Detection
     failing: dict[str, str] = field(default_factory=dict)
     suspected: dict[str, str] = field(default_factory=dict)
     degrading: dict[str, str] = field(default_factory=dict)
@@ -90,13 +92,15 @@ async def run_probes(
     *,
     signs: Callable[[], Awaitable[Signs]] = no_signs,
     starting: bool = False,
+    detection: Detection | None = None,
 ) -> None:
     """Run all probes of the resource until cancelled; tell when together they change their mind.
 
     `signs`: asked where a question got no answer. `starting`: it is only coming up. Then the initial delay is kept, and
     until its first good answer a probe is asked oftener than its period says.
     """
-    board = _Board(on_verdict, {probe.name for probe in resource.probes if not only_degrades(probe)})
+    seen = detection or Detection()
+    board = _Board(on_verdict, {probe.name for probe in resource.probes if not only_degrades(probe)}, seen)
     board.tell()
     async with asyncio.TaskGroup() as tasks:
         for probe in resource.probes:
@@ -110,12 +114,13 @@ async def _repeat(
 ) -> None:
     thresholds = _thresholds(probe, starting=starting)
     period_s = thresholds.every_s
-    health = Health()
+    health, begun_s = Health(), 0.0
     # No start waits for one that only degrades: it may be asked for the first time when that is long over.
     due_s = clock_s() + (seconds(probe.initial_delay) if starting or only_degrades(probe) else 0.0)
     eager_s = EAGER_S if starting and not only_degrades(probe) else period_s
     while True:
         await asyncio.sleep(due_s - clock_s())
+        asked_at_s = clock_s()
         try:
             look, why = await _ask(probe, asker)
         except NotAsked as error:
@@ -124,7 +129,9 @@ async def _repeat(
             found = CALM if look.in_time else await signs()
             verdict_before = health.verdict
             health = judge(health, look, thresholds, found)
+            begun_s = asked_at_s if health.row == 1 else begun_s
             if health.verdict is not verdict_before:
+                board.detection.saw(PROBE, clock_s() - begun_s)
                 said = why if look.in_time else no_answer(thresholds.limit_s, found)
                 board.note(probe, health.verdict, _words(health, said))
         # From begin to begin; what was missed while one question took long is not made up for.

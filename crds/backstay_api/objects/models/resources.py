@@ -15,7 +15,12 @@ from .base import Argv, Duration, Label, ListMap, Model, Rule, Text, exactly_one
 from .probes import AbsolutePath, Probe
 
 UnitName = Annotated[
-    str, StringConstraints(max_length=255, pattern=r"^[A-Za-z0-9:_.\\@-]+\.(service|socket|target|timer|path)$")
+    str,
+    # No dash in front: what begins with one looks like an option. Of the last two it is said why none may be named (`unit_settings.py`).
+    StringConstraints(
+        max_length=255,
+        pattern=r"^[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\.(service|socket|target|timer|path|mount|automount|slice)$",
+    ),
 ]
 
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_address, ip_interface
 from typing import Final
 
+from backstay_agent.detection import NETLINK, Detection
+
 from .frames import IP
 
 Interface = IPv4Interface | IPv6Interface
@@ -266,6 +268,9 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
 class Netlink:
     """What this host's kernel knows of links and addresses. Each question has a socket of its own: no state to lose."""
 
+    def __init__(self, detection: Detection | None = None) -> None:
+        self._detection = detection or Detection()
+
     async def add(self, address: Address, within: Interface) -> None:
         """`within`: the same with the prefix of its subnet. Raises OSError; FileExistsError if it is there already."""
         kind, body = add_address(address, within)
@@ -324,6 +329,7 @@ class Netlink:
                     yield None
                     continue
                 for event in _events(datagram):
+                    self._detection.told(NETLINK)
                     yield event
 
     async def _ask(self, request: Message) -> list[Message]:

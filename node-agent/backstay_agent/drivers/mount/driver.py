@@ -15,9 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from backstay_agent.detection import MOUNTS, Detection
 from backstay_agent.drivers.base import Plain, Seen, StartFailed, State, StopFailed
 from backstay_agent.drivers.tools.bus import BusError
 from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
+from backstay_agent.drivers.tools.wakeups import looked_at
 from backstay_api.objects.plain import Mount, RenderedResource
 from backstay_api.objects.resource_kinds import is_network
 
@@ -98,12 +100,14 @@ class MountDriver(Plain):
         notes: Path = NOTES,
         table: Path = TABLE,
         fstab: Path = FSTAB,
+        detection: Detection | None = None,
     ) -> None:
         """`roots`: below which it mounts; `own`: folders of the agent, which it does not hide."""
         self._programs = programs
         self._roots, self._own = roots, own
         self._notes = Notes(notes)
         self._table, self._fstab = table, fstab
+        self._detection = detection or Detection()
 
     async def secure(self, resource: RenderedResource) -> None:
         if why := await self._other_mounter(resource):
@@ -180,12 +184,16 @@ class MountDriver(Plain):
 
     async def changes(self, resource: RenderedResource) -> AsyncGenerator[Seen, None]:
         """First what it is now, then every change: the mount table tells, and it is looked at regularly."""
-        last: Seen | None = None
+        async with aclosing(self._told()) as told:
+            async for seen in looked_at(told, partial(self.check, resource), self._detection):
+                yield seen
+
+    async def _told(self) -> AsyncGenerator[bool, None]:
         async with aclosing(follow(LOOK_PERIOD_S, self._table)) as told:
-            async for _ in told:
-                seen = await self.check(resource)
-                if seen != last:
-                    yield (last := seen)
+            async for by_event in told:
+                if by_event:
+                    self._detection.told(MOUNTS)
+                yield by_event
 
     async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
         """What we have a note of, and is mounted."""

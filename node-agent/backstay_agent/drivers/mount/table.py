@@ -93,8 +93,8 @@ def points(mounts: Iterable[Mounted]) -> str:
     return " and ".join(sorted({one.point for one in mounts}))
 
 
-async def follow(period_s: float, path: Path = TABLE) -> AsyncGenerator[None, None]:
-    """Once now, then whenever the table changes, and regularly."""
+async def follow(period_s: float, path: Path = TABLE) -> AsyncGenerator[bool, None]:
+    """Once now, then whenever the table changes, and regularly; says whether the kernel told of it."""
     news = asyncio.Event()
     loop = asyncio.get_running_loop()
     table = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -110,9 +110,10 @@ async def follow(period_s: float, path: Path = TABLE) -> AsyncGenerator[None, No
             loop.add_reader(poll.fileno(), tell)
             try:
                 while True:
-                    yield
-                    await within(news, period_s)
+                    told = news.is_set()
                     news.clear()
+                    yield told
+                    await within(news, period_s)
             finally:
                 loop.remove_reader(poll.fileno())
     finally:

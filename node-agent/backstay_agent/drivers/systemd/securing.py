@@ -12,7 +12,7 @@ from backstay_agent.drivers.base import StartFailed, StopFailed
 from backstay_agent.drivers.tools.bus import BusError
 from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
 from backstay_agent.drivers.tools.manager import Manager
-from backstay_agent.drivers.tools.sentences import not_loadable
+from backstay_agent.drivers.tools.sentences import not_loadable, of_the_host
 from backstay_agent.drivers.tools.units import UnitFiles, belongs_to_host, refusal
 from backstay_agent.drivers.tools.verified_stop import DOWN, group_names
 from backstay_agent.drivers.tools.watch import Properties
@@ -43,7 +43,7 @@ class Standing:
 
     @property
     def gated(self) -> tuple[str, ...]:
-        return tuple(member for member in self.members if member.endswith(GATED))
+        return tuple(member for member in self.members if member == self.unit or member.endswith(GATED))
 
     @property
     def triggers(self) -> tuple[str, ...]:
@@ -92,6 +92,8 @@ class Securing:
         """What it stands for, all of it secured. Raises StartFailed, BusError, OSError."""
         if (why := refusal(unit)) is not None:
             raise StartFailed(why)
+        if unit.endswith(".mount") and (why := of_the_host(unit, await self._manager.properties(unit))) is not None:
+            raise StartFailed(why)  # before the host waits for our word with what it mounts for itself
         # Also for a unit that is not installed: many packages start their service as soon as they are.
         await self._write(unit, "")
         standing = await self.standing(unit)

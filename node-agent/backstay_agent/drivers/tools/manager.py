@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeVar
 
+from backstay_agent.detection import Detection
 from backstay_agent.drivers.tools.reloads import Reloads
 from backstay_api.process.waiting import clock_s
 
@@ -42,8 +43,9 @@ _FORGOTTEN_S: Final = 0.05
 class Manager:
     """One connection to this host's systemd, shared by all drivers and made when first needed."""
 
-    def __init__(self, connector: Connect = connect) -> None:
+    def __init__(self, connector: Connect = connect, detection: Detection | None = None) -> None:
         self._connector = connector
+        self.detection = detection or Detection()
         self._bus: Bus | None = None
         self._connecting = asyncio.Lock()
         self._watches: set[Watch] = set()
@@ -177,7 +179,7 @@ class Manager:
     @asynccontextmanager
     async def watch(self, unit: str, *, for_long: bool = False) -> AsyncIterator[Watch]:
         """Follow one unit. Raises BusError if systemd cannot be reached at the start; later losses are only told."""
-        watch = Watch(unit, for_long=for_long)
+        watch = Watch(unit, for_long=for_long, detection=self.detection)
         self._watches.add(watch)
         try:
             await self._asked(lambda bus: self._attach(bus, watch))

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+FSTAB: Final = "/etc/fstab"
 _RESULTS: Final = {
     "timeout": "it took too long",
     "watchdog": "its watchdog timed out",
@@ -44,6 +45,8 @@ def _not_usable(unit: str, properties: Mapping[str, Any]) -> str | None:
     identity = properties.get("Id", unit)
     if identity != unit:
         return f"{unit} is another name of {identity}: name that one, so that two services cannot share it unseen"
+    if why := of_the_host(unit, properties):
+        return why
     if properties.get("RefuseManualStart") or properties.get("RefuseManualStop"):
         return f"{unit} forbids to be started or stopped by anyone but systemd (RefuseManualStart=, RefuseManualStop=)"
     if properties.get("Type") == "oneshot" and not properties.get("RemainAfterExit"):
@@ -53,6 +56,24 @@ def _not_usable(unit: str, properties: Mapping[str, Any]) -> str | None:
             f"{unit} starts a unit for each connection (Accept=yes): what it started could not be stopped verifiably;"
             " give it Accept=no and one service for all connections"
         )
+    return None
+
+
+def of_the_host(unit: str, properties: Mapping[str, Any]) -> str | None:
+    """Why this mount unit is the host's own, or somebody's, and none that could wait for our word; None if it could."""
+    if "Where" not in properties or properties.get("LoadState") != "loaded":
+        return None
+    if properties.get("SourcePath") == FSTAB:
+        return (
+            f"{unit} is made of a line in {FSTAB}: that is the host's own; remove the line, and give it a unit file or use a"
+            " `mount` resource"
+        )
+    if not properties.get("FragmentPath"):
+        return f"{unit} has no unit file: somebody has mounted {properties['Where']} by hand"
+    if properties.get("LazyUnmount"):
+        return f"{unit} has LazyUnmount=yes: it would be called unmounted while somebody still uses it"
+    if by := [str(name) for name in properties.get("TriggeredBy", []) if str(name).endswith(".automount")]:
+        return f"{unit} is mounted by {by[0]} for whoever opens its path, and detached lazily with it: systemctl mask --now {by[0]}"
     return None
 
 
@@ -95,6 +116,8 @@ def why_down(unit: str, properties: Mapping[str, Any]) -> str:
 
 def killed_by_systemd(unit: str, properties: Mapping[str, Any]) -> str:
     """That it did not end when it was asked to, and systemd killed it; empty if it ended."""
+    if "Where" in properties:
+        return ""  # it was unmounted; only `umount` can be killed
     killed = properties.get("ExecMainCode") == 2 and properties.get("ExecMainStatus") == signal.SIGKILL
     if properties.get("Result") != "timeout" and not (killed and properties.get("Result") == "signal"):
         return ""
@@ -131,6 +154,8 @@ def stop_failed(unit: str, properties: Mapping[str, Any]) -> str | None:
     """Why nobody knows whether what such a unit did was undone; None if systemd says that its stop succeeded."""
     if properties.get("ActiveState") != "failed" or not (has_no_process(properties) or _had_ended(properties)):
         return None
+    if "Where" in properties:
+        return None  # as long as the kernel has it mounted, systemd calls it active, whatever became of its `umount`
     was_active = properties.get("ActiveEnterTimestampMonotonic", 0) >= properties.get(
         "InactiveExitTimestampMonotonic", 0
     )

@@ -18,6 +18,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from backstay_api.objects.unit_settings import cannot_wait
+
 # Sorted after what `systemctl edit` writes (override.conf), which may set Restart= or reset the conditions.
 DROP_IN: Final = "zz-backstay.conf"
 _MARK: Final = "# Written by the Backstay agent"
@@ -25,7 +27,7 @@ _PART_OF: Final = "# A part of"
 MARK_VARIABLE: Final = "BACKSTAY_UNIT"
 """In the environment of everything that a unit of ours starts."""
 
-_NAME = re.compile(r"[A-Za-z0-9:_.\\@-]+\.(service|socket|target|timer|path)")
+_NAME = re.compile(r"[A-Za-z0-9:_.\\@-]+\.(service|socket|target|timer|path|mount|automount|slice)")
 # What a host needs to live, to be reached and to run the agent: whoever could stop it could stop the host.
 _FORBIDDEN: Final = (
     "backstay-*", "systemd-*", "dbus*", "ssh.*", "sshd.*", "ssh@*", "sshd@*", "user@*", "user-runtime-dir@*", "getty*",
@@ -35,6 +37,10 @@ _FORBIDDEN: Final = (
     "local-fs*.target", "multi-user.target", "network*.target", "poweroff.target", "reboot.target", "rescue.*",
     "runlevel?.target", "shutdown.target", "sigpwr.target", "sleep.target", "soft-reboot.target", "sockets.target",
     "suspend*.target", "swap.target", "sysinit.target", "time-set.target", "timers.target", "umount.target",
+    "-.mount", "-.slice", "machine.slice", "system.slice", "user.slice", "user-*.slice",
+    "boot*.mount", "dev.mount", "dev-*.mount", "efi.mount", "etc.mount", "etc-*.mount", "proc.mount", "proc-*.mount", "root.mount",
+    "run.mount", "run-*.mount", "sys.mount", "sys-*.mount", "tmp.mount", "usr.mount", "usr-*.mount", "var.mount", "var-cache.mount",
+    "var-lib.mount", "var-lib-backstay*.mount", "var-log*.mount", "var-tmp.mount",
 )  # fmt: skip
 # Packages of their own, or instances that people make, whatever they are called.
 _ALLOWED: Final = ("systemd-journal-gatewayd.*", "systemd-journal-remote.*", "systemd-nspawn@*", "systemd-vmspawn@*")
@@ -43,7 +49,7 @@ _SHARED: Final = (
     "bluetooth.target", "blockdev@*", "cloud-*", "cryptsetup*", "factory-reset.target", "first-boot-complete.target",
     "getty*.target", "integritysetup*", "machines.target", "modprobe@*", "nss-*.target", "paths.target", "printer.target",
     "remote-*.target", "rpc-statd*", "rpcbind.*", "slices.target", "smartcard.target", "sound.target", "storage-target-mode.target",
-    "time-sync.target", "usb-gadget.target", "veritysetup*", "-.mount",
+    "time-sync.target", "usb-gadget.target", "veritysetup*",
 )  # fmt: skip
 
 
@@ -51,7 +57,7 @@ _SHARED: Final = (
 def refusal(unit: str) -> str | None:
     """Why this is no unit that a service may consist of, in a sentence; None if it may."""
     if not _NAME.fullmatch(unit) or len(unit) > 255 - len(".d"):
-        return f"{unit[:80]!r} is not the name of a service, socket, target, timer or path unit"
+        return f"{unit[:80]!r} is not the name of a service, socket, target, timer, path or mount unit"
     stem = unit.rpartition(".")[0]
     if not stem or stem.startswith((".", "@")):
         return f"{unit} has no name before its suffix"
@@ -59,7 +65,9 @@ def refusal(unit: str) -> str | None:
         return f"{unit} is a template: name one of its instances, like {stem}main.{unit.rpartition('.')[2]}"
     if _is_forbidden(unit):
         return f"{unit} belongs to the host itself and is never handed to a service"
-    return None
+    if stem.startswith("-"):
+        return f"{unit} begins with a dash, as an option does"
+    return cannot_wait(unit) or None
 
 
 @lru_cache(maxsize=4096)

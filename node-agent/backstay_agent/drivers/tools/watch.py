@@ -8,12 +8,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from backstay_agent.detection import DBUS, Detection
+from backstay_api.process.waiting import clock_s
+
 from .jobs import Asked
 from .systemd_quota import Kept
 
 UNIT: Final = "org.freedesktop.systemd1.Unit"
 
 Properties = dict[str, Any]
+_CHANGED_AT: Final = "StateChangeTimestampMonotonic"
+"""In µs, on the clock that is the event loop's too."""
 
 
 @dataclass(eq=False)
@@ -31,6 +36,8 @@ class Watch:
     """Only to see what becomes of it, and for as long as it runs."""
     kept: Kept | None = None
     """What has systemd keep the unit in its memory for us."""
+    detection: Detection = field(default_factory=Detection)
+    """Told how late its news come."""
     signals: int = 0
     """How many have told of it."""
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -53,7 +60,11 @@ class Watch:
         """For the manager: some properties have changed."""
         interface, changed, _invalidated = signal
         self.signals += 1
+        before_us = self.properties.get(_CHANGED_AT, 0)
         self.properties.update(plain(changed))
+        # What was asked for meanwhile is no news.
+        if (at_us := self.properties.get(_CHANGED_AT, 0)) > before_us:
+            self.detection.saw(DBUS, clock_s() - at_us / 1_000_000)
         # systemd tells the type's properties first and the unit's last, so that now all of one change is there.
         if interface == UNIT:
             self.ring()

@@ -75,7 +75,12 @@ SMUGGLED: list[dict[str, Any]] = [
     ),
     {"systemd": {"unit": "a.service"}, "probes": [{"name": "p", "grpc": {"port": 80, "service": "a\r\nb"}}]},
     # 26: names that climb, and kinds of unit that no service consists of
-    *({"systemd": {"unit": unit}} for unit in ("../../x.service", "-.mount", "system.slice", "x.swap", "a.device")),
+    *({"systemd": {"unit": unit}} for unit in ("../../x.service", "-.mount", "x.swap", "a.device", "a.scope")),
+    # what looks like an option, or like many
+    *(
+        {"systemd": {"unit": unit}}
+        for unit in ("-rf.service", "--now.socket", "a*.service", "a?.service", "a[bc].service")
+    ),
     # 29, 33: what is not an absolute path
     {"command": {"start": ["-rf"], "stop": ["/bin/true"]}},
     {"command": {"start": [], "stop": ["/bin/true"]}},
@@ -223,6 +228,8 @@ def test_fence_devices_that_smuggle_are_refused_by_the_schema(device: dict[str, 
         {"virtualIP": {"address": "192.0.2.9/24", "preferredLifetime": "Forever"}},
         {"command": {**ARGVS, "environment": {"BACKSTAY_RESOURCE": "{}"}}},
         {"command": {**ARGVS, "environment": {f"A{number}": "x" * 4096 for number in range(9)}}},
+        # What could not be made to wait, or not be stopped verifiably
+        *({"systemd": {"unit": unit}} for unit in ("system-web.slice", "srv-db.automount")),
         {"mount": {"device": "vg0/data", "path": "/srv/db"}},
         *(
             {"mount": {"device": "/dev/sdb", "path": "/srv/db", "options": ["noatime", odd]}}

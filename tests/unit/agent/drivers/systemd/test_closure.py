@@ -381,7 +381,7 @@ REMAINS: dict[str, Any] = {"RemainAfterExit": True, "ActiveExitTimestampMonotoni
     [
         (FAILED | {"Type": "oneshot"}, True),
         (FAILED | {"Type": "simple"}, False),
-        (FAILED | {"Where": "/srv"}, True),
+        (FAILED | {"Where": "/srv"}, False),
         (FAILED | {"Type": "oneshot", "ActiveEnterTimestampMonotonic": 3}, False),  # it was its start that failed
         (FAILED | {"Type": "oneshot", "ActiveState": "inactive"}, False),
         # Of a kind that has a main process, and it had ended, well, long before the stop.

@@ -13,6 +13,7 @@ from backstay_agent.drivers.tools.sentences import not_loadable, why_down, why_s
 
 DRIVERS = Path(__file__).parents[5] / "node-agent" / "backstay_agent" / "drivers"
 LOADED: dict[str, Any] = {"LoadState": "loaded", "Id": "db.service"}
+MOUNT: dict[str, Any] = {"Where": "/srv", "FragmentPath": "/etc/systemd/system/srv.mount"}
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,22 @@ LOADED: dict[str, Any] = {"LoadState": "loaded", "Id": "db.service"}
     [
         (LOADED, None),
         ({"LoadState": "not-found"}, "unit db.service is not installed"),
+        (LOADED | MOUNT, None),
+        (
+            LOADED | MOUNT | {"SourcePath": "/etc/fstab"},
+            "db.service is made of a line in /etc/fstab: that is the host's own; remove the line, and give it a unit file or use a"
+            " `mount` resource",
+        ),
+        (LOADED | MOUNT | {"FragmentPath": ""}, "db.service has no unit file: somebody has mounted /srv by hand"),
+        (
+            LOADED | MOUNT | {"LazyUnmount": True},
+            "db.service has LazyUnmount=yes: it would be called unmounted while somebody still uses it",
+        ),
+        (
+            LOADED | MOUNT | {"TriggeredBy": ["srv.automount"]},
+            "db.service is mounted by srv.automount for whoever opens its path, and detached lazily with it:"
+            " systemctl mask --now srv.automount",
+        ),
         ({"LoadState": "masked"}, "unit db.service is masked: systemctl unmask db.service"),
         (
             {"LoadState": "bad-setting", "LoadError": ("x", "Unit has a bad unit file setting.")},

@@ -12,7 +12,16 @@ from backstay_agent.drivers.tools.units import DROP_IN, UnitFiles, belongs_to_ho
 
 @pytest.mark.parametrize(
     "unit",
-    ["nginx.service", "postgresql@15-main.service", "a\\x2db.service", "web.socket", "nightly.timer", "x:y.target"],
+    [
+        "nginx.service",
+        "postgresql@15-main.service",
+        "a\\x2db.service",
+        "web.socket",
+        "nightly.timer",
+        "x:y.target",
+        "srv-db.mount",
+        "var-lib-postgresql.mount",
+    ],
 )
 def test_units_that_a_service_may_consist_of(unit: str) -> None:
     assert refusal(unit) is None
@@ -23,8 +32,19 @@ def test_units_that_a_service_may_consist_of(unit: str) -> None:
     [
         pytest.param("../../x.service", "is not the name", id="path traversal"),
         pytest.param("/etc/passwd", "is not the name", id="absolute path"),
-        pytest.param("-.mount", "is not the name", id="the root mount"),
-        pytest.param("web.mount", "is not the name", id="another kind of unit"),
+        pytest.param("-.mount", "belongs to the host itself", id="the root mount"),
+        pytest.param("boot-efi.mount", "belongs to the host itself", id="a mount that the host boots from"),
+        pytest.param("var-lib-backstay.mount", "belongs to the host itself", id="where the agent remembers"),
+        pytest.param("-.slice", "belongs to the host itself", id="the root slice"),
+        pytest.param("system.slice", "belongs to the host itself", id="the slice of all services"),
+        pytest.param("system-web.slice", "is a slice: what runs in it starts whether", id="a slice of instances"),
+        pytest.param("srv-db.automount", "detaches its path lazily", id="an automount"),
+        pytest.param("web.swap", "is not the name", id="another kind of unit"),
+        pytest.param("-rf.service", "begins with a dash, as an option does", id="option look-alike"),
+        pytest.param("--now.service", "begins with a dash", id="long option look-alike"),
+        pytest.param("web*.service", "is not the name", id="glob"),
+        pytest.param("web?.service", "is not the name", id="glob of one"),
+        pytest.param("web[12].service", "is not the name", id="glob of some"),
         pytest.param("nginx", "is not the name", id="no suffix"),
         pytest.param("", "is not the name", id="empty"),
         pytest.param("x.service\n[Service]", "is not the name", id="newline"),
