@@ -94,8 +94,7 @@ class Runner:
         record, books, now_s = self.record, self._tools.journal.books, clock_s()
         if (record.epoch, record.cleared) != (self._epoch, self._cleared):
             self._turn_to(record)
-        tried = self._trying if self.phase is Phase.STARTING else record.resources
-        down = self._attempts.is_down()
+        tried, down = self._trying if self.phase is Phase.STARTING else record.resources, self._attempts.is_down()
         # What does not run, or not well, has nothing that could be reloaded.
         differs = self._applying.needs_start if self.phase is Phase.RUNNING and not down else is_other_work
         edited = bool(tried) and differs(tried, record.wanted)
