@@ -193,8 +193,34 @@ def _command_of_a_user(script: Path, name: str) -> dict[str, Any]:
     return {"command": replace(_command(script, name)["command"], **who)}
 
 
+def _simple_unit(script: Path, name: str) -> dict[str, Any]:
+    Path(f"/etc/systemd/system/{name}.service").write_text(f"[Service]\nType=simple\nExecStart={script} run\n")
+    _sh("systemctl", "daemon-reload")
+    return {"systemd": Systemd(unit=f"{name}.service")}
+
+
+def _simple_command(script: Path, name: str) -> dict[str, Any]:
+    return {"command": Command(start=(str(script), "run"), type="simple")}
+
+
+def _oneshot_command(script: Path, name: str) -> dict[str, Any]:
+    path = str(script)
+    return {"command": Command(start=(path, "put"), stop=(path, "take"), check=(path, "has"), type="oneshot")}
+
+
 def _init_script(script: Path, name: str) -> dict[str, Any]:
     return {"command": Command(convention="lsb", program=(str(script),))}
+
+
+class Oneshots(Scripted):
+    """What stays of these is no process."""
+
+    def thing(self, case: Case = Case.GOOD, *, start: str = "30s", stop: str = "30s") -> Thing:
+        thing = super().thing(case, start=start, stop=stop)
+        assert thing.resource.command is not None
+        name = Path(thing.resource.command.start[0]).name  # type: ignore[index]
+        put = Path(f"/run/d-{name}")
+        return Thing(thing.resource, lambda: int(put.exists() or thing.copies() > 0), put.unlink)
 
 
 _METADATA: Final = """<?xml version="1.0"?>
@@ -323,6 +349,11 @@ class Fake:
 # --- the table --------------------------------------------------------------------------------------------------------
 
 _NO_PROCESS: Final = "nothing of it is a process of ours: the kernel has it"
+_UP_AT_ONCE: Final = {
+    "a_start_that_fails_says_why_and_can_be_stopped": "it is up as soon as it runs; that it ends is told as of any that runs",
+    "a_start_that_takes_too_long_is_given_up": "it is up as soon as it runs",
+    "a_stop_during_a_start_leaves_nothing": "it is up as soon as it runs; killed at each step it is",
+}
 ROWS: Final[Mapping[str, Callable[[], Row]]] = {
     "systemd": lambda: Scripted("systemd", {}, _unit),
     "command": lambda: Scripted("command", {}, _command),
@@ -336,6 +367,17 @@ ROWS: Final[Mapping[str, Callable[[], Row]]] = {
         "command",
         {"what_has_left_its_control_group_is_found_and_ended": "no user but root leaves it"},
         _command_of_a_user,
+        stride=3,
+    ),
+    "systemd of Type=simple": lambda: Scripted("systemd", _UP_AT_ONCE, _simple_unit),
+    "command of type simple": lambda: Scripted("command", _UP_AT_ONCE, _simple_command, stride=3),
+    "command of type oneshot": lambda: Oneshots(
+        "command",
+        {
+            "what_has_left_its_control_group_is_found_and_ended": "what stays of it is no process",
+            "what_does_not_go_is_not_called_stopped": "the unit of its start is gone then: no other life finds it (docs/next.md)",
+        },
+        _oneshot_command,
         stride=3,
     ),
     "command by lsb": lambda: Scripted("command", {}, _init_script, stride=3),

@@ -28,7 +28,8 @@ class Case(Enum):
     """It leaves before its start has come to an end: systemd may never see it run."""
 
 
-# What most daemons' scripts do: a process that is known by a file with its number.
+# What most daemons' scripts do: a process that is known by a file with its number. `run` is a daemon itself; what `put` leaves is
+# that file alone.
 _SCRIPT: Final = """#!/bin/sh
 S=${{PLACE:-/run}}/d-contract-{number}
 alive() {{ [ -e $S ] && kill -0 $(cat $S) 2>/dev/null; }}
@@ -43,6 +44,10 @@ check|monitor) [ -e $S ] || exit 7; alive && exit 0; echo it is dead; exit 1;;
 status) [ -e $S ] || exit 3; alive || exit 1;;
 meta-data) cat $0.xml;;
 validate-all) exit 0;;
+run) {main};;
+put) {put}; touch $S; exit 0;;
+take) {take}; rm -f $S; exit 0;;
+has) [ -e $S ] || exit 7; exit 0;;
 esac
 """
 _STOP: Final = "[ -e $S ] && kill $(cat $S) 2>/dev/null"
@@ -53,15 +58,17 @@ def script_of(case: Case, number: int) -> str:
     sleep = f"sleep {number}"
     leave = f"echo 0 >{_ELSEWHERE}/cgroup.procs; exec setsid {sleep}"
     words = {"always": "", "before": "", "run": sleep, "after": ":", "stop": _STOP, "number": number}
+    words |= {"main": f"exec {sleep}", "put": ":", "take": ":"}
     if case in (Case.ESCAPING, Case.ESCAPING_EARLY):
         words |= {"before": f"mkdir -p {_ELSEWHERE}", "stop": "true"}
+        words["main"] = f"mkdir -p {_ELSEWHERE}; ({leave}) & exec sleep 1000000"
     match case:
         case Case.SLOW:
-            words["before"] = sleep
+            words |= {"before": sleep, "put": sleep}
         case Case.FAILING:
-            words["before"] = "one_long_line; echo there is no space left; exit 3"
+            words["before"] = words["put"] = "one_long_line; echo there is no space left; exit 3"
         case Case.STUBBORN:
-            words["run"] = f"(trap '' TERM; exec {sleep})"
+            words |= {"run": f"(trap '' TERM; exec {sleep})", "main": f"trap '' TERM; exec {sleep}", "take": sleep}
         case Case.FLOODING:
             words["always"] = "[ $1 = meta-data ] || flood"
         case Case.ESCAPING:

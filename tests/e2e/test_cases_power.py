@@ -21,15 +21,25 @@ SOCKET = "[Socket]\nListenStream=/run/{name}.sock\n[Install]\nWantedBy=sockets.t
 NETWORK = "[Unit]\nWants=network.target\nBefore=network.target\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"
 
 
-@pytest.mark.parametrize("verb", ["reboot", "poweroff"])
-def test_15_a_clean_shutdown_releases_the_service_and_is_given_its_time(fault_lab: FaultLab, verb: str) -> None:
+@pytest.mark.parametrize(
+    ("verb", "words"),
+    [
+        ("reboot", ("systemctl", "reboot")),
+        ("poweroff", ("systemctl", "poweroff")),
+        # What a machine's manager sends PID 1 for the button: it is to power off in order.
+        ("button", ("sh", "-c", "kill -s RTMIN+4 1")),
+    ],
+)
+def test_15_a_clean_shutdown_releases_the_service_and_is_given_its_time(
+    fault_lab: FaultLab, verb: str, words: tuple[str, ...]
+) -> None:
     with case(fault_lab, f"case15-{verb}", on="n1") as play:
         n1 = fault_lab.lab["n1"]
         n1.install_unit("ledger.service", LEDGER)
         n1.path("/srv/ledger.ok").unlink(missing_ok=True)
         n1.run("systemctl", "start", "ledger.service")
         before = n1.boot_id
-        n1.run("systemctl", verb)
+        n1.run(*words)
         play.until_running(other_than="n1", timeout_s=20)
         assert play.evidence == "Released", f"{play.evidence}, {presses(fault_lab, 'n1')}"
         fault_lab.until(n1.path("/srv/ledger.ok").exists, "the other unit to have had its time")

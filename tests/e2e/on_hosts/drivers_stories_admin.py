@@ -7,8 +7,9 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
 
-from drivers_scene import SLEEPER, STORIES, install, main, main_pid, sh, story, systemd, unit, until
+from drivers_scene import ETC, SLEEPER, STORIES, install, main, main_pid, program, runs, sh, story, systemd, unit, until
 
 from backstay_agent.drivers.base import Seen, State
 from backstay_agent.drivers.systemd.driver import SystemdDriver
@@ -66,6 +67,34 @@ async def how_often_an_admin_has_restarted_it_is_not_held_against_our_start() ->
             await systemctl("restart", CONF)
         await systemctl("stop", CONF)
         await driver.start(unit(CONF), timeout_s=5)
+
+
+@story
+async def a_package_that_brings_another_unit_file_and_restarts_what_runs_is_an_admin() -> None:
+    """As Debian's scripts do it: the file is replaced, systemd reads it, what runs is restarted, and our gate stays in force."""
+    async with watched() as (driver, changes):
+        (ETC / CONF).write_text(SLEEPER.replace("100000", "100099"))
+        sh("systemctl", "daemon-reload")
+        await systemctl("try-restart", CONF)
+        assert runs("sleep 100099") and await driver.not_ready(unit(CONF)) is None
+        os.kill(main_pid(CONF), signal.SIGKILL)
+        told = await until_told(changes, State.FAILED)
+        assert not told[-1].by_admin
+        assert all(seen.state is State.RUNNING or seen.by_admin == BY_RESTART for seen in told[:-1]), told
+
+
+@story
+async def what_pings_its_watchdog_no_more_is_killed_by_systemd_and_told_as_that() -> None:
+    pings = "while [ ! -e /run/d-hangs ]; do systemd-notify WATCHDOG=1; sleep 0.2; done"
+    server = program("pings", f"systemd-notify --ready; {pings}; exec sleep 100000")
+    text = f"[Service]\nType=notify\nNotifyAccess=all\nWatchdogSec=3\nExecStart={server}\n"
+    async with watched(text) as (driver, changes):
+        Path("/run/d-hangs").touch()
+        told = await until_told(changes, State.FAILED)
+        assert told[-1] == Seen(State.FAILED, f"{CONF} failed: its watchdog timed out") and not runs("sleep 100000")
+        Path("/run/d-hangs").unlink()
+        await driver.start(unit(CONF), timeout_s=20)
+        await until_told(changes, State.RUNNING)
 
 
 @story

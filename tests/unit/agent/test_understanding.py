@@ -56,7 +56,9 @@ def answer_to(entry: Any) -> str:
         pytest.param({**SERVER, "onFailure": "Ignore"}, "does not know `onFailure`", id="a field of a later release"),
         pytest.param({**SERVER, "onFailure": ""}, "", id="…that is empty says nothing"),
         pytest.param({"name": "server", "systemd": {"unit": "web.service", "user": "x"}}, "`systemd.user`", id="deep"),
-        pytest.param({"name": "server", "systemd": {"unit": "web.device"}}, "`systemd.unit: 'web.device'`", id="a form"),
+        pytest.param(
+            {"name": "server", "systemd": {"unit": "web.device"}}, "`systemd.unit: 'web.device'`", id="a form"
+        ),
         pytest.param({**SERVER, "timeouts": {"start": "1d"}}, "`timeouts.start: '1d'`", id="a unit of time"),
         pytest.param(
             {**SERVER, "probes": [{"name": "p", "httpGet": {"port": 1, "scheme": "QUIC"}}]},
