@@ -21,7 +21,7 @@ from backstay_api.process.waiting import clock_s
 
 from .cluster.heartbeat import Heartbeat
 from .cluster.link import Link, Listeners
-from .core.leaving import why_not_stop
+from .core.leaving import GoingDown, why_not_stop
 from .core.orders import Orders
 from .core.reports import foreign_since
 from .core.sanity import held_back
@@ -89,9 +89,9 @@ class Agent:
         self.heartbeat = Heartbeat(
             api, machine.host, wall=settings.wall, on_lost=self._end_session, contract=settings.contract
         )
-        self._leaving = ""
+        self._leaving: GoingDown | None = None
         tools = Tools(
-            journal=self.journal, system=system, tell=self._changed, wall=settings.wall, leaving=lambda: self._leaving
+            journal=self.journal, system=system, tell=self._changed, wall=settings.wall, leaving=self._how_it_leaves
         )
         self.supervisor = Supervisor(tools)
         self.link = Link(
@@ -177,13 +177,13 @@ class Agent:
         if not self._over.done():
             self._over.set_result(why)
 
-    async def shut_down(self, how: str) -> None:
+    async def shut_down(self, end: GoingDown) -> None:
         """The machine is going down in order: stop and release everything, say so, then return.
 
         The heartbeat goes on meanwhile: a host that falls silent before it has released what it holds is cut off.
         """
-        log.info("the machine is going down", extra={"how": how})
-        self._leaving = how
+        log.info("the machine is going down", extra={"how": end.how})
+        self._leaving = end
         self.link.mark_dirty()
         if not self.journal.has_session:
             return
@@ -191,6 +191,9 @@ class Agent:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORDS_S):
                 await self.link.until_stored(_is_all_released)
+
+    def _how_it_leaves(self) -> str:
+        return self._leaving.how if self._leaving else ""
 
     def farewell(self) -> str:
         """What an admin should know if the agent now ends alone; empty: nothing."""
@@ -240,7 +243,8 @@ class Agent:
             instances=self.supervisor.reports(),
             standbys=self._standby_reports(),
             facts=self._facts,
-            shutting_down=self._leaving,
+            shutting_down=self._how_it_leaves(),
+            shutdown_type=self._leaving.type if self._leaving else None,
             hands_off=bool(self.journal.books.hands_off),
             problems=self._problems,
             held=held_units(self._standbys.held),

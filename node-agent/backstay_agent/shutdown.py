@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from .core.leaving import how_it_goes_down
+from .core.leaving import GoingDown, how_it_goes_down
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -28,27 +28,27 @@ EXTEND_S: Final = 30.0
 
 async def leave(agent: Agent, jobs: Callable[[], Any], notify: Callable[[str], None]) -> None:
     """Do what has to be done before this process ends."""
-    how = await going_down(jobs)
-    if not how:
+    end = await going_down(jobs)
+    if end is None:
         if why := agent.farewell():
             log.warning("the agent ends, the services of this host do not", extra={"why": why})
         return
-    notify(f"STOPPING=1\nSTATUS=this machine is going down: {how}")
+    notify(f"STOPPING=1\nSTATUS=this machine is going down: {end.how}")
     patience = asyncio.create_task(_keep_systemd_patient(notify), name="patience")
     try:
-        await agent.shut_down(how)
+        await agent.shut_down(end)
     finally:
         patience.cancel()
 
 
-async def going_down(jobs: Callable[[], Any]) -> str:
-    """How this machine is going down; empty if it is not, or nobody can tell."""
+async def going_down(jobs: Callable[[], Any]) -> GoingDown | None:
+    """How this machine is going down; None if it is not, or nobody can tell."""
     try:
         async with asyncio.timeout(LOOK_S):
             return how_it_goes_down(await jobs())
     except (OSError, TimeoutError) as error:
         log.warning("systemd does not say what it is doing", extra={"why": str(error)})
-        return ""
+        return None
 
 
 async def systemd_jobs() -> list[tuple[str, str]]:

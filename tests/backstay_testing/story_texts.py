@@ -101,6 +101,7 @@ STEPS: Final[Mapping[str, Callable[..., Any]]] = {
     # What befalls hosts, and what runs there.
     r"(n\d) loses power": Stage.power_off,
     r"(n\d) boots": Stage.boot,
+    r"(n\d) goes down for a reboot": Stage.shut_down,
     r"(n\d) hangs": Stage.freeze,
     r"(n\d) is cut off": Stage.cut_off,
     r"(n\d) is cut off for so long that its power is read": Stage.false_alarm,

@@ -114,9 +114,9 @@ def speak(world: World, host: str, of: SessionRef, *, on_machine: str = "", supe
     _amend(world, host, "status", {"session": said.wire()})
 
 
-def shut_down(world: World, host: str, how: str = "reboot") -> None:
+def shut_down(world: World, host: str, how: str = "reboot", type_: str = "Reboot") -> None:
     """Its agent has said that the machine shuts down."""
-    _amend(world, host, "status", {"shuttingDown": how})
+    _amend(world, host, "status", {"shuttingDown": how, "shutdownType": type_})
 
 
 def find(world: World, host: str, *problems: Raw) -> None:

@@ -1456,6 +1456,7 @@ class HostAssignmentStatus:
     standbys: Mapping[str, StandbyReport] = field(default_factory=dict)
     facts: Facts = Facts()
     shutting_down: str = ""
+    shutdown_type: Literal["Reboot", "PowerOff", "Other"] | None = None
     hands_off: bool = False
     problems: tuple[HostProblem, ...] | None = None
     held: tuple[HeldUnit, ...] = ()
@@ -1468,6 +1469,7 @@ class HostAssignmentStatus:
             standbys={k: StandbyReport.from_wire(v) for k, v in raw.get("standbys", {}).items()},
             facts=Facts.from_wire(raw.get("facts", {})),
             shutting_down=raw.get("shuttingDown", ""),
+            shutdown_type=raw.get("shutdownType"),
             hands_off=raw.get("handsOff", False),
             problems=None
             if (part := raw.get("problems")) is None
@@ -1486,6 +1488,8 @@ class HostAssignmentStatus:
         }
         if self.session is not None:
             wire["session"] = self.session.to_wire()
+        if self.shutdown_type is not None:
+            wire["shutdownType"] = self.shutdown_type
         if self.problems is not None:
             wire["problems"] = [item.to_wire() for item in self.problems]
         return wire

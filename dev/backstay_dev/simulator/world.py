@@ -13,6 +13,7 @@ from typing import Any, Final
 from backstay_agent.agent import Agent
 from backstay_agent.agent import Machine as AgentMachine
 from backstay_agent.agent import Settings as AgentSettings
+from backstay_agent.core.leaving import GoingDown
 from backstay_agent.fake import bare_unit
 from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError, NotFound
@@ -292,7 +293,7 @@ class World:
         machine.goes_down = True
         boots, context = machine.boots, WORLD.copy()
         context.run(PROCESS.set, process)
-        leaving = self.loop.create_task(agent.shut_down("reboot"), context=context)
+        leaving = self.loop.create_task(agent.shut_down(GoingDown("reboot", "Reboot")), context=context)
 
         def go_down() -> None:
             if machine.is_on and machine.boots == boots:

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 from .books import Books
 
+
+class GoingDown(NamedTuple):
+    """How a machine goes down in order."""
+
+    how: str
+    """In words: `it reboots`."""
+    type: Literal["Reboot", "PowerOff", "Other"]
+    """For programs. Reboot: it comes back by itself."""
+
+
 # What a machine does that is going down, by the target that systemd is starting then.
 _ENDS: Final = {
-    "reboot.target": "it reboots",
-    "soft-reboot.target": "its user space is restarted",
-    "kexec.target": "it boots another kernel",
-    "poweroff.target": "it powers off",
-    "halt.target": "it halts",
-    "exit.target": "its container ends",
-    "rescue.target": "it goes into rescue mode",
-    "emergency.target": "it goes into emergency mode",
-    "shutdown.target": "it shuts down",
+    "reboot.target": GoingDown("it reboots", "Reboot"),
+    "soft-reboot.target": GoingDown("its user space is restarted", "Reboot"),
+    "kexec.target": GoingDown("it boots another kernel", "Reboot"),
+    "poweroff.target": GoingDown("it powers off", "PowerOff"),
+    "halt.target": GoingDown("it halts", "PowerOff"),
+    "exit.target": GoingDown("its container ends", "PowerOff"),
+    "rescue.target": GoingDown("it goes into rescue mode", "Other"),
+    "emergency.target": GoingDown("it goes into emergency mode", "Other"),
+    "shutdown.target": GoingDown("it shuts down", "Other"),
 }
 
 
-def how_it_goes_down(jobs: Iterable[tuple[str, str]]) -> str:
-    """How this machine is going down, by systemd's jobs (unit and what is done to it); empty: it is not."""
+def how_it_goes_down(jobs: Iterable[tuple[str, str]]) -> GoingDown | None:
+    """How this machine is going down, by systemd's jobs (unit and what is done to it); None: it is not."""
     starting = {unit for unit, what in jobs if what == "start"}
-    return next((how for unit, how in _ENDS.items() if unit in starting), "")
+    return next((end for unit, end in _ENDS.items() if unit in starting), None)
 
 
 def why_not_stop(books: Books | None) -> str:

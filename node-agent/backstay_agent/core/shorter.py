@@ -38,6 +38,7 @@ def ever_shorter(status: HostAssignmentStatus, refused: str) -> tuple[HostAssign
             for uid, report in status.instances.items()
         },
         shutting_down=clip(status.shutting_down, _NOTE),
+        shutdown_type=status.shutdown_type,
         hands_off=status.hands_off,
     )
     return replace(brief, standbys={uid: _brief_standby(one) for uid, one in status.standbys.items()}), brief

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from backstay_agent import config, main
-from backstay_agent.core.leaving import how_it_goes_down, why_not_stop
+from backstay_agent.core.leaving import GoingDown, how_it_goes_down, why_not_stop
 from backstay_agent.shutdown import leave
 from backstay_agent.store.journal import JOURNAL
 from backstay_dev.simulator.virtualtime import in_virtual_time
@@ -22,19 +22,21 @@ RESTART = [("backstay-agent.service", "restart")]
 
 
 @pytest.mark.parametrize(
-    ("jobs", "how"),
+    ("jobs", "end"),
     [
-        pytest.param(REBOOT, "it reboots", id="reboot"),
-        pytest.param([("poweroff.target", "start")], "it powers off", id="power-off"),
-        pytest.param([("rescue.target", "start")], "it goes into rescue mode", id="rescue mode"),
-        pytest.param([("shutdown.target", "start")], "it shuts down", id="whatever else shuts down"),
-        pytest.param(RESTART, "", id="only the agent is restarted"),
-        pytest.param([("reboot.target", "stop")], "", id="a reboot that is called off"),
-        pytest.param([], "", id="only the agent is stopped"),
+        pytest.param(REBOOT, GoingDown("it reboots", "Reboot"), id="reboot"),
+        pytest.param([("poweroff.target", "start")], GoingDown("it powers off", "PowerOff"), id="power-off"),
+        pytest.param([("rescue.target", "start")], GoingDown("it goes into rescue mode", "Other"), id="rescue"),
+        pytest.param([("shutdown.target", "start")], GoingDown("it shuts down", "Other"), id="whatever else"),
+        pytest.param(RESTART, None, id="only the agent is restarted"),
+        pytest.param([("reboot.target", "stop")], None, id="a reboot that is called off"),
+        pytest.param([], None, id="only the agent is stopped"),
     ],
 )
-def test_by_its_jobs_systemd_tells_whether_the_machine_goes_down(jobs: list[tuple[str, str]], how: str) -> None:
-    assert how_it_goes_down(jobs) == how
+def test_by_its_jobs_systemd_tells_whether_the_machine_goes_down(
+    jobs: list[tuple[str, str]], end: GoingDown | None
+) -> None:
+    assert how_it_goes_down(jobs) == end
 
 
 def ending(world: World, jobs: list[tuple[str, str]], told: list[str]) -> Any:
@@ -65,7 +67,7 @@ async def test_an_agent_whose_machine_goes_down_stops_in_order_releases_and_says
     before = await world.lease()
     await ending(world, REBOOT, told)
     status = (await world.assignment()).status
-    assert status.shutting_down == "it reboots"
+    assert (status.shutting_down, status.shutdown_type) == ("it reboots", "Reboot")
     assert {uid: report.released for uid, report in status.instances.items()} == {"u1": True, "u2": True}
     assert not world.machine.running
     stops = [line for line in world.machine.log if line.startswith("stop")]

@@ -267,6 +267,8 @@ class HostAssignmentStatus(Model):
     """What kind of machine this is."""
     shutting_down: Text = ""
     """Not empty: the machine shuts down or reboots in order, and how. What runs here is being stopped and released."""
+    shutdown_type: Literal["Reboot", "PowerOff", "Other"] | None = None
+    """The same for programs. Reboot: it comes back by itself. Not set by an agent of an earlier release."""
     hands_off: bool = False
     """The agent knows of the maintenance mode HandsOff, and touches nothing."""
     problems: Annotated[list[HostProblem], Field(max_length=16), ListMap("check")] | None = None

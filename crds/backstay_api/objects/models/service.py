@@ -110,7 +110,8 @@ class Recovery(RenderedRecovery):
     moves: MoveBudget | None = None
     """Failover budget. Default: any number."""
     reboot_grace: Duration | None = None
-    """How long a host that said it reboots may take (later)."""
+    """For so long after its host, rebooting in order, has released it, it waits for that host instead of starting elsewhere. Default: 0s. It
+    starts elsewhere at once after a power loss, where a person moves it, and where that host is cordoned, drained or removed."""
     on_stop_failure: Literal["Block", "Fence"] | None = None
     """What is done when a stop does not succeed, whatever its host does. Block (default): it stays there, and waits for a person. Fence: its
     host is powered off, though it lives, if that is proven and another host could take over."""

@@ -152,6 +152,7 @@ def _all_durations(service: HAService) -> Iterator[tuple[str, str | None, float]
             yield f"resources[{resource.name}].{path}", text, shortest_s
     if recovery := service.spec.recovery:
         yield "recovery.window", recovery.window, SHORTEST_S
+        yield "recovery.rebootGrace", recovery.reboot_grace, 0.0
         yield "recovery.moves.per", recovery.moves.per if recovery.moves else None, SHORTEST_S
         if backoff := recovery.backoff:
             yield "recovery.backoff.initial", backoff.initial, SHORTEST_S

@@ -53,8 +53,10 @@ class HostFacts:
     """UIDs of the instances that it has been asked to keep itself ready for."""
     leaving: Rejected | None
     """Nothing may stay here: it is being removed, drained, or not fit and to be left then."""
+    barred: Rejected | None
+    """Nothing new may come here, whether it is on or not: leaving, cordoned or in other hands."""
     unschedulable: Rejected | None
-    """Nothing new may come here."""
+    """Nothing new may come here now."""
     no_session: Rejected | None
     """No session that a grant could be bound to."""
     lost: Rejected | None
@@ -82,13 +84,15 @@ def _facts(world: World, host: Host, assignment: HostAssignment | None) -> HostF
     name = host.metadata.name
     report = assignment.status if assignment else _NOTHING_SAID
     leaving, no_session = _leaving(host, report), why_no_session(world, name)
+    barred = leaving or _unschedulable(host)
     return HostFacts(
         name=name,
         host=host,
         report=report,
         asked=frozenset(assignment.spec.standbys) if assignment else frozenset(),
         leaving=leaving,
-        unschedulable=leaving or _unschedulable(host) or _going_down(world, name),
+        barred=barred,
+        unschedulable=barred or _going_down(world, name),
         no_session=no_session,
         lost=None if no_session and no_session.is_passing else no_session,
         services=len(world.held_by.get(name, ())),

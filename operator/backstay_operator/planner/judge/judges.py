@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeVar
 
+from backstay_api.objects.durations import seconds
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_operator.planner.know.fitting import no_room
 from backstay_operator.planner.know.holdings import contested
@@ -19,7 +20,7 @@ from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import UNCLEAR, roughly
 
 from .failures import Failure, standing
-from .host_facts import HostFacts, Rejected
+from .host_facts import HostFacts, Rejected, facts_of
 from .move_budget import forgotten_at_s, home, used_up
 
 
@@ -219,6 +220,35 @@ def _unready(one: str, many: str, why: str = "") -> Rejected:
     return Rejected("Ready", one, many, why, is_passing=True)
 
 
+def need_not_wait(ask: Question, facts: HostFacts) -> Rejected | None:
+    """The host that ran it last reboots in order, and within `recovery.rebootGrace` it waits for that one. A person may insist."""
+    until_s, host = awaited(ask)
+    if host in ("", facts.name) or ask.to is not None:
+        return None
+    reboots = f"for {host}, which reboots"
+    return Rejected(
+        "Reboot",
+        f"waits {reboots}",
+        f"wait {reboots}",
+        f"recovery.rebootGrace is {ask.service.spec.recovery.reboot_grace}" if ask.service.spec.recovery else "",
+        is_passing=True,
+        look_again_s=until_s,
+    )
+
+
+def awaited(ask: Question) -> tuple[float, str]:
+    """Until when, on the clock of `World.now_s`, which host is waited for while it reboots; without a host: none is."""
+    instance, recovery = ask.instance, ask.service.spec.recovery
+    found = ask.world.rebooting.get(instance.uid) if instance and recovery and recovery.reboot_grace else None
+    if instance is None or recovery is None or found is None or found.epoch != instance.spec.epoch or instance.holder:
+        return 0.0, ""
+    until_s = found.seen_s + seconds(recovery.reboot_grace or "0s")
+    if ask.world.now_s >= until_s or found.host not in ask.world.hosts:
+        return 0.0, ""
+    its = facts_of(ask.world, found.host)
+    return (0.0, "") if its.barred or is_selected(ask, its) or is_free(ask, its) else (until_s, found.host)
+
+
 Filter = Callable[[Question, HostFacts], Rejected | None]
 RUN: Final = frozenset({Point.START, Point.RETRY})
 _SPARE: Final = frozenset({Point.STANDBY, Point.TAKE_OVER})
@@ -239,6 +269,7 @@ FILTERS: Final[Sequence[tuple[Filter, Set[Point]]]] = (
     (may_fail_over, {*RUN, Point.STANDBY}),
     (could_fail_over, {Point.TAKE_OVER}),
     (is_ready, {*RUN, Point.TAKE_OVER}),
+    (need_not_wait, RUN),
 )
 
 _Judge = TypeVar("_Judge")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from .host_facts import HostFacts
-from .judges import RUN, Point, Question, by_point, is_ready, recent_failures
+from .judges import RUN, Point, Question, awaited, by_point, is_ready, recent_failures
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,12 @@ def announced(ask: Question, facts: HostFacts) -> Score:
     """Where people were told that it goes, it goes, if that host still will do."""
     is_it = facts.name == ask.announced
     return Score("Announced", int(is_it), "was chosen when it was stopped" if is_it else "")
+
+
+def awaited_there(ask: Question, facts: HostFacts) -> Score:
+    """The host that it waits for is asked to keep itself ready before all others."""
+    _, host = awaited(ask)
+    return Score("Reboot", int(facts.name == host), "ran it before its reboot" if facts.name == host else "")
 
 
 def preference(ask: Question, facts: HostFacts) -> Score:
@@ -77,6 +83,7 @@ Scorer = Callable[[Question, HostFacts], Score]
 SCORES: Final[Sequence[tuple[Scorer, Set[Point]]]] = (
     (announced, RUN),
     (fewest_failures, {Point.RETRY}),
+    (awaited_there, {Point.STANDBY}),
     (no_recent_failure, _STANDBY),
     (preference, {*RUN, *_STANDBY}),
     (readiness, RUN),

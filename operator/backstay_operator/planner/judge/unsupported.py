@@ -27,7 +27,6 @@ _TODAY: Final[dict[str, tuple[object, ...]]] = {
     "placement.priority": (0,),
     "placement.failback": ("Never", "Always"),
     "placement.window": (),
-    "recovery.reboot_grace": ("0s",),
     **{f"resources[].{kind.field}": () for kind in RESOURCE_KINDS if not kind.is_implemented},
     "resources[].strategy": (_AS_THE_KIND,),
     "resources[].consistency": (_AS_THE_KIND,),

@@ -62,6 +62,15 @@ class LeaseSeen:
     """Our own clock when we saw the renewal count move: proof of life at that time, which `first_seen_s` need not be."""
 
 
+class Rebooting(NamedTuple):
+    """An epoch that was released because its host rebooted in order."""
+
+    epoch: int
+    host: str
+    seen_s: float
+    """Our own clock when we first saw that."""
+
+
 @dataclass(frozen=True)
 class OwnPath:
     """What we know of our own way to the API server (PROTOCOL 4, own trouble first)."""
@@ -155,6 +164,8 @@ class World:
     """Keys of services whose whole status the API server has refused a while ago: their conditions alone are written."""
     failed_s: dict[tuple[str, Failed], float] = field(default_factory=dict)
     """By UID of the HAService or HAInstance that told of it: our own clock when we first saw that."""
+    rebooting: dict[str, Rebooting] = field(default_factory=dict)
+    """By UID of the HAInstance: the last epoch that a reboot ended, until there is another one. Its host soon says nothing of it any more."""
     kept: dict[tuple[str, str], tuple[tuple[object, ...], object]] = field(default_factory=dict)
     """What `keep` has worked out, by topic and key, with what it was worked out from. Only `keep` reads and writes it."""
 
@@ -240,6 +251,12 @@ class World:
             self.reported_by[uid].add(assignment.key)
             if report.phase == "Failed":
                 self.failed_s.setdefault((uid, Failed(report.name, assignment.key, report.epoch)), self.now_s)
+            if (
+                assignment.status.shutdown_type == "Reboot"
+                and report.released
+                and not _was_told_to_stop(assignment, uid)
+            ):
+                self._reboots(uid, report.epoch, assignment.key)
 
     def drop_assignment(self, key: str, *, but: Collection[str] = ()) -> None:
         """And when those starts failed of which the host then says nothing: it may speak of an HAInstance (`but`) that has long gone."""
@@ -264,8 +281,16 @@ class World:
         """How long we have known of it, in seconds."""
         return self.now_s - self.failed_s.get((uid, what), self.now_s)
 
+    def _reboots(self, uid: str, epoch: int, host: str) -> None:
+        known = self.rebooting.get(uid)
+        if known is None or known.epoch < epoch:
+            self.rebooting[uid] = Rebooting(epoch, host, self.now_s)
+
     def put_instance(self, instance: HAInstance) -> None:
+        known = self.rebooting.get(instance.uid)
         self.drop_instance(instance.key)
+        if known is not None and known.epoch >= instance.spec.epoch:
+            self.rebooting[instance.uid] = known
         self.instances[instance.key] = instance
         self.instances_of[instance.spec.service.uid].add(instance.key)
         if instance.spec.grant is not None:
@@ -280,6 +305,7 @@ class World:
         old = self.instances.pop(key, None)
         if old is None:
             return
+        self.rebooting.pop(old.uid, None)
         self.instances_of[old.spec.service.uid].discard(key)
         if old.spec.grant is not None:
             self.held_by[old.spec.grant.host].discard(key)
@@ -329,6 +355,12 @@ def has_cost(request: FenceRequest) -> bool:
     """Whether it wanted Off for a host that was not off anyway, and that nobody answers for."""
     was_off_anyway = request.status.evidence is not None and not any(a.action == "off" for a in request.status.attempts)
     return request.spec.confirm is None and not was_off_anyway
+
+
+def _was_told_to_stop(assignment: HostAssignment, uid: str) -> bool:
+    """By an order of ours: it would have been released without any reboot."""
+    order = assignment.spec.instances.get(uid)
+    return order is not None and order.want == "Down"
 
 
 def _checked_at(host: Host) -> str | None:

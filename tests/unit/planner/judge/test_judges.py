@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pytest
 
@@ -14,7 +14,7 @@ from backstay_operator.planner.judge.judges import FILTERS, FILTERS_AT, Filter, 
 from backstay_operator.planner.judge.scores import SCORES, SCORES_AT, Scorer
 from backstay_operator.planner.know.world import World
 from backstay_testing import worlds
-from backstay_testing.builders import a_service, claims, unit
+from backstay_testing.builders import a_service, an_instance, an_order, claims, unit
 from backstay_testing.worlds import Befall, a_world, add_host, all_of, nothing, put, report, say_ready
 
 WEB: Final = a_service()
@@ -22,6 +22,8 @@ POOL: Final = {"hosts": {"matchLabels": {"pool": "db"}}}
 IN_POOL: Final = a_service(placement=POOL)
 LIKES_POOL: Final = a_service(placement={"prefer": [{**POOL, "weight": 7}]})
 NEVER: Final = a_service(recovery={"moves": {"limit": 0, "per": "1h"}})
+GRACE: Final = a_service(recovery={"rebootGrace": "30s"})
+AWAITED: Final = "waits for n2, which reboots: recovery.rebootGrace is 30s"
 CLEAR: Final = "backstay clear web --reason WHY"
 NOWHERE: Final = (
     "may not try it: as it is configured no host can run it, says {host} (no such disk): "
@@ -92,6 +94,36 @@ def failed_on(name: str) -> Befall:
         lambda world: put(world, WEB, epoch=1, host=name),
         lambda world: report(world, WEB, name, "Failed", epoch=1, why="exit code 1"),
     )
+
+
+def reboots(
+    name: str,
+    type_: str = "Reboot",
+    *,
+    released: bool = True,
+    want: Literal["Up", "Down"] = "Up",
+    seen_ago_s: float = 29.0,
+) -> Befall:
+    """Its last holder goes down in order, so long ago that we have seen it say so."""
+
+    def befall(world: World) -> None:
+        put(world, GRACE, epoch=1)
+        granted_there = an_instance(GRACE, epoch=1, host=name)
+        worlds.tell(world, name, granted_there, an_order(granted_there, want))
+        report(world, GRACE, name, "Stopped", epoch=1, released=released)
+        worlds.shut_down(world, name, type_=type_)
+        world.now_s += seen_ago_s
+
+    return befall
+
+
+def another_epoch(world: World) -> None:
+    put(world, GRACE, epoch=2)
+
+
+def comes_back(world: World) -> None:
+    """Another session of it knows nothing of what was."""
+    add_host(world, "n2")
 
 
 def ask(world: World, **more: Any) -> Question:
@@ -180,10 +212,27 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         (ready(ready=False, why="masked"), {}, "is not ready: masked"),
         (granted, {}, ""),
     ],
+    judges.need_not_wait: [
+        (reboots("n2"), {"service": GRACE}, AWAITED),
+        (reboots("n2", seen_ago_s=30.0), {"service": GRACE}, ""),
+        (reboots("n2"), {"service": WEB}, ""),
+        (reboots("n1"), {"service": GRACE}, ""),
+        (reboots("n2", "PowerOff"), {"service": GRACE}, ""),
+        (reboots("n2", released=False), {"service": GRACE}, ""),
+        (reboots("n2", want="Down"), {"service": GRACE}, ""),
+        (reboots("n2"), {"service": GRACE, "to": "n1"}, ""),
+        (all_of(reboots("n2"), another_epoch), {"service": GRACE}, ""),
+        (all_of(reboots("n2"), comes_back), {"service": GRACE}, AWAITED),
+        (all_of(reboots("n2"), lambda world: add_host(world, "n2", mode="Drain")), {"service": GRACE}, ""),
+        (all_of(reboots("n2"), lambda world: add_host(world, "n2", mode="Cordon")), {"service": GRACE}, ""),
+        (all_of(reboots("n2"), lambda world: world.drop_host("n2")), {"service": GRACE}, ""),
+        (reboots("n2"), {"service": a_service(placement=POOL, recovery={"rebootGrace": "30s"})}, ""),
+    ],
 }
 
 SCORE_CASES: Final[Mapping[Scorer, list[tuple[Befall, dict[str, Any], int]]]] = {
     scores.announced: [(nothing, {"announced": "n1"}, 1), (nothing, {"announced": "n2"}, 0), (nothing, {}, 0)],
+    scores.awaited_there: [(reboots("n1"), {"service": GRACE}, 1), (reboots("n2"), {"service": GRACE}, 0)],
     scores.fewest_failures: [(nothing, {}, 0), (failed, {}, -1)],
     scores.no_recent_failure: [(nothing, {}, 0), (failed, {}, -1)],
     scores.preference: [
@@ -238,12 +287,12 @@ def test_every_judge_has_cases_that_differ_and_is_asked_at_some_point() -> None:
     [
         (
             Point.START,
-            "is_selected is_free is_wished is_open has_session starts_here may_fail_over is_ready",
+            "is_selected is_free is_wished is_open has_session starts_here may_fail_over is_ready need_not_wait",
             "announced preference readiness fewer_services",
         ),
         (
             Point.RETRY,
-            "is_selected is_free is_wished is_open has_session starts_here may_fail_over is_ready",
+            "is_selected is_free is_wished is_open has_session starts_here may_fail_over is_ready need_not_wait",
             "announced fewest_failures preference readiness fewer_services",
         ),
         (Point.STAY, "may_stay is_selected", ""),
@@ -255,7 +304,7 @@ def test_every_judge_has_cases_that_differ_and_is_asked_at_some_point() -> None:
         (
             Point.STANDBY,
             "is_selected is_free is_open is_reachable has_room may_fail_over",
-            "no_recent_failure preference already_asked fewer_services",
+            "awaited_there no_recent_failure preference already_asked fewer_services",
         ),
         (Point.TAKE_OVER, "is_selected is_free is_open is_reachable starts_here could_fail_over is_ready", ""),
     ],
