@@ -213,6 +213,8 @@ def _address(cidr: str) -> str:
 
 
 _LINK: Final = re.compile(r"/dev/disk/by-(uuid|label|partuuid|partlabel)/(.+)")
+_MAPPED: Final = re.compile(r"/dev/mapper/((?:[^-/]|--)+)-((?:[^-/]|--)+)")
+"""A logical volume, as device-mapper calls it: its group, a dash, its own name, and each dash in them doubled."""
 _TAG: Final = re.compile(r"(UUID|LABEL|PARTUUID|PARTLABEL)=(.+)")
 
 
@@ -228,6 +230,10 @@ def canonical_device(device: str) -> str:
     if is_network(device):
         server, _, path = device.partition(":/")
         return f"{server.lower()}:/{path}"
+    if not device.startswith("/") and device.count("/") == 1:
+        return f"/dev/{device}"
+    if found := _MAPPED.fullmatch(device):
+        return f"/dev/{found[1]}/{found[2]}".replace("--", "-")
     return device
 
 
@@ -249,8 +255,6 @@ _NOT_OPTIONS: Final = re.compile(
 
 def senseless_mount(mount: Any) -> str:
     """The field, a colon, and why no driver would mount that; empty if one does."""
-    if not mount.device.startswith("/") and not is_network(mount.device) and not _TAG.fullmatch(mount.device):
-        return f"device: {mount.device} is a logical volume, and nobody activates those yet: name another device"
     if odd := next((option for option in mount.options or () if _NOT_OPTIONS.fullmatch(option)), None):
         return f"options: {odd} is not to be given: leave it out"
     if (mount.fs_type or "").startswith("fuse"):
