@@ -20,6 +20,7 @@ from backstay_agent.drivers.base import Seen
 from backstay_api.objects.plain import RenderedResource, VirtualIP
 
 STALE = "02:00:00:00:00:99"
+ON_ANY_LINK = ("198.51.100.7/24", "198.51.100.7/32", "2001:db8:1::7/128")
 BOTH = pytest.mark.parametrize("address", ["192.0.2.10/24", "2001:db8::10/64"])
 
 
@@ -63,14 +64,14 @@ class Cable:
                 return False
         return True
 
-    def says(self, frames: list[bytes]) -> None:
+    def says(self, frames: list[bytes], on: str = "eth0") -> None:
         """The neighbour sends these."""
         with (
             _standing_in(self.there),
             socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender,
         ):
             for frame in frames:
-                sender.sendto(frame, ("eth0", 0))
+                sender.sendto(frame, (on, 0))
 
     @contextmanager
     def monitor(self) -> Iterator[Callable[[], str]]:
@@ -165,9 +166,9 @@ def vip(address: str, interface: str | None = None, **more: Any) -> RenderedReso
     return RenderedResource(name="address", virtual_ip=VirtualIP(address=address, interface=interface, **more))
 
 
-def play(story: Callable[[], Awaitable[None]]) -> None:
+def play(story: Callable[[], Awaitable[None]], *, limit_s: float = 20) -> None:
     async def limited() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(limit_s):
             await story()
 
     asyncio.run(limited())

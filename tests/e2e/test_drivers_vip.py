@@ -11,6 +11,7 @@ from backstay_agent.drivers.address.driver import VirtualIPDriver
 from backstay_agent.drivers.address.link_flaps import GRACE_S
 from backstay_agent.drivers.address.netlink import Address, Netlink
 from backstay_agent.drivers.base import Seen, StartFailed, State
+from backstay_agent.tasks import end_tasks
 from backstay_testing.cable import BOTH, SEEN, STALE, Cable, gather, make, now_s, play, until, vip, watching
 
 pytestmark = pytest.mark.hosts
@@ -177,6 +178,28 @@ def test_an_address_that_an_admin_takes_away_is_not_put_back(cable: Cable, drive
             cable.ip(cable.here, "addr", "del", "192.0.2.10/32", "dev", "eth0")
             assert (await change()).state is State.STOPPED
             assert "192.0.2.10" not in cable.addresses()
+
+    play(story)
+
+
+@BOTH
+def test_an_interface_that_gets_another_mac_is_announced_with_that_and_not_with_the_old_one_any_more(
+    cable: Cable, driver: VirtualIPDriver, address: str
+) -> None:
+    """As a bond does that changes its port (`fail_over_mac=active`), while the start is still announced."""
+    ip, fresh = address.split("/")[0], "02:00:00:00:00:55"
+
+    async def story() -> None:
+        await driver.start(vip(address), timeout_s=5)
+        async with watching(driver, vip(address)) as change:
+            assert await change() == Seen(State.RUNNING)
+            cable.ip(cable.there, "neigh", "replace", ip, "lladdr", STALE, "dev", "eth0", "nud", "stale")
+            following = asyncio.create_task(gather(change))
+            cable.ip(cable.here, "link", "set", "eth0", "address", fresh)
+            await until(lambda: fresh in cable.neighbour_entry(ip))
+            await until(lambda: all(series.done() for series in driver._announcer._tasks.values()))
+            assert fresh in cable.neighbour_entry(ip)
+            await end_tasks([following])
 
     play(story)
 

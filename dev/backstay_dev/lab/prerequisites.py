@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from backstay_dev.lab.assets import ensure_assets
+from backstay_dev.lab.kernel_disks import ensure_disks, runs_here
 from backstay_dev.lab.layers import ensure_layer
 from backstay_dev.lab.shell import EXIT_CANNOT, LabError, Progress, call, silent
 
@@ -24,6 +25,7 @@ PROGRAMS: Final = {
     "nft": "nftables",
     "fence_redfish": "fence-agents",
     "ipmitool": "ipmitool",
+    "qemu-system-x86_64": "qemu-system-x86",
 }
 # Over the hosts' image, for the lab with the real database.
 LAYER: Final = ("postgresql",)
@@ -112,6 +114,8 @@ def main() -> int:
         ensure_layer(LAYER, tell)
         ensure_layer(SERVICES_LAYER, tell)
         ensure_layer(OCF_LAYER, tell)
+        if runs_here():
+            ensure_disks(tell)
     except LabError as error:
         tell(str(error))
         return EXIT_CANNOT

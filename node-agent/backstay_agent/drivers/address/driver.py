@@ -93,7 +93,7 @@ class VirtualIPDriver(Plain):
             raise StartFailed(f"{want} could not be added within {timeout_s:g} s") from error
         except OSError as error:
             raise StartFailed(f"{want} could not be added: {error}") from error
-        self._announcer.announce(want, link)
+        self._announcer.announce(want, link, asks=not spec.nodad)
         self._duplicates.forget(want.ip)
 
     async def stop(self, resource: RenderedResource, *, timeout_s: float) -> None:
@@ -128,7 +128,7 @@ class VirtualIPDriver(Plain):
                 while True:
                     sight = await self._look()
                     seen = await self._mended(want, spec, sight)
-                    self._announce_again(want, sight, seen, last, blinked=changes.went_down)
+                    self._announce_again(want, spec, sight, seen, last, blinked=changes.went_down)
                     if clock_s() >= remind_at_s:
                         self._remind(want, spec, sight, seen, first=last is None)
                         remind_at_s = next_reminder_s(clock_s())
@@ -331,15 +331,17 @@ class VirtualIPDriver(Plain):
         return seen
 
     def _announce_again(
-        self, want: Interface, sight: Sight, seen: Seen, last: Seen | None, *, blinked: set[str]
+        self, want: Interface, spec: VirtualIP, sight: Sight, seen: Seen, last: Seen | None, *, blinked: set[str]
     ) -> None:
         if last is None or seen.state is not State.RUNNING:
             return
         here = sight.at(want)
         name = sight.link_of(here[0]).name if here else self._notes.link_of(want)
         link = sight.link_called(name)
-        if link is not None and (last.state is not State.RUNNING or name in blinked):
-            self._announcer.announce(want, link)
+        if link is None:
+            return
+        if last.state is not State.RUNNING or name in blinked or self._announcer.said_other(want, link):
+            self._announcer.announce(want, link, asks=not spec.nodad)
 
     @contextmanager
     def _listening(self, ip: IP, spec: VirtualIP, wake: Callable[[], None]) -> Iterator[None]:
@@ -357,9 +359,8 @@ class VirtualIPDriver(Plain):
             return
         if not first:  # its start has announced it
             self._announcer.remind(want, link)
-        with suppress(OSError):  # a link without carrier says so itself
-            if not spec.nodad:
-                self._wire.ask(link, want.ip)
+        if not spec.nodad:
+            self._announcer.ask(want, link)
 
     def _follow_name(self, want: Interface, name: str, sight: Sight) -> None:
         """Its interface was renamed: what a blink takes is put back on that one."""

@@ -62,8 +62,10 @@ class Wire:
 async def _answered(receiver: socket.socket, link: Link, ip: IP) -> bytes:
     loop = asyncio.get_running_loop()
     while True:
-        mac = answer(await loop.sock_recv(receiver, 2048), ip)
-        if mac is not None and mac != link.mac:
+        frame, (_link, _protocol, kind, *_rest) = await loop.sock_recvfrom(receiver, 2048)
+        mac = answer(frame, ip)
+        # Not what is told in a VLAN that this host is not in (see `receiving.py`).
+        if mac is not None and mac != link.mac and kind != socket.PACKET_OTHERHOST:
             return mac
 
 

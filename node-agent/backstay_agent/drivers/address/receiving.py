@@ -75,12 +75,14 @@ class _Socket:
     def _on_frames(self) -> None:
         for _ in range(_AT_ONCE):
             try:
-                frame, (link, *_rest) = self._socket.recvfrom(2048)
+                frame, (link, _protocol, kind, *_rest) = self._socket.recvfrom(2048)
             except BlockingIOError:
                 return
             except OSError as error:  # an interface that goes; the next frame is read as before
                 log.debug("network frame could not be read, looking for duplicate addresses", extra={"why": str(error)})
                 return
+            if kind == socket.PACKET_OTHERHOST:
+                continue  # of a VLAN that this host is not in: another network, which may have the same addresses
             for ip, on_claim in self.listeners:
                 if (mac := claimed(frame, ip)) is not None:
                     on_claim(link, mac)

@@ -20,7 +20,7 @@ def no_room(folder: Path) -> str | None:
         room = os.statvfs(there)
         if room.f_flag & os.ST_RDONLY:
             return f"{folder} cannot be written: its file system is read-only"
-        _try(there)
+        try_to_write(there)
     except OSError as error:
         full = f": make room in {folder}" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
         return f"{folder} cannot be written: {error.strerror}{full}"
@@ -34,8 +34,8 @@ def no_room(folder: Path) -> str | None:
     return None
 
 
-def _try(folder: Path) -> None:
-    """A file without a name, gone at once: a file system that died of an error says so only now."""
+def try_to_write(folder: Path) -> None:
+    """A file without a name, gone at once: a file system that died of an error says so only now. Raises OSError."""
     try:
         os.close(os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     except OSError as error:
