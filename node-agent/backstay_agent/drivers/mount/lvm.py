@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -79,9 +78,13 @@ class Lvm:
         as_owner = ("--config", f'local/extra_system_ids=["{owner}"]') if owner not in ("", host.system_id) else ()
         # The tag comes first: killed between the two, whoever is next still knows the old owner by his, and us by ours.
         if owner and f"{TAG}{host.system_id}" not in row["vg_tags"].split(","):
-            await self._must(path, (lvm, "vgchange", *as_owner, "--addtag", f"{TAG}{host.system_id}", volume.group), timeout_s)
+            await self._must(
+                path, (lvm, "vgchange", *as_owner, "--addtag", f"{TAG}{host.system_id}", volume.group), timeout_s
+            )
         if as_owner:
-            await self._must(path, (lvm, "vgchange", "-y", *as_owner, "--systemid", host.system_id, volume.group), timeout_s)
+            await self._must(
+                path, (lvm, "vgchange", "-y", *as_owner, "--systemid", host.system_id, volume.group), timeout_s
+            )
         await self._must(path, (lvm, "lvchange", "-ay", "--activationmode", "complete", volume.words), timeout_s)
         if not await self.active(volume):
             raise StartFailed(f"{volume.words} is not active, though lvchange says so")
@@ -93,7 +96,9 @@ class Lvm:
             ended = await self._programs.run(path, (await found("lvm"), "lvchange", "-an", volume.words), LET_GO_S)
             said = ended.why
         if await self.active(volume):  # LVM lets go of nothing whose disks it cannot read; the kernel does
-            ended = await self._programs.run(path, (await found("dmsetup"), "remove", "--retry", volume.mapping), LET_GO_S)
+            ended = await self._programs.run(
+                path, (await found("dmsetup"), "remove", "--retry", volume.mapping), LET_GO_S
+            )
             said += f"; {ended.why}"
         if await self.active(volume):
             raise StopFailed(f"{volume.words} is still active on this host: {said}")
@@ -105,5 +110,5 @@ class Lvm:
 
 
 def _last(said: str) -> str:
-    lines = [line.strip() for line in said.splitlines() if line.strip(" {}[]\",:") and not line.strip().startswith('"')]
+    lines = [line.strip() for line in said.splitlines() if line.strip(' {}[]",:') and not line.strip().startswith('"')]
     return lines[0] if lines else "LVM says nothing of it"
