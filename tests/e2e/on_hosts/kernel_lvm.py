@@ -155,8 +155,7 @@ def test_a_stop_does_not_count_while_it_is_active_and_the_kernel_lets_go_where_l
                 assert [one.mount for one in await driver.leftovers()] == [OURS.mount]
             finally:
                 os.close(holder)
-            # Another host has it by now: LVM of this one refuses to touch it.
-            sh("vgchange", "-y", "--systemid", "n9", "d-vg")
+            this_host_is("n9")  # as if another host had it by now: LVM of this one refuses to touch it
             await driver.stop(OURS, timeout_s=20)
             assert MAPPING not in mappings() and disks
 
