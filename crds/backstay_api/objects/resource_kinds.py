@@ -217,6 +217,12 @@ def _address(cidr: str) -> str:
 
 
 _LINK: Final = re.compile(r"/dev/disk/by-(uuid|label|partuuid|partlabel)/(.+)")
+_MAPPED: Final = re.compile(r"/dev/mapper/((?:[^-/]|--)+)-((?:[^-/]|--)+)")
+"""A logical volume, as device-mapper calls it: its group, a dash, its own name, and each dash in them doubled."""
+_VOLUME: Final = re.compile(
+    r"(/dev/(?!(?:block|bsg|bus|cciss|char|cpu|disk|dm|dri|drbd|fd|infiniband|input|loop|mapper|md|nbd|net|pts|rbd|shm|snd|ubi|usb|vfio|zvol)/)[^/]+)/[^/]+"
+)
+"""A logical volume, below its group: what else has a folder of its own below /dev is named so."""
 _TAG: Final = re.compile(r"(UUID|LABEL|PARTUUID|PARTLABEL)=(.+)")
 
 
@@ -232,6 +238,10 @@ def canonical_device(device: str) -> str:
     if is_network(device):
         server, _, path = device.partition(":/")
         return f"{server.lower()}:/{path}"
+    if not device.startswith("/") and device.count("/") == 1:
+        return f"/dev/{device}"
+    if found := _MAPPED.fullmatch(device):
+        return f"/dev/{found[1]}/{found[2]}".replace("--", "-")
     return device
 
 
@@ -253,8 +263,6 @@ _NOT_OPTIONS: Final = re.compile(
 
 def senseless_mount(mount: Any) -> str:
     """The field, a colon, and why no driver would mount that; empty if one does."""
-    if not mount.device.startswith("/") and not is_network(mount.device) and not _TAG.fullmatch(mount.device):
-        return f"device: {mount.device} is a logical volume, and nobody activates those yet: name another device"
     if odd := next((option for option in mount.options or () if _NOT_OPTIONS.fullmatch(option)), None):
         return f"options: {odd} is not to be given: leave it out"
     if (mount.fs_type or "").startswith("fuse"):
@@ -265,8 +273,13 @@ def senseless_mount(mount: Any) -> str:
 def _mount_claims(mount: Any) -> tuple[Claim, ...]:
     # What a server exports may be read by many at once, and what is bound belongs to its host.
     is_shared = is_bind(mount) or (is_network(mount.device) and "ro" in (mount.options or ()))
-    device = () if is_shared else (Claim("Device", canonical_device(mount.device)),)
-    return (*device, Claim("Path", mount.path))
+    if is_shared:
+        return (Claim("Path", mount.path),)
+    device = canonical_device(mount.device)
+    # A volume group has one system ID: whoever activates one of its volumes takes all of them to its host.
+    group = _VOLUME.fullmatch(device)
+    groups = (Claim("Device", group[1]),) if group else ()
+    return (Claim("Device", device), *groups, Claim("Path", mount.path))
 
 
 _OCF: Final = re.compile("[A-Za-z0-9_-]+:[A-Za-z0-9_-]+")

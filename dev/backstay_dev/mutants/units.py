@@ -23,6 +23,20 @@ def _told(story: str) -> str:
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
+        "a volume group is taken over only from who had it for Backstay",
+        f"{DRIVERS}/mount/volumes.py",
+        'if owner not in ("", host.system_id) and',
+        "if False and",
+        f"{UNIT}/agent/drivers/mount/test_volumes.py",
+    ),
+    one(
+        "a stop counts when the volume is not active",
+        f"{DRIVERS}/mount/lvm.py",
+        "        if await self.active(volume):\n            raise StopFailed(",
+        "        if False:\n            raise StopFailed(",
+        f"{UNIT}/agent/drivers/mount/test_volumes.py",
+    ),
+    one(
         "what is not in the table cannot be overridden",
         _SETTINGS,
         "if (setting := SETTINGS.get(name)) is None:",

@@ -161,7 +161,8 @@ class Mount(Model):
     """A filesystem on a disk that all candidates reach, or of a server, or a folder bound to another place."""
 
     device: DeviceName
-    """What is mounted: `UUID=…`, `LABEL=…`, `PARTUUID=…`, a path (best below /dev/disk/by-id), `server:/path`, or the folder of a `bind`."""
+    """What is mounted: `UUID=…`, `LABEL=…`, `PARTUUID=…`, a path (best below /dev/disk/by-id), a
+    logical volume (`/dev/VG/LV`), `server:/path`, or the folder of a `bind`."""
     path: PlainPath
     """Where: below a folder that the host allows (`mount_roots` of its agent.json)."""
     fs_type: FsType | None = None

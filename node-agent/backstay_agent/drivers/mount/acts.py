@@ -94,6 +94,8 @@ async def _is_checked(spec: Mount, source: Source) -> bool:
         return False
     if spec.fs_type:
         return spec.fs_type.startswith("ext")
+    if not source.dev:
+        return False  # of a volume that is not active nobody can say it yet
     return await look(f"{source.name} (type)", partial(is_ext, source.name))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,12 +27,14 @@ from .acts import Programs, check_and_mount, needed
 from .acts import found as installed
 from .health import health
 from .holders import elsewhere, listed
+from .lvm import Lvm
 from .notes import NOTES, Notes
 from .places import ROOTS, in_fstab, outside, unfit, units_for
 from .readiness import type_unknown, unreachable
 from .sources import NoSource, Source, claim_alone, find
 from .table import TABLE, Mounted, Table, follow, over, points, read
 from .unmounting import unmount
+from .volumes import Volume, by_itself, leads_to, refusal, volume_of
 
 FSTAB: Final = Path("/etc/fstab")
 START_S: Final = 300.0
@@ -55,6 +57,13 @@ class Sight:
     table: Table
     source: Source | None
     """None: it is not on this host, and we have not mounted it."""
+    volume: Volume | None = None
+    """The logical volume that is to be activated, or is active."""
+
+    @property
+    def is_active(self) -> bool:
+        """A logical volume, in the kernel."""
+        return self.volume is not None and self.source is not None and bool(self.source.dev)
 
     @property
     def top(self) -> Mounted | None:
@@ -101,13 +110,15 @@ class MountDriver(Plain):
         table: Path = TABLE,
         fstab: Path = FSTAB,
         detection: Detection | None = None,
+        lvm: Lvm | None = None,
     ) -> None:
         """`roots`: below which it mounts; `own`: folders of the agent, which it does not hide."""
         self._programs = programs
         self._roots, self._own = roots, own
         self._notes = Notes(notes)
-        self._table, self._fstab = table, fstab
         self._detection = detection or Detection()
+        self._table, self._fstab = table, fstab
+        self._lvm = lvm or Lvm(programs)
 
     async def secure(self, resource: RenderedResource) -> None:
         if why := await self._other_mounter(resource):
@@ -127,6 +138,9 @@ class MountDriver(Plain):
             for unit in units_for(spec.path):
                 if wanting := await self._programs.wanting(unit):
                     return f"{unit} mounts it at the next boot (for {wanting}): systemctl disable {unit}"
+            with suppress(NoSource):
+                volume = (await self._sight(resource)).volume
+                return by_itself(volume, *await self._lvm.known(volume)) if volume else ""
         return ""
 
     async def not_ready(self, resource: RenderedResource) -> str | None:
@@ -135,9 +149,13 @@ class MountDriver(Plain):
             return why
         try:
             sight = await self._sight(resource)
-            if (why := await self._obstacle(sight)) or (why := await type_unknown(spec)):
+            if (why := await self._obstacle(sight)) or (why := self._activated_by_others(resource, sight)):
                 return why
-            for program in await needed(spec, sight.source):
+            if sight.volume and (why := refusal(sight.volume, *await self._lvm.known(sight.volume))):
+                return why
+            if why := await type_unknown(spec):
+                return why
+            for program in [*await needed(spec, sight.source), *(["lvm", "dmsetup"] if sight.volume else [])]:
                 if not await installed(program):
                     return f"{program}, which is needed for {spec.device}, is not installed"
             return await unreachable(spec) or None
@@ -170,7 +188,10 @@ class MountDriver(Plain):
             # What still mounts, for a start that was given up or an agent that is no more, would mount after we have looked.
             await self._programs.end(spec.path, timeout_s)
             note = await unmount(partial(self._look, resource), self._programs, spec, timeout_s)
-            await self._verify(spec, await self._look(resource), was_mounted=note is not None)
+            sight = await self._look(resource)
+            await self._verify(spec, sight, was_mounted=note is not None)
+            if sight.volume and sight.is_active and (note is not None or self._notes.source(resource)):
+                await self._lvm.let_go(sight.volume, spec.path)
             self._notes.remove(resource)
         except (BusError, OSError, NoAnswer, NoSource) as error:
             raise StopFailed(f"{spec.device} may still be mounted at {spec.path}: {error}") from error
@@ -196,24 +217,50 @@ class MountDriver(Plain):
                 yield by_event
 
     async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
-        """What we have a note of, and is mounted."""
-        return [one for one in self._notes.all() if (await self._look(one)).ours]
+        """What we have a note of, and is mounted, or active."""
+        found = [(one, await self._look(one)) for one in self._notes.all()]
+        return [one for one, sight in found if sight.ours or sight.is_active]
 
     # Looking
 
     async def _sight(self, resource: RenderedResource) -> Sight:
-        """Raises NoSource."""
-        table = read(self._table)
-        return Sight(_spec(resource).path, table, await find(_spec(resource), table))
+        """Raises NoSource, NoAnswer, OSError."""
+        spec, table = _spec(resource), read(self._table)
+        volume = volume_of(spec.device)
+        if volume and (dev := await self._lvm.active(volume)):
+            return Sight(spec.path, table, Source(volume.path, dev), volume)
+        try:
+            source = await find(spec, table)
+        except NoSource:
+            if volume is None:
+                raise
+            await self._lvm.known(volume)
+            return Sight(spec.path, table, Source(volume.path), volume)
+        if source.is_disk and (named := leads_to(source.dev, self._lvm.block)):
+            why = f"{spec.device} lies on a logical volume, which is found by its own name only while it is not active"
+            raise NoSource(f"{why}: name that as device, {named}")
+        return Sight(spec.path, table, source)
 
     async def _look(self, resource: RenderedResource) -> Sight:
         """Also where the device is gone: then what we have mounted is what our note says."""
-        table, noted = read(self._table), self._notes.source(resource)
+        spec, table, noted = _spec(resource), read(self._table), self._notes.source(resource)
+        volume = volume_of(spec.device)
+        if volume and (dev := await self._lvm.active(volume)):
+            return Sight(spec.path, table, Source(volume.path, dev), volume)
+        if volume and noted and noted.name == volume.path:
+            return Sight(spec.path, table, Source(volume.path), volume)  # its number may be another's by now
         try:
-            source: Source | None = noted or await find(_spec(resource), table)
+            source: Source | None = noted or await find(spec, table)
         except NoSource:
             source = None
-        return Sight(_spec(resource).path, table, source)
+        return Sight(spec.path, table, source)
+
+    def _activated_by_others(self, resource: RenderedResource, sight: Sight) -> str:
+        """Why a volume is not ours to mount, though nobody has it mounted; empty if it is."""
+        if not sight.volume or not sight.is_active or sight.ours or self._notes.source(resource):
+            return ""
+        name = sight.volume.words
+        return f"{name} is active on this host, and Backstay has not activated it: lvchange -an {name}"
 
     async def _seen(self, spec: Mount, sight: Sight) -> Seen:
         if by := sight.hidden_by:
@@ -225,6 +272,8 @@ class MountDriver(Plain):
             return Seen(State.UNKNOWN, why, left=True)
         other = sight.stranger
         shown = f"{spec.path} shows {other.words} instead" if other else f"nothing is mounted at {spec.path}"
+        if sight.volume and sight.is_active:
+            shown += f", and {sight.volume.words} is active"
         return Seen(State.STOPPED, f"{spec.device} is not mounted: {shown}")
 
     async def _obstacle(self, sight: Sight) -> str:
@@ -239,22 +288,34 @@ class MountDriver(Plain):
 
     async def _up(self, resource: RenderedResource, spec: Mount, timeout_s: float) -> None:
         await self._programs.end(spec.path, timeout_s)
-        if not (await self._look(resource)).ours:
+        before = await self._look(resource)
+        if not before.ours and not before.is_active:
             self._notes.remove(resource)  # of a start that came to nothing; the device may have another number by now
         sight = await self._sight(resource)
         assert sight.source is not None
-        if why := await self._obstacle(sight):
+        if why := await self._obstacle(sight) or self._activated_by_others(resource, sight):
             raise StartFailed(why)
-        # The note comes first: from here on it may be mounted.
+        # The note comes first: from here on it may be active, or mounted.
         self._notes.write(resource, sight.source)
         if not sight.ours:
+            source = await self._active_source(resource, sight, timeout_s)
             await look(f"{spec.path} (made)", partial(os.makedirs, spec.path, mode=0o755, exist_ok=True))
-            await check_and_mount(self._programs, spec, sight.source, timeout_s)
+            await check_and_mount(self._programs, spec, source, timeout_s)
         seen = await self._seen(spec, await self._look(resource))
         if seen.state is not State.RUNNING and not seen.left:
             raise StartFailed(
                 f"{spec.device} is not to be used at {spec.path}: {seen.why or 'it is not mounted there'}"
             )
+
+    async def _active_source(self, resource: RenderedResource, sight: Sight, timeout_s: float) -> Source:
+        assert sight.source is not None
+        if sight.volume is None:
+            return sight.source
+        if not sight.is_active:
+            await self._lvm.activate(sight.volume, sight.path, timeout_s)
+        source = Source(sight.volume.path, await self._lvm.active(sight.volume))
+        self._notes.write(resource, source)
+        return source
 
     async def _verify(self, spec: Mount, sight: Sight, *, was_mounted: bool) -> None:
         """Nothing on this host uses the disk any more, whatever the table of the host shows. Raises StopFailed."""

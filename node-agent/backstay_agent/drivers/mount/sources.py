@@ -88,7 +88,9 @@ def _block(device: str) -> Source:
     try:
         found = os.stat(path)
     except OSError as error:
-        raise NoSource(f"this host has no device {device} ({path}: {error.strerror})") from error
+        # What lies on a logical volume has a tag, and other names, only while that is active.
+        hint = "" if device == path else "; if it lies on a logical volume, name that: /dev/VG/LV"
+        raise NoSource(f"this host has no device {device} ({path}: {error.strerror}){hint}") from error
     if not stat.S_ISBLK(found.st_mode):
         raise NoSource(f"{path} is no block device; to show a folder at another place add the option bind")
     return Source(path, _text(found.st_rdev))

@@ -44,6 +44,8 @@ class Answer:
     """The last that it wrote, on one line."""
     group: Path | None = None
     """The group that it was in: what still lives there hangs in the kernel and cannot be killed."""
+    output: str = ""
+    """All that it wrote, or the last of much."""
 
 
 async def run_program(
@@ -78,7 +80,7 @@ async def _run_in(
         finally:
             # It and whatever it started, also if it ended well: a question leaves nothing behind.
             await asyncio.shield(_kill_and_reap(process))
-    return Answer(code, one_line(output), group)
+    return Answer(code, one_line(output), group, output.decode(errors="replace"))
 
 
 @contextmanager

@@ -230,7 +230,6 @@ def test_fence_devices_that_smuggle_are_refused_by_the_schema(device: dict[str, 
         {"command": {**ARGVS, "environment": {f"A{number}": "x" * 4096 for number in range(9)}}},
         # What could not be made to wait, or not be stopped verifiably
         *({"systemd": {"unit": unit}} for unit in ("system-web.slice", "srv-db.automount")),
-        {"mount": {"device": "vg0/data", "path": "/srv/db"}},
         *(
             {"mount": {"device": "/dev/sdb", "path": "/srv/db", "options": ["noatime", odd]}}
             for odd in ("suid", "dev", "loop", "loop=/dev/loop0", "remount", "helper=x", "rshared", "nofail")
