@@ -16,7 +16,8 @@ from backstay_agent.drivers.base import Driver, Seen, StartFailed, State, StopFa
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.resource_kinds import identity
 
-from .driver_rows import ROWS, Row, Thing
+from .driver_lives import Row, Thing
+from .driver_rows import ROWS
 from .driver_scripts import Case
 
 _SHORT: Final = "1.5s"

@@ -17,7 +17,7 @@ from backstay_testing.driver_rows import ROWS
 pytestmark = pytest.mark.hosts
 
 HERE = Path(backstay_testing.__file__).parent
-FILES = ("__init__", "driver_contracts", "driver_rows", "driver_scripts")
+FILES = ("__init__", "driver_contracts", "driver_lives", "driver_rows", "driver_scripts")
 ON_THE_HOST = "/opt/driver-contracts"
 CASES = [(name, contract) for name, row in ROWS.items() for contract in CONTRACTS if contract not in row().not_for]
 

@@ -28,6 +28,11 @@ _MENDED: Final = (0, 1, 2)
 """What e2fsck says of a file system that may be used."""
 
 
+def lacks(program: str, what_for: str) -> str:
+    """That a program is missing on this host, as a sentence."""
+    return f"{program}, which is needed for {what_for}, is not installed"
+
+
 class Programs(Protocol):
     """Runs a program for the mount at a path."""
 

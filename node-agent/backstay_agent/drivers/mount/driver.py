@@ -23,7 +23,7 @@ from backstay_agent.drivers.tools.wakeups import looked_at
 from backstay_api.objects.plain import Mount, RenderedResource
 from backstay_api.objects.resource_kinds import is_network
 
-from .acts import Programs, check_and_mount, needed
+from .acts import Programs, check_and_mount, lacks, needed
 from .acts import found as installed
 from .health import health
 from .holders import elsewhere, listed
@@ -157,7 +157,7 @@ class MountDriver(Plain):
                 return why
             for program in [*await needed(spec, sight.source), *(["lvm", "dmsetup"] if sight.volume else [])]:
                 if not await installed(program):
-                    return f"{program}, which is needed for {spec.device}, is not installed"
+                    return lacks(program, spec.device)
             return await unreachable(spec) or None
         except NoSource as error:
             return None if error.may_come else str(error)

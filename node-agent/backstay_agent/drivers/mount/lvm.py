@@ -12,7 +12,7 @@ from backstay_agent.drivers.tools import cgroups
 from backstay_agent.drivers.tools.contained_programs import run_program
 from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
 
-from .acts import Programs, found
+from .acts import Programs, found, lacks
 from .sources import NoSource
 from .volumes import BLOCK, FIELDS, TAG, LvmOfHost, Volume, active, refusal, rows
 
@@ -60,7 +60,7 @@ class Lvm:
     async def known(self, volume: Volume) -> tuple[Mapping[str, Any], LvmOfHost]:
         """What LVM says of it, and of itself. Raises NoSource, NoAnswer, OSError."""
         if not (lvm := await found("lvm")):
-            raise NoSource(f"lvm (lvm2), which is needed for {volume.words}, is not installed")
+            raise NoSource(lacks("lvm (lvm2)", volume.words))
         _, said = await self._asks((lvm, "lvs", *_ALL, volume.words))
         if not (told := rows(said)):
             raise NoSource(f"this host sees no logical volume {volume.words}: {_last(said)}")
