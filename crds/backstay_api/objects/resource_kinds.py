@@ -217,12 +217,11 @@ def _address(cidr: str) -> str:
 
 
 _LINK: Final = re.compile(r"/dev/disk/by-(uuid|label|partuuid|partlabel)/(.+)")
-_MAPPED: Final = re.compile(r"/dev/mapper/((?:[^-/]|--)+)-((?:[^-/]|--)+)")
-"""A logical volume, as device-mapper calls it: its group, a dash, its own name, and each dash in them doubled."""
+_FOLDERS: Final = "block|bsg|bus|cciss|char|cpu|disk|dm|dri|drbd|fd|infiniband|input|loop|mapper|md|nbd|net|pts|rbd|shm|snd|ubi|usb|vfio|zvol"
+"""What else has a folder of its own below /dev."""
 _VOLUME: Final = re.compile(
-    r"(/dev/(?!(?:block|bsg|bus|cciss|char|cpu|disk|dm|dri|drbd|fd|infiniband|input|loop|mapper|md|nbd|net|pts|rbd|shm|snd|ubi|usb|vfio|zvol)/)[^/]+)/[^/]+"
+    rf"/dev/(?!(?:{_FOLDERS})/)([A-Za-z0-9+_.][A-Za-z0-9+_.-]*)/([A-Za-z0-9+_.][A-Za-z0-9+_.-]*)"
 )
-"""A logical volume, below its group: what else has a folder of its own below /dev is named so."""
 _TAG: Final = re.compile(r"(UUID|LABEL|PARTUUID|PARTLABEL)=(.+)")
 
 
@@ -240,9 +239,13 @@ def canonical_device(device: str) -> str:
         return f"{server.lower()}:/{path}"
     if not device.startswith("/") and device.count("/") == 1:
         return f"/dev/{device}"
-    if found := _MAPPED.fullmatch(device):
-        return f"/dev/{found[1]}/{found[2]}".replace("--", "-")
     return device
+
+
+def logical_volume(device: str) -> tuple[str, str] | None:
+    """Volume group and name of what is a logical volume by its name; whether there is one, only hosts know."""
+    found = _VOLUME.fullmatch(canonical_device(device))
+    return (found[1], found[2]) if found else None
 
 
 def is_network(device: str) -> bool:
@@ -277,8 +280,8 @@ def _mount_claims(mount: Any) -> tuple[Claim, ...]:
         return (Claim("Path", mount.path),)
     device = canonical_device(mount.device)
     # A volume group has one system ID: whoever activates one of its volumes takes all of them to its host.
-    group = _VOLUME.fullmatch(device)
-    groups = (Claim("Device", group[1]),) if group else ()
+    volume = logical_volume(device)
+    groups = (Claim("Device", f"/dev/{volume[0]}"),) if volume else ()
     return (Claim("Device", device), *groups, Claim("Path", mount.path))
 
 

@@ -61,7 +61,8 @@ def test_a_server_that_is_gone_hangs_nothing_and_is_used_again_when_it_is_back()
             seen = await driver.check(OURS)
             assert seen.state is State.UNKNOWN and seen.left and "does not answer within 2 s" in seen.why, seen
             assert time.monotonic() - before < LOOK_S
-            assert "does not answer on port 2049" in (await driver.not_ready(OURS) or "")
+            # The place hangs as well, and is looked at first.
+            assert "does not answer" in (await driver.not_ready(OURS) or "")
 
             unplugged(is_so=False)
             await until_running(driver)

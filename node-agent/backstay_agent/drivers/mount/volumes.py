@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from backstay_api.objects.resource_kinds import canonical_device
+from backstay_api.objects.resource_kinds import logical_volume
 
 BLOCK: Final = Path("/sys/block")
 TAG: Final = "backstay="
@@ -22,7 +22,8 @@ FIELDS: Final = (
     "vg_name,lv_name,vg_systemid,vg_lock_type,vg_clustered,vg_partial,vg_exported,vg_autoactivation,vg_tags,lv_role,"
     "lv_autoactivation,lv_skip_activation"
 )
-_LV: Final = re.compile(r"/dev/([A-Za-z0-9+_.][A-Za-z0-9+_.-]*)/([A-Za-z0-9+_.][A-Za-z0-9+_.-]*)")
+_MAPPED: Final = re.compile("((?:[^-]|--)+)-((?:[^-]|--)+)")
+"""A mapping's name: the group, a dash, the volume, and each dash in them doubled."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ class LvmOfHost:
 
 def volume_of(device: str) -> Volume | None:
     """What a device would be if it is a logical volume: whether it is one, who has LVM or the kernel at hand can say."""
-    found = _LV.fullmatch(canonical_device(device))
-    return Volume(found[1], found[2]) if found and found[1] not in ("mapper", "disk", "block") else None
+    found = logical_volume(device)
+    return Volume(*found) if found else None
 
 
 def active(volume: Volume, block: Path = BLOCK) -> str:
@@ -72,11 +73,12 @@ def active(volume: Volume, block: Path = BLOCK) -> str:
 
 
 def leads_to(number: str, block: Path = BLOCK) -> str:
-    """Of which logical volume this is the device, as its path; empty if of none."""
+    """Of which logical volume this is the device, as `/dev/VG/LV`; empty if of none."""
     for one in block.glob("dm-*"):
         with suppress(OSError):
             if (one / "dev").read_text().strip() == number and (one / "dm/uuid").read_text().startswith("LVM-"):
-                return f"/dev/mapper/{(one / 'dm/name').read_text().strip()}"
+                found = _MAPPED.fullmatch((one / "dm/name").read_text().strip())
+                return f"/dev/{found[1]}/{found[2]}".replace("--", "-") if found else ""
     return ""
 
 

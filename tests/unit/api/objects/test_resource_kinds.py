@@ -13,7 +13,11 @@ from backstay_api.objects.resource_kinds import claims_of
     [
         pytest.param("/dev/vg0/data", ["/dev/vg0/data", "/dev/vg0"], id="a logical volume"),
         pytest.param("vg0/data", ["/dev/vg0/data", "/dev/vg0"], id="as LVM calls it"),
-        pytest.param("/dev/mapper/my--vg-data", ["/dev/my-vg/data", "/dev/my-vg"], id="as device-mapper calls it"),
+        pytest.param(
+            "/dev/mapper/my--vg-data",
+            ["/dev/mapper/my--vg-data"],
+            id="what device-mapper has: a host refuses it if it is a volume",
+        ),
         pytest.param("/dev/sdb1", ["/dev/sdb1"], id="a disk"),
         pytest.param("/dev/md/0", ["/dev/md/0"], id="an array: each is its own"),
         pytest.param("/dev/disk/by-id/wwn-1", ["/dev/disk/by-id/wwn-1"], id="a disk by its number"),

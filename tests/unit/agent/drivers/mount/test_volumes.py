@@ -37,7 +37,8 @@ def report(*said: dict[str, Any], warns: str = "") -> str:
     ("device", "volume"),
     [
         ("/dev/vg1/my-data", DATA),
-        ("/dev/mapper/vg1-my--data", DATA),
+        ("/dev/mapper/vg1-my--data", None),
+        ("/dev/md/0", None),
         ("vg1/my-data", DATA),
         ("/dev/mapper/mpatha", None),
         ("/dev/sda1", None),
@@ -145,7 +146,7 @@ def down(lvm: FakeLvm) -> None:
 def test_its_own_is_activated_and_nothing_else_changed(lvm: FakeLvm) -> None:
     up(lvm)
     assert lvm.ran == ["lvm lvchange -ay --activationmode complete vg1/my-data"]
-    assert active(DATA, lvm.block) == "254:7" and leads_to("254:7", lvm.block) == DATA.path
+    assert active(DATA, lvm.block) == "254:7" and leads_to("254:7", lvm.block) == "/dev/vg1/my-data"
     assert active(Volume("vg1", "data"), lvm.block) == "" == leads_to("8:1", lvm.block)
 
 
