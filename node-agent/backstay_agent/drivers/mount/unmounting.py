@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from backstay_agent.drivers.base import StopFailed
-from backstay_agent.drivers.tools.file_system_looks import look
+from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
 from backstay_api.objects.plain import Mount
 from backstay_api.objects.resource_kinds import is_network
 from backstay_api.process.waiting import clock_s
@@ -51,7 +51,12 @@ async def unmount(
         # A server that is gone answers nobody: by force, what waits for it is given an error, and nothing is left mounted.
         force = ["-f"] if is_late and is_network(spec.device) else []
         limit_s = left_s - timeout_s / 2 if is_network(spec.device) and not is_late else left_s
-        ended = await programs.run(spec.path, [await found("umount"), *force, "-c", "--", spec.path], limit_s)
+        try:
+            ended = await programs.run(spec.path, [await found("umount"), *force, "-c", "--", spec.path], limit_s)
+        except NoAnswer:
+            if is_late or not is_network(spec.device):
+                raise
+            continue  # it waits for the server, be it to be killed: by force, it is given an error too
         if ended.exit_code == 0 or not (await look_again()).ours:
             continue
         if is_late and not note and spec.on_busy == "Terminate":
