@@ -31,7 +31,7 @@ check: $(VENV)/ready ## formatting, lint, types, import contracts, generated is 
 	$(PY) -m backstay_api.generate --check
 	$(PY) -m backstay_dev.diagrams --check
 
-test: check models system ## everything a change must pass, on real hosts too (root; 25 minutes)
+test: check models system ## everything a change must pass, on real hosts too (root; 35 minutes)
 	$(VENV)/bin/pytest -q tests -m "not hosts" -n 2 --dist loadfile --durations=10
 	$(VENV)/bin/pytest -q tests -m hosts -n 2 --dist loadfile --durations=15
 
