@@ -73,19 +73,6 @@ def test_a_server_that_is_gone_hangs_nothing_and_is_used_again_when_it_is_back()
         play(story)
 
 
-def test_what_a_dead_server_has_exported_is_unmounted_by_force_within_the_stops_time() -> None:
-    with a_server():
-
-        async def story(driver: MountDriver) -> None:
-            await driver.start(OURS, timeout_s=60)
-            unplugged(is_so=True)
-            await until_silent(driver)
-            await driver.stop(OURS, timeout_s=20)
-            assert AT not in sh("findmnt", "-rno", "TARGET") and await driver.leftovers() == []
-
-        play(story)
-
-
 async def until_silent(driver: MountDriver) -> None:
     """The kernel knows for a while what it was told last."""
     for _ in range(20):
