@@ -183,6 +183,7 @@ def an_order(
         {
             "namespace": instance.metadata.namespace,
             "name": instance.metadata.name,
+            "service": instance.spec.service.name,
             "epoch": epoch or instance.spec.epoch,
             "session": held.wire(),
             "want": want,

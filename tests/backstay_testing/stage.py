@@ -19,7 +19,6 @@ from backstay_agent.standby.standbys import LOOK_AGAIN_S
 from backstay_api.client.api import Api
 from backstay_api.memory.server import Change
 from backstay_api.objects.kinds import Kind, Raw
-from backstay_api.objects.names import service_name
 from backstay_api.objects.object_kinds import (
     FENCE_REQUESTS,
     HA_SERVICES,
@@ -142,7 +141,7 @@ class Stage(Rights):
     def _ordered_for(self, host: str, what: str) -> str:
         orders = (self.get(HOST_ASSIGNMENTS, host) or {"spec": {}})["spec"].get("instances") or {}
         named = (
-            service_name(order["name"])
+            order["service"]
             for order in orders.values()
             if order["want"] == "Up"
             and what in {identity(RenderedResource.from_wire(one)) for one in order["resources"]}

@@ -189,11 +189,21 @@ def say_ready(
 
 
 def report(
-    world: World, service: HAService, host: str, phase: str, *, epoch: int, uid: str = "", slot: int = 0, **more: object
+    world: World,
+    service: HAService,
+    host: str,
+    phase: str,
+    /,
+    *,
+    epoch: int,
+    uid: str = "",
+    slot: int = 0,
+    **more: object,
 ) -> None:
     """The host says what it does about the service's instance."""
     name = service.slots[slot]
-    said = {"namespace": service.metadata.namespace, "name": name, "epoch": epoch, "phase": phase}
+    whose = {"namespace": service.metadata.namespace, "name": name, "service": service.metadata.name}
+    said = {**whose, "epoch": epoch, "phase": phase}
     known = world.assignments[host].wire()["status"].get("instances", {})
     entry = {"revision": service.metadata.generation, **said, **more}
     _amend(world, host, "status", {"instances": {**known, uid or f"uid-{name}": entry}})
