@@ -16,6 +16,7 @@ from backstay_api.objects.durations import seconds
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_operator.planner.know.fitting import no_room
 from backstay_operator.planner.know.holdings import contested
+from backstay_operator.planner.know.selection import why_not_selected
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import UNCLEAR, roughly
 
@@ -75,14 +76,12 @@ def may_stay(ask: Question, facts: HostFacts) -> Rejected | None:
 
 
 def is_selected(ask: Question, facts: HostFacts) -> Rejected | None:
-    """The host carries the labels that placement.hosts asks for."""
-    labels = facts.host.metadata.labels or {}
+    """The host's labels are what placement.hosts asks for."""
     wanted = ask.service.spec.placement.hosts
-    for key, value in wanted.match_labels.items() if wanted else ():
-        if labels.get(key) != value:
-            has = f"has {key}={labels[key]}" if key in labels else f"has no label {key}"
-            return Rejected("Selector", "is not selected", "are not selected by placement.hosts", f"{has}, not {value}")
-    return None
+    why = why_not_selected(wanted, facts.host.metadata.labels) if wanted else ""
+    if not why:
+        return None
+    return Rejected("Selector", "is not selected", "are not selected by placement.hosts", why)
 
 
 def is_free(ask: Question, facts: HostFacts) -> Rejected | None:

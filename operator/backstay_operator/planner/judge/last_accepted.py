@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.assignment import InstanceOrder, StandbyOrder
+from backstay_api.objects.models.placement import Placement
 from backstay_api.objects.models.resources import Resource
-from backstay_api.objects.models.service import HAServiceSpec, Placement, Recovery
+from backstay_api.objects.models.service import HAServiceSpec, Recovery
 from backstay_operator.planner.know.world import World
 
 from .acceptance import Acceptance, Accepted, accept

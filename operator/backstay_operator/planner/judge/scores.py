@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
+from backstay_operator.planner.know.selection import why_not_selected
+
 from .host_facts import HostFacts
 from .judges import RUN, Point, Question, awaited, by_point, is_ready, recent_failures
 
@@ -37,12 +39,8 @@ def awaited_there(ask: Question, facts: HostFacts) -> Score:
 
 def preference(ask: Question, facts: HostFacts) -> Score:
     """The sum of the weights in placement.prefer that this host earns."""
-    labels = facts.host.metadata.labels or {}
-    points = sum(
-        wish.weight
-        for wish in ask.service.spec.placement.prefer or ()
-        if all(labels.get(key) == value for key, value in wish.hosts.match_labels.items())
-    )
+    labels, wishes = facts.host.metadata.labels, ask.service.spec.placement.prefer or ()
+    points = sum(wish.weight for wish in wishes if not why_not_selected(wish.hosts, labels))
     return Score("Preference", points, f"preferred by {points:+d}" if points else "")
 
 

@@ -19,6 +19,8 @@ from backstay_testing.worlds import Befall, a_world, add_host, all_of, nothing, 
 
 WEB: Final = a_service()
 POOL: Final = {"hosts": {"matchLabels": {"pool": "db"}}}
+OTHERS: Final = {"hosts": {"matchExpressions": [{"key": "pool", "operator": "NotIn", "values": ["db"]}]}}
+NOT_IN_POOL: Final = a_service(placement=OTHERS)
 IN_POOL: Final = a_service(placement=POOL)
 LIKES_POOL: Final = a_service(placement={"prefer": [{**POOL, "weight": 7}]})
 NEVER: Final = a_service(recovery={"moves": {"limit": 0, "per": "1h"}})
@@ -146,6 +148,12 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         (host(labels={"pool": "db"}), {"service": IN_POOL}, ""),
         (host(labels={"pool": "web"}), {"service": IN_POOL}, "is not selected: has pool=web, not db"),
         (nothing, {"service": IN_POOL}, "is not selected: has no label pool, not db"),
+        (
+            host(labels={"pool": "db"}),
+            {"service": NOT_IN_POOL},
+            "is not selected: has pool=db, which is ruled out (NotIn db)",
+        ),
+        (nothing, {"service": NOT_IN_POOL}, ""),
     ],
     judges.is_free: [
         (nothing, {}, ""),
@@ -238,6 +246,7 @@ SCORE_CASES: Final[Mapping[Scorer, list[tuple[Befall, dict[str, Any], int]]]] = 
     scores.preference: [
         (host(labels={"pool": "db"}), {"service": LIKES_POOL}, 7),
         (nothing, {"service": LIKES_POOL}, 0),
+        (nothing, {"service": a_service(placement={"prefer": [{**OTHERS, "weight": -3}]})}, -3),
     ],
     scores.readiness: [(ready(), {}, 1), (nothing, {}, 0), (ready(ready=False), {}, -1)],
     scores.already_asked: [(ready(), {}, 1), (nothing, {}, 0)],
