@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from .kinds import PLANNER, UNIT, Mutant, one
+from .kinds import API, PLANNER, UNIT, Mutant, one
 
 _SELECTION: Final = f"{PLANNER}/know/selection.py"
 _JUDGES: Final = f"{PLANNER}/judge/judges.py"
+_SCORES: Final = f"{PLANNER}/judge/scores.py"
+_PLACES: Final = f"{UNIT}/planner/judge/test_placement_properties.py"
 _CASES: Final = f"{UNIT}/planner/judge/test_judges.py"
 _SELECTS: Final = f"{UNIT}/planner/know/test_selection.py"
 
@@ -53,5 +55,47 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "    (is_selected, frozenset(Point)),\n",
         "    (is_selected, {Point.STAY}),\n",
         _CASES,
+    ),
+    one(
+        "what a host does not want does not come there",
+        _JUDGES,
+        "    (is_tolerated, {*RUN, *_SPARE, Point.STAY}),\n",
+        "    (is_tolerated, {Point.STAY}),\n",
+        _CASES,
+    ),
+    one(
+        "NoExecute lets nothing stay that does not tolerate it",
+        _JUDGES,
+        "    (is_tolerated, {*RUN, *_SPARE, Point.STAY}),\n",
+        "    (is_tolerated, {*RUN, *_SPARE}),\n",
+        _CASES,
+    ),
+    one(
+        "NoSchedule moves nothing away",
+        _JUDGES,
+        '    effects = ("NoExecute",) if facts.name == ask.holder else ("NoSchedule", "NoExecute")',
+        '    effects = ("NoSchedule", "NoExecute")',
+        _CASES,
+    ),
+    one(
+        "a toleration is of one effect, if it names one",
+        f"{API}/objects/models/placement.py",
+        "            self.effect in (None, taint.effect)\n            and ",
+        "            ",
+        _CASES,
+    ),
+    one(
+        "PreferNoSchedule makes a host the worse one",
+        _SCORES,
+        '    return Score("Taint", -len(taints)',
+        '    return Score("Taint", len(taints)',
+        _CASES,
+    ),
+    one(
+        "what a start would not choose is not moved back to",
+        f"{PLANNER}/judge/placement.py",
+        "    if fewest_taints(ask, others).points < fewest_taints(ask, its).points:",
+        "    if False:",
+        _PLACES,
     ),
 )

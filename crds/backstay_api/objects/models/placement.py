@@ -74,6 +74,59 @@ class Preference(Model):
     """Added to the score of such a host."""
 
 
+Effect = Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
+
+
+class Taint(Model):
+    """What keeps services from a host that do not tolerate it, in Kubernetes' form."""
+
+    key: LabelKey
+    """What it is about."""
+    value: LabelValue = ""
+    """More of it."""
+    effect: Effect
+    """NoSchedule: nothing comes here that does not tolerate it. PreferNoSchedule: only where no other host will do. NoExecute: what runs
+    here moves away as well, as soon as another host is ready for it."""
+
+    @property
+    def text(self) -> str:
+        """As `kubectl taint` has it: `gpu=yes:NoSchedule`."""
+        return f"{self.key}={self.value}:{self.effect}" if self.value else f"{self.key}:{self.effect}"
+
+
+class Toleration(Model):
+    """A taint of hosts that the service does not mind, in Kubernetes' form."""
+
+    rules = (
+        Rule(
+            "has(self.key) || (has(self.operator) && self.operator == 'Exists')",
+            "a toleration without a key needs operator: Exists, and tolerates every taint",
+            lambda t: t.key is not None or t.operator == "Exists",
+        ),
+        Rule(
+            "!has(self.operator) || self.operator != 'Exists' || !has(self.value) || self.value == ''",
+            "operator: Exists takes no value: it tolerates every value",
+            lambda t: t.operator != "Exists" or not t.value,
+        ),
+    )
+    key: LabelKey | None = None
+    """Of the taint. Without one: every key."""
+    operator: Literal["Exists", "Equal"] | None = None
+    """Whether the taint's value must be the same. Default: Equal."""
+    value: LabelValue | None = None
+    """For Equal. Default: empty."""
+    effect: Effect | None = None
+    """Of the taint. Without one: every effect."""
+
+    def tolerates(self, taint: Taint) -> bool:
+        """As Kubernetes has it."""
+        return (
+            self.effect in (None, taint.effect)
+            and self.key in (None, taint.key)
+            and (self.operator == "Exists" or (self.value or "") == taint.value)
+        )
+
+
 class Spread(Model):
     """Keep instances apart by a label (later)."""
 
@@ -110,6 +163,8 @@ class Placement(Model):
     """Hosts that may run it. Default: all."""
     prefer: Annotated[list[Preference], Field(max_length=16)] | None = None
     """Better and worse hosts among them."""
+    tolerations: Annotated[list[Toleration], Field(max_length=16)] | None = None
+    """Taints of hosts that it does not mind."""
     spread: Annotated[list[Spread], Field(max_length=8)] | None = None
     """Keep instances apart (later)."""
     together: Annotated[list[Affinity], Field(max_length=16)] | None = None

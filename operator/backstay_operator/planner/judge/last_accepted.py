@@ -57,7 +57,7 @@ def _orders_about(world: World, instance: HAInstance) -> Iterator[InstanceOrder 
 def _as_ordered(service: HAService, order: InstanceOrder | StandbyOrder) -> HAService:
     now = service.spec.placement
     # Where it may run is the people's latest word, as far as we can follow it; the rest is as it was or as nothing was said.
-    placement = Placement(hosts=now.hosts, prefer=now.prefer, stickiness=now.stickiness)
+    placement = Placement(hosts=now.hosts, prefer=now.prefer, tolerations=now.tolerations, stickiness=now.stickiness)
     stored = order if isinstance(order, InstanceOrder) else None
     spec = HAServiceSpec(
         state="Unmanaged" if stored and stored.hands_off else "Running",
