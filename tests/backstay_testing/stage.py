@@ -39,6 +39,7 @@ from backstay_operator.planner import actions as act
 from backstay_operator.planner.know.world import Settings, World
 from backstay_operator.planner.plan import Plan, plan
 
+from .builders import a_taint
 from .rights import PERSON, Rights
 from .steps import line, steps
 from .truthful import every_sentence_agrees
@@ -238,6 +239,10 @@ class Stage(Rights):
 
     def label(self, host: str, **labels: str) -> None:
         self.edit(HOSTS, host, metadata={"labels": {"pool": None, **labels}})
+
+    def taint(self, host: str, *taints: str) -> None:
+        """It has these taints, and no others."""
+        self.edit(HOSTS, host, spec={"taints": [a_taint(text) for text in taints] or None})
 
     def remove_host(self, host: str) -> None:
         self.delete(HOSTS, host)
