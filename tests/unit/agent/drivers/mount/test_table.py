@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from backstay_agent.drivers.mount.holders import elsewhere, holders
-from backstay_agent.drivers.mount.places import ROOTS, in_fstab, outside, unfit, units_for
+from backstay_agent.drivers.mount.places import HostFiles, in_fstab, unfit, units_for
 from backstay_agent.drivers.mount.readiness import has_type
 from backstay_agent.drivers.mount.sources import Source, is_ext, other_user, path_of
 from backstay_agent.drivers.mount.table import below, follow, over, parse
@@ -128,7 +128,7 @@ def test_where_udev_keeps_it(device: str, path: str) -> None:
     ],
 )
 def test_where_a_host_lets_filesystems_be_mounted(path: str, why: str) -> None:
-    said = outside(path, ROOTS, [Path("/var/lib/backstay")])
+    said = HostFiles(own=[Path("/var/lib/backstay")]).outside(path)
     assert why in said and bool(said) is bool(why)
 
 
