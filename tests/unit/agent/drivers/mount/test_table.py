@@ -185,6 +185,8 @@ def test_ext4_says_itself_who_has_it_mounted(tmp_path: Path) -> None:
     with a_disk(tmp_path / "disk", "-O", "mmp") as device:
         sh("mount", device, tmp_path / "on")
         assert is_ext(device) and other_user(device) == f"{os.uname().nodename} ({device[5:]})"
+        sh("umount", device)
+        assert other_user(device) == "", "he has let go of it"
     with a_disk(tmp_path / "plain") as device:
         assert is_ext(device) and other_user(device) == ""
     with a_disk(tmp_path / "empty", fs_type="") as device:
