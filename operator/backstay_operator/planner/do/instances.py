@@ -264,7 +264,7 @@ def _edit_waits(world: World, service: HAService, instance: HAInstance, host: st
 
 def _goes_on_managing(world: World, host: str, instance: HAInstance, stored: InstanceOrder | None) -> str:
     """An agent that was told to touch nothing, and does not say that it knows."""
-    report = world.assignments[host].status.instances.get(instance.uid) if stored and stored.hands_off else None
+    report = world.assignments[host].status.instances.get(instance.uid) if stored and stored.is_unmanaged else None
     if report is None or report.hands_off:
         return ""
     return f"{host} has not said that it touches nothing of it: an agent of an earlier release goes on as always; upgrade it"
