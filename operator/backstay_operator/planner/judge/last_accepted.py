@@ -60,7 +60,7 @@ def _as_ordered(service: HAService, order: InstanceOrder | StandbyOrder) -> HASe
     placement = Placement(hosts=now.hosts, prefer=now.prefer, tolerations=now.tolerations, stickiness=now.stickiness)
     stored = order if isinstance(order, InstanceOrder) else None
     spec = HAServiceSpec(
-        state="Unmanaged" if stored and stored.hands_off else "Running",
+        state="Unmanaged" if stored and stored.is_unmanaged else "Running",
         resources=[Resource(**dict(one)) for one in order.resources],
         placement=placement,
         recovery=Recovery(**dict(stored.recovery)) if stored and stored.recovery else None,
