@@ -151,6 +151,8 @@ class World:
     """Names of FenceRequests by host."""
     wanted_by: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Keys of HAServices by what they want for themselves alone (`claims.things`)."""
+    ruled: set[str] = field(default_factory=set)
+    """Keys of HAServices that want to be together with others, or apart from them."""
     reported_by: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Hosts that say something of an instance, by its UID."""
     ordered_on: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -215,6 +217,8 @@ class World:
             if old.uid != service.uid:
                 self._forget_failures(old.uid)
         self.services[service.key] = service
+        placement = service.spec.placement
+        (self.ruled.add if placement.together or placement.apart else self.ruled.discard)(service.key)
         for thing in things(service):
             self.wanted_by[thing].add(service.key)
         for one in service.status.failures:
@@ -223,6 +227,7 @@ class World:
     def drop_service(self, key: str) -> None:
         self.kept.pop(key, None)
         old = self.services.pop(key, None)
+        self.ruled.discard(key)
         if old is not None:
             self._forget_things(old)
             self._forget_failures(old.uid)
