@@ -228,6 +228,8 @@ class HostStatus(Model):
     """Live, Suspect, Silent, Sealed or Unknown: for people."""
     session: SessionRef | None = None
     """The session that holds the host's lease."""
+    sealed: SessionRef | None = None
+    """The session that was sealed last, until a newer one renews the lease: a lease that somebody deletes comes back sealed by it."""
     instances: Annotated[int, Field(ge=0)] = 0
     """How many instances are granted to it."""
     agent_version: Text = ""
