@@ -52,13 +52,8 @@ class Watches:
 
     def all(self) -> dict[str, tuple[float | None, str]]:
         """By what is watched: when the server last told of it (the loop's clock), and why it is not watched now."""
-        watches: dict[str, Informer[Any]] = {
-            "fencerequests": self.requests,
-            "hosts": self.hosts,
-            "hostassignments": self.assignments,
-            "leases": self.leases,
-        }
-        return {name: (watch.last_seen_at_s, watch.trouble) for name, watch in watches.items()}
+        watches: tuple[Informer[Any], ...] = (self.requests, self.hosts, self.assignments, self.leases)
+        return {watch.kind.plural: (watch.last_seen_at_s, watch.trouble) for watch in watches}
 
     @property
     def are_listed(self) -> bool:

@@ -154,7 +154,7 @@ def thief_of_units(chaos: Chaos) -> None:
     if not victim.is_exclusive:
         spec["exclusive"] = False  # type: ignore[assignment]
     meta = {"name": "thief-of-units", "namespace": NAMESPACE}
-    chaos.world.create(HA_SERVICES, {"kind": "HAService", "metadata": meta, "spec": spec})
+    chaos.world.create(HA_SERVICES, {"kind": HA_SERVICES.kind, "metadata": meta, "spec": spec})
     chaos.for_a_while(30.0, lambda: chaos.world.delete(HA_SERVICES, (NAMESPACE, "thief-of-units")))
 
 

@@ -13,6 +13,7 @@ from backstay_api.memory.server import Change
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.lease import HostLease
+from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS
 from backstay_api.objects.plain import RenderedResource
 from backstay_api.objects.resource_kinds import identity as resource_identity
 
@@ -119,11 +120,11 @@ class RecoveryWatch:
     def observe(self, change: Change) -> None:
         """One committed write."""
         match change.resource:
-            case "hostassignments.backstay.dev":
+            case HOST_ASSIGNMENTS.resource:
                 self._assignment(change)
-            case "haservices.backstay.dev":
+            case HA_SERVICES.resource:
                 self._service(change)
-            case "hainstances.backstay.dev" if change.type is not EventType.DELETED:
+            case HA_INSTANCES.resource if change.type is not EventType.DELETED:
                 self._instance(change)
 
     def _assignment(self, change: Change) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from backstay_api.objects.kinds import Raw
+from backstay_api.objects.object_kinds import HA_SERVICES
 
 NAMESPACE: Final = "shop"
 
@@ -95,4 +96,4 @@ class ServiceShape:
             spec["placement"]["hosts"] = {"matchLabels": {"pool": "a"}}
         if not self.is_exclusive:
             spec["exclusive"] = False
-        return {"kind": "HAService", "metadata": {"name": self.name, "namespace": NAMESPACE}, "spec": spec}
+        return {"kind": HA_SERVICES.kind, "metadata": {"name": self.name, "namespace": NAMESPACE}, "spec": spec}

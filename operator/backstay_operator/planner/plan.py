@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from backstay_api.objects.models import HAInstance, HAService, Host
 from backstay_api.objects.models.assignment import InstanceOrder, StandbyOrder
+from backstay_api.objects.object_kinds import HA_SERVICES, HOSTS
 from backstay_api.objects.resource_kinds import units_of
 
 from .actions import Action, WriteHostStatus, WriteInstance, WriteServiceStatus
@@ -169,7 +170,7 @@ def plan_ownerless(round_: Round, key: str) -> ServicePlan:
         return ServicePlan(standbys=tuple(stored_standbys(world, instance)))
     service = instance.spec.service
     what_for = f"{instance.key} is stopped and deleted if its service is gone"
-    needs = (Gone("HAService", instance.metadata.namespace or "", service.name, service.uid, what_for),)
+    needs = (Gone(HA_SERVICES.kind, instance.metadata.namespace or "", service.name, service.uid, what_for),)
     course = instances.leave(world, instance, f"its HAService {service.name} is gone", needs)
     return ServicePlan(course.actions, _ordered(instance, course))
 
@@ -189,7 +190,7 @@ def _secured(world: World, service: HAService) -> tuple[tuple[str, str], ...]:
 
 def _is_blurred(world: World) -> bool:
     """Whether some service or host cannot be read now, or was once not found, so that nobody knows which units must wait where."""
-    return any(kind in ("HAService", "Host") for kind, _ in (*world.unreadable, *world.missed))
+    return any(kind in (HA_SERVICES.kind, HOSTS.kind) for kind, _ in (*world.unreadable, *world.missed))
 
 
 def _status_actions(world: World, decision: Decision) -> list[Action]:

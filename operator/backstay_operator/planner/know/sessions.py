@@ -13,7 +13,7 @@ from typing import Final
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService
 from backstay_api.objects.models.assignment import AgentSession, HostAssignmentStatus, InstanceReport
 from backstay_api.objects.models.instance import SessionRef
-from backstay_api.objects.object_kinds import HOST_LEASES
+from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_LEASES
 from backstay_operator.planner.actions import Action, CreateLease, ReopenLease
 from backstay_operator.planner.preconditions import Gone, HoldsNothing, Precondition, still
 
@@ -100,7 +100,7 @@ def _not_sealed(world: World, host: str, session: SessionRef) -> Iterator[Precon
     known = [one for one in requests if one.spec.session == session]
     yield from (still(one, same_version=True, what_for=what_for) for one in known)
     if not known:
-        yield Gone("FenceRequest", "", request_name(host, session), "", what_for)
+        yield Gone(FENCE_REQUESTS.kind, "", request_name(host, session), "", what_for)
 
 
 def _nobody_sealed(world: World, host: str) -> Iterator[Precondition]:

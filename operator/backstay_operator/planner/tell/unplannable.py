@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from backstay_api.objects.models import HAService, Host
 from backstay_api.objects.models.base import Condition
-from backstay_api.objects.object_kinds import faults
+from backstay_api.objects.object_kinds import HA_SERVICES, HOSTS, faults
 from backstay_api.objects.texts import clip
 from backstay_operator.planner.actions import Action, ReportUnreadable, WriteHostStatus, WriteServiceStatus
 from backstay_operator.planner.know.world import World
@@ -21,8 +21,8 @@ from backstay_operator.planner.know.world import World
 from .conditions import Finding, settled
 
 _CONDITIONS: Final[Mapping[str, tuple[Finding, ...]]] = {
-    "HAService": (Finding("Accepted", False, "Unreadable", ""), Finding("Ready", None, "Unreadable", "")),
-    "Host": (Finding("Ready", None, "Unreadable", ""),),
+    HA_SERVICES.kind: (Finding("Accepted", False, "Unreadable", ""), Finding("Ready", None, "Unreadable", "")),
+    HOSTS.kind: (Finding("Ready", None, "Unreadable", ""),),
 }
 """Of what cannot be read, by kind: only these have a status that people read."""
 
