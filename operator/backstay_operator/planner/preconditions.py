@@ -60,11 +60,13 @@ class Owned:
 
 @dataclass(frozen=True)
 class NoInstances:
-    """The service has no HAInstance, of whatever name."""
+    """The service has no HAInstance, of whatever name, or none but those that we know."""
 
     namespace: str
     service_uid: str
     what_for: str = ""
+    but: tuple[str, ...] = ()
+    """UIDs."""
 
 
 @dataclass(frozen=True)

@@ -60,9 +60,8 @@ class Preconditions:
             case Owned():
                 return await self._owned(need)
             case NoInstances():
-                found = [
-                    one for one in await self._instances(need.namespace) if one.spec.service.uid == need.service_uid
-                ]
+                there = await self._instances(need.namespace)
+                found = [one for one in there if one.spec.service.uid == need.service_uid and one.uid not in need.but]
                 return _and(f"{found[0].key} is there" if found else None, need.what_for)
             case HoldsNothing():
                 held = [one for one in await self._instances("") if one.holder == need.host]

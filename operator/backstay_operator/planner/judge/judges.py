@@ -14,11 +14,13 @@ from typing import Final, TypeVar
 
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.names import instance_name
 from backstay_operator.planner.know.fitting import no_room
 from backstay_operator.planner.know.holdings import contested
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import UNCLEAR, roughly
 
+from .copies import are_many, its_host, other_there
 from .failures import Failure, standing
 from .host_facts import HostFacts, Rejected, facts_of
 from .move_budget import forgotten_at_s, home, used_up
@@ -62,8 +64,8 @@ class Question:
 
     @property
     def slot(self) -> str:
-        """Of an instance that is not there yet: the first, the only one of a Single service."""
-        return self.instance.metadata.name if self.instance else self.service.slots[0]
+        """Of an instance that is not there yet: the first, the only one of a Single service; nothing has failed in it."""
+        return self.instance.metadata.name if self.instance else instance_name(self.service.metadata.name)
 
 
 # --- filters: cheapest first -----------------------------------------------------------------------------------------
@@ -97,6 +99,28 @@ def is_free(ask: Question, facts: HostFacts) -> Rejected | None:
         "may not run it: what it names belongs to another HAService there",
         f"{key.text} belongs to the HAService {other.key} there",
     )
+
+
+def is_its_host(ask: Question, facts: HostFacts) -> Rejected | None:
+    """A copy of mode EveryHost is for one host."""
+    host = its_host(ask.service, ask.instance)
+    if not host or facts.name == host:
+        return None
+    return Rejected("EveryHost", "has a copy of its own", f"have copies of their own: this one is for {host}")
+
+
+def has_no_other(ask: Question, facts: HostFacts) -> Rejected | None:
+    """The host has no other copy of the service, and none is on its way there: two would be one unit."""
+    if not are_many(ask.world, ask.service):
+        return None
+    name = other_there(ask.world, ask.service, ask.instance, facts.name) or _on_its_way(ask, facts.name)
+    return Rejected("Copy", f"has another copy of it, {name}", "have other copies of it") if name else None
+
+
+def _on_its_way(ask: Question, host: str) -> str:
+    others = ask.world.instances_of.get(ask.service.uid, set()) - {ask.instance.key if ask.instance else ""}
+    keys = sorted(others.intersection(ask.planned.get(host, ()))) if others else []
+    return ask.world.instances[keys[0]].metadata.name if keys else ""
 
 
 def is_wished(ask: Question, facts: HostFacts) -> Rejected | None:
@@ -249,6 +273,8 @@ def awaited(ask: Question) -> tuple[float, str]:
     return (0.0, "") if its.barred or is_selected(ask, its) or is_free(ask, its) else (until_s, found.host)
 
 
+OF_ANOTHER_COPY: Final = frozenset({"Copy", "EveryHost"})
+"""Rules by which a host is no standby because it has a copy of its own."""
 Filter = Callable[[Question, HostFacts], Rejected | None]
 RUN: Final = frozenset({Point.START, Point.RETRY})
 _SPARE: Final = frozenset({Point.STANDBY, Point.TAKE_OVER})
@@ -258,8 +284,10 @@ _SPARE: Final = frozenset({Point.STANDBY, Point.TAKE_OVER})
 FILTERS: Final[Sequence[tuple[Filter, Set[Point]]]] = (
     (may_stay, {Point.STAY}),
     (is_selected, frozenset(Point)),
+    (is_its_host, frozenset(Point)),
     (is_free, {*RUN, *_SPARE, Point.FIRST_EPOCH}),
     (is_wished, RUN),
+    (has_no_other, {*RUN, *_SPARE, Point.FIRST_EPOCH}),
     (is_open, {*RUN, *_SPARE}),
     (has_session, RUN),
     (is_reachable, _SPARE),

@@ -100,7 +100,7 @@ def test_what_is_no_longer_wanted_is_given_back(befall: Befall, expected: list[s
     world = a_world("n1", "n2")
     befall(world)
     names = sorted(world.claims, key=lambda name: world.claims[name].spec.type, reverse=True)
-    found = give_back_unused(world, NOW, world.instances.get("shop/web-0"), names)
+    found = give_back_unused(world, NOW, list(world.instances.values()), names)
     assert [said(one) for one in found] == expected
 
 
@@ -108,14 +108,14 @@ def test_an_address_that_is_still_wanted_is_not_given_back() -> None:
     world, edited = a_world("n1"), a_service("web", unit(), VIP, generation=2)
     running()(world)
     claim(world, *claims(BEFORE, "n1"))
-    assert give_back_unused(world, edited, world.instances["shop/web-0"], sorted(world.claims)) == []
+    assert give_back_unused(world, edited, list(world.instances.values()), sorted(world.claims)) == []
 
 
 @pytest.mark.parametrize("is_there", [True, False])
 def test_a_claim_goes_only_while_the_manifest_and_the_instance_are_as_they_were_read(is_there: bool) -> None:
     world = a_world("n1")
     all_of(has_noted(), *([running()] if is_there else []))(world)
-    found = give_back_unused(world, NOW, world.instances.get("shop/web-0"), sorted(world.claims))
+    found = give_back_unused(world, NOW, list(world.instances.values()), sorted(world.claims))
     (gone,) = (one for one in found if isinstance(one, DeleteClaim))
     unedited, other = gone.needs
     assert isinstance(unedited, Still) and (unedited.kind, unedited.generation) == ("HAService", 2)
@@ -132,7 +132,7 @@ def test_a_host_s_claim_goes_only_while_the_host_is_as_it_was_read(is_known: boo
     all_of(has_noted(), running(), leaving("n2"))(world)
     if not is_known:
         del world.hosts["n2"]
-    found = give_back_unused(world, NOW, world.instances["shop/web-0"], sorted(world.claims))
+    found = give_back_unused(world, NOW, list(world.instances.values()), sorted(world.claims))
     (written,) = (one for one in found if isinstance(one, WriteClaim))
     host = written.needs[-1]
     assert (host.kind, host.name) == ("Host", "n2")  # type: ignore[union-attr]
