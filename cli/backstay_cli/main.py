@@ -20,6 +20,7 @@ from .move import move
 from .session import EXIT_CODES
 from .status import status
 from .uninstall import uninstall
+from .version import version
 
 HELP = """Keeps services on bare hosts highly available.
 
@@ -40,6 +41,7 @@ def build() -> typer.Typer:
     add(app, "undrain", undrain)
     add(app, "fence", fence)
     add(app, "uninstall", uninstall)
+    add(app, "version", version)
     host = typer.Typer(help="Add and remove hosts.", no_args_is_help=True, rich_markup_mode=None)
     add(host, "add", enrol.add)
     add(host, "remove", enrol.remove)

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from backstay_api import VERSION
 from backstay_api.client.kubeconfig import NoConfig, of_agent
 from backstay_api.client.transport import ApiConfig
 from backstay_api.objects.plain import Facts
-
-from . import VERSION
 
 log = logging.getLogger(__name__)
 

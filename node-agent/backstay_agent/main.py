@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from backstay_api import VERSION
 from backstay_api.client.http import HttpApi
 from backstay_api.client.kubeconfig import NoConfig
 from backstay_api.process import logs
@@ -95,6 +96,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--may-stop", action="store_true", help="say whether the agent may be stopped (exit code 0) or why not (1)"
     )
+    parser.add_argument("--version", action="version", version=VERSION)
     parser.add_argument("--json-logs", action="store_true", help="one JSON object a line")
     parser.add_argument("--verbose", action="store_true")
     return parser

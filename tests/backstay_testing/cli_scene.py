@@ -53,6 +53,10 @@ class Cluster:
     def get(self, model: type[Object], name: str, namespace: str = "") -> Mapping[str, Any]:
         return self.store.get(kind_of(model), namespace, name)
 
+    def tell_host(self, name: str, **status: Any) -> None:
+        """As the operator tells it, in the words of the wire."""
+        self.store.patch(kind_of(Host), ("", name), {"status": status}, subresource="status")
+
     def run(self, *words: str) -> Result:
         tools = Tools(
             open_api=lambda options: MemoryApi(self.store),

@@ -70,9 +70,10 @@ def add_host(
     has_device: bool = False,
     after: Literal["On", "StayOff"] = "On",
     silent_s: float = 0.0,
+    taints: Sequence[str] = (),
 ) -> None:
     """A host whose agent lives and has said nothing about services; or that has been silent for so long."""
-    host = a_host(name, labels=labels, mode=mode, reason=reason, has_device=has_device, after=after)
+    host = a_host(name, labels=labels, mode=mode, reason=reason, has_device=has_device, after=after, taints=taints)
     world.hosts[name] = host
     world.put_assignment(an_assignment(name, speaks=agent_session(session(name), machine(name))))
     world.leases[name] = LeaseSeen(a_lease(name), first_seen_s=world.now_s - silent_s)
@@ -189,11 +190,21 @@ def say_ready(
 
 
 def report(
-    world: World, service: HAService, host: str, phase: str, *, epoch: int, uid: str = "", slot: int = 0, **more: object
+    world: World,
+    service: HAService,
+    host: str,
+    phase: str,
+    /,
+    *,
+    epoch: int,
+    uid: str = "",
+    slot: int = 0,
+    **more: object,
 ) -> None:
     """The host says what it does about the service's instance."""
     name = service.slots[slot]
-    said = {"namespace": service.metadata.namespace, "name": name, "epoch": epoch, "phase": phase}
+    whose = {"namespace": service.metadata.namespace, "name": name, "service": service.metadata.name}
+    said = {**whose, "epoch": epoch, "phase": phase}
     known = world.assignments[host].wire()["status"].get("instances", {})
     entry = {"revision": service.metadata.generation, **said, **more}
     _amend(world, host, "status", {"instances": {**known, uid or f"uid-{name}": entry}})

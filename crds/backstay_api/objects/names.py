@@ -38,8 +38,3 @@ def slot_number(service: str, instance: str) -> int | None:
     before = f"{service}-"
     text = instance.removeprefix(before) if instance.startswith(before) else ""
     return int(text) if text.isdigit() and text == str(int(text)) else None
-
-
-def service_name(instance: str) -> str:
-    """Name of the service that an HAInstance is a slot of."""
-    return instance.rpartition("-")[0]

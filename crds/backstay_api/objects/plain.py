@@ -1023,6 +1023,7 @@ class InstanceOrder:
     SHAPE: ClassVar[Shape] = {
         "namespace": Field(of=str, required=True),
         "name": Field(of=str, required=True),
+        "service": Field(of=str),
         "epoch": Field(of=int, required=True, least=1),
         "session": Field(of=SessionRef, required=True),
         "want": Field(of=("Up", "Down"), required=True),
@@ -1037,6 +1038,7 @@ class InstanceOrder:
     }
     namespace: str
     name: str
+    service: str = ""
     epoch: int
     session: SessionRef
     want: Literal["Up", "Down"]
@@ -1054,6 +1056,7 @@ class InstanceOrder:
         return cls(
             namespace=raw["namespace"],
             name=raw["name"],
+            service=raw.get("service", ""),
             epoch=raw["epoch"],
             session=SessionRef.from_wire(raw["session"]),
             want=raw["want"],
@@ -1071,6 +1074,7 @@ class InstanceOrder:
         wire: dict[str, Any] = {
             "namespace": self.namespace,
             "name": self.name,
+            "service": self.service,
             "epoch": self.epoch,
             "session": self.session.to_wire(),
             "want": self.want,
@@ -1094,11 +1098,13 @@ class StandbyOrder:
     SHAPE: ClassVar[Shape] = {
         "namespace": Field(of=str, required=True),
         "name": Field(of=str, required=True),
+        "service": Field(of=str),
         "revision": Field(of=int, least=0),
         "resources": Field(of=RenderedResource, many="list"),
     }
     namespace: str
     name: str
+    service: str = ""
     revision: int = 0
     resources: tuple[RenderedResource, ...] = ()
 
@@ -1107,6 +1113,7 @@ class StandbyOrder:
         return cls(
             namespace=raw["namespace"],
             name=raw["name"],
+            service=raw.get("service", ""),
             revision=raw.get("revision", 0),
             resources=tuple(RenderedResource.from_wire(item) for item in raw.get("resources", ())),
         )
@@ -1115,6 +1122,7 @@ class StandbyOrder:
         return {
             "namespace": self.namespace,
             "name": self.name,
+            "service": self.service,
             "revision": self.revision,
             "resources": [item.to_wire() for item in self.resources],
         }
@@ -1257,6 +1265,7 @@ class InstanceReport:
 
     namespace: str
     name: str
+    service: str = ""
     epoch: int
     phase: Literal["Stopped", "Starting", "Running", "Stopping", "Failed", "Stuck"]
     error_type: Literal["Soft", "Hard", "Fatal"] = "Soft"
@@ -1283,6 +1292,7 @@ class InstanceReport:
         return cls(
             namespace=raw["namespace"],
             name=raw["name"],
+            service=raw.get("service", ""),
             epoch=raw["epoch"],
             phase=raw["phase"],
             error_type=raw.get("errorType", "Soft"),
@@ -1309,6 +1319,7 @@ class InstanceReport:
         wire: dict[str, Any] = {
             "namespace": clip(self.namespace),
             "name": clip(self.name),
+            "service": clip(self.service),
             "epoch": self.epoch,
             "phase": self.phase,
             "errorType": self.error_type,

@@ -28,6 +28,8 @@ class Record:
     """Of the HAInstance."""
     namespace: str
     name: str
+    service: str = ""
+    """Of which it is a slot."""
     epoch: int
     nonce: str
     """Of the session that the epoch was granted to. Not the present one: a non-exclusive copy carried over."""
@@ -110,7 +112,7 @@ class Record:
         wire["recovery"] = self.recovery.to_wire() if self.recovery else None
         wire["resources"] = [resource.to_wire() for resource in self.resources]
         wire["restarted_at_s"] = list(self.restarted_at_s)
-        later = ("begun_at_s", "cleared", "hands_off", "error_type")
+        later = ("service", "begun_at_s", "cleared", "hands_off", "error_type")
         return wire | {name: getattr(self, name) for name in later}
 
     @classmethod
@@ -122,6 +124,7 @@ class Record:
             recovery=RenderedRecovery.from_wire(raw["recovery"]) if raw.get("recovery") else None,
             resources=tuple(RenderedResource.from_wire(item) for item in raw["resources"]),
             restarted_at_s=tuple(float(at_s) for at_s in raw["restarted_at_s"]),
+            service=str(raw.get("service", "")),
             begun_at_s=float(raw.get("begun_at_s", 0.0)),
             cleared=int(raw.get("cleared", 0)),
             hands_off=str(raw.get("hands_off", "")),

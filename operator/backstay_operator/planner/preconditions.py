@@ -70,6 +70,18 @@ class NoInstances:
 
 
 @dataclass(frozen=True)
+class Alone:
+    """No HAInstance of the service has an open grant for this host, but this one."""
+
+    namespace: str
+    service_uid: str
+    host: str
+    but: str
+    """UID."""
+    what_for: str = ""
+
+
+@dataclass(frozen=True)
 class HoldsNothing:
     """No HAInstance of the cluster has an open grant for this host."""
 
@@ -87,7 +99,7 @@ class Unnamed:
     what_for: str = ""
 
 
-Precondition = Still | Gone | Owned | NoInstances | HoldsNothing | Unnamed
+Precondition = Still | Gone | Owned | NoInstances | Alone | HoldsNothing | Unnamed
 
 
 def still(

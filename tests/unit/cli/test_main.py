@@ -32,6 +32,7 @@ def test_every_command_has_a_help_that_names_its_exit_codes() -> None:
         ["undrain"],
         ["fence"],
         ["uninstall"],
+        ["version"],
         ["host", "add"],
         ["host", "remove"],
     ):

@@ -24,6 +24,8 @@ class InstanceOrder(Model):
     """Namespace of the service."""
     name: Text
     """Name of the HAInstance."""
+    service: Text = ""
+    """Name of the HAService that it is a slot of. Empty: written by an earlier release."""
     epoch: Annotated[int, Field(ge=1)]
     """The grant's epoch."""
     session: SessionRef
@@ -55,6 +57,8 @@ class StandbyOrder(Model):
     """Namespace of the service."""
     name: Text
     """Name of the HAInstance."""
+    service: Text = ""
+    """Name of the HAService that it is a slot of. Empty: written by an earlier release."""
     revision: Annotated[int, Field(ge=0)] = 0
     """Generation of the service that the resources were rendered from."""
     resources: Annotated[list[RenderedResource], Field(max_length=64), ListMap("name")] = []
@@ -129,6 +133,8 @@ class InstanceReport(Model):
     """Namespace of the service."""
     name: Text
     """Name of the HAInstance."""
+    service: Text = ""
+    """Name of the HAService that it is a slot of. Empty: written by an earlier release."""
     epoch: Annotated[int, Field(ge=1)]
     """The epoch this is about."""
     phase: Literal["Stopped", "Starting", "Running", "Stopping", "Failed", "Stuck"]

@@ -101,6 +101,8 @@ def _slot(round_: Round, service: HAService, name: str, acceptance: Acceptance) 
         course = _creation(world, service, name, acceptance)
         # Of several copies each host can have one: which is for whom is seen when it is there.
         asked = () if are_many(world, service) else standbys(world, service, None)
+        if course.actions and service.spec.mode == "Replicated":
+            round_.placing.setdefault(service.uid, name)
         return Slot(name, None, service, acceptance, course, asked=asked)
     in_force, accepted = last_accepted.in_force(world, service, instance, acceptance)
     course = instances.course(round_, in_force, instance, accepted)

@@ -157,7 +157,11 @@ def _choose(round_: Round, service: HAService, instance: HAInstance, acceptance:
         return Nowhere(acceptance.message)
     if service.spec.state != "Running":
         return Nowhere(f"spec.state is {service.spec.state}")
+    if instance.spec.epoch == 0 and (other := round_.placing.get(service.uid)):
+        return Nowhere(f"{other} is placed first")
     placed = _placed(round_, service, instance)
+    if instance.spec.epoch == 0 and isinstance(placed, Placed) and not its_host(service, instance):
+        round_.placing[service.uid] = instance.metadata.name
     obstacle = _why_not_run(world, service, free)
     if obstacle or isinstance(placed, NoHost):
         return Nowhere(obstacle or "", placed)
@@ -168,7 +172,7 @@ def _choose(round_: Round, service: HAService, instance: HAInstance, acceptance:
     round_.send(instance, placed.host)
     grant = Grant(host=placed.host, session=session.ref, machine_uuid=session.machine_uuid)
     records = record(world, service, instance, instance.spec.epoch + 1, placed.host)
-    return Next(grant, placed, needs_to_run(world, service, placed.host), tuple(records))
+    return Next(grant, placed, needs_to_run(world, service, instance, placed.host), tuple(records))
 
 
 def _why_not_run(world: World, service: HAService, instance: HAInstance) -> str | None:

@@ -98,6 +98,7 @@ def order(
     return InstanceOrder(
         namespace=instance.metadata.namespace or "",
         name=instance.metadata.name,
+        service=instance.spec.service.name,
         epoch=instance.spec.epoch,
         session=grant.session,
         want=want,
@@ -135,6 +136,7 @@ def standby_order(world: World, host: str, service: HAService, instance: HAInsta
     return StandbyOrder(
         namespace=instance.metadata.namespace or "",
         name=instance.metadata.name,
+        service=instance.spec.service.name,
         revision=revision,
         resources=rendered(service),
     )

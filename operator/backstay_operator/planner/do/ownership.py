@@ -12,15 +12,15 @@ from typing import TypeVar
 
 from backstay_api.objects.models import HAInstance, HAService, ResourceClaim
 from backstay_api.objects.models.claim import ClaimOwner, HostOwner
-from backstay_api.objects.names import service_name
 from backstay_api.objects.resource_kinds import Claim
 from backstay_operator.planner.actions import Action, CreateClaim, DeleteClaim, SetFinalizer, WriteClaim
 from backstay_operator.planner.judge import remains
+from backstay_operator.planner.judge.copies import are_many
 from backstay_operator.planner.know import holdings
 from backstay_operator.planner.know.claims import claim_for, on_host, owner_of
 from backstay_operator.planner.know.selection import declared
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.preconditions import Gone, NoInstances, Precondition, still
+from backstay_operator.planner.preconditions import Alone, Gone, NoInstances, Precondition, still
 from backstay_operator.planner.words import listed
 
 from .finalizers import HOST_FINALIZER, INSTANCE_FINALIZER, SERVICE_FINALIZER, is_ours, marked
@@ -122,13 +122,21 @@ def not_yet_ours(world: World, service: HAService, instance: HAInstance | None, 
     return holdings.not_ours(world, service, host)
 
 
-def needs_to_run(world: World, service: HAService, host: str) -> tuple[Precondition, ...]:
+def needs_to_run(world: World, service: HAService, instance: HAInstance, host: str) -> tuple[Precondition, ...]:
     """What the API server must say once more before the service is granted to this host."""
     is_there = still(
         service, finalizer=SERVICE_FINALIZER, what_for=f"{service.key} is granted only while it is to stay"
     )
     stays = still(world.hosts[host], finalizer=HOST_FINALIZER, what_for=f"what {host} holds must not vanish with it")
-    return (is_there, stays, *holdings.needs(world, service, host))
+    return (is_there, stays, *_beside_no_other(world, service, instance, host), *holdings.needs(world, service, host))
+
+
+def _beside_no_other(world: World, service: HAService, instance: HAInstance, host: str) -> tuple[Precondition, ...]:
+    """Of several copies: that none has been granted to this host since. Where two are at once, the claims decide (`record`)."""
+    if not are_many(world, service):
+        return ()
+    what_for = f"{host} would have two copies of {service.key}"
+    return (Alone(service.metadata.namespace or "", service.uid, host, instance.uid, what_for),)
 
 
 # --- giving back -----------------------------------------------------------------------------------------------------
@@ -248,15 +256,10 @@ def _is_abandoned(world: World, owner: ClaimOwner) -> bool:
 
 def _still_there(world: World, claim: ResourceClaim, owner: ClaimOwner, *, is_proven: bool = False) -> set[str]:
     """Hosts on which something of a service without instances may still run."""
-
-    def is_its(name: str) -> bool:
-        return service_name(name) == owner.name
-
     return {
         one.host
         for one in claim.spec.hosts or ()
-        if one.uid == owner.uid
-        and remains.left_by_name(world, one.host, owner.namespace, is_its, unknown=True, is_proven=is_proven)
+        if one.uid == owner.uid and remains.left_of_service(world, one.host, owner, is_proven=is_proven)
     }
 
 

@@ -24,6 +24,8 @@ class Round:
     """Keys of instances of which this very plan writes that their present epoch is over: nobody holds them any more."""
     edited: set[str] = field(default_factory=set)
     """UIDs of instances to which this very plan gives an edit that touches what runs."""
+    placing: dict[str, str] = field(default_factory=dict)
+    """By UID of a service of several copies: the copy that is placed for the first time now. Others wait: what is granted is not seen at once."""
     _bound: dict[str, str] = field(default_factory=dict)
 
     def send(self, instance: HAInstance, host: str) -> None:

@@ -13,7 +13,7 @@ from backstay_api.objects.models import HAInstance, HAService, Host
 from backstay_api.objects.names import host_of_copy, instance_name, instance_on, key_of, slot_number
 from backstay_operator.planner.judge.copies import instances_of
 from backstay_operator.planner.judge.host_facts import facts_of
-from backstay_operator.planner.judge.judges import Question
+from backstay_operator.planner.judge.judges import Question, is_tolerated
 from backstay_operator.planner.judge.placement import must_leave
 from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.judge.scores import preference
@@ -62,7 +62,8 @@ def slots_of(world: World, service: HAService, *, is_accepted: bool) -> Slots:
 
 
 def _every_host(world: World, service: HAService) -> Slots:
-    names = {instance_on(service.metadata.name, host) for host in declared(world, service)}
+    hosts = [host for host in declared(world, service) if not _tainted(world, service, host)]
+    names = {instance_on(service.metadata.name, host) for host in hosts}
     surplus: dict[str, Surplus] = {}
     for one in instances_of(world, service):
         name, host = one.metadata.name, host_of_copy(service.metadata.name, one.metadata.name)
@@ -73,13 +74,21 @@ def _every_host(world: World, service: HAService) -> Slots:
     return Slots(tuple(sorted(names)), surplus)
 
 
+def _tainted(world: World, service: HAService, host: str) -> str:
+    """A taint that lets no copy come there; or where one is, stay."""
+    there = world.instance_of(service, instance_on(service.metadata.name, host))
+    rejected = is_tolerated(Question(world, service, there), facts_of(world, host))
+    return rejected.why if rejected else ""
+
+
 def _left(world: World, service: HAService, host: str) -> Surplus:
     """Of a host that is not selected any more; an older picture may lack it, or its labels."""
     known, what_for = world.hosts.get(host), f"{host} may be one of the hosts of {service.key}"
     if known is None:
         return Surplus(f"there is no host {host} any more", (Gone("Host", "", host, "", what_for),))
     is_removed = known.metadata.deletion_timestamp is not None
-    why = "is being removed" if is_removed else "is not selected by placement.hosts any more"
+    not_selected = "is not selected by placement.hosts any more"
+    why = "is being removed" if is_removed else _tainted(world, service, host) or not_selected
     return Surplus(f"{host} {why}", (still(known, same_version=True, what_for=what_for),))
 
 

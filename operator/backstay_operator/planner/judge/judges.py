@@ -14,9 +14,11 @@ from typing import Final, TypeVar
 
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.models.placement import Taint
 from backstay_api.objects.names import instance_name
 from backstay_operator.planner.know.fitting import no_room
 from backstay_operator.planner.know.holdings import contested
+from backstay_operator.planner.know.selection import why_not_selected
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import UNCLEAR, roughly
 
@@ -77,14 +79,12 @@ def may_stay(ask: Question, facts: HostFacts) -> Rejected | None:
 
 
 def is_selected(ask: Question, facts: HostFacts) -> Rejected | None:
-    """The host carries the labels that placement.hosts asks for."""
-    labels = facts.host.metadata.labels or {}
+    """The host's labels are what placement.hosts asks for."""
     wanted = ask.service.spec.placement.hosts
-    for key, value in wanted.match_labels.items() if wanted else ():
-        if labels.get(key) != value:
-            has = f"has {key}={labels[key]}" if key in labels else f"has no label {key}"
-            return Rejected("Selector", "is not selected", "are not selected by placement.hosts", f"{has}, not {value}")
-    return None
+    why = why_not_selected(wanted, facts.host.metadata.labels) if wanted else ""
+    if not why:
+        return None
+    return Rejected("Selector", "is not selected", "are not selected by placement.hosts", why)
 
 
 def is_free(ask: Question, facts: HostFacts) -> Rejected | None:
@@ -106,7 +106,7 @@ def is_its_host(ask: Question, facts: HostFacts) -> Rejected | None:
     host = its_host(ask.service, ask.instance)
     if not host or facts.name == host:
         return None
-    return Rejected("EveryHost", "has a copy of its own", f"have copies of their own: this one is for {host}")
+    return Rejected("EveryHost", "has a copy of its own", "have copies of their own", f"this one is for {host}")
 
 
 def has_no_other(ask: Question, facts: HostFacts) -> Rejected | None:
@@ -135,6 +135,22 @@ def is_wished(ask: Question, facts: HostFacts) -> Rejected | None:
 def is_open(ask: Question, facts: HostFacts) -> Rejected | None:
     """Neither removed nor drained; and, for what is not there already, neither cordoned, in other hands nor shutting down."""
     return facts.leaving if facts.name == ask.holder else facts.unschedulable
+
+
+def is_tolerated(ask: Question, facts: HostFacts) -> Rejected | None:
+    """The host has no taint that the service does not tolerate; for what is there already, none that lets nothing stay."""
+    effects = ("NoExecute",) if facts.name == ask.holder else ("NoSchedule", "NoExecute")
+    taint = next((one for one in untolerated(ask, facts) if one.effect in effects), None)
+    if taint is None:
+        return None
+    says = "that it does not tolerate"
+    return Rejected("Taint", f"has a taint {says}", f"have taints {says}", taint.text)
+
+
+def untolerated(ask: Question, facts: HostFacts) -> list[Taint]:
+    """The taints of the host that placement.tolerations say nothing of."""
+    tolerations = ask.service.spec.placement.tolerations or ()
+    return [one for one in facts.host.spec.taints or () if not any(each.tolerates(one) for each in tolerations)]
 
 
 def has_session(ask: Question, facts: HostFacts) -> Rejected | None:
@@ -270,7 +286,8 @@ def awaited(ask: Question) -> tuple[float, str]:
     if ask.world.now_s >= until_s or found.host not in ask.world.hosts:
         return 0.0, ""
     its = facts_of(ask.world, found.host)
-    return (0.0, "") if its.barred or is_selected(ask, its) or is_free(ask, its) else (until_s, found.host)
+    is_out = its.barred or any(judge(ask, its) for judge in (is_selected, is_free, is_tolerated))
+    return (0.0, "") if is_out else (until_s, found.host)
 
 
 OF_ANOTHER_COPY: Final = frozenset({"Copy", "EveryHost"})
@@ -289,6 +306,7 @@ FILTERS: Final[Sequence[tuple[Filter, Set[Point]]]] = (
     (is_wished, RUN),
     (has_no_other, {*RUN, *_SPARE, Point.FIRST_EPOCH}),
     (is_open, {*RUN, *_SPARE}),
+    (is_tolerated, {*RUN, *_SPARE, Point.STAY}),
     (has_session, RUN),
     (is_reachable, _SPARE),
     (may_answer, {Point.FIRST_EPOCH}),

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.assignment import InstanceOrder, StandbyOrder
+from backstay_api.objects.models.placement import Placement
 from backstay_api.objects.models.resources import Resource
-from backstay_api.objects.models.service import HAServiceSpec, Placement, Recovery
+from backstay_api.objects.models.service import HAServiceSpec, Recovery
 from backstay_operator.planner.know.world import World
 
 from .acceptance import Acceptance, Accepted, accept
@@ -56,7 +57,7 @@ def _orders_about(world: World, instance: HAInstance) -> Iterator[InstanceOrder 
 def _as_ordered(service: HAService, order: InstanceOrder | StandbyOrder) -> HAService:
     now = service.spec.placement
     # Where it may run is the people's latest word, as far as we can follow it; the rest is as it was or as nothing was said.
-    placement = Placement(hosts=now.hosts, prefer=now.prefer, stickiness=now.stickiness)
+    placement = Placement(hosts=now.hosts, prefer=now.prefer, tolerations=now.tolerations, stickiness=now.stickiness)
     stored = order if isinstance(order, InstanceOrder) else None
     spec = HAServiceSpec(
         state="Unmanaged" if stored and stored.hands_off else "Running",

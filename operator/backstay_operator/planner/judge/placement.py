@@ -20,7 +20,7 @@ from . import edits
 from .budget import unstable
 from .host_facts import HostFacts, Rejected, facts_of
 from .judges import Planned, Point, Question, rejection
-from .scores import SCORES_AT, Score, preference
+from .scores import SCORES_AT, Score, fewest_taints, preference
 
 # As many as a service's status can list (HAServiceStatus.standbys). Hosts that said no are kept asked, so that they can
 # change their mind and so that nobody asks in circles; beyond this many, others get no chance before one of them is repaired.
@@ -142,8 +142,10 @@ def better_host(
     placed = decide(ask)
     if not isinstance(placed, Placed):
         return None
-    here = preference(ask, facts_of(world, holder)).points
-    there = preference(ask, facts_of(world, placed.host)).points
+    its, others = facts_of(world, holder), facts_of(world, placed.host)
+    if fewest_taints(ask, others).points < fewest_taints(ask, its).points:
+        return None  # a start would not choose it either
+    here, there = preference(ask, its).points, preference(ask, others).points
     stickiness = service.spec.placement.stickiness
     if there <= here + stickiness:
         return None

@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
+from backstay_operator.planner.know.selection import why_not_selected
+
 from .host_facts import HostFacts
-from .judges import RUN, Point, Question, awaited, by_point, is_ready, recent_failures
+from .judges import RUN, Point, Question, awaited, by_point, is_ready, recent_failures, untolerated
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,16 @@ def awaited_there(ask: Question, facts: HostFacts) -> Score:
     return Score("Reboot", int(facts.name == host), "ran it before its reboot" if facts.name == host else "")
 
 
+def fewest_taints(ask: Question, facts: HostFacts) -> Score:
+    """Taints that only make a host the worse one, PreferNoSchedule: as few as may be."""
+    taints = [one.text for one in untolerated(ask, facts) if one.effect == "PreferNoSchedule"]
+    return Score("Taint", -len(taints), f"has the taint {', '.join(taints)}" if taints else "has no such taint")
+
+
 def preference(ask: Question, facts: HostFacts) -> Score:
     """The sum of the weights in placement.prefer that this host earns."""
-    labels = facts.host.metadata.labels or {}
-    points = sum(
-        wish.weight
-        for wish in ask.service.spec.placement.prefer or ()
-        if all(labels.get(key) == value for key, value in wish.hosts.match_labels.items())
-    )
+    labels, wishes = facts.host.metadata.labels, ask.service.spec.placement.prefer or ()
+    points = sum(wish.weight for wish in wishes if not why_not_selected(wish.hosts, labels))
     return Score("Preference", points, f"preferred by {points:+d}" if points else "")
 
 
@@ -85,6 +89,7 @@ SCORES: Final[Sequence[tuple[Scorer, Set[Point]]]] = (
     (fewest_failures, {Point.RETRY}),
     (awaited_there, {Point.STANDBY}),
     (no_recent_failure, _STANDBY),
+    (fewest_taints, {*RUN, *_STANDBY}),
     (preference, {*RUN, *_STANDBY}),
     (readiness, RUN),
     (already_asked, _STANDBY),

@@ -93,7 +93,7 @@ def unreadable(world: World) -> None:
 def test_what_is_claimed(befall: Befall, service: HAService, expected: list[str]) -> None:
     world = a_world("n1", "n2")
     befall(world)
-    assert [said(one) for one in take(world, service, world.instances.get("shop/web-0"))] == expected
+    assert [said(one) for one in take(world, service, list(world.instances.values()))] == expected
 
 
 MARKED = marked(BOTH, SERVICE_FINALIZER)
@@ -112,7 +112,7 @@ HELD = an_instance(BOTH, epoch=1, host="n1")
     ],
 )
 def test_what_is_marked(service: HAService, instance: HAInstance | None, expected: list[str]) -> None:
-    assert [said(one) for one in marks(service, instance)] == expected
+    assert [said(one) for one in marks(service, [instance] if instance else [])] == expected
 
 
 IS_MARKED_FIRST, INSTANCE_FIRST = (
@@ -157,7 +157,7 @@ def test_what_must_still_become_its_own(
 def test_what_the_api_server_is_asked_once_more_before_a_grant() -> None:
     world = a_world("n1", "n2")
     make_ours(world)
-    there, stays, *rest = needs_to_run(world, MARKED, "n1")
+    there, stays, *rest = needs_to_run(world, MARKED, HELD, "n1")
     assert isinstance(there, Still) and (there.kind, there.uid, there.finalizer) == (
         "HAService",
         "uid-web",

@@ -19,10 +19,16 @@ from backstay_testing.worlds import Befall, a_world, add_host, all_of, nothing, 
 
 WEB: Final = a_service()
 POOL: Final = {"hosts": {"matchLabels": {"pool": "db"}}}
+TOLERANT: Final = a_service(placement={"tolerations": [{"key": "gpu", "value": "yes", "effect": "NoSchedule"}]})
+MINDS_NOTHING: Final = a_service(placement={"tolerations": [{"operator": "Exists"}]})
+OTHERS: Final = {"hosts": {"matchExpressions": [{"key": "pool", "operator": "NotIn", "values": ["db"]}]}}
+NOT_IN_POOL: Final = a_service(placement=OTHERS)
 IN_POOL: Final = a_service(placement=POOL)
 LIKES_POOL: Final = a_service(placement={"prefer": [{**POOL, "weight": 7}]})
 NEVER: Final = a_service(recovery={"moves": {"limit": 0, "per": "1h"}})
 GRACE: Final = a_service(recovery={"rebootGrace": "30s"})
+PAIR: Final = a_service(mode="Replicated", replicas=2)
+EVERYWHERE: Final = a_service(mode="EveryHost")
 AWAITED: Final = "waits for n2, which reboots: recovery.rebootGrace is 30s"
 CLEAR: Final = "backstay clear web --reason WHY"
 NOWHERE: Final = (
@@ -57,6 +63,48 @@ def claimed(world: World) -> None:
     """Another service has the unit there."""
     (claim,) = claims(a_service("other", unit()), "n1")
     world.claims[claim.key] = claim
+
+
+def copies(holders: Mapping[int, str]) -> Befall:
+    """These copies of a pair are there, each held by a host or by none."""
+
+    def befall(world: World) -> None:
+        world.put_service(PAIR)
+        for slot, holder in holders.items():
+            world.put_instance(an_instance(PAIR, epoch=1, host=holder or None, slot=slot))
+
+    return befall
+
+
+def copy_of(name: str) -> Befall:
+    def befall(world: World) -> None:
+        known = an_instance(WEB)
+        meta = known.metadata.model_copy(update={"name": f"web.{name}", "uid": f"uid-web.{name}"})
+        world.put_instance(known.model_copy(update={"metadata": meta}))
+
+    return befall
+
+
+def ran_on_n1(world: World) -> None:
+    """It was there in the epoch before, and has not said that it is over."""
+    world.put_instance(an_instance(PAIR, epoch=2, host="n2"))
+    report(world, PAIR, "n1", "Running", epoch=1)
+
+
+def recorded(uid: str, epoch: int) -> Befall:
+    """The claim on this host says so."""
+
+    def befall(world: World) -> None:
+        (claim,) = claims(PAIR, "n1", epoch=epoch)
+        (owner,) = claim.spec.hosts or ()
+        hosts = [owner.model_copy(update={"instance": uid})]
+        world.claims[claim.key] = claim.model_copy(update={"spec": claim.spec.model_copy(update={"hosts": hosts})})
+
+    return befall
+
+
+def left_of_a_gone_one(world: World) -> None:
+    report(world, PAIR, "n1", "Running", epoch=1, uid="uid-gone")
 
 
 def failed(world: World) -> None:
@@ -128,7 +176,8 @@ def comes_back(world: World) -> None:
 
 def ask(world: World, **more: Any) -> Question:
     service = more.pop("service", WEB)
-    instance = world.instances.get("shop/web-0") or put(world, service, epoch=1)
+    key = more.pop("instance", "shop/web-0")
+    instance = world.instances.get(key) or put(world, service, epoch=1)
     return Question(world, service, instance, **more)
 
 
@@ -146,6 +195,50 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         (host(labels={"pool": "db"}), {"service": IN_POOL}, ""),
         (host(labels={"pool": "web"}), {"service": IN_POOL}, "is not selected: has pool=web, not db"),
         (nothing, {"service": IN_POOL}, "is not selected: has no label pool, not db"),
+        (
+            host(labels={"pool": "db"}),
+            {"service": NOT_IN_POOL},
+            "is not selected: has pool=db, which is ruled out (NotIn db)",
+        ),
+        (nothing, {"service": NOT_IN_POOL}, ""),
+    ],
+    judges.is_its_host: [
+        (nothing, {}, ""),
+        (copy_of("n1"), {"service": EVERYWHERE, "instance": "shop/web.n1"}, ""),
+        (
+            copy_of("n2"),
+            {"service": EVERYWHERE, "instance": "shop/web.n2"},
+            "has a copy of its own: this one is for n2",
+        ),
+    ],
+    judges.has_no_other: [
+        (nothing, {}, ""),
+        (copies({0: "n1"}), {"service": PAIR}, ""),
+        (copies({0: "n1", 1: ""}), {"service": PAIR, "instance": "shop/web-1"}, "has another copy of it, web-0"),
+        (copies({0: "n2", 1: ""}), {"service": PAIR, "instance": "shop/web-1"}, ""),
+        (
+            all_of(copies({0: "n2", 1: ""}), ran_on_n1),
+            {"service": PAIR, "instance": "shop/web-1"},
+            "has another copy of it, web-0",
+        ),
+        (
+            copies({0: "", 1: ""}),
+            {"service": PAIR, "instance": "shop/web-1", "planned": {"n1": {"shop/web-0"}}},
+            "has another copy of it, web-0",
+        ),
+        (copies({0: "", 1: ""}), {"service": PAIR, "instance": "shop/web-1", "planned": {"n1": {"shop/web-1"}}}, ""),
+        (
+            all_of(copies({0: "n2", 1: ""}), recorded("uid-web-0", 2)),
+            {"service": PAIR, "instance": "shop/web-1"},
+            "has another copy of it, web-0",
+        ),
+        (all_of(copies({0: "n2", 1: ""}), recorded("uid-web-0", 1)), {"service": PAIR, "instance": "shop/web-1"}, ""),
+        (
+            all_of(copies({1: ""}), recorded("uid-gone", 1), left_of_a_gone_one),
+            {"service": PAIR, "instance": "shop/web-1"},
+            "has another copy of it, an earlier copy",
+        ),
+        (all_of(copies({1: ""}), recorded("uid-gone", 1)), {"service": PAIR, "instance": "shop/web-1"}, ""),
     ],
     judges.is_free: [
         (nothing, {}, ""),
@@ -160,6 +253,26 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         (nothing, {}, ""),
         (host(mode="Cordon"), {}, "is cordoned (new disks)"),
         (all_of(host(mode="Cordon"), granted), {}, ""),
+    ],
+    judges.is_tolerated: [
+        (nothing, {}, ""),
+        (host(taints=["gpu=yes:NoSchedule"]), {}, "has a taint that it does not tolerate: gpu=yes:NoSchedule"),
+        (host(taints=["old:PreferNoSchedule"]), {}, ""),
+        (host(taints=["x:PreferNoSchedule", "y:NoExecute"]), {}, "has a taint that it does not tolerate: y:NoExecute"),
+        (all_of(host(taints=["gpu=yes:NoSchedule"]), granted), {}, ""),
+        (all_of(host(taints=["y:NoExecute"]), granted), {}, "has a taint that it does not tolerate: y:NoExecute"),
+        (host(taints=["gpu=yes:NoSchedule"]), {"service": TOLERANT}, ""),
+        (
+            host(taints=["gpu=no:NoSchedule"]),
+            {"service": TOLERANT},
+            "has a taint that it does not tolerate: gpu=no:NoSchedule",
+        ),
+        (
+            host(taints=["gpu=yes:NoExecute"]),
+            {"service": TOLERANT},
+            "has a taint that it does not tolerate: gpu=yes:NoExecute",
+        ),
+        (host(taints=["a:NoSchedule", "b=c:NoExecute"]), {"service": MINDS_NOTHING}, ""),
     ],
     judges.has_session: [
         (nothing, {}, ""),
@@ -226,6 +339,7 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         (all_of(reboots("n2"), lambda world: add_host(world, "n2", mode="Drain")), {"service": GRACE}, ""),
         (all_of(reboots("n2"), lambda world: add_host(world, "n2", mode="Cordon")), {"service": GRACE}, ""),
         (all_of(reboots("n2"), lambda world: world.drop_host("n2")), {"service": GRACE}, ""),
+        (all_of(reboots("n2"), lambda world: add_host(world, "n2", taints=["a:NoSchedule"])), {"service": GRACE}, ""),
         (reboots("n2"), {"service": a_service(placement=POOL, recovery={"rebootGrace": "30s"})}, ""),
     ],
 }
@@ -235,9 +349,16 @@ SCORE_CASES: Final[Mapping[Scorer, list[tuple[Befall, dict[str, Any], int]]]] = 
     scores.awaited_there: [(reboots("n1"), {"service": GRACE}, 1), (reboots("n2"), {"service": GRACE}, 0)],
     scores.fewest_failures: [(nothing, {}, 0), (failed, {}, -1)],
     scores.no_recent_failure: [(nothing, {}, 0), (failed, {}, -1)],
+    scores.fewest_taints: [
+        (nothing, {}, 0),
+        (host(taints=["gpu=yes:NoSchedule"]), {}, 0),
+        (host(taints=["a:PreferNoSchedule", "b:PreferNoSchedule"]), {}, -2),
+        (host(taints=["a:PreferNoSchedule"]), {"service": MINDS_NOTHING}, 0),
+    ],
     scores.preference: [
         (host(labels={"pool": "db"}), {"service": LIKES_POOL}, 7),
         (nothing, {"service": LIKES_POOL}, 0),
+        (nothing, {"service": a_service(placement={"prefer": [{**OTHERS, "weight": -3}]})}, -3),
     ],
     scores.readiness: [(ready(), {}, 1), (nothing, {}, 0), (ready(ready=False), {}, -1)],
     scores.already_asked: [(ready(), {}, 1), (nothing, {}, 0)],
@@ -287,26 +408,32 @@ def test_every_judge_has_cases_that_differ_and_is_asked_at_some_point() -> None:
     [
         (
             Point.START,
-            "is_selected is_free is_wished is_open has_session starts_here may_fail_over is_ready need_not_wait",
-            "announced preference readiness fewer_services",
+            "is_selected is_its_host is_free is_wished has_no_other is_open is_tolerated has_session starts_here may_fail_over"
+            " is_ready need_not_wait",
+            "announced fewest_taints preference readiness fewer_services",
         ),
         (
             Point.RETRY,
-            "is_selected is_free is_wished is_open has_session starts_here may_fail_over is_ready need_not_wait",
-            "announced fewest_failures preference readiness fewer_services",
+            "is_selected is_its_host is_free is_wished has_no_other is_open is_tolerated has_session starts_here may_fail_over"
+            " is_ready need_not_wait",
+            "announced fewest_failures fewest_taints preference readiness fewer_services",
         ),
-        (Point.STAY, "may_stay is_selected", ""),
+        (Point.STAY, "may_stay is_selected is_its_host is_tolerated", ""),
         (
             Point.FIRST_EPOCH,
-            "is_selected is_free may_answer",
-            "no_recent_failure preference already_asked fewer_services",
+            "is_selected is_its_host is_free has_no_other may_answer",
+            "no_recent_failure fewest_taints preference already_asked fewer_services",
         ),
         (
             Point.STANDBY,
-            "is_selected is_free is_open is_reachable has_room may_fail_over",
-            "awaited_there no_recent_failure preference already_asked fewer_services",
+            "is_selected is_its_host is_free has_no_other is_open is_tolerated is_reachable has_room may_fail_over",
+            "awaited_there no_recent_failure fewest_taints preference already_asked fewer_services",
         ),
-        (Point.TAKE_OVER, "is_selected is_free is_open is_reachable starts_here could_fail_over is_ready", ""),
+        (
+            Point.TAKE_OVER,
+            "is_selected is_its_host is_free has_no_other is_open is_tolerated is_reachable starts_here could_fail_over is_ready",
+            "",
+        ),
     ],
 )
 def test_who_is_asked_at_each_point_and_in_which_order(point: Point, filters: str, scored: str) -> None:
