@@ -19,7 +19,7 @@ def waits(round_: Round, service: HAService, instance: HAInstance, stored: Insta
     world = round_.world
     if stored is None or not are_many(world, service) or stored.resources == rendered(service):
         return ""
-    if not _works(world, instance):
+    if not _works(world, instance) or of_host(world, instance.holder) is not Liveness.LIVE:
         return ""
     others = [one for one in instances_of(world, service) if one.uid != instance.uid]
     if busy := next((one for one in others if one.uid in round_.edited or _is_in_work(world, one)), None):

@@ -25,7 +25,7 @@ class Round:
     edited: set[str] = field(default_factory=set)
     """UIDs of instances to which this very plan gives an edit that touches what runs."""
     placing: dict[str, str] = field(default_factory=dict)
-    """By UID of a service of several copies: the copy that is placed for the first time now. Others wait: what is granted is not seen at once."""
+    """By UID of a service of several copies: the copy that is placed for the first time now. Others wait until it is seen."""
     _bound: dict[str, str] = field(default_factory=dict)
 
     def send(self, instance: HAInstance, host: str) -> None:

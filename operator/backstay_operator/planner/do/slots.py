@@ -98,8 +98,8 @@ def _left(world: World, service: HAService, host: str) -> Surplus:
 def _replicated(world: World, service: HAService) -> Slots:
     there, wanted, unread = instances_of(world, service), service.spec.replicas or 1, _unreadable(world, service)
     mine = [one for one in there if _number(service, one.metadata.name) >= 0]
-    ranked = sorted(mine, key=lambda one: _wanted(world, service, one).key) if len(mine) > wanted else mine
-    first = max(0, len(ranked) + len(unread) - wanted)
+    first = max(0, len(mine) + len(unread) - wanted)
+    ranked = sorted(mine, key=lambda one: _wanted(world, service, one).key) if first else mine
     kept, numbers = ranked[first:], {_number(service, name): name for name in unread}
     numbers |= {_number(service, one.metadata.name): one.metadata.name for one in kept}
     for number in range(wanted):

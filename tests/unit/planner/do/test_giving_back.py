@@ -287,3 +287,55 @@ def test_what_waits_for_our_word_is_given_back_unless_nobody_knows_who_may_need_
         world.unreadable[kind, "shop/other"] = Unreadable(kind, "shop/other", "nonsense")
     wanted = [action.spec.secured for action in plan(world).actions if isinstance(action, Assign)]
     assert wanted == ([] if kind in ("HAService", "Host") else [[]])
+
+
+# --- several copies --------------------------------------------------------------------------------------------------
+
+PAIR_BEFORE = a_service("web", unit(), unit("log"), mode="Replicated", replicas=2)
+PAIR_NOW = a_service("web", unit(), mode="Replicated", replicas=2, generation=2)
+
+
+def pair(world: World, *revisions: int) -> None:
+    """Each copy runs, by the manifest of this generation."""
+    world.put_service(PAIR_NOW)
+    for slot, revision in enumerate(revisions):
+        host = f"n{slot + 1}"
+        world.put_instance(an_instance(PAIR_NOW, epoch=1, host=host, slot=slot))
+        report(world, PAIR_NOW, host, "Running", epoch=1, revision=revision, slot=slot)
+    claim(world, *claims(PAIR_BEFORE, "n1", "n2", "n3", epoch=1, revision=1))
+
+
+@pytest.mark.parametrize(
+    ("revisions", "expected"),
+    [
+        pytest.param((2, 2), ["give back Unit"], id="both do without it"),
+        pytest.param((2, 1), [], id="the other runs by the earlier manifest"),
+        pytest.param((1, 2), [], id="or the first does"),
+    ],
+)
+def test_an_edit_gives_nothing_back_while_another_copy_runs_by_the_earlier_manifest(
+    revisions: tuple[int, int], expected: list[str]
+) -> None:
+    world = a_world("n1", "n2", "n3")
+    pair(world, *revisions)
+    found = give_back_unused(world, PAIR_NOW, list(world.instances.values()), sorted(world.claims))
+    assert [said(one) for one in found] == expected
+
+
+def test_of_several_copies_nothing_is_given_back_while_there_may_be_one_that_nobody_has_seen() -> None:
+    world = a_world("n1", "n2", "n3")
+    pair(world, 2, 2)
+    (gone,) = give_back_unused(world, PAIR_NOW, list(world.instances.values()), sorted(world.claims))
+    assert isinstance(gone, DeleteClaim)
+    (none,) = (one for one in gone.needs if isinstance(one, NoInstances))
+    assert none.but == ("uid-web-0", "uid-web-1")
+    assert [one.name for one in gone.needs if isinstance(one, Still) and one.version] == ["web-0", "web-1"]
+
+
+def test_a_host_stays_claimed_for_whichever_copy_is_there() -> None:
+    world = a_world("n1", "n2", "n3")
+    pair(world, 2, 2)
+    for name in ("n1", "n2", "n3"):
+        leaving(name)(world)
+    found = give_back_unused(world, PAIR_NOW, list(world.instances.values()), sorted(world.claims))
+    assert "write Unit: n1 web, n2 web" in [said(one) for one in found]
