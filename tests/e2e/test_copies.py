@@ -8,7 +8,7 @@ pytestmark = [pytest.mark.api, pytest.mark.hosts]
 
 UNIT = "pyweb.service"
 SERVER = "[Service]\nExecStart=/usr/bin/python3 -m http.server 8080 --directory /etc\n"
-PROBE = {"name": "http", "http": {"port": 8080, "path": "/hostname"}}
+PROBE = {"name": "http", "httpGet": {"port": 8080, "path": "/hostname"}}
 RESOURCES = [{"name": "server", "systemd": {"unit": UNIT}, "probes": [PROBE]}]
 
 
