@@ -106,7 +106,9 @@ def is_its_host(ask: Question, facts: HostFacts) -> Rejected | None:
     host = its_host(ask.service, ask.instance)
     if not host or facts.name == host:
         return None
-    return Rejected("EveryHost", "has a copy of its own", "have copies of their own", f"this one is for {host}")
+    return Rejected(
+        "EveryHost", "has a copy of its own", "have copies of their own", f"this one is for {host}", has_copy=True
+    )
 
 
 def has_no_other(ask: Question, facts: HostFacts) -> Rejected | None:
@@ -114,7 +116,9 @@ def has_no_other(ask: Question, facts: HostFacts) -> Rejected | None:
     if not are_many(ask.world, ask.service):
         return None
     name = other_there(ask.world, ask.service, ask.instance, facts.name) or _on_its_way(ask, facts.name)
-    return Rejected("Copy", f"has another copy of it, {name}", "have other copies of it") if name else None
+    if not name:
+        return None
+    return Rejected("Copy", f"has another copy of it, {name}", "have other copies of it", has_copy=True)
 
 
 def _on_its_way(ask: Question, host: str) -> str:
@@ -290,8 +294,6 @@ def awaited(ask: Question) -> tuple[float, str]:
     return (0.0, "") if is_out else (until_s, found.host)
 
 
-OF_ANOTHER_COPY: Final = frozenset({"Copy", "EveryHost"})
-"""Rules by which a host is no standby because it has a copy of its own."""
 Filter = Callable[[Question, HostFacts], Rejected | None]
 RUN: Final = frozenset({Point.START, Point.RETRY})
 _SPARE: Final = frozenset({Point.STANDBY, Point.TAKE_OVER})

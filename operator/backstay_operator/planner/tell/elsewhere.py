@@ -13,7 +13,7 @@ from backstay_operator.planner.judge.copies import instances_of
 from backstay_operator.planner.judge.fence_path import fence_path
 from backstay_operator.planner.judge.first_epoch import second_copy
 from backstay_operator.planner.judge.host_facts import Rejected, facts_of
-from backstay_operator.planner.judge.judges import OF_ANOTHER_COPY, Point, Question, rejection
+from backstay_operator.planner.judge.judges import Point, Question, rejection
 from backstay_operator.planner.know import holdings
 from backstay_operator.planner.know.selection import declared
 from backstay_operator.planner.know.world import World
@@ -30,7 +30,7 @@ def who_could_take_over(world: World, service: HAService, slot: Slot) -> list[St
     summaries = [_standby(name, rejection(Point.TAKE_OVER, ask, facts_of(world, name))) for name in asked]
     for name in sorted(others):
         rejected = rejection(Point.STANDBY, ask, facts_of(world, name))
-        if rejected and rejected.rule not in OF_ANOTHER_COPY:
+        if rejected and not rejected.has_copy:
             summaries.append(_standby(name, rejected))
     return summaries[: placement.MOST_ASKED]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backstay_api.objects.models import HAInstance
 from backstay_api.objects.models.assignment import InstanceReport
 from backstay_operator.planner.words import first_words
 
@@ -16,3 +17,9 @@ def not_well(report: InstanceReport) -> str:
         slow = f", suspected: {first_words(report.suspect, 400)}" if report.suspect else ""
         return f", degraded: {first_words(report.degraded)}{slow}" if report.degraded else slow
     return f", but does not work: {first_words(report.why) or 'its probes fail'}"
+
+
+def because(instance: HAInstance | None) -> str:
+    """What ended the epoch before."""
+    closed = instance.spec.closed if instance else None
+    return f" (previous epoch ended: {first_words(closed.why)})" if closed and closed.why else ""

@@ -53,7 +53,7 @@ from .elsewhere import (
     who_could_take_over,
 )
 from .recovery import last_clear, standing, start_failures
-from .reports import not_well, reported
+from .reports import because, not_well, reported
 
 _MOST_CHARS: Final = 3700  # of a reason, so that where the service goes next is not lost behind it
 _WORST_FIRST: Final = ("Failed", "Recovering", "Waiting", "Stopping", "Starting", "Stopped", "Running")
@@ -205,7 +205,7 @@ def _as_reported(view: _View, report: InstanceReport, host: str) -> tuple[str, s
         case _ if order is not None and order.want == "Down":
             return "Stopping", f"Being stopped on {host}{f': {order.why}' if order.why else ''}"
         case "Running":
-            return "Running", joined(f"Runs on {host}{not_well(report)}{_because(view)}", left, view.missing)
+            return "Running", joined(f"Runs on {host}{not_well(report)}{because(view.instance)}", left, view.missing)
         case "Stopping":
             return "Stopping", f"Stopping on {host}{reported(report)}"
         case phase:
@@ -239,11 +239,6 @@ def _why_lost(view: _View) -> str:
 
 def _nowhere(view: _View) -> str:
     return view.course.placed.why if isinstance(view.course.placed, NoHost) else ""
-
-
-def _because(view: _View) -> str:
-    closed = view.instance.spec.closed if view.instance else None
-    return f" (previous epoch ended: {first_words(closed.why)})" if closed and closed.why else ""
 
 
 # --- conditions ------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from backstay_operator.planner.judge.scores import SCORES, SCORES_AT, Scorer
 from backstay_operator.planner.know.world import World
 from backstay_testing import worlds
 from backstay_testing.builders import a_service, an_instance, an_order, claims, unit
+from backstay_testing.copies import COPY_CASES
 from backstay_testing.worlds import Befall, a_world, add_host, all_of, nothing, put, report, say_ready
 
 WEB: Final = a_service()
@@ -27,8 +28,6 @@ IN_POOL: Final = a_service(placement=POOL)
 LIKES_POOL: Final = a_service(placement={"prefer": [{**POOL, "weight": 7}]})
 NEVER: Final = a_service(recovery={"moves": {"limit": 0, "per": "1h"}})
 GRACE: Final = a_service(recovery={"rebootGrace": "30s"})
-PAIR: Final = a_service(mode="Replicated", replicas=2)
-EVERYWHERE: Final = a_service(mode="EveryHost")
 AWAITED: Final = "waits for n2, which reboots: recovery.rebootGrace is 30s"
 CLEAR: Final = "backstay clear web --reason WHY"
 NOWHERE: Final = (
@@ -63,48 +62,6 @@ def claimed(world: World) -> None:
     """Another service has the unit there."""
     (claim,) = claims(a_service("other", unit()), "n1")
     world.claims[claim.key] = claim
-
-
-def copies(holders: Mapping[int, str]) -> Befall:
-    """These copies of a pair are there, each held by a host or by none."""
-
-    def befall(world: World) -> None:
-        world.put_service(PAIR)
-        for slot, holder in holders.items():
-            world.put_instance(an_instance(PAIR, epoch=1, host=holder or None, slot=slot))
-
-    return befall
-
-
-def copy_of(name: str) -> Befall:
-    def befall(world: World) -> None:
-        known = an_instance(WEB)
-        meta = known.metadata.model_copy(update={"name": f"web.{name}", "uid": f"uid-web.{name}"})
-        world.put_instance(known.model_copy(update={"metadata": meta}))
-
-    return befall
-
-
-def ran_on_n1(world: World) -> None:
-    """It was there in the epoch before, and has not said that it is over."""
-    world.put_instance(an_instance(PAIR, epoch=2, host="n2"))
-    report(world, PAIR, "n1", "Running", epoch=1)
-
-
-def recorded(uid: str, epoch: int) -> Befall:
-    """The claim on this host says so."""
-
-    def befall(world: World) -> None:
-        (claim,) = claims(PAIR, "n1", epoch=epoch)
-        (owner,) = claim.spec.hosts or ()
-        hosts = [owner.model_copy(update={"instance": uid})]
-        world.claims[claim.key] = claim.model_copy(update={"spec": claim.spec.model_copy(update={"hosts": hosts})})
-
-    return befall
-
-
-def left_of_a_gone_one(world: World) -> None:
-    report(world, PAIR, "n1", "Running", epoch=1, uid="uid-gone")
 
 
 def failed(world: World) -> None:
@@ -202,44 +159,7 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         ),
         (nothing, {"service": NOT_IN_POOL}, ""),
     ],
-    judges.is_its_host: [
-        (nothing, {}, ""),
-        (copy_of("n1"), {"service": EVERYWHERE, "instance": "shop/web.n1"}, ""),
-        (
-            copy_of("n2"),
-            {"service": EVERYWHERE, "instance": "shop/web.n2"},
-            "has a copy of its own: this one is for n2",
-        ),
-    ],
-    judges.has_no_other: [
-        (nothing, {}, ""),
-        (copies({0: "n1"}), {"service": PAIR}, ""),
-        (copies({0: "n1", 1: ""}), {"service": PAIR, "instance": "shop/web-1"}, "has another copy of it, web-0"),
-        (copies({0: "n2", 1: ""}), {"service": PAIR, "instance": "shop/web-1"}, ""),
-        (
-            all_of(copies({0: "n2", 1: ""}), ran_on_n1),
-            {"service": PAIR, "instance": "shop/web-1"},
-            "has another copy of it, web-0",
-        ),
-        (
-            copies({0: "", 1: ""}),
-            {"service": PAIR, "instance": "shop/web-1", "planned": {"n1": {"shop/web-0"}}},
-            "has another copy of it, web-0",
-        ),
-        (copies({0: "", 1: ""}), {"service": PAIR, "instance": "shop/web-1", "planned": {"n1": {"shop/web-1"}}}, ""),
-        (
-            all_of(copies({0: "n2", 1: ""}), recorded("uid-web-0", 2)),
-            {"service": PAIR, "instance": "shop/web-1"},
-            "has another copy of it, web-0",
-        ),
-        (all_of(copies({0: "n2", 1: ""}), recorded("uid-web-0", 1)), {"service": PAIR, "instance": "shop/web-1"}, ""),
-        (
-            all_of(copies({1: ""}), recorded("uid-gone", 1), left_of_a_gone_one),
-            {"service": PAIR, "instance": "shop/web-1"},
-            "has another copy of it, an earlier copy",
-        ),
-        (all_of(copies({1: ""}), recorded("uid-gone", 1)), {"service": PAIR, "instance": "shop/web-1"}, ""),
-    ],
+    **COPY_CASES,
     judges.is_free: [
         (nothing, {}, ""),
         (claimed, {}, "may not run it: unit web.service belongs to the HAService shop/other there"),
