@@ -23,7 +23,7 @@ from backstay_operator.planner.judge.acceptance import Refused
 from backstay_operator.planner.know.world import World
 
 from .session import FAILED, NOT_NOW, WELL, Session, Stop
-from .view import EVERYTHING, VIEW, look, only_slot
+from .view import EVERYTHING, VIEW, look, slots_of
 
 
 @dataclass(frozen=True)
@@ -114,11 +114,14 @@ def _answer(world: World, known: HAService | None, edited: HAService) -> Answer:
     if known and not fields:
         return Answer(edited.key, "Unchanged", "", [], [], "nothing would change")
     round_, decision = decide_in_turn(world, edited)
-    acceptance, slot = decision.acceptance, only_slot(decision)
+    acceptance, slots = decision.acceptance, slots_of(decision) if decision.is_leaving else decision.slots
     refused = f"{acceptance.reason}: {acceptance.message}" if isinstance(acceptance, Refused) else ""
-    holder = slot.instance.holder if slot.instance else None
-    found = _edits(world, slot, known, edited) if known and holder and not refused else []
-    return Answer(edited.key, "Edited" if known else "New", refused, fields, found, _summary(round_, slot, holder))
+    held = next((slot for slot in slots if slot.instance and slot.instance.holder), None)
+    found = _edits(world, held, known, edited) if known and held and not refused else []
+    said = [_summary(round_, slot, slot.instance.holder if slot.instance else None) for slot in slots]
+    named = [f"{slot.name}: {one}" for slot, one in zip(slots, said, strict=True)] if len(slots) > 1 else said
+    summary = "; ".join(named) or "it has no instance: no host is selected by placement.hosts"
+    return Answer(edited.key, "Edited" if known else "New", refused, fields, found, summary)
 
 
 def _edits(world: World, slot: Slot, known: HAService, edited: HAService) -> list[Edit]:

@@ -7,6 +7,7 @@ operator's word for it, from the Host's status.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -146,8 +147,35 @@ async def decided(session: Session, text: str) -> tuple[HAService, Round, Decisi
     return known, *decide_in_turn(world, known)
 
 
-def only_slot(decision: Decision) -> Slot:
-    """What is decided about a service that runs once. Stop where nothing of it is left to decide about."""
+def slots_of(decision: Decision, named: str = "") -> Sequence[Slot]:
+    """What is decided about its instances: about all, or the one that somebody names, by itself or by the host that it is on.
+
+    Stop where there is none to decide about.
+    """
+    service = decision.service
+    if not decision.slots and decision.is_leaving:
+        raise Stop(f"{service.key} is being deleted, and nothing of it is left", NO_SUCH_THING)
     if not decision.slots:
-        raise Stop(f"{decision.service.key} is being deleted, and nothing of it is left", NO_SUCH_THING)
-    return decision.slots[0]
+        raise Stop(
+            f"{service.key} has no instance: {'; '.join(_why_none(service)) or 'none is wanted yet'}", NO_SUCH_THING
+        )
+    found = [one for one in decision.slots if named in ("", one.name, one.instance.holder if one.instance else "")]
+    if not found:
+        raise Stop(f"{service.key} has no instance {named}; there are: {_places(decision)}", NO_SUCH_THING)
+    return found
+
+
+def slot_of(decision: Decision, named: str = "") -> Slot:
+    """The one that somebody means. Stop where that is not plain."""
+    found = slots_of(decision, named)
+    if len(found) > 1:
+        raise Stop(f"{decision.service.key} has several copies; say which by --instance: {_places(decision)}")
+    return found[0]
+
+
+def _places(decision: Decision) -> str:
+    return ", ".join(f"{one.name} ({(one.instance and one.instance.holder) or 'nowhere'})" for one in decision.slots)
+
+
+def _why_none(service: HAService) -> list[str]:
+    return [one.message for one in service.status.conditions if one.type == "Ready"]

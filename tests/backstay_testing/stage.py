@@ -12,6 +12,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from backstay_agent.fake import Script
@@ -198,8 +199,10 @@ class Stage(Rights):
         """kubectl apply."""
         spec.setdefault("resources", [{"name": "main", "systemd": {"unit": f"{name}.service"}}])
         for resource in spec["resources"]:
-            owned = Owned(name, spec.get("exclusive", True))
-            self.real.monitor.owners.setdefault(identity(RenderedResource.from_wire(resource)), owned)
+            what, many = identity(RenderedResource.from_wire(resource)), spec.get("mode", "Single") != "Single"
+            copies = spec.get("replicas", len(self.machines)) if many else 1
+            known = self.real.monitor.owners.get(what, Owned(name, spec.get("exclusive", not many)))
+            self.real.monitor.owners[what] = replace(known, copies=max(known.copies, copies))
         meta = {"name": name, "namespace": NAMESPACE}
         if (old := self.get(HA_SERVICES, name)) is None:
             self.create(HA_SERVICES, {"metadata": meta, "spec": spec})
@@ -209,9 +212,10 @@ class Stage(Rights):
     def delete_service(self, name: str = "web") -> None:
         self.delete(HA_SERVICES, name)
 
-    def ask_to_move(self, to: str, name: str = "web", *, for_s: float = 600) -> None:
+    def ask_to_move(self, to: str, name: str = "web", *, for_s: float = 600, instance: str = "") -> None:
         generation = self.must(HA_SERVICES, name)["metadata"]["generation"]
-        wish = json.dumps({"host": to, "generation": generation, "expires": self.wall_in(for_s)})
+        wish = {"host": to, "generation": generation, "expires": self.wall_in(for_s)}
+        wish = json.dumps({**wish, "instance": instance} if instance else wish)
         self.edit(HA_SERVICES, name, metadata={"annotations": {"backstay.dev/move": wish}})
 
     def clear(self, name: str = "web", *, host: str = "", number: int = 1, reason: str = "mended") -> None:

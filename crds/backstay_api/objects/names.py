@@ -20,3 +20,21 @@ def key_of(namespace: str | None, name: str) -> str:
 def instance_name(service: str, slot: int = 0) -> str:
     """Name of the HAInstance in a slot of a service. A Single service has one slot."""
     return f"{service}-{slot}"
+
+
+def instance_on(service: str, host: str) -> str:
+    """Name of the HAInstance of a service of mode EveryHost on one host."""
+    return f"{service}.{host}"
+
+
+def host_of_copy(service: str, instance: str) -> str:
+    """The host that an HAInstance of mode EveryHost is for; empty: it is none."""
+    before = instance_on(service, "")
+    return instance.removeprefix(before) if instance.startswith(before) else ""
+
+
+def slot_number(service: str, instance: str) -> int | None:
+    """The slot that an HAInstance is in, if it is named by a number."""
+    before = f"{service}-"
+    text = instance.removeprefix(before) if instance.startswith(before) else ""
+    return int(text) if text.isdigit() and text == str(int(text)) else None

@@ -7,6 +7,7 @@ from typing import Final
 from . import (
     agent,
     belongings,
+    copies,
     courses,
     evidence,
     fencer,
@@ -49,4 +50,5 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *stuck.MUTANTS,
     *reloads.MUTANTS,
     *placing.MUTANTS,
+    *copies.MUTANTS,
 )

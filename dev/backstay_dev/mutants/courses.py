@@ -55,8 +55,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a service goes where a person wishes it",
         f"{PLANNER}/do/instances.py",
-        ("moves.wished_host(service), held_by_nobody(instance)\n    if wish"),
-        ("None, held_by_nobody(instance)\n    if wish"),
+        ("    wish = moves.wished_host(service, instance)\n"),
+        ("    wish = None\n"),
         f"{UNIT}/planner/do/test_instances.py",
     ),
     one(

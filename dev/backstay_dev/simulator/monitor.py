@@ -29,6 +29,7 @@ from backstay_api.objects.plain import RenderedResource
 from backstay_fencer.agents import Action
 
 from .boards import Bmc
+from .copywatch import CopyWatch
 from .leasewatch import LATELY_S, LeaseWatch
 from .machines import Machine
 from .orderwatch import OrderWatch
@@ -47,6 +48,8 @@ class Owned:
 
     service: str
     is_exclusive: bool
+    copies: int = 1
+    """So many of it may be there at once, one a machine."""
 
 
 @dataclass
@@ -91,9 +94,12 @@ class Monitor:
 
     def __post_init__(self) -> None:
         self.orders = OrderWatch(
-            self.accuse, lambda service, host: self.active[service].get(host, set()), self.machines
+            self.accuse,
+            lambda service, name, host: self.copies.places(service, name, self.active).get(host, set()),
+            self.machines,
         )
         self.stops = StuckWatch(self.accuse)
+        self.copies = CopyWatch(self.accuse, lambda service: self._most(service) > 1)
         self.leases.on_seal_alive = self._sealed_alive
         self.leases.on_seal = lambda host, session, is_plain: self.power.note_seal(
             host, session, self.leases.renewed_s, is_plain=is_plain
@@ -120,10 +126,14 @@ class Monitor:
             places[machine.name].discard(identity)
             if not places[machine.name]:
                 del places[machine.name]
+        self.copies.note(owned.service, machine.name, places, is_exclusive=owned.is_exclusive)
+
+    def _most(self, service: str) -> int:
+        return max((owned.copies for owned in self.owners.values() if owned.service == service), default=1)
 
     def _one_place(self, owned: Owned, identity: str, machine: Machine) -> None:
         places = self.active[owned.service]
-        if owned.is_exclusive and len(places) > 1:
+        if owned.is_exclusive and len(places) > owned.copies:
             self.accuse(f"TWO ACTIVE COPIES of {owned.service}: {identity} starts on {machine.name}, {_where(places)}")
 
     def on_switch(self, by: str, bmc: Bmc, action: Action) -> None:
@@ -156,6 +166,7 @@ class Monitor:
             case HA_INSTANCES.resource:
                 self._instance(change)
             case HOST_ASSIGNMENTS.resource:
+                self.copies.note_assignment(change)
                 self._assignment(change)
                 self.orders.observe(change)
                 self.stops.note_assignment(change)
@@ -221,6 +232,8 @@ class Monitor:
     def _first_epoch(self, name: str, service: str) -> None:
         if not self._is_exclusive(service):
             return
+        if self._most(service) > 1:
+            return  # what runs is the other copies, and is judged as theirs
         places = self.active[service]
         if places:
             self.accuse(f"{name}: the first epoch is granted while a copy of an earlier time runs on {_where(places)}")
@@ -294,7 +307,7 @@ class Monitor:
         if body["spec"].get("grant"):
             self.accuse(f"{name} is deleted while epoch {body['spec']['epoch']} is open")
         # What runs though this one was never granted is another's, whose finalizers a person took away: it holds up the next first grant.
-        places = self.active[body["spec"]["service"]["name"]]
+        places = self.copies.places(body["spec"]["service"]["name"], name, self.active)
         if body["spec"]["exclusive"] and body["spec"]["epoch"] and places:
             self.accuse(f"{name} is deleted while it runs on {_where(places)}")
 

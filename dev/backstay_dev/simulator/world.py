@@ -165,7 +165,7 @@ class World:
         """Tell the monitor what this service may ever run, and every machine how long that takes."""
         units = (service.unit, f"{service.name}-extra.service")
         for resource in map(bare_unit, units):
-            self.monitor.owners[identity(resource)] = Owned(service.name, service.is_exclusive)
+            self.monitor.owners[identity(resource)] = Owned(service.name, service.is_exclusive, service.most_copies)
         for address in service.addresses:
             # Whoever has it: an address that one service gives up is another's next.
             self.monitor.owners[f"address {address}"] = Owned(f"address {address}", True)

@@ -26,6 +26,7 @@ from .do.orders import Wanted, assign
 from .do.rounds import Round, begin
 from .judge import edits, evidence
 from .judge.acceptance import Accepted
+from .judge.copies import instances_of
 from .judge.evidence import Missing, closed
 from .judge.placement import candidates
 from .know.liveness import Liveness, held, next_look_s, of_host
@@ -98,7 +99,7 @@ def _planned(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) -> Ser
         return plan_service(round_, key, owned)
     except ValidationError as error:
         world, service = round_.world, round_.world.services[key]
-        there = filter(None, (world.instance_of(service, name) for name in service.slots))
+        there = instances_of(world, service)
         stays = tuple(one for instance in there for one in stored_standbys(world, instance))
         return ServicePlan(tuple(unplannable.of_service(world, service, error)), standbys=stays)
 
@@ -133,10 +134,12 @@ def plan_service(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) ->
 
 
 def _staying(world: World, decision: Decision, claims: Sequence[str], common: ServicePlan) -> ServicePlan:
-    actions = [action for slot in decision.slots for action in _slot_actions(world, decision, slot, claims)]
+    service = decision.service
+    actions = _owning(world, decision, claims)
+    actions += [action for slot in decision.slots for action in slot.course.actions]
     return replace(
         common,
-        actions=(*actions, *clears.spent_clear(world, decision.service), *common.actions),
+        actions=(*actions, *moves.spent_wish(world, service), *clears.spent_clear(world, service), *common.actions),
         standbys=tuple(one for slot in decision.slots for one in standby_orders(world, slot)),
         first=tuple(uid for slot in decision.slots for uid in _first(world, slot)),
     )
@@ -147,14 +150,16 @@ def _look_again_s(decision: Decision) -> float | None:
     return min((at_s for at_s in times_s if at_s is not None), default=None)
 
 
-def _slot_actions(world: World, decision: Decision, slot: Slot, claims: Sequence[str]) -> list[Action]:
-    service, instance, is_accepted = decision.service, slot.instance, isinstance(decision.acceptance, Accepted)
+def _owning(world: World, decision: Decision, claims: Sequence[str]) -> list[Action]:
+    """What a service puts on, takes and gives back, for all of its instances together."""
+    service, is_accepted = decision.service, isinstance(decision.acceptance, Accepted)
+    there = [slot.instance for slot in decision.slots if slot.instance is not None]
+    # Of what was refused an edit each may go on by another manifest; of what was accepted all have this one.
+    in_force = {id(slot.in_force): slot.in_force for slot in decision.slots if isinstance(slot.acceptance, Accepted)}
     return [
-        *(ownership.marks(service, instance) if is_accepted or instance is not None else ()),
-        *(ownership.give_back_unused(world, service, instance, claims) if is_accepted else ()),
-        *(ownership.take(world, slot.in_force, instance) if isinstance(slot.acceptance, Accepted) else ()),
-        *slot.course.actions,
-        *moves.spent_wish(world, service, instance),
+        *(ownership.marks(service, there) if is_accepted or there else ()),
+        *(ownership.give_back_unused(world, service, there, claims) if is_accepted else ()),
+        *(action for manifest in in_force.values() for action in ownership.take(world, manifest, there)),
     ]
 
 

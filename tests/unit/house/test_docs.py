@@ -277,6 +277,8 @@ JUDGES = {
     "may_stay": "drained or being removed, by which what runs there has to leave",
     "is_selected": "not selected by `placement.hosts`",
     "is_free": "another service there",
+    "is_its_host": "a copy for another host",
+    "has_no_other": "another copy that is there or on its way",
     "is_wished": "not the host that a person asked for",
     "is_open": "cordoned, in other hands or shutting down as well",
     "is_tolerated": "a taint that the service does not tolerate",

@@ -116,14 +116,15 @@ def _carried_out(service: HAService, want: Literal["Up", "Down"]) -> dict[str, A
     """What an order takes from the manifest."""
     recovery, is_unmanaged = service.spec.recovery, service.spec.state == "Unmanaged" and want == "Up"
     return {
-        "resources": _rendered(service),
+        "resources": rendered(service),
         "recovery": recovery.rendered if recovery else None,
         "state": "Unmanaged" if is_unmanaged else "Running",
         "hands_off": UNMANAGED if is_unmanaged else "",
     }
 
 
-def _rendered(service: HAService) -> list[RenderedResource]:
+def rendered(service: HAService) -> list[RenderedResource]:
+    """The resources as agents are told them."""
     return [resource.rendered for resource in service.spec.resources]
 
 
@@ -139,7 +140,7 @@ def standby_order(world: World, host: str, service: HAService, instance: HAInsta
         name=instance.metadata.name,
         service=instance.spec.service.name,
         revision=revision,
-        resources=_rendered(service),
+        resources=rendered(service),
     )
 
 
@@ -150,7 +151,7 @@ def too_large(world: World, host: str, service: HAService, instance: HAInstance)
     if instance.uid not in stored.instances and len(stored.instances) >= MOST_INSTANCES:
         return f"{host} has orders for {MOST_INSTANCES} instances already, and no more fit into its HostAssignment"
     size = fitting.size(stored.model_copy(update={"standbys": {}}))
-    size += sum(map(fitting.size, _rendered(service)))
+    size += sum(map(fitting.size, rendered(service)))
     if size <= MOST_BYTES:
         return None
     return f"the orders for {host} would be {size // 1024} KiB, more than the {MOST_BYTES // 1024} that fit: make it smaller"

@@ -125,8 +125,26 @@ def _not_exclusive(service: HAService) -> Refused | None:
                 thing = key.type.lower()
                 return Refused(
                     f"{key.type}NotExclusive",
-                    f"{_path(resource)} needs spec.exclusive: true (the default): of a service whose copies may run twice,"
+                    f"{_path(resource)} needs spec.exclusive: true (the default{_of_single(service)}): of a service whose copies may run twice,"
                     f" two hosts would have the {thing} at once; leave the {thing} out, or exclusive",
+                )
+    return None
+
+
+def _of_single(service: HAService) -> str:
+    return "" if service.spec.mode == "Single" else " of mode Single"
+
+
+def _one_for_many(service: HAService) -> Refused | None:
+    """What there is once in the cluster cannot be on as many hosts as there are copies."""
+    for resource in service.spec.resources if service.has_many else ():
+        for key in claims_of([resource]):
+            if not key.is_on_hosts:
+                many = "mode EveryHost" if service.spec.mode == "EveryHost" else f"{service.spec.replicas} replicas"
+                return Refused(
+                    f"One{key.type}ForMany",
+                    f"{_path(resource)}: of {many} each would have {key.text} on its host, and one host at a time can have it;"
+                    f" leave the {key.type.lower()} out, or let it be one copy (mode Single)",
                 )
     return None
 
@@ -197,6 +215,7 @@ def _durations(resource: Resource) -> Iterator[tuple[str, str | None, float]]:
 _FAULTS: Final[Sequence[Callable[[HAService], Refused | None]]] = (
     _long_name,
     _not_supported_yet,
+    _one_for_many,
     _not_exclusive,
     _faulty,
     _faulty_probe,

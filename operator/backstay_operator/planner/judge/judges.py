@@ -12,12 +12,14 @@ from typing import Final, TypeVar
 
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.models.placement import Taint
+from backstay_api.objects.names import instance_name
 from backstay_operator.planner.know.fitting import no_room
 from backstay_operator.planner.know.holdings import contested
 from backstay_operator.planner.know.selection import why_not_selected
 from backstay_operator.planner.words import UNCLEAR, roughly
 
 from .affinity import could_be_together, is_apart, is_together
+from .copies import are_many, its_host, other_there
 from .failures import Failure, standing
 from .host_facts import HostFacts, Rejected, facts_of
 from .move_budget import forgotten_at_s, home, used_up
@@ -52,6 +54,32 @@ def is_free(ask: Question, facts: HostFacts) -> Rejected | None:
         "may not run it: what it names belongs to another HAService there",
         f"{key.text} belongs to the HAService {other.key} there",
     )
+
+
+def is_its_host(ask: Question, facts: HostFacts) -> Rejected | None:
+    """A copy of mode EveryHost is for one host."""
+    host = its_host(ask.service, ask.instance)
+    if not host or facts.name == host:
+        return None
+    return Rejected(
+        "EveryHost", "has a copy of its own", "have copies of their own", f"this one is for {host}", has_copy=True
+    )
+
+
+def has_no_other(ask: Question, facts: HostFacts) -> Rejected | None:
+    """The host has no other copy of the service, and none is on its way there: two would be one unit."""
+    if not are_many(ask.world, ask.service):
+        return None
+    name = other_there(ask.world, ask.service, ask.instance, facts.name) or _on_its_way(ask, facts.name)
+    if not name:
+        return None
+    return Rejected("Copy", f"has another copy of it, {name}", "have other copies of it", has_copy=True)
+
+
+def _on_its_way(ask: Question, host: str) -> str:
+    others = ask.world.instances_of.get(ask.service.uid, set()) - {ask.instance.key if ask.instance else ""}
+    keys = sorted(others.intersection(ask.planned.get(host, ()))) if others else []
+    return ask.world.instances[keys[0]].metadata.name if keys else ""
 
 
 def is_wished(ask: Question, facts: HostFacts) -> Rejected | None:
@@ -230,8 +258,10 @@ _SPARE: Final = frozenset({Point.STANDBY, Point.TAKE_OVER})
 FILTERS: Final[Sequence[tuple[Filter, Set[Point]]]] = (
     (may_stay, {Point.STAY}),
     (is_selected, frozenset(Point)),
+    (is_its_host, frozenset(Point)),
     (is_free, {*RUN, *_SPARE, Point.FIRST_EPOCH}),
     (is_wished, RUN),
+    (has_no_other, {*RUN, *_SPARE, Point.FIRST_EPOCH}),
     (is_open, {*RUN, *_SPARE}),
     (is_tolerated, {*RUN, *_SPARE, Point.STAY}),
     (has_session, RUN),

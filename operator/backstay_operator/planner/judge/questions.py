@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TypeVar
 
 from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.names import instance_name
 from backstay_operator.planner.know.world import World
 
 T = TypeVar("T")
@@ -59,5 +60,5 @@ class Question:
 
     @property
     def slot(self) -> str:
-        """Of an instance that is not there yet: the first, the only one of a Single service."""
-        return self.instance.metadata.name if self.instance else self.service.slots[0]
+        """Of an instance that is not there yet: the first, the only one of a Single service; nothing has failed in it."""
+        return self.instance.metadata.name if self.instance else instance_name(self.service.metadata.name)

@@ -16,8 +16,7 @@ from backstay_api.objects.resource_kinds import RESOURCE_KINDS, kinds_in
 _AS_THE_KIND: Final = object()
 # Path below spec (`[]`: each entry of a list) → the values that say what is done today. Not set and empty always do.
 _TODAY: Final[dict[str, tuple[object, ...]]] = {
-    "mode": ("Single",),
-    "replicas": (1,),
+    "mode": ("Single", "Replicated", "EveryHost"),
     "promoted": (),
     "depends_on": (),
     "placement.spread": (),

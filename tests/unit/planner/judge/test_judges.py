@@ -16,6 +16,7 @@ from backstay_operator.planner.judge.scores import SCORES, SCORES_AT, Scorer
 from backstay_operator.planner.know.world import World
 from backstay_testing import affinities, worlds
 from backstay_testing.builders import a_service, an_instance, an_order, claims, unit
+from backstay_testing.copies import COPY_CASES
 from backstay_testing.worlds import Befall, a_world, add_host, all_of, nothing, put, report, say_ready
 
 WEB: Final = a_service()
@@ -133,7 +134,8 @@ def comes_back(world: World) -> None:
 
 def ask(world: World, **more: Any) -> Question:
     service = more.pop("service", WEB)
-    instance = world.instances.get("shop/web-0") or put(world, service, epoch=1)
+    key = more.pop("instance", "shop/web-0")
+    instance = world.instances.get(key) or put(world, service, epoch=1)
     return Question(world, service, instance, **more)
 
 
@@ -158,6 +160,7 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         ),
         (nothing, {"service": NOT_IN_POOL}, ""),
     ],
+    **COPY_CASES,
     judges.is_free: [
         (nothing, {}, ""),
         (claimed, {}, "may not run it: unit web.service belongs to the HAService shop/other there"),
@@ -329,30 +332,31 @@ def test_every_judge_has_cases_that_differ_and_is_asked_at_some_point() -> None:
     [
         (
             Point.START,
-            "is_selected is_free is_wished is_open is_tolerated has_session starts_here may_fail_over"
+            "is_selected is_its_host is_free is_wished has_no_other is_open is_tolerated has_session starts_here may_fail_over"
             " is_apart is_together is_ready need_not_wait",
             "announced fewest_taints rules_kept preference readiness fewer_services",
         ),
         (
             Point.RETRY,
-            "is_selected is_free is_wished is_open is_tolerated has_session starts_here may_fail_over"
+            "is_selected is_its_host is_free is_wished has_no_other is_open is_tolerated has_session starts_here may_fail_over"
             " is_apart is_together is_ready need_not_wait",
             "announced fewest_failures fewest_taints rules_kept preference readiness fewer_services",
         ),
-        (Point.STAY, "may_stay is_selected is_tolerated is_apart is_together", ""),
+        (Point.STAY, "may_stay is_selected is_its_host is_tolerated is_apart is_together", ""),
         (
             Point.FIRST_EPOCH,
-            "is_selected is_free may_answer",
+            "is_selected is_its_host is_free has_no_other may_answer",
             "no_recent_failure fewest_taints preference already_asked fewer_services",
         ),
         (
             Point.STANDBY,
-            "is_selected is_free is_open is_tolerated is_reachable has_room may_fail_over",
+            "is_selected is_its_host is_free has_no_other is_open is_tolerated is_reachable has_room may_fail_over",
             "awaited_there no_recent_failure fewest_taints rules_kept preference already_asked fewer_services",
         ),
         (
             Point.TAKE_OVER,
-            "is_selected is_free is_open is_tolerated is_reachable starts_here could_fail_over is_apart could_be_together is_ready",
+            "is_selected is_its_host is_free has_no_other is_open is_tolerated is_reachable starts_here could_fail_over"
+            " is_apart could_be_together is_ready",
             "",
         ),
     ],
