@@ -68,7 +68,7 @@ def test_the_images_are_of_what_they_import_and_nothing_else() -> None:
 @pytest.mark.parametrize("target", TARGETS)
 def test_no_image_ends_as_root(target: str) -> None:
     text = (REPOSITORY / "operator/Dockerfile").read_text()
-    stages = {name: body for name, body in re.findall(r"^FROM \S+ AS (\w+)\n(.*?)(?=^FROM|\Z)", text, re.M | re.S)}
+    stages = dict(re.findall(r"^FROM \S+ AS (\w+)\n(.*?)(?=^FROM|\Z)", text, re.M | re.S))
     users = re.findall(r"^USER (\S+)", stages["base"] + stages[target], re.MULTILINE)
     assert users[-1] == "65532:65532"
     assert f"backstay_{target}.main" in stages[target]
