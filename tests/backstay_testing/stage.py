@@ -19,7 +19,6 @@ from backstay_agent.standby.standbys import LOOK_AGAIN_S
 from backstay_api.client.api import Api
 from backstay_api.memory.server import Change
 from backstay_api.objects.kinds import Kind, Raw
-from backstay_api.objects.names import service_name
 from backstay_api.objects.object_kinds import (
     FENCE_REQUESTS,
     HA_SERVICES,
@@ -40,6 +39,7 @@ from backstay_operator.planner import actions as act
 from backstay_operator.planner.know.world import Settings, World
 from backstay_operator.planner.plan import Plan, plan
 
+from .builders import a_taint
 from .rights import PERSON, Rights
 from .steps import line, steps
 from .truthful import every_sentence_agrees
@@ -142,7 +142,7 @@ class Stage(Rights):
     def _ordered_for(self, host: str, what: str) -> str:
         orders = (self.get(HOST_ASSIGNMENTS, host) or {"spec": {}})["spec"].get("instances") or {}
         named = (
-            service_name(order["name"])
+            order["service"]
             for order in orders.values()
             if order["want"] == "Up"
             and what in {identity(RenderedResource.from_wire(one)) for one in order["resources"]}
@@ -239,6 +239,10 @@ class Stage(Rights):
 
     def label(self, host: str, **labels: str) -> None:
         self.edit(HOSTS, host, metadata={"labels": {"pool": None, **labels}})
+
+    def taint(self, host: str, *taints: str) -> None:
+        """It has these taints, and no others."""
+        self.edit(HOSTS, host, spec={"taints": [a_taint(text) for text in taints] or None})
 
     def remove_host(self, host: str) -> None:
         self.delete(HOSTS, host)

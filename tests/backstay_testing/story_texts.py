@@ -96,6 +96,9 @@ STEPS: Final[Mapping[str, Callable[..., Any]]] = {
     r"move (\w+) to (n\d)(?: within (\d+) s)?": _move,
     r"(drain|cordon|hands off|undrain) (n\d)": _maintain,
     r"confirm that (n\d) is off": Stage.confirm,
+    r"label (n\d) with (\S+)=(\S+)": lambda stage, host, key, value: stage.label(host, **{key: value}),
+    r"taint (n\d) with (.+)": lambda stage, host, taints: stage.taint(host, *taints.split(", ")),
+    r"untaint (n\d)": Stage.taint,
     r"remove host (n\d)": Stage.remove_host,
     r"add host (n\d)": Stage.add_host,
     # What befalls hosts, and what runs there.

@@ -94,6 +94,22 @@ def test_a_fence_device(server: Server, device: Json) -> None:
     assert is_taken == (is_power and not {"port_as_ip", "port-as-ip", "use_sudo"} & device.get("parameters", {}).keys())
 
 
+@pytest.mark.parametrize("operator", ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt", "in"])
+def test_a_label_expression(server: Server, operator: str) -> None:
+    taken = [
+        server.agrees_on_new(
+            HA_SERVICES,
+            {
+                "resources": [{"name": "x", "systemd": {"unit": "x.service"}}],
+                "placement": {"hosts": {"matchExpressions": [{"key": key, "operator": operator, **values}]}},
+            },
+        )
+        for key in ("tier", "example.com/tier", "-tier", "")
+        for values in ({}, *({"values": said} for said in ([], ["4"], ["-4"], ["+4"], ["4\n"], ["a"], ["1", "2"])))
+    ]
+    assert any(taken) == (operator != "in") and not all(taken)
+
+
 @pytest.mark.parametrize("text", ODD_TEXT)
 @pytest.mark.parametrize(
     ("model", "spec"),

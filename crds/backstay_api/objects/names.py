@@ -30,8 +30,3 @@ def join_secret(host: str) -> str:
 def instance_name(service: str, slot: int = 0) -> str:
     """Name of the HAInstance in a slot of a service. A Single service has one slot."""
     return f"{service}-{slot}"
-
-
-def service_name(instance: str) -> str:
-    """Name of the service that an HAInstance is a slot of."""
-    return instance.rpartition("-")[0]

@@ -15,6 +15,7 @@ from . import (
     holder,
     host,
     orders,
+    placing,
     power,
     questions,
     reloads,
@@ -47,4 +48,5 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *units.MUTANTS,
     *stuck.MUTANTS,
     *reloads.MUTANTS,
+    *placing.MUTANTS,
 )

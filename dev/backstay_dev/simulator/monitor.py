@@ -17,7 +17,6 @@ from backstay_api.memory.server import Change
 from backstay_api.objects import resource_kinds
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.lease import HostLease
-from backstay_api.objects.names import service_name
 from backstay_api.objects.plain import RenderedResource
 from backstay_fencer.agents import Action
 
@@ -190,7 +189,7 @@ class Monitor:
                 self._deleted(uid, name, change.body)
             self._forget(uid)
             return
-        self.service_of[uid] = service_name(name)
+        self.service_of[uid] = change.body["spec"]["service"]["name"]
         before, after = (change.before or {}).get("spec") or {}, change.body["spec"]
         self._epoch(name, before, after)
         closed = after.get("closed")
@@ -209,17 +208,17 @@ class Monitor:
         if new == old + 1 and new > 1 and (after.get("closed") or {}).get("epoch") != old:
             self.accuse(f"{name}: epoch {new} is granted, and nothing says that epoch {old} is over")
         if new == old + 1 == 1:
-            self._first_epoch(name)
+            self._first_epoch(name, after["service"]["name"])
 
-    def _first_epoch(self, name: str) -> None:
-        if not self._is_exclusive(name):
+    def _first_epoch(self, name: str, service: str) -> None:
+        if not self._is_exclusive(service):
             return
-        places = self.active[service_name(name)]
+        places = self.active[service]
         if places:
             self.accuse(f"{name}: the first epoch is granted while a copy of an earlier time runs on {_where(places)}")
         # What an edit has named since then is not granted: it is ordered later, when nothing of it runs by hand.
-        service, created_s = service_name(name), self.created_s.get(service_name(name))
-        units = {unit for (owner, unit), at_s in self.named_s.items() if (owner, at_s) == (service, created_s)}
+        asked = service, self.created_s.get(service)
+        units = {unit for (owner, unit), at_s in self.named_s.items() if (owner, at_s) == asked}
         self._none_by_hand(f"{name}: the first epoch is granted", service, units, holder="")
 
     def _none_by_hand(self, deed: str, service: str, units: Set[str], *, holder: str) -> None:
@@ -250,7 +249,7 @@ class Monitor:
         machine = self.machines.get(host)
         if not before["exclusive"] or machine is None or not machine.is_on or machine.boot_id != boot:
             return
-        if runs := self.active[service_name(name)].get(host):
+        if runs := self.active[before["service"]["name"]].get(host):
             what = ", ".join(sorted(runs))
             self.accuse(f"{name}: epoch {closed['epoch']} is closed by {closed['evidence']}, but {what} runs on {host}")
 
@@ -287,11 +286,12 @@ class Monitor:
         if body["spec"].get("grant"):
             self.accuse(f"{name} is deleted while epoch {body['spec']['epoch']} is open")
         # What runs though this one was never granted is another's, whose finalizers a person took away: it holds up the next first grant.
-        if body["spec"]["exclusive"] and body["spec"]["epoch"] and (places := self.active[service_name(name)]):
+        places = self.active[body["spec"]["service"]["name"]]
+        if body["spec"]["exclusive"] and body["spec"]["epoch"] and places:
             self.accuse(f"{name} is deleted while it runs on {_where(places)}")
 
-    def _is_exclusive(self, name: str) -> bool:
-        return any(owned.is_exclusive for owned in self.owners.values() if owned.service == service_name(name))
+    def _is_exclusive(self, service: str) -> bool:
+        return any(owned.is_exclusive for owned in self.owners.values() if owned.service == service)
 
     # --- what hosts say ---------------------------------------------------------------------------------------------
 
@@ -326,7 +326,7 @@ class Monitor:
             was = before.get(uid)
             if was and order["want"] == was["want"] == "Up" and order["exclusive"] and order["epoch"] == was["epoch"]:
                 brought = _units_of(order["resources"]) - _units_of(was["resources"])
-                host, service = change.key[1], service_name(order["name"])
+                host, service = change.key[1], order["service"]
                 self._none_by_hand(f"{host}: an edit of {service} is ordered", service, brought, holder=host)
 
     def _released(self, host: str, uid: str, report: Raw, was: Raw) -> None:
@@ -334,8 +334,8 @@ class Monitor:
         # What is closed may be said again.
         is_said = report.get("released") and (was.get("epoch"), was.get("released")) != (epoch, True)
         is_new = is_said and self.open_epoch.get(uid) == epoch
-        runs = self.active[service_name(name)].get(host)
-        if is_new and runs and self._is_exclusive(name):
+        runs = self.active[report["service"]].get(host)
+        if is_new and runs and self._is_exclusive(report["service"]):
             self.accuse(f"{host} says that {name} epoch {epoch} is released, but {_list(runs)} runs")
 
     def _superseding(self, host: str, session: Raw) -> None:

@@ -67,6 +67,7 @@ def report_of(record: Record, view: View) -> InstanceReport:
     return InstanceReport(
         namespace=record.namespace,
         name=record.name,
+        service=record.service,
         epoch=record.epoch,
         phase=(phase := _phase(record, view)),
         error_type=view.error_type if phase == "Failed" else "Soft",

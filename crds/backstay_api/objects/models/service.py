@@ -4,86 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from backstay_api.objects.names import instance_name
 from backstay_api.objects.recovery import ErrorType
 
 from .base import Column, Conditions, Duration, ListMap, Model, Object, Rule, Text, Timestamp
+from .placement import Placement
 from .resources import RenderedRecovery, Resource
-
-Weight = Annotated[int, Field(ge=-1000, le=1000)]
-LabelMap = Annotated[dict[str, Annotated[str, StringConstraints(max_length=63)]], Field(max_length=32)]
-
-
-class HostSelector(Model):
-    """Hosts that carry all of these labels."""
-
-    match_labels: LabelMap = {}
-    """Labels and their values; empty selects all hosts."""
-
-
-class Preference(Model):
-    """Hosts that are better, or with a negative weight worse."""
-
-    hosts: HostSelector
-    """Which hosts."""
-    weight: Weight
-    """Added to the score of such a host."""
-
-
-class Spread(Model):
-    """Keep instances apart by a label (later)."""
-
-    topology_key: Text
-    """The label."""
-    max_skew: Annotated[int, Field(ge=1, le=100)]
-    """Largest difference between two values of it."""
-
-
-class Affinity(Model):
-    """Another service to be near to, or far from (later)."""
-
-    service: Text
-    """Its name, in the same namespace."""
-    weight: Weight | None = None
-    """How much it counts."""
-    required: bool | None = None
-    """Must, rather than should."""
-
-
-class Window(Model):
-    """When a service may move back (later)."""
-
-    schedule: Text
-    """Cron expression."""
-    duration: Duration
-    """How long the window stays open."""
-
-
-class Placement(Model):
-    """Where the service may run, and where it would rather."""
-
-    hosts: HostSelector | None = None
-    """Hosts that may run it. Default: all."""
-    prefer: Annotated[list[Preference], Field(max_length=16)] | None = None
-    """Better and worse hosts among them."""
-    spread: Annotated[list[Spread], Field(max_length=8)] | None = None
-    """Keep instances apart (later)."""
-    together: Annotated[list[Affinity], Field(max_length=16)] | None = None
-    """Services to be with (later)."""
-    apart: Annotated[list[Affinity], Field(max_length=16)] | None = None
-    """Services to be away from (later)."""
-    capacity: Annotated[dict[str, Text], Field(max_length=16)] | None = None
-    """What it needs of the host's capacity (later)."""
-    stickiness: Annotated[int, Field(ge=0, le=100000)] = 100
-    """How much better another host must be before a running service moves there (only with `failback: Always`)."""
-    priority: Annotated[int, Field(ge=-1000, le=1000)] | None = None
-    """Who goes first (later)."""
-    failback: Literal["Never", "Always", "Window"] = "Never"
-    """Whether a service moves back to a better host that has returned. `Window` comes later."""
-    window: Window | None = None
-    """For `failback: Window` (later)."""
 
 
 class Dependency(Model):

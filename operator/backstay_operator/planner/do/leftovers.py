@@ -68,6 +68,7 @@ def _from_reports(world: World, assignment: HostAssignment) -> Iterator[tuple[st
             InstanceOrder(
                 namespace=said.namespace,
                 name=said.name,
+                service=said.service,
                 epoch=epoch,
                 session=session.ref,
                 want="Down",

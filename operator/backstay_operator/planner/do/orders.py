@@ -98,6 +98,7 @@ def order(
     return InstanceOrder(
         namespace=instance.metadata.namespace or "",
         name=instance.metadata.name,
+        service=instance.spec.service.name,
         epoch=instance.spec.epoch,
         session=grant.session,
         want=want,
@@ -116,6 +117,7 @@ def _carried_out(service: HAService, want: Literal["Up", "Down"]) -> dict[str, A
     return {
         "resources": _rendered(service),
         "recovery": recovery.rendered if recovery else None,
+        "state": "Unmanaged" if is_unmanaged else "Running",
         "hands_off": UNMANAGED if is_unmanaged else "",
     }
 
@@ -134,6 +136,7 @@ def standby_order(world: World, host: str, service: HAService, instance: HAInsta
     return StandbyOrder(
         namespace=instance.metadata.namespace or "",
         name=instance.metadata.name,
+        service=instance.spec.service.name,
         revision=revision,
         resources=_rendered(service),
     )

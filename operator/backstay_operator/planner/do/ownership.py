@@ -12,7 +12,6 @@ from typing import TypeVar
 
 from backstay_api.objects.models import HAInstance, HAService, ResourceClaim
 from backstay_api.objects.models.claim import ClaimOwner, HostOwner
-from backstay_api.objects.names import service_name
 from backstay_api.objects.resource_kinds import Claim
 from backstay_operator.planner.actions import Action, CreateClaim, DeleteClaim, SetFinalizer, WriteClaim
 from backstay_operator.planner.judge import remains
@@ -244,15 +243,10 @@ def _is_abandoned(world: World, owner: ClaimOwner) -> bool:
 
 def _still_there(world: World, claim: ResourceClaim, owner: ClaimOwner, *, is_proven: bool = False) -> set[str]:
     """Hosts on which something of a service without instances may still run."""
-
-    def is_its(name: str) -> bool:
-        return service_name(name) == owner.name
-
     return {
         one.host
         for one in claim.spec.hosts or ()
-        if one.uid == owner.uid
-        and remains.left_by_name(world, one.host, owner.namespace, is_its, unknown=True, is_proven=is_proven)
+        if one.uid == owner.uid and remains.left_of_service(world, one.host, owner, is_proven=is_proven)
     }
 
 
