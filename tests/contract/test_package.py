@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -17,6 +18,7 @@ from backstay_dev.package import agent, cli
 from backstay_dev.package.bill import bill
 from backstay_dev.package.build import package
 from backstay_dev.package.chart import chart
+from backstay_dev.package.rpm import PROGRAM, rpm
 from backstay_dev.package.versions import Release
 
 pytestmark = pytest.mark.api
@@ -32,13 +34,49 @@ def test_the_agents_package_is_the_same_twice(tmp_path: Path) -> None:
     made = []
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        made.append(package("backstay-agent", RELEASE, tmp_path / folder)[0])
+        made.append(package("backstay-agent", RELEASE, tmp_path / folder)[0][0])
     assert sha256(made[0]) == sha256(made[1])
     assert made[0].name == "backstay-agent_0.1.0~dev.7.gabc1234567_all.deb"
     said = subprocess.run(["dpkg-deb", "-f", made[0], "Depends"], capture_output=True, text=True, check=True).stdout
     assert said.strip() == "python3 (>= 3.11), systemd (>= 249), dbus"
     owners = subprocess.run(["dpkg-deb", "-c", made[0]], capture_output=True, text=True, check=True).stdout
     assert {line.split()[1] for line in owners.splitlines()} == {"root/root"}
+
+
+@pytest.mark.skipif(shutil.which(PROGRAM) is None, reason="no rpmbuild here: apt-get install rpm")
+def test_the_rpm_is_the_same_twice_and_as_the_debian_package(tmp_path: Path) -> None:
+    made = []
+    for folder in ("a", "b"):
+        (tmp_path / folder / "root").mkdir(parents=True)
+        agent.fill(tmp_path / folder / "root", RELEASE)
+        made.append(rpm(tmp_path / folder / "root", agent.DESCRIPTION, RELEASE, tmp_path / folder / "out"))
+    assert sha256(made[0]) == sha256(made[1])
+    assert made[0].name == "backstay-agent-0.1.0~dev.7.gabc1234567-1.noarch.rpm"
+
+    def said(*words: str) -> str:
+        return subprocess.run(["rpm", "-qp", *words, made[0]], capture_output=True, text=True, check=True).stdout
+
+    listed = {
+        line for line in said("-l").splitlines() if not line.startswith("/usr/lib/backstay-agent/payload/backstay_")
+    }
+    assert {"/usr/sbin/backstay-agent", "/usr/lib/systemd/system/backstay-agent.service"} <= listed
+    assert not {"/usr", "/usr/lib", "/usr/sbin", "/usr/lib/systemd"} & listed, "folders of the system are not ours"
+    needs = [line for line in said("--requires").splitlines() if not line.startswith(("rpmlib", "/bin/sh"))]
+    assert sorted(needs) == ["dbus", "python3 >= 3.11", "systemd >= 249"]
+    scripts = said("--qf", "%{POSTIN}\n%{PREUN}\n%{POSTUN}\n").splitlines()
+    assert scripts == list(agent.DESCRIPTION.rpm_scripts.values())
+
+
+@pytest.mark.parametrize("number", ["0", "1"])
+def test_an_upgrade_of_the_rpm_stops_and_takes_away_nothing(number: str) -> None:
+    """$1: how many versions are left. The programs are a fake that says what it was asked for."""
+    for script, does in (("preun", "payload/release leave"), ("postun", "rm -rf")):
+        text = agent.DESCRIPTION.rpm_scripts[script].replace(
+            "/usr/lib/backstay-agent/payload/release", "echo payload/release"
+        )
+        text = text.replace("rm -rf", "echo rm -rf")
+        done = subprocess.run(["sh", "-ec", text, "sh", number], capture_output=True, text=True, check=True)
+        assert (does in done.stdout) == (number == "0")
 
 
 def test_the_chart_is_the_same_twice_and_of_this_version(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from backstay_api.objects.names import LEADER_LEASE
+from backstay_api.objects.names import agent_account as agent_account
+from backstay_api.objects.names import join_secret as join_secret
 
 from .kinds import (
     CLUSTER_ROLE_BINDINGS,
@@ -33,6 +35,8 @@ ENROL_VERB: Final = "enrol"
 """A verb of ours on hosts, asked for by admission policies: may make identities for hosts' agents."""
 IDENTITY_TYPE: Final = "backstay.dev/host-identity"
 """Type of the Secrets in `backstay-hosts`: empty, one a host, named like its ServiceAccount. Tokens are bound to them."""
+JOIN_TYPE: Final = "backstay.dev/host-join"
+"""Type of the Secrets to which join tokens are bound: empty too, and there only until the token is used."""
 _LOOK: Final = ("get", "list", "watch")
 
 
@@ -110,11 +114,6 @@ FENCE_CONFIRMERS: Final[list[Rule]] = [
 """Who may say "I have seen it powered off". Said wrongly, it splits a service in two: so nobody has this by default."""
 
 
-def agent_account(host: str) -> str:
-    """The ServiceAccount of a host's agent, in `backstay-hosts`."""
-    return f"backstay-host-{host}"
-
-
 def agent_cluster_role(host: str) -> str:
     return f"backstay:host:{host}"
 
@@ -128,8 +127,9 @@ def agent(host: str) -> list[Rule]:
 
 
 def agent_in_hosts(host: str) -> list[Rule]:
-    """In `backstay-hosts`: renew its own Lease, and its own token."""
+    """In `backstay-hosts`: renew its own Lease, and its own token; claim its join token, and end it."""
     return [
+        _of(SECRETS, "get", "patch", "delete", name=join_secret(host)),
         _of(LEASES, "get", "update", name=host),
         _rule("", "serviceaccounts/token", "create", name=agent_account(host)),
     ]

@@ -32,6 +32,13 @@ DESCRIPTION: Final = Description(
     summary="Backstay host agent: runs highly available services as the operator says",
     depends=("python3 (>= 3.11)", "systemd (>= 249)", "dbus"),
     scripts={name: f"#!/bin/sh\nset -e\n{line}\n" for name, line in SCRIPTS.items()},
+    requires=("python3 >= 3.11", "systemd >= 249", "dbus"),
+    # RPM knows no purge: whoever erases the package wants the units back. $1 is 0 where no other version comes in its place.
+    rpm_scripts={
+        "post": "/usr/lib/backstay-agent/payload/release use",
+        "preun": "[ $1 -ne 0 ] || /usr/lib/backstay-agent/payload/release leave",
+        "postun": "[ $1 -ne 0 ] || rm -rf /usr/lib/backstay-agent",
+    },
 )
 
 

@@ -13,6 +13,7 @@ from . import agent, cli
 from .bill import bill
 from .chart import chart
 from .debian import Description, deb
+from .rpm import PROGRAM, rpm
 from .versions import Release
 from .wheels import Wheel
 
@@ -28,8 +29,8 @@ def build(release: Release, out: Path) -> list[Path]:
     out.mkdir(parents=True)
     made, carried = [chart(release, out)], {}
     for name in PACKAGES:
-        file, carried[name] = package(name, release, out)
-        made.append(file)
+        files, carried[name] = package(name, release, out)
+        made += files
     materials = out / f"backstay-{release.version}.cdx.json"
     materials.write_text(bill(release, carried))
     made.append(materials)
@@ -38,11 +39,12 @@ def build(release: Release, out: Path) -> list[Path]:
     return [*made, sums]
 
 
-def package(name: str, release: Release, out: Path) -> tuple[Path, list[Wheel]]:
-    """One Debian package, and what of others is in it."""
+def package(name: str, release: Release, out: Path) -> tuple[list[Path], list[Wheel]]:
+    """The Debian package, and the RPM where there is one and this machine has `rpmbuild`; and what of others is in them."""
     description, fill = PACKAGES[name]
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch) / name
         root.mkdir()
         carried = fill(root, release)
-        return deb(root, description, release, out), carried
+        made = [rpm(root, description, release, out)] if description.requires and shutil.which(PROGRAM) else []
+        return [deb(root, description, release, out), *made], carried

@@ -32,6 +32,11 @@ DESCRIPTION: Final = Description(
     name="backstay-cli",
     summary="backstay and kubectl backstay: what is not well and why, and what people do to hosts",
     depends=("python3 (>= 3.11)", "python3 (<< 3.14)", "python3-yaml", "python3-kubernetes"),
+    # Compiled where it is used: by this Python, and nobody who runs it may write there.
+    scripts={
+        "postinst": f'#!/bin/sh\nset -e\n[ "$1" != configure ] || python3 -m compileall -q /{LIB} || true\n',
+        "prerm": f"#!/bin/sh\nset -e\nfind /{LIB} -name __pycache__ -prune -exec rm -r {{}} +\n",
+    },
 )
 _PROGRAM: Final = """\
 #!/usr/bin/python3 -IB

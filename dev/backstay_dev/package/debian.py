@@ -21,6 +21,9 @@ class Description:
     summary: str
     depends: tuple[str, ...]
     scripts: Mapping[str, str] = field(default_factory=dict)
+    requires: tuple[str, ...] = ()
+    """The same as `depends`, in RPM's words; none: there is no RPM of it."""
+    rpm_scripts: Mapping[str, str] = field(default_factory=dict)
 
 
 def deb(root: Path, description: Description, release: Release, out: Path) -> Path:

@@ -12,7 +12,6 @@ from typing import Final, TypeVar
 
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.models.placement import Taint
-from backstay_api.objects.names import instance_name
 from backstay_operator.planner.know.fitting import no_room
 from backstay_operator.planner.know.holdings import contested
 from backstay_operator.planner.know.selection import why_not_selected

@@ -9,6 +9,7 @@ import pytest
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.models import HAService
 from backstay_api.objects.object_kinds import Unreadable
+from typing import Any
 from backstay_operator.planner.do.slots import slots_of
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.preconditions import Gone, Still
@@ -16,7 +17,7 @@ from backstay_testing.builders import a_service, an_instance, an_order, being_de
 from backstay_testing.worlds import Befall, a_world, add_host, all_of, nothing, report, silence, tell
 
 
-def replicated(replicas: int | None, **spec: object) -> HAService:
+def replicated(replicas: int | None, **spec: Any) -> HAService:
     return a_service(mode="Replicated", replicas=replicas, **spec)
 
 
