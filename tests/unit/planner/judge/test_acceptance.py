@@ -23,8 +23,6 @@ FILE = {"name": "conf", "file": {"path": "/etc/web.conf"}}
         pytest.param(a_service(mode="Replicated", replicas=3), "spec.mode (Replicated)", id="replicas"),
         pytest.param(a_service(dependsOn=[{"service": "net"}]), "spec.dependsOn", id="dependsOn"),
         pytest.param(a_service(placement={"failback": "Window"}), "spec.placement.failback (Window)", id="failback"),
-        pytest.param(a_service(placement={"capacity": {"cpu": "2"}}), "spec.placement.capacity", id="capacity"),
-        pytest.param(a_service(placement={"priority": 5}), "spec.placement.priority (5)", id="priority"),
         pytest.param(a_service("web", FILE), "spec.resources[conf].file", id="file"),
         pytest.param(a_service("web", unit(onFailure="Move")), "spec.resources[web].onFailure (Move)", id="onFailure"),
         pytest.param(a_service("web", unit(strategy="Share")), "spec.resources[web].strategy (Share)", id="strategy"),
@@ -250,3 +248,10 @@ def test_a_disk_needs_a_service_that_never_runs_twice_and_a_shared_folder_does_n
     assert isinstance(refused, Refused) and refused.reason == "DeviceNotExclusive"
     for one in (disk("nas:/x", "/srv/db", "ro"), disk("/srv/a", "/srv/db", "bind")):
         assert isinstance(judged(a_service("web", one, exclusive=False)), Accepted)
+
+
+@pytest.mark.parametrize("said", [-1, "-2", "4gi", "", "much"])
+def test_what_is_no_amount_is_refused_by_name(said: int | str) -> None:
+    refused = judged(a_service(placement={"capacity": {"cpu": 1, "memory": said}}))
+    assert isinstance(refused, Refused) and refused.reason == "InvalidCapacity"
+    assert refused.message.startswith(f"spec.placement.capacity[memory] is {said!r}, which is no amount")
