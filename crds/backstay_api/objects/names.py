@@ -22,6 +22,11 @@ def instance_name(service: str, slot: int = 0) -> str:
     return f"{service}-{slot}"
 
 
+def slot_of(instance: str) -> str:
+    """Which slot of its service an HAInstance is, by its name: its number."""
+    return instance.rpartition("-")[2]
+
+
 def service_name(instance: str) -> str:
     """Name of the service that an HAInstance is a slot of."""
     return instance.rpartition("-")[0]
