@@ -17,6 +17,7 @@ from .explain import explain
 from .fence import fence
 from .maintenance import drain, undrain
 from .move import move
+from .plan import plan
 from .session import EXIT_CODES
 from .status import status
 from .uninstall import uninstall
@@ -35,6 +36,7 @@ def build() -> typer.Typer:
     add(app, "status", status)
     add(app, "explain", explain)
     add(app, "diff", diff)
+    add(app, "plan", plan)
     add(app, "move", move)
     add(app, "clear", clear)
     add(app, "drain", drain)

@@ -143,6 +143,7 @@ def a_host(
     profile: str = "default",
     status: Mapping[str, object] | None = None,
     taints: Sequence[str] = (),
+    capacity: Mapping[str, object] | None = None,
 ) -> Host:
     """A Host: without a fencing device and not in maintenance, unless that is said. Taints as `kubectl taint` has them."""
     spec: Raw = {"fencing": {"levels": [BMC] if has_device else [], "after": after}, "heartbeat": {"profile": profile}}
@@ -150,6 +151,8 @@ def a_host(
         spec["maintenance"] = {"mode": mode, "reason": reason}
     if taints:
         spec["taints"] = [a_taint(text) for text in taints]
+    if capacity:
+        spec["capacity"] = dict(capacity)
     meta = {"name": name, "uid": f"uid-{name}", "labels": labels, "resourceVersion": "1"}
     return Host.from_wire({"metadata": meta, "spec": spec, "status": status or {}})
 

@@ -248,6 +248,9 @@ class Stage(Rights):
         """It has these taints, and no others."""
         self.edit(HOSTS, host, spec={"taints": [a_taint(text) for text in taints] or None})
 
+    def offer(self, host: str, **capacity: object) -> None:
+        self.edit(HOSTS, host, spec={"capacity": capacity})
+
     def remove_host(self, host: str) -> None:
         self.delete(HOSTS, host)
 

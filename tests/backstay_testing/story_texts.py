@@ -104,6 +104,7 @@ STEPS: Final[Mapping[str, Callable[..., Any]]] = {
     r"label (n\d) with (\S+)=(\S+)": lambda stage, host, key, value: stage.label(host, **{key: value}),
     r"taint (n\d) with (.+)": lambda stage, host, taints: stage.taint(host, *taints.split(", ")),
     r"untaint (n\d)": Stage.taint,
+    r"(n\d) offers (\w+)=(\w+)": lambda stage, host, name, much: stage.offer(host, **{name: much}),
     r"remove host (n\d)": Stage.remove_host,
     r"add host (n\d)": Stage.add_host,
     # What befalls hosts, and what runs there.

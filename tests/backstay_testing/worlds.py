@@ -71,9 +71,19 @@ def add_host(
     after: Literal["On", "StayOff"] = "On",
     silent_s: float = 0.0,
     taints: Sequence[str] = (),
+    capacity: Mapping[str, object] | None = None,
 ) -> None:
     """A host whose agent lives and has said nothing about services; or that has been silent for so long."""
-    host = a_host(name, labels=labels, mode=mode, reason=reason, has_device=has_device, after=after, taints=taints)
+    host = a_host(
+        name,
+        labels=labels,
+        mode=mode,
+        reason=reason,
+        has_device=has_device,
+        after=after,
+        taints=taints,
+        capacity=capacity,
+    )
     world.hosts[name] = host
     world.put_assignment(an_assignment(name, speaks=agent_session(session(name), machine(name))))
     world.leases[name] = LeaseSeen(a_lease(name), first_seen_s=world.now_s - silent_s)

@@ -134,3 +134,15 @@ def test_odd_text(server: Server, model: type[Any], spec: Json, text: str) -> No
     levels = {"levels": [{"name": "first", "devices": [inner]}]}
     whole = {"resources": [{"name": "x", **inner}]} if model is HAService else {"fencing": levels}
     server.agrees_on_new(KINDS[model], whole)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *(0, 2, -1, 10**15, 10**16, True, 1.5, None),
+        *("2", "-1", "500m", "4Gi", "1e3", "1E2", "4gi", "", "1.", ".5", "2\n", "\u0662"),
+    ],
+)
+def test_an_amount(server: Server, said: Any) -> None:
+    server.agrees_on_new(HOSTS, {"capacity": {"example.com/licences": said}})
+    server.agrees_on_new(HOSTS, {"capacity": {"no name": 1}})

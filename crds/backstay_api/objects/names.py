@@ -48,3 +48,8 @@ def slot_number(service: str, instance: str) -> int | None:
     before = f"{service}-"
     text = instance.removeprefix(before) if instance.startswith(before) else ""
     return int(text) if text.isdigit() and text == str(int(text)) else None
+
+
+def slot_of(service: str, instance: str) -> str:
+    """Which slot of its service an HAInstance is: its number, or in mode EveryHost its host."""
+    return instance[len(service) + 1 :]

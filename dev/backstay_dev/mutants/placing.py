@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from .kinds import API, PLANNER, UNIT, Mutant, one
+from .kinds import API, PLANNER, STORIES, UNIT, Mutant, one
 
 _SELECTION: Final = f"{PLANNER}/know/selection.py"
 _JUDGES: Final = f"{PLANNER}/judge/judges.py"
 _SCORES: Final = f"{PLANNER}/judge/scores.py"
+_CAPACITY: Final = f"{PLANNER}/judge/capacity.py"
 _AFFINITY: Final = f"{PLANNER}/judge/affinity.py"
 _RULES: Final = f"{UNIT}/planner/judge/test_affinity_properties.py"
 _PLACES: Final = f"{UNIT}/planner/judge/test_placement_properties.py"
@@ -96,7 +97,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what a start would not choose is not moved back to",
         f"{PLANNER}/judge/placement.py",
-        "    if fewest_taints(ask, others).points < fewest_taints(ask, its).points:",
+        "    if any(judge(ask, others).points < judge(ask, its).points for judge in (fewest_taints, rules_kept)):",
         "    if False:",
         _PLACES,
     ),
@@ -176,5 +177,33 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "            if _is_same(rule, other) and _collide(rule, other):",
         "            if False:",
         f"{UNIT}/planner/judge/test_contradictions.py",
+    ),
+    one(
+        "no more is started on a host than fits",
+        _JUDGES,
+        "    (has_capacity, {*RUN, Point.TAKE_OVER}),\n",
+        "    (has_capacity, {Point.TAKE_OVER}),\n",
+        _CASES,
+    ),
+    one(
+        "what others have been granted is taken",
+        _CAPACITY,
+        "        if asked > offered - total(_need(one, name) for one in others):",
+        "        if asked > offered:",
+        _CASES,
+    ),
+    one(
+        "what is on its way is taken as well",
+        _CAPACITY,
+        "*ask.planned.get(host, ())}",
+        "}",
+        _CASES,
+    ),
+    one(
+        "the more important goes first",
+        f"{PLANNER}/do/rounds.py",
+        "(-(world.services[key].spec.placement.priority or 0), key)",
+        "((world.services[key].spec.placement.priority or 0), key)",
+        f"{STORIES}/test_text.py",
     ),
 )

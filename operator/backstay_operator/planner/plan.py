@@ -23,7 +23,7 @@ from .do.decisions import Decision, Slot, decide, standby_orders, stored_standby
 from .do.fences import fence_actions, guards_refusal, owes_on
 from .do.instances import Course
 from .do.orders import Wanted, assign
-from .do.rounds import Round, begin
+from .do.rounds import Round, begin, in_turn
 from .judge import edits, evidence
 from .judge.acceptance import Accepted
 from .judge.copies import instances_of
@@ -79,7 +79,7 @@ def plan(world: World) -> Plan:
 def _plan(world: World) -> Plan:
     round_ = begin(world)
     owned = ownership.owned(world)
-    services = [_planned(round_, key, owned) for key in sorted(world.services)]
+    services = [_planned(round_, key, owned) for key in in_turn(world)]
     services += [plan_ownerless(round_, key) for key in sorted(_ownerless(world))]
     written = (action for service in services for action in service.actions if isinstance(action, WriteInstance))
     round_.over.update(action.before.key for action in written)

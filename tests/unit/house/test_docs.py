@@ -292,6 +292,7 @@ JUDGES = {
     "starts_here": "failed to start it lately",
     "may_fail_over": "after a failure elsewhere, `recovery.moves` is used up",
     "could_fail_over": "whether it would be if the host were lost now",
+    "has_capacity": "too little left of what it needs",
     "is_apart": "what it must be apart from",
     "is_together": "without what it must be together with, unless that",
     "could_be_together": "for who could take over, what is lost with the host",

@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 
 from .base import Column, Conditions, Duration, Label, ListMap, Model, Object, Rule, Text, Timestamp
 from .instance import SessionRef
-from .placement import Taint
+from .placement import Amounts, Taint
 
 # Agents paste values into command lines of programs that they start (ssh, ipmitool, snmpwalk) and split them at spaces and
 # quotes: a value with a space in it, or one that begins with a hyphen, would be another option of that program.
@@ -161,8 +161,8 @@ class HostSpec(Model):
     """How it can be fenced. Without a device only a person or its own return proves that it is off."""
     taints: Annotated[list[Taint], Field(max_length=16), ListMap("key", "effect")] | None = None
     """What keeps services away that do not tolerate it."""
-    capacity: Annotated[dict[str, Text], Field(max_length=16)] | None = None
-    """What it has to offer (later)."""
+    capacity: Amounts | None = None
+    """What it has to offer to services that ask for it in `placement.capacity`, by name. What runs there is counted, not measured."""
     maintenance: Maintenance | None = None
     """Cordon, drain, or hands off."""
 

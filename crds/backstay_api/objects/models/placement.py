@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StrictInt, StringConstraints
 
 from .base import Duration, Model, Name, Rule, Text, exactly_one_of
 
@@ -22,6 +22,13 @@ LabelKey = Annotated[
 ]
 # Whole numbers that fit into 64 bits, whatever their digits.
 WHOLE_NUMBER: Final = "[-+]?[0-9]{1,18}"
+
+
+# No bound, and no rule on its text: for what may be both, the API server takes none. The planner says what is no amount.
+Amount = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)] | str
+AmountName = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9][-A-Za-z0-9_./]*$")]
+Amounts = Annotated[dict[AmountName, Amount], Field(max_length=16)]
+"""By name (cpu, memory, anything): how much, as Kubernetes writes amounts."""
 
 
 class LabelExpression(Model):
@@ -194,12 +201,12 @@ class Placement(Model):
     """Services to be with."""
     apart: Annotated[list[Affinity], Field(max_length=16)] | None = None
     """Services to be away from."""
-    capacity: Annotated[dict[str, Text], Field(max_length=16)] | None = None
-    """What it needs of the host's capacity (later)."""
+    capacity: Amounts | None = None
+    """What it needs of the host's capacity, by name: cpu, memory, licences. A host that says nothing of a name has none of it."""
     stickiness: Annotated[int, Field(ge=0, le=100000)] = 100
     """How much better another host must be before a running service moves there (only with `failback: Always`)."""
     priority: Annotated[int, Field(ge=-1000, le=1000)] | None = None
-    """Who goes first (later)."""
+    """Who goes first where several wait for a host: the higher, then the first by name. Default: 0."""
     failback: Literal["Never", "Always", "Window"] = "Never"
     """Whether a service moves back to a better host that has returned. `Window` comes later."""
     window: Window | None = None

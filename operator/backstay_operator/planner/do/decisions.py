@@ -25,7 +25,7 @@ from backstay_operator.planner.preconditions import Precondition, still
 from . import instances, moves
 from .instances import Course
 from .orders import standby_order
-from .rounds import Round, begin
+from .rounds import Round, begin, in_turn
 from .slots import slots_of
 
 
@@ -81,7 +81,8 @@ def decide(round_: Round, service: HAService) -> Decision:
 def decide_in_turn(world: World, service: HAService) -> tuple[Round, Decision]:
     """What the operator decides about one service: after those that come before it, whose hosts are taken by then."""
     round_ = begin(world)
-    for key in sorted(key for key in world.services if key < service.key):
+    keys = in_turn(world)
+    for key in keys[: keys.index(service.key)] if service.key in keys else keys:
         with suppress(ValidationError):  # it cannot be planned, which stops no other
             decide(round_, world.services[key])
     return round_, decide(round_, service)

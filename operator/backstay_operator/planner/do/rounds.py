@@ -45,3 +45,8 @@ def begin(world: World) -> Round:
             if instance is not None and stored_order(world, host, instance) is order:
                 round_.send(instance, order.to)
     return round_
+
+
+def in_turn(world: World) -> list[str]:
+    """Keys of all services in the order in which they are decided about: the more important first, then by name."""
+    return sorted(world.services, key=lambda key: (-(world.services[key].spec.placement.priority or 0), key))

@@ -16,6 +16,7 @@ from backstay_api.objects.models.claim import ClaimOwner, HostOwner
 from backstay_api.objects.models.resources import Resource
 from backstay_api.objects.names import instance_name
 from backstay_api.objects.probe_kinds import fault_of
+from backstay_api.objects.quantities import amount
 from backstay_api.objects.recovery import policy_of
 from backstay_api.objects.resource_kinds import Claim, claims_of, kinds_in
 from backstay_api.objects.sequence import fault
@@ -164,6 +165,16 @@ def _contradictory(service: HAService) -> Refused | None:
     return Refused("ContradictoryRules", why) if why else None
 
 
+def _bad_amount(service: HAService) -> Refused | None:
+    for name, said in sorted((service.spec.placement.capacity or {}).items()):
+        if amount(said) is None:
+            shall = 'write it as Kubernetes does, and not below zero: 2, "500m", "4Gi"'
+            return Refused(
+                "InvalidCapacity", f"spec.placement.capacity[{name}] is {said!r}, which is no amount: {shall}"
+            )
+    return None
+
+
 def _bad_duration(service: HAService) -> Refused | None:
     for path, text, shortest_s in _all_durations(service):
         if text is not None and not shortest_s <= seconds(text) <= LONGEST_S:
@@ -221,6 +232,7 @@ _FAULTS: Final[Sequence[Callable[[HAService], Refused | None]]] = (
     _faulty_probe,
     _named_twice,
     _contradictory,
+    _bad_amount,
     _no_order,
     _bad_duration,
     _never_moves,

@@ -18,6 +18,7 @@ from backstay_operator.planner.know.selection import why_not_selected
 from backstay_operator.planner.words import UNCLEAR, roughly
 
 from .affinity import could_be_together, is_apart, is_together
+from .capacity import has_capacity
 from .copies import are_many, its_host, other_there
 from .failures import Failure, standing
 from .host_facts import HostFacts, Rejected, facts_of
@@ -252,7 +253,6 @@ Filter = Callable[[Question, HostFacts], Rejected | None]
 RUN: Final = frozenset({Point.START, Point.RETRY})
 _SPARE: Final = frozenset({Point.STANDBY, Point.TAKE_OVER})
 
-# Later: capacity stands before is_ready; it looks at HostFacts too, never at other services.
 # What failed may be repaired while the host is asked to be ready, and what a cordoned host says counts before the first epoch, too.
 FILTERS: Final[Sequence[tuple[Filter, Set[Point]]]] = (
     (may_stay, {Point.STAY}),
@@ -270,6 +270,7 @@ FILTERS: Final[Sequence[tuple[Filter, Set[Point]]]] = (
     (starts_here, {*RUN, Point.TAKE_OVER}),
     (may_fail_over, {*RUN, Point.STANDBY}),
     (could_fail_over, {Point.TAKE_OVER}),
+    (has_capacity, {*RUN, Point.TAKE_OVER}),
     (is_apart, {*RUN, Point.STAY, Point.TAKE_OVER}),
     (is_together, {*RUN, Point.STAY}),
     (could_be_together, {Point.TAKE_OVER}),

@@ -59,7 +59,9 @@ def _orders_about(world: World, instance: HAInstance) -> Iterator[InstanceOrder 
 
 def _placements(now: Placement) -> tuple[Placement, ...]:
     """Where it may run is the people's latest word, as far as we can follow it: with its rules about other services, or without."""
-    follows = Placement(hosts=now.hosts, prefer=now.prefer, tolerations=now.tolerations, stickiness=now.stickiness)
+    kept = {"hosts", "prefer", "tolerations", "capacity", "priority", "stickiness"}
+    kept = {"hosts", "prefer", "tolerations", "capacity", "priority", "stickiness"}
+    follows = Placement(**{field: getattr(now, field) for field in kept})
     return (follows.model_copy(update={"together": now.together, "apart": now.apart}), follows)
 
 

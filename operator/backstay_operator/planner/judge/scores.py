@@ -49,11 +49,8 @@ def fewest_taints(ask: Question, facts: HostFacts) -> Score:
 def rules_kept(ask: Question, facts: HostFacts) -> Score:
     """As many of the rules about other services as may be: who follows it would have to move, and a standby could not take over."""
     names = affinity.broken(ask, facts)
-    return Score(
-        "Affinity",
-        -len(names),
-        f"goes against a rule about {listed(names)}" if names else "keeps all rules about others",
-    )
+    why = f"goes against a rule about {listed(names)}" if names else "keeps all rules about others"
+    return Score("Affinity", -len(names), why)
 
 
 def preference(ask: Question, facts: HostFacts) -> Score:

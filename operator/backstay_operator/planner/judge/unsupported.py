@@ -20,8 +20,6 @@ _TODAY: Final[dict[str, tuple[object, ...]]] = {
     "promoted": (),
     "depends_on": (),
     "placement.spread": (),
-    "placement.capacity": (),
-    "placement.priority": (0,),
     "placement.failback": ("Never", "Always"),
     "placement.window": (),
     **{f"resources[].{kind.field}": () for kind in RESOURCE_KINDS if not kind.is_implemented},

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.models import HAService
 from backstay_api.objects.object_kinds import Unreadable
-from typing import Any
 from backstay_operator.planner.do.slots import slots_of
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.preconditions import Gone, Still

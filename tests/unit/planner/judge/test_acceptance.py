@@ -22,8 +22,6 @@ FILE = {"name": "conf", "file": {"path": "/etc/web.conf"}}
         pytest.param(a_service(mode="Promotable", replicas=3), "spec.mode (Promotable)", id="mode"),
         pytest.param(a_service(dependsOn=[{"service": "net"}]), "spec.dependsOn", id="dependsOn"),
         pytest.param(a_service(placement={"failback": "Window"}), "spec.placement.failback (Window)", id="failback"),
-        pytest.param(a_service(placement={"capacity": {"cpu": "2"}}), "spec.placement.capacity", id="capacity"),
-        pytest.param(a_service(placement={"priority": 5}), "spec.placement.priority (5)", id="priority"),
         pytest.param(a_service("web", FILE), "spec.resources[conf].file", id="file"),
         pytest.param(a_service("web", unit(onFailure="Move")), "spec.resources[web].onFailure (Move)", id="onFailure"),
         pytest.param(a_service("web", unit(strategy="Share")), "spec.resources[web].strategy (Share)", id="strategy"),
@@ -274,3 +272,10 @@ def test_one_copy_with_an_address_is_to_be_exclusive_and_the_default_of_its_mode
     refused = judged(a_service("web", address("192.0.2.7/24"), mode="Replicated"))
     assert isinstance(refused, Refused) and refused.reason == "AddressNotExclusive"
     assert "spec.exclusive: true (the default of mode Single)" in refused.message
+
+
+@pytest.mark.parametrize("said", [-1, "-2", "4gi", "", "much"])
+def test_what_is_no_amount_is_refused_by_name(said: int | str) -> None:
+    refused = judged(a_service(placement={"capacity": {"cpu": 1, "memory": said}}))
+    assert isinstance(refused, Refused) and refused.reason == "InvalidCapacity"
+    assert refused.message.startswith(f"spec.placement.capacity[memory] is {said!r}, which is no amount")

@@ -14,7 +14,7 @@ from backstay_operator.planner.judge.judges import FILTERS, FILTERS_AT, Filter
 from backstay_operator.planner.judge.questions import Point, Question
 from backstay_operator.planner.judge.scores import SCORES, SCORES_AT, Scorer
 from backstay_operator.planner.know.world import World
-from backstay_testing import affinities, worlds
+from backstay_testing import affinities, capacities, worlds
 from backstay_testing.builders import a_service, an_instance, an_order, claims, unit
 from backstay_testing.copies import COPY_CASES
 from backstay_testing.worlds import Befall, a_world, add_host, all_of, nothing, put, report, say_ready
@@ -241,6 +241,7 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         (nothing, {"service": NEVER}, f"may not take it over: {NO_MOVES}"),
         (granted, {"service": NEVER}, ""),
     ],
+    **capacities.FILTER_CASES,
     **affinities.FILTER_CASES,
     judges.is_ready: [
         (ready(), {}, ""),
@@ -333,13 +334,13 @@ def test_every_judge_has_cases_that_differ_and_is_asked_at_some_point() -> None:
         (
             Point.START,
             "is_selected is_its_host is_free is_wished has_no_other is_open is_tolerated has_session starts_here may_fail_over"
-            " is_apart is_together is_ready need_not_wait",
+            " has_capacity is_apart is_together is_ready need_not_wait",
             "announced fewest_taints rules_kept preference readiness fewer_services",
         ),
         (
             Point.RETRY,
             "is_selected is_its_host is_free is_wished has_no_other is_open is_tolerated has_session starts_here may_fail_over"
-            " is_apart is_together is_ready need_not_wait",
+            " has_capacity is_apart is_together is_ready need_not_wait",
             "announced fewest_failures fewest_taints rules_kept preference readiness fewer_services",
         ),
         (Point.STAY, "may_stay is_selected is_its_host is_tolerated is_apart is_together", ""),
@@ -356,7 +357,7 @@ def test_every_judge_has_cases_that_differ_and_is_asked_at_some_point() -> None:
         (
             Point.TAKE_OVER,
             "is_selected is_its_host is_free has_no_other is_open is_tolerated is_reachable starts_here could_fail_over"
-            " is_apart could_be_together is_ready",
+            " has_capacity is_apart could_be_together is_ready",
             "",
         ),
     ],
