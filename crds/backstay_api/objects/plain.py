@@ -907,6 +907,7 @@ class RenderedResource:
         "reloadedAt": Field(of=str),
         "timeouts": Field(of=Timeouts),
         "probes": Field(of=Probe, many="list"),
+        "onFailure": Field(of=("Restart", "Move", "Degrade", "Ignore")),
     }
     name: str
     systemd: Systemd | None = None
@@ -918,6 +919,7 @@ class RenderedResource:
     reloaded_at: str | None = None
     timeouts: Timeouts = Timeouts()
     probes: tuple[Probe, ...] = ()
+    on_failure: Literal["Restart", "Move", "Degrade", "Ignore"] | None = None
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
@@ -932,6 +934,7 @@ class RenderedResource:
             reloaded_at=raw.get("reloadedAt"),
             timeouts=Timeouts.from_wire(raw.get("timeouts", {})),
             probes=tuple(Probe.from_wire(item) for item in raw.get("probes", ())),
+            on_failure=raw.get("onFailure"),
         )
 
     def to_wire(self) -> dict[str, Any]:
@@ -954,6 +957,8 @@ class RenderedResource:
             wire["after"] = list(self.after)
         if self.reloaded_at is not None:
             wire["reloadedAt"] = self.reloaded_at
+        if self.on_failure is not None:
+            wire["onFailure"] = self.on_failure
         return wire
 
 

@@ -55,6 +55,8 @@ class View:
     """Why an edit that needs no restart has not reached what runs."""
     reloadable: Known = field(default_factory=dict)
     troubles: Mapping[str, str]
+    tolerated: Mapping[str, str] = field(default_factory=dict)
+    """What has failed and may."""
     degraded: Mapping[str, str]
     suspect: Mapping[str, str]
     states: Mapping[str, str]
@@ -169,5 +171,5 @@ def _resources(view: View) -> tuple[ResourceReport, ...]:
         return ()
     found: dict[str, tuple[Literal["Running", "Failed"], str]]
     found = {name: ("Running", why) for name, why in {**view.degraded, **view.suspect}.items()}
-    found |= {name: ("Failed", why) for name, why in view.troubles.items()}
+    found |= {name: ("Failed", why) for name, why in {**view.tolerated, **view.troubles}.items()}
     return tuple(ResourceReport(name=name, state=state, why=why) for name, (state, why) in sorted(found.items()))

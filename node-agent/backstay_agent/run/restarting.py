@@ -28,7 +28,7 @@ class Amend(Protocol):
 
 
 class Restarting:
-    """What is restarted of one instance. Cut off anywhere, what it has stopped is down, and what it has started is journalled."""
+    """What is restarted at the moment, of one instance. Cut off anywhere, what it has started is in the journal."""
 
     def __init__(self, tools: Tools, monitor: Monitor, amend: Amend, say: Callable[[str], None]) -> None:
         self._tools, self._monitor = tools, monitor

@@ -161,7 +161,8 @@ class Runner:
                 ended = row.reason is Reason.ENDED
                 self._error_type = error_type_of(self._work) if ended else self._monitor.error_type
                 is_used_up = not ended and self._error_type == "Soft"
-                self._gave_up = f"{self.record.policy.used_up}; then {self._why}" if is_used_up else self._why
+                limit = "onFailure: Move" if self._monitor.moves_at_once else self.record.policy.used_up
+                self._gave_up = f"{limit}; then {self._why}" if is_used_up else self._why
 
     def _died(self) -> None:
         self._is_free = self._attempts.count_for_nothing(self.record)
@@ -386,6 +387,7 @@ class Runner:
                 not_applied=self._applying.why,
                 reloadable=self._monitor.reloadable,
                 troubles=self._monitor.troubles,
+                tolerated=self._monitor.tolerated,
                 degraded=self._monitor.degraded,
                 suspect=self._monitor.suspect,
                 states={name: state.value for name, state in self._monitor.states.items()},

@@ -15,11 +15,11 @@ from backstay_api.objects.models import HAService
 from backstay_api.objects.models.claim import ClaimOwner, HostOwner
 from backstay_api.objects.models.resources import Resource
 from backstay_api.objects.names import instance_name
-from backstay_api.objects.probe_kinds import fault_of
+from backstay_api.objects.probe_kinds import fault_of, may_fail
 from backstay_api.objects.quantities import amount
 from backstay_api.objects.recovery import policy_of
-from backstay_api.objects.resource_kinds import Claim, claims_of, kinds_in
-from backstay_api.objects.sequence import fault
+from backstay_api.objects.resource_kinds import Claim, claims_of, is_address, kinds_in
+from backstay_api.objects.sequence import fault, needs
 from backstay_operator.planner.know import holdings
 from backstay_operator.planner.know.selection import selects, share_a_host
 from backstay_operator.planner.know.world import World
@@ -116,6 +116,20 @@ def _named_twice(service: HAService) -> Refused | None:
 def _no_order(service: HAService) -> Refused | None:
     why = fault(service.spec.resources)
     return Refused("InvalidAfter", f"spec.resources: {why}") if why else None
+
+
+def _stands_on_what_may_fail(service: HAService) -> Refused | None:
+    """It would be started without what it needs, a database without its disk."""
+    resources = service.spec.resources
+    for resource, under in zip(resources, needs(resources), strict=True):
+        for below in (resources[at] for at in under if not is_address(resource)):
+            if may_fail(below):
+                return Refused(
+                    "InvalidOnFailure",
+                    f"spec.resources[{resource.name}] stands on {below.name}, whose onFailure is {below.on_failure}: it would start without it."
+                    f" List {below.name} behind it, or say with `after` what {resource.name} stands on",
+                )
+    return None
 
 
 def _not_exclusive(service: HAService) -> Refused | None:
@@ -234,6 +248,7 @@ _FAULTS: Final[Sequence[Callable[[HAService], Refused | None]]] = (
     _contradictory,
     _bad_amount,
     _no_order,
+    _stands_on_what_may_fail,
     _bad_duration,
     _never_moves,
 )

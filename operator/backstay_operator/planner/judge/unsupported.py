@@ -28,7 +28,6 @@ _TODAY: Final[dict[str, tuple[object, ...]]] = {
     "resources[].bound": (),
     "resources[].gate": ("Block",),
     "resources[].role": ("Any",),
-    "resources[].on_failure": ("Restart",),
 }
 
 _PATHS: Final = tuple((tuple(path.split(".")), today) for path, today in _TODAY.items())

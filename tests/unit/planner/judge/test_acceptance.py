@@ -23,7 +23,6 @@ FILE = {"name": "conf", "file": {"path": "/etc/web.conf"}}
         pytest.param(a_service(dependsOn=[{"service": "net"}]), "spec.dependsOn", id="dependsOn"),
         pytest.param(a_service(placement={"failback": "Window"}), "spec.placement.failback (Window)", id="failback"),
         pytest.param(a_service("web", FILE), "spec.resources[conf].file", id="file"),
-        pytest.param(a_service("web", unit(onFailure="Move")), "spec.resources[web].onFailure (Move)", id="onFailure"),
         pytest.param(a_service("web", unit(strategy="Share")), "spec.resources[web].strategy (Share)", id="strategy"),
     ],
 )
@@ -128,6 +127,12 @@ def test_every_path_of_the_table_is_a_field() -> None:
             "InvalidAfter",
             "spec.resources: a waits for c, c waits for b, b waits for a: none of them could ever start",
             id="a circle",
+        ),
+        pytest.param(
+            [unit("a", "a.service", onFailure="Ignore"), unit("b", "b.service")],
+            "InvalidOnFailure",
+            "spec.resources[b] stands on a, whose onFailure is Ignore",
+            id="on what may fail",
         ),
         pytest.param(
             [unit(probes=[{"name": "p", "tcpSocket": {"port": 1}, "period": "1ms"}])],
