@@ -15,9 +15,11 @@ from backstay_operator.planner.know.world import World
 from backstay_operator.planner.tell.recovery import recovery_of
 from backstay_operator.planner.words import joined, roughly
 
+from .failovers import print_record, record_at, time_of, took
+from .names import Service
 from .session import WELL, Session
 from .tables import table
-from .view import EVERYTHING, VIEW, decided, only_slot
+from .view import EVERYTHING, VIEW, decided, only_slot, service_named
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,16 @@ class Line:
 
 
 async def explain(
-    session: Session, service: Annotated[str, typer.Argument(help="Name of the HAService, or NAMESPACE/NAME.")]
+    session: Session,
+    service: Service,
+    last: Annotated[bool, typer.Option("--last", help="Tell of its last failover or move instead.")] = False,
+    at: Annotated[
+        str, typer.Option(help="Tell of the last one by then instead: RFC 3339, or 03:10 (UTC).", metavar="TIME")
+    ] = "",
 ) -> int:
-    """Say why a service runs where it runs: for each host, chosen, or by which rule not."""
+    """Say why a service runs where it runs: for each host, chosen, or by which rule not. Or why it has moved, and when what happened."""
+    if last or at:
+        return await _why_it_moved(session, service, at)
     await session.need(EVERYTHING, VIEW)
     known, round_, decision = await decided(session, service)
     acceptance, slot = decision.acceptance, only_slot(decision)
@@ -45,6 +54,18 @@ async def explain(
     session.show(
         data, lambda: _print(session, known, (refused and f"It is refused. {refused}", summary, recovery), lines)
     )
+    return WELL
+
+
+async def _why_it_moved(session: Session, service: str, at: str) -> int:
+    try:
+        by = time_of(at, session.tools.wall()) if at else ""
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    known = await service_named(session, service)
+    record = record_at(known, by)
+    data = {"service": known.key, "took": took(record), **record.wire()}
+    session.show(data, lambda: print_record(session, known, record))
     return WELL
 
 

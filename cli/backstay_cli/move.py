@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Annotated, Final
 
@@ -15,9 +16,11 @@ from backstay_operator.planner.do.moves import MOVE_ANNOTATION, elsewhere
 from backstay_operator.planner.do.rounds import Round
 from backstay_operator.planner.judge.placement import NoHost
 
+from .maintenance import LOOK_EVERY_S, seconds_of
+from .names import Service
 from .rights import rights_to
 from .session import NO_SUCH_THING, WELL, Session, Stop
-from .view import EVERYTHING, VIEW, decided, only_slot, place_of
+from .view import EVERYTHING, VIEW, decided, only_slot, place_of, readable
 
 # A wish that could not be granted for so long is no longer meant: nobody wants to be surprised by it tomorrow.
 LASTS_S: Final = 600.0
@@ -25,10 +28,13 @@ LASTS_S: Final = 600.0
 
 async def move(
     session: Session,
-    service: Annotated[str, typer.Argument(help="Name of the HAService, or NAMESPACE/NAME.")],
+    service: Service,
     to: Annotated[str, typer.Option(help="Host to move to. Default: the best of the others.", metavar="HOST")] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it runs and works there, or says why not.")] = False,
+    timeout: Annotated[str, typer.Option(help="How long --wait waits.")] = "10m",
 ) -> int:
-    """Move a service to another host, now."""
+    """Move a service to another host, now. With --wait it ends with 4 where that has come to nothing."""
+    limit_s = seconds_of(timeout)
     namespace, name = place_of(session, service)
     await session.need(rights_to("get patch", HA_SERVICES, namespace, name), f"The role edit in namespace {namespace}")
     await session.need(EVERYTHING, VIEW)
@@ -43,8 +49,40 @@ async def move(
     meta = {"annotations": {MOVE_ANNOTATION: json.dumps(wish)}}
     await session.api.patch(HA_SERVICES, known.metadata.name, {"metadata": meta}, known.metadata.namespace or "")
     session.say(f"{known.key} is to move to {target}, as soon as that is ready.")
+    if wait and not session.is_dry:
+        await _wait(session, known, target, limit_s)
     session.show({"service": known.key, "move": wish}, lambda: None)
     return WELL
+
+
+async def _wait(session: Session, service: HAService, target: str, limit_s: float) -> None:
+    """Until it runs there. Stop where the operator has taken the wish away and it does not, or where it lasts too long."""
+    said = ""
+    try:
+        async with asyncio.timeout(limit_s):
+            while not _is_there(now := await _present(session, service), target):
+                if not (now.metadata.annotations or {}).get(MOVE_ANNOTATION) and now.status.host not in ("", target):
+                    raise Stop(f"{now.key} has not moved to {target}: {_why(now)}")
+                if (why := _why(now)) != said:
+                    session.say(f"  {now.status.state or 'Unknown'}: {why}")
+                said = why
+                await asyncio.sleep(LOOK_EVERY_S)
+    except TimeoutError:
+        raise Stop(f"after {limit_s:g} s {service.key} is not on {target}; it is still to move there: {said}") from None
+    session.say(f"{service.key} runs on {target}.")
+
+
+async def _present(session: Session, service: HAService) -> HAService:
+    return readable(await session.api.get(HA_SERVICES, service.metadata.name, service.metadata.namespace or ""))
+
+
+def _is_there(service: HAService, target: str) -> bool:
+    ready = next((one.status for one in service.status.conditions if one.type == "Ready"), "")
+    return service.status.host == target and ready == "True"
+
+
+def _why(service: HAService) -> str:
+    return next((one.message for one in service.status.conditions if one.type == "Ready"), "nothing is known yet")
 
 
 def _best_other(round_: Round, slot: Slot, service: HAService) -> str:

@@ -9,7 +9,7 @@ import pytest
 from backstay_api.objects.models import HAService
 from backstay_cli.session import NO_SUCH_THING, NOT_NOW, WELL
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
-from backstay_testing.cli_scene import a_cluster
+from backstay_testing.cli_scene import NOW, Cluster, a_cluster, kind_of
 
 
 @pytest.mark.parametrize(("words", "target"), [([], "n2"), (["--to", "n2"], "n2")])
@@ -49,3 +49,42 @@ def test_a_move_with_nowhere_to_go_says_why() -> None:
 def test_what_shall_not_be_run_by_us_moves_nowhere(state: str) -> None:
     answer = a_cluster(state=state).run("move", "web", "--to", "n2")
     assert answer.exit_code == NOT_NOW and f"spec.state is {state}" in answer.output
+
+
+def moved(cluster: Cluster, ready: str, **status: object) -> None:
+    """What the operator tells when it is done."""
+    condition = {
+        "type": "Ready",
+        "status": ready,
+        "reason": "Running",
+        "message": "so it is",
+        "lastTransitionTime": NOW,
+    }
+    told = {"status": {"conditions": [condition], **status}}
+    cluster.store.patch(kind_of(HAService), ("shop", "web"), told, subresource="status")
+
+
+@pytest.mark.parametrize(
+    ("ready", "host", "code", "said"),
+    [
+        pytest.param("True", "n2", WELL, "shop/web runs on n2.", id="it is there"),
+        pytest.param("False", "n2", NOT_NOW, "after 30 s shop/web is not on n2", id="there, and does not work"),
+        pytest.param("True", "n1", NOT_NOW, "after 30 s shop/web is not on n2; it is still to move", id="not yet"),
+    ],
+)
+def test_a_move_that_waits_ends_when_it_works_there(ready: str, host: str, code: int, said: str) -> None:
+    cluster = a_cluster()
+    moved(cluster, ready, host=host)
+    answer = cluster.run("move", "web", "--to", "n2", "--wait", "--timeout", "30s")
+    assert answer.exit_code == code and said in answer.output
+
+
+def test_a_move_that_the_operator_has_given_up_is_waited_for_no_longer() -> None:
+    cluster = a_cluster()
+
+    def give_up(*_: object) -> None:
+        cluster.store.patch(kind_of(HAService), ("shop", "web"), {"metadata": {"annotations": {MOVE_ANNOTATION: None}}})
+
+    cluster.meanwhile = give_up
+    answer = cluster.run("move", "web", "--to", "n2", "--wait", "--timeout", "30s")
+    assert answer.exit_code == NOT_NOW and "shop/web has not moved to n2: " in answer.stderr
