@@ -97,7 +97,7 @@ def _put(view: View, item: AnyObject | Unreadable) -> None:
         case FenceRequest():
             world.put_request(item)
         case ResourceClaim():
-            world.claims[item.key] = item
+            world.put_claim(item)
         case HAService():
             for one in item.status.failures:
                 world.failed_s[item.uid, Failed.of(one)] = world.now_s - (elapsed_s(one.at, world.wall) or 0.0)

@@ -36,6 +36,7 @@ from .drivers.tools.units import UnitFiles
 from .health import HealthEndpoint
 from .real import RealHostSystem
 from .remove import remove
+from .self_test import self_test
 from .shutdown import leave, systemd_jobs
 from .single_instance import alone
 from .store.disk import RealDisk
@@ -58,6 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.may_stop:
         return _may_stop(Path("/run/backstay"), Path("/var/lib/backstay"))
     try:
+        if options.self_test:
+            return _self_test(options.config)
         config = read_config(options.config)
         machine = Machine(host=config.host, boot_id=boot_id(), uuid=machine_uuid(config.machine_uuid_file))
     except NoConfig as error:
@@ -71,6 +74,13 @@ def _remove() -> int:
     why = remove(Path("/run/backstay"), Path("/var/lib/backstay"), UnitFiles())
     if why:
         log.error("drop-ins of the agent are not removed", extra={"why": why})
+    return 1 if why else 0
+
+
+def _self_test(config: Path) -> int:
+    why = self_test(config)
+    if why:
+        log.error("this release does not work here", extra={"why": why})
     return 1 if why else 0
 
 
@@ -96,6 +106,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--may-stop", action="store_true", help="say whether the agent may be stopped (exit code 0) or why not (1)"
     )
+    parser.add_argument("--self-test", action="store_true", help="say whether this release works on this host")
     parser.add_argument("--version", action="version", version=VERSION)
     parser.add_argument("--json-logs", action="store_true", help="one JSON object a line")
     parser.add_argument("--verbose", action="store_true")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
@@ -119,21 +119,25 @@ def plan_service(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) ->
     decision = decide(round_, service)
     if decision.is_leaving and not decision.slots:
         return ServicePlan(tuple(ownership.let_go(world, service, claims)))
-    statuses = _status_actions(world, decision)
-    ordered = tuple(one for slot in decision.slots for one in _ordered(slot.instance, slot.course))
+    common = ServicePlan(
+        tuple(_status_actions(world, decision)),
+        tuple(one for slot in decision.slots for one in _ordered(slot.instance, slot.course)),
+        look_again_s=_look_again_s(decision),
+        secured=_secured(world, service),
+    )
     if decision.is_leaving:
-        actions = [action for slot in decision.slots for action in slot.course.actions]
-        return ServicePlan(
-            (*actions, *statuses), ordered, look_again_s=_look_again_s(decision), secured=_secured(world, service)
-        )
+        stops = [action for slot in decision.slots for action in slot.course.actions]
+        return replace(common, actions=(*stops, *common.actions))
+    return _staying(world, decision, claims, common)
+
+
+def _staying(world: World, decision: Decision, claims: Sequence[str], common: ServicePlan) -> ServicePlan:
     actions = [action for slot in decision.slots for action in _slot_actions(world, decision, slot, claims)]
-    return ServicePlan(
-        (*actions, *clears.spent_clear(world, service), *statuses),
-        ordered,
-        tuple(one for slot in decision.slots for one in standby_orders(world, slot)),
-        _look_again_s(decision),
-        _secured(world, service),
-        tuple(uid for slot in decision.slots for uid in _first(world, slot)),
+    return replace(
+        common,
+        actions=(*actions, *clears.spent_clear(world, decision.service), *common.actions),
+        standbys=tuple(one for slot in decision.slots for one in standby_orders(world, slot)),
+        first=tuple(uid for slot in decision.slots for uid in _first(world, slot)),
     )
 
 

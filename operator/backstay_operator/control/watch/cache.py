@@ -253,7 +253,7 @@ class Cache:
                 world.put_host(obj)
                 return soon
             case ResourceClaim():
-                world.claims[obj.key] = obj
+                world.put_claim(obj)
                 return Soon.GATHER
 
     def _store_lease(self, lease: HostLease) -> Soon:
@@ -284,7 +284,7 @@ _DROPS: Final[Mapping[str, Callable[[World, str], object]]] = {
     "Host": World.drop_host,
     "HostAssignment": World.drop_assignment,
     "FenceRequest": World.drop_request,
-    "ResourceClaim": lambda world, key: world.claims.pop(key, None),
+    "ResourceClaim": World.drop_claim,
     "Lease": World.drop_lease,
 }
 assert _DROPS.keys() == {kind.kind for kind in ALL_KINDS}

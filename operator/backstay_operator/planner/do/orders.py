@@ -117,6 +117,7 @@ def _carried_out(service: HAService, want: Literal["Up", "Down"]) -> dict[str, A
     return {
         "resources": _rendered(service),
         "recovery": recovery.rendered if recovery else None,
+        "state": "Unmanaged" if is_unmanaged else "Running",
         "hands_off": UNMANAGED if is_unmanaged else "",
     }
 
