@@ -13,6 +13,7 @@ from backstay_api.objects.object_kinds import HA_SERVICES
 from backstay_operator.planner.know.clearing import CLEAR_ANNOTATION, Clear, clear_of
 from backstay_operator.planner.know.world import World
 
+from .names import Service
 from .rights import rights_to
 from .session import NO_SUCH_THING, WELL, Session, Stop
 from .view import EVERYTHING, VIEW, decided, place_of
@@ -22,7 +23,7 @@ _MOST_CHARS: Final = 1000
 
 async def clear(
     session: Session,
-    service: Annotated[str, typer.Argument(help="Name of the HAService, or NAMESPACE/NAME.")],
+    service: Service,
     reason: Annotated[str, typer.Option(help="What was mended, for the record.")],
     host: Annotated[str, typer.Option(help="Only what failed on this host.", metavar="HOST")] = "",
 ) -> int:

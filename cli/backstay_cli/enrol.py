@@ -30,7 +30,8 @@ from backstay_api.objects.models.base import GROUP
 from backstay_api.objects.object_kinds import HA_INSTANCES, HOSTS, faults
 from backstay_operator.planner.judge.host_facts import MOST_HOST_NAME_CHARS
 
-from .maintenance import ROLE, HostName, held_on
+from .maintenance import ROLE, held_on
+from .names import HostName
 from .rights import Right, of_rules, rights_to
 from .session import NOT_NOW, WELL, Session, Stop
 
@@ -71,14 +72,16 @@ async def add(
     heartbeat: Annotated[
         str, typer.Option(help="How quickly its silence is noticed: lab, fast, default, tolerant.", metavar="PROFILE")
     ] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be created.")] = False,
 ) -> int:
-    """Add a host: its object, and an identity for its agent. Doing it again repairs what is missing."""
+    """Add a host: its object, and an identity for its agent. Doing it again repairs what is missing.
+
+    With --dry-run=client it prints the manifests, for Git, and needs no cluster.
+    """
     fencing = _fencing(bmc, _pairs(bmc_parameter or []), bmc_secret)
     named = _pairs(labels.split(",") if labels else [])
     objects = wanted_for(name, labels=named, fencing=fencing, heartbeat=heartbeat)
     _check(objects[0].body)
-    if dry_run:
+    if session.options.dry_run == "client":
         _print_manifests(session, objects)
         return WELL
     await session.need(await _rights_to_make(session, name, objects), ROLE)

@@ -17,9 +17,11 @@ from backstay_operator.planner.know.world import World
 from backstay_operator.planner.tell.recovery import recovery_of
 from backstay_operator.planner.words import joined, roughly
 
+from .failovers import print_record, record_at, time_of, took
+from .names import Service
 from .session import WELL, Session
 from .tables import table
-from .view import EVERYTHING, VIEW, decided, slots_of
+from .view import EVERYTHING, VIEW, decided, service_named, slots_of
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,18 @@ class Told:
 
 async def explain(
     session: Session,
-    service: Annotated[str, typer.Argument(help="Name of the HAService, or NAMESPACE/NAME.")],
+    service: Service,
     instance: Annotated[
         str, typer.Option(help="Only this copy, where there are several: its name, or the host that it is on.")
     ] = "",
+    last: Annotated[bool, typer.Option("--last", help="Tell of its last failover or move instead.")] = False,
+    at: Annotated[
+        str, typer.Option(help="Tell of the last one by then instead: RFC 3339, or 03:10 (UTC).", metavar="TIME")
+    ] = "",
 ) -> int:
-    """Say why a service runs where it runs: for each host, chosen, or by which rule not."""
+    """Say why a service runs where it runs: for each host, chosen, or by which rule not. Or why it has moved, and when what happened."""
+    if last or at:
+        return await _why_it_moved(session, service, at)
     await session.need(EVERYTHING, VIEW)
     known, round_, decision = await decided(session, service)
     acceptance, told = decision.acceptance, [_told(round_, slot) for slot in slots_of(decision, instance)]
@@ -68,6 +76,18 @@ def _told(round_: Round, slot: Slot) -> Told:
     lines, summary = _lines(slot, next_host(round_, slot))
     recovery = joined(recovery_of(round_.world, slot), _next_look(round_.world, slot))
     return Told(slot.name, summary, recovery, lines)
+
+
+async def _why_it_moved(session: Session, service: str, at: str) -> int:
+    try:
+        by = time_of(at, session.tools.wall()) if at else ""
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    known = await service_named(session, service)
+    record = record_at(known, by)
+    data = {"service": known.key, "took": took(record), **record.wire()}
+    session.show(data, lambda: print_record(session, known, record))
+    return WELL
 
 
 def _lines(slot: Slot, answer: Placed | NoHost) -> tuple[list[Line], str]:

@@ -13,7 +13,7 @@ from backstay_api.objects.rbac import CONFIRM_VERB
 from backstay_api.objects.texts import confirm_by_hand
 from backstay_operator.planner.know.world import World
 
-from .maintenance import HostName
+from .names import HostName
 from .rights import Right, rights_to
 from .session import NOT_NOW, WELL, Session, Stop
 from .tables import table

@@ -19,7 +19,8 @@ from backstay_api.objects.object_kinds import HA_INSTANCES, HOSTS
 from backstay_api.objects.rbac import JOIN_TYPE, agent_account, join_secret
 
 from .enrol import identity_of, repair, rights_to_repair
-from .maintenance import ROLE, HostName, held_on
+from .maintenance import ROLE, held_on
+from .names import HostName
 from .rights import Right, rights_to
 from .session import FAILED, NOT_NOW, WELL, Session, Stop
 from .tables import age, table

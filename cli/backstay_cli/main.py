@@ -10,14 +10,17 @@ from typing import Annotated
 import typer
 
 from . import enrol, identities, playground
+from .check import check
 from .clear import clear
 from .command import add, add_shared
+from .completion import completion
 from .diff import diff
 from .explain import explain
 from .fence import fence
-from .maintenance import drain, undrain
+from .maintenance import cordon, drain, handsoff, uncordon, undrain
 from .move import move
 from .plan import plan
+from .report import report
 from .session import EXIT_CODES
 from .status import status
 from .uninstall import uninstall
@@ -33,25 +36,29 @@ kubectl cannot: what is not well and why, and what would happen; and it does wha
 def build() -> typer.Typer:
     app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None, epilog=EXIT_CODES)
     add_shared(app)
-    add(app, "status", status)
+    add(app, "status", status, lists=True)
     add(app, "explain", explain)
+    add(app, "check", check)
     add(app, "diff", diff)
     add(app, "plan", plan)
-    add(app, "move", move)
-    add(app, "clear", clear)
-    add(app, "drain", drain)
-    add(app, "undrain", undrain)
-    add(app, "fence", fence)
-    add(app, "uninstall", uninstall)
+    add(app, "move", move, writes=True)
+    add(app, "clear", clear, writes=True)
+    for name, verb in (("drain", drain), ("undrain", undrain), ("cordon", cordon), ("uncordon", uncordon)):
+        add(app, name, verb, writes=True)
+    add(app, "handsoff", handsoff, writes=True)
+    add(app, "fence", fence, writes=True)
+    add(app, "report", report)
+    add(app, "uninstall", uninstall, writes=True)
     add(app, "version", version)
+    app.command("completion")(completion)
     host = typer.Typer(
         help="Add and remove hosts, and give machines their identity.", no_args_is_help=True, rich_markup_mode=None
     )
-    add(host, "add", enrol.add)
+    add(host, "add", enrol.add, writes=True)
     add(host, "join-token", identities.join_token)
     add(host, "list", identities.list_hosts)
-    add(host, "revoke", identities.revoke)
-    add(host, "remove", enrol.remove)
+    add(host, "revoke", identities.revoke, writes=True)
+    add(host, "remove", enrol.remove, writes=True)
     app.add_typer(host, name="host")
     for name, run in (("lab", playground.lab), ("demo", playground.demo)):
         app.command(name, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(_passing_on(run))

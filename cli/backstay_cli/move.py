@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Annotated, Final
 
@@ -17,9 +18,11 @@ from backstay_operator.planner.do.rounds import Round
 from backstay_operator.planner.judge.copies import its_host
 from backstay_operator.planner.judge.placement import NoHost
 
+from .maintenance import LOOK_EVERY_S, seconds_of
+from .names import Service
 from .rights import rights_to
 from .session import NO_SUCH_THING, WELL, Session, Stop
-from .view import EVERYTHING, VIEW, decided, place_of, slot_of
+from .view import EVERYTHING, VIEW, decided, place_of, readable, slot_of
 
 # A wish that could not be granted for so long is no longer meant: nobody wants to be surprised by it tomorrow.
 LASTS_S: Final = 600.0
@@ -27,13 +30,16 @@ LASTS_S: Final = 600.0
 
 async def move(
     session: Session,
-    service: Annotated[str, typer.Argument(help="Name of the HAService, or NAMESPACE/NAME.")],
+    service: Service,
     to: Annotated[str, typer.Option(help="Host to move to. Default: the best of the others.", metavar="HOST")] = "",
     instance: Annotated[
         str, typer.Option(help="Which copy, where there are several: its name, or the host that it is on.")
     ] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it runs and works there, or says why not.")] = False,
+    timeout: Annotated[str, typer.Option(help="How long --wait waits.")] = "10m",
 ) -> int:
-    """Move a service to another host, now."""
+    """Move a service to another host, now. With --wait it ends with 4 where that has come to nothing."""
+    limit_s = seconds_of(timeout)
     namespace, name = place_of(session, service)
     await session.need(rights_to("get patch", HA_SERVICES, namespace, name), f"The role edit in namespace {namespace}")
     await session.need(EVERYTHING, VIEW)
@@ -58,12 +64,50 @@ async def move(
     meta = {"annotations": {MOVE_ANNOTATION: json.dumps(wish)}}
     await session.api.patch(HA_SERVICES, known.metadata.name, {"metadata": meta}, known.metadata.namespace or "")
     session.say(f"{_said(known, slot)} is to move to {target}, as soon as that is ready.")
+    if wait and not session.is_dry:
+        await _wait(session, known, slot.name, target, limit_s)
     session.show({"service": known.key, "move": wish}, lambda: None)
     return WELL
 
 
 def _said(service: HAService, slot: Slot) -> str:
     return service.key if service.spec.mode == "Single" else slot.name
+
+
+async def _wait(session: Session, service: HAService, slot: str, target: str, limit_s: float) -> None:
+    """Until it runs there. Stop where the operator has taken the wish away and it does not, or where it lasts too long."""
+    said = ""
+    try:
+        async with asyncio.timeout(limit_s):
+            while not _is_there(now := await _present(session, service), slot, target):
+                if not (now.metadata.annotations or {}).get(MOVE_ANNOTATION) and _host(now, slot) not in ("", target):
+                    raise Stop(f"{now.key} has not moved to {target}: {_why(now)}")
+                if (why := _why(now)) != said:
+                    session.say(f"  {now.status.state or 'Unknown'}: {why}")
+                said = why
+                await asyncio.sleep(LOOK_EVERY_S)
+    except TimeoutError:
+        raise Stop(f"after {limit_s:g} s {service.key} is not on {target}; it is still to move there: {said}") from None
+    session.say(f"{service.key} runs on {target}.")
+
+
+async def _present(session: Session, service: HAService) -> HAService:
+    return readable(await session.api.get(HA_SERVICES, service.metadata.name, service.metadata.namespace or ""))
+
+
+def _host(service: HAService, slot: str) -> str:
+    return service.status.host if service.spec.mode == "Single" else service.status.of(slot).host
+
+
+def _is_there(service: HAService, slot: str, target: str) -> bool:
+    if service.spec.mode != "Single":  # Ready speaks of all copies
+        return _host(service, slot) == target and service.status.of(slot).state == "Running"
+    ready = next((one.status for one in service.status.conditions if one.type == "Ready"), "")
+    return _host(service, slot) == target and ready == "True"
+
+
+def _why(service: HAService) -> str:
+    return next((one.message for one in service.status.conditions if one.type == "Ready"), "nothing is known yet")
 
 
 def _best_other(round_: Round, slot: Slot, service: HAService) -> str:

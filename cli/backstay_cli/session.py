@@ -28,6 +28,8 @@ from backstay_api.client.transport import ApiConfig
 from backstay_api.objects.kinds import raw
 from backstay_api.process.service import wall
 
+from .dry_run import DryRun
+from .jsonpath import rendered
 from .rights import Right, refused
 
 T = TypeVar("T")
@@ -65,6 +67,15 @@ class Options:
     namespace: str = ""
     all_namespaces: bool = False
     output: str = ""
+    as_user: str = ""
+    as_group: tuple[str, ...] = ()
+    dry_run: str = ""
+    """client or server: nothing is written."""
+
+    @property
+    def for_programs(self) -> bool:
+        """Whether the answer is read by a program."""
+        return self.output not in ("", "wide")
 
     def over(self, others: Options) -> Options:
         """These, and where they say nothing, the others."""
@@ -88,6 +99,8 @@ class Tools:
     """The API server's own clock; empty where it does not tell."""
     endpoint: Callable[[Options], ApiConfig] = field(default_factory=lambda: _config)
     """Where the API server is, and by which CA it is known."""
+    read_text: Callable[[Api, str], Awaitable[str]] = field(default_factory=lambda: _read_text)
+    """What stands at a path of the API server that is no object: a log, another program's metrics."""
 
 
 def real_tools() -> Tools:
@@ -96,7 +109,8 @@ def real_tools() -> Tools:
 
 
 def _open_api(options: Options) -> Api:
-    return HttpApi(_config(options), rng=random.Random())
+    somebody = replace(_config(options), as_user=options.as_user, as_groups=options.as_group)
+    return HttpApi(somebody, rng=random.Random())
 
 
 def _config(options: Options) -> ApiConfig:
@@ -124,6 +138,12 @@ async def _server_time(api: Api) -> str:
         return ""
 
 
+async def _read_text(api: Api, path: str) -> str:
+    if not isinstance(api, HttpApi):
+        raise NotFound(f"{path}: only a real API server has that")
+    return await api.text(path)
+
+
 def _ask(question: str) -> bool:
     if not sys.stdin.isatty():
         raise Stop("this needs a yes, and there is no terminal to ask at: add --yes if you mean it")
@@ -142,7 +162,10 @@ class Session:
     @cached_property
     def api(self) -> Api:
         """Opened when it is first asked: what asks nobody needs no kubeconfig."""
-        return self.tools.open_api(self.options)
+        api = self.tools.open_api(self.options)
+        if not self.options.dry_run:
+            return api
+        return DryRun(api, server=self.options.dry_run == "server", tell=self.say)
 
     @property
     def namespace(self) -> str:
@@ -157,18 +180,28 @@ class Session:
         if missing:
             raise Stop(f"you may not {'; nor '.join(missing)}. Nothing was changed. {role} may.", FAILED)
 
-    def show(self, data: object, human: Callable[[], None]) -> None:
-        """The answer, as asked for by -o."""
+    def show(self, data: object, human: Callable[[], None], names: Sequence[str] = ()) -> None:
+        """The answer, as asked for by -o. `names`: what `-o name` lists."""
         if self.options.output == "json":
             self.out.file.write(json.dumps(data, indent=2) + "\n")
         elif self.options.output == "yaml":
             self.out.file.write(yaml.safe_dump(data, sort_keys=False))
+        elif self.options.output == "name":
+            self.out.file.write("".join(f"{name}\n" for name in names))
+        elif self.options.output.startswith("jsonpath="):
+            self.out.file.write(rendered(self.options.output.removeprefix("jsonpath="), data) + "\n")
         else:
             human()
 
+    @property
+    def is_dry(self) -> bool:
+        """Whether nothing is written, so that nothing will happen that one could wait for."""
+        return bool(self.options.dry_run)
+
     def say(self, text: str) -> None:
         """What is going on, for people: on the terminal, never in what a program reads."""
-        (self.err if self.options.output else self.out).print(text, markup=False)
+        dry = f" ({self.options.dry_run} dry run)" if self.options.dry_run else ""
+        (self.err if self.options.for_programs else self.out).print(f"{text}{dry}", markup=False)
 
 
 def run(options: Options, tools: Tools, command: Callable[[Session], Awaitable[int]]) -> int:

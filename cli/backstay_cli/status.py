@@ -11,29 +11,39 @@ from backstay_api.objects.models import HAService, Host
 from backstay_api.objects.models.base import Condition
 from backstay_api.objects.object_kinds import HA_SERVICES, HOST_LEASES, HOSTS
 
+from .failovers import print_all
 from .operators import NEVER, operator_trouble
-from .session import FAILED, NOT_WELL, WELL, Session, Stop
+from .session import FAILED, NO_SUCH_THING, NOT_WELL, WELL, Session, Stop
 from .tables import age, table
-from .view import VIEW, View, look
+from .view import VIEW, View, look, place_of
 
 # Type, and the status that is well. What is false about a stopped service is what its owner wants.
 _SERVICE_CHECKS = (("Accepted", "True"), ("Ready", "True"), ("Degraded", "False"), ("SurvivesHostLoss", "True"))
+_SERVICE_WIDE = ("EPOCH", "LAST FAILOVER", "REASON")
+_HOST_WIDE = ("AGENT", "FENCING SAYS")
 _HOST_CHECKS = (("Ready", "True"), ("FencingReady", "True"), ("Sane", "True"))
 
 
 async def status(
     session: Session,
+    service: Annotated[
+        str,
+        typer.Argument(help="Only this HAService (NAME or NAMESPACE/NAME), and its failovers.", metavar="[SERVICE]"),
+    ] = "",
     check: Annotated[bool, typer.Option(help="Exit with 5 where something is not well.")] = False,
 ) -> int:
     """Show services, hosts, and what is not well and why. Exit code 5 also where no operator has lived for 3 minutes."""
-    view = await look(session, session.namespace, partly=True)
+    namespace, name = place_of(session, service) if service else (session.namespace, "")
+    view = await look(session, namespace, partly=True)
     if {HA_SERVICES, HOSTS} <= set(view.unseen):
         raise Stop(f"you may see neither services nor hosts here. {VIEW} may, or view in one namespace.", FAILED)
     silence = await operator_trouble(session)
-    services = sorted(view.world.services.values(), key=lambda one: one.key)
-    hosts = [view.world.hosts[name] for name in sorted(view.world.hosts)]
+    services = [one for _, one in sorted(view.world.services.items()) if name in ("", one.metadata.name)]
+    if name and not services and HA_SERVICES not in view.unseen:
+        raise Stop(f"there is no service {name} in namespace {namespace}", NO_SUCH_THING)
+    hosts = [] if name else [view.world.hosts[each] for each in sorted(view.world.hosts)]
     troubles = [("operator", "Lives", silence)] if silence else []
-    troubles += _troubles(view, services, hosts)
+    troubles += _troubles(view, services, hosts, of_all=not name)
     unseen = _unseen(view, silence)
     data = {
         "services": [one.wire() for one in services],
@@ -41,7 +51,11 @@ async def status(
         "troubles": [{"what": what, "condition": kind, "message": message} for what, kind, message in troubles],
         "unseen": unseen,
     }
-    session.show(data, lambda: _print(session, view, services, hosts, troubles))
+    names = [f"{HA_SERVICES.resource}/{one.metadata.name}" for one in services]
+    names += [f"{HOSTS.resource}/{one.metadata.name}" for one in hosts]
+    session.show(data, lambda: _print(session, view, services, hosts, troubles), names)
+    if name and services and not session.options.for_programs:
+        print_all(session, services[0])
     if unseen:
         session.say(f"\nYou may not see {', '.join(unseen)}. {VIEW} may.")
     is_deserted = bool(silence) and silence != NEVER
@@ -61,12 +75,12 @@ def _print(
     hosts: Sequence[Host],
     troubles: Sequence[tuple[str, str, str]],
 ) -> None:
-    out, now = session.out, view.world.wall
+    out, now, is_wide = session.out, view.world.wall, session.options.output == "wide"
     if services:
         table(
             out,
-            ("SERVICE", "READY", "COPIES", "HOST", "STATE", "SINCE", "STANDBYS"),
-            [_service_row(one, now) for one in services],
+            ("SERVICE", "READY", "COPIES", "HOST", "STATE", "SINCE", "STANDBYS", *(_SERVICE_WIDE if is_wide else ())),
+            [(*_service_row(one, now), *(_more_of_service(one) if is_wide else ())) for one in services],
         )
     elif HA_SERVICES not in view.unseen:
         where = f" in namespace {session.namespace}" if session.namespace else ""
@@ -74,9 +88,11 @@ def _print(
     out.print()
     if hosts:
         table(
-            out, ("HOST", "READY", "FENCING", "SERVICES", "MAINTENANCE", "LIVENESS"), [_host_row(one) for one in hosts]
+            out,
+            ("HOST", "READY", "FENCING", "SERVICES", "MAINTENANCE", "LIVENESS", *(_HOST_WIDE if is_wide else ())),
+            [(*_host_row(one), *(_more_of_host(view, one) if is_wide else ())) for one in hosts],
         )
-    elif HOSTS not in view.unseen:
+    elif HOSTS not in view.unseen and not view.world.hosts:
         session.say("There are no hosts: add one with `backstay host add NAME`.")
     if troubles:
         out.print()
@@ -108,11 +124,28 @@ def _host_row(host: Host) -> tuple[str, ...]:
     )
 
 
+def _more_of_service(service: HAService) -> tuple[str, ...]:
+    status = service.status
+    last = next((one for one in status.failovers if one.steps), None)
+    ready = next((one.message for one in status.conditions if one.type == "Ready"), "")
+    moved = f"{last.from_} to {last.to or '?'} at {last.steps[0].at}" if last else "-"
+    return str(max((one.epoch for one in status.instances), default=0)), moved, ready or "-"
+
+
+def _more_of_host(view: View, host: Host) -> tuple[str, ...]:
+    assignment = view.world.assignments.get(host.metadata.name)
+    facts = assignment.status.facts if assignment else None
+    fencing = next((one.message for one in host.status.conditions if one.type == "FencingReady"), "")
+    return facts.agent_version if facts and facts.agent_version else "-", fencing or "-"
+
+
 def _status_of(conditions: Sequence[Condition], kind: str) -> str:
     return next((one.status for one in conditions if one.type == kind), "Unknown")
 
 
-def _troubles(view: View, services: Sequence[HAService], hosts: Sequence[Host]) -> Iterator[tuple[str, str, str]]:
+def _troubles(
+    view: View, services: Sequence[HAService], hosts: Sequence[Host], *, of_all: bool
+) -> Iterator[tuple[str, str, str]]:
     for service in services:
         if service.spec.state != "Stopped":
             yield from _failing(f"service {service.key}", service.status.conditions, _SERVICE_CHECKS)
@@ -121,6 +154,8 @@ def _troubles(view: View, services: Sequence[HAService], hosts: Sequence[Host]) 
         if host.spec.maintenance:
             reason = f" ({host.spec.maintenance.reason})" if host.spec.maintenance.reason else ""
             yield f"host {host.metadata.name}", "Maintenance", f"{host.spec.maintenance.mode}{reason}"
+    if not of_all:
+        return
     for one in view.unreadable:
         yield f"{one.kind} {one.key}", "Unreadable", one.why
     for request in sorted(view.world.requests.values(), key=lambda one: one.key):

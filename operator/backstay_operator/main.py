@@ -18,7 +18,7 @@ from backstay_api.client.transport import ApiConfig
 from backstay_api.objects.names import SYSTEM_NAMESPACE
 from backstay_api.process import logs, service
 from backstay_api.process.endpoints import serve
-from backstay_api.process.service import environment, wall
+from backstay_api.process.service import environment, wall_ms
 from backstay_operator.control.replica import Operator, Replica
 from backstay_operator.control.serve.endpoints import Endpoints
 from backstay_operator.control.watch.kopf_watch import KopfWatch
@@ -94,7 +94,7 @@ async def run_replica(config: ApiConfig, options: argparse.Namespace) -> None:
     settings = Settings(standbys=options.standbys, fence_budget=options.fence_budget, fence_again_s=options.fence_pause)
     replica = Replica(
         identity=options.identity,
-        wall=wall,
+        wall=wall_ms,
         rng=rng,
         settings=settings,
         namespace=options.namespace,

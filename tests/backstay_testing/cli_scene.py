@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from typer.testing import CliRunner, Result
 
+from backstay_api.client.errors import NotFound
 from backstay_api.client.transport import ApiConfig
 from backstay_api.memory.server import MemoryApi, MemoryCluster
 from backstay_api.objects import lease
@@ -16,7 +18,7 @@ from backstay_api.objects.kinds import LEASES, Kind, raw
 from backstay_api.objects.models import HAInstance, HAService, Host
 from backstay_api.objects.models.base import GROUP, VERSION, Object
 from backstay_cli.main import build
-from backstay_cli.session import Tools
+from backstay_cli.session import Options, Tools
 from backstay_dev.simulator import virtualtime
 from backstay_operator.planner.do.decisions import decide
 from backstay_operator.planner.do.rounds import begin
@@ -54,6 +56,12 @@ class Cluster:
     while_asked: Callable[[], object] = lambda: None
     """What happens while the person thinks."""
     endpoint: ClassVar[ApiConfig] = ApiConfig(servers=("https://api.example:6443",))
+    meanwhile: Callable[[], object] = lambda: None
+    """What happens a second after a command has begun."""
+    opened: list[Options] = field(default_factory=list)
+    """How the API server was called."""
+    texts: dict[str, str] = field(default_factory=dict)
+    """What stands at paths of the API server that are no objects."""
 
     def put(self, obj: Object) -> None:
         kind, body = kind_of(type(obj)), obj.wire()
@@ -63,6 +71,12 @@ class Cluster:
         if kind.has_status and "status" in body:
             self.store.patch(kind, (namespace, meta["name"]), {"status": body["status"]}, subresource="status")
 
+    def create(self, kind: Kind[Any], body: Mapping[str, Any], namespace: str = "") -> None:
+        """An object of a kind that is not ours."""
+        typed = {"apiVersion": kind.api_version, "kind": kind.kind}
+        meta = {**body["metadata"], **({"namespace": namespace} if namespace else {})}
+        self.store.create(kind, namespace, {**typed, **body, "metadata": meta})
+
     def get(self, model: type[Object], name: str, namespace: str = "") -> Mapping[str, Any]:
         return self.store.get(kind_of(model), namespace, name)
 
@@ -71,16 +85,46 @@ class Cluster:
         self.store.patch(kind_of(Host), ("", name), {"status": status}, subresource="status")
 
     def run(self, *words: str) -> Result:
-        tools = Tools(
-            open_api=lambda options: TokenApi(self.store),
+        return CliRunner().invoke(build(), list(words), obj=self._tools(), catch_exceptions=False)
+
+    def offered(self, typed: str) -> list[str]:
+        """What a TAB offers after `backstay` and this."""
+        words = f"backstay {typed}"
+        env = {"_BACKSTAY_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        answer = CliRunner().invoke(build(), [], obj=self._tools(), prog_name="backstay", env=env)
+        return answer.stdout.split()
+
+    def _tools(self) -> Tools:
+        return Tools(
+            open_api=self._open,
             namespace_of=lambda options: "shop",
             who_am_i=self._who,
             wall=lambda: NOW,
             ask=self._ask,
             endpoint=lambda options: self.endpoint,
-            run=virtualtime.run,
+            run=self._run,
+            read_text=self._read,
+            server_time=self._time,
         )
-        return CliRunner().invoke(build(), list(words), obj=tools, catch_exceptions=False)
+
+    def _open(self, options: Options) -> MemoryApi:
+        self.opened.append(options)
+        return MemoryApi(self.store)
+
+    def _run(self, command: Coroutine[Any, Any, int]) -> int:
+        async def beside() -> int:
+            asyncio.get_running_loop().call_later(1.0, self.meanwhile)
+            return await command
+
+        return virtualtime.run(beside())
+
+    async def _read(self, api: object, path: str) -> str:
+        if path not in self.texts:
+            raise NotFound(f"there is no {path}")
+        return self.texts[path]
+
+    async def _time(self, api: object) -> str:
+        return NOW
 
     async def _who(self, api: object) -> str:
         return "alice"

@@ -30,6 +30,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end -}}
 
+{{/* With those by which somebody's Prometheus selects. */}}
+{{- define "backstay.monitoringLabels" -}}
+{{ include "backstay.labels" . }}
+{{- with .Values.metrics.labels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
 {{/* Argument: (dict "root" $ "component" "operator") */}}
 {{- define "backstay.selector" -}}
 app.kubernetes.io/name: {{ include "backstay.name" .root }}

@@ -86,6 +86,8 @@ class Call:
     body: Mapping[str, Any] | None = None
     uid: str | None = None
     resource_version: str | None = None
+    dry_run: bool = False
+    """The server judges it, and stores nothing."""
 
 
 class Api(ABC):
@@ -170,6 +172,10 @@ class Api(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Close every connection, of every lane."""
+
+    async def carry_out(self, call: Call, timeout_s: float | None) -> Raw:
+        """One request as it is, for who stands between a caller and this API."""
+        return await self._carry_out(call, timeout_s)
 
     @abstractmethod
     async def _carry_out(self, call: Call, timeout_s: float | None) -> Raw:

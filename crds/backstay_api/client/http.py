@@ -114,6 +114,18 @@ class HttpApi(Api):
         finally:
             connection.abort()
 
+    async def text(self, path: str, *, timeout_s: float | None = None) -> str:
+        """What a GET of this path answers, where that is no object: a log, or what another program says through the API server."""
+        limit_s, request = self._limit_s(timeout_s), _Request("GET", path)
+        try:
+            async with asyncio.timeout(limit_s):
+                answer = await self._exchange(request, until_s=asyncio.get_running_loop().time() + limit_s)
+        except TimeoutError:
+            self._give_up(request, limit_s)
+        if not 200 <= answer.head.status < 300:
+            raise from_status(answer.head.status, _json_object(answer.body) or {}, is_write=False)
+        return answer.body.decode(errors="replace")
+
     async def _carry_out(self, call: Call, timeout_s: float | None) -> Raw:
         return _typed(call.kind, await self._call(_request(call), timeout_s))
 
@@ -167,10 +179,10 @@ class HttpApi(Api):
         return _Answer(head, await connection.body(head, limit_bytes=self._config.max_answer_bytes))
 
     async def _send(self, connection: Connection, request: _Request) -> None:
-        headers = {"User-Agent": self._config.user_agent}
+        headers = [("User-Agent", self._config.user_agent), *self._config.impersonation()]
         body = b""
         if request.body is not None:
-            headers["Content-Type"] = request.content_type
+            headers.append(("Content-Type", request.content_type))
             body = json.dumps(request.body, separators=(",", ":"), ensure_ascii=False).encode()
         request.sent = True
         await connection.send(request.method, request.url, headers=headers, body=body)
@@ -238,7 +250,7 @@ def _named(name: str) -> dict[str, str]:
 def _request(call: Call) -> _Request:
     path = call.kind.path(call.namespace, "" if call.verb == "create" else call.name, call.subresource)
     body = _delete_options(call) if call.verb == "delete" else call.body
-    return _Request(_METHODS[call.verb], path, body=body)
+    return _Request(_METHODS[call.verb], path, {"dryRun": "All"} if call.dry_run else {}, body)
 
 
 def _delete_options(call: Call) -> Raw:

@@ -11,7 +11,7 @@ import re
 import socket
 import ssl
 import struct
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -116,12 +116,12 @@ class Connection:
         """Something came since the request was sent."""
         return self._reader.fed_bytes > self._fed_before_request
 
-    async def send(self, method: str, path: str, *, headers: Mapping[str, str], body: bytes = b"") -> None:
+    async def send(self, method: str, path: str, *, headers: Iterable[tuple[str, str]], body: bytes = b"") -> None:
         lines = [
             f"{method} {self.target.prefix}{path} HTTP/1.1",
             f"Host: {self.target.authority}",
             "Accept: application/json",
-            *(f"{name}: {value}" for name, value in headers.items()),
+            *(f"{name}: {value}" for name, value in headers),
         ]
         if self._authorization:
             lines.append(f"Authorization: {self._authorization}")

@@ -37,6 +37,10 @@ class ApiConfig:
     token: Callable[[], str] | None = None
     """Gives the present bearer token, in place of `token_file`; called for every new connection."""
     user_agent: str = "backstay"
+    as_user: str = ""
+    """Act as this user, as far as our own rights allow that (`impersonate`)."""
+    as_groups: tuple[str, ...] = ()
+    """And as a member of these."""
     timeout_s: float = DEFAULT_TIMEOUT_S
     connections_per_lane: int = 16
     chunk: int = 500
@@ -51,6 +55,13 @@ class ApiConfig:
         if not token.isprintable():
             raise OSError(f"{self.token_file or 'the credentials'}: not a bearer token")
         return f"Bearer {token}" if token else ""
+
+    def impersonation(self) -> list[tuple[str, str]]:
+        """Headers that say who we act as."""
+        named = [("Impersonate-User", self.as_user)] if self.as_user else []
+        named += [("Impersonate-Group", group) for group in self.as_groups]
+        assert all(name.isascii() and name.isprintable() for _, name in named), f"no header can carry {named}"
+        return named
 
     def _token_from_file(self) -> str:
         return Path(self.token_file).read_text().strip() if self.token_file else ""

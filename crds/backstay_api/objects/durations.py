@@ -25,3 +25,20 @@ def later(wall: str, seconds_: float) -> str:
     """A time for people, so long after another, to the second."""
     at = datetime.fromisoformat(wall) + timedelta(seconds=seconds_)
     return f"{at.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+
+
+def shifted(wall: str, seconds_: float = 0.0) -> str:
+    """A time for people, so long after another, or before it, to the millisecond."""
+    at = datetime.fromisoformat(wall) + timedelta(seconds=seconds_)
+    return f"{at.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+
+
+def to_the_second(wall: str) -> str:
+    """A time in UTC without its fraction, as Kubernetes writes it."""
+    return f"{wall.partition('.')[0].removesuffix('Z')}Z"
+
+
+def to_the_microsecond(wall: str) -> str:
+    """A time in UTC as a Lease and an Event need it (`metav1.MicroTime`)."""
+    whole, _, fraction = wall.removesuffix("Z").partition(".")
+    return f"{whole}.{fraction[:6]:0<6}Z"

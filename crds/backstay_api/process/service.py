@@ -44,6 +44,11 @@ def wall() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def wall_ms() -> str:
+    """The same to the millisecond, for timelines."""
+    return f"{datetime.now(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+
+
 def live(name: str, options: argparse.Namespace, life: Callable[[ApiConfig], Coroutine[Any, Any, None]]) -> int:
     """Until SIGTERM or SIGINT (exit code 0), or until a part of it ends by itself (1). 2: it cannot start as configured."""
     try:

@@ -7,17 +7,22 @@ from dataclasses import dataclass, field
 from typing import Final
 
 PLAN_BUCKETS_S: Final = (0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
+FAILOVER_BUCKETS_S: Final = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 300.0)
 
 
 @dataclass
 class Histogram:
     """Durations counted into buckets."""
 
-    counts: list[int] = field(default_factory=lambda: [0] * (len(PLAN_BUCKETS_S) + 1))
+    bounds_s: tuple[float, ...] = PLAN_BUCKETS_S
+    counts: list[int] = field(default_factory=list)
     sum_s: float = 0.0
 
+    def __post_init__(self) -> None:
+        self.counts = self.counts or [0] * (len(self.bounds_s) + 1)
+
     def add(self, value_s: float) -> None:
-        at = next((index for index, bound_s in enumerate(PLAN_BUCKETS_S) if value_s <= bound_s), len(PLAN_BUCKETS_S))
+        at = next((index for index, bound_s in enumerate(self.bounds_s) if value_s <= bound_s), len(self.bounds_s))
         self.counts[at] += 1
         self.sum_s += value_s
 
@@ -38,6 +43,8 @@ class Counters:
     """By type of action and outcome."""
     failovers: Counter[str] = field(default_factory=Counter)
     """Grants that followed an epoch which was closed by this evidence."""
+    recovered: dict[str, Histogram] = field(default_factory=dict)
+    """How long failovers and moves took until the service answered again, by cause."""
     events_lost: int = 0
     """Events for people that could not be posted or were too many."""
     kopf_restarts: int = 0

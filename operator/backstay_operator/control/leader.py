@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError, NotFound
+from backstay_api.objects.durations import to_the_microsecond
 from backstay_api.objects.kinds import LEASES, Raw
 from backstay_api.objects.names import LEADER_LEASE, SYSTEM_NAMESPACE
 
@@ -100,7 +101,7 @@ class Leader:
         self._leads_until_s = sent_at_s + LEAD_FOR_S
 
     def _wanted(self, lease: Raw | None) -> Raw:
-        now = self._wall().replace("Z", ".000000Z")
+        now = to_the_microsecond(self._wall())
         old: dict[str, Any] = (lease or {}).get("spec") or {}
         is_renewal = old.get("holderIdentity") == self._identity
         spec = {

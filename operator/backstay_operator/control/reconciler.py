@@ -22,8 +22,9 @@ from backstay_api.process.waiting import until, within
 from backstay_operator.control.act.apply import Outcome, Result, Writer
 from backstay_operator.control.act.pacing import Turns
 from backstay_operator.control.act.refusals import Refusals
-from backstay_operator.control.counters import Counters
+from backstay_operator.control.counters import FAILOVER_BUCKETS_S, Counters, Histogram
 from backstay_operator.control.report.recorder import Posting, posting_of
+from backstay_operator.control.report.recoveries import answered
 from backstay_operator.control.watch.cache import Cache
 from backstay_operator.control.watch.urgency import Soon
 from backstay_operator.planner.actions import Action, WriteInstance
@@ -224,6 +225,8 @@ class Reconciler:
             log.log(logging.DEBUG if action.rank is Rank.PEOPLE else logging.INFO, "action applied", extra=fields)
             if (lost := _failed_over(action)) is not None:
                 counters.failovers[lost.evidence] += 1
+            for cause, took_s in answered(action):
+                counters.recovered.setdefault(cause, Histogram(FAILOVER_BUCKETS_S)).add(took_s)
         elif result.outcome is Outcome.LOOK_AGAIN:
             log.debug(
                 "action not applied: it was decided from an older version", extra={**fields, "answer": result.why}

@@ -102,7 +102,7 @@ def test_nonsense_is_told_before_anything_is_written(words: list[str], said: str
 
 def test_a_dry_run_prints_manifests_and_writes_nothing() -> None:
     cluster = Cluster()
-    bodies = list(yaml.safe_load_all(cluster.run("host", "add", "n4", "--dry-run", "-o", "yaml").stdout))
+    bodies = list(yaml.safe_load_all(cluster.run("host", "add", "n4", "--dry-run=client", "-o", "yaml").stdout))
     assert [body["kind"] for body in bodies] == [
         "Host",
         "ServiceAccount",

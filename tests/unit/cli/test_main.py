@@ -17,7 +17,7 @@ def test_without_a_kubeconfig_one_sentence_says_so(tmp_path: Path) -> None:
 
 
 def test_a_dry_run_asks_nobody_and_needs_no_kubeconfig(tmp_path: Path) -> None:
-    words = ["host", "add", "n4", "--dry-run", "--kubeconfig", str(tmp_path / "none")]
+    words = ["host", "add", "n4", "--dry-run=client", "--kubeconfig", str(tmp_path / "none")]
     answer = CliRunner().invoke(build(), words)
     assert answer.exit_code == WELL, answer.stderr
     assert next(yaml.safe_load_all(answer.stdout))["metadata"]["name"] == "n4"
@@ -30,6 +30,11 @@ def test_every_command_has_a_help_that_names_its_exit_codes() -> None:
         ["move"],
         ["drain"],
         ["undrain"],
+        ["cordon"],
+        ["uncordon"],
+        ["handsoff"],
+        ["check"],
+        ["report"],
         ["fence"],
         ["uninstall"],
         ["version"],

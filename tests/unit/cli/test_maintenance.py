@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from backstay_api.objects.models import HAInstance, Host
 from backstay_cli.session import NOT_NOW, WELL
 from backstay_testing.cli_scene import a_cluster, kind_of
@@ -42,3 +44,35 @@ def test_a_host_is_not_called_empty_while_an_instance_cannot_be_read() -> None:
         answer = cluster.run(*words)
         assert answer.exit_code == NOT_NOW and "HAInstance shop/web-0 cannot be read" in answer.stderr, words
     assert "deletionTimestamp" not in cluster.get(Host, "n2")["metadata"]
+
+
+def test_cordon_and_uncordon_write_the_host_and_nothing_else() -> None:
+    cluster = a_cluster()
+    assert cluster.run("cordon", "n1", "--reason", "new disks").exit_code == WELL
+    assert cluster.get(Host, "n1")["spec"]["maintenance"] == {"mode": "Cordon", "reason": "new disks"}
+    assert cluster.run("uncordon", "n1").exit_code == WELL
+    assert "maintenance" not in cluster.get(Host, "n1")["spec"]
+    assert "was not in maintenance" in cluster.run("uncordon", "n1").stdout
+
+
+@pytest.mark.parametrize(
+    ("verb", "mode", "said"),
+    [
+        ("cordon", "Drain", "n1 is being drained, so nothing comes there either"),
+        ("cordon", "HandsOff", "HandsOff"),
+        ("uncordon", "Drain", "n1 is not cordoned but in maintenance Drain: `backstay undrain n1` ends that"),
+    ],
+)
+def test_what_is_more_than_a_cordon_is_left_as_it_is(verb: str, mode: str, said: str) -> None:
+    cluster = a_cluster()
+    cluster.store.patch(kind_of(Host), ("", "n1"), {"spec": {"maintenance": {"mode": mode}}})
+    answer = cluster.run(verb, "n1")
+    assert answer.exit_code == NOT_NOW and said in answer.stderr
+    assert cluster.get(Host, "n1")["spec"]["maintenance"]["mode"] == mode
+
+
+def test_handsoff_comes_over_every_other_maintenance_and_keeps_its_reason() -> None:
+    cluster = a_cluster()
+    cluster.run("drain", "n1", "--reason", "new disks")
+    assert "nothing there is touched" in cluster.run("handsoff", "n1").stdout
+    assert cluster.get(Host, "n1")["spec"]["maintenance"] == {"mode": "HandsOff", "reason": "new disks"}

@@ -9,7 +9,7 @@ import pytest
 from backstay_api.objects.models import HAService
 from backstay_cli.session import NO_SUCH_THING, NOT_NOW, WELL
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
-from backstay_testing.cli_scene import Cluster, a_cluster
+from backstay_testing.cli_scene import NOW, Cluster, a_cluster, kind_of
 
 
 @pytest.mark.parametrize(("words", "target"), [([], "n2"), (["--to", "n2"], "n2")])
@@ -70,3 +70,42 @@ def test_of_several_copies_a_move_says_which_and_the_wish_names_it() -> None:
 def test_a_copy_that_is_not_there_is_not_moved() -> None:
     answer = a_pair().run("move", "web", "--to", "n2", "--instance", "web-7")
     assert answer.exit_code == NO_SUCH_THING and "has no instance web-7; there are: web-0 (n1), web-1" in answer.output
+
+
+def moved(cluster: Cluster, ready: str, **status: object) -> None:
+    """What the operator tells when it is done."""
+    condition = {
+        "type": "Ready",
+        "status": ready,
+        "reason": "Running",
+        "message": "so it is",
+        "lastTransitionTime": NOW,
+    }
+    told = {"status": {"conditions": [condition], **status}}
+    cluster.store.patch(kind_of(HAService), ("shop", "web"), told, subresource="status")
+
+
+@pytest.mark.parametrize(
+    ("ready", "host", "code", "said"),
+    [
+        pytest.param("True", "n2", WELL, "shop/web runs on n2.", id="it is there"),
+        pytest.param("False", "n2", NOT_NOW, "after 30 s shop/web is not on n2", id="there, and does not work"),
+        pytest.param("True", "n1", NOT_NOW, "after 30 s shop/web is not on n2; it is still to move", id="not yet"),
+    ],
+)
+def test_a_move_that_waits_ends_when_it_works_there(ready: str, host: str, code: int, said: str) -> None:
+    cluster = a_cluster()
+    moved(cluster, ready, host=host)
+    answer = cluster.run("move", "web", "--to", "n2", "--wait", "--timeout", "30s")
+    assert answer.exit_code == code and said in answer.output
+
+
+def test_a_move_that_the_operator_has_given_up_is_waited_for_no_longer() -> None:
+    cluster = a_cluster()
+
+    def give_up(*_: object) -> None:
+        cluster.store.patch(kind_of(HAService), ("shop", "web"), {"metadata": {"annotations": {MOVE_ANNOTATION: None}}})
+
+    cluster.meanwhile = give_up
+    answer = cluster.run("move", "web", "--to", "n2", "--wait", "--timeout", "30s")
+    assert answer.exit_code == NOT_NOW and "shop/web has not moved to n2: " in answer.stderr

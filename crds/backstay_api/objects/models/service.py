@@ -10,6 +10,7 @@ from backstay_api.objects.names import instance_name
 from backstay_api.objects.recovery import ErrorType
 
 from .base import Column, Conditions, Duration, ListMap, Model, Object, Rule, Text, Timestamp
+from .failovers import FailoverRecord
 from .placement import Placement
 from .resources import RenderedRecovery, Resource
 
@@ -222,6 +223,8 @@ class HAServiceStatus(Model):
     """Failovers that count against `recovery.moves`, which each instance has for itself."""
     last_failover: FailoverSummary | None = None
     """The last change of host, of whichever instance."""
+    failovers: Annotated[list[FailoverRecord], Field(max_length=10)] = []
+    """The latest failovers and moves, newest first: what happened when, and why it went where."""
     last_clear: ClearSummary | None = None
     """The last time that a person had failures forgotten."""
 

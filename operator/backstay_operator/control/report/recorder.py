@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 
 from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError
+from backstay_api.objects.durations import to_the_microsecond
 from backstay_api.objects.kinds import EVENTS, Raw, Ref
 from backstay_operator.control.act.apply import Outcome, Result
 from backstay_operator.control.counters import Counters
@@ -103,7 +104,7 @@ class Recorder:
         return left >= 1
 
     async def _post(self, posting: Posting) -> None:
-        now_s, now = self._clock(), self._wall().replace("Z", ".000000Z")
+        now_s, now = self._clock(), to_the_microsecond(self._wall())
         series = self._series.get(posting)
         if series is not None and now_s - series.last_s < SERIES_S:
             series.count, series.last_s = series.count + 1, now_s

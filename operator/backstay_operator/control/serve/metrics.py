@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from backstay_operator.control.counters import PLAN_BUCKETS_S
+from backstay_api import VERSION
+from backstay_operator.control.counters import Histogram
 from backstay_operator.control.replica import Operator
 from backstay_operator.control.serve.health import State
+from backstay_operator.control.serve.told import told_of_hosts, told_of_services
 
 
 class Metrics(Collector):
@@ -53,13 +56,8 @@ class Metrics(Collector):
 
     def _plans(self) -> Iterator[Metric]:
         counters = self._operator.counters
-        buckets: list[tuple[str, float]] = []
-        total = 0
-        for bound, count in zip([*map(str, PLAN_BUCKETS_S), "+Inf"], counters.plan.counts, strict=True):
-            total += count
-            buckets.append((bound, float(total)))
         duration = HistogramMetricFamily("backstay_plan_duration_seconds", "How long plans took")
-        duration.add_metric([], buckets, counters.plan.sum_s)
+        duration.add_metric([], _buckets(counters.plan), counters.plan.sum_s)
         yield duration
         yield _gauge("plan_actions", "Actions in the last plan", counters.plan_actions)
         writes = CounterMetricFamily("backstay_writes", "Writes by action and result", labels=["action", "result"])
@@ -71,6 +69,11 @@ class Metrics(Collector):
         for evidence, count in sorted(counters.failovers.items()):
             failovers.add_metric([evidence], count)
         yield failovers
+        what = "From what went wrong until the service answered again, by cause"
+        recovered = HistogramMetricFamily("backstay_failover_duration_seconds", what, labels=["cause"])
+        for cause, histogram in sorted(counters.recovered.items()):
+            recovered.add_metric([cause], _buckets(histogram), histogram.sum_s)
+        yield recovered
 
     def _watches(self) -> Iterator[Metric]:
         counts, counters = self._operator.cache.counts, self._operator.counters
@@ -97,6 +100,19 @@ class Metrics(Collector):
         )
         degraded = Counter(one.reason for one in conditions if (one.type, one.status) == ("Degraded", "True"))
         yield _by("degraded_services", "Services whose condition Degraded is True, by its reason", "reason", degraded)
+        yield from told_of_services(self._operator.cache.world)
+        yield from told_of_hosts(self._operator.cache.world)
+        build = GaugeMetricFamily(
+            "backstay_build_info", "1, with the version of this program", labels=["version", "part"]
+        )
+        build.add_metric([VERSION, "operator"], 1.0)
+        yield build
+
+
+def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
+    """Each bound with how many were not above it."""
+    bounds = [*map(str, histogram.bounds_s), "+Inf"]
+    return list(zip(bounds, map(float, accumulate(histogram.counts)), strict=True))
 
 
 def _gauge(name: str, help_: str, value: float) -> Metric:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from backstay_api.objects.durations import to_the_second
 from backstay_api.objects.kinds import Kind, ObjectVersion
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import HAService, Host
@@ -78,7 +79,8 @@ class Cache:
     def snapshot(self) -> World:
         """The world as of now, for one plan. It is the picture itself: a plan changes nothing that is known, and ends before the next await."""
         self._tick()
-        self.world.wall = self._wall()
+        self.world.instant = self._wall()
+        self.world.wall = to_the_second(self.world.instant)
         self.world.forget_old_fences()
         self.world.forget_old_seals()
         self.touched = set()

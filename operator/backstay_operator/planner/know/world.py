@@ -115,6 +115,8 @@ class World:
     now_s: float = 0.0
     wall: str = "1970-01-01T00:00:00Z"
     """RFC 3339 time of this round, for status fields."""
+    instant: str = ""
+    """The same, finer where the clock tells it, for timelines; empty: `wall`."""
     own_path: OwnPath = field(default_factory=OwnPath)
 
     services: dict[str, HAService] = field(default_factory=dict)

@@ -24,7 +24,6 @@ from backstay_operator.planner.do.decisions import Decision, Slot
 from backstay_operator.planner.do.instances import Course
 from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, Refused
 from backstay_operator.planner.judge.copies import its_host
-from backstay_operator.planner.judge.host_facts import facts_of
 from backstay_operator.planner.judge.move_budget import moves_told
 from backstay_operator.planner.judge.placement import NoHost
 from backstay_operator.planner.judge.remains import stored_order
@@ -52,6 +51,7 @@ from .elsewhere import (
     survives_elsewhere,
     who_could_take_over,
 )
+from .failovers import failovers_told, why_lost
 from .recovery import last_clear, standing, start_failures
 from .reports import because, not_well, reported
 
@@ -84,6 +84,7 @@ def service_status(world: World, decision: Decision) -> HAServiceStatus:
         standbys=fold.standbys([view.standbys for view in kept]),
         start_failures=failures[-fold.MOST_FAILURES :],
         moves=moves[-fold.MOST_MOVES :],
+        failovers=failovers_told(world, decision),
         last_clear=last_clear(world, service),
     )
 
@@ -134,7 +135,7 @@ class _View:
     @cached_property
     def report(self) -> InstanceReport | None:
         """What the holder's own session says of the granted epoch."""
-        # A report of another session is never looked at: a newer one makes the holder lost (`_why_lost`).
+        # A report of another session is never looked at: a newer one makes the holder lost (`why_lost`).
         return sessions.report_of(self.world, self.holder, self.instance) if self.instance else None
 
     @property
@@ -183,7 +184,7 @@ def _without_holder(view: _View) -> tuple[str, str]:
 
 
 def _with_holder(view: _View) -> tuple[str, str]:
-    lost = _why_lost(view)
+    lost = why_lost(view.world, view.instance) if view.instance else ""
     if lost:
         return "Recovering", joined(lost, view.missing or _nowhere(view))
     if view.report is None:
@@ -223,18 +224,6 @@ def _after_failure(view: _View, report: InstanceReport) -> tuple[str, str]:
     if order is not None and order.want == "Up" and order.revision > report.revision:
         return "Recovering", f"{failed}; the present manifest is tried there"
     return "Failed", joined(failed, _nowhere(view) or view.missing)
-
-
-def _why_lost(view: _View) -> str:
-    """Why the holder's session is taken for gone. Being late is not enough: that alone changes no status."""
-    assert view.grant is not None
-    latest = sessions.published(view.world, view.holder)
-    if latest is not None and latest.seq > view.grant.session.seq:
-        return f"{view.holder} has begun a new session since it was started there"
-    if view.holder not in view.world.hosts:
-        return f"{view.holder} has no Host object any more"
-    rejected = facts_of(view.world, view.holder).lost
-    return f"{view.holder} {rejected.why}" if rejected else ""
 
 
 def _nowhere(view: _View) -> str:

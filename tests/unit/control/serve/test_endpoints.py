@@ -12,6 +12,7 @@ import pytest
 from backstay_api.memory.server import Fate
 from backstay_api.process.endpoints import _answered
 from backstay_dev.simulator.virtualtime import in_virtual_time
+from backstay_operator.control.counters import FAILOVER_BUCKETS_S, Histogram
 from backstay_operator.control.serve.endpoints import Endpoints
 from backstay_operator.control.serve.health import Ages, State, ill, not_ready
 from backstay_testing.builders import a_service
@@ -77,6 +78,8 @@ def test_metrics_render_every_fact() -> None:
         async with scene.operator() as operator:
             await asyncio.sleep(1)
             operator.counters.failovers["Device"] += 1
+            operator.counters.recovered["HostLost"] = Histogram(FAILOVER_BUCKETS_S)
+            operator.counters.recovered["HostLost"].add(3.0)
             operator.cache.world.put_service(a_service("partly").model_copy(update={"status": PARTLY}))
             return Metrics(operator, Endpoints(operator).state).render().decode()
 
@@ -92,6 +95,11 @@ def test_metrics_render_every_fact() -> None:
         'backstay_degraded_services{reason="WorksPartly"} 1.0',
         'backstay_plan_duration_seconds_bucket{le="+Inf"}',
         "backstay_stale_entries_total 0.0",
+        'backstay_failover_duration_seconds_bucket{cause="HostLost",le="2.0"} 0.0',
+        'backstay_failover_duration_seconds_bucket{cause="HostLost",le="4.0"} 1.0',
+        'backstay_service_standbys_ready{name="web",namespace="shop"} 0.0',
+        'backstay_host_instances{host="n1"} 0.0',
+        'backstay_build_info{part="operator",version="',
     ):
         assert expected in text, text
 
