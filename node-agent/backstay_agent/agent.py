@@ -87,7 +87,12 @@ class Agent:
         """By UID of the HAInstance: since when something of it is seen to run here that we have not started."""
         self._over: asyncio.Future[str] | None = None
         self.heartbeat = Heartbeat(
-            api, machine.host, wall=settings.wall, on_lost=self._end_session, contract=settings.contract
+            api,
+            machine.host,
+            wall=settings.wall,
+            on_lost=self._end_session,
+            on_refused=lambda: self.link.mark_dirty(),
+            contract=settings.contract,
         )
         self._leaving: GoingDown | None = None
         tools = Tools(
@@ -246,6 +251,7 @@ class Agent:
             shutting_down=self._how_it_leaves(),
             shutdown_type=self._leaving.type if self._leaving else None,
             hands_off=bool(self.journal.books.hands_off),
+            renewal_refused=self.heartbeat.refused,
             problems=self._problems,
             held=held_units(self._standbys.held),
         )

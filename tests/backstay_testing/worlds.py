@@ -135,6 +135,11 @@ def find(world: World, host: str, *problems: Raw) -> None:
     _amend(world, host, "status", {"problems": list(problems)})
 
 
+def refuse_renewals(world: World, host: str, why: str) -> None:
+    """Its agent says why its Lease is not renewed."""
+    _amend(world, host, "status", {"renewalRefused": why})
+
+
 def _amend(world: World, host: str, part: Literal["spec", "status"], news: Raw) -> None:
     raw = world.assignments[host].wire()
     world.put_assignment(HostAssignment.from_wire({**raw, part: {**raw.get(part, {}), **news}}))

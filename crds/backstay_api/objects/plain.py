@@ -1484,6 +1484,7 @@ class HostAssignmentStatus:
     shutting_down: str = ""
     shutdown_type: Literal["Reboot", "PowerOff", "Other"] | None = None
     hands_off: bool = False
+    renewal_refused: str = ""
     problems: tuple[HostProblem, ...] | None = None
     held: tuple[HeldUnit, ...] = ()
 
@@ -1497,6 +1498,7 @@ class HostAssignmentStatus:
             shutting_down=raw.get("shuttingDown", ""),
             shutdown_type=raw.get("shutdownType"),
             hands_off=raw.get("handsOff", False),
+            renewal_refused=raw.get("renewalRefused", ""),
             problems=None
             if (part := raw.get("problems")) is None
             else tuple(HostProblem.from_wire(item) for item in part),
@@ -1510,6 +1512,7 @@ class HostAssignmentStatus:
             "facts": self.facts.to_wire(),
             "shuttingDown": clip(self.shutting_down),
             "handsOff": self.hands_off,
+            "renewalRefused": clip(self.renewal_refused),
             "held": [item.to_wire() for item in self.held[:256]],
         }
         if self.session is not None:

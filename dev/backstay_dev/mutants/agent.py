@@ -292,4 +292,18 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "        if event.object.status.session is None or not self._is_ours(event.object.status.session):",
         f"{UNIT}/agent/test_trouble.py",
     ),
+    one(
+        "that the API server refuses a renewal is told in the host's report",
+        f"{AGENT}/cluster/heartbeat.py",
+        "            self._answered(clip(self.trouble))",
+        "            pass",
+        f"{UNIT}/agent/test_understanding.py",
+    ),
+    one(
+        "a renewal that succeeds is told, too",
+        f"{AGENT}/cluster/heartbeat.py",
+        'self.held, self.trouble = sent_at_s, True, ""\n        self._answered("")',
+        'self.held, self.trouble = sent_at_s, True, ""',
+        f"{UNIT}/agent/test_understanding.py",
+    ),
 )

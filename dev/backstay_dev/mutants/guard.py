@@ -139,7 +139,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{PLANNER}/tell/host_status.py",
         "        sealed=last_sealed(world, facts.name),",
         "        sealed=None,",
-        f"{UNIT}/planner/tell/test_host_status.py",
+        f"{UNIT}/planner/tell/test_host_lease.py",
     ),
     one(
         "a Lease that nobody is to hold is made only where nothing is granted",

@@ -15,13 +15,14 @@ from typing import Final
 from backstay_agent.core.refused import explained
 from backstay_agent.core.sessions import Hold, on_lease, why_lost
 from backstay_api.client.api import Api
-from backstay_api.client.errors import ApiError, Conflict, Forbidden, Unauthorized, Unreachable
+from backstay_api.client.errors import ApiError, Conflict, Forbidden, Invalid, Unauthorized, Unreachable
 from backstay_api.objects import lease as leases
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.kinds import LEASES
 from backstay_api.objects.plain import Heartbeat as Wish
 from backstay_api.objects.plain import SessionRef
 from backstay_api.objects.promise import PROFILES, Contract, next_renewal_s
+from backstay_api.objects.texts import clip
 from backstay_api.process.waiting import clock_s, until
 
 log = logging.getLogger(__name__)
@@ -34,12 +35,20 @@ class Heartbeat:
     """Keeps one host's Lease for whatever session it is told to."""
 
     def __init__(
-        self, api: Api, host: str, *, wall: Callable[[], str], on_lost: Callable[[str], None], contract: Contract
+        self,
+        api: Api,
+        host: str,
+        *,
+        wall: Callable[[], str],
+        on_lost: Callable[[str], None],
+        on_refused: Callable[[], None],
+        contract: Contract,
     ) -> None:
+        """`on_lost` is told why, `on_refused` when `refused` has changed."""
         self._api = api.lane("heartbeat")
         self._host = host
         self._wall = wall
-        self._on_lost = on_lost
+        self._on_lost, self._on_refused = on_lost, on_refused
         self._session: SessionRef | None = None
         self._told = asyncio.Event()
         self._changed = asyncio.Event()
@@ -52,6 +61,8 @@ class Heartbeat:
         self.renewed_at_s: float | None = None
         """When the last renewal that succeeded was *sent*: every deadline of this host counts from there."""
         self.trouble = "not begun"
+        self.refused = ""
+        """Why the API server has said no to the last renewal that it has answered: nothing that is tried again helps."""
 
     def hold(self, session: SessionRef) -> None:
         """From now on, keep the Lease for this published session."""
@@ -110,6 +121,7 @@ class Heartbeat:
                 await self._write(taken, session)
             case Hold.WAIT:
                 self._known, self.held, self.trouble = None, False, ""
+                self._answered("")
             case Hold.LOST:
                 self._known = None
                 if session == self._session:
@@ -126,6 +138,7 @@ class Heartbeat:
         self._known = leases.read(raw)
         self._obeyed = self._known.contract
         self.renewed_at_s, self.held, self.trouble = sent_at_s, True, ""
+        self._answered("")
 
     def _failed(self, error: Exception) -> None:
         # Whether it was carried out is unknown: read before the next write. (Never sent: what we know still holds.)
@@ -136,6 +149,13 @@ class Heartbeat:
         # Once an outage; and whatever an admin has to mend is said, also in the middle of one.
         if not before or (isinstance(error, Unauthorized | Forbidden) and self.trouble != before):
             log.warning("renewal failed", extra={"host": self._host, "why": self.trouble})
+        if isinstance(error, Unauthorized | Forbidden | Invalid):
+            self._answered(clip(self.trouble))
+
+    def _answered(self, refused: str) -> None:
+        if refused != self.refused:
+            self.refused = refused
+            self._on_refused()
 
 
 def contract_of(wish: Wish) -> Contract:

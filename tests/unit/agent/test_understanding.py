@@ -333,3 +333,33 @@ async def test_credentials_that_are_refused_are_explained_to_the_admin(caplog: p
     assert "backstay host add n1" in world.agent.heartbeat.trouble and "token" in world.agent.sentence()
     said = [record for record in caplog.records if record.getMessage() == "renewal failed"]
     assert len(said) == 2, "once each, not at every try"
+
+
+@in_virtual_time
+async def test_a_renewal_that_is_refused_is_told_in_the_hosts_report_until_one_is_not() -> None:
+    """Else it stands in the log of a machine that everybody takes for dead."""
+
+    class RefusingLeases:
+        error: ApiError | None = None
+
+        def request(self, request: Request) -> Fate:
+            return Fate(error=self.error if request.resource.startswith("leases") else None)
+
+        def event(self, watch: Request, change: Change | None) -> float | None:
+            return 0.0
+
+    weather = RefusingLeases()
+    world = await enrolled(faults=weather)
+    assert (await world.assignment()).status.renewal_refused == ""
+    weather.error = Forbidden('leases "n1" is forbidden')
+    await asyncio.sleep(5)
+    assert 'leases "n1" is forbidden' in (await world.assignment()).status.renewal_refused
+    weather.error = ApiError("no answer")
+    await asyncio.sleep(5)
+    assert 'leases "n1" is forbidden' in (await world.assignment()).status.renewal_refused, "that is no other answer"
+    weather.error = None
+
+    async def is_over() -> bool:
+        return not (await world.assignment()).status.renewal_refused
+
+    await world.until(is_over)

@@ -284,6 +284,8 @@ class HostAssignmentStatus(Model):
     """The same for programs. Reboot: it comes back by itself. Not set by an agent of an earlier release."""
     hands_off: bool = False
     """The agent knows of the maintenance mode HandsOff, and touches nothing."""
+    renewal_refused: Text = ""
+    """Not empty: the API server refuses to have the host's Lease renewed, in its own words; so the host will be silent."""
     problems: Annotated[list[HostProblem], Field(max_length=16), ListMap("check")] | None = None
     """What the host's own checks find wrong: nothing new is started there. Not set by an agent that does not check."""
     held: Annotated[list[HeldUnit], Field(max_length=256), ListMap("unit")] = []

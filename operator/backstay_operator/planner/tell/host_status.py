@@ -75,6 +75,8 @@ def _ready(world: World, facts: HostFacts, liveness: Liveness, missing: str) -> 
     if facts.no_session is None:
         return Finding("Ready", True, "Alive", missing or "Its agent renews its lease")
     why = f"{facts.name} {facts.no_session.why}"
+    if refused := facts.report.renewal_refused:
+        why = f"{why}; its agent says that the renewals of its lease are refused: {refused}"
     if going_down:
         why = f"{why}; it has said that it shuts down: {going_down}"
     is_true = None if liveness in (Liveness.SUSPECT, Liveness.UNSURE) else False

@@ -36,7 +36,7 @@ def unassigned(world: World) -> None:
     world.drop_assignment("n1")
 
 
-def has_spoken(world: World) -> None:
+def has_had_a_session(world: World) -> None:
     """As its status says."""
     host = world.hosts["n1"]
     world.put_host(host.model_copy(update={"status": HostStatus(session=session("n1", 1))}))
@@ -228,22 +228,23 @@ def test_a_lease_that_is_gone_is_made_again_as_it_has_to_be(
     assert all(one.sealed is (one.why == SEALED) for one in made)
 
 
+HOST, NOTHING_HELD, NOT_ASKED = ("Host", "1"), ("HoldsNothing", None), ("FenceRequest", None)
+
+
 @pytest.mark.parametrize(
     ("befall", "expected"),
     [
         pytest.param(unassigned, [], id="a host that has never had a session"),
         pytest.param(unreported, [], id="…and has a HostAssignment by now"),
-        pytest.param(nothing, [("HoldsNothing", None), ("Host", "1")], id="nobody is to hold it"),
-        pytest.param(all_of(has_spoken, unassigned), [("HoldsNothing", None), ("Host", "1")], id="…though its HostAssignment was deleted, too"),
-        pytest.param(all_of(removed, holds(1)), [("HAInstance", "s1-0", "1"), ("FenceRequest", None)], id="its Host is gone"),
+        pytest.param(nothing, [NOTHING_HELD, HOST], id="nobody is to hold it"),
+        pytest.param(all_of(has_had_a_session, unassigned), [NOTHING_HELD, HOST], id="…though its HostAssignment was deleted, too"),
+        pytest.param(all_of(removed, holds(1)), [("HAInstance", "s1-0", "1"), NOT_ASKED], id="its Host is gone"),
         pytest.param(asked("Off", 1), [], id="it comes back sealed: a newer session has it reopened"),
-        pytest.param(holds(1), [("Host", "1"), ("HAInstance", "s1-0", "1"), ("FenceRequest", None)],
-            id="the grant stands, and nobody has asked"),
-        pytest.param(holds(1, 3), [("Host", "1"), ("HAInstance", "s3-0", "1"), ("FenceRequest", None)],
-            id="that of the session in whose name it is made"),
-        pytest.param(all_of(holds(1), asked("Observe", 1)), [("Host", "1"), ("HAInstance", "s1-0", "1"), ("FenceRequest", "1")],
+        pytest.param(holds(1), [HOST, ("HAInstance", "s1-0", "1"), NOT_ASKED], id="the grant stands, and nobody has asked"),
+        pytest.param(holds(1, 3), [HOST, ("HAInstance", "s3-0", "1"), NOT_ASKED], id="that of the session in whose name it is made"),
+        pytest.param(all_of(holds(1), asked("Observe", 1)), [HOST, ("HAInstance", "s1-0", "1"), ("FenceRequest", "1")],
             id="…and what was asked is as we know it"),
-        pytest.param(all_of(holds(2), asked("Off", 1)), [("Host", "1"), ("HAInstance", "s2-0", "1"), ("FenceRequest", None)],
+        pytest.param(all_of(holds(2), asked("Off", 1)), [HOST, ("HAInstance", "s2-0", "1"), NOT_ASKED],
             id="what was asked of another session says nothing of this one"),
     ],
 )  # fmt: skip
