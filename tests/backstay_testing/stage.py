@@ -215,8 +215,8 @@ class Stage(Rights):
     def ask_to_move(self, to: str, name: str = "web", *, for_s: float = 600, instance: str = "") -> None:
         generation = self.must(HA_SERVICES, name)["metadata"]["generation"]
         wish = {"host": to, "generation": generation, "expires": self.wall_in(for_s)}
-        wish = json.dumps({**wish, "instance": instance} if instance else wish)
-        self.edit(HA_SERVICES, name, metadata={"annotations": {"backstay.dev/move": wish}})
+        text = json.dumps({**wish, "instance": instance} if instance else wish)
+        self.edit(HA_SERVICES, name, metadata={"annotations": {"backstay.dev/move": text}})
 
     def clear(self, name: str = "web", *, host: str = "", number: int = 1, reason: str = "mended") -> None:
         """backstay clear"""
