@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from backstay_api.objects.edits import SENTENCES, Edit, edits
 from backstay_api.objects.models import HAService
 from backstay_api.objects.names import key_of
-from backstay_api.objects.object_kinds import faults
+from backstay_api.objects.object_kinds import HA_SERVICES, faults
 from backstay_operator.planner.do.decisions import Slot, decide_in_turn, next_host
 from backstay_operator.planner.do.rounds import Round
 from backstay_operator.planner.judge.acceptance import Refused
@@ -78,7 +78,7 @@ def _documents(filename: str) -> Iterator[Mapping[str, Any]]:
     for document in documents:
         items = document.get("items") if isinstance(document, dict) and document.get("kind") == "List" else [document]
         for one in items if isinstance(items, list) else ():
-            if isinstance(one, dict) and one.get("kind") == "HAService":
+            if isinstance(one, dict) and one.get("kind") == HA_SERVICES.kind:
                 yield one
 
 

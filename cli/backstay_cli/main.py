@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from . import enrol, playground
+from . import enrol, identities, playground
 from .clear import clear
 from .command import add, add_shared
 from .diff import diff
@@ -42,8 +42,13 @@ def build() -> typer.Typer:
     add(app, "fence", fence)
     add(app, "uninstall", uninstall)
     add(app, "version", version)
-    host = typer.Typer(help="Add and remove hosts.", no_args_is_help=True, rich_markup_mode=None)
+    host = typer.Typer(
+        help="Add and remove hosts, and give machines their identity.", no_args_is_help=True, rich_markup_mode=None
+    )
     add(host, "add", enrol.add)
+    add(host, "join-token", identities.join_token)
+    add(host, "list", identities.list_hosts)
+    add(host, "revoke", identities.revoke)
     add(host, "remove", enrol.remove)
     app.add_typer(host, name="host")
     for name, run in (("lab", playground.lab), ("demo", playground.demo)):

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, assert_never
+from typing import Any, Final
 
 from backstay_api.client.api import Api, Listing
 from backstay_api.client.errors import Forbidden
 from backstay_api.objects.kinds import Kind, T
 from backstay_api.objects.lease import HostLease
-from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
+from backstay_api.objects.models import HAService, Host
 from backstay_api.objects.object_kinds import (
     ALL_KINDS,
     HA_INSTANCES,
@@ -28,6 +28,7 @@ from backstay_api.objects.object_kinds import (
 from backstay_api.objects.promise import silent_after_s, suspect_after_s
 from backstay_operator.planner.do.decisions import Decision, Slot, decide_in_turn
 from backstay_operator.planner.do.rounds import Round
+from backstay_operator.planner.know.reading import put
 from backstay_operator.planner.know.world import Failed, LeaseSeen, World
 from backstay_operator.planner.words import elapsed_s
 
@@ -88,23 +89,17 @@ def _put(view: View, item: AnyObject | Unreadable) -> None:
             view.unreadable.append(item)
             world.unreadable[item.kind, item.key] = item
         case Host():
-            world.hosts[item.key] = item
+            world.hosts[item.key] = (
+                item  # when it was fenced, and its fence path tested, nobody can tell who only looks now
+            )
         case HostLease():
-            world.leases[item.host] = LeaseSeen(item, first_seen_s=world.now_s - _age_s(world, item))
-        case HostAssignment():
-            world.put_assignment(item)
-        case HAInstance():
-            world.put_instance(item)
-        case FenceRequest():
-            world.put_request(item)
-        case ResourceClaim():
-            world.claims[item.key] = item
+            put(world, LeaseSeen(item, first_seen_s=world.now_s - _age_s(world, item)))
         case HAService():
             for one in item.status.failures:
                 world.failed_s[item.uid, Failed.of(one)] = world.now_s - (elapsed_s(one.at, world.wall) or 0.0)
-            world.put_service(item)
+            put(world, item)
         case _:
-            assert_never(item)
+            put(world, item)
 
 
 def _age_s(world: World, lease: HostLease) -> float:

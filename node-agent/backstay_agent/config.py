@@ -17,7 +17,7 @@ from backstay_api.objects.plain import Facts
 
 log = logging.getLogger(__name__)
 
-_SLEEP_TARGETS: Final = (
+SLEEP_TARGETS: Final = (
     "sleep.target",
     "suspend.target",
     "hibernate.target",
@@ -132,7 +132,7 @@ def sleep_obstacle(
             return ""
     except OSError:
         return ""
-    awake = [target for target in _SLEEP_TARGETS if not _is_masked(target, root)]
+    awake = [target for target in SLEEP_TARGETS if not _is_masked(target, root)]
     if not awake:
         return ""
     return f"this machine could be suspended and come back: run `systemctl mask {' '.join(awake)}`"

@@ -166,22 +166,11 @@ def tell(world: World, host: str, instance: HAInstance, order: InstanceOrder) ->
 
 
 def say_ready(
-    world: World,
-    service: HAService,
-    *hosts: str,
-    ready: bool = True,
-    why: str = "",
-    active: bool = False,
-    unclear: bool = False,
-    running: Sequence[str] = (),
-    since: str | None = None,
-    uid: str = "",
-    slot: int = 0,
+    world: World, service: HAService, *hosts: str, uid: str = "", slot: int = 0, ready: bool = True, **says: object
 ) -> None:
-    """These hosts have been asked about the service at its present generation, and have answered."""
+    """These hosts have been asked about the service at its present generation, and have answered: `says` is what a StandbyReport may say."""
     revision, name = service.metadata.generation, service.slots[slot]
-    said = {"ready": ready, "active": active, "unclear": unclear, "running": list(running), "since": since}
-    said |= {"why": why, "revision": revision}
+    said = {"ready": ready, "revision": revision, **says}
     order = {"namespace": service.metadata.namespace, "name": name, "revision": revision}
     for host in hosts:
         raw, of = world.assignments[host].wire(), uid or f"uid-{name}"

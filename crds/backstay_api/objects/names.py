@@ -17,6 +17,16 @@ def key_of(namespace: str | None, name: str) -> str:
     return f"{namespace}/{name}" if namespace else name
 
 
+def agent_account(host: str) -> str:
+    """The ServiceAccount of a host's agent, in `backstay-hosts`, and the Secret there to which its tokens are bound."""
+    return f"backstay-host-{host}"
+
+
+def join_secret(host: str) -> str:
+    """The Secret in `backstay-hosts` to which a host's join token is bound, while it waits to be used."""
+    return f"backstay-join-{host}"
+
+
 def instance_name(service: str, slot: int = 0) -> str:
     """Name of the HAInstance in a slot of a service. A Single service has one slot."""
     return f"{service}-{slot}"

@@ -1031,6 +1031,7 @@ class InstanceOrder:
         "revision": Field(of=int, least=0),
         "resources": Field(of=RenderedResource, many="list"),
         "recovery": Field(of=RenderedRecovery),
+        "state": Field(of=("Running", "Unmanaged")),
         "handsOff": Field(of=str),
         "cleared": Field(of=int, least=0),
         "why": Field(of=str),
@@ -1046,10 +1047,16 @@ class InstanceOrder:
     revision: int = 0
     resources: tuple[RenderedResource, ...] = ()
     recovery: RenderedRecovery | None = None
+    state: Literal["Running", "Unmanaged"] | None = None
     hands_off: str = ""
     cleared: int = 0
     why: str = ""
     to: str = ""
+
+    @property
+    def is_unmanaged(self) -> bool:
+        """Whether it is watched, and nothing of it is touched."""
+        return bool(self.hands_off) if self.state is None else self.state == "Unmanaged"
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
@@ -1064,6 +1071,7 @@ class InstanceOrder:
             revision=raw.get("revision", 0),
             resources=tuple(RenderedResource.from_wire(item) for item in raw.get("resources", ())),
             recovery=None if (part := raw.get("recovery")) is None else RenderedRecovery.from_wire(part),
+            state=raw.get("state"),
             hands_off=raw.get("handsOff", ""),
             cleared=raw.get("cleared", 0),
             why=raw.get("why", ""),
@@ -1088,6 +1096,8 @@ class InstanceOrder:
         }
         if self.recovery is not None:
             wire["recovery"] = self.recovery.to_wire()
+        if self.state is not None:
+            wire["state"] = self.state
         return wire
 
 

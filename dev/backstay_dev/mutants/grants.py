@@ -82,8 +82,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an edit is ordered only when all that it names is ours",
         _INSTANCES,
-        "    if is_news and (waits := not_yet_ours(world, service, None, host)):",
-        "    if is_news and (waits := None):",
+        "    if waits := not_yet_ours(world, service, None, host):",
+        "    if waits := None:",
         f"{STORIES}/test_claims.py",
     ),
     one(

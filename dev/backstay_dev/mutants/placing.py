@@ -9,6 +9,8 @@ from .kinds import API, PLANNER, UNIT, Mutant, one
 _SELECTION: Final = f"{PLANNER}/know/selection.py"
 _JUDGES: Final = f"{PLANNER}/judge/judges.py"
 _SCORES: Final = f"{PLANNER}/judge/scores.py"
+_AFFINITY: Final = f"{PLANNER}/judge/affinity.py"
+_RULES: Final = f"{UNIT}/planner/judge/test_affinity_properties.py"
 _PLACES: Final = f"{UNIT}/planner/judge/test_placement_properties.py"
 _CASES: Final = f"{UNIT}/planner/judge/test_judges.py"
 _SELECTS: Final = f"{UNIT}/planner/know/test_selection.py"
@@ -97,5 +99,82 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "    if fewest_taints(ask, others).points < fewest_taints(ask, its).points:",
         "    if False:",
         _PLACES,
+    ),
+    one(
+        "who must be apart is not started on the same host",
+        _JUDGES,
+        "    (is_apart, {*RUN, Point.STAY, Point.TAKE_OVER}),\n",
+        "    (is_apart, {Point.STAY}),\n",
+        _CASES,
+    ),
+    one(
+        "who must be together is not started elsewhere",
+        _JUDGES,
+        "    (is_together, {*RUN, Point.STAY}),\n",
+        "    (is_together, {Point.STAY}),\n",
+        _CASES,
+    ),
+    one(
+        "what runs against a new rule moves",
+        _JUDGES,
+        "    (is_apart, {*RUN, Point.STAY, Point.TAKE_OVER}),\n",
+        "    (is_apart, {*RUN, Point.TAKE_OVER}),\n",
+        _CASES,
+    ),
+    one(
+        "apart is asked of what is on its way as well",
+        _AFFINITY,
+        "        for host in ((bound or holder,) if is_settled else (holder, bound))",
+        "        for host in (holder,)",
+        _CASES,
+    ),
+    one(
+        "a service that is leaving keeps its host until it has left it",
+        _AFFINITY,
+        "        for host in ((bound or holder,) if is_settled else (holder, bound))",
+        "        for host in (bound or holder,)",
+        _CASES,
+    ),
+    one(
+        "of two that must be apart only one moves",
+        _AFFINITY,
+        "        if tie.is_together or (is_here and not tie.binds):",
+        "        if tie.is_together:",
+        _RULES,
+    ),
+    one(
+        "the other minds as well, where a rule is mutual",
+        _AFFINITY,
+        "            if not is_mutual(path, rule) or not names(owner, rule, service):",
+        "            if True:",
+        _CASES,
+    ),
+    one(
+        "apart counts against a host",
+        _AFFINITY,
+        "            points += tie.rule.weight if tie.is_together else -tie.rule.weight",
+        "            points += tie.rule.weight",
+        _CASES,
+    ),
+    one(
+        "a host without the label is near no other",
+        _AFFINITY,
+        "    return value is not None and value ==",
+        "    return value ==",
+        _CASES,
+    ),
+    one(
+        "keeping rules about others is better than breaking them",
+        _SCORES,
+        '    return Score("Affinity", -len(names)',
+        '    return Score("Affinity", len(names)',
+        _CASES,
+    ),
+    one(
+        "together and apart with one service is refused",
+        f"{PLANNER}/judge/contradictions.py",
+        "            if _is_same(rule, other) and _collide(rule, other):",
+        "            if False:",
+        f"{UNIT}/planner/judge/test_contradictions.py",
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .kinds import AGENT, DRIVERS, UNIT, Mutant, one
+from .kinds import AGENT, API, DRIVERS, UNIT, Mutant, one
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
@@ -87,9 +87,10 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "an address stays up while what stands below is restarted",
-        f"{AGENT}/run/work.py",
-        "(not down.isdisjoint(under) and not is_address(resource))",
-        "not down.isdisjoint(under)",
+        f"{API}/objects/edits.py",
+        "if one.name not in found | stays and",
+        "if one.name not in found and",
+        f"{UNIT}/api/objects/test_edits.py",
         f"{UNIT}/agent/test_people.py",
     ),
     one(

@@ -17,6 +17,14 @@ from backstay_api.memory.server import Change
 from backstay_api.objects import resource_kinds
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.lease import HostLease
+from backstay_api.objects.object_kinds import (
+    FENCE_REQUESTS,
+    HA_INSTANCES,
+    HA_SERVICES,
+    HOST_ASSIGNMENTS,
+    HOST_LEASES,
+    HOSTS,
+)
 from backstay_api.objects.plain import RenderedResource
 from backstay_fencer.agents import Action
 
@@ -146,25 +154,25 @@ class Monitor:
     def observe(self, change: Change) -> None:
         """One committed write."""
         match change.resource:
-            case "haservices.backstay.dev":
+            case HA_SERVICES.resource:
                 if change.type is EventType.ADDED:
                     self.created_s[change.key[1]] = _now_s()
                 self._note_units(change)
                 self.stops.note_service(change)
-            case "hosts.backstay.dev" if change.type is EventType.DELETED:
+            case HOSTS.resource if change.type is EventType.DELETED:
                 self.enrolled_s.pop(change.key[1], None)
-            case "hosts.backstay.dev":
+            case HOSTS.resource:
                 self.enrolled_s.setdefault(change.key[1], _now_s())
-            case "hainstances.backstay.dev":
+            case HA_INSTANCES.resource:
                 self._instance(change)
-            case "hostassignments.backstay.dev":
+            case HOST_ASSIGNMENTS.resource:
                 self.copies.note_assignment(change)
                 self._assignment(change)
                 self.orders.observe(change)
                 self.stops.note_assignment(change)
-            case "leases.coordination.k8s.io":
+            case HOST_LEASES.resource:
                 self.leases.observe(change, self._held_exclusively)
-            case "fencerequests.backstay.dev":
+            case FENCE_REQUESTS.resource:
                 self.leases.note_request(change)
                 self.power.note_request(change)
         self._count_writes(change)

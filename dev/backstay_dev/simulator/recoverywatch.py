@@ -13,6 +13,7 @@ from backstay_api.memory.server import Change
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.lease import HostLease
+from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS
 from backstay_api.objects.plain import RenderedResource
 from backstay_api.objects.resource_kinds import identity as resource_identity
 
@@ -119,11 +120,11 @@ class RecoveryWatch:
     def observe(self, change: Change) -> None:
         """One committed write."""
         match change.resource:
-            case "hostassignments.backstay.dev":
+            case HOST_ASSIGNMENTS.resource:
                 self._assignment(change)
-            case "haservices.backstay.dev":
+            case HA_SERVICES.resource:
                 self._service(change)
-            case "hainstances.backstay.dev" if change.type is not EventType.DELETED:
+            case HA_INSTANCES.resource if change.type is not EventType.DELETED:
                 self._instance(change)
 
     def _assignment(self, change: Change) -> None:
@@ -135,17 +136,17 @@ class RecoveryWatch:
         nonce, knows = (status.get("session") or {}).get("nonce"), change.actor == f"agent-{host}"
         for name in self.services:
             order, key = orders.get(name), (host, name)
-            if (
-                order is None
-                or (host, self.uid_of.get(name, ""), order["epoch"]) in self.told_to_stop
-                or not order.get("handsOff")
-                or order["session"]["nonce"] != nonce
-            ):
+            if order is None or not self._leaves(host, name, order, nonce):
                 self.left.pop(key, None)
             elif knows and key not in self.left:
                 self.left[key] = Left(f"{order['session']['bootID']}/{nonce}", _now_s())
         reports = (status.get("instances") or {}).items()
         self.failed |= {(uid, one["epoch"], host) for uid, one in reports if one["phase"] == "Failed"}
+
+    def _leaves(self, host: str, service: str, order: Raw, nonce: str | None) -> bool:
+        """Whether the session that speaks there is told to leave it to others, and was not told to stop it before."""
+        was_told_to_stop = (host, self.uid_of.get(service, ""), order["epoch"]) in self.told_to_stop
+        return bool(order.get("handsOff")) and order["session"]["nonce"] == nonce and not was_told_to_stop
 
     def _service(self, change: Change) -> None:
         name = change.key[1]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from backstay_api.objects.kinds import Raw
+from backstay_api.objects.object_kinds import HA_SERVICES
 
 NAMESPACE: Final = "shop"
 
@@ -106,4 +107,4 @@ class ServiceShape:
             spec |= {"mode": self.mode, "exclusive": self.is_exclusive}
         if self.mode == "Replicated":
             spec["replicas"] = self.replicas
-        return {"kind": "HAService", "metadata": {"name": self.name, "namespace": NAMESPACE}, "spec": spec}
+        return {"kind": HA_SERVICES.kind, "metadata": {"name": self.name, "namespace": NAMESPACE}, "spec": spec}

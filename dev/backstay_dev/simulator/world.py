@@ -159,7 +159,7 @@ class World:
         fencing = {"levels": [{"name": level, "devices": devices} for level, devices in levels.items()]}
         spec = {"heartbeat": {"profile": shape.profile}, "fencing": {**fencing, "after": shape.after}}
         meta = {"name": name, "labels": {"pool": "a"}}
-        self.create(HOSTS, {"kind": "Host", "metadata": meta, "spec": spec})
+        self.create(HOSTS, {"kind": HOSTS.kind, "metadata": meta, "spec": spec})
 
     def know(self, service: ServiceShape) -> None:
         """Tell the monitor what this service may ever run, and every machine how long that takes."""

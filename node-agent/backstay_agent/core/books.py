@@ -6,7 +6,7 @@ has begun, its successor knows. Times are the event loop's (CLOCK_MONOTONIC: one
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -101,6 +101,16 @@ class Record:
     def forgiven(self, cleared: int) -> Record:
         """A person has said that its failures so far count for nothing, if this is news."""
         return self if cleared <= self.cleared else replace(self, cleared=cleared, restarted_at_s=()).trusted()
+
+    def changed(self, names: Collection[str], wanted: tuple[RenderedResource, ...], revision: int) -> Record:
+        """Of what an edit restarts, these names, nothing runs any more, and what is wanted may from now on.
+
+        The rest stays as it was: what needs no restart has still to reach it, and only then its revision is what runs.
+        """
+        before = {one.name: one for one in self.resources}
+        mixed = tuple(one if one.name in names else replace(before[one.name], after=one.after) for one in wanted)
+        runs = revision if mixed == wanted else self.running_revision
+        return replace(self, resources=mixed, running_revision=runs).trusted()
 
     def accepted(self) -> Record:
         """What it wants is what runs."""

@@ -15,6 +15,7 @@ from backstay_agent.drivers.base import Driver, StartFailed, StopFailed
 from backstay_agent.host_system import HostSystem
 from backstay_agent.tasks import end_tasks
 from backstay_api.objects.durations import seconds
+from backstay_api.objects.edits import restarted
 from backstay_api.objects.plain import Probe, RenderedResource
 from backstay_api.objects.probe_kinds import is_asked, only_degrades
 from backstay_api.objects.resource_kinds import is_address
@@ -175,14 +176,9 @@ async def take_down(
 
 
 def to_restart(resources: Sequence[RenderedResource], bad: Collection[str]) -> list[RenderedResource]:
-    """What is down, and what stands on it. Addresses stay up, unless they are themselves what is down: to clients a
-    server that dies and comes back under its address is a very quick restart, and nothing more."""
-    down = {at for at, resource in enumerate(resources) if resource.name in bad}
-    return [
-        resource
-        for (at, resource), under in zip(enumerate(resources), needs(resources), strict=True)
-        if at in down or (not down.isdisjoint(under) and not is_address(resource))
-    ]
+    """What is down, and what stands on it, as after an edit."""
+    names = restarted(resources, resources, also=bad)
+    return [resource for resource in resources if resource.name in names]
 
 
 def only_addresses(resources: Sequence[RenderedResource]) -> bool:

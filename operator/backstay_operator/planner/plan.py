@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
 from backstay_api.objects.models import HAInstance, HAService, Host
 from backstay_api.objects.models.assignment import InstanceOrder, StandbyOrder
+from backstay_api.objects.object_kinds import HA_SERVICES, HOSTS
 from backstay_api.objects.resource_kinds import units_of
 
 from .actions import Action, WriteHostStatus, WriteInstance, WriteServiceStatus
@@ -120,22 +121,27 @@ def plan_service(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) ->
     decision = decide(round_, service)
     if decision.is_leaving and not decision.slots:
         return ServicePlan(tuple(ownership.let_go(world, service, claims)))
-    statuses = _status_actions(world, decision)
-    ordered = tuple(one for slot in decision.slots for one in _ordered(slot.instance, slot.course))
+    common = ServicePlan(
+        tuple(_status_actions(world, decision)),
+        tuple(one for slot in decision.slots for one in _ordered(slot.instance, slot.course)),
+        look_again_s=_look_again_s(decision),
+        secured=_secured(world, service),
+    )
     if decision.is_leaving:
-        actions = [action for slot in decision.slots for action in slot.course.actions]
-        return ServicePlan(
-            (*actions, *statuses), ordered, look_again_s=_look_again_s(decision), secured=_secured(world, service)
-        )
+        stops = [action for slot in decision.slots for action in slot.course.actions]
+        return replace(common, actions=(*stops, *common.actions))
+    return _staying(world, decision, claims, common)
+
+
+def _staying(world: World, decision: Decision, claims: Sequence[str], common: ServicePlan) -> ServicePlan:
+    service = decision.service
     actions = _owning(world, decision, claims)
     actions += [action for slot in decision.slots for action in slot.course.actions]
-    return ServicePlan(
-        (*actions, *moves.spent_wish(world, service), *clears.spent_clear(world, service), *statuses),
-        ordered,
-        tuple(one for slot in decision.slots for one in standby_orders(world, slot)),
-        _look_again_s(decision),
-        _secured(world, service),
-        tuple(uid for slot in decision.slots for uid in _first(world, slot)),
+    return replace(
+        common,
+        actions=(*actions, *moves.spent_wish(world, service), *clears.spent_clear(world, service), *common.actions),
+        standbys=tuple(one for slot in decision.slots for one in standby_orders(world, slot)),
+        first=tuple(uid for slot in decision.slots for uid in _first(world, slot)),
     )
 
 
@@ -169,7 +175,7 @@ def plan_ownerless(round_: Round, key: str) -> ServicePlan:
         return ServicePlan(standbys=tuple(stored_standbys(world, instance)))
     service = instance.spec.service
     what_for = f"{instance.key} is stopped and deleted if its service is gone"
-    needs = (Gone("HAService", instance.metadata.namespace or "", service.name, service.uid, what_for),)
+    needs = (Gone(HA_SERVICES.kind, instance.metadata.namespace or "", service.name, service.uid, what_for),)
     course = instances.leave(world, instance, f"its HAService {service.name} is gone", needs)
     return ServicePlan(course.actions, _ordered(instance, course))
 
@@ -189,7 +195,7 @@ def _secured(world: World, service: HAService) -> tuple[tuple[str, str], ...]:
 
 def _is_blurred(world: World) -> bool:
     """Whether some service or host cannot be read now, or was once not found, so that nobody knows which units must wait where."""
-    return any(kind in ("HAService", "Host") for kind, _ in (*world.unreadable, *world.missed))
+    return any(kind in (HA_SERVICES.kind, HOSTS.kind) for kind, _ in (*world.unreadable, *world.missed))
 
 
 def _status_actions(world: World, decision: Decision) -> list[Action]:

@@ -137,7 +137,7 @@ def test_people_read_what_becomes_of_it(cluster: Cluster, tmp_path: Path) -> Non
     file.write_text(yaml.safe_dump(with_resource(cluster, systemd={"unit": "other.service"})))
     text = cluster.run("diff", "-f", str(file)).output
     assert "systemd.unit: web.service -> other.service" in text
-    assert "the whole service is stopped and started again where it runs" in text
+    assert "it is stopped and started again where it runs" in text
 
 
 DATABASE = {"name": "db", "ocf": {"agent": "d:x", "instance": "db", "parameters": {"level": "1"}}}

@@ -40,14 +40,21 @@ class InstanceOrder(Model):
     """Started top to bottom, stopped bottom to top."""
     recovery: RenderedRecovery | None = None
     """How often it is restarted in place, where the manifest says so. An agent that does not know this field goes by the defaults."""
+    state: Literal["Running", "Unmanaged"] | None = None
+    """`spec.state` of that manifest. Not set by an earlier release, which said Unmanaged by `handsOff` alone."""
     hands_off: Text = ""
-    """Not empty: watch it and touch nothing of it, and why. An agent that does not know this field goes on as always."""
+    """If it is Unmanaged: watch it and touch nothing of it, and why. An agent that does not know this field goes on as always."""
     cleared: Annotated[int, Field(ge=0)] = 0
     """A greater number than before: a person has said (`backstay clear SERVICE --reason WHY`) that its failures so far count for nothing."""
     why: Text = ""
     """Why, in a sentence."""
     to: Text = ""
     """With Down: the host that it was to go to when that was decided. The next grant prefers it; the agent has no use for it."""
+
+    @property
+    def is_unmanaged(self) -> bool:
+        """Whether it is watched, and nothing of it is touched."""
+        return bool(self.hands_off) if self.state is None else self.state == "Unmanaged"
 
 
 class StandbyOrder(Model):

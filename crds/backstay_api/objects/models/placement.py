@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
-from .base import Duration, Model, Rule, Text
+from .base import Duration, Model, Name, Rule, Text, exactly_one_of
 
 Weight = Annotated[int, Field(ge=-1000, le=1000)]
 LabelValue = Annotated[str, StringConstraints(max_length=63)]
@@ -56,13 +56,21 @@ class LabelExpression(Model):
     """For In and NotIn at least one, for Gt and Lt exactly one, else none."""
 
 
-class HostSelector(Model):
-    """Hosts that carry all of these labels, and of which all of these expressions hold."""
+class LabelSelector(Model):
+    """What carries all of these labels, and of which all of these expressions hold."""
 
     match_labels: LabelMap = {}
     """Labels and their values; empty asks for none."""
     match_expressions: Annotated[list[LabelExpression], Field(max_length=16)] | None = None
-    """What more their labels must be like. Without either, all hosts are selected."""
+    """What more their labels must be like. Without either, everything is selected."""
+
+
+class HostSelector(LabelSelector):
+    """Hosts that carry all of these labels, and of which all of these expressions hold."""
+
+
+class ServiceSelector(LabelSelector):
+    """HAServices of the same namespace that carry all of these labels, and of which all of these expressions hold."""
 
 
 class Preference(Model):
@@ -137,14 +145,29 @@ class Spread(Model):
 
 
 class Affinity(Model):
-    """Another service to be near to, or far from (later)."""
+    """Another service, or several, to be near to, or far from."""
 
-    service: Text
+    rules = (
+        exactly_one_of(service="service", services="services"),
+        Rule(
+            "has(self.weight) != (has(self.required) && self.required)",
+            "either required: true, or a weight: a rule that must hold has none, and one that only counts needs one",
+            lambda a: (a.weight is not None) != bool(a.required),
+        ),
+    )
+    service: Name | None = None
     """Its name, in the same namespace."""
-    weight: Weight | None = None
-    """How much it counts."""
+    services: ServiceSelector | None = None
+    """Or all that these labels select, but for the service itself."""
+    topology_key: LabelKey | None = None
+    """Two hosts with the same value of this label count as one: a rack, a room, a power feed. Default: each host by itself."""
+    weight: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """How much it counts beside `prefer`, where it need not hold."""
     required: bool | None = None
-    """Must, rather than should."""
+    """It must hold where the service is started, and what runs otherwise moves as soon as another host is ready for it."""
+    mutual: bool | None = None
+    """Whether the other service minds as well. Without that the other goes where it likes, and this one follows it, or leaves it, as in
+    Pacemaker's colocation. Default: true for `apart`, false for `together`."""
 
 
 class Window(Model):
@@ -168,9 +191,9 @@ class Placement(Model):
     spread: Annotated[list[Spread], Field(max_length=8)] | None = None
     """Keep instances apart (later)."""
     together: Annotated[list[Affinity], Field(max_length=16)] | None = None
-    """Services to be with (later)."""
+    """Services to be with."""
     apart: Annotated[list[Affinity], Field(max_length=16)] | None = None
-    """Services to be away from (later)."""
+    """Services to be away from."""
     capacity: Annotated[dict[str, Text], Field(max_length=16)] | None = None
     """What it needs of the host's capacity (later)."""
     stickiness: Annotated[int, Field(ge=0, le=100000)] = 100

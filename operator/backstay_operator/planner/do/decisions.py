@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.assignment import StandbyOrder
 from backstay_api.objects.names import key_of
+from backstay_api.objects.object_kinds import HA_INSTANCES
 from backstay_operator.planner.judge import last_accepted
 from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, accept
 from backstay_operator.planner.judge.copies import are_many, instances_of
@@ -127,7 +128,7 @@ def _creation(world: World, service: HAService, name: str, acceptance: Acceptanc
     key = key_of(service.metadata.namespace, name)
     if not isinstance(acceptance, Accepted) or service.spec.state != "Running":
         return Course()
-    if why := world.why_unreadable("HAInstance", key):
+    if why := world.why_unreadable(HA_INSTANCES.kind, key):
         return Course(missing=f"its HAInstance {key} cannot be read, so nobody knows where it runs: {why}")
     if key in world.instances:
         return Course(missing=_taken(world, world.instances[key]))

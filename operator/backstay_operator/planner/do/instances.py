@@ -262,14 +262,7 @@ def _run_or_stop(
     is_news, host = stored is None or stored.revision != service.metadata.generation, instance.spec.grant.host
     if is_news and (goes_first := rolling.waits(round_, service, instance, stored)):
         return Course(order=stored, missing=missing, waits=goes_first)
-    if is_news and (waits := not_yet_ours(world, service, None, host)):
-        # An edit is ordered when all that it names is ours, as a grant is: two services may want one address at once.
-        return Course(order=stored, missing=missing or waits)
-    if (
-        is_news
-        and edits.news(world, service, instance)
-        and (waits := first_epoch.edit_blocked(world, service, instance, host))
-    ):
+    if is_news and (waits := _edit_waits(world, service, instance, host)):
         return Course(order=stored, missing=missing or waits)
     if is_news and (records := record(world, service, instance, instance.spec.epoch, host)):
         return Course(tuple(records), order=stored, missing=missing)
@@ -281,6 +274,16 @@ def _run_or_stop(
         look_again_s=look_again_s,
         placed=found.nowhere,
     )
+
+
+def _edit_waits(world: World, service: HAService, instance: HAInstance, host: str) -> str | None:
+    """Why its holder is not told of an edit yet."""
+    # It is ordered when all that it names is ours, as a grant is: two services may want one address at once.
+    if waits := not_yet_ours(world, service, None, host):
+        return waits
+    if edits.news(world, service, instance):
+        return first_epoch.edit_blocked(world, service, instance, host)
+    return None
 
 
 def _not_beside(world: World, service: HAService, instance: HAInstance, stored: InstanceOrder | None) -> str:
@@ -301,7 +304,7 @@ def _leaves_for_nowhere(world: World, service: HAService, instance: HAInstance) 
 
 def _goes_on_managing(world: World, host: str, instance: HAInstance, stored: InstanceOrder | None) -> str:
     """An agent that was told to touch nothing, and does not say that it knows."""
-    report = world.assignments[host].status.instances.get(instance.uid) if stored and stored.hands_off else None
+    report = world.assignments[host].status.instances.get(instance.uid) if stored and stored.is_unmanaged else None
     if report is None or report.hands_off:
         return ""
     return f"{host} has not said that it touches nothing of it: an agent of an earlier release goes on as always; upgrade it"

@@ -96,7 +96,7 @@ def _is_granted_here(world: World, assignment: HostAssignment, uid: str, entry: 
 
 def _gone(uid: str, order: InstanceOrder) -> Gone:
     what_for = f"what runs of {key_of(order.namespace, order.name)} is stopped if nobody knows of it any more"
-    return Gone("HAInstance", order.namespace, order.name, uid, what_for)
+    return Gone(HA_INSTANCES.kind, order.namespace, order.name, uid, what_for)
 
 
 def _why(world: World, uid: str, entry: InstanceOrder | InstanceReport) -> str:

@@ -129,7 +129,7 @@ def consider(round_: Round, service: HAService, instance: HAInstance) -> Move | 
     if session is None or session.ref != grant.session:
         return Stay()
     if service.spec.state == "Unmanaged":
-        leave = must_leave(round_.world, service, instance)
+        leave = must_leave(round_.world, service, instance, round_.planned)
         return Stay(f"{grant.host} {leave.why}, but {UNMANAGED}" if leave else "")
     for reason in (_asked_to, _must, _failed, _better):
         found = reason(round_, service, instance, grant.host)
@@ -146,7 +146,7 @@ def _asked_to(round_: Round, service: HAService, instance: HAInstance, holder: s
 
 
 def _must(round_: Round, service: HAService, instance: HAInstance, holder: str) -> Move | Stay | None:
-    leave = must_leave(round_.world, service, instance)
+    leave = must_leave(round_.world, service, instance, round_.planned)
     # A Host that we merely cannot read has not been removed: nothing leaves it for that.
     if leave is None or round_.world.cannot_read(Host, holder):
         return None

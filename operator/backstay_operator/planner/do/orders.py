@@ -15,6 +15,7 @@ from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignm
 from backstay_api.objects.models.assignment import HostAssignmentSpec, InstanceOrder, StandbyOrder
 from backstay_api.objects.models.resources import RenderedResource
 from backstay_api.objects.names import key_of
+from backstay_api.objects.object_kinds import HOSTS
 from backstay_api.objects.resource_kinds import units_of
 from backstay_api.objects.texts import clip
 from backstay_operator.planner.actions import Assign
@@ -117,6 +118,7 @@ def _carried_out(service: HAService, want: Literal["Up", "Down"]) -> dict[str, A
     return {
         "resources": rendered(service),
         "recovery": recovery.rendered if recovery else None,
+        "state": "Unmanaged" if is_unmanaged else "Running",
         "hands_off": UNMANAGED if is_unmanaged else "",
     }
 
@@ -186,7 +188,7 @@ def assign(world: World, host: str, wanted: Wanted) -> Assign | None:
 def _needs_to_give_back(world: World, host: str, units: frozenset[str]) -> tuple[Precondition, ...]:
     """That nobody else names them, and that the host is as we know it: an older picture may lack a service, an edit or a label."""
     what_for, seen = f"{listed(sorted(units))} would start by itself on {host}", world.hosts.get(host)
-    as_known = still(seen, same_version=True, what_for=what_for) if seen else Gone("Host", "", host, "", what_for)
+    as_known = still(seen, same_version=True, what_for=what_for) if seen else Gone(HOSTS.kind, "", host, "", what_for)
     named = (one for one in world.services.values() if not units.isdisjoint(units_of(one.spec.resources)))
     known = frozenset((one.uid, one.metadata.generation or 0) for one in named)
     return as_known, Unnamed(tuple(sorted(units)), known, what_for)

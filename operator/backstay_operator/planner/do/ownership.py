@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from backstay_api.objects.models import HAInstance, HAService, ResourceClaim
 from backstay_api.objects.models.claim import ClaimOwner, HostOwner
+from backstay_api.objects.object_kinds import HA_SERVICES, HOSTS
 from backstay_api.objects.resource_kinds import Claim
 from backstay_operator.planner.actions import Action, CreateClaim, DeleteClaim, SetFinalizer, WriteClaim
 from backstay_operator.planner.judge import remains
@@ -181,7 +182,7 @@ def _may_be_named(claim: ResourceClaim, service: HAService, instances: Sequence[
 def _is_none_of(service: HAService, world: World, host: str) -> Precondition:
     """That the host is still none of the service's: an older picture may lack it, or its labels."""
     what_for, seen = f"{host} may be one of the hosts of {service.key}", world.hosts.get(host)
-    return still(seen, same_version=True, what_for=what_for) if seen else Gone("Host", "", host, "", what_for)
+    return still(seen, same_version=True, what_for=what_for) if seen else Gone(HOSTS.kind, "", host, "", what_for)
 
 
 def _is_needed(world: World, owner: HostOwner, instances: Sequence[HAInstance]) -> bool:
@@ -239,7 +240,7 @@ def abandoned(world: World) -> list[Action]:
         for gone in {owner.uid: owner for owner in claim.owners if _is_abandoned(world, owner)}.values():
             what_for = f"a claim is given back when its service {gone.key} is gone"
             needs = (
-                Gone("HAService", gone.namespace, gone.name, gone.uid, what_for),
+                Gone(HA_SERVICES.kind, gone.namespace, gone.name, gone.uid, what_for),
                 NoInstances(gone.namespace, gone.uid, what_for),
             )
             why = f"its service {gone.key} is gone"

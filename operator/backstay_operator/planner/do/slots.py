@@ -13,8 +13,9 @@ from backstay_api.objects.models import HAInstance, HAService, Host
 from backstay_api.objects.names import host_of_copy, instance_name, instance_on, key_of, slot_number
 from backstay_operator.planner.judge.copies import instances_of
 from backstay_operator.planner.judge.host_facts import facts_of
-from backstay_operator.planner.judge.judges import Question, is_tolerated
+from backstay_operator.planner.judge.judges import is_tolerated
 from backstay_operator.planner.judge.placement import must_leave
+from backstay_operator.planner.judge.questions import Question
 from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.judge.scores import preference
 from backstay_operator.planner.know import sessions

@@ -24,6 +24,8 @@ from backstay_operator.planner.know.selection import selects, share_a_host
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import listed
 
+from . import contradictions
+from .contradictions import seniority
 from .unsupported import first_unsupported
 
 # Shorter, and the poll itself would be the load; longer, and nobody meant it.
@@ -58,8 +60,8 @@ def accept(world: World, service: HAService) -> Acceptance:
 
 
 def _accept(world: World, service: HAService) -> Acceptance:
-    refused = own_fault(world, service) or _address_of_a_host(world, service) or _claimed_by_another(world, service)
-    return refused or Accepted()
+    faults = (own_fault, _contradicts_another, _address_of_a_host, _claimed_by_another)
+    return next((refused for fault in faults if (refused := fault(world, service))), Accepted())
 
 
 def own_fault(world: World, service: HAService) -> Refused | None:
@@ -157,6 +159,11 @@ def _long_name(service: HAService) -> Refused | None:
     )
 
 
+def _contradictory(service: HAService) -> Refused | None:
+    why = contradictions.within(service)
+    return Refused("ContradictoryRules", why) if why else None
+
+
 def _bad_duration(service: HAService) -> Refused | None:
     for path, text, shortest_s in _all_durations(service):
         if text is not None and not shortest_s <= seconds(text) <= LONGEST_S:
@@ -213,6 +220,7 @@ _FAULTS: Final[Sequence[Callable[[HAService], Refused | None]]] = (
     _faulty,
     _faulty_probe,
     _named_twice,
+    _contradictory,
     _no_order,
     _bad_duration,
     _never_moves,
@@ -220,6 +228,11 @@ _FAULTS: Final[Sequence[Callable[[HAService], Refused | None]]] = (
 
 
 # --- who else wants it -----------------------------------------------------------------------------------------------
+
+
+def _contradicts_another(world: World, service: HAService) -> Refused | None:
+    why = contradictions.with_older(world, service)
+    return Refused("ContradictoryRules", why) if why else None
 
 
 def _address_of_a_host(world: World, service: HAService) -> Refused | None:
@@ -284,12 +297,12 @@ def _first_rival(world: World, service: HAService, key: Claim) -> HAService | No
     older = [
         rival
         for rival in rivals
-        if _seniority(rival) < _seniority(service)
+        if seniority(rival) < seniority(service)
         and not own_fault(world, rival)
         and not _is_kept_out(world, rival)
         and (not key.is_on_hosts or share_a_host(world, rival, service))
     ]
-    return min(older, key=_seniority, default=None)
+    return min(older, key=seniority, default=None)
 
 
 def _is_kept_out(world: World, rival: HAService) -> bool:
@@ -307,8 +320,3 @@ def _hinders(world: World, rival: HAService, key: Claim, owner: ClaimOwner) -> b
     # A host that is being removed counts: what runs there is still the other's.
     host = world.hosts.get(owner.host) if isinstance(owner, HostOwner) else None
     return not key.is_on_hosts or (host is not None and selects(rival, host))
-
-
-def _seniority(service: HAService) -> tuple[str, str]:
-    # The API server's own time, written once and in one form, so that all replicas agree. The clock is only its, not ours.
-    return (service.metadata.creation_timestamp or "", service.uid)

@@ -7,68 +7,22 @@ What is the same for every service stands in the facts of a host (`host_facts.py
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence, Set
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Final, TypeVar
 
 from backstay_api.objects.durations import seconds
-from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.placement import Taint
-from backstay_api.objects.names import instance_name
 from backstay_operator.planner.know.fitting import no_room
 from backstay_operator.planner.know.holdings import contested
 from backstay_operator.planner.know.selection import why_not_selected
-from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import UNCLEAR, roughly
 
+from .affinity import could_be_together, is_apart, is_together
 from .copies import are_many, its_host, other_there
 from .failures import Failure, standing
 from .host_facts import HostFacts, Rejected, facts_of
 from .move_budget import forgotten_at_s, home, used_up
-
-
-class Point(Enum):
-    """What the judges are asked about a host."""
-
-    START = "may it start there?"
-    RETRY = "may it be tried there again, though a start has failed there?"
-    STAY = "may what runs well stay there?"
-    FIRST_EPOCH = "before the first epoch: does the host have to say that nothing of it runs there?"
-    STANDBY = "may the host be asked to keep itself ready?"
-    TAKE_OVER = "could it take over? Being late lasts for a moment, and is nothing to write a status about."
-
-
-Planned = Mapping[str, Collection[str]]
-
-
-@dataclass(frozen=True)
-class Question:
-    """One service, looking for a host."""
-
-    world: World
-    service: HAService
-    instance: HAInstance | None
-    to: str | None = None
-    """The only host that a person wants."""
-    away_from: frozenset[str] = frozenset()
-    """Hosts that it shall leave."""
-    planned: Planned = field(default_factory=dict)
-    """Keys of HAInstances on their way to each host: given by this same plan, or stopped elsewhere in order to go there."""
-    announced: str = ""
-    """The host for which it was stopped where it ran."""
-    retry: bool = False
-    """No host is without a failed start: one where the last is long enough ago will do."""
-
-    @property
-    def holder(self) -> str:
-        return self.instance.holder if self.instance else ""
-
-    @property
-    def slot(self) -> str:
-        """Of an instance that is not there yet: the first, the only one of a Single service; nothing has failed in it."""
-        return self.instance.metadata.name if self.instance else instance_name(self.service.metadata.name)
-
+from .questions import Point, Question
 
 # --- filters: cheapest first -----------------------------------------------------------------------------------------
 
@@ -298,7 +252,7 @@ Filter = Callable[[Question, HostFacts], Rejected | None]
 RUN: Final = frozenset({Point.START, Point.RETRY})
 _SPARE: Final = frozenset({Point.STANDBY, Point.TAKE_OVER})
 
-# Later: capacity and required together/apart stand before is_ready; they look at HostFacts too, never at other services.
+# Later: capacity stands before is_ready; it looks at HostFacts too, never at other services.
 # What failed may be repaired while the host is asked to be ready, and what a cordoned host says counts before the first epoch, too.
 FILTERS: Final[Sequence[tuple[Filter, Set[Point]]]] = (
     (may_stay, {Point.STAY}),
@@ -316,6 +270,9 @@ FILTERS: Final[Sequence[tuple[Filter, Set[Point]]]] = (
     (starts_here, {*RUN, Point.TAKE_OVER}),
     (may_fail_over, {*RUN, Point.STANDBY}),
     (could_fail_over, {Point.TAKE_OVER}),
+    (is_apart, {*RUN, Point.STAY, Point.TAKE_OVER}),
+    (is_together, {*RUN, Point.STAY}),
+    (could_be_together, {Point.TAKE_OVER}),
     (is_ready, {*RUN, Point.TAKE_OVER}),
     (need_not_wait, RUN),
 )

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from backstay_operator.planner.know.selection import why_not_selected
+from backstay_operator.planner.words import listed
 
+from . import affinity
 from .host_facts import HostFacts
-from .judges import RUN, Point, Question, awaited, by_point, is_ready, recent_failures, untolerated
+from .judges import RUN, awaited, by_point, is_ready, recent_failures, untolerated
+from .questions import Point, Question
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,21 @@ def fewest_taints(ask: Question, facts: HostFacts) -> Score:
     return Score("Taint", -len(taints), f"has the taint {', '.join(taints)}" if taints else "has no such taint")
 
 
+def rules_kept(ask: Question, facts: HostFacts) -> Score:
+    """As many of the rules about other services as may be: who follows it would have to move, and a standby could not take over."""
+    names = affinity.broken(ask, facts)
+    return Score(
+        "Affinity",
+        -len(names),
+        f"goes against a rule about {listed(names)}" if names else "keeps all rules about others",
+    )
+
+
 def preference(ask: Question, facts: HostFacts) -> Score:
-    """The sum of the weights in placement.prefer that this host earns."""
+    """The sum of the weights in placement.prefer, together and apart that this host earns."""
     labels, wishes = facts.host.metadata.labels, ask.service.spec.placement.prefer or ()
     points = sum(wish.weight for wish in wishes if not why_not_selected(wish.hosts, labels))
+    points += affinity.weight(ask, facts)
     return Score("Preference", points, f"preferred by {points:+d}" if points else "")
 
 
@@ -83,13 +97,14 @@ def no_recent_failure(ask: Question, facts: HostFacts) -> Score:
 _STANDBY: Final = frozenset({Point.STANDBY, Point.FIRST_EPOCH})
 Scorer = Callable[[Question, HostFacts], Score]
 
-# Later: spread, and together/apart as wishes, are added to what `preference` says. The name breaks what ties remain.
+# Later: spread, as a wish, is added to what `preference` says. The name breaks what ties remain.
 SCORES: Final[Sequence[tuple[Scorer, Set[Point]]]] = (
     (announced, RUN),
     (fewest_failures, {Point.RETRY}),
     (awaited_there, {Point.STANDBY}),
     (no_recent_failure, _STANDBY),
     (fewest_taints, {*RUN, *_STANDBY}),
+    (rules_kept, {*RUN, Point.STANDBY}),
     (preference, {*RUN, *_STANDBY}),
     (readiness, RUN),
     (already_asked, _STANDBY),

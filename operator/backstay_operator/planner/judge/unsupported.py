@@ -20,8 +20,6 @@ _TODAY: Final[dict[str, tuple[object, ...]]] = {
     "promoted": (),
     "depends_on": (),
     "placement.spread": (),
-    "placement.together": (),
-    "placement.apart": (),
     "placement.capacity": (),
     "placement.priority": (0,),
     "placement.failback": ("Never", "Always"),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from backstay_api.objects.models import HAService, Host
-from backstay_api.objects.models.placement import HostSelector, LabelExpression
+from backstay_api.objects.models.placement import LabelExpression, LabelSelector
 
 from .world import World
 
@@ -15,7 +15,7 @@ _DIGITS: Final = re.compile("[0-9]+")
 _LARGEST: Final = 2**63 - 1
 
 
-def why_not_selected(selector: HostSelector, labels: Mapping[str, str] | None) -> str:
+def why_not_selected(selector: LabelSelector, labels: Mapping[str, str] | None) -> str:
     """What keeps these labels from being selected, as what follows a name: `has no label pool, not db`; empty: nothing."""
     has = labels or {}
     for key, value in selector.match_labels.items():

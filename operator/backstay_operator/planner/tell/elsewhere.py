@@ -13,7 +13,8 @@ from backstay_operator.planner.judge.copies import instances_of
 from backstay_operator.planner.judge.fence_path import fence_path
 from backstay_operator.planner.judge.first_epoch import second_copy
 from backstay_operator.planner.judge.host_facts import Rejected, facts_of
-from backstay_operator.planner.judge.judges import Point, Question, rejection
+from backstay_operator.planner.judge.judges import rejection
+from backstay_operator.planner.judge.questions import Point, Question
 from backstay_operator.planner.know import holdings
 from backstay_operator.planner.know.selection import declared
 from backstay_operator.planner.know.world import World

@@ -24,7 +24,6 @@ FILE = {"name": "conf", "file": {"path": "/etc/web.conf"}}
         pytest.param(a_service(placement={"failback": "Window"}), "spec.placement.failback (Window)", id="failback"),
         pytest.param(a_service(placement={"capacity": {"cpu": "2"}}), "spec.placement.capacity", id="capacity"),
         pytest.param(a_service(placement={"priority": 5}), "spec.placement.priority (5)", id="priority"),
-        pytest.param(a_service(placement={"apart": [{"service": "b"}]}), "spec.placement.apart", id="apart"),
         pytest.param(a_service("web", FILE), "spec.resources[conf].file", id="file"),
         pytest.param(a_service("web", unit(onFailure="Move")), "spec.resources[web].onFailure (Move)", id="onFailure"),
         pytest.param(a_service("web", unit(strategy="Share")), "spec.resources[web].strategy (Share)", id="strategy"),

@@ -10,10 +10,11 @@ import pytest
 from backstay_api.objects.models.host import HostChecks
 from backstay_operator.planner.judge import judges, scores
 from backstay_operator.planner.judge.host_facts import facts_of
-from backstay_operator.planner.judge.judges import FILTERS, FILTERS_AT, Filter, Point, Question
+from backstay_operator.planner.judge.judges import FILTERS, FILTERS_AT, Filter
+from backstay_operator.planner.judge.questions import Point, Question
 from backstay_operator.planner.judge.scores import SCORES, SCORES_AT, Scorer
 from backstay_operator.planner.know.world import World
-from backstay_testing import worlds
+from backstay_testing import affinities, worlds
 from backstay_testing.builders import a_service, an_instance, an_order, claims, unit
 from backstay_testing.copies import COPY_CASES
 from backstay_testing.worlds import Befall, a_world, add_host, all_of, nothing, put, report, say_ready
@@ -240,6 +241,7 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         (nothing, {"service": NEVER}, f"may not take it over: {NO_MOVES}"),
         (granted, {"service": NEVER}, ""),
     ],
+    **affinities.FILTER_CASES,
     judges.is_ready: [
         (ready(), {}, ""),
         (ready(ready=False, why="masked"), {}, "is not ready: masked"),
@@ -275,9 +277,11 @@ SCORE_CASES: Final[Mapping[Scorer, list[tuple[Befall, dict[str, Any], int]]]] = 
         (host(taints=["a:PreferNoSchedule", "b:PreferNoSchedule"]), {}, -2),
         (host(taints=["a:PreferNoSchedule"]), {"service": MINDS_NOTHING}, 0),
     ],
+    **affinities.SCORE_CASES,
     scores.preference: [
         (host(labels={"pool": "db"}), {"service": LIKES_POOL}, 7),
         (nothing, {"service": LIKES_POOL}, 0),
+        *affinities.WEIGHTS,
         (nothing, {"service": a_service(placement={"prefer": [{**OTHERS, "weight": -3}]})}, -3),
     ],
     scores.readiness: [(ready(), {}, 1), (nothing, {}, 0), (ready(ready=False), {}, -1)],
@@ -329,16 +333,16 @@ def test_every_judge_has_cases_that_differ_and_is_asked_at_some_point() -> None:
         (
             Point.START,
             "is_selected is_its_host is_free is_wished has_no_other is_open is_tolerated has_session starts_here may_fail_over"
-            " is_ready need_not_wait",
-            "announced fewest_taints preference readiness fewer_services",
+            " is_apart is_together is_ready need_not_wait",
+            "announced fewest_taints rules_kept preference readiness fewer_services",
         ),
         (
             Point.RETRY,
             "is_selected is_its_host is_free is_wished has_no_other is_open is_tolerated has_session starts_here may_fail_over"
-            " is_ready need_not_wait",
-            "announced fewest_failures fewest_taints preference readiness fewer_services",
+            " is_apart is_together is_ready need_not_wait",
+            "announced fewest_failures fewest_taints rules_kept preference readiness fewer_services",
         ),
-        (Point.STAY, "may_stay is_selected is_its_host is_tolerated", ""),
+        (Point.STAY, "may_stay is_selected is_its_host is_tolerated is_apart is_together", ""),
         (
             Point.FIRST_EPOCH,
             "is_selected is_its_host is_free has_no_other may_answer",
@@ -347,11 +351,12 @@ def test_every_judge_has_cases_that_differ_and_is_asked_at_some_point() -> None:
         (
             Point.STANDBY,
             "is_selected is_its_host is_free has_no_other is_open is_tolerated is_reachable has_room may_fail_over",
-            "awaited_there no_recent_failure fewest_taints preference already_asked fewer_services",
+            "awaited_there no_recent_failure fewest_taints rules_kept preference already_asked fewer_services",
         ),
         (
             Point.TAKE_OVER,
-            "is_selected is_its_host is_free has_no_other is_open is_tolerated is_reachable starts_here could_fail_over is_ready",
+            "is_selected is_its_host is_free has_no_other is_open is_tolerated is_reachable starts_here could_fail_over"
+            " is_apart could_be_together is_ready",
             "",
         ),
     ],
