@@ -47,8 +47,7 @@ def recorded(uid: str, epoch: int) -> Befall:
 
     def befall(world: World) -> None:
         (claim,) = claims(PAIR, "n1", epoch=epoch)
-        [owner] = list(claim.spec.hosts or [])
-        hosts = [owner.model_copy(update={"instance": uid})]
+        hosts = [owner.model_copy(update={"instance": uid}) for owner in claim.spec.hosts or ()]
         world.claims[claim.key] = claim.model_copy(update={"spec": claim.spec.model_copy(update={"hosts": hosts})})
 
     return befall

@@ -17,8 +17,8 @@ from backstay_testing.builders import a_service, an_instance, an_order, being_de
 from backstay_testing.worlds import Befall, a_world, add_host, all_of, nothing, report, silence, tell
 
 
-def replicated(replicas: int | None, **spec: Any) -> HAService:
-    return a_service(mode="Replicated", replicas=replicas, **spec)
+def replicated(replicas: int | None, placement: Raw | None = None) -> HAService:
+    return a_service(mode="Replicated", replicas=replicas, placement=placement or {})
 
 
 def put(world: World, service: HAService, holders: Mapping[int, str]) -> None:
