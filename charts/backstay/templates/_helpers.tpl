@@ -12,11 +12,17 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Where operator and fencer live. */}}
+{{- define "backstay.namespace" -}}{{ default .Release.Namespace .Values.namespaceOverride }}{{- end -}}
+
 {{- define "backstay.operator" -}}{{ include "backstay.fullname" . }}-operator{{- end -}}
 {{- define "backstay.fencer" -}}{{ include "backstay.fullname" . }}-fencer{{- end -}}
 
+{{/* Where the fencer tells of its health. */}}
+{{- define "backstay.fencerPort" -}}{{ .Values.fencer.healthPort | default 8080 }}{{- end -}}
+
 {{/* How the API server calls the operator. */}}
-{{- define "backstay.operatorUser" -}}system:serviceaccount:{{ .Release.Namespace }}:{{ include "backstay.operator" . }}{{- end -}}
+{{- define "backstay.operatorUser" -}}system:serviceaccount:{{ include "backstay.namespace" . }}:{{ include "backstay.operator" . }}{{- end -}}
 
 {{- define "backstay.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
@@ -128,4 +134,31 @@ tolerations:
 enableServiceLinks: false
 terminationGracePeriodSeconds: 10
 securityContext: {{ include "backstay.podSecurityContext" .root | nindent 2 }}
+{{- end -}}
+
+{{/*
+A token of one hour for the API server, renewed by the kubelet, where every client looks for it: the ServiceAccount's own is not mounted.
+Argument: (dict "root" $ "values" .Values.operator)
+*/}}
+{{- define "backstay.volumes" -}}
+- name: tmp
+  emptyDir: {medium: Memory, sizeLimit: 16Mi}
+- name: token
+  projected:
+    defaultMode: 0440
+    sources:
+      - serviceAccountToken: {path: token, expirationSeconds: 3600}
+      - configMap: {name: kube-root-ca.crt, items: [{key: ca.crt, path: ca.crt}]}
+      - downwardAPI: {items: [{path: namespace, fieldRef: {fieldPath: metadata.namespace}}]}
+{{- with .values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "backstay.volumeMounts" -}}
+- {name: tmp, mountPath: /tmp}
+- {name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
+{{- with .values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}

@@ -114,9 +114,8 @@ class World:
     settings: Settings = field(default_factory=Settings)
     now_s: float = 0.0
     wall: str = "1970-01-01T00:00:00Z"
-    """RFC 3339 time of this round, for status fields."""
+    """RFC 3339 time of this round, for status fields. `instant`: finer where the clock tells it, for timelines; empty: as `wall`."""
     instant: str = ""
-    """The same, finer where the clock tells it, for timelines; empty: `wall`."""
     own_path: OwnPath = field(default_factory=OwnPath)
 
     services: dict[str, HAService] = field(default_factory=dict)
