@@ -1,4 +1,4 @@
-"""Looks regularly at the host itself: its disk, memory, clock, links, and who answers for names. What that means, `core/sanity.py` says."""
+"""Looks regularly at the host itself: disk, memory, clock, links, names, what it reaches. What that means, `core/sanity.py` says."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from backstay_api.objects.plain import HostChecks, HostProblem
+from backstay_api.objects.plain import HostChecks, HostProblem, Reach
 from backstay_api.process.waiting import clock_s
 
 from .core.sanity import JUMP_S, STEADY_S, HostSigns, Lasting, problems
 from .drivers.address.netlink import IFF_UP, Link, Netlink
+from .reach import unreached
 from .standby.needs import without_room
 from .threads import shared
 
@@ -62,19 +63,23 @@ async def follow(
     asked: Callable[[], HostChecks | None] = lambda: None,
     links: Links | None = None,
     look_up: Callable[[Sequence[str]], Awaitable[Mapping[str, str]]] | None = None,
+    reach: Callable[[Sequence[Reach]], Awaitable[Mapping[str, str]]] = unreached,
 ) -> None:
     """Tell what is wrong with this host now, and after each look, until cancelled. `folders`: where the agent must be able to
     write; `asked`: what else its admin wants looked at."""
     links, look_up = links or Netlink().links, look_up or unresolved
     clock, linked, named, found = Clock(wall_s), Lasting(), Lasting(), tuple[HostProblem, ...]()
+    reached, out_of_reach_s = Lasting(), clock_s()
     while True:
         clock.look()
         checks = asked() or HostChecks()
-        no_room, unlinked, unnamed = await asyncio.gather(
-            without_room(folders), _unlinked(checks.interfaces, links), look_up(checks.names)
+        no_room, unlinked, unnamed, not_reached = await asyncio.gather(
+            without_room(folders), _unlinked(checks.interfaces, links), look_up(checks.names), reach(checks.reach)
         )
         seen = (tuple(no_room), stalled_percent(pressure), clock.jump_s, clock.since_jump_s)
-        found = problems(HostSigns(*seen, linked.of(unlinked), named.of(unnamed)), found)
+        lasting = linked.of(unlinked), named.of(unnamed), reached.of(not_reached)
+        out_of_reach_s = out_of_reach_s if lasting[-1] else clock_s()
+        found = problems(HostSigns(*seen, *lasting, clock_s() - out_of_reach_s), found)
         told(found)
         await asyncio.sleep(LOOK_S)
 

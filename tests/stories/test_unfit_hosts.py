@@ -56,3 +56,45 @@ def test_what_has_nowhere_to_go_stays_on_a_host_that_is_not_fit() -> None:
     assert stage.copies() == ["n1"] and not steps(stage.log, "WriteInstance")
     finds(stage, "n2")
     stage.until(lambda: stage.copies() == ["n2"])
+
+
+def out_of_reach(stage: Stage, *hosts: str, tolerated: bool = False) -> None:
+    problem = HostProblem(check="Reach", why="this host does not reach 192.0.2.1", tolerated=tolerated)
+    for host in hosts:
+        stage.do(lambda host=host: stage.real.agents[host].examined((problem,)))  # type: ignore[misc]
+    stage.settle()
+
+
+def fails(stage: Stage) -> None:
+    """What runs on n1 dies, and none of its restarts helps."""
+    stage.script("n1").start_fails = "the gateway is away"
+    stage.do(lambda: stage.machines["n1"].state.kill("unit web.service"))
+    stage.settle()
+
+
+def test_what_fails_for_a_fault_that_the_other_hosts_have_too_does_not_move_until_they_are_over_it() -> None:
+    stage = running()
+    out_of_reach(stage, "n1", "n2", "n3")
+    fails(stage)
+    stage.wait(60)
+    assert stage.missing() == "0/3 hosts can run it: 3 are not ready: this host does not reach 192.0.2.1"
+    assert not stage.copies()
+    finds(stage, "n2")
+    stage.until(lambda: stage.copies() == ["n2"])
+
+
+def test_it_goes_to_the_host_that_has_not_that_fault() -> None:
+    stage = running()
+    out_of_reach(stage, "n1", "n2")
+    fails(stage)
+    stage.until(lambda: stage.copies() == ["n3"])
+
+
+def test_a_fault_that_lasts_holds_no_move_for_ever() -> None:
+    stage = running()
+    out_of_reach(stage, "n1", "n2", "n3")
+    fails(stage)
+    out_of_reach(stage, "n2", tolerated=True)
+    stage.until(lambda: stage.copies() == ["n2"])
+    assert stage.host_says("n2", "Sane").startswith("It has lasted, and n2 is used all the same: ")
+    assert stage.host_says("n3", "Sane").startswith("Nothing new is started on n3: ")

@@ -40,6 +40,7 @@ __all__ = [
     "Ocf",
     "OcfDepth",
     "Probe",
+    "Reach",
     "Reloadable",
     "RenderedRecovery",
     "RenderedResource",
@@ -149,16 +150,45 @@ class Heartbeat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """Another machine that a host must reach."""
+
+    SHAPE: ClassVar[Shape] = {
+        "address": Field(of=str, required=True, pattern=r"^[0-9A-Fa-f.:]+$"),
+        "port": Field(of=int, least=1, most=65535),
+    }
+    address: str
+    port: int | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            address=raw["address"],
+            port=raw.get("port"),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "address": self.address,
+        }
+        if self.port is not None:
+            wire["port"] = self.port
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostChecks:
     """What the host's agent looks at beside disk, memory, clock and whether users can be looked up; and what follows."""
 
     SHAPE: ClassVar[Shape] = {
         "interfaces": Field(of=str, many="list", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]*$"),
         "names": Field(of=str, many="list", pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"),
+        "reach": Field(of=Reach, many="list"),
         "onFailure": Field(of=("Stay", "Drain")),
     }
     interfaces: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    reach: tuple[Reach, ...] = ()
     on_failure: Literal["Stay", "Drain"] = "Stay"
 
     @classmethod
@@ -166,6 +196,7 @@ class HostChecks:
         return cls(
             interfaces=tuple(raw.get("interfaces", ())),
             names=tuple(raw.get("names", ())),
+            reach=tuple(Reach.from_wire(item) for item in raw.get("reach", ())),
             on_failure=raw.get("onFailure", "Stay"),
         )
 
@@ -173,6 +204,7 @@ class HostChecks:
         return {
             "interfaces": list(self.interfaces),
             "names": list(self.names),
+            "reach": [item.to_wire() for item in self.reach],
             "onFailure": self.on_failure,
         }
 
@@ -1437,18 +1469,21 @@ class HostProblem:
 
     check: str
     why: str
+    tolerated: bool = False
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
         return cls(
             check=raw["check"],
             why=raw["why"],
+            tolerated=raw.get("tolerated", False),
         )
 
     def to_wire(self) -> dict[str, Any]:
         return {
             "check": self.check,
             "why": clip(self.why),
+            "tolerated": self.tolerated,
         }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .kinds import AGENT, API, PLANNER, UNIT, Mutant, one
+from .kinds import AGENT, API, PLANNER, STORIES, UNIT, Mutant, one
 
 _PROBES: Final = f"{AGENT}/run/probes.py"
 _GRPC: Final = f"{AGENT}/run/asking/grpc_health.py"
@@ -19,6 +19,21 @@ _C: Final = f"{UNIT}/agent/core/test_health.py"
 _S: Final = f"{UNIT}/agent/core/test_sanity.py"
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
+    one(
+        "what no host reaches holds starts back for a time only",
+        f"{AGENT}/core/sanity.py",
+        "for one in found if not one.tolerated]",
+        "for one in found]",
+        f"{UNIT}/agent/core/test_sanity.py",
+        f"{STORIES}/test_unfit_hosts.py",
+    ),
+    one(
+        "how long something is out of reach counts from when it was reached last",
+        f"{AGENT}/host_checks.py",
+        "out_of_reach_s = out_of_reach_s if lasting[-1] else clock_s()",
+        "out_of_reach_s = out_of_reach_s",
+        f"{UNIT}/agent/test_host_checks.py",
+    ),
     one(
         "a probe that only degrades makes nothing fail",
         _PROBES,

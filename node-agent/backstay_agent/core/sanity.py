@@ -1,6 +1,7 @@
 """Whether this host itself is fit to take on more: one table of checks over what was seen of it, each with its sentence.
 
-Who is not fit says so and is not ready: nothing new is started there. What runs there stays, for slow is not dead.
+Who is not fit says so and is not ready: nothing new is started there. What runs there stays, for slow is not dead. So a fault that hosts have
+in common, a gateway that is away, moves nothing from one to the other; what may last for ever holds starts back for a time only.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ CALM_PERCENT: Final = 20.0
 """Below this it is over: a host that is just about able is not asked to and fro."""
 JUMP_S: Final = 5.0
 """What NTP corrects by itself is less than a thousandth; a step of this size is a machine that was paused, or a wrong clock set right."""
+HELD_S: Final = 600.0
+"""What is out of reach of every host holds back every start: no longer than a person needs to find that out."""
 STEADY_S: Final = 60.0
 """So long after a jump the clock is believed again."""
 
@@ -37,6 +40,10 @@ class HostSigns:
     """Interfaces that the host needs and cannot use: sentences."""
     no_names: tuple[str, ...] = ()
     """What cannot be looked up: sentences."""
+    no_reach: tuple[str, ...] = ()
+    """What the host must reach and does not: sentences."""
+    unreached_for_s: float = 0.0
+    """For so long that has been so, of any of it."""
 
 
 def _disk(signs: HostSigns, was_wrong: bool) -> str:
@@ -70,6 +77,10 @@ def _names(signs: HostSigns, was_wrong: bool) -> str:
     return "; ".join(signs.no_names)
 
 
+def _reach(signs: HostSigns, was_wrong: bool) -> str:
+    return "; ".join(signs.no_reach)
+
+
 Check = Callable[[HostSigns, bool], str]
 """Why it is wrong, in a sentence; empty if it is not. Told as well whether it was wrong before."""
 CHECKS: Final[Sequence[tuple[str, Check]]] = (
@@ -78,6 +89,7 @@ CHECKS: Final[Sequence[tuple[str, Check]]] = (
     ("Clock", _clock),
     ("Network", _network),
     ("Names", _names),
+    ("Reach", _reach),
 )
 
 
@@ -98,12 +110,13 @@ def problems(signs: HostSigns, before: Iterable[HostProblem] = ()) -> tuple[Host
     """What is wrong with this host now, given what was wrong when it was last looked at."""
     known = {one.check for one in before}
     found = ((name, check(signs, name in known)) for name, check in CHECKS)
-    return tuple(HostProblem(check=name, why=clip(why)) for name, why in found if why)
+    tolerated = {"Reach"} if signs.unreached_for_s >= HELD_S else set()
+    return tuple(HostProblem(check=name, why=clip(why), tolerated=name in tolerated) for name, why in found if why)
 
 
 def held_back(report: StandbyReport, found: Iterable[HostProblem]) -> StandbyReport:
     """What is said of a standby on a host that has these problems: not ready. What of it runs there is another matter."""
-    whys = [one.why for one in found]
+    whys = [one.why for one in found if not one.tolerated]
     if not whys:
         return report
     said = report.why if report.active else clip("; ".join(filter(None, (*whys, report.why))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 
 from backstay_agent.drivers.address.netlink import IFF_LOWER_UP, IFF_UP, Link
 from backstay_agent.host_checks import follow, stalled_percent, unresolved, without_link
-from backstay_api.objects.plain import HostChecks, HostProblem
+from backstay_agent.reach import unreached
+from backstay_api.objects.plain import HostChecks, HostProblem, Reach
 from backstay_dev.simulator.virtualtime import in_virtual_time
 
 CALM = "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\nfull avg10=0.00 avg60=%s avg300=0.00 total=0\n"
@@ -107,6 +109,54 @@ async def test_what_is_needed_is_told_when_two_looks_in_a_row_miss_it(tmp_path: 
     link, name = ("Network", "interface eth1, which this host needs, has no link"), ("Names", "db does not resolve")
     assert told == [(0, []), (5, []), (10, []), (15, [name]), (20, [link]), (25, [link]), (30, [])]
     assert set(asked) == {("db",)}
+
+
+@in_virtual_time
+async def test_what_must_be_reached_is_told_after_two_looks_and_holds_back_for_ten_minutes(tmp_path: Path) -> None:
+    clock, told = asyncio.get_running_loop(), list[tuple[float, bool]]()
+    begun_s, gateway = clock.time(), Reach(address="192.0.2.1")
+
+    async def reach(wanted: Sequence[Reach]) -> dict[str, str]:
+        assert wanted == (gateway,)
+        at_s = clock.time() - begun_s
+        return {"192.0.2.1": "no answer"} if at_s in (0, 10) or 20 <= at_s < 700 else {}
+
+    def note(found: tuple[HostProblem, ...]) -> None:
+        told.extend((clock.time() - begun_s, one.tolerated) for one in found if one.check == "Reach")
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(720):
+            await follow(
+                note,
+                (),
+                wall_s=clock.time,
+                pressure=tmp_path / "none",
+                asked=lambda: HostChecks(reach=(gateway,)),
+                look_up=all_found,
+                reach=reach,
+            )
+    held = [at_s for at_s, is_tolerated in told if not is_tolerated]
+    assert (held[0], held[-1], told[-1]) == (25, 615, (695, True)), told
+
+
+def test_what_is_reached_answers_be_it_by_refusing() -> None:
+    async def story() -> dict[str, str]:
+        server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+        open_port = server.sockets[0].getsockname()[1]
+        wanted = [
+            Reach(address="127.0.0.1", port=open_port),
+            Reach(address="127.0.0.1", port=1),
+            Reach(address="192.0.2.77", port=9),
+            Reach(address="feed"),
+        ]
+        wanted += [Reach(address="127.0.0.1"), Reach(address="::1")] if os.geteuid() == 0 else []
+        found = await unreached(wanted, limit_s=0.3)
+        server.close()
+        return found
+
+    found = asyncio.run(story())
+    assert found.keys() == {"192.0.2.77:9", "feed"} and found["feed"].endswith("that is not an address")
+    assert found["192.0.2.77:9"].startswith("this host does not reach 192.0.2.77:9: ")
 
 
 def looked_up(*names: str) -> dict[str, str]:

@@ -217,9 +217,11 @@ class HostProblem(Model):
     """Something that is wrong with the host itself, whatever runs there."""
 
     check: Annotated[str, StringConstraints(max_length=63, pattern=r"^[A-Z][A-Za-z0-9]*$")]
-    """Which of its checks says so: Disk, Memory, Clock, Network, Names."""
+    """Which of its checks says so: Disk, Memory, Clock, Network, Names, Reach."""
     why: Text
     """In a sentence."""
+    tolerated: bool = False
+    """It has lasted so long that starts are no longer held back for it."""
 
 
 class Facts(Model):

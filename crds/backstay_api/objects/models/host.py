@@ -27,6 +27,15 @@ class Heartbeat(Model):
     """The period itself, instead of the profile's."""
 
 
+class Reach(Model):
+    """Another machine that a host must reach."""
+
+    address: Annotated[str, StringConstraints(max_length=45, pattern=r"^[0-9A-Fa-f.:]+$")]
+    """IPv4 or IPv6. Not a name: those are looked up by `names`."""
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """TCP port that must answer, be it by refusing. Default: it must answer to ping (ICMP echo)."""
+
+
 class HostChecks(Model):
     """What the host's agent looks at beside disk, memory, clock and whether users can be looked up; and what follows."""
 
@@ -40,6 +49,9 @@ class HostChecks(Model):
         Field(max_length=8),
     ] = []
     """Names of other machines that must resolve, as its services ask for them."""
+    reach: Annotated[list[Reach], Field(max_length=8)] = []
+    """What it must reach: its gateway, a file server. Where it does not, for ten minutes at most nothing new is started on it, so that what
+    has failed for that does not move to a host that has the same fault."""
     on_failure: Literal["Stay", "Drain"] = "Stay"
     """When any check of the host fails nothing new is started there. Stay: what runs there stays. Drain: it moves away, where another
     host is ready for it."""

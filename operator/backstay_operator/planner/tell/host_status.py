@@ -100,7 +100,13 @@ def _sane(facts: HostFacts) -> list[Finding]:
         return [Finding("Sane", True, "NothingFound", "Its own checks find nothing wrong with it")]
     reason = found[0].check if len(found) == 1 else "SeveralChecks"
     whys = "; ".join(first_words(one.why, 400) for one in found)
-    return [Finding("Sane", False, reason, f"Nothing new is started on {facts.name}: {whys}")]
+    is_held = not all(one.tolerated for one in found)
+    what = (
+        f"Nothing new is started on {facts.name}"
+        if is_held
+        else f"It has lasted, and {facts.name} is used all the same"
+    )
+    return [Finding("Sane", False, reason, f"{what}: {whys}")]
 
 
 def _schedulable(facts: HostFacts) -> Finding:

@@ -43,6 +43,9 @@ def jumped(by_s: float, ago_s: float) -> HostSigns:
         pytest.param(HostSigns(no_link=("eth1 has no link",)), "", [("Network", "eth1 has no link")], id="a link"),
         pytest.param(HostSigns(no_names=("a", "b")), "", [("Names", "a; b")], id="names"),
         pytest.param(
+            HostSigns(no_reach=("no 192.0.2.1",), unreached_for_s=599), "", [("Reach", "no 192.0.2.1")], id="reach"
+        ),
+        pytest.param(
             HostSigns(("/run is full",), 50.0),
             "",
             [("Disk", "/run is full"), ("Memory", MEMORY)],
@@ -53,6 +56,18 @@ def jumped(by_s: float, ago_s: float) -> HostSigns:
 def test_what_is_wrong_with_this_host(signs: HostSigns, before: str, found: list[tuple[str, str]]) -> None:
     known = [HostProblem(check=before, why="")] if before else []
     assert [(one.check, one.why) for one in problems(signs, known)] == found
+
+
+def test_what_is_out_of_reach_for_ten_minutes_is_told_and_holds_nothing_back_any_more() -> None:
+    held, over = (
+        problems(HostSigns(("/run is full",), no_reach=("no 192.0.2.1",), unreached_for_s=age_s))
+        for age_s in (599, 600)
+    )
+    assert [(one.check, one.tolerated) for one in held] == [("Disk", False), ("Reach", False)]
+    assert [(one.check, one.tolerated) for one in over] == [("Disk", False), ("Reach", True)]
+    ready = StandbyReport(ready=True)
+    assert held_back(ready, over[1:]) is ready
+    assert held_back(ready, over).why == "/run is full" and held_back(ready, held).why == "/run is full; no 192.0.2.1"
 
 
 FULL = (HostProblem(check="Disk", why="/run is full"),)

@@ -243,7 +243,7 @@ def fast(world: World) -> None:
     world.hosts["n1"] = a_host("n1", profile="fast")
 
 
-CHECKS: Final = {"interfaces": ["eth1"], "names": [], "onFailure": "Drain"}
+CHECKS: Final = {"interfaces": ["eth1"], "names": [], "reach": [], "onFailure": "Drain"}
 
 
 def looks_at(checks: dict[str, Any]) -> Befall:
