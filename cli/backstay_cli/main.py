@@ -13,6 +13,7 @@ from . import enrol, playground
 from .clear import clear
 from .command import add, add_shared
 from .diff import diff
+from .discover import discover
 from .explain import explain
 from .fence import fence
 from .maintenance import drain, undrain
@@ -34,6 +35,7 @@ def build() -> typer.Typer:
     add(app, "status", status)
     add(app, "explain", explain)
     add(app, "diff", diff)
+    add(app, "discover", discover)
     add(app, "move", move)
     add(app, "clear", clear)
     add(app, "drain", drain)
