@@ -6,6 +6,7 @@ PY := $(VENV)/bin/python
 SEEDS ?= 300
 FIRST ?= 0
 PROFILE ?= swarm
+REGISTRY ?= localhost
 export PYTHONPATH := crds:operator:node-agent:cli:dev:tests
 
 help: ## this list, with how long each takes on two cores (1 s)
@@ -65,6 +66,12 @@ build/models/%.passed: models/%.cpp models/search.h
 	@command -v g++ >/dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q g++; } >/dev/null
 	@mkdir -p $(@D) && echo "models/$*.cpp" && g++ -std=c++17 -O2 -pthread $< -o build/models/$* && build/models/$* && touch $@
 
+package: $(VENV)/ready ## chart, packages for hosts and people, checksums and bill of materials, in dist/ (1 minute)
+	@$(PY) -m backstay_dev.package
+
+images: $(VENV)/ready ## images of operator and fencer: make images REGISTRY=registry.example (docker, podman or buildah; 4 minutes)
+	@$(PY) -m backstay_dev.package.images --registry "$(REGISTRY)" $(BUILD_ARGS)
+
 changelog: $(VENV)/ready ## what the next release will say, from newsfragments/ (1 s)
 	@$(VENV)/bin/towncrier build --draft --version next
 
@@ -77,5 +84,6 @@ constraints: ## pin every dependency again, with hashes (1 minute)
 	$(VENV)/bin/pip-compile -q --generate-hashes --all-extras --allow-unsafe --strip-extras --no-emit-index-url \
 	  --no-emit-trusted-host --no-emit-find-links --no-header --no-annotate -o constraints.txt pyproject.toml
 	@sed -i -E '/^#/d; /^backstay @/d' constraints.txt
+	@$(PY) -m backstay_dev.package.requirements
 
-.PHONY: help install system check test unit api demo lab bench simulate mutants models changelog generate constraints
+.PHONY: help install system check test unit api demo lab bench simulate mutants models package images changelog generate constraints

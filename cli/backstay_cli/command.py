@@ -21,6 +21,7 @@ class Output(StrEnum):
 
     json = "json"
     yaml = "yaml"
+    table = "table"
 
 
 _PANEL = "Options of every command"
@@ -99,6 +100,8 @@ def _sign(function: Callable[..., None], own: list[inspect.Parameter], *, doc: s
 def _options(given: dict[str, Any]) -> Options:
     """Take the shared options out of what was given."""
     said: dict[str, Any] = {name: given.pop(name) or default or "" for name, (_, default) in _SHARED.items()}
+    if said["output"] == Output.table:
+        said["output"] = ""  # what people get who ask for nothing
     return Options(**said)
 
 

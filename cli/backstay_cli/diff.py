@@ -16,14 +16,14 @@ from pydantic import ValidationError
 from backstay_api.objects.edits import SENTENCES, Edit, edits
 from backstay_api.objects.models import HAService
 from backstay_api.objects.names import key_of
-from backstay_api.objects.object_kinds import faults
+from backstay_api.objects.object_kinds import HA_SERVICES, faults
 from backstay_operator.planner.do.decisions import Slot, decide_in_turn, next_host
 from backstay_operator.planner.do.rounds import Round
 from backstay_operator.planner.judge.acceptance import Refused
 from backstay_operator.planner.know.world import World
 
 from .session import FAILED, NOT_NOW, WELL, Session, Stop
-from .view import EVERYTHING, VIEW, look, only_slot
+from .view import EVERYTHING, VIEW, look, slots_of
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _documents(filename: str) -> Iterator[Mapping[str, Any]]:
     for document in documents:
         items = document.get("items") if isinstance(document, dict) and document.get("kind") == "List" else [document]
         for one in items if isinstance(items, list) else ():
-            if isinstance(one, dict) and one.get("kind") == "HAService":
+            if isinstance(one, dict) and one.get("kind") == HA_SERVICES.kind:
                 yield one
 
 
@@ -114,11 +114,14 @@ def _answer(world: World, known: HAService | None, edited: HAService) -> Answer:
     if known and not fields:
         return Answer(edited.key, "Unchanged", "", [], [], "nothing would change")
     round_, decision = decide_in_turn(world, edited)
-    acceptance, slot = decision.acceptance, only_slot(decision)
+    acceptance, slots = decision.acceptance, slots_of(decision) if decision.is_leaving else decision.slots
     refused = f"{acceptance.reason}: {acceptance.message}" if isinstance(acceptance, Refused) else ""
-    holder = slot.instance.holder if slot.instance else None
-    found = _edits(world, slot, known, edited) if known and holder and not refused else []
-    return Answer(edited.key, "Edited" if known else "New", refused, fields, found, _summary(round_, slot, holder))
+    held = next((slot for slot in slots if slot.instance and slot.instance.holder), None)
+    found = _edits(world, held, known, edited) if known and held and not refused else []
+    said = [_summary(round_, slot, slot.instance.holder if slot.instance else None) for slot in slots]
+    named = [f"{slot.name}: {one}" for slot, one in zip(slots, said, strict=True)] if len(slots) > 1 else said
+    summary = "; ".join(named) or "it has no instance: no host is selected by placement.hosts"
+    return Answer(edited.key, "Edited" if known else "New", refused, fields, found, summary)
 
 
 def _edits(world: World, slot: Slot, known: HAService, edited: HAService) -> list[Edit]:

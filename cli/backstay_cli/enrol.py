@@ -81,8 +81,8 @@ async def add(
     if dry_run:
         _print_manifests(session, objects)
         return WELL
-    await session.need(await _missing_to_hand_on(session, name) + _rights("create get patch", objects), ROLE)
-    done = [(one.name, await _ensure(session.api, one)) for one in objects]
+    await session.need(await _rights_to_make(session, name, objects), ROLE)
+    done = [(one.name, await repair(session.api, one)) for one in objects]
     return _tell(session, done, _next_steps(name, bmc_secret))
 
 
@@ -94,7 +94,7 @@ async def remove(
     ] = False,
 ) -> int:
     """Remove a host and its agent's identity, once it holds nothing."""
-    objects = wanted_for(name)
+    objects = [*wanted_for(name), _waiting(name)]
     await session.need([*rights_to("list", HA_INSTANCES), *_rights("delete", objects)], ROLE)
     held = [one.key for one in await held_on(session.api, name)]
     if held and not force:
@@ -109,6 +109,11 @@ async def remove(
         f"and, so that its units start by themselves again: backstay-agent --remove"
     )
     return _tell(session, done, advice)
+
+
+def _waiting(name: str) -> Wanted:
+    """What a join token that waits to be used is bound to."""
+    return Wanted(SECRETS, {"metadata": {"name": rbac.join_secret(name), "namespace": NAMESPACE}}, False)
 
 
 def _tell(session: Session, done: Sequence[tuple[str, str]], advice: str) -> int:
@@ -154,6 +159,11 @@ def wanted_for(
     ]
 
 
+def identity_of(name: str) -> list[Wanted]:
+    """All of that but the Host, which is its admins'."""
+    return [one for one in wanted_for(name) if one.kind.kind != "Host"]
+
+
 def _fencing(agent: str, parameters: dict[str, str], secret: str) -> Raw | None:
     if not agent:
         if parameters or secret:
@@ -194,6 +204,15 @@ def _rights(verbs: str, objects: Sequence[Wanted]) -> list[Right]:
     return found
 
 
+async def _rights_to_make(session: Session, name: str, objects: Sequence[Wanted]) -> list[Right]:
+    return await _missing_to_hand_on(session, name) + _rights("create get patch", objects)
+
+
+async def rights_to_repair(session: Session, name: str) -> list[Right]:
+    """What it takes to make a host's identity anew."""
+    return await _rights_to_make(session, name, identity_of(name))
+
+
 async def _missing_to_hand_on(session: Session, name: str) -> list[Right]:
     """Kubernetes lets people give only rights that they have themselves, or may give all (`escalate` and `bind`)."""
     given = [*of_rules(rbac.agent(name)), *of_rules(rbac.agent_in_hosts(name), NAMESPACE)]
@@ -211,7 +230,8 @@ async def _missing_to_hand_on(session: Session, name: str) -> list[Right]:
 # --- bringing it about -----------------------------------------------------------------------------------------------
 
 
-async def _ensure(api: Api, wanted: Wanted) -> str:
+async def repair(api: Api, wanted: Wanted) -> str:
+    """Make it, or bring it back to what it should be; what was done, in a word."""
     namespace = wanted.body["metadata"].get("namespace", "")
     try:
         await api.create(wanted.kind, wanted.body, namespace)
@@ -270,16 +290,8 @@ def _next_steps(name: str, secret: str) -> str:
     of_secret = (
         f", and whether its BMC answers; Secret {rbac.FENCING_NAMESPACE}/{secret} must hold ip, username, password"
     )
-    account = rbac.agent_account(name)
     return (
-        f"\nNext, on a machine that may (the token is the host's password; an agent renews it by itself):\n"
-        f"  kubectl -n {NAMESPACE} create token {account} --duration=24h"
-        f" --bound-object-kind=Secret --bound-object-name={account}\n"
-        f"Put it on {name} as /etc/backstay/token (mode 0600), with the API server's address and CA in\n"
-        f'  /etc/backstay/agent.json: {{"servers": ["https://…:6443"], "ca_file": "/etc/backstay/ca.crt",'
-        f' "token_file": "/etc/backstay/token"}}\n'
-        f'(with "host": "{name}" where that is not the machine\'s host name, and "machine_uuid_file"\n'
-        f" where the firmware tells no UUID; docs/how-to/add-a-host.md has every key and the agent's installation),\n"
-        f"and start it there: systemctl enable --now backstay-agent\n"
+        f"\nNext, once the package backstay-agent is installed on {name} (docs/how-to/add-a-host.md):\n"
+        f"  backstay host join-token {name} | ssh {name} backstay-agent join -\n"
         f"`backstay status` says when {name} has reported{of_secret if secret else ''}."
     )

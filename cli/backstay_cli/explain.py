@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from backstay_api.objects.kinds import Raw
 from backstay_api.objects.models import HAService
 from backstay_operator.planner.do.decisions import Slot, next_host
+from backstay_operator.planner.do.rounds import Round
 from backstay_operator.planner.judge.acceptance import Refused
 from backstay_operator.planner.judge.placement import NoHost, Placed, Verdict
 from backstay_operator.planner.know.world import World
@@ -17,7 +19,7 @@ from backstay_operator.planner.words import joined, roughly
 
 from .session import WELL, Session
 from .tables import table
-from .view import EVERYTHING, VIEW, decided, only_slot
+from .view import EVERYTHING, VIEW, decided, slots_of
 
 
 @dataclass(frozen=True)
@@ -30,22 +32,42 @@ class Line:
     why: str
 
 
+@dataclass(frozen=True)
+class Told:
+    """What is said of one instance."""
+
+    name: str
+    summary: str
+    recovery: str
+    hosts: list[Line]
+
+    @property
+    def data(self) -> Raw:
+        return {"summary": self.summary, "recovery": self.recovery, "hosts": [vars(line) for line in self.hosts]}
+
+
 async def explain(
-    session: Session, service: Annotated[str, typer.Argument(help="Name of the HAService, or NAMESPACE/NAME.")]
+    session: Session,
+    service: Annotated[str, typer.Argument(help="Name of the HAService, or NAMESPACE/NAME.")],
+    instance: Annotated[
+        str, typer.Option(help="Only this copy, where there are several: its name, or the host that it is on.")
+    ] = "",
 ) -> int:
     """Say why a service runs where it runs: for each host, chosen, or by which rule not."""
     await session.need(EVERYTHING, VIEW)
     known, round_, decision = await decided(session, service)
-    acceptance, slot = decision.acceptance, only_slot(decision)
-    lines, summary = _lines(slot, next_host(round_, slot))
+    acceptance, told = decision.acceptance, [_told(round_, slot) for slot in slots_of(decision, instance)]
     refused = f"{acceptance.reason}: {acceptance.message}" if isinstance(acceptance, Refused) else ""
-    recovery = joined(recovery_of(round_.world, slot), _next_look(round_.world, slot))
-    hosts = [vars(line) for line in lines]
-    data = {"service": known.key, "refused": refused, "summary": summary, "recovery": recovery, "hosts": hosts}
-    session.show(
-        data, lambda: _print(session, known, (refused and f"It is refused. {refused}", summary, recovery), lines)
-    )
+    copies: Raw = told[0].data if len(told) == 1 else {"instances": [{"name": one.name, **one.data} for one in told]}
+    data = {"service": known.key, "refused": refused, **copies}
+    session.show(data, lambda: _print(session, known, refused and f"It is refused. {refused}", told))
     return WELL
+
+
+def _told(round_: Round, slot: Slot) -> Told:
+    lines, summary = _lines(slot, next_host(round_, slot))
+    recovery = joined(recovery_of(round_.world, slot), _next_look(round_.world, slot))
+    return Told(slot.name, summary, recovery, lines)
 
 
 def _lines(slot: Slot, answer: Placed | NoHost) -> tuple[list[Line], str]:
@@ -80,14 +102,25 @@ def _line(verdict: Verdict, answer: Placed | NoHost) -> Line:
     return Line(verdict.host, "possible", "-", verdict.why)
 
 
-def _print(session: Session, service: HAService, sentences: tuple[str, ...], lines: list[Line]) -> None:
-    told = service.status
-    session.say(f"{service.key}: {told.state or 'nothing is known yet'}{f' on {told.host}' if told.host else ''}")
-    for why in filter(None, (one.why for one in told.instances)):
+def _print(session: Session, service: HAService, refused: str, told: list[Told]) -> None:
+    status = service.status
+    session.say(f"{service.key}: {status.state or 'nothing is known yet'}{f' on {status.host}' if status.host else ''}")
+    if len(told) == 1:
+        _print_one(session, told[0], [refused], [one.why for one in status.instances])
+        return
+    for sentence in filter(None, [refused]):
+        session.say(f"  {sentence}")
+    for one in told:
+        session.out.print()
+        session.say(f"{one.name}:")
+        _print_one(session, one, [], [each.why for each in status.instances if each.name == one.name])
+
+
+def _print_one(session: Session, told: Told, refused: list[str], whys: list[str]) -> None:
+    for why in filter(None, whys):
         session.say(f"  {why}")
-    for sentence in filter(None, sentences):
+    for sentence in filter(None, [*refused, told.summary, told.recovery]):
         session.say(f"  {sentence[0].upper()}{sentence[1:]}")
     session.out.print()
-    table(
-        session.out, ("HOST", "VERDICT", "RULE", "WHY"), [(one.host, one.verdict, one.rule, one.why) for one in lines]
-    )
+    rows = [(one.host, one.verdict, one.rule, one.why) for one in told.hosts]
+    table(session.out, ("HOST", "VERDICT", "RULE", "WHY"), rows)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from . import enrol, playground
+from . import enrol, identities, playground
 from .clear import clear
 from .command import add, add_shared
 from .diff import diff
@@ -18,9 +18,11 @@ from .explain import explain
 from .fence import fence
 from .maintenance import drain, undrain
 from .move import move
+from .plan import plan
 from .session import EXIT_CODES
 from .status import status
 from .uninstall import uninstall
+from .version import version
 
 HELP = """Keeps services on bare hosts highly available.
 
@@ -36,14 +38,21 @@ def build() -> typer.Typer:
     add(app, "explain", explain)
     add(app, "diff", diff)
     add(app, "discover", discover)
+    add(app, "plan", plan)
     add(app, "move", move)
     add(app, "clear", clear)
     add(app, "drain", drain)
     add(app, "undrain", undrain)
     add(app, "fence", fence)
     add(app, "uninstall", uninstall)
-    host = typer.Typer(help="Add and remove hosts.", no_args_is_help=True, rich_markup_mode=None)
+    add(app, "version", version)
+    host = typer.Typer(
+        help="Add and remove hosts, and give machines their identity.", no_args_is_help=True, rich_markup_mode=None
+    )
     add(host, "add", enrol.add)
+    add(host, "join-token", identities.join_token)
+    add(host, "list", identities.list_hosts)
+    add(host, "revoke", identities.revoke)
     add(host, "remove", enrol.remove)
     app.add_typer(host, name="host")
     for name, run in (("lab", playground.lab), ("demo", playground.demo)):

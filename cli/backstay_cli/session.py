@@ -24,6 +24,7 @@ from backstay_api.client import kubeconfig
 from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError, Forbidden, Invalid, NotFound
 from backstay_api.client.http import HttpApi
+from backstay_api.client.transport import ApiConfig
 from backstay_api.objects.kinds import raw
 from backstay_api.process.service import wall
 
@@ -86,6 +87,8 @@ class Tools:
     """Which of these rights this user does not have."""
     server_time: Callable[[Api], Awaitable[str]] = field(default_factory=lambda: _server_time)
     """The API server's own clock; empty where it does not tell."""
+    endpoint: Callable[[Options], ApiConfig] = field(default_factory=lambda: _config)
+    """Where the API server is, and by which CA it is known."""
 
 
 def real_tools() -> Tools:
@@ -94,10 +97,11 @@ def real_tools() -> Tools:
 
 
 def _open_api(options: Options) -> Api:
-    config = kubeconfig.load(
-        path=options.kubeconfig or None, context=options.context or None, user_agent="backstay-cli"
-    )
-    return HttpApi(config, rng=random.Random())
+    return HttpApi(_config(options), rng=random.Random())
+
+
+def _config(options: Options) -> ApiConfig:
+    return kubeconfig.load(path=options.kubeconfig or None, context=options.context or None, user_agent="backstay-cli")
 
 
 def _namespace_of(options: Options) -> str:

@@ -65,7 +65,7 @@ def _print(
     if services:
         table(
             out,
-            ("SERVICE", "READY", "HOST", "STATE", "SINCE", "STANDBYS"),
+            ("SERVICE", "READY", "COPIES", "HOST", "STATE", "SINCE", "STANDBYS"),
             [_service_row(one, now) for one in services],
         )
     elif HA_SERVICES not in view.unseen:
@@ -89,6 +89,7 @@ def _service_row(service: HAService, now: str) -> tuple[str, ...]:
     return (
         service.key,
         _status_of(status.conditions, "Ready"),
+        status.copies or "-",
         status.host or "-",
         status.state or "-",
         age(status.since, now),

@@ -7,14 +7,15 @@ operator's word for it, from the Host's status.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, assert_never
+from typing import Any, Final
 
 from backstay_api.client.api import Api, Listing
 from backstay_api.client.errors import Forbidden
 from backstay_api.objects.kinds import Kind, T
 from backstay_api.objects.lease import HostLease
-from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
+from backstay_api.objects.models import HAService, Host
 from backstay_api.objects.object_kinds import (
     ALL_KINDS,
     HA_INSTANCES,
@@ -27,6 +28,7 @@ from backstay_api.objects.object_kinds import (
 from backstay_api.objects.promise import silent_after_s, suspect_after_s
 from backstay_operator.planner.do.decisions import Decision, Slot, decide_in_turn
 from backstay_operator.planner.do.rounds import Round
+from backstay_operator.planner.know.reading import put
 from backstay_operator.planner.know.world import Failed, LeaseSeen, World
 from backstay_operator.planner.words import elapsed_s
 
@@ -87,23 +89,17 @@ def _put(view: View, item: AnyObject | Unreadable) -> None:
             view.unreadable.append(item)
             world.unreadable[item.kind, item.key] = item
         case Host():
-            world.hosts[item.key] = item
+            world.hosts[item.key] = (
+                item  # when it was fenced, and its fence path tested, nobody can tell who only looks now
+            )
         case HostLease():
-            world.leases[item.host] = LeaseSeen(item, first_seen_s=world.now_s - _age_s(world, item))
-        case HostAssignment():
-            world.put_assignment(item)
-        case HAInstance():
-            world.put_instance(item)
-        case FenceRequest():
-            world.put_request(item)
-        case ResourceClaim():
-            world.claims[item.key] = item
+            put(world, LeaseSeen(item, first_seen_s=world.now_s - _age_s(world, item)))
         case HAService():
             for one in item.status.failures:
                 world.failed_s[item.uid, Failed.of(one)] = world.now_s - (elapsed_s(one.at, world.wall) or 0.0)
-            world.put_service(item)
+            put(world, item)
         case _:
-            assert_never(item)
+            put(world, item)
 
 
 def _age_s(world: World, lease: HostLease) -> float:
@@ -151,8 +147,35 @@ async def decided(session: Session, text: str) -> tuple[HAService, Round, Decisi
     return known, *decide_in_turn(world, known)
 
 
-def only_slot(decision: Decision) -> Slot:
-    """What is decided about a service that runs once. Stop where nothing of it is left to decide about."""
+def slots_of(decision: Decision, named: str = "") -> Sequence[Slot]:
+    """What is decided about its instances: about all, or the one that somebody names, by itself or by the host that it is on.
+
+    Stop where there is none to decide about.
+    """
+    service = decision.service
+    if not decision.slots and decision.is_leaving:
+        raise Stop(f"{service.key} is being deleted, and nothing of it is left", NO_SUCH_THING)
     if not decision.slots:
-        raise Stop(f"{decision.service.key} is being deleted, and nothing of it is left", NO_SUCH_THING)
-    return decision.slots[0]
+        raise Stop(
+            f"{service.key} has no instance: {'; '.join(_why_none(service)) or 'none is wanted yet'}", NO_SUCH_THING
+        )
+    found = [one for one in decision.slots if named in ("", one.name, one.instance.holder if one.instance else "")]
+    if not found:
+        raise Stop(f"{service.key} has no instance {named}; there are: {_places(decision)}", NO_SUCH_THING)
+    return found
+
+
+def slot_of(decision: Decision, named: str = "") -> Slot:
+    """The one that somebody means. Stop where that is not plain."""
+    found = slots_of(decision, named)
+    if len(found) > 1:
+        raise Stop(f"{decision.service.key} has several copies; say which by --instance: {_places(decision)}")
+    return found[0]
+
+
+def _places(decision: Decision) -> str:
+    return ", ".join(f"{one.name} ({(one.instance and one.instance.holder) or 'nowhere'})" for one in decision.slots)
+
+
+def _why_none(service: HAService) -> list[str]:
+    return [one.message for one in service.status.conditions if one.type == "Ready"]

@@ -1,3 +1,1 @@
 """The agent on each host: receives what the host shall run, starts, watches and verifiably stops it, and says so."""
-
-VERSION = "0.1.0"

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from backstay_api import VERSION
 from backstay_api.client.kubeconfig import NoConfig, of_agent
 from backstay_api.client.transport import ApiConfig
 from backstay_api.objects.plain import Facts
 
-from . import VERSION
-
 log = logging.getLogger(__name__)
 
-_SLEEP_TARGETS: Final = (
+SLEEP_TARGETS: Final = (
     "sleep.target",
     "suspend.target",
     "hibernate.target",
@@ -133,7 +132,7 @@ def sleep_obstacle(
             return ""
     except OSError:
         return ""
-    awake = [target for target in _SLEEP_TARGETS if not _is_masked(target, root)]
+    awake = [target for target in SLEEP_TARGETS if not _is_masked(target, root)]
     if not awake:
         return ""
     return f"this machine could be suspended and come back: run `systemctl mask {' '.join(awake)}`"

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from backstay_api import VERSION
 from backstay_api.client.http import HttpApi
 from backstay_api.client.kubeconfig import NoConfig
 from backstay_api.process import logs
@@ -35,6 +36,7 @@ from .drivers.tools.units import UnitFiles
 from .health import HealthEndpoint
 from .real import RealHostSystem
 from .remove import remove
+from .self_test import self_test
 from .shutdown import leave, systemd_jobs
 from .single_instance import alone
 from .store.disk import RealDisk
@@ -58,9 +60,13 @@ def main(arguments: list[str] | None = None) -> int:
     logs.set_up(style="json" if options.json_logs else "text", level="debug" if options.verbose else "info")
     if options.remove:
         return _remove()
+    if options.command == "join":
+        return _join(options)
     if options.may_stop:
         return _may_stop(Path("/run/backstay"), Path("/var/lib/backstay"))
     try:
+        if options.self_test:
+            return _self_test(options.config)
         config = read_config(options.config)
         machine = Machine(host=config.host, boot_id=boot_id(), uuid=machine_uuid(config.machine_uuid_file))
     except NoConfig as error:
@@ -74,6 +80,20 @@ def _remove() -> int:
     why = remove(Path("/run/backstay"), Path("/var/lib/backstay"), UnitFiles())
     if why:
         log.error("drop-ins of the agent are not removed", extra={"why": why})
+    return 1 if why else 0
+
+
+def _join(options: argparse.Namespace) -> int:
+    # Not at the top: an agent that runs never needs it.
+    from .join.joining import Places, join
+
+    return join(options.line, Places(options.config), options.machine_uuid_file)
+
+
+def _self_test(config: Path) -> int:
+    why = self_test(config)
+    if why:
+        log.error("this release does not work here", extra={"why": why})
     return 1 if why else 0
 
 
@@ -102,8 +122,18 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--may-stop", action="store_true", help="say whether the agent may be stopped (exit code 0) or why not (1)"
     )
+    parser.add_argument("--self-test", action="store_true", help="say whether this release works on this host")
+    parser.add_argument("--version", action="version", version=VERSION)
     parser.add_argument("--json-logs", action="store_true", help="one JSON object a line")
     parser.add_argument("--verbose", action="store_true")
+    joining = parser.add_subparsers(dest="command").add_parser(
+        "join", help="become the host of a join token: backstay host join-token n1 | ssh n1 backstay-agent join -"
+    )
+    # Never the line itself: what stands in a list of processes is no secret.
+    joining.add_argument("line", metavar="FILE", help="a file with the line of `backstay host join-token`; -: stdin")
+    joining.add_argument(
+        "--machine-uuid-file", default="", metavar="FILE", help="holds this machine's UUID, where the firmware has none"
+    )
     return parser
 
 

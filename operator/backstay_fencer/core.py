@@ -110,6 +110,8 @@ def trusted(device: FenceDevice, identity: Identity, shared_with: str = "") -> s
             f"this host and {shared_with} say the same machine UUID, so no device of either can be told from the other's:"
             " give one of them another (its firmware, or machine_uuid_file)"
         )
+    if identity == "Unasked":
+        return "it has not been asked yet which machine it powers"
     if identity == "Mismatch":
         return "it powers another machine (its UUID is not the host's): correct the device's parameters"
     if identity == "Unverified" and not device.drilled:
@@ -122,7 +124,7 @@ def distrust(slot: Slot, facts: RequestFacts) -> str:
     device = dict(slots(facts.levels)).get(slot)
     if device is None:
         return "the device is no longer in the Host's spec"
-    return trusted(device, facts.identity.get(slot, "Unverified"), facts.shared_with) or ""
+    return facts.not_known or trusted(device, facts.identity.get(slot, "Unverified"), facts.shared_with) or ""
 
 
 def _not_proven(level: FenceLevel, device: FenceDevice, facts: RequestFacts) -> str | None:

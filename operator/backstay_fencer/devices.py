@@ -5,11 +5,12 @@ Shared by the requests' workers and the path tests, so that a fence at night nee
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 
 from backstay_api.client.api import Api
-from backstay_api.objects.models.host import FenceDevice
+from backstay_api.objects.models.host import DeviceStatus, FenceDevice
 
 from . import identity, secrets
 from .agents import Action, FenceAgents
@@ -25,6 +26,8 @@ class Devices:
         self._agents = agents
         self._named: dict[str, str] = {}
         """UUID by the device's definition."""
+        self._asked: set[str] = set()
+        """Definitions of those that were asked in this life, whether they could tell or not."""
         self._led: dict[str, str] = {}
         """Where its Secret last said that it is, by what the Host says of it."""
 
@@ -53,30 +56,45 @@ class Devices:
         """Within this, these devices will be asked soon."""
         return self._agents.expecting(devices)
 
-    async def ask_identity(self, device: FenceDevice) -> None:
-        """Let the device name its machine. An answer is kept; no answer leaves what was known."""
+    async def ask_identity(self, device: FenceDevice) -> bool:
+        """Let the device name its machine. An answer is kept; no answer leaves what was known. False: it could not be asked."""
         try:
             secret = await self._secret(device)
         except secrets.NoSecret:
-            return
+            return False
         asked = self.definition(device)
         said = await self._agents.machine_uuid(device, secret)
+        self._asked.add(asked)
         if said is not None:
             self._named[asked] = said
+        return True
 
-    def identity(self, device: FenceDevice, machine_uuid: str) -> Identity:
-        """Whether this device powers this machine, as far as it has said."""
-        return identity.compare(self._named.get(self.definition(device)), machine_uuid)
+    def identity(self, device: FenceDevice, machine_uuid: str, before: DeviceStatus | None = None) -> Identity:
+        """Whether this device powers this machine, as far as it has said.
 
-    async def know(self, device: FenceDevice) -> None:
-        """Ask once, unless it has named its machine before."""
-        if self.definition(device) not in self._named:
-            await self.ask_identity(device)
+        `before`: what a life of the fencer before has told. That it powers another machine stands until the device says otherwise; that
+        it powers this one does not, for somebody may have laid the cables anew since.
+        """
+        asked = self.definition(device)
+        if asked in self._named:
+            return identity.compare(self._named[asked], machine_uuid)
+        if before is not None and before.uuid == "Mismatch" and before.definition == digest(device):
+            return "Mismatch"
+        return "Unverified" if asked in self._asked else "Unasked"
+
+    async def know(self, device: FenceDevice) -> bool:
+        """Ask once, unless it has named its machine before. False: it could not be asked."""
+        return self.definition(device) in self._named or await self.ask_identity(device)
 
     async def _secret(self, device: FenceDevice) -> Mapping[str, str]:
         secret = await secrets.read(self._api, device)
         self._led[_of_host(device)] = str(sorted(secrets.ways(secret)))
         return secret
+
+
+def digest(device: FenceDevice) -> str:
+    """By which a later fencer knows that something was told of this device, and not of one that the Host named before it."""
+    return hashlib.sha256(_of_host(device).encode()).hexdigest()[:16]
 
 
 def _of_host(device: FenceDevice) -> str:

@@ -12,6 +12,7 @@ from backstay_api.objects.models import FenceRequest
 
 from .agents import FenceAgents
 from .devices import Devices
+from .machines import Machines
 from .path_tests import PathTests
 from .watches import Watches
 from .worker import Ports, Worker
@@ -23,8 +24,9 @@ class Executor:
     def __init__(self, api: Api, agents: FenceAgents, *, rng: random.Random, wall: Callable[[], str]) -> None:
         self.watches = Watches(api, rng)
         devices = Devices(api, agents)
-        self._ports = Ports(api, devices, self.watches, wall, identity=f"{rng.getrandbits(32):08x}")
-        self.path_tests = PathTests(api, devices, self.watches, wall)
+        self._machines = Machines(api, self.watches, self._known_more)
+        self._ports = Ports(api, devices, self.watches, self._machines, wall, identity=f"{rng.getrandbits(32):08x}")
+        self.path_tests = PathTests(api, devices, self.watches, self._machines, wall)
         self._workers: dict[str, tuple[Worker, asyncio.Task[None]]] = {}
         """By UID: a request recreated under an old name starts with no reads."""
 
@@ -36,9 +38,10 @@ class Executor:
         async with asyncio.TaskGroup() as tasks:
             watches = self.watches
             tasks.create_task(watches.hosts.run(self._machines_changed), name="hosts")
-            tasks.create_task(watches.leases.run(self._something_changed), name="leases")
+            tasks.create_task(watches.leases.run(lambda event: self._known_more()), name="leases")
             tasks.create_task(watches.assignments.run(self._machines_changed), name="assignments")
             tasks.create_task(watches.requests.run(lambda event: self._requests_changed(tasks)), name="requests")
+            tasks.create_task(self._machines.run(), name="machines")
             tasks.create_task(self.path_tests.run(), name="path tests")
 
     def _requests_changed(self, tasks: asyncio.TaskGroup) -> None:
@@ -55,10 +58,10 @@ class Executor:
         self._poke_all()
 
     def _machines_changed(self, event: Event[Any]) -> None:
-        self.watches.note_machines(event)
-        self._something_changed(event)
+        self._machines.note(event)
+        self._known_more()
 
-    def _something_changed(self, event: Event[Any]) -> None:
+    def _known_more(self) -> None:
         self.path_tests.poke()
         self._poke_all()
 

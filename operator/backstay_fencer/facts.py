@@ -10,7 +10,8 @@ from backstay_api.objects.models.host import FenceLevel
 
 from .reading import Power
 
-Identity = Literal["Match", "Mismatch", "Unverified"]
+Identity = Literal["Match", "Mismatch", "Unverified", "Unasked"]
+"""Unverified: it was asked, and cannot tell. Unasked: not in this life of the fencer."""
 Slot = tuple[str, str]
 """Level and device, by name."""
 
@@ -67,6 +68,8 @@ class RequestFacts:
     now_s: float
     begun_s: float = float("inf")
     """Since when this request is looked after."""
+    not_known: str = ""
+    """Why nothing can be said yet of whose power its devices switch."""
     shared_with: str = ""
     """Another host whose agent names the same machine UUID: then no device's answer says which of the two it powers."""
 

@@ -19,8 +19,9 @@ from backstay_api.objects.promise import FENCE_TEST_EVERY_S
 from backstay_api.process.waiting import clock_s, until
 
 from . import core
-from .devices import Devices
+from .devices import Devices, digest
 from .facts import Slot
+from .machines import Machines
 from .watches import Watches
 
 log = logging.getLogger(__name__)
@@ -36,8 +37,8 @@ AT_ONCE: Final = 4
 class PathTests:
     """Tests each host's fence path when it is new or changed, and every few minutes."""
 
-    def __init__(self, api: Api, devices: Devices, known: Watches, wall: Callable[[], str]) -> None:
-        self._api, self._devices, self._known, self._wall = api, devices, known, wall
+    def __init__(self, api: Api, devices: Devices, known: Watches, machines: Machines, wall: Callable[[], str]) -> None:
+        self._api, self._devices, self._known, self._machines, self._wall = api, devices, known, machines, wall
         self._due_s: dict[str, tuple[object, float]] = {}
         """By host: what was tested, and when it is due again."""
         self._visited: set[str] = set()
@@ -78,7 +79,7 @@ class PathTests:
         host = self._known.host(name)
         if host is None:
             return None
-        return host.uid, host.spec.fencing, self._known.machine_uuid(name), self._known.same_machine(name)
+        return host.uid, host.spec.fencing, self._machines.uuid(name), self._machines.shared_with(name)
 
     async def _visit(self, name: str, subject: object, gate: asyncio.Semaphore) -> None:
         try:
@@ -95,16 +96,16 @@ class PathTests:
         host = self._known.host(name)
         if host is None:
             return 0.0
-        status = await self.examine(host, self._known.machine_uuid(name))
+        status = await self.examine(host, self._machines.uuid(name))
         self.tested_at_s = clock_s()
         await self._write(host, status)
         return EVERY_S if status.ready else AGAIN_S
 
     async def examine(self, host: Host, machine_uuid: str) -> FencingStatus:
         """Test all devices of one host now."""
-        shared_with = self._known.same_machine(host.metadata.name)
+        shared_with = self._machines.shared_with(host.metadata.name)
         found = [
-            await self._examine_device(slot, device, machine_uuid, shared_with)
+            await self._examine_device(host, slot, device, machine_uuid, shared_with)
             for slot, device in core.slots(tuple(host.spec.fencing.levels))
         ]
         ready = any(all(d.ok for d in found if d.level == level.name) for level in host.spec.fencing.levels)
@@ -117,13 +118,14 @@ class PathTests:
         )
 
     async def _examine_device(
-        self, slot: Slot, device: FenceDevice, machine_uuid: str, shared_with: str
+        self, host: Host, slot: Slot, device: FenceDevice, machine_uuid: str, shared_with: str
     ) -> DeviceStatus:
         run, _ = await self._devices.run(device, "status")
         power, message = core.judge_read(exit_code=run.exit_code, output=run.output)
-        if power != "Unknown":
+        before = self._known.told_of(host.metadata.name, slot)
+        if power != "Unknown" or self._devices.identity(device, machine_uuid, before) == "Unasked":
             await self._devices.ask_identity(device)
-        identity = self._devices.identity(device, machine_uuid)
+        identity = self._devices.identity(device, machine_uuid, before)
         distrust = core.trusted(device, identity, shared_with)
         if not machine_uuid:
             distrust = distrust and "the host's agent has not yet said which machine it runs on"
@@ -131,7 +133,8 @@ class PathTests:
             level=slot[0],
             device=slot[1],
             power=power,
-            uuid="Unverified" if shared_with else identity,
+            uuid="Unverified" if shared_with or identity == "Unasked" else identity,
+            definition=digest(device),
             ok=power != "Unknown" and distrust is None,
             message=message or distrust or "",
         )

@@ -5,15 +5,16 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from backstay_api.client.api import Api, Event
+from backstay_api.client.api import Api
 from backstay_api.client.informer import LEASE_BACKOFF, Informer
 from backstay_api.objects import lease as leases
 from backstay_api.objects.kinds import Kind, T
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, Host
+from backstay_api.objects.models.host import DeviceStatus
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_ASSIGNMENTS, HOST_LEASES, HOSTS, Unreadable
 
-from . import identity
+from .facts import Slot
 
 
 class Watches:
@@ -27,8 +28,6 @@ class Watches:
         self.hosts = informer(HOSTS)
         self.assignments = informer(HOST_ASSIGNMENTS)
         self.leases = informer(HOST_LEASES, leases.NAMESPACE)
-        self._machine_uuids: dict[str, str] = {}
-        """By host: the machine's UUID, as its agent said it last."""
 
     def request(self, name: str) -> FenceRequest | None:
         return _readable(self.requests, name)
@@ -40,44 +39,35 @@ class Watches:
         return _readable(self.leases, host, leases.NAMESPACE)
 
     def machine_uuid(self, host: str) -> str:
+        """As its agent says it now."""
         assignment = _readable(self.assignments, host)
         session = assignment.status.session if assignment else None
         return session.machine_uuid if session else ""
 
-    def note_machines(self, event: Event[Any]) -> None:
-        """A HostAssignment or a Host has changed: what an agent said of its machine is kept as long as the Host is there.
-
-        Somebody may delete a HostAssignment while its agent is silent: then only we still know whose board shares a name.
-        """
-        host = event.meta.name
-        if uuid := self.machine_uuid(host):
-            self._machine_uuids[host] = uuid
-        elif ("", host) not in self.hosts.entries:
-            self._machine_uuids.pop(host, None)
-
-    def same_machine(self, host: str, machine_uuid: str = "") -> str:
-        """Another host whose agent names the same machine; empty if there is none. Whole series of boards share one UUID.
-
-        `machine_uuid`: what this host's agent said when it was granted something, in case that is all there is.
-        """
-        uuid = machine_uuid or self.machine_uuid(host) or self._machine_uuids.get(host, "")
-        others = self._machine_uuids.items() if uuid else ()
-        return min((name for name, said in others if name != host and identity.is_same(said, uuid)), default="")
+    def told_of(self, host: str, slot: Slot) -> DeviceStatus | None:
+        """What the last regular test has told of the device in this place, be it one of a fencer before us."""
+        found = self.host(host)
+        told = found.status.fencing.devices if found and found.status.fencing else ()
+        return next((one for one in told if (one.level, one.device) == slot), None)
 
     def all(self) -> dict[str, tuple[float | None, str]]:
         """By what is watched: when the server last told of it (the loop's clock), and why it is not watched now."""
-        watches: dict[str, Informer[Any]] = {
-            "fencerequests": self.requests,
-            "hosts": self.hosts,
-            "hostassignments": self.assignments,
-            "leases": self.leases,
-        }
-        return {name: (watch.last_seen_at_s, watch.trouble) for name, watch in watches.items()}
+        watches: tuple[Informer[Any], ...] = (self.requests, self.hosts, self.assignments, self.leases)
+        return {watch.kind.plural: (watch.last_seen_at_s, watch.trouble) for watch in watches}
+
+    @property
+    def are_listed(self) -> bool:
+        """Whether hosts and their agents' words have been listed: before that, absence says nothing."""
+        return self.hosts.synced.is_set() and self.assignments.synced.is_set()
 
     async def known(self) -> None:
-        """Until hosts and their agents' words have been listed: before that, absence says nothing."""
+        """Until they are."""
         await self.hosts.synced.wait()
         await self.assignments.synced.wait()
+
+    def is_host(self, name: str) -> bool:
+        """Whether there is such a Host, be it one that cannot be read."""
+        return ("", name) in self.hosts.entries
 
     def host_names(self) -> tuple[str, ...]:
         return tuple(sorted(name for _, name in self.hosts.entries))

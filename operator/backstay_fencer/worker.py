@@ -17,14 +17,15 @@ from backstay_api.objects import lease as leases
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest
 from backstay_api.objects.models.fencing import FenceEvidence
-from backstay_api.objects.models.host import FenceLevel
+from backstay_api.objects.models.host import FenceDevice, FenceLevel
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_LEASES, Unreadable
 from backstay_api.objects.texts import confirm_by_hand
 from backstay_api.process.waiting import clock_s, until
 
 from . import core, words
 from .devices import Devices
-from .facts import Read, RequestFacts, Slot, Step, Tried
+from .facts import Identity, Read, RequestFacts, Slot, Step, Tried
+from .machines import Machines
 from .processes import AgentRun
 from .records import Record, Records
 from .watches import Watches
@@ -42,6 +43,7 @@ class Ports:
     api: Api
     devices: Devices
     known: Watches
+    machines: Machines
     wall: Callable[[], str]
     """RFC 3339 now, for people's eyes."""
     identity: str
@@ -86,9 +88,10 @@ class Worker:
             await self._until_wanted()
             devices = [device for _, device in core.slots(self._levels())]
             async with self._ports.devices.expecting(devices), asyncio.TaskGroup() as tasks:
-                for device in devices:
-                    tasks.create_task(self._know(device), name="identity")
+                asking = [tasks.create_task(self._know(device), name="identity") for device in devices]
                 await self._serve(tasks)
+                for question in asking:
+                    question.cancel()
 
     async def _until_wanted(self) -> None:
         """Nothing is run, and nothing kept waiting, for a request that was withdrawn, or is proven, and owes no `on`."""
@@ -125,23 +128,24 @@ class Worker:
             proven=request.status.evidence is not None,
             powered_on=request.status.powered_on,
             levels=levels,
-            identity={
-                slot: self._ports.devices.identity(device, request.spec.machine_uuid)
-                for slot, device in core.slots(levels)
-            },
+            identity={slot: self._identity(slot, device) for slot, device in core.slots(levels)},
             reads=self._reads_of(levels),
             tried=self._records.tried(),
             reading=frozenset(self._reading),
             now_s=clock_s(),
             begun_s=self._begun_s,
+            not_known=self._ports.machines.not_known(request.spec.host),
             shared_with=self._sharing(request),
         )
 
+    def _identity(self, slot: Slot, device: FenceDevice) -> Identity:
+        told = self._ports.known.told_of(self._request.spec.host, slot)
+        return self._ports.devices.identity(device, self._request.spec.machine_uuid, told)
+
     def _sharing(self, request: FenceRequest) -> str:
-        """Who shares its machine's UUID; or did, until somebody removed that Host: its board still has the name."""
-        known = self._ports.known
-        now = known.same_machine(request.spec.host, request.spec.machine_uuid)
-        if now or known.machine_uuid(self._shared_with):
+        """Who shares its machine's UUID; or did, until somebody removed either Host: their boards still have the name."""
+        now = self._ports.machines.shared_with(request.spec.host, request.spec.machine_uuid)
+        if now or self._ports.known.machine_uuid(self._shared_with):
             self._shared_with = now
         return self._shared_with
 
@@ -182,8 +186,9 @@ class Worker:
         session = self._request.spec.session
         return lease is not None and leases.is_over(lease, holder=session.text, seq=session.seq)
 
-    async def _know(self, device: Any) -> None:
-        await self._ports.devices.know(device)
+    async def _know(self, device: FenceDevice) -> None:
+        while not await self._ports.devices.know(device):
+            await asyncio.sleep(core.UNSENT_RETRY_S)
         self.poke()
 
     def _begin(self, step: Step, tasks: asyncio.TaskGroup) -> None:

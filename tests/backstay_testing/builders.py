@@ -142,13 +142,26 @@ def a_host(
     after: Literal["On", "StayOff"] = "On",
     profile: str = "default",
     status: Mapping[str, object] | None = None,
+    taints: Sequence[str] = (),
+    capacity: Mapping[str, object] | None = None,
 ) -> Host:
-    """A Host: without a fencing device and not in maintenance, unless that is said."""
+    """A Host: without a fencing device and not in maintenance, unless that is said. Taints as `kubectl taint` has them."""
     spec: Raw = {"fencing": {"levels": [BMC] if has_device else [], "after": after}, "heartbeat": {"profile": profile}}
     if mode:
         spec["maintenance"] = {"mode": mode, "reason": reason}
+    if taints:
+        spec["taints"] = [a_taint(text) for text in taints]
+    if capacity:
+        spec["capacity"] = dict(capacity)
     meta = {"name": name, "uid": f"uid-{name}", "labels": labels, "resourceVersion": "1"}
     return Host.from_wire({"metadata": meta, "spec": spec, "status": status or {}})
+
+
+def a_taint(text: str) -> Raw:
+    """What `kubectl taint` would make of it: `gpu=yes:NoSchedule`."""
+    what, _, effect = text.partition(":")
+    key, _, value = what.partition("=")
+    return {"key": key, "value": value, "effect": effect}
 
 
 def an_assignment(host: str, *, speaks: AgentSession | None = None, **spec: object) -> HostAssignment:
@@ -183,6 +196,7 @@ def an_order(
         {
             "namespace": instance.metadata.namespace,
             "name": instance.metadata.name,
+            "service": instance.spec.service.name,
             "epoch": epoch or instance.spec.epoch,
             "session": held.wire(),
             "want": want,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from typer.testing import CliRunner, Result
 
+from backstay_api.client.transport import ApiConfig
 from backstay_api.memory.server import MemoryApi, MemoryCluster
 from backstay_api.objects import lease
 from backstay_api.objects.kinds import LEASES, Kind, raw
@@ -32,6 +34,16 @@ def kind_of(model: type[Object]) -> Kind[dict[str, Any]]:
     return raw(GROUP, VERSION, model.plural, name, model.namespaced, has_status=model.has_status)
 
 
+class TokenApi(MemoryApi):
+    """Makes tokens too (a fake: they only say what was asked for)."""
+
+    async def create(self, kind: Kind[Any], obj: Any, namespace: str = "", *, timeout_s: float | None = None) -> Any:
+        if kind.kind != "TokenRequest":
+            return await super().create(kind, obj, namespace, timeout_s=timeout_s)
+        account = kind.plural.split("/")[1]
+        return {"status": {"token": json.dumps({"account": account, **obj["spec"]})}}
+
+
 @dataclass
 class Cluster:
     """A cluster in memory and a person at a terminal (a fake of both), who answers every question alike."""
@@ -41,6 +53,7 @@ class Cluster:
     asked: list[str] = field(default_factory=list)
     while_asked: Callable[[], object] = lambda: None
     """What happens while the person thinks."""
+    endpoint: ClassVar[ApiConfig] = ApiConfig(servers=("https://api.example:6443",))
 
     def put(self, obj: Object) -> None:
         kind, body = kind_of(type(obj)), obj.wire()
@@ -53,13 +66,18 @@ class Cluster:
     def get(self, model: type[Object], name: str, namespace: str = "") -> Mapping[str, Any]:
         return self.store.get(kind_of(model), namespace, name)
 
+    def tell_host(self, name: str, **status: Any) -> None:
+        """As the operator tells it, in the words of the wire."""
+        self.store.patch(kind_of(Host), ("", name), {"status": status}, subresource="status")
+
     def run(self, *words: str) -> Result:
         tools = Tools(
-            open_api=lambda options: MemoryApi(self.store),
+            open_api=lambda options: TokenApi(self.store),
             namespace_of=lambda options: "shop",
             who_am_i=self._who,
             wall=lambda: NOW,
             ask=self._ask,
+            endpoint=lambda options: self.endpoint,
             run=virtualtime.run,
         )
         return CliRunner().invoke(build(), list(words), obj=tools, catch_exceptions=False)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from backstay_agent.drivers.mount.driver import MountDriver
+from backstay_agent.drivers.mount.places import HostFiles
 from backstay_agent.drivers.tools.file_system_looks import NoAnswer
 from backstay_agent.drivers.tools.transient import Ended
 from backstay_api.objects.plain import Mount, RenderedResource, Timeouts
@@ -96,11 +97,13 @@ class Host:
     def driver(self) -> MountDriver:
         return MountDriver(
             self.shell,
-            roots=[self.folder / "srv"],
-            own=[self.folder / "srv/state"],
-            notes=self.folder / "notes",
-            table=Path("/proc/self/mountinfo"),
-            fstab=self.folder / "fstab",
+            HostFiles(
+                roots=[self.folder / "srv"],
+                own=[self.folder / "srv/state"],
+                notes=self.folder / "notes",
+                table=Path("/proc/self/mountinfo"),
+                fstab=self.folder / "fstab",
+            ),
         )
 
     def mount(

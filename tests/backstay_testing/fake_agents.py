@@ -109,6 +109,7 @@ def _report(order: InstanceOrder) -> InstanceReport:
     return InstanceReport(
         namespace=order.namespace,
         name=order.name,
+        service=order.service,
         epoch=order.epoch,
         phase="Running" if up else "Stopped",
         released=not up,

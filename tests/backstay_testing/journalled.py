@@ -15,6 +15,7 @@ def an_order(want: str = "Up", **more: Any) -> InstanceOrder:
     values: dict[str, Any] = {
         "namespace": "shop",
         "name": "web-0",
+        "service": "web",
         "epoch": 3,
         "session": MINE,
         "want": want,
@@ -30,6 +31,7 @@ def a_record(**more: Any) -> Record:
         "uid": "u1",
         "namespace": "shop",
         "name": "web-0",
+        "service": "web",
         "epoch": 3,
         "nonce": "mine",
         "want": "Up",

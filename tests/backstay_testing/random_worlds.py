@@ -101,7 +101,7 @@ def services(draw: Draw, name: str) -> Raw:
             {"name": "address", "virtualIP": {"address": f"192.0.2.{SERVICES.index(name) + 1}/24"}},
         ],
         "state": draw(mostly("Running", st.sampled_from(["Running", "Running", "Stopped"]))),
-        "mode": draw(mostly("Single", st.sampled_from(["Single", "Single", "Replicated"]))),
+        "mode": draw(mostly("Single", st.sampled_from(["Single", "Single", "Promotable"]))),
         "placement": {"failback": draw(st.sampled_from(["Never", "Always"]))},
         "recovery": {"onStopFailure": draw(st.sampled_from(["Fence", "Fence", "Block"]))},
     }

@@ -84,6 +84,7 @@ class Site:
         entry = {
             "namespace": "shop",
             "name": "web-0" if uid == "u1" else uid,
+            "service": "web" if uid == "u1" else "another",
             "epoch": epoch,
             "session": {name: session[name] for name in ("bootID", "nonce", "seq")},
             "want": want,

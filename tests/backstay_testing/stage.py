@@ -12,6 +12,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from backstay_agent.fake import Script
@@ -19,7 +20,6 @@ from backstay_agent.standby.standbys import LOOK_AGAIN_S
 from backstay_api.client.api import Api
 from backstay_api.memory.server import Change
 from backstay_api.objects.kinds import Kind, Raw
-from backstay_api.objects.names import service_name
 from backstay_api.objects.object_kinds import (
     FENCE_REQUESTS,
     HA_SERVICES,
@@ -40,6 +40,7 @@ from backstay_operator.planner import actions as act
 from backstay_operator.planner.know.world import Settings, World
 from backstay_operator.planner.plan import Plan, plan
 
+from .builders import a_taint
 from .rights import PERSON, Rights
 from .steps import line, steps
 from .truthful import every_sentence_agrees
@@ -142,7 +143,7 @@ class Stage(Rights):
     def _ordered_for(self, host: str, what: str) -> str:
         orders = (self.get(HOST_ASSIGNMENTS, host) or {"spec": {}})["spec"].get("instances") or {}
         named = (
-            service_name(order["name"])
+            order["service"]
             for order in orders.values()
             if order["want"] == "Up"
             and what in {identity(RenderedResource.from_wire(one)) for one in order["resources"]}
@@ -198,8 +199,10 @@ class Stage(Rights):
         """kubectl apply."""
         spec.setdefault("resources", [{"name": "main", "systemd": {"unit": f"{name}.service"}}])
         for resource in spec["resources"]:
-            owned = Owned(name, spec.get("exclusive", True))
-            self.real.monitor.owners.setdefault(identity(RenderedResource.from_wire(resource)), owned)
+            what, many = identity(RenderedResource.from_wire(resource)), spec.get("mode", "Single") != "Single"
+            copies = spec.get("replicas", len(self.machines)) if many else 1
+            known = self.real.monitor.owners.get(what, Owned(name, spec.get("exclusive", not many)))
+            self.real.monitor.owners[what] = replace(known, copies=max(known.copies, copies))
         meta = {"name": name, "namespace": NAMESPACE}
         if (old := self.get(HA_SERVICES, name)) is None:
             self.create(HA_SERVICES, {"metadata": meta, "spec": spec})
@@ -209,10 +212,11 @@ class Stage(Rights):
     def delete_service(self, name: str = "web") -> None:
         self.delete(HA_SERVICES, name)
 
-    def ask_to_move(self, to: str, name: str = "web", *, for_s: float = 600) -> None:
+    def ask_to_move(self, to: str, name: str = "web", *, for_s: float = 600, instance: str = "") -> None:
         generation = self.must(HA_SERVICES, name)["metadata"]["generation"]
-        wish = json.dumps({"host": to, "generation": generation, "expires": self.wall_in(for_s)})
-        self.edit(HA_SERVICES, name, metadata={"annotations": {"backstay.dev/move": wish}})
+        wish = {"host": to, "generation": generation, "expires": self.wall_in(for_s)}
+        text = json.dumps({**wish, "instance": instance} if instance else wish)
+        self.edit(HA_SERVICES, name, metadata={"annotations": {"backstay.dev/move": text}})
 
     def clear(self, name: str = "web", *, host: str = "", number: int = 1, reason: str = "mended") -> None:
         """backstay clear"""
@@ -239,6 +243,13 @@ class Stage(Rights):
 
     def label(self, host: str, **labels: str) -> None:
         self.edit(HOSTS, host, metadata={"labels": {"pool": None, **labels}})
+
+    def taint(self, host: str, *taints: str) -> None:
+        """It has these taints, and no others."""
+        self.edit(HOSTS, host, spec={"taints": [a_taint(text) for text in taints] or None})
+
+    def offer(self, host: str, **capacity: object) -> None:
+        self.edit(HOSTS, host, spec={"capacity": capacity})
 
     def remove_host(self, host: str) -> None:
         self.delete(HOSTS, host)

@@ -77,6 +77,10 @@ def _move(stage: Stage, name: str, to: str, for_s: str | None) -> None:
     stage.ask_to_move(to, name, for_s=float(for_s or 600))
 
 
+def _move_copy(stage: Stage, name: str, instance: str, to: str) -> None:
+    stage.ask_to_move(to, name, instance=instance)
+
+
 def _maintain(stage: Stage, how: str, host: str) -> None:
     stage.maintain(host, {"drain": "Drain", "cordon": "Cordon", "hands off": "HandsOff", "undrain": None}[how])
 
@@ -94,8 +98,13 @@ STEPS: Final[Mapping[str, Callable[..., Any]]] = {
     r"apply (\w+)(?: with (.+))?": _apply,
     r"delete (\w+)": Stage.delete_service,
     r"move (\w+) to (n\d)(?: within (\d+) s)?": _move,
+    r"move (\w+), copy (\S+), to (n\d)": _move_copy,
     r"(drain|cordon|hands off|undrain) (n\d)": _maintain,
     r"confirm that (n\d) is off": Stage.confirm,
+    r"label (n\d) with (\S+)=(\S+)": lambda stage, host, key, value: stage.label(host, **{key: value}),
+    r"taint (n\d) with (.+)": lambda stage, host, taints: stage.taint(host, *taints.split(", ")),
+    r"untaint (n\d)": Stage.taint,
+    r"(n\d) offers (\w+)=(\w+)": lambda stage, host, name, much: stage.offer(host, **{name: much}),
     r"remove host (n\d)": Stage.remove_host,
     r"add host (n\d)": Stage.add_host,
     # What befalls hosts, and what runs there.
@@ -130,6 +139,10 @@ def _says(stage: Stage) -> Iterator[tuple[str, str]]:
         yield f"{name} on hosts", f"{name} runs on {' and '.join(stage.copies(name)) or 'no host'}"
         whys = [one.why for one in service.status.instances] or [stage.told(name, "Ready")[2]]
         yield name, f"{name} is {service.status.state}: {'; '.join(whys)}"
+        if service.spec.mode in ("Replicated", "EveryHost"):
+            yield f"copies of {name}", f"{name} has {service.status.copies}: {stage.told(name, 'Ready')[2]}"
+            accepted, _, why = stage.told(name, "Accepted")
+            yield f"acceptance of {name}", f"{name} is {'accepted' if accepted == 'True' else 'refused'}: {why}"
     for host in stage.world.hosts.values():
         found = next(one for one in host.status.conditions if one.type == "Ready")
         yield host.metadata.name, f"{host.metadata.name} is {found.reason}: {found.message}"

@@ -97,6 +97,8 @@ def good(draw: Draw, schema: Json) -> Any:
     """A value that keeps the schema; rules across fields are kept where they say `exactly one of`."""
     if "enum" in schema:
         return draw(st.sampled_from(schema["enum"]))
+    if schema.get("x-kubernetes-int-or-string"):
+        return draw(st.sampled_from([0, 2, "2", "1.5", "500m", "4Gi", "1e3"]))
     match schema.get("type"):
         case "string":
             return draw(_text(schema))

@@ -70,9 +70,20 @@ def add_host(
     has_device: bool = False,
     after: Literal["On", "StayOff"] = "On",
     silent_s: float = 0.0,
+    taints: Sequence[str] = (),
+    capacity: Mapping[str, object] | None = None,
 ) -> None:
     """A host whose agent lives and has said nothing about services; or that has been silent for so long."""
-    host = a_host(name, labels=labels, mode=mode, reason=reason, has_device=has_device, after=after)
+    host = a_host(
+        name,
+        labels=labels,
+        mode=mode,
+        reason=reason,
+        has_device=has_device,
+        after=after,
+        taints=taints,
+        capacity=capacity,
+    )
     world.hosts[name] = host
     world.put_assignment(an_assignment(name, speaks=agent_session(session(name), machine(name))))
     world.leases[name] = LeaseSeen(a_lease(name), first_seen_s=world.now_s - silent_s)
@@ -165,22 +176,11 @@ def tell(world: World, host: str, instance: HAInstance, order: InstanceOrder) ->
 
 
 def say_ready(
-    world: World,
-    service: HAService,
-    *hosts: str,
-    ready: bool = True,
-    why: str = "",
-    active: bool = False,
-    unclear: bool = False,
-    running: Sequence[str] = (),
-    since: str | None = None,
-    uid: str = "",
-    slot: int = 0,
+    world: World, service: HAService, *hosts: str, uid: str = "", slot: int = 0, ready: bool = True, **says: object
 ) -> None:
-    """These hosts have been asked about the service at its present generation, and have answered."""
+    """These hosts have been asked about the service at its present generation, and have answered: `says` is what a StandbyReport may say."""
     revision, name = service.metadata.generation, service.slots[slot]
-    said = {"ready": ready, "active": active, "unclear": unclear, "running": list(running), "since": since}
-    said |= {"why": why, "revision": revision}
+    said = {"ready": ready, "revision": revision, **says}
     order = {"namespace": service.metadata.namespace, "name": name, "revision": revision}
     for host in hosts:
         raw, of = world.assignments[host].wire(), uid or f"uid-{name}"
@@ -189,11 +189,21 @@ def say_ready(
 
 
 def report(
-    world: World, service: HAService, host: str, phase: str, *, epoch: int, uid: str = "", slot: int = 0, **more: object
+    world: World,
+    service: HAService,
+    host: str,
+    phase: str,
+    /,
+    *,
+    epoch: int,
+    uid: str = "",
+    slot: int = 0,
+    **more: object,
 ) -> None:
     """The host says what it does about the service's instance."""
     name = service.slots[slot]
-    said = {"namespace": service.metadata.namespace, "name": name, "epoch": epoch, "phase": phase}
+    whose = {"namespace": service.metadata.namespace, "name": name, "service": service.metadata.name}
+    said = {**whose, "epoch": epoch, "phase": phase}
     known = world.assignments[host].wire()["status"].get("instances", {})
     entry = {"revision": service.metadata.generation, **said, **more}
     _amend(world, host, "status", {"instances": {**known, uid or f"uid-{name}": entry}})

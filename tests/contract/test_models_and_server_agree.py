@@ -94,6 +94,22 @@ def test_a_fence_device(server: Server, device: Json) -> None:
     assert is_taken == (is_power and not {"port_as_ip", "port-as-ip", "use_sudo"} & device.get("parameters", {}).keys())
 
 
+@pytest.mark.parametrize("operator", ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt", "in"])
+def test_a_label_expression(server: Server, operator: str) -> None:
+    taken = [
+        server.agrees_on_new(
+            HA_SERVICES,
+            {
+                "resources": [{"name": "x", "systemd": {"unit": "x.service"}}],
+                "placement": {"hosts": {"matchExpressions": [{"key": key, "operator": operator, **values}]}},
+            },
+        )
+        for key in ("tier", "example.com/tier", "-tier", "")
+        for values in ({}, *({"values": said} for said in ([], ["4"], ["-4"], ["+4"], ["4\n"], ["a"], ["1", "2"])))
+    ]
+    assert any(taken) == (operator != "in") and not all(taken)
+
+
 @pytest.mark.parametrize("text", ODD_TEXT)
 @pytest.mark.parametrize(
     ("model", "spec"),
@@ -118,3 +134,15 @@ def test_odd_text(server: Server, model: type[Any], spec: Json, text: str) -> No
     levels = {"levels": [{"name": "first", "devices": [inner]}]}
     whole = {"resources": [{"name": "x", **inner}]} if model is HAService else {"fencing": levels}
     server.agrees_on_new(KINDS[model], whole)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *(0, 2, -1, 10**15, 10**16, True, 1.5, None),
+        *("2", "-1", "500m", "4Gi", "1e3", "1E2", "4gi", "", "1.", ".5", "2\n", "\u0662"),
+    ],
+)
+def test_an_amount(server: Server, said: Any) -> None:
+    server.agrees_on_new(HOSTS, {"capacity": {"example.com/licences": said}})
+    server.agrees_on_new(HOSTS, {"capacity": {"no name": 1}})

@@ -15,8 +15,9 @@ from backstay_agent.cluster.tokens import _renewed, read_token
 from backstay_api.client.http import HttpApi
 from backstay_api.client.transport import ApiConfig
 from backstay_api.objects import lease
+from backstay_api.objects.kinds import SECRETS as SECRET
 from backstay_api.objects.names import SYSTEM_NAMESPACE
-from backstay_api.objects.rbac import FENCING_NAMESPACE, IDENTITY_TYPE, agent_account
+from backstay_api.objects.rbac import FENCING_NAMESPACE, IDENTITY_TYPE, JOIN_TYPE, agent_account, join_secret
 from backstay_cli.enrol import wanted_for
 from backstay_dev.lab.controlplane import ControlPlane
 from backstay_dev.lab.shell import wait_until
@@ -43,6 +44,8 @@ def walls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
             for one in wanted_for(host):
                 plane.kubectl("create", "-f", "-", stdin=json.dumps(one.kind.to_wire(one.body)))
             plane.kubectl("create", "-f", "-", stdin=json.dumps(lease.write(lease.new(host))))
+            waiting = {"metadata": {"name": join_secret(host), "namespace": lease.NAMESPACE}, "type": JOIN_TYPE}
+            plane.kubectl("create", "-f", "-", stdin=json.dumps(SECRET.to_wire(waiting)))
         # Nobody fills aggregated roles here (that is a controller's work): the part of `edit` is bound itself.
         for role in ("system:aggregate-to-edit", "system:aggregate-to-view", "backstay:edit", "backstay:view"):
             name = f"{EDITORS}-{role.replace(':', '-')}"
@@ -91,6 +94,10 @@ def request_of(host: str, **spec: Any) -> Json:
     }
 
 
+def to_join(host: str, **spec: Any) -> Json:
+    return {"boundObjectRef": {"kind": "Secret", "apiVersion": "v1", "name": join_secret(host)}, **spec}
+
+
 # --- tokens ----------------------------------------------------------------------------------------------------------
 
 
@@ -110,6 +117,7 @@ def request_of(host: str, **spec: Any) -> Json:
             "bound to its identity",
             id="bound to another's",
         ),
+        pytest.param(to_join("n1", expirationSeconds=900), "bound to its identity", id="a join token of its own"),
         pytest.param(
             {"boundObjectRef": {"kind": "Pod", "apiVersion": "v1", "name": agent_account("n1")}},
             "bound to its identity",
@@ -161,6 +169,13 @@ def test_the_agents_own_renewal_is_granted_and_dies_with_its_identity(walls: Con
         pytest.param("ann", HOST_ADMINS, {"boundObjectRef": None, "expirationSeconds": DAY_S}, "", id="a day, unbound"),
         pytest.param("ann", HOST_ADMINS, {"boundObjectRef": None}, "bound to its identity", id="a month, unbound"),
         pytest.param("ann", HOST_ADMINS, {"expirationSeconds": 3650 * DAY_S}, "30 days at most", id="10 years"),
+        pytest.param("ann", HOST_ADMINS, to_join("n1", expirationSeconds=900), "", id="a join token"),
+        pytest.param(
+            "ann", HOST_ADMINS, to_join("n1", expirationSeconds=3601), "bound to its identity", id="a long one"
+        ),
+        pytest.param(
+            "ann", HOST_ADMINS, to_join("n2", expirationSeconds=900), "bound to its", id="another's join token"
+        ),
         pytest.param("bob", EDITORS, {}, "backstay:host-admins", id="edit in the whole cluster"),
         pytest.param(OPERATOR, OPERATORS, {}, "", id="not even the operator"),
     ],

@@ -20,7 +20,7 @@ from backstay_cli.discover import baseline, recipes
 from backstay_cli.drafting.rules import needs_of
 from backstay_dev.lab.hosts import LabHost
 from backstay_dev.lab.lab import AGENT_CODE, Lab
-from backstay_dev.lab.prerequisites import SERVICES_LAYER
+from backstay_dev.lab.prerequisites import OCF_LAYER
 from backstay_dev.lab.shell import PYTHONPATH
 from backstay_dev.show.fault_lab import FaultLab, Play
 from backstay_testing.cases import applied, until_ready, until_standby
@@ -33,7 +33,8 @@ SURVEY = ("env", f"PYTHONPATH={AGENT_CODE}", "python3", "-m", "backstay_agent.ma
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[FaultLab]:
-    with Lab(2, progress=print, packages=SERVICES_LAYER) as lab:
+    # This layer has openssl too, with which the site's certificate is made.
+    with Lab(2, progress=print, packages=OCF_LAYER) as lab:
         yield FaultLab.open(lab)
 
 

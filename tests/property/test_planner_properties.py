@@ -8,7 +8,6 @@ from backstay_api.objects.models import FenceRequest, HAInstance
 from backstay_api.objects.models.assignment import InstanceOrder
 from backstay_api.objects.models.base import Model
 from backstay_api.objects.models.claim import ClaimOwner
-from backstay_api.objects.names import service_name
 from backstay_api.objects.object_kinds import HA_INSTANCES
 from backstay_api.objects.resource_kinds import Claim, claims_of
 from backstay_operator.planner import actions as act
@@ -278,7 +277,7 @@ def is_news(world: World, host: str, uid: str, order: InstanceOrder) -> bool:
 
 
 def is_recorded_before_it_is_ordered(world: World, host: str, uid: str, order: InstanceOrder) -> None:
-    service = world.services[f"{order.namespace}/{service_name(order.name)}"]
+    service = world.services[f"{order.namespace}/{order.service}"]
     for key in claims_of(order.resources):
         found = owner(world, key, host)
         assert found is not None, f"{key.text} is nobody's on {host}"

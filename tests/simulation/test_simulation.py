@@ -109,6 +109,12 @@ def test_seeds_that_have_failed_in_the_third_swarm(seed: int) -> None:
     assert run_seed(seed, "third-swarm").accusations == ()
 
 
+@pytest.mark.parametrize("seed", [55056607141])
+def test_seeds_that_have_failed_in_this_swarm(seed: int) -> None:
+    """A fencer that had just begun believed a device of n3's that says n3's name, and feeds n1, which says the same."""
+    assert run_seed(seed).accusations == ()
+
+
 @pytest.mark.parametrize("seed", [4000978, 4001563, 4001703, 4001757, 4002021, 4002769])
 def test_seeds_that_have_failed_once(seed: int) -> None:
     """Under the faults of the first swarm, in which they were found."""

@@ -24,7 +24,7 @@ def test_a_confirmation_that_the_host_has_disproved_never_counts_again() -> None
 
 def test_a_refused_edit_does_not_keep_a_lost_service_down() -> None:
     stage = running()
-    stage.apply_service(mode="Replicated", replicas=2)
+    stage.apply_service(mode="Promotable", replicas=2)
     stage.settle()
     stage.power_off("n1")
     stage.wait(10)
@@ -56,7 +56,7 @@ def test_a_refused_edit_starts_nothing_that_was_stopped() -> None:
     stage = running()
     stage.apply_service(state="Stopped")
     stage.wait(1)
-    stage.apply_service(mode="Replicated", replicas=2)
+    stage.apply_service(mode="Promotable", replicas=2)
     stage.wait(5)
     assert stage.copies() == []
 
@@ -64,7 +64,7 @@ def test_a_refused_edit_starts_nothing_that_was_stopped() -> None:
 def test_the_units_of_what_still_runs_stay_secured_through_a_refused_edit() -> None:
     stage = running()
     other = [{"name": "main", "systemd": {"unit": "other.service"}}]
-    stage.apply_service(mode="Replicated", replicas=2, resources=other)
+    stage.apply_service(mode="Promotable", replicas=2, resources=other)
     stage.wait(1)
     assert "web.service" in stage.world.assignments["n1"].spec.secured
 

@@ -271,7 +271,7 @@ def test_no_unit_is_given_back_while_a_service_cannot_be_read(restarted: bool) -
 
 def test_our_finalizer_is_put_back_on_what_runs_by_a_manifest_that_is_refused_now() -> None:
     stage = running()
-    stage.apply_service(mode="Replicated", replicas=2)
+    stage.apply_service(mode="Promotable", replicas=2)
     stage.settle()
     stage.strip(HA_INSTANCES, "web-0")
     stage.wait(1)
@@ -280,7 +280,7 @@ def test_our_finalizer_is_put_back_on_what_runs_by_a_manifest_that_is_refused_no
 
 def test_what_a_refused_edit_leaves_in_force_may_go_to_a_host_that_came_later() -> None:
     stage = running("n1")
-    stage.apply_service(mode="Replicated", replicas=2)
+    stage.apply_service(mode="Promotable", replicas=2)
     stage.wait(1)
     stage.add_host("n2")
     stage.wait(2)

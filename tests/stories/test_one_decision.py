@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from backstay_api.objects.names import service_name
 from backstay_operator.planner.actions import Assign, WriteInstance, WriteServiceStatus
 from backstay_testing.stage import Stage
 
@@ -43,7 +42,7 @@ def test_a_drain_says_of_each_service_where_it_really_goes_and_why_it_went() -> 
     begin = len(stage.plans)
     stage.wait(2)
     ordered = {
-        service_name(order.name): order
+        order.service: order
         for plan in stage.plans[begin:]
         for action in plan.actions
         if isinstance(action, Assign) and action.host == "n1"

@@ -165,6 +165,26 @@ def test_a_seal_that_only_the_operator_has_seen_comes_back_too() -> None:
     assert (lease.sealed, lease.holder, lease.seq) == (True, sealed.holder, sealed.seq)
 
 
+def test_a_seal_that_only_an_operator_before_has_seen_comes_back_too() -> None:
+    """The same, and the operator that saw the seal dies before it learns that the Lease is gone."""
+    stage = running("n1", "n2")
+    stage.break_bmc("n1", "stuck")
+    stage.cut_off("n1")
+    stage.wait(5)
+    sealed = stage.world.leases["n1"].lease
+    stage.maintain("n1", "HandsOff")  # nobody asks for its power meanwhile
+    stage.wait(1)
+    for name in stage.requests_of("n1"):
+        stage.delete_by_force(FENCE_REQUESTS, name)
+    stage.wait(1)
+    assert not stage.requests_of("n1")
+    stage.when(HOST_LEASES, lambda lease: True, lambda: stage.real.kill("operator-a"))
+    stage.delete(HOST_LEASES, "n1")
+    stage.settle()
+    lease = stage.world.leases["n1"].lease
+    assert (lease.sealed, lease.holder, lease.seq) == (True, sealed.holder, sealed.seq)
+
+
 def test_the_seal_comes_back_after_the_proof_too_when_nothing_is_held_any_more() -> None:
     stage = running("n1", "n2")
     stage.cut_off("n1")

@@ -72,7 +72,7 @@ class Informer(Generic[T]):
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> None:
         self._api = api
-        self._kind = kind
+        self.kind = kind
         self._rng = rng
         self._namespace, self._name = namespace, name
         self._backoff = backoff
@@ -106,7 +106,7 @@ class Informer(Generic[T]):
                 log.log(
                     logging.DEBUG if type(error) is self._told else logging.WARNING,
                     "watch interrupted",
-                    extra={"kind": self._kind.resource, "why": str(error), "next_try_in_s": round(wait_s, 3)},
+                    extra={"kind": self.kind.resource, "why": str(error), "next_try_in_s": round(wait_s, 3)},
                 )
                 self.trouble, self._told = str(error), type(error)
             await asyncio.sleep(wait_s)
@@ -125,7 +125,7 @@ class Informer(Generic[T]):
         return None
 
     async def _relist(self, on_event: Callable[[Event[T]], None]) -> None:
-        listing = await self._api.list(self._kind, self._namespace, name=self._name, timeout_s=self._timeout_s)
+        listing = await self._api.list(self.kind, self._namespace, name=self._name, timeout_s=self._timeout_s)
         version = int(listing.resource_version)
         if version < self._newest:
             # Believing it would bring deleted objects back and take new ones away. After a restore of etcd from a
@@ -138,7 +138,7 @@ class Informer(Generic[T]):
 
     async def _follow(self, on_event: Callable[[Event[T]], None]) -> None:
         stream = self._api.watch(
-            self._kind,
+            self.kind,
             self._namespace,
             resource_version=str(self._version),
             name=self._name,

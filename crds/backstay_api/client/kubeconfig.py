@@ -116,6 +116,7 @@ def _from_official(found: Any) -> ApiConfig:
         ca_file=found.ssl_ca_cert or "",
         cert_file=found.cert_file or "",
         key_file=found.key_file or "",
-        server_name=found.tls_server_name or "",
+        # Debian 12 has a version of the package that does not know it: then that server's certificate is refused.
+        server_name=getattr(found, "tls_server_name", None) or "",
         token=token,
     )

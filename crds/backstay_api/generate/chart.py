@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import yaml
 
+from backstay_api import VERSION
 from backstay_api.objects.rbac import chart_rules
 
 _README: Final = """\
@@ -32,6 +34,11 @@ _RULES: Final = "# Generated from crds/backstay_api/objects/rbac.py by `python -
 def rules_file() -> str:
     """`files/rbac.yaml`, which the templates read."""
     return _RULES + yaml.dump(chart_rules(), Dumper=_WithoutAliases, sort_keys=False, width=120)
+
+
+def with_version(head: str) -> str:
+    """`Chart.yaml`, of the version of all other parts; the rest of it is written by hand."""
+    return re.sub(r"^(version|appVersion): .*$", rf"\1: {VERSION}", head, flags=re.MULTILINE)
 
 
 def readme(values_text: str) -> str:

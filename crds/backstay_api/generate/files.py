@@ -23,7 +23,9 @@ def generated() -> Mapping[str, str]:
     # The chart cannot read outside its own folder, so it has copies.
     copies = {f"{CHART}/files/crds/{Path(path).name}": content for path, content in definitions.items()}
     values = (REPOSITORY / CHART / "values.yaml").read_text(encoding="utf-8")
+    head = (REPOSITORY / CHART / "Chart.yaml").read_text(encoding="utf-8")
     of_chart = {
+        f"{CHART}/Chart.yaml": chart.with_version(head),
         f"{CHART}/files/rbac.yaml": chart.rules_file(),
         f"{CHART}/files/forbidden-parameter.txt": FORBIDDEN_PARAMETER + "\n",
         f"{CHART}/README.md": chart.readme(values),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from backstay_api.generate.definitions import object_schema
-from backstay_api.generate.schema import FREE_FORM, RULES, Json
+from backstay_api.generate.schema import FREE_FORM, INT_OR_STRING, RULES, Json
 from backstay_api.objects.models.base import GROUP, VERSION, Object
 
 _HEADER: Final = "<!-- Generated from crds/backstay_api/objects/models by `python -m backstay_api.generate`. -->\n"
@@ -101,6 +101,8 @@ def _type(node: Json) -> str:
         return f"list of {_type(node['items'])}"
     if "additionalProperties" in node:
         return f"map to {_type(node['additionalProperties'])}"
+    if node.get(INT_OR_STRING):
+        return "integer or string"
     return "anything" if node.get(FREE_FORM) else str(node["type"])
 
 

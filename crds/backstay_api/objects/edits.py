@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
-from .resource_kinds import kinds_in
+from .resource_kinds import is_address, kinds_in
+from .sequence import needs
 
-Effect = Literal["Restart", "Apply", "None"]
+Effect = Literal["Restart", "Start", "Stop", "Apply", "None"]
 Reloadable = Mapping[str, Collection[str]]
 """By resource, the parameters that its agent can reload, as the host says that runs it. Of what is not in it nobody has said anything."""
 
 SENTENCES: Final[dict[Effect, str]] = {
-    "Restart": "the whole service is stopped and started again where it runs, in order",
+    "Restart": "it is stopped and started again where it runs",
+    "Start": "it is started",
+    "Stop": "it is stopped",
     "Apply": "it is brought to what runs; nothing is restarted",
     "None": "it counts at once; nothing is restarted",
 }
@@ -53,25 +56,55 @@ def same_stop(one: Sequence[Any], other: Sequence[Any]) -> bool:
     return same_work(one, other) and list(map(_for_a_stop, one)) == list(map(_for_a_stop, other))
 
 
+def restarted(
+    before: Sequence[Any], wanted: Sequence[Any], reloadable: Reloadable | None = None, *, also: Collection[str] = ()
+) -> frozenset[str]:
+    """The names of all that is stopped, started, or both: what is gone, new or other work, and `also` what is down, say; and what stands
+    on one of these, as it was or as it is wanted.
+
+    Addresses stay up, unless they are themselves among those: to clients a server that dies and comes back under its address is a very
+    quick restart, and nothing more.
+    """
+    names = [{one.name for one in resources} for resources in (before, wanted)]
+    found = {*also, *names[0] ^ names[1], *_other_work(before, wanted, reloadable or {})}
+    stays = {one.name for one in (*before, *wanted) if is_address(one)}
+    while more := {
+        one.name
+        for resources in (before, wanted)
+        for one, under in zip(resources, needs(resources), strict=True)
+        if one.name not in found | stays and any(resources[at].name in found for at in under)
+    }:
+        found |= more
+    return frozenset(found & (names[0] | names[1]))
+
+
+def _other_work(before: Sequence[Any], wanted: Sequence[Any], reloadable: Reloadable) -> set[str]:
+    old = {one.name: one for one in before}
+    return {one.name for one in wanted if one.name in old and not same_work([old[one.name]], [one], reloadable)}
+
+
 def is_applied(before: Any, wanted: Any) -> bool:
     """Whether there is something that a driver has to bring to what runs; the work of both is the same."""
     return _live(before) != _live(wanted)
 
 
 def edits(before: Sequence[Any], wanted: Sequence[Any], reloadable: Reloadable) -> Iterator[Edit]:
-    """Every resource that is another, in the order of the manifest; what is gone comes last."""
+    """Every resource that is another, or is restarted, in the order of the manifest; what is gone comes last."""
     old, new = {one.name: one for one in before}, {one.name: one for one in wanted}
     stay = [name for name in old if name in new], [name for name in new if name in old]
+    names = restarted(before, wanted, reloadable)
     for name, resource in new.items():
         if name not in old:
-            yield Edit(name, "Restart", "it is new")
-        elif found := _edit(old[name], resource, reloadable):
+            yield Edit(name, "Start", "it is new")
+        elif (found := _edit(old[name], resource, reloadable)) and (found.effect == "Restart" or name not in names):
             yield found
+        elif name in names:
+            yield Edit(name, "Restart", "it stands on what is stopped or started")
     for name in old:
         if name not in new:
-            yield Edit(name, "Restart", "it is gone")
+            yield Edit(name, "Stop", "it is gone")
     if stay[0] != stay[1]:
-        yield Edit(", ".join(stay[1]), "Restart", "they stand in another order")
+        yield Edit(", ".join(stay[1]), "None", "they stand in another order")
 
 
 def _edit(before: Any, wanted: Any, reloadable: Reloadable) -> Edit | None:
@@ -80,7 +113,7 @@ def _edit(before: Any, wanted: Any, reloadable: Reloadable) -> Edit | None:
         unless = ", unless its agent can reload that: no host has said so yet" if is_open else ""
         return Edit(wanted.name, "Restart", f"what a start carries out is another{unless}")
     if _parameters(before) != _parameters(wanted):
-        return Edit(wanted.name, "Apply", "its agent reloads that; should that fail, the service is restarted")
+        return Edit(wanted.name, "Apply", "its agent reloads that; should that fail, it is restarted")
     if is_applied(before, wanted):
         return Edit(wanted.name, "Apply", "its kind can be changed while it runs")
     return Edit(wanted.name, "None", "no start depends on it") if before != wanted else None

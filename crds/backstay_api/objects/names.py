@@ -17,11 +17,39 @@ def key_of(namespace: str | None, name: str) -> str:
     return f"{namespace}/{name}" if namespace else name
 
 
+def agent_account(host: str) -> str:
+    """The ServiceAccount of a host's agent, in `backstay-hosts`, and the Secret there to which its tokens are bound."""
+    return f"backstay-host-{host}"
+
+
+def join_secret(host: str) -> str:
+    """The Secret in `backstay-hosts` to which a host's join token is bound, while it waits to be used."""
+    return f"backstay-join-{host}"
+
+
 def instance_name(service: str, slot: int = 0) -> str:
     """Name of the HAInstance in a slot of a service. A Single service has one slot."""
     return f"{service}-{slot}"
 
 
-def service_name(instance: str) -> str:
-    """Name of the service that an HAInstance is a slot of."""
-    return instance.rpartition("-")[0]
+def instance_on(service: str, host: str) -> str:
+    """Name of the HAInstance of a service of mode EveryHost on one host."""
+    return f"{service}.{host}"
+
+
+def host_of_copy(service: str, instance: str) -> str:
+    """The host that an HAInstance of mode EveryHost is for; empty: it is none."""
+    before = instance_on(service, "")
+    return instance.removeprefix(before) if instance.startswith(before) else ""
+
+
+def slot_number(service: str, instance: str) -> int | None:
+    """The slot that an HAInstance is in, if it is named by a number."""
+    before = f"{service}-"
+    text = instance.removeprefix(before) if instance.startswith(before) else ""
+    return int(text) if text.isdigit() and text == str(int(text)) else None
+
+
+def slot_of(service: str, instance: str) -> str:
+    """Which slot of its service an HAInstance is: its number, or in mode EveryHost its host."""
+    return instance[len(service) + 1 :]

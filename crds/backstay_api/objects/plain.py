@@ -907,6 +907,7 @@ class RenderedResource:
         "reloadedAt": Field(of=str),
         "timeouts": Field(of=Timeouts),
         "probes": Field(of=Probe, many="list"),
+        "onFailure": Field(of=("Restart", "Move", "Degrade", "Ignore")),
     }
     name: str
     systemd: Systemd | None = None
@@ -918,6 +919,7 @@ class RenderedResource:
     reloaded_at: str | None = None
     timeouts: Timeouts = Timeouts()
     probes: tuple[Probe, ...] = ()
+    on_failure: Literal["Restart", "Move", "Degrade", "Ignore"] | None = None
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
@@ -932,6 +934,7 @@ class RenderedResource:
             reloaded_at=raw.get("reloadedAt"),
             timeouts=Timeouts.from_wire(raw.get("timeouts", {})),
             probes=tuple(Probe.from_wire(item) for item in raw.get("probes", ())),
+            on_failure=raw.get("onFailure"),
         )
 
     def to_wire(self) -> dict[str, Any]:
@@ -954,6 +957,8 @@ class RenderedResource:
             wire["after"] = list(self.after)
         if self.reloaded_at is not None:
             wire["reloadedAt"] = self.reloaded_at
+        if self.on_failure is not None:
+            wire["onFailure"] = self.on_failure
         return wire
 
 
@@ -1023,6 +1028,7 @@ class InstanceOrder:
     SHAPE: ClassVar[Shape] = {
         "namespace": Field(of=str, required=True),
         "name": Field(of=str, required=True),
+        "service": Field(of=str),
         "epoch": Field(of=int, required=True, least=1),
         "session": Field(of=SessionRef, required=True),
         "want": Field(of=("Up", "Down"), required=True),
@@ -1030,6 +1036,7 @@ class InstanceOrder:
         "revision": Field(of=int, least=0),
         "resources": Field(of=RenderedResource, many="list"),
         "recovery": Field(of=RenderedRecovery),
+        "state": Field(of=("Running", "Unmanaged")),
         "handsOff": Field(of=str),
         "cleared": Field(of=int, least=0),
         "why": Field(of=str),
@@ -1037,6 +1044,7 @@ class InstanceOrder:
     }
     namespace: str
     name: str
+    service: str = ""
     epoch: int
     session: SessionRef
     want: Literal["Up", "Down"]
@@ -1044,16 +1052,23 @@ class InstanceOrder:
     revision: int = 0
     resources: tuple[RenderedResource, ...] = ()
     recovery: RenderedRecovery | None = None
+    state: Literal["Running", "Unmanaged"] | None = None
     hands_off: str = ""
     cleared: int = 0
     why: str = ""
     to: str = ""
+
+    @property
+    def is_unmanaged(self) -> bool:
+        """Whether it is watched, and nothing of it is touched."""
+        return bool(self.hands_off) if self.state is None else self.state == "Unmanaged"
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
         return cls(
             namespace=raw["namespace"],
             name=raw["name"],
+            service=raw.get("service", ""),
             epoch=raw["epoch"],
             session=SessionRef.from_wire(raw["session"]),
             want=raw["want"],
@@ -1061,6 +1076,7 @@ class InstanceOrder:
             revision=raw.get("revision", 0),
             resources=tuple(RenderedResource.from_wire(item) for item in raw.get("resources", ())),
             recovery=None if (part := raw.get("recovery")) is None else RenderedRecovery.from_wire(part),
+            state=raw.get("state"),
             hands_off=raw.get("handsOff", ""),
             cleared=raw.get("cleared", 0),
             why=raw.get("why", ""),
@@ -1071,6 +1087,7 @@ class InstanceOrder:
         wire: dict[str, Any] = {
             "namespace": self.namespace,
             "name": self.name,
+            "service": self.service,
             "epoch": self.epoch,
             "session": self.session.to_wire(),
             "want": self.want,
@@ -1084,6 +1101,8 @@ class InstanceOrder:
         }
         if self.recovery is not None:
             wire["recovery"] = self.recovery.to_wire()
+        if self.state is not None:
+            wire["state"] = self.state
         return wire
 
 
@@ -1094,11 +1113,13 @@ class StandbyOrder:
     SHAPE: ClassVar[Shape] = {
         "namespace": Field(of=str, required=True),
         "name": Field(of=str, required=True),
+        "service": Field(of=str),
         "revision": Field(of=int, least=0),
         "resources": Field(of=RenderedResource, many="list"),
     }
     namespace: str
     name: str
+    service: str = ""
     revision: int = 0
     resources: tuple[RenderedResource, ...] = ()
 
@@ -1107,6 +1128,7 @@ class StandbyOrder:
         return cls(
             namespace=raw["namespace"],
             name=raw["name"],
+            service=raw.get("service", ""),
             revision=raw.get("revision", 0),
             resources=tuple(RenderedResource.from_wire(item) for item in raw.get("resources", ())),
         )
@@ -1115,6 +1137,7 @@ class StandbyOrder:
         return {
             "namespace": self.namespace,
             "name": self.name,
+            "service": self.service,
             "revision": self.revision,
             "resources": [item.to_wire() for item in self.resources],
         }
@@ -1257,6 +1280,7 @@ class InstanceReport:
 
     namespace: str
     name: str
+    service: str = ""
     epoch: int
     phase: Literal["Stopped", "Starting", "Running", "Stopping", "Failed", "Stuck"]
     error_type: Literal["Soft", "Hard", "Fatal"] = "Soft"
@@ -1283,6 +1307,7 @@ class InstanceReport:
         return cls(
             namespace=raw["namespace"],
             name=raw["name"],
+            service=raw.get("service", ""),
             epoch=raw["epoch"],
             phase=raw["phase"],
             error_type=raw.get("errorType", "Soft"),
@@ -1309,6 +1334,7 @@ class InstanceReport:
         wire: dict[str, Any] = {
             "namespace": clip(self.namespace),
             "name": clip(self.name),
+            "service": clip(self.service),
             "epoch": self.epoch,
             "phase": self.phase,
             "errorType": self.error_type,

@@ -46,6 +46,11 @@ def is_asked(resource: Any) -> bool:
     return not all(map(only_degrades, resource.probes))
 
 
+def may_fail(resource: Any) -> bool:
+    """Whether its service works without it: it is neither restarted nor moved for it, and no start waits."""
+    return bool(resource.on_failure in ("Degrade", "Ignore"))
+
+
 def fault_of(probe: Any) -> str:
     """What is wrong with it, as a path below the probe, a colon, and the rest of a sentence; empty if nothing is."""
     kind, spec = kind_of(probe)

@@ -9,12 +9,24 @@ from __future__ import annotations
 from typing import Any, Final
 
 from backstay_api.objects.names import LEADER_LEASE
+from backstay_api.objects.names import agent_account as agent_account
+from backstay_api.objects.names import join_secret as join_secret
 
-from .object_kinds import OWN_KINDS
+from .kinds import (
+    CLUSTER_ROLE_BINDINGS,
+    CLUSTER_ROLES,
+    EVENTS,
+    LEASES,
+    ROLE_BINDINGS,
+    ROLES,
+    SECRETS,
+    SERVICE_ACCOUNTS,
+    Kind,
+)
+from .object_kinds import FENCE_REQUESTS, HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS, HOSTS, OWN_KINDS, RESOURCE_CLAIMS
 
 Rule = dict[str, Any]
 
-GROUP: Final = "backstay.dev"
 FENCING_NAMESPACE: Final = "backstay-fencing"
 """Holds the Secrets of fence devices; only the fencer reads them."""
 CONFIRM_VERB: Final = "confirm"
@@ -23,6 +35,8 @@ ENROL_VERB: Final = "enrol"
 """A verb of ours on hosts, asked for by admission policies: may make identities for hosts' agents."""
 IDENTITY_TYPE: Final = "backstay.dev/host-identity"
 """Type of the Secrets in `backstay-hosts`: empty, one a host, named like its ServiceAccount. Tokens are bound to them."""
+JOIN_TYPE: Final = "backstay.dev/host-join"
+"""Type of the Secrets to which join tokens are bound: empty too, and there only until the token is used."""
 _LOOK: Final = ("get", "list", "watch")
 
 
@@ -31,70 +45,73 @@ def _rule(group: str, resource: str, *verbs: str, name: str = "") -> Rule:
     return {"apiGroups": [group], "resources": [resource], **named, "verbs": list(verbs)}
 
 
+def _of(kind: Kind[Any], *verbs: str, name: str = "") -> Rule:
+    return _rule(kind.group, kind.plural, *verbs, name=name)
+
+
+def _status_of(kind: Kind[Any], *verbs: str, name: str = "") -> Rule:
+    return _rule(kind.group, f"{kind.plural}/status", *verbs, name=name)
+
+
 OPERATOR: Final[list[Rule]] = [
-    _rule(GROUP, "haservices", *_LOOK, "patch"),
-    _rule(GROUP, "haservices/status", "patch"),
-    _rule(GROUP, "hainstances", *_LOOK, "create", "update", "patch", "delete"),
-    _rule(GROUP, "hosts", *_LOOK, "patch"),
-    _rule(GROUP, "hosts/status", "patch"),
-    _rule(GROUP, "hostassignments", *_LOOK, "create", "update", "delete"),
-    _rule(GROUP, "fencerequests", *_LOOK, "create", "patch", "delete"),
-    _rule(GROUP, "resourceclaims", *_LOOK, "create", "update", "delete"),
-    _rule("events.k8s.io", "events", "create", "patch"),
+    _of(HA_SERVICES, *_LOOK, "patch"),
+    _status_of(HA_SERVICES, "patch"),
+    _of(HA_INSTANCES, *_LOOK, "create", "update", "patch", "delete"),
+    _of(HOSTS, *_LOOK, "patch"),
+    _status_of(HOSTS, "patch"),
+    _of(HOST_ASSIGNMENTS, *_LOOK, "create", "update", "delete"),
+    _of(FENCE_REQUESTS, *_LOOK, "create", "patch", "delete"),
+    _of(RESOURCE_CLAIMS, *_LOOK, "create", "update", "delete"),
+    _of(EVENTS, "create", "patch"),
 ]
 """In the whole cluster: services are in the namespaces of their people."""
 
-OPERATOR_IN_HOSTS: Final[list[Rule]] = [_rule("coordination.k8s.io", "leases", *_LOOK, "create", "update", "delete")]
+OPERATOR_IN_HOSTS: Final[list[Rule]] = [_of(LEASES, *_LOOK, "create", "update", "delete")]
 """In `backstay-hosts`: make, seal and reopen the hosts' Leases, and take away those of hosts that were removed."""
 
 OPERATOR_AT_HOME: Final[list[Rule]] = [
-    _rule("coordination.k8s.io", "leases", "get", "update", name=LEADER_LEASE),
+    _of(LEASES, "get", "update", name=LEADER_LEASE),
     # No name yet when it is created, so RBAC cannot ask for one.
-    _rule("coordination.k8s.io", "leases", "create"),
+    _of(LEASES, "create"),
 ]
 """In its own namespace: the Lease by which replicas save each other work."""
 
 FENCER: Final[list[Rule]] = [
-    _rule(GROUP, "fencerequests", *_LOOK),
-    _rule(GROUP, "fencerequests/status", "patch"),
-    _rule(GROUP, "hosts", "list", "watch"),
-    _rule(GROUP, "hosts/status", "patch"),
-    _rule(GROUP, "hostassignments", "list", "watch"),
+    _of(FENCE_REQUESTS, *_LOOK),
+    _status_of(FENCE_REQUESTS, "patch"),
+    _of(HOSTS, "list", "watch"),
+    _status_of(HOSTS, "patch"),
+    _of(HOST_ASSIGNMENTS, "list", "watch"),
 ]
 
-FENCER_IN_HOSTS: Final[list[Rule]] = [_rule("coordination.k8s.io", "leases", *_LOOK)]
+FENCER_IN_HOSTS: Final[list[Rule]] = [_of(LEASES, *_LOOK)]
 """In `backstay-hosts`: is the Lease sealed?"""
 
-FENCER_IN_FENCING: Final[list[Rule]] = [_rule("", "secrets", "get")]
+FENCER_IN_FENCING: Final[list[Rule]] = [_of(SECRETS, "get")]
 """In `backstay-fencing`, by the names that Hosts give; it cannot list them."""
 
 VIEWERS: Final[list[Rule]] = [
-    *(_rule(GROUP, kind.plural, *_LOOK) for kind in OWN_KINDS),
-    _rule("coordination.k8s.io", "leases", "get", "list"),
+    *(_of(kind, *_LOOK) for kind in OWN_KINDS),
+    _of(LEASES, "get", "list"),
 ]
 """Added to the `view` role of Kubernetes. In one namespace that is its services; what belongs to the whole cluster needs a
 ClusterRoleBinding. Leases: those of hosts, and the operator's, say who lives."""
 
-EDITORS: Final[list[Rule]] = [_rule(GROUP, "haservices", "create", "update", "patch", "delete", "deletecollection")]
+EDITORS: Final[list[Rule]] = [_of(HA_SERVICES, "create", "update", "patch", "delete", "deletecollection")]
 """Added to `edit` and `admin`: people write services, and nothing else of ours."""
 
 HOST_ADMINS: Final[list[Rule]] = [
     *VIEWERS,
-    _rule(GROUP, "hosts", "create", "update", "patch", "delete", ENROL_VERB),
+    _of(HOSTS, "create", "update", "patch", "delete", ENROL_VERB),
 ]
 """Who may add, describe, drain and remove hosts. A fence device is power over the host, so nobody has this by default."""
 
 FENCE_CONFIRMERS: Final[list[Rule]] = [
     # What is at stake is shown before the question is asked.
     *VIEWERS,
-    _rule(GROUP, "fencerequests", "patch", CONFIRM_VERB),
+    _of(FENCE_REQUESTS, "patch", CONFIRM_VERB),
 ]
 """Who may say "I have seen it powered off". Said wrongly, it splits a service in two: so nobody has this by default."""
-
-
-def agent_account(host: str) -> str:
-    """The ServiceAccount of a host's agent, in `backstay-hosts`."""
-    return f"backstay-host-{host}"
 
 
 def agent_cluster_role(host: str) -> str:
@@ -104,43 +121,43 @@ def agent_cluster_role(host: str) -> str:
 def agent(host: str) -> list[Rule]:
     """Cluster-wide: its own assignment, by name."""
     return [
-        _rule(GROUP, "hostassignments", *_LOOK, name=host),
-        _rule(GROUP, "hostassignments/status", "update", name=host),
+        _of(HOST_ASSIGNMENTS, *_LOOK, name=host),
+        _status_of(HOST_ASSIGNMENTS, "update", name=host),
     ]
 
 
 def agent_in_hosts(host: str) -> list[Rule]:
-    """In `backstay-hosts`: renew its own Lease, and its own token."""
+    """In `backstay-hosts`: renew its own Lease, and its own token; claim its join token, and end it."""
     return [
-        _rule("coordination.k8s.io", "leases", "get", "update", name=host),
+        _of(SECRETS, "get", "patch", "delete", name=join_secret(host)),
+        _of(LEASES, "get", "update", name=host),
         _rule("", "serviceaccounts/token", "create", name=agent_account(host)),
     ]
 
 
-_RBAC: Final = "rbac.authorization.k8s.io"
 _KEEP: Final = ("get", "create", "patch", "delete")
 
 ENROLLERS: Final[list[Rule]] = [
-    _rule(_RBAC, "clusterroles", *_KEEP),
-    _rule(_RBAC, "clusterrolebindings", *_KEEP),
+    _of(CLUSTER_ROLES, *_KEEP),
+    _of(CLUSTER_ROLE_BINDINGS, *_KEEP),
     # Kubernetes lets nobody give a right that he does not have: these are the agents' own. Admission policies keep
     # people from using them (backstay-ours), and from other ClusterRoles than those of hosts (backstay-enrolment).
-    _rule(GROUP, "hostassignments", *_LOOK),
-    _rule(GROUP, "hostassignments/status", "update"),
+    _of(HOST_ASSIGNMENTS, *_LOOK),
+    _status_of(HOST_ASSIGNMENTS, "update"),
 ]
 """Besides HOST_ADMINS, and only where admission policies are in force: what `backstay host add` and `remove` write."""
 
 ENROLLERS_IN_HOSTS: Final[list[Rule]] = [
-    _rule("", "serviceaccounts", *_KEEP),
-    _rule(_RBAC, "roles", *_KEEP),
-    _rule(_RBAC, "rolebindings", *_KEEP),
-    _rule("", "secrets", *_KEEP),
+    _of(SERVICE_ACCOUNTS, *_KEEP),
+    _of(ROLES, *_KEEP),
+    _of(ROLE_BINDINGS, *_KEEP),
+    _of(SECRETS, *_KEEP),
     _rule("", "serviceaccounts/token", "create"),
-    _rule("coordination.k8s.io", "leases", "get", "update"),
+    _of(LEASES, "get", "update"),
 ]
 """The same in `backstay-hosts`. The Secrets there hold nothing: their existence is the life of a host's tokens."""
 
-ENROLLERS_IN_FENCING: Final[list[Rule]] = [_rule("", "secrets", "create", "update", "patch", "delete")]
+ENROLLERS_IN_FENCING: Final[list[Rule]] = [_of(SECRETS, "create", "update", "patch", "delete")]
 """In `backstay-fencing`: give the fencer a device's password. Reading is the fencer's alone."""
 
 

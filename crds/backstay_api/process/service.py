@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
+from backstay_api import VERSION
 from backstay_api.client.kubeconfig import NoConfig, load
 from backstay_api.client.transport import ApiConfig
 
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 def parser(name: str, description: str, *, health_port: str) -> argparse.ArgumentParser:
     """The options that both know. `health_port`: where it tells of its health unless told otherwise."""
     found = argparse.ArgumentParser(prog=name, description=description)
+    found.add_argument("--version", action="version", version=VERSION)
     found.add_argument("--kubeconfig", help="a file, in place of the Pod's identity or $KUBECONFIG")
     found.add_argument("--context", help="a context of the kubeconfig")
     found.add_argument("--log-format", choices=("text", "json"), default=environment("LOG_FORMAT", "text"))

@@ -31,8 +31,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a claim that goes names the instance as it was read",
         f"{PLANNER}/do/ownership.py",
-        "    return unedited, still(instance, same_version=True, what_for=what_for)",
-        "    return (unedited,)",
+        "        return unedited, *as_seen",
+        "        return (unedited,)",
         f"{UNIT}/planner/do/test_giving_back.py",
     ),
     one(
@@ -136,7 +136,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a holder that is not selected any more keeps its claim",
         f"{PLANNER}/do/ownership.py",
-        "    return hosts if grant is None or grant.host in hosts else (*hosts, grant.host)",
+        "    return tuple(dict.fromkeys([*hosts, *filter(None, holders)]))",
         "    return hosts",
         f"{UNIT}/planner/do/test_ownership.py",
     ),
@@ -157,15 +157,15 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a unit stays claimed where an order that names it may be on its way",
         f"{PLANNER}/do/ownership.py",
-        "    return is_left or _may_be_ordered(owner, instance)",
+        "    return is_left or _may_be_ordered(owner, instances)",
         "    return is_left",
         f"{UNIT}/planner/do/test_giving_back.py",
     ),
     one(
         "a unit stays claimed where something of it is left",
         f"{PLANNER}/do/ownership.py",
-        "    return is_left or _may_be_ordered(owner, instance)",
-        "    return _may_be_ordered(owner, instance)",
+        "    return is_left or _may_be_ordered(owner, instances)",
+        "    return _may_be_ordered(owner, instances)",
         f"{UNIT}/planner/do/test_giving_back.py",
     ),
     one(
@@ -178,8 +178,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an address that is still wanted is not given back",
         f"{PLANNER}/do/ownership.py",
-        "            if left := _left_hosts(world, service, instance, claim):",
-        "            if isinstance(left := _left_hosts(world, service, instance, claim), set):",
+        "            if left := _left_hosts(world, service, instances, claim):",
+        "            if isinstance(left := _left_hosts(world, service, instances, claim), set):",
         f"{UNIT}/planner/do/test_giving_back.py",
     ),
     one(

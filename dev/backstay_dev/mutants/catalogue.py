@@ -7,6 +7,7 @@ from typing import Final
 from . import (
     agent,
     belongings,
+    copies,
     courses,
     evidence,
     fencer,
@@ -15,6 +16,7 @@ from . import (
     holder,
     host,
     orders,
+    placing,
     power,
     questions,
     reloads,
@@ -47,4 +49,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *units.MUTANTS,
     *stuck.MUTANTS,
     *reloads.MUTANTS,
+    *placing.MUTANTS,
+    *copies.MUTANTS,
 )

@@ -10,8 +10,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an edit's new unit is asked for first",
         f"{PLANNER}/do/instances.py",
-        "        and edits.news(world, service, instance)\n",
-        "        and False\n",
+        "    if edits.news(world, service, instance):",
+        "    if False:",
         f"{UNIT}/planner/do/test_instances.py",
     ),
     one(
@@ -55,8 +55,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a service goes where a person wishes it",
         f"{PLANNER}/do/instances.py",
-        ("moves.wished_host(service), held_by_nobody(instance)\n    if wish"),
-        ("None, held_by_nobody(instance)\n    if wish"),
+        ("    wish = moves.wished_host(service, instance)\n"),
+        ("    wish = None\n"),
         f"{UNIT}/planner/do/test_instances.py",
     ),
     one(
@@ -219,8 +219,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an edit that brings no unit waits for nobody",
         f"{PLANNER}/do/instances.py",
-        "        and edits.news(world, service, instance)\n",
-        "",
+        "    if edits.news(world, service, instance):",
+        "    if True:",
         f"{UNIT}/planner/do/test_instances.py",
     ),
     one(

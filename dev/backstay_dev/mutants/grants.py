@@ -73,7 +73,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "the API server is asked once more for all that a grant stands on",
         _OWNERSHIP,
-        "    return (is_there, stays, *holdings.needs(world, service, host))",
+        "    return (is_there, stays, *_beside_no_other(world, service, instance, host), *holdings.needs(world, service, host))",
         "    return ()",
         f"{STORIES}/test_edges.py",
         *_A,
@@ -82,8 +82,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an edit is ordered only when all that it names is ours",
         _INSTANCES,
-        "    if is_news and (waits := not_yet_ours(world, service, None, host)):",
-        "    if is_news and (waits := None):",
+        "    if waits := not_yet_ours(world, service, None, host):",
+        "    if waits := None:",
         f"{STORIES}/test_claims.py",
     ),
     one(
@@ -97,7 +97,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a claim is kept while an order that names it may be on its way",
         _OWNERSHIP,
-        "    return instance is not None and owner.instance == instance.uid and owner.epoch > instance.spec.epoch",
+        "    return any(owner.instance == one.uid and owner.epoch > one.spec.epoch for one in instances)",
         "    return False",
         f"{STORIES}/test_claims.py",
     ),
@@ -350,8 +350,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a claim is given back only on a later report than it records",
         _OWNERSHIP,
-        "any(_may_be_ordered(one, instance) or not _is_before(one, service) for one in mine)",
-        "any(_may_be_ordered(one, instance) for one in mine)",
+        "any(_may_be_ordered(one, instances) or not _is_before(one, service) for one in mine)",
+        "any(_may_be_ordered(one, instances) for one in mine)",
         f"{UNIT}/planner/do/test_giving_back.py",
     ),
     one(

@@ -73,7 +73,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a claim is given back on a report of the newer manifest",
         f"{PLANNER}/do/ownership.py",
-        "    is_rid = remains.runs_only_this(world, service, instance)",
+        "    is_rid = all(remains.runs_only_this(world, service, one) for one in instances)",
         "    is_rid = True",
         f"{STORIES}/test_claims.py",
     ),

@@ -271,7 +271,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a seal that we saw ourselves comes back too",
         _SESSIONS,
-        "    return [one for one in known if lease is not None and one.text == lease.holder]",
+        "    return [one for one in _known(world, host) if sealed is not None and one.text == sealed.text]",
         "    return []",
         f"{UNIT}/planner/know/test_sessions.py",
     ),

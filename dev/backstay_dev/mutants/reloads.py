@@ -9,10 +9,12 @@ from .kinds import AGENT, API, DRIVERS, UNIT, Mutant, one
 _DECIDED: Final = f"{API}/objects/edits.py"
 _KINDS: Final = f"{API}/objects/resource_kinds.py"
 _APPLYING: Final = f"{AGENT}/run/applying.py"
+_RESTARTING: Final = f"{AGENT}/run/restarting.py"
 _RUNNER: Final = f"{AGENT}/run/runner.py"
 _METADATA: Final = f"{DRIVERS}/ocf/metadata.py"
 _SAID: Final = f"{UNIT}/api/objects/test_edits.py"
 _DONE: Final = f"{UNIT}/agent/test_edits.py"
+_PARTLY: Final = f"{UNIT}/agent/test_partial_restarts.py"
 _OCF: Final = f"{UNIT}/agent/drivers/ocf/test_reloadable.py"
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
@@ -47,7 +49,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what an agent can reload is asked before an edit is judged",
         _APPLYING,
-        "return not (self._monitor.is_looking and may_be_same_work(before, wanted, known))",
+        "return not self._monitor.is_looking",
         "return True",
         _DONE,
     ),
@@ -64,6 +66,44 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "self._applying.needs_start if self.phase is Phase.RUNNING and not down else is_other_work",
         "self._applying.needs_start",
         _DONE,
+    ),
+    one(
+        "what stands on other work is restarted with it",
+        _DECIDED,
+        "if one.name not in found | stays and any(",
+        "if one.name not in found | stays and not any(",
+        _SAID,
+    ),
+    one(
+        "what an edit drops is stopped before it leaves the journal",
+        _RESTARTING,
+        "        self._say(await work.take_down(self._tools.system, gone, of=record.resources))\n",
+        "",
+        _PARTLY,
+    ),
+    one(
+        "what an edit starts is in the journal first",
+        _RESTARTING,
+        (
+            "        await self._amend(lambda now: now.changed(names, record.wanted, record.revision), may_start=True)\n"
+            "        for one in self._these:\n"
+            "            await self._tools.system.driver(one).secure(one)\n"
+            "        await self._bring_up(after.resources, unproven)\n"
+        ),
+        (
+            "        for one in self._these:\n"
+            "            await self._tools.system.driver(one).secure(one)\n"
+            "        await self._bring_up(after.resources, unproven)\n"
+            "        await self._amend(lambda now: now.changed(names, record.wanted, record.revision), may_start=True)\n"
+        ),
+        _PARTLY,
+    ),
+    one(
+        "an edit is called done when all of it has reached what runs",
+        f"{AGENT}/core/books.py",
+        "runs = revision if mixed == wanted else self.running_revision",
+        "runs = revision",
+        _PARTLY,
     ),
     one(
         "an agent without the operation reloads nothing",

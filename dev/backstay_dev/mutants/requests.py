@@ -230,7 +230,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an HAInstance that cannot be read keeps what was made for a removed host",
         f"{PLANNER}/do/removal.py",
-        'if kind == "HAInstance" or (kind, key)',
+        "if kind == HA_INSTANCES.kind or (kind, key)",
         "if (kind, key)",
         f"{UNIT}/planner/do/test_removal.py",
     ),

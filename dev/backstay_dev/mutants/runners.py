@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .kinds import AGENT, DRIVERS, UNIT, Mutant, one
+from .kinds import AGENT, API, DRIVERS, UNIT, Mutant, one
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
@@ -86,10 +86,32 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{UNIT}/agent/test_stories.py",
     ),
     one(
+        "what moves at once is not restarted",
+        f"{AGENT}/run/attempts.py",
+        "return is_within and not self._monitor.moves_at_once",
+        "return is_within",
+        f"{UNIT}/agent/test_on_failure.py",
+    ),
+    one(
+        "what may fail is no reason to restart or move anything",
+        f"{AGENT}/run/monitoring.py",
+        "for name, why in self._failed.items() if not self._may_fail(name)}",
+        "for name, why in self._failed.items()}",
+        f"{UNIT}/agent/test_on_failure.py",
+    ),
+    one(
+        "nothing is started on what may fail",
+        "operator/backstay_operator/planner/judge/acceptance.py",
+        "            if may_fail(below):\n",
+        "            if False:\n",
+        f"{UNIT}/planner/judge/test_acceptance.py",
+    ),
+    one(
         "an address stays up while what stands below is restarted",
-        f"{AGENT}/run/work.py",
-        "(not down.isdisjoint(under) and not is_address(resource))",
-        "not down.isdisjoint(under)",
+        f"{API}/objects/edits.py",
+        "if one.name not in found | stays and",
+        "if one.name not in found and",
+        f"{UNIT}/api/objects/test_edits.py",
         f"{UNIT}/agent/test_people.py",
     ),
     one(

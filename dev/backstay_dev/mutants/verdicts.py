@@ -136,8 +136,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "before an edit brings a unit the holder is not asked",
         f"{PLANNER}/judge/first_epoch.py",
-        "candidates(world, service) if host != holder]",
-        "candidates(world, service)]",
+        "_asked_about_it(world, service, instance) if host != holder]",
+        "_asked_about_it(world, service, instance)]",
         f"{UNIT}/planner/judge/test_first_epoch.py",
     ),
     one(

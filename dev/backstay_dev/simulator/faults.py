@@ -11,7 +11,7 @@ from typing import Final
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_SERVICES, HOST_LEASES, HOSTS, OWN_KINDS
 
-from . import admins, people, recoveries, sites
+from . import admins, modes, people, recoveries, sites
 from .boards import Bmc
 from .machines import Machine
 from .network import Rates
@@ -391,5 +391,6 @@ FAULTS: Final[Mapping[str, Fault]] = {
     )
 }
 
-ALL_FAULTS: Final[Mapping[str, Fault]] = {**FAULTS, **recoveries.FAULTS, **recoveries.STUCK_FAULTS, **sites.FAULTS}
-"""With those that are drawn apart (`recoveries`, `sites`): what is drawn from `FAULTS` alone stays as it is."""
+_APART: Final = {**recoveries.FAULTS, **recoveries.STUCK_FAULTS, **sites.FAULTS, **modes.FAULTS}
+ALL_FAULTS: Final[Mapping[str, Fault]] = {**FAULTS, **_APART}
+"""With those that are drawn apart (`recoveries`, `sites`, `modes`): what is drawn from `FAULTS` alone stays as it is."""

@@ -17,11 +17,19 @@ from backstay_api.memory.server import Change
 from backstay_api.objects import resource_kinds
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.lease import HostLease
-from backstay_api.objects.names import service_name
+from backstay_api.objects.object_kinds import (
+    FENCE_REQUESTS,
+    HA_INSTANCES,
+    HA_SERVICES,
+    HOST_ASSIGNMENTS,
+    HOST_LEASES,
+    HOSTS,
+)
 from backstay_api.objects.plain import RenderedResource
 from backstay_fencer.agents import Action
 
 from .boards import Bmc
+from .copywatch import CopyWatch
 from .leasewatch import LATELY_S, LeaseWatch
 from .machines import Machine
 from .orderwatch import OrderWatch
@@ -40,6 +48,8 @@ class Owned:
 
     service: str
     is_exclusive: bool
+    copies: int = 1
+    """So many of it may be there at once, one a machine."""
 
 
 @dataclass
@@ -84,9 +94,12 @@ class Monitor:
 
     def __post_init__(self) -> None:
         self.orders = OrderWatch(
-            self.accuse, lambda service, host: self.active[service].get(host, set()), self.machines
+            self.accuse,
+            lambda service, name, host: self.copies.places(service, name, self.active).get(host, set()),
+            self.machines,
         )
         self.stops = StuckWatch(self.accuse)
+        self.copies = CopyWatch(self.accuse, lambda service: self._most(service) > 1)
         self.leases.on_seal_alive = self._sealed_alive
         self.leases.on_seal = lambda host, session, is_plain: self.power.note_seal(
             host, session, self.leases.renewed_s, is_plain=is_plain
@@ -113,10 +126,14 @@ class Monitor:
             places[machine.name].discard(identity)
             if not places[machine.name]:
                 del places[machine.name]
+        self.copies.note(owned.service, machine.name, places, is_exclusive=owned.is_exclusive)
+
+    def _most(self, service: str) -> int:
+        return max((owned.copies for owned in self.owners.values() if owned.service == service), default=1)
 
     def _one_place(self, owned: Owned, identity: str, machine: Machine) -> None:
         places = self.active[owned.service]
-        if owned.is_exclusive and len(places) > 1:
+        if owned.is_exclusive and len(places) > owned.copies:
             self.accuse(f"TWO ACTIVE COPIES of {owned.service}: {identity} starts on {machine.name}, {_where(places)}")
 
     def on_switch(self, by: str, bmc: Bmc, action: Action) -> None:
@@ -137,24 +154,25 @@ class Monitor:
     def observe(self, change: Change) -> None:
         """One committed write."""
         match change.resource:
-            case "haservices.backstay.dev":
+            case HA_SERVICES.resource:
                 if change.type is EventType.ADDED:
                     self.created_s[change.key[1]] = _now_s()
                 self._note_units(change)
                 self.stops.note_service(change)
-            case "hosts.backstay.dev" if change.type is EventType.DELETED:
+            case HOSTS.resource if change.type is EventType.DELETED:
                 self.enrolled_s.pop(change.key[1], None)
-            case "hosts.backstay.dev":
+            case HOSTS.resource:
                 self.enrolled_s.setdefault(change.key[1], _now_s())
-            case "hainstances.backstay.dev":
+            case HA_INSTANCES.resource:
                 self._instance(change)
-            case "hostassignments.backstay.dev":
+            case HOST_ASSIGNMENTS.resource:
+                self.copies.note_assignment(change)
                 self._assignment(change)
                 self.orders.observe(change)
                 self.stops.note_assignment(change)
-            case "leases.coordination.k8s.io":
+            case HOST_LEASES.resource:
                 self.leases.observe(change, self._held_exclusively)
-            case "fencerequests.backstay.dev":
+            case FENCE_REQUESTS.resource:
                 self.leases.note_request(change)
                 self.power.note_request(change)
         self._count_writes(change)
@@ -190,7 +208,7 @@ class Monitor:
                 self._deleted(uid, name, change.body)
             self._forget(uid)
             return
-        self.service_of[uid] = service_name(name)
+        self.service_of[uid] = change.body["spec"]["service"]["name"]
         before, after = (change.before or {}).get("spec") or {}, change.body["spec"]
         self._epoch(name, before, after)
         closed = after.get("closed")
@@ -209,17 +227,19 @@ class Monitor:
         if new == old + 1 and new > 1 and (after.get("closed") or {}).get("epoch") != old:
             self.accuse(f"{name}: epoch {new} is granted, and nothing says that epoch {old} is over")
         if new == old + 1 == 1:
-            self._first_epoch(name)
+            self._first_epoch(name, after["service"]["name"])
 
-    def _first_epoch(self, name: str) -> None:
-        if not self._is_exclusive(name):
+    def _first_epoch(self, name: str, service: str) -> None:
+        if not self._is_exclusive(service):
             return
-        places = self.active[service_name(name)]
+        if self._most(service) > 1:
+            return  # what runs is the other copies, and is judged as theirs
+        places = self.active[service]
         if places:
             self.accuse(f"{name}: the first epoch is granted while a copy of an earlier time runs on {_where(places)}")
         # What an edit has named since then is not granted: it is ordered later, when nothing of it runs by hand.
-        service, created_s = service_name(name), self.created_s.get(service_name(name))
-        units = {unit for (owner, unit), at_s in self.named_s.items() if (owner, at_s) == (service, created_s)}
+        asked = service, self.created_s.get(service)
+        units = {unit for (owner, unit), at_s in self.named_s.items() if (owner, at_s) == asked}
         self._none_by_hand(f"{name}: the first epoch is granted", service, units, holder="")
 
     def _none_by_hand(self, deed: str, service: str, units: Set[str], *, holder: str) -> None:
@@ -250,7 +270,7 @@ class Monitor:
         machine = self.machines.get(host)
         if not before["exclusive"] or machine is None or not machine.is_on or machine.boot_id != boot:
             return
-        if runs := self.active[service_name(name)].get(host):
+        if runs := self.active[before["service"]["name"]].get(host):
             what = ", ".join(sorted(runs))
             self.accuse(f"{name}: epoch {closed['epoch']} is closed by {closed['evidence']}, but {what} runs on {host}")
 
@@ -287,11 +307,12 @@ class Monitor:
         if body["spec"].get("grant"):
             self.accuse(f"{name} is deleted while epoch {body['spec']['epoch']} is open")
         # What runs though this one was never granted is another's, whose finalizers a person took away: it holds up the next first grant.
-        if body["spec"]["exclusive"] and body["spec"]["epoch"] and (places := self.active[service_name(name)]):
+        places = self.copies.places(body["spec"]["service"]["name"], name, self.active)
+        if body["spec"]["exclusive"] and body["spec"]["epoch"] and places:
             self.accuse(f"{name} is deleted while it runs on {_where(places)}")
 
-    def _is_exclusive(self, name: str) -> bool:
-        return any(owned.is_exclusive for owned in self.owners.values() if owned.service == service_name(name))
+    def _is_exclusive(self, service: str) -> bool:
+        return any(owned.is_exclusive for owned in self.owners.values() if owned.service == service)
 
     # --- what hosts say ---------------------------------------------------------------------------------------------
 
@@ -326,7 +347,7 @@ class Monitor:
             was = before.get(uid)
             if was and order["want"] == was["want"] == "Up" and order["exclusive"] and order["epoch"] == was["epoch"]:
                 brought = _units_of(order["resources"]) - _units_of(was["resources"])
-                host, service = change.key[1], service_name(order["name"])
+                host, service = change.key[1], order["service"]
                 self._none_by_hand(f"{host}: an edit of {service} is ordered", service, brought, holder=host)
 
     def _released(self, host: str, uid: str, report: Raw, was: Raw) -> None:
@@ -334,8 +355,8 @@ class Monitor:
         # What is closed may be said again.
         is_said = report.get("released") and (was.get("epoch"), was.get("released")) != (epoch, True)
         is_new = is_said and self.open_epoch.get(uid) == epoch
-        runs = self.active[service_name(name)].get(host)
-        if is_new and runs and self._is_exclusive(name):
+        runs = self.active[report["service"]].get(host)
+        if is_new and runs and self._is_exclusive(report["service"]):
             self.accuse(f"{host} says that {name} epoch {epoch} is released, but {_list(runs)} runs")
 
     def _superseding(self, host: str, session: Raw) -> None:

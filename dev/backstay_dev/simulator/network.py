@@ -14,6 +14,7 @@ from backstay_api.client.errors import ApiError, Conflict, OutcomeUnknown, Serve
 from backstay_api.memory.server import Change, Fate, MemoryApi, MemoryCluster, Request
 from backstay_api.objects.kinds import Kind, T
 from backstay_api.objects.lease import HostLease
+from backstay_api.objects.object_kinds import HOST_LEASES
 
 from .processes import Process
 
@@ -115,7 +116,7 @@ class Network:
             return Fate(error=self._refusal(request), request_delay_s=self._brief_s(), answer_delay_s=self._brief_s())
         if request.is_write and self._happens(rates.late_write):
             late_s = self.rng.uniform(0, rates.late_s)
-            if request.resource != "leases.coordination.k8s.io":
+            if request.resource != HOST_LEASES.resource:
                 self.tell(
                     request.actor, f"sends a {request.verb} of {request.resource} that will be {late_s:.1f} s late"
                 )

@@ -8,7 +8,6 @@ from typing import Any
 
 from backstay_api.client.api import EventType
 from backstay_api.memory.server import Change
-from backstay_api.objects.names import service_name
 
 from .machines import Machine
 
@@ -18,8 +17,8 @@ class OrderWatch:
     """Judges every write of a HostAssignment's spec."""
 
     accuse: Callable[[str], None]
-    running: Callable[[str, str], set[str]]
-    """Service and host: what of it runs there by us."""
+    running: Callable[[str, str, str], set[str]]
+    """Service, HAInstance and host: what of it runs there by us."""
     machines: Mapping[str, Machine]
 
     def observe(self, change: Change) -> None:
@@ -45,6 +44,6 @@ class OrderWatch:
         is_same_boot = machine is not None and machine.is_on and machine.boot_id == order["session"]["bootID"]
         if not is_same_boot or any(other["name"] == order["name"] for other in new.values()):
             return
-        if runs := self.running(service_name(order["name"]), host):
+        if runs := self.running(order["service"], order["name"], host):
             what = ", ".join(sorted(runs))
             self.accuse(f"{host}: the order for {order['name']} epoch {order['epoch']} goes while {what} runs by it")

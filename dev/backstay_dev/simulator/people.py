@@ -14,6 +14,7 @@ from .shapes import NAMESPACE, ServiceShape
 
 if TYPE_CHECKING:
     from .faults import Chaos
+    from .machines import Machine
 
 
 def edit(chaos: Chaos) -> None:
@@ -90,7 +91,7 @@ def maintain(chaos: Chaos) -> None:
 def remove_host(chaos: Chaos) -> None:
     """A Host object is deleted, perhaps while it holds something, and added again."""
     machine = chaos.a_machine()
-    if any(other is not machine and other.uuid == machine.uuid for other in chaos.world.machines.values()):
+    if not all(_is_known_to_share(chaos, other.name, machine.name) for other in _twins(chaos, machine)):
         return  # nobody could know any more that another board has it too, and so whose power is switched
     hosts = chaos.world.cluster.bodies(HOSTS)
     if all(one["metadata"]["name"] == machine.name or "deletionTimestamp" in one["metadata"] for one in hosts):
@@ -105,6 +106,17 @@ def remove_host(chaos: Chaos) -> None:
             chaos.world.later(0.5, again)
 
     chaos.for_a_while(40.0, again)
+
+
+def _twins(chaos: Chaos, machine: Machine) -> list[Machine]:
+    return [other for other in chaos.world.machines.values() if other is not machine and other.uuid == machine.uuid]
+
+
+def _is_known_to_share(chaos: Chaos, host: str, other: str) -> bool:
+    """Whether the fencer has written down for this host that the other has its machine's name."""
+    body = chaos.world.get(HOSTS, ("", host))
+    machine = (body or {}).get("status", {}).get("machine") or {}
+    return other in machine.get("sharedWith", ())
 
 
 def delete_instance(chaos: Chaos) -> None:
@@ -142,7 +154,7 @@ def thief_of_units(chaos: Chaos) -> None:
     if not victim.is_exclusive:
         spec["exclusive"] = False  # type: ignore[assignment]
     meta = {"name": "thief-of-units", "namespace": NAMESPACE}
-    chaos.world.create(HA_SERVICES, {"kind": "HAService", "metadata": meta, "spec": spec})
+    chaos.world.create(HA_SERVICES, {"kind": HA_SERVICES.kind, "metadata": meta, "spec": spec})
     chaos.for_a_while(30.0, lambda: chaos.world.delete(HA_SERVICES, (NAMESPACE, "thief-of-units")))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from . import recoveries, sites
+from . import modes, recoveries, sites
 from .faults import FAULTS, Weather
 from .network import Rates
 from .shapes import Devices, HostShape, Names, ServiceShape, Shape
@@ -156,6 +156,8 @@ def draw(profile: str, seed: int, rng: random.Random) -> Drawn:
     site = random.Random(f"site {seed}")
     if profile == "swarm" and site.random() < sites.CHANCE:
         drawn = _with(drawn, drawn.shape, {name: 2 ** site.uniform(-1, 1) for name in sites.FAULTS})
+    if profile == "modes":
+        drawn = replace(drawn, shape=modes.shape_with(drawn.shape, random.Random(f"modes {seed}")))
     return drawn
 
 
@@ -204,6 +206,25 @@ PROFILES: Final[Mapping[str, Draw]] = {
             "clean_reboot",
             "unmanage",
             "clear",
+        ],
+        every_s=1.5,
+    ),
+    "modes": _aimed(
+        [
+            "scale",
+            "scale",
+            "move_copy",
+            "power_loss",
+            "partition",
+            "crash",
+            "watch_lag",
+            "maintain",
+            "relabel",
+            "agent_crash",
+            "reboot",
+            "delete_instance",
+            "delete_service",
+            "bad_resource",
         ],
         every_s=1.5,
     ),

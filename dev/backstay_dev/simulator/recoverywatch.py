@@ -13,7 +13,7 @@ from backstay_api.memory.server import Change
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.lease import HostLease
-from backstay_api.objects.names import service_name
+from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS
 from backstay_api.objects.plain import RenderedResource
 from backstay_api.objects.resource_kinds import identity as resource_identity
 
@@ -120,33 +120,33 @@ class RecoveryWatch:
     def observe(self, change: Change) -> None:
         """One committed write."""
         match change.resource:
-            case "hostassignments.backstay.dev":
+            case HOST_ASSIGNMENTS.resource:
                 self._assignment(change)
-            case "haservices.backstay.dev":
+            case HA_SERVICES.resource:
                 self._service(change)
-            case "hainstances.backstay.dev" if change.type is not EventType.DELETED:
+            case HA_INSTANCES.resource if change.type is not EventType.DELETED:
                 self._instance(change)
 
     def _assignment(self, change: Change) -> None:
         host, is_gone = change.key[1], change.type is EventType.DELETED
         spec, status = ({} if is_gone else change.body.get(part) or {} for part in ("spec", "status"))
         ordered = spec.get("instances") or {}
-        orders = {service_name(one["name"]): one for one in ordered.values()}
+        orders = {one["service"]: one for one in ordered.values()}
         self.told_to_stop |= {(host, uid, one["epoch"]) for uid, one in ordered.items() if one["want"] == "Down"}
         nonce, knows = (status.get("session") or {}).get("nonce"), change.actor == f"agent-{host}"
         for name in self.services:
             order, key = orders.get(name), (host, name)
-            if (
-                order is None
-                or (host, self.uid_of.get(name, ""), order["epoch"]) in self.told_to_stop
-                or not order.get("handsOff")
-                or order["session"]["nonce"] != nonce
-            ):
+            if order is None or not self._leaves(host, name, order, nonce):
                 self.left.pop(key, None)
             elif knows and key not in self.left:
                 self.left[key] = Left(f"{order['session']['bootID']}/{nonce}", _now_s())
         reports = (status.get("instances") or {}).items()
         self.failed |= {(uid, one["epoch"], host) for uid, one in reports if one["phase"] == "Failed"}
+
+    def _leaves(self, host: str, service: str, order: Raw, nonce: str | None) -> bool:
+        """Whether the session that speaks there is told to leave it to others, and was not told to stop it before."""
+        was_told_to_stop = (host, self.uid_of.get(service, ""), order["epoch"]) in self.told_to_stop
+        return bool(order.get("handsOff")) and order["session"]["nonce"] == nonce and not was_told_to_stop
 
     def _service(self, change: Change) -> None:
         name = change.key[1]
@@ -159,15 +159,15 @@ class RecoveryWatch:
             self.moves_s.pop(self.uid_of.get(name, ""), None)
 
     def _instance(self, change: Change) -> None:
-        uid, spec, name = change.body["metadata"]["uid"], change.body["spec"], change.body["metadata"]["name"]
-        self.uid_of[service_name(name)] = uid
+        uid, spec, service = change.body["metadata"]["uid"], change.body["spec"], change.body["spec"]["service"]["name"]
+        self.uid_of[service] = uid
         grant, evidence = spec.get("grant"), (spec.get("closed") or {}).get("evidence", "")
         was = ((change.before or {}).get("spec") or {}).get("grant")
         if grant and grant != was:
             host, self.last[uid] = self.last.get(uid, ""), grant["host"]
             has_failed = evidence in _LOST or (uid, spec["epoch"] - 1, host) in self.failed
             if has_failed and host not in ("", grant["host"]):
-                self._moved(uid, service_name(name))
+                self._moved(uid, service)
 
     def _moved(self, uid: str, service: str) -> None:
         budget, times = self.budget.get(service), self.moves_s[uid]

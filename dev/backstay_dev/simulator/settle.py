@@ -74,6 +74,9 @@ def _service(world: World, name: str, body: Raw) -> Iterator[str]:
         if places:
             yield f"{name} shall be stopped and runs on {', '.join(places)}"
         return
+    if body["spec"].get("mode", "Single") != "Single":
+        yield from _copies(world, name, body)
+        return
     if len(places) != 1:
         yield f"{name} runs on {', '.join(sorted(places)) or 'no host'} ({_words(body)})"
         return
@@ -91,6 +94,31 @@ def _service(world: World, name: str, body: Raw) -> Iterator[str]:
         yield f"{name} runs on {host} and is granted to {grant.get('host')}"
     if _ready(body) != "True":
         yield f"{name} runs on {host}, and its status does not say Ready ({_words(body)})"
+
+
+def _copies(world: World, name: str, body: Raw) -> Iterator[str]:
+    """Each runs where one of its instances is granted, and there are as many as there should be, and hosts for them."""
+    places, spec = world.monitor.active[name], body["spec"]
+    able = {host for host in world.machines if _is_able(world, host, spec)}
+    most = len(able) if spec["mode"] == "EveryHost" else min(spec.get("replicas", 1), len(able))
+    bodies = [one for one in world.cluster.bodies(HA_INSTANCES) if one["spec"]["service"]["name"] == name]
+    granted = sorted(one["spec"]["grant"]["host"] for one in bodies if one["spec"].get("grant"))
+    if len(places) != most or not set(places) <= able:
+        yield f"{name} runs on {', '.join(sorted(places))}, and {most} of {', '.join(sorted(able))} should ({_words(body)})"
+    if granted != sorted(places):
+        yield f"{name} runs on {', '.join(sorted(places))} and is granted to {', '.join(granted)}"
+    for host, what in sorted(places.items()):
+        if what != _wanted(body):
+            yield f"{name} on {host} runs {', '.join(sorted(what))}, not {', '.join(sorted(_wanted(body)))}"
+    is_full = most == (len(able) if spec["mode"] == "EveryHost" else spec.get("replicas", 1)) and most > 0
+    if (_ready(body) == "True") is not is_full:
+        yield f"{name} runs on {len(places)} hosts, and its status says Ready={_ready(body)} ({_words(body)})"
+
+
+def _is_able(world: World, host: str, spec: Raw) -> bool:
+    known, wanted = world.get(HOSTS, ("", host)), spec["placement"].get("hosts", {}).get("matchLabels", {})
+    labels = (known or {"metadata": {}})["metadata"].get("labels") or {}
+    return known is not None and world.machines[host].is_on and wanted.items() <= labels.items()
 
 
 def _wanted(body: Raw) -> set[str]:

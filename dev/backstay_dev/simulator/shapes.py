@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from backstay_api.objects.kinds import Raw
+from backstay_api.objects.object_kinds import HA_SERVICES
 
 NAMESPACE: Final = "shop"
 
@@ -67,8 +68,15 @@ class ServiceShape:
     """What its manifest says about recovery; none: nothing."""
     addresses_after: tuple[str, ...] | None = None
     """What its addresses come `after`; none: all above them."""
+    mode: Literal["Single", "Replicated", "EveryHost"] = "Single"
+    replicas: int = 1
     stop_takes_s: float = 0.1
     start_takes_s: float = 0.2
+
+    @property
+    def most_copies(self) -> int:
+        """So many may be there at once, whatever people do."""
+        return 1 if self.mode == "Single" else 100
 
     @property
     def unit(self) -> str:
@@ -95,4 +103,8 @@ class ServiceShape:
             spec["placement"]["hosts"] = {"matchLabels": {"pool": "a"}}
         if not self.is_exclusive:
             spec["exclusive"] = False
-        return {"kind": "HAService", "metadata": {"name": self.name, "namespace": NAMESPACE}, "spec": spec}
+        if self.mode != "Single":
+            spec |= {"mode": self.mode, "exclusive": self.is_exclusive}
+        if self.mode == "Replicated":
+            spec["replicas"] = self.replicas
+        return {"kind": HA_SERVICES.kind, "metadata": {"name": self.name, "namespace": NAMESPACE}, "spec": spec}

@@ -10,6 +10,14 @@ from typing import Any
 from backstay_api.client.api import EventType
 from backstay_api.memory.server import Change
 from backstay_api.objects.kinds import Raw
+from backstay_api.objects.object_kinds import (
+    FENCE_REQUESTS,
+    HA_INSTANCES,
+    HA_SERVICES,
+    HOST_ASSIGNMENTS,
+    HOST_LEASES,
+    HOSTS,
+)
 
 START_S = 1000.0
 
@@ -164,12 +172,12 @@ def _host(before: Raw | None, after: Raw | None) -> list[str]:
 
 
 _TELLERS = {
-    "hainstances.backstay.dev": _instance,
-    "haservices.backstay.dev": _service,
-    "hostassignments.backstay.dev": _assignment,
-    "leases.coordination.k8s.io": _lease,
-    "fencerequests.backstay.dev": _request,
-    "hosts.backstay.dev": _host,
+    HA_INSTANCES.resource: _instance,
+    HA_SERVICES.resource: _service,
+    HOST_ASSIGNMENTS.resource: _assignment,
+    HOST_LEASES.resource: _lease,
+    FENCE_REQUESTS.resource: _request,
+    HOSTS.resource: _host,
 }
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from backstay_api.client.api import EventType
 from backstay_api.memory.server import Change
-from backstay_api.objects.names import service_name
 
 from .leasewatch import LATELY_S
 
@@ -43,7 +42,7 @@ class StuckWatch:
         stuck = (
             [one for one in reports.values() if one.get("unstoppable")] if change.type is not EventType.DELETED else []
         )
-        now = {(host, text, service_name(one["name"])) for one in stuck}
+        now = {(host, text, one["service"]) for one in stuck}
         self.said_s |= dict.fromkeys(self.saying.get(host, set()) - now, _now_s())
         self.saying[host] = now
 

@@ -159,13 +159,13 @@ class World:
         fencing = {"levels": [{"name": level, "devices": devices} for level, devices in levels.items()]}
         spec = {"heartbeat": {"profile": shape.profile}, "fencing": {**fencing, "after": shape.after}}
         meta = {"name": name, "labels": {"pool": "a"}}
-        self.create(HOSTS, {"kind": "Host", "metadata": meta, "spec": spec})
+        self.create(HOSTS, {"kind": HOSTS.kind, "metadata": meta, "spec": spec})
 
     def know(self, service: ServiceShape) -> None:
         """Tell the monitor what this service may ever run, and every machine how long that takes."""
         units = (service.unit, f"{service.name}-extra.service")
         for resource in map(bare_unit, units):
-            self.monitor.owners[identity(resource)] = Owned(service.name, service.is_exclusive)
+            self.monitor.owners[identity(resource)] = Owned(service.name, service.is_exclusive, service.most_copies)
         for address in service.addresses:
             # Whoever has it: an address that one service gives up is another's next.
             self.monitor.owners[f"address {address}"] = Owned(f"address {address}", True)

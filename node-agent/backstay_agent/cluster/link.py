@@ -7,6 +7,7 @@ sure that the session stored there is still our own, or that ours may now be ope
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import random
 from collections.abc import Callable, Mapping
@@ -15,13 +16,13 @@ from functools import partial
 from typing import Any, Final
 
 from backstay_agent.core.orders import Orders, read_orders
-from backstay_agent.core.refused import explained
+from backstay_agent.core.refused import explained, is_too_much
 from backstay_agent.core.sessions import Overtaken, Publish, WrongMachine, to_publish
 from backstay_agent.core.shorter import ever_shorter, within_bounds
 from backstay_agent.store.disk import DiskTrouble
 from backstay_agent.store.journal import Journal
 from backstay_api.client.api import Api, Event, EventType
-from backstay_api.client.errors import ApiError, Conflict, Forbidden, Invalid, OutcomeUnknown, Unauthorized
+from backstay_api.client.errors import ApiError, Conflict, Forbidden, OutcomeUnknown, Unauthorized
 from backstay_api.client.informer import Informer, RetryPause
 from backstay_api.objects.kinds import Kind
 from backstay_api.objects.plain import AgentSession, HostAssignment, HostAssignmentStatus, Meta
@@ -244,7 +245,7 @@ class Link:
         try:
             await self._write_status(stored, said)
         except ApiError as error:
-            if not _is_refused(error):
+            if not _is_refused(error, replace(stored, status=said)):
                 raise
             refused = str(error)
             await self._write_less(stored, said, refused)
@@ -278,7 +279,7 @@ class Link:
         try:
             await self._write_status(stored, brief)
         except ApiError as error:
-            if not _is_refused(error):
+            if not _is_refused(error, replace(stored, status=brief)):
                 raise
             await self._write_status(stored, bare)
 
@@ -301,9 +302,8 @@ class Link:
         return found if isinstance(found, UnreadableAssignment) or self._stored is None else self._stored
 
 
-def _is_refused(error: ApiError) -> bool:
-    """The server will not take this, however often it is asked."""
-    return isinstance(error, Invalid) or error.code == 413 or "request is too large" in error.message
+def _is_refused(error: ApiError, sent: HostAssignment) -> bool:
+    return is_too_much(error, len(json.dumps(sent.to_wire())))
 
 
 def _version(stored: HostAssignment) -> int:

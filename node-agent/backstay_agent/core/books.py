@@ -6,7 +6,7 @@ has begun, its successor knows. Times are the event loop's (CLOCK_MONOTONIC: one
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -28,6 +28,8 @@ class Record:
     """Of the HAInstance."""
     namespace: str
     name: str
+    service: str = ""
+    """Of which it is a slot."""
     epoch: int
     nonce: str
     """Of the session that the epoch was granted to. Not the present one: a non-exclusive copy carried over."""
@@ -100,6 +102,16 @@ class Record:
         """A person has said that its failures so far count for nothing, if this is news."""
         return self if cleared <= self.cleared else replace(self, cleared=cleared, restarted_at_s=()).trusted()
 
+    def changed(self, names: Collection[str], wanted: tuple[RenderedResource, ...], revision: int) -> Record:
+        """Of what an edit restarts, these names, nothing runs any more, and what is wanted may from now on.
+
+        The rest stays as it was: what needs no restart has still to reach it, and only then its revision is what runs.
+        """
+        before = {one.name: one for one in self.resources}
+        mixed = tuple(one if one.name in names else replace(before[one.name], after=one.after) for one in wanted)
+        runs = revision if mixed == wanted else self.running_revision
+        return replace(self, resources=mixed, running_revision=runs).trusted()
+
     def accepted(self) -> Record:
         """What it wants is what runs."""
         return replace(self, resources=self.wanted, running_revision=self.revision)
@@ -110,7 +122,7 @@ class Record:
         wire["recovery"] = self.recovery.to_wire() if self.recovery else None
         wire["resources"] = [resource.to_wire() for resource in self.resources]
         wire["restarted_at_s"] = list(self.restarted_at_s)
-        later = ("begun_at_s", "cleared", "hands_off", "error_type")
+        later = ("service", "begun_at_s", "cleared", "hands_off", "error_type")
         return wire | {name: getattr(self, name) for name in later}
 
     @classmethod
@@ -122,6 +134,7 @@ class Record:
             recovery=RenderedRecovery.from_wire(raw["recovery"]) if raw.get("recovery") else None,
             resources=tuple(RenderedResource.from_wire(item) for item in raw["resources"]),
             restarted_at_s=tuple(float(at_s) for at_s in raw["restarted_at_s"]),
+            service=str(raw.get("service", "")),
             begun_at_s=float(raw.get("begun_at_s", 0.0)),
             cleared=int(raw.get("cleared", 0)),
             hands_off=str(raw.get("hands_off", "")),

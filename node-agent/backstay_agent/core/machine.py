@@ -56,6 +56,8 @@ class Effect(Enum):
     """Every resource, top to bottom; what went wrong before is forgotten."""
     RESTART = "restart"
     """What is down and what stands on it, in place."""
+    CHANGE = "change"
+    """What an edit makes other work of, and what stands on that; the rest runs on."""
     STOP = "stop"
     """Every resource, bottom to top, verified."""
     GIVE_UP = "stop and give up"
@@ -158,7 +160,8 @@ TABLE: Final[Sequence[Row]] = (
     Row((*_UP, _P.STUCK), "hands off",                   lambda now: now.hands_off and not now.must_stop, _P.LEFT, _F.PERMIT),
     Row((_P.LEFT,),       "maintenance is over",         lambda now: not now.hands_off,                   _P.RUNNING, _F.WATCH),
     Row((_P.STUCK,),      "time to try again",           lambda now: now.retry_due,                       _P.STOPPING, _F.STOP),
-    # Other work is wanted than was begun: worth a try of its own.
+    # Other work is wanted than was begun: worth a try of its own. Of what has not come up as a whole yet nothing is kept.
+    Row((_P.RUNNING,),    "edited, and may start",       lambda now: now.edited and now.may_start,        _P.RECOVERING, _F.CHANGE),
     Row(_UP,              "edited",                      lambda now: now.edited,                          _P.STOPPING, _F.STOP),
     Row((_P.FAILED,),     "edited, or another epoch",    lambda now: now.edited or not now.gave_up,       _P.STOPPED),
     # How what was begun has ended. What stands below an address that failed is well, and stays up.

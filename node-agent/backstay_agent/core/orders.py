@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from backstay_agent import VERSION
+from backstay_api import VERSION
 from backstay_api.objects.plain import (
     Heartbeat,
     HostAssignmentSpec,

@@ -1,12 +1,24 @@
-"""What it means for this host when the API server refuses its credentials, with the remedy. For log, status line and health."""
+"""What it means for this host when the API server refuses its credentials, or what it writes."""
 
 from __future__ import annotations
 
-from backstay_api.client.errors import ApiError, Forbidden, NotFound, Unauthorized
+from typing import Final
+
+from backstay_api.client.errors import ApiError, Forbidden, Invalid, NotFound, Unauthorized
+
+SURELY_TAKEN_BYTES: Final = 1 << 20
+"""Of a whole object: etcd takes half as much again, unless somebody has told it otherwise."""
+
+
+def is_too_much(error: ApiError, sent_bytes: int) -> bool:
+    """Whether the server will not take this object, however often it is asked: what it says is wrong with it, or its size."""
+    # etcd's own limit comes back as a 500, like any trouble that passes.
+    is_too_large = error.code == 413 or (error.code >= 500 and sent_bytes > SURELY_TAKEN_BYTES)
+    return isinstance(error, Invalid) or is_too_large
 
 
 def explained(error: ApiError, host: str) -> str:
-    """The error in words; where an admin of this host must do something, what."""
+    """The error in words, for log, status line and health; where an admin of this host must do something, what."""
     match error:
         case Unauthorized():
             return (

@@ -55,6 +55,8 @@ class View:
     """Why an edit that needs no restart has not reached what runs."""
     reloadable: Known = field(default_factory=dict)
     troubles: Mapping[str, str]
+    tolerated: Mapping[str, str] = field(default_factory=dict)
+    """What has failed and may."""
     degraded: Mapping[str, str]
     suspect: Mapping[str, str]
     states: Mapping[str, str]
@@ -67,6 +69,7 @@ def report_of(record: Record, view: View) -> InstanceReport:
     return InstanceReport(
         namespace=record.namespace,
         name=record.name,
+        service=record.service,
         epoch=record.epoch,
         phase=(phase := _phase(record, view)),
         error_type=view.error_type if phase == "Failed" else "Soft",
@@ -168,5 +171,5 @@ def _resources(view: View) -> tuple[ResourceReport, ...]:
         return ()
     found: dict[str, tuple[Literal["Running", "Failed"], str]]
     found = {name: ("Running", why) for name, why in {**view.degraded, **view.suspect}.items()}
-    found |= {name: ("Failed", why) for name, why in view.troubles.items()}
+    found |= {name: ("Failed", why) for name, why in {**view.tolerated, **view.troubles}.items()}
     return tuple(ResourceReport(name=name, state=state, why=why) for name, (state, why) in sorted(found.items()))

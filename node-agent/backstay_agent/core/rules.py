@@ -56,6 +56,7 @@ def _granted(uid: str, order: InstanceOrder, books: Books) -> Record:
         uid=uid,
         namespace=order.namespace,
         name=order.name,
+        service=order.service,
         epoch=order.epoch,
         nonce=books.nonce,
         want=order.want,

@@ -53,7 +53,7 @@ def real_drivers(
     from .command import CommandDriver
     from .mount.acts import UnitPrograms
     from .mount.driver import MountDriver
-    from .mount.places import ROOTS
+    from .mount.places import ROOTS, HostFiles
     from .ocf.driver import OcfDriver
     from .systemd.driver import SystemdDriver
     from .tools.bus import preload
@@ -62,12 +62,12 @@ def real_drivers(
     preload()
     detection = detection or Detection()
     manager = Manager(detection=detection)
-    mounts = MountDriver(UnitPrograms(manager), roots=mount_roots or ROOTS, own=keeps, detection=detection)
+    files = HostFiles(roots=mount_roots or ROOTS, own=keeps)
     return {
         "systemd": SystemdDriver(manager),
         "command": CommandDriver(manager),
         "virtual_ip": VirtualIPDriver(Netlink(detection)),
-        "mount": mounts,
+        "mount": MountDriver(UnitPrograms(manager), files, detection=detection),
         "ocf": OcfDriver(manager),
     }
 

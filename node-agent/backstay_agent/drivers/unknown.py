@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Final
 
-from backstay_agent import VERSION
+from backstay_api import VERSION
 from backstay_api.objects.plain import RenderedResource
 
 from .base import Plain, Seen, StartFailed, State, StopFailed

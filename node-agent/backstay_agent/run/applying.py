@@ -10,7 +10,7 @@ from typing import Final
 from backstay_agent.drivers.base import ReloadFailed, StartFailed
 from backstay_agent.host_system import HostSystem
 from backstay_agent.tasks import end_tasks
-from backstay_api.objects.edits import is_applied, may_be_same_work, same_work
+from backstay_api.objects.edits import is_applied, same_work
 from backstay_api.objects.plain import RenderedResource
 
 from .monitoring import Monitor
@@ -47,14 +47,16 @@ class Applying:
         """Why what runs is not yet what is wanted; empty if nothing is in the way."""
         self.failed = ""
         """Not empty: only a restart makes it that, and why."""
+        self.failed_for: frozenset[str] = frozenset()
+        """Of which resource that is said."""
 
     def needs_start(self, before: Sequence[RenderedResource], wanted: Sequence[RenderedResource]) -> bool:
         """Whether only a start makes what runs what is wanted."""
         known = self._monitor.reloadable
         if same_work(before, wanted, known):
             return bool(self.failed)
-        # An agent that has just begun knows what can be reloaded after its first look.
-        return not (self._monitor.is_looking and may_be_same_work(before, wanted, known))
+        # What can be reloaded, and what else is down, is known after a first look at all of it.
+        return not self._monitor.is_looking
 
     async def is_done(self, before: Sequence[RenderedResource], wanted: Sequence[RenderedResource]) -> bool:
         """Whether what runs is as wanted; else it is seen to, and `notice` called when it is."""
@@ -70,7 +72,7 @@ class Applying:
         return self._task is None or (self._task.done() and not self.failed)
 
     async def end(self) -> None:
-        task, self._task, self.why, self.failed = self._task, None, "", ""
+        task, self._task, self.why, self.failed, self.failed_for = self._task, None, "", "", frozenset()
         await end_tasks([task] if task else [])
 
     async def _apply(self, todo: Sequence[Edit]) -> None:
@@ -92,7 +94,7 @@ class Applying:
             log.warning("edit not applied", extra={"resource": wanted.name, "why": str(error)})
             return False
         except ReloadFailed as error:
-            self.failed = f"{wanted.name}: {error}"
+            self.failed, self.failed_for = f"{wanted.name}: {error}", frozenset({wanted.name})
             log.warning("reload failed, restarting", extra={"resource": wanted.name, "why": str(error)})
             return False
         return True

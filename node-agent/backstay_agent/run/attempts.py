@@ -64,9 +64,10 @@ class Attempts:
         return patience.is_free_for_addresses(self._free_at_s, down_since_s=since_s, now_s=now_s)
 
     def may_restart(self, record: Record) -> bool:
-        return self.count_for_nothing(record) or patience.may_restart(
-            record.restarted_at_s, now_s=clock_s(), by=record.policy
-        )
+        if self.count_for_nothing(record):
+            return True
+        is_within = patience.may_restart(record.restarted_at_s, now_s=clock_s(), by=record.policy)
+        return is_within and not self._monitor.moves_at_once
 
     def is_due(self, record: Record, now_s: float) -> bool:
         """Whether the next try may begin. If not, when to look again is kept: it may fall due before the caller waits.

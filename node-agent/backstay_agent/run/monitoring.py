@@ -59,18 +59,37 @@ class Monitor:
         self._unproven: dict[str, str] = {}
         """No good answer of a probe yet."""
         self._by_admin: dict[str, str] = {}
+        self._on_failure: Mapping[str, str | None] = {}
+        """As the manifest says it of each."""
         self._patience_until_s = 0.0
         self._reloadable: dict[str, frozenset[str]] = {}
 
     @property
     def troubles(self) -> dict[str, str]:
-        """Resources that are down or do not work, and why."""
+        """Resources that are down or do not work, and why, but for those that may."""
+        return {name: why for name, why in self._failed.items() if not self._may_fail(name)}
+
+    @property
+    def tolerated(self) -> dict[str, str]:
+        """Those that may: their service works without them."""
+        return {name: why for name, why in self._failed.items() if self._may_fail(name)}
+
+    @property
+    def moves_at_once(self) -> bool:
+        """Whether for one that is down or does not work another host is tried rather than a restart."""
+        return any(self._on_failure.get(name) == "Move" for name in self.troubles)
+
+    @property
+    def _failed(self) -> dict[str, str]:
         return {**self._unwell, **self._down}
+
+    def _may_fail(self, name: str) -> bool:
+        return self._on_failure.get(name) in ("Degrade", "Ignore")
 
     @property
     def error_type(self) -> ErrorType:
         """Of what is down: whether a restart in place could help."""
-        return worst(found for name, found in self._error_types.items() if name in self._down)
+        return worst(found for name, found in self._error_types.items() if name in self._down and name in self.troubles)
 
     @property
     def is_looking(self) -> bool:
@@ -80,7 +99,8 @@ class Monitor:
     @property
     def is_well(self) -> bool:
         """Every resource was looked at, is up and works."""
-        return not (self._unseen or self._unclear or self._unproven or self.troubles)
+        waited_for = {**self._unclear, **self._unproven}
+        return not (self._unseen or self.troubles or any(not self._may_fail(name) for name in waited_for))
 
     @property
     def unproven(self) -> frozenset[str]:
@@ -110,18 +130,21 @@ class Monitor:
     @property
     def degraded(self) -> Mapping[str, str]:
         """Resources that are up and work, though not as they should, and why."""
-        both = {name: (self._degraded.get(name), self._works_partly.get(name)) for name in self._watches}
-        return {name: "; ".join(filter(None, whys)) for name, whys in both.items() if any(whys)}
+        lost = {name: why for name, why in self.tolerated.items() if self._on_failure.get(name) == "Degrade"}
+        whys = {
+            name: [known.get(name) for known in (lost, self._degraded, self._works_partly)] for name in self._watches
+        }
+        return {name: "; ".join(filter(None, each)) for name, each in whys.items() if any(each)}
 
     @property
     def suspect(self) -> Mapping[str, str]:
         """Resources that do not answer in time, and why nothing is done about that yet."""
         found = {**self._checks.suspect, **self._suspect}
-        return {name: why for name, why in found.items() if name not in self.troubles}
+        return {name: why for name, why in found.items() if name not in self._failed}
 
     @property
     def sentence(self) -> str:
-        found = {**self.degraded, **self._unseen, **self._unproven, **self.suspect, **self._unclear, **self.troubles}
+        found = {**self.degraded, **self._unseen, **self._unproven, **self.suspect, **self._unclear, **self._failed}
         return "; ".join(f"{name}: {why}" for name, why in found.items())
 
     def begin(
@@ -136,6 +159,7 @@ class Monitor:
             for one in resources
             if one.name not in self._watches or one.name in self._unseen
         }
+        self._on_failure = {one.name: one.on_failure for one in resources}
         probed = [resource for resource in resources if resource.probes]
         unproven = [one.name for one in probed if is_asked(one) and one.name not in works]
         self._unproven = dict.fromkeys(unproven, "no probe has been answered yet")

@@ -27,6 +27,7 @@ from . import work
 from .applying import Applying, is_other_work
 from .attempts import AdminActs, Attempts
 from .monitoring import Monitor
+from .restarting import Restarting
 from .stopping import Stops
 from .tools import RETRY_S, MayNot, NotRecorded, Tools, error_type_of, failure_of, outcome_of
 
@@ -44,14 +45,14 @@ class Runner:
         self._monitor = Monitor(tools.system, self._notice)
         self._applying = Applying(tools.system, self._monitor, self._notice)
         self._trying: tuple[RenderedResource, ...] = ()
-        """What the start under way starts."""
+        """What it is to be when the start under way, or the restart of a part, is over."""
         self._why = ""
         self._gave_up, self._error_type = self.record.gave_up, self.record.error_type
         self._epoch, self._cleared = self.record.epoch, self.record.cleared
         self.stops = Stops()
         self._attempts = Attempts(self._monitor, tools.wall)
         self._acts = AdminActs()
-        self._restarting: list[RenderedResource] = []
+        self._restarting = Restarting(tools, self._monitor, self._amend, self._say)
         self._is_free = False
         """The restart under way counts for nothing."""
         # UNKNOWN counts as running: what an earlier agent may have started is running until it was looked at.
@@ -94,7 +95,8 @@ class Runner:
         record, books, now_s = self.record, self._tools.journal.books, clock_s()
         if (record.epoch, record.cleared) != (self._epoch, self._cleared):
             self._turn_to(record)
-        tried, down = self._trying if self.phase is Phase.STARTING else record.resources, self._attempts.is_down()
+        is_begun, down = self.phase in (Phase.STARTING, Phase.RECOVERING), self._attempts.is_down()
+        tried = self._trying if is_begun else record.resources
         # What does not run, or not well, has nothing that could be reloaded.
         differs = self._applying.needs_start if self.phase is Phase.RUNNING and not down else is_other_work
         edited = bool(tried) and differs(tried, record.wanted)
@@ -132,7 +134,7 @@ class Runner:
     def _outcome(self) -> Outcome | None:
         if self._work is None or not self._work.done():
             return None
-        alone = self.phase is Phase.RECOVERING and work.only_addresses(self._restarting)
+        alone = self.phase is Phase.RECOVERING and self._restarting.only_addresses
         return outcome_of(self._work, only_addresses=alone)
 
     def _learn(self, row: Row) -> None:
@@ -150,13 +152,17 @@ class Runner:
         match row.effect:
             case Effect.START | Effect.PERMIT:
                 self._why, self._gave_up, self._error_type = "", "", "Soft"
+            case Effect.CHANGE:
+                self._why, self._gave_up, self._error_type = self._applying.failed, "", "Soft"
+                self._restarting.reload_failed = self._applying.failed_for
             case Effect.RESTART:
                 self._died()
             case Effect.GIVE_UP:
                 ended = row.reason is Reason.ENDED
                 self._error_type = error_type_of(self._work) if ended else self._monitor.error_type
                 is_used_up = not ended and self._error_type == "Soft"
-                self._gave_up = f"{self.record.policy.used_up}; then {self._why}" if is_used_up else self._why
+                limit = "onFailure: Move" if self._monitor.moves_at_once else self.record.policy.used_up
+                self._gave_up = f"{limit}; then {self._why}" if is_used_up else self._why
 
     def _died(self) -> None:
         self._is_free = self._attempts.count_for_nothing(self.record)
@@ -183,7 +189,11 @@ class Runner:
             case Effect.START:
                 self._trying = self.record.wanted
                 self._spawn(self._start(self.record))
+            case Effect.CHANGE:
+                self._trying = self.record.wanted
+                self._spawn(self._restarting.changed(self.record))
             case Effect.RESTART:
+                self._trying = self.record.resources
                 self._spawn(self._restart())
             case Effect.STOP | Effect.GIVE_UP:
                 self._spawn(self._stop())
@@ -235,25 +245,9 @@ class Runner:
         await work.bring_up(self._tools.system, resources, tell=self._say)
 
     async def _restart(self) -> None:
-        record, at_s = self.record, clock_s()
-        self._restarting = work.to_restart(record.resources, self._monitor.troubles)
-        unproven = self._monitor.unproven
         if self._is_free:
             self._attempts.begin_free()
-        counted = None if self._is_free else at_s
-        try:
-            await self._amend(lambda now: replace(now, begun_at_s=at_s).restarted(counted), may_start=True)
-        except DiskTrouble as error:
-            # What the journal says already (it may run) covers this restart; only the count is lost.
-            log.warning("restart not recorded", extra={"instance": record.title, "why": str(error)})
-        self._say(await work.take_down(self._tools.system, self._restarting, of=record.resources))
-        only = {resource.name for resource in self._restarting}
-        try:
-            await work.bring_up(self._tools.system, record.resources, only=only, unproven=unproven, tell=self._say)
-        except StartFailed:
-            if work.only_addresses(self._restarting):  # what stands below goes on, so nothing else stops its parts
-                await work.take_down(self._tools.system, self._restarting, of=record.resources)
-            raise
+        await self._restarting.in_place(self.record, counted_at_s=None if self._is_free else clock_s())
 
     async def _stop(self) -> None:
         self.stops.note = await work.take_down(self._tools.system, self.record.to_stop)
@@ -393,6 +387,7 @@ class Runner:
                 not_applied=self._applying.why,
                 reloadable=self._monitor.reloadable,
                 troubles=self._monitor.troubles,
+                tolerated=self._monitor.tolerated,
                 degraded=self._monitor.degraded,
                 suspect=self._monitor.suspect,
                 states={name: state.value for name, state in self._monitor.states.items()},

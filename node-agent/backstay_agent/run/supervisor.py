@@ -294,7 +294,13 @@ def _may_still_run(books: Books) -> list[str]:
 
 def _refusal(order: InstanceOrder, why: str, *, phase: Literal["Stopped", "Failed"]) -> InstanceReport:
     return InstanceReport(
-        namespace=order.namespace, name=order.name, epoch=order.epoch, phase=phase, healthy=False, why=why
+        namespace=order.namespace,
+        name=order.name,
+        service=order.service,
+        epoch=order.epoch,
+        phase=phase,
+        healthy=False,
+        why=why,
     )
 
 
@@ -310,6 +316,7 @@ def _bare_report(record: Record) -> InstanceReport:
     return InstanceReport(
         namespace=record.namespace,
         name=record.name,
+        service=record.service,
         epoch=record.epoch,
         phase="Running" if record.may_run else "Stopped",
         released=record.closed,

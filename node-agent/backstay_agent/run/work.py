@@ -6,6 +6,7 @@ Up means that it works: what has probes is up when they have given a good answer
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 from typing import Final
@@ -15,11 +16,14 @@ from backstay_agent.drivers.base import Driver, StartFailed, StopFailed
 from backstay_agent.host_system import HostSystem
 from backstay_agent.tasks import end_tasks
 from backstay_api.objects.durations import seconds
+from backstay_api.objects.edits import restarted
 from backstay_api.objects.plain import Probe, RenderedResource
-from backstay_api.objects.probe_kinds import is_asked, only_degrades
+from backstay_api.objects.probe_kinds import is_asked, may_fail, only_degrades
 from backstay_api.objects.resource_kinds import is_address
 from backstay_api.objects.sequence import needs, stops
 from backstay_api.process.waiting import clock_s
+
+log = logging.getLogger(__name__)
 
 DEFAULT_TIMEOUT_S: Final = 20.0
 """Where neither the manifest nor the kind's own means say how long something may take."""
@@ -52,8 +56,8 @@ async def bring_up(
     async def up(at: int) -> None:
         resource = resources[at]
         if resource in mine:
-            await prepared[resource.name]
-            await _start(system, resource, drivers[resource.name], partial(say, resource.name))
+            driver, told = drivers[resource.name], partial(say, resource.name)
+            await (_leave if may_fail(resource) else _start)(system, resource, driver, prepared[resource.name], told)
         elif resource.name in unproven and at in below:
             await _first_answer(system, resource, limit_s(resource.timeouts.start), partial(say, resource.name))
 
@@ -82,7 +86,25 @@ async def _each(order: Sequence[int], before: Sequence[Sequence[int]], step: Cal
         await end_tasks(tasks)
 
 
-async def _start(system: HostSystem, resource: RenderedResource, driver: Driver, tell: Callable[[str], None]) -> None:
+async def _leave(
+    _: HostSystem, resource: RenderedResource, driver: Driver, prepared: Awaitable[None], tell: Callable[[str], None]
+) -> None:
+    """What may fail: no good answer is waited for, and what has come of its start its watch tells."""
+    try:
+        await prepared
+        await driver.start(resource, timeout_s=limit_s(resource.timeouts.start))
+    except StartFailed as error:
+        log.warning("not started, and not needed", extra={"resource": resource.name, "why": str(error)})
+
+
+async def _start(
+    system: HostSystem,
+    resource: RenderedResource,
+    driver: Driver,
+    prepared: Awaitable[None],
+    tell: Callable[[str], None],
+) -> None:
+    await prepared
     begun_s = clock_s()
     await driver.start(resource, timeout_s=limit_s(resource.timeouts.start))
     if is_asked(resource):
@@ -175,14 +197,9 @@ async def take_down(
 
 
 def to_restart(resources: Sequence[RenderedResource], bad: Collection[str]) -> list[RenderedResource]:
-    """What is down, and what stands on it. Addresses stay up, unless they are themselves what is down: to clients a
-    server that dies and comes back under its address is a very quick restart, and nothing more."""
-    down = {at for at, resource in enumerate(resources) if resource.name in bad}
-    return [
-        resource
-        for (at, resource), under in zip(enumerate(resources), needs(resources), strict=True)
-        if at in down or (not down.isdisjoint(under) and not is_address(resource))
-    ]
+    """What is down, and what stands on it, as after an edit."""
+    names = restarted(resources, resources, also=bad)
+    return [resource for resource in resources if resource.name in names]
 
 
 def only_addresses(resources: Sequence[RenderedResource]) -> bool:

@@ -18,7 +18,6 @@ from backstay_api.objects.models.claim import ResourceClaimSpec
 from backstay_api.objects.models.fencing import FenceRequestSpec
 from backstay_api.objects.models.instance import HAInstanceSpec, SessionRef
 from backstay_api.objects.models.service import HAServiceStatus
-from backstay_api.objects.names import service_name
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HOST_ASSIGNMENTS, HOST_LEASES, KINDS, ref_of
 
 from .preconditions import Precondition
@@ -145,7 +144,7 @@ class Assign(Row):
     @property
     def concerns(self) -> tuple[Ref, ...]:
         orders: list[InstanceOrder | StandbyOrder] = [*self.spec.instances.values(), *self.spec.standbys.values()]
-        return (host_ref(self.host), *(service_ref(one.namespace, service_name(one.name)) for one in orders))
+        return (host_ref(self.host), *(service_ref(one.namespace, one.service) for one in orders if one.service))
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
 from backstay_api.objects.models import HAInstance, HAService, Host
 from backstay_api.objects.models.assignment import InstanceOrder, StandbyOrder
+from backstay_api.objects.object_kinds import HA_SERVICES, HOSTS
 from backstay_api.objects.resource_kinds import units_of
 
 from .actions import Action, WriteHostStatus, WriteInstance, WriteServiceStatus
@@ -22,9 +23,10 @@ from .do.decisions import Decision, Slot, decide, standby_orders, stored_standby
 from .do.fences import fence_actions, guards_refusal, owes_on
 from .do.instances import Course
 from .do.orders import Wanted, assign
-from .do.rounds import Round, begin
+from .do.rounds import Round, begin, in_turn
 from .judge import edits, evidence
 from .judge.acceptance import Accepted
+from .judge.copies import instances_of
 from .judge.evidence import Missing, closed
 from .judge.placement import candidates
 from .know.liveness import Liveness, held, next_look_s, of_host
@@ -77,7 +79,7 @@ def plan(world: World) -> Plan:
 def _plan(world: World) -> Plan:
     round_ = begin(world)
     owned = ownership.owned(world)
-    services = [_planned(round_, key, owned) for key in sorted(world.services)]
+    services = [_planned(round_, key, owned) for key in in_turn(world)]
     services += [plan_ownerless(round_, key) for key in sorted(_ownerless(world))]
     written = (action for service in services for action in service.actions if isinstance(action, WriteInstance))
     round_.over.update(action.before.key for action in written)
@@ -97,7 +99,7 @@ def _planned(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) -> Ser
         return plan_service(round_, key, owned)
     except ValidationError as error:
         world, service = round_.world, round_.world.services[key]
-        there = filter(None, (world.instance_of(service, name) for name in service.slots))
+        there = instances_of(world, service)
         stays = tuple(one for instance in there for one in stored_standbys(world, instance))
         return ServicePlan(tuple(unplannable.of_service(world, service, error)), standbys=stays)
 
@@ -119,21 +121,27 @@ def plan_service(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) ->
     decision = decide(round_, service)
     if decision.is_leaving and not decision.slots:
         return ServicePlan(tuple(ownership.let_go(world, service, claims)))
-    statuses = _status_actions(world, decision)
-    ordered = tuple(one for slot in decision.slots for one in _ordered(slot.instance, slot.course))
+    common = ServicePlan(
+        tuple(_status_actions(world, decision)),
+        tuple(one for slot in decision.slots for one in _ordered(slot.instance, slot.course)),
+        look_again_s=_look_again_s(decision),
+        secured=_secured(world, service),
+    )
     if decision.is_leaving:
-        actions = [action for slot in decision.slots for action in slot.course.actions]
-        return ServicePlan(
-            (*actions, *statuses), ordered, look_again_s=_look_again_s(decision), secured=_secured(world, service)
-        )
-    actions = [action for slot in decision.slots for action in _slot_actions(world, decision, slot, claims)]
-    return ServicePlan(
-        (*actions, *clears.spent_clear(world, service), *statuses),
-        ordered,
-        tuple(one for slot in decision.slots for one in standby_orders(world, slot)),
-        _look_again_s(decision),
-        _secured(world, service),
-        tuple(uid for slot in decision.slots for uid in _first(world, slot)),
+        stops = [action for slot in decision.slots for action in slot.course.actions]
+        return replace(common, actions=(*stops, *common.actions))
+    return _staying(world, decision, claims, common)
+
+
+def _staying(world: World, decision: Decision, claims: Sequence[str], common: ServicePlan) -> ServicePlan:
+    service = decision.service
+    actions = _owning(world, decision, claims)
+    actions += [action for slot in decision.slots for action in slot.course.actions]
+    return replace(
+        common,
+        actions=(*actions, *moves.spent_wish(world, service), *clears.spent_clear(world, service), *common.actions),
+        standbys=tuple(one for slot in decision.slots for one in standby_orders(world, slot)),
+        first=tuple(uid for slot in decision.slots for uid in _first(world, slot)),
     )
 
 
@@ -142,14 +150,16 @@ def _look_again_s(decision: Decision) -> float | None:
     return min((at_s for at_s in times_s if at_s is not None), default=None)
 
 
-def _slot_actions(world: World, decision: Decision, slot: Slot, claims: Sequence[str]) -> list[Action]:
-    service, instance, is_accepted = decision.service, slot.instance, isinstance(decision.acceptance, Accepted)
+def _owning(world: World, decision: Decision, claims: Sequence[str]) -> list[Action]:
+    """What a service puts on, takes and gives back, for all of its instances together."""
+    service, is_accepted = decision.service, isinstance(decision.acceptance, Accepted)
+    there = [slot.instance for slot in decision.slots if slot.instance is not None]
+    # Of what was refused an edit each may go on by another manifest; of what was accepted all have this one.
+    in_force = {id(slot.in_force): slot.in_force for slot in decision.slots if isinstance(slot.acceptance, Accepted)}
     return [
-        *(ownership.marks(service, instance) if is_accepted or instance is not None else ()),
-        *(ownership.give_back_unused(world, service, instance, claims) if is_accepted else ()),
-        *(ownership.take(world, slot.in_force, instance) if isinstance(slot.acceptance, Accepted) else ()),
-        *slot.course.actions,
-        *moves.spent_wish(world, service, instance),
+        *(ownership.marks(service, there) if is_accepted or there else ()),
+        *(ownership.give_back_unused(world, service, there, claims) if is_accepted else ()),
+        *(action for manifest in in_force.values() for action in ownership.take(world, manifest, there)),
     ]
 
 
@@ -165,7 +175,7 @@ def plan_ownerless(round_: Round, key: str) -> ServicePlan:
         return ServicePlan(standbys=tuple(stored_standbys(world, instance)))
     service = instance.spec.service
     what_for = f"{instance.key} is stopped and deleted if its service is gone"
-    needs = (Gone("HAService", instance.metadata.namespace or "", service.name, service.uid, what_for),)
+    needs = (Gone(HA_SERVICES.kind, instance.metadata.namespace or "", service.name, service.uid, what_for),)
     course = instances.leave(world, instance, f"its HAService {service.name} is gone", needs)
     return ServicePlan(course.actions, _ordered(instance, course))
 
@@ -185,7 +195,7 @@ def _secured(world: World, service: HAService) -> tuple[tuple[str, str], ...]:
 
 def _is_blurred(world: World) -> bool:
     """Whether some service or host cannot be read now, or was once not found, so that nobody knows which units must wait where."""
-    return any(kind in ("HAService", "Host") for kind, _ in (*world.unreadable, *world.missed))
+    return any(kind in (HA_SERVICES.kind, HOSTS.kind) for kind, _ in (*world.unreadable, *world.missed))
 
 
 def _status_actions(world: World, decision: Decision) -> list[Action]:

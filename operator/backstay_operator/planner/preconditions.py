@@ -60,10 +60,24 @@ class Owned:
 
 @dataclass(frozen=True)
 class NoInstances:
-    """The service has no HAInstance, of whatever name."""
+    """The service has no HAInstance, of whatever name, or none but those that we know."""
 
     namespace: str
     service_uid: str
+    what_for: str = ""
+    but: tuple[str, ...] = ()
+    """UIDs."""
+
+
+@dataclass(frozen=True)
+class Alone:
+    """No HAInstance of the service has an open grant for this host, but this one."""
+
+    namespace: str
+    service_uid: str
+    host: str
+    but: str
+    """UID."""
     what_for: str = ""
 
 
@@ -85,7 +99,7 @@ class Unnamed:
     what_for: str = ""
 
 
-Precondition = Still | Gone | Owned | NoInstances | HoldsNothing | Unnamed
+Precondition = Still | Gone | Owned | NoInstances | Alone | HoldsNothing | Unnamed
 
 
 def still(

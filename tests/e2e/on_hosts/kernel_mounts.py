@@ -146,40 +146,34 @@ def test_what_xfs_had_written_is_there_after_a_power_loss(tmp_path: Path) -> Non
         play(story)
 
 
-def test_xfs_that_has_shut_itself_down_is_no_running_disk_though_the_mount_table_says_nothing(tmp_path: Path) -> None:
-    with xfs(tmp_path) as disk:
-        ours = mounted(disk, fs_type="xfs")
+@pytest.mark.parametrize(
+    ("fs_type", "is_now", "words", "refused"),
+    [
+        pytest.param("xfs", "gone", "cannot be used (Input/output error)", "can't read superblock", id="XFS shuts itself down"),
+        pytest.param("ext4", "unwritable", "has become read-only", None, id="ext4, as the table no longer says since Linux 6.1.113"),
+    ],
+)  # fmt: skip
+def test_what_takes_nothing_more_has_failed_though_the_mount_table_says_nothing_and_is_mounted_again(
+    tmp_path: Path, fs_type: str, is_now: str, words: str, refused: str | None
+) -> None:
+    with xfs(tmp_path) if fs_type == "xfs" else a_disk(tmp_path, "mkfs.ext4", "-q", mib=32) as disk:
+        ours = mounted(disk, fs_type=fs_type)
 
         async def story(driver: MountDriver) -> None:
             await driver.start(ours, timeout_s=30)
             keep()
-            disk.is_now("gone")
+            disk.is_now(is_now)
             spoil()
             assert "rw" in shown(), "the mount table says nothing"
-            assert await driver.check(ours) == Seen(State.FAILED, f"{AT} cannot be used (Input/output error): {WHY}")
-            await driver.stop(ours, timeout_s=30)
-            with pytest.raises(StartFailed, match="can't read superblock"):
+            assert await driver.check(ours) == Seen(State.FAILED, f"{AT} {words}: {WHY}")
+            if refused:
+                await driver.stop(ours, timeout_s=30)
+                with pytest.raises(StartFailed, match=refused):
+                    await driver.start(ours, timeout_s=30)
+                assert (await driver.check(ours)).state is State.STOPPED
+            disk.is_now("well")
+            if refused:
                 await driver.start(ours, timeout_s=30)
-            assert (await driver.check(ours)).state is State.STOPPED
-            disk.is_now("well")
-            await driver.start(ours, timeout_s=30)
-            await mended(driver, ours)
-
-        play(story)
-
-
-def test_ext4_that_the_kernel_made_read_only_is_checked_and_mounted_again(tmp_path: Path) -> None:
-    with a_disk(tmp_path, "mkfs.ext4", "-q", mib=32) as disk:
-        ours = mounted(disk)
-
-        async def story(driver: MountDriver) -> None:
-            await driver.start(ours, timeout_s=30)
-            keep()
-            disk.is_now("unwritable")
-            spoil()
-            assert "rw" in shown(), "nor does it here, since Linux 6.1.113"
-            assert await driver.check(ours) == Seen(State.FAILED, f"{AT} has become read-only: {WHY}")
-            disk.is_now("well")
             await mended(driver, ours)
 
         play(story)

@@ -171,10 +171,11 @@ async def test_a_reload_that_fails_is_followed_by_a_restart_that_counts_for_noth
     world.machine.scripts[DATABASE].stop_takes_s = 2.0
     begin = len(world.machine.log)
     await world.order(resources=[database(level="2")], revision=2)
-    await world.phase_is("Stopping")
+    await world.until(lambda: f"stop {DATABASE}" in world.machine.log)
     report = await world.report()
-    assert report and report.why == "server: reload-agent exited with 1"
-    await world.phase_is("Running")
+    assert report and (report.healthy, report.why) == (False, "server: reload-agent exited with 1")
+    await world.until(lambda: world.machine.log[-1] == f"start {DATABASE}")
+    await asyncio.sleep(1)
     assert world.machine.log[begin:] == [f"stop {DATABASE}", f"start {DATABASE}"]
     report = await world.report()
     assert report and (report.revision, report.restarts, report.why) == (2, 0, "")

@@ -53,8 +53,8 @@ def answer_to(entry: Any) -> str:
         pytest.param(SERVER, "", id="understood"),
         pytest.param(FILE, "data: agent 0.1.0 does not know `file`: upgrade the agent", id="a kind of a later release"),
         pytest.param({**SERVER, "file": {"path": "/x"}}, "does not know `file`", id="a kind beside a known one"),
-        pytest.param({**SERVER, "onFailure": "Ignore"}, "does not know `onFailure`", id="a field of a later release"),
-        pytest.param({**SERVER, "onFailure": ""}, "", id="…that is empty says nothing"),
+        pytest.param({**SERVER, "gate": "Warn"}, "does not know `gate`", id="a field of a later release"),
+        pytest.param({**SERVER, "gate": ""}, "", id="…that is empty says nothing"),
         pytest.param({"name": "server", "systemd": {"unit": "web.service", "user": "x"}}, "`systemd.user`", id="deep"),
         pytest.param(
             {"name": "server", "systemd": {"unit": "web.device"}}, "`systemd.unit: 'web.device'`", id="a form"

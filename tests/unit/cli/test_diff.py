@@ -95,8 +95,8 @@ def test_a_new_service_says_where_it_would_start(cluster: Cluster, tmp_path: Pat
 
 
 def test_what_the_operator_would_refuse_is_refused_with_its_sentence(cluster: Cluster, tmp_path: Path) -> None:
-    code, (one,) = told(cluster, tmp_path, manifest(cluster, mode="EveryHost"))
-    assert code == NOT_NOW and "EveryHost" in one["refused"] and one["resources"] == []
+    code, (one,) = told(cluster, tmp_path, manifest(cluster, mode="Promotable"))
+    assert code == NOT_NOW and "Promotable" in one["refused"] and one["resources"] == []
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_people_read_what_becomes_of_it(cluster: Cluster, tmp_path: Path) -> Non
     file.write_text(yaml.safe_dump(with_resource(cluster, systemd={"unit": "other.service"})))
     text = cluster.run("diff", "-f", str(file)).output
     assert "systemd.unit: web.service -> other.service" in text
-    assert "the whole service is stopped and started again where it runs" in text
+    assert "it is stopped and started again where it runs" in text
 
 
 DATABASE = {"name": "db", "ocf": {"agent": "d:x", "instance": "db", "parameters": {"level": "1"}}}

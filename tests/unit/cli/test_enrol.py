@@ -31,6 +31,12 @@ def test_an_agent_may_do_what_it_needs_and_nothing_else() -> None:
     ]
     assert rbac.agent_in_hosts("n1") == [
         {
+            "apiGroups": [""],
+            "resources": ["secrets"],
+            "resourceNames": ["backstay-join-n1"],
+            "verbs": ["get", "patch", "delete"],
+        },
+        {
             "apiGroups": ["coordination.k8s.io"],
             "resources": ["leases"],
             "resourceNames": ["n1"],

@@ -88,3 +88,22 @@ def test_explain_takes_the_operators_word_for_silence() -> None:
     told = {"liveness": "Silent", "conditions": [{**SILENT, "lastTransitionTime": "2026-03-01T11:59:00Z"}]}
     cluster.store.patch(kind_of(Host), ("", "n2"), {"status": told}, subresource="status")
     assert "n2     no        Session       has been silent for 1 min" in cluster.run("explain", "web").stdout
+
+
+def test_of_several_copies_each_has_its_lines_or_the_one_that_somebody_names() -> None:
+    cluster = a_cluster(mode="Replicated", replicas=2)
+    answer = cluster.run("explain", "web", "-o", "json")
+    told = json.loads(answer.stdout)["instances"]
+    assert [one["name"] for one in told] == ["web-0", "web-1"]
+    assert told[0]["summary"].startswith("it is on n1, and would go to n2 next")
+    assert "web-0:" in cluster.run("explain", "web").stdout
+    (only,) = (json.loads(cluster.run("explain", "web", "--instance", name, "-o", "json").stdout) for name in ("n1",))
+    assert "instances" not in only and only["summary"] == told[0]["summary"]
+
+
+def test_a_service_of_every_host_that_selects_none_has_nothing_to_explain() -> None:
+    cluster = a_cluster()
+    selects_none = {"hosts": {"matchLabels": {"pool": "none"}}}
+    cluster.put(a_service(name="each", mode="EveryHost", placement=selects_none))
+    answer = cluster.run("explain", "each")
+    assert answer.exit_code == NO_SUCH_THING and "shop/each has no instance" in answer.stderr

@@ -32,8 +32,12 @@ def test_every_command_has_a_help_that_names_its_exit_codes() -> None:
         ["undrain"],
         ["fence"],
         ["uninstall"],
+        ["version"],
         ["host", "add"],
         ["host", "remove"],
+        ["host", "join-token"],
+        ["host", "list"],
+        ["host", "revoke"],
     ):
         answer = CliRunner().invoke(build(), [*words, "--help"])
         assert answer.exit_code == 0 and "Exit codes:" in answer.stdout and "--kubeconfig" in answer.stdout

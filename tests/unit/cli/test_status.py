@@ -16,7 +16,7 @@ def test_status_shows_services_hosts_and_what_is_not_well() -> None:
     answer = a_cluster().run("status")
     assert answer.exit_code == WELL
     lines = [line.split() for line in answer.stdout.splitlines()]
-    assert ["shop/web", "True", "n1", "Running", "0s", "1/2", "ready"] in lines
+    assert ["shop/web", "True", "1/1", "n1", "Running", "0s", "1/2", "ready"] in lines
     assert ["n3", "True", "False", "0", "Cordon", "Live"] in lines
     assert "service shop/web   SurvivesHostLoss   n1 could not be fenced" in answer.stdout
 

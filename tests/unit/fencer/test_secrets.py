@@ -127,7 +127,7 @@ def test_neither_the_agent_nor_the_question_who_it_is_reaches_a_server_that_only
         run, _ = await devices.run(a_device(ip="203.0.113.9"), "status")
         assert run.exit_code == 125
         await devices.ask_identity(a_device(ip="203.0.113.9"))
-        assert devices.identity(a_device(ip="203.0.113.9"), "theirs") == "Unverified"
+        assert devices.identity(a_device(ip="203.0.113.9"), "theirs") == "Unasked"
         return agents
 
     assert asyncio.run(ask()).calls == []

@@ -69,7 +69,7 @@ def test_every_kind_of_the_schema_has_a_row_and_every_row_is_in_the_schema() -> 
 def test_an_agent_is_told_of_every_implemented_kind_and_has_its_driver() -> None:
     implemented = {kind.field for kind in IMPLEMENTED}
     assert kinds_in(RenderedResource).keys() == implemented
-    common = {"name", "after", "reloadedAt", "timeouts", "probes"}
+    common = {"name", "after", "reloadedAt", "timeouts", "probes", "onFailure"}
     assert plain.RenderedResource.SHAPE.keys() == {kind.wire for kind in IMPLEMENTED} | common
     assert real_drivers().keys() == implemented
 

@@ -48,9 +48,17 @@ address = ResourceClaim(
 claim = ResourceClaim(metadata=named("unit-1"), spec=unit("web", "db"))
 assignment = HostAssignment(metadata=named("n1"))
 ordered: Any = {
-    "u": {"namespace": "shop", "name": "web-0", "epoch": 1, "session": SESSION, "want": "Up", "exclusive": True}
+    "u": {
+        "namespace": "shop",
+        "name": "web-0",
+        "service": "web",
+        "epoch": 1,
+        "session": SESSION,
+        "want": "Up",
+        "exclusive": True,
+    }
 }
-asked: Any = {"v": {"namespace": "shop", "name": "my-db-0"}}
+asked: Any = {"v": {"namespace": "shop", "name": "my-db-0", "service": "my-db"}}
 
 TABLE = [
     (act.CreateInstance("shop", "web-0", INSTANCE, ""), [WEB]),

@@ -1,4 +1,4 @@
-"""What has failed in one slot of a service says nothing of another: no mode has two yet, so a pretended one stands here."""
+"""What has failed in one slot of a service says nothing of another: a pair."""
 
 from __future__ import annotations
 
@@ -25,21 +25,13 @@ FAILED = {"slot": "web-0", "host": "n1", "epoch": 2, "at": WALL, "why": "exit co
 MOVED = {"slot": "web-0", "epoch": 2, "from": "n2", "to": "n1", "at": WALL}
 
 
-class Pair(HAService):
-    """A service of two instances."""
-
-    @property
-    def slots(self) -> tuple[str, ...]:
-        return ("web-0", "web-1")
-
-
 def a_pair(
     world: World, *, failures: list[Raw] | None = None, moves: list[Raw] | None = None, clear: Raw | None = None
-) -> Pair:
+) -> HAService:
     """Both instances are at epoch 2, closed."""
     status = {"observedGeneration": 1, "startFailures": failures or [], "moves": moves or []}
-    single = a_service(status=status, recovery={"moves": {"limit": 1, "per": "1h"}})
-    pair = Pair.model_validate(single.wire())
+    moves_told = {"moves": {"limit": 1, "per": "1h"}}
+    pair = a_service(status=status, recovery=moves_told, mode="Replicated", replicas=2, exclusive=True)
     pair = annotated(pair, {CLEAR_ANNOTATION: json.dumps(clear)}) if clear else pair
     world.put_service(pair)
     for slot in (0, 1):
@@ -54,7 +46,7 @@ def where(world: World, pair: HAService, slot: int) -> str:
     return answer.host if isinstance(answer, Placed) else ""
 
 
-def told_of(world: World, pair: Pair) -> HAServiceStatus:
+def told_of(world: World, pair: HAService) -> HAServiceStatus:
     return service_status(world, decide(begin(world), pair))
 
 
@@ -117,7 +109,7 @@ def test_what_has_used_up_its_moves_waits_for_the_host_that_its_own_slot_has_lef
     pair = a_pair(world, moves=[MOVED, {**MOVED, "slot": "web-1"}])
     left = {"from": "n1", "to": "", "cause": "n1 is silent", "at": WALL}
     status = {**pair.status.wire(), "instances": [{"name": "web-0", "lastFailover": left}, {"name": "web-1"}]}
-    world.put_service(Pair.model_validate({**pair.wire(), "status": status}))
+    world.put_service(HAService.model_validate({**pair.wire(), "status": status}))
     for slot in (0, 1):
         world.put_instance(an_instance(pair, epoch=2, slot=slot, evidence="Device"))
     assert [where(world, world.services["shop/web"], slot) for slot in (0, 1)] == ["n1", ""]

@@ -24,6 +24,8 @@ class InstanceOrder(Model):
     """Namespace of the service."""
     name: Text
     """Name of the HAInstance."""
+    service: Text = ""
+    """Name of the HAService that it is a slot of. Empty: written by an earlier release."""
     epoch: Annotated[int, Field(ge=1)]
     """The grant's epoch."""
     session: SessionRef
@@ -38,14 +40,21 @@ class InstanceOrder(Model):
     """Started top to bottom, stopped bottom to top."""
     recovery: RenderedRecovery | None = None
     """How often it is restarted in place, where the manifest says so. An agent that does not know this field goes by the defaults."""
+    state: Literal["Running", "Unmanaged"] | None = None
+    """`spec.state` of that manifest. Not set by an earlier release, which said Unmanaged by `handsOff` alone."""
     hands_off: Text = ""
-    """Not empty: watch it and touch nothing of it, and why. An agent that does not know this field goes on as always."""
+    """If it is Unmanaged: watch it and touch nothing of it, and why. An agent that does not know this field goes on as always."""
     cleared: Annotated[int, Field(ge=0)] = 0
     """A greater number than before: a person has said (`backstay clear SERVICE --reason WHY`) that its failures so far count for nothing."""
     why: Text = ""
     """Why, in a sentence."""
     to: Text = ""
     """With Down: the host that it was to go to when that was decided. The next grant prefers it; the agent has no use for it."""
+
+    @property
+    def is_unmanaged(self) -> bool:
+        """Whether it is watched, and nothing of it is touched."""
+        return bool(self.hands_off) if self.state is None else self.state == "Unmanaged"
 
 
 class StandbyOrder(Model):
@@ -55,6 +64,8 @@ class StandbyOrder(Model):
     """Namespace of the service."""
     name: Text
     """Name of the HAInstance."""
+    service: Text = ""
+    """Name of the HAService that it is a slot of. Empty: written by an earlier release."""
     revision: Annotated[int, Field(ge=0)] = 0
     """Generation of the service that the resources were rendered from."""
     resources: Annotated[list[RenderedResource], Field(max_length=64), ListMap("name")] = []
@@ -129,6 +140,8 @@ class InstanceReport(Model):
     """Namespace of the service."""
     name: Text
     """Name of the HAInstance."""
+    service: Text = ""
+    """Name of the HAService that it is a slot of. Empty: written by an earlier release."""
     epoch: Annotated[int, Field(ge=1)]
     """The epoch this is about."""
     phase: Literal["Stopped", "Starting", "Running", "Stopping", "Failed", "Stuck"]

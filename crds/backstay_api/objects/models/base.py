@@ -60,9 +60,14 @@ class Rule:
 
 @dataclass(frozen=True)
 class ListMap:
-    """Metadata for `Annotated[list[X], ListMap("name")]`: a list that the API server merges and keeps unique by key."""
+    """Metadata for `Annotated[list[X], ListMap("name")]`: a list that the API server merges and keeps unique by key, or by two."""
 
     key: str
+    second: str = ""
+
+    @property
+    def keys(self) -> list[str]:
+        return list(filter(None, (self.key, self.second)))
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._unique, handler(source))
@@ -71,13 +76,13 @@ class ListMap:
         return {
             **handler(schema),
             "x-kubernetes-list-type": "map",
-            "x-kubernetes-list-map-keys": [self.key],
+            "x-kubernetes-list-map-keys": self.keys,
         }
 
     def _unique(self, items: list[Any]) -> list[Any]:
-        keys = [getattr(item, self.key) for item in items]
+        keys = [tuple(getattr(item, key) for key in self.keys) for item in items]
         if len(set(keys)) < len(keys):
-            raise ValueError(f"two entries with the same {self.key}")
+            raise ValueError(f"two entries with the same {' and '.join(self.keys)}")
         return items
 
 

@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints
 
 from .base import Column, Conditions, Duration, Label, ListMap, Model, Object, Rule, Text, Timestamp
 from .instance import SessionRef
+from .placement import Amounts, Taint
 
 # Agents paste values into command lines of programs that they start (ssh, ipmitool, snmpwalk) and split them at spaces and
 # quotes: a value with a space in it, or one that begins with a hyphen, would be another option of that program.
@@ -60,6 +61,8 @@ FORBIDDEN_PARAMETER: Final = (
     "|(.*_)?path)$"
 )
 _forbidden = re.compile(FORBIDDEN_PARAMETER)
+SHARING_SHOWN: Final = 16
+"""So many hosts that share a machine's UUID are named: one is enough."""
 # Agents of Debian 12 whose "off" is no machine without power: a disk's reservation, a port of a switch, a ping without answer, a word
 # to another program. What runs on such a host runs on.
 NOT_POWER: Final = (
@@ -156,8 +159,10 @@ class HostSpec(Model):
     """What the host itself must have, and whether services leave it when it has not."""
     fencing: Fencing = Fencing()
     """How it can be fenced. Without a device only a person or its own return proves that it is off."""
-    capacity: Annotated[dict[str, Text], Field(max_length=16)] | None = None
-    """What it has to offer (later)."""
+    taints: Annotated[list[Taint], Field(max_length=16), ListMap("key", "effect")] | None = None
+    """What keeps services away that do not tolerate it."""
+    capacity: Amounts | None = None
+    """What it has to offer to services that ask for it in `placement.capacity`, by name. What runs there is counted, not measured."""
     maintenance: Maintenance | None = None
     """Cordon, drain, or hands off."""
 
@@ -173,6 +178,8 @@ class DeviceStatus(Model):
     """What it said."""
     uuid: Literal["Match", "Mismatch", "Unverified"] = "Unverified"
     """Whether the device names the same machine as the agent does."""
+    definition: Text = ""
+    """Digest of what the Host's spec said of it: of a device that was edited since this says nothing."""
     ok: bool = False
     """Whether this device could fence the host now, as far as a test without an `off` can tell."""
     message: Text = ""
@@ -194,6 +201,15 @@ class FencingStatus(Model):
     """Device by device."""
 
 
+class MachineStatus(Model):
+    """Which machine the host is. Kept though its HostAssignment is deleted, and for fencers to come."""
+
+    uuid: Text
+    """As its agent said it last."""
+    shared_with: Annotated[list[Text], Field(max_length=SHARING_SHOWN)] = []
+    """Other hosts whose agents have named the same machine, be they removed since: no device of any of them is believed."""
+
+
 class Fence(Model):
     """One time that the host was cut off by a device without a person's word."""
 
@@ -204,7 +220,7 @@ class Fence(Model):
 
 
 class HostStatus(Model):
-    """Written by the operator, `fencing` by the fencer."""
+    """Written by the operator, `fencing` and `machine` by the fencer."""
 
     conditions: Conditions = []
     """Ready, FencingReady, Schedulable, Sane (where its agent checks that): each with reason and sentence."""
@@ -212,6 +228,8 @@ class HostStatus(Model):
     """Live, Suspect, Silent, Sealed or Unknown: for people."""
     session: SessionRef | None = None
     """The session that holds the host's lease."""
+    sealed: SessionRef | None = None
+    """The session that was sealed last, until a newer one renews the lease: a lease that somebody deletes comes back sealed by it."""
     instances: Annotated[int, Field(ge=0)] = 0
     """How many instances are granted to it."""
     agent_version: Text = ""
@@ -220,6 +238,8 @@ class HostStatus(Model):
     """When it was cut off within the last hour: they count against the budget, and for how long it is left alone."""
     fencing: FencingStatus | None = None
     """State of the fence path. Written by the fencer."""
+    machine: MachineStatus | None = None
+    """Which machine it is, and whose name it shares. Written by the fencer."""
 
 
 class Host(Object):
@@ -240,7 +260,7 @@ class Host(Object):
     spec: HostSpec = HostSpec()
     """What admins say. Written by admins."""
     status: HostStatus = HostStatus()
-    """What is known. Written by the operator, `fencing` by the fencer."""
+    """What is known. Written by the operator, `fencing` and `machine` by the fencer."""
 
     @property
     def is_hands_off(self) -> bool:

@@ -350,6 +350,10 @@ class RenderedResource(Model):
     """How long start, stop and check may take."""
     probes: Annotated[list[Probe], Field(max_length=8), ListMap("name")] = []
     """Does it really work?"""
+    on_failure: Literal["Restart", "Move", "Degrade", "Ignore"] | None = None
+    """What its failure does. Restart, the default: it is restarted in place, within `recovery`, then the service moves. Move: the service moves
+    at once. Degrade: it is left as it is, and the service is Degraded. Ignore: the same, and it is only told. Of the last two no start
+    waits, and only addresses may stand on them."""
 
 
 class Resource(RenderedResource):
@@ -379,8 +383,6 @@ class Resource(RenderedResource):
     """What a host that misses it is (later)."""
     role: Literal["Any", "Promoted"] | None = None
     """For Promotable (later)."""
-    on_failure: Literal["Restart", "Move", "Degrade", "Ignore"] | None = None
-    """What a failure does (later)."""
 
     @property
     def rendered(self) -> RenderedResource:

@@ -4,86 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from backstay_api.objects.names import instance_name
 from backstay_api.objects.recovery import ErrorType
 
 from .base import Column, Conditions, Duration, ListMap, Model, Object, Rule, Text, Timestamp
+from .placement import Placement
 from .resources import RenderedRecovery, Resource
-
-Weight = Annotated[int, Field(ge=-1000, le=1000)]
-LabelMap = Annotated[dict[str, Annotated[str, StringConstraints(max_length=63)]], Field(max_length=32)]
-
-
-class HostSelector(Model):
-    """Hosts that carry all of these labels."""
-
-    match_labels: LabelMap = {}
-    """Labels and their values; empty selects all hosts."""
-
-
-class Preference(Model):
-    """Hosts that are better, or with a negative weight worse."""
-
-    hosts: HostSelector
-    """Which hosts."""
-    weight: Weight
-    """Added to the score of such a host."""
-
-
-class Spread(Model):
-    """Keep instances apart by a label (later)."""
-
-    topology_key: Text
-    """The label."""
-    max_skew: Annotated[int, Field(ge=1, le=100)]
-    """Largest difference between two values of it."""
-
-
-class Affinity(Model):
-    """Another service to be near to, or far from (later)."""
-
-    service: Text
-    """Its name, in the same namespace."""
-    weight: Weight | None = None
-    """How much it counts."""
-    required: bool | None = None
-    """Must, rather than should."""
-
-
-class Window(Model):
-    """When a service may move back (later)."""
-
-    schedule: Text
-    """Cron expression."""
-    duration: Duration
-    """How long the window stays open."""
-
-
-class Placement(Model):
-    """Where the service may run, and where it would rather."""
-
-    hosts: HostSelector | None = None
-    """Hosts that may run it. Default: all."""
-    prefer: Annotated[list[Preference], Field(max_length=16)] | None = None
-    """Better and worse hosts among them."""
-    spread: Annotated[list[Spread], Field(max_length=8)] | None = None
-    """Keep instances apart (later)."""
-    together: Annotated[list[Affinity], Field(max_length=16)] | None = None
-    """Services to be with (later)."""
-    apart: Annotated[list[Affinity], Field(max_length=16)] | None = None
-    """Services to be away from (later)."""
-    capacity: Annotated[dict[str, Text], Field(max_length=16)] | None = None
-    """What it needs of the host's capacity (later)."""
-    stickiness: Annotated[int, Field(ge=0, le=100000)] = 100
-    """How much better another host must be before a running service moves there (only with `failback: Always`)."""
-    priority: Annotated[int, Field(ge=-1000, le=1000)] | None = None
-    """Who goes first (later)."""
-    failback: Literal["Never", "Always", "Window"] = "Never"
-    """Whether a service moves back to a better host that has returned. `Window` comes later."""
-    window: Window | None = None
-    """For `failback: Window` (later)."""
 
 
 class Dependency(Model):
@@ -133,22 +61,24 @@ class HAServiceSpec(Model):
             lambda s: s.replicas is None or s.replicas == 1 or s.mode in ("Replicated", "Promotable"),
         ),
         Rule(
-            "!has(self.exclusive) || self.exclusive || !has(self.recovery) || !has(self.recovery.onStopFailure)"
-            " || self.recovery.onStopFailure == 'Block'",
+            "(has(self.exclusive) ? self.exclusive : !(self.mode in ['Replicated', 'EveryHost'])) || !has(self.recovery)"
+            " || !has(self.recovery.onStopFailure) || self.recovery.onStopFailure == 'Block'",
             "recovery.onStopFailure: Fence goes with what is exclusive: of what may run twice another copy needs no proof",
-            lambda s: s.exclusive is not False or s.recovery is None or s.recovery.on_stop_failure in (None, "Block"),
+            lambda s: s.is_exclusive or s.recovery is None or s.recovery.on_stop_failure in (None, "Block"),
         ),
     )
     state: Literal["Running", "Stopped", "Unmanaged"] = "Running"
     """Running, Stopped, or Unmanaged: watched where it runs, and neither started, restarted, stopped nor moved."""
     mode: Literal["Single", "Replicated", "EveryHost", "Promotable"] = "Single"
-    """How many instances there are. Only Single today."""
+    """Single: one copy. Replicated: `replicas` of them, at most one a host. EveryHost: one on each selected host, which comes and goes with
+    hosts and their labels. Promotable comes later."""
     replicas: Annotated[int, Field(ge=1, le=100)] | None = None
-    """For Replicated and Promotable (later)."""
+    """For Replicated: how many copies. Default: 1."""
     promoted: Annotated[int, Field(ge=1, le=1)] | None = None
     """For Promotable (later)."""
     exclusive: bool | None = None
-    """Two copies must never run: a lost host is fenced before the service starts elsewhere. Default for Single: true."""
+    """Two copies (of what more than one runs of: two of one HAInstance) must never run: a lost host is fenced before the service starts
+    elsewhere. Default: true for Single, false for Replicated and EveryHost, of which several run at once anyway."""
     resources: Annotated[list[Resource], ListMap("name"), Field(min_length=1, max_length=64)]
     """Started top to bottom, stopped bottom to top."""
     placement: Placement = Placement()
@@ -157,6 +87,11 @@ class HAServiceSpec(Model):
     """Services that must run first (later)."""
     recovery: Recovery | None = None
     """What is done about failures. Default: three restarts in place within ten minutes, then a move."""
+
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether two copies of one HAInstance must never run."""
+        return self.exclusive if self.exclusive is not None else self.mode not in ("Replicated", "EveryHost")
 
 
 class FailoverSummary(Model):
@@ -266,21 +201,27 @@ class HAServiceStatus(Model):
     """Accepted, Ready, Progressing, Degraded, StandbyReady, SurvivesHostLoss; UnitsHeld, where a host that may not run it any more
     still keeps a unit of it from starting by itself."""
     host: Text = ""
-    """Where it runs (Single), for `kubectl get`."""
+    """Where it runs, for `kubectl get`; of several copies the first hosts."""
     state: Text = ""
-    """The state of the instance (Single), for `kubectl get`."""
+    """The state of the instance, for `kubectl get`; of several the one that is least well."""
+    replicas: Annotated[int, Field(ge=0)] | None = None
+    """How many copies there should be."""
+    ready_replicas: Annotated[int, Field(ge=0)] | None = None
+    """How many of them run and work."""
+    copies: Text = ""
+    """Both, for `kubectl get`: `2/3`."""
     since: Timestamp | None = None
     """Since when it is in this state."""
     instances: Annotated[list[InstanceSummary], Field(max_length=128), ListMap("name")] = []
-    """All instances."""
+    """All instances; of more than 128 those that are least well."""
     standbys: Annotated[list[StandbySummary], Field(max_length=32), ListMap("host")] = []
     """Hosts that could take over."""
-    start_failures: Annotated[list[StartFailure], Field(max_length=16)] = []
-    """Recent failed starts."""
-    moves: Annotated[list[MoveSummary], Field(max_length=100)] = []
-    """Failovers that count against `recovery.moves`."""
+    start_failures: Annotated[list[StartFailure], Field(max_length=256)] = []
+    """Recent failed starts, up to 16 of each instance."""
+    moves: Annotated[list[MoveSummary], Field(max_length=1000)] = []
+    """Failovers that count against `recovery.moves`, which each instance has for itself."""
     last_failover: FailoverSummary | None = None
-    """The last change of host (Single)."""
+    """The last change of host, of whichever instance."""
     last_clear: ClearSummary | None = None
     """The last time that a person had failures forgotten."""
 
@@ -303,6 +244,7 @@ class HAService(Object):
     categories: ClassVar[tuple[str, ...]] = ("all", "backstay")
     columns: ClassVar[tuple[Column, ...]] = (
         Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+        Column("Copies", ".status.copies"),
         Column("Host", ".status.host"),
         Column("State", ".status.state"),
         Column("Since", ".status.since", "date"),
@@ -317,9 +259,19 @@ class HAService(Object):
     @property
     def exclusive(self) -> bool:
         """Whether two copies must never run."""
-        return self.spec.exclusive if self.spec.exclusive is not None else True
+        return self.spec.is_exclusive
+
+    @property
+    def has_many(self) -> bool:
+        """Whether more than one copy of it may be there at once."""
+        return self.spec.mode == "EveryHost" or (self.spec.replicas or 1) > 1
 
     @property
     def slots(self) -> tuple[str, ...]:
-        """Names of its HAInstances, one for each copy that shall run: a Single service has one."""
-        return (instance_name(self.metadata.name),)
+        """Names of its HAInstances as they are at first, one for each copy that shall run. For EveryHost the hosts say them.
+
+        Which there are now, the planner says (`do/slots.py`): scaling down removes the least wanted, whatever its name.
+        """
+        if self.spec.mode == "EveryHost":
+            return ()
+        return tuple(instance_name(self.metadata.name, slot) for slot in range(self.spec.replicas or 1))

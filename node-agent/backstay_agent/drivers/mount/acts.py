@@ -12,7 +12,7 @@ from backstay_agent.drivers.base import StartFailed
 from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
 from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.programs import PATH
-from backstay_agent.drivers.tools.transient import Ended, run_once
+from backstay_agent.drivers.tools.transient import Ended, Setting, run_once
 from backstay_agent.drivers.tools.verified_stop import bring_down
 from backstay_api.objects.plain import Mount
 from backstay_api.objects.resource_kinds import is_bind, is_network
@@ -23,6 +23,8 @@ from .sources import Source, is_ext, other_user
 PREFIX: Final = "backstay-mount-"
 ALWAYS: Final = ("nosuid", "nodev")
 """Whoever writes to a disk elsewhere does not gain rights here."""
+# What they say stands in statuses, beside our own sentences; nothing is decided by it.
+_IN_ENGLISH: Final[Sequence[Setting]] = [("Environment", ("as", ["LC_ALL=C.UTF-8"]))]
 _KILL_S: Final = 1.0
 _MENDED: Final = (0, 1, 2)
 """What e2fsck says of a file system that may be used."""
@@ -55,7 +57,7 @@ class UnitPrograms:
     async def run(self, path: str, argv: Sequence[str], timeout_s: float) -> Ended:
         try:
             unit, wait_s = f"{PREFIX}{digest(path)}", timeout_s + _KILL_S
-            return await run_once(self._manager, unit, argv, timeout_s, wait_s=wait_s)
+            return await run_once(self._manager, unit, argv, timeout_s, more=_IN_ENGLISH, wait_s=wait_s)
         except TimeoutError as error:
             raise NoAnswer(f"{argv[0]} hangs in the kernel, and cannot be killed") from error
 
@@ -83,15 +85,17 @@ async def needed(spec: Mount, source: Source | None) -> list[str]:
 
 async def check_and_mount(programs: Programs, spec: Mount, source: Source, timeout_s: float) -> None:
     """Raises StartFailed, NoAnswer."""
-    if await _is_checked(spec, source):
+    is_checked = await _is_checked(spec, source)
+    if is_checked:
         await _checked(programs, spec, source, timeout_s)
     fs_type = spec.fs_type or ("nfs" if is_network(spec.device) else None)
     argv = [await found("mount"), *(["-t", fs_type] if fs_type and not is_bind(spec) else [])]
     argv += ["-o", ",".join((*ALWAYS, *(spec.options or ())))]
     ended = await programs.run(spec.path, [*argv, "--", source.name, spec.path], timeout_s)
     if ended.exit_code != 0:
-        busy = "already mounted or mount point busy" in ended.words
-        raise StartFailed((await _used_by_another(spec, source) if busy else "") or f"{spec.device}: {ended.why}")
+        # Whoever is said to have it has taken it since the check, which found nobody.
+        who = await _used_by_another(spec, source) if is_checked else ""
+        raise StartFailed(who or f"{spec.device}: {ended.why}")
 
 
 async def _is_checked(spec: Mount, source: Source) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -28,15 +28,14 @@ from .acts import found as installed
 from .health import health
 from .holders import elsewhere, listed
 from .lvm import Lvm
-from .notes import NOTES, Notes
-from .places import ROOTS, in_fstab, outside, unfit, units_for
+from .notes import Notes
+from .places import FSTAB, HostFiles, in_fstab, unfit, units_for
 from .readiness import type_unknown, unreachable
 from .sources import NoSource, Source, claim_alone, find
-from .table import TABLE, Mounted, Table, follow, over, points, read
+from .table import Mounted, Table, follow, over, points, read
 from .unmounting import unmount
 from .volumes import Volume, by_itself, leads_to, refusal, volume_of
 
-FSTAB: Final = Path("/etc/fstab")
 START_S: Final = 300.0
 """Where the manifest does not say: a check that mends takes its time, and so does the wait of ext4's MMP."""
 NETWORK_START_S: Final = 90.0
@@ -103,21 +102,14 @@ class MountDriver(Plain):
     def __init__(
         self,
         programs: Programs,
-        *,
-        roots: Sequence[Path] = ROOTS,
-        own: Sequence[Path] = (),
-        notes: Path = NOTES,
-        table: Path = TABLE,
-        fstab: Path = FSTAB,
+        files: HostFiles | None = None,
         detection: Detection | None = None,
         lvm: Lvm | None = None,
     ) -> None:
-        """`roots`: below which it mounts; `own`: folders of the agent, which it does not hide."""
         self._programs = programs
-        self._roots, self._own = roots, own
-        self._notes = Notes(notes)
+        self._files = files or HostFiles()
+        self._notes = Notes(self._files.notes)
         self._detection = detection or Detection()
-        self._table, self._fstab = table, fstab
         self._lvm = lvm or Lvm(programs)
 
     async def secure(self, resource: RenderedResource) -> None:
@@ -132,7 +124,7 @@ class MountDriver(Plain):
         spec = _spec(resource)
         with _as_start_failed(spec):
             source = (await self._look(resource)).source or Source(spec.device)
-            fstab = await look(f"{FSTAB} ({spec.path})", partial(_line_of_fstab, self._fstab, spec.path, source))
+            fstab = await look(f"{FSTAB} ({spec.path})", partial(_line_of_fstab, self._files.fstab, spec.path, source))
             if fstab:
                 return f"{FSTAB} mounts it at the next boot ({fstab}): remove that line, or give it the option noauto"
             for unit in units_for(spec.path):
@@ -145,20 +137,19 @@ class MountDriver(Plain):
 
     async def not_ready(self, resource: RenderedResource) -> str | None:
         spec = _spec(resource)
-        if why := outside(spec.path, self._roots, self._own):
+        if why := self._files.outside(spec.path):
             return why
         try:
             sight = await self._sight(resource)
-            if (why := await self._obstacle(sight)) or (why := self._activated_by_others(resource, sight)):
-                return why
-            if sight.volume and (why := refusal(sight.volume, *await self._lvm.known(sight.volume))):
-                return why
-            if why := await type_unknown(spec):
-                return why
-            for program in [*await needed(spec, sight.source), *(["lvm", "dmsetup"] if sight.volume else [])]:
-                if not await installed(program):
-                    return lacks(program, spec.device)
-            return await unreachable(spec) or None
+            return (
+                await self._obstacle(sight)
+                or self._activated_by_others(resource, sight)
+                or await self._refused_by_lvm(sight)
+                or await type_unknown(spec)
+                or await _missing_program(spec, sight)
+                or await unreachable(spec)
+                or None
+            )
         except NoSource as error:
             return None if error.may_come else str(error)
         except (OSError, NoAnswer) as error:
@@ -168,7 +159,7 @@ class MountDriver(Plain):
         spec = _spec(resource)
         if resource.timeouts.start is None:
             timeout_s = await self.start_limit_s(resource)
-        if why := outside(spec.path, self._roots, self._own):
+        if why := self._files.outside(spec.path):
             raise StartFailed(why)
         with _as_start_failed(spec):
             try:
@@ -210,7 +201,7 @@ class MountDriver(Plain):
                 yield seen
 
     async def _told(self) -> AsyncGenerator[bool, None]:
-        async with aclosing(follow(LOOK_PERIOD_S, self._table)) as told:
+        async with aclosing(follow(LOOK_PERIOD_S, self._files.table)) as told:
             async for by_event in told:
                 if by_event:
                     self._detection.told(MOUNTS)
@@ -225,7 +216,7 @@ class MountDriver(Plain):
 
     async def _sight(self, resource: RenderedResource) -> Sight:
         """Raises NoSource, NoAnswer, OSError."""
-        spec, table = _spec(resource), read(self._table)
+        spec, table = _spec(resource), read(self._files.table)
         volume = volume_of(spec.device)
         if volume and (dev := await self._lvm.active(volume)):
             return Sight(spec.path, table, Source(volume.path, dev), volume)
@@ -243,7 +234,7 @@ class MountDriver(Plain):
 
     async def _look(self, resource: RenderedResource) -> Sight:
         """Also where the device is gone: then what we have mounted is what our note says."""
-        spec, table, noted = _spec(resource), read(self._table), self._notes.source(resource)
+        spec, table, noted = _spec(resource), read(self._files.table), self._notes.source(resource)
         volume = volume_of(spec.device)
         if volume and (dev := await self._lvm.active(volume)):
             return Sight(spec.path, table, Source(volume.path, dev), volume)
@@ -261,6 +252,9 @@ class MountDriver(Plain):
             return ""
         name = sight.volume.words
         return f"{name} is active on this host, and Backstay has not activated it: lvchange -an {name}"
+
+    async def _refused_by_lvm(self, sight: Sight) -> str:
+        return refusal(sight.volume, *await self._lvm.known(sight.volume)) if sight.volume else ""
 
     async def _seen(self, spec: Mount, sight: Sight) -> Seen:
         if by := sight.hidden_by:
@@ -334,6 +328,14 @@ class MountDriver(Plain):
 def _spec(resource: RenderedResource) -> Mount:
     assert resource.mount is not None, f"{resource.name} is no mount resource"
     return resource.mount
+
+
+async def _missing_program(spec: Mount, sight: Sight) -> str:
+    programs = [*await needed(spec, sight.source), *(["lvm", "dmsetup"] if sight.volume else [])]
+    for program in programs:
+        if not await installed(program):
+            return lacks(program, spec.device)
+    return ""
 
 
 async def _still_used(source: Source, *, was_mounted: bool) -> str:

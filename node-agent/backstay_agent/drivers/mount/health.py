@@ -33,15 +33,16 @@ async def health(spec: Mount, mount: Mounted, devices: Path = DEVICES) -> Seen:
         return Seen(State.UNKNOWN, str(error), left=True)
     except OSError as error:
         return _failed(spec.path, error.errno or errno.EIO)
-    if not asked_read_only and (died_of := await _dead(spec.path)):
-        return _failed(spec.path, died_of)
-    if asked_read_only or (room.f_bavail and (room.f_favail or not room.f_files)):
+    return Seen(State.RUNNING) if asked_read_only else await _writable(spec.path, room)
+
+
+async def _writable(path: str, room: os.statvfs_result) -> Seen:
+    if died_of := await _dead(path):
+        return _failed(path, died_of)
+    if room.f_bavail and (room.f_favail or not room.f_files):
         return Seen(State.RUNNING)
-    return Seen(
-        State.UNKNOWN,
-        f"{spec.path} is full: {'no file' if room.f_bavail else 'nothing'} more can be written",
-        left=True,
-    )
+    what = "no file" if room.f_bavail else "nothing"
+    return Seen(State.UNKNOWN, f"{path} is full: {what} more can be written", left=True)
 
 
 async def _dead(path: str) -> int:

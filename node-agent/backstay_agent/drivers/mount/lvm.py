@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from backstay_agent.drivers.base import StartFailed, StopFailed
-from backstay_agent.drivers.tools import cgroups
-from backstay_agent.drivers.tools.contained_programs import run_program
+from backstay_agent.drivers.tools.contained_programs import Questions
 from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
 
 from .acts import Programs, found, lacks
@@ -34,14 +33,13 @@ class ContainedAsks:
     """`Asks` in programs that leave nothing behind; while one hangs in the kernel no other is begun."""
 
     def __init__(self) -> None:
-        self._hanging: Path | None = None
+        self._questions = Questions()
 
     async def __call__(self, argv: Sequence[str]) -> tuple[int, str]:
-        if self._hanging is not None and cgroups.populated(self._hanging):
+        answer = await self._questions.ask("LVM", argv, limit_s=ASK_S)
+        if answer is None:
             raise NoAnswer("LVM is not asked: the question before hangs in the kernel, at a disk that does not answer")
-        answer = await run_program(argv, limit_s=ASK_S)
         if answer.code is None:
-            self._hanging = answer.group
             raise NoAnswer(f"{argv[0]} has not answered within {ASK_S:g} s: a disk of this host does not answer")
         return answer.code, answer.output
 

@@ -5,27 +5,42 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from .table import plain
+from .notes import NOTES
+from .table import TABLE, plain
 
+FSTAB: Final = Path("/etc/fstab")
 ROOTS: Final = tuple(map(Path, ("/srv", "/mnt", "/media", "/var/lib", "/export", "/data", "/opt")))
 
 
-def outside(path: str, roots: Sequence[Path], own: Sequence[Path]) -> str:
-    """Why nothing is mounted there, in a sentence; empty if it may be. Pure."""
-    place = Path(path)
-    if ".." in place.parts or not any(place.is_relative_to(root) for root in roots):
-        allowed = ", ".join(map(str, roots))
-        return (
-            f"{path} is in none of the folders where this host lets filesystems be mounted ({allowed}): choose another,"
-            " or let the host's admin name one more in mount_roots of agent.json"
-        )
-    for folder in own:
-        if place.is_relative_to(folder) or folder.is_relative_to(place):
-            return f"{path} would hide {folder}, where this agent keeps what it must remember: choose another path"
-    return ""
+@dataclass(frozen=True)
+class HostFiles:
+    """Where things are on one host."""
+
+    roots: Sequence[Path] = ROOTS
+    """Below which filesystems may be mounted."""
+    own: Sequence[Path] = ()
+    """Folders of the agent, which no mount is to hide."""
+    notes: Path = NOTES
+    table: Path = TABLE
+    fstab: Path = FSTAB
+
+    def outside(self, path: str) -> str:
+        """Why nothing is mounted there, in a sentence; empty if it may be. Pure."""
+        place = Path(path)
+        if ".." in place.parts or not any(place.is_relative_to(root) for root in self.roots):
+            allowed = ", ".join(map(str, self.roots))
+            return (
+                f"{path} is in none of the folders where this host lets filesystems be mounted ({allowed}): choose another,"
+                " or let the host's admin name one more in mount_roots of agent.json"
+            )
+        for folder in self.own:
+            if place.is_relative_to(folder) or folder.is_relative_to(place):
+                return f"{path} would hide {folder}, where this agent keeps what it must remember: choose another path"
+        return ""
 
 
 def unfit(path: str) -> str:

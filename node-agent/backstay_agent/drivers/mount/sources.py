@@ -23,6 +23,8 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9#+.:=@_-]")
 _MAGIC: Final = (1080, 0xEF53)
 _MMP: Final = 0x100
 _MMP_MAGIC: Final = 0x4D4D50
+_MMP_CLEAN: Final = 0xFF4D4D50
+"""What stands for a count once nobody has it."""
 
 
 class NoSource(Exception):
@@ -126,13 +128,13 @@ def is_ext(device: str) -> bool:
 
 
 def other_user(device: str) -> str:
-    """Who wrote last that he has an ext4 mounted which watches over that (MMP): `n2 (sdb)`; empty if it does not."""
+    """Who has an ext4 mounted which watches over that (MMP), or had it when he went down: `n2 (sdb)`; empty if nobody, or it does not."""
     size, features, place = (_unpack(device, at, form)[0] for at, form in ((1048, "<I"), (1120, "<I"), (1384, "<Q")))
     if not is_ext(device) or not features & _MMP:
         return ""
-    magic, _, _, node, name = _unpack(device, place * (1024 << size), "<IIQ64s32s")
+    magic, count, _, node, name = _unpack(device, place * (1024 << size), "<IIQ64s32s")
     words = [text.partition(b"\0")[0].decode(errors="replace") for text in (node, name)]
-    return f"{words[0]} ({words[1]})" if magic == _MMP_MAGIC else ""
+    return f"{words[0]} ({words[1]})" if magic == _MMP_MAGIC and count != _MMP_CLEAN else ""
 
 
 def _unpack(device: str, at: int, form: str) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
 
@@ -24,6 +25,24 @@ AGAIN_S: Final = 0.25
 _PROC_S: Final = 10.0
 
 
+@dataclass(frozen=True)
+class _Rung:
+    """What is tried in one part of the time that a stop has; all of it are shares of that time."""
+
+    until: float
+    """Then the next one begins."""
+    ends: float
+    """Then `umount` itself is killed, if it has not answered."""
+    options: tuple[str, ...] = ()
+    asks_users: bool = False
+    """Who uses it is asked to end, once, if the manifest says so."""
+
+
+_DISK: Final = (_Rung(0.5, 1.0), _Rung(1.0, 1.0, asks_users=True))
+# A server that is gone answers nobody: by force, what waits for it is given an error, and nothing is left mounted.
+_NETWORK: Final = (_Rung(0.5, 0.5), _Rung(1.0, 1.0, ("-f",), asks_users=True))
+
+
 class Sight(Protocol):
     """What `driver.Sight` tells of it."""
 
@@ -39,32 +58,38 @@ async def unmount(
     look_again: Callable[[], Awaitable[Sight]], programs: Programs, spec: Mount, timeout_s: float
 ) -> str | None:
     """Until it is not in the table. None: it was not; else what is to be said about it. Raises StopFailed, NoAnswer."""
-    begun_s = clock_s()
+    begun_s, rungs = clock_s(), _NETWORK if is_network(spec.device) else _DISK
     note: str | None = None
     while (sight := await look_again()).ours:
         if sight.hidden_by:
             raise StopFailed(f"{spec.path} is hidden by {sight.hidden_by}: unmount that first")
-        note, left_s = note or "", begun_s + timeout_s - clock_s()
-        if left_s <= 0:
+        note, passed_s = note or "", clock_s() - begun_s
+        if passed_s >= timeout_s:
             raise StopFailed(await _busy(spec, sight, timeout_s))
-        is_late = left_s < timeout_s / 2
-        # A server that is gone answers nobody: by force, what waits for it is given an error, and nothing is left mounted.
-        force = ["-f"] if is_late and is_network(spec.device) else []
-        limit_s = left_s - timeout_s / 2 if is_network(spec.device) and not is_late else left_s
-        try:
-            ended = await programs.run(spec.path, [await found("umount"), *force, "-c", "--", spec.path], limit_s)
-        except NoAnswer:
-            if is_late or not is_network(spec.device):
-                raise
-            continue  # it waits for the server, be it to be killed: by force, it is given an error too
-        if ended.exit_code == 0 or not (await look_again()).ours:
+        rung = next(one for one in rungs if passed_s <= one.until * timeout_s)
+        if not await _was_busy(programs, spec, rung, rung.ends * timeout_s - passed_s) or not (await look_again()).ours:
             continue
-        if is_late and not note and spec.on_busy == "Terminate":
-            who = await _who(spec, sight)
-            terminate(who)
-            note = f"it was still used and asked to end (SIGTERM): {listed(who)}" if who else ""
+        if rung.asks_users and not note and spec.on_busy == "Terminate":
+            note = await _asked_to_end(spec, sight)
         await asyncio.sleep(AGAIN_S)
     return note
+
+
+async def _was_busy(programs: Programs, spec: Mount, rung: _Rung, limit_s: float) -> bool:
+    """Whether `umount` has refused it; not, if it waits for a server and there is another rung. Raises NoAnswer."""
+    try:
+        argv = [await found("umount"), *rung.options, "-c", "--", spec.path]
+        return (await programs.run(spec.path, argv, limit_s)).exit_code != 0
+    except NoAnswer:
+        if rung.ends == 1.0:
+            raise
+        return False  # be it to be killed: by force, it is given an error too
+
+
+async def _asked_to_end(spec: Mount, sight: Sight) -> str:
+    who = await _who(spec, sight)
+    terminate(who)
+    return f"it was still used and asked to end (SIGTERM): {listed(who)}" if who else ""
 
 
 async def _busy(spec: Mount, sight: Sight, timeout_s: float) -> str:

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
-from backstay_agent.drivers.tools import cgroups
 from backstay_agent.drivers.tools.bus import BusError
-from backstay_agent.drivers.tools.contained_programs import run_program
+from backstay_agent.drivers.tools.contained_programs import Questions
 from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
 from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.programs import not_runnable
@@ -56,8 +55,7 @@ class Agents:
         self._manager = manager
         self._metadata: dict[str, tuple[Version, Metadata]] = {}
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._hanging: dict[str, Path] = {}
-        """Where what could not be killed in time was asked."""
+        self._questions = Questions()
 
     def turn(self, ocf: Ocf) -> asyncio.Lock:
         """Whoever holds it is the only one who runs an operation of this resource. No agent expects another beside it."""
@@ -74,15 +72,11 @@ class Agents:
             return await self._run(ocf, operation, limit_s, [("Environment", ("as", words(told)))])
 
     async def _ask(self, ocf: Ocf, operation: str, limit_s: float, told: Mapping[str, str]) -> Ended:
-        path, name = program(ocf), name_of(ocf)
-        if (left := self._hanging.pop(name, None)) and cgroups.populated(left):
-            self._hanging[name] = left
+        path, begun_s = program(ocf), clock_s()
+        answer = await self._questions.ask(name_of(ocf), (path, operation), told=told, limit_s=limit_s)
+        if answer is None:
             why = "was not run: the one before hangs in the kernel and cannot be killed"
             return Ended(None, path, why, in_time=False)
-        begun_s = clock_s()
-        answer = await run_program((path, operation), told=told, limit_s=limit_s)
-        if answer.code is None and answer.group:
-            self._hanging[name] = answer.group
         return replace(_ended(path, answer, limit_s), took_s=clock_s() - begun_s)
 
     async def known(self, ocf: Ocf, version: Version = None) -> Metadata:

@@ -11,7 +11,7 @@ import itertools
 import os
 import signal
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -59,6 +59,27 @@ async def run_program(
     # Two agents may share a group for a moment, as tests do: what the one ends must not be the other's.
     with cgroups.temporary_group(f"asks-{os.getpid()}-{next(_numbers)}") as group, _input(given) as stdin:
         return await _run_in(group, argv, stdin, told, limit_s)
+
+
+class Questions:
+    """Programs that are asked, one at a time about each thing: while one hangs in the kernel, no other about that is begun."""
+
+    def __init__(self, run: Callable[..., Awaitable[Answer]] = run_program) -> None:
+        self._run = run
+        self._hanging: dict[str, Path] = {}
+        """Where what could not be killed was asked, by what it was about."""
+
+    async def ask(
+        self, about: str, argv: Sequence[str], *, told: Mapping[str, str] = _ENVIRONMENT, limit_s: float
+    ) -> Answer | None:
+        """None: it is not asked, for the question before hangs in the kernel and cannot be killed. Raises OSError."""
+        if (left := self._hanging.get(about)) and cgroups.populated(left):
+            return None
+        self._hanging.pop(about, None)
+        answer = await self._run(argv, told=told, limit_s=limit_s)
+        if answer.code is None and answer.group:
+            self._hanging[about] = answer.group
+        return answer
 
 
 async def _run_in(

@@ -157,7 +157,7 @@ class Writer:
                 status = {**dict.fromkeys(_SERVICE_STATUS), **action.status.wire()}
                 await self._patch(api, HA_SERVICES, action.before, {"status": status}, subresource="status")
             case act.WriteHostStatus():
-                assert "fencing" not in action.status, "Host.status.fencing belongs to the fencer"
+                assert not {"fencing", "machine"} & set(action.status), "these of Host.status belong to the fencer"
                 await self._patch(api, HOSTS, action.before, {"status": action.status}, subresource="status")
             case act.ReportUnreadable():
                 await self._report_unreadable(api, action)

@@ -17,6 +17,7 @@ from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, KINDS, 
 from backstay_api.objects.resource_kinds import units_of
 from backstay_operator.control.watch.cache import Cache
 from backstay_operator.planner.preconditions import (
+    Alone,
     Gone,
     HoldsNothing,
     NoInstances,
@@ -60,10 +61,14 @@ class Preconditions:
             case Owned():
                 return await self._owned(need)
             case NoInstances():
-                found = [
-                    one for one in await self._instances(need.namespace) if one.spec.service.uid == need.service_uid
-                ]
+                there = await self._instances(need.namespace)
+                found = [one for one in there if one.spec.service.uid == need.service_uid and one.uid not in need.but]
                 return _and(f"{found[0].key} is there" if found else None, need.what_for)
+            case Alone():
+                there = await self._instances(need.namespace)
+                found = [one for one in there if one.spec.service.uid == need.service_uid and one.holder == need.host]
+                other = next((one for one in found if one.uid != need.but), None)
+                return _and(f"{other.key} is granted to {need.host}" if other else None, need.what_for)
             case HoldsNothing():
                 held = [one for one in await self._instances("") if one.holder == need.host]
                 return _and(f"{held[0].key} is granted to {need.host}" if held else None, need.what_for)

@@ -12,17 +12,16 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from backstay_api.objects.kinds import Kind, ObjectVersion
 from backstay_api.objects.lease import HostLease
-from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
+from backstay_api.objects.models import HAService, Host
 from backstay_api.objects.object_kinds import ALL_KINDS, HA_SERVICES, HOST_LEASES, HOSTS, AnyObject, Unreadable
 from backstay_api.objects.promise import Silence, judge_silence
-from backstay_operator.control.watch.urgency import Soon, assignment_soon, lease_soon, status_soon
+from backstay_operator.control.watch.urgency import Soon, lease_soon, object_soon
+from backstay_operator.planner.know.reading import put, take_out
 from backstay_operator.planner.know.world import LeaseSeen, OwnPath, Settings, World
-
-WithStatus = TypeVar("WithStatus", HAService, Host)
 
 # Late events of the dead arrive within seconds; ten thousand deletions are more than happen in that time.
 _REMEMBERED_DELETED: Final = 10_000
@@ -226,38 +225,17 @@ class Cache:
         return soon
 
     def _store(self, obj: AnyObject) -> Soon:
-        world = self.world
-        match obj:
-            case HostLease():
-                return self._store_lease(obj)
-            case HAInstance():
-                world.put_instance(obj)
-                return Soon.NOW
-            case FenceRequest():
-                world.put_request(obj)
-                return Soon.NOW
-            case HostAssignment():
-                soon = assignment_soon(world.assignments.get(obj.key), obj, world)
-                world.put_assignment(obj)
-                return soon
-            case HAService():
-                obj = _with_known_spec(world.services.get(obj.key), obj)
-                soon = status_soon(world.services.get(obj.key), obj)
-                world.put_service(obj)
-                return soon
-            case Host():
-                obj = _with_known_spec(world.hosts.get(obj.key), obj)
-                soon = status_soon(world.hosts.get(obj.key), obj)
-                world.put_host(obj)
-                return soon
-            case ResourceClaim():
-                world.claims[obj.key] = obj
-                return Soon.GATHER
+        if isinstance(obj, HostLease):
+            return self._store_lease(obj)
+        known = _with_known_spec(self.world, obj) if isinstance(obj, HAService | Host) else obj
+        soon = object_soon(known, self.world)
+        put(self.world, known)
+        return soon
 
     def _store_lease(self, lease: HostLease) -> Soon:
         world, before = self.world, self.world.leases.get(lease.host)
         seen = seen_now(before, lease, now_s=world.now_s)
-        world.leases[lease.host] = seen
+        put(world, seen)
         if lease.sealed:
             world.last_sealed[lease.host] = lease
         elif lease.holder:
@@ -273,23 +251,12 @@ class Cache:
         world = self.world
         del self._known[kind.kind][key]
         world.unreadable.pop((kind.kind, key), None)
-        _DROPS[kind.kind](world, key)
+        take_out(world, kind, key)
 
 
-_DROPS: Final[Mapping[str, Callable[[World, str], object]]] = {
-    "HAService": World.drop_service,
-    "HAInstance": World.drop_instance,
-    "Host": World.drop_host,
-    "HostAssignment": World.drop_assignment,
-    "FenceRequest": World.drop_request,
-    "ResourceClaim": lambda world, key: world.claims.pop(key, None),
-    "Lease": World.drop_lease,
-}
-assert _DROPS.keys() == {kind.kind for kind in ALL_KINDS}
-
-
-def _with_known_spec(before: WithStatus | None, after: WithStatus) -> WithStatus:
+def _with_known_spec(world: World, after: HAService | Host) -> HAService | Host:
     """With the very spec as before where the API server counts no other generation: the planner keeps what it has worked out from it."""
+    before = world.services.get(after.key) if isinstance(after, HAService) else world.hosts.get(after.key)
     if before is None or before.uid != after.uid or before.metadata.generation != after.metadata.generation:
         return after
     return after.model_copy(update={"spec": before.spec}) if after.metadata.generation else after

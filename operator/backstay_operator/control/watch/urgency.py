@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from backstay_api.objects.models import HAService, Host, HostAssignment
+from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
 from backstay_api.objects.promise import Silence, judge_silence
 from backstay_operator.planner.know.world import LeaseSeen, World
 
@@ -22,6 +22,23 @@ class Soon(IntEnum):
     """Within some ten milliseconds, together with what else comes."""
     NOW = 3
     """An instance is in motion, and every millisecond is one that clients wait."""
+
+
+def object_soon(
+    after: HAService | HAInstance | Host | HostAssignment | FenceRequest | ResourceClaim, world: World
+) -> Soon:
+    """Of one that is about to be put into the World."""
+    match after:
+        case HAInstance() | FenceRequest():
+            return Soon.NOW
+        case HostAssignment():
+            return assignment_soon(world.assignments.get(after.key), after, world)
+        case HAService():
+            return status_soon(world.services.get(after.key), after)
+        case Host():
+            return status_soon(world.hosts.get(after.key), after)
+        case ResourceClaim():
+            return Soon.GATHER
 
 
 def lease_soon(before: LeaseSeen | None, after: LeaseSeen, world: World) -> Soon:

@@ -14,16 +14,19 @@ from pydantic import ValidationError
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.assignment import StandbyOrder
 from backstay_api.objects.names import key_of
+from backstay_api.objects.object_kinds import HA_INSTANCES
 from backstay_operator.planner.judge import last_accepted
 from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, accept
+from backstay_operator.planner.judge.copies import are_many, instances_of
 from backstay_operator.planner.judge.placement import NoHost, Placed, place, standbys
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.preconditions import still
+from backstay_operator.planner.preconditions import Precondition, still
 
 from . import instances, moves
 from .instances import Course
 from .orders import standby_order
-from .rounds import Round, begin
+from .rounds import Round, begin, in_turn
+from .slots import slots_of
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Slot:
     acceptance: Acceptance
     """Of what is in force."""
     course: Course
+    is_leaving: bool = False
+    """Its service has no slot for it any more, or is deleted."""
     asked: tuple[str, ...] = ()
     """Hosts that shall keep themselves ready for it, the best first."""
 
@@ -59,24 +64,25 @@ class Decision:
 def decide(round_: Round, service: HAService) -> Decision:
     """Decide about every slot of a service, and every instance that has none; of one that is being deleted, about all that is left."""
     world, acceptance = round_.world, accept(round_.world, service)
-    is_leaving = service.metadata.deletion_timestamp is not None
-    names, why = ((), "it is deleted") if is_leaving else (service.slots, "its service has no such slot")
+    if service.metadata.deletion_timestamp is not None:
+        left = [_last(world, service, one, acceptance, "it is deleted") for one in instances_of(world, service)]
+        return Decision(service, acceptance, tuple(left))
+    found = slots_of(world, service, is_accepted=isinstance(acceptance, Accepted))
     unedited = still(service, same_generation=True, what_for=f"{service.key} has no slot for what is deleted")
-    needs = () if is_leaving else (unedited,)
-    left = (world.instances[key] for key in sorted(world.instances_of.get(service.uid, ())))
-    slots = [_slot(round_, service, name, acceptance) for name in names]
-    slots += [
-        _last(world, service, one, acceptance, instances.leave(world, one, why, needs))
-        for one in left
-        if one.metadata.name not in names
+    slots = [_slot(round_, service, name, acceptance) for name in found.names]
+    left = [
+        _last(world, service, one, acceptance, surplus.why, (unedited, *surplus.needs))
+        for one in instances_of(world, service)
+        if (surplus := found.surplus.get(one.metadata.name))
     ]
-    return Decision(service, acceptance, tuple(slots))
+    return Decision(service, acceptance, (*slots, *left))
 
 
 def decide_in_turn(world: World, service: HAService) -> tuple[Round, Decision]:
     """What the operator decides about one service: after those that come before it, whose hosts are taken by then."""
     round_ = begin(world)
-    for key in sorted(key for key in world.services if key < service.key):
+    keys = in_turn(world)
+    for key in keys[: keys.index(service.key)] if service.key in keys else keys:
         with suppress(ValidationError):  # it cannot be planned, which stops no other
             decide(round_, world.services[key])
     return round_, decide(round_, service)
@@ -95,32 +101,55 @@ def _slot(round_: Round, service: HAService, name: str, acceptance: Acceptance) 
     world, instance = round_.world, round_.world.instance_of(service, name)
     if instance is None:
         course = _creation(world, service, name, acceptance)
-        return Slot(name, None, service, acceptance, course, standbys(world, service, None))
+        # Of several copies each host can have one: which is for whom is seen when it is there.
+        asked = () if are_many(world, service) else standbys(world, service, None)
+        if course.actions and service.spec.mode == "Replicated":
+            round_.placing.setdefault(service.uid, name)
+        return Slot(name, None, service, acceptance, course, asked=asked)
     in_force, accepted = last_accepted.in_force(world, service, instance, acceptance)
     course = instances.course(round_, in_force, instance, accepted)
-    return Slot(name, instance, in_force, accepted, course, _asked(world, in_force, instance, accepted))
+    return Slot(name, instance, in_force, accepted, course, asked=_asked(world, in_force, instance, accepted))
 
 
-def _last(world: World, service: HAService, instance: HAInstance, acceptance: Acceptance, course: Course) -> Slot:
+def _last(
+    world: World,
+    service: HAService,
+    instance: HAInstance,
+    acceptance: Acceptance,
+    why: str,
+    needs: tuple[Precondition, ...] = (),
+) -> Slot:
+    """An instance that goes."""
+    course = instances.leave(world, instance, why, needs)
     asked = _asked(world, service, instance, acceptance)
-    return Slot(instance.metadata.name, instance, service, acceptance, course, asked)
+    return Slot(instance.metadata.name, instance, service, acceptance, course, is_leaving=True, asked=asked)
 
 
 def _creation(world: World, service: HAService, name: str, acceptance: Acceptance) -> Course:
     key = key_of(service.metadata.namespace, name)
     if not isinstance(acceptance, Accepted) or service.spec.state != "Running":
         return Course()
-    if why := world.why_unreadable("HAInstance", key):
+    if why := world.why_unreadable(HA_INSTANCES.kind, key):
         return Course(missing=f"its HAInstance {key} cannot be read, so nobody knows where it runs: {why}")
     if key in world.instances:
-        return Course(missing=f"the HAInstance {key} of an earlier service of this name is being deleted first")
-    return Course((instances.create(service, name),), placed=place(world, service, None))
+        return Course(missing=_taken(world, world.instances[key]))
+    placed = None if are_many(world, service) else place(world, service, None)
+    return Course((instances.create(service, name),), placed=placed)
+
+
+def _taken(world: World, instance: HAInstance) -> str:
+    other = world.services.get(instance.service_key)
+    if other is not None and other.uid == instance.spec.service.uid:
+        return (
+            f"its HAInstance would be named {instance.key}, as one of the HAService {other.key} is: rename one of them"
+        )
+    return f"the HAInstance {instance.key} of an earlier service of this name is being deleted first"
 
 
 def _asked(world: World, service: HAService, instance: HAInstance, acceptance: Acceptance) -> tuple[str, ...]:
     if not isinstance(acceptance, Accepted):
         return tuple(host for host, _, _ in stored_standbys(world, instance))
-    wished = moves.wished_host(service)
+    wished = moves.wished_host(service, instance)
     hosts = [*standbys(world, service, instance), *([wished] if wished is not None and wished in world.hosts else [])]
     return tuple(host for host in dict.fromkeys(hosts) if host != instance.holder)
 

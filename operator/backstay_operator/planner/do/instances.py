@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.models import HAInstance, HAService, Host
 from backstay_api.objects.models.assignment import InstanceOrder
 from backstay_api.objects.models.instance import Closed, Grant, HAInstanceSpec, ServiceRef
 from backstay_operator.planner.actions import Action, CreateInstance, DeleteInstance, WriteClaim, WriteInstance
 from backstay_operator.planner.judge import edits, first_epoch
 from backstay_operator.planner.judge.acceptance import Acceptance, Refused
+from backstay_operator.planner.judge.copies import are_many, its_host, recorded_for_another
 from backstay_operator.planner.judge.evidence import Evidence, closed
-from backstay_operator.planner.judge.placement import NoHost, Placed, held_by_nobody, place
+from backstay_operator.planner.judge.placement import NoHost, Placed, held_by_nobody, must_leave, place
 from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.liveness import Liveness, of_host, untouched
@@ -23,7 +24,7 @@ from backstay_operator.planner.know.world import World
 from backstay_operator.planner.preconditions import Precondition
 from backstay_operator.planner.words import joined
 
-from . import moves
+from . import moves, rolling
 from .fences import about_stop, guards_refusal
 from .finalizers import INSTANCE_FINALIZER, is_ours
 from .orders import order
@@ -41,6 +42,8 @@ class Course:
     missing: str = ""
     """What it waits for and what a person can do, in a sentence; empty if that is plain from everything else."""
     look_again_s: float | None = None
+    waits: str = ""
+    """For whom an edit waits, in a sentence, while all goes on as it was."""
     needs: tuple[Precondition, ...] = ()
     """What must be so elsewhere before the order is sent."""
     to: str = ""
@@ -134,8 +137,17 @@ def _grant_next(
     waits = Course(missing=chosen.missing, look_again_s=chosen.look_again_s, placed=chosen.placed)
     if found is None:
         return waits
+    if found.kind == "NotExclusive" and are_many(round_.world, service) and _may_return(round_.world, instance):
+        # Closed, it would be stopped when its host is back, in order to start there anew.
+        return replace(waits, order=stored_order(round_.world, instance.holder, instance))
     why = f"{found.why}; not granted again: {chosen.why}"
     return replace(waits, actions=(WriteInstance(instance, _closed(instance, found), why),))
+
+
+def _may_return(world: World, instance: HAInstance) -> bool:
+    """Whether its host is merely silent: nobody else has its Lease."""
+    grant, seen = instance.spec.grant, world.leases.get(instance.holder)
+    return grant is not None and seen is not None and not seen.lease.sealed and seen.lease.holder == grant.session.text
 
 
 def _choose(round_: Round, service: HAService, instance: HAInstance, acceptance: Acceptance) -> Next | Nowhere:
@@ -145,7 +157,11 @@ def _choose(round_: Round, service: HAService, instance: HAInstance, acceptance:
         return Nowhere(acceptance.message)
     if service.spec.state != "Running":
         return Nowhere(f"spec.state is {service.spec.state}")
+    if instance.spec.epoch == 0 and (other := round_.placing.get(service.uid)):
+        return Nowhere(f"{other} is placed first")
     placed = _placed(round_, service, instance)
+    if instance.spec.epoch == 0 and isinstance(placed, Placed) and not its_host(service, instance):
+        round_.placing[service.uid] = instance.metadata.name
     obstacle = _why_not_run(world, service, free)
     if obstacle or isinstance(placed, NoHost):
         return Nowhere(obstacle or "", placed)
@@ -156,7 +172,7 @@ def _choose(round_: Round, service: HAService, instance: HAInstance, acceptance:
     round_.send(instance, placed.host)
     grant = Grant(host=placed.host, session=session.ref, machine_uuid=session.machine_uuid)
     records = record(world, service, instance, instance.spec.epoch + 1, placed.host)
-    return Next(grant, placed, needs_to_run(world, service, placed.host), tuple(records))
+    return Next(grant, placed, needs_to_run(world, service, instance, placed.host), tuple(records))
 
 
 def _why_not_run(world: World, service: HAService, instance: HAInstance) -> str | None:
@@ -168,7 +184,8 @@ def _why_not_run(world: World, service: HAService, instance: HAInstance) -> str 
 
 
 def _placed(round_: Round, service: HAService, instance: HAInstance) -> Placed | NoHost:
-    world, wish, free = round_.world, moves.wished_host(service), held_by_nobody(instance)
+    world, free = round_.world, held_by_nobody(instance)
+    wish = moves.wished_host(service, instance)
     if wish is not None:
         placed = place(world, service, free, to=wish, planned=round_.planned)
         if isinstance(placed, Placed):
@@ -233,19 +250,19 @@ def _run_or_stop(
     if service.spec.state == "Stopped":
         why = f"spec.state is {service.spec.state}"
         return Course(order=order(world, service, instance, "Down", why), missing=missing)
+    if why := _not_beside(world, service, instance, stored):
+        # It was never ordered, so nothing is stopped by this; what runs there is the other's.
+        return Course(order=order(world, None, instance, "Down", why), missing=joined(missing, why))
+    if why := _leaves_for_nowhere(world, service, instance):
+        return Course(order=order(world, service, instance, "Down", why), missing=joined(missing, why))
     found = moves.consider(round_, service, instance)
     if isinstance(found, moves.Move):
         down = order(world, service, instance, "Down", found.why, to=found.host)
         return Course(order=down, missing=missing, to=found.host, placed=found.placed)
     is_news, host = stored is None or stored.revision != service.metadata.generation, instance.spec.grant.host
-    if is_news and (waits := not_yet_ours(world, service, None, host)):
-        # An edit is ordered when all that it names is ours, as a grant is: two services may want one address at once.
-        return Course(order=stored, missing=missing or waits)
-    if (
-        is_news
-        and edits.news(world, service, instance)
-        and (waits := first_epoch.edit_blocked(world, service, instance, host))
-    ):
+    if is_news and (goes_first := rolling.waits(round_, service, instance, stored)):
+        return Course(order=stored, missing=missing, waits=goes_first)
+    if is_news and (waits := _edit_waits(world, service, instance, host)):
         return Course(order=stored, missing=missing or waits)
     if is_news and (records := record(world, service, instance, instance.spec.epoch, host)):
         return Course(tuple(records), order=stored, missing=missing)
@@ -259,9 +276,35 @@ def _run_or_stop(
     )
 
 
+def _edit_waits(world: World, service: HAService, instance: HAInstance, host: str) -> str | None:
+    """Why its holder is not told of an edit yet."""
+    # It is ordered when all that it names is ours, as a grant is: two services may want one address at once.
+    if waits := not_yet_ours(world, service, None, host):
+        return waits
+    if edits.news(world, service, instance):
+        return first_epoch.edit_blocked(world, service, instance, host)
+    return None
+
+
+def _not_beside(world: World, service: HAService, instance: HAInstance, stored: InstanceOrder | None) -> str:
+    """Two copies were granted to one host, by two operators at once, and the claims there are the other's."""
+    if stored is not None or not are_many(world, service):
+        return ""
+    other = recorded_for_another(world, service, instance, instance.holder)
+    return f"{instance.holder} has another copy of it, {other}" if other else ""
+
+
+def _leaves_for_nowhere(world: World, service: HAService, instance: HAInstance) -> str:
+    """A copy of mode EveryHost whose host is to be left has nowhere else to go, and is stopped all the same."""
+    if not its_host(service, instance) or service.spec.state == "Unmanaged" or world.cannot_read(Host, instance.holder):
+        return ""
+    leave = must_leave(world, service, instance)
+    return f"{instance.holder} {leave.why}; its copy comes back when that is over" if leave else ""
+
+
 def _goes_on_managing(world: World, host: str, instance: HAInstance, stored: InstanceOrder | None) -> str:
     """An agent that was told to touch nothing, and does not say that it knows."""
-    report = world.assignments[host].status.instances.get(instance.uid) if stored and stored.hands_off else None
+    report = world.assignments[host].status.instances.get(instance.uid) if stored and stored.is_unmanaged else None
     if report is None or report.hands_off:
         return ""
     return f"{host} has not said that it touches nothing of it: an agent of an earlier release goes on as always; upgrade it"

@@ -68,6 +68,7 @@ def _from_reports(world: World, assignment: HostAssignment) -> Iterator[tuple[st
             InstanceOrder(
                 namespace=said.namespace,
                 name=said.name,
+                service=said.service,
                 epoch=epoch,
                 session=session.ref,
                 want="Down",
@@ -95,7 +96,7 @@ def _is_granted_here(world: World, assignment: HostAssignment, uid: str, entry: 
 
 def _gone(uid: str, order: InstanceOrder) -> Gone:
     what_for = f"what runs of {key_of(order.namespace, order.name)} is stopped if nobody knows of it any more"
-    return Gone("HAInstance", order.namespace, order.name, uid, what_for)
+    return Gone(HA_INSTANCES.kind, order.namespace, order.name, uid, what_for)
 
 
 def _why(world: World, uid: str, entry: InstanceOrder | InstanceReport) -> str:

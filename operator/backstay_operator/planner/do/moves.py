@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from backstay_api.objects.models import HAInstance, HAService, Host
 from backstay_operator.planner.actions import Action, RemoveMoveWish
+from backstay_operator.planner.judge.copies import are_many, instances_of, its_host
 from backstay_operator.planner.judge.host_facts import facts_of
 from backstay_operator.planner.judge.placement import NoHost, Placed, better_host, must_leave, place
 from backstay_operator.planner.judge.remains import stored_order
@@ -26,11 +27,13 @@ _TO_THE_SECOND: Final = 19
 
 @dataclass(frozen=True)
 class Wish:
-    """What `backstay move` has written: a target, the generation it was meant for, and when it is no longer meant."""
+    """What `backstay move` has written: a target, the generation it was meant for, when it is no longer meant, and which copy."""
 
     host: str
     generation: int | None
     expires: str
+    instance: str = ""
+    """Name of the HAInstance, where there are several."""
 
 
 @dataclass(frozen=True)
@@ -62,21 +65,34 @@ def wish_of(service: HAService) -> Wish | str | None:
     try:
         raw: Any = json.loads(text)
         generation = raw.get("generation")
-        return Wish(str(raw["host"]), None if generation is None else int(generation), str(raw.get("expires") or ""))
+        meant_for, expires = None if generation is None else int(generation), str(raw.get("expires") or "")
+        return Wish(str(raw["host"]), meant_for, expires, str(raw.get("instance") or ""))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         return f"the annotation {MOVE_ANNOTATION} cannot be read ({error!r}); use `backstay move`"
 
 
-def spent_wish(world: World, service: HAService, instance: HAInstance | None) -> list[Action]:
+def spent_wish(world: World, service: HAService) -> list[Action]:
     """Take away a wish that is done, expired, outdated, or cannot be granted at all."""
     wish = wish_of(service)
     if wish is None:
         return []
-    why = wish if isinstance(wish, str) else _why_spent(world, service, instance, wish)
+    why = wish if isinstance(wish, str) else _why_spent(world, service, _meant(world, service, wish), wish)
     return [RemoveMoveWish(service, why)] if why else []
 
 
+def _meant(world: World, service: HAService, wish: Wish) -> HAInstance | None:
+    """The instance that it is about."""
+    there = instances_of(world, service)
+    return next((one for one in there if wish.instance in ("", one.metadata.name)), None)
+
+
 def _why_spent(world: World, service: HAService, instance: HAInstance | None, wish: Wish) -> str:
+    if not wish.instance and are_many(world, service):
+        return f"it has several copies, and the wish names none: backstay move {service.metadata.name} --instance NAME"
+    if wish.instance and instance is None:
+        return f"there is no instance {wish.instance}"
+    if only := its_host(service, instance):
+        return f"{wish.instance} is the copy of {only}: of mode EveryHost none moves"
     if instance is not None and instance.holder == wish.host:
         return f"it is on {wish.host}"
     if wish.host not in world.hosts:
@@ -99,10 +115,10 @@ def _is_under_way(world: World, instance: HAInstance | None) -> bool:
     return entry is not None and entry.want == "Down"
 
 
-def wished_host(service: HAService) -> str | None:
+def wished_host(service: HAService, instance: HAInstance) -> str | None:
     """Where a person wants it."""
     wish = wish_of(service)
-    return wish.host if isinstance(wish, Wish) else None
+    return wish.host if isinstance(wish, Wish) and wish.instance in ("", instance.metadata.name) else None
 
 
 def consider(round_: Round, service: HAService, instance: HAInstance) -> Move | Stay:
@@ -113,7 +129,7 @@ def consider(round_: Round, service: HAService, instance: HAInstance) -> Move | 
     if session is None or session.ref != grant.session:
         return Stay()
     if service.spec.state == "Unmanaged":
-        leave = must_leave(round_.world, service, instance)
+        leave = must_leave(round_.world, service, instance, round_.planned)
         return Stay(f"{grant.host} {leave.why}, but {UNMANAGED}" if leave else "")
     for reason in (_asked_to, _must, _failed, _better):
         found = reason(round_, service, instance, grant.host)
@@ -123,14 +139,14 @@ def consider(round_: Round, service: HAService, instance: HAInstance) -> Move | 
 
 
 def _asked_to(round_: Round, service: HAService, instance: HAInstance, holder: str) -> Move | Stay | None:
-    to = wished_host(service)
-    if to is None or to == holder or spent_wish(round_.world, service, instance):
+    to = wished_host(service, instance)
+    if to is None or to == holder or spent_wish(round_.world, service):
         return None
     return _towards(elsewhere(round_, service, instance, to=to), f"a move to {to} was asked for")
 
 
 def _must(round_: Round, service: HAService, instance: HAInstance, holder: str) -> Move | Stay | None:
-    leave = must_leave(round_.world, service, instance)
+    leave = must_leave(round_.world, service, instance, round_.planned)
     # A Host that we merely cannot read has not been removed: nothing leaves it for that.
     if leave is None or round_.world.cannot_read(Host, holder):
         return None

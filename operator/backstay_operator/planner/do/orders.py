@@ -15,6 +15,7 @@ from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignm
 from backstay_api.objects.models.assignment import HostAssignmentSpec, InstanceOrder, StandbyOrder
 from backstay_api.objects.models.resources import RenderedResource
 from backstay_api.objects.names import key_of
+from backstay_api.objects.object_kinds import HOSTS
 from backstay_api.objects.resource_kinds import units_of
 from backstay_api.objects.texts import clip
 from backstay_operator.planner.actions import Assign
@@ -98,6 +99,7 @@ def order(
     return InstanceOrder(
         namespace=instance.metadata.namespace or "",
         name=instance.metadata.name,
+        service=instance.spec.service.name,
         epoch=instance.spec.epoch,
         session=grant.session,
         want=want,
@@ -114,13 +116,15 @@ def _carried_out(service: HAService, want: Literal["Up", "Down"]) -> dict[str, A
     """What an order takes from the manifest."""
     recovery, is_unmanaged = service.spec.recovery, service.spec.state == "Unmanaged" and want == "Up"
     return {
-        "resources": _rendered(service),
+        "resources": rendered(service),
         "recovery": recovery.rendered if recovery else None,
+        "state": "Unmanaged" if is_unmanaged else "Running",
         "hands_off": UNMANAGED if is_unmanaged else "",
     }
 
 
-def _rendered(service: HAService) -> list[RenderedResource]:
+def rendered(service: HAService) -> list[RenderedResource]:
+    """The resources as agents are told them."""
     return [resource.rendered for resource in service.spec.resources]
 
 
@@ -134,8 +138,9 @@ def standby_order(world: World, host: str, service: HAService, instance: HAInsta
     return StandbyOrder(
         namespace=instance.metadata.namespace or "",
         name=instance.metadata.name,
+        service=instance.spec.service.name,
         revision=revision,
-        resources=_rendered(service),
+        resources=rendered(service),
     )
 
 
@@ -146,7 +151,7 @@ def too_large(world: World, host: str, service: HAService, instance: HAInstance)
     if instance.uid not in stored.instances and len(stored.instances) >= MOST_INSTANCES:
         return f"{host} has orders for {MOST_INSTANCES} instances already, and no more fit into its HostAssignment"
     size = fitting.size(stored.model_copy(update={"standbys": {}}))
-    size += sum(map(fitting.size, _rendered(service)))
+    size += sum(map(fitting.size, rendered(service)))
     if size <= MOST_BYTES:
         return None
     return f"the orders for {host} would be {size // 1024} KiB, more than the {MOST_BYTES // 1024} that fit: make it smaller"
@@ -183,7 +188,7 @@ def assign(world: World, host: str, wanted: Wanted) -> Assign | None:
 def _needs_to_give_back(world: World, host: str, units: frozenset[str]) -> tuple[Precondition, ...]:
     """That nobody else names them, and that the host is as we know it: an older picture may lack a service, an edit or a label."""
     what_for, seen = f"{listed(sorted(units))} would start by itself on {host}", world.hosts.get(host)
-    as_known = still(seen, same_version=True, what_for=what_for) if seen else Gone("Host", "", host, "", what_for)
+    as_known = still(seen, same_version=True, what_for=what_for) if seen else Gone(HOSTS.kind, "", host, "", what_for)
     named = (one for one in world.services.values() if not units.isdisjoint(units_of(one.spec.resources)))
     known = frozenset((one.uid, one.metadata.generation or 0) for one in named)
     return as_known, Unnamed(tuple(sorted(units)), known, what_for)

@@ -12,15 +12,16 @@ from typing import TypeVar
 
 from backstay_api.objects.models import HAInstance, HAService, ResourceClaim
 from backstay_api.objects.models.claim import ClaimOwner, HostOwner
-from backstay_api.objects.names import service_name
+from backstay_api.objects.object_kinds import HA_SERVICES, HOSTS
 from backstay_api.objects.resource_kinds import Claim
 from backstay_operator.planner.actions import Action, CreateClaim, DeleteClaim, SetFinalizer, WriteClaim
 from backstay_operator.planner.judge import remains
+from backstay_operator.planner.judge.copies import are_many
 from backstay_operator.planner.know import holdings
 from backstay_operator.planner.know.claims import claim_for, on_host, owner_of
 from backstay_operator.planner.know.selection import declared
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.preconditions import Gone, NoInstances, Precondition, still
+from backstay_operator.planner.preconditions import Alone, Gone, NoInstances, Precondition, still
 from backstay_operator.planner.words import listed
 
 from .finalizers import HOST_FINALIZER, INSTANCE_FINALIZER, SERVICE_FINALIZER, is_ours, marked
@@ -42,29 +43,30 @@ def owned(world: World) -> Owned:
 # --- taking ----------------------------------------------------------------------------------------------------------
 
 
-def take(world: World, service: HAService, instance: HAInstance | None) -> list[Action]:
-    """Everything a service must own before it runs as this manifest says."""
+def take(world: World, service: HAService, instances: Sequence[HAInstance]) -> list[Action]:
+    """Everything a service must own before any of its instances runs as this manifest says."""
     actions: list[Action] = []
     for key in holdings.keys(world, service):
         if not world.cannot_read(ResourceClaim, key.name):
-            actions += _claim(world, service, instance, key)
+            actions += _claim(world, service, instances, key)
     return actions
 
 
-def marks(service: HAService, instance: HAInstance | None) -> list[SetFinalizer]:
+def marks(service: HAService, instances: Sequence[HAInstance]) -> list[SetFinalizer]:
     """Our finalizers, put on, and put back where somebody took them away."""
     why = "nothing is granted before its deletion can wait for the stop"
-    on_instance = marked(instance, INSTANCE_FINALIZER, why) if instance is not None else []
-    return [*marked(service, SERVICE_FINALIZER, why), *on_instance]
+    on_instances = (action for one in instances for action in marked(one, INSTANCE_FINALIZER, why))
+    return [*marked(service, SERVICE_FINALIZER, why), *on_instances]
 
 
-def _claim(world: World, service: HAService, instance: HAInstance | None, key: Claim) -> list[Action]:
-    claim, hosts = world.claims.get(key.name), _hosts_of(world, service, instance)
+def _claim(world: World, service: HAService, instances: Sequence[HAInstance], key: Claim) -> list[Action]:
+    claim, hosts = world.claims.get(key.name), _hosts_of(world, service, instances)
+    only = instances[0] if len(instances) == 1 else None  # of several, each host's is recorded when it is granted
     if claim is None:
         why = f"{service.key} wants {key.text}"
-        return [CreateClaim(claim_for(key, service, hosts, instance), why)] if hosts or not key.is_on_hosts else []
+        return [CreateClaim(claim_for(key, service, hosts, only), why)] if hosts or not key.is_on_hosts else []
     known = holdings.on_hosts(world, claim)
-    new = [on_host(owner_of(service, instance), host) for host in hosts if host not in known] if key.is_on_hosts else []
+    new = [on_host(owner_of(service, only), host) for host in hosts if host not in known] if key.is_on_hosts else []
     if not new:
         return []
     spec = claim.spec.model_copy(update={"hosts": sorted([*(claim.spec.hosts or ()), *new], key=_by_host)})
@@ -101,11 +103,11 @@ def _noted(found: Owner, mine: ClaimOwner) -> Owner:
     return found.model_copy(update={"instance": mine.instance, "epoch": epoch, "revision": revision})
 
 
-def _hosts_of(world: World, service: HAService, instance: HAInstance | None) -> tuple[str, ...]:
-    """Where it may run, or runs although it may not any more."""
+def _hosts_of(world: World, service: HAService, instances: Sequence[HAInstance]) -> tuple[str, ...]:
+    """Where it may run, or runs although it may not any more: all that any of its instances needs."""
     hosts = declared(world, service)
-    grant = instance.spec.grant if instance else None
-    return hosts if grant is None or grant.host in hosts else (*hosts, grant.host)
+    holders = (one.holder for one in instances)
+    return tuple(dict.fromkeys([*hosts, *filter(None, holders)]))
 
 
 def _by_host(owner: HostOwner) -> str:
@@ -121,33 +123,41 @@ def not_yet_ours(world: World, service: HAService, instance: HAInstance | None, 
     return holdings.not_ours(world, service, host)
 
 
-def needs_to_run(world: World, service: HAService, host: str) -> tuple[Precondition, ...]:
+def needs_to_run(world: World, service: HAService, instance: HAInstance, host: str) -> tuple[Precondition, ...]:
     """What the API server must say once more before the service is granted to this host."""
     is_there = still(
         service, finalizer=SERVICE_FINALIZER, what_for=f"{service.key} is granted only while it is to stay"
     )
     stays = still(world.hosts[host], finalizer=HOST_FINALIZER, what_for=f"what {host} holds must not vanish with it")
-    return (is_there, stays, *holdings.needs(world, service, host))
+    return (is_there, stays, *_beside_no_other(world, service, instance, host), *holdings.needs(world, service, host))
+
+
+def _beside_no_other(world: World, service: HAService, instance: HAInstance, host: str) -> tuple[Precondition, ...]:
+    """Of several copies: that none has been granted to this host since. Where two are at once, the claims decide (`record`)."""
+    if not are_many(world, service):
+        return ()
+    what_for = f"{host} would have two copies of {service.key}"
+    return (Alone(service.metadata.namespace or "", service.uid, host, instance.uid, what_for),)
 
 
 # --- giving back -----------------------------------------------------------------------------------------------------
 
 
 def give_back_unused(
-    world: World, service: HAService, instance: HAInstance | None, owned: Sequence[str]
+    world: World, service: HAService, instances: Sequence[HAInstance], owned: Sequence[str]
 ) -> list[Action]:
     """Claims that an edit, or the labels of hosts, have made needless, once nothing that needs them can run any more."""
     wanted = {key.name for key in holdings.keys(world, service)}
-    is_rid = remains.runs_only_this(world, service, instance)
-    needs, why = _as_known(service, instance), f"{service.key} no longer wants it"
+    is_rid = all(remains.runs_only_this(world, service, one) for one in instances)
+    needs, why = _as_known(service, instances), f"{service.key} no longer wants it"
     actions: list[Action] = []
     for claim in (world.claims[name] for name in owned):
         if claim.metadata.name in wanted:
-            if left := _left_hosts(world, service, instance, claim):
+            if left := _left_hosts(world, service, instances, claim):
                 none_of_its = [_is_none_of(service, world, one) for one in sorted(left)]
                 stays = _its_hosts(claim, service) - left
                 actions += _without(claim, service.uid, stays, f"{why} there", (*needs, *none_of_its))
-        elif is_rid and not _may_be_named(claim, service, instance):
+        elif is_rid and not _may_be_named(claim, service, instances):
             actions += _without(claim, service.uid, (), why, needs)
     return actions
 
@@ -156,34 +166,34 @@ def _its_hosts(claim: ResourceClaim, service: HAService) -> set[str]:
     return {one.host for one in claim.spec.hosts or () if one.uid == service.uid}
 
 
-def _left_hosts(world: World, service: HAService, instance: HAInstance | None, claim: ResourceClaim) -> set[str]:
+def _left_hosts(world: World, service: HAService, instances: Sequence[HAInstance], claim: ResourceClaim) -> set[str]:
     """Hosts where it has what it wants, is not to run, and where nothing of it may run any more."""
-    hosts = _hosts_of(world, service, instance)
+    hosts = _hosts_of(world, service, instances)
     mine = [one for one in claim.spec.hosts or () if one.uid == service.uid and one.host not in hosts]
-    return {one.host for one in mine if not _is_needed(world, one, instance)}
+    return {one.host for one in mine if not _is_needed(world, one, instances)}
 
 
-def _may_be_named(claim: ResourceClaim, service: HAService, instance: HAInstance | None) -> bool:
+def _may_be_named(claim: ResourceClaim, service: HAService, instances: Sequence[HAInstance]) -> bool:
     """Whether an order that is on its way, or as new as the manifest that does without it, may still name it."""
     mine = (one for one in claim.owners if one.uid == service.uid)
-    return any(_may_be_ordered(one, instance) or not _is_before(one, service) for one in mine)
+    return any(_may_be_ordered(one, instances) or not _is_before(one, service) for one in mine)
 
 
 def _is_none_of(service: HAService, world: World, host: str) -> Precondition:
     """That the host is still none of the service's: an older picture may lack it, or its labels."""
     what_for, seen = f"{host} may be one of the hosts of {service.key}", world.hosts.get(host)
-    return still(seen, same_version=True, what_for=what_for) if seen else Gone("Host", "", host, "", what_for)
+    return still(seen, same_version=True, what_for=what_for) if seen else Gone(HOSTS.kind, "", host, "", what_for)
 
 
-def _is_needed(world: World, owner: HostOwner, instance: HAInstance | None) -> bool:
+def _is_needed(world: World, owner: HostOwner, instances: Sequence[HAInstance]) -> bool:
     """Whether something of it may still run on a host that the service has left, or may come to run there."""
-    is_left = instance is not None and remains.left_on(world, owner.host, instance)
-    return is_left or _may_be_ordered(owner, instance)
+    is_left = any(remains.left_on(world, owner.host, one) for one in instances)
+    return is_left or _may_be_ordered(owner, instances)
 
 
-def _may_be_ordered(owner: ClaimOwner, instance: HAInstance | None) -> bool:
+def _may_be_ordered(owner: ClaimOwner, instances: Sequence[HAInstance]) -> bool:
     """An order of an epoch that we have not seen granted yet may be on its way."""
-    return instance is not None and owner.instance == instance.uid and owner.epoch > instance.spec.epoch
+    return any(owner.instance == one.uid and owner.epoch > one.spec.epoch for one in instances)
 
 
 def _is_before(owner: ClaimOwner, service: HAService) -> bool:
@@ -191,12 +201,15 @@ def _is_before(owner: ClaimOwner, service: HAService) -> bool:
     return owner.revision < (service.metadata.generation or 0)
 
 
-def _as_known(service: HAService, instance: HAInstance | None) -> tuple[Precondition, ...]:
-    what_for = f"what {service.key} no longer needs"
+def _as_known(service: HAService, instances: Sequence[HAInstance]) -> tuple[Precondition, ...]:
+    """That nothing has changed since; and where it may have more instances than we know of, that it has not."""
+    what_for, namespace = f"what {service.key} no longer needs", service.metadata.namespace or ""
     unedited = still(service, same_generation=True, what_for=what_for)
-    if instance is None:
-        return unedited, NoInstances(service.metadata.namespace or "", service.uid, what_for)
-    return unedited, still(instance, same_version=True, what_for=what_for)
+    as_seen = [still(one, same_version=True, what_for=what_for) for one in instances]
+    if service.spec.mode == "Single" and len(instances) == 1:
+        return unedited, *as_seen
+    known = tuple(one.uid for one in instances)
+    return unedited, *as_seen, NoInstances(namespace, service.uid, what_for, but=known)
 
 
 def let_go(world: World, service: HAService, owned: Sequence[str]) -> list[Action]:
@@ -227,7 +240,7 @@ def abandoned(world: World) -> list[Action]:
         for gone in {owner.uid: owner for owner in claim.owners if _is_abandoned(world, owner)}.values():
             what_for = f"a claim is given back when its service {gone.key} is gone"
             needs = (
-                Gone("HAService", gone.namespace, gone.name, gone.uid, what_for),
+                Gone(HA_SERVICES.kind, gone.namespace, gone.name, gone.uid, what_for),
                 NoInstances(gone.namespace, gone.uid, what_for),
             )
             why = f"its service {gone.key} is gone"
@@ -244,15 +257,10 @@ def _is_abandoned(world: World, owner: ClaimOwner) -> bool:
 
 def _still_there(world: World, claim: ResourceClaim, owner: ClaimOwner, *, is_proven: bool = False) -> set[str]:
     """Hosts on which something of a service without instances may still run."""
-
-    def is_its(name: str) -> bool:
-        return service_name(name) == owner.name
-
     return {
         one.host
         for one in claim.spec.hosts or ()
-        if one.uid == owner.uid
-        and remains.left_by_name(world, one.host, owner.namespace, is_its, unknown=True, is_proven=is_proven)
+        if one.uid == owner.uid and remains.left_of_service(world, one.host, owner, is_proven=is_proven)
     }
 
 

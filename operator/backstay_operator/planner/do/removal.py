@@ -6,6 +6,7 @@ stay until nothing on them is open; they are two small objects.
 
 from __future__ import annotations
 
+from backstay_api.objects.object_kinds import HA_INSTANCES, HOSTS
 from backstay_operator.planner.actions import Action, DeleteAssignment, DeleteLease, SetFinalizer
 from backstay_operator.planner.judge import remains
 from backstay_operator.planner.judge.evidence import is_proven_over
@@ -39,7 +40,7 @@ def of_removed_host(world: World, name: str, *, is_needed: bool) -> list[Action]
     kinds = {
         kind
         for kind, key in (*world.unreadable, *world.missed)
-        if kind == "HAInstance" or (kind, key) == ("Host", name)
+        if kind == HA_INSTANCES.kind or (kind, key) == (HOSTS.kind, name)
     }
     if not _is_leaving(world, name) or kinds or is_needed or held(world, name) or _is_open(world, name):
         return []
@@ -58,7 +59,7 @@ def _is_leaving(world: World, name: str) -> bool:
 
 def _needs(world: World, name: str) -> tuple[Precondition, ...]:
     what_for = f"the orders and the Lease of {name} are deleted once it has been removed"
-    is_gone = (Gone("Host", "", name, "", what_for),) if name not in world.hosts else ()
+    is_gone = (Gone(HOSTS.kind, "", name, "", what_for),) if name not in world.hosts else ()
     return *is_gone, HoldsNothing(name, what_for)
 
 

@@ -22,6 +22,10 @@ class Round:
     """Keys of what is on its way to each host, so that services that start or move at once do not all choose one."""
     over: set[str] = field(default_factory=set)
     """Keys of instances of which this very plan writes that their present epoch is over: nobody holds them any more."""
+    edited: set[str] = field(default_factory=set)
+    """UIDs of instances to which this very plan gives an edit that touches what runs."""
+    placing: dict[str, str] = field(default_factory=dict)
+    """By UID of a service of several copies: the copy that is placed for the first time now. Others wait until it is seen."""
     _bound: dict[str, str] = field(default_factory=dict)
 
     def send(self, instance: HAInstance, host: str) -> None:
@@ -41,3 +45,8 @@ def begin(world: World) -> Round:
             if instance is not None and stored_order(world, host, instance) is order:
                 round_.send(instance, order.to)
     return round_
+
+
+def in_turn(world: World) -> list[str]:
+    """Keys of all services in the order in which they are decided about: the more important first, then by name."""
+    return sorted(world.services, key=lambda key: (-(world.services[key].spec.placement.priority or 0), key))

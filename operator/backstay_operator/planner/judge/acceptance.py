@@ -15,15 +15,18 @@ from backstay_api.objects.models import HAService
 from backstay_api.objects.models.claim import ClaimOwner, HostOwner
 from backstay_api.objects.models.resources import Resource
 from backstay_api.objects.names import instance_name
-from backstay_api.objects.probe_kinds import fault_of
+from backstay_api.objects.probe_kinds import fault_of, may_fail
+from backstay_api.objects.quantities import amount
 from backstay_api.objects.recovery import policy_of
-from backstay_api.objects.resource_kinds import Claim, claims_of, kinds_in
-from backstay_api.objects.sequence import fault
+from backstay_api.objects.resource_kinds import Claim, claims_of, is_address, kinds_in
+from backstay_api.objects.sequence import fault, needs
 from backstay_operator.planner.know import holdings
 from backstay_operator.planner.know.selection import selects, share_a_host
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import listed
 
+from . import contradictions
+from .contradictions import seniority
 from .unsupported import first_unsupported
 
 # Shorter, and the poll itself would be the load; longer, and nobody meant it.
@@ -58,8 +61,8 @@ def accept(world: World, service: HAService) -> Acceptance:
 
 
 def _accept(world: World, service: HAService) -> Acceptance:
-    refused = own_fault(world, service) or _address_of_a_host(world, service) or _claimed_by_another(world, service)
-    return refused or Accepted()
+    faults = (own_fault, _contradicts_another, _address_of_a_host, _claimed_by_another)
+    return next((refused for fault in faults if (refused := fault(world, service))), Accepted())
 
 
 def own_fault(world: World, service: HAService) -> Refused | None:
@@ -115,6 +118,20 @@ def _no_order(service: HAService) -> Refused | None:
     return Refused("InvalidAfter", f"spec.resources: {why}") if why else None
 
 
+def _stands_on_what_may_fail(service: HAService) -> Refused | None:
+    """It would be started without what it needs, a database without its disk."""
+    resources = service.spec.resources
+    for resource, under in zip(resources, needs(resources), strict=True):
+        for below in (resources[at] for at in under if not is_address(resource)):
+            if may_fail(below):
+                return Refused(
+                    "InvalidOnFailure",
+                    f"spec.resources[{resource.name}] stands on {below.name}, whose onFailure is {below.on_failure}: it would start without it."
+                    f" List {below.name} behind it, or say with `after` what {resource.name} stands on",
+                )
+    return None
+
+
 def _not_exclusive(service: HAService) -> Refused | None:
     """Two copies of what may run twice would have one address twice as soon as their first host is silent."""
     for resource in service.spec.resources if not service.exclusive else ():
@@ -123,8 +140,26 @@ def _not_exclusive(service: HAService) -> Refused | None:
                 thing = key.type.lower()
                 return Refused(
                     f"{key.type}NotExclusive",
-                    f"{_path(resource)} needs spec.exclusive: true (the default): of a service whose copies may run twice,"
+                    f"{_path(resource)} needs spec.exclusive: true (the default{_of_single(service)}): of a service whose copies may run twice,"
                     f" two hosts would have the {thing} at once; leave the {thing} out, or exclusive",
+                )
+    return None
+
+
+def _of_single(service: HAService) -> str:
+    return "" if service.spec.mode == "Single" else " of mode Single"
+
+
+def _one_for_many(service: HAService) -> Refused | None:
+    """What there is once in the cluster cannot be on as many hosts as there are copies."""
+    for resource in service.spec.resources if service.has_many else ():
+        for key in claims_of([resource]):
+            if not key.is_on_hosts:
+                many = "mode EveryHost" if service.spec.mode == "EveryHost" else f"{service.spec.replicas} replicas"
+                return Refused(
+                    f"One{key.type}ForMany",
+                    f"{_path(resource)}: of {many} each would have {key.text} on its host, and one host at a time can have it;"
+                    f" leave the {key.type.lower()} out, or let it be one copy (mode Single)",
                 )
     return None
 
@@ -137,6 +172,21 @@ def _long_name(service: HAService) -> Refused | None:
         f"its name has {len(service.metadata.name)} characters, and what is named after it (its HAInstance, …-0) may have"
         f" {_OBJECT_NAME_CHARS}: choose a name of at most {MOST_NAME_CHARS} characters",
     )
+
+
+def _contradictory(service: HAService) -> Refused | None:
+    why = contradictions.within(service)
+    return Refused("ContradictoryRules", why) if why else None
+
+
+def _bad_amount(service: HAService) -> Refused | None:
+    for name, said in sorted((service.spec.placement.capacity or {}).items()):
+        if amount(said) is None:
+            shall = 'write it as Kubernetes does, and not below zero: 2, "500m", "4Gi"'
+            return Refused(
+                "InvalidCapacity", f"spec.placement.capacity[{name}] is {said!r}, which is no amount: {shall}"
+            )
+    return None
 
 
 def _bad_duration(service: HAService) -> Refused | None:
@@ -190,17 +240,26 @@ def _durations(resource: Resource) -> Iterator[tuple[str, str | None, float]]:
 _FAULTS: Final[Sequence[Callable[[HAService], Refused | None]]] = (
     _long_name,
     _not_supported_yet,
+    _one_for_many,
     _not_exclusive,
     _faulty,
     _faulty_probe,
     _named_twice,
+    _contradictory,
+    _bad_amount,
     _no_order,
+    _stands_on_what_may_fail,
     _bad_duration,
     _never_moves,
 )
 
 
 # --- who else wants it -----------------------------------------------------------------------------------------------
+
+
+def _contradicts_another(world: World, service: HAService) -> Refused | None:
+    why = contradictions.with_older(world, service)
+    return Refused("ContradictoryRules", why) if why else None
 
 
 def _address_of_a_host(world: World, service: HAService) -> Refused | None:
@@ -265,12 +324,12 @@ def _first_rival(world: World, service: HAService, key: Claim) -> HAService | No
     older = [
         rival
         for rival in rivals
-        if _seniority(rival) < _seniority(service)
+        if seniority(rival) < seniority(service)
         and not own_fault(world, rival)
         and not _is_kept_out(world, rival)
         and (not key.is_on_hosts or share_a_host(world, rival, service))
     ]
-    return min(older, key=_seniority, default=None)
+    return min(older, key=seniority, default=None)
 
 
 def _is_kept_out(world: World, rival: HAService) -> bool:
@@ -288,8 +347,3 @@ def _hinders(world: World, rival: HAService, key: Claim, owner: ClaimOwner) -> b
     # A host that is being removed counts: what runs there is still the other's.
     host = world.hosts.get(owner.host) if isinstance(owner, HostOwner) else None
     return not key.is_on_hosts or (host is not None and selects(rival, host))
-
-
-def _seniority(service: HAService) -> tuple[str, str]:
-    # The API server's own time, written once and in one form, so that all replicas agree. The clock is only its, not ours.
-    return (service.metadata.creation_timestamp or "", service.uid)

@@ -20,6 +20,7 @@ from backstay_operator.planner.know.liveness import Liveness, of_host
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import UNCLEAR, and_, first_words, listed
 
+from .copies import its_host, other_there
 from .evidence import is_proven_over
 from .placement import candidates
 from .remains import hosts_with, is_removed
@@ -29,7 +30,7 @@ def blocked(world: World, service: HAService, instance: HAInstance) -> str | Non
     """What stands against the first grant, as a sentence; None: nothing of this name runs anywhere."""
     if not instance.spec.exclusive:
         return None
-    hosts = candidates(world, service)
+    hosts = _asked_about_it(world, service, instance)
     if left := _left_on(world, instance):
         return _earlier(world, left[0], instance)
     if foreign := [host for host in hosts if _is_foreign(world, host, instance)]:
@@ -48,7 +49,7 @@ def awaited(world: World, host: str) -> str:
 
 def edit_blocked(world: World, service: HAService, instance: HAInstance, holder: str) -> str | None:
     """What stands against ordering units that an edit has brought, as a sentence; None: they run nowhere, and wait for our word."""
-    hosts = [host for host in candidates(world, service) if host != holder]
+    hosts = [host for host in _asked_about_it(world, service, instance) if host != holder]
     asked = (host for host in hosts if _must_answer(world, host))
     if unanswered := [host for host in asked if not _has_answered(world, host, service, instance)]:
         return _unanswered(world, instance, unanswered)
@@ -59,12 +60,20 @@ def edit_blocked(world: World, service: HAService, instance: HAInstance, holder:
 def second_copy(world: World, service: HAService, instance: HAInstance, asked: Collection[str]) -> str:
     """What of it is said to run beside its holder, as a sentence; empty if nothing does, or it may run twice."""
     others = sorted(host for host in asked if host != instance.holder) if instance.spec.exclusive else ()
+    others = [host for host in others if not other_there(world, service, instance, host)]
     foreign = [host for host in others if _is_foreign(world, host, instance)]
     answers = {host: world.assignments[host].status.standbys[instance.uid] for host in foreign}
     plain = {host: answer for host, answer in answers.items() if not answer.unclear}
     since = min((answer.since for answer in plain.values() if answer.since), default="")
     seen = f" (seen since {since})" if since else ""
     return f"A second copy beside {instance.holder}'s: {_runs(service, plain)}{seen}" if plain else ""
+
+
+def _asked_about_it(world: World, service: HAService, instance: HAInstance) -> list[str]:
+    """Candidates but for those that have another copy of the service: what runs there is that one."""
+    only = its_host(service, instance)
+    hosts = (host for host in candidates(world, service) if only in ("", host))
+    return [host for host in hosts if not other_there(world, service, instance, host)]
 
 
 def _unanswered(world: World, instance: HAInstance, hosts: list[str]) -> str:

@@ -30,6 +30,8 @@ class Rejected:
     """What follows "2 …": `are not ready`."""
     particulars: str = ""
     """What hosts may have in common, most often a mistake in the manifest, and is then said once: `unit web.service is masked`."""
+    has_copy: bool = False
+    """Because it has a copy of the service already, or one of its own: nobody expects it to stand by for another."""
     is_passing: bool = False
     """What passes by itself, or is asked for and mended within minutes: whoever wishes for this host may wait for it."""
     look_again_s: float | None = None

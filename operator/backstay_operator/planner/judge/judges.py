@@ -7,64 +7,23 @@ What is the same for every service stands in the facts of a host (`host_facts.py
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence, Set
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Final, TypeVar
 
 from backstay_api.objects.durations import seconds
-from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.models.placement import Taint
 from backstay_operator.planner.know.fitting import no_room
 from backstay_operator.planner.know.holdings import contested
-from backstay_operator.planner.know.world import World
+from backstay_operator.planner.know.selection import why_not_selected
 from backstay_operator.planner.words import UNCLEAR, roughly
 
+from .affinity import could_be_together, is_apart, is_together
+from .capacity import has_capacity
+from .copies import are_many, its_host, other_there
 from .failures import Failure, standing
 from .host_facts import HostFacts, Rejected, facts_of
 from .move_budget import forgotten_at_s, home, used_up
-
-
-class Point(Enum):
-    """What the judges are asked about a host."""
-
-    START = "may it start there?"
-    RETRY = "may it be tried there again, though a start has failed there?"
-    STAY = "may what runs well stay there?"
-    FIRST_EPOCH = "before the first epoch: does the host have to say that nothing of it runs there?"
-    STANDBY = "may the host be asked to keep itself ready?"
-    TAKE_OVER = "could it take over? Being late lasts for a moment, and is nothing to write a status about."
-
-
-Planned = Mapping[str, Collection[str]]
-
-
-@dataclass(frozen=True)
-class Question:
-    """One service, looking for a host."""
-
-    world: World
-    service: HAService
-    instance: HAInstance | None
-    to: str | None = None
-    """The only host that a person wants."""
-    away_from: frozenset[str] = frozenset()
-    """Hosts that it shall leave."""
-    planned: Planned = field(default_factory=dict)
-    """Keys of HAInstances on their way to each host: given by this same plan, or stopped elsewhere in order to go there."""
-    announced: str = ""
-    """The host for which it was stopped where it ran."""
-    retry: bool = False
-    """No host is without a failed start: one where the last is long enough ago will do."""
-
-    @property
-    def holder(self) -> str:
-        return self.instance.holder if self.instance else ""
-
-    @property
-    def slot(self) -> str:
-        """Of an instance that is not there yet: the first, the only one of a Single service."""
-        return self.instance.metadata.name if self.instance else self.service.slots[0]
-
+from .questions import Point, Question
 
 # --- filters: cheapest first -----------------------------------------------------------------------------------------
 
@@ -75,14 +34,12 @@ def may_stay(ask: Question, facts: HostFacts) -> Rejected | None:
 
 
 def is_selected(ask: Question, facts: HostFacts) -> Rejected | None:
-    """The host carries the labels that placement.hosts asks for."""
-    labels = facts.host.metadata.labels or {}
+    """The host's labels are what placement.hosts asks for."""
     wanted = ask.service.spec.placement.hosts
-    for key, value in wanted.match_labels.items() if wanted else ():
-        if labels.get(key) != value:
-            has = f"has {key}={labels[key]}" if key in labels else f"has no label {key}"
-            return Rejected("Selector", "is not selected", "are not selected by placement.hosts", f"{has}, not {value}")
-    return None
+    why = why_not_selected(wanted, facts.host.metadata.labels) if wanted else ""
+    if not why:
+        return None
+    return Rejected("Selector", "is not selected", "are not selected by placement.hosts", why)
 
 
 def is_free(ask: Question, facts: HostFacts) -> Rejected | None:
@@ -99,6 +56,32 @@ def is_free(ask: Question, facts: HostFacts) -> Rejected | None:
     )
 
 
+def is_its_host(ask: Question, facts: HostFacts) -> Rejected | None:
+    """A copy of mode EveryHost is for one host."""
+    host = its_host(ask.service, ask.instance)
+    if not host or facts.name == host:
+        return None
+    return Rejected(
+        "EveryHost", "has a copy of its own", "have copies of their own", f"this one is for {host}", has_copy=True
+    )
+
+
+def has_no_other(ask: Question, facts: HostFacts) -> Rejected | None:
+    """The host has no other copy of the service, and none is on its way there: two would be one unit."""
+    if not are_many(ask.world, ask.service):
+        return None
+    name = other_there(ask.world, ask.service, ask.instance, facts.name) or _on_its_way(ask, facts.name)
+    if not name:
+        return None
+    return Rejected("Copy", f"has another copy of it, {name}", "have other copies of it", has_copy=True)
+
+
+def _on_its_way(ask: Question, host: str) -> str:
+    others = ask.world.instances_of.get(ask.service.uid, set()) - {ask.instance.key if ask.instance else ""}
+    keys = sorted(others.intersection(ask.planned.get(host, ()))) if others else []
+    return ask.world.instances[keys[0]].metadata.name if keys else ""
+
+
 def is_wished(ask: Question, facts: HostFacts) -> Rejected | None:
     """Where a person has named the host, no other will do; and what shall leave a host does not go there."""
     if ask.to is not None and facts.name != ask.to:
@@ -111,6 +94,22 @@ def is_wished(ask: Question, facts: HostFacts) -> Rejected | None:
 def is_open(ask: Question, facts: HostFacts) -> Rejected | None:
     """Neither removed nor drained; and, for what is not there already, neither cordoned, in other hands nor shutting down."""
     return facts.leaving if facts.name == ask.holder else facts.unschedulable
+
+
+def is_tolerated(ask: Question, facts: HostFacts) -> Rejected | None:
+    """The host has no taint that the service does not tolerate; for what is there already, none that lets nothing stay."""
+    effects = ("NoExecute",) if facts.name == ask.holder else ("NoSchedule", "NoExecute")
+    taint = next((one for one in untolerated(ask, facts) if one.effect in effects), None)
+    if taint is None:
+        return None
+    says = "that it does not tolerate"
+    return Rejected("Taint", f"has a taint {says}", f"have taints {says}", taint.text)
+
+
+def untolerated(ask: Question, facts: HostFacts) -> list[Taint]:
+    """The taints of the host that placement.tolerations say nothing of."""
+    tolerations = ask.service.spec.placement.tolerations or ()
+    return [one for one in facts.host.spec.taints or () if not any(each.tolerates(one) for each in tolerations)]
 
 
 def has_session(ask: Question, facts: HostFacts) -> Rejected | None:
@@ -246,21 +245,24 @@ def awaited(ask: Question) -> tuple[float, str]:
     if ask.world.now_s >= until_s or found.host not in ask.world.hosts:
         return 0.0, ""
     its = facts_of(ask.world, found.host)
-    return (0.0, "") if its.barred or is_selected(ask, its) or is_free(ask, its) else (until_s, found.host)
+    is_out = its.barred or any(judge(ask, its) for judge in (is_selected, is_free, is_tolerated))
+    return (0.0, "") if is_out else (until_s, found.host)
 
 
 Filter = Callable[[Question, HostFacts], Rejected | None]
 RUN: Final = frozenset({Point.START, Point.RETRY})
 _SPARE: Final = frozenset({Point.STANDBY, Point.TAKE_OVER})
 
-# Later: capacity and required together/apart stand before is_ready; they look at HostFacts too, never at other services.
 # What failed may be repaired while the host is asked to be ready, and what a cordoned host says counts before the first epoch, too.
 FILTERS: Final[Sequence[tuple[Filter, Set[Point]]]] = (
     (may_stay, {Point.STAY}),
     (is_selected, frozenset(Point)),
+    (is_its_host, frozenset(Point)),
     (is_free, {*RUN, *_SPARE, Point.FIRST_EPOCH}),
     (is_wished, RUN),
+    (has_no_other, {*RUN, *_SPARE, Point.FIRST_EPOCH}),
     (is_open, {*RUN, *_SPARE}),
+    (is_tolerated, {*RUN, *_SPARE, Point.STAY}),
     (has_session, RUN),
     (is_reachable, _SPARE),
     (may_answer, {Point.FIRST_EPOCH}),
@@ -268,6 +270,10 @@ FILTERS: Final[Sequence[tuple[Filter, Set[Point]]]] = (
     (starts_here, {*RUN, Point.TAKE_OVER}),
     (may_fail_over, {*RUN, Point.STANDBY}),
     (could_fail_over, {Point.TAKE_OVER}),
+    (has_capacity, {*RUN, Point.TAKE_OVER}),
+    (is_apart, {*RUN, Point.STAY, Point.TAKE_OVER}),
+    (is_together, {*RUN, Point.STAY}),
+    (could_be_together, {Point.TAKE_OVER}),
     (is_ready, {*RUN, Point.TAKE_OVER}),
     (need_not_wait, RUN),
 )

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.assignment import InstanceOrder, StandbyOrder
+from backstay_api.objects.models.placement import Placement
 from backstay_api.objects.models.resources import Resource
-from backstay_api.objects.models.service import HAServiceSpec, Placement, Recovery
+from backstay_api.objects.models.service import HAServiceSpec, Recovery
 from backstay_operator.planner.know.world import World
 
 from .acceptance import Acceptance, Accepted, accept
@@ -31,9 +32,12 @@ def in_force(
     )
     if order is None or order.revision == service.metadata.generation:
         return service, acceptance
-    before = _as_ordered(service, order)
-    found = accept(world, before)
-    return (before, found) if isinstance(found, Accepted) else (service, acceptance)
+    for placement in _placements(service.spec.placement):
+        before = _as_ordered(service, order, placement)
+        found = accept(world, before)
+        if isinstance(found, Accepted):
+            return before, found
+    return service, acceptance
 
 
 def _shall_go_on(world: World, instance: HAInstance) -> bool:
@@ -53,13 +57,19 @@ def _orders_about(world: World, instance: HAInstance) -> Iterator[InstanceOrder 
                 yield order
 
 
-def _as_ordered(service: HAService, order: InstanceOrder | StandbyOrder) -> HAService:
-    now = service.spec.placement
-    # Where it may run is the people's latest word, as far as we can follow it; the rest is as it was or as nothing was said.
-    placement = Placement(hosts=now.hosts, prefer=now.prefer, stickiness=now.stickiness)
+def _placements(now: Placement) -> tuple[Placement, ...]:
+    """Where it may run is the people's latest word, as far as we can follow it: with its rules about other services, or without."""
+    kept = {"hosts", "prefer", "tolerations", "capacity", "priority", "stickiness"}
+    kept = {"hosts", "prefer", "tolerations", "capacity", "priority", "stickiness"}
+    follows = Placement(**{field: getattr(now, field) for field in kept})
+    return (follows.model_copy(update={"together": now.together, "apart": now.apart}), follows)
+
+
+def _as_ordered(service: HAService, order: InstanceOrder | StandbyOrder, placement: Placement) -> HAService:
+    """What is not placement is as it was, or as nothing was said."""
     stored = order if isinstance(order, InstanceOrder) else None
     spec = HAServiceSpec(
-        state="Unmanaged" if stored and stored.hands_off else "Running",
+        state="Unmanaged" if stored and stored.is_unmanaged else "Running",
         resources=[Resource(**dict(one)) for one in order.resources],
         placement=placement,
         recovery=Recovery(**dict(stored.recovery)) if stored and stored.recovery else None,

@@ -19,8 +19,9 @@ from backstay_operator.planner.words import listed
 from . import edits
 from .budget import unstable
 from .host_facts import HostFacts, Rejected, facts_of
-from .judges import Planned, Point, Question, rejection
-from .scores import SCORES_AT, Score, preference
+from .judges import rejection
+from .questions import Planned, Point, Question
+from .scores import SCORES_AT, Score, fewest_taints, preference, rules_kept
 
 # As many as a service's status can list (HAServiceStatus.standbys). Hosts that said no are kept asked, so that they can
 # change their mind and so that nobody asks in circles; beyond this many, others get no chance before one of them is repaired.
@@ -142,8 +143,10 @@ def better_host(
     placed = decide(ask)
     if not isinstance(placed, Placed):
         return None
-    here = preference(ask, facts_of(world, holder)).points
-    there = preference(ask, facts_of(world, placed.host)).points
+    its, others = facts_of(world, holder), facts_of(world, placed.host)
+    if any(judge(ask, others).points < judge(ask, its).points for judge in (fewest_taints, rules_kept)):
+        return None  # a start would not choose it either
+    here, there = preference(ask, its).points, preference(ask, others).points
     stickiness = service.spec.placement.stickiness
     if there <= here + stickiness:
         return None
@@ -155,14 +158,16 @@ def better_host(
     return Placed(placed.host, why, placed.verdicts)
 
 
-def must_leave(world: World, service: HAService, instance: HAInstance) -> Rejected | None:
-    """Why a service that runs well must leave its holder all the same: drained, removed, or no longer selected."""
+def must_leave(
+    world: World, service: HAService, instance: HAInstance, planned: Planned | None = None
+) -> Rejected | None:
+    """Why a service that runs well must leave its holder all the same: drained, removed, no longer selected, or against a rule."""
     holder = instance.holder
     if not holder:
         return None
     if holder not in world.hosts:
         return Rejected("Removed", "has no Host object any more", "have no Host objects any more")
-    return rejection(Point.STAY, Question(world, service, instance), facts_of(world, holder))
+    return rejection(Point.STAY, Question(world, service, instance, planned=planned or {}), facts_of(world, holder))
 
 
 def fold(verdicts: Sequence[Verdict]) -> str:

@@ -6,10 +6,11 @@ to be off, or has come back without it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignment
 from backstay_api.objects.models.assignment import InstanceOrder, InstanceReport
+from backstay_api.objects.models.claim import ClaimOwner
 from backstay_api.objects.object_kinds import HA_INSTANCES
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.world import World
@@ -82,16 +83,8 @@ def is_removed(world: World, host: str) -> bool:
     return known.metadata.deletion_timestamp is not None if known else not world.cannot_read(Host, host)
 
 
-def left_by_name(
-    world: World,
-    host: str,
-    namespace: str,
-    is_named: Callable[[str], bool],
-    *,
-    unknown: bool = False,
-    is_proven: bool = False,
-) -> bool:
-    """Whether anything of an HAInstance of such a name, whatever its UID (`unknown`: that is gone), may still run on the host.
+def left_of_service(world: World, host: str, owner: ClaimOwner, *, is_proven: bool) -> bool:
+    """Whether anything of a service whose HAInstances are gone may still run on the host, whatever its UID was.
 
     `is_proven`: its last epoch was closed, so of what is exclusive nothing is left, whatever was ordered.
     """
@@ -100,9 +93,9 @@ def left_by_name(
         return False
     orders = assignment.spec.instances
     return any(
-        one.namespace == namespace
-        and is_named(one.name)
-        and not (unknown and instance_of(world, uid, one))
+        one.namespace == owner.namespace
+        and one.service in (owner.name, "")  # what does not say whose it is may be its
+        and instance_of(world, uid, one) is None
         and not (is_proven and uid in orders and orders[uid].exclusive)
         for uid, one in entries(world, host)
     )

@@ -9,8 +9,13 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
+from backstay_operator.planner.know.selection import why_not_selected
+from backstay_operator.planner.words import listed
+
+from . import affinity
 from .host_facts import HostFacts
-from .judges import RUN, Point, Question, awaited, by_point, is_ready, recent_failures
+from .judges import RUN, awaited, by_point, is_ready, recent_failures, untolerated
+from .questions import Point, Question
 
 
 @dataclass(frozen=True)
@@ -35,14 +40,24 @@ def awaited_there(ask: Question, facts: HostFacts) -> Score:
     return Score("Reboot", int(facts.name == host), "ran it before its reboot" if facts.name == host else "")
 
 
+def fewest_taints(ask: Question, facts: HostFacts) -> Score:
+    """Taints that only make a host the worse one, PreferNoSchedule: as few as may be."""
+    taints = [one.text for one in untolerated(ask, facts) if one.effect == "PreferNoSchedule"]
+    return Score("Taint", -len(taints), f"has the taint {', '.join(taints)}" if taints else "has no such taint")
+
+
+def rules_kept(ask: Question, facts: HostFacts) -> Score:
+    """As many of the rules about other services as may be: who follows it would have to move, and a standby could not take over."""
+    names = affinity.broken(ask, facts)
+    why = f"goes against a rule about {listed(names)}" if names else "keeps all rules about others"
+    return Score("Affinity", -len(names), why)
+
+
 def preference(ask: Question, facts: HostFacts) -> Score:
-    """The sum of the weights in placement.prefer that this host earns."""
-    labels = facts.host.metadata.labels or {}
-    points = sum(
-        wish.weight
-        for wish in ask.service.spec.placement.prefer or ()
-        if all(labels.get(key) == value for key, value in wish.hosts.match_labels.items())
-    )
+    """The sum of the weights in placement.prefer, together and apart that this host earns."""
+    labels, wishes = facts.host.metadata.labels, ask.service.spec.placement.prefer or ()
+    points = sum(wish.weight for wish in wishes if not why_not_selected(wish.hosts, labels))
+    points += affinity.weight(ask, facts)
     return Score("Preference", points, f"preferred by {points:+d}" if points else "")
 
 
@@ -79,12 +94,14 @@ def no_recent_failure(ask: Question, facts: HostFacts) -> Score:
 _STANDBY: Final = frozenset({Point.STANDBY, Point.FIRST_EPOCH})
 Scorer = Callable[[Question, HostFacts], Score]
 
-# Later: spread, and together/apart as wishes, are added to what `preference` says. The name breaks what ties remain.
+# Later: spread, as a wish, is added to what `preference` says. The name breaks what ties remain.
 SCORES: Final[Sequence[tuple[Scorer, Set[Point]]]] = (
     (announced, RUN),
     (fewest_failures, {Point.RETRY}),
     (awaited_there, {Point.STANDBY}),
     (no_recent_failure, _STANDBY),
+    (fewest_taints, {*RUN, *_STANDBY}),
+    (rules_kept, {*RUN, Point.STANDBY}),
     (preference, {*RUN, *_STANDBY}),
     (readiness, RUN),
     (already_asked, _STANDBY),

@@ -16,15 +16,10 @@ from backstay_api.objects.resource_kinds import RESOURCE_KINDS, kinds_in
 _AS_THE_KIND: Final = object()
 # Path below spec (`[]`: each entry of a list) → the values that say what is done today. Not set and empty always do.
 _TODAY: Final[dict[str, tuple[object, ...]]] = {
-    "mode": ("Single",),
-    "replicas": (1,),
+    "mode": ("Single", "Replicated", "EveryHost"),
     "promoted": (),
     "depends_on": (),
     "placement.spread": (),
-    "placement.together": (),
-    "placement.apart": (),
-    "placement.capacity": (),
-    "placement.priority": (0,),
     "placement.failback": ("Never", "Always"),
     "placement.window": (),
     **{f"resources[].{kind.field}": () for kind in RESOURCE_KINDS if not kind.is_implemented},
@@ -33,7 +28,6 @@ _TODAY: Final[dict[str, tuple[object, ...]]] = {
     "resources[].bound": (),
     "resources[].gate": ("Block",),
     "resources[].role": ("Any",),
-    "resources[].on_failure": ("Restart",),
 }
 
 _PATHS: Final = tuple((tuple(path.split(".")), today) for path, today in _TODAY.items())

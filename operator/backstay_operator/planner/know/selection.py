@@ -2,15 +2,73 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from typing import Final
+
 from backstay_api.objects.models import HAService, Host
+from backstay_api.objects.models.placement import LabelExpression, LabelSelector
 
 from .world import World
+
+_DIGITS: Final = re.compile("[0-9]+")
+_LARGEST: Final = 2**63 - 1
+
+
+def why_not_selected(selector: LabelSelector, labels: Mapping[str, str] | None) -> str:
+    """What keeps these labels from being selected, as what follows a name: `has no label pool, not db`; empty: nothing."""
+    has = labels or {}
+    for key, value in selector.match_labels.items():
+        if has.get(key) != value:
+            return f"{_has(has, key)}, not {value}"
+    for one in selector.match_expressions or ():
+        if not _holds(one, has.get(one.key)):
+            return f"{_has(has, one.key)}, {_wanted(one)}"
+    return ""
+
+
+def _holds(one: LabelExpression, value: str | None) -> bool:
+    """As Kubernetes has it for the labels of nodes. `value`: of that label, None without it."""
+    match one.operator:
+        case "In":
+            return value in (one.values or ())
+        case "NotIn":
+            return value not in (one.values or ())
+        case "Exists":
+            return value is not None
+        case "DoesNotExist":
+            return value is None
+        case "Gt" | "Lt":
+            number, limit = _whole_number(value), int((one.values or ["0"])[0])
+            return number is not None and (number > limit if one.operator == "Gt" else number < limit)
+
+
+def _whole_number(value: str | None) -> int | None:
+    # The value of a label begins with a letter or a digit, so that there are no signs.
+    number = int(value) if value is not None and _DIGITS.fullmatch(value) else None
+    return number if number is not None and number <= _LARGEST else None
+
+
+def _has(labels: Mapping[str, str], key: str) -> str:
+    return f"has {key}={labels[key]}" if key in labels else f"has no label {key}"
+
+
+def _wanted(one: LabelExpression) -> str:
+    values = ", ".join(one.values or ())
+    return {
+        "In": f"not one of {values}",
+        "NotIn": f"which is ruled out (NotIn {values})",
+        "Exists": "which must exist",
+        "DoesNotExist": "which must not exist",
+        "Gt": f"not above {values}",
+        "Lt": f"not below {values}",
+    }[one.operator]
 
 
 def selects(service: HAService, host: Host) -> bool:
     """Whether the service selects this host, be it to stay or not."""
-    labels = host.metadata.labels or {}
-    return all(labels.get(key) == value for key, value in _labels_wanted(service))
+    hosts = service.spec.placement.hosts
+    return hosts is None or not why_not_selected(hosts, host.metadata.labels)
 
 
 def is_declared(service: HAService, host: Host) -> bool:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from typing import Final
 
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService
 from backstay_api.objects.models.assignment import AgentSession, HostAssignmentStatus, InstanceReport
 from backstay_api.objects.models.instance import SessionRef
-from backstay_api.objects.object_kinds import HOST_LEASES
+from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_LEASES
 from backstay_operator.planner.actions import Action, CreateLease, ReopenLease
-from backstay_operator.planner.preconditions import Gone, Precondition, still
+from backstay_operator.planner.preconditions import Gone, HoldsNothing, Precondition, still
 
 from .liveness import Liveness, held, of_host
 from .world import World
+
+_UNDONE: Final = "a seal of {} might be undone"
 
 
 def published(world: World, host: str) -> AgentSession | None:
@@ -76,27 +79,42 @@ def _new_lease(world: World, host: str) -> CreateLease:
     grants = [world.instances[key].spec.grant for key in held(world, host)]
     granted = [grant.session for grant in grants if grant is not None]
     last = max(granted, key=_seq, default=None)
-    sealed = max((*_sealed_by_requests(world, host), *_seen_sealed(world, host, granted)), key=_seq, default=None)
+    sealed = max((*_sealed_by_requests(world, host), *_seen_sealed(world, host)), key=_seq, default=None)
     if sealed is not None and (last is None or sealed.seq >= last.seq):
         return CreateLease(
             host, f"the Lease of {host} was sealed when somebody deleted it: a seal is never undone", sealed, True
         )
     if last is None:
-        return CreateLease(host, f"{host} has no Lease to renew")
+        return CreateLease(host, f"{host} has no Lease to renew", needs=tuple(_nobody_sealed(world, host)))
     why = f"{host} holds a service and has no Lease by which its silence could be noticed"
     return CreateLease(host, why, last, needs=tuple(_not_sealed(world, host, last)))
 
 
 def _not_sealed(world: World, host: str, session: SessionRef) -> Iterator[Precondition]:
     """That no seal is undone is concluded from what we have not seen: grant and request must be so at the API server, too."""
-    what_for = f"a seal of {host} might be undone"
+    what_for = _UNDONE.format(host)
+    yield from _as_known(world, host)
     instances = (world.instances[key] for key in held(world, host))
     yield from (still(one, same_version=True, what_for=what_for) for one in instances if _is_of(one, session))
     requests = [world.requests[name] for name in sorted(world.requests_of.get(host, ()))]
     known = [one for one in requests if one.spec.session == session]
     yield from (still(one, same_version=True, what_for=what_for) for one in known)
     if not known:
-        yield Gone("FenceRequest", "", request_name(host, session), "", what_for)
+        yield Gone(FENCE_REQUESTS.kind, "", request_name(host, session), "", what_for)
+
+
+def _nobody_sealed(world: World, host: str) -> Iterator[Precondition]:
+    """The same for a Lease that nobody is to hold, where a session may take it: a host that has never had one is not held up."""
+    known = world.hosts.get(host)
+    if published(world, host) is not None or (known is not None and known.status.session is not None):
+        yield HoldsNothing(host, _UNDONE.format(host))
+        yield from _as_known(world, host)
+
+
+def _as_known(world: World, host: str) -> Iterator[Precondition]:
+    """Its status has the last seal."""
+    if host in world.hosts:
+        yield still(world.hosts[host], same_version=True, what_for=_UNDONE.format(host))
 
 
 def _is_of(instance: HAInstance, session: SessionRef) -> bool:
@@ -114,14 +132,32 @@ def _is_after_seal(request: FenceRequest) -> bool:
     return request.spec.want == "Off" or status.evidence is not None or any(read.sealed for read in status.reads)
 
 
-def _seen_sealed(world: World, host: str, granted: list[SessionRef]) -> list[SessionRef]:
-    """The session that we ourselves saw sealed, if it may still matter: a request may be gone too, or withdrawn for maintenance.
+def _seen_sealed(world: World, host: str) -> list[SessionRef]:
+    """The session that an operator saw sealed, if it may still matter: a request may be gone too, or withdrawn for maintenance.
 
     Only while it holds something or speaks for its host: another machine under the name of a removed host counts from 1 again.
     """
-    lease, known_session = world.last_sealed.get(host), published(world, host)
-    known = [*granted, known_session.ref] if known_session else granted
-    return [one for one in known if lease is not None and one.text == lease.holder]
+    sealed = last_sealed(world, host)
+    return [one for one in _known(world, host) if sealed is not None and one.text == sealed.text]
+
+
+def last_sealed(world: World, host: str) -> SessionRef | None:
+    """The session that was sealed last, as we saw it or an operator before us did, until a newer one is seen to hold the Lease."""
+    lease, known, seen = world.last_sealed.get(host), world.hosts.get(host), world.leases.get(host)
+    told = known.status.sealed if known else None
+    for one in _known(world, host) if lease is not None else ():
+        if lease is not None and one.text == lease.holder and (told is None or one.seq >= told.seq):
+            return one
+    # What we see of the sealed session itself may be from before its seal: that is never undone.
+    is_past = seen is not None and told is not None and not seen.lease.sealed and seen.lease.seq > told.seq
+    return None if is_past else told
+
+
+def _known(world: World, host: str) -> list[SessionRef]:
+    """Sessions that hold something here, and the one that speaks for the host."""
+    grants = [world.instances[key].spec.grant for key in held(world, host)]
+    speaks = published(world, host)
+    return [*(grant.session for grant in grants if grant is not None), *([speaks.ref] if speaks else ())]
 
 
 def _seq(session: SessionRef) -> int:

@@ -8,7 +8,7 @@ whether it was kept, since working it out again gives the same:
 
 * `memo`, by `World.once`, of one plan: `plan` makes it empty and throws it away at the end, however the plan ends.
 * `kept`, by `World.keep`, across plans: each entry with the very objects it was made from, replaced at the next question once one of
-  them is another object. Nothing else removes one: that of a deleted object stays until its key comes again or the replica ends.
+  them is another object. What was worked out for an object goes with it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Final, NamedTuple, TypeVar
 from backstay_api.objects.kinds import ObjectVersion
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
+from backstay_api.objects.models.assignment import InstanceReport
 from backstay_api.objects.models.base import Object
 from backstay_api.objects.models.service import MoveSummary, StartFailure
 from backstay_api.objects.names import key_of
@@ -150,6 +151,8 @@ class World:
     """Names of FenceRequests by host."""
     wanted_by: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Keys of HAServices by what they want for themselves alone (`claims.things`)."""
+    ruled: set[str] = field(default_factory=set)
+    """Keys of HAServices that want to be together with others, or apart from them."""
     reported_by: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Hosts that say something of an instance, by its UID."""
     ordered_on: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -166,16 +169,16 @@ class World:
     """By UID of the HAService or HAInstance that told of it: our own clock when we first saw that."""
     rebooting: dict[str, Rebooting] = field(default_factory=dict)
     """By UID of the HAInstance: the last epoch that a reboot ended, until there is another one. Its host soon says nothing of it any more."""
-    kept: dict[tuple[str, str], tuple[tuple[object, ...], object]] = field(default_factory=dict)
-    """What `keep` has worked out, by topic and key, with what it was worked out from. Only `keep` reads and writes it."""
+    kept: dict[str, dict[str, tuple[tuple[object, ...], object]]] = field(default_factory=lambda: defaultdict(dict))
+    """What `keep` has worked out, by key of the object and topic, with what it was worked out from. Only `keep` reads and writes it."""
 
     def keep(self, topic: str, key: str, made_from: tuple[object, ...], make: Callable[[], T]) -> T:
         """What `make` says, worked out again only when one of the very objects it is made from has been replaced."""
-        old = self.kept.get((topic, key))
+        old = self.kept[key].get(topic)
         if old is not None and len(old[0]) == len(made_from) and all(map(is_, old[0], made_from)):
             return old[1]  # type: ignore[return-value]
         value = make()
-        self.kept[topic, key] = (made_from, value)
+        self.kept[key][topic] = (made_from, value)
         return value
 
     def cannot_read(self, kind: type[Object], key: str) -> bool:
@@ -214,13 +217,17 @@ class World:
             if old.uid != service.uid:
                 self._forget_failures(old.uid)
         self.services[service.key] = service
+        placement = service.spec.placement
+        (self.ruled.add if placement.together or placement.apart else self.ruled.discard)(service.key)
         for thing in things(service):
             self.wanted_by[thing].add(service.key)
         for one in service.status.failures:
             self.failed_s.setdefault((service.uid, Failed.of(one)), self.now_s)
 
     def drop_service(self, key: str) -> None:
+        self.kept.pop(key, None)
         old = self.services.pop(key, None)
+        self.ruled.discard(key)
         if old is not None:
             self._forget_things(old)
             self._forget_failures(old.uid)
@@ -235,6 +242,7 @@ class World:
 
     def drop_host(self, key: str) -> None:
         """Forget a host that is gone. When it was fenced stays for as long as that counts."""
+        self.kept.pop(key, None)
         self.hosts.pop(key, None)
         self.checked_s.pop(key, None)
 
@@ -269,6 +277,12 @@ class World:
         _discard(self.own_addresses, _own_addresses(old), key)
         for uid in old.status.instances.keys() - but:
             self._forget_failures(uid, key)
+            if not self._is_there(uid, old.status.instances[uid]):
+                self.rebooting.pop(uid, None)
+
+    def _is_there(self, uid: str, report: InstanceReport) -> bool:
+        known = self.instances.get(key_of(report.namespace, report.name))
+        return known is not None and known.uid == uid
 
     def _forget_things(self, service: HAService) -> None:
         _discard(self.wanted_by, things(service), service.key)
@@ -315,6 +329,13 @@ class World:
         old = self.leases.pop(key, None)
         if old is not None and old.lease.sealed and old.sealed_seen_s is not None:
             self.gone_sealed_s[key] = old.sealed_seen_s
+
+    def put_claim(self, claim: ResourceClaim) -> None:
+        self.claims[claim.key] = claim
+
+    def drop_claim(self, key: str) -> None:
+        self.kept.pop(key, None)
+        self.claims.pop(key, None)
 
     def put_request(self, request: FenceRequest) -> None:
         self.requests[request.key] = request

@@ -9,10 +9,12 @@ from backstay_api.objects.models.service import StandbySummary
 from backstay_api.objects.resource_kinds import claims_of, units_of
 from backstay_operator.planner.do.decisions import Slot
 from backstay_operator.planner.judge import placement
+from backstay_operator.planner.judge.copies import instances_of
 from backstay_operator.planner.judge.fence_path import fence_path
 from backstay_operator.planner.judge.first_epoch import second_copy
 from backstay_operator.planner.judge.host_facts import Rejected, facts_of
-from backstay_operator.planner.judge.judges import Point, Question, rejection
+from backstay_operator.planner.judge.judges import rejection
+from backstay_operator.planner.judge.questions import Point, Question
 from backstay_operator.planner.know import holdings
 from backstay_operator.planner.know.selection import declared
 from backstay_operator.planner.know.world import World
@@ -28,7 +30,8 @@ def who_could_take_over(world: World, service: HAService, slot: Slot) -> list[St
     others = set(declared(world, service)) - {*asked, ask.holder}
     summaries = [_standby(name, rejection(Point.TAKE_OVER, ask, facts_of(world, name))) for name in asked]
     for name in sorted(others):
-        if rejected := rejection(Point.STANDBY, ask, facts_of(world, name)):
+        rejected = rejection(Point.STANDBY, ask, facts_of(world, name))
+        if rejected and not rejected.has_copy:
             summaries.append(_standby(name, rejected))
     return summaries[: placement.MOST_ASKED]
 
@@ -89,3 +92,12 @@ def survives(world: World, holder: str, standby: Finding, *, exclusive: bool) ->
         said = f"{holder} could not be fenced ({why}): if it fell silent, a person would have to confirm that it is off"
         return Finding("SurvivesHostLoss", False, "FencingNotReady", said)
     return Finding("SurvivesHostLoss", True, "StandbyReady", f"Should {holder} be lost: {standby.message}")
+
+
+def survives_elsewhere(world: World, service: HAService, host: str) -> Finding:
+    """A copy of mode EveryHost is lost with its host, and nothing takes its place: those of other hosts go on."""
+    if all(one.holder in ("", host) for one in instances_of(world, service)):
+        return Finding("SurvivesHostLoss", False, "OneHost", f"No host but {host} has a copy of it")
+    return Finding(
+        "SurvivesHostLoss", True, "EveryHost", "The copy of a host is lost with it, and those of others go on"
+    )

@@ -10,6 +10,7 @@ from backstay_operator.planner.judge import budget
 from backstay_operator.planner.judge.fence_path import fence_path
 from backstay_operator.planner.judge.host_facts import HostFacts, facts_of
 from backstay_operator.planner.know.liveness import Liveness, of_host, shutting_down
+from backstay_operator.planner.know.sessions import last_sealed
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import first_words, joined
 
@@ -35,7 +36,9 @@ def host_status(world: World, host: Host, *, missing: str = "") -> dict[str, Any
     if wanted is host.status:
         return None
     patch = wanted.wire()
-    patch["session"] = patch.get("session")  # in a merge patch, null is what takes a value away
+    patch |= {
+        name: patch.get(name) for name in ("session", "sealed")
+    }  # in a merge patch, null is what takes a value away
     return patch
 
 
@@ -54,6 +57,7 @@ def _status(world: World, facts: HostFacts, missing: str) -> HostStatus:
         # What we cannot judge for trouble of our own, we go on saying as we said it.
         liveness=(host.status.liveness or "Unknown") if liveness is Liveness.UNSURE else liveness.value,
         session=session.ref if session else None,
+        sealed=last_sealed(world, facts.name),
         instances=facts.services,
         agent_version=facts.report.facts.agent_version,
         fences=budget.status_fences(world, facts.name),

@@ -23,6 +23,7 @@ from backstay_api.objects.texts import clip
 from backstay_operator.planner.do.decisions import Decision, Slot
 from backstay_operator.planner.do.instances import Course
 from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, Refused
+from backstay_operator.planner.judge.copies import its_host
 from backstay_operator.planner.judge.host_facts import facts_of
 from backstay_operator.planner.judge.move_budget import moves_told
 from backstay_operator.planner.judge.placement import NoHost
@@ -40,9 +41,19 @@ from backstay_operator.planner.words import (
     listed,
 )
 
+from . import fold
 from .conditions import Finding, settled, updated
-from .elsewhere import address_of_a_host, held_units, runs_twice, standby_ready, survives, who_could_take_over
+from .elsewhere import (
+    address_of_a_host,
+    held_units,
+    runs_twice,
+    standby_ready,
+    survives,
+    survives_elsewhere,
+    who_could_take_over,
+)
 from .recovery import last_clear, standing, start_failures
+from .reports import because, not_well, reported
 
 _MOST_CHARS: Final = 3700  # of a reason, so that where the service goes next is not lost behind it
 _WORST_FIRST: Final = ("Failed", "Recovering", "Waiting", "Stopping", "Starting", "Stopped", "Running")
@@ -50,30 +61,35 @@ _WORST_FIRST: Final = ("Failed", "Recovering", "Waiting", "Stopping", "Starting"
 
 def service_status(world: World, decision: Decision) -> HAServiceStatus:
     """The status as it should be now."""
-    service = decision.service
-    views = [_view(world, decision, slot) for slot in decision.slots]
-    # What is least well is what its service is.
-    view = min(views, key=lambda one: _WORST_FIRST.index(one.state))
-    standbys = who_could_take_over(world, service, view.slot)
-    generation = service.metadata.generation
-    conditions = settled(service.status.conditions, _findings(view, standbys), generation, world.wall)
+    service, generation = decision.service, decision.service.metadata.generation
+    # What is least well is what its service is; what goes anyway does not count, unless there is nothing else.
+    views = sorted((_view(world, decision, slot) for slot in decision.slots), key=_least_well_first)
+    kept = [view for view in views if not view.slot.is_leaving] or views
+    copies = [fold.Copy(view.slot.name, view.is_well, view.holder, _findings(view)) for view in kept]
+    found = fold.findings(copies) if copies else fold.of_none(world, decision)
+    conditions = settled(service.status.conditions, found, generation, world.wall)
     if service.key in world.short_status:
         return HAServiceStatus(observed_generation=generation, conditions=conditions)
-    summary = _summary(view)
+    summaries = {view.slot.name: _summary(view) for view in views}
+    told = {view.slot.name for view in [view for view in views if view.instance][: fold.MOST_TOLD]}
+    failures = [one for slot in decision.slots for one in start_failures(world, service, slot)]
+    moves = [one for slot in decision.slots for one in moves_told(world, service, slot.name, slot.instance)]
     return updated(
         service.status,
         observed_generation=generation,
         conditions=conditions,
-        host=summary.host,
-        state=summary.state,
-        since=summary.since,
-        instances=[summary if one is view else _summary(one) for one in views if one.instance],
-        standbys=standbys,
-        start_failures=[one for slot in decision.slots for one in start_failures(world, service, slot)],
-        moves=[one for slot in decision.slots for one in moves_told(world, service, slot.name, slot.instance)],
-        last_failover=summary.last_failover,
+        **fold.counted(decision, copies),
+        **fold.where(service, [summaries[view.slot.name] for view in kept], world.wall),
+        instances=[summaries[slot.name] for slot in decision.slots if slot.name in told],
+        standbys=fold.standbys([view.standbys for view in kept]),
+        start_failures=failures[-fold.MOST_FAILURES :],
+        moves=moves[-fold.MOST_MOVES :],
         last_clear=last_clear(world, service),
     )
+
+
+def _least_well_first(view: _View) -> tuple[int, str]:
+    return _WORST_FIRST.index(view.state), view.slot.name
 
 
 @dataclass(frozen=True)
@@ -110,6 +126,10 @@ class _View:
     def before(self) -> InstanceSummary:
         """What was said of the instance last time."""
         return self.service.status.of(self.slot.name)
+
+    @cached_property
+    def standbys(self) -> list[StandbySummary]:
+        return who_could_take_over(self.world, self.service, self.slot)
 
     @cached_property
     def report(self) -> InstanceReport | None:
@@ -177,7 +197,7 @@ def _as_reported(view: _View, report: InstanceReport, host: str) -> tuple[str, s
     hands_off = untouched(view.world, host) or left
     match report.phase:
         case "Stopped" | "Failed" if hands_off:
-            return "Stopped", joined(f"Stopped on {host}{_reported(report)}", view.missing or hands_off)
+            return "Stopped", joined(f"Stopped on {host}{reported(report)}", view.missing or hands_off)
         case "Stuck":
             return "Failed", joined(f"{host} cannot prove that it is down: {first_words(report.why)}", view.missing)
         case "Failed" if stored is None or stored.want == "Up":
@@ -185,17 +205,12 @@ def _as_reported(view: _View, report: InstanceReport, host: str) -> tuple[str, s
         case _ if order is not None and order.want == "Down":
             return "Stopping", f"Being stopped on {host}{f': {order.why}' if order.why else ''}"
         case "Running":
-            return "Running", joined(f"Runs on {host}{_not_well(report)}{_because(view)}", left, view.missing)
+            return "Running", joined(f"Runs on {host}{not_well(report)}{because(view.instance)}", left, view.missing)
         case "Stopping":
-            return "Stopping", f"Stopping on {host}{_reported(report)}"
+            return "Stopping", f"Stopping on {host}{reported(report)}"
         case phase:
             doing = "Starting" if phase == "Starting" else "Not started yet"
-            return "Starting", f"{doing} on {host}{_reported(report)}"
-
-
-def _reported(report: InstanceReport) -> str:
-    said = first_words(report.by_admin or report.why)
-    return f": {said}" if said else ""
+            return "Starting", f"{doing} on {host}{reported(report)}"
 
 
 def _after_failure(view: _View, report: InstanceReport) -> tuple[str, str]:
@@ -226,31 +241,19 @@ def _nowhere(view: _View) -> str:
     return view.course.placed.why if isinstance(view.course.placed, NoHost) else ""
 
 
-def _not_well(report: InstanceReport) -> str:
-    if report.healthy:
-        slow = f", suspected: {first_words(report.suspect, 400)}" if report.suspect else ""
-        return f", degraded: {first_words(report.degraded)}{slow}" if report.degraded else slow
-    return f", but does not work: {first_words(report.why) or 'its probes fail'}"
-
-
-def _because(view: _View) -> str:
-    closed = view.instance.spec.closed if view.instance else None
-    return f" (previous epoch ended: {first_words(closed.why)})" if closed and closed.why else ""
-
-
 # --- conditions ------------------------------------------------------------------------------------------------------
 
 
-def _findings(view: _View, standbys: list[StandbySummary]) -> list[Finding]:
-    standby = standby_ready(standbys)
-    held = held_units(view.world, view.service)
+def _findings(view: _View) -> list[Finding]:
+    standby, held = standby_ready(view.standbys), held_units(view.world, view.service)
+    only = its_host(view.service, view.instance)
     return [
         _accepted(view),
         Finding("Ready", view.is_well, _ready_reason(view), view.sentence),
         _progressing(view),
         _degraded(view),
-        standby,
-        _survives(view, standby),
+        *(() if only else (standby,)),
+        survives_elsewhere(view.world, view.service, only) if only else _survives(view, standby),
         *([held] if held else []),
     ]
 
@@ -277,6 +280,8 @@ def _accepted(view: _View) -> Finding:
 def _progressing(view: _View) -> Finding:
     if refused := view.world.refusal(HAService, view.service.key):
         return Finding("Progressing", False, "RefusedByAPI", f"It cannot proceed: {refused}")
+    if view.course.waits:
+        return Finding("Progressing", True, "Updating", view.course.waits)
     is_moving = view.state in ("Starting", "Stopping", "Recovering")
     return Finding("Progressing", is_moving, view.state, view.sentence if is_moving else "No change is in progress")
 

@@ -13,25 +13,25 @@ from pydantic import ValidationError
 
 from backstay_api.objects.models import HAService, Host
 from backstay_api.objects.models.base import Condition
-from backstay_api.objects.object_kinds import faults
+from backstay_api.objects.object_kinds import HA_SERVICES, HOSTS, faults
 from backstay_api.objects.texts import clip
 from backstay_operator.planner.actions import Action, ReportUnreadable, WriteHostStatus, WriteServiceStatus
 from backstay_operator.planner.know.world import World
 
 from .conditions import Finding, settled
 
-_WITHOUT_A_READER: Final[Mapping[str, tuple[Finding, ...]]] = {
-    "HAService": (Finding("Accepted", False, "Unreadable", ""), Finding("Ready", None, "Unreadable", "")),
-    "Host": (Finding("Ready", None, "Unreadable", ""),),
+_CONDITIONS: Final[Mapping[str, tuple[Finding, ...]]] = {
+    HA_SERVICES.kind: (Finding("Accepted", False, "Unreadable", ""), Finding("Ready", None, "Unreadable", "")),
+    HOSTS.kind: (Finding("Ready", None, "Unreadable", ""),),
 }
-"""By kind whose status people read: what is true of an object of it that cannot be read."""
+"""Of what cannot be read, by kind: only these have a status that people read."""
 
 
 def of_unreadable(world: World) -> list[Action]:
     """What is told in the status of what cannot be read."""
     actions: list[Action] = []
     for (kind, key), one in sorted(world.unreadable.items()):
-        if found := _WITHOUT_A_READER.get(kind):
+        if found := _CONDITIONS.get(kind):
             findings = [replace(finding, message=one.why) for finding in found]
             conditions = settled((), findings, one.generation, world.wall)
             actions.append(

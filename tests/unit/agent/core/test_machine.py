@@ -94,10 +94,19 @@ def is_(phase: Phase, **facts: Any) -> Situation:
             is_(Phase.RUNNING, down=True), Phase.STOPPING, Effect.STOP, id="what may not start is stopped whole"
         ),
         pytest.param(
-            is_(Phase.RUNNING, down=True, edited=True, may_restart=False),
+            is_(Phase.RUNNING, down=True, edited=True, may_start=True, may_restart=False),
+            Phase.RECOVERING,
+            Effect.CHANGE,
+            id="an edit is worth a try of its own",
+        ),
+        pytest.param(
+            is_(Phase.RUNNING, edited=True), Phase.STOPPING, Effect.STOP, id="…and what may not start is stopped whole"
+        ),
+        pytest.param(
+            is_(Phase.RECOVERING, edited=True, may_start=True),
             Phase.STOPPING,
             Effect.STOP,
-            id="an edit is worth a try of its own",
+            id="…as is what another edit meets in pieces",
         ),
         pytest.param(
             is_(Phase.RECOVERING, outcome=Outcome.MISSED),
@@ -189,7 +198,7 @@ def test_no_situation_leads_in_circles() -> None:
 
 
 def test_in_no_situation_is_anything_started_that_may_not_be() -> None:
-    started = [now for now, row in DECIDED if row.effect in (Effect.START, Effect.RESTART)]
+    started = [now for now, row in DECIDED if row.effect in (Effect.START, Effect.RESTART, Effect.CHANGE)]
     assert all(now.may_start and not now.must_stop for now in started)
 
 
@@ -204,7 +213,7 @@ def test_in_every_situation_in_which_it_must_stop_it_is_on_its_way() -> None:
 def test_hands_off_nothing_is_started_and_nothing_stopped_that_safety_does_not_demand() -> None:
     for now, row in DECIDED:
         if now.hands_off:
-            assert row.effect not in (Effect.START, Effect.RESTART, Effect.GIVE_UP), now
+            assert row.effect not in (Effect.START, Effect.RESTART, Effect.CHANGE, Effect.GIVE_UP), now
             assert row.effect is not Effect.STOP or now.must_stop or now.over, now
 
 

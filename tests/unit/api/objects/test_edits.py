@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from backstay_api.objects.edits import Reloadable, edits, is_applied, same_stop, same_watch, same_work
+from backstay_api.objects.edits import Reloadable, edits, is_applied, restarted, same_stop, same_watch, same_work
 from backstay_api.objects.plain import (
     Command,
     Ocf,
@@ -81,8 +81,8 @@ MANIFESTS = [
     ("wanted", "said"),
     [
         ((SERVER, ADDRESS), []),
-        ((ADDRESS, SERVER), [("address, server", "Restart")]),
-        ((SERVER,), [("address", "Restart")]),
+        ((ADDRESS, SERVER), [("address, server", "None")]),
+        ((SERVER,), [("address", "Stop")]),
         ((OTHERS[0], ADDRESS), [("server", "Restart")]),
         ((OTHERS[1], ADDRESS), [("server", "Apply")]),
         ((OTHERS[2], ADDRESS), [("server", "Restart")]),
@@ -166,11 +166,60 @@ def test_a_watch_goes_on_unless_it_would_tell_something_else() -> None:
     assert not same_watch(ADDRESS, SILENT)
 
 
+def one(name: str, *after: str, unit: str = "", listed: bool = False) -> RenderedResource:
+    systemd = Systemd(unit=f"{unit or name}.service")
+    return RenderedResource(name=name, systemd=systemd, after=None if listed else after)
+
+
+ROAD = (one("disk"), one("db", "disk"), one("cache"), one("front", "db", "cache"), ADDRESS)
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted", "names"),
+    [
+        pytest.param(ROAD, ROAD, "", id="the same"),
+        pytest.param(
+            ROAD, (one("disk", unit="d2"), *ROAD[1:]), "disk db front", id="what stands on it, and no address"
+        ),
+        pytest.param(ROAD, (*ROAD[:2], one("cache", unit="c2"), *ROAD[3:]), "cache front", id="and nothing beside it"),
+        pytest.param(ROAD, (*ROAD[:2], one("front", "db"), ADDRESS), "cache front", id="what stood on what is gone"),
+        pytest.param(ROAD, (one("log"), *ROAD), "log", id="a new one on which nothing stands"),
+        pytest.param(ROAD, (one("vg"), one("disk", "vg"), *ROAD[1:]), "vg disk db front", id="a new one under all"),
+        pytest.param(ROAD, (*ROAD[:4], SILENT), "address", id="an address"),
+        pytest.param(
+            (ADDRESS, one("server", listed=True)),
+            (SILENT, one("server", listed=True)),
+            "address server",
+            id="above one",
+        ),
+        pytest.param(
+            (one("a"), one("b"), one("c", "b")),
+            (one("a", unit="x"), one("b", "a"), one("c")),
+            "a b c",
+            id="it is stopped for what it stands on now, and what stood on it before as well",
+        ),
+    ],
+)
+def test_restarted_is_what_changed_and_what_stands_on_it(
+    before: tuple[RenderedResource, ...], wanted: tuple[RenderedResource, ...], names: str
+) -> None:
+    assert restarted(before, wanted, {}) == set(names.split())
+    said = {each.resource: each for each in edits(before, wanted, {}) if each.effect != "None"}
+    assert set(said) == set(names.split()) and not any(each.effect == "Apply" for each in said.values())
+
+
+def test_what_is_down_is_restarted_with_what_stands_on_it() -> None:
+    assert restarted(ROAD, ROAD, also=["cache"]) == {"cache", "front"} == restarted(ROAD, ROAD, also=["cache", "other"])
+
+
 def test_a_restart_is_said_exactly_where_the_agent_makes_one() -> None:
     for before, wanted, known in itertools.product(MANIFESTS, MANIFESTS, RELOADABLES):
         said = list(edits(before, wanted, known))
-        says_restart = any(one.effect == "Restart" for one in said)
-        assert says_restart is not same_work(before, wanted, known), (before, wanted, known)
-        if not says_restart:
-            applied = [new.name for old, new in zip(before, wanted, strict=True) if is_applied(old, new)]
-            assert [one.resource for one in said if one.effect == "Apply"] == applied
+        names = {one.resource for one in said if one.effect in ("Restart", "Start", "Stop")}
+        assert names == restarted(before, wanted, known), (before, wanted, known)
+        in_order = sorted(before, key=lambda one: one.name), sorted(wanted, key=lambda one: one.name)
+        assert (not names) is same_work(*in_order, known), (before, wanted, known)
+        applied = [one.name for one in wanted for old in before if old.name == one.name and is_applied(old, one)]
+        assert [one.resource for one in said if one.effect == "Apply"] == [
+            name for name in applied if name not in names
+        ]

@@ -22,7 +22,16 @@ from backstay_operator.planner.do.finalizers import HOST_FINALIZER, SERVICE_FINA
 from backstay_operator.planner.do.ownership import let_go
 from backstay_operator.planner.know.claims import claim_for
 from backstay_operator.planner.plan import plan
-from backstay_operator.planner.preconditions import Gone, HoldsNothing, NoInstances, Owned, Precondition, Still, Unnamed
+from backstay_operator.planner.preconditions import (
+    Alone,
+    Gone,
+    HoldsNothing,
+    NoInstances,
+    Owned,
+    Precondition,
+    Still,
+    Unnamed,
+)
 from backstay_testing.apply_bench import SESSION, Bench
 from backstay_testing.control_scene import Scene, until
 
@@ -86,6 +95,9 @@ async def test_what_is_as_it_was_believed_lets_the_write_pass() -> None:
         Gone("HAService", "shop", "web", "another"),
         Gone("HAService", "shop", "db", ""),
         NoInstances("shop", "another"),
+        NoInstances("shop", "s", but=(bench.instance.uid,)),
+        Alone("shop", "s", "n1", bench.instance.uid),
+        Alone("shop", "s", "n2", "another"),
         HoldsNothing("n2"),
         Unnamed(("web.service",), frozenset({(bench.service.uid, 1)})),
         Unnamed(("db.service",), frozenset()),
@@ -162,6 +174,12 @@ Need = Callable[[Asked], Precondition]
         ),
         pytest.param(
             lambda b: None,
+            lambda b: NoInstances("shop", "s", but=("uid-web-7",)),
+            "shop/web-0 is there",
+            id="an instance that nobody knew of",
+        ),
+        pytest.param(
+            lambda b: None,
             lambda b: Unnamed(("web.service",), frozenset()),
             "HAService shop/web names web.service",
             id="a service names the unit",
@@ -220,6 +238,18 @@ async def test_a_host_that_holds_something_we_have_not_seen_keeps_its_objects() 
     result = await bench.writer.apply(DeleteClaim(claim, "it holds nothing", (HoldsNothing("n1"),)))
     assert result.outcome is Outcome.LOOK_AGAIN and "shop/web-0 is granted to n1" in result.why
     assert bench.cache.world.held_by["n1"] == {"shop/web-0"}, "and from now on it is known"
+
+
+@in_virtual_time
+async def test_a_copy_is_not_granted_to_the_host_of_another_that_we_have_not_seen() -> None:
+    bench = Asked()
+    raw = copy.deepcopy(bench.body(HA_INSTANCES, "web-0", "shop"))
+    session = {"bootID": "boot-n1", "nonce": "nonce-1", "seq": 1}
+    raw["spec"] |= {"epoch": 1, "grant": {"host": "n1", "session": session, "machineUUID": "m"}}
+    bench.cluster.replace(HA_INSTANCES, "shop", raw, actor="another replica")
+    claim, owner = next(iter(bench.cache.world.claims.values())), bench.instance.spec.service.uid
+    result = await bench.writer.apply(DeleteClaim(claim, "a write", (Alone("shop", owner, "n1", "uid-web-1"),)))
+    assert result.outcome is Outcome.LOOK_AGAIN and "shop/web-0 is granted to n1" in result.why
 
 
 @in_virtual_time

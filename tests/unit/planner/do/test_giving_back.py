@@ -100,7 +100,7 @@ def test_what_is_no_longer_wanted_is_given_back(befall: Befall, expected: list[s
     world = a_world("n1", "n2")
     befall(world)
     names = sorted(world.claims, key=lambda name: world.claims[name].spec.type, reverse=True)
-    found = give_back_unused(world, NOW, world.instances.get("shop/web-0"), names)
+    found = give_back_unused(world, NOW, list(world.instances.values()), names)
     assert [said(one) for one in found] == expected
 
 
@@ -108,14 +108,14 @@ def test_an_address_that_is_still_wanted_is_not_given_back() -> None:
     world, edited = a_world("n1"), a_service("web", unit(), VIP, generation=2)
     running()(world)
     claim(world, *claims(BEFORE, "n1"))
-    assert give_back_unused(world, edited, world.instances["shop/web-0"], sorted(world.claims)) == []
+    assert give_back_unused(world, edited, list(world.instances.values()), sorted(world.claims)) == []
 
 
 @pytest.mark.parametrize("is_there", [True, False])
 def test_a_claim_goes_only_while_the_manifest_and_the_instance_are_as_they_were_read(is_there: bool) -> None:
     world = a_world("n1")
     all_of(has_noted(), *([running()] if is_there else []))(world)
-    found = give_back_unused(world, NOW, world.instances.get("shop/web-0"), sorted(world.claims))
+    found = give_back_unused(world, NOW, list(world.instances.values()), sorted(world.claims))
     (gone,) = (one for one in found if isinstance(one, DeleteClaim))
     unedited, other = gone.needs
     assert isinstance(unedited, Still) and (unedited.kind, unedited.generation) == ("HAService", 2)
@@ -132,7 +132,7 @@ def test_a_host_s_claim_goes_only_while_the_host_is_as_it_was_read(is_known: boo
     all_of(has_noted(), running(), leaving("n2"))(world)
     if not is_known:
         del world.hosts["n2"]
-    found = give_back_unused(world, NOW, world.instances["shop/web-0"], sorted(world.claims))
+    found = give_back_unused(world, NOW, list(world.instances.values()), sorted(world.claims))
     (written,) = (one for one in found if isinstance(one, WriteClaim))
     host = written.needs[-1]
     assert (host.kind, host.name) == ("Host", "n2")  # type: ignore[union-attr]
@@ -287,3 +287,55 @@ def test_what_waits_for_our_word_is_given_back_unless_nobody_knows_who_may_need_
         world.unreadable[kind, "shop/other"] = Unreadable(kind, "shop/other", "nonsense")
     wanted = [action.spec.secured for action in plan(world).actions if isinstance(action, Assign)]
     assert wanted == ([] if kind in ("HAService", "Host") else [[]])
+
+
+# --- several copies --------------------------------------------------------------------------------------------------
+
+PAIR_BEFORE = a_service("web", unit(), unit("log"), mode="Replicated", replicas=2)
+PAIR_NOW = a_service("web", unit(), mode="Replicated", replicas=2, generation=2)
+
+
+def pair(world: World, *revisions: int) -> None:
+    """Each copy runs, by the manifest of this generation."""
+    world.put_service(PAIR_NOW)
+    for slot, revision in enumerate(revisions):
+        host = f"n{slot + 1}"
+        world.put_instance(an_instance(PAIR_NOW, epoch=1, host=host, slot=slot))
+        report(world, PAIR_NOW, host, "Running", epoch=1, revision=revision, slot=slot)
+    claim(world, *claims(PAIR_BEFORE, "n1", "n2", "n3", epoch=1, revision=1))
+
+
+@pytest.mark.parametrize(
+    ("revisions", "expected"),
+    [
+        pytest.param((2, 2), ["give back Unit"], id="both do without it"),
+        pytest.param((2, 1), [], id="the other runs by the earlier manifest"),
+        pytest.param((1, 2), [], id="or the first does"),
+    ],
+)
+def test_an_edit_gives_nothing_back_while_another_copy_runs_by_the_earlier_manifest(
+    revisions: tuple[int, int], expected: list[str]
+) -> None:
+    world = a_world("n1", "n2", "n3")
+    pair(world, *revisions)
+    found = give_back_unused(world, PAIR_NOW, list(world.instances.values()), sorted(world.claims))
+    assert [said(one) for one in found] == expected
+
+
+def test_of_several_copies_nothing_is_given_back_while_there_may_be_one_that_nobody_has_seen() -> None:
+    world = a_world("n1", "n2", "n3")
+    pair(world, 2, 2)
+    (gone,) = give_back_unused(world, PAIR_NOW, list(world.instances.values()), sorted(world.claims))
+    assert isinstance(gone, DeleteClaim)
+    (none,) = (one for one in gone.needs if isinstance(one, NoInstances))
+    assert none.but == ("uid-web-0", "uid-web-1")
+    assert [one.name for one in gone.needs if isinstance(one, Still) and one.version] == ["web-0", "web-1"]
+
+
+def test_a_host_stays_claimed_for_whichever_copy_is_there() -> None:
+    world = a_world("n1", "n2", "n3")
+    pair(world, 2, 2)
+    for name in ("n1", "n2", "n3"):
+        leaving(name)(world)
+    found = give_back_unused(world, PAIR_NOW, list(world.instances.values()), sorted(world.claims))
+    assert "write Unit: n1 web, n2 web" in [said(one) for one in found]

@@ -85,7 +85,7 @@ def failed_on(*names: str) -> Befall:
     return befall
 
 
-REPLICATED = a_service(mode="Replicated", replicas=2)
+PROMOTABLE = a_service(mode="Promotable", replicas=2)
 STOPPED = a_service(state="Stopped")
 
 
@@ -102,7 +102,7 @@ STOPPED = a_service(state="Stopped")
             WEB, 1, all_of(recorded, wish("n3"), unready("n3")), "grant n1 2, to n1", "", id="a wish that cannot be granted"
         ),
         pytest.param(WEB, 1, all_of(recorded, failed_on("n1")), "grant n2 2, to n2", "", id="it could not be run on one host"),
-        pytest.param(REPLICATED, 1, nothing, "", "spec.mode", id="the manifest is refused"),
+        pytest.param(PROMOTABLE, 1, nothing, "", "spec.mode", id="the manifest is refused"),
         pytest.param(STOPPED, 1, nothing, "", "spec.state is Stopped", id="it shall not run"),
         pytest.param(WEB, 1, unmarked, "", "its finalizer is being set first", id="it is not marked"),
         pytest.param(
@@ -116,7 +116,7 @@ STOPPED = a_service(state="Stopped")
         pytest.param(WEB, 1, leaving, "delete", "", id="it is being deleted"),
         # Which reason comes first.
         pytest.param(
-            a_service(mode="Replicated", replicas=2, state="Stopped"), 1, nothing, "", "spec.mode", id="a refusal before its state"
+            a_service(mode="Promotable", replicas=2, state="Stopped"), 1, nothing, "", "spec.mode", id="a refusal before its state"
         ),
         pytest.param(STOPPED, 1, unmarked, "", "spec.state is Stopped", id="its state before its mark"),
         pytest.param(
@@ -218,7 +218,7 @@ TO_N2 = all_of(mode("Drain"), down("n2"))
         pytest.param(TO_N2, "Down 1, to n2", "", id="stopped for a move"),
         pytest.param(all_of(TO_N2, unready("n2")), "Down 1", "", id="stopped for a move to what is not ready any more"),
         pytest.param(all_of(TO_N2, edit(unit(), state="Stopped")), "Down 1", "", id="stopped for a move, and then for good"),
-        pytest.param(all_of(TO_N2, edit(unit(), mode="Replicated")), "Down 1", "", id="stopped for a move, then refused"),
+        pytest.param(all_of(TO_N2, edit(unit(), mode="Promotable")), "Down 1", "", id="stopped for a move, then refused"),
         pytest.param(down(), "Down 1", "", id="what was ordered Down stays Down"),
         pytest.param(all_of(down(), mode("HandsOff")), "Down 1", "", id="what was ordered Down stays so in HandsOff"),
         # It is not touched.
@@ -227,9 +227,9 @@ TO_N2 = all_of(mode("Drain"), down("n2"))
         pytest.param(
             all_of(mode("HandsOff"), edit(unit(), state="Stopped")), "Up 1", HANDS_OFF, id="hands off: not stopped either"
         ),
-        pytest.param(edit(unit(), mode="Replicated"), "Up 1", "", id="a refused manifest stops nothing"),
+        pytest.param(edit(unit(), mode="Promotable"), "Up 1", "", id="a refused manifest stops nothing"),
         pytest.param(
-            all_of(unordered, edit(unit(), mode="Replicated")), "", "", id="what was never ordered waits for a good manifest"
+            all_of(unordered, edit(unit(), mode="Promotable")), "", "", id="what was never ordered waits for a good manifest"
         ),
         # It is edited.
         pytest.param(edit(unit()), "record, Up 1", "", id="an edit is recorded before it is ordered"),
@@ -257,7 +257,7 @@ TO_N2 = all_of(mode("Drain"), down("n2"))
             all_of(released, edit(unit(), state="Stopped")), "close 2 by Released", "spec.state is Stopped", id="it is closed for good"
         ),
         pytest.param(
-            all_of(released, edit(unit(), mode="Replicated")), "close 2 by Released", "spec.mode",
+            all_of(released, edit(unit(), mode="Promotable")), "close 2 by Released", "spec.mode",
             id="it is closed, and its manifest is refused",
         ),
         pytest.param(all_of(released, leaving), "close 2 by Released", "", id="it is closed, and will be deleted"),

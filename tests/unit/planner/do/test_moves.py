@@ -128,7 +128,7 @@ def test_a_wish_goes_when_it_is_done_or_cannot_be_granted(text: str, befall: Bef
     service = annotated(a_service(generation=2), {MOVE_ANNOTATION: text})
     running(world, service)
     befall(world)
-    actions = spent_wish(world, service, world.instances["shop/web-0"])
+    actions = spent_wish(world, service)
     assert [why in str(action.why) for action in actions] == ([True] if why else [])
 
 

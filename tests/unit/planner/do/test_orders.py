@@ -38,6 +38,25 @@ def entry(epoch: int, want: Literal["Up", "Down"] = "Up", *, revision: int = 1, 
 UP, DOWN = entry(2), entry(2, "Down")
 
 
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        pytest.param("Running", (False, "Running", False), id="ours"),
+        pytest.param("Unmanaged", (True, "Unmanaged", True), id="not ours to touch"),
+    ],
+)
+def test_an_order_says_by_a_word_of_its_own_whether_anything_of_it_is_touched(
+    state: str, expected: tuple[bool, str, bool]
+) -> None:
+    service = a_service(state=state)
+    made = order(a_world("n1"), service, an_instance(service, epoch=2, host="n1"), "Up", "because")
+    assert (made.is_unmanaged, made.state, bool(made.hands_off)) == expected
+    assert made.model_copy(update={"hands_off": "", "why": "Unmanaged"}).is_unmanaged is expected[0], (
+        "no sentence decides"
+    )
+    assert made.model_copy(update={"state": None}).is_unmanaged is expected[0], "as an earlier release said it"
+
+
 # --- an entry only moves forward -------------------------------------------------------------------------------------
 
 

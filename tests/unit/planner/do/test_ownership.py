@@ -6,6 +6,7 @@ import pytest
 
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.object_kinds import Unreadable
+from backstay_operator.planner.actions import CreateClaim
 from backstay_operator.planner.do.finalizers import HOST_FINALIZER, INSTANCE_FINALIZER, SERVICE_FINALIZER
 from backstay_operator.planner.do.ownership import (
     marks,
@@ -15,8 +16,9 @@ from backstay_operator.planner.do.ownership import (
     record,
     take,
 )
+from backstay_operator.planner.judge.copies import recorded_for_another
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.preconditions import Owned, Still
+from backstay_operator.planner.preconditions import Alone, Owned, Still
 from backstay_testing.belongings import VIP, claim, has, leaving, noting, said
 from backstay_testing.builders import (
     a_service,
@@ -93,7 +95,7 @@ def unreadable(world: World) -> None:
 def test_what_is_claimed(befall: Befall, service: HAService, expected: list[str]) -> None:
     world = a_world("n1", "n2")
     befall(world)
-    assert [said(one) for one in take(world, service, world.instances.get("shop/web-0"))] == expected
+    assert [said(one) for one in take(world, service, list(world.instances.values()))] == expected
 
 
 MARKED = marked(BOTH, SERVICE_FINALIZER)
@@ -112,7 +114,7 @@ HELD = an_instance(BOTH, epoch=1, host="n1")
     ],
 )
 def test_what_is_marked(service: HAService, instance: HAInstance | None, expected: list[str]) -> None:
-    assert [said(one) for one in marks(service, instance)] == expected
+    assert [said(one) for one in marks(service, [instance] if instance else [])] == expected
 
 
 IS_MARKED_FIRST, INSTANCE_FIRST = (
@@ -157,7 +159,7 @@ def test_what_must_still_become_its_own(
 def test_what_the_api_server_is_asked_once_more_before_a_grant() -> None:
     world = a_world("n1", "n2")
     make_ours(world)
-    there, stays, *rest = needs_to_run(world, MARKED, "n1")
+    there, stays, *rest = needs_to_run(world, MARKED, HELD, "n1")
     assert isinstance(there, Still) and (there.kind, there.uid, there.finalizer) == (
         "HAService",
         "uid-web",
@@ -205,3 +207,47 @@ def test_what_is_another_services_is_not_recorded() -> None:
     instance = put(world, BOTH)
     claim(world, *claims(a_service("other", unit(), VIP), "n1"))
     assert record(world, BOTH, instance, 1, "n1") == []
+
+
+# --- several copies --------------------------------------------------------------------------------------------------
+
+PAIR = a_service("web", unit(), mode="Replicated", replicas=2)
+
+
+def a_pair(world: World, *hosts: str) -> list[HAInstance]:
+    world.put_service(PAIR)
+    for slot, host in enumerate(hosts):
+        world.put_instance(an_instance(PAIR, epoch=1, host=host, slot=slot))
+    return list(world.instances.values())
+
+
+def test_claims_of_several_copies_cover_all_their_hosts_and_name_none_of_them_at_first() -> None:
+    world = a_world("n1", "n2")
+    (created,) = take(world, PAIR, a_pair(world, "n1", "n9"))
+    assert isinstance(created, CreateClaim)
+    hosts = created.claim.spec.hosts or []
+    assert [(one.host, one.instance) for one in hosts] == [("n1", ""), ("n2", ""), ("n9", "")]
+
+
+def test_a_grant_of_one_of_several_copies_asks_whether_another_was_granted_there() -> None:
+    world = a_world("n1")
+    one, _ = a_pair(world, "n1", "n2")
+    (alone,) = (need for need in needs_to_run(world, PAIR, one, "n1") if isinstance(need, Alone))
+    assert (alone.service_uid, alone.host, alone.but) == ("uid-web", "n1", "uid-web-0")
+
+
+@pytest.mark.parametrize(
+    ("recorded", "expected"),
+    [
+        pytest.param("uid-web-1", "web-1", id="the other has its claims"),
+        pytest.param("uid-web-0", "", id="it has them itself"),
+        pytest.param("", "", id="nobody has"),
+    ],
+)
+def test_of_two_copies_that_were_granted_to_one_host_the_claims_say_which_it_is(recorded: str, expected: str) -> None:
+    world = a_world("n1")
+    one, _ = a_pair(world, "n1", "n1")
+    (known,) = claims(PAIR, "n1")
+    hosts = [each.model_copy(update={"instance": recorded, "epoch": 1}) for each in known.spec.hosts or ()]
+    claim(world, known.model_copy(update={"spec": known.spec.model_copy(update={"hosts": hosts})}))
+    assert recorded_for_another(world, PAIR, one, "n1") == expected

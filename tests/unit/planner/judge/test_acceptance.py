@@ -19,15 +19,10 @@ FILE = {"name": "conf", "file": {"path": "/etc/web.conf"}}
 @pytest.mark.parametrize(
     ("service", "path"),
     [
-        pytest.param(a_service(mode="EveryHost"), "spec.mode (EveryHost)", id="mode"),
-        pytest.param(a_service(mode="Replicated", replicas=3), "spec.mode (Replicated)", id="replicas"),
+        pytest.param(a_service(mode="Promotable", replicas=3), "spec.mode (Promotable)", id="mode"),
         pytest.param(a_service(dependsOn=[{"service": "net"}]), "spec.dependsOn", id="dependsOn"),
         pytest.param(a_service(placement={"failback": "Window"}), "spec.placement.failback (Window)", id="failback"),
-        pytest.param(a_service(placement={"capacity": {"cpu": "2"}}), "spec.placement.capacity", id="capacity"),
-        pytest.param(a_service(placement={"priority": 5}), "spec.placement.priority (5)", id="priority"),
-        pytest.param(a_service(placement={"apart": [{"service": "b"}]}), "spec.placement.apart", id="apart"),
         pytest.param(a_service("web", FILE), "spec.resources[conf].file", id="file"),
-        pytest.param(a_service("web", unit(onFailure="Move")), "spec.resources[web].onFailure (Move)", id="onFailure"),
         pytest.param(a_service("web", unit(strategy="Share")), "spec.resources[web].strategy (Share)", id="strategy"),
     ],
 )
@@ -43,6 +38,11 @@ def test_what_we_cannot_do_yet_is_refused_and_named(service: HAService, path: st
         pytest.param(a_service(), id="the smallest service"),
         pytest.param(a_service(state="Stopped"), id="Stopped"),
         pytest.param(a_service(state="Unmanaged"), id="Unmanaged"),
+        pytest.param(a_service(mode="Replicated", replicas=3), id="several copies of what a host has for itself"),
+        pytest.param(
+            a_service("web", address("192.0.2.7/24"), mode="Replicated", replicas=1, exclusive=True), id="one copy"
+        ),
+        pytest.param(a_service(mode="EveryHost"), id="one copy on every host"),
         pytest.param(a_service(replicas=1, dependsOn=[], recovery={}), id="empty is as good as absent"),
         pytest.param(
             a_service(recovery={"restarts": 3, "window": "10m", "onStopFailure": "Block"}), id="what is so anyway"
@@ -127,6 +127,12 @@ def test_every_path_of_the_table_is_a_field() -> None:
             "InvalidAfter",
             "spec.resources: a waits for c, c waits for b, b waits for a: none of them could ever start",
             id="a circle",
+        ),
+        pytest.param(
+            [unit("a", "a.service", onFailure="Ignore"), unit("b", "b.service")],
+            "InvalidOnFailure",
+            "spec.resources[b] stands on a, whose onFailure is Ignore",
+            id="on what may fail",
         ),
         pytest.param(
             [unit(probes=[{"name": "p", "tcpSocket": {"port": 1}, "period": "1ms"}])],
@@ -251,3 +257,30 @@ def test_a_disk_needs_a_service_that_never_runs_twice_and_a_shared_folder_does_n
     assert isinstance(refused, Refused) and refused.reason == "DeviceNotExclusive"
     for one in (disk("nas:/x", "/srv/db", "ro"), disk("/srv/a", "/srv/db", "bind")):
         assert isinstance(judged(a_service("web", one, exclusive=False)), Accepted)
+
+
+@pytest.mark.parametrize(
+    ("spec", "many"),
+    [({"mode": "Replicated", "replicas": 2}, "2 replicas"), ({"mode": "EveryHost"}, "mode EveryHost")],
+)
+@pytest.mark.parametrize("exclusive", [None, True])
+def test_an_address_is_not_on_as_many_hosts_as_there_are_copies(spec: Raw, many: str, exclusive: bool | None) -> None:
+    refused = judged(a_service("web", unit(), address("192.0.2.7/24"), exclusive=exclusive, **spec))
+    assert refused == Refused(
+        "OneAddressForMany",
+        f"spec.resources[address].virtualIP: of {many} each would have address 192.0.2.7 on its host, and one host at a time"
+        " can have it; leave the address out, or let it be one copy (mode Single)",
+    )
+
+
+def test_one_copy_with_an_address_is_to_be_exclusive_and_the_default_of_its_mode_is_not() -> None:
+    refused = judged(a_service("web", address("192.0.2.7/24"), mode="Replicated"))
+    assert isinstance(refused, Refused) and refused.reason == "AddressNotExclusive"
+    assert "spec.exclusive: true (the default of mode Single)" in refused.message
+
+
+@pytest.mark.parametrize("said", [-1, "-2", "4gi", "", "much"])
+def test_what_is_no_amount_is_refused_by_name(said: int | str) -> None:
+    refused = judged(a_service(placement={"capacity": {"cpu": 1, "memory": said}}))
+    assert isinstance(refused, Refused) and refused.reason == "InvalidCapacity"
+    assert refused.message.startswith(f"spec.placement.capacity[memory] is {said!r}, which is no amount")

@@ -47,7 +47,7 @@ def test_the_same_name_made_again_is_another_service() -> None:
     [
         pytest.param({}, {}, True, id="the later of two has to wait"),
         pytest.param({"created": "2025-01-01T00:00:00Z"}, {}, False, id="the earlier of two goes ahead"),
-        pytest.param({}, {"mode": "EveryHost"}, False, id="one that is refused anyway takes nothing"),
+        pytest.param({}, {"mode": "Promotable"}, False, id="one that is refused anyway takes nothing"),
         pytest.param(
             {"placement": {"hosts": {"matchLabels": {"pool": "db"}}}},
             {"placement": {"hosts": {"matchLabels": {"pool": "web"}}}},

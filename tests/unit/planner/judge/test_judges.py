@@ -10,15 +10,21 @@ import pytest
 from backstay_api.objects.models.host import HostChecks
 from backstay_operator.planner.judge import judges, scores
 from backstay_operator.planner.judge.host_facts import facts_of
-from backstay_operator.planner.judge.judges import FILTERS, FILTERS_AT, Filter, Point, Question
+from backstay_operator.planner.judge.judges import FILTERS, FILTERS_AT, Filter
+from backstay_operator.planner.judge.questions import Point, Question
 from backstay_operator.planner.judge.scores import SCORES, SCORES_AT, Scorer
 from backstay_operator.planner.know.world import World
-from backstay_testing import worlds
+from backstay_testing import affinities, capacities, worlds
 from backstay_testing.builders import a_service, an_instance, an_order, claims, unit
+from backstay_testing.copies import COPY_CASES
 from backstay_testing.worlds import Befall, a_world, add_host, all_of, nothing, put, report, say_ready
 
 WEB: Final = a_service()
 POOL: Final = {"hosts": {"matchLabels": {"pool": "db"}}}
+TOLERANT: Final = a_service(placement={"tolerations": [{"key": "gpu", "value": "yes", "effect": "NoSchedule"}]})
+MINDS_NOTHING: Final = a_service(placement={"tolerations": [{"operator": "Exists"}]})
+OTHERS: Final = {"hosts": {"matchExpressions": [{"key": "pool", "operator": "NotIn", "values": ["db"]}]}}
+NOT_IN_POOL: Final = a_service(placement=OTHERS)
 IN_POOL: Final = a_service(placement=POOL)
 LIKES_POOL: Final = a_service(placement={"prefer": [{**POOL, "weight": 7}]})
 NEVER: Final = a_service(recovery={"moves": {"limit": 0, "per": "1h"}})
@@ -128,7 +134,8 @@ def comes_back(world: World) -> None:
 
 def ask(world: World, **more: Any) -> Question:
     service = more.pop("service", WEB)
-    instance = world.instances.get("shop/web-0") or put(world, service, epoch=1)
+    key = more.pop("instance", "shop/web-0")
+    instance = world.instances.get(key) or put(world, service, epoch=1)
     return Question(world, service, instance, **more)
 
 
@@ -146,7 +153,14 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         (host(labels={"pool": "db"}), {"service": IN_POOL}, ""),
         (host(labels={"pool": "web"}), {"service": IN_POOL}, "is not selected: has pool=web, not db"),
         (nothing, {"service": IN_POOL}, "is not selected: has no label pool, not db"),
+        (
+            host(labels={"pool": "db"}),
+            {"service": NOT_IN_POOL},
+            "is not selected: has pool=db, which is ruled out (NotIn db)",
+        ),
+        (nothing, {"service": NOT_IN_POOL}, ""),
     ],
+    **COPY_CASES,
     judges.is_free: [
         (nothing, {}, ""),
         (claimed, {}, "may not run it: unit web.service belongs to the HAService shop/other there"),
@@ -160,6 +174,26 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         (nothing, {}, ""),
         (host(mode="Cordon"), {}, "is cordoned (new disks)"),
         (all_of(host(mode="Cordon"), granted), {}, ""),
+    ],
+    judges.is_tolerated: [
+        (nothing, {}, ""),
+        (host(taints=["gpu=yes:NoSchedule"]), {}, "has a taint that it does not tolerate: gpu=yes:NoSchedule"),
+        (host(taints=["old:PreferNoSchedule"]), {}, ""),
+        (host(taints=["x:PreferNoSchedule", "y:NoExecute"]), {}, "has a taint that it does not tolerate: y:NoExecute"),
+        (all_of(host(taints=["gpu=yes:NoSchedule"]), granted), {}, ""),
+        (all_of(host(taints=["y:NoExecute"]), granted), {}, "has a taint that it does not tolerate: y:NoExecute"),
+        (host(taints=["gpu=yes:NoSchedule"]), {"service": TOLERANT}, ""),
+        (
+            host(taints=["gpu=no:NoSchedule"]),
+            {"service": TOLERANT},
+            "has a taint that it does not tolerate: gpu=no:NoSchedule",
+        ),
+        (
+            host(taints=["gpu=yes:NoExecute"]),
+            {"service": TOLERANT},
+            "has a taint that it does not tolerate: gpu=yes:NoExecute",
+        ),
+        (host(taints=["a:NoSchedule", "b=c:NoExecute"]), {"service": MINDS_NOTHING}, ""),
     ],
     judges.has_session: [
         (nothing, {}, ""),
@@ -207,6 +241,8 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         (nothing, {"service": NEVER}, f"may not take it over: {NO_MOVES}"),
         (granted, {"service": NEVER}, ""),
     ],
+    **capacities.FILTER_CASES,
+    **affinities.FILTER_CASES,
     judges.is_ready: [
         (ready(), {}, ""),
         (ready(ready=False, why="masked"), {}, "is not ready: masked"),
@@ -226,6 +262,7 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         (all_of(reboots("n2"), lambda world: add_host(world, "n2", mode="Drain")), {"service": GRACE}, ""),
         (all_of(reboots("n2"), lambda world: add_host(world, "n2", mode="Cordon")), {"service": GRACE}, ""),
         (all_of(reboots("n2"), lambda world: world.drop_host("n2")), {"service": GRACE}, ""),
+        (all_of(reboots("n2"), lambda world: add_host(world, "n2", taints=["a:NoSchedule"])), {"service": GRACE}, ""),
         (reboots("n2"), {"service": a_service(placement=POOL, recovery={"rebootGrace": "30s"})}, ""),
     ],
 }
@@ -235,9 +272,18 @@ SCORE_CASES: Final[Mapping[Scorer, list[tuple[Befall, dict[str, Any], int]]]] = 
     scores.awaited_there: [(reboots("n1"), {"service": GRACE}, 1), (reboots("n2"), {"service": GRACE}, 0)],
     scores.fewest_failures: [(nothing, {}, 0), (failed, {}, -1)],
     scores.no_recent_failure: [(nothing, {}, 0), (failed, {}, -1)],
+    scores.fewest_taints: [
+        (nothing, {}, 0),
+        (host(taints=["gpu=yes:NoSchedule"]), {}, 0),
+        (host(taints=["a:PreferNoSchedule", "b:PreferNoSchedule"]), {}, -2),
+        (host(taints=["a:PreferNoSchedule"]), {"service": MINDS_NOTHING}, 0),
+    ],
+    **affinities.SCORE_CASES,
     scores.preference: [
         (host(labels={"pool": "db"}), {"service": LIKES_POOL}, 7),
         (nothing, {"service": LIKES_POOL}, 0),
+        *affinities.WEIGHTS,
+        (nothing, {"service": a_service(placement={"prefer": [{**OTHERS, "weight": -3}]})}, -3),
     ],
     scores.readiness: [(ready(), {}, 1), (nothing, {}, 0), (ready(ready=False), {}, -1)],
     scores.already_asked: [(ready(), {}, 1), (nothing, {}, 0)],
@@ -287,26 +333,33 @@ def test_every_judge_has_cases_that_differ_and_is_asked_at_some_point() -> None:
     [
         (
             Point.START,
-            "is_selected is_free is_wished is_open has_session starts_here may_fail_over is_ready need_not_wait",
-            "announced preference readiness fewer_services",
+            "is_selected is_its_host is_free is_wished has_no_other is_open is_tolerated has_session starts_here may_fail_over"
+            " has_capacity is_apart is_together is_ready need_not_wait",
+            "announced fewest_taints rules_kept preference readiness fewer_services",
         ),
         (
             Point.RETRY,
-            "is_selected is_free is_wished is_open has_session starts_here may_fail_over is_ready need_not_wait",
-            "announced fewest_failures preference readiness fewer_services",
+            "is_selected is_its_host is_free is_wished has_no_other is_open is_tolerated has_session starts_here may_fail_over"
+            " has_capacity is_apart is_together is_ready need_not_wait",
+            "announced fewest_failures fewest_taints rules_kept preference readiness fewer_services",
         ),
-        (Point.STAY, "may_stay is_selected", ""),
+        (Point.STAY, "may_stay is_selected is_its_host is_tolerated is_apart is_together", ""),
         (
             Point.FIRST_EPOCH,
-            "is_selected is_free may_answer",
-            "no_recent_failure preference already_asked fewer_services",
+            "is_selected is_its_host is_free has_no_other may_answer",
+            "no_recent_failure fewest_taints preference already_asked fewer_services",
         ),
         (
             Point.STANDBY,
-            "is_selected is_free is_open is_reachable has_room may_fail_over",
-            "awaited_there no_recent_failure preference already_asked fewer_services",
+            "is_selected is_its_host is_free has_no_other is_open is_tolerated is_reachable has_room may_fail_over",
+            "awaited_there no_recent_failure fewest_taints rules_kept preference already_asked fewer_services",
         ),
-        (Point.TAKE_OVER, "is_selected is_free is_open is_reachable starts_here could_fail_over is_ready", ""),
+        (
+            Point.TAKE_OVER,
+            "is_selected is_its_host is_free has_no_other is_open is_tolerated is_reachable starts_here could_fail_over"
+            " has_capacity is_apart could_be_together is_ready",
+            "",
+        ),
     ],
 )
 def test_who_is_asked_at_each_point_and_in_which_order(point: Point, filters: str, scored: str) -> None:

@@ -15,14 +15,15 @@ from backstay_operator.planner.know.world import World
 from backstay_testing.builders import a_service
 from backstay_testing.worlds import NOW_S, add_host, put, say_ready
 
-Described = list[tuple[str, float, str, bool | None]]
-"""Hosts: mode, for how long it has been silent, rack, and what it has said."""
+Described = list[tuple[str, float, str, bool | None, str]]
+"""Hosts: mode, for how long it has been silent, rack, what it has said, and the effect of its taint."""
 hosts = st.lists(
     st.tuples(
         st.sampled_from(["", "Cordon", "Drain"]),
         st.sampled_from([0.0, 1.0, 9.0]),
         st.sampled_from(["a", "b"]),
         st.sampled_from([True, False, None]),
+        st.sampled_from(["", "", "NoSchedule", "PreferNoSchedule", "NoExecute"]),
     ),
     min_size=1,
     max_size=8,
@@ -34,8 +35,9 @@ def world_of(described: Described, order: Iterable[int]) -> tuple[World, HAServi
     weights = [{"hosts": {"matchLabels": {"rack": "a"}}, "weight": 150}]
     service = a_service(placement={"prefer": weights, "failback": "Always"})
     for number in order:
-        mode, silent_s, rack, ready = described[number]
-        add_host(world, f"n{number}", mode=mode, silent_s=silent_s, labels={"rack": rack})
+        mode, silent_s, rack, ready, effect = described[number]
+        taints = [f"worn:{effect}"] if effect else []
+        add_host(world, f"n{number}", mode=mode, silent_s=silent_s, labels={"rack": rack}, taints=taints)
         if ready is not None:
             say_ready(world, service, f"n{number}", ready=ready)
     return world, service

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from backstay_api.objects.models.assignment import InstanceReport
-from backstay_operator.planner.judge.remains import instance_of, is_gone_from, left_by_name
+from backstay_api.objects.models.claim import ClaimOwner
+from backstay_operator.planner.judge.remains import instance_of, is_gone_from, left_of_service
 from backstay_operator.planner.know.world import World
 from backstay_testing import worlds
 from backstay_testing.builders import (
@@ -69,31 +70,34 @@ def proven_off(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("befall", "asked", "expected"),
+    ("befall", "is_proven", "expected"),
     [
-        pytest.param(nothing, {}, False, id="nothing was ordered, nothing is said"),
-        pytest.param(ordered, {}, True, id="ordered"),
-        pytest.param(says(), {}, True, id="said"),
-        pytest.param(says(uid="another"), {}, True, id="said of another HAInstance of that name"),
-        pytest.param(says(released=True), {}, False, id="said to be over"),
-        pytest.param(all_of(ordered, says(released=True)), {}, False, id="ordered, and said to be over"),
-        pytest.param(all_of(ordered, says(), proven_off), {}, False, id="its host is proven off"),
-        pytest.param(all_of(ordered, is_there), {"unknown": True}, False, id="its HAInstance is there"),
-        pytest.param(ordered, {"unknown": True}, True, id="its HAInstance is not"),
-        pytest.param(all_of(is_there, says(uid="another")), {"unknown": True}, True, id="that of another UID is not"),
-        pytest.param(ordered, {"is_proven": True}, False, id="its last epoch was closed: of what is exclusive nothing is left"),
-        pytest.param(says(), {"is_proven": True}, True, id="of what nobody ordered nothing was proven"),
+        pytest.param(nothing, False, False, id="nothing was ordered, nothing is said"),
+        pytest.param(ordered, False, True, id="ordered"),
+        pytest.param(says(), False, True, id="said"),
+        pytest.param(says(uid="another"), False, True, id="said of another HAInstance of that name"),
+        pytest.param(says(released=True), False, False, id="said to be over"),
+        pytest.param(all_of(ordered, says(released=True)), False, False, id="ordered, and said to be over"),
+        pytest.param(all_of(ordered, says(), proven_off), False, False, id="its host is proven off"),
+        pytest.param(all_of(ordered, is_there), False, False, id="its HAInstance is there"),
+        pytest.param(all_of(is_there, says(uid="another")), False, True, id="that of another UID is not"),
+        pytest.param(says(service="db"), False, False, id="it is another service's, whatever the name of the HAInstance"),
+        pytest.param(says(name="db-0"), False, True, id="it is this service's, whatever the name of the HAInstance"),
+        pytest.param(says(service=""), False, True, id="an agent of an earlier release does not say whose it is"),
+        pytest.param(ordered, True, False, id="its last epoch was closed: of what is exclusive nothing is left"),
+        pytest.param(says(), True, True, id="of what nobody ordered nothing was proven"),
     ],
 )  # fmt: skip
-def test_what_is_left_under_a_name(befall: Befall, asked: dict[str, bool], expected: bool) -> None:
+def test_what_is_left_of_a_service(befall: Befall, is_proven: bool, expected: bool) -> None:
     world = a_world("n1")
     worlds.speak(world, "n1", GRANTED)
     worlds.hold(world, "n1", GRANTED)
     befall(world)
-    assert left_by_name(world, "n1", "shop", "web-0".__eq__, **asked) is expected
-    assert not left_by_name(world, "n1", "another", "web-0".__eq__, **asked)
-    assert not left_by_name(world, "n1", "shop", "db-0".__eq__, **asked)
-    assert not left_by_name(world, "never-told", "shop", "web-0".__eq__, **asked)
+    owner = ClaimOwner(namespace="shop", name="web", uid="uid-web")
+    assert left_of_service(world, "n1", owner, is_proven=is_proven) is expected
+    another = owner.model_copy(update={"namespace": "another"})
+    assert not left_of_service(world, "n1", another, is_proven=is_proven)
+    assert not left_of_service(world, "never-told", owner, is_proven=is_proven)
 
 
 def test_an_order_is_about_the_instance_of_its_uid_alone() -> None:

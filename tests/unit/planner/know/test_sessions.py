@@ -7,9 +7,10 @@ from typing import Literal
 
 import pytest
 
+from backstay_api.objects.models.host import HostStatus
 from backstay_api.objects.object_kinds import Unreadable
 from backstay_operator.planner.actions import CreateLease, ReopenLease
-from backstay_operator.planner.know.sessions import lease_actions, live, published, request_name
+from backstay_operator.planner.know.sessions import last_sealed, lease_actions, live, published, request_name
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.preconditions import Gone, Still
 from backstay_testing.builders import (
@@ -33,6 +34,12 @@ def unreported(world: World) -> None:
 
 def unassigned(world: World) -> None:
     world.drop_assignment("n1")
+
+
+def has_spoken(world: World) -> None:
+    """As its status says."""
+    host = world.hosts["n1"]
+    world.put_host(host.model_copy(update={"status": HostStatus(session=session("n1", 1))}))
 
 
 def no_lease(world: World) -> None:
@@ -165,6 +172,16 @@ def saw_sealed(seq: int) -> Befall:
     return befall
 
 
+def told_sealed(seq: int) -> Befall:
+    """An operator before us saw it sealed, and wrote that down."""
+
+    def befall(world: World) -> None:
+        host = world.hosts["n1"]
+        world.put_host(host.model_copy(update={"status": HostStatus(sealed=session("n1", seq))}))
+
+    return befall
+
+
 NEW, HELD = "n1 has no Lease to renew", "n1 holds a service and has no Lease by which its silence could be noticed"
 SEALED = "the Lease of n1 was sealed when somebody deleted it: a seal is never undone"
 
@@ -190,6 +207,9 @@ SEALED = "the Lease of n1 was sealed when somebody deleted it: a seal is never u
         pytest.param(all_of(asked("Off", 1), asked("Off", 2)), (SEALED, 2), id="the latest session that was sealed"),
         pytest.param(all_of(holds(5), saw_sealed(5)), (SEALED, 5), id="we saw it sealed, and it holds something"),
         pytest.param(all_of(speaks(5), saw_sealed(5)), (SEALED, 5), id="we saw it sealed, and it speaks for its host"),
+        pytest.param(all_of(holds(5), told_sealed(5)), (SEALED, 5), id="it was told that it is sealed, and it holds something"),
+        pytest.param(all_of(speaks(5), told_sealed(5)), (SEALED, 5), id="it was told that it is sealed, and it speaks for its host"),
+        pytest.param(all_of(speaks(6), told_sealed(5)), (NEW, None), id="it was told of an earlier session"),
         pytest.param(all_of(saw_sealed(5)), (NEW, None), id="we saw it sealed, but another machine has this name now"),
         pytest.param(
             all_of(holds(5), saw_sealed(5), asked("Off", 4)), (SEALED, 5), id="what we saw is later than what was asked"
@@ -211,13 +231,19 @@ def test_a_lease_that_is_gone_is_made_again_as_it_has_to_be(
 @pytest.mark.parametrize(
     ("befall", "expected"),
     [
-        pytest.param(nothing, [], id="nobody is to hold it"),
+        pytest.param(unassigned, [], id="a host that has never had a session"),
+        pytest.param(unreported, [], id="…and has a HostAssignment by now"),
+        pytest.param(nothing, [("HoldsNothing", None), ("Host", "1")], id="nobody is to hold it"),
+        pytest.param(all_of(has_spoken, unassigned), [("HoldsNothing", None), ("Host", "1")], id="…though its HostAssignment was deleted, too"),
+        pytest.param(all_of(removed, holds(1)), [("HAInstance", "s1-0", "1"), ("FenceRequest", None)], id="its Host is gone"),
         pytest.param(asked("Off", 1), [], id="it comes back sealed: a newer session has it reopened"),
-        pytest.param(holds(1), [("HAInstance", "s1-0", "1"), ("FenceRequest", None)], id="the grant stands, and nobody has asked"),
-        pytest.param(holds(1, 3), [("HAInstance", "s3-0", "1"), ("FenceRequest", None)], id="that of the session in whose name it is made"),
-        pytest.param(all_of(holds(1), asked("Observe", 1)), [("HAInstance", "s1-0", "1"), ("FenceRequest", "1")],
+        pytest.param(holds(1), [("Host", "1"), ("HAInstance", "s1-0", "1"), ("FenceRequest", None)],
+            id="the grant stands, and nobody has asked"),
+        pytest.param(holds(1, 3), [("Host", "1"), ("HAInstance", "s3-0", "1"), ("FenceRequest", None)],
+            id="that of the session in whose name it is made"),
+        pytest.param(all_of(holds(1), asked("Observe", 1)), [("Host", "1"), ("HAInstance", "s1-0", "1"), ("FenceRequest", "1")],
             id="…and what was asked is as we know it"),
-        pytest.param(all_of(holds(2), asked("Off", 1)), [("HAInstance", "s2-0", "1"), ("FenceRequest", None)],
+        pytest.param(all_of(holds(2), asked("Off", 1)), [("Host", "1"), ("HAInstance", "s2-0", "1"), ("FenceRequest", None)],
             id="what was asked of another session says nothing of this one"),
     ],
 )  # fmt: skip
@@ -232,12 +258,33 @@ def test_a_lease_is_made_unsealed_for_a_session_only_while_its_grant_stands(
     assert isinstance(made, CreateLease)
     found = [
         (one.kind, one.name, one.version) if isinstance(one, Still) and one.kind == "HAInstance"
-        else (one.kind, one.version if isinstance(one, Still) else None)
-        for one in made.needs if isinstance(one, Still | Gone)
+        else (getattr(one, "kind", type(one).__name__), one.version if isinstance(one, Still) else None)
+        for one in made.needs
     ]  # fmt: skip
     assert found == expected
     gone = [one.name for one in made.needs if isinstance(one, Gone)]
     assert made.session is None or all(name == request_name("n1", made.session) for name in gone)
+
+
+@pytest.mark.parametrize(
+    ("befall", "seq"),
+    [
+        pytest.param(nothing, None, id="nobody saw a seal"),
+        pytest.param(told_sealed(1), 1, id="as it was told: what we see of it is from before"),
+        pytest.param(all_of(speaks(2), saw_sealed(2), told_sealed(1)), 2, id="we saw a later one"),
+        pytest.param(all_of(speaks(1), saw_sealed(1), told_sealed(2)), 2, id="another operator saw a later one"),
+        pytest.param(all_of(told_sealed(1), lambda w: hold(w, "n1", session("n1", 2))), None, id="a newer session holds it"),
+        pytest.param(all_of(told_sealed(1), lambda w: hold(w, "n1", session("n1", 2)), sealed), 1,
+            id="…and is sealed, and does not speak: the seal before"),
+        pytest.param(all_of(told_sealed(1), no_lease), 1, id="somebody deleted it"),
+        pytest.param(removed, None, id="its Host is gone"),
+    ],
+)  # fmt: skip
+def test_which_session_was_sealed_last(befall: Befall, seq: int | None) -> None:
+    world = a_world("n1")
+    befall(world)
+    found = last_sealed(world, "n1")
+    assert (found.seq if found else None) == seq
 
 
 def test_a_lease_that_is_there_and_renews_is_left_alone() -> None:

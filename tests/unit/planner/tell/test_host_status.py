@@ -349,6 +349,22 @@ def test_what_else_is_told(befall: Befall, liveness: str, seq: int | None, insta
     assert (status.instances, [one.request for one in status.fences]) == (instances, fences)
 
 
+def test_the_session_that_was_sealed_last_is_told_until_a_newer_one_holds_the_lease() -> None:
+    """A Lease that somebody deletes comes back sealed, whoever is the operator then."""
+    world = a_world("n1")
+    before = world.leases["n1"]
+    sealed(world)
+    world.last_sealed["n1"] = world.leases["n1"].lease
+    write(world)
+    world.last_sealed.clear()
+    del world.leases["n1"]
+    assert told(world).sealed == session("n1", 1)
+    world.leases["n1"] = before
+    assert told(world).sealed == session("n1", 1), "what we see is from before the seal"
+    hold(world, "n1", session("n1", 2))
+    assert told(world).sealed is None
+
+
 @pytest.mark.parametrize(
     ("befall", "is_written"),
     [

@@ -202,7 +202,7 @@ def test_a_second_copy_is_named_with_its_host_and_its_remedy(change: Change, deg
 
 def test_a_refused_service_says_so_in_ready_too() -> None:
     world = a_world("n1")
-    service = a_service(mode="EveryHost")
+    service = a_service(mode="Promotable")
     world.put_service(service)
     told = told_of(world, service)
     assert condition(told, "Accepted")[:2] == ("False", "NotSupportedYet")
@@ -211,7 +211,7 @@ def test_a_refused_service_says_so_in_ready_too() -> None:
 
 
 def test_what_runs_goes_on_when_an_edit_is_refused_and_that_is_said() -> None:
-    world, service = a_running_world(mode="EveryHost")
+    world, service = a_running_world(mode="Promotable")
     told = told_of(world, service)
     assert condition(told, "Ready")[0] == "True"
     assert condition(told, "Degraded")[:2] == ("True", "ManifestRefused")

@@ -20,7 +20,7 @@ def test_another_who_has_it_mounted_is_named_by_ext4_itself(host: Host) -> None:
         sh("mount", first, host.folder / "srv/state")
         second = sh("losetup", "-f", "--show", host.folder / "disk.img")
         one = host.mount(second)
-        busy = Ended(32, "mount", "exited with 32", "/dev/x already mounted or mount point busy.")
+        busy = Ended(32, "mount", "exited with 32", "/dev/x ist bereits eingehängt.")
 
         async def story() -> None:
             for says in ({"e2fsck": Ended(8, "e2fsck", "exited with 8")}, {"e2fsck": Ended(0, "", ""), "mount": busy}):

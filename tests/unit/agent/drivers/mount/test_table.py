@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from backstay_agent.drivers.mount.holders import elsewhere, holders
-from backstay_agent.drivers.mount.places import ROOTS, in_fstab, outside, unfit, units_for
+from backstay_agent.drivers.mount.places import HostFiles, in_fstab, unfit, units_for
 from backstay_agent.drivers.mount.readiness import has_type
 from backstay_agent.drivers.mount.sources import Source, is_ext, other_user, path_of
 from backstay_agent.drivers.mount.table import below, follow, over, parse
@@ -128,7 +128,7 @@ def test_where_udev_keeps_it(device: str, path: str) -> None:
     ],
 )
 def test_where_a_host_lets_filesystems_be_mounted(path: str, why: str) -> None:
-    said = outside(path, ROOTS, [Path("/var/lib/backstay")])
+    said = HostFiles(own=[Path("/var/lib/backstay")]).outside(path)
     assert why in said and bool(said) is bool(why)
 
 
@@ -185,6 +185,8 @@ def test_ext4_says_itself_who_has_it_mounted(tmp_path: Path) -> None:
     with a_disk(tmp_path / "disk", "-O", "mmp") as device:
         sh("mount", device, tmp_path / "on")
         assert is_ext(device) and other_user(device) == f"{os.uname().nodename} ({device[5:]})"
+        sh("umount", device)
+        assert other_user(device) == "", "he has let go of it"
     with a_disk(tmp_path / "plain") as device:
         assert is_ext(device) and other_user(device) == ""
     with a_disk(tmp_path / "empty", fs_type="") as device:

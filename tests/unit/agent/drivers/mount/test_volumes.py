@@ -14,6 +14,7 @@ import pytest
 from backstay_agent.drivers.base import StartFailed, StopFailed
 from backstay_agent.drivers.mount.driver import MountDriver
 from backstay_agent.drivers.mount.lvm import Lvm
+from backstay_agent.drivers.mount.places import HostFiles
 from backstay_agent.drivers.mount.sources import NoSource
 from backstay_agent.drivers.mount.volumes import LvmOfHost, Volume, active, leads_to, refusal, rows, volume_of
 from backstay_agent.drivers.tools.transient import Ended
@@ -199,10 +200,8 @@ def test_a_volume_that_others_have_activated_is_left_alone_and_one_of_ours_is_fo
     lvm: FakeLvm, tmp_path: Path
 ) -> None:
     (tmp_path / "table").write_text("21 1 254:0 / / rw - ext4 /dev/vda rw\n")
-    driver = MountDriver(
-        lvm, roots=[tmp_path], notes=tmp_path / "notes", table=tmp_path / "table", fstab=tmp_path / "fstab",
-        lvm=Lvm(lvm, lvm, lvm.block),
-    )  # fmt: skip
+    files = HostFiles(roots=[tmp_path], notes=tmp_path / "notes", table=tmp_path / "table", fstab=tmp_path / "fstab")
+    driver = MountDriver(lvm, files, lvm=Lvm(lvm, lvm, lvm.block))
     one = RenderedResource(name="disk", mount=Mount(device="/dev/vg1/my-data", path=str(tmp_path / "db")))
 
     async def story() -> None:

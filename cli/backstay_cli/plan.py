@@ -1,0 +1,192 @@
+"""`backstay plan -f FILE…`: what would start, stop and move, and why, if these manifests were applied or hosts lost. Writes nothing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from pydantic import ValidationError
+
+from backstay_api.objects.models import HAInstance, HAService, Host
+from backstay_api.objects.names import slot_of
+from backstay_api.objects.object_kinds import faults
+from backstay_operator.planner import whatif
+from backstay_operator.planner.judge.placement import Verdict
+from backstay_operator.planner.know.world import World
+from backstay_operator.planner.whatif import Change, Supposed
+
+from .session import FAILED, NO_SUCH_THING, WELL, Session, Stop
+from .tables import table
+from .view import EVERYTHING, VIEW, look
+
+CHANGES = 2
+_KINDS: Mapping[str, type[Host | HAService | HAInstance]] = {
+    "Host": Host,
+    "HAService": HAService,
+    "HAInstance": HAInstance,
+}
+_SUFFIXES = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is supposed."""
+
+    manifests: list[Host | HAService | HAInstance]
+    lost: list[str]
+    drained: list[str]
+
+
+async def plan(
+    session: Session,
+    filename: Annotated[
+        list[str] | None,
+        typer.Option("--filename", "-f", help="File with HAServices and Hosts to apply; `-` reads standard input."),
+    ] = None,
+    offline: Annotated[
+        str, typer.Option(help="Folder with Hosts, HAServices and HAInstances in YAML or JSON; no API server is asked.")
+    ] = "",
+    lose: Annotated[str, typer.Option(help="Hosts that are lost, and proven to be: n1,n2.")] = "",
+    drain: Annotated[str, typer.Option(help="Hosts that are drained: n1,n2.")] = "",
+) -> int:
+    """Say what would start, stop and move, and why; nothing is written. Exit code 0: nothing would change; 2: something would; 1: an error."""
+    asked = _Asked([one for file in filename or () for one in _read(file)], _names(lose), _names(drain))
+    world = _stored(offline) if offline else await _live(session)
+    for name in (*asked.lost, *asked.drained):
+        if name not in world.hosts:
+            raise Stop(f"there is no host {name}", FAILED if offline else NO_SUCH_THING)
+    before = whatif.holders(world)
+    for one in asked.manifests:
+        whatif.put(world, _at_home(session, one, offline))
+    for name in asked.drained:
+        whatif.drain(world, name)
+    found = whatif.outcome(world, before, asked.lost)
+    session.show(_told(found), lambda: _print(session, found))
+    return CHANGES if found.changes else WELL
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in (part.strip() for part in text.split(",")) if name]
+
+
+# --- what is read ----------------------------------------------------------------------------------------------------
+
+
+async def _live(session: Session) -> World:
+    await session.need(EVERYTHING, VIEW)
+    return (await look(session)).world
+
+
+def _stored(folder: str) -> World:
+    if not Path(folder).is_dir():
+        raise Stop(f"{folder} is no folder", FAILED)
+    files = sorted(path for path in Path(folder).rglob("*") if path.suffix in _SUFFIXES and path.is_file())
+    found = [one for path in files for one in _read(str(path))]
+    return whatif.as_if_running(
+        [one for one in found if isinstance(one, Host)],
+        [one for one in found if isinstance(one, HAService)],
+        [one for one in found if isinstance(one, HAInstance)],
+    )
+
+
+def _read(file: str) -> list[Host | HAService | HAInstance]:
+    """Every Host, HAService and HAInstance in it, those of a List too; any other kind is passed over."""
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text()
+        documents = list(yaml.safe_load_all(text))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise Stop(f"{file} cannot be read: {error}", FAILED) from error
+    return [_object(file, raw) for document in documents for raw in _items(document) if raw.get("kind") in _KINDS]
+
+
+def _items(document: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(document, dict):
+        items = document.get("items") if str(document.get("kind", "")).endswith("List") else [document]
+        yield from (one for one in items or () if isinstance(one, dict))
+
+
+def _object(file: str, raw: Mapping[str, Any]) -> Host | HAService | HAInstance:
+    try:
+        return _KINDS[raw["kind"]].from_wire(raw)
+    except ValidationError as error:
+        meta = raw.get("metadata")
+        name = meta.get("name", "?") if isinstance(meta, dict) else "?"
+        raise Stop(f"{file}: {raw['kind']} {name}: {'; '.join(faults(error))}", FAILED) from error
+
+
+def _at_home(session: Session, one: Host | HAService | HAInstance, offline: str) -> Host | HAService:
+    if isinstance(one, HAInstance):
+        raise Stop(
+            f"an HAInstance ({one.metadata.name}) is written by the operator alone: -f takes HAServices and Hosts",
+            FAILED,
+        )
+    if isinstance(one, Host) or one.metadata.namespace:
+        return one
+    namespace = session.options.namespace or ("default" if offline else session.namespace or "default")
+    return one.model_copy(update={"metadata": one.metadata.model_copy(update={"namespace": namespace})})
+
+
+# --- what is said ----------------------------------------------------------------------------------------------------
+
+
+def _told(found: Supposed) -> dict[str, list[dict[str, object]]]:
+    return {
+        "instances": [_instance(key, found) for key, slot in found.slots if slot.instance and slot.instance.holder],
+        "actions": [_action(one) for one in found.changes],
+        "unplaced": [{"instance": _name(key), "why": why} for key, why in _unplaced(found)],
+        "verdicts": [_verdict(key, one, found) for key, one in found.verdicts],
+    }
+
+
+def _instance(key: str, found: Supposed) -> dict[str, object]:
+    slot = dict(found.slots)[key]
+    assert slot.instance is not None
+    return {
+        "name": slot.name,
+        "service": slot.instance.spec.service.name,
+        "slot": slot_of(slot.instance.spec.service.name, slot.name),
+        "host": slot.instance.holder,
+        "role": "Started",
+        "why": found.whys.get(key) or "it stays where it runs",
+        "namespace": key.rpartition("/")[0],
+    }
+
+
+def _action(one: Change) -> dict[str, object]:
+    return {"verb": one.verb, "instance": _name(one.instance), "from": one.from_, "to": one.to, "why": one.why}
+
+
+def _unplaced(found: Supposed) -> Iterator[tuple[str, str]]:
+    for key, slot in found.slots:
+        is_wanted = slot.in_force.spec.state != "Stopped"
+        if is_wanted and not (slot.instance and slot.instance.holder):
+            yield key, whatif.why_nowhere(slot)
+
+
+def _verdict(key: str, one: Verdict, found: Supposed) -> dict[str, object]:
+    slot = dict(found.slots)[key]
+    points = next((score.points for score in one.scores if score.judge == "Preference"), 0)
+    if slot.instance is not None and slot.instance.holder == one.host:
+        return {"instance": _name(key), "host": one.host, "score": points, "rejectedBy": "", "why": "it runs here"}
+    rule = one.rejected.rule if one.rejected else ""
+    return {"instance": _name(key), "host": one.host, "score": points, "rejectedBy": rule, "why": one.why}
+
+
+def _name(key: str) -> str:
+    return key.rpartition("/")[2]
+
+
+def _print(session: Session, found: Supposed) -> None:
+    if not found.changes:
+        session.say("Nothing would change.")
+    else:
+        rows = [(one.verb, one.instance, one.from_ or "-", one.to or "-", one.why) for one in found.changes]
+        table(session.out, ("VERB", "INSTANCE", "FROM", "TO", "WHY"), rows)
+    if left := list(_unplaced(found)):
+        session.out.print()
+        table(session.out, ("UNPLACED", "WHY"), left)

@@ -1,0 +1,60 @@
+"""Whether a host has enough left of what a service needs: what it offers, less what is granted to it, and what is on its way there.
+
+What services really use is measured by nobody: it is the arithmetic of what people have declared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from backstay_api.objects.models import HAService
+from backstay_api.objects.quantities import amount, total, written
+from backstay_operator.planner.know.world import World
+from backstay_operator.planner.words import listed
+
+from .host_facts import HostFacts, Rejected
+from .questions import Question
+
+
+def has_capacity(ask: Question, facts: HostFacts) -> Rejected | None:
+    """The host has enough left of all that placement.capacity names. What is there already has what it needs."""
+    needs = ask.service.spec.placement.capacity if facts.name != ask.holder else None
+    others = _others(ask, facts.name) if needs else []
+    for name in sorted(needs or {}):
+        asked, says = _need(ask.service, name), (facts.host.spec.capacity or {}).get(name)
+        offered = amount(says) if says is not None else None
+        if offered is None:
+            odd = f"{says} is no amount" if says is not None else f"{written(asked)} asked for"
+            return Rejected("Capacity", f"offers no {name}", f"offer no {name}", odd)
+        if asked > offered - total(_need(one, name) for one in others):
+            return _too_little(name, asked, offered, [one for one in others if _need(one, name)])
+    return None
+
+
+def _too_little(name: str, asked: Fraction, offered: Fraction, others: list[HAService]) -> Rejected:
+    taken = total(_need(one, name) for one in others)
+    by = f", {written(taken)} taken by {listed([one.key for one in others])}" if others else ""
+    return Rejected(
+        "Capacity",
+        f"has {written(offered)} {name}{by}; {written(asked)} asked for",
+        f"have too little {name}: {written(asked)} asked for",
+    )
+
+
+def _need(service: HAService, name: str) -> Fraction:
+    return amount((service.spec.placement.capacity or {}).get(name, 0)) or Fraction(0)
+
+
+def _others(ask: Question, host: str) -> list[HAService]:
+    """What needs anything there, or will: all copies of all services but this one."""
+    return [service for key, service in there(ask.world, ask, host) if ask.instance is None or key != ask.instance.key]
+
+
+def there(world: World, ask: Question, host: str) -> Iterator[tuple[str, HAService]]:
+    """What is granted to the host or on its way there and needs anything, by the key of its HAInstance."""
+    for key in sorted({*world.held_by.get(host, ()), *ask.planned.get(host, ())}):
+        instance = world.instances.get(key)
+        service = world.services.get(instance.service_key) if instance is not None else None
+        if service is not None and service.spec.placement.capacity:
+            yield key, service
