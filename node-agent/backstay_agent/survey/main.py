@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from backstay_agent import VERSION
+from backstay_api import VERSION
 from backstay_api.objects.survey import Clue, PathFacts, Skipped, Survey, empty, merged, written
 from backstay_api.process.waiting import clock_s
 
