@@ -15,6 +15,7 @@ from .clear import clear
 from .command import add, add_shared
 from .completion import completion
 from .diff import diff
+from .discover import discover
 from .explain import explain
 from .fence import fence
 from .maintenance import cordon, drain, handsoff, uncordon, undrain
@@ -40,6 +41,7 @@ def build() -> typer.Typer:
     add(app, "explain", explain)
     add(app, "check", check)
     add(app, "diff", diff)
+    add(app, "discover", discover)
     add(app, "plan", plan)
     add(app, "move", move, writes=True)
     add(app, "clear", clear, writes=True)

@@ -41,6 +41,7 @@ from .shutdown import leave, systemd_jobs
 from .single_instance import alone
 from .store.disk import RealDisk
 from .store.journal import Journal
+from .survey.main import main as survey
 from .threads import live_and_exit
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,10 @@ STATUS_S: Final = 1.0
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = _options().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["survey"]:
+        return survey(words[1:])
+    options = _options().parse_args(words)
     logs.set_up(style="json" if options.json_logs else "text", level="debug" if options.verbose else "info")
     if options.remove:
         return _remove()
@@ -109,7 +113,10 @@ def _may_stop(run_dir: Path, state_dir: Path) -> int:
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="backstay-agent", description="The Backstay agent of one host.")
+    parser = argparse.ArgumentParser(
+        prog="backstay-agent",
+        description="The Backstay agent of one host. `backstay-agent survey UNIT` instead says what a unit needs.",
+    )
     parser.add_argument("--config", type=Path, default=Path("/etc/backstay/agent.json"))
     parser.add_argument("--remove", action="store_true", help="give this host's units back; the agent must be stopped")
     parser.add_argument(

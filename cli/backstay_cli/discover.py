@@ -1,0 +1,137 @@
+"""`backstay discover --from SURVEY`: a draft of a manifest, in which each line says why it is there; or what a manifest lacks (`--diff`)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+import yaml
+
+from backstay_api.objects.survey import MOST_BYTES, Survey, UnreadableSurvey, read
+
+from .drafting.comparison import COMMENT, Comparison, compared, told
+from .drafting.draft import draft, flow, in_order, mark_of, resource_of
+from .drafting.needs import Need
+from .drafting.recipes import Baseline, Recipe, recipes_of
+from .drafting.rules import needs_of
+from .session import FAILED, NOT_WELL, WELL, Session, Stop
+
+_DATA: Final = "backstay_cli.drafting"
+
+
+async def discover(
+    session: Session,
+    place: Annotated[
+        list[str] | None, typer.Argument(help="HOST UNIT: later. Today use --from.", metavar="[HOST UNIT]")
+    ] = None,
+    from_: Annotated[
+        str,
+        typer.Option(
+            "--from", help="What `backstay-agent survey UNIT` has written; - is standard input.", metavar="FILE"
+        ),
+    ] = "",
+    diff: Annotated[
+        str, typer.Option(help="A manifest: say what is used and not declared there.", metavar="FILE")
+    ] = "",
+) -> int:
+    """Find out what a service needs: a draft of its manifest, from what a host says that the unit uses. Asks no API server."""
+    if not from_:
+        raise Stop(_instead(place or []), 2)
+    survey = _survey(from_)
+    needs = needs_of(survey, recipes(), baseline())
+    if diff:
+        return _compare(session, survey, needs, diff)
+    session.show(
+        {
+            "unit": survey.unit,
+            "host": survey.host,
+            "needs": [told(need) for need in in_order(needs) if not need.is_left_out],
+        },
+        lambda: typer.echo(draft(survey, needs, session.options.namespace or "default"), session.out.file, nl=False),
+    )
+    open_questions = sum(mark_of(need) == "DECIDE" for need in needs if not need.is_left_out)
+    if open_questions:
+        session.err.print(f"{open_questions} to DECIDE: only you can know", markup=False)
+    return NOT_WELL if open_questions else WELL
+
+
+def _instead(place: list[str]) -> str:
+    host, unit = (*place[:2], *("HOST", "UNIT")[len(place) :])
+    return f"hosts are not asked through the API server yet: run `ssh {host} sudo backstay-agent survey {unit} | backstay discover --from -`"
+
+
+def _survey(file: str) -> Survey:
+    try:
+        if file == "-":
+            text = sys.stdin.buffer.read(MOST_BYTES + 1).decode(errors="replace")
+        else:
+            with Path(file).open("rb") as opened:
+                text = opened.read(MOST_BYTES + 1).decode(errors="replace")
+        return read(text)
+    except OSError as error:
+        raise Stop(f"{file} cannot be read: {error.strerror}", FAILED) from error
+    except UnreadableSurvey as error:
+        raise Stop(f"{'standard input' if file == '-' else file} is no survey: {error}", FAILED) from error
+
+
+def recipes() -> tuple[Recipe, ...]:
+    """The data file of this release."""
+    return recipes_of(yaml.safe_load((files(_DATA) / "recipes.yaml").read_text()))
+
+
+def baseline() -> Baseline:
+    """The data file of this release."""
+    raw = yaml.safe_load((files(_DATA) / "baseline.yaml").read_text())
+    return Baseline(tuple(raw["paths"]), tuple(raw["units"]))
+
+
+# --- against a manifest ----------------------------------------------------------------------------------------------------
+
+
+def _compare(session: Session, survey: Survey, needs: Iterable[Need], file: str) -> int:
+    try:
+        text = Path(file).read_text()
+        resources = resources_of(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise Stop(f"{file} cannot be read as a manifest: {type(error).__name__}", FAILED) from error
+    if resources is None:
+        raise Stop(f"{file} holds no HAService with a list of resources", FAILED)
+    found = compared(in_order(needs), resources, remarks_of(text))
+    data = {"unit": survey.unit, "undeclared": [told(need) for need in found.undeclared], "unused": list(found.unused)}
+    session.show(data, lambda: _print(session, survey, found, file))
+    return NOT_WELL if found.undeclared else WELL
+
+
+def resources_of(text: str) -> list[Mapping[str, Any]] | None:
+    """Of the first HAService of a manifest; None if it holds none with a list. Raises yaml.YAMLError."""
+    for document in yaml.safe_load_all(text):
+        spec = document.get("spec") if isinstance(document, dict) and document.get("kind") == "HAService" else None
+        if isinstance(spec, dict) and isinstance(spec.get("resources"), list):
+            return [one for one in spec["resources"] if isinstance(one, dict)]
+    return None
+
+
+def remarks_of(text: str) -> list[Mapping[str, Any]]:
+    """Resources in comments. One that somebody has edited so that it is no YAML any more stands for nothing."""
+    found: list[Mapping[str, Any]] = []
+    for line in COMMENT.findall(text):
+        try:
+            remark = yaml.safe_load(line)
+        except yaml.YAMLError:
+            continue
+        found += [remark] if isinstance(remark, dict) else []
+    return found
+
+
+def _print(session: Session, survey: Survey, found: Comparison, file: str) -> None:
+    for need in found.undeclared:
+        session.say(f"undeclared: {need.kind} {flow(need.spec)}: {need.why}")
+        session.say(f"  # {mark_of(need) or 'as a resource'}: {flow(resource_of(need, need.name))}")
+    for said in found.unused:
+        session.say(f"not in use: {said}")
+    if not found.undeclared and not found.unused:
+        session.say(f"{file} declares all that {survey.unit} was seen to use on {survey.host}")
