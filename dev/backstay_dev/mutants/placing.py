@@ -195,7 +195,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what is on its way is taken as well",
         _CAPACITY,
-        "*ask.planned.get(host, ())}",
+        "*planned.get(host, ())}",
         "}",
         _CASES,
     ),
@@ -205,5 +205,19 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "(-(world.services[key].spec.placement.priority or 0), key)",
         "((world.services[key].spec.placement.priority or 0), key)",
         f"{STORIES}/test_text.py",
+    ),
+    one(
+        "a way for all that wait is looked for",
+        f"{PLANNER}/judge/waiting.py",
+        "    return all_of_them(items, free) or _as_many(items, free)",
+        "    return {}",
+        f"{STORIES}/test_text.py",
+    ),
+    one(
+        "what one has taken is free again where that leads nowhere",
+        f"{PLANNER}/judge/packing.py",
+        "        _take(item, left[host], -1)\n",
+        "",
+        f"{UNIT}/planner/judge/test_packing.py",
     ),
 )

@@ -298,6 +298,7 @@ JUDGES = {
     "could_be_together": "for who could take over, what is lost with the host",
     "is_ready": "; not ready;",
     "need_not_wait": "waited for while it reboots",
+    "leaves_room": "leaves room for all that wait",
     "awaited_there": "ran it before a reboot",
     "announced": "where people were told that it goes",
     "fewest_failures": "fewest starts",

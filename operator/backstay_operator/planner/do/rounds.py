@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from backstay_api.objects.models import HAInstance
 from backstay_operator.planner.judge.remains import instance_of, stored_order
+from backstay_operator.planner.judge.waiting import rooms
 from backstay_operator.planner.know.world import World
 
 from .fences import Guard, guard
@@ -22,6 +23,8 @@ class Round:
     """Keys of what is on its way to each host, so that services that start or move at once do not all choose one."""
     over: set[str] = field(default_factory=set)
     """Keys of instances of which this very plan writes that their present epoch is over: nobody holds them any more."""
+    rooms: dict[str, str] = field(default_factory=dict)
+    """By UID of an HAInstance that waits: the host on which it leaves room for all that wait with it."""
     edited: set[str] = field(default_factory=set)
     """UIDs of instances to which this very plan gives an edit that touches what runs."""
     placing: dict[str, str] = field(default_factory=dict)
@@ -44,6 +47,7 @@ def begin(world: World) -> Round:
             instance = instance_of(world, uid, order) if order.to else None
             if instance is not None and stored_order(world, host, instance) is order:
                 round_.send(instance, order.to)
+    round_.rooms.update(rooms(world, in_turn(world), round_.planned))
     return round_
 
 

@@ -14,7 +14,7 @@ from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import listed
 
 from .host_facts import HostFacts, Rejected
-from .questions import Question
+from .questions import Planned, Question
 
 
 def has_capacity(ask: Question, facts: HostFacts) -> Rejected | None:
@@ -46,14 +46,20 @@ def _need(service: HAService, name: str) -> Fraction:
     return amount((service.spec.placement.capacity or {}).get(name, 0)) or Fraction(0)
 
 
+def taken(world: World, host: str, planned: Planned, name: str) -> Fraction:
+    """How much is granted there, or on its way there."""
+    return total(_need(service, name) for _, service in _there(world, host, planned))
+
+
 def _others(ask: Question, host: str) -> list[HAService]:
     """What needs anything there, or will: all copies of all services but this one."""
-    return [service for key, service in there(ask.world, ask, host) if ask.instance is None or key != ask.instance.key]
+    there = _there(ask.world, host, ask.planned)
+    return [service for key, service in there if ask.instance is None or key != ask.instance.key]
 
 
-def there(world: World, ask: Question, host: str) -> Iterator[tuple[str, HAService]]:
+def _there(world: World, host: str, planned: Planned) -> Iterator[tuple[str, HAService]]:
     """What is granted to the host or on its way there and needs anything, by the key of its HAInstance."""
-    for key in sorted({*world.held_by.get(host, ()), *ask.planned.get(host, ())}):
+    for key in sorted({*world.held_by.get(host, ()), *planned.get(host, ())}):
         instance = world.instances.get(key)
         service = world.services.get(instance.service_key) if instance is not None else None
         if service is not None and service.spec.placement.capacity:

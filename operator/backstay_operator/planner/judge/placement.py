@@ -89,8 +89,13 @@ def place(
     `retry`: it runs nowhere, so where no host is without a failed start, the one where it failed least is tried again.
     """
     ask = Question(world, service, instance, to, frozenset(away_from), planned or {}, announced)
+    return decide_or_retry(ask) if retry else decide(ask)
+
+
+def decide_or_retry(ask: Question) -> Placed | NoHost:
+    """Judge every host; and where none is without a failed start, once more, for the one where it failed least."""
     placed = decide(ask)
-    return decide(replace(ask, retry=True)) if retry and isinstance(placed, NoHost) else placed
+    return decide(replace(ask, retry=True)) if isinstance(placed, NoHost) else placed
 
 
 def decide(ask: Question) -> Placed | NoHost:

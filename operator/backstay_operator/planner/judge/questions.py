@@ -43,6 +43,8 @@ class Question:
     """Keys of HAInstances on their way to each host: given by this same plan, or stopped elsewhere in order to go there."""
     announced: str = ""
     """The host for which it was stopped where it ran."""
+    room: str = ""
+    """The host on which it leaves room for all that wait with it."""
     retry: bool = False
     """No host is without a failed start: one where the last is long enough ago will do."""
     noted: dict[str, object] = field(default_factory=dict, compare=False, repr=False)

@@ -34,6 +34,12 @@ def announced(ask: Question, facts: HostFacts) -> Score:
     return Score("Announced", int(is_it), "was chosen when it was stopped" if is_it else "")
 
 
+def leaves_room(ask: Question, facts: HostFacts) -> Score:
+    """The host on which it leaves room for all others that wait, where each by itself would not."""
+    is_it = facts.name == ask.room
+    return Score("Capacity", int(is_it), "leaves room for all that wait" if is_it else "")
+
+
 def awaited_there(ask: Question, facts: HostFacts) -> Score:
     """The host that it waits for is asked to keep itself ready before all others."""
     _, host = awaited(ask)
@@ -97,6 +103,7 @@ Scorer = Callable[[Question, HostFacts], Score]
 # Later: spread, as a wish, is added to what `preference` says. The name breaks what ties remain.
 SCORES: Final[Sequence[tuple[Scorer, Set[Point]]]] = (
     (announced, RUN),
+    (leaves_room, RUN),
     (fewest_failures, {Point.RETRY}),
     (awaited_there, {Point.STANDBY}),
     (no_recent_failure, _STANDBY),

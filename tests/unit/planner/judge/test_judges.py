@@ -269,6 +269,7 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
 
 SCORE_CASES: Final[Mapping[Scorer, list[tuple[Befall, dict[str, Any], int]]]] = {
     scores.announced: [(nothing, {"announced": "n1"}, 1), (nothing, {"announced": "n2"}, 0), (nothing, {}, 0)],
+    scores.leaves_room: [(nothing, {"room": "n1"}, 1), (nothing, {"room": "n2"}, 0)],
     scores.awaited_there: [(reboots("n1"), {"service": GRACE}, 1), (reboots("n2"), {"service": GRACE}, 0)],
     scores.fewest_failures: [(nothing, {}, 0), (failed, {}, -1)],
     scores.no_recent_failure: [(nothing, {}, 0), (failed, {}, -1)],
@@ -335,13 +336,13 @@ def test_every_judge_has_cases_that_differ_and_is_asked_at_some_point() -> None:
             Point.START,
             "is_selected is_its_host is_free is_wished has_no_other is_open is_tolerated has_session starts_here may_fail_over"
             " has_capacity is_apart is_together is_ready need_not_wait",
-            "announced fewest_taints rules_kept preference readiness fewer_services",
+            "announced leaves_room fewest_taints rules_kept preference readiness fewer_services",
         ),
         (
             Point.RETRY,
             "is_selected is_its_host is_free is_wished has_no_other is_open is_tolerated has_session starts_here may_fail_over"
             " has_capacity is_apart is_together is_ready need_not_wait",
-            "announced fewest_failures fewest_taints rules_kept preference readiness fewer_services",
+            "announced leaves_room fewest_failures fewest_taints rules_kept preference readiness fewer_services",
         ),
         (Point.STAY, "may_stay is_selected is_its_host is_tolerated is_apart is_together", ""),
         (
