@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 import typer
 import yaml
 
+from backstay_api.objects.object_kinds import HA_SERVICES
 from backstay_api.objects.survey import MOST_BYTES, Survey, UnreadableSurvey, read
 
 from .drafting.comparison import COMMENT, Comparison, compared, told
@@ -109,7 +110,7 @@ def _compare(session: Session, survey: Survey, needs: Iterable[Need], file: str)
 def resources_of(text: str) -> list[Mapping[str, Any]] | None:
     """Of the first HAService of a manifest; None if it holds none with a list. Raises yaml.YAMLError."""
     for document in yaml.safe_load_all(text):
-        spec = document.get("spec") if isinstance(document, dict) and document.get("kind") == "HAService" else None
+        spec = document.get("spec") if isinstance(document, dict) and document.get("kind") == HA_SERVICES.kind else None
         if isinstance(spec, dict) and isinstance(spec.get("resources"), list):
             return [one for one in spec["resources"] if isinstance(one, dict)]
     return None

@@ -164,7 +164,7 @@ def wanted_for(
 
 def identity_of(name: str) -> list[Wanted]:
     """All of that but the Host, which is its admins'."""
-    return [one for one in wanted_for(name) if one.kind.kind != "Host"]
+    return [one for one in wanted_for(name) if one.kind.kind != HOSTS.kind]
 
 
 def _fencing(agent: str, parameters: dict[str, str], secret: str) -> Raw | None:

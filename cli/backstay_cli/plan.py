@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from backstay_api.objects.models import HAInstance, HAService, Host
 from backstay_api.objects.names import slot_of
-from backstay_api.objects.object_kinds import faults
+from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS, faults
 from backstay_operator.planner import whatif
 from backstay_operator.planner.judge.placement import Verdict
 from backstay_operator.planner.know.world import World
@@ -26,9 +26,9 @@ from .view import EVERYTHING, VIEW, look
 
 CHANGES = 2
 _KINDS: Mapping[str, type[Host | HAService | HAInstance]] = {
-    "Host": Host,
-    "HAService": HAService,
-    "HAInstance": HAInstance,
+    HOSTS.kind: Host,
+    HA_SERVICES.kind: HAService,
+    HA_INSTANCES.kind: HAInstance,
 }
 _SUFFIXES = (".yaml", ".yml", ".json")
 

@@ -109,7 +109,7 @@ class Cluster:
 
     def _open(self, options: Options) -> MemoryApi:
         self.opened.append(options)
-        return MemoryApi(self.store)
+        return TokenApi(self.store)
 
     def _run(self, command: Coroutine[Any, Any, int]) -> int:
         async def beside() -> int:

@@ -46,7 +46,7 @@ def test_more_services_than_a_host_can_be_asked_about_start_all_the_same_and_say
 
 def test_a_service_that_waits_for_its_turn_to_be_asked_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fitting, "MOST_INSTANCES", 2)
-    stage = Stage("n1", "n2")
+    stage = Stage("n1")
     for number in range(3):
         for host in stage.machines:
             stage.start_by_hand(host, f"s{number}.service")

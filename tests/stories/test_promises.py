@@ -99,6 +99,7 @@ def test_an_edit_while_it_fails_over_is_what_the_next_host_runs() -> None:
     stage.wait(1)
     stage.mend_bmc("n1")
     stage.until(lambda: stage.copies() == ["n2"])
+    stage.wait(1)
     order = next(iter(stage.world.assignments["n2"].spec.instances.values()))
     assert units_of(order.resources) == ("other.service",)
 

@@ -365,7 +365,7 @@ def test_a_refused_edit_of_what_is_unmanaged_takes_nothing_back() -> None:
     stage = running()
     stage.apply_service(state="Unmanaged")
     stage.settle()
-    stage.apply_service(mode="EveryHost")
+    stage.apply_service(mode="Promotable")
     stage.settle()
     dies(stage)
     stage.wait(30)

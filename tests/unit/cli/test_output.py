@@ -53,11 +53,11 @@ def test_status_takes_every_format() -> None:
     ]
     assert cluster.run("status", "-o", "jsonpath={.services[*].status.host}").stdout == "n1\n"
     wide = [" ".join(line.split()) for line in cluster.run("status", "-o", "wide").stdout.splitlines()]
-    assert "SERVICE READY HOST STATE SINCE STANDBYS EPOCH LAST FAILOVER REASON" in wide
-    assert any(line.startswith("shop/web True n1 Running 0s 1/2 ready 1 - Runs on n1") for line in wide)
+    assert "SERVICE READY COPIES HOST STATE SINCE STANDBYS EPOCH LAST FAILOVER REASON" in wide
+    assert any(line.startswith("shop/web True 1/1 n1 Running 0s 1/2 ready 1 - Runs on n1") for line in wide)
 
 
-@pytest.mark.parametrize("output", ["table", "name", "wide"])
+@pytest.mark.parametrize("output", ["yml", "name", "wide"])
 def test_what_cannot_be_written_so_is_not_begun(output: str) -> None:
     cluster = a_cluster()
     assert cluster.run("cordon", "n1", "-o", output).exit_code == 2

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from backstay_api.objects.models import HAInstance, HAService, Host
 from backstay_api.objects.names import host_of_copy, instance_name, instance_on, key_of, slot_number
+from backstay_api.objects.object_kinds import HA_INSTANCES, HOSTS
 from backstay_operator.planner.judge.copies import instances_of
 from backstay_operator.planner.judge.host_facts import facts_of
 from backstay_operator.planner.judge.judges import is_tolerated
@@ -86,7 +87,7 @@ def _left(world: World, service: HAService, host: str) -> Surplus:
     """Of a host that is not selected any more; an older picture may lack it, or its labels."""
     known, what_for = world.hosts.get(host), f"{host} may be one of the hosts of {service.key}"
     if known is None:
-        return Surplus(f"there is no host {host} any more", (Gone("Host", "", host, "", what_for),))
+        return Surplus(f"there is no host {host} any more", (Gone(HOSTS.kind, "", host, "", what_for),))
     is_removed = known.metadata.deletion_timestamp is not None
     not_selected = "is not selected by placement.hosts any more"
     why = "is being removed" if is_removed else _tainted(world, service, host) or not_selected
@@ -121,7 +122,7 @@ def _unreadable(world: World, service: HAService) -> set[str]:
     """Slots whose HAInstance cannot be read: nobody knows where they run, so they are there."""
     first = key_of(service.metadata.namespace, "")
     found = {
-        key.removeprefix(first) for kind, key in world.unreadable if kind == "HAInstance" and key.startswith(first)
+        key.removeprefix(first) for kind, key in world.unreadable if kind == HA_INSTANCES.kind and key.startswith(first)
     }
     return {name for name in found if _number(service, name) >= 0 and world.instance_of(service, name) is None}
 

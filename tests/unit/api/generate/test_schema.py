@@ -201,7 +201,13 @@ def test_how_kubectl_shows_a_service() -> None:
     assert spec["names"]["shortNames"] == ["hasvc"]
     assert "all" in spec["names"]["categories"]
     columns = spec["versions"][0]["additionalPrinterColumns"]
-    assert [column["name"] for column in columns if not column.get("priority")] == ["Ready", "Host", "State", "Since"]
+    assert [column["name"] for column in columns if not column.get("priority")] == [
+        "Ready",
+        "Copies",
+        "Host",
+        "State",
+        "Since",
+    ]
     assert [column["name"] for column in columns if column.get("priority")] == ["Reason"]
 
 
