@@ -60,7 +60,7 @@ def test_what_only_hosts_and_others_can_refuse_is_told_in_the_status_and_nobody_
                 ("False Waiting", "0/3 hosts can run it"),
             ),
             "everywhere": (
-                {**unit("spare.service"), "mode": "EveryHost"},
+                {**unit("spare.service"), "mode": "Promotable"},
                 "Accepted",
                 ("False NotSupportedYet", "spec.mode (EveryHost)"),
             ),
