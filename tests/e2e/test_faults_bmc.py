@@ -1,7 +1,5 @@
 """BMCs that are away, locked, mistaken or lying: no proof, no failover; and every place that people look at says what is missing."""
 
-import json
-import re
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -21,12 +19,9 @@ def test_without_proof_nothing_moves_until_a_person_confirms(fault_lab: FaultLab
     bmc, password = fault_lab.lab.bmcs["n1"], fault_lab.lab.bmcs["n1"].password
     as_it_was = fault_lab.product.get("hosts", "n1")["spec"]["fencing"]
     [level] = as_it_was["levels"]
-    asked = _definitions(fault_lab)
     fault_lab.patch_host(
         "n1", {"fencing": {"levels": [{**level, "devices": [{**level["devices"][0], "timeout": "2s"}]}]}}
     )
-    # Edited, it is another device: nobody believes it before it was asked.
-    fault_lab.until(lambda: _definitions(fault_lab) != asked, "the edited device to be asked")
     try:
         with fault_lab.playing("held", on="n1") as held, fault_lab.playing("aside", on="n2") as aside:
             # Presses do nothing, so the host lives on: whoever believed this BMC would run the service twice.
@@ -90,11 +85,6 @@ def test_a_broken_first_level_is_passed_over_and_ipmi_proves_it_on_the_second(fa
 def device(bmc: Bmc, agent: str, secret: str, **more: Any) -> dict[str, Any]:
     body = {"name": agent.replace("_", "-"), "agent": agent, "parameters": bmc.parameters(agent), **more}
     return {**body, "secretRef": {"name": secret}, "readGap": "0s"}
-
-
-def _definitions(fault_lab: FaultLab) -> list[str]:
-    status = fault_lab.product.get("hosts", "n1").get("status", {})
-    return re.findall(r'"definition": "(\w+)"', json.dumps(status))
 
 
 def _told_everywhere(fault_lab: FaultLab, held: Play, *words: str) -> None:
