@@ -222,7 +222,8 @@ def _why_chosen(verdicts: Sequence[Verdict]) -> str:
         return f"the only host of {len(verdicts)} that can run it"
     for ours, theirs in zip(best.scores, able[1].scores, strict=True):
         if ours.points != theirs.points:
-            return f"{ours.why or f'better by {ours.judge}'}; {listed([other.host for other in able[1:]])} could run it too"
+            against = f"{able[1].host} {theirs.why}" if theirs.why else f"better by {ours.judge}"
+            return f"{ours.why or against}; {listed([other.host for other in able[1:]])} could run it too"
     return f"as good as {listed([other.host for other in able[1:]])}, and first by name"
 
 

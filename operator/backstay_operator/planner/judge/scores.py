@@ -49,13 +49,13 @@ def awaited_there(ask: Question, facts: HostFacts) -> Score:
 def fewest_taints(ask: Question, facts: HostFacts) -> Score:
     """Taints that only make a host the worse one, PreferNoSchedule: as few as may be."""
     taints = [one.text for one in untolerated(ask, facts) if one.effect == "PreferNoSchedule"]
-    return Score("Taint", -len(taints), f"has the taint {', '.join(taints)}" if taints else "has no such taint")
+    return Score("Taint", -len(taints), f"has the taint {', '.join(taints)}" if taints else "")
 
 
 def rules_kept(ask: Question, facts: HostFacts) -> Score:
     """As many of the rules about other services as may be: who follows it would have to move, and a standby could not take over."""
     names = affinity.broken(ask, facts)
-    why = f"goes against a rule about {listed(names)}" if names else "keeps all rules about others"
+    why = f"goes against a rule about {listed(names)}" if names else ""
     return Score("Affinity", -len(names), why)
 
 
