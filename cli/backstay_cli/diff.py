@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -118,10 +118,14 @@ def _answer(world: World, known: HAService | None, edited: HAService) -> Answer:
     refused = f"{acceptance.reason}: {acceptance.message}" if isinstance(acceptance, Refused) else ""
     held = next((slot for slot in slots if slot.instance and slot.instance.holder), None)
     found = _edits(world, held, known, edited) if known and held and not refused else []
+    return Answer(edited.key, "Edited" if known else "New", refused, fields, found, _summaries(round_, slots))
+
+
+def _summaries(round_: Round, slots: Sequence[Slot]) -> str:
+    """Where all of it is afterwards, each copy by its name where there are several."""
     said = [_summary(round_, slot, slot.instance.holder if slot.instance else None) for slot in slots]
     named = [f"{slot.name}: {one}" for slot, one in zip(slots, said, strict=True)] if len(slots) > 1 else said
-    summary = "; ".join(named) or "it has no instance: no host is selected by placement.hosts"
-    return Answer(edited.key, "Edited" if known else "New", refused, fields, found, summary)
+    return "; ".join(named) or "it has no instance: no host is selected by placement.hosts"
 
 
 def _edits(world: World, slot: Slot, known: HAService, edited: HAService) -> list[Edit]:

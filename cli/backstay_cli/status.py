@@ -35,12 +35,8 @@ async def status(
     """Show services, hosts, and what is not well and why. Exit code 5 also where no operator has lived for 3 minutes."""
     namespace, name = place_of(session, service) if service else (session.namespace, "")
     view = await look(session, namespace, partly=True)
-    if {HA_SERVICES, HOSTS} <= set(view.unseen):
-        raise Stop(f"you may see neither services nor hosts here. {VIEW} may, or view in one namespace.", FAILED)
+    services = _services(view, namespace, name)
     silence = await operator_trouble(session)
-    services = [one for _, one in sorted(view.world.services.items()) if name in ("", one.metadata.name)]
-    if name and not services and HA_SERVICES not in view.unseen:
-        raise Stop(f"there is no service {name} in namespace {namespace}", NO_SUCH_THING)
     hosts = [] if name else [view.world.hosts[each] for each in sorted(view.world.hosts)]
     troubles = [("operator", "Lives", silence)] if silence else []
     troubles += _troubles(view, services, hosts, of_all=not name)
@@ -51,15 +47,31 @@ async def status(
         "troubles": [{"what": what, "condition": kind, "message": message} for what, kind, message in troubles],
         "unseen": unseen,
     }
-    names = [f"{HA_SERVICES.resource}/{one.metadata.name}" for one in services]
-    names += [f"{HOSTS.resource}/{one.metadata.name}" for one in hosts]
-    session.show(data, lambda: _print(session, view, services, hosts, troubles), names)
+    session.show(data, lambda: _print(session, view, services, hosts, troubles), _names(services, hosts))
     if name and services and not session.options.for_programs:
         print_all(session, services[0])
     if unseen:
         session.say(f"\nYou may not see {', '.join(unseen)}. {VIEW} may.")
     is_deserted = bool(silence) and silence != NEVER
     return NOT_WELL if is_deserted or (check and troubles) else WELL
+
+
+def _services(view: View, namespace: str, name: str) -> list[HAService]:
+    """All, or the one of this name. Stop where it is not there, or where nothing at all may be seen."""
+    if {HA_SERVICES, HOSTS} <= set(view.unseen):
+        raise Stop(f"you may see neither services nor hosts here. {VIEW} may, or view in one namespace.", FAILED)
+    found = [one for _, one in sorted(view.world.services.items()) if name in ("", one.metadata.name)]
+    if name and not found and HA_SERVICES not in view.unseen:
+        raise Stop(f"there is no service {name} in namespace {namespace}", NO_SUCH_THING)
+    return found
+
+
+def _names(services: Sequence[HAService], hosts: Sequence[Host]) -> list[str]:
+    """As `-o name` writes them."""
+    return [
+        *(f"{HA_SERVICES.resource}/{one.metadata.name}" for one in services),
+        *(f"{HOSTS.resource}/{one.metadata.name}" for one in hosts),
+    ]
 
 
 def _unseen(view: View, silence: str | None) -> list[str]:

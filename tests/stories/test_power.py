@@ -2,6 +2,7 @@
 
 import pytest
 
+from backstay_api.objects.lease import HostLease
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_LEASES, HOSTS
 from backstay_operator.planner.know.world import Settings
 from backstay_testing.stage import Stage, is_sealed, running, steps
@@ -146,8 +147,8 @@ def test_a_sealed_lease_that_somebody_deletes_comes_back_sealed() -> None:
     assert not stage.world.leases["n1"].lease.sealed and stage.world.leases["n1"].lease.seq > sealed.seq
 
 
-def test_a_seal_that_only_the_operator_has_seen_comes_back_too() -> None:
-    """Somebody deletes request and Lease: the grant is open still, and the session may be alive and well."""
+def sealed_and_not_asked_for() -> tuple[Stage, HostLease]:
+    """n1 is cut off and sealed, and somebody has deleted what was asked about its power."""
     stage = running("n1", "n2")
     stage.break_bmc("n1", "stuck")
     stage.cut_off("n1")
@@ -159,6 +160,12 @@ def test_a_seal_that_only_the_operator_has_seen_comes_back_too() -> None:
         stage.delete_by_force(FENCE_REQUESTS, name)
     stage.wait(1)
     assert not stage.requests_of("n1")
+    return stage, sealed
+
+
+def test_a_seal_that_only_the_operator_has_seen_comes_back_too() -> None:
+    """Somebody deletes request and Lease: the grant is open still, and the session may be alive and well."""
+    stage, sealed = sealed_and_not_asked_for()
     stage.delete(HOST_LEASES, "n1")
     stage.settle()
     lease = stage.world.leases["n1"].lease
@@ -167,17 +174,7 @@ def test_a_seal_that_only_the_operator_has_seen_comes_back_too() -> None:
 
 def test_a_seal_that_only_an_operator_before_has_seen_comes_back_too() -> None:
     """The same, and the operator that saw the seal dies before it learns that the Lease is gone."""
-    stage = running("n1", "n2")
-    stage.break_bmc("n1", "stuck")
-    stage.cut_off("n1")
-    stage.wait(5)
-    sealed = stage.world.leases["n1"].lease
-    stage.maintain("n1", "HandsOff")  # nobody asks for its power meanwhile
-    stage.wait(1)
-    for name in stage.requests_of("n1"):
-        stage.delete_by_force(FENCE_REQUESTS, name)
-    stage.wait(1)
-    assert not stage.requests_of("n1")
+    stage, sealed = sealed_and_not_asked_for()
     stage.when(HOST_LEASES, lambda lease: True, lambda: stage.real.kill("operator-a"))
     stage.delete(HOST_LEASES, "n1")
     stage.settle()

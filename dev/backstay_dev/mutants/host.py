@@ -201,8 +201,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "Released comes after the verified stop",
         f"{AGENT}/core/reports.py",
-        "        released=record.closed,",
-        '        released=record.closed or record.want == "Down",',
+        'else "Soft",\n        released=record.closed,',
+        'else "Soft",\n        released=record.closed or record.want == "Down",',
         *_K,
         "sim:moves",
     ),

@@ -112,6 +112,11 @@ class Record:
         runs = revision if mixed == wanted else self.running_revision
         return replace(self, resources=mixed, running_revision=runs).trusted()
 
+    @property
+    def told_revision(self) -> int:
+        """What hosts and people are told to have reached what runs: the operator gives claims back by it."""
+        return self.running_revision if self.may_run else self.revision
+
     def accepted(self) -> Record:
         """What it wants is what runs."""
         return replace(self, resources=self.wanted, running_revision=self.revision)

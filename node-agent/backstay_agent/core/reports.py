@@ -74,7 +74,7 @@ def report_of(record: Record, view: View) -> InstanceReport:
         phase=(phase := _phase(record, view)),
         error_type=view.error_type if phase == "Failed" else "Soft",
         released=record.closed,
-        revision=record.running_revision if record.may_run else record.revision,
+        revision=record.told_revision,
         healthy=is_healthy,
         degraded=_of_each(view.degraded) if is_healthy else "",
         suspect=_of_each(view.suspect) if is_healthy else "",
@@ -91,6 +91,21 @@ def report_of(record: Record, view: View) -> InstanceReport:
         unstoppable=not record.closed and is_known and view.stops_failed >= STOPS,
         resources=() if record.closed else _resources(view),
         reloadable=() if record.closed else _reloadable(view),
+    )
+
+
+def of_record(record: Record) -> InstanceReport:
+    """Of what has no runner: it is over, or its runner is only about to begin."""
+    return InstanceReport(
+        namespace=record.namespace,
+        name=record.name,
+        service=record.service,
+        epoch=record.epoch,
+        phase="Running" if record.may_run else "Stopped",
+        released=record.closed,
+        revision=record.told_revision,
+        healthy=False,
+        restarts=record.restarts,
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Literal
 
-from backstay_agent.core import rules
+from backstay_agent.core import reports, rules
 from backstay_agent.core.books import Books, Record
 from backstay_agent.core.machine import Phase
 from backstay_agent.core.orders import NotUnderstood, Orders
@@ -277,7 +277,7 @@ class Supervisor:
 
     def _report(self, record: Record) -> InstanceReport:
         known = self._runners.get(record.uid)
-        return known[0].report() if known else _bare_report(record)
+        return known[0].report() if known else reports.of_record(record)
 
 
 def _after_orders(books: Books, orders: Mapping[str, InstanceOrder]) -> Books:
@@ -309,18 +309,3 @@ def _with_answer(running: InstanceReport | None, answer: NotUnderstood) -> Insta
     if running is None or (running.phase in ("Stopped", "Failed") and running.epoch < answer.order.epoch):
         return _refusal(answer.order, answer.why, phase="Failed")
     return replace(running, why="; ".join(filter(None, (running.why, answer.why))))
-
-
-def _bare_report(record: Record) -> InstanceReport:
-    """Of what has no runner: it is over, or its runner is only about to begin."""
-    return InstanceReport(
-        namespace=record.namespace,
-        name=record.name,
-        service=record.service,
-        epoch=record.epoch,
-        phase="Running" if record.may_run else "Stopped",
-        released=record.closed,
-        revision=record.revision,
-        healthy=False,
-        restarts=record.restarts,
-    )

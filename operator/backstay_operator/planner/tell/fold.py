@@ -10,10 +10,13 @@ from backstay_api.objects.models import HAService
 from backstay_api.objects.models.service import InstanceSummary, StandbySummary
 from backstay_operator.planner.do.decisions import Decision
 from backstay_operator.planner.judge.acceptance import Refused
+from backstay_operator.planner.judge.move_budget import moves_told
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import listed
 
 from .conditions import Finding
+from .failovers import failovers_told
+from .recovery import last_clear, start_failures
 
 MOST_TOLD: Final = 128
 """Instances that a status has room for."""
@@ -113,4 +116,17 @@ def where(service: HAService, summaries: Sequence[InstanceSummary], wall: str) -
         "state": summaries[0].state,
         "since": summaries[0].since,
         "last_failover": max(failovers, key=lambda one: one.at, default=None),
+    }
+
+
+def history(world: World, decision: Decision) -> dict[str, Any]:
+    """What has happened, and counts still."""
+    service = decision.service
+    failures = [one for slot in decision.slots for one in start_failures(world, service, slot)]
+    moves = [one for slot in decision.slots for one in moves_told(world, service, slot.name, slot.instance)]
+    return {
+        "start_failures": failures[-MOST_FAILURES:],
+        "moves": moves[-MOST_MOVES:],
+        "failovers": failovers_told(world, decision),
+        "last_clear": last_clear(world, service),
     }

@@ -6,9 +6,10 @@ a condition keeps its time while its status stays, so a status in which nothing 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.assignment import InstanceReport
@@ -24,7 +25,6 @@ from backstay_operator.planner.do.decisions import Decision, Slot
 from backstay_operator.planner.do.instances import Course
 from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, Refused
 from backstay_operator.planner.judge.copies import its_host
-from backstay_operator.planner.judge.move_budget import moves_told
 from backstay_operator.planner.judge.placement import NoHost
 from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know import sessions
@@ -51,8 +51,8 @@ from .elsewhere import (
     survives_elsewhere,
     who_could_take_over,
 )
-from .failovers import failovers_told, why_lost
-from .recovery import last_clear, standing, start_failures
+from .failovers import why_lost
+from .recovery import standing, start_failures
 from .reports import because, not_well, reported
 
 _MOST_CHARS: Final = 3700  # of a reason, so that where the service goes next is not lost behind it
@@ -70,23 +70,25 @@ def service_status(world: World, decision: Decision) -> HAServiceStatus:
     conditions = settled(service.status.conditions, found, generation, world.wall)
     if service.key in world.short_status:
         return HAServiceStatus(observed_generation=generation, conditions=conditions)
-    summaries = {view.slot.name: _summary(view) for view in views}
-    told = {view.slot.name for view in [view for view in views if view.instance][: fold.MOST_TOLD]}
-    failures = [one for slot in decision.slots for one in start_failures(world, service, slot)]
-    moves = [one for slot in decision.slots for one in moves_told(world, service, slot.name, slot.instance)]
     return updated(
         service.status,
         observed_generation=generation,
         conditions=conditions,
         **fold.counted(decision, copies),
-        **fold.where(service, [summaries[view.slot.name] for view in kept], world.wall),
-        instances=[summaries[slot.name] for slot in decision.slots if slot.name in told],
+        **_instances(decision, views, kept, world.wall),
+        **fold.history(world, decision),
         standbys=fold.standbys([view.standbys for view in kept]),
-        start_failures=failures[-fold.MOST_FAILURES :],
-        moves=moves[-fold.MOST_MOVES :],
-        failovers=failovers_told(world, decision),
-        last_clear=last_clear(world, service),
     )
+
+
+def _instances(decision: Decision, views: Sequence[_View], kept: Sequence[_View], wall: str) -> dict[str, Any]:
+    """Where each is, of too many those that are least well, in the order of the slots."""
+    summaries = {view.slot.name: _summary(view) for view in views}
+    told = {view.slot.name for view in [view for view in views if view.instance][: fold.MOST_TOLD]}
+    return {
+        **fold.where(decision.service, [summaries[view.slot.name] for view in kept], wall),
+        "instances": [summaries[slot.name] for slot in decision.slots if slot.name in told],
+    }
 
 
 def _least_well_first(view: _View) -> tuple[int, str]:
