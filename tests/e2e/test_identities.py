@@ -15,10 +15,14 @@ from typing import Any
 
 import pytest
 
+from backstay_agent.join import exchange
+from backstay_api.client.api import Api
 from backstay_api.client.http import ApiConfig, HttpApi
 from backstay_api.generate.files import CHART, REPOSITORY
-from backstay_api.objects.names import SYSTEM_NAMESPACE
-from backstay_api.objects.rbac import FENCING_NAMESPACE, agent_account
+from backstay_api.objects import lease as leases
+from backstay_api.objects.join_tokens import JoinToken
+from backstay_api.objects.names import SYSTEM_NAMESPACE, join_secret
+from backstay_api.objects.rbac import FENCING_NAMESPACE, JOIN_TYPE, agent_account
 from backstay_cli.enrol import wanted_for
 from backstay_dev.lab.controlplane import ControlPlane
 from backstay_dev.lab.shell import Child, LabError, spawn_python
@@ -69,9 +73,8 @@ def test_a_service_lives_and_moves_and_nothing_is_forbidden(plane: ControlPlane,
     tally.take(plane)
     report = tally.report()
     assert report.missing == (), report.text()
-    # Not in this story: a token that grows old, a BMC that can be asked for `off`.
+    # Not in this story: a BMC that can be asked for `off`.
     expected = {
-        "agent: create serviceaccounts/token in backstay-hosts",
         "fencer: get fencerequests.backstay.dev",
         "fencer: get leases.coordination.k8s.io in backstay-hosts",
     }
@@ -88,6 +91,7 @@ async def story(plane: ControlPlane) -> None:
     for name in ("n1", "n2"):
         enrol(plane, name)
     agents = {name: FakeAgent(api_of(plane, name), name) for name in ("n1", "n2")}
+    await join(plane, agents["n1"].api, "n1")
     tasks = {name: asyncio.create_task(agent.run()) for name, agent in agents.items()}
     await until("both hosts are ready", lambda: told(plane, "hosts", "Ready") == {"n1": "True", "n2": "True"})
     plane.kubectl("apply", "-f", "-", stdin=json.dumps(SERVICE))
@@ -125,6 +129,17 @@ BMC = {"name": "bmc", "agent": "fence_redfish", "secretRef": {"name": "bmc"}}
 def enrol(plane: ControlPlane, name: str) -> None:
     for one in wanted_for(name, heartbeat="lab", fencing={"levels": [{"name": "bmc", "devices": [BMC]}]}):
         plane.kubectl("create", "-f", "-", stdin=json.dumps(one.kind.to_wire(one.body)))
+
+
+async def join(plane: ControlPlane, api: Api, host: str) -> None:
+    """As `backstay-agent join` does it: one machine claims the line, and ends it."""
+    name, marks = join_secret(host), {"app.kubernetes.io/managed-by": "backstay"}
+    secret = {"apiVersion": "v1", "kind": "Secret", "type": JOIN_TYPE, "metadata": {"name": name, "labels": marks}}
+    plane.kubectl("create", "--namespace", leases.NAMESPACE, "-f", "-", stdin=json.dumps(secret))
+    line = JoinToken(host, (plane.url,), plane.ca_file.read_text(), "the agent's own, here", "")
+    await exchange.claim(api, line, f"machine-{host}")
+    assert await exchange.own_token(api, host)
+    assert await exchange.spend(api, host) == ""
 
 
 def api_of(plane: ControlPlane, host: str) -> HttpApi:
