@@ -74,9 +74,10 @@ class Watch:
 
 
 def _postmasters(mine: dict[int, list[str]]) -> Iterator[int]:
-    """A backend that was just forked still has its postmaster's name."""
+    """A backend that was just forked still has its postmaster's name; what has ended since its name was read is no postmaster either."""
     for pid, words in mine.items():
-        if words[0].endswith("/postgres") and _parent(pid) not in mine:
+        parent = _parent(pid) if words[0].endswith("/postgres") else None
+        if parent is not None and parent not in mine:
             yield pid
 
 
@@ -92,10 +93,10 @@ def _command(pid: int) -> list[str]:
     return []
 
 
-def _parent(pid: int) -> int:
+def _parent(pid: int) -> int | None:
     with suppress(OSError), open(f"/proc/{pid}/stat") as stat:
         return int(stat.read().rpartition(")")[2].split()[1])
-    return 0
+    return None
 
 
 def main() -> None:
