@@ -18,7 +18,7 @@ from .view import VIEW, View, look
 
 # Type, and the status that is well. What is false about a stopped service is what its owner wants.
 _SERVICE_CHECKS = (("Accepted", "True"), ("Ready", "True"), ("Degraded", "False"), ("SurvivesHostLoss", "True"))
-_HOST_CHECKS = (("Ready", "True"), ("FencingReady", "True"), ("Sane", "True"))
+_HOST_CHECKS = (("Ready", "True"), ("FencingReady", "True"), ("Healthy", "True"))
 
 
 async def status(

@@ -30,7 +30,7 @@ def test_what_a_host_is_to_look_at_reaches_its_agent() -> None:
 def test_what_runs_leaves_a_host_that_is_not_fit_only_where_that_is_asked_for() -> None:
     stage = running()
     finds(stage, "n1", "eth1 has no link")
-    assert stage.copies() == ["n1"] and "eth1 has no link" in stage.host_says("n1", "Sane")
+    assert stage.copies() == ["n1"] and "eth1 has no link" in stage.host_says("n1", "Healthy")
     checks(stage, "n1", "Drain")
     assert stage.copies() == ["n2"] and steps(stage.log, "WriteInstance") == ["WriteInstance epoch 2 to n2 on Released"]
     assert "n1 is not fit, and to be left then (eth1 has no link)" in stage.host_says("n1", "Schedulable")

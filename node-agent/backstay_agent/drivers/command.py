@@ -26,7 +26,7 @@ from .tools import cgroups, execution, lsb, start_units
 from .tools.bus import BusError
 from .tools.file_system_looks import NoAnswer
 from .tools.journal_tail import with_last_words
-from .tools.lsb import Answer
+from .tools.lsb import CheckAnswer
 from .tools.manager import Manager
 from .tools.sentences import may_still_run, not_told, why_down
 from .tools.transient import Ended, Setting, argv_refusal, lasting, missing, run_once
@@ -218,7 +218,7 @@ class CommandDriver(Plain):
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
     async def _says_up(self, resource: RenderedResource) -> bool:
-        return _answer(_command(resource), await self._ask(resource)) is Answer.UP
+        return _answer(_command(resource), await self._ask(resource)) is CheckAnswer.UP
 
     async def _is_up(self, resource: RenderedResource, watch: Watch) -> bool:
         command = _command(resource)
@@ -239,7 +239,10 @@ class CommandDriver(Plain):
         last = "its check did not answer"
         try:
             async with asyncio.timeout(timeout_s):
-                while (said := _answer(command, ended := await self._ask(resource))) not in (Answer.DOWN, Answer.DEAD):
+                while (said := _answer(command, ended := await self._ask(resource))) not in (
+                    CheckAnswer.DOWN,
+                    CheckAnswer.DEAD,
+                ):
                     last = ended.why
                     await asyncio.sleep(wait_s)
                     wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
@@ -248,7 +251,7 @@ class CommandDriver(Plain):
             why = f"{stopped}{last}, where {3 if command.is_lsb else 7} means cleanly down"
             raise StopFailed(may_still_run(resource.name, why)) from error
         # Nothing that it has started is alive by now, and its own word is that it is dead.
-        return f"after its stop {ended.why}" if said is Answer.DEAD else ""
+        return f"after its stop {ended.why}" if said is CheckAnswer.DEAD else ""
 
     async def _never_ran(self, command: Commands, unit: str) -> bool:
         down = start_units.is_gone(unit, await self._manager.properties(unit))
@@ -322,25 +325,25 @@ def _ours(command: Commands) -> list[str]:
 
 def _words(resource: RenderedResource, action: str, exit_code: int | None) -> str:
     """What an exit code means, where somebody has said so."""
-    by_lsb = lsb.words(action, exit_code) if _command(resource).is_lsb else ""
+    by_lsb = lsb.meaning(action, exit_code) if _command(resource).is_lsb else ""
     return by_lsb or execution.words_of(_spec(resource), exit_code)
 
 
-def _answer(command: Commands, ended: Ended) -> Answer:
+def _answer(command: Commands, ended: Ended) -> CheckAnswer:
     return lsb.answer(ended.exit_code, is_lsb=command.is_lsb)
 
 
 def _judged(ended: Ended, unit: Seen, command: Commands) -> Seen:
     """What a check's answer means, given what the start command's unit tells."""
     said = _answer(command, ended)
-    if said is Answer.UP:
+    if said is CheckAnswer.UP:
         return Seen(State.RUNNING)
     if unit.state in (State.STARTING, State.STOPPING, State.UNKNOWN):
         return unit
-    if said is Answer.DOWN:
+    if said is CheckAnswer.DOWN:
         return Seen(State.STOPPED)
     why = f"command {' '.join(command.check)} {ended.what}"
-    if said is Answer.DEAD:
+    if said is CheckAnswer.DEAD:
         return Seen(State.FAILED, why)
     # Neither up nor cleanly down. Where we have not started it, nobody knows what runs.
     why += f": wanted 0 (running) or {3 if command.is_lsb else 7} (stopped)"

@@ -23,7 +23,7 @@ from backstay_agent.drivers.tools.journal_tail import last_words, with_last_word
 from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.programs import may_come
 from backstay_agent.drivers.tools.sentences import may_still_run, not_told, why_down
-from backstay_agent.drivers.tools.transient import CLEANLY_DOWN, Ended, Setting, lasting, words
+from backstay_agent.drivers.tools.transient import CLEANLY_DOWN, Ended, Setting, environment_list, lasting
 from backstay_agent.drivers.tools.verified_stop import DOWN, bring_down, groups_of, state_words
 from backstay_agent.drivers.tools.wakeups import changes_of
 from backstay_agent.drivers.tools.watch import Watch
@@ -179,7 +179,7 @@ class OcfDriver(Plain):
 
     async def _start_settings(self, resource: RenderedResource, limit_s: float) -> list[Setting]:
         ocf = _ocf(resource)
-        told = [*words(told_to(ocf, "start", limit_s)), *start_units.memory(resource, unit_name(ocf))]
+        told = [*environment_list(told_to(ocf, "start", limit_s)), *start_units.memory(resource, unit_name(ocf))]
         return [
             # Longer than we wait ourselves: what systemd has to kill leaves its unit failed.
             *lasting((program(ocf), "start"), f"Backstay: {resource.name}", told, 2 * LEFT_S),

@@ -88,11 +88,11 @@ def place(
     `retry`: it runs nowhere, so where no host is without a failed start, the one where it failed least is tried again.
     """
     ask = Question(world, service, instance, to, frozenset(away_from), planned or {}, announced)
-    placed = decide(ask)
-    return decide(replace(ask, retry=True)) if retry and isinstance(placed, NoHost) else placed
+    placed = choose(ask)
+    return choose(replace(ask, retry=True)) if retry and isinstance(placed, NoHost) else placed
 
 
-def decide(ask: Question) -> Placed | NoHost:
+def choose(ask: Question) -> Placed | NoHost:
     """Judge every host."""
     verdicts = _judged(Point.RETRY if ask.retry else Point.START, ask)
     if verdicts and verdicts[0].rejected is None:
@@ -139,7 +139,7 @@ def better_host(
     if service.spec.placement.failback != "Always" or holder not in world.hosts:
         return None
     ask = Question(world, service, instance, away_from=frozenset([holder]), planned=planned or {})
-    placed = decide(ask)
+    placed = choose(ask)
     if not isinstance(placed, Placed):
         return None
     here = preference(ask, facts_of(world, holder)).points

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from .host_facts import HostFacts
-from .judges import RUN, Point, Question, awaited, by_point, is_ready, recent_failures
+from .judges import RUN, Point, Question, by_point, is_ready, reboot_awaited, recent_failures
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def announced(ask: Question, facts: HostFacts) -> Score:
 
 def awaited_there(ask: Question, facts: HostFacts) -> Score:
     """The host that it waits for is asked to keep itself ready before all others."""
-    _, host = awaited(ask)
+    _, host = reboot_awaited(ask)
     return Score("Reboot", int(facts.name == host), "ran it before its reboot" if facts.name == host else "")
 
 

@@ -89,12 +89,12 @@ def _sane(facts: HostFacts) -> list[Finding]:
     if found is None:
         return []
     if lost := facts.lost:
-        return [Finding("Sane", None, "NotReported", f"{facts.name} {lost.why}")]
+        return [Finding("Healthy", None, "NotReported", f"{facts.name} {lost.why}")]
     if not found:
-        return [Finding("Sane", True, "NothingFound", "Its own checks find nothing wrong with it")]
+        return [Finding("Healthy", True, "NothingFound", "Its own checks find nothing wrong with it")]
     reason = found[0].check if len(found) == 1 else "SeveralChecks"
     whys = "; ".join(first_words(one.why, 400) for one in found)
-    return [Finding("Sane", False, reason, f"Nothing new is started on {facts.name}: {whys}")]
+    return [Finding("Healthy", False, reason, f"Nothing new is started on {facts.name}: {whys}")]
 
 
 def _schedulable(facts: HostFacts) -> Finding:

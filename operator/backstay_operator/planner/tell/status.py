@@ -41,8 +41,8 @@ from backstay_operator.planner.words import (
 )
 
 from .conditions import Finding, settled, updated
-from .elsewhere import address_of_a_host, held_units, runs_twice, standby_ready, survives, who_could_take_over
-from .recovery import last_clear, standing, start_failures
+from .other_hosts import address_of_a_host, held_units, runs_twice, standby_ready, survives, who_could_take_over
+from .recovery import last_clear, restarts_told, start_failures
 
 _MOST_CHARS: Final = 3700  # of a reason, so that where the service goes next is not lost behind it
 _WORST_FIRST: Final = ("Failed", "Recovering", "Waiting", "Stopping", "Starting", "Stopped", "Running")
@@ -355,7 +355,7 @@ def _summary(view: _View) -> InstanceSummary:
         why=view.why,
         to=view.course.to,
         by_admin=first_words(view.report.by_admin) if view.report else "",
-        recovery=standing(view.slot.in_force, view.report),
+        recovery=restarts_told(view.slot.in_force, view.report),
         last_failover=_last_failover(view),
     )
 
