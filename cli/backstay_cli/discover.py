@@ -12,7 +12,7 @@ import typer
 import yaml
 
 from backstay_api.objects.object_kinds import HA_SERVICES
-from backstay_api.objects.survey import MOST_BYTES, Survey, UnreadableSurvey, read
+from backstay_api.objects.survey import MOST_BYTES, Survey, UnreadableSurvey, parse_survey
 
 from .drafting.comparison import COMMENT, Comparison, compared, told
 from .drafting.draft import draft, flow, in_order, mark_of, resource_of
@@ -43,7 +43,7 @@ async def discover(
     if not from_:
         raise Stop(_instead(place or []), 2)
     survey = _survey(from_)
-    needs = needs_of(survey, recipes(), baseline())
+    needs = needs_of(survey, recipes(), shipped_baseline())
     if diff:
         return _compare(session, survey, needs, diff)
     session.show(
@@ -72,7 +72,7 @@ def _survey(file: str) -> Survey:
         else:
             with Path(file).open("rb") as opened:
                 text = opened.read(MOST_BYTES + 1).decode(errors="replace")
-        return read(text)
+        return parse_survey(text)
     except OSError as error:
         raise Stop(f"{file} cannot be read: {error.strerror}", FAILED) from error
     except UnreadableSurvey as error:
@@ -84,7 +84,7 @@ def recipes() -> tuple[Recipe, ...]:
     return recipes_of(yaml.safe_load((files(_DATA) / "recipes.yaml").read_text()))
 
 
-def baseline() -> Baseline:
+def shipped_baseline() -> Baseline:
     """The data file of this release."""
     raw = yaml.safe_load((files(_DATA) / "baseline.yaml").read_text())
     return Baseline(tuple(raw["paths"]), tuple(raw["units"]))

@@ -62,7 +62,7 @@ async def plan(
             raise Stop(f"there is no host {name}", FAILED if offline else NO_SUCH_THING)
     before = whatif.holders(world)
     for one in asked.manifests:
-        whatif.put(world, _at_home(session, one, offline))
+        whatif.apply(world, _at_home(session, one, offline))
     for name in asked.drained:
         whatif.drain(world, name)
     found = whatif.outcome(world, before, asked.lost)

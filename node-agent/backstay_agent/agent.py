@@ -200,7 +200,7 @@ class Agent:
     def _how_it_leaves(self) -> str:
         return self._leaving.how if self._leaving else ""
 
-    def farewell(self) -> str:
+    def why_not_stop(self) -> str:
         """What an admin should know if the agent now ends alone; empty: nothing."""
         why = why_not_stop(self.journal.books if self.journal.has_session else None)
         return f"unless it is started again at once: {why}" if why else ""

@@ -58,7 +58,7 @@ class RealHostSystem:
 
     async def signs(self, resource: RenderedResource) -> Signs:
         found = await groups(self._drivers, resource)
-        read = [("the host's", pressure.of_host()), *(("its own", pressure.of_group(group)) for group in found)]
+        read = [("the host's", pressure.of_machine()), *(("its own", pressure.of_group(group)) for group in found)]
         pressures = tuple(Pressure(whose, what, said) for whose, by_kind in read for what, said in by_kind.items())
         return Signs(pressures, tuple(one for group in found for one in cgroups.hanging(group)))
 

@@ -30,7 +30,7 @@ async def leave(agent: Agent, jobs: Callable[[], Any], notify: Callable[[str], N
     """Do what has to be done before this process ends."""
     end = await going_down(jobs)
     if end is None:
-        if why := agent.farewell():
+        if why := agent.why_not_stop():
             log.warning("the agent ends, the services of this host do not", extra={"why": why})
         return
     notify(f"STOPPING=1\nSTATUS=this machine is going down: {end.how}")

@@ -15,7 +15,7 @@ from typing import Final
 from backstay_api.objects.models.host import FenceDevice, forbidden_parameter
 
 
-def words(text: str) -> frozenset[str]:
+def names(text: str) -> frozenset[str]:
     """Names, as they stand in a table."""
     return frozenset(text.split())
 
@@ -24,7 +24,7 @@ def words(text: str) -> frozenset[str]:
 _PLAIN_TYPES: Final = frozenset({"boolean", "integer", "second", "select"})
 
 # Parameters of kind "string" in Debian's agents that were looked at: addresses, names of things on the other side, numbers.
-_PLAIN: Final = words(
+_PLAIN: Final = names(
     """
     api_type api_version apiversion auth_url cipher cloud community crn email filter hidden_page instance ip ipaddr
     ipmitool_timeout ipport key limit login managed namespace node_name nodename page plug plug_separator plugzonemap
@@ -35,14 +35,14 @@ _PLAIN: Final = words(
 )
 
 # Agents that hand the password to a program of their own, as an argument or in the environment (SNMP tools, amttool, …).
-SHOWS_PASSWORD: Final = words(
+SHOWS_PASSWORD: Final = names(
     """
     fence_amt fence_apc_snmp fence_eaton_snmp fence_emerson fence_ibmblade fence_intelmodular fence_ipdu fence_ironic
     fence_lindypdu fence_tripplite_snmp fence_vmware
     """
 )
 # Agents of Debian 12 that were looked at: the password goes to the device and to nobody else.
-KEEPS_PASSWORD: Final = words(
+KEEPS_PASSWORD: Final = names(
     """
     fence_aliyun fence_alom fence_apc fence_aws fence_azure_arm fence_bladecenter fence_cdu fence_cisco_ucs
     fence_cyberpower_ssh fence_docker fence_drac fence_drac5 fence_ecloud fence_eps fence_gce fence_hds_cb fence_hpblade
@@ -54,7 +54,7 @@ KEEPS_PASSWORD: Final = words(
     """
 )
 # Agents that drive ipmitool, which can read the password from a file: they are never told it (`ipmi_options`).
-IPMITOOL: Final = words("fence_idrac fence_ilo3 fence_ilo4 fence_ilo5 fence_imm fence_ipmilan fence_ipmilanplus")
+IPMITOOL: Final = names("fence_idrac fence_ilo3 fence_ilo4 fence_ilo5 fence_imm fence_ipmilan fence_ipmilanplus")
 # In a Secret these words stand where they belong.
 _CREDENTIAL: Final = re.compile("passw(or)?d|secret")
 # What ipmitool takes instead of a password, and must not be told by an argument either.

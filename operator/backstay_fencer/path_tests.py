@@ -53,7 +53,7 @@ class PathTests:
     async def run(self) -> None:
         """Test until cancelled. What has just started knows nothing yet, and says nothing."""
         await self._known.known()
-        gate = asyncio.Semaphore(AT_ONCE)
+        turns = asyncio.Semaphore(AT_ONCE)
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self._poke.clear()
@@ -66,7 +66,7 @@ class PathTests:
                     if subject is not None and is_due and name not in self._visited:
                         self._due_s[name] = subject, float("inf")
                         self._visited.add(name)
-                        tasks.create_task(self._visit(name, subject, gate), name=f"test {name}")
+                        tasks.create_task(self._visit(name, subject, turns), name=f"test {name}")
                 await until(self._poke, min((due for _, due in self._due_s.values()), default=float("inf")))
 
     def _forget_removed(self) -> None:
@@ -81,9 +81,9 @@ class PathTests:
             return None
         return host.uid, host.spec.fencing, self._machines.uuid(name), self._machines.shared_with(name)
 
-    async def _visit(self, name: str, subject: object, gate: asyncio.Semaphore) -> None:
+    async def _visit(self, name: str, subject: object, turns: asyncio.Semaphore) -> None:
         try:
-            async with gate:
+            async with turns:
                 wait_s = await self._test(name)
             if name in self._due_s:
                 self._due_s[name] = subject, clock_s() + wait_s

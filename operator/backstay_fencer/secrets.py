@@ -17,14 +17,14 @@ from backstay_api.objects.kinds import SECRETS
 from backstay_api.objects.models.host import FenceDevice
 from backstay_api.objects.rbac import FENCING_NAMESPACE as NAMESPACE
 
-from .parameters import plain, words
+from .parameters import names, plain
 
 # What says where a password goes, by its names in all agents.
-_WAYS: Final = words("auth_url ip ipport proxy proxyhost proxyport session_url")
+_WAYS: Final = names("auth_url ip ipport proxy proxyhost proxyport session_url")
 _OLD: Final = {"ipaddr": "ip"}
 _ADDRESS: Final = {"fence_ironic": "auth_url", "fence_openstack": "auth_url", "fence_xenapi": "session_url"}
 """The parameter that is the address, where it is not `ip`."""
-_NO_ADDRESS: Final = words(
+_NO_ADDRESS: Final = names(
     """
     fence_aliyun fence_aws fence_azure_arm fence_ecloud fence_gce fence_ibm_powervs fence_ibm_vpc fence_kubevirt
     fence_ovh fence_rcd_serial

@@ -12,7 +12,7 @@ from backstay_agent.agent import Agent, Machine, Settings
 from backstay_agent.cluster.link import ASSIGNMENTS
 from backstay_agent.fake import FakeHostSystem, FakeMachine
 from backstay_agent.store.disk import MemoryDisk
-from backstay_api.memory.admission import guard
+from backstay_api.memory.admission import admit_as_ours
 from backstay_api.memory.server import Faults, MemoryApi, MemoryCluster
 from backstay_api.objects import lease as leases
 from backstay_api.objects.kinds import LEASES
@@ -46,7 +46,7 @@ class World:
     def __init__(self, *, seed: int = 0, faults: Faults | None = None, guarded: bool = True) -> None:
         self.cluster = MemoryCluster()
         if guarded:
-            guard(self.cluster)  # what the API server would refuse is refused here
+            admit_as_ours(self.cluster)  # what the API server would refuse is refused here
         self.faults = faults
         self.operator = MemoryApi(self.cluster, actor="operator")
         self.api = MemoryApi(self.cluster, faults, actor="agent")

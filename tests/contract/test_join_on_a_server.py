@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from backstay_agent.cluster.tokens import read_token
 from backstay_agent.join.exchange import Refused
 from backstay_agent.join.joining import Places, exchanged
-from backstay_agent.join.preflight import Answer, ask
+from backstay_agent.join.preflight import ServerAnswer, ask
 from backstay_api.client.http import HttpApi
 from backstay_api.client.transport import ApiConfig
 from backstay_api.objects import lease
@@ -152,4 +152,4 @@ def test_a_server_is_known_by_its_certificate(plane: ControlPlane) -> None:
     assert "certificate is not good for us" in ask(named, plane.url).why_not
     assert ask(replace(good, server_name="kubernetes.default.svc"), plane.url).why_not == ""
     closed = ask(good, "https://127.0.0.1:1", limit_s=1.0)
-    assert isinstance(closed, Answer) and "cannot be reached" in closed.why_not
+    assert isinstance(closed, ServerAnswer) and "cannot be reached" in closed.why_not

@@ -257,10 +257,10 @@ def test_a_host_that_lacks_what_it_must_have_says_so_and_is_left_where_that_is_a
 
 
 def until_host_says(fault_lab: FaultLab, host: str, *words: str) -> None:
-    """Wait until its condition Sane says this."""
+    """Wait until its condition Healthy says this."""
 
     def said() -> str:
-        status = fault_lab.product.condition("hosts", host, "Sane")
-        return f"{status} {fault_lab.product.condition_words('hosts', host, 'Sane')}"
+        status = fault_lab.product.condition("hosts", host, "Healthy")
+        return f"{status} {fault_lab.product.condition_words('hosts', host, 'Healthy')}"
 
     fault_lab.until(lambda: all(word in said() for word in words), f"{host} to say {words}", also=said)

@@ -29,9 +29,9 @@ def until_sane(fault_lab: FaultLab, host: str, *words: str) -> None:
     """What the host's own checks say of it."""
 
     def told() -> bool:
-        return all(word in fault_lab.host_says(host, "Sane") for word in words)
+        return all(word in fault_lab.host_says(host, "Healthy") for word in words)
 
-    fault_lab.until(told, f"Sane of {host} to say {words}", also=lambda: fault_lab.host_says(host, "Sane"))
+    fault_lab.until(told, f"Healthy of {host} to say {words}", also=lambda: fault_lab.host_says(host, "Healthy"))
 
 
 @contextmanager

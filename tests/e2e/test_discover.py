@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
-from backstay_api.objects.survey import read
-from backstay_cli.discover import baseline, recipes
+from backstay_api.objects.survey import parse_survey
+from backstay_cli.discover import recipes, shipped_baseline
 from backstay_cli.drafting.rules import needs_of
 from backstay_dev.lab.hosts import LabHost
 from backstay_dev.lab.lab import AGENT_CODE, Lab
@@ -50,9 +50,9 @@ def test_a_draft_is_applied_as_it_is_and_the_service_runs_and_fails_over(stage: 
     n2.run("systemctl", "stop", "nginx.service", "warm-shop.timer")
     text = survey_of(n1, "nginx.service")
     assert "s3cret" not in text
-    survey = read(text)
+    survey = parse_survey(text)
     assert survey.skipped == () and survey.duration_s < 30
-    kinds = {need.kind for need in needs_of(survey, recipes(), baseline())}
+    kinds = {need.kind for need in needs_of(survey, recipes(), shipped_baseline())}
     assert {"package", "path", "file", "setting", "certificate", "systemd"} <= kinds
 
     manifest = tmp_path / "nginx.yaml"

@@ -4,7 +4,7 @@ import asyncio
 import random
 
 from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS, HOSTS
-from backstay_dev.simulator.faults import Chaos, Weather
+from backstay_dev.simulator.faults import Chaos, FaultRates
 from backstay_dev.simulator.network import Rates
 from backstay_dev.simulator.shapes import NAMESPACE, Shape
 from backstay_dev.simulator.world import World
@@ -64,7 +64,7 @@ def test_whoever_switches_one_host_on_in_the_end_takes_one_that_is_to_stay() -> 
         await asyncio.sleep(15)
         world.delete(HOSTS, ("", leaving))
         await asyncio.sleep(5)
-        Chaos(world, Weather({"crash": 1.0}, 1.0, 1.0, Rates()), random.Random(1)).heal()
+        Chaos(world, FaultRates({"crash": 1.0}, 1.0, 1.0, Rates()), random.Random(1)).heal()
         await rest(world, within_s=120)
         assert other.is_on
 

@@ -29,10 +29,13 @@ def test_seeds_draw_all_of_it_and_leave_all_else_as_it_was() -> None:
     said = {key for service in services for key in service.recovery or ()}
     assert said == {"restarts", "window", "backoff", "moves"}
     assert {service.addresses_after for service in services} == {None, (), ("server",)}
-    assert {*recoveries.FAULTS} <= {name for seed in seeds for name in drawn(seed).weather.weights}
+    assert {*recoveries.FAULTS} <= {name for seed in seeds for name in drawn(seed).fault_rates.weights}
     for seed in seeds:
         now, before = drawn(seed), drawn(seed, "second-swarm")
-        assert now.shape.hosts == before.shape.hosts and now.weather.weights.items() >= before.weather.weights.items()
+        assert (
+            now.shape.hosts == before.shape.hosts
+            and now.fault_rates.weights.items() >= before.fault_rates.weights.items()
+        )
 
 
 @pytest.mark.parametrize("seed", range(5000, 5006))
@@ -54,7 +57,10 @@ def test_stops_that_do_not_succeed_are_drawn_apart_too() -> None:
     assert 10 < len(stuck) < 40
     for seed in stuck:
         now, before = drawn(seed, "swarm"), drawn(seed)
-        assert now.shape.hosts == before.shape.hosts and now.weather.weights.items() > before.weather.weights.items()
+        assert (
+            now.shape.hosts == before.shape.hosts
+            and now.fault_rates.weights.items() > before.fault_rates.weights.items()
+        )
 
 
 @pytest.mark.parametrize("seed", [6207, 6209, 6212])

@@ -10,7 +10,7 @@ from backstay_api.memory.server import Fate, Request
 from backstay_api.objects.kinds import LEASES, Kind
 from backstay_api.objects.object_kinds import HA_SERVICES, HOST_ASSIGNMENTS, HOSTS
 from backstay_dev.simulator.admins import clean_reboot
-from backstay_dev.simulator.faults import Chaos, Weather
+from backstay_dev.simulator.faults import Chaos, FaultRates
 from backstay_dev.simulator.network import Rates
 from backstay_dev.simulator.shapes import NAMESPACE, HostShape, ServiceShape, Shape
 from backstay_dev.simulator.world import World
@@ -384,7 +384,7 @@ def test_a_machine_that_is_still_shutting_down_when_all_is_healed_comes_up_again
     """Its reboot began before, and ends after somebody has gone round and switched everything on."""
 
     async def story(world: World) -> None:
-        chaos = Chaos(world, Weather({}, 1.0, 1.0, Rates()), random.Random(1))
+        chaos = Chaos(world, FaultRates({}, 1.0, 1.0, Rates()), random.Random(1))
         clean_reboot(chaos)
         chaos.heal()
         assert world.machines["n1"].is_on

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from backstay_api.objects.models import HAService
-from backstay_api.objects.survey import read
-from backstay_cli.discover import baseline, recipes, remarks_of, resources_of
+from backstay_api.objects.survey import parse_survey
+from backstay_cli.discover import recipes, remarks_of, resources_of, shipped_baseline
 from backstay_cli.drafting.comparison import compared
 from backstay_cli.drafting.draft import draft, in_order
 from backstay_cli.drafting.needs import Confidence, Need
@@ -26,11 +26,11 @@ SERVICES = sorted(path.name for path in GOLDEN.iterdir() if path.is_dir())
 
 
 def needs(service: str) -> tuple[Need, ...]:
-    return needs_of(read((GOLDEN / service / "survey.json").read_text()), recipes(), baseline())
+    return needs_of(parse_survey((GOLDEN / service / "survey.json").read_text()), recipes(), shipped_baseline())
 
 
 def text(service: str) -> str:
-    return draft(read((GOLDEN / service / "survey.json").read_text()), needs(service))
+    return draft(parse_survey((GOLDEN / service / "survey.json").read_text()), needs(service))
 
 
 def wanted(service: str) -> dict[str, Any]:

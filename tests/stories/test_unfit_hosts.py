@@ -30,7 +30,7 @@ def test_what_a_host_is_to_look_at_reaches_its_agent() -> None:
 def test_what_runs_leaves_a_host_that_is_not_fit_only_where_that_is_asked_for() -> None:
     stage = running()
     finds(stage, "n1", "eth1 has no link")
-    assert stage.copies() == ["n1"] and "eth1 has no link" in stage.host_says("n1", "Sane")
+    assert stage.copies() == ["n1"] and "eth1 has no link" in stage.host_says("n1", "Healthy")
     checks(stage, "n1", "Drain")
     assert stage.copies() == ["n2"] and steps(stage.log, "WriteInstance") == ["WriteInstance epoch 2 to n2 on Released"]
     assert "n1 is not fit, and to be left then (eth1 has no link)" in stage.host_says("n1", "Schedulable")
@@ -96,5 +96,5 @@ def test_a_fault_that_lasts_holds_no_move_for_ever() -> None:
     fails(stage)
     out_of_reach(stage, "n2", tolerated=True)
     stage.until(lambda: stage.copies() == ["n2"])
-    assert stage.host_says("n2", "Sane").startswith("It has lasted, and n2 is used all the same: ")
-    assert stage.host_says("n3", "Sane").startswith("Nothing new is started on n3: ")
+    assert stage.host_says("n2", "Healthy").startswith("It has lasted, and n2 is used all the same: ")
+    assert stage.host_says("n3", "Healthy").startswith("Nothing new is started on n3: ")

@@ -23,7 +23,7 @@ from backstay_api.objects.object_kinds import OWN_KINDS
 _MODELS: Final[Mapping[str, type[Object]]] = {model.__name__: model for model in ALL_OBJECTS}
 
 
-def guard(cluster: MemoryCluster) -> None:
+def admit_as_ours(cluster: MemoryCluster) -> None:
     """From now on this cluster refuses what a real one with our CRDs would."""
     for kind in OWN_KINDS:
         cluster.admit(kind, admit)

@@ -315,7 +315,7 @@ def _same(one: PathFacts, other: PathFacts) -> PathFacts:
 T = TypeVar("T")
 
 
-def written(survey: Survey) -> str:
+def survey_text(survey: Survey) -> str:
     """As the text of a document, without what is as always."""
     return json.dumps({"format": survey.format, **_slim(survey)}, indent=1)
 
@@ -327,7 +327,7 @@ def _slim(value: Any) -> Any:
     return [_slim(each) for each in value] if isinstance(value, tuple) else value
 
 
-def read(text: str) -> Survey:
+def parse_survey(text: str) -> Survey:
     """The survey in a text. Raises UnreadableSurvey."""
     if len(text) > MOST_BYTES:
         raise UnreadableSurvey(f"it is longer than {MOST_BYTES // 1024} KiB")

@@ -135,7 +135,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "a second copy is told",
-        f"{PLANNER}/tell/elsewhere.py",
+        f"{PLANNER}/tell/other_hosts.py",
         "return (SECOND_COPY, why) if why else None",
         "return None",
         f"{UNIT}/planner/tell/test_status.py",

@@ -155,11 +155,17 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "7 is no status of an init script",
         f"{DRIVERS}/tools/lsb.py",
-        "3: Answer.DOWN}",
-        "3: Answer.DOWN, 7: Answer.DOWN}",
+        "3: CheckAnswer.DOWN}",
+        "3: CheckAnswer.DOWN, 7: CheckAnswer.DOWN}",
         _COMMANDS,
     ),
-    one("what is dead does not run", f"{DRIVERS}/tools/lsb.py", "1: Answer.DEAD, 2", "1: Answer.DOWN, 2", _COMMANDS),
+    one(
+        "what is dead does not run",
+        f"{DRIVERS}/tools/lsb.py",
+        "1: CheckAnswer.DEAD, 2",
+        "1: CheckAnswer.DOWN, 2",
+        _COMMANDS,
+    ),
     one(
         "what a simple command started does not outlive its end in name",
         _COMMAND,

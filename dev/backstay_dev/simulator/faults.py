@@ -25,7 +25,7 @@ Fault = Callable[["Chaos"], None]
 
 
 @dataclass(frozen=True)
-class Weather:
+class FaultRates:
     """A seed's swarm: which faults, how often, how long, and how bad the network is all the time."""
 
     weights: Mapping[str, float]
@@ -38,18 +38,18 @@ class Weather:
 class Chaos:
     """Brings faults over a world until its time is over, and heals everything in the end."""
 
-    def __init__(self, world: World, weather: Weather, rng: random.Random) -> None:
-        self.world, self.weather, self.rng = world, weather, rng
+    def __init__(self, world: World, fault_rates: FaultRates, rng: random.Random) -> None:
+        self.world, self.fault_rates, self.rng = world, fault_rates, rng
         self.is_over = False
 
     async def run(self) -> None:
         """Faults until the time is over."""
         world, rng = self.world, self.rng
-        until_s = world.loop.time() + self.weather.lasts_s
-        world.network.rates = self.weather.rates
-        names, weights = list(self.weather.weights), list(self.weather.weights.values())
+        until_s = world.loop.time() + self.fault_rates.lasts_s
+        world.network.rates = self.fault_rates.rates
+        names, weights = list(self.fault_rates.weights), list(self.fault_rates.weights.values())
         while True:
-            wait_s = rng.expovariate(1 / self.weather.every_s)
+            wait_s = rng.expovariate(1 / self.fault_rates.every_s)
             await asyncio.sleep(min(wait_s, max(0.0, until_s - world.loop.time())))
             if world.loop.time() >= until_s:
                 return
@@ -371,11 +371,11 @@ FAULTS: Final[Mapping[str, Fault]] = {
         torn_journal,
         people.delete_instance,
         people.manual_start,
-        people.thief,
+        people.wants_the_same_address,
         people.edit_address,
         people.select,
         people.share_unit,
-        people.thief_of_units,
+        people.wants_the_same_units,
         admins.relabel,
         admins.change_profile,
         admins.hands_off,

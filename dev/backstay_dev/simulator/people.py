@@ -138,7 +138,7 @@ def manual_start(chaos: Chaos) -> None:
     chaos.for_a_while(30.0, machine.stop_by_hand)
 
 
-def thief(chaos: Chaos) -> None:
+def wants_the_same_address(chaos: Chaos) -> None:
     """A second service wants an address that is taken: it must be refused, whoever comes first."""
     victim = next(each for each in chaos.world.shape.services if each.addresses)
     shape = ServiceShape("thief", addresses=victim.addresses[:1])
@@ -147,7 +147,7 @@ def thief(chaos: Chaos) -> None:
     chaos.for_a_while(30.0, lambda: chaos.world.delete(HA_SERVICES, (NAMESPACE, shape.name)))
 
 
-def thief_of_units(chaos: Chaos) -> None:
+def wants_the_same_units(chaos: Chaos) -> None:
     """A second service names a unit that another has."""
     victim = chaos.rng.choice(chaos.world.shape.services)
     spec = {"resources": [{"name": "server", "systemd": {"unit": victim.unit}}]}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from . import modes, recoveries, sites
-from .faults import FAULTS, Weather
+from .faults import FAULTS, FaultRates
 from .network import Rates
 from .shapes import Devices, HostShape, Names, ServiceShape, Shape
 
@@ -18,7 +18,7 @@ class Drawn:
     """One seed's draw."""
 
     shape: Shape
-    weather: Weather
+    fault_rates: FaultRates
 
 
 Draw = Callable[[random.Random], Drawn]
@@ -29,19 +29,19 @@ _FIRST_FAULTS: Final = list(FAULTS)[:29]
 def swarm(rng: random.Random) -> Drawn:
     """Any subset of all faults, at any rate."""
     chosen = rng.sample(list(FAULTS), rng.randint(3, 10))
-    weather = Weather(
+    fault_rates = FaultRates(
         weights={name: 2 ** rng.uniform(-2, 2) for name in chosen},
         every_s=rng.choice([1.0, 3.0, 8.0]),
         lasts_s=rng.uniform(30, 90),
         rates=_rates(rng),
     )
-    return Drawn(_shape(rng), weather)
+    return Drawn(_shape(rng), fault_rates)
 
 
 def first_swarm(rng: random.Random) -> Drawn:
     """The first swarm: fewer faults, and every host alike. Kept for the seeds that failed in it."""
     chosen = rng.sample(_FIRST_FAULTS, rng.randint(3, 10))
-    weather = Weather(
+    fault_rates = FaultRates(
         weights={name: 2 ** rng.uniform(-2, 2) for name in chosen},
         every_s=rng.choice([1.0, 3.0, 8.0]),
         lasts_s=rng.uniform(30, 90),
@@ -62,7 +62,7 @@ def first_swarm(rng: random.Random) -> Drawn:
         services=tuple(services),
         budget=rng.choice([3, 20]),
     )
-    return Drawn(shape, weather)
+    return Drawn(shape, fault_rates)
 
 
 def _shape(rng: random.Random) -> Shape:
@@ -139,7 +139,7 @@ def _aimed(
             read_gap=rng.choice(["0s", "1s"]),
             is_packaged=packaged,
         )
-        return Drawn(shape, Weather(dict.fromkeys(faults, 1.0), every_s, lasts_s, rates))
+        return Drawn(shape, FaultRates(dict.fromkeys(faults, 1.0), every_s, lasts_s, rates))
 
     return draw
 
@@ -162,7 +162,7 @@ def draw(profile: str, seed: int, rng: random.Random) -> Drawn:
 
 
 def _with(drawn: Drawn, shape: Shape, weights: Mapping[str, float]) -> Drawn:
-    return Drawn(shape, replace(drawn.weather, weights={**drawn.weather.weights, **weights}))
+    return Drawn(shape, replace(drawn.fault_rates, weights={**drawn.fault_rates.weights, **weights}))
 
 
 PROFILES: Final[Mapping[str, Draw]] = {
@@ -182,7 +182,7 @@ PROFILES: Final[Mapping[str, Draw]] = {
         [
             "delete_service",
             "delete_instance",
-            "thief",
+            "wants_the_same_address",
             "manual_start",
             "edit",
             "move",

@@ -56,7 +56,7 @@ class Run:
     async def live(self) -> None:
         world = self.world
         world.build()
-        chaos = Chaos(world, self.drawn.weather, self.rng)
+        chaos = Chaos(world, self.drawn.fault_rates, self.rng)
         if not await _accused_while(world, chaos.run()):
             chaos.heal()
             healed_s = self.loop.time()

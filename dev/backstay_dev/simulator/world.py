@@ -17,7 +17,7 @@ from backstay_agent.core.leaving import GoingDown
 from backstay_agent.fake import bare_unit
 from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError, NotFound
-from backstay_api.memory.admission import guard
+from backstay_api.memory.admission import admit_as_ours
 from backstay_api.memory.server import MemoryCluster, Request
 from backstay_api.objects import lease as leases
 from backstay_api.objects.kinds import LEASES, Kind, Raw
@@ -59,7 +59,7 @@ class World:
         self.accusations: list[str] = []
         self.accused = asyncio.Event()
         self.cluster = MemoryCluster()
-        guard(self.cluster)
+        admit_as_ours(self.cluster)
         self.network = Network(self.cluster, random.Random(f"network {seed}"), tell=self.story.tell)
         self.machines: dict[str, Machine] = {}
         self.bmcs: dict[str, Bmc] = {}

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
+from backstay_agent.core.brief_status import ever_shorter, within_bounds
 from backstay_agent.core.orders import Orders, read_orders
 from backstay_agent.core.refused import explained, is_too_much
 from backstay_agent.core.sessions import Overtaken, Publish, WrongMachine, to_publish
-from backstay_agent.core.shorter import ever_shorter, within_bounds
 from backstay_agent.store.disk import DiskTrouble
 from backstay_agent.store.journal import Journal
 from backstay_api.client.api import Api, Event, EventType

@@ -9,30 +9,25 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections import Counter
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from backstay_api.objects.commands import Commands, Words, commands_of, live
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.plain import RenderedResource
 
-from .base import Plain, Seen, StartFailed, State, StopFailed
+from .base import Seen, StartFailed, State, StopFailed
 from .tools import cgroups, execution, lsb, start_units
 from .tools.bus import BusError
 from .tools.file_system_looks import NoAnswer
 from .tools.journal_tail import with_last_words
-from .tools.lsb import Answer
-from .tools.manager import Manager
+from .tools.lsb import CheckAnswer
 from .tools.sentences import may_still_run, not_told, why_down
+from .tools.start_unit_driver import StartUnitDriver
 from .tools.transient import Ended, Setting, argv_refusal, lasting, missing, run_once
 from .tools.typed_settings import typed
-from .tools.verified_stop import DOWN, bring_down, groups_of, state_words
-from .tools.wakeups import changes_of
+from .tools.verified_stop import DOWN, bring_down, state_words
 from .tools.watch import Watch
 
 if TYPE_CHECKING:
@@ -60,14 +55,11 @@ def _unit_of(command: Commands) -> str:
     return f"{PREFIX}{program}-{digest}.service"
 
 
-class CommandDriver(Plain):
+class CommandDriver(StartUnitDriver):
     """The driver for resources of kind `command`. A transient unit does not outlive a boot; what a command starts by other ways is
     beyond us."""
 
-    def __init__(self, manager: Manager) -> None:
-        self._manager = manager
-        self._asked: Counter[str] = Counter()
-        """Checks that have not answered yet, by the unit of the start command."""
+    prefix = PREFIX
 
     async def not_ready(self, resource: RenderedResource) -> str | None:
         try:
@@ -166,23 +158,11 @@ class CommandDriver(Plain):
         except (BusError, OSError) as error:
             return Seen(State.UNKNOWN, not_told(unit, error))
 
-    async def changes(self, resource: RenderedResource) -> AsyncGenerator[Seen, None]:
-        """First what it is now, then every change: its unit and its control group tell, and its check is asked regularly."""
-        unit = _unit_of(_command(resource))
-        with start_units.as_start_failed(unit):
-            period_s = CHECK_PERIOD_S if _command(resource).check else None
-            look = partial(self.check, resource)
-            async with aclosing(changes_of(self._manager, unit, look, period_s)) as seen:
-                async for one in seen:
-                    yield one
+    def unit_of(self, resource: RenderedResource) -> str:
+        return _unit_of(_command(resource))
 
-    async def groups(self, resource: RenderedResource) -> list[Path]:
-        unit = _unit_of(_command(resource))
-        return groups_of(unit, await self._manager.properties(unit))
-
-    async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
-        """The resources of every start command here that is not verifiably stopped, as they were when it was started."""
-        return [*(await start_units.remembered(self._manager, PREFIX)).values()]
+    async def period_s(self, resource: RenderedResource) -> float | None:
+        return CHECK_PERIOD_S if _command(resource).check else None
 
     async def _start(self, resource: RenderedResource, timeout_s: float) -> None:
         # Not as whom it runs: that its start tells by itself, and a failover need not wait for it twice.
@@ -218,7 +198,7 @@ class CommandDriver(Plain):
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
     async def _says_up(self, resource: RenderedResource) -> bool:
-        return _answer(_command(resource), await self._ask(resource)) is Answer.UP
+        return _answer(_command(resource), await self._ask(resource)) is CheckAnswer.UP
 
     async def _is_up(self, resource: RenderedResource, watch: Watch) -> bool:
         command = _command(resource)
@@ -239,7 +219,10 @@ class CommandDriver(Plain):
         last = "its check did not answer"
         try:
             async with asyncio.timeout(timeout_s):
-                while (said := _answer(command, ended := await self._ask(resource))) not in (Answer.DOWN, Answer.DEAD):
+                while (said := _answer(command, ended := await self._ask(resource))) not in (
+                    CheckAnswer.DOWN,
+                    CheckAnswer.DEAD,
+                ):
                     last = ended.why
                     await asyncio.sleep(wait_s)
                     wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
@@ -248,7 +231,7 @@ class CommandDriver(Plain):
             why = f"{stopped}{last}, where {3 if command.is_lsb else 7} means cleanly down"
             raise StopFailed(may_still_run(resource.name, why)) from error
         # Nothing that it has started is alive by now, and its own word is that it is dead.
-        return f"after its stop {ended.why}" if said is Answer.DEAD else ""
+        return f"after its stop {ended.why}" if said is CheckAnswer.DEAD else ""
 
     async def _never_ran(self, command: Commands, unit: str) -> bool:
         down = start_units.is_gone(unit, await self._manager.properties(unit))
@@ -322,25 +305,25 @@ def _ours(command: Commands) -> list[str]:
 
 def _words(resource: RenderedResource, action: str, exit_code: int | None) -> str:
     """What an exit code means, where somebody has said so."""
-    by_lsb = lsb.words(action, exit_code) if _command(resource).is_lsb else ""
+    by_lsb = lsb.meaning(action, exit_code) if _command(resource).is_lsb else ""
     return by_lsb or execution.words_of(_spec(resource), exit_code)
 
 
-def _answer(command: Commands, ended: Ended) -> Answer:
+def _answer(command: Commands, ended: Ended) -> CheckAnswer:
     return lsb.answer(ended.exit_code, is_lsb=command.is_lsb)
 
 
 def _judged(ended: Ended, unit: Seen, command: Commands) -> Seen:
     """What a check's answer means, given what the start command's unit tells."""
     said = _answer(command, ended)
-    if said is Answer.UP:
+    if said is CheckAnswer.UP:
         return Seen(State.RUNNING)
     if unit.state in (State.STARTING, State.STOPPING, State.UNKNOWN):
         return unit
-    if said is Answer.DOWN:
+    if said is CheckAnswer.DOWN:
         return Seen(State.STOPPED)
     why = f"command {' '.join(command.check)} {ended.what}"
-    if said is Answer.DEAD:
+    if said is CheckAnswer.DEAD:
         return Seen(State.FAILED, why)
     # Neither up nor cleanly down. Where we have not started it, nobody knows what runs.
     why += f": wanted 0 (running) or {3 if command.is_lsb else 7} (stopped)"

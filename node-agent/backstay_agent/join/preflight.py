@@ -31,7 +31,7 @@ _UUID: Final = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
 
 @dataclass(frozen=True)
-class Answer:
+class ServerAnswer:
     """What one server said when it was asked for anything at all."""
 
     date: str = ""
@@ -44,7 +44,7 @@ class Candidate:
 
     systemctl: Callable[..., str]
     """The output of systemctl; empty where it cannot be run."""
-    ask: Callable[[JoinToken, str], Answer]
+    ask: Callable[[JoinToken, str], ServerAnswer]
     now: Callable[[], datetime]
     is_root: bool
     root: Path = Path("/")
@@ -122,7 +122,7 @@ def _servers(machine: Candidate, token: JoinToken) -> Iterator[str]:
             yield f"this machine's clock is {abs(ahead_s):.0f} s {'ahead of' if ahead_s > 0 else 'behind'} the API server's: set it"
 
 
-def ask(token: JoinToken, server: str, *, limit_s: float = 5.0) -> Answer:
+def ask(token: JoinToken, server: str, *, limit_s: float = 5.0) -> ServerAnswer:
     """Reach one server over TLS. Any answer will do; without a token, since a stranger may be listening there."""
     place = urlsplit(server)
     context = ssl.create_default_context(cadata=token.ca or None)
@@ -131,11 +131,11 @@ def ask(token: JoinToken, server: str, *, limit_s: float = 5.0) -> Answer:
     )
     try:
         connection.request("GET", f"{place.path}/version")
-        return Answer(date=connection.getresponse().getheader("Date") or "")
+        return ServerAnswer(date=connection.getresponse().getheader("Date") or "")
     except ssl.SSLCertVerificationError as error:
-        return Answer(why_not=f"its certificate is not good for us: {error.verify_message}")
+        return ServerAnswer(why_not=f"its certificate is not good for us: {error.verify_message}")
     except (OSError, http.client.HTTPException) as error:
-        return Answer(why_not=f"cannot be reached from here: {error}")
+        return ServerAnswer(why_not=f"cannot be reached from here: {error}")
     finally:
         connection.close()
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from backstay_api.objects.survey import MOST_BYTES, Survey, UnreadableSurvey, empty, read, written
+from backstay_api.objects.survey import MOST_BYTES, Survey, UnreadableSurvey, empty, parse_survey, survey_text
 
 MOST_MEMORY_BYTES: Final = 512 * 1024 * 1024
 _FAILED: Final = b"!"
@@ -77,7 +77,7 @@ def _understood(data: bytes) -> Survey:
     if not data or data.startswith(_FAILED):
         raise Unanswered(data[1:].decode(errors="replace") or "it ended without an answer")
     try:
-        return read(data.decode(errors="replace"))
+        return parse_survey(data.decode(errors="replace"))
     except UnreadableSurvey as error:
         raise Unanswered(f"its answer cannot be read: {error}") from error
 
@@ -86,7 +86,7 @@ def _answer(look: Look, writing: int, limit_s: float) -> None:
     """Of the child, which ends here. The type of an error alone is told: its message might quote what was read."""
     try:
         _limit(limit_s)
-        said = written(look()).encode()
+        said = survey_text(look()).encode()
     except MemoryError:
         said = _FAILED + b"it needed too much memory"
     except SourceFailed as error:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from backstay_api import VERSION
-from backstay_api.objects.survey import Clue, PathFacts, Skipped, Survey, empty, merged, written
+from backstay_api.objects.survey import Clue, PathFacts, Skipped, Survey, empty, merged, survey_text
 from backstay_api.process.waiting import clock_s
 
 from . import mounts, units
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
         return _end(str(error), NO_SUCH_UNIT)
     except SystemdRefuses as error:
         return _end(f"{unit}: systemd says: {error}", NO_SUCH_UNIT)
-    print(written(survey))
+    print(survey_text(survey))
     return 0
 
 
@@ -61,11 +61,13 @@ async def _survey(unit: str) -> Survey:
     host = socket.gethostname()
     # The first look is at the unit itself and decides whether there is anything to survey; it reads no more than names.
     first = units.unit(Systemd(), Place(), unit, empty(unit, host, VERSION))
-    survey = await ask(SOURCES, first, until_s=begun_s + LIMIT_S)
+    survey = await ask_sources(SOURCES, first, until_s=begun_s + LIMIT_S)
     return replace(tidied(survey), host=host, agent=VERSION, duration_s=round(clock_s() - begun_s, 2))
 
 
-async def ask(sources: Iterable[SurveySource], survey: Survey, *, until_s: float, place: Place | None = None) -> Survey:
+async def ask_sources(
+    sources: Iterable[SurveySource], survey: Survey, *, until_s: float, place: Place | None = None
+) -> Survey:
     """What all of these find, each told of what those before it did. One that fails is named, and the others go on."""
     base = place or Place()
     for source in sources:

@@ -304,7 +304,7 @@ class WriteHostStatus(OnObject[Host]):
         after = [Condition.model_validate(one) for one in cast(list[object], self.status.get("conditions", []))]
         if not self.is_lost:
             # That it is not ready is no news of one that has only just been enrolled, or opens a session.
-            return turned(self.ref, before, after, "Sane", "Sane")
+            return turned(self.ref, before, after, "Healthy", "Healthy")
         return worsened(self.ref, before, after, "Ready", "False")
 
 

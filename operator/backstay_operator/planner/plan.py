@@ -101,14 +101,14 @@ def _planned(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) -> Ser
         world, service = round_.world, round_.world.services[key]
         there = instances_of(world, service)
         stays = tuple(one for instance in there for one in stored_standbys(world, instance))
-        return ServicePlan(tuple(unplannable.of_service(world, service, error)), standbys=stays)
+        return ServicePlan(tuple(unplannable.about_service(world, service, error)), standbys=stays)
 
 
 def _host_planned(round_: Round, name: str, wanted: Wanted) -> list[Action]:
     try:
         return plan_host(round_, name, wanted)
     except ValidationError as error:
-        return unplannable.of_host(round_.world, round_.world.hosts.get(name), error)
+        return unplannable.about_host(round_.world, round_.world.hosts.get(name), error)
 
 
 # --- services --------------------------------------------------------------------------------------------------------

@@ -129,7 +129,7 @@ def _opens_session(world: World, host: str) -> None:
     world.leases[host] = LeaseSeen(replace(held, renewal=1), world.now_s, moved_s=world.now_s)
 
 
-def put(world: World, thing: Host | HAService) -> None:
+def apply(world: World, thing: Host | HAService) -> None:
     """Apply a manifest: what stands there under that name is edited."""
     if isinstance(thing, Host):
         known = world.hosts.get(thing.key)

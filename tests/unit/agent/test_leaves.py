@@ -139,10 +139,10 @@ async def test_who_stops_the_agent_of_a_host_that_holds_something_is_told_what_c
     assert world.agent
     why = why_not_stop(world.agent.journal.books)
     assert "shop/web-u1" in why and "backstay drain" in why and "HandsOff" in why and "restart" in why
-    assert why in world.agent.farewell()
+    assert why in world.agent.why_not_stop()
     await world.order("Down")
     await world.released()
-    assert why_not_stop(world.agent.journal.books) == world.agent.farewell() == ""
+    assert why_not_stop(world.agent.journal.books) == world.agent.why_not_stop() == ""
 
 
 @in_virtual_time

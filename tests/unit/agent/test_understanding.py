@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from backstay_agent.cluster.link import ASSIGNMENTS
+from backstay_agent.core.brief_status import ever_shorter, within_bounds
 from backstay_agent.core.orders import NotUnderstood, read_orders
-from backstay_agent.core.shorter import ever_shorter, within_bounds
 from backstay_agent.drivers import driver_of
 from backstay_agent.drivers.base import StartFailed, State, StopFailed
 from backstay_api.client.errors import ApiError, Forbidden, Unauthorized

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from backstay_api.objects.survey import SocketFacts, written
-from backstay_cli.discover import baseline, recipes
+from backstay_api.objects.survey import SocketFacts, survey_text
+from backstay_cli.discover import recipes, shipped_baseline
 from backstay_cli.session import FAILED, NOT_WELL, WELL
 from backstay_testing.cli_scene import Cluster
 from backstay_testing.surveys import a_path, a_survey
@@ -20,7 +20,7 @@ OPEN = SocketFacts("tcp", "Listens", "::", 80)
 def a_file(folder: Path, text: str = "", *, asks: bool = False) -> str:
     survey = a_survey(a_path("/etc/default/shop", "Environment"), sockets=(OPEN,) if asks else ())
     path = folder / "survey.json"
-    path.write_text(text or written(survey))
+    path.write_text(text or survey_text(survey))
     return str(path)
 
 
@@ -98,4 +98,4 @@ def test_what_is_no_manifest_is_said_to_be_none(tmp_path: Path, text: str) -> No
 def test_the_data_files_can_be_read_and_name_each_program_once() -> None:
     names = [one.name for one in recipes()]
     assert len(set(names)) == len(names) >= 10 and all(one.executables for one in recipes())
-    assert "/etc/hosts" in baseline().paths
+    assert "/etc/hosts" in shipped_baseline().paths

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from backstay_api.objects.models.host import NOT_POWER, FenceDevice, forbidden_parameter
+from backstay_api.objects.models.host import FenceDevice, forbidden_parameter
 from backstay_fencer import parameters
 from backstay_fencer.agents import DIRECTORIES, REFUSED, RealAgents
 from backstay_fencer.parameters import IPMITOOL, KEEPS_PASSWORD, SHOWS_PASSWORD, Metadata, read_metadata, refusal
+from backstay_testing.debians_agents import power_agents
 
 REDFISH = {"ip": "127.0.0.1", "ipport": "1", "systems_uri": "/redfish/v1/Systems/1"}
 needs_agents = pytest.mark.skipif(not Path("/usr/sbin/fence_redfish").exists(), reason="needs Debian's fence-agents")
@@ -130,7 +131,7 @@ def test_an_agent_that_does_not_say_what_it_takes_is_told_nothing(output: str) -
 
 @needs_agents
 def test_every_agent_of_debian_was_looked_at_and_those_that_start_programs_with_a_password_are_known() -> None:
-    installed = {path.name for path in Path("/usr/sbin").glob("fence_*")} - {"fence_ack_manual", *NOT_POWER}
+    installed = set(power_agents())
     assert installed <= KEEPS_PASSWORD | SHOWS_PASSWORD | IPMITOOL
     for name in sorted(installed):
         text = (Path("/usr/sbin") / name).read_bytes()

@@ -10,10 +10,11 @@ import pytest
 from backstay_api.memory.server import MemoryApi
 from backstay_api.memory.store import MemoryCluster
 from backstay_api.objects.kinds import SECRETS
-from backstay_api.objects.models.host import NOT_POWER, FenceDevice
+from backstay_api.objects.models.host import FenceDevice
 from backstay_fencer import parameters, secrets
 from backstay_fencer.devices import Devices
 from backstay_fencer.processes import run_process
+from backstay_testing.debians_agents import power_agents
 from backstay_testing.fake_bmc import FakeAgents, FakeBmc
 
 SECRET = {"ip": "192.0.2.1", "username": "u", "password": "p"}
@@ -135,9 +136,8 @@ def test_neither_the_agent_nor_the_question_who_it_is_reaches_a_server_that_only
 
 @pytest.mark.skipif(not Path("/usr/sbin/fence_redfish").exists(), reason="needs Debian's fence-agents")
 def test_of_every_agent_of_debian_it_is_known_which_parameter_is_its_address() -> None:
-    agents = {path.name: path for path in Path("/usr/sbin").glob("fence_*")}
-    for name in sorted(agents.keys() - {"fence_ack_manual", *NOT_POWER}):
-        told = asyncio.run(run_process([str(agents[name])], "action=metadata\n", timeout_s=60))
+    for name, agent in power_agents().items():
+        told = asyncio.run(run_process([str(agent)], "action=metadata\n", timeout_s=60))
         metadata = parameters.read_metadata(name, told.output)
         assert isinstance(metadata, parameters.Metadata)
         demanded = {key for key in WAYS if NO_ADDRESS.format(key) in refusal(a_device(name), {"password": "p"})}

@@ -23,7 +23,17 @@ TWICE = {
     "Link": "in drivers/address it is the kernel's word for an interface; the agent's is the one to its orders",
     "Sight": "each driver's own look at what its resource is on this host: drivers do not know each other",
     "Notes": "each driver's own records in /run: drivers do not know each other",
-    "Answer": "of a program, and of the check of an init script: the second is nowhere but in its driver",
+}
+# So are public functions of one room: those that are always called with their module's name in front.
+ALIKE = {
+    "fault_of": "unit_settings' and probe_kinds': what is wrong with one of them, each named by its row alone",
+    "from_a_start_on": "unit_settings' and commands': the same question, each named by its row alone",
+    "live": "unit_settings' and commands': the same question, each named by its row alone",
+    "obstacle": "cgroups' and execution's: why nothing can be run, here at all, or by this program",
+    "follow": "host_checks' and addresses': each goes on telling what it finds",
+    "metrics": "detection's and health's: each as text for Prometheus, joined by the second",
+    "main": "a program's: the agent's, and the survey's",
+    "add": "the verb `host add`, and what adds a verb",
 }
 
 
@@ -197,3 +207,29 @@ def test_every_package_says_what_belongs_there() -> None:
     assert [
         name_of(path) for path in packages if len((ast.get_docstring(ast.parse(path.read_text())) or "").split()) < 5
     ] == []
+
+
+@pytest.mark.parametrize(
+    ("room", "but"),
+    [
+        ("crds/backstay_api/objects", ""),
+        ("crds/backstay_api/client", ""),
+        ("crds/backstay_api/memory", ""),
+        ("operator/backstay_operator/planner", ""),
+        ("operator/backstay_operator/control", ""),
+        ("operator/backstay_fencer", ""),
+        ("node-agent/backstay_agent", "drivers"),
+        ("node-agent/backstay_agent/drivers/tools", ""),
+        ("node-agent/backstay_agent/drivers/systemd", ""),
+        ("node-agent/backstay_agent/drivers/address", ""),
+        ("node-agent/backstay_agent/drivers/mount", ""),
+        ("node-agent/backstay_agent/drivers/ocf", ""),
+        ("cli/backstay_cli", ""),
+    ],
+)
+def test_the_name_of_a_public_function_means_one_thing_in_a_room(room: str, but: str) -> None:
+    """By room, not by package: drivers do not know each other, nor do the client and the generators."""
+    paths = [path for path in (ROOT / room).rglob("*.py") if path.name not in GENERATED and but not in path.parts]
+    tops = [node for path in paths for node in ast.parse(path.read_text()).body]
+    names = Counter(node.name for node in tops if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    assert [name for name, count in names.items() if count > 1 and name[0] != "_" and name not in ALIKE] == []

@@ -20,7 +20,7 @@ from backstay_agent.drivers.tools.contained_programs import Questions
 from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
 from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.programs import not_runnable
-from backstay_agent.drivers.tools.transient import CLEANLY_DOWN, Ended, Setting, run_once, words
+from backstay_agent.drivers.tools.transient import CLEANLY_DOWN, Ended, Setting, environment_list, run_once
 from backstay_api.process.waiting import clock_s
 
 from . import helpers, metadata
@@ -69,7 +69,7 @@ class Agents:
         async with self.turn(ocf):
             if operation in _ASKS:
                 return await self._ask(ocf, operation, limit_s, told)
-            return await self._run(ocf, operation, limit_s, [("Environment", ("as", words(told)))])
+            return await self._run(ocf, operation, limit_s, [("Environment", ("as", environment_list(told)))])
 
     async def _ask(self, ocf: Ocf, operation: str, limit_s: float, told: Mapping[str, str]) -> Ended:
         path, begun_s = program(ocf), clock_s()
@@ -102,7 +102,7 @@ class Agents:
         FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
         file = FOLDER / f"metadata-{os.getpid()}-{next(_numbers)}.xml"
         more: list[Setting] = [
-            ("Environment", ("as", words(told_to(ocf, "meta-data", METADATA_S)))),
+            ("Environment", ("as", environment_list(told_to(ocf, "meta-data", METADATA_S)))),
             ("StandardOutputFileToTruncate", ("s", str(file))),
             ("StandardError", ("s", "journal")),
             ("LimitFSIZE", ("t", metadata.MOST_BYTES + 1)),

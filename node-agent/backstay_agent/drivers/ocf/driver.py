@@ -7,15 +7,11 @@ that unit, and whatever has left it, is gone.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from backstay_agent.drivers.base import Plain, ReloadFailed, Seen, StartFailed, State, StopFailed
+from backstay_agent.drivers.base import ReloadFailed, Seen, StartFailed, State, StopFailed
 from backstay_agent.drivers.tools import cgroups, start_units
 from backstay_agent.drivers.tools.bus import BusError
 from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
@@ -23,9 +19,9 @@ from backstay_agent.drivers.tools.journal_tail import last_words, with_last_word
 from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.programs import may_come
 from backstay_agent.drivers.tools.sentences import may_still_run, not_told, why_down
-from backstay_agent.drivers.tools.transient import CLEANLY_DOWN, Ended, Setting, lasting, words
-from backstay_agent.drivers.tools.verified_stop import DOWN, bring_down, groups_of, state_words
-from backstay_agent.drivers.tools.wakeups import changes_of
+from backstay_agent.drivers.tools.start_unit_driver import StartUnitDriver
+from backstay_agent.drivers.tools.transient import CLEANLY_DOWN, Ended, Setting, environment_list, lasting
+from backstay_agent.drivers.tools.verified_stop import DOWN, bring_down, state_words
 from backstay_agent.drivers.tools.watch import Watch
 from backstay_api.objects.resource_kinds import ocf_agent
 from backstay_api.process.waiting import clock_s
@@ -58,17 +54,17 @@ def unit_name(ocf: Ocf) -> str:
     return f"{PREFIX}{name_of(ocf)}.service"
 
 
-class OcfDriver(Plain):
+class OcfDriver(StartUnitDriver):
     """The driver for resources of kind `ocf`."""
 
+    prefix = PREFIX
+
     def __init__(self, manager: Manager) -> None:
-        self._manager = manager
+        super().__init__(manager)
         self._agents = Agents(manager)
         self._valid_until_s: dict[str, float] = {}
         self._came_up: set[str] = set()
         """Units of what was up when a stop of it began that has not succeeded yet."""
-        self._asked: Counter[str] = Counter()
-        """Monitors that have not answered yet, by unit."""
 
     async def not_ready(self, resource: RenderedResource) -> str | None:
         try:
@@ -179,7 +175,7 @@ class OcfDriver(Plain):
 
     async def _start_settings(self, resource: RenderedResource, limit_s: float) -> list[Setting]:
         ocf = _ocf(resource)
-        told = [*words(told_to(ocf, "start", limit_s)), *start_units.memory(resource, unit_name(ocf))]
+        told = [*environment_list(told_to(ocf, "start", limit_s)), *start_units.memory(resource, unit_name(ocf))]
         return [
             # Longer than we wait ourselves: what systemd has to kill leaves its unit failed.
             *lasting((program(ocf), "start"), f"Backstay: {resource.name}", told, 2 * LEFT_S),
@@ -282,23 +278,11 @@ class OcfDriver(Plain):
         except OSError as error:
             return Seen(State.UNKNOWN, f"{ocf_agent(ocf.agent)} cannot be asked: {error}")
 
-    async def changes(self, resource: RenderedResource) -> AsyncGenerator[Seen, None]:
-        """First what it is now, then every change: what its start left tells by its end, the rest its monitor, regularly."""
-        unit = unit_name(_ocf(resource))
-        with start_units.as_start_failed(unit):
-            period_s = (await self._agents.known(_ocf(resource))).period_s()
-            look = partial(self.check, resource)
-            async with aclosing(changes_of(self._manager, unit, look, period_s)) as seen:
-                async for one in seen:
-                    yield one
+    def unit_of(self, resource: RenderedResource) -> str:
+        return unit_name(_ocf(resource))
 
-    async def groups(self, resource: RenderedResource) -> list[Path]:
-        unit = unit_name(_ocf(resource))
-        return groups_of(unit, await self._manager.properties(unit))
-
-    async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
-        """The resources of every start here that is not verifiably stopped, as they were when they were started."""
-        return [*(await start_units.remembered(self._manager, PREFIX)).values()]
+    async def period_s(self, resource: RenderedResource) -> float:
+        return (await self._agents.known(_ocf(resource))).period_s()
 
 
 def _ocf(resource: RenderedResource) -> Ocf:

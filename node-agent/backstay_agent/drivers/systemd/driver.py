@@ -18,7 +18,7 @@ from backstay_agent.drivers.base import Plain, Seen, StartFailed, State, StopFai
 from backstay_agent.drivers.tools import cgroups, escaped_processes
 from backstay_agent.drivers.tools.bus import BusError
 from backstay_agent.drivers.tools.file_system_looks import NoAnswer
-from backstay_agent.drivers.tools.jobs import words
+from backstay_agent.drivers.tools.jobs import admins_act
 from backstay_agent.drivers.tools.journal_tail import with_last_words
 from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.sentences import (
@@ -352,7 +352,7 @@ class SystemdDriver(Plain):
             await self._manager.refresh(watch)
             seen = unit_state.seen(watch.unit, watch.properties, asked=asked)
         is_down, has_job = watch.active in DOWN, watch.has_job
-        by = words(watch.unit, watch.asked, active=watch.active, has_job=has_job, was_up=was_up)
+        by = admins_act(watch.unit, watch.asked, active=watch.active, has_job=has_job, was_up=was_up)
         if by and seen.state is not State.RUNNING:
             if is_down and has_job:
                 return Seen(State.STARTING, seen.why, by)

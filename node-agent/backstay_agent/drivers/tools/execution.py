@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from .file_system_looks import look
 from .manager import Manager
 from .programs import may_come
-from .transient import Ended, Setting, run_once, words
+from .transient import Ended, Setting, environment_list, run_once
 
 if TYPE_CHECKING:
     from backstay_api.objects.plain import Command
@@ -34,7 +34,7 @@ def settings_of(command: Command, ours: Sequence[str], *, beside: str = "") -> l
     """Of each unit that runs a program of it. `ours`: variables that win over its own; `beside`: the unit whose /tmp it sees as well."""
     # systemd refuses a block that names a variable twice.
     variables = {**(command.environment or {}), **dict(word.split("=", 1) for word in ours)}
-    found: list[Setting] = [("Environment", ("as", words(variables)))] if variables else []
+    found: list[Setting] = [("Environment", ("as", environment_list(variables)))] if variables else []
     found += [(name, ("s", value)) for name, value in (("User", command.user), ("Group", command.group)) if value]
     if command.working_directory:
         found.append(("WorkingDirectory", ("s", command.working_directory)))

@@ -45,7 +45,7 @@ class Acts:
         return self._units[unit] > 0
 
 
-def words(unit: str, asked: Asked | None, *, active: str, has_job: bool, was_up: bool) -> str:
+def admins_act(unit: str, asked: Asked | None, *, active: str, has_job: bool, was_up: bool) -> str:
     """What an admin does, or did, to the unit; empty if nobody asked for anything that ends or starts it."""
     if asked is None:
         return ""

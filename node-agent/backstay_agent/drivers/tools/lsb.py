@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Final
 
 
-class Answer(Enum):
+class CheckAnswer(Enum):
     """What a check has said."""
 
     UP = "up"
@@ -19,8 +19,8 @@ class Answer(Enum):
     UNCLEAR = "neither"
 
 
-STATUS: Final = {0: Answer.UP, 1: Answer.DEAD, 2: Answer.DEAD, 3: Answer.DOWN}
-OURS: Final = {0: Answer.UP, 7: Answer.DOWN}
+STATUS: Final = {0: CheckAnswer.UP, 1: CheckAnswer.DEAD, 2: CheckAnswer.DEAD, 3: CheckAnswer.DOWN}
+OURS: Final = {0: CheckAnswer.UP, 7: CheckAnswer.DOWN}
 """What a check of any other program says: as OCF has it."""
 _STATUS_WORDS: Final = {
     1: "it is dead, and its PID file is left",
@@ -39,11 +39,11 @@ _OTHER_WORDS: Final = {
 }
 
 
-def words(action: str, code: int | None) -> str:
+def meaning(action: str, code: int | None) -> str:
     """What a script has said by this code; empty if it means nothing."""
     return (_STATUS_WORDS if action == "status" else _OTHER_WORDS).get(code or 0, "")
 
 
-def answer(code: int | None, *, is_lsb: bool) -> Answer:
+def answer(code: int | None, *, is_lsb: bool) -> CheckAnswer:
     """What a check has said by this code."""
-    return (STATUS if is_lsb else OURS).get(-1 if code is None else code, Answer.UNCLEAR)
+    return (STATUS if is_lsb else OURS).get(-1 if code is None else code, CheckAnswer.UNCLEAR)

@@ -12,7 +12,7 @@ KINDS: Final = ("cpu", "memory", "io")
 _SOME: Final = re.compile(r"^some avg10=([0-9.]+)", re.MULTILINE)
 
 
-def of_host(folder: Path = PROC) -> Mapping[str, float]:
+def of_machine(folder: Path = PROC) -> Mapping[str, float]:
     """In percent, by kind; what this kernel does not say is missing."""
     return _read({kind: folder / kind for kind in KINDS})
 

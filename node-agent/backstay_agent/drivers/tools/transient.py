@@ -105,7 +105,7 @@ def lasting(argv: Sequence[str], description: str, environment: Sequence[str], s
     ]
 
 
-def words(environment: Mapping[str, str]) -> list[str]:
+def environment_list(environment: Mapping[str, str]) -> list[str]:
     """An environment as systemd takes it."""
     return [f"{name}={value}" for name, value in environment.items()]
 

@@ -23,7 +23,7 @@ _OF_HOSTS: Final = {
     "ready": ("Ready", "1 while its agent renews its Lease"),
     "fencing_ready": ("FencingReady", "1 while a level of its fence devices works; absent: nobody knows"),
     "schedulable": ("Schedulable", "1 while services may be placed there"),
-    "sane": ("Sane", "1 while its own checks find nothing wrong"),
+    "healthy": ("Healthy", "1 while its own checks find nothing wrong"),
 }
 _Rows = Iterable[tuple[Sequence[str], float | None]]
 

@@ -1,6 +1,6 @@
 """What is decided about one service in a round: made here, once. Orders, standbys and statuses describe it.
 
-The judges of hosts are asked one thing afresh, which is only told: who could take over now (`tell/elsewhere.py`).
+The judges of hosts are asked one thing afresh, which is only told: who could take over now (`tell/other_hosts.py`).
 """
 
 from __future__ import annotations

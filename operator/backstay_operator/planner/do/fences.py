@@ -60,7 +60,7 @@ class Guard:
     """Hosts that live, and have something that cannot be stopped and that they are to be fenced for."""
 
 
-def guard(world: World) -> Guard:
+def fence_guard(world: World) -> Guard:
     """Look at all hosts."""
     lost = [host for host in world.leases if _wants_fencing(world, host)]
     # What is sealed is lost to its host anyway: it stops when it learns of that. So what was begun there is brought to an end.

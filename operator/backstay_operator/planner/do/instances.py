@@ -16,7 +16,7 @@ from backstay_operator.planner.judge import edits, first_epoch
 from backstay_operator.planner.judge.acceptance import Acceptance, Refused
 from backstay_operator.planner.judge.copies import are_many, its_host, recorded_for_another
 from backstay_operator.planner.judge.evidence import Evidence, closed
-from backstay_operator.planner.judge.placement import NoHost, Placed, decide_or_retry, held_by_nobody, must_leave, place
+from backstay_operator.planner.judge.placement import NoHost, Placed, choose_or_retry, held_by_nobody, must_leave, place
 from backstay_operator.planner.judge.questions import Question
 from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know import sessions
@@ -194,7 +194,7 @@ def _placed(round_: Round, service: HAService, instance: HAInstance) -> Placed |
     stopped = stored_order(world, instance.holder, instance)
     announced = stopped.to if stopped is not None else ""
     room = round_.rooms.get(instance.uid, "")
-    return decide_or_retry(Question(world, service, free, planned=round_.planned, announced=announced, room=room))
+    return choose_or_retry(Question(world, service, free, planned=round_.planned, announced=announced, room=room))
 
 
 # --- somebody holds it -----------------------------------------------------------------------------------------------

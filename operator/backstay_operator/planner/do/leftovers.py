@@ -33,7 +33,7 @@ class Leftovers:
 NONE: Final = Leftovers()
 
 
-def of_host(world: World, assignment: HostAssignment, current: Mapping[str, InstanceOrder]) -> Leftovers:
+def left_on_host(world: World, assignment: HostAssignment, current: Mapping[str, InstanceOrder]) -> Leftovers:
     """Entries nobody wants any more, and what the host runs without one: those that must still be stopped, and those that may go."""
     downs: dict[str, InstanceOrder] = {}
     over: list[tuple[str, int]] = []

@@ -163,7 +163,7 @@ def assign(world: World, host: str, wanted: Wanted) -> Assign | None:
     if assignment is None and not _may_be_made(world, host):
         return None
     stored = assignment.spec if assignment else _NO_ORDERS
-    left = leftovers.of_host(world, assignment, wanted.instances) if assignment else leftovers.NONE
+    left = leftovers.left_on_host(world, assignment, wanted.instances) if assignment else leftovers.NONE
     spec, merged = _brought_forward(world, host, wanted, left)
     if assignment is not None and _is_same(stored, merged):
         return None

@@ -10,7 +10,7 @@ from backstay_operator.planner.judge.remains import instance_of, stored_order
 from backstay_operator.planner.judge.waiting import rooms
 from backstay_operator.planner.know.world import World
 
-from .fences import Guard, guard
+from .fences import Guard, fence_guard
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Round:
 
 def begin(world: World) -> Round:
     """Look at all hosts once, before anything is decided about one of them; what was stopped for a move is on its way."""
-    round_ = Round(world, guard(world))
+    round_ = Round(world, fence_guard(world))
     for host, assignment in world.assignments.items():
         for uid, order in assignment.spec.instances.items():
             instance = instance_of(world, uid, order) if order.to else None

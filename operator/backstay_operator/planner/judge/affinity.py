@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from backstay_api.objects.models import HAService
 from backstay_api.objects.models.placement import Affinity
-from backstay_operator.planner.know.affinity import comes_first, is_mutual, named, names, rules_of
-from backstay_operator.planner.know.affinity import is_together as wants_near
+from backstay_operator.planner.know.affinity import comes_first, is_mutual, named, names, rules_of, wants_near
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import listed
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from backstay_api.objects.models import HAService
 from backstay_api.objects.models.placement import Affinity
 from backstay_api.objects.names import key_of
-from backstay_operator.planner.know.affinity import is_mutual, is_together, names, rules_of
+from backstay_operator.planner.know.affinity import is_mutual, names, rules_of, wants_near
 from backstay_operator.planner.know.world import World
 
 
@@ -48,8 +48,8 @@ def with_older(world: World, service: HAService) -> str:
 def _against(service: HAService, path: str, rule: Affinity, other: HAService) -> str:
     """Also with rules of the same manifest that select the other by its labels."""
     for owner, about in ((service, other), (other, service)):
-        for its_path, its in _required(owner, together=not is_together(path)):
-            pair = (rule, its) if is_together(path) else (its, rule)
+        for its_path, its in _required(owner, together=not wants_near(path)):
+            pair = (rule, its) if wants_near(path) else (its, rule)
             if (
                 names(owner, its, about)
                 and _collide(*pair)
@@ -61,7 +61,7 @@ def _against(service: HAService, path: str, rule: Affinity, other: HAService) ->
 
 
 def _required(service: HAService, *, together: bool) -> Iterator[tuple[str, Affinity]]:
-    return ((path, rule) for path, rule in rules_of(service) if rule.required and is_together(path) == together)
+    return ((path, rule) for path, rule in rules_of(service) if rule.required and wants_near(path) == together)
 
 
 def _collide(together: Affinity, apart: Affinity) -> bool:

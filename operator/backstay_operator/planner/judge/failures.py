@@ -26,7 +26,9 @@ class Failure:
         return self.told.error_type == "Fatal" or (self.told.error_type == "Hard" and self.told.host == host)
 
 
-def standing(world: World, service: HAService, slot: str, instance: HAInstance | None) -> tuple[Failure, ...]:
+def failures_that_count(
+    world: World, service: HAService, slot: str, instance: HAInstance | None
+) -> tuple[Failure, ...]:
     """Those of one slot, oldest first: as the status remembers them, and what hosts say right now."""
     return world.once("failures", (service, instance, slot), lambda: _standing(world, service, slot, instance))
 

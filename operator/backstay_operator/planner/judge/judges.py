@@ -20,7 +20,7 @@ from backstay_operator.planner.words import UNCLEAR, roughly
 from .affinity import could_be_together, is_apart, is_together
 from .capacity import has_capacity
 from .copies import are_many, its_host, other_there
-from .failures import Failure, standing
+from .failures import Failure, failures_that_count
 from .host_facts import HostFacts, Rejected, facts_of
 from .move_budget import forgotten_at_s, home, used_up
 from .questions import Point, Question
@@ -184,7 +184,7 @@ def _stays(ask: Question, why: str) -> Rejected:
 
 def failures_of(ask: Question) -> Sequence[Failure]:
     """All that still count, wherever they were."""
-    return standing(ask.world, ask.service, ask.slot, ask.instance)
+    return failures_that_count(ask.world, ask.service, ask.slot, ask.instance)
 
 
 def retry_after_s(ask: Question, failed: Sequence[Failure]) -> float:
@@ -221,7 +221,7 @@ def _unready(one: str, many: str, why: str = "") -> Rejected:
 
 def need_not_wait(ask: Question, facts: HostFacts) -> Rejected | None:
     """The host that ran it last reboots in order, and within `recovery.rebootGrace` it waits for that one. A person may insist."""
-    until_s, host = awaited(ask)
+    until_s, host = reboot_awaited(ask)
     if host in ("", facts.name) or ask.to is not None:
         return None
     reboots = f"for {host}, which reboots"
@@ -235,7 +235,7 @@ def need_not_wait(ask: Question, facts: HostFacts) -> Rejected | None:
     )
 
 
-def awaited(ask: Question) -> tuple[float, str]:
+def reboot_awaited(ask: Question) -> tuple[float, str]:
     """Until when, on the clock of `World.now_s`, which host is waited for while it reboots; without a host: none is."""
     instance, recovery = ask.instance, ask.service.spec.recovery
     found = ask.world.rebooting.get(instance.uid) if instance and recovery and recovery.reboot_grace else None

@@ -89,16 +89,16 @@ def place(
     `retry`: it runs nowhere, so where no host is without a failed start, the one where it failed least is tried again.
     """
     ask = Question(world, service, instance, to, frozenset(away_from), planned or {}, announced)
-    return decide_or_retry(ask) if retry else decide(ask)
+    return choose_or_retry(ask) if retry else choose(ask)
 
 
-def decide_or_retry(ask: Question) -> Placed | NoHost:
+def choose_or_retry(ask: Question) -> Placed | NoHost:
     """Judge every host; and where none is without a failed start, once more, for the one where it failed least."""
-    placed = decide(ask)
-    return decide(replace(ask, retry=True)) if isinstance(placed, NoHost) else placed
+    placed = choose(ask)
+    return choose(replace(ask, retry=True)) if isinstance(placed, NoHost) else placed
 
 
-def decide(ask: Question) -> Placed | NoHost:
+def choose(ask: Question) -> Placed | NoHost:
     """Judge every host."""
     verdicts = _judged(Point.RETRY if ask.retry else Point.START, ask)
     if verdicts and verdicts[0].rejected is None:
@@ -145,7 +145,7 @@ def better_host(
     if service.spec.placement.failback != "Always" or holder not in world.hosts:
         return None
     ask = Question(world, service, instance, away_from=frozenset([holder]), planned=planned or {})
-    placed = decide(ask)
+    placed = choose(ask)
     if not isinstance(placed, Placed):
         return None
     its, others = facts_of(world, holder), facts_of(world, placed.host)

@@ -14,7 +14,7 @@ from backstay_operator.planner.words import listed
 
 from . import affinity
 from .host_facts import HostFacts
-from .judges import RUN, awaited, by_point, is_ready, recent_failures, untolerated
+from .judges import RUN, by_point, is_ready, reboot_awaited, recent_failures, untolerated
 from .questions import Point, Question
 
 
@@ -42,7 +42,7 @@ def leaves_room(ask: Question, facts: HostFacts) -> Score:
 
 def awaited_there(ask: Question, facts: HostFacts) -> Score:
     """The host that it waits for is asked to keep itself ready before all others."""
-    _, host = awaited(ask)
+    _, host = reboot_awaited(ask)
     return Score("Reboot", int(facts.name == host), "ran it before its reboot" if facts.name == host else "")
 
 

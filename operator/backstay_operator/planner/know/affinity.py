@@ -19,14 +19,14 @@ def rules_of(service: HAService) -> Iterator[tuple[str, Affinity]]:
         yield from ((f"spec.placement.{field}[{number}]", rule) for number, rule in enumerate(rules or ()))
 
 
-def is_together(path: str) -> bool:
+def wants_near(path: str) -> bool:
     """Whether a rule at this place wants to be near."""
     return path.startswith("spec.placement.together")
 
 
 def is_mutual(path: str, rule: Affinity) -> bool:
     """Whether the other service minds as well."""
-    return rule.mutual if rule.mutual is not None else not is_together(path)
+    return rule.mutual if rule.mutual is not None else not wants_near(path)
 
 
 def names(owner: HAService, rule: Affinity, other: HAService) -> bool:

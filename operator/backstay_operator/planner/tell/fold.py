@@ -85,7 +85,7 @@ def of_none(world: World, decision: Decision) -> list[Finding]:
     return [accepted, ready, Finding("Progressing", False, "Waiting", "No change is in progress"), degraded]
 
 
-def standbys(of_copies: Sequence[Sequence[StandbySummary]]) -> list[StandbySummary]:
+def standbys_of_copies(of_copies: Sequence[Sequence[StandbySummary]]) -> list[StandbySummary]:
     """Each host once: ready, if it is for every copy that it could take over."""
     if len(of_copies) == 1:
         return list(of_copies[0])
@@ -97,7 +97,7 @@ def standbys(of_copies: Sequence[Sequence[StandbySummary]]) -> list[StandbySumma
     return list(found.values())[:MOST_STANDBYS]
 
 
-def counted(decision: Decision, copies: Sequence[Copy]) -> dict[str, Any]:
+def replica_counts(decision: Decision, copies: Sequence[Copy]) -> dict[str, Any]:
     """How many there should be, and how many work."""
     wanted = 0 if decision.is_leaving else len(copies)
     well = sum(copy.is_well for copy in copies)

@@ -49,7 +49,7 @@ def _status(world: World, facts: HostFacts, missing: str) -> HostStatus:
         _ready(world, facts, liveness, missing),
         _fencing_ready(world, facts.name),
         _schedulable(facts),
-        *_sane(facts),
+        *_healthy(facts),
     ]
     return updated(
         host.status,
@@ -89,15 +89,15 @@ def _fencing_ready(world: World, host: str) -> Finding:
     return Finding("FencingReady", path.works, path.reason, path.why)
 
 
-def _sane(facts: HostFacts) -> list[Finding]:
+def _healthy(facts: HostFacts) -> list[Finding]:
     """What the host's own checks say; nothing, where its agent does not check."""
     found = facts.report.problems
     if found is None:
         return []
     if lost := facts.lost:
-        return [Finding("Sane", None, "NotReported", f"{facts.name} {lost.why}")]
+        return [Finding("Healthy", None, "NotReported", f"{facts.name} {lost.why}")]
     if not found:
-        return [Finding("Sane", True, "NothingFound", "Its own checks find nothing wrong with it")]
+        return [Finding("Healthy", True, "NothingFound", "Its own checks find nothing wrong with it")]
     reason = found[0].check if len(found) == 1 else "SeveralChecks"
     whys = "; ".join(first_words(one.why, 400) for one in found)
     is_held = not all(one.tolerated for one in found)
@@ -106,7 +106,7 @@ def _sane(facts: HostFacts) -> list[Finding]:
         if is_held
         else f"It has lasted, and {facts.name} is used all the same"
     )
-    return [Finding("Sane", False, reason, f"{what}: {whys}")]
+    return [Finding("Healthy", False, reason, f"{what}: {whys}")]
 
 
 def _schedulable(facts: HostFacts) -> Finding:

@@ -19,7 +19,7 @@ MOST_FAILURES: Final = 16
 """As many as the schema holds."""
 
 
-def standing(service: HAService, report: InstanceReport | None, *, brief: bool = True) -> str:
+def restarts_told(service: HAService, report: InstanceReport | None, *, brief: bool = True) -> str:
     """Empty where nothing is to be said. `brief`: nothing, where no restart is used up."""
     if report is None or report.phase != "Running" or report.recent_restarts is None:
         return ""  # nothing that is restarted in place; or an agent of an earlier release
@@ -40,12 +40,12 @@ def recovery_of(world: World, slot: Slot) -> str:
     budget = service.spec.recovery.moves if service.spec.recovery else None
     moves = len(move_budget.counted(world, service, slot.name))
     moved = f"{moves} of {budget.limit} moves within {budget.per} are used" if budget else ""
-    return joined(standing(service, report, brief=False), moved, counted)
+    return joined(restarts_told(service, report, brief=False), moved, counted)
 
 
 def start_failures(world: World, service: HAService, slot: Slot) -> list[StartFailure]:
     """Those that still count against a host, oldest first."""
-    return [one.told for one in failures.standing(world, service, slot.name, slot.instance)][-MOST_FAILURES:]
+    return [one.told for one in failures.failures_that_count(world, service, slot.name, slot.instance)][-MOST_FAILURES:]
 
 
 def last_clear(world: World, service: HAService) -> ClearSummary | None:

@@ -42,7 +42,8 @@ from backstay_operator.planner.words import (
 
 from . import fold
 from .conditions import Finding, settled, updated
-from .elsewhere import (
+from .failovers import why_lost
+from .other_hosts import (
     address_of_a_host,
     held_units,
     runs_twice,
@@ -51,8 +52,7 @@ from .elsewhere import (
     survives_elsewhere,
     who_could_take_over,
 )
-from .failovers import why_lost
-from .recovery import standing, start_failures
+from .recovery import restarts_told, start_failures
 from .reports import because, not_well, reported
 
 _MOST_CHARS: Final = 3700  # of a reason, so that where the service goes next is not lost behind it
@@ -74,10 +74,10 @@ def service_status(world: World, decision: Decision) -> HAServiceStatus:
         service.status,
         observed_generation=generation,
         conditions=conditions,
-        **fold.counted(decision, copies),
+        **fold.replica_counts(decision, copies),
         **_instances(decision, views, kept, world.wall),
         **fold.history(world, decision),
-        standbys=fold.standbys([view.standbys for view in kept]),
+        standbys=fold.standbys_of_copies([view.standbys for view in kept]),
     )
 
 
@@ -351,7 +351,7 @@ def _summary(view: _View) -> InstanceSummary:
         why=view.why,
         to=view.course.to,
         by_admin=first_words(view.report.by_admin) if view.report else "",
-        recovery=standing(view.slot.in_force, view.report),
+        recovery=restarts_told(view.slot.in_force, view.report),
         last_failover=_last_failover(view),
     )
 

@@ -40,13 +40,13 @@ def of_unreadable(world: World) -> list[Action]:
     return actions
 
 
-def of_service(world: World, service: HAService, error: ValidationError) -> list[Action]:
+def about_service(world: World, service: HAService, error: ValidationError) -> list[Action]:
     """What is told of a service that cannot be planned."""
     status = service.status.model_copy(update={"conditions": _conditions(world, service, error)})
     return [] if status == service.status else [WriteServiceStatus(service, status, "it cannot be planned")]
 
 
-def of_host(world: World, host: Host | None, error: ValidationError) -> list[Action]:
+def about_host(world: World, host: Host | None, error: ValidationError) -> list[Action]:
     """What is told of a host that cannot be planned."""
     conditions = _conditions(world, host, error) if host else []
     if host is None or conditions == host.status.conditions:

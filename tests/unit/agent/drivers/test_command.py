@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from backstay_agent.drivers.base import Seen, State
 from backstay_agent.drivers.command import _judged, _settings
 from backstay_agent.drivers.tools import lsb
-from backstay_agent.drivers.tools.lsb import Answer
+from backstay_agent.drivers.tools.lsb import CheckAnswer
 from backstay_agent.drivers.tools.transient import Ended
 from backstay_api.objects import plain
 from backstay_api.objects.commands import Commands, commands_of
@@ -40,20 +40,22 @@ def test_what_a_checks_answer_means(exit_code: int, unit: Seen, seen: Seen) -> N
 @pytest.mark.parametrize(
     ("code", "answer", "started", "stranger"),
     [
-        pytest.param(0, Answer.UP, State.RUNNING, State.RUNNING, id="it runs"),
-        pytest.param(1, Answer.DEAD, State.FAILED, State.FAILED, id="dead with a PID file"),
-        pytest.param(2, Answer.DEAD, State.FAILED, State.FAILED, id="dead with a lock file"),
-        pytest.param(3, Answer.DOWN, State.STOPPED, State.STOPPED, id="it does not run"),
-        pytest.param(4, Answer.UNCLEAR, State.FAILED, State.UNKNOWN, id="it does not know"),
-        pytest.param(5, Answer.UNCLEAR, State.FAILED, State.UNKNOWN, id="reserved"),
-        pytest.param(7, Answer.UNCLEAR, State.FAILED, State.UNKNOWN, id="what means down elsewhere means nothing here"),
-        pytest.param(100, Answer.UNCLEAR, State.FAILED, State.UNKNOWN, id="a distribution's own"),
-        pytest.param(150, Answer.UNCLEAR, State.FAILED, State.UNKNOWN, id="its own"),
-        pytest.param(200, Answer.UNCLEAR, State.FAILED, State.UNKNOWN, id="reserved as well"),
-        pytest.param(None, Answer.UNCLEAR, State.FAILED, State.UNKNOWN, id="it was killed"),
+        pytest.param(0, CheckAnswer.UP, State.RUNNING, State.RUNNING, id="it runs"),
+        pytest.param(1, CheckAnswer.DEAD, State.FAILED, State.FAILED, id="dead with a PID file"),
+        pytest.param(2, CheckAnswer.DEAD, State.FAILED, State.FAILED, id="dead with a lock file"),
+        pytest.param(3, CheckAnswer.DOWN, State.STOPPED, State.STOPPED, id="it does not run"),
+        pytest.param(4, CheckAnswer.UNCLEAR, State.FAILED, State.UNKNOWN, id="it does not know"),
+        pytest.param(5, CheckAnswer.UNCLEAR, State.FAILED, State.UNKNOWN, id="reserved"),
+        pytest.param(
+            7, CheckAnswer.UNCLEAR, State.FAILED, State.UNKNOWN, id="what means down elsewhere means nothing here"
+        ),
+        pytest.param(100, CheckAnswer.UNCLEAR, State.FAILED, State.UNKNOWN, id="a distribution's own"),
+        pytest.param(150, CheckAnswer.UNCLEAR, State.FAILED, State.UNKNOWN, id="its own"),
+        pytest.param(200, CheckAnswer.UNCLEAR, State.FAILED, State.UNKNOWN, id="reserved as well"),
+        pytest.param(None, CheckAnswer.UNCLEAR, State.FAILED, State.UNKNOWN, id="it was killed"),
     ],
 )
-def test_each_exit_code_of_status(code: int | None, answer: Answer, started: State, stranger: State) -> None:
+def test_each_exit_code_of_status(code: int | None, answer: CheckAnswer, started: State, stranger: State) -> None:
     """`started`: our start is up by its unit; `stranger`: we have not started it."""
     assert lsb.answer(code, is_lsb=True) is answer
     ended = Ended(code, SCRIPT.check[0], "is over")
@@ -61,11 +63,12 @@ def test_each_exit_code_of_status(code: int | None, answer: Answer, started: Sta
 
 
 def test_codes_are_told_in_words() -> None:
-    assert lsb.words("status", 1) == "it is dead, and its PID file is left"
+    assert lsb.meaning("status", 1) == "it is dead, and its PID file is left"
     assert (
-        lsb.words("start", 5) == "the program is not installed" and lsb.words("stop", 7) == "the program does not run"
+        lsb.meaning("start", 5) == "the program is not installed"
+        and lsb.meaning("stop", 7) == "the program does not run"
     )
-    assert [lsb.words("start", code) for code in (0, 8, 150, None)] == ["", "", "", ""]
+    assert [lsb.meaning("start", code) for code in (0, 8, 150, None)] == ["", "", "", ""]
 
 
 def test_one_program_is_called_with_four_words() -> None:

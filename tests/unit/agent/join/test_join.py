@@ -14,7 +14,7 @@ import pytest
 
 from backstay_agent.join.exchange import Refused, claim
 from backstay_agent.join.joining import Places, exchanged, keep
-from backstay_agent.join.preflight import Answer, Candidate, obstacles
+from backstay_agent.join.preflight import Candidate, ServerAnswer, obstacles
 from backstay_api.client.errors import Unauthorized
 from backstay_api.memory.server import MemoryApi, MemoryCluster
 from backstay_api.objects.join_tokens import CLAIMED_BY, JoinToken, NoJoinToken, read_line
@@ -72,7 +72,7 @@ def a_machine(root: Path, **other: Any) -> Candidate:
     (root / "sys/fs/cgroup/cgroup.controllers").touch()
     good = Candidate(
         systemctl=lambda *words: "systemd 252 (252.39)" if words == ("--version",) else "loaded\n",
-        ask=lambda token, server: Answer(date=DATE),
+        ask=lambda token, server: ServerAnswer(date=DATE),
         now=lambda: NOON,
         is_root=True,
         root=root,
@@ -110,7 +110,7 @@ def test_a_good_machine_has_no_obstacle(tmp_path: Path, uuid_file: Path) -> None
         pytest.param({"drivers": broken_code}, "no module named sdbus", id="code"),
         pytest.param({"enrolled_as": "n7"}, "is the host n7 already, and this token is for n1", id="another host"),
         pytest.param(
-            {"ask": lambda token, server: Answer(why_not="its certificate is not good for us: expired")},
+            {"ask": lambda token, server: ServerAnswer(why_not="its certificate is not good for us: expired")},
             "https://192.0.2.1:6443: its certificate is not good for us: expired",
             id="TLS",
         ),
@@ -149,7 +149,7 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
         systemctl=lambda *words: "",
         drivers=broken_code,
         enrolled_as="n7",
-        ask=lambda token, server: Answer(why_not="cannot be reached from here"),
+        ask=lambda token, server: ServerAnswer(why_not="cannot be reached from here"),
     )
     (tmp_path / "sys/fs/cgroup/cgroup.controllers").unlink()
     assert len(list(obstacles(machine, TOKEN, str(tmp_path / "no-uuid")))) == 8

@@ -13,7 +13,7 @@ from backstay_agent.survey import host as of_the_host
 from backstay_agent.survey import mounts, packages, processes, sizes
 from backstay_agent.survey.mentions import MOST_FILES, mentions
 from backstay_agent.survey.sources import SOURCES
-from backstay_api.objects.survey import MountFacts, PathFacts, ProgramFacts, Survey, merged, written
+from backstay_api.objects.survey import MountFacts, PathFacts, ProgramFacts, Survey, merged, survey_text
 from backstay_testing.surveys import FolderHost, a_path, a_survey
 
 SECRET = "s3cret"
@@ -63,7 +63,7 @@ def test_of_arguments_and_environment_only_paths_and_names_are_kept(host: Folder
     assert clues(base, "/srv/key") == [("Argument", "process shop", "key"), ("Written", "process shop", "")]
     assert [how for how, _, _ in clues(base, "/usr/sbin/shop")] == ["Executed", "Mapped"]
     assert base.programs == (ProgramFacts("/usr/sbin/shop", (7,), 33, 33, (33, 103)),)
-    assert SECRET not in written(base)
+    assert SECRET not in survey_text(base)
 
 
 def test_the_names_of_variables_are_kept(host: FolderHost) -> None:
@@ -117,7 +117,7 @@ def test_no_value_of_a_configuration_is_kept_and_a_secret_file_is_not_followed(h
     host.write("/etc/shop/id.key", "-----BEGIN PRIVATE KEY-----\ns3cret /srv/x\n")
     text = "password s3cret-1 /srv/x\ns3cret-2 /srv/x\nurl = postgres://u:s3cret-3@db.example.org:5432/x\nadmin:55555\nkey /etc/shop/id.key\n"
     found = of_configuration(host, text)
-    assert SECRET not in written(found) and "55555" not in written(found)
+    assert SECRET not in survey_text(found) and "55555" not in survey_text(found)
     assert clues(found, "/srv/x") == [
         ("Mentioned", "/etc/shop/shop.conf:1", "password"),
         ("Mentioned", "/etc/shop/shop.conf:2", ""),
@@ -164,7 +164,7 @@ def test_of_very_many_files_the_rest_is_told_of(host: FolderHost) -> None:
 def test_of_an_environment_file_names_are_kept(host: FolderHost) -> None:
     host.write("/etc/default/shop", f"# A=1\nPASSWORD={SECRET}\nexport TOKEN={SECRET}\n  {SECRET} x=1\n")
     found = of_the_host.environment(host.place, a_survey(a_path("/etc/default/shop", "Environment", "shop.service")))
-    assert found.main.variables == ("PASSWORD", "TOKEN") and SECRET not in written(found)
+    assert found.main.variables == ("PASSWORD", "TOKEN") and SECRET not in survey_text(found)
 
 
 def test_users_and_all_their_groups_are_told_by_number(host: FolderHost) -> None:
@@ -257,4 +257,4 @@ def test_more_than_a_walk_may_look_at_is_said_to_be_more(host: FolderHost, monke
 
 
 def test_a_survey_is_json_of_a_known_format() -> None:
-    assert json.loads(written(a_survey()))["format"] == 1
+    assert json.loads(survey_text(a_survey()))["format"] == 1

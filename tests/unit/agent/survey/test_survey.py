@@ -16,7 +16,7 @@ import pytest
 from backstay_agent.main import main as agent
 from backstay_agent.survey import main, units
 from backstay_agent.survey.contained import Unanswered, contained
-from backstay_agent.survey.main import ask, tidied
+from backstay_agent.survey.main import ask_sources, tidied
 from backstay_agent.survey.place import Place
 from backstay_agent.survey.sources import SurveySource
 from backstay_agent.survey.systemd import Systemd, SystemdRefuses
@@ -62,7 +62,7 @@ def cannot_ask(place: Place, base: Survey) -> Survey:
 def asked(*looks: Callable[[Place, Survey], Survey], limit_s: float = 5, whole_s: float = 60) -> Survey:
     async def all_of() -> Survey:
         sources = [SurveySource(f"source {number}", "x", limit_s, look) for number, look in enumerate(looks)]
-        return await ask(sources, a_survey(), until_s=clock_s() + whole_s)
+        return await ask_sources(sources, a_survey(), until_s=clock_s() + whole_s)
 
     return asyncio.run(all_of())
 

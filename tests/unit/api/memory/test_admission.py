@@ -3,7 +3,7 @@
 import pytest
 
 from backstay_api.client.errors import Invalid
-from backstay_api.memory.admission import guard
+from backstay_api.memory.admission import admit_as_ours
 from backstay_api.memory.server import MemoryCluster
 from backstay_api.objects.kinds import LEASES, Raw
 from backstay_api.objects.object_kinds import HA_INSTANCES, HOST_ASSIGNMENTS
@@ -13,7 +13,7 @@ from backstay_testing.instances import GRANT_1, GRANT_2, instance
 @pytest.fixture
 def cluster() -> MemoryCluster:
     cluster = MemoryCluster()
-    guard(cluster)
+    admit_as_ours(cluster)
     return cluster
 
 

@@ -23,8 +23,8 @@ from backstay_api.objects.survey import (
     UnitFacts,
     UnreadableSurvey,
     merged,
-    read,
-    written,
+    parse_survey,
+    survey_text,
 )
 
 TEXT = st.text(st.characters(codec="utf-8", categories=["L", "N", "P"]), min_size=1, max_size=8)
@@ -55,7 +55,7 @@ SURVEYS = st.builds(
 
 @given(SURVEYS)
 def test_what_is_written_is_read(survey: Survey) -> None:
-    assert read(written(survey)) == survey
+    assert parse_survey(survey_text(survey)) == survey
 
 
 @given(SURVEYS)
@@ -77,11 +77,13 @@ GOOD = {"format": 1, "unit": "a.service", "units": [{"name": "a.service"}]}
 
 
 def test_what_a_later_agent_knows_more_is_left_out() -> None:
-    assert read(json.dumps({**GOOD, "moon": 1, "units": [{"name": "a.service", "phase": 2}]})).unit == "a.service"
+    assert (
+        parse_survey(json.dumps({**GOOD, "moon": 1, "units": [{"name": "a.service", "phase": 2}]})).unit == "a.service"
+    )
 
 
 def test_no_text_of_it_can_end_a_comment() -> None:
-    assert read(json.dumps({**GOOD, "host": "n1\nspec: {}\u2028x\x1b"})).host == "n1?spec: {}?x?"
+    assert parse_survey(json.dumps({**GOOD, "host": "n1\nspec: {}\u2028x\x1b"})).host == "n1?spec: {}?x?"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +113,7 @@ def test_no_text_of_it_can_end_a_comment() -> None:
 )
 def test_what_is_no_survey_is_refused_with_a_sentence(text: str, why: str) -> None:
     with pytest.raises(UnreadableSurvey) as refused:
-        read(text)
+        parse_survey(text)
     assert why in str(refused.value)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backstay_api.objects.models import HAService
-from backstay_api.objects.survey import read, written
+from backstay_api.objects.survey import parse_survey, survey_text
 from backstay_cli.discover import remarks_of, resources_of
 from backstay_cli.drafting.comparison import compared
 from backstay_cli.drafting.draft import draft, flow
@@ -42,8 +42,8 @@ def test_one_line_of_yaml_means_what_it_was_made_of(value: Any) -> None:
 @given(st.lists(NASTY, min_size=3, max_size=3))
 def test_nothing_in_a_survey_can_add_a_resource_or_spoil_the_draft(texts: list[str]) -> None:
     path, where, host = texts
-    survey = read(
-        written(
+    survey = parse_survey(
+        survey_text(
             a_survey(
                 a_path(f"/etc/default/{path}", "Environment", where), a_path(f"/opt/a/{path}", "Executed", where, where)
             )

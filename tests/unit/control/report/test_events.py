@@ -72,19 +72,19 @@ def test_what_works_partly_is_told_when_that_begins_and_when_it_ends(
     assert (posting and (posting.type, posting.reason, posting.note)) == told
 
 
-def sane(status: str) -> dict[str, str]:
-    return {"type": "Sane", "status": status, "reason": "Disk", "message": f"{status}.", "lastTransitionTime": WALL}
+def healthy(status: str) -> dict[str, str]:
+    return {"type": "Healthy", "status": status, "reason": "Disk", "message": f"{status}.", "lastTransitionTime": WALL}
 
 
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [
-        pytest.param([], [sane("False")], ("Warning", "Disk", "False."), id="the first look finds something"),
-        pytest.param([sane("True")], [sane("False")], ("Warning", "Disk", "False."), id="it begins"),
-        pytest.param([sane("False")], [sane("False")], None, id="it goes on"),
-        pytest.param([sane("False")], [sane("True")], ("Normal", "Sane", "True."), id="it ends"),
-        pytest.param([sane("Unknown")], [sane("True")], None, id="it reports again"),
-        pytest.param([], [sane("True")], None, id="the first look finds nothing"),
+        pytest.param([], [healthy("False")], ("Warning", "Disk", "False."), id="the first look finds something"),
+        pytest.param([healthy("True")], [healthy("False")], ("Warning", "Disk", "False."), id="it begins"),
+        pytest.param([healthy("False")], [healthy("False")], None, id="it goes on"),
+        pytest.param([healthy("False")], [healthy("True")], ("Normal", "Healthy", "True."), id="it ends"),
+        pytest.param([healthy("Unknown")], [healthy("True")], None, id="it reports again"),
+        pytest.param([], [healthy("True")], None, id="the first look finds nothing"),
     ],
 )
 def test_a_host_that_is_not_fit_is_told_when_that_begins_and_when_it_ends(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backstay_operator.planner.actions import RequestFence
-from backstay_operator.planner.do.fences import fence_actions, guard, guards_refusal, held_back
+from backstay_operator.planner.do.fences import fence_actions, fence_guard, guards_refusal, held_back
 from backstay_testing.builders import session
 from backstay_testing.fences import (
     CONFIRMED,
@@ -60,7 +60,7 @@ SPENT = "the budget of 3 fences an hour is used up"
 def test_what_holds_a_fence_back_and_which_reason_is_told(befall: Befall, held: str, refused: str) -> None:
     world = scene()
     befall(world)
-    found = guard(world)
+    found = fence_guard(world)
     for told_, expected in ((held_back(world, found, "n1"), held), (guards_refusal(world, found, "n1"), refused)):
         assert (told_ or "").startswith(expected) and bool(told_) == bool(expected)
 
@@ -77,7 +77,7 @@ def test_what_a_new_request_says(befall: Befall, after: str, machine: str) -> No
     world = scene()
     befall(world)
     silence(world, "n1", 1.0)
-    (made,) = fence_actions(world, guard(world), "n1")
+    (made,) = fence_actions(world, fence_guard(world), "n1")
     assert isinstance(made, RequestFence)
     assert (made.spec.host, made.spec.session, made.spec.machine_uuid, made.spec.after) == (
         "n1",

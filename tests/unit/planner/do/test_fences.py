@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from backstay_operator.planner.actions import SealLease
-from backstay_operator.planner.do.fences import fence_actions, guard
+from backstay_operator.planner.do.fences import fence_actions, fence_guard
 from backstay_operator.planner.know.world import World
 from backstay_testing.builders import PROVEN, SWITCHED_OFF, a_request, a_service, being_deleted, session
 from backstay_testing.fences import (
@@ -262,5 +262,5 @@ def test_what_a_first_epoch_waits_for_is_asked_and_sealed_once_it_is_said_to_be_
 def test_a_lease_that_nobody_holds_is_sealed_in_the_name_of_the_session_that_is_off() -> None:
     world = awaiting()
     CONFIRMED(world)
-    (action,) = fence_actions(world, guard(world), "n1")
+    (action,) = fence_actions(world, fence_guard(world), "n1")
     assert isinstance(action, SealLease) and action.session == session("n1")

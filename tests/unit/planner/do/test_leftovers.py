@@ -8,7 +8,7 @@ from backstay_api.objects.bounds import MOST_INSTANCES
 from backstay_api.objects.models import HostAssignment
 from backstay_api.objects.models.assignment import HostAssignmentSpec, InstanceOrder, StandbyOrder
 from backstay_operator.control.act.checks import check_size
-from backstay_operator.planner.do.leftovers import of_host
+from backstay_operator.planner.do.leftovers import left_on_host
 from backstay_operator.planner.do.moves import cannot_take
 from backstay_operator.planner.do.orders import merge_forward
 from backstay_operator.planner.know.fitting import fitted
@@ -34,7 +34,7 @@ def test_what_runs_of_an_instance_that_is_gone_is_stopped_by_an_order_that_reach
     world = a_world("n1")
     speak(world, "n1", session("n1", 2), supersedes=supersedes)
     report(world, a_service("gone"), "n1", "Running", epoch=3, uid="uid-gone")
-    down = of_host(world, world.assignments["n1"], {}).downs["uid-gone"]
+    down = left_on_host(world, world.assignments["n1"], {}).downs["uid-gone"]
     assert (down.want, down.epoch, down.session.nonce) == ("Down", epoch, "nonce-n1-2")
 
 

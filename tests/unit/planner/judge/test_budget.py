@@ -9,7 +9,7 @@ import pytest
 
 from backstay_api.objects.models import FenceRequest
 from backstay_operator.planner.actions import DeleteFence
-from backstay_operator.planner.do.fences import fence_actions, guard
+from backstay_operator.planner.do.fences import fence_actions, fence_guard
 from backstay_operator.planner.judge.budget import spent_budget, status_fences
 from backstay_operator.planner.know.world import World
 from backstay_testing.builders import (
@@ -100,7 +100,7 @@ def test_the_last_place_in_the_budget_goes_to_who_has_been_silent_for_longest() 
         service = a_service(f"on-{name}", unit(f"on-{name}"))
         put(world, service, epoch=1, host=name)
         say_ready(world, service, "n3")
-    found = guard(world)
+    found = fence_guard(world)
     assert (found.left_alone, list(found.budget.refused)) == ({}, ["n1"])
 
 
@@ -123,7 +123,7 @@ def test_a_request_that_counts_goes_only_when_its_host_lists_it(befall: Befall) 
     counted = request(world, off=False, want="Withdrawn")
     world.put_request(a_request("n1", name=counted.key, want="Withdrawn", status={"power": "Unknown"}))
     befall(world)
-    assert not [one for one in fence_actions(world, guard(world), "n1") if isinstance(one, DeleteFence)]
+    assert not [one for one in fence_actions(world, fence_guard(world), "n1") if isinstance(one, DeleteFence)]
     fences = [{"request": counted.key, "at": "2026-01-01T00:00:00Z"}]
     world.put_host(a_host("n1", has_device=True, status={"fences": fences}))
-    assert [one for one in fence_actions(world, guard(world), "n1") if isinstance(one, DeleteFence)]
+    assert [one for one in fence_actions(world, fence_guard(world), "n1") if isinstance(one, DeleteFence)]

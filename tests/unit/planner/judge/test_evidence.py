@@ -10,7 +10,7 @@ import pytest
 from backstay_api.objects.models import HAInstance
 from backstay_api.objects.models.instance import Closed, EvidenceKind
 from backstay_operator.planner.actions import WriteHostStatus
-from backstay_operator.planner.do.fences import fence_actions, guard
+from backstay_operator.planner.do.fences import fence_actions, fence_guard
 from backstay_operator.planner.judge.evidence import (
     KINDS,
     Evidence,
@@ -255,7 +255,7 @@ def test_an_off_that_was_ordered_is_not_weakened_when_the_guard_closes_behind_it
     world, _ = scene()
     seal(world)
     asked()(world)
-    in_a_storm = replace(guard(world), storm=Storm(frozenset({"n1", "n2"}), 2))
+    in_a_storm = replace(fence_guard(world), storm=Storm(frozenset({"n1", "n2"}), 2))
     assert fence_actions(world, in_a_storm, "n1") == []
 
 

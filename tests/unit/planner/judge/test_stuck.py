@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from backstay_operator.planner.actions import RequestFence
-from backstay_operator.planner.do.fences import about_stop, fence_actions, guard
+from backstay_operator.planner.do.fences import about_stop, fence_actions, fence_guard
 from backstay_operator.planner.judge.stuck import stops_in_order, unstoppable
 from backstay_operator.planner.know.liveness import FENCER_SILENT_S
 from backstay_operator.planner.know.world import World
@@ -202,7 +202,7 @@ MIGHT_FAIL = "n1 is not fenced for it, because that might not succeed"
 def test_whether_a_host_that_lives_is_fenced(befall: Befall, said: str) -> None:
     world = scene()
     befall(world)
-    found = about_stop(guard(world), world.instances["shop/web-0"])
+    found = about_stop(fence_guard(world), world.instances["shop/web-0"])
     assert said in found and bool(said) == bool(found)
 
 
@@ -234,7 +234,7 @@ def test_whether_its_off_waits_for_what_is_stopped_in_order(befall: Befall, seal
     befall(world)
     sealed_alive(world, "n1", sealed_ago_s)
     assert stops_in_order(world, "n1") is waits
-    actions = [one for one in fence_actions(world, guard(world), "n1") if isinstance(one, RequestFence)]
+    actions = [one for one in fence_actions(world, fence_guard(world), "n1") if isinstance(one, RequestFence)]
     assert [one.spec.want for one in actions] == (["Observe"] if waits else ["Off"])
 
 
@@ -249,7 +249,7 @@ def test_the_off_of_one_that_was_silent_waits_for_nothing() -> None:
 def test_one_that_is_silent_or_sealed_is_as_any_other(befall: Befall) -> None:
     world = scene()
     befall(world)
-    assert guard(world).stuck == {}
+    assert fence_guard(world).stuck == {}
 
 
 def test_a_seal_of_who_lives_is_marked_until_it_is_opened_again() -> None:

@@ -9,7 +9,7 @@ from backstay_operator.planner.do.decisions import decide
 from backstay_operator.planner.do.rounds import begin
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.tell.conditions import Finding
-from backstay_operator.planner.tell.fold import Copy, findings, standbys
+from backstay_operator.planner.tell.fold import Copy, findings, standbys_of_copies
 from backstay_operator.planner.tell.status import service_status
 from backstay_testing.builders import a_service, an_instance
 from backstay_testing.worlds import a_world, make_ours, report
@@ -51,8 +51,8 @@ def test_a_condition_is_that_of_the_copy_that_is_least_well(
 def test_a_host_stands_by_if_it_could_take_over_any_of_them() -> None:
     ready, not_ready = StandbySummary(host="n3", ready=True), StandbySummary(host="n3", ready=False, why="no such unit")
     other = StandbySummary(host="n4", ready=True)
-    assert standbys([[ready, other]]) == [ready, other]
-    assert standbys([[ready], [not_ready, other]]) == [not_ready, other]
+    assert standbys_of_copies([[ready, other]]) == [ready, other]
+    assert standbys_of_copies([[ready], [not_ready, other]]) == [not_ready, other]
 
 
 def a_pair(world: World, *running: str) -> None:

@@ -174,11 +174,11 @@ def finds(*problems: dict[str, Any]) -> Befall:
 def test_whether_it_is_fit(befall: Befall, expected: tuple[str, str, str]) -> None:
     world = a_world("n1")
     befall(world)
-    assert condition(told(world), "Sane") == expected
+    assert condition(told(world), "Healthy") == expected
 
 
 def test_of_an_agent_that_does_not_check_nothing_is_said() -> None:
-    assert "Sane" not in {one.type for one in told(a_world("n1")).conditions}
+    assert "Healthy" not in {one.type for one in told(a_world("n1")).conditions}
 
 
 # --- could it be fenced ----------------------------------------------------------------------------------------------

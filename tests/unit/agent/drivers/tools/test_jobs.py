@@ -2,7 +2,7 @@
 
 import pytest
 
-from backstay_agent.drivers.tools.jobs import Acts, Asked, words
+from backstay_agent.drivers.tools.jobs import Acts, Asked, admins_act
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from backstay_agent.drivers.tools.jobs import Acts, Asked, words
     ],
 )
 def test_whose_act_it_was(asked: Asked | None, active: str, has_job: bool, was_up: bool, told: str) -> None:
-    assert words("x.service", asked, active=active, has_job=has_job, was_up=was_up) == told
+    assert admins_act("x.service", asked, active=active, has_job=has_job, was_up=was_up) == told
 
 
 def test_what_we_act_on_is_ours_until_the_last_of_us_is_through() -> None:

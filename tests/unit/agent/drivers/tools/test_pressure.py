@@ -30,5 +30,5 @@ def test_pressure(tmp_path: Path, files: dict[str, str], found: dict[str, float]
     for kind, text in files.items():
         (tmp_path / kind).write_text(text)
         (tmp_path / f"{kind}.pressure").write_text(text)
-    assert pressure.of_host(tmp_path) == found
+    assert pressure.of_machine(tmp_path) == found
     assert pressure.of_group(tmp_path) == found
