@@ -128,10 +128,31 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{UNIT}/planner/know/test_sessions.py",
     ),
     one(
-        "an old look at a Lease does not forget its seal",
+        "the last seal counts for a session before it, too",
         f"{PLANNER}/know/sessions.py",
-        "not seen.lease.sealed and seen.lease.seq > told.seq",
-        "not seen.lease.sealed",
+        "    matters = held(world, host) or (",
+        "    matters = (",
+        f"{UNIT}/planner/know/test_sessions.py",
+    ),
+    one(
+        "an operator that has seen a later seal writes no earlier one",
+        f"{PLANNER}/know/sessions.py",
+        "if lease is not None and one.text == lease.holder and (told is None or one.seq >= told.seq):",
+        "if lease is not None and one.text == lease.holder:",
+        f"{UNIT}/planner/know/test_sessions.py",
+    ),
+    one(
+        "a Lease is reopened only when the Host's status has the seal",
+        f"{PLANNER}/know/sessions.py",
+        " and session.seq > lease.seq and _is_told(world, host):",
+        " and session.seq > lease.seq:",
+        f"{UNIT}/planner/know/test_sessions.py",
+    ),
+    one(
+        "whoever does not see the Host asks whether there is none",
+        f"{PLANNER}/know/sessions.py",
+        'if known else Gone(HOSTS.kind, "", host, "", what_for)',
+        "if known else HoldsNothing(host, what_for)",
         f"{UNIT}/planner/know/test_sessions.py",
     ),
     one(
@@ -151,8 +172,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a Lease is made unsealed only while the last seal is as we know it",
         f"{PLANNER}/know/sessions.py",
-        "    if host in world.hosts:",
-        "    if False:",
+        "    yield from _as_known(world, host)\n    instances = ",
+        "    instances = ",
         f"{UNIT}/planner/know/test_sessions.py",
     ),
 )

@@ -241,7 +241,7 @@ class HostStatus(Model):
     session: SessionRef | None = None
     """The session that holds the host's lease."""
     sealed: SessionRef | None = None
-    """The session that was sealed last, until a newer one renews the lease: a lease that somebody deletes comes back sealed by it."""
+    """The session that was sealed last: a lease that somebody deletes comes back sealed by it, where it or one before it holds something."""
     instances: Annotated[int, Field(ge=0)] = 0
     """How many instances are granted to it."""
     agent_version: Text = ""

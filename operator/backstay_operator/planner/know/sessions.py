@@ -13,7 +13,7 @@ from typing import Final
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService
 from backstay_api.objects.models.assignment import AgentSession, HostAssignmentStatus, InstanceReport
 from backstay_api.objects.models.instance import SessionRef
-from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_LEASES
+from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_LEASES, HOSTS
 from backstay_operator.planner.actions import Action, CreateLease, ReopenLease
 from backstay_operator.planner.preconditions import Gone, HoldsNothing, Precondition, still
 
@@ -68,7 +68,7 @@ def lease_actions(world: World, host: str) -> list[Action]:
             return []  # it is there
         return [_new_lease(world, host)] if _is_wanted(world, host) or held(world, host) else []
     lease = seen.lease
-    if lease.sealed and session is not None and session.seq > lease.seq:
+    if lease.sealed and session is not None and session.seq > lease.seq and _is_told(world, host):
         why = f"{host} has opened session {session.seq}, newer than the sealed session {lease.seq}"
         return [ReopenLease(lease, session.ref, why)]
     return []
@@ -112,9 +112,9 @@ def _nobody_sealed(world: World, host: str) -> Iterator[Precondition]:
 
 
 def _as_known(world: World, host: str) -> Iterator[Precondition]:
-    """Its status has the last seal."""
-    if host in world.hosts:
-        yield still(world.hosts[host], same_version=True, what_for=_UNDONE.format(host))
+    """Its status has the last seal. A view that begins with an old list may not have the Host at all."""
+    known, what_for = world.hosts.get(host), _UNDONE.format(host)
+    yield still(known, same_version=True, what_for=what_for) if known else Gone(HOSTS.kind, "", host, "", what_for)
 
 
 def _is_of(instance: HAInstance, session: SessionRef) -> bool:
@@ -132,25 +132,34 @@ def _is_after_seal(request: FenceRequest) -> bool:
     return request.spec.want == "Off" or status.evidence is not None or any(read.sealed for read in status.reads)
 
 
+def _is_told(world: World, host: str) -> bool:
+    """Whether the Host's status has the seal: what takes its place in the Lease is the last that could tell of it."""
+    known = world.hosts.get(host)
+    return known is None or known.status.sealed == last_sealed(world, host)
+
+
 def _seen_sealed(world: World, host: str) -> list[SessionRef]:
     """The session that an operator saw sealed, if it may still matter: a request may be gone too, or withdrawn for maintenance.
 
-    Only while it holds something or speaks for its host: another machine under the name of a removed host counts from 1 again.
+    It does where something is granted: to that session, to one before it, or (which does no harm) to a newer one.
+    Where nothing is, only while it speaks for its host: another machine may count its sessions from 1 again.
     """
-    sealed = last_sealed(world, host)
-    return [one for one in _known(world, host) if sealed is not None and one.text == sealed.text]
+    sealed, speaks = last_sealed(world, host), published(world, host)
+    matters = held(world, host) or (sealed is not None and speaks is not None and speaks.text == sealed.text)
+    return [sealed] if sealed is not None and matters else []
 
 
 def last_sealed(world: World, host: str) -> SessionRef | None:
-    """The session that was sealed last, as we saw it or an operator before us did, until a newer one is seen to hold the Lease."""
-    lease, known, seen = world.last_sealed.get(host), world.hosts.get(host), world.leases.get(host)
+    """The session that was sealed last, as we saw it or an operator before us did.
+
+    It is not forgotten when a newer one holds the Lease: that Lease may be deleted too, and its session unknown to whoever makes the next.
+    """
+    lease, known = world.last_sealed.get(host), world.hosts.get(host)
     told = known.status.sealed if known else None
     for one in _known(world, host) if lease is not None else ():
         if lease is not None and one.text == lease.holder and (told is None or one.seq >= told.seq):
             return one
-    # What we see of the sealed session itself may be from before its seal: that is never undone.
-    is_past = seen is not None and told is not None and not seen.lease.sealed and seen.lease.seq > told.seq
-    return None if is_past else told
+    return told
 
 
 def _known(world: World, host: str) -> list[SessionRef]:
