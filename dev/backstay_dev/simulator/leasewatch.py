@@ -18,6 +18,27 @@ LATELY_S: Final = 130.0
 """A fencer or operator that was frozen for a minute, with a view half a minute old, may still act on what was true then."""
 _EPSILON_S: Final = 0.05
 
+Span = tuple[float, float]
+"""From when to when, in seconds."""
+
+
+@dataclass
+class Path:
+    """An operator's own way to the API server: when it was whole in this life of the operator."""
+
+    since_s: float = float("-inf")
+    before: list[Span] = field(default_factory=list)
+    """Earlier times in which it was."""
+
+    def was_away(self, from_s: float, until_s: float) -> None:
+        """What was taken for whole in that time was not: outages overlap, and each is told at its end."""
+        spans = [(since_s, min(end_s, from_s)) for since_s, end_s in (*self.before, (self.since_s, from_s))]
+        self.before = [span for span in spans if span[0] < span[1]][-8:]
+        self.since_s = until_s
+
+    def whole(self, now_s: float) -> tuple[Span, ...]:
+        return (*self.before, (self.since_s, now_s))
+
 
 @dataclass
 class LeaseWatch:
@@ -36,16 +57,16 @@ class LeaseWatch:
     """Told of each seal of a session that renews, for a stop."""
     read_off: set[tuple[str, str]] = field(default_factory=set)
     """Host and session for which a read said off, or a person confirmed."""
-    path_since_s: defaultdict[str, float] = field(default_factory=lambda: defaultdict(lambda: float("-inf")))
-    """By operator: since when its own way to the API has really been whole."""
-    sends: defaultdict[tuple[str, str], deque[tuple[float, float]]] = field(
+    paths: defaultdict[str, Path] = field(default_factory=lambda: defaultdict(Path))
+    """By operator: when its own way to the API has really been whole."""
+    sends: defaultdict[tuple[str, str], deque[tuple[Span, ...]]] = field(
         default_factory=lambda: defaultdict(lambda: deque(maxlen=8))
     )
-    """By operator and host: when it sent writes of that Lease, and since when its way had been whole then."""
+    """By operator and host: for each write of that Lease when its way had been whole, up to when it was sent."""
 
     def note_send(self, actor: str, host: str) -> None:
         """An operator sends a write of a Lease."""
-        self.sends[actor, host].append((_now_s(), self.path_since_s[actor]))
+        self.sends[actor, host].append(self.paths[actor].whole(_now_s()))
 
     def was_sealed_lately(self, host: str) -> bool:
         """Whether some session of this host has been sealed within a time that a slow fencer explains."""
@@ -94,14 +115,14 @@ class LeaseWatch:
             self.accuse(f"{actor} seals {old.host}, which held nothing exclusive")
         limit_s = silent_after_s(old.contract) - _EPSILON_S
         renewed_s = self.renewed_s.get(old.host, float("-inf"))
-        sent = self.sends[actor, old.host]
-        if not any(at_s - renewed_s >= limit_s and at_s - since_s >= limit_s for at_s, since_s in sent):
-            since = ", ".join(
-                f"sent {now_s - at_s:.1f} s ago, whole for {at_s - since_s:.1f} s then" for at_s, since_s in sent
-            )
+        # In one piece, and not only up to the write: that nobody renewed between is what the compare-and-swap has shown.
+        seen_s = [
+            until_s - max(since_s, renewed_s) for sent in self.sends[actor, old.host] for since_s, until_s in sent
+        ]
+        if max(seen_s, default=0.0) < limit_s:
             self.accuse(
-                f"{actor} seals {old.host} after {now_s - renewed_s:.1f} s of silence, of which it could see less"
-                f" than {limit_s:.1f} s ({since})"
+                f"{actor} seals {old.host} after {now_s - renewed_s:.1f} s of silence, of which it could see"
+                f" {max(seen_s, default=0.0):.1f} s in one piece, less than {limit_s:.1f} s"
             )
 
 

@@ -32,7 +32,7 @@ from backstay_operator.planner.know.world import Settings
 
 from .boards import Agents, Bmc, ProcessAgents
 from .boots import boot_units
-from .leasewatch import LeaseWatch
+from .leasewatch import LeaseWatch, Path
 from .machines import Machine, ProcessDisk, ProcessHostSystem
 from .monitor import Monitor, Owned
 from .network import Network, ProcessApi, site_of
@@ -197,7 +197,7 @@ class World:
         if name.startswith("agent-") and not self.machines[site_of(name)].is_on:
             return
         process = self.processes[name] = Process(name, self.loop, self._died)
-        self.monitor.leases.path_since_s[name] = self.loop.time()
+        self.monitor.leases.paths[name] = Path(self.loop.time())
         self.story.tell(name, "starts")
         process.start(self._work_of(process))
 
@@ -264,7 +264,7 @@ class World:
         if process is not None and process.is_frozen:
             self.story.tell(name, "thaws")
             if self.loop.time() - self._frozen_at_s[name] > _PATH_TROUBLE_S:
-                self.monitor.leases.path_since_s[name] = self.loop.time()
+                self.monitor.leases.paths[name].was_away(self._frozen_at_s[name], self.loop.time())
             process.thaw()
 
     # --- power ------------------------------------------------------------------------------------------------------
@@ -320,7 +320,7 @@ class World:
         if self.loop.time() - self._cut_at_s[site] > _PATH_TROUBLE_S:
             for name in self.processes:
                 if site in ("", site_of(name)):
-                    self.monitor.leases.path_since_s[name] = self.loop.time()
+                    self.monitor.leases.paths[name].was_away(self._cut_at_s[site], self.loop.time())
         self.network.heal(site)
 
     def _note_sends(self) -> None:
